@@ -1,0 +1,95 @@
+//! Registries that take the secret's keys as they are.
+//!
+//! Where a vendor wants one fixed user name beside a token (`$oauthtoken`, `iamapikey`, `nologin`, …), the table in
+//! `registry.rs` has it, with the vendor's page.
+
+use super::Fit;
+use crate::credential::{Credential, Redacted};
+use crate::error::{Error, Problem};
+use crate::host::Host;
+use crate::keys::Keys;
+
+/// Where the user name comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum User {
+    /// A key of the secret.
+    Key(&'static str),
+    /// The vendor's fixed word.
+    Literal(&'static str),
+    /// The token stands in both places (`DigitalOcean`).
+    Secret,
+}
+
+impl User {
+    /// The user name, where these keys give one.
+    #[must_use]
+    pub fn name<'k>(self, keys: &'k Keys, secret: &str) -> Option<&'k str> {
+        match self {
+            Self::Key(key) => keys.get(key).map(Redacted::expose),
+            Self::Literal(word) => Some(word),
+            Self::Secret => keys.get(secret).map(Redacted::expose),
+        }
+    }
+}
+
+pub(super) fn fit(user: User, secret: &'static str, keys: &Keys) -> Fit {
+    if keys.has(secret) && user.name(keys, secret).is_some() {
+        return Fit::Complete;
+    }
+    let User::Key(key) = user else { return Fit::Absent };
+    match Fit::of_pair(key, keys) {
+        // Whole, but with another of the pair's secrets: a different backend of the same row.
+        Fit::Complete => Fit::Absent,
+        other => other,
+    }
+}
+
+pub(super) fn login(user: User, secret: &'static str, host: &Host, keys: &Keys) -> Result<Credential, Error> {
+    let failed = |cause: &dyn std::fmt::Display| {
+        Problem::new("its secret", cause)
+            .fix("correct the secret, or store it anew with docker login")
+            .failed()
+            .about(host.as_str())
+    };
+    let (Some(username), Some(password)) = (user.name(keys, secret), keys.get(secret)) else {
+        return Err(failed(&format_args!("it lacks {secret}")));
+    };
+    Credential::new(username.to_owned(), password.clone()).map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(pairs: &[(&str, &str)]) -> Keys {
+        let mut keys = Keys::default();
+        for (name, value) in pairs {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        keys
+    }
+
+    #[test]
+    fn the_user_name_is_a_key_a_fixed_word_or_the_token_itself() {
+        let host = Host::parse(b"registry.example.com").unwrap();
+        let keys = keys(&[("NAME", "n"), ("TOKEN", "t")]);
+        for (user, expected) in
+            [(User::Key("NAME"), "n"), (User::Literal("$oauthtoken"), "$oauthtoken"), (User::Secret, "t")]
+        {
+            let credential = login(user, "TOKEN", &host, &keys).unwrap();
+            assert_eq!((credential.username(), credential.secret().expose()), (expected, "t"));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_no_header_can_carry_is_refused_by_name() {
+        let host = Host::parse(b"registry.example.com").unwrap();
+        let error =
+            login(User::Key("USERNAME"), "PASSWORD", &host, &keys(&[("USERNAME", "u"), ("PASSWORD", "hunter2\n")]));
+        let text = error.unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "registry.example.com: its secret: the secret holds a control character (a line end copied along with it?); correct the secret, or store it anew with docker login"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! The operator's commands: one file each, and one table of them.
+
+mod explain;
+
+use std::ffi::OsString;
+
+use clap::{ArgMatches, Command};
+
+use crate::Io;
+use crate::config::Env;
+use crate::error::Error;
+
+/// A command: its argument parser, and what it does. A new one is one file and one row.
+struct Entry {
+    command: fn() -> Command,
+    run: fn(&ArgMatches, &Env, &mut Io) -> Result<(), Error>,
+}
+
+const COMMANDS: &[Entry] = &[Entry { command: explain::command, run: explain::run }];
+
+/// Runs one of the operator's commands, or shows the usage.
+pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
+    let all = root().no_binary_name(true);
+    let matches = match all.try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error, io),
+    };
+    let chosen = matches.subcommand().and_then(|(name, matches)| {
+        COMMANDS.iter().find(|entry| (entry.command)().get_name() == name).map(|entry| (entry.run)(matches, env, io))
+    });
+    match chosen {
+        Some(Ok(())) => 0,
+        Some(Err(error)) => crate::fail(&error, io),
+        None => crate::fail(&Error::Usage, io),
+    }
+}
+
+fn root() -> Command {
+    Command::new(env!("CARGO_PKG_NAME"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Answers registry credentials to docker, podman, kubelet and every other puller")
+        .after_help(PROTOCOL_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|entry| (entry.command)()))
+}
+
+/// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
+fn usage(error: &clap::Error, io: &mut Io) -> u8 {
+    let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+    let written = write!(io.out, "{}", error.render());
+    u8::from(!asked || written.is_err())
+}
+
+const PROTOCOL_HELP: &str = "\
+Called by docker, podman and other clients, which write to standard input:
+  get      a server URL        -> {\"ServerURL\",\"Username\",\"Secret\"}
+  store    that object         -> kept
+  erase    a server URL        -> forgotten
+  list                         -> {\"<server URL>\":\"<user name>\"}
+  version                      -> name and version
+
+Example: echo ghcr.io | docker-credential-beta9 get";

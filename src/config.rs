@@ -1,0 +1,256 @@
+//! `Config`: the configuration files and the environment, read once; the only reader of either.
+
+mod env;
+mod layer;
+mod rule;
+mod section;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use env::Env;
+use layer::Layer;
+pub use rule::Rule;
+
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::Host;
+
+/// Everything that steers an answer, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The workspace whose secrets are asked for; keys, cache entries and files are bound to it.
+    pub workspace: String,
+    /// How long a whole `get` may take.
+    pub timeout: Duration,
+    /// Whether the node's own identity may be used, where no rule says otherwise.
+    pub ambient: bool,
+    /// The one workspace store.
+    pub store: StoreKind,
+    /// Where the embedded store keeps its entries; `None` when there is no home directory to keep them in.
+    pub file_path: Option<PathBuf>,
+    /// Where the embedded store's key is.
+    pub file_key: KeyPlace,
+    /// What this one request brought with it.
+    pub request: Request,
+    /// The configuration files that were read.
+    pub files: Vec<PathBuf>,
+    rules: Vec<Rule>,
+}
+
+/// The workspace stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The embedded encrypted store.
+    File,
+}
+
+/// Where the embedded store's key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// A systemd credential (<https://systemd.io/CREDENTIALS/>): its access list shows as group bits.
+    Credential(PathBuf),
+    /// A file of mode 0600, made on first use.
+    File(PathBuf),
+    /// Nowhere: there is no home directory.
+    Nowhere,
+}
+
+/// Credentials that came with the request and are never written to disk.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// `BETA9_IMAGE_CREDENTIALS`: a blob.
+    pub credentials: Option<Redacted>,
+    /// `BETA9_IMAGE_CREDENTIALS_FILE`: a file that holds one.
+    pub file: Option<PathBuf>,
+    /// `BETA9_REGISTRY`: the registry that a blob without one is for.
+    pub registry: Option<String>,
+    /// `BETA9_IMAGE`: the image whose registry that is.
+    pub image: Option<String>,
+}
+
+impl Config {
+    /// Reads `BETA9_CREDENTIAL_CONFIG`, or else the user's file over the system's; the environment is over both.
+    pub fn load(env: &Env) -> Result<Self, Error> {
+        Self::load_with(env, Path::new(SYSTEM_FILE))
+    }
+
+    fn load_with(env: &Env, system_file: &Path) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        let mut merged = Layer::default();
+        if let Some(path) = env.path("BETA9_CREDENTIAL_CONFIG")? {
+            merged = Layer::from_file(&path)?.ok_or_else(|| {
+                Problem::new("BETA9_CREDENTIAL_CONFIG", format_args!("there is no file {}", path.display()))
+                    .fix("correct or unset it")
+                    .failed()
+            })?;
+            files.push(path);
+        } else {
+            let user_file = env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join(USER_FILE));
+            for path in [Some(system_file.to_owned()), user_file].into_iter().flatten() {
+                if let Some(layer) = Layer::from_file(&path)? {
+                    merged = merged.under(layer);
+                    files.push(path);
+                }
+            }
+        }
+        Self::from_layer(merged.under(Layer::from_env(env)?), env, files)
+    }
+
+    fn from_layer(layer: Layer, env: &Env, files: Vec<PathBuf>) -> Result<Self, Error> {
+        let data = env.xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("beta9"));
+        let mut rules = layer.rules;
+        rules.sort_by_key(|rule| rule.host.specificity());
+        let file_path = layer.file_path.or_else(|| data.map(|data| data.join("credentials")));
+        Ok(Self {
+            workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
+            timeout: layer.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            ambient: layer.ambient.unwrap_or(false),
+            store: layer.store.unwrap_or(StoreKind::File),
+            file_key: key_place(layer.file_key, env, file_path.as_deref())?,
+            file_path,
+            request: Request {
+                credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
+                file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
+                registry: env.text("BETA9_REGISTRY")?,
+                image: env.text("BETA9_IMAGE")?,
+            },
+            files,
+            rules,
+        })
+    }
+
+    /// The most specific rule about this host and path.
+    #[must_use]
+    pub fn rule(&self, host: &Host, path: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.host.matches(host, path))
+    }
+
+    /// All rules, most specific first.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+}
+
+/// The configured key file, else systemd's credential where there is one, else a file beside the store.
+fn key_place(configured: Option<PathBuf>, env: &Env, store: Option<&Path>) -> Result<KeyPlace, Error> {
+    if let Some(path) = configured {
+        return Ok(KeyPlace::File(path));
+    }
+    let credential = env.path("CREDENTIALS_DIRECTORY")?.map(|dir| dir.join(SYSTEMD_CREDENTIAL));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        return Ok(KeyPlace::Credential(path));
+    }
+    let beside = |store: &Path| {
+        let mut path = store.as_os_str().to_owned();
+        path.push(".key");
+        KeyPlace::File(path.into())
+    };
+    Ok(store.map_or(KeyPlace::Nowhere, beside))
+}
+
+impl StoreKind {
+    fn parse(word: &str) -> Option<Self> {
+        (word == "file").then_some(Self::File)
+    }
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+        }
+    }
+}
+
+const SYSTEM_FILE: &str = "/etc/beta9/credential-helper.toml";
+const USER_FILE: &str = "beta9/credential-helper.toml";
+const SYSTEMD_CREDENTIAL: &str = "beta9-credential-key";
+const DEFAULT_WORKSPACE: &str = "default";
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const STORE_KINDS: &str = "\"file\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(system: &str, user: &str, more: [(&str, &str); 2]) -> Result<Config, String> {
+        let scratch = tempfile::tempdir().unwrap();
+        let system_file = scratch.path().join("system.toml");
+        std::fs::write(&system_file, system).unwrap();
+        let dir = scratch.path().join(".config/beta9");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("credential-helper.toml"), user).unwrap();
+        let home = scratch.path().to_str().unwrap();
+        let env = Env::of([("HOME", home), more[0], more[1]]);
+        Config::load_with(&env, &system_file).map_err(|error| error.to_string().replace(home, "~"))
+    }
+
+    const NONE: [(&str, &str); 2] = [("A", ""), ("B", "")];
+
+    #[test]
+    fn nothing_at_all_is_a_whole_configuration() {
+        let config = load("", "", NONE).unwrap();
+        assert_eq!((config.workspace.as_str(), config.timeout, config.ambient), ("default", DEFAULT_TIMEOUT, false));
+        assert!(config.file_path.unwrap().ends_with(".local/share/beta9/credentials"));
+    }
+
+    #[test]
+    fn the_user_is_over_the_system_and_the_environment_over_both_key_by_key() {
+        let system =
+            "workspace = \"s\"\ntimeout = \"3s\"\nambient = true\n[store.file]\npath = \"/s\"\nkey_file = \"/k\"";
+        let config =
+            load(system, "workspace = \"u\"\ntimeout = \"4s\"", [("BETA9_WORKSPACE_ID", "e"), ("B", "")]).unwrap();
+        assert_eq!((config.workspace.as_str(), config.timeout.as_secs(), config.ambient), ("e", 4, true));
+        assert_eq!(config.file_path.as_deref(), Some(Path::new("/s")));
+        assert_eq!(config.file_key, KeyPlace::File("/k".into()));
+    }
+
+    #[test]
+    fn the_most_specific_rule_wins_wherever_it_stands() {
+        let rules = "[[registry]]\nhost = \"*.example.com\"\nbackend = \"public\"\n[[registry]]\nhost = \"r.example.com/team\"\nsecret = \"team\"\n[[registry]]\nhost = \"r.example.com\"\nsecret = \"s\"\nambient = true";
+        let config = load(rules, "[[registry]]\nhost = \"r.example.com\"\nsecret = \"mine\"", NONE).unwrap();
+        let rule = |host: &str, path: &str| config.rule(&Host::parse(host.as_bytes()).unwrap(), path).cloned();
+        assert_eq!(rule("r.example.com", "team/app").unwrap().secret.as_deref(), Some("team"));
+        let exact = rule("r.example.com", "teams").unwrap();
+        assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(true)));
+        assert_eq!(rule("q.example.com", "").unwrap().backend.as_deref(), Some("public"));
+        assert!(rule("example.com", "").is_none());
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named_with_its_file_and_its_neighbour() {
+        let table = [
+            (
+                "workspce = 1",
+                "configuration ~/system.toml: unknown key \"workspce\" at the top level; did you mean \"workspace\"?",
+            ),
+            ("[store]\nkid = 1", "configuration ~/system.toml: unknown key \"kid\" in [store]; did you mean \"kind\"?"),
+            (
+                "[[registry]]\nhost = \"a.b\"\nalias = 1",
+                "configuration ~/system.toml: unknown key \"alias\" in [registry]; did you mean \"alias_of\"?",
+            ),
+            (
+                "[[registry]]\nbackend = \"aws\"",
+                "configuration ~/system.toml: a [[registry]] has no \"host\"; add host = \"…\" to it",
+            ),
+            (
+                "timeout = \"soon\"",
+                "configuration ~/system.toml: \"timeout\" is not a duration such as \"10s\" or \"15m\"; correct it",
+            ),
+            ("store = 1", "configuration ~/system.toml: \"store\" is not a table; correct it"),
+            (
+                "[store.file]\npath = \"here\"",
+                "configuration ~/system.toml: \"store.file.path\" is not an absolute path; correct it",
+            ),
+        ];
+        for (text, message) in table {
+            assert_eq!(load(text, "", NONE).unwrap_err(), message);
+        }
+        let broken = load("a = hunter2", "", NONE).unwrap_err();
+        assert!(broken.starts_with("configuration ~/system.toml: line 1: ") && !broken.contains("hunter2"), "{broken}");
+        let variable = load("", "", [("BETA9_TIMEOUT", "soon"), ("B", "")]).unwrap_err();
+        assert_eq!(variable, "BETA9_TIMEOUT: it is not a duration such as 10s; correct it, or unset it");
+    }
+}

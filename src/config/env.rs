@@ -1,0 +1,72 @@
+//! `Env`: the only reader of the process environment, so that a test is the program with another one.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+
+/// The environment that the program was given.
+pub struct Env {
+    lookup: Lookup,
+    account_home: fn() -> Option<PathBuf>,
+}
+
+type Lookup = Box<dyn Fn(&str) -> Option<OsString>>;
+
+impl Env {
+    /// The real one. Without `HOME`, the account's home directory stands in, so that a service finds the same store.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    pub fn process() -> Self {
+        Self { lookup: Box::new(|name| std::env::var_os(name)), account_home: std::env::home_dir }
+    }
+
+    /// One made of these variables only.
+    #[must_use]
+    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        let map: HashMap<String, OsString> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        Self { lookup: Box::new(move |name| map.get(name).cloned()), account_home: || None }
+    }
+
+    /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.
+    pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        value
+            .into_string()
+            .map(Some)
+            .map_err(|_| Problem::new(name, "its value is not UTF-8").fix("set it anew, or unset it").failed())
+    }
+
+    /// A variable that holds a secret.
+    pub fn secret(&self, name: &str) -> Result<Option<Redacted>, Error> {
+        Ok(self.text(name)?.map(Redacted::from))
+    }
+
+    /// A variable that holds an absolute path.
+    pub fn path(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let path = PathBuf::from(value);
+        if path.is_absolute() {
+            return Ok(Some(path));
+        }
+        Err(Problem::new(name, "it is not an absolute path").fix("give the whole path, from /").failed())
+    }
+
+    /// The home directory.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        let home = (self.lookup)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        home.or_else(self.account_home).filter(|home| home.is_absolute())
+    }
+
+    /// A directory of the XDG base directory specification: its variable if that is absolute, else below the home
+    /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
+    #[must_use]
+    pub fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        let set = (self.lookup)(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        set.or_else(|| self.home().map(|home| home.join(below_home)))
+    }
+}

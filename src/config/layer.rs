@@ -1,0 +1,114 @@
+//! `Layer`: what one source says (a file, or the environment); layers are laid over one another key by key.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::env::Env;
+use super::rule::Rule;
+use super::section::{Section, parse_duration};
+use super::{STORE_KINDS, StoreKind};
+use crate::error::{Error, Problem};
+
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub(super) workspace: Option<String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) ambient: Option<bool>,
+    pub(super) store: Option<StoreKind>,
+    pub(super) file_path: Option<PathBuf>,
+    pub(super) file_key: Option<PathBuf>,
+    pub(super) rules: Vec<Rule>,
+}
+
+impl Layer {
+    /// Reads a configuration file; `None` when there is none.
+    pub(super) fn from_file(path: &Path) -> Result<Option<Self>, Error> {
+        let problem = |cause: &dyn std::fmt::Display| Problem::new(format!("configuration {}", path.display()), cause);
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(problem(&format_args!("it cannot be read ({error})"))
+                    .fix("make it readable for this user")
+                    .failed());
+            }
+        };
+        let table = text.parse::<toml::Table>().map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            // The message names what was expected; unlike the error's Display it does not quote the file.
+            problem(&format_args!("line {line}: {}", error.message())).fix("correct the TOML").failed()
+        })?;
+        Self::from_table(Section::new(path, "", table)).map(Some)
+    }
+
+    fn from_table(mut top: Section) -> Result<Self, Error> {
+        let mut layer = Self {
+            workspace: top.text("workspace")?,
+            timeout: top.duration("timeout")?,
+            ambient: top.flag("ambient")?,
+            ..Self::default()
+        };
+        let mut store = top.section("store")?;
+        layer.store = store.parsed("kind", &format!("one of {STORE_KINDS}"), StoreKind::parse)?;
+        let mut file = store.section("file")?;
+        layer.file_path = file.path("path")?;
+        layer.file_key = file.path("key_file")?;
+        file.finish()?;
+        store.finish()?;
+        layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
+        top.finish()?;
+        Ok(layer)
+    }
+
+    /// Reads the environment's names for the same settings.
+    pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
+        Ok(Self {
+            workspace: env.text("BETA9_WORKSPACE_ID")?,
+            timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
+            ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
+            store: parsed(env, "BETA9_STORE", &format!("one of {STORE_KINDS}"), StoreKind::parse)?,
+            file_path: env.path("BETA9_STORE_PATH")?,
+            file_key: env.path("BETA9_STORE_KEY_FILE")?,
+            rules: Vec::new(),
+        })
+    }
+
+    /// Lays `over` on top. Rules are the same rule when they have the same `host`; a rule of `over` wins key by key.
+    pub(super) fn under(self, over: Self) -> Self {
+        let mut rules = self.rules;
+        for rule in over.rules {
+            match rules.iter_mut().find(|lower| lower.host == rule.host) {
+                Some(lower) => lower.cover_with(rule),
+                None => rules.push(rule),
+            }
+        }
+        Self {
+            workspace: over.workspace.or(self.workspace),
+            timeout: over.timeout.or(self.timeout),
+            ambient: over.ambient.or(self.ambient),
+            store: over.store.or(self.store),
+            file_path: over.file_path.or(self.file_path),
+            file_key: over.file_key.or(self.file_key),
+            rules,
+        }
+    }
+}
+
+fn parsed<T>(env: &Env, name: &str, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    let Some(text) = env.text(name)? else { return Ok(None) };
+    let value = parse(&text);
+    if value.is_none() {
+        return Err(Problem::new(name, format_args!("it is not {what}")).fix("correct it, or unset it").failed());
+    }
+    Ok(value)
+}
+
+fn parse_flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}

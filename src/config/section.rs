@@ -1,0 +1,109 @@
+//! `Section`: a TOML table that is taken apart key by key; what is left over is an error that names its neighbour.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use crate::error::{Error, Problem};
+
+/// A table of a configuration file.
+pub(super) struct Section<'a> {
+    file: &'a Path,
+    /// `store.file`, or empty at the top.
+    name: String,
+    table: Table,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(file: &'a Path, name: impl Into<String>, table: Table) -> Self {
+        Self { file, name: name.into(), table, known: Vec::new() }
+    }
+
+    pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, Error> {
+        self.take(key, "a text", |value| if let Value::String(text) = value { Some(text) } else { None })
+    }
+
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
+        self.take(key, "true or false", |value| value.as_bool())
+    }
+
+    pub(super) fn path(&mut self, key: &'static str) -> Result<Option<PathBuf>, Error> {
+        let absolute = |value| if let Value::String(text) = value { Some(PathBuf::from(text)) } else { None };
+        self.take(key, "an absolute path", |value| absolute(value).filter(|path| path.is_absolute()))
+    }
+
+    pub(super) fn duration(&mut self, key: &'static str) -> Result<Option<Duration>, Error> {
+        self.take(key, "a duration such as \"10s\" or \"15m\"", |value| match value {
+            Value::String(text) => parse_duration(&text),
+            Value::Integer(0) => Some(Duration::ZERO),
+            _ => None,
+        })
+    }
+
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.take(key, what, |value| value.as_str().and_then(parse))
+    }
+
+    pub(super) fn section(&mut self, key: &'static str) -> Result<Section<'a>, Error> {
+        let table =
+            self.take(key, "a table", |value| if let Value::Table(table) = value { Some(table) } else { None })?;
+        Ok(Section::new(self.file, self.qualified(key), table.unwrap_or_default()))
+    }
+
+    pub(super) fn sections(&mut self, key: &'static str) -> Result<Vec<Section<'a>>, Error> {
+        let list = |value| if let Value::Array(list) = value { Some(list) } else { None };
+        let tables = self.take(key, "written [[registry]]", |value| {
+            list(value)?
+                .into_iter()
+                .map(|item| if let Value::Table(table) = item { Some(table) } else { None })
+                .collect::<Option<Vec<_>>>()
+        })?;
+        let name = self.qualified(key);
+        Ok(tables.unwrap_or_default().into_iter().map(|table| Section::new(self.file, name.clone(), table)).collect())
+    }
+
+    /// An error for a key that nobody took, with the nearest one that exists.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        let Some(unknown) = self.table.keys().next() else { return Ok(()) };
+        let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+        let place = if self.name.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", self.name) };
+        let fix = nearest.map_or_else(|| "remove it".to_owned(), |key| format!("did you mean \"{key}\"?"));
+        Err(self.problem(format_args!("unknown key \"{}\" {place}", unknown.escape_debug())).fix(fix).failed())
+    }
+
+    pub(super) fn problem(&self, cause: impl std::fmt::Display) -> Problem {
+        Problem::new(format!("configuration {}", self.file.display()), cause)
+    }
+
+    fn take<T>(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        convert: impl FnOnce(Value) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.known.push(key);
+        let Some(value) = self.table.remove(key) else { return Ok(None) };
+        let converted = convert(value);
+        if converted.is_none() {
+            let name = self.qualified(key);
+            return Err(self.problem(format_args!("\"{name}\" is not {what}")).fix("correct it").failed());
+        }
+        Ok(converted)
+    }
+
+    fn qualified(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+}
+
+/// `10s`, `500ms`, `15m`, or `0`.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    if text == "0" { Some(Duration::ZERO) } else { humantime::parse_duration(text).ok() }
+}

@@ -1,0 +1,144 @@
+//! What is answered (`Credential`), and the wrapper that every secret lives in (`Redacted`).
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A secret: it has no `Display`, its `Debug` is `****`, and its memory is zeroed when it is dropped.
+///
+/// [`Redacted::expose`] is the one door, and easy to search for.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Redacted(Zeroizing<String>);
+
+impl Redacted {
+    /// The secret itself, for the one place that must have it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for Redacted {
+    fn from(secret: String) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+}
+
+impl From<&str> for Redacted {
+    fn from(secret: &str) -> Self {
+        secret.to_owned().into()
+    }
+}
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+/// A user name and its password or token, as a registry takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Never empty: clients read an empty name beside a secret as something else.
+    username: String,
+    secret: Redacted,
+}
+
+impl Credential {
+    /// A pair that a client can use: neither part empty, no control characters in either.
+    ///
+    /// A Google service-account key is the one secret that has line ends of its own: it is JSON, and goes with the user
+    /// names `_json_key` (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#json-key>).
+    pub fn new(username: String, secret: Redacted) -> Result<Self, Unusable> {
+        if username.is_empty() {
+            return Err(Unusable::NoUsername);
+        }
+        if username.contains(char::is_control) {
+            return Err(Unusable::ControlInUsername);
+        }
+        if secret.is_empty() {
+            return Err(Unusable::NoSecret);
+        }
+        let json_key = username == JSON_KEY_USER && secret.expose().trim_start().starts_with('{');
+        let forbidden = |c: char| c.is_control() && !(json_key && matches!(c, '\n' | '\r' | '\t'));
+        if secret.expose().contains(forbidden) {
+            return Err(Unusable::ControlInSecret);
+        }
+        Ok(Self { username, secret })
+    }
+
+    /// The user name; `<token>` when the secret is an OAuth identity token.
+    #[must_use]
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The password or token.
+    #[must_use]
+    pub fn secret(&self) -> &Redacted {
+        &self.secret
+    }
+
+    /// Takes the pair apart, to keep it.
+    #[must_use]
+    pub fn into_parts(self) -> (String, Redacted) {
+        (self.username, self.secret)
+    }
+}
+
+/// Why a pair cannot be a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// The user name is empty.
+    NoUsername,
+    /// The secret is empty.
+    NoSecret,
+    /// The user name has a control character.
+    ControlInUsername,
+    /// The secret has a control character.
+    ControlInSecret,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoUsername => "the user name is empty",
+            Self::NoSecret => "the secret is empty",
+            Self::ControlInUsername => "the user name holds a control character",
+            Self::ControlInSecret => "the secret holds a control character (a line end copied along with it?)",
+        })
+    }
+}
+
+/// The user name that goes with a Google service-account key in JSON.
+pub const JSON_KEY_USER: &str = "_json_key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_never_holds_the_secret() {
+        let credential = Credential::new("octo".into(), "ghp_secret".into()).unwrap();
+        assert_eq!(format!("{credential:?}"), r#"Credential { username: "octo", secret: **** }"#);
+    }
+
+    #[test]
+    fn a_pair_that_no_client_can_use_is_no_credential() {
+        let new = |user: &str, secret: &str| Credential::new(user.into(), secret.into()).map(|_| ());
+        assert_eq!(new("", "s"), Err(Unusable::NoUsername));
+        assert_eq!(new("u", ""), Err(Unusable::NoSecret));
+        assert_eq!(new("u\0", "s"), Err(Unusable::ControlInUsername));
+        assert_eq!(new("u", "s\n"), Err(Unusable::ControlInSecret));
+        assert_eq!(new("u", "s\u{85}"), Err(Unusable::ControlInSecret));
+        assert_eq!(new("_json_key", "not json\n"), Err(Unusable::ControlInSecret));
+        assert_eq!(new("_json_key", "{\n\t\"type\": \"service_account\"\r\n}"), Ok(()));
+        assert_eq!(new("_json_key", "{\0}"), Err(Unusable::ControlInSecret));
+    }
+}

@@ -1,0 +1,115 @@
+//! The one error type: each variant says what the caller does next, and every message names who, what and the way out.
+
+use std::fmt;
+
+/// What went wrong, by what happens next.
+#[derive(Debug)]
+pub enum Error {
+    /// Certainly nothing here: the next store is asked, and in the end docker goes on anonymously.
+    NotFound,
+    /// The client broke the protocol in a way that has a fixed answer.
+    Protocol(&'static str),
+    /// The command line is wrong: usage is shown.
+    Usage,
+    /// It cannot be answered until somebody mends something: everything stops.
+    Failed(Box<Problem>),
+    /// A store or provider could not be reached: a remembered answer may do, otherwise everything stops.
+    Unreachable(Box<Problem>),
+}
+
+/// A failure as people read it, in one line: `registry: part: cause; fix`. Never holds a secret or a response body.
+#[derive(Debug, Default)]
+pub struct Problem {
+    registry: Option<String>,
+    part: String,
+    cause: String,
+    fix: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// A failure of `part` (a store, a backend, a file, the input), for this reason.
+    pub fn new(part: impl Into<String>, cause: impl fmt::Display) -> Self {
+        Self { part: part.into(), cause: cause.to_string(), ..Self::default() }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl fmt::Display) -> Self {
+        self.fix = fix.to_string();
+        self
+    }
+
+    /// The error below it.
+    #[must_use]
+    pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// It stops everything.
+    #[must_use]
+    pub fn failed(self) -> Error {
+        Error::Failed(Box::new(self))
+    }
+
+    /// It is out of reach, which a remembered answer may bridge.
+    #[must_use]
+    pub fn unreachable(self) -> Error {
+        Error::Unreachable(Box::new(self))
+    }
+}
+
+impl Error {
+    /// Names the registry that was asked for, where the place that failed did not know it.
+    #[must_use]
+    pub fn about(mut self, registry: &str) -> Self {
+        if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
+            problem.registry.get_or_insert_with(|| registry.to_owned());
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str(NOT_FOUND),
+            Self::Protocol(text) => f.write_str(text),
+            Self::Usage => f.write_str("usage: docker-credential-beta9 get|store|erase|list|version, or --help"),
+            Self::Failed(problem) | Self::Unreachable(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(registry) = &self.registry {
+            write!(f, "{registry}: ")?;
+        }
+        write!(f, "{}: {}", self.part, self.cause)?;
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        if !self.fix.is_empty() {
+            write!(f, "; {}", self.fix)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(problem) | Self::Unreachable(problem) => problem.source.as_deref().map(|source| source as _),
+            _ => None,
+        }
+    }
+}
+
+/// The text that docker's clients compare with, to the byte.
+pub const NOT_FOUND: &str = "credentials not found in native keychain";
+/// The fixed answer to an empty server URL.
+pub const NO_SERVER_URL: &str = "no credentials server URL";
+/// The fixed answer to a `store` without a user name.
+pub const NO_USERNAME: &str = "no credentials username";

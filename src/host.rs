@@ -1,0 +1,265 @@
+//! `Host`: the registry a request is about, parsed once, by hand, on bytes.
+//!
+//! No URL crate touches this: WHATWG parsers decode `%67cr.io`, fold full-width letters and drop line feeds, and each
+//! of those turns an attacker's text into `gcr.io`. What is not plainly a host is [`Rejected`] instead, which means
+//! that no store is asked and nothing goes on the network.
+
+mod image;
+mod pattern;
+mod url;
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+pub use image::ImageRef;
+pub use pattern::{Pattern, is_account, matches_name};
+pub use url::{Scheme, ServerUrl, strip_line_end};
+
+/// A registry host in its one canonical spelling: lower-case ASCII, the default port dropped, Docker Hub's names one.
+///
+/// ```
+/// use beta9_credential::host::Host;
+/// assert_eq!(Host::parse(b"Index.Docker.io:443").unwrap().as_str(), "docker.io");
+/// assert_eq!(Host::parse(b"registry.example.com:5000").unwrap().port(), Some(5000));
+/// assert!(Host::parse(b"gcr.io@evil.com").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Host {
+    text: String,
+    name_len: usize,
+}
+
+/// Why a text is not a registry host. Asking for such a thing is answered "not found".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected(pub &'static str);
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+impl Host {
+    /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing may stand before or behind it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Rejected> {
+        let (name, port) = split_port(bytes)?;
+        let name = if bytes.first() == Some(&b'[') { ipv6(name)? } else { dns_or_ipv4(name)? };
+        let port = port.map(parse_port).transpose()?.filter(|port| *port != HTTPS_PORT);
+        if port.is_none() && DOCKER_HUB_NAMES.contains(&name.as_str()) {
+            return Ok(Self::docker_hub());
+        }
+        let name_len = name.len();
+        let text = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
+        Ok(Self { text, name_len })
+    }
+
+    /// Docker Hub, under the one name its four spellings share.
+    #[must_use]
+    pub fn docker_hub() -> Self {
+        Self { text: DOCKER_HUB.to_owned(), name_len: DOCKER_HUB.len() }
+    }
+
+    /// Whether this is Docker Hub, whose server URL is spelled unlike any other (see [`Host::server_url`]).
+    #[must_use]
+    pub fn is_docker_hub(&self) -> bool {
+        self.text == DOCKER_HUB
+    }
+
+    /// The canonical text, with the port where it is not 443.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The name without the port; an IPv6 address keeps its brackets.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.text[..self.name_len]
+    }
+
+    /// The port, unless it is the default one, 443.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.text.get(self.name_len + 1..).and_then(|port| port.parse().ok())
+    }
+
+    /// The spelling that docker keys this registry by: the host, or `https://index.docker.io/v1/` for Docker Hub.
+    #[must_use]
+    pub fn server_url(&self) -> &str {
+        if self.is_docker_hub() { DOCKER_HUB_KEY } else { &self.text }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), Rejected> {
+    let name_end = if bytes.first() == Some(&b'[') {
+        bytes.iter().position(|byte| *byte == b']').ok_or(Rejected("an IPv6 address needs its closing bracket"))? + 1
+    } else {
+        bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())
+    };
+    match bytes[name_end..].split_first() {
+        None => Ok((&bytes[..name_end], None)),
+        Some((b':', port)) => Ok((&bytes[..name_end], Some(port))),
+        Some(_) => Err(Rejected("text follows the closing bracket of an IPv6 address")),
+    }
+}
+
+fn parse_port(digits: &[u8]) -> Result<u16, Rejected> {
+    const NOT_A_PORT: Rejected = Rejected("the port is not a number from 1 to 65535");
+    if digits.is_empty() || digits.len() > 5 || digits[0] == b'0' || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(NOT_A_PORT);
+    }
+    let port = digits.iter().fold(0u32, |port, digit| port * 10 + u32::from(digit - b'0'));
+    u16::try_from(port).map_err(|_| NOT_A_PORT)
+}
+
+/// RFC 1123 names as docker's domain grammar narrows them: letters, digits and inner hyphens.
+fn dns_or_ipv4(name: &[u8]) -> Result<String, Rejected> {
+    if name.is_empty() {
+        return Err(Rejected("the host is empty"));
+    }
+    if name.len() > MAX_NAME {
+        return Err(Rejected("the host name is longer than 253 bytes"));
+    }
+    for label in name.split(|byte| *byte == b'.') {
+        check_label(label)?;
+    }
+    // Checked to be ASCII letters, digits, dots and hyphens, so every byte is a character.
+    let name: String = name.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+    if METADATA_NAMES.contains(&name.as_str()) {
+        return Err(METADATA);
+    }
+    if looks_like_ipv4(&name) {
+        // `127.1`, `0x7f000001` and `010.0.0.1` mean different addresses to different parsers; std reads only a.b.c.d.
+        let address: Ipv4Addr = name.parse().map_err(|_| Rejected("this is no IPv4 address of four plain numbers"))?;
+        refuse_metadata_v4(address)?;
+    }
+    Ok(name)
+}
+
+fn check_label(label: &[u8]) -> Result<(), Rejected> {
+    if label.is_empty() {
+        return Err(Rejected("the host has an empty label (a doubled, leading or trailing dot)"));
+    }
+    if label.len() > MAX_LABEL {
+        return Err(Rejected("a label of the host is longer than 63 bytes"));
+    }
+    if !label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+        return Err(Rejected("the host has a character that no registry host can have"));
+    }
+    if label[0] == b'-' || label[label.len() - 1] == b'-' {
+        return Err(Rejected("a label of the host begins or ends with a hyphen"));
+    }
+    Ok(())
+}
+
+/// A name whose last label is a number is an address to every resolver (WHATWG URL, "ends in a number").
+fn looks_like_ipv4(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let hex = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    hex || last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn ipv6(bracketed: &[u8]) -> Result<String, Rejected> {
+    const NOT_V6: Rejected = Rejected("the brackets hold no IPv6 address");
+    let inner = std::str::from_utf8(&bracketed[1..bracketed.len() - 1]).map_err(|_| NOT_V6)?;
+    let address: Ipv6Addr = inner.parse().map_err(|_| NOT_V6)?;
+    if let Some(v4) = address.to_ipv4_mapped().or_else(|| nat64(address)) {
+        refuse_metadata_v4(v4)?;
+    }
+    let segments = address.segments();
+    let link_local = segments[0] & 0xffc0 == 0xfe80;
+    let aws = segments[0] == 0xfd00 && segments[1] == 0x0ec2;
+    if link_local || aws || segments == GOOGLE_METADATA_V6 {
+        return Err(METADATA);
+    }
+    Ok(format!("[{address}]"))
+}
+
+/// RFC 6052: the well-known prefix `64:ff9b::/96` reaches the IPv4 address in its last 32 bits.
+fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let s = address.segments();
+    let octets = address.octets();
+    (s[..6] == [0x64, 0xff9b, 0, 0, 0, 0]).then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
+}
+
+fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), Rejected> {
+    if address.is_link_local() || METADATA_V4.contains(&address) { Err(METADATA) } else { Ok(()) }
+}
+
+/// The canonical name of Docker Hub.
+const DOCKER_HUB: &str = "docker.io";
+/// The key docker's own config files and clients use for Docker Hub.
+const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
+const DOCKER_HUB_NAMES: [&str; 3] = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io"];
+const HTTPS_PORT: u16 = 443;
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+const METADATA: Rejected = Rejected("this address serves a node's own metadata, never images");
+/// Azure's wire server and Alibaba Cloud's metadata service; AWS, Google, Azure and Oracle use link-local addresses.
+const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
+/// <https://docs.cloud.google.com/compute/docs/metadata/querying-metadata>
+const GOOGLE_METADATA_V6: [u16; 8] = [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254];
+const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, Rejected> {
+        Host::parse(text.as_bytes()).map(|host| host.as_str().to_owned())
+    }
+
+    #[test]
+    fn the_canonical_spelling_is_lower_case_without_the_default_port() {
+        assert_eq!(parse("GHCR.io:443").unwrap(), "ghcr.io");
+        assert_eq!(parse("Registry.Example.com:5000").unwrap(), "registry.example.com:5000");
+        assert_eq!(parse("[2001:DB8:0::1]:5000").unwrap(), "[2001:db8::1]:5000");
+        assert_eq!(Host::parse(b"[2001:db8::1]:5000").unwrap().port(), Some(5000));
+        assert_eq!(Host::parse(b"[2001:db8::1]").unwrap().name(), "[2001:db8::1]");
+    }
+
+    #[test]
+    fn docker_hub_is_one_host_under_each_of_its_names_but_not_on_another_port() {
+        for name in ["docker.io", "index.docker.io", "registry-1.docker.io", "INDEX.docker.io:443"] {
+            assert!(Host::parse(name.as_bytes()).unwrap().is_docker_hub(), "{name}");
+        }
+        assert!(!Host::parse(b"docker.io:5000").unwrap().is_docker_hub());
+        assert!(!Host::parse(b"hub.docker.io").unwrap().is_docker_hub());
+    }
+
+    #[test]
+    fn no_spelling_reaches_a_metadata_service() {
+        let all = [
+            "169.254.169.254",
+            "169.254.170.2:80",
+            "168.63.129.16",
+            "100.100.100.200",
+            "[::ffff:169.254.169.254]",
+            "[64:ff9b::169.254.169.254]",
+            "[fe80::1]",
+            "[fd00:ec2::23]",
+            "[fd20:ce::254]",
+            "metadata.google.internal",
+            "Metadata.Google.Internal:443",
+        ];
+        for text in all {
+            assert_eq!(parse(text).unwrap_err(), METADATA, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_resolvers_read_differently_are_no_host() {
+        for text in ["127.1", "0x7f000001", "2130706433", "010.0.0.1", "1.2.3.4.5", "256.0.0.1", "a.0x1f"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert_eq!(parse("10.0.0.7:5000").unwrap(), "10.0.0.7:5000");
+    }
+}

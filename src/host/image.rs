@@ -1,0 +1,130 @@
+//! `ImageRef`: an image reference, as far as credentials need it.
+
+use super::{Host, Rejected};
+
+/// A reference such as `ghcr.io/org/app:1.2` or `ubuntu`, split into its registry and repository.
+///
+/// This is the seeds' `ParseRegistry`: `docker://` and `oci://` are dropped; without a slash, or with a first part that
+/// has neither dot nor colon and is not `localhost`, the registry is Docker Hub. The registry is then strictly a
+/// [`Host`], so `user@evil.com/x` has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRef {
+    /// The registry.
+    pub host: Host,
+    /// The repository, with Docker Hub's `library/` spelled out.
+    pub repository: String,
+    /// What follows the repository: `:tag`, `@digest` or both; empty where there is neither.
+    pub suffix: String,
+}
+
+impl ImageRef {
+    /// Parses a reference. Grammar: <https://pkg.go.dev/github.com/distribution/reference>.
+    pub fn parse(reference: &str) -> Result<Self, Rejected> {
+        let text =
+            ["docker://", "oci://"].iter().find_map(|prefix| reference.strip_prefix(prefix)).unwrap_or(reference);
+        let (host, path) = match text.split_once('/') {
+            Some((first, rest)) if first.is_empty() || names_a_registry(first) => {
+                (Host::parse(first.as_bytes())?, rest)
+            }
+            _ => (Host::docker_hub(), text),
+        };
+        let (repository, suffix) = path.split_at(suffix_start(path));
+        if !is_repository(repository) {
+            return Err(Rejected("the repository is not of lower-case letters, digits and separators"));
+        }
+        if !is_suffix(suffix) {
+            return Err(Rejected("the tag or digest is malformed"));
+        }
+        let official = host.is_docker_hub() && !repository.contains('/');
+        let repository = if official { format!("library/{repository}") } else { repository.to_owned() };
+        Ok(Self { host, repository, suffix: suffix.to_owned() })
+    }
+}
+
+fn names_a_registry(first: &str) -> bool {
+    first.contains(['.', ':', '[']) || first == "localhost"
+}
+
+fn suffix_start(path: &str) -> usize {
+    let digest = path.find('@').unwrap_or(path.len());
+    let name_start = path[..digest].rfind('/').map_or(0, |slash| slash + 1);
+    path[name_start..digest].find(':').map_or(digest, |colon| name_start + colon)
+}
+
+fn is_repository(repository: &str) -> bool {
+    repository.len() <= 255 && repository.split('/').all(is_component)
+}
+
+/// Lower-case alphanumerics, joined by one dot, one or two underscores, or any number of hyphens.
+fn is_component(component: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separators = component.split(alphanumeric).filter(|run| !run.is_empty());
+    component.starts_with(alphanumeric)
+        && component.ends_with(alphanumeric)
+        && separators.into_iter().all(|run| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-'))
+}
+
+fn is_suffix(suffix: &str) -> bool {
+    let (tag, digest) = suffix.split_once('@').map_or((suffix, None), |(tag, digest)| (tag, Some(digest)));
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let tag_ok = tag.strip_prefix(':').map_or(tag.is_empty(), |tag| {
+        tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || c == '.' || c == '-')
+    });
+    let digest_ok = digest.is_none_or(|digest| {
+        digest.split_once(':').is_some_and(|(algorithm, hex)| {
+            algorithm.starts_with(|c: char| c.is_ascii_alphabetic())
+                && hex.len() >= 32
+                && hex.chars().all(|c| c.is_ascii_hexdigit())
+        })
+    });
+    tag_ok && digest_ok
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_found_as_docker_finds_it() {
+        let table = [
+            ("ubuntu", "docker.io", "library/ubuntu", ""),
+            ("ubuntu:20.04", "docker.io", "library/ubuntu", ":20.04"),
+            ("org/app", "docker.io", "org/app", ""),
+            ("docker://ghcr.io/org/app:1", "ghcr.io", "org/app", ":1"),
+            ("oci://localhost/app", "localhost", "app", ""),
+            (
+                "localhost:5000/a/b__c@sha256:0123456789abcdef0123456789abcdef",
+                "localhost:5000",
+                "a/b__c",
+                "@sha256:0123456789abcdef0123456789abcdef",
+            ),
+            ("evil.example/amazonaws.com/x", "evil.example", "amazonaws.com/x", ""),
+            ("index.docker.io/nginx", "docker.io", "library/nginx", ""),
+            ("[2001:db8::1]:5000/a", "[2001:db8::1]:5000", "a", ""),
+        ];
+        for (text, host, repository, suffix) in table {
+            let image = ImageRef::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert_eq!(
+                (image.host.as_str(), image.repository.as_str(), image.suffix.as_str()),
+                (host, repository, suffix)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        for text in [
+            "",
+            "//gcr.io",
+            "gcr.io@evil.com/x",
+            "ghcr.io/Org/App",
+            "ghcr.io/a..b",
+            "ghcr.io/",
+            "a b",
+            "x:",
+            "x@sha256:zz",
+        ] {
+            assert!(ImageRef::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `Pattern`: the one place that matches hosts, for the registry table and for the operator's rules alike.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use super::{Host, Rejected};
+
+/// A host pattern with an optional path: `*.dkr.ecr.*.amazonaws.com`, `ghcr.io/org`, `registry.example.com:5000`.
+///
+/// It follows kubelet's rules, which operators know: as many labels as the host has, `*` within a label only, equal
+/// ports, and a path that is a prefix on a component boundary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    name: String,
+    port: Option<u16>,
+    path: String,
+}
+
+impl Pattern {
+    /// Parses a pattern; where each `*` stands for letters, the rest must be a host.
+    pub fn parse(text: &str) -> Result<Self, Rejected> {
+        let (authority, path) = text.split_once('/').unwrap_or((text, ""));
+        // A star may be any label character, so a host with an "x" in its place has the pattern's shape.
+        let shape = Host::parse(authority.replace('*', "x").as_bytes())?;
+        let name = if authority.contains('*') {
+            authority.rsplit_once(':').map_or(authority, |(name, _)| name).to_ascii_lowercase()
+        } else {
+            shape.name().to_owned()
+        };
+        Ok(Self { text: text.to_owned(), name, port: shape.port(), path: path.trim_matches('/').to_owned() })
+    }
+
+    /// Whether the pattern covers this host and, where it has a path, this path below it.
+    #[must_use]
+    pub fn matches(&self, host: &Host, path: &str) -> bool {
+        self.port == host.port() && matches_name(&self.name, host.name()) && is_below(path, &self.path)
+    }
+
+    /// Sorts the most specific first: exact names before globs, longer paths before shorter.
+    #[must_use]
+    pub fn specificity(&self) -> impl Ord + use<> {
+        (self.name.contains('*'), Reverse(self.path.len()), Reverse(self.name.len()))
+    }
+
+    /// The host the pattern names when it has no star.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.name.contains('*')
+    }
+
+    /// As the operator wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Matches label by label. In the pattern, `{account}` is an AWS account (12 digits) and `*` any part of one label.
+#[must_use]
+pub fn matches_name(pattern: &str, name: &str) -> bool {
+    let mut labels = name.split('.');
+    pattern.split('.').all(|part| labels.next().is_some_and(|label| matches_label(part, label)))
+        && labels.next().is_none()
+}
+
+/// An AWS account id: exactly 12 digits.
+#[must_use]
+pub fn is_account(label: &str) -> bool {
+    label.len() == 12 && label.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn matches_label(pattern: &str, label: &str) -> bool {
+    if pattern == "{account}" {
+        return is_account(label);
+    }
+    let Some((first, mut pattern)) = pattern.split_once('*') else { return pattern == label };
+    let Some(mut rest) = label.strip_prefix(first) else { return false };
+    // Each middle part is taken at its leftmost place; what follows the last star must end the label.
+    while let Some((part, after)) = pattern.split_once('*') {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+        pattern = after;
+    }
+    rest.ends_with(pattern)
+}
+
+fn is_below(path: &str, prefix: &str) -> bool {
+    prefix.is_empty() || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_look_alike_beside_the_real_one() {
+        let table = [
+            ("gcr.io", "gcr.io", true),
+            ("gcr.io", "evilgcr.io", false),
+            ("*.gcr.io", "us.gcr.io", true),
+            ("*.gcr.io", "a.b.gcr.io", false),
+            ("*.gcr.io", "gcr.io", false),
+            ("*.gcr.io", "us.gcr.io.evil.com", false),
+            ("*-docker.pkg.dev", "us-central1-docker.pkg.dev", true),
+            ("*-docker.pkg.dev", "us-central1-npm.pkg.dev", false),
+            ("{account}.dkr.ecr.*.amazonaws.com", "123456789012.dkr.ecr.us-east-1.amazonaws.com", true),
+            ("{account}.dkr.ecr.*.amazonaws.com", "12345678901.dkr.ecr.us-east-1.amazonaws.com", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("ab*bc", "abc", false),
+        ];
+        for (pattern, name, expected) in table {
+            assert_eq!(matches_name(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn ports_are_equal_and_paths_are_whole_components() {
+        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
+        let pattern = Pattern::parse("*.example.com:5000/team").unwrap();
+        assert!(pattern.matches(&host("r.example.com:5000"), "team/app"));
+        assert!(!pattern.matches(&host("r.example.com:5000"), "teams/app"));
+        assert!(!pattern.matches(&host("r.example.com"), "team/app"));
+        assert!(Pattern::parse("index.docker.io").unwrap().matches(&host("docker.io"), ""));
+    }
+
+    #[test]
+    fn a_pattern_that_no_host_can_match_is_refused() {
+        for text in ["", "*..com", "exa mple.com", "*.example.com:99999", "http://x"] {
+            assert!(Pattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A credential helper for docker and every other puller of container images.
+//!
+//! # The one straight line
+//!
+//! standard input → [`protocol::docker`] → [`host::ServerUrl`] → [`resolver::Resolver`] → the first [`store::Store`]
+//! that has the host → [`keys::Keys`] → the table in [`registry`]: which [`backend::Backend`] → its login →
+//! [`credential::Credential`] → standard output.
+//!
+//! # The map
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`host`] | `Host`, `ServerUrl`, `ImageRef`, `Pattern`: parsed by hand, on bytes, once |
+//! | [`credential`] | `Credential`, and `Redacted`, which every secret lives in |
+//! | [`keys`] | the credential map of a secret: its shapes, its pairs, where it comes from |
+//! | [`registry`] | THE TABLE: hosts to backends; which backend a secret's keys are for |
+//! | [`backend`] | keys to user name and password |
+//! | [`store`] | where secrets are: the request, the embedded store |
+//! | [`resolver`] | get, store, erase, list |
+//! | [`config`] | files and environment, the only reader of either |
+//! | [`protocol`] | docker's wire |
+//! | [`cli`] | the operator's commands, one file each |
+//! | [`seal`], [`private`], [`json`], [`error`] | leaves that all may use |
+//!
+//! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store}, registry → backend.
+
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod credential;
+pub mod error;
+pub mod host;
+pub mod json;
+pub mod keys;
+pub mod private;
+pub mod protocol;
+pub mod registry;
+pub mod resolver;
+pub mod seal;
+pub mod store;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use config::Env;
+use error::Error;
+use protocol::Input;
+use protocol::docker::{self, Verb};
+
+/// The program's standard streams; nothing else writes to any.
+pub struct Io<'a> {
+    /// Standard input.
+    pub input: &'a mut dyn Input,
+    /// Standard output: the answer, or the one line of a failure.
+    pub out: &'a mut dyn Write,
+    /// Standard error: warnings.
+    pub err: &'a mut dyn Write,
+}
+
+/// Runs one command and answers its exit status. `args` begins with the program's name.
+pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> u8 {
+    let args: Vec<OsString> = args.into_iter().skip(1).collect();
+    let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+    let answer = match words.as_slice() {
+        [verb] if let Some(verb) = Verb::parse(verb) => docker::answer(verb, env, io.input, io.err),
+        ["version" | "--version" | "-V"] => Ok(version().into()),
+        [verb, ..] if Verb::parse(verb).is_none() => return cli::run(&args, env, io),
+        _ => Err(Error::Usage),
+    };
+    match answer {
+        // A reader that has gone away is no success.
+        Ok(text) => u8::from(io.out.write_all(text.as_bytes()).and_then(|()| io.out.flush()).is_err()),
+        Err(error) => fail(&error, io),
+    }
+}
+
+fn version() -> String {
+    format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+}
+
+/// Clients read the first line of a failure and compare it; a cause from below must not add another.
+fn one_line(error: &Error) -> String {
+    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The one line of a failure, on standard output, where clients look for it.
+fn fail(error: &Error, io: &mut Io) -> u8 {
+    // There is nobody left to tell when even this cannot be written; the status tells it too.
+    _ = writeln!(io.out, "{}", one_line(error)).and_then(|()| io.out.flush());
+    1
+}

@@ -1,0 +1,18 @@
+//! Hands the real arguments, environment and streams to `run`, and sets the exit status.
+
+use std::io;
+use std::process::ExitCode;
+
+use beta9_credential::config::Env;
+use beta9_credential::protocol::StdinInput;
+use beta9_credential::{Io, run};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+fn main() -> ExitCode {
+    // No core dump and no look from a neighbour of the same user at what is in memory; where the kernel refuses, the
+    // answer matters more.
+    _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let mut io = Io { input: &mut StdinInput, out: &mut out, err: &mut err };
+    ExitCode::from(run(std::env::args_os(), &Env::process(), &mut io))
+}

@@ -1,0 +1,170 @@
+//! Docker's credential-helper protocol: `get`, `store`, `erase`, `list`
+//! (<https://github.com/docker/docker-credential-helpers>).
+
+use std::io::Write;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{Input, ReadError, read_all};
+use crate::config::{Config, Env};
+use crate::credential::{Credential, Redacted, Unusable};
+use crate::error::{Error, NO_SERVER_URL, NO_USERNAME, Problem};
+use crate::host::{ServerUrl, strip_line_end};
+use crate::json::{self, Object, ObjectWriter, Value};
+use crate::resolver::Resolver;
+
+/// A verb of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Answer a server URL's user name and password.
+    Get,
+    /// Keep one.
+    Store,
+    /// Forget one.
+    Erase,
+    /// Name all that are kept.
+    List,
+}
+
+impl Verb {
+    /// The verb of an argument.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "get" => Some(Self::Get),
+            "store" => Some(Self::Store),
+            "erase" => Some(Self::Erase),
+            "list" => Some(Self::List),
+            _ => None,
+        }
+    }
+
+    fn limit(self) -> usize {
+        match self {
+            Self::Store => 1 << 20,
+            _ => 64 << 10,
+        }
+    }
+}
+
+/// Answers one verb: the whole text for standard output, which is printed only when nothing can fail any more.
+pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
+    // Read first, whatever happens: a client that is still writing when the helper exits fails with a broken pipe.
+    let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| unreadable(&error));
+    let resolver = || Config::load(env).and_then(Resolver::new);
+    match verb {
+        Verb::Get => get(&text?, resolver),
+        Verb::Store => store(&text?, resolver),
+        Verb::Erase => erase(&text?, resolver),
+        Verb::List => list(resolver, err),
+    }
+}
+
+fn get(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Result<Zeroizing<String>, Error> {
+    let asked = strip_line_end(text);
+    if asked.is_empty() {
+        return Err(Error::Protocol(NO_SERVER_URL));
+    }
+    // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
+    let url = ServerUrl::parse(asked).map_err(|_| Error::NotFound)?;
+    let credential = resolver()?.get(&url)?;
+    let mut out = ObjectWriter::with_capacity(128 + asked.len() + 2 * credential.secret().expose().len());
+    out.text("ServerURL", &String::from_utf8_lossy(asked));
+    out.text("Username", credential.username()).text("Secret", credential.secret().expose());
+    Ok(out.finish())
+}
+
+fn store(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Result<Zeroizing<String>, Error> {
+    let request = StoreRequest::parse(text)?;
+    let url = ServerUrl::parse(request.server_url.expose().as_bytes())
+        .map_err(|error| Problem::new("server URL", error).fix("nothing was stored").failed())?;
+    let credential = Credential::new(request.username, request.secret).map_err(|error| match error {
+        Unusable::NoUsername => Error::Protocol(NO_USERNAME),
+        other => Problem::new("store", other).fix("nothing was stored").failed().about(url.label()),
+    })?;
+    resolver()?.store(&url, credential)?;
+    Ok(Zeroizing::default())
+}
+
+fn erase(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Result<Zeroizing<String>, Error> {
+    let asked = strip_line_end(text);
+    if asked.is_empty() {
+        return Err(Error::Protocol(NO_SERVER_URL));
+    }
+    if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
+        return Err(Problem::new("erase", "the server URL is not a line of text").fix("nothing was erased").failed());
+    }
+    // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
+    if let Ok(url) = ServerUrl::parse(asked) {
+        resolver()?.erase(&url)?;
+    }
+    Ok(Zeroizing::default())
+}
+
+/// It always answers, whatever its standard input was: clients send `unused`, or nothing.
+fn list(resolver: impl FnOnce() -> Result<Resolver, Error>, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
+    let mut skipped = |error: &Error| {
+        // A warning that cannot be written is no reason not to answer.
+        _ = writeln!(err, "docker-credential-beta9: left out of the list: {error}");
+    };
+    let lines = resolver()?.list(&mut skipped)?;
+    let mut out = ObjectWriter::with_capacity(256);
+    for (server_url, username) in &lines {
+        out.text(server_url, username);
+    }
+    Ok(out.finish())
+}
+
+struct StoreRequest {
+    server_url: Redacted,
+    username: String,
+    secret: Redacted,
+}
+
+impl StoreRequest {
+    fn parse(text: &[u8]) -> Result<Self, Error> {
+        let malformed = |cause: &dyn std::fmt::Display| {
+            Problem::new(
+                "store",
+                format_args!("standard input is not one JSON object with ServerURL, Username and Secret: {cause}"),
+            )
+            .fix("nothing was stored")
+            .failed()
+        };
+        let object = json::parse_object(text).map_err(|error| malformed(&error))?;
+        let field = |name| text_field(&object, name).ok_or_else(|| malformed(&format_args!("{name} is not a text")));
+        let server_url = field("ServerURL")?;
+        let username = field("Username")?;
+        let secret = field("Secret")?;
+        if server_url.is_empty() {
+            return Err(Error::Protocol(NO_SERVER_URL));
+        }
+        Ok(Self { server_url, username: username.expose().to_owned(), secret })
+    }
+}
+
+/// A member's text. Go's decoder leaves an absent or null member empty, and clients rely on that.
+fn text_field(object: &Object, name: &str) -> Option<Redacted> {
+    match object.get(name) {
+        None | Some(Value::Null) => Some(Redacted::default()),
+        Some(Value::Text(text)) => Some(text.clone()),
+        Some(_) => None,
+    }
+}
+
+fn unreadable(error: &ReadError) -> Error {
+    match error {
+        ReadError::Terminal => Problem::new("standard input", "it is a terminal")
+            .fix("pipe the server URL in: echo registry.example.com | docker-credential-beta9 get"),
+        ReadError::TooLong(limit) => Problem::new("standard input", format_args!("it is longer than {limit} bytes")),
+        ReadError::NoEnd => {
+            Problem::new("standard input", format_args!("it did not end within {} s", PATIENCE.as_secs()))
+                .fix("close it after the server URL")
+        }
+        ReadError::Failed(kind) => Problem::new("standard input", format_args!("it cannot be read ({kind})")),
+    }
+    .failed()
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,108 @@
+//! Standard input, bounded in size and time.
+
+use std::io::{self, IsTerminal, Read};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use zeroize::Zeroizing;
+
+/// Something that is read until a deadline.
+pub trait Input {
+    /// Reads some bytes, 0 at the end; an error of kind `TimedOut` when there were none by the deadline.
+    fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
+
+    /// Whether a person is typing.
+    fn is_terminal(&self) -> bool;
+}
+
+/// The real standard input.
+pub struct StdinInput;
+
+impl Input for StdinInput {
+    fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        let stdin = io::stdin();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&timeout))?;
+        if ready == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // Not through std's buffer: it would keep a copy of a secret, and hide bytes from the next poll.
+        Ok(rustix::io::read(&stdin, buffer)?)
+    }
+
+    fn is_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+}
+
+impl Input for &[u8] {
+    fn read_until(&mut self, buffer: &mut [u8], _deadline: Instant) -> io::Result<usize> {
+        self.read(buffer)
+    }
+
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+/// Why standard input is no use.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// It is a terminal: nobody has piped anything in.
+    Terminal,
+    /// It is longer than the verb allows.
+    TooLong(usize),
+    /// It did not end in time.
+    NoEnd,
+    /// It cannot be read.
+    Failed(io::ErrorKind),
+}
+
+/// Reads to the end, also past `limit`, because a client that is still writing would fail otherwise.
+pub fn read_all(input: &mut dyn Input, limit: usize, patience: Duration) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    if input.is_terminal() {
+        return Err(ReadError::Terminal);
+    }
+    let deadline = Instant::now() + patience;
+    // Filled within its first capacity, so that growing never leaves a copy of a secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(FIRST_CAPACITY));
+    let mut chunk = Zeroizing::new([0; FIRST_CAPACITY]);
+    let mut too_long = false;
+    loop {
+        match input.read_until(chunk.as_mut(), deadline) {
+            Ok(0) if too_long => return Err(ReadError::TooLong(limit)),
+            Ok(0) => return Ok(bytes),
+            Ok(count) if too_long || bytes.len() + count > limit => too_long = true,
+            Ok(count) => grow(&mut bytes, &chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(ReadError::NoEnd),
+            Err(error) => return Err(ReadError::Failed(error.kind())),
+        }
+    }
+}
+
+fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    if bytes.len() + more.len() > bytes.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((bytes.len() + more.len()) * 2));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+    bytes.extend_from_slice(more);
+}
+
+const FIRST_CAPACITY: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_is_read_to_its_end_even_when_it_is_too_long() {
+        let text = vec![b'x'; 100_000];
+        let mut input = text.as_slice();
+        assert_eq!(read_all(&mut input, 65_536, Duration::from_secs(5)), Err(ReadError::TooLong(65_536)));
+        assert!(input.is_empty());
+        assert_eq!(*read_all(&mut text.as_slice(), 100_000, Duration::from_secs(5)).unwrap(), text);
+    }
+}

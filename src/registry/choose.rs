@@ -1,0 +1,188 @@
+//! Which backend a secret's keys are for, on this host. A token key never goes to another vendor's host.
+
+use super::Registry;
+use crate::backend::{Backend, Fit};
+use crate::credential::{Credential, Redacted};
+use crate::error::{Error, Problem};
+use crate::host::Host;
+use crate::keys::{Keys, KeysError};
+
+/// A backend and the keys it will log in with.
+#[derive(Debug)]
+pub struct Choice {
+    /// The backend.
+    pub backend: Backend,
+    host: Host,
+    keys: Keys,
+}
+
+impl Choice {
+    /// Logs in.
+    pub fn login(&self) -> Result<Credential, Error> {
+        self.backend.login(&self.host, &self.keys)
+    }
+
+    /// The user name that will be answered.
+    #[must_use]
+    pub fn username(&self) -> &str {
+        self.backend.username(&self.keys)
+    }
+}
+
+/// Chooses by host and keys, never by a recorded type. No keys at all mean that the registry is public: not found.
+///
+/// The vendor's own keys come before the generic pair. Keys of another vendor, or half of a pair, are an error: the
+/// secret is meant for this host, so going on anonymously would hide the mistake.
+pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
+    if keys.is_empty() {
+        return Err(Error::NotFound);
+    }
+    let mut half = None;
+    for backend in row.backends() {
+        match backend.fit(&keys) {
+            Fit::Complete => return Ok(Choice { backend: *backend, host: host.clone(), keys }),
+            Fit::Half(error) => _ = half.get_or_insert(error),
+            Fit::Absent => {}
+        }
+    }
+    let cause = half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
+    Err(Problem::new("its secret", cause).fix("correct the keys in the secret").failed().about(host.as_str()))
+}
+
+/// The seeds' `CreateProviderFromEnv`: the login for a host from the environment variables that were named.
+///
+/// Unlike the seed it wants no `AWS_REGION` (the host carries it), chooses by the host and not by a substring of the
+/// reference, and leaves the environment as it is.
+pub fn provider_from_environment<'a>(
+    host: &Host,
+    names: impl IntoIterator<Item = &'a str>,
+    lookup: impl Fn(&str) -> Option<Redacted>,
+) -> Result<Choice, Error> {
+    let keys = Keys::from_environment(names, lookup).map_err(|error| {
+        Problem::new("its credentials", error).fix("export them, or leave the names out").failed().about(host.as_str())
+    })?;
+    choose(Registry::of(host), host, keys)
+}
+
+fn foreign(row: &Registry, keys: &Keys) -> String {
+    let present: Vec<_> = keys.names().map(|name| name.escape_debug().to_string()).collect();
+    let wanted: Vec<_> = row.backends().map(Backend::wants).collect();
+    format!(
+        "it holds {}, which this registry ({}) does not take; it takes {}",
+        present.join(", "),
+        row.name,
+        wanted.join(", or ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(host: &str, pairs: &[(&str, &str)]) -> Result<(String, String), String> {
+        let host = Host::parse(host.as_bytes()).unwrap();
+        let mut keys = Keys::default();
+        for (name, value) in pairs {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        choose(Registry::of(&host), &host, keys)
+            .and_then(|choice| choice.login())
+            .map(|credential| (credential.username().to_owned(), credential.secret().expose().to_owned()))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_vendor_takes_its_own_keys_under_its_own_user_name() {
+        let table: &[(&str, &[(&str, &str)], &str)] = &[
+            ("docker.io", &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_PASSWORD", "s")], "u"),
+            ("docker.io", &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_TOKEN", "s"), ("DOCKERHUB_PASSWORD", "old")], "u"),
+            ("docker.io", &[("DOCKER_USERNAME", "u"), ("DOCKER_PASSWORD", "s")], "u"),
+            ("ghcr.io", &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "s")], "u"),
+            ("docker.pkg.github.com", &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "s")], "u"),
+            ("nvcr.io", &[("NGC_API_KEY", "s")], "$oauthtoken"),
+            ("quay.io", &[("QUAY_USERNAME", "o+robot"), ("QUAY_PASSWORD", "s")], "o+robot"),
+            ("quay.io", &[("QUAY_OAUTH_TOKEN", "s")], "$oauthtoken"),
+            (
+                "registry.gitlab.com",
+                &[("CI_DEPLOY_USER", "gitlab+deploy-token-1"), ("CI_DEPLOY_PASSWORD", "s")],
+                "gitlab+deploy-token-1",
+            ),
+            ("registry.gitlab.com", &[("CI_JOB_TOKEN", "s")], "gitlab-ci-token"),
+            ("registry.gitlab.com", &[("GITLAB_USERNAME", "u"), ("GITLAB_TOKEN", "s")], "u"),
+            ("registry.digitalocean.com", &[("DIGITALOCEAN_ACCESS_TOKEN", "s")], "s"),
+            ("rg.fr-par.scw.cloud", &[("SCW_SECRET_KEY", "s")], "nologin"),
+            ("icr.io", &[("IBMCLOUD_API_KEY", "s")], "iamapikey"),
+            ("us.icr.io", &[("IBMCLOUD_API_KEY", "s")], "iamapikey"),
+            ("private.us.icr.io", &[("IBMCLOUD_API_KEY", "s")], "iamapikey"),
+            ("fra.ocir.io", &[("OCI_USERNAME", "ns/u"), ("OCI_AUTH_TOKEN", "s")], "ns/u"),
+            ("ocir.us-phoenix-1.oci.oraclecloud.com", &[("OCI_USERNAME", "ns/u"), ("OCI_AUTH_TOKEN", "s")], "ns/u"),
+            ("registry.redhat.io", &[("REDHAT_USERNAME", "1|sa"), ("REDHAT_PASSWORD", "s")], "1|sa"),
+            ("cgr.dev", &[("CHAINGUARD_USERNAME", "u"), ("CHAINGUARD_PASSWORD", "s")], "u"),
+            ("acme.jfrog.io", &[("JFROG_USERNAME", "u"), ("JFROG_ACCESS_TOKEN", "s")], "u"),
+            ("registry.heroku.com", &[("HEROKU_API_KEY", "s")], "_"),
+            ("registry.fly.io", &[("FLY_API_TOKEN", "s")], "x"),
+            ("registry.hf.space", &[("HF_USERNAME", "u"), ("HF_TOKEN", "s")], "u"),
+            (
+                "registry.cn-hangzhou.aliyuncs.com",
+                &[("ALIBABA_CLOUD_CR_USERNAME", "u"), ("ALIBABA_CLOUD_CR_PASSWORD", "s")],
+                "u",
+            ),
+            (
+                "acme-registry.cn-hangzhou.cr.aliyuncs.com",
+                &[("ALIBABA_CLOUD_CR_USERNAME", "u"), ("ALIBABA_CLOUD_CR_PASSWORD", "s")],
+                "u",
+            ),
+            ("acme.tencentcloudcr.com", &[("TENCENT_TCR_USERNAME", "u"), ("TENCENT_TCR_PASSWORD", "s")], "u"),
+            ("hkccr.ccs.tencentyun.com", &[("TENCENT_TCR_USERNAME", "u"), ("TENCENT_TCR_PASSWORD", "s")], "u"),
+        ];
+        for (host, keys, user) in table {
+            assert_eq!(login(host, keys), Ok(((*user).to_owned(), "s".to_owned())), "{host} {keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_pair_is_taken_by_every_registry() {
+        for row in super::super::TABLE {
+            let host = row.hosts[0].replace("{account}", "123456789012").replace('*', "x1");
+            assert_eq!(login(&host, &[("USERNAME", "u"), ("PASSWORD", "s")]), Ok(("u".into(), "s".into())), "{host}");
+            assert_eq!(
+                login(&host, &[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "s")]),
+                Ok(("u".into(), "s".into()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_never_goes_to_another_vendors_host() {
+        for (host, key) in [
+            ("ghcr.io", "NGC_API_KEY"),
+            ("evil.example", "NGC_API_KEY"),
+            ("nvcr.io:8443", "NGC_API_KEY"),
+            ("quay.io", "CI_JOB_TOKEN"),
+            ("evilgcr.io", "GCP_ACCESS_TOKEN"),
+            ("ghcr.io", "AWS_ACCESS_KEY_ID"),
+        ] {
+            let error = login(host, &[(key, "hunter2")]).unwrap_err();
+            assert!(error.starts_with(&format!("{host}: its secret: it holds {key}, which this registry")), "{error}");
+            assert!(!error.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn half_a_pair_is_an_error_that_names_both_keys() {
+        let error = login("ghcr.io", &[("GITHUB_TOKEN", "s")]).unwrap_err();
+        assert_eq!(
+            error,
+            "ghcr.io: its secret: GITHUB_TOKEN is set without GITHUB_USERNAME; set both or neither; correct the keys in the secret"
+        );
+        assert_eq!(
+            login("ghcr.io", &[("GITHUB_TOKEN", "x"), ("USERNAME", "u"), ("PASSWORD", "s")]),
+            Ok(("u".into(), "s".into()))
+        );
+    }
+
+    #[test]
+    fn no_keys_at_all_are_a_public_registry() {
+        assert_eq!(login("ghcr.io", &[]).unwrap_err(), crate::error::NOT_FOUND);
+    }
+}

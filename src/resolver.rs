@@ -1,0 +1,189 @@
+//! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
+
+use std::collections::BTreeMap;
+
+use crate::backend::Backend;
+use crate::config::{Config, Rule, StoreKind};
+use crate::credential::Credential;
+use crate::error::{Error, Problem};
+use crate::host::{Host, Scheme, ServerUrl};
+use crate::keys::{Blob, CredentialType, Keys};
+use crate::registry::{Registry, choose, detect};
+use crate::store::{FileStore, Found, Listed, RequestStore, Secret, Store, Username};
+
+/// Answers for one workspace, by one configuration.
+pub struct Resolver {
+    config: Config,
+    request: Option<Store>,
+    workspace: Store,
+}
+
+/// What would answer for a registry, before any secret is read.
+pub struct Route<'a> {
+    /// The registry asked for.
+    pub host: &'a Host,
+    /// The row of the table, after a rule's `alias_of` and `backend`.
+    pub row: &'static Registry,
+    /// The rule that applies.
+    pub rule: Option<&'a Rule>,
+    /// The registry that the host stands for: itself, or its rule's `alias_of`.
+    pub real: &'a Host,
+    /// Whether the node's own identity may be used.
+    pub ambient: bool,
+}
+
+impl Resolver {
+    /// The resolver of a configuration. Nothing is opened yet.
+    pub fn new(mut config: Config) -> Result<Self, Error> {
+        for rule in config.rules() {
+            check_backend(rule)?;
+        }
+        let request = RequestStore::new(std::mem::take(&mut config.request)).map(Store::Request);
+        let workspace = match config.store {
+            StoreKind::File => {
+                Store::File(FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone()))
+            }
+        };
+        Ok(Self { config, request, workspace })
+    }
+
+    /// The user name and password for a server URL.
+    pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
+        match url {
+            ServerUrl::Item(item) => self.workspace.item(item)?.ok_or(Error::NotFound),
+            ServerUrl::Registry { host, scheme, path } => {
+                self.registry(host, *scheme, path).map_err(|error| error.about(host.as_str()))
+            }
+        }
+    }
+
+    fn registry(&self, host: &Host, scheme: Scheme, path: &str) -> Result<Credential, Error> {
+        let route = self.route(host, scheme, path).ok_or(Error::NotFound)?;
+        if route.is_public() {
+            return Err(Error::NotFound);
+        }
+        match self.find(&route)? {
+            Some((_, found)) => choose(route.row, route.real, found.keys)?.login(),
+            None if route.ambient => {
+                Err(Problem::new("ambient identity", "this version cannot use the node's identity yet")
+                    .fix("set ambient = false, or store a credential for this registry")
+                    .failed())
+            }
+            None => Err(Error::NotFound),
+        }
+    }
+
+    /// Keeps a credential for a server URL.
+    pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
+        let (username, password) = credential.into_parts();
+        let keys = Keys::user_password(username.clone(), password);
+        // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
+        let (registry, kind) =
+            url.host().map_or(("", CredentialType::Token), |host| (host.as_str(), detect(host, &keys)));
+        self.workspace.store(url, &Secret { username, blob: Blob::marshal(registry, kind, &keys) })
+    }
+
+    /// Forgets the credential for a server URL; it is no error when there is none.
+    pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
+        self.workspace.erase(url)
+    }
+
+    /// Every server URL that has a credential; the request's own come first and hide a stored one.
+    pub fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<BTreeMap<String, String>, Error> {
+        let mut all = BTreeMap::new();
+        for store in self.stores() {
+            for line in store.list(skipped)? {
+                let Some(username) = self.username(&line, skipped) else { continue };
+                let key = line.url.host().map_or(line.url.label(), Host::server_url);
+                all.entry(key.to_owned()).or_insert(username);
+            }
+        }
+        Ok(all)
+    }
+
+    fn username(&self, line: &Listed, skipped: &mut dyn FnMut(&Error)) -> Option<String> {
+        match (&line.username, line.url.host()) {
+            (Username::Recorded(username), _) => Some(username.clone()),
+            (Username::Of(keys), Some(host)) => {
+                let route = self.route(host, Scheme::Https, "")?;
+                match choose(route.row, route.real, keys.clone()) {
+                    Ok(choice) => Some(choice.username().to_owned()),
+                    Err(Error::NotFound) => None,
+                    Err(error) => {
+                        skipped(&error);
+                        None
+                    }
+                }
+            }
+            (Username::Of(_), None) => None,
+        }
+    }
+
+    /// Which row and rule apply; `None` when no store may be asked: a cloud registry over plain HTTP.
+    #[must_use]
+    pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &str) -> Option<Route<'a>> {
+        let rule = self.config.rule(host, path);
+        let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
+        let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
+        let row = forced.unwrap_or_else(|| Registry::of(real));
+        let ambient = row.is_cloud() && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let cloud = row.is_cloud() || Registry::of(host).is_cloud();
+        (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
+    }
+
+    /// The secret for a route, from the first store that has one, and that store's name.
+    pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
+        for store in self.stores() {
+            if let Some(found) = store.get(route.host)? {
+                return Ok(Some((store.name(), found)));
+            }
+            // The operator has said that this host stands for that registry, so its secret is meant too.
+            if route.real != route.host
+                && let Some(found) = store.get(route.real)?
+            {
+                return Ok(Some((store.name(), found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The name of the workspace store.
+    #[must_use]
+    pub fn workspace_store(&self) -> &'static str {
+        self.workspace.name()
+    }
+
+    fn stores(&self) -> impl Iterator<Item = &Store> {
+        self.request.iter().chain([&self.workspace])
+    }
+}
+
+impl Route<'_> {
+    /// Whether a rule says never to answer.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.backend.as_deref() == Some(PUBLIC))
+    }
+
+    /// The backend that would answer, before the keys have decided.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        if self.is_public() { PUBLIC } else { self.row.backends().next().map_or(PUBLIC, Backend::name) }
+    }
+}
+
+fn check_backend(rule: &Rule) -> Result<(), Error> {
+    let Some(word) = &rule.backend else { return Ok(()) };
+    if Registry::named(word).is_some() {
+        return Ok(());
+    }
+    let nearest = Registry::names().min_by_key(|name| strsim::damerau_levenshtein(name, word)).unwrap_or(PUBLIC);
+    Err(Problem::new(
+        "configuration",
+        format_args!("rule for {}: there is no backend \"{}\"", rule.host, word.escape_debug()),
+    )
+    .fix(format_args!("did you mean \"{nearest}\"?"))
+    .failed())
+}
+
+const PUBLIC: &str = "public";

@@ -1,0 +1,160 @@
+//! AES-256-GCM sealing: nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes), as Beta9 seals workspace secrets.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// A 256-bit sealing key.
+pub struct SealKey(LessSafeKey);
+
+/// It did not open: another key, other associated data, or damage; nobody can tell which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealError(&'static str);
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for SealError {}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+impl SealKey {
+    /// A key of exactly 32 bytes.
+    pub fn new(bytes: &[u8]) -> Result<Self, SealError> {
+        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| SealError("the key is not 32 bytes long"))?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
+    /// A key written as standard base64 of 32 bytes.
+    pub fn from_base64(text: &str) -> Result<Self, SealError> {
+        let bytes = STANDARD.decode(text).map_err(|_| SealError("the key is not base64"))?;
+        Self::new(&Zeroizing::new(bytes))
+    }
+
+    /// A workspace's `signing_key`: `sk_` and standard base64 of 32 bytes.
+    pub fn from_signing_key(text: &str) -> Result<Self, SealError> {
+        Self::from_base64(text.strip_prefix("sk_").ok_or(SealError("the signing key does not begin with sk_"))?)
+    }
+
+    /// Seals under a fresh random nonce. What is in `associated` must be given again, byte for byte, to open it.
+    pub fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| SealError("no random bytes are to be had"))?;
+        self.seal_with(nonce, associated, plaintext)
+    }
+
+    fn seal_with(&self, nonce: [u8; NONCE_LEN], associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut out = Vec::with_capacity(NONCE_LEN + plaintext.len() + AES_256_GCM.tag_len());
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(plaintext);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(nonce, Aad::from(associated), &mut out[NONCE_LEN..])
+            .map_err(|_| SealError("the text is too long to seal"))?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(out)
+    }
+
+    /// Opens what [`SealKey::seal`] made.
+    pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError("it is too short to be sealed"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError("it is too short to be sealed"))?;
+        let mut text = Zeroizing::new(rest.to_vec());
+        let length = self
+            .0
+            .open_in_place(nonce, Aad::from(associated), &mut text)
+            .map_err(|_| SealError("it was sealed with another key, or is damaged"))?
+            .len();
+        text.truncate(length);
+        Ok(text)
+    }
+
+    /// Opens a workspace secret as Beta9's database holds it: standard base64, no associated data, UTF-8 text.
+    pub fn open_base64(&self, sealed: &str) -> Result<Zeroizing<String>, SealError> {
+        let sealed = STANDARD.decode(sealed).map_err(|_| SealError("it is not base64"))?;
+        let text = self.open(&[], &sealed)?;
+        let text = std::str::from_utf8(&text).map_err(|_| SealError("what it holds is not UTF-8"))?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+
+    /// Seals a workspace secret as Beta9's database holds it.
+    pub fn seal_base64(&self, text: &str) -> Result<String, SealError> {
+        Ok(STANDARD.encode(self.seal(&[], text.as_bytes())?))
+    }
+}
+
+/// The SHA-256 of a text in lower-case hex digits: a name for it that no other text has.
+#[must_use]
+pub fn sha256_hex(text: &str) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 0xf)]);
+    digest(&SHA256, text.as_bytes()).as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{self, Object, Value};
+
+    fn vectors(part: &str) -> Vec<Object> {
+        let all = json::parse_object(include_bytes!("../tests/fixtures/beta9-seal.json")).unwrap();
+        let Some(Value::Array(cases)) = all.get(part) else { panic!("no {part}") };
+        cases
+            .iter()
+            .map(|case| if let Value::Object(case) = case { case.clone() } else { panic!("{case:?}") })
+            .collect()
+    }
+
+    fn text<'a>(case: &'a Object, key: &str) -> &'a str {
+        case.text(key).unwrap_or_else(|| panic!("no {key}")).expose()
+    }
+
+    #[test]
+    fn what_beta9_sealed_opens_and_is_sealed_to_the_same_bytes() {
+        let cases = vectors("good");
+        assert!(cases.len() >= 6);
+        for case in &cases {
+            let key = SealKey::from_signing_key(text(case, "signing_key")).unwrap();
+            assert_eq!(*key.open_base64(text(case, "sealed")).unwrap(), text(case, "plaintext"));
+            let digits = text(case, "nonce_hex").as_bytes();
+            let nonce: Vec<u8> = digits
+                .chunks(2)
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+                .collect();
+            let sealed = key.seal_with(nonce.try_into().unwrap(), &[], text(case, "plaintext").as_bytes()).unwrap();
+            assert_eq!(STANDARD.encode(sealed), text(case, "sealed"));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_foreign_or_no_key_does_not_open() {
+        let cases = vectors("bad");
+        assert!(cases.len() >= 8);
+        for case in &cases {
+            let opened = SealKey::from_signing_key(text(case, "signing_key"))
+                .and_then(|key| key.open_base64(text(case, "sealed")));
+            assert!(opened.is_err(), "{}", text(case, "why"));
+        }
+    }
+
+    #[test]
+    fn associated_data_must_be_the_same_and_no_two_seals_are() {
+        let key = SealKey::new(&[7; 32]).unwrap();
+        let sealed = key.seal(b"workspace a", b"text").unwrap();
+        assert_eq!(**key.open(b"workspace a", &sealed).unwrap(), *b"text");
+        assert!(key.open(b"workspace b", &sealed).is_err());
+        assert_ne!(key.seal(b"", b"text").unwrap(), key.seal(b"", b"text").unwrap());
+        assert_eq!(key.open_base64(&key.seal_base64("pässwörd").unwrap()).unwrap().as_str(), "pässwörd");
+    }
+}

@@ -1,0 +1,214 @@
+//! The embedded store: one sealed file per workspace and host, which needs nothing but a directory.
+//!
+//! Beside the sealed secret a file has the server URL in clear and the user name sealed on its own, so that `list`
+//! opens no secret. Both parts are bound to the workspace, the server URL and the format version as associated data: a
+//! file that is copied to another name, host or workspace does not open.
+
+mod entry;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use self::entry::Entry;
+use super::{Found, Keep, Listed, Secret, Username};
+use crate::config::KeyPlace;
+use crate::credential::Credential;
+use crate::error::{Error, Problem};
+use crate::host::{Host, ServerUrl};
+use crate::keys::Blob;
+use crate::private::{self, Fault, Readers};
+use crate::seal::{SealKey, sha256_hex};
+
+/// A directory of sealed files, and the key that opens them.
+#[derive(Debug)]
+pub struct FileStore {
+    workspace: String,
+    /// `None` without a home directory: then there is nothing, and nothing can be kept.
+    root: Option<PathBuf>,
+    key: KeyPlace,
+}
+
+impl FileStore {
+    /// The store of one workspace below `root`. Nothing is read or made yet.
+    #[must_use]
+    pub fn new(workspace: &str, root: Option<PathBuf>, key: KeyPlace) -> Self {
+        Self { workspace: workspace.to_owned(), root, key }
+    }
+
+    pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
+        let Some(blob) = self.blob(host.as_str())? else { return Ok(None) };
+        // The associated data has bound the file to this host already; what is inside must say the same.
+        Ok((blob.registry.as_ref() == Some(host)).then_some(Found { keys: blob.keys, keep: Keep::Disk }))
+    }
+
+    pub(super) fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
+        let Some(blob) = self.blob(item)? else { return Ok(None) };
+        let (Some(username), Some(secret)) = (blob.keys.get("USERNAME"), blob.keys.get("PASSWORD")) else {
+            return Err(damaged("it holds no user name and password").about(item));
+        };
+        Credential::new(username.expose().to_owned(), secret.clone())
+            .map(Some)
+            .map_err(|error| damaged(&error.to_string()).about(item))
+    }
+
+    pub(super) fn store(&self, url: &ServerUrl, secret: &Secret) -> Result<(), Error> {
+        self.put(url.label(), secret).map_err(|error| error.about(url.label()))
+    }
+
+    pub(super) fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
+        let Some(dir) = self.dir().filter(|dir| dir.exists()) else { return Ok(()) };
+        private::remove(&dir, &file_name(url.label())).map_err(|fault| problem(fault).about(url.label()))?;
+        Ok(())
+    }
+
+    pub(super) fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
+        let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
+        let unreadable = |error: std::io::Error| {
+            problem(Fault {
+                cause: format!("{} cannot be read ({error})", dir.display()),
+                fix: "give this user access to it".to_owned(),
+            })
+        };
+        let mut listed = Vec::new();
+        let mut key = None;
+        for file in fs::read_dir(&dir).map_err(unreadable)? {
+            let path = file.map_err(unreadable)?.path();
+            if path.extension().is_none_or(|extension| extension != EXTENSION) {
+                continue;
+            }
+            match self.listed(&path, &mut key) {
+                Ok(Some(line)) => listed.push(line),
+                Ok(None) => {}
+                Err(error) => skipped(&error),
+            }
+        }
+        listed.sort_by(|a: &Listed, b| a.url.label().cmp(b.url.label()));
+        Ok(listed)
+    }
+
+    /// One line of `list`; `None` when the file has gone in the meantime.
+    fn listed(&self, path: &Path, key: &mut Option<SealKey>) -> Result<Option<Listed>, Error> {
+        let Some(bytes) = private::read(path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
+        let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
+        if key.is_none() {
+            *key = Some(self.existing_key()?);
+        }
+        let Some(key) = key else { return Ok(None) };
+        let username =
+            entry.open_username(key, &self.workspace).map_err(|error| damaged(&error).about(&entry.server))?;
+        let url = ServerUrl::parse(entry.server.as_bytes()).map_err(|error| damaged(error.0).about(&entry.server))?;
+        Ok(Some(Listed { url, username: Username::Recorded(username) }))
+    }
+
+    fn blob(&self, server: &str) -> Result<Option<Blob>, Error> {
+        self.open(server).map_err(|error| error.about(server))
+    }
+
+    fn open(&self, server: &str) -> Result<Option<Blob>, Error> {
+        let Some(dir) = self.checked_dir()? else { return Ok(None) };
+        let path = dir.join(file_name(server));
+        let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
+        let entry = Entry::parse(&bytes).map_err(damaged)?;
+        if entry.server != server {
+            return Err(damaged("it is another registry's"));
+        }
+        let text = entry.open_secret(&self.existing_key()?, &self.workspace).map_err(|error| damaged(&error))?;
+        Blob::parse(&text).map(Some).map_err(|error| damaged(&error.to_string()))
+    }
+
+    fn put(&self, server: &str, secret: &Secret) -> Result<(), Error> {
+        let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Err(homeless()) };
+        private::make_dir(root).map_err(problem)?;
+        private::make_dir(&dir).map_err(problem)?;
+        let key = self.key_or_new(&dir)?;
+        let bytes = Entry::seal(&key, &self.workspace, server, secret)
+            .map_err(|cause| Problem::new(PART, cause).fix("nothing was stored").failed())?;
+        private::replace(&dir, &file_name(server), &bytes).map_err(problem)
+    }
+
+    /// The key; an error when it is not there, since sealed files are.
+    fn existing_key(&self) -> Result<SealKey, Error> {
+        self.read_key()?.ok_or_else(|| {
+            let (KeyPlace::File(path) | KeyPlace::Credential(path)) = &self.key else { return homeless() };
+            Problem::new(PART, format_args!("the key {} is gone, and nothing opens without it", path.display()))
+                .fix("restore it, or remove the store's directory and log in again")
+                .failed()
+        })
+    }
+
+    fn read_key(&self) -> Result<Option<SealKey>, Error> {
+        let (path, readers) = match &self.key {
+            KeyPlace::File(path) => (path, Readers::Owner),
+            KeyPlace::Credential(path) => (path, Readers::Group),
+            KeyPlace::Nowhere => return Err(homeless()),
+        };
+        let Some(bytes) = private::read(path, readers, MAX_KEY).map_err(problem)? else { return Ok(None) };
+        let key = std::str::from_utf8(&bytes)
+            .map_err(|_| "it is not base64".to_owned())
+            .and_then(|text| SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string()));
+        key.map(Some).map_err(|cause| {
+            Problem::new(PART, format_args!("the key {} is unusable: {cause}", path.display()))
+                .fix("it is one line, the base64 of 32 bytes: restore it")
+                .failed()
+        })
+    }
+
+    /// The key, made when there is none and nothing sealed yet. Of several that make one at once, the first one's counts.
+    fn key_or_new(&self, dir: &Path) -> Result<SealKey, Error> {
+        if let Some(key) = self.read_key()? {
+            return Ok(key);
+        }
+        let KeyPlace::File(path) = &self.key else { return self.existing_key() };
+        let sealed = fs::read_dir(dir).is_ok_and(|mut files| {
+            files.any(|file| {
+                file.is_ok_and(|file| Path::new(&file.file_name()).extension().is_some_and(|ext| ext == EXTENSION))
+            })
+        });
+        if sealed {
+            return self.existing_key();
+        }
+        let mut bytes = zeroize::Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(bytes.as_mut())
+            .map_err(|_| Problem::new(PART, "no random bytes are to be had").failed())?;
+        let text = zeroize::Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
+        private::create_new(dir, path, text.as_bytes()).map_err(problem)?;
+        self.existing_key()
+    }
+
+    fn dir(&self) -> Option<PathBuf> {
+        // A workspace id may be any text; its hash is a file name that no other id has.
+        self.root.as_ref().map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
+    }
+
+    fn checked_dir(&self) -> Result<Option<PathBuf>, Error> {
+        let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Ok(None) };
+        let there = private::check_dir(root).map_err(problem)? && private::check_dir(&dir).map_err(problem)?;
+        Ok(there.then_some(dir))
+    }
+}
+
+fn file_name(server: &str) -> String {
+    format!("{}.{EXTENSION}", &sha256_hex(server)[..40])
+}
+
+fn problem(fault: Fault) -> Error {
+    Problem::new(PART, fault.cause).fix(fault.fix).failed()
+}
+
+fn damaged(cause: &str) -> Error {
+    Problem::new(PART, format_args!("its entry does not open: {cause}"))
+        .fix("docker logout, then docker login again")
+        .failed()
+}
+
+fn homeless() -> Error {
+    Problem::new(PART, "there is no home directory to keep it in").fix("set HOME, or BETA9_STORE_PATH").failed()
+}
+
+const PART: &str = "file store";
+const EXTENSION: &str = "sealed";
+const MAX_ENTRY: u64 = 8 << 20;
+const MAX_KEY: u64 = 4096;
