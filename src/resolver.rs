@@ -75,6 +75,12 @@ impl Resolver {
 
     /// Keeps a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
+        if let ServerUrl::Registry { host, scheme, path } = url
+            && self.route(host, *scheme, path).is_none()
+        {
+            let cause = "a cloud registry's credential never goes over plain HTTP";
+            return Err(Problem::new("store", cause).fix("use https://").failed().about(host.as_str()));
+        }
         let (username, password) = credential.into_parts();
         let keys = Keys::user_password(username.clone(), password);
         // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
