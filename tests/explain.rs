@@ -1,5 +1,7 @@
 //! `explain`, rules and the request's own credentials, through the real binary.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
 mod common;
 
 use beta9_credential::json::Value;

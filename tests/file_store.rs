@@ -1,5 +1,7 @@
 //! What is particular to the embedded store: its files, its key, and whom it trusts.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
 mod common;
 
 use std::fs;

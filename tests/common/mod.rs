@@ -1,7 +1,14 @@
 //! A node of its own for each test: the real binary, an empty environment and a scratch home directory.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(clippy::missing_panics_doc, clippy::must_use_candidate, missing_docs, unreachable_pub, reason = "test code")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "test code"
+)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
