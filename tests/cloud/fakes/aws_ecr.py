@@ -12,7 +12,7 @@ import time
 from typing import Any, Dict
 
 from .aws_errors import BY_STATUS, denial, is_denied, json_error, signer_of
-from .hosts import ECR_API, ECR_PUBLIC_API, REGIONS
+from .hosts import ECR_API, ECR_PUBLIC_API, PARTITIONS, REGIONS
 from .messages import Refused, Request, Response, as_json
 from .server import Service
 from .state import ACCOUNT, State
@@ -80,7 +80,7 @@ class Ecr(JsonService):
             entry.update(self.token("ecr", f"{registry}/{region}"))
             # moto writes the suffix of the partition aws everywhere.
             entry["proxyEndpoint"] = (self.state.settings["ecr_proxy_endpoint"]
-                                      or f"https://{registry}.dkr.ecr.{region}.{REGIONS[region]}")
+                                      or f"https://{registry}.dkr.ecr.{region}.{PARTITIONS[REGIONS[region]][0]}")
         return as_json(200, {"authorizationData": entries}, {"Content-Type": CONTENT_TYPE})
 
 

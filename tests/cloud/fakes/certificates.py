@@ -19,7 +19,7 @@ class Authority:
     def __init__(self, name: str) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = _name(name)
-        now = datetime.datetime.utcnow()
+        now = datetime.datetime.now(datetime.timezone.utc)
         usage = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
                                "key_agreement", "encipher_only", "decipher_only"), False)
         self.certificate = (
@@ -39,7 +39,7 @@ class Authority:
     def server_context(self, names: List[str], where: Path, expired: bool = False) -> ssl.SSLContext:
         """A TLS server that shows a certificate of this authority for these names."""
         key = ec.generate_private_key(ec.SECP256R1())
-        end = datetime.datetime.utcnow() + (-DAY / 2 if expired else DAY)
+        end = datetime.datetime.now(datetime.timezone.utc) + (-DAY / 2 if expired else DAY)
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         certificate = (
             x509.CertificateBuilder().subject_name(_name(names[0])).issuer_name(self.name)

@@ -104,7 +104,7 @@ class SecurityTokens(Service):
         if request.path != "/v1/token" or request.method != "POST":
             return as_json(404, {"error": "not_found"})
         # The REST reference names the fields in camel case; the clients send RFC 8693's names. Google takes both.
-        form = {**{_snake(key): value for key, value in request.form.items()}}
+        form = {_snake(key): value for key, value in request.form.items()}
         request.note.update({key: form.get(key) for key in ("grant_type", "audience", "scope", "subject_token_type")})
         if form.get("grant_type") != TOKEN_EXCHANGE:
             raise oauth_error(400, "unsupported_grant_type", "Unsupported grant type.")
@@ -139,15 +139,14 @@ class SecurityTokens(Service):
         return claims["sub"]
 
     def _aws_subject(self, token: str, audience: str) -> str:
-        """A signed but unsent GetCallerIdentity request; the audience is one of the signed headers."""
+        """A signed but unsent GetCallerIdentity request. The audience is one of its headers, which Google's own Python
+        client adds after signing: it need not be signed."""
         try:
             signed = json.loads(urllib.parse.unquote(token))
             headers = Headers((entry["key"], entry["value"]) for entry in signed["headers"])
             url = urllib.parse.urlsplit(signed["url"])
             request = Request(signed["method"], f"{url.path or '/'}?{url.query}", headers, b"", "", True)
-            names = headers.get("authorization", "").partition("SignedHeaders=")[2].partition(",")[0].split(";")
             if (url.hostname not in STS or request.query.get("Action") != "GetCallerIdentity"
-                    or "x-goog-cloud-target-resource" not in names
                     or headers.get("x-goog-cloud-target-resource") != audience):
                 raise oauth_error(400, "invalid_grant", "The AWS subject token is not for this provider.")
             return verify(request, self.state.access_keys).key.principal

@@ -1,30 +1,37 @@
 """Every name of the world, and whose it is. `world` writes them into /etc/hosts and the certificate holds them.
 
-AWS: https://docs.aws.amazon.com/general/latest/gr/ecr.html and …/gr/sts.html; the FIPS names of ECR begin with
-`ecr-fips`, not `api.ecr-fips`, in the partitions aws and aws-us-gov (the SDKs' endpoint rules agree).
+AWS: https://docs.aws.amazon.com/general/latest/gr/ecr.html and …/gr/sts.html, and the endpoint rules published with the
+SDKs. The page calls ECR's FIPS endpoints `ecr-fips.…`, the rules say `api.ecr-fips.…`, and both answer here.
 Azure: https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud
 """
 
 from .state import ACCOUNT
 
-REGIONS = {  # region: DNS suffix of its partition
-    "us-east-1": "amazonaws.com", "us-west-2": "amazonaws.com", "eu-west-1": "amazonaws.com",
-    "us-gov-west-1": "amazonaws.com", "cn-north-1": "amazonaws.com.cn", "eusc-de-east-1": "amazonaws.eu",
+PARTITIONS = {  # name: DNS suffix, suffix of the dual-stack API, suffix of dual-stack registries
+    "aws": ("amazonaws.com", "api.aws", "on.aws"),
+    "aws-cn": ("amazonaws.com.cn", "api.amazonwebservices.com.cn", "on.amazonwebservices.com.cn"),
+    "aws-eusc": ("amazonaws.eu", "api.amazonwebservices.eu", "on.amazonwebservices.eu"),
+    "aws-iso": ("c2s.ic.gov", "api.aws.ic.gov", "on.aws.ic.gov"),
+    "aws-iso-b": ("sc2s.sgov.gov", "api.aws.scloud", "on.aws.scloud"),
 }
-FIPS_REGIONS = ("us-east-1", "us-west-2", "us-gov-west-1")
-ECR_API = {f"api.ecr.{region}.{suffix}": region for region, suffix in REGIONS.items()}
-ECR_API.update({f"ecr-fips.{region}.amazonaws.com": region for region in FIPS_REGIONS})
-ECR_API.update({f"{kind}.{region}.api.aws": region for region in FIPS_REGIONS for kind in ("ecr", "ecr-fips")})
-ECR_API["ecr.cn-north-1.api.amazonwebservices.com.cn"] = "cn-north-1"
-STS = {f"sts.{region}.{suffix}": region for region, suffix in REGIONS.items()}
-STS.update({f"sts-fips.{region}.amazonaws.com": region for region in ("us-east-1", "us-west-2")})
-STS.update({f"sts.{region}.api.aws": region for region in FIPS_REGIONS})
-STS["sts.amazonaws.com"] = "us-east-1"
+REGIONS = {
+    "us-east-1": "aws", "us-west-2": "aws", "eu-west-1": "aws", "us-gov-west-1": "aws", "cn-north-1": "aws-cn",
+    "eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
+}
+ECR_API, STS, ECR_REGISTRIES = {}, {"sts.amazonaws.com": "us-east-1"}, {}
+for _region, _partition in REGIONS.items():
+    _suffix, _dual, _dual_registry = PARTITIONS[_partition]
+    for _label in ("api.ecr", "api.ecr-fips", "ecr-fips"):
+        ECR_API[f"{_label}.{_region}.{_suffix}"] = _region
+    for _label in ("ecr", "ecr-fips"):
+        ECR_API[f"{_label}.{_region}.{_dual}"] = _region
+        ECR_REGISTRIES[f"{ACCOUNT}.dkr.{_label}.{_region}.{_suffix}"] = _region
+        ECR_REGISTRIES[f"{ACCOUNT}.dkr-{_label}.{_region}.{_dual_registry}"] = _region
+    ECR_REGISTRIES[f"{ACCOUNT}.dkr.ecr.{_region}.{_dual_registry}"] = _region  # China's form of a dual-stack registry
+    for _label in ("sts", "sts-fips"):
+        STS[f"{_label}.{_region}.{_suffix}"] = STS[f"{_label}.{_region}.{_dual}"] = _region
 ECR_PUBLIC_API = ("api.ecr-public.us-east-1.amazonaws.com", "ecr-public.us-east-1.api.aws")
 
-ECR_REGISTRIES = {f"{ACCOUNT}.dkr.ecr.{region}.{suffix}": region for region, suffix in REGIONS.items()}
-ECR_REGISTRIES.update({f"{ACCOUNT}.dkr.ecr-fips.{region}.amazonaws.com": region for region in FIPS_REGIONS})
-ECR_REGISTRIES.update({f"{ACCOUNT}.{label}.us-east-1.on.aws": "us-east-1" for label in ("dkr-ecr", "dkr-ecr-fips")})
 GOOGLE_REGISTRIES = ("us-docker.pkg.dev", "europe-west1-docker.pkg.dev", "docker.us-central1.rep.pkg.dev",
                      "gcr.io", "us.gcr.io", "eu.gcr.io")
 AZURE_REGISTRIES = {  # registry: whose Entra it trusts

@@ -3,11 +3,16 @@
 import json
 import urllib.parse
 from dataclasses import dataclass, field
-from typing import Any, Dict
+from typing import Any, Dict, Iterable, Tuple
 
 
 class Headers(dict):
     """Header fields, found whatever their case; the spelling that was sent is kept for forwarding."""
+
+    def __init__(self, fields: Iterable[Tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in fields:  # a repeated field is a list (RFC 9110, 5.3); registries' clients repeat Accept
+            self[name] = f"{self[name]}, {value}" if name in self else value
 
     def get(self, name: str, default: Any = None) -> Any:
         wanted = name.lower()

@@ -25,6 +25,7 @@ def write(state: State, scratch: Path, user: AccessKey, other: AccessKey, digest
         **files,
         "WORLD_CONTROL": CONTROL,
         "WORLD_DIR": str(scratch),
+        "WORLD_HOSTS": "/etc/hosts",
         "WORLD_IMAGE_DIGEST": digest,
         "WORLD_AWS_ACCOUNT": ACCOUNT,
         "WORLD_AWS_ACCESS_KEY_ID": user.key_id,
