@@ -3,7 +3,7 @@
 import os
 import sys
 
-from . import aws, azure, faults, google  # noqa: F401  importing them registers their claims
+from . import aws, azure, faults, google, pullers  # noqa: F401  importing them registers their claims
 from .report import run
 
 sys.exit(run(strict=os.environ.get("STRICT") == "1"))

@@ -65,9 +65,8 @@ class Ecr(JsonService):
 
     def answer(self, request: Request) -> Response:
         region = ECR_API[request.host]
+        asked = request.note["registryIds"] = request.json.get("registryIds")
         self.authorise(request, region)
-        asked = request.json.get("registryIds")
-        request.note["registryIds"] = asked
         for registry in asked or []:
             if not REGISTRY_ID.fullmatch(registry):
                 raise Refused(json_error(400, "InvalidParameterException", "Invalid parameter at 'registryIds' failed to "

@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 
 class Headers(dict):
@@ -80,12 +80,12 @@ class Refused(Exception):
         self.response = response
 
 
-def as_json(status: int, value: Any, headers: Dict[str, str] = None) -> Response:
+def as_json(status: int, value: Any, headers: Optional[Dict[str, str]] = None) -> Response:
     """A JSON answer."""
     found = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
     return Response(status, json.dumps(value).encode(), found)
 
 
-def as_text(status: int, text: str, headers: Dict[str, str] = None) -> Response:
+def as_text(status: int, text: str, headers: Optional[Dict[str, str]] = None) -> Response:
     """A plain text answer."""
     return Response(status, text.encode(), {"Content-Type": "text/plain", **(headers or {})})

@@ -26,6 +26,8 @@ DEFAULTS: Dict[str, Any] = {
     "metadata": ["aws", "google", "azure"],  # whose metadata service answers at 169.254.169.254
 }
 
+SIZES = {"ecr": 1800, "ecr-public": 1800, "google": 700}  # bytes before base64
+
 
 @dataclass
 class Token:
@@ -44,8 +46,8 @@ class Tokens:
         self._tokens: Dict[str, Token] = {}
 
     def mint(self, prefix: str, kind: str, scope: str, seconds: float, subject: str = "") -> str:
-        """A new token; `prefix` makes it look like the provider's."""
-        text = prefix + secrets.token_urlsafe(96)
+        """A new token; `prefix` makes it look like the provider's, and so does its length."""
+        text = prefix + secrets.token_urlsafe(SIZES.get(kind, 96))
         self._tokens[text] = Token(kind, scope, time.time() + seconds, subject)
         return text
 
