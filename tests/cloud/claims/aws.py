@@ -19,9 +19,14 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 def client(service: str, region: str = "us-east-1", keys: Any = None, **config: Any) -> Any:
     """A client with the tenant's keys, or with a session's."""
     keys = keys or {"AccessKeyId": variable("AWS_ACCESS_KEY_ID"), "SecretAccessKey": variable("AWS_SECRET_ACCESS_KEY")}
-    return boto3.client(service, region_name=region, aws_access_key_id=keys["AccessKeyId"],
-                        aws_secret_access_key=keys["SecretAccessKey"], aws_session_token=keys.get("SessionToken"),
-                        config=Config(retries={"total_max_attempts": 1}, **config))
+    return boto3.client(
+        service,
+        region_name=region,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys.get("SessionToken"),
+        config=Config(retries={"total_max_attempts": 1}, **config),
+    )
 
 
 def ambient(service: str) -> Any:
@@ -52,15 +57,16 @@ def _() -> None:
 @claim("FIPS, dual-stack, China, GovCloud, EU and isolated hosts of ECR answer where boto3 looks for them")
 def _() -> None:
     for region, config, host in (
-            ("us-east-1", {"use_fips_endpoint": True}, "api.ecr-fips.us-east-1.amazonaws.com"),
-            ("us-east-1", {"use_dualstack_endpoint": True}, "ecr.us-east-1.api.aws"),
-            ("us-west-2", {"use_fips_endpoint": True, "use_dualstack_endpoint": True}, "ecr-fips.us-west-2.api.aws"),
-            ("cn-north-1", {}, "api.ecr.cn-north-1.amazonaws.com.cn"),
-            ("cn-north-1", {"use_dualstack_endpoint": True}, "ecr.cn-north-1.api.amazonwebservices.com.cn"),
-            ("us-gov-west-1", {}, "api.ecr.us-gov-west-1.amazonaws.com"),
-            ("eusc-de-east-1", {}, "api.ecr.eusc-de-east-1.amazonaws.eu"),
-            ("us-iso-east-1", {}, "api.ecr.us-iso-east-1.c2s.ic.gov"),
-            ("us-isob-east-1", {}, "api.ecr.us-isob-east-1.sc2s.sgov.gov")):
+        ("us-east-1", {"use_fips_endpoint": True}, "api.ecr-fips.us-east-1.amazonaws.com"),
+        ("us-east-1", {"use_dualstack_endpoint": True}, "ecr.us-east-1.api.aws"),
+        ("us-west-2", {"use_fips_endpoint": True, "use_dualstack_endpoint": True}, "ecr-fips.us-west-2.api.aws"),
+        ("cn-north-1", {}, "api.ecr.cn-north-1.amazonaws.com.cn"),
+        ("cn-north-1", {"use_dualstack_endpoint": True}, "ecr.cn-north-1.api.amazonwebservices.com.cn"),
+        ("us-gov-west-1", {}, "api.ecr.us-gov-west-1.amazonaws.com"),
+        ("eusc-de-east-1", {}, "api.ecr.eusc-de-east-1.amazonaws.eu"),
+        ("us-iso-east-1", {}, "api.ecr.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", {}, "api.ecr.us-isob-east-1.sc2s.sgov.gov"),
+    ):
         token(client("ecr", region, **config))
         assert calls(service="ecr")[-1]["host"] == host, (host, calls(service="ecr")[-1]["host"])
 
@@ -102,8 +108,13 @@ def _() -> None:
 
 @claim("ECR refuses a request that is not signed, and a registry id that is none")
 def _() -> None:
-    answer = http("POST", "https://api.ecr.us-east-1.amazonaws.com/", {}, Content_Type="application/x-amz-json-1.1",
-                  X_Amz_Target="AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
+    answer = http(
+        "POST",
+        "https://api.ecr.us-east-1.amazonaws.com/",
+        {},
+        Content_Type="application/x-amz-json-1.1",
+        X_Amz_Target="AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
+    )
     assert (answer.status, answer.json["__type"]) == (400, "MissingAuthenticationTokenException"), answer.text
     with refused(ClientError, "InvalidParameterException", "[0-9]{12}"):
         client("ecr").get_authorization_token(registryIds=["1234"])
@@ -137,8 +148,11 @@ def _() -> None:
     assert calls(service="ecr")[0]["note"]["principal"].endswith("assumed-role/puller/claims")
     token(client("ecr", keys=assume(client("sts", keys=keys), "AWS_CHAINED_ROLE")))
     token(client("ecr", keys=assume(sts, "AWS_EXTERNAL_ID_ROLE", ExternalId=variable("AWS_EXTERNAL_ID"))))
-    for role, more in (("AWS_EXTERNAL_ID_ROLE", {}), ("AWS_EXTERNAL_ID_ROLE", {"ExternalId": "wrong"}),
-                       ("AWS_CHAINED_ROLE", {})):
+    for role, more in (
+        ("AWS_EXTERNAL_ID_ROLE", {}),
+        ("AWS_EXTERNAL_ID_ROLE", {"ExternalId": "wrong"}),
+        ("AWS_CHAINED_ROLE", {}),
+    ):
         with refused(ClientError, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource"):
             assume(sts, role, **more)
     with refused(ClientError, "(InvalidClientTokenId)"):
@@ -157,13 +171,15 @@ def _() -> None:
     assert call["note"]["action"] == "AssumeRoleWithWebIdentity"
     subject = "system:serviceaccount:pulls:puller"
     for name, text, wrong in (
-            ("InvalidIdentityToken", "verification key", signed(by="stranger", sub=subject, aud="sts.amazonaws.com")),
-            ("InvalidIdentityToken", "Incorrect token audience", signed(sub=subject, aud="elsewhere")),
-            ("ExpiredTokenException", "Token expired", signed(seconds=-5, sub=subject, aud="sts.amazonaws.com")),
-            ("AccessDenied", "sts:AssumeRoleWithWebIdentity", signed(sub="other", aud="sts.amazonaws.com"))):
+        ("InvalidIdentityToken", "verification key", signed(by="stranger", sub=subject, aud="sts.amazonaws.com")),
+        ("InvalidIdentityToken", "Incorrect token audience", signed(sub=subject, aud="elsewhere")),
+        ("ExpiredTokenException", "Token expired", signed(seconds=-5, sub=subject, aud="sts.amazonaws.com")),
+        ("AccessDenied", "sts:AssumeRoleWithWebIdentity", signed(sub="other", aud="sts.amazonaws.com")),
+    ):
         with refused(ClientError, name, text):
-            client("sts").assume_role_with_web_identity(RoleArn=variable("AWS_WEB_ROLE"), RoleSessionName="claims",
-                                                        WebIdentityToken=wrong)
+            client("sts").assume_role_with_web_identity(
+                RoleArn=variable("AWS_WEB_ROLE"), RoleSessionName="claims", WebIdentityToken=wrong
+            )
 
 
 @claim("IMDS gives the node's role to those who speak version 2")
@@ -180,8 +196,10 @@ def _() -> None:
     with environment(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=variable("ECS_CREDENTIALS_URI").partition("170.2")[2]):
         token(ambient("ecr"))
     assert "/task/" in calls(service="ecr")[-1]["note"]["principal"]
-    with environment(AWS_CONTAINER_CREDENTIALS_FULL_URI=variable("EKS_CREDENTIALS_URI"),
-                     AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=variable("EKS_TOKEN_FILE")):
+    with environment(
+        AWS_CONTAINER_CREDENTIALS_FULL_URI=variable("EKS_CREDENTIALS_URI"),
+        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=variable("EKS_TOKEN_FILE"),
+    ):
         token(ambient("ecr"))
     assert "/pod/" in calls(service="ecr")[-1]["note"]["principal"]
     assert http("GET", variable("EKS_CREDENTIALS_URI")).status == 400

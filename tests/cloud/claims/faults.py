@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Iterator
 
 from .report import claim, refused
-from .world import calls, control, http as send, order, pull, variable
+from .world import calls, control, order, pull, variable
+from .world import http as send
 
 HOST = "oauth2.googleapis.com"
 URL = f"https://{HOST}/token"
@@ -37,9 +38,12 @@ def _() -> None:
         assert answer.status == 429 and answer.headers["Retry-After"] == "7", answer.text
         assert answer.json["errors"][0]["code"] == "TOOMANYREQUESTS"
     assert send("GET", "https://myreg.azurecr.io/v2/").status == 401
-    for host, text in (("api.ecr.us-east-1.amazonaws.com", '"__type": "InternalFailureException"'),
-                       ("sts.amazonaws.com", "<Code>InternalFailure</Code>"), ("login.microsoftonline.com", "AADSTS90033"),
-                       ("iamcredentials.googleapis.com", '"code": 500')):
+    for host, text in (
+        ("api.ecr.us-east-1.amazonaws.com", '"__type": "InternalFailureException"'),
+        ("sts.amazonaws.com", "<Code>InternalFailure</Code>"),
+        ("login.microsoftonline.com", "AADSTS90033"),
+        ("iamcredentials.googleapis.com", '"code": 500'),
+    ):
         order(host, "status", status=500)
         assert text in send("POST", f"https://{host}/", {}).text
     order(HOST, "status", status=400, body='{"error":"made to measure"}')
@@ -88,8 +92,11 @@ def _() -> None:
 
 @claim("a certificate for another name, of a stranger's authority, or expired is refused by clients, and told")
 def _() -> None:
-    for mode, text in (("wrong-name", "Hostname mismatch"), ("untrusted-ca", "unable to get local issuer"),
-                       ("expired-cert", "certificate has expired")):
+    for mode, text in (
+        ("wrong-name", "Hostname mismatch"),
+        ("untrusted-ca", "unable to get local issuer"),
+        ("expired-cert", "certificate has expired"),
+    ):
         order(HOST, mode, times=1)
         with connection() as opened, refused(ssl.SSLCertVerificationError, text):
             opened.request("GET", "/")
@@ -113,8 +120,10 @@ def _() -> None:
     hosts = Path(variable("HOSTS"))
     before = hosts.read_text()
     try:
-        for changed, kind in ((before.replace(f"127.0.0.1 {HOST}\n", ""), socket.gaierror),
-                              (before.replace(f"127.0.0.1 {HOST}\n", f"127.0.0.9 {HOST}\n"), ConnectionRefusedError)):
+        for changed, kind in (
+            (before.replace(f"127.0.0.1 {HOST}\n", ""), socket.gaierror),
+            (before.replace(f"127.0.0.1 {HOST}\n", f"127.0.0.9 {HOST}\n"), ConnectionRefusedError),
+        ):
             hosts.write_text(changed)
             began = time.monotonic()
             with refused(kind):
@@ -124,10 +133,21 @@ def _() -> None:
         hosts.write_text(before)
 
 
-@claim("programs start with an empty environment, trust the world's CA from the system's files, and see no other network")
+@claim(
+    "programs start with an empty environment, trust the world's CA from the system's files, and see no other network"
+)
 def _() -> None:
-    ours = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "STRICT", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "PWD", "OLDPWD", "_",
-            "LC_CTYPE"}  # what the way from `world` to here adds
+    ours = {
+        "PYTHONPATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "STRICT",
+        "REQUESTS_CA_BUNDLE",
+        "AWS_CA_BUNDLE",
+        "PWD",
+        "OLDPWD",
+        "_",
+        "LC_CTYPE",
+    }  # what the way from `world` to here adds
     others = {name for name in os.environ if not name.startswith("WORLD_")} - ours - {"PATH", "HOME"}
     assert not others, others
     with refused(OSError, "unreachable"):

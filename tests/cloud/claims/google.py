@@ -18,9 +18,12 @@ PROVIDER = "//iam.googleapis.com/projects/555000000001/locations/global/workload
 
 def minted(file: str) -> str:
     """The access token google-auth gets with a credential file."""
-    kind = {"GOOGLE_EXTERNAL_AWS_FILE": aws.Credentials, "GOOGLE_EXTERNAL_FILE": identity_pool.Credentials,
-            "GOOGLE_EXTERNAL_URL_FILE": identity_pool.Credentials,
-            "GOOGLE_EXTERNAL_IMPERSONATED_FILE": identity_pool.Credentials}.get(file)
+    kind = {
+        "GOOGLE_EXTERNAL_AWS_FILE": aws.Credentials,
+        "GOOGLE_EXTERNAL_FILE": identity_pool.Credentials,
+        "GOOGLE_EXTERNAL_URL_FILE": identity_pool.Credentials,
+        "GOOGLE_EXTERNAL_IMPERSONATED_FILE": identity_pool.Credentials,
+    }.get(file)
     if kind:  # the general loader would ask the Resource Manager for the project's name first
         credentials = kind.from_file(variable(file), scopes=[SCOPE])
     else:
@@ -45,14 +48,18 @@ def _() -> None:
     email, right = key["client_email"], "https://oauth2.googleapis.com/token"
     now = int(time.time())
     for error, text, assertion in (
-            ("invalid_grant", "Invalid JWT Signature.", signed(iss=email, aud=right, scope=SCOPE)),
-            ("invalid_grant", "account not found", signed(by="service_account", iss="x", aud=right, scope=SCOPE)),
-            ("invalid_grant", "Failed audience check", signed(by="service_account", aud="https://x", scope=SCOPE)),
-            ("invalid_grant", "short-lived token", signed(by="service_account", seconds=7200, aud=right, scope=SCOPE)),
-            ("invalid_grant", "short-lived token", signed(by="service_account", seconds=-1, aud=right, scope=SCOPE)),
-            ("invalid_grant", "short-lived token",
-             signed(by="service_account", aud=right, scope=SCOPE, iat=now + 3600, exp=now + 7000)),
-            ("invalid_scope", "scope", signed(by="service_account", aud=right))):
+        ("invalid_grant", "Invalid JWT Signature.", signed(iss=email, aud=right, scope=SCOPE)),
+        ("invalid_grant", "account not found", signed(by="service_account", iss="x", aud=right, scope=SCOPE)),
+        ("invalid_grant", "Failed audience check", signed(by="service_account", aud="https://x", scope=SCOPE)),
+        ("invalid_grant", "short-lived token", signed(by="service_account", seconds=7200, aud=right, scope=SCOPE)),
+        ("invalid_grant", "short-lived token", signed(by="service_account", seconds=-1, aud=right, scope=SCOPE)),
+        (
+            "invalid_grant",
+            "short-lived token",
+            signed(by="service_account", aud=right, scope=SCOPE, iat=now + 3600, exp=now + 7000),
+        ),
+        ("invalid_scope", "scope", signed(by="service_account", aud=right)),
+    ):
         answer = http("POST", right, {"grant_type": ASSERTION, "assertion": assertion})
         assert answer.status == 400 and answer.json["error"] == error, answer.text
         assert text in answer.json["error_description"], answer.text
@@ -63,7 +70,8 @@ def _() -> None:
 @claim("a token with a scope that does not reach registries, and an expired one, pull nothing")
 def _() -> None:
     credentials = service_account.Credentials.from_service_account_file(
-        variable("GOOGLE_SERVICE_ACCOUNT_FILE"), scopes=["https://www.googleapis.com/auth/drive"])
+        variable("GOOGLE_SERVICE_ACCOUNT_FILE"), scopes=["https://www.googleapis.com/auth/drive"]
+    )
     credentials.refresh(Request())
     assert "unauthorized" in pull("gcr.io", "oauth2accesstoken", credentials.token).lower()
     settings(google_token_seconds=1)
@@ -76,9 +84,15 @@ def _() -> None:
 def _() -> None:
     check_pull("gcr.io", "oauth2accesstoken", minted("GOOGLE_USER_FILE"))
     user = json.loads(content("GOOGLE_USER_FILE"))
-    form = {"grant_type": "refresh_token", **{name: user[name] for name in ("client_id", "client_secret", "refresh_token")}}
-    for name, status, error in (("client_id", 401, "invalid_client"), ("client_secret", 401, "invalid_client"),
-                                ("refresh_token", 400, "invalid_grant")):
+    form = {
+        "grant_type": "refresh_token",
+        **{name: user[name] for name in ("client_id", "client_secret", "refresh_token")},
+    }
+    for name, status, error in (
+        ("client_id", 401, "invalid_client"),
+        ("client_secret", 401, "invalid_client"),
+        ("refresh_token", 400, "invalid_grant"),
+    ):
         answer = http("POST", "https://oauth2.googleapis.com/token", {**form, name: "wrong"})
         assert (answer.status, answer.json["error"]) == (status, error), answer.text
 
@@ -104,27 +118,35 @@ def _() -> None:
     with environment(AWS_REGION="us-east-1", **keys):
         check_pull("gcr.io", "oauth2accesstoken", minted("GOOGLE_EXTERNAL_AWS_FILE"))
     check_pull("gcr.io", "oauth2accesstoken", minted("GOOGLE_EXTERNAL_AWS_FILE"))  # with the node's role
-    with environment(AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID=keys["AWS_ACCESS_KEY_ID"], AWS_SECRET_ACCESS_KEY="wrong"):
-        with refused(exceptions.OAuthError, "invalid_grant"):
-            minted("GOOGLE_EXTERNAL_AWS_FILE")
+    with (
+        environment(AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID=keys["AWS_ACCESS_KEY_ID"], AWS_SECRET_ACCESS_KEY="wrong"),
+        refused(exceptions.OAuthError, "invalid_grant"),
+    ):
+        minted("GOOGLE_EXTERNAL_AWS_FILE")
 
 
 @claim("the exchange refuses a forged, foreign or expired token, another audience and another grant")
 def _() -> None:
     subject, audience = "system:serviceaccount:pulls:puller", f"https:{PROVIDER}/oidc"
-    form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": f"{PROVIDER}/oidc",
-            "scope": SCOPE, "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
-            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-            "subject_token": signed(sub=subject, aud=audience)}
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "audience": f"{PROVIDER}/oidc",
+        "scope": SCOPE,
+        "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "subject_token": signed(sub=subject, aud=audience),
+    }
     url = "https://sts.googleapis.com/v1/token"
     assert http("POST", url, form).json["issued_token_type"] == form["requested_token_type"]
     for error, changed in (
-            ("invalid_grant", {"subject_token": signed(by="stranger", sub=subject, aud=audience)}),
-            ("invalid_grant", {"subject_token": signed(sub=subject, aud="elsewhere")}),
-            ("invalid_grant", {"subject_token": signed(seconds=-5, sub=subject, aud=audience)}),
-            ("invalid_request", {"audience": "//iam.googleapis.com/elsewhere"}),
-            ("invalid_request", {"subject_token_type": "urn:ietf:params:aws:token-type:aws4_request"}),
-            ("unsupported_grant_type", {"grant_type": "client_credentials"}), ("invalid_scope", {"scope": ""})):
+        ("invalid_grant", {"subject_token": signed(by="stranger", sub=subject, aud=audience)}),
+        ("invalid_grant", {"subject_token": signed(sub=subject, aud="elsewhere")}),
+        ("invalid_grant", {"subject_token": signed(seconds=-5, sub=subject, aud=audience)}),
+        ("invalid_request", {"audience": "//iam.googleapis.com/elsewhere"}),
+        ("invalid_request", {"subject_token_type": "urn:ietf:params:aws:token-type:aws4_request"}),
+        ("unsupported_grant_type", {"grant_type": "client_credentials"}),
+        ("invalid_scope", {"scope": ""}),
+    ):
         answer = http("POST", url, {**form, **changed})
         assert answer.status == 400 and answer.json["error"] == error, answer.text
 
@@ -134,8 +156,10 @@ def _() -> None:
     for file in ("GOOGLE_EXTERNAL_IMPERSONATED_FILE", "GOOGLE_IMPERSONATED_FILE"):
         check_pull("us-docker.pkg.dev", "oauth2accesstoken", minted(file), "LONG_IMAGE")
     source, _ = google.auth.load_credentials_from_file(variable("GOOGLE_USER_FILE"), scopes=[SCOPE])
-    for target, seconds, text in (("other@world-project.iam.gserviceaccount.com", 3600, "iam.serviceAccounts.getAccessToken"),
-                                  (variable("GOOGLE_IMPERSONATED"), 7200, "INVALID_ARGUMENT")):
+    for target, seconds, text in (
+        ("other@world-project.iam.gserviceaccount.com", 3600, "iam.serviceAccounts.getAccessToken"),
+        (variable("GOOGLE_IMPERSONATED"), 7200, "INVALID_ARGUMENT"),
+    ):
         credentials = impersonated_credentials.Credentials(source, target, [SCOPE], lifetime=seconds)
         with refused(exceptions.RefreshError, text):
             credentials.refresh(Request())

@@ -32,8 +32,18 @@ def docker_daemon() -> Iterator[None]:
     """A daemon of the world's own, with no network but the world's."""
     scratch = Path(variable("DIR"))
     with (scratch / "dockerd.log").open("w") as log:
-        daemon = subprocess.Popen(["dockerd", f"--data-root={scratch}/docker", "--storage-driver=vfs", "--iptables=false",
-                                   "--ip6tables=false", "--bridge=none"], stdout=log, stderr=log)
+        daemon = subprocess.Popen(
+            [
+                "dockerd",
+                f"--data-root={scratch}/docker",
+                "--storage-driver=vfs",
+                "--iptables=false",
+                "--ip6tables=false",
+                "--bridge=none",
+            ],
+            stdout=log,
+            stderr=log,
+        )
         try:
             end = time.monotonic() + 30
             while subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
@@ -52,9 +62,11 @@ def _() -> None:
         entra = azure.application().get_token(azure.SCOPE).token
         google_token = google.minted("GOOGLE_SERVICE_ACCOUNT_FILE")
         for registry, user, secret in (
-                (aws.REGISTRY, "AWS", aws.token(aws.client("ecr"))["password"]),
-                (azure.REGISTRY, azure.USER, azure.exchange(entra).json["refresh_token"]),
-                ("us-docker.pkg.dev", "oauth2accesstoken", google_token), ("gcr.io", "oauth2accesstoken", google_token)):
+            (aws.REGISTRY, "AWS", aws.token(aws.client("ecr"))["password"]),
+            (azure.REGISTRY, azure.USER, azure.exchange(entra).json["refresh_token"]),
+            ("us-docker.pkg.dev", "oauth2accesstoken", google_token),
+            ("gcr.io", "oauth2accesstoken", google_token),
+        ):
             image, copy = f"{registry}/{variable('LONG_IMAGE')}", f"{registry}/world-project/images/copy:1"
             run("docker", "login", "--username", user, "--password-stdin", registry, text=secret)
             run("docker", "pull", image)
@@ -66,9 +78,19 @@ def _() -> None:
 def _() -> None:
     needs("podman")
     scratch, secret = variable("DIR"), aws.token(aws.client("ecr"))["password"]
-    run("podman", f"--root={scratch}/podman", f"--runroot={scratch}/podman-run", "--storage-driver=vfs",
-        "--cgroup-manager=cgroupfs", "--events-backend=file", "pull", "--quiet", "--creds", f"AWS:{secret}",
-        f"{aws.REGISTRY}/{variable('IMAGE')}")
+    run(
+        "podman",
+        f"--root={scratch}/podman",
+        f"--runroot={scratch}/podman-run",
+        "--storage-driver=vfs",
+        "--cgroup-manager=cgroupfs",
+        "--events-backend=file",
+        "pull",
+        "--quiet",
+        "--creds",
+        f"AWS:{secret}",
+        f"{aws.REGISTRY}/{variable('IMAGE')}",
+    )
 
 
 @claim("two hundred clients at once are all answered and all recorded")

@@ -11,9 +11,11 @@ CLAIMS: List[Tuple[str, Callable[[], None]]] = []
 
 def claim(text: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Registers a function: the claim holds when it returns."""
+
     def register(function: Callable[[], None]) -> Callable[[], None]:
         CLAIMS.append((text, function))
         return function
+
     return register
 
 

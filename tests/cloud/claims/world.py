@@ -97,8 +97,21 @@ def pull(registry: str, user: str, password: str, image: str = "IMAGE") -> str:
     """What skopeo says to an image: its digest, or the error."""
     if shutil.which("skopeo") is None:
         raise Skip("skopeo is not installed")
-    done = subprocess.run(["skopeo", "inspect", "--no-tags", "--format", "{{.Digest}}", "--creds", f"{user}:{password}",
-                           f"docker://{registry}/{variable(image)}"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [
+            "skopeo",
+            "inspect",
+            "--no-tags",
+            "--format",
+            "{{.Digest}}",
+            "--creds",
+            f"{user}:{password}",
+            f"docker://{registry}/{variable(image)}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.stdout.strip() or done.stderr.strip()
 
 

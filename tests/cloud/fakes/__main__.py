@@ -10,8 +10,22 @@ import threading
 import time
 from pathlib import Path
 
-from . import (aws_ecr, aws_metadata, aws_sts, azure_entra, azure_metadata, azure_registry, google, google_metadata, hosts,
-               image, moto, registries, strangers, variables)
+from . import (
+    aws_ecr,
+    aws_metadata,
+    aws_sts,
+    azure_entra,
+    azure_metadata,
+    azure_registry,
+    google,
+    google_metadata,
+    hosts,
+    image,
+    moto,
+    registries,
+    strangers,
+    variables,
+)
 from .calls import Calls
 from .certificates import Authority, server_contexts
 from .control import Control
@@ -31,12 +45,33 @@ def main(scratch: Path) -> None:
     (scratch / "hosts").write_text(hosts.hosts_file())
     state, calls, faults = State(), Calls(), Faults()
 
-    public = [fake(state) for fake in (
-        aws_ecr.Ecr, aws_ecr.EcrPublic, aws_sts.Sts, google.OAuth, google.SecurityTokens, google.IamCredentials,
-        azure_entra.Entra, azure_registry.AzureRegistry, registries.EcrRegistry, registries.EcrPublicRegistry,
-        registries.GoogleRegistry, strangers.WorkloadIssuer)] + [strangers.Stranger()]
-    link_local = [fake(state) for fake in (
-        aws_metadata.Imds, aws_metadata.Ecs, aws_metadata.Eks, azure_metadata.ManagedIdentity, google_metadata.Metadata)]
+    public = [
+        fake(state)
+        for fake in (
+            aws_ecr.Ecr,
+            aws_ecr.EcrPublic,
+            aws_sts.Sts,
+            google.OAuth,
+            google.SecurityTokens,
+            google.IamCredentials,
+            azure_entra.Entra,
+            azure_registry.AzureRegistry,
+            registries.EcrRegistry,
+            registries.EcrPublicRegistry,
+            registries.GoogleRegistry,
+            strangers.WorkloadIssuer,
+        )
+    ] + [strangers.Stranger()]
+    link_local = [
+        fake(state)
+        for fake in (
+            aws_metadata.Imds,
+            aws_metadata.Ecs,
+            aws_metadata.Eks,
+            azure_metadata.ManagedIdentity,
+            google_metadata.Metadata,
+        )
+    ]
 
     contexts = server_contexts(authority, hosts.LOOPBACK_NAMES, scratch)
     _serve(Server("127.0.0.1", 443, public, calls, faults, contexts))

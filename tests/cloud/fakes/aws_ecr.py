@@ -53,8 +53,10 @@ class JsonService(Service):
         """A token the registries know, and its true end."""
         seconds = float(self.state.settings["ecr_token_seconds"])
         password = self.state.tokens.mint("eyJwYXlsb2FkIjoi", kind, scope, seconds)
-        return {"authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
-                "expiresAt": round(time.time() + seconds, 3)}
+        return {
+            "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
+            "expiresAt": round(time.time() + seconds, 3),
+        }
 
 
 class Ecr(JsonService):
@@ -69,8 +71,14 @@ class Ecr(JsonService):
         self.authorise(request, region)
         for registry in asked or []:
             if not REGISTRY_ID.fullmatch(registry):
-                raise Refused(json_error(400, "InvalidParameterException", "Invalid parameter at 'registryIds' failed to "
-                                         "satisfy constraint: 'Member must satisfy regular expression pattern: [0-9]{12}'"))
+                raise Refused(
+                    json_error(
+                        400,
+                        "InvalidParameterException",
+                        "Invalid parameter at 'registryIds' failed to "
+                        "satisfy constraint: 'Member must satisfy regular expression pattern: [0-9]{12}'",
+                    )
+                )
         answered = forward(request, MOTO_PORT)
         if answered.status != 200:
             return answered
@@ -78,8 +86,10 @@ class Ecr(JsonService):
         for registry, entry in zip(asked or [ACCOUNT], entries):
             entry.update(self.token("ecr", f"{registry}/{region}"))
             # moto writes the suffix of the partition aws everywhere.
-            entry["proxyEndpoint"] = (self.state.settings["ecr_proxy_endpoint"]
-                                      or f"https://{registry}.dkr.ecr.{region}.{PARTITIONS[REGIONS[region]][0]}")
+            entry["proxyEndpoint"] = (
+                self.state.settings["ecr_proxy_endpoint"]
+                or f"https://{registry}.dkr.ecr.{region}.{PARTITIONS[REGIONS[region]][0]}"
+            )
         return as_json(200, {"authorizationData": entries}, {"Content-Type": CONTENT_TYPE})
 
 

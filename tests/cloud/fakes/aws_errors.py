@@ -24,24 +24,32 @@ NAMES: Dict[str, Tuple[str, str, int]] = {
     "scope": ("InvalidSignatureException", "SignatureDoesNotMatch", 403),
 }
 # What a service answers with when it is told to fail with a status.
-BY_STATUS = {401: ("MissingAuthenticationToken", "Missing Authentication Token"),
-             403: ("AccessDenied", "Access denied"), 429: ("Throttling", "Rate exceeded"),
-             500: ("InternalFailure", "The request processing has failed because of an unknown error."),
-             503: ("ServiceUnavailable", "The request has failed due to a temporary failure of the server.")}
+BY_STATUS = {
+    401: ("MissingAuthenticationToken", "Missing Authentication Token"),
+    403: ("AccessDenied", "Access denied"),
+    429: ("Throttling", "Rate exceeded"),
+    500: ("InternalFailure", "The request processing has failed because of an unknown error."),
+    503: ("ServiceUnavailable", "The request has failed due to a temporary failure of the server."),
+}
 
 
 def json_error(status: int, code: str, message: str) -> Response:
     """An error of a JSON 1.1 service."""
-    return as_json(status, {"__type": code, "message": message},
-                   {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())})
+    return as_json(
+        status,
+        {"__type": code, "message": message},
+        {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())},
+    )
 
 
 def xml_error(status: int, code: str, message: str) -> Response:
     """An error of STS."""
     side = "Sender" if status < 500 else "Receiver"
-    body = (f'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>{side}</Type>'
-            f"<Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-            f"<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>")
+    body = (
+        f'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>{side}</Type>'
+        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        f"<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
+    )
     return Response(status, body.encode(), {"Content-Type": "text/xml"})
 
 
@@ -58,8 +66,9 @@ def signer_of(state: State, request: Request, service: str, region: str, query_p
             raise BadSignature("scope", f"Credential should be scoped to a valid region, not '{signer.region}'.")
     except BadSignature as bad:
         json_name, xml_name, xml_status = NAMES[bad.problem]
-        raise Refused(xml_error(xml_status, xml_name, str(bad)) if query_protocol
-                      else json_error(400, json_name, str(bad))) from bad
+        raise Refused(
+            xml_error(xml_status, xml_name, str(bad)) if query_protocol else json_error(400, json_name, str(bad))
+        ) from bad
     request.note["principal"] = signer.key.principal
     return signer
 
@@ -71,5 +80,7 @@ def is_denied(state: State, signer: Signer) -> bool:
 
 def denial(principal: str, action: str, resource: str) -> str:
     """The message IAM writes when no policy allows."""
-    return (f"User: {principal} is not authorized to perform: {action} on resource: {resource} "
-            f"because no identity-based policy allows the {action} action")
+    return (
+        f"User: {principal} is not authorized to perform: {action} on resource: {resource} "
+        f"because no identity-based policy allows the {action} action"
+    )

@@ -31,8 +31,11 @@ class Imds(Service):
         self.state = state
 
     def serves(self, request: Request) -> bool:
-        return (request.address == METADATA_ADDRESS and request.path.startswith("/latest")
-                and "aws" in self.state.settings["metadata"])
+        return (
+            request.address == METADATA_ADDRESS
+            and request.path.startswith("/latest")
+            and "aws" in self.state.settings["metadata"]
+        )
 
     def refusal(self, status: int) -> Response:
         return Response(status, b"", {"Content-Type": "text/html"})
@@ -46,14 +49,23 @@ class Imds(Service):
         if request.path == roles + NODE_ROLE:
             key = _session(self.state, NODE_ROLE)
             return as_json(200, {"Code": "Success", "LastUpdated": _when(time.time()), "Type": "AWS-HMAC", **key})
-        document = {"accountId": ACCOUNT, "region": REGION, "availabilityZone": REGION + "a",
-                    "instanceId": "i-0123456789abcdef0", "version": "2017-09-30"}
+        document = {
+            "accountId": ACCOUNT,
+            "region": REGION,
+            "availabilityZone": REGION + "a",
+            "instanceId": "i-0123456789abcdef0",
+            "version": "2017-09-30",
+        }
         if request.path == "/latest/dynamic/instance-identity/document":
             return as_json(200, document)
-        texts = {roles: NODE_ROLE, roles.rstrip("/"): NODE_ROLE, "/latest/meta-data/placement/region": REGION,
-                 "/latest/meta-data/placement/availability-zone": REGION + "a",
-                 "/latest/meta-data/placement/availability-zone/": REGION + "a",
-                 "/latest/meta-data/instance-id": document["instanceId"]}
+        texts = {
+            roles: NODE_ROLE,
+            roles.rstrip("/"): NODE_ROLE,
+            "/latest/meta-data/placement/region": REGION,
+            "/latest/meta-data/placement/availability-zone": REGION + "a",
+            "/latest/meta-data/placement/availability-zone/": REGION + "a",
+            "/latest/meta-data/instance-id": document["instanceId"],
+        }
         return as_text(200, texts[request.path]) if request.path in texts else self.refusal(404)
 
     def _token(self, request: Request) -> Response:
@@ -81,8 +93,14 @@ class Ecs(Service):
 
     def answer(self, request: Request) -> Response:
         if request.path != ECS_PATH:
-            return as_json(404, {"code": "InvalidIdInRequest", "message": "CredentialsV2Request: Credentials not found",
-                                 "HTTPErrorCode": 404})
+            return as_json(
+                404,
+                {
+                    "code": "InvalidIdInRequest",
+                    "message": "CredentialsV2Request: Credentials not found",
+                    "HTTPErrorCode": 404,
+                },
+            )
         return as_json(200, {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/task", **_session(self.state, "task")})
 
 
@@ -111,8 +129,12 @@ class Eks(Service):
 
 def _session(state: State, role: str) -> Dict[str, Any]:
     key = state.add_session(f"{ASSUMED}/{role}/i-0123456789abcdef0", float(state.settings["aws_session_seconds"]))
-    return {"AccessKeyId": key.key_id, "SecretAccessKey": key.secret, "Token": key.session_token,
-            "Expiration": _when(key.expires)}
+    return {
+        "AccessKeyId": key.key_id,
+        "SecretAccessKey": key.secret,
+        "Token": key.session_token,
+        "Expiration": _when(key.expires),
+    }
 
 
 def _when(moment: float) -> str:

@@ -55,8 +55,12 @@ class Sts(Service):
     def answer(self, request: Request) -> Response:
         form = request.form
         action = form.get("Action", "")
-        request.note.update(action=action, role=form.get("RoleArn"), external_id=form.get("ExternalId"),
-                            session_name=form.get("RoleSessionName"))
+        request.note.update(
+            action=action,
+            role=form.get("RoleArn"),
+            external_id=form.get("ExternalId"),
+            session_name=form.get("RoleSessionName"),
+        )
         if action == "AssumeRoleWithWebIdentity":
             self._check_web_identity(form)
             return self._assume(request)
@@ -69,29 +73,49 @@ class Sts(Service):
     def _check_trust(self, key: AccessKey, form: dict, denied: bool) -> None:
         role = form.get("RoleArn", "")
         trust = TRUST.get(role)
-        if (denied or trust is None or not key.principal.startswith(trust.principal)
-                or (trust.external_id and trust.external_id != form.get("ExternalId"))):
+        if (
+            denied
+            or trust is None
+            or not key.principal.startswith(trust.principal)
+            or (trust.external_id and trust.external_id != form.get("ExternalId"))
+        ):
             # AWS does not tell a role that does not exist from one that does not trust the caller.
             raise Refused(xml_error(403, "AccessDenied", denial(key.principal, "sts:AssumeRole", role)))
         if key.session_token and int(form.get("DurationSeconds", 3600)) > 3600:
-            raise Refused(xml_error(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session "
-                                                            "limit for roles assumed by role chaining"))
+            raise Refused(
+                xml_error(
+                    400,
+                    "ValidationError",
+                    "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+                )
+            )
 
     def _check_web_identity(self, form: dict) -> None:
         try:
             claims = self.state.issuers["workload"].verify(form.get("WebIdentityToken", ""))
         except Invalid as invalid:
-            raise Refused(xml_error(400, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity "
-                                    "provider, please reference AssumeRoleWithWebIdentity documentation for "
-                                    "requirements")) from invalid
+            raise Refused(
+                xml_error(
+                    400,
+                    "InvalidIdentityToken",
+                    "Couldn't retrieve verification key from your identity "
+                    "provider, please reference AssumeRoleWithWebIdentity documentation for "
+                    "requirements",
+                )
+            ) from invalid
         if claims["exp"] <= time.time():
-            raise Refused(xml_error(400, "ExpiredTokenException", f"Token expired: current date/time {int(time.time())} "
-                                                                  f"must be before the expiration date/time {claims['exp']}"))
+            raise Refused(
+                xml_error(
+                    400,
+                    "ExpiredTokenException",
+                    f"Token expired: current date/time {int(time.time())} "
+                    f"must be before the expiration date/time {claims['exp']}",
+                )
+            )
         if WEB_AUDIENCE not in audiences(claims):
             raise Refused(xml_error(400, "InvalidIdentityToken", "Incorrect token audience"))
         if form.get("RoleArn") != WEB_ROLE or claims.get("sub") != WEB_SUBJECT:
-            raise Refused(xml_error(403, "AccessDenied",
-                                    "Not authorized to perform sts:AssumeRoleWithWebIdentity"))
+            raise Refused(xml_error(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"))
 
     def _assume(self, request: Request) -> Response:
         answered = forward(request, MOTO_PORT)
@@ -99,8 +123,12 @@ class Sts(Service):
             document = answered.body.decode()
             end = datetime.datetime.strptime(xml_value(document, "Expiration")[:19], "%Y-%m-%dT%H:%M:%S")
             role, session = request.form["RoleArn"].rpartition("/")[2], request.form["RoleSessionName"]
-            key = AccessKey(xml_value(document, "AccessKeyId"), xml_value(document, "SecretAccessKey"),
-                            f"{ASSUMED}/{role}/{session}", xml_value(document, "SessionToken"),
-                            end.replace(tzinfo=datetime.timezone.utc).timestamp())
+            key = AccessKey(
+                xml_value(document, "AccessKeyId"),
+                xml_value(document, "SecretAccessKey"),
+                f"{ASSUMED}/{role}/{session}",
+                xml_value(document, "SessionToken"),
+                end.replace(tzinfo=datetime.timezone.utc).timestamp(),
+            )
             self.state.access_keys[key.key_id] = key
         return answered

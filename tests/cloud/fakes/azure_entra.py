@@ -38,19 +38,37 @@ def entra_error(status: int, error: str, code: int, message: str) -> Refused:
     """An error as Entra words it; clients and people look for the AADSTS code."""
     trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
     stamp = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
-    return Refused(as_json(status, {
-        "error": error,
-        "error_description": f"AADSTS{code}: {message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}",
-        "error_codes": [code], "timestamp": stamp, "trace_id": trace, "correlation_id": correlation,
-        "error_uri": f"https://login.microsoftonline.com/error?code={code}"}))
+    tail = f"Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
+    return Refused(
+        as_json(
+            status,
+            {
+                "error": error,
+                "error_description": f"AADSTS{code}: {message} {tail}",
+                "error_codes": [code],
+                "timestamp": stamp,
+                "trace_id": trace,
+                "correlation_id": correlation,
+                "error_uri": f"https://login.microsoftonline.com/error?code={code}",
+            },
+        )
+    )
 
 
 def issue(state: State, authority: str, resource: str, client_id: str) -> str:
     """An app-only access token for a resource."""
     # `xms_cloud` is not Entra's: it lets the fake registries refuse a token of another cloud, as different keys would.
     return state.issuers["entra"].issue(
-        float(state.settings["entra_token_seconds"]), iss=f"https://sts.windows.net/{TENANT}/", aud=resource, tid=TENANT,
-        appid=client_id, oid=str(uuid.uuid5(uuid.NAMESPACE_URL, client_id)), idtyp="app", ver="1.0", xms_cloud=authority)
+        float(state.settings["entra_token_seconds"]),
+        iss=f"https://sts.windows.net/{TENANT}/",
+        aud=resource,
+        tid=TENANT,
+        appid=client_id,
+        oid=str(uuid.uuid5(uuid.NAMESPACE_URL, client_id)),
+        idtyp="app",
+        ver="1.0",
+        xms_cloud=authority,
+    )
 
 
 class Entra(Service):
@@ -62,23 +80,38 @@ class Entra(Service):
         self.state = state
 
     def refusal(self, status: int) -> Response:
-        return entra_error(status, "temporarily_unavailable" if status >= 429 else "invalid_request", 90033,
-                           "A transient error has occurred. Please try again.").response
+        return entra_error(
+            status,
+            "temporarily_unavailable" if status >= 429 else "invalid_request",
+            90033,
+            "A transient error has occurred. Please try again.",
+        ).response
 
     def answer(self, request: Request) -> Response:
         authority = f"https://{request.host}"
         if request.path == "/common/discovery/instance":
             tenant = f"{authority}/{TENANT}"
-            return as_json(200, {"tenant_discovery_endpoint": f"{tenant}/v2.0/.well-known/openid-configuration",
-                                 "api-version": "1.1",
-                                 "metadata": [{"preferred_network": request.host, "preferred_cache": request.host,
-                                               "aliases": [request.host]}]})
+            return as_json(
+                200,
+                {
+                    "tenant_discovery_endpoint": f"{tenant}/v2.0/.well-known/openid-configuration",
+                    "api-version": "1.1",
+                    "metadata": [
+                        {"preferred_network": request.host, "preferred_cache": request.host, "aliases": [request.host]}
+                    ],
+                },
+            )
         configuration = CONFIGURATION_PATH.fullmatch(request.path)
         if configuration:
             self._check_tenant(configuration[1])
-            return as_json(200, {"token_endpoint": f"{authority}/{configuration[1]}/oauth2/v2.0/token",
-                                 "authorization_endpoint": f"{authority}/{configuration[1]}/oauth2/v2.0/authorize",
-                                 "issuer": f"{authority}/{TENANT}/v2.0"})
+            return as_json(
+                200,
+                {
+                    "token_endpoint": f"{authority}/{configuration[1]}/oauth2/v2.0/token",
+                    "authorization_endpoint": f"{authority}/{configuration[1]}/oauth2/v2.0/authorize",
+                    "issuer": f"{authority}/{TENANT}/v2.0",
+                },
+            )
         token = TOKEN_PATH.fullmatch(request.path)
         if not token or request.method != "POST":
             return Response(404)
@@ -93,27 +126,52 @@ class Entra(Service):
         client = form.get("client_id", "")
         if client == CLIENT_ID and "client_assertion" not in form:
             if form.get("client_secret") != CLIENT_SECRET:
-                raise entra_error(401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being "
-                                  "sent in the request is the client secret value, not the client secret ID, for a secret "
-                                  f"added to app '{client}'.")
+                raise entra_error(
+                    401,
+                    "invalid_client",
+                    7000215,
+                    "Invalid client secret provided. Ensure the secret being "
+                    "sent in the request is the client secret value, not the client secret ID, for a secret "
+                    f"added to app '{client}'.",
+                )
         elif client == WORKLOAD_CLIENT_ID and "client_secret" not in form:
             self._check_assertion(form)
         elif client in (CLIENT_ID, WORKLOAD_CLIENT_ID):
-            raise entra_error(401, "invalid_client", 7000218, "The request body must contain the following parameter: "
-                                                              "'client_assertion' or 'client_secret'.")
+            raise entra_error(
+                401,
+                "invalid_client",
+                7000218,
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            )
         else:
-            raise entra_error(400, "unauthorized_client", 700016, f"Application with identifier '{client}' was not found "
-                                                                  f"in the directory '{tenant}'.")
+            raise entra_error(
+                400,
+                "unauthorized_client",
+                700016,
+                f"Application with identifier '{client}' was not found in the directory '{tenant}'.",
+            )
         authority = AUTHORITIES[request.host]
         resource = self._resource(form.get("scope", ""), authority)
         seconds = int(self.state.settings["entra_token_seconds"])
-        return as_json(200, {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds,
-                             "access_token": issue(self.state, authority, resource, client)})
+        return as_json(
+            200,
+            {
+                "token_type": "Bearer",
+                "expires_in": seconds,
+                "ext_expires_in": seconds,
+                "access_token": issue(self.state, authority, resource, client),
+            },
+        )
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant not in (TENANT, TENANT_DOMAIN):
-            raise entra_error(400, "invalid_request", 90002, f"Tenant '{tenant}' not found. Check to make sure you have the "
-                                                             "correct tenant ID and are signing into the correct cloud.")
+            raise entra_error(
+                400,
+                "invalid_request",
+                90002,
+                f"Tenant '{tenant}' not found. Check to make sure you have the "
+                "correct tenant ID and are signing into the correct cloud.",
+            )
 
     def _check_assertion(self, form: dict) -> None:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
@@ -122,25 +180,45 @@ class Entra(Service):
         try:
             claims = workload.verify(form.get("client_assertion", ""))
         except Invalid as invalid:
-            raise entra_error(401, "invalid_client", 700027, "The certificate with identifier used to sign the client "
-                                                             "assertion is not registered on application.") from invalid
+            raise entra_error(
+                401,
+                "invalid_client",
+                700027,
+                "The certificate with identifier used to sign the client assertion is not registered on application.",
+            ) from invalid
         if not claims.get("nbf", 0) - 300 <= time.time() < claims.get("exp", 0):
             raise entra_error(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
-        for expected, found, code, what in ((workload.name, claims.get("iss"), 700211, "issuer"),
-                                            (WORKLOAD_SUBJECT, claims.get("sub"), 700213, "subject")):
+        for expected, found, code, what in (
+            (workload.name, claims.get("iss"), 700211, "issuer"),
+            (WORKLOAD_SUBJECT, claims.get("sub"), 700213, "subject"),
+        ):
             if found != expected:
-                raise entra_error(401, "invalid_client", code, "No matching federated identity record found for presented "
-                                                               f"assertion {what} '{found}'.")
+                raise entra_error(
+                    401,
+                    "invalid_client",
+                    code,
+                    f"No matching federated identity record found for presented assertion {what} '{found}'.",
+                )
         if ASSERTION_AUDIENCE not in audiences(claims):
-            raise entra_error(401, "invalid_client", 700212, "No matching federated identity record found for presented "
-                                                             f"assertion audience '{audiences(claims)}'.")
+            raise entra_error(
+                401,
+                "invalid_client",
+                700212,
+                f"No matching federated identity record found for presented assertion audience '{audiences(claims)}'.",
+            )
 
     def _resource(self, scope: str, authority: str) -> str:
         if not scope.endswith("/.default"):
-            raise entra_error(400, "invalid_scope", 1002012, f"The provided value for scope {scope} is not valid. Client "
-                              "credential flows must have a scope value with /.default suffixed to the resource identifier.")
-        resource = scope[:-len("/.default")].rstrip("/")
+            raise entra_error(
+                400,
+                "invalid_scope",
+                1002012,
+                f"The provided value for scope {scope} is not valid. Client "
+                "credential flows must have a scope value with /.default suffixed to the resource identifier.",
+            )
+        resource = scope[: -len("/.default")].rstrip("/")
         if resource not in (REGISTRY_RESOURCE, *ARM_RESOURCES[authority]):
-            raise entra_error(400, "invalid_resource", 500011, f"The resource principal named {resource} was not found in "
-                                                               "the tenant.")
+            raise entra_error(
+                400, "invalid_resource", 500011, f"The resource principal named {resource} was not found in the tenant."
+            )
         return resource

@@ -17,11 +17,17 @@ PUBLIC_CLOUD = "login.microsoftonline.com"
 SYSTEM_CLIENT_ID = "bbbbbbbb-0000-4000-8000-000000000001"
 USER_CLIENT_ID = "bbbbbbbb-0000-4000-8000-000000000002"
 USER_OBJECT_ID = "cccccccc-0000-4000-8000-000000000002"
-USER_RESOURCE_ID = ("/subscriptions/dddddddd-0000-4000-8000-000000000001/resourceGroups/world/providers/"
-                    "Microsoft.ManagedIdentity/userAssignedIdentities/puller")
+USER_RESOURCE_ID = (
+    "/subscriptions/dddddddd-0000-4000-8000-000000000001/resourceGroups/world/providers/"
+    "Microsoft.ManagedIdentity/userAssignedIdentities/puller"
+)
 # Which query parameter names an identity by which of its ids. With none, the system-assigned one is meant.
-SELECTORS: Dict[str, str] = {"client_id": USER_CLIENT_ID, "object_id": USER_OBJECT_ID, "mi_res_id": USER_RESOURCE_ID,
-                             "msi_res_id": USER_RESOURCE_ID}
+SELECTORS: Dict[str, str] = {
+    "client_id": USER_CLIENT_ID,
+    "object_id": USER_OBJECT_ID,
+    "mi_res_id": USER_RESOURCE_ID,
+    "msi_res_id": USER_RESOURCE_ID,
+}
 
 
 class ManagedIdentity(Service):
@@ -33,8 +39,11 @@ class ManagedIdentity(Service):
         self.state = state
 
     def serves(self, request: Request) -> bool:
-        return (request.address == METADATA_ADDRESS and request.path.startswith("/metadata")
-                and "azure" in self.state.settings["metadata"])
+        return (
+            request.address == METADATA_ADDRESS
+            and request.path.startswith("/metadata")
+            and "azure" in self.state.settings["metadata"]
+        )
 
     def answer(self, request: Request) -> Response:
         query = request.query
@@ -49,17 +58,33 @@ class ManagedIdentity(Service):
             return _invalid("Required query variable 'api-version' is missing or not supported")
         resource = query.get("resource", "").rstrip("/")
         if resource not in (REGISTRY_RESOURCE, *ARM_RESOURCES[PUBLIC_CLOUD]):
-            return as_json(400, {"error": "invalid_resource", "error_description": "AADSTS500011: The resource principal "
-                                 f"named {resource} was not found in the tenant."})
+            return as_json(
+                400,
+                {
+                    "error": "invalid_resource",
+                    "error_description": "AADSTS500011: The resource principal "
+                    f"named {resource} was not found in the tenant.",
+                },
+            )
         asked = {name: value for name, value in query.items() if name in SELECTORS}
         if any(value.lower() != SELECTORS[name].lower() for name, value in asked.items()):
             return _invalid("Identity not found")
         client = USER_CLIENT_ID if asked else SYSTEM_CLIENT_ID
         seconds, now = int(self.state.settings["entra_token_seconds"]), int(time.time())
         # Numbers are strings here, unlike in Entra's own answer.
-        return as_json(200, {"access_token": issue(self.state, PUBLIC_CLOUD, resource, client), "client_id": client,
-                             "expires_in": str(seconds), "expires_on": str(now + seconds), "ext_expires_in": str(seconds),
-                             "not_before": str(now), "resource": query["resource"], "token_type": "Bearer"})
+        return as_json(
+            200,
+            {
+                "access_token": issue(self.state, PUBLIC_CLOUD, resource, client),
+                "client_id": client,
+                "expires_in": str(seconds),
+                "expires_on": str(now + seconds),
+                "ext_expires_in": str(seconds),
+                "not_before": str(now),
+                "resource": query["resource"],
+                "token_type": "Bearer",
+            },
+        )
 
 
 def _invalid(description: str) -> Response:

@@ -37,8 +37,11 @@ class AzureRegistry(Service):
         self.state = state
 
     def refusal(self, status: int) -> Response:
-        return registry_error(status, {401: "UNAUTHORIZED", 403: "DENIED", 429: "TOOMANYREQUESTS"}.get(status, "UNKNOWN"),
-                              UNAUTHORIZED if status == 401 else "the registry refused")
+        return registry_error(
+            status,
+            {401: "UNAUTHORIZED", 403: "DENIED", 429: "TOOMANYREQUESTS"}.get(status, "UNKNOWN"),
+            UNAUTHORIZED if status == 401 else "the registry refused",
+        )
 
     def answer(self, request: Request) -> Response:
         if request.path == "/oauth2/exchange":
@@ -52,8 +55,9 @@ class AzureRegistry(Service):
         action = "pull" if request.method in ("GET", "HEAD") else "pull,push"
         scope = f',scope="repository:{name}:{action}"' if name else ""
         refused = registry_error(401, "UNAUTHORIZED", UNAUTHORIZED)
-        refused.headers["WWW-Authenticate"] = (f'Bearer realm="https://{request.host}/oauth2/token",'
-                                               f'service="{request.host}"{scope}')
+        refused.headers["WWW-Authenticate"] = (
+            f'Bearer realm="https://{request.host}/oauth2/token",service="{request.host}"{scope}'
+        )
         return refused
 
     def _exchange(self, request: Request) -> Response:
@@ -69,9 +73,19 @@ class AzureRegistry(Service):
         if form.get("tenant", claims["tid"]) != claims["tid"]:
             raise Refused(registry_error(401, "UNAUTHORIZED", UNAUTHORIZED))
         request.note["audience"] = claims["aud"]
-        return as_json(200, {"refresh_token": self._sign(
-            request.host, "refresh_token", float(self.state.settings["acr_token_seconds"]), sub=claims["appid"],
-            tenant=TENANT, permissions={"actions": ["read"], "notActions": []})})
+        return as_json(
+            200,
+            {
+                "refresh_token": self._sign(
+                    request.host,
+                    "refresh_token",
+                    float(self.state.settings["acr_token_seconds"]),
+                    sub=claims["appid"],
+                    tenant=TENANT,
+                    permissions={"actions": ["read"], "notActions": []},
+                )
+            },
+        )
 
     def _entra_claims(self, host: str, token: str) -> Dict[str, Any]:
         authority = AZURE_REGISTRIES[host]
@@ -87,7 +101,7 @@ class AzureRegistry(Service):
         return claims
 
     def _access_token(self, request: Request) -> Response:
-        """POST with a refresh token, or GET with Basic: what docker and skopeo do with the credential they are given."""
+        """POST with a refresh token, or GET with Basic: what docker and skopeo do with their credential."""
         asked = request.form if request.method == "POST" else request.query
         if request.method == "POST" and asked.get("grant_type") == "refresh_token":
             refresh = asked.get("refresh_token", "")
@@ -104,8 +118,14 @@ class AzureRegistry(Service):
             kind, _, rest = scope.partition(":")
             name, _, actions = rest.rpartition(":")
             access.append({"type": kind, "name": name, "actions": actions.split(",")})
-        return as_json(200, {"access_token": self._sign(request.host, "access_token", ACCESS_SECONDS, sub=claims["sub"],
-                                                        access=access)})
+        return as_json(
+            200,
+            {
+                "access_token": self._sign(
+                    request.host, "access_token", ACCESS_SECONDS, sub=claims["sub"], access=access
+                )
+            },
+        )
 
     def _may_pass(self, request: Request, repository: str) -> bool:
         claims = self._own_claims(request.host, request.bearer, "access_token")
@@ -124,5 +144,6 @@ class AzureRegistry(Service):
         return claims if good else None
 
     def _sign(self, host: str, kind: str, seconds: float, **claims: Any) -> str:
-        return self.state.issuers["acr"].issue(seconds, aud=host, version="1.0", grant_type=kind, roles=[],
-                                               jti=str(uuid.uuid4()), **claims)
+        return self.state.issuers["acr"].issue(
+            seconds, aud=host, version="1.0", grant_type=kind, roles=[], jti=str(uuid.uuid4()), **claims
+        )

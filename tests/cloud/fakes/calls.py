@@ -15,8 +15,15 @@ from typing import Any, Dict, List, Set, Tuple
 from .messages import Request
 
 SECRET_HEADERS = ("authorization", "x-amz-security-token", "x-aws-ec2-metadata-token", "x-identity-header")
-SECRET_FIELDS = ("client_secret", "client_assertion", "assertion", "subject_token", "access_token", "refresh_token",
-                 "WebIdentityToken")
+SECRET_FIELDS = (
+    "client_secret",
+    "client_assertion",
+    "assertion",
+    "subject_token",
+    "access_token",
+    "refresh_token",
+    "WebIdentityToken",
+)
 
 
 class Calls:
@@ -29,9 +36,17 @@ class Calls:
 
     def record(self, request: Request, service: str, status: int, fault: str) -> None:
         """One call and how it was answered; status 0 is no answer."""
-        call = {"time": time.time(), "service": service, "host": request.host, "method": request.method,
-                "path": request.path, "status": status, "fault": fault, "note": dict(request.note),
-                "secrets": _fingerprints(request)}
+        call = {
+            "time": time.time(),
+            "service": service,
+            "host": request.host,
+            "method": request.method,
+            "path": request.path,
+            "status": status,
+            "fault": fault,
+            "note": dict(request.note),
+            "secrets": _fingerprints(request),
+        }
         with self._lock:
             self._calls.append(call)
             self._raw.append((request.host, _readings(request)))
@@ -39,8 +54,19 @@ class Calls:
     def record_handshake(self, name: str, problem: str) -> None:
         """A TLS handshake the client broke off: it sent nothing."""
         with self._lock:
-            self._calls.append({"time": time.time(), "service": "tls", "host": name, "status": 0, "method": "",
-                                "path": "", "fault": "", "note": {"handshake": problem}, "secrets": []})
+            self._calls.append(
+                {
+                    "time": time.time(),
+                    "service": "tls",
+                    "host": name,
+                    "status": 0,
+                    "method": "",
+                    "path": "",
+                    "fault": "",
+                    "note": {"handshake": problem},
+                    "secrets": [],
+                }
+            )
 
     def list(self, **wanted: str) -> List[Dict[str, Any]]:
         """The calls whose `host`, `service`, … are these."""
@@ -50,8 +76,9 @@ class Calls:
     def seen(self, needle: str) -> List[str]:
         """The hosts to which this text was sent, in whatever encoding."""
         with self._lock:
-            hosts: Set[str] = {host for host, readings in self._raw
-                               if any(needle.encode() in reading for reading in readings)}
+            hosts: Set[str] = {
+                host for host, readings in self._raw if any(needle.encode() in reading for reading in readings)
+            }
         return sorted(hosts)
 
     def clear(self) -> None:

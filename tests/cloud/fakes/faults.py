@@ -1,7 +1,7 @@
 """Misbehaviour on command: one file for what any server on the internet can do wrong."""
 
+import contextlib
 import socket
-import ssl
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -29,8 +29,13 @@ class Faults:
 
     def take(self, names: List[str], path: str) -> Optional[Dict[str, Any]]:
         """The first fault for one of these names, counted down."""
-        return self._take(lambda fault: fault["mode"] in MODES and fault.get("host", "*") in [*names, "*"]
-                          and path.startswith(fault.get("path", "")))
+        return self._take(
+            lambda fault: (
+                fault["mode"] in MODES
+                and fault.get("host", "*") in [*names, "*"]
+                and path.startswith(fault.get("path", ""))
+            )
+        )
 
     def take_tls(self, name: str) -> str:
         """The certificate to show for this name; `""` is the right one."""
@@ -57,17 +62,21 @@ class Faults:
 class Exchange:
     """What a fault works on: the request, the connection, and how the true service would answer."""
 
-    def __init__(self, request: Request, connection: socket.socket, honest: Callable[[], Response],
-                 refusal: Callable[[int], Response], serialise: Callable[[Response], bytes]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        connection: socket.socket,
+        honest: Callable[[], Response],
+        refusal: Callable[[int], Response],
+        serialise: Callable[[Response], bytes],
+    ) -> None:
         self.request, self.connection = request, connection
         self.honest, self.refusal, self.serialise = honest, refusal, serialise
 
     def send(self, data: bytes) -> None:
         """Write, and do not mind a client that has left: that is often what the test wants to see."""
-        try:
+        with contextlib.suppress(OSError):
             self.connection.sendall(data)
-        except (OSError, ssl.SSLError):
-            pass
 
 
 def _status(exchange: Exchange, fault: Dict[str, Any]) -> int:
@@ -85,10 +94,8 @@ def _status(exchange: Exchange, fault: Dict[str, Any]) -> int:
 def _hang(exchange: Exchange, fault: Dict[str, Any]) -> int:
     """Say nothing until the client leaves, at most `seconds` (120)."""
     exchange.connection.settimeout(float(fault.get("seconds", 120)))
-    try:
+    with contextlib.suppress(OSError):
         exchange.connection.recv(1)
-    except (OSError, ssl.SSLError):
-        pass
     return 0
 
 
@@ -97,7 +104,7 @@ def _slow(exchange: Exchange, _fault: Dict[str, Any]) -> int:
     for byte in exchange.serialise(exchange.honest()):
         try:
             exchange.connection.sendall(bytes([byte]))
-        except (OSError, ssl.SSLError):
+        except OSError:
             break
         time.sleep(1)
     return 0
@@ -107,7 +114,7 @@ def _truncate(exchange: Exchange, _fault: Dict[str, Any]) -> int:
     """All headers of the true answer, with its full length, and half of its body."""
     response = exchange.honest()
     whole = exchange.serialise(response)
-    exchange.send(whole[:len(whole) - (len(response.body) + 1) // 2])
+    exchange.send(whole[: len(whole) - (len(response.body) + 1) // 2])
     return response.status
 
 
@@ -147,6 +154,13 @@ def _close(_exchange: Exchange, _fault: Dict[str, Any]) -> int:
 
 # Every fault ends the connection, so that no client can mistake what follows.
 MODES: Dict[str, Callable[[Exchange, Dict[str, Any]], int]] = {
-    "status": _status, "hang": _hang, "slow": _slow, "truncate": _truncate, "huge": _huge, "redirect": _redirect,
-    "content-type": _content_type, "delay": _delay, "close": _close,
+    "status": _status,
+    "hang": _hang,
+    "slow": _slow,
+    "truncate": _truncate,
+    "huge": _huge,
+    "redirect": _redirect,
+    "content-type": _content_type,
+    "delay": _delay,
+    "close": _close,
 }

@@ -38,8 +38,11 @@ def oauth_error(status: int, code: str, description: str) -> Refused:
 def mint(state: State, scopes: str, subject: str) -> Dict[str, Any]:
     """An access token and its life, named as every Google endpoint but one names them."""
     seconds = int(state.settings["google_token_seconds"])
-    return {"access_token": state.tokens.mint("ya29.c.", "google", scopes, seconds, subject),
-            "expires_in": seconds, "token_type": "Bearer"}
+    return {
+        "access_token": state.tokens.mint("ya29.c.", "google", scopes, seconds, subject),
+        "expires_in": seconds,
+        "token_type": "Bearer",
+    }
 
 
 class OAuth(Service):
@@ -72,10 +75,16 @@ class OAuth(Service):
         if claims.get("iss") != account.name:
             raise oauth_error(400, "invalid_grant", "Invalid grant: account not found")
         if TOKEN_URI not in audiences(claims):
-            raise oauth_error(400, "invalid_grant", f"Invalid JWT: Failed audience check. The right audience is {TOKEN_URI}")
+            raise oauth_error(
+                400, "invalid_grant", f"Invalid JWT: Failed audience check. The right audience is {TOKEN_URI}"
+            )
         if not issued - 300 <= now < ends or ends - issued > 3600:
-            raise oauth_error(400, "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
-                              "reasonable timeframe. Check your iat and exp values in the JWT claim.")
+            raise oauth_error(
+                400,
+                "invalid_grant",
+                "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
+                "reasonable timeframe. Check your iat and exp values in the JWT claim.",
+            )
         if not claims.get("scope"):
             raise oauth_error(400, "invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         return as_json(200, mint(self.state, claims["scope"], account.name))
@@ -114,16 +123,24 @@ class SecurityTokens(Service):
             raise oauth_error(400, "invalid_scope", "Missing required parameter: scope")
         audience, kind = form.get("audience", ""), form.get("subject_token_type", "")
         if audience not in (f"{POOL}/providers/oidc", f"{POOL}/providers/aws"):
-            raise oauth_error(400, "invalid_request", 'Invalid value for "audience". This value should be the full '
-                              "resource name of the Identity Provider.")
+            raise oauth_error(
+                400,
+                "invalid_request",
+                'Invalid value for "audience". This value should be the full resource name of the Identity Provider.',
+            )
         if kind == AWS_TYPE and audience.endswith("/aws"):
             subject = self._aws_subject(form.get("subject_token", ""), audience)
         elif kind in (f"{TYPE}jwt", f"{TYPE}id_token") and audience.endswith("/oidc"):
             subject = self._oidc_subject(form.get("subject_token", ""), audience)
         else:
             raise oauth_error(400, "invalid_request", "Invalid subject token type for this provider.")
-        return as_json(200, {**mint(self.state, form["scope"], f"principal:{POOL}/subject/{subject}"),
-                             "issued_token_type": f"{TYPE}access_token"})
+        return as_json(
+            200,
+            {
+                **mint(self.state, form["scope"], f"principal:{POOL}/subject/{subject}"),
+                "issued_token_type": f"{TYPE}access_token",
+            },
+        )
 
     def _oidc_subject(self, token: str, audience: str) -> str:
         try:
@@ -134,8 +151,11 @@ class SecurityTokens(Service):
             raise oauth_error(400, "invalid_grant", f"ID Token issued at {claims['iat']} is stale to sign-in.")
         # The provider's default allowed audience is its own full name, with or without the scheme.
         if not {f"https:{audience}", audience} & set(audiences(claims)):
-            raise oauth_error(400, "invalid_grant", f"The audience in ID Token {audiences(claims)} does not match the "
-                                                    f"expected audience {audience}.")
+            raise oauth_error(
+                400,
+                "invalid_grant",
+                f"The audience in ID Token {audiences(claims)} does not match the expected audience {audience}.",
+            )
         return claims["sub"]
 
     def _aws_subject(self, token: str, audience: str) -> str:
@@ -146,15 +166,19 @@ class SecurityTokens(Service):
             headers = Headers((entry["key"], entry["value"]) for entry in signed["headers"])
             url = urllib.parse.urlsplit(signed["url"])
             request = Request(signed["method"], f"{url.path or '/'}?{url.query}", headers, b"", "", True)
-            if (url.hostname not in STS or request.query.get("Action") != "GetCallerIdentity"
-                    or headers.get("x-goog-cloud-target-resource") != audience):
+            if (
+                url.hostname not in STS
+                or request.query.get("Action") != "GetCallerIdentity"
+                or headers.get("x-goog-cloud-target-resource") != audience
+            ):
                 raise oauth_error(400, "invalid_grant", "The AWS subject token is not for this provider.")
             return verify(request, self.state.access_keys).key.principal
         except (ValueError, KeyError, TypeError) as malformed:
             raise oauth_error(400, "invalid_request", "Unable to parse the AWS subject token.") from malformed
         except BadSignature as bad:
-            raise oauth_error(400, "invalid_grant", f"Received invalid AWS response of type InvalidClientTokenId: {bad}"
-                              ) from bad
+            raise oauth_error(
+                400, "invalid_grant", f"Received invalid AWS response of type InvalidClientTokenId: {bad}"
+            ) from bad
 
 
 class IamCredentials(Service):
@@ -172,13 +196,22 @@ class IamCredentials(Service):
     def answer(self, request: Request) -> Response:
         caller = self.state.tokens.find(request.bearer, "google")
         if caller is None:
-            return api_error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials. Expected OAuth 2 "
-                             "access token, login cookie or other valid authentication credential.")
-        request.note.update(caller=caller.subject, scope=request.json.get("scope"), lifetime=request.json.get("lifetime"))
+            return api_error(
+                401,
+                "UNAUTHENTICATED",
+                "Request had invalid authentication credentials. Expected OAuth 2 "
+                "access token, login cookie or other valid authentication credential.",
+            )
+        request.note.update(
+            caller=caller.subject, scope=request.json.get("scope"), lifetime=request.json.get("lifetime")
+        )
         path = f"/v1/projects/-/serviceAccounts/{IMPERSONATED}:generateAccessToken"
         if urllib.parse.unquote(request.path) != path or not caller.subject.startswith(self.callers):
-            return api_error(403, "PERMISSION_DENIED",
-                             "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).")
+            return api_error(
+                403,
+                "PERMISSION_DENIED",
+                "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",
+            )
         scopes, lifetime = request.json.get("scope"), request.json.get("lifetime", "3600s")
         if not isinstance(scopes, list) or not scopes:
             return api_error(400, "INVALID_ARGUMENT", "Request contains an invalid argument: scope")

@@ -49,7 +49,10 @@ class Metadata(Service):
                 return as_text(200, EMAIL, FLAVOUR)
             if request.path == f"{ACCOUNTS}{name}/scopes":
                 return as_text(200, SCOPES + "\n", FLAVOUR)
-        texts = {ACCOUNTS: f"default/\n{EMAIL}/\n", f"{ROOT}/project/project-id": "world-project",
-                 f"{ROOT}/project/numeric-project-id": "555000000001",
-                 f"{ROOT}/universe/universe-domain": "googleapis.com"}
+        texts = {
+            ACCOUNTS: f"default/\n{EMAIL}/\n",
+            f"{ROOT}/project/project-id": "world-project",
+            f"{ROOT}/project/numeric-project-id": "555000000001",
+            f"{ROOT}/universe/universe-domain": "googleapis.com",
+        }
         return as_text(200, texts[request.path], FLAVOUR) if request.path in texts else self.refusal(404)

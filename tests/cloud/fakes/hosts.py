@@ -15,8 +15,14 @@ PARTITIONS = {  # name: DNS suffix, suffix of the dual-stack API, suffix of dual
     "aws-iso-b": ("sc2s.sgov.gov", "api.aws.scloud", "on.aws.scloud"),
 }
 REGIONS = {
-    "us-east-1": "aws", "us-west-2": "aws", "eu-west-1": "aws", "us-gov-west-1": "aws", "cn-north-1": "aws-cn",
-    "eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b",
+    "us-east-1": "aws",
+    "us-west-2": "aws",
+    "eu-west-1": "aws",
+    "us-gov-west-1": "aws",
+    "cn-north-1": "aws-cn",
+    "eusc-de-east-1": "aws-eusc",
+    "us-iso-east-1": "aws-iso",
+    "us-isob-east-1": "aws-iso-b",
 }
 ECR_API, STS, ECR_REGISTRIES = {}, {"sts.amazonaws.com": "us-east-1"}, {}
 for _region, _partition in REGIONS.items():
@@ -32,19 +38,34 @@ for _region, _partition in REGIONS.items():
         STS[f"{_label}.{_region}.{_suffix}"] = STS[f"{_label}.{_region}.{_dual}"] = _region
 ECR_PUBLIC_API = ("api.ecr-public.us-east-1.amazonaws.com", "ecr-public.us-east-1.api.aws")
 
-GOOGLE_REGISTRIES = ("us-docker.pkg.dev", "europe-west1-docker.pkg.dev", "docker.us-central1.rep.pkg.dev",
-                     "gcr.io", "us.gcr.io", "eu.gcr.io")
+GOOGLE_REGISTRIES = (
+    "us-docker.pkg.dev",
+    "europe-west1-docker.pkg.dev",
+    "docker.us-central1.rep.pkg.dev",
+    "gcr.io",
+    "us.gcr.io",
+    "eu.gcr.io",
+)
 AZURE_REGISTRIES = {  # registry: whose Entra it trusts
-    "myreg.azurecr.io": "login.microsoftonline.com", "otherreg.azurecr.io": "login.microsoftonline.com",
-    "myreg.azurecr.cn": "login.chinacloudapi.cn", "myreg.azurecr.us": "login.microsoftonline.us",
+    "myreg.azurecr.io": "login.microsoftonline.com",
+    "otherreg.azurecr.io": "login.microsoftonline.com",
+    "myreg.azurecr.cn": "login.chinacloudapi.cn",
+    "myreg.azurecr.us": "login.microsoftonline.us",
 }
 # Azure China has had two names for its authority; both answer.
-AUTHORITIES = {"login.microsoftonline.com": "login.microsoftonline.com",
-               "login.microsoftonline.us": "login.microsoftonline.us",
-               "login.chinacloudapi.cn": "login.chinacloudapi.cn",
-               "login.partner.microsoftonline.cn": "login.chinacloudapi.cn"}
-GOOGLE_APIS = ("oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com", "sts.googleapis.com",
-               "iamcredentials.googleapis.com")
+AUTHORITIES = {
+    "login.microsoftonline.com": "login.microsoftonline.com",
+    "login.microsoftonline.us": "login.microsoftonline.us",
+    "login.chinacloudapi.cn": "login.chinacloudapi.cn",
+    "login.partner.microsoftonline.cn": "login.chinacloudapi.cn",
+}
+GOOGLE_APIS = (
+    "oauth2.googleapis.com",
+    "accounts.google.com",
+    "www.googleapis.com",
+    "sts.googleapis.com",
+    "iamcredentials.googleapis.com",
+)
 
 # Where redirects lead and where no credential may ever arrive.
 STRANGERS = ("evil.example.com", "second.example.com")
@@ -55,8 +76,21 @@ ECS_ADDRESS = "169.254.170.2"
 EKS_ADDRESS = "169.254.170.23"
 METADATA_NAMES = ("metadata.google.internal", "metadata")
 
-LOOPBACK_NAMES = sorted({*ECR_API, *STS, *ECR_PUBLIC_API, *ECR_REGISTRIES, "public.ecr.aws", *GOOGLE_REGISTRIES,
-                         *AZURE_REGISTRIES, *AUTHORITIES, *GOOGLE_APIS, *STRANGERS, WORKLOAD_ISSUER})
+LOOPBACK_NAMES = sorted(
+    {
+        *ECR_API,
+        *STS,
+        *ECR_PUBLIC_API,
+        *ECR_REGISTRIES,
+        "public.ecr.aws",
+        *GOOGLE_REGISTRIES,
+        *AZURE_REGISTRIES,
+        *AUTHORITIES,
+        *GOOGLE_APIS,
+        *STRANGERS,
+        WORKLOAD_ISSUER,
+    }
+)
 
 
 def hosts_file() -> str:

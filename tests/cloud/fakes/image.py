@@ -29,13 +29,22 @@ def push() -> str:
         entry.size = len(content)
         layer.addfile(entry, io.BytesIO(content))
     packed = gzip.compress(archive.getvalue(), mtime=0)
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/hello"]},
-                         "rootfs": {"type": "layers", "diff_ids": [_digest(archive.getvalue())]}}).encode()
-    manifest = json.dumps({
-        "schemaVersion": 2, "mediaType": f"{MEDIA}.manifest.v1+json",
-        "config": {"mediaType": f"{MEDIA}.config.v1+json", "digest": _digest(config), "size": len(config)},
-        "layers": [{"mediaType": f"{MEDIA}.layer.v1.tar+gzip", "digest": _digest(packed), "size": len(packed)}],
-    }).encode()
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Cmd": ["/hello"]},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(archive.getvalue())]},
+        }
+    ).encode()
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{MEDIA}.manifest.v1+json",
+            "config": {"mediaType": f"{MEDIA}.config.v1+json", "digest": _digest(config), "size": len(config)},
+            "layers": [{"mediaType": f"{MEDIA}.layer.v1.tar+gzip", "digest": _digest(packed), "size": len(packed)}],
+        }
+    ).encode()
     for repository in REPOSITORIES:
         for blob in (packed, config):
             _, location = _send("POST", f"/v2/{repository}/blobs/uploads/", b"")

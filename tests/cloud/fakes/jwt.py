@@ -33,8 +33,9 @@ class Issuer:
     def issue(self, seconds: float = 3600, **claims: Any) -> str:
         """A token of this issuer, valid for so many seconds from now."""
         now = int(time.time())
-        return self.sign({"iss": self.name, "iat": now, "nbf": now, "exp": now + int(seconds),
-                          "jti": str(uuid.uuid4()), **claims})
+        return self.sign(
+            {"iss": self.name, "iat": now, "nbf": now, "exp": now + int(seconds), "jti": str(uuid.uuid4()), **claims}
+        )
 
     def verify(self, token: str) -> Dict[str, Any]:
         """The claims of a token, when this issuer's key signed it."""
@@ -53,8 +54,9 @@ class Issuer:
     @property
     def private_pem(self) -> str:
         """The private key as service-account files hold it."""
-        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                      serialization.NoEncryption()).decode()
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
 
 
 def audiences(claims: Dict[str, Any]) -> list:

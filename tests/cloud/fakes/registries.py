@@ -19,9 +19,16 @@ from .server import Service
 from .state import State, Token
 from .upstream import REGISTRY_PORT, forward
 
-GOOGLE_SCOPES = {f"https://www.googleapis.com/auth/{name}" for name in
-                 ("cloud-platform", "cloud-platform.read-only", "devstorage.read_only", "devstorage.read_write",
-                  "devstorage.full_control")}
+GOOGLE_SCOPES = {
+    f"https://www.googleapis.com/auth/{name}"
+    for name in (
+        "cloud-platform",
+        "cloud-platform.read-only",
+        "devstorage.read_only",
+        "devstorage.read_write",
+        "devstorage.full_control",
+    )
+}
 
 
 def basic(request: Request) -> Tuple[str, str]:
@@ -38,7 +45,9 @@ def basic(request: Request) -> Tuple[str, str]:
 
 def registry_error(status: int, code: str, message: str) -> Response:
     """An error of the distribution specification."""
-    return as_json(status, {"errors": [{"code": code, "message": message}]}, {"Docker-Distribution-Api-Version": "registry/2.0"})
+    return as_json(
+        status, {"errors": [{"code": code, "message": message}]}, {"Docker-Distribution-Api-Version": "registry/2.0"}
+    )
 
 
 def to_registry(request: Request) -> Response:

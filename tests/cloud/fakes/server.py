@@ -1,11 +1,10 @@
 """The HTTP server every fake stands behind: TLS by server name, one thread a connection, keep-alive."""
 
 import http
-import socket
 import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Dict, FrozenSet, List, Optional
+from typing import Any, Dict, FrozenSet, Optional, Sequence
 
 from .calls import Calls
 from .faults import MODES, Exchange, Faults
@@ -37,9 +36,16 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512  # hundreds of helpers start at once in some tests
 
-    def __init__(self, address: str, port: int, services: List[Service], calls: Optional[Calls] = None,
-                 faults: Optional[Faults] = None, contexts: Optional[Dict[str, ssl.SSLContext]] = None) -> None:
-        self.services, self.calls, self.faults, self.contexts = services, calls, faults or Faults(), contexts
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        services: Sequence[Service],
+        calls: Optional[Calls] = None,
+        faults: Optional[Faults] = None,
+        contexts: Optional[Dict[str, ssl.SSLContext]] = None,
+    ) -> None:
+        self.services, self.calls, self.faults, self.contexts = services, calls or Calls(), faults or Faults(), contexts
         super().__init__((address, port), Handler)
         if contexts:
             contexts[""].sni_callback = self._choose_certificate
@@ -52,7 +58,7 @@ class Server(ThreadingHTTPServer):
         """The service a request is for."""
         return next((service for service in self.services if service.serves(request)), None)
 
-    def handle_error(self, request: socket.socket, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves in the middle is what many tests are about; anything else is a bug and is shown."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
@@ -61,6 +67,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
+    server: Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -68,33 +75,44 @@ class Handler(BaseHTTPRequestHandler):
         """The TLS handshake is made here, in the connection's own thread."""
         if self.server.contexts:
             self.request.settimeout(30)
-            self.request = self.server.contexts[""].wrap_socket(self.request, server_side=True,
-                                                                do_handshake_on_connect=False)
+            self.request = self.server.contexts[""].wrap_socket(
+                self.request, server_side=True, do_handshake_on_connect=False
+            )
             try:
                 self.request.do_handshake()
-            except (ssl.SSLError, OSError) as problem:
+            except OSError as problem:
                 self.server.calls.record_handshake(getattr(self.request, "asked_name", ""), str(problem))
                 raise
         super().setup()
 
     def serve(self) -> None:
         """One request, answered truly or as a fault has it."""
-        request = Request(self.command, self.path, Headers(self.headers.items()), self._body(),
-                          self.server.server_address[0], bool(self.server.contexts))
+        request = Request(
+            self.command,
+            self.path,
+            Headers(self.headers.items()),
+            self._body(),
+            self.server.server_address[0],
+            bool(self.server.contexts),
+        )
         service = self.server.find(request)
         name = service.name if service else "nobody"
         fault = self.server.faults.take([request.host, name], request.path)
         if fault:
-            exchange = Exchange(request, self.connection, lambda: _honest(service, request),
-                                service.refusal if service else Service().refusal, self._serialise)
+            exchange = Exchange(
+                request,
+                self.connection,
+                lambda: _honest(service, request),
+                service.refusal if service else Service().refusal,
+                self._serialise,
+            )
             # Recorded before it is acted out: a hanging call must be visible while it hangs.
             self.server.calls.record(request, name, 0, fault["mode"])
             self.close_connection = True
             MODES[fault["mode"]](exchange, fault)
             return
         response = _honest(service, request)
-        if self.server.calls:
-            self.server.calls.record(request, name, response.status, "")
+        self.server.calls.record(request, name, response.status, "")
         self.connection.sendall(self._serialise(response))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
@@ -130,4 +148,3 @@ def _honest(service: Optional[Service], request: Request) -> Response:
         return service.answer(request)
     except Refused as refused:
         return refused.response
-

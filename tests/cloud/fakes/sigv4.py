@@ -18,7 +18,8 @@ MAX_SKEW = 300
 FORMAT = "%Y%m%dT%H%M%SZ"
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<day>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request,"
-    r"\s*SignedHeaders=(?P<signed>[^,]+),\s*Signature=(?P<signature>[0-9a-f]{64})")
+    r"\s*SignedHeaders=(?P<signed>[^,]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
 
 
 @dataclass
@@ -50,8 +51,10 @@ class BadSignature(Exception):
 
 
 INVALID = "The security token included in the request is invalid."
-MISMATCH = ("The request signature we calculated does not match the signature you provided. Check your AWS Secret "
-            "Access Key and signing method. Consult the service documentation for details.")
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+    "Access Key and signing method. Consult the service documentation for details."
+)
 
 
 def verify(request: Request, keys: Dict[str, AccessKey], clock_offset: float = 0) -> Signer:
@@ -92,20 +95,34 @@ def _check_clock(stamp: str, now: float) -> None:
         raise BadSignature("mismatch", MISMATCH)
     server, limit = _stamp(now), MAX_SKEW // 60
     if signed_at < now - MAX_SKEW:
-        raise BadSignature("skew", f"Signature expired: {stamp} is now earlier than {_stamp(now - MAX_SKEW)} "
-                                   f"({server} - {limit} min.)")
+        raise BadSignature(
+            "skew", f"Signature expired: {stamp} is now earlier than {_stamp(now - MAX_SKEW)} ({server} - {limit} min.)"
+        )
     if signed_at > now + MAX_SKEW:
-        raise BadSignature("skew", f"Signature not yet current: {stamp} is still later than "
-                                   f"{_stamp(now + MAX_SKEW)} ({server} + {limit} min.)")
+        raise BadSignature(
+            "skew",
+            f"Signature not yet current: {stamp} is still later than "
+            f"{_stamp(now + MAX_SKEW)} ({server} + {limit} min.)",
+        )
 
 
 def _canonical(request: Request, signed: str) -> str:
-    pairs = sorted((_quote(name), _quote(value)) for name, value in
-                   urllib.parse.parse_qsl(request.query_string, keep_blank_values=True))
+    pairs = sorted(
+        (_quote(name), _quote(value))
+        for name, value in urllib.parse.parse_qsl(request.query_string, keep_blank_values=True)
+    )
     names = signed.split(";")
     values = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in names)
-    return "\n".join([request.method, urllib.parse.quote(request.path or "/", safe="/-_.~"),
-                      "&".join(f"{name}={value}" for name, value in pairs), values, signed, _sha256(request.body)])
+    return "\n".join(
+        [
+            request.method,
+            urllib.parse.quote(request.path or "/", safe="/-_.~"),
+            "&".join(f"{name}={value}" for name, value in pairs),
+            values,
+            signed,
+            _sha256(request.body),
+        ]
+    )
 
 
 def _quote(text: str) -> str:

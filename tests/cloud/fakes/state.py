@@ -15,14 +15,14 @@ ACCOUNT = "123456789012"
 # What POST /settings may change; POST /reset brings these back.
 DEFAULTS: Dict[str, Any] = {
     "ecr_token_seconds": 12 * 3600,
-    "ecr_proxy_endpoint": "",      # not empty: what ECR answers instead of the true one
+    "ecr_proxy_endpoint": "",  # not empty: what ECR answers instead of the true one
     "google_token_seconds": 3599,
     "entra_token_seconds": 3599,
     "acr_token_seconds": 3 * 3600,
-    "acr_accepts_arm": True,       # the registry's authentication-as-arm policy
-    "aws_clock_offset": 0,         # seconds the clock of AWS is ahead of ours
-    "aws_denied": [],              # principals (ARNs) and access key ids that may do nothing
-    "aws_session_seconds": 3600,   # life of what IMDS, ECS and EKS hand out
+    "acr_accepts_arm": True,  # the registry's authentication-as-arm policy
+    "aws_clock_offset": 0,  # seconds the clock of AWS is ahead of ours
+    "aws_denied": [],  # principals (ARNs) and access key ids that may do nothing
+    "aws_session_seconds": 3600,  # life of what IMDS, ECS and EKS hand out
     "metadata": ["aws", "google", "azure"],  # whose metadata service answers at 169.254.169.254
 }
 
@@ -82,7 +82,12 @@ class State:
 
     def add_session(self, principal: str, seconds: float) -> AccessKey:
         """A session's access key as AWS would hand it out."""
-        key = AccessKey("ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30), principal,
-                        "IQoJ" + secrets.token_urlsafe(120), time.time() + seconds)
+        key = AccessKey(
+            "ASIA" + secrets.token_hex(8).upper(),
+            secrets.token_urlsafe(30),
+            principal,
+            "IQoJ" + secrets.token_urlsafe(120),
+            time.time() + seconds,
+        )
         self.access_keys[key.key_id] = key
         return key

@@ -13,8 +13,9 @@ class Stranger(Service):
     name, hosts = "stranger", frozenset(STRANGERS)
 
     def answer(self, request: Request) -> Response:
-        return as_json(200, {"access_token": "stolen", "refresh_token": "stolen", "expires_in": 3600,
-                             "token_type": "Bearer"})
+        return as_json(
+            200, {"access_token": "stolen", "refresh_token": "stolen", "expires_in": 3600, "token_type": "Bearer"}
+        )
 
 
 class WorkloadIssuer(Service):
@@ -28,6 +29,7 @@ class WorkloadIssuer(Service):
     def answer(self, request: Request) -> Response:
         if request.path != "/token" or request.bearer != "pod":
             return as_json(403, {"error": "forbidden"})
-        token = self.state.issuers["workload"].issue(sub=google.WORKLOAD_SUBJECT,
-                                                     aud=f"https:{google.POOL}/providers/oidc")
+        token = self.state.issuers["workload"].issue(
+            sub=google.WORKLOAD_SUBJECT, aud=f"https:{google.POOL}/providers/oidc"
+        )
         return as_json(200, {"id_token": token})

@@ -20,8 +20,11 @@ def forward(request: Request, port: int, extra: Optional[Dict[str, str]] = None)
         connection.request(request.method, request.target, request.body, headers)
         answer = connection.getresponse()
         # A HEAD's Content-Length is information, not the length of what follows: it is kept.
-        kept = {name: value for name, value in answer.getheaders()
-                if name.lower() not in HOP_BY_HOP or (request.method == "HEAD" and name.lower() == "content-length")}
+        kept = {
+            name: value
+            for name, value in answer.getheaders()
+            if name.lower() not in HOP_BY_HOP or (request.method == "HEAD" and name.lower() == "content-length")
+        }
         return Response(answer.status, answer.read(), kept)
     finally:
         connection.close()

@@ -61,39 +61,68 @@ def _files(state: State) -> Dict[str, Any]:
     pool = f"{google.POOL}/providers"
     google_token = workload.issue(sub=google.WORKLOAD_SUBJECT, aud=f"https:{pool}/oidc")
     external = {
-        "type": "external_account", "audience": f"{pool}/oidc", "subject_token_type": f"{google.TYPE}jwt",
-        "token_url": "https://sts.googleapis.com/v1/token", "universe_domain": "googleapis.com",
+        "type": "external_account",
+        "audience": f"{pool}/oidc",
+        "subject_token_type": f"{google.TYPE}jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "universe_domain": "googleapis.com",
     }
-    impersonation = (f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{google.IMPERSONATED}"
-                     ":generateAccessToken")
-    user = {"type": "authorized_user", "client_id": google.CLIENT_ID, "client_secret": google.CLIENT_SECRET,
-            "refresh_token": google.REFRESH_TOKEN, "universe_domain": "googleapis.com"}
-    from_url = {"url": f"https://{WORKLOAD_ISSUER}/token", "headers": {"Authorization": "Bearer pod"},
-                "format": {"type": "json", "subject_token_field_name": "id_token"}}
+    impersonation = (
+        f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{google.IMPERSONATED}:generateAccessToken"
+    )
+    user = {
+        "type": "authorized_user",
+        "client_id": google.CLIENT_ID,
+        "client_secret": google.CLIENT_SECRET,
+        "refresh_token": google.REFRESH_TOKEN,
+        "universe_domain": "googleapis.com",
+    }
+    from_url = {
+        "url": f"https://{WORKLOAD_ISSUER}/token",
+        "headers": {"Authorization": "Bearer pod"},
+        "format": {"type": "json", "subject_token_field_name": "id_token"},
+    }
     metadata = f"http://{METADATA_ADDRESS}/latest"
     from_aws = {
-        "environment_id": "aws1", "region_url": f"{metadata}/meta-data/placement/availability-zone",
-        "url": f"{metadata}/meta-data/iam/security-credentials", "imdsv2_session_token_url": f"{metadata}/api/token",
-        "regional_cred_verification_url":
-            "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}
+        "environment_id": "aws1",
+        "region_url": f"{metadata}/meta-data/placement/availability-zone",
+        "url": f"{metadata}/meta-data/iam/security-credentials",
+        "imdsv2_session_token_url": f"{metadata}/api/token",
+        "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+    }
     return {
         "AWS_WEB_TOKEN_FILE": workload.issue(sub=aws_sts.WEB_SUBJECT, aud=[aws_sts.WEB_AUDIENCE]),
         "EKS_TOKEN_FILE": workload.issue(sub=aws_sts.WEB_SUBJECT, aud=[aws_metadata.POD_AUDIENCE]),
-        "AZURE_FEDERATED_TOKEN_FILE": workload.issue(sub=azure_entra.WORKLOAD_SUBJECT,
-                                                     aud=[azure_entra.ASSERTION_AUDIENCE]),
+        "AZURE_FEDERATED_TOKEN_FILE": workload.issue(
+            sub=azure_entra.WORKLOAD_SUBJECT, aud=[azure_entra.ASSERTION_AUDIENCE]
+        ),
         "GOOGLE_SERVICE_ACCOUNT_FILE": {
-            "type": "service_account", "project_id": "world-project", "private_key_id": account.key_id,
-            "private_key": account.private_pem, "client_email": account.name, "client_id": "100000000000000000001",
-            "auth_uri": "https://accounts.google.com/o/oauth2/auth", "token_uri": google.TOKEN_URI,
+            "type": "service_account",
+            "project_id": "world-project",
+            "private_key_id": account.key_id,
+            "private_key": account.private_pem,
+            "client_email": account.name,
+            "client_id": "100000000000000000001",
+            "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+            "token_uri": google.TOKEN_URI,
             "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
-            "universe_domain": "googleapis.com"},
+            "universe_domain": "googleapis.com",
+        },
         "GOOGLE_USER_FILE": user,
         "GOOGLE_SUBJECT_TOKEN_FILE": google_token,
         "GOOGLE_EXTERNAL_URL_FILE": {**external, "credential_source": from_url},
-        "GOOGLE_EXTERNAL_AWS_FILE": {**external, "audience": f"{pool}/aws", "subject_token_type": google.AWS_TYPE,
-                                     "credential_source": from_aws},
-        "GOOGLE_IMPERSONATED_FILE": {"type": "impersonated_service_account", "source_credentials": user,
-                                     "service_account_impersonation_url": impersonation, "delegates": []},
+        "GOOGLE_EXTERNAL_AWS_FILE": {
+            **external,
+            "audience": f"{pool}/aws",
+            "subject_token_type": google.AWS_TYPE,
+            "credential_source": from_aws,
+        },
+        "GOOGLE_IMPERSONATED_FILE": {
+            "type": "impersonated_service_account",
+            "source_credentials": user,
+            "service_account_impersonation_url": impersonation,
+            "delegates": [],
+        },
         # Written after the token file whose path they hold.
         "GOOGLE_EXTERNAL_FILE": external,
         "GOOGLE_EXTERNAL_IMPERSONATED_FILE": {**external, "service_account_impersonation_url": impersonation},
