@@ -9,7 +9,7 @@ import base64
 import json
 import re
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from .aws_errors import BY_STATUS, denial, is_denied, json_error, signer_of
 from .hosts import ECR_API, ECR_PUBLIC_API, PARTITIONS, REGIONS
@@ -26,6 +26,7 @@ class JsonService(Service):
     """What both ECR APIs have in common: JSON 1.1 and one action."""
 
     signing_name = target_prefix = ""
+    permissions: Tuple[str, ...] = ()
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -45,9 +46,9 @@ class JsonService(Service):
             raise Refused(json_error(400, "SerializationException", f"expected {CONTENT_TYPE}"))
         signer = signer_of(self.state, request, self.signing_name, region)
         request.note["region"] = region
-        if is_denied(self.state, signer):
-            allowed = f"{self.signing_name}:GetAuthorizationToken"
-            raise Refused(json_error(400, "AccessDeniedException", denial(signer.key.principal, allowed, "*")))
+        for permission in self.permissions:
+            if is_denied(self.state, signer, permission):
+                raise Refused(json_error(400, "AccessDeniedException", denial(signer.key.principal, permission, "*")))
 
     def token(self, kind: str, scope: str) -> Dict[str, Any]:
         """A token the registries know, and its true end."""
@@ -64,6 +65,7 @@ class Ecr(JsonService):
 
     name, hosts = "ecr", frozenset(ECR_API)
     signing_name, target_prefix = "ecr", "AmazonEC2ContainerRegistry_V20150921"
+    permissions = ("ecr:GetAuthorizationToken",)
 
     def answer(self, request: Request) -> Response:
         region = ECR_API[request.host]
@@ -98,6 +100,7 @@ class EcrPublic(JsonService):
 
     name, hosts = "ecr-public", frozenset(ECR_PUBLIC_API)
     signing_name, target_prefix = "ecr-public", "SpencerFrontendService"
+    permissions = ("ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken")
 
     def answer(self, request: Request) -> Response:
         self.authorise(request, "us-east-1")

@@ -73,9 +73,9 @@ def signer_of(state: State, request: Request, service: str, region: str, query_p
     return signer
 
 
-def is_denied(state: State, signer: Signer) -> bool:
-    """Whether a test took this principal's permissions away."""
-    return bool({signer.key.principal, signer.key.key_id} & set(state.settings["aws_denied"]))
+def is_denied(state: State, signer: Signer, action: str) -> bool:
+    """Whether a test took this permission away, from this principal or from all."""
+    return bool({signer.key.principal, signer.key.key_id, action} & set(state.settings["aws_denied"]))
 
 
 def denial(principal: str, action: str, resource: str) -> str:

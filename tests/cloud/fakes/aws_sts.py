@@ -66,7 +66,7 @@ class Sts(Service):
             return self._assume(request)
         signer = signer_of(self.state, request, "sts", STS[request.host], query_protocol=True)
         if action == "AssumeRole":
-            self._check_trust(signer.key, form, is_denied(self.state, signer))
+            self._check_trust(signer.key, form, is_denied(self.state, signer, "sts:AssumeRole"))
             return self._assume(request)
         return forward(request, MOTO_PORT)
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Set, Tuple
 
 from .messages import Request
 
-SECRET_HEADERS = ("authorization", "x-amz-security-token", "x-aws-ec2-metadata-token", "x-identity-header")
+SECRET_HEADERS = ("authorization", "x-amz-security-token", "x-aws-ec2-metadata-token")
 SECRET_FIELDS = (
     "client_secret",
     "client_assertion",
@@ -44,7 +44,7 @@ class Calls:
             "path": request.path,
             "status": status,
             "fault": fault,
-            "note": dict(request.note),
+            "note": request.note,  # not a copy: a late answer still fills it
             "secrets": _fingerprints(request),
         }
         with self._lock:
@@ -71,7 +71,11 @@ class Calls:
     def list(self, **wanted: str) -> List[Dict[str, Any]]:
         """The calls whose `host`, `service`, … are these."""
         with self._lock:
-            return [call for call in self._calls if all(str(call.get(key)) == value for key, value in wanted.items())]
+            return [
+                {**call, "note": dict(call["note"])}
+                for call in self._calls
+                if all(str(call.get(key)) == value for key, value in wanted.items())
+            ]
 
     def seen(self, needle: str) -> List[str]:
         """The hosts to which this text was sent, in whatever encoding."""

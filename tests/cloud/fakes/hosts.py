@@ -38,6 +38,7 @@ for _region, _partition in REGIONS.items():
         STS[f"{_label}.{_region}.{_suffix}"] = STS[f"{_label}.{_region}.{_dual}"] = _region
 ECR_PUBLIC_API = ("api.ecr-public.us-east-1.amazonaws.com", "ecr-public.us-east-1.api.aws")
 
+ECR_PUBLIC_REGISTRIES = ("public.ecr.aws", "ecr-public.aws.com")  # the second is the dual-stack one
 GOOGLE_REGISTRIES = (
     "us-docker.pkg.dev",
     "europe-west1-docker.pkg.dev",
@@ -82,7 +83,7 @@ LOOPBACK_NAMES = sorted(
         *STS,
         *ECR_PUBLIC_API,
         *ECR_REGISTRIES,
-        "public.ecr.aws",
+        *ECR_PUBLIC_REGISTRIES,
         *GOOGLE_REGISTRIES,
         *AZURE_REGISTRIES,
         *AUTHORITIES,

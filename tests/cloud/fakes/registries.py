@@ -13,7 +13,7 @@ import base64
 import binascii
 from typing import Optional, Tuple
 
-from .hosts import ECR_REGISTRIES, GOOGLE_REGISTRIES
+from .hosts import ECR_PUBLIC_REGISTRIES, ECR_REGISTRIES, GOOGLE_REGISTRIES
 from .messages import Request, Response, as_json
 from .server import Service
 from .state import State, Token
@@ -96,6 +96,11 @@ class EcrRegistry(Front):
 
     name, hosts = "ecr-registry", frozenset(ECR_REGISTRIES)
 
+    def answer(self, request: Request) -> Response:
+        if self.state.tokens.has_expired(basic(request)[1]):
+            return registry_error(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again.")
+        return super().answer(request)
+
     def admits(self, host: str, user: str, password: str) -> Optional[Token]:
         token = self.state.tokens.find(password, "ecr") if user == "AWS" else None
         return token if token and token.scope == f"{host[:12]}/{ECR_REGISTRIES[host]}" else None
@@ -105,9 +110,9 @@ class EcrRegistry(Front):
 
 
 class EcrPublicRegistry(Front):
-    """public.ecr.aws: Bearer, from its own token endpoint."""
+    """The public gallery: Bearer, from its own token endpoint."""
 
-    name, hosts, token_path = "ecr-public-registry", frozenset({"public.ecr.aws"}), "/token/"
+    name, hosts, token_path = "ecr-public-registry", frozenset(ECR_PUBLIC_REGISTRIES), "/token/"
 
     def admits(self, host: str, user: str, password: str) -> Optional[Token]:
         return self.state.tokens.find(password, "ecr-public") if user == "AWS" else None

@@ -21,7 +21,7 @@ DEFAULTS: Dict[str, Any] = {
     "acr_token_seconds": 3 * 3600,
     "acr_accepts_arm": True,  # the registry's authentication-as-arm policy
     "aws_clock_offset": 0,  # seconds the clock of AWS is ahead of ours
-    "aws_denied": [],  # principals (ARNs) and access key ids that may do nothing
+    "aws_denied": [],  # ARNs of principals, access key ids, or actions
     "aws_session_seconds": 3600,  # life of what IMDS, ECS and EKS hand out
     "metadata": ["aws", "google", "azure"],  # whose metadata service answers at 169.254.169.254
 }
@@ -55,6 +55,11 @@ class Tokens:
         """The token, if it was minted here, is of this kind and has not expired."""
         token = self._tokens.get(text)
         return token if token and token.kind == kind and token.expires > time.time() else None
+
+    def has_expired(self, text: str) -> bool:
+        """Whether this was a good token once."""
+        token = self._tokens.get(text)
+        return token is not None and token.expires <= time.time()
 
 
 class State:
