@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # One docker daemon for all parts that want one.
 
-DOCKERD=${WORLD:-}/dockerd
+DOCKERD=$WORLD/dockerd
 DOCKERD_HOST=unix://$DOCKERD/socket
 
 # with_dockerd: the claims that follow also need a running daemon.

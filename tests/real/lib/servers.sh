@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# The registries: four doors to one storage directory, so that an image that is in one is in all.
+# The registries: five doors to one storage directory, so that an image that is in one is in all.
 
-LAYOUT=${WORLD:-}/layout    # the image, as an OCI image layout with one layer
+LAYOUT=$WORLD/layout    # the image, as an OCI image layout with one layer
 
 start_servers() {
     {
         htpasswd -Bbn alice wonderland >"$WORLD/htpasswd"
         htpasswd -Bbn bob builder >"$WORLD/htpasswd-other"
+        htpasswd -Bbn hubert hub-secret >"$WORLD/htpasswd-hub"
     } 2>/dev/null
 
     # Without a lock on the door, for the suite itself: to put images in, and to see what a client pushed.
@@ -17,21 +18,24 @@ YAML
     registry_config other 10.88.0.1:5443 tls <<YAML
 auth: {htpasswd: {realm: other, path: $WORLD/htpasswd-other}}
 YAML
+    registry_config hub 10.88.0.3:443 tls <<YAML
+auth: {htpasswd: {realm: hub, path: $WORLD/htpasswd-hub}}
+YAML
     registry_config bearer 10.88.0.2:443 tls <<YAML
 auth:
   token: {realm: 'https://auth.test:8443/token', service: bearer.test, issuer: auth.test, rootcertbundle: $WORLD/token.crt}
 YAML
     local name
-    for name in seed basic other bearer; do
+    for name in seed basic other hub bearer; do
         docker-registry serve "$WORLD/$name.yml" >"$WORLD/$name.log" 2>&1 &
     done
     python3 "$HERE/servers/token_server.py" 10.88.0.2 8443 "$WORLD" >"$WORLD/token_server.log" 2>&1 &
 
     local address
-    for address in 127.0.0.1/5000 10.88.0.1/443 10.88.0.1/5443 10.88.0.2/443 10.88.0.2/8443; do
+    for address in 127.0.0.1/5000 10.88.0.1/443 10.88.0.1/5443 10.88.0.2/443 10.88.0.2/8443 10.88.0.3/443; do
         wait_for listening "$address"
     done
-    python3 "$HERE/servers/seed.py" "$LAYOUT" http://127.0.0.1:5000 private/app:1 public/app:1
+    python3 "$HERE/servers/seed.py" "$LAYOUT" http://127.0.0.1:5000 private/app public/app
 }
 
 # registry_config NAME ADDRESS [tls]: writes NAME.yml; what is special about it comes on standard input.
@@ -50,14 +54,14 @@ YAML
     } >"$WORLD/$1.yml"
 }
 
-# wait_for COMMAND…: until it succeeds, for at most ten seconds.
+# wait_for COMMAND…: until it succeeds, for at most thirty seconds.
 wait_for() {
     local _
-    for _ in {1..100}; do
+    for _ in {1..300}; do
         "$@" 2>/dev/null && return
         sleep 0.1
     done
-    echo "after 10 s still failing: $*" >&2
+    echo "after 30 s still failing: $*" >&2
     return 1
 }
 

@@ -3,9 +3,12 @@
 
 # --- wiring: each writes one file of the claim's user and remembers it for `unwire` ---
 
-# wire_cred_helpers [HOST…]: docker's credHelpers. Nearly every client reads this file.
+# Docker Hub is the key https://index.docker.io/v1/ for most clients, and docker.io for podman, buildah and skopeo.
+HUB=https://index.docker.io/v1/
+
+# wire_cred_helpers: docker's credHelpers. Nearly every client reads this file.
 wire_cred_helpers() {
-    wire "$CLIENT_HOME/.docker/config.json" "$(cred_helpers "$@")"
+    wire "$CLIENT_HOME/.docker/config.json" "$(cred_helpers)"
 }
 
 # wire_creds_store: docker's credsStore, one helper for every registry.
@@ -13,10 +16,10 @@ wire_creds_store() {
     wire "$CLIENT_HOME/.docker/config.json" '{"credsStore":"beta9"}'
 }
 
-# wire_auth_file [HOST…]: credHelpers in the auth file of podman, buildah and skopeo.
+# wire_auth_file: credHelpers in the auth file of podman, buildah and skopeo.
 wire_auth_file() {
     CLIENT_ENV+=("REGISTRY_AUTH_FILE=$CLIENT_HOME/auth.json")
-    wire "$CLIENT_HOME/auth.json" "$(cred_helpers "$@")"
+    wire "$CLIENT_HOME/auth.json" "$(cred_helpers)"
 }
 
 # wire_registries_conf: one helper for every registry, for podman, buildah and skopeo.
@@ -26,8 +29,7 @@ wire_registries_conf() {
 
 cred_helpers() {
     local host list=
-    [ $# -gt 0 ] || set -- "$REGISTRY" "$OTHER_PORT" "$BEARER"
-    for host in "$@"; do
+    for host in "$REGISTRY" "$OTHER_PORT" "$BEARER" "$HUB" docker.io; do
         list+="${list:+,}\"$host\":\"beta9\""
     done
     printf '{"credHelpers":{%s}}' "$list"
@@ -59,6 +61,7 @@ keep() {
         "$REGISTRY") user=alice secret=wonderland ;;
         "$OTHER_PORT") user=bob secret=builder ;;
         "$BEARER") user=carol secret=bearer-secret ;;
+        "$HUB") user=hubert secret=hub-secret ;;
     esac
     with_stdin "$(jq -cn --arg h "$1" --arg u "$user" --arg s "$secret" '{ServerURL: $h, Username: $u, Secret: $s}')" \
         docker-credential-beta9 store
@@ -79,11 +82,11 @@ holds_nothing() {
     [ "$answer" = 'credentials not found in native keychain' ]
 }
 
-# not_in_plain_file SECRET: no file of a client holds it. (.local/share is the helper's own, for its own tests.)
+# not_in_plain_file USER SECRET: no file of a client holds it. (.local/share is the helper's own, for its own tests.)
 not_in_plain_file() {
     local files=("$CLIENT_HOME")
     [ ! -d /run/containers ] || files+=(/run/containers)
-    ! grep -rE --exclude-dir=.local "$1|$(printf 'alice:%s' "$1" | base64)" "${files[@]}"
+    ! grep -rE --exclude-dir=.local "$2|$(printf '%s:%s' "$1" "$2" | base64)" "${files[@]}"
 }
 
 # --- proofs ---

@@ -7,10 +7,10 @@ login_and_logout() {
     "$1"
     with_stdin wonderland docker login --username alice --password-stdin "$REGISTRY"
     [ "$(held "$REGISTRY")" = 'alice wonderland' ]
-    not_in_plain_file wonderland
+    not_in_plain_file alice wonderland
     client docker logout "$REGISTRY"
     holds_nothing "$REGISTRY"
-    refused docker manifest inspect "$REGISTRY/private/app:1"
+    refused docker manifest inspect "$REGISTRY/private/app:docker"
 }
 
 claim 'docker login stores through credHelpers and not in the plain file, logout erases' login_and_logout wire_cred_helpers
@@ -28,7 +28,7 @@ login_with_identity_token() {
     wire_creds_store
     with_stdin bearer-secret docker login --username carol --password-stdin "$BEARER"
     [ "$(held "$BEARER")" = '<token> identity-token-of-carol' ]
-    client docker manifest inspect "$BEARER/private/app:1"
+    client docker manifest inspect "$BEARER/private/app:docker"
     client docker logout "$BEARER"
     holds_nothing "$BEARER"
 }
@@ -36,7 +36,7 @@ claim 'docker login keeps the identity token of a registry that gives one, and u
 
 inspects_manifest() {
     "$1"
-    works_only_through_helper "$2" docker manifest inspect "$2/private/app:1"
+    works_only_through_helper "$2" docker manifest inspect "$2/private/app:docker"
 }
 claim 'docker manifest inspect reads a private image through credHelpers' inspects_manifest wire_cred_helpers "$REGISTRY"
 claim 'docker manifest inspect reads a private image through credsStore' inspects_manifest wire_creds_store "$REGISTRY"
@@ -45,7 +45,7 @@ claim 'docker manifest inspect works with bearer tokens' inspects_manifest wire_
 
 anonymous() {
     "$1"
-    works_anonymously docker manifest inspect "$BEARER/public/app:1"
+    works_anonymously docker manifest inspect "$BEARER/public/app:docker"
 }
 claim 'docker manifest inspect reads a public image anonymously with credHelpers' anonymous wire_cred_helpers
 claim 'docker manifest inspect reads a public image anonymously with credsStore' anonymous wire_creds_store

@@ -68,6 +68,18 @@ missing_fields() {
 }
 claim "docker's client library recognises the texts for a missing server URL and user name" missing_fields
 
+at_once() {
+    local number
+    for number in {1..8}; do
+        client "$CLIENT" store "host-$number.test" "user-$number" secret &
+    done
+    wait
+    for number in {1..8}; do
+        [ "$(client "$CLIENT" get "host-$number.test")" = "user-$number secret" ]
+    done
+}
+claim "docker's client library, eight of it storing at once, loses nothing" at_once
+
 hard_failure() {
     shows_hard_failure "$REGISTRY" "$CLIENT" get "$REGISTRY"
 }

@@ -18,7 +18,7 @@ login_and_logout() {
     "$1"
     client "$CLIENT" login "$REGISTRY" alice wonderland
     [ "$(held "$REGISTRY")" = 'alice wonderland' ]
-    not_in_plain_file wonderland
+    not_in_plain_file alice wonderland
     client "$CLIENT" pull "$REGISTRY/private/app:1"
     client "$CLIENT" logout "$REGISTRY"
     holds_nothing "$REGISTRY"

@@ -38,7 +38,7 @@ login_and_logout() {
     "$1"
     with_stdin wonderland "${PODMAN[@]}" login --username alice --password-stdin "$REGISTRY"
     [ "$(held "$REGISTRY")" = 'alice wonderland' ]
-    not_in_plain_file wonderland
+    not_in_plain_file alice wonderland
     client "${PODMAN[@]}" pull "$IMAGE"
     client "${PODMAN[@]}" logout "$REGISTRY"
     holds_nothing "$REGISTRY"

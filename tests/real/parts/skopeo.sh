@@ -34,6 +34,7 @@ other_port() {
     wire_cred_helpers
     keep "$REGISTRY"
     works_only_through_helper "$OTHER_PORT" skopeo inspect "docker://$OTHER_PORT/private/app:1"
+    client skopeo inspect "$IMAGE"
 }
 claim 'skopeo gets the credential of host:5443, not that of the same host on 443' other_port
 
@@ -59,7 +60,7 @@ login_and_logout() {
     wire_auth_file
     with_stdin wonderland skopeo login --username alice --password-stdin "$REGISTRY"
     [ "$(held "$REGISTRY")" = 'alice wonderland' ]
-    not_in_plain_file wonderland
+    not_in_plain_file alice wonderland
     client skopeo inspect "$IMAGE"
     client skopeo logout "$REGISTRY"
     holds_nothing "$REGISTRY"

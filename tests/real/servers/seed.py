@@ -1,6 +1,7 @@
-"""Makes an OCI image layout with one small layer by hand and puts it into a registry that asks for no password.
+"""Makes an image with one small layer by hand: as an OCI image layout, and in a registry that asks for no password.
 
-Usage: seed.py LAYOUT_DIR REGISTRY_URL REPOSITORY:TAG…
+In the registry it is the tag 1 as an OCI image, and the tag docker in docker's own, older form: docker before 23 finds
+no manifest of OCI's. Usage: seed.py LAYOUT_DIR REGISTRY_URL REPOSITORY…
 """
 
 import gzip
@@ -13,7 +14,16 @@ import sys
 import tarfile
 import urllib.request
 
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+OCI = {
+    "manifest": "application/vnd.oci.image.manifest.v1+json",
+    "config": "application/vnd.oci.image.config.v1+json",
+    "layer": "application/vnd.oci.image.layer.v1.tar+gzip",
+}
+DOCKER = {
+    "manifest": "application/vnd.docker.distribution.manifest.v2+json",
+    "config": "application/vnd.docker.container.image.v1+json",
+    "layer": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+}
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -25,27 +35,29 @@ def descriptor(media_type: str, data: bytes) -> dict:
     return {"mediaType": media_type, "digest": digest(data), "size": len(data)}
 
 
-def make_image() -> tuple:
+def make_blobs() -> tuple:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         file = tarfile.TarInfo("hello.txt")
         file.size = len(b"hello\n")
         tar.addfile(file, io.BytesIO(b"hello\n"))
-    zipped = gzip.compress(layer.getvalue(), mtime=0)
     config = {
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Cmd": ["/hello"]},
         "rootfs": {"type": "layers", "diff_ids": [digest(layer.getvalue())]},
     }
-    config = json.dumps(config).encode()
+    return json.dumps(config).encode(), gzip.compress(layer.getvalue(), mtime=0)
+
+
+def make_manifest(types: dict, config: bytes, layer: bytes) -> bytes:
     manifest = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST_TYPE,
-        "config": descriptor("application/vnd.oci.image.config.v1+json", config),
-        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar+gzip", zipped)],
+        "mediaType": types["manifest"],
+        "config": descriptor(types["config"], config),
+        "layers": [descriptor(types["layer"], layer)],
     }
-    return json.dumps(manifest).encode(), [config, zipped]
+    return json.dumps(manifest).encode()
 
 
 def write_layout(directory: pathlib.Path, manifest: bytes, blobs: list):
@@ -53,7 +65,7 @@ def write_layout(directory: pathlib.Path, manifest: bytes, blobs: list):
     for blob in [manifest, *blobs]:
         (directory / "blobs/sha256" / digest(blob).removeprefix("sha256:")).write_bytes(blob)
     (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    index = {"schemaVersion": 2, "manifests": [descriptor(MANIFEST_TYPE, manifest)]}
+    index = {"schemaVersion": 2, "manifests": [descriptor(OCI["manifest"], manifest)]}
     index["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": "1"}
     (directory / "index.json").write_text(json.dumps(index))
 
@@ -63,15 +75,17 @@ def send(method: str, url: str, data: bytes = b"", content_type: str = "applicat
     return urllib.request.urlopen(request)
 
 
-def upload(registry: str, repository: str, tag: str, manifest: bytes, blobs: list):
+def upload(registry: str, repository: str, blobs: list):
     for blob in blobs:
         place = send("POST", f"{registry}/v2/{repository}/blobs/uploads/").headers["Location"]
         send("PUT", f"{place}&digest={digest(blob)}", blob)
-    send("PUT", f"{registry}/v2/{repository}/manifests/{tag}", manifest, MANIFEST_TYPE)
+    for tag, types in (("1", OCI), ("docker", DOCKER)):
+        manifest = make_manifest(types, *blobs)
+        send("PUT", f"{registry}/v2/{repository}/manifests/{tag}", manifest, types["manifest"])
 
 
-image_manifest, image_blobs = make_image()
-write_layout(pathlib.Path(sys.argv[1]), image_manifest, image_blobs)
-for reference in sys.argv[3:]:
-    name, _, version = reference.rpartition(":")
-    upload(sys.argv[2], name, version, image_manifest, image_blobs)
+layout, registry_url, *repositories = sys.argv[1:]
+image = make_blobs()
+write_layout(pathlib.Path(layout), make_manifest(OCI, *image), list(image))
+for name in repositories:
+    upload(registry_url, name, list(image))
