@@ -125,6 +125,15 @@ works_only_through_helper() {
     refused "$@"
 }
 
+# works_with_identity_token COMMAND…: on the bearer registry, which takes this refresh token and no other.
+works_with_identity_token() {
+    refused "$@"
+    keep "$BEARER" '<token>' identity-token-of-carol
+    client "$@"
+    keep "$BEARER" '<token>' another-token
+    refused "$@"
+}
+
 # works_anonymously COMMAND…: the helper is asked, has nothing, and the command works all the same.
 works_anonymously() {
     rm -f "$CLIENT_HOME/asked"

@@ -31,6 +31,12 @@ pushes() {
 }
 claim 'buildah pushes an image through credHelpers' pushes
 
+identity_token() {
+    wire_cred_helpers
+    works_with_identity_token "${BUILDAH[@]}" pull --policy always "$BEARER/private/app:1"
+}
+claim 'buildah pulls with an identity token, stored as <token>' identity_token
+
 anonymous() {
     wire_cred_helpers
     works_anonymously "${BUILDAH[@]}" pull --policy always "$BEARER/public/app:1"

@@ -21,6 +21,12 @@ indexes() {
 claim 'CLIP indexes a private image through credHelpers' indexes wire_cred_helpers "$REGISTRY"
 claim 'CLIP indexes a private image through credsStore, with bearer tokens' indexes wire_creds_store "$BEARER"
 
+identity_token() {
+    wire_cred_helpers
+    works_with_identity_token "$CLIENT" index "$BEARER/private/app:1"
+}
+claim 'CLIP indexes a private image with an identity token, stored as <token>' identity_token
+
 anonymous() {
     wire_creds_store
     works_anonymously "$CLIENT" index "$BEARER/public/app:1"

@@ -46,10 +46,7 @@ claim 'docker-py has dockerd pull a private image' pulls
 
 pulls_with_identity_token() {
     wire_cred_helpers
-    keep "$BEARER" '<token>' identity-token-of-carol
-    client "${DOCKER_PY[@]}" pull "$DOCKERD_HOST" "$BEARER/private/app:1"
-    forget "$BEARER"
-    refused "${DOCKER_PY[@]}" pull "$DOCKERD_HOST" "$BEARER/private/app:1"
+    works_with_identity_token "${DOCKER_PY[@]}" pull "$DOCKERD_HOST" "$BEARER/private/app:1"
 }
 claim 'docker-py has dockerd pull with an identity token' pulls_with_identity_token
 

@@ -50,11 +50,7 @@ claim 'docker login through the daemon stores through the helper, logout erases'
 
 identity_token() {
     wire_cred_helpers
-    refused "${DOCKER[@]}" pull "$BEARER/private/app:1"
-    keep "$BEARER" '<token>' identity-token-of-carol
-    client "${DOCKER[@]}" pull "$BEARER/private/app:1"
-    keep "$BEARER" '<token>' another-token
-    refused "${DOCKER[@]}" pull "$BEARER/private/app:1"
+    works_with_identity_token "${DOCKER[@]}" pull "$BEARER/private/app:1"
 }
 claim 'docker pulls with an identity token, stored as <token>' identity_token
 

@@ -22,10 +22,7 @@ claim 'go-containerregistry pushes an image through credHelpers' pushes
 
 identity_token() {
     wire_cred_helpers
-    keep "$BEARER" '<token>' identity-token-of-carol
-    client "$CLIENT" pull "$BEARER/private/app:1"
-    keep "$BEARER" '<token>' another-token
-    refused "$CLIENT" pull "$BEARER/private/app:1"
+    works_with_identity_token "$CLIENT" pull "$BEARER/private/app:1"
 }
 claim 'go-containerregistry pulls with an identity token' identity_token
 

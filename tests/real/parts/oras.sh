@@ -28,10 +28,7 @@ claim 'oras login stores through credsStore and not in the plain file, logout er
 
 identity_token() {
     wire_cred_helpers
-    keep "$BEARER" '<token>' identity-token-of-carol
-    client "$CLIENT" pull "$BEARER/private/app:1"
-    keep "$BEARER" '<token>' another-token
-    refused "$CLIENT" pull "$BEARER/private/app:1"
+    works_with_identity_token "$CLIENT" pull "$BEARER/private/app:1"
 }
 claim 'oras pulls with an identity token' identity_token
 

@@ -47,12 +47,28 @@ login_and_logout() {
 claim 'podman login stores through credHelpers and not in the auth file, logout erases' login_and_logout wire_auth_file
 claim 'podman login stores through registries.conf and not in the auth file, logout erases' login_and_logout wire_registries_conf
 
+logout_all() {
+    wire_registries_conf
+    keep "$REGISTRY"
+    keep "$BEARER"
+    client "${PODMAN[@]}" logout --all
+    holds_nothing "$REGISTRY"
+    holds_nothing "$BEARER"
+}
+claim 'podman logout --all erases everything that the helper lists' logout_all
+
 wrong_password() {
     wire_auth_file
     if with_stdin wrong "${PODMAN[@]}" login --username alice --password-stdin "$REGISTRY"; then return 1; fi
     holds_nothing "$REGISTRY"
 }
 claim 'podman login with a wrong password stores nothing' wrong_password
+
+identity_token() {
+    wire_cred_helpers
+    works_with_identity_token "${PODMAN[@]}" pull "$BEARER/private/app:1"
+}
+claim 'podman pulls with an identity token, stored as <token>' identity_token
 
 anonymous() {
     wire_cred_helpers

@@ -67,6 +67,12 @@ login_and_logout() {
 }
 claim 'skopeo login stores through the helper and not in the file, logout erases' login_and_logout
 
+identity_token() {
+    wire_cred_helpers
+    works_with_identity_token skopeo inspect "docker://$BEARER/private/app:1"
+}
+claim 'skopeo inspects a private image with an identity token, stored as <token>' identity_token
+
 anonymous() {
     wire_cred_helpers
     works_anonymously skopeo inspect "docker://$BEARER/public/app:1"

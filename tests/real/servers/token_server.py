@@ -65,12 +65,23 @@ class Handler(BaseHTTPRequestHandler):
         return self.grant(query, known_user=True)
 
     def do_POST(self):
-        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        form = urllib.parse.parse_qs(self.body().decode())
         if form.get("grant_type") != ["refresh_token"]:
             return self.answer(400, {"error": "unsupported_grant_type"})
         if form.get("refresh_token") != [IDENTITY_TOKEN]:
             return self.answer(401, {"error": "invalid_grant"})
         return self.grant(form, known_user=True)
+
+    def body(self) -> bytes:
+        """skopeo, podman and buildah send theirs in chunks, everybody else with its length."""
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        chunks = []
+        while length := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(length))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     def grant(self, query: dict, known_user: bool):
         token = jwt(query["service"][0], granted(query.get("scope", []), known_user))
