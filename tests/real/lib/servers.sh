@@ -4,11 +4,9 @@
 LAYOUT=$WORLD/layout    # the image, as an OCI image layout with one layer
 
 start_servers() {
-    {
-        htpasswd -Bbn alice wonderland >"$WORLD/htpasswd"
-        htpasswd -Bbn bob builder >"$WORLD/htpasswd-other"
-        htpasswd -Bbn hubert hub-secret >"$WORLD/htpasswd-hub"
-    } 2>/dev/null
+    htpasswd -Bbn alice wonderland >"$WORLD/htpasswd"
+    htpasswd -Bbn bob builder >"$WORLD/htpasswd-other"
+    htpasswd -Bbn hubert hub-secret >"$WORLD/htpasswd-hub"
 
     # Without a lock on the door, for the suite itself: to put images in, and to see what a client pushed.
     registry_config seed 127.0.0.1:5000 <<<''

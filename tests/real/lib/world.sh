@@ -62,15 +62,13 @@ make_certificates() {
     local names ec=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
     cd "$WORLD" || return
     names=$(sed -n 's/^10[^ ]* //p' hosts | tr ' ' '\n' | sed 's/^/DNS:/' | paste -sd,)
-    {
-        openssl req -x509 "${ec[@]}" -days 2 -subj '/CN=throw-away CA' -keyout ca.key -out ca.crt
-        openssl req "${ec[@]}" -subj '/CN=registry.test' -keyout server.key -out server.csr
-        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out server.crt \
-            -extfile <(echo "subjectAltName=$names")
-        # The token server's own key: the bearer registry accepts what this one signed.
-        openssl req -x509 "${ec[@]}" -days 2 -subj '/CN=token signer' -keyout token.key -out token.crt
-    } >certificates.log 2>&1
-    cd - >/dev/null || return
+    openssl req -x509 "${ec[@]}" -days 2 -subj '/CN=throw-away CA' -keyout ca.key -out ca.crt
+    openssl req "${ec[@]}" -subj '/CN=registry.test' -keyout server.key -out server.csr
+    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out server.crt \
+        -extfile <(echo "subjectAltName=$names")
+    # The token server's own key: the bearer registry accepts what this one signed.
+    openssl req -x509 "${ec[@]}" -days 2 -subj '/CN=token signer' -keyout token.key -out token.crt
+    cd /
 }
 
 # fresh_home: every claim starts as a new user, with nothing stored and nothing wired.
