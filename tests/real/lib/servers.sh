@@ -21,7 +21,11 @@ auth: {htpasswd: {realm: hub, path: $WORLD/htpasswd-hub}}
 YAML
     registry_config bearer 10.88.0.2:443 tls <<YAML
 auth:
-  token: {realm: 'https://auth.test:8443/token', service: bearer.test, issuer: auth.test, rootcertbundle: $WORLD/token.crt}
+  token:
+    realm: https://auth.test:8443/token
+    service: bearer.test
+    issuer: auth.test
+    rootcertbundle: $WORLD/token.crt
 YAML
     local name
     for name in seed basic other hub bearer; do

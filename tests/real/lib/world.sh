@@ -19,7 +19,8 @@ find_missing() {
     for tool in unshare setpriv ip openssl docker-registry htpasswd python3 jq; do
         command -v "$tool" >/dev/null || WORLD_MISSING+="${WORLD_MISSING:+, }$tool"
     done
-    [ -n "$WORLD_MISSING" ] || unshare --mount --net --pid --fork true 2>/dev/null || WORLD_MISSING='permission for namespaces'
+    [ -n "$WORLD_MISSING" ] || unshare --mount --net --pid --fork true 2>/dev/null ||
+        WORLD_MISSING='permission for namespaces'
 }
 
 build_world() {
@@ -41,7 +42,8 @@ HOSTS
     for dir in /run /etc/ssl/certs /etc/containers /etc/docker /etc/beta9; do
         [ ! -d "$dir" ] || mount -t tmpfs tmpfs "$dir"
     done
-    [ ! -d /etc/containers ] || printf '%s\n' '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+    [ ! -d /etc/containers ] ||
+        echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
 
     make_certificates
     cat "$WORLD/ca.crt" >/etc/ssl/certs/ca-certificates.crt

@@ -26,7 +26,8 @@ claim 'buildah builds a Containerfile on a private base image through registries
 pushes() {
     wire_cred_helpers
     client "${BUILDAH[@]}" pull "$BEARER/public/app:1"
-    works_only_through_helper "$REGISTRY" "${BUILDAH[@]}" push "$BEARER/public/app:1" "docker://$REGISTRY/private/by-buildah:1"
+    works_only_through_helper "$REGISTRY" "${BUILDAH[@]}" push "$BEARER/public/app:1" \
+        "docker://$REGISTRY/private/by-buildah:1"
     has_image private/by-buildah:1
 }
 claim 'buildah pushes an image through credHelpers' pushes

@@ -12,10 +12,11 @@ pulls() {
 
 needs skopeo
 claim 'skopeo finds the Docker Hub credential as docker.io' pulls wire_cred_helpers skopeo inspect "docker://$IMAGE"
-claim 'skopeo finds the Docker Hub credential through registries.conf' pulls wire_registries_conf skopeo inspect "docker://$IMAGE"
+claim 'skopeo finds the Docker Hub credential through registries.conf' \
+    pulls wire_registries_conf skopeo inspect "docker://$IMAGE"
 
 needs "$BUILT/go/keychain"
-claim "go-containerregistry finds the Docker Hub credential" pulls wire_cred_helpers "$BUILT/go/keychain" pull "$IMAGE"
+claim 'go-containerregistry finds the Docker Hub credential' pulls wire_cred_helpers "$BUILT/go/keychain" pull "$IMAGE"
 
 needs "$BUILT/go/oras"
 claim 'oras finds the Docker Hub credential' pulls wire_cred_helpers "$BUILT/go/oras" pull "$IMAGE"

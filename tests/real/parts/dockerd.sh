@@ -73,8 +73,9 @@ hard_failure_unseen() {
     works_anonymously "${DOCKER[@]}" pull "$BEARER/public/app:1"
 }
 
-if docker_version=$(docker --version 2>/dev/null) && [[ $docker_version =~ ([0-9]+)\. ]] && [ "${BASH_REMATCH[1]}" -lt 29 ]; then
-    claim "docker ${BASH_REMATCH[1]} pulls a public image anonymously when the helper fails (29 shows its line)" hard_failure_unseen
+if [[ $(docker --version 2>/dev/null) =~ ([0-9]+)\. ]] && [ "${BASH_REMATCH[1]}" -lt 29 ]; then
+    claim "docker ${BASH_REMATCH[1]} pulls a public image anonymously when the helper fails (29 shows its line)" \
+        hard_failure_unseen
 else
     claim "docker shows the helper's own line when the helper fails" hard_failure
 fi

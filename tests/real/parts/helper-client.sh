@@ -11,12 +11,14 @@ round_trip() {
 }
 claim "docker's client library stores, gets and erases" round_trip
 
-every_character() {
-    local secret=$'a"b\\c<d>&e\tf\u2028g é 😀 ${HOME} \'h\''
+# Everything that JSON, HTML or a shell would escape, and what Go escapes beyond that (U+2028). No control characters:
+# Basic authentication cannot carry them (RFC 7617).
+odd_characters() {
+    local secret=$'a"b\\c<d>&e/f\xe2\x80\xa8g é 😀 ${HOME} $(id) `id` %41 \'h\':i'
     client "$CLIENT" store "$REGISTRY" 'al ice@<x>' "$secret"
     [ "$(client "$CLIENT" get "$REGISTRY")" = "al ice@<x> $secret" ]
 }
-claim "docker's client library gets back every character it stored" every_character
+claim "docker's client library gets back every odd character it stored" odd_characters
 
 long_secret() {
     local secret

@@ -44,8 +44,10 @@ login_and_logout() {
     holds_nothing "$REGISTRY"
     refused "${PODMAN[@]}" pull "$IMAGE"
 }
-claim 'podman login stores through credHelpers and not in the auth file, logout erases' login_and_logout wire_auth_file
-claim 'podman login stores through registries.conf and not in the auth file, logout erases' login_and_logout wire_registries_conf
+claim 'podman login stores through credHelpers and not in the auth file, logout erases' \
+    login_and_logout wire_auth_file
+claim 'podman login stores through registries.conf and not in the auth file, logout erases' \
+    login_and_logout wire_registries_conf
 
 logout_all() {
     wire_registries_conf

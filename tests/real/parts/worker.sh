@@ -1,19 +1,19 @@
 # shellcheck shell=bash
 # As in a Beta9 worker: nothing is stored, the request for a container brings the credentials in the environment.
 
-request_brings_credentials() {
-    CLIENT_ENV+=("BETA9_IMAGE_CREDENTIALS=$1")
-}
-
-ALICE='{"registry":"registry.test","type":"basic","credentials":{"USERNAME":"alice","PASSWORD":"wonderland"}}'
 IMAGE=$REGISTRY/private/app:1
+
+request_brings_credentials() {
+    local secret='{"registry":"registry.test","type":"basic","credentials":{"USERNAME":"alice","PASSWORD":"wonderland"}}'
+    CLIENT_ENV+=("BETA9_IMAGE_CREDENTIALS=$secret")
+}
 
 # $1 wires; then the command.
 works_with_request() {
     "$1"
     shift
     refused "$@"
-    request_brings_credentials "$ALICE"
+    request_brings_credentials
     client "$@"
     unwire
     refused "$@"
@@ -22,7 +22,7 @@ works_with_request() {
 # Nobody else's registry gets them, and a public image stays public.
 only_for_its_registry() {
     wire_cred_helpers
-    request_brings_credentials "$ALICE"
+    request_brings_credentials
     refused skopeo inspect "docker://$OTHER_PORT/private/app:1"
     works_anonymously skopeo inspect "docker://$BEARER/public/app:1"
 }
