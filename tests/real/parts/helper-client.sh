@@ -86,3 +86,13 @@ hard_failure() {
     shows_hard_failure "$REGISTRY" "$CLIENT" get "$REGISTRY"
 }
 claim "docker's client library quotes the helper's own line when the helper fails" hard_failure
+
+needs "$BUILT/go/marshal"
+# tests/marshal.rs holds the helper to these lines; here is who says what they have to be.
+go_writes() {
+    local line
+    while IFS= read -r line; do
+        [ "$("$BUILT/go/marshal" <<<"$line")" = "$line" ]
+    done <"$REPO/tests/fixtures/marshal.jsonl"
+}
+claim "Go's encoding/json writes the secrets that the helper is tested to write" go_writes
