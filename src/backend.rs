@@ -110,7 +110,7 @@ impl Backend {
         match self {
             Self::Aws => aws::scope(login),
             Self::Gcp => gcp::scope(login),
-            Self::Azure => azure::scope(login),
+            Self::Azure => Some(azure::scope(login)),
             Self::Fixed { .. } => None,
         }
     }

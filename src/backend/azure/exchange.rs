@@ -1,0 +1,114 @@
+//! The registry's exchange of an Entra token for its own refresh token, which is what docker then logs in with.
+//!
+//! <https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md#calling-post-oauth2exchange-to-get-an-acr-refresh-token>,
+//! <https://learn.microsoft.com/rest/api/containerregistry/refresh-tokens/get-from-exchange>
+//!
+//! The registry's challenge is not asked for: its realm and service are the registry itself, and it names no tenant. A
+//! tenant that is not known is left out, and the registry takes the token's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{PART, errors};
+use crate::backend::{Backend, Minted};
+use crate::credential::{Credential, Redacted};
+use crate::error::Error;
+use crate::host::Host;
+use crate::http::{Http, Request};
+use crate::json::{self, Value};
+use crate::keys::Keys;
+
+/// What the registry gives for an Entra token, which goes to this very registry and to nobody else.
+pub(super) async fn refresh_token(
+    http: &Http,
+    host: &Host,
+    tenant: Option<&str>,
+    token: &Redacted,
+) -> Result<Minted, Error> {
+    let fields = [("grant_type", "access_token".into()), ("service", host.name().into())];
+    let tenant = tenant.map(|tenant| ("tenant", tenant.into()));
+    let fields = fields.into_iter().chain(tenant).chain([("access_token", token.clone())]);
+    let asked = SystemTime::now();
+    let request = Request::post(format!("https://{}/oauth2/exchange", host.name())).form(fields);
+    let answer = http.send(&request).await.map_err(|fault| fault.error(PART))?;
+    if !answer.is_success() || !answer.is_json() {
+        return Err(errors::registry(host.name(), &answer));
+    }
+    let object = json::parse_object(&answer.body).map_err(|_| errors::no_token("the registry"))?;
+    let token = object.text("refresh_token").ok_or_else(|| errors::no_token("the registry"))?;
+    let username = Backend::Azure.username(&Keys::default()).to_owned();
+    let credential = Credential::new(username, token.clone()).map_err(|_| errors::no_token("the registry"))?;
+    Ok(Minted { credential, expires: end(token, asked) })
+}
+
+/// When a token ends, on this node's clock: after the life that its issuer gave it, so that a slow clock keeps nothing
+/// too long, and never after the end that is written in it, so that a fast one that is put right does not either.
+///
+/// The signature is the registry's own business: a token that lies about its end is only refused sooner.
+fn end(token: &Redacted, asked: SystemTime) -> Option<SystemTime> {
+    let claims = token.expose().split('.').nth(1)?;
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    let claims = json::parse_object(&claims).ok()?;
+    let seconds = |name| match claims.get(name)? {
+        Value::Number(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
+        _ => None,
+    };
+    let end = seconds("exp")?;
+    let life = seconds("iat").map_or(Some(DOCUMENTED_LIFE), |begin| end.checked_sub(begin))?;
+    Some(asked.checked_add(life)?.min(UNIX_EPOCH.checked_add(end)?))
+}
+
+/// Of a refresh token that does not say when it began
+/// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication#individual-login-with-microsoft-entra-id>).
+const DOCUMENTED_LIFE: Duration = Duration::from_hours(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end_of(claims: &str, now: u64) -> Option<u64> {
+        let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
+        let end = end(&token.into(), UNIX_EPOCH + Duration::from_secs(now))?;
+        Some(end.duration_since(UNIX_EPOCH).unwrap().as_secs())
+    }
+
+    #[test]
+    fn a_token_ends_after_its_life_and_never_after_its_written_end() {
+        let claims = r#"{"iat":100000,"exp":110800}"#;
+        for (now, expected, clock) in [
+            (100_000, 110_800, "right"),
+            (90_000, 100_800, "slow"),
+            (105_000, 110_800, "fast"),
+            (200_000, 110_800, "far ahead"),
+        ] {
+            assert_eq!(end_of(claims, now), Some(expected), "{clock}");
+        }
+    }
+
+    #[test]
+    fn without_its_beginning_a_token_lives_no_longer_than_is_documented() {
+        assert_eq!(end_of(r#"{"exp":900000}"#, 100_000), Some(110_800));
+        assert_eq!(end_of(r#"{"exp":100060}"#, 100_000), Some(100_060));
+    }
+
+    #[test]
+    fn an_end_that_is_not_said_or_makes_no_sense_is_unknown() {
+        for claims in [
+            "{}",
+            r#"{"exp":"110800"}"#,
+            r#"{"exp":-1}"#,
+            r#"{"exp":1e300,"iat":1}"#,
+            r#"{"iat":5,"exp":4}"#,
+            "[]",
+            "x",
+            r#"{"exp":1,"exp":2}"#,
+        ] {
+            assert_eq!(end_of(claims, 100_000), None, "{claims}");
+        }
+        for token in ["", "opaque", "a.%%%.c", "a..c"] {
+            assert_eq!(end(&token.into(), UNIX_EPOCH), None, "{token}");
+        }
+    }
+}

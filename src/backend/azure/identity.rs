@@ -1,0 +1,314 @@
+//! Which identity logs in, and at which cloud's authority.
+//!
+//! A secret is written by a tenant and may hold an application with its client secret, and no more: nothing in it can
+//! name a file, an address or another authority. The node's own identity is the operator's, who may.
+//!
+//! <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>,
+//! <https://azure.github.io/azure-workload-identity/docs/topics/azwi/mutating-admission-webhook.html>
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+
+use super::PART;
+use crate::backend::Login;
+use crate::config::Node;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::Host;
+use crate::http::Cleartext;
+use crate::keys::Keys;
+
+/// Who logs in.
+pub(super) enum Identity {
+    /// An application that knows its secret.
+    Secret { app: App, secret: Redacted },
+    /// An application that another issuer vouches for, by a token in a file.
+    Workload { app: App, token_file: PathBuf },
+    /// What Azure gave the node: of the user by this client id, else of the system.
+    Managed { client_id: Option<String> },
+}
+
+/// An application, where it is registered.
+pub(super) struct App {
+    pub(super) tenant: String,
+    pub(super) client_id: String,
+    pub(super) cloud: Arc<CloudConfiguration>,
+}
+
+impl Identity {
+    pub(super) fn of(login: &Login) -> Result<Self, Error> {
+        let cloud = cloud_of(login.host)?;
+        match login.keys {
+            Some(keys) => Self::of_secret(keys, cloud),
+            None => Self::of_node(login.node, cloud),
+        }
+    }
+
+    fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
+        if let Some(key) = keys.names().find(|key| steers(key)) {
+            return Err(Problem::new(PART, format_args!("a secret may not say {}", key.escape_debug()))
+                .fix(
+                    "take it out of the secret; only AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID are read",
+                )
+                .failed());
+        }
+        let source = Source { place: "the secret", value: &|name| keys.get(name) };
+        Ok(Self::Secret { app: source.app(cloud)?, secret: source.client_secret()? })
+    }
+
+    fn of_node(node: &Node, cloud: CloudConfiguration) -> Result<Self, Error> {
+        let source = Source { place: "the node's environment", value: &|name| node.get(name) };
+        if let Some(file) = node.get(TOKEN_FILE) {
+            let token_file = PathBuf::from(file.expose());
+            return Ok(Self::Workload { app: source.app(authority(node)?.unwrap_or(cloud))?, token_file });
+        }
+        if node.get(CLIENT_SECRET).is_some() {
+            let app = source.app(authority(node)?.unwrap_or(cloud))?;
+            return Ok(Self::Secret { app, secret: source.client_secret()? });
+        }
+        let client_id = node.get(CLIENT_ID).map(|_| source.client_id()).transpose()?;
+        Ok(Self::Managed { client_id })
+    }
+
+    /// A metadata service speaks no TLS.
+    pub(super) fn cleartext(&self) -> Cleartext {
+        if matches!(self, Self::Managed { .. }) { Cleartext::Node } else { Cleartext::Never }
+    }
+
+    /// The tenant as the registry compares it with the token's; it finds it in the token where it is not told.
+    pub(super) fn tenant_guid(&self) -> Option<&str> {
+        match self {
+            Self::Secret { app, .. } | Self::Workload { app, .. } => Some(app.tenant.as_str()).filter(|id| is_guid(id)),
+            Self::Managed { .. } => None,
+        }
+    }
+}
+
+/// Where the variables of an application are, and how errors call that.
+struct Source<'a> {
+    place: &'static str,
+    value: &'a dyn Fn(&str) -> Option<&'a Redacted>,
+}
+
+impl<'a> Source<'a> {
+    fn app(&self, cloud: CloudConfiguration) -> Result<App, Error> {
+        Ok(App { tenant: self.tenant()?, client_id: self.client_id()?, cloud: Arc::new(cloud) })
+    }
+
+    fn client_id(&self) -> Result<String, Error> {
+        let id = self.need(CLIENT_ID)?.expose().to_ascii_lowercase();
+        if is_guid(&id) {
+            return Ok(id);
+        }
+        Err(self.wrong(CLIENT_ID, "is no GUID", "copy the application (client) ID from its overview"))
+    }
+
+    fn tenant(&self) -> Result<String, Error> {
+        let tenant = self.need(TENANT_ID)?.expose().to_ascii_lowercase();
+        if is_guid(&tenant) || is_domain(&tenant) {
+            return Ok(tenant);
+        }
+        let what = "is neither a GUID nor a domain name";
+        Err(self.wrong(TENANT_ID, what, "copy the directory (tenant) ID from the application's overview"))
+    }
+
+    fn client_secret(&self) -> Result<Redacted, Error> {
+        let secret = self.need(CLIENT_SECRET)?;
+        if secret.expose().contains(char::is_control) {
+            let what = "holds a control character (a line end copied along with it?)";
+            return Err(self.wrong(CLIENT_SECRET, what, "set it anew"));
+        }
+        Ok(secret.clone())
+    }
+
+    fn need(&self, name: &str) -> Result<&'a Redacted, Error> {
+        let fix = format!("{CLIENT_ID}, {TENANT_ID} and {CLIENT_SECRET} or {TOKEN_FILE} go together");
+        (self.value)(name)
+            .ok_or_else(|| Problem::new(PART, format_args!("{name} is not in {}", self.place)).fix(fix).failed())
+    }
+
+    fn wrong(&self, name: &str, what: &str, fix: &str) -> Error {
+        Problem::new(PART, format_args!("{name} in {} {what}", self.place)).fix(fix).failed()
+    }
+}
+
+/// The cloud that a registry is in. Only there may its tokens be sent, whatever row a rule forces.
+fn cloud_of(host: &Host) -> Result<CloudConfiguration, Error> {
+    let name = host.name();
+    match host.port() {
+        None if name.ends_with(".azurecr.io") => Ok(CloudConfiguration::AzurePublic),
+        None if name.ends_with(".azurecr.cn") => Ok(CloudConfiguration::AzureChina),
+        None if name.ends_with(".azurecr.us") => Ok(CloudConfiguration::AzureGovernment),
+        _ => Err(Problem::new(PART, "it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")
+            .fix("name the registry that it stands for with alias_of")
+            .failed()),
+    }
+}
+
+/// The authority that the operator sets, which AKS does for every pod with a workload identity.
+fn authority(node: &Node) -> Result<Option<CloudConfiguration>, Error> {
+    let Some(text) = node.get(AUTHORITY_HOST) else { return Ok(None) };
+    let host = text.expose().strip_prefix("https://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let Some(host) = host.and_then(|host| Host::parse(host.as_bytes()).ok()) else {
+        return Err(Problem::new(
+            PART,
+            format_args!("{AUTHORITY_HOST} in the node's environment is no https:// URL of a host"),
+        )
+        .fix("set it to one such as https://login.microsoftonline.com/")
+        .failed());
+    };
+    let mut custom = CustomConfiguration::default();
+    custom.authority_host = format!("https://{host}");
+    Ok(Some(custom.into()))
+}
+
+/// Keys of Azure's tools that say where to look or whom to ask.
+fn steers(key: &str) -> bool {
+    let key = key.to_ascii_uppercase();
+    STEERING_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+        || key.starts_with("AZURE_") && STEERING_WORDS.iter().any(|word| key.contains(word))
+}
+
+fn is_guid(text: &str) -> bool {
+    let mut groups = text.split('-');
+    [8, 4, 4, 4, 12].into_iter().all(|length| {
+        groups.next().is_some_and(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }) && groups.next().is_none()
+}
+
+/// A domain that a tenant has verified; it goes into a URL, so it is a host name and no more.
+fn is_domain(text: &str) -> bool {
+    let named = |label: &str| label.bytes().any(|byte| byte.is_ascii_alphabetic());
+    text.contains('.')
+        && text.rsplit('.').next().is_some_and(named)
+        && Host::parse(text.as_bytes()).is_ok_and(|host| host.as_str() == text && host.port().is_none())
+}
+
+const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
+const TENANT_ID: &str = "AZURE_TENANT_ID";
+const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+
+/// What tells one identity of the node from another.
+pub(super) const DESCRIBED: [&str; 7] =
+    [CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY_HOST, "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "HOME"];
+
+const STEERING_PREFIXES: [&str; 3] = ["IDENTITY_", "IMDS_", "MSI_"];
+const STEERING_WORDS: [&str; 10] =
+    ["AUTHORITY", "CERTIFICATE", "ENDPOINT", "_CONFIG", "_DIR", "_FILE", "_HOST", "_PATH", "_URI", "_URL"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::tests::test_login;
+
+    const TENANT: &str = "11111111-2222-4333-8444-555555555555";
+    const CLIENT: &str = "AAAAAAAA-0000-4000-8000-000000000001";
+
+    fn keys(more: &[(&str, &str)]) -> Keys {
+        let mut keys = Keys::default();
+        for (name, value) in more {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        for (name, value) in [(CLIENT_ID, CLIENT), (CLIENT_SECRET, "hunter2"), (TENANT_ID, TENANT)] {
+            keys.insert(name, value.into()).unwrap();
+        }
+        keys
+    }
+
+    fn refusal(host: &str, keys: &Keys) -> String {
+        Identity::of(&test_login(host, keys)).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_secret_is_an_application_of_its_registrys_own_cloud() {
+        for (host, cloud) in [
+            ("myreg.azurecr.io", CloudConfiguration::AzurePublic),
+            ("demo-abc.eastus2.geo.azurecr.io", CloudConfiguration::AzurePublic),
+            ("myreg.azurecr.cn", CloudConfiguration::AzureChina),
+            ("myreg.azurecr.us", CloudConfiguration::AzureGovernment),
+        ] {
+            let keys = keys(&[]);
+            let Identity::Secret { app, secret } = Identity::of(&test_login(host, &keys)).unwrap() else { panic!() };
+            assert_eq!((app.tenant.as_str(), app.client_id), (TENANT, CLIENT.to_ascii_lowercase()));
+            assert_eq!((secret.expose(), &*app.cloud), ("hunter2", &cloud), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_outside_azure_gets_no_token_even_when_a_rule_forces_the_backend() {
+        for host in [
+            "registry.example.com",
+            "myreg.azurecr.io:8443",
+            "azurecr.io",
+            "myreg.azurecr.io.evil.com",
+            "evilazurecr.io",
+        ] {
+            assert!(refusal(host, &keys(&[])).contains("it is no registry of Azure's"), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_would_steer_the_node_is_refused_by_the_keys_name() {
+        for key in [
+            "AZURE_AUTHORITY_HOST",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_CLIENT_CERTIFICATE_PATH",
+            "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+            "AZURE_CONFIG_DIR",
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+            "AZURE_REGIONAL_AUTHORITY_NAME",
+            "AZURE_LOGIN_URL",
+            "AZURE_TOKEN_URI",
+            "IDENTITY_ENDPOINT",
+            "IDENTITY_HEADER",
+            "IMDS_ENDPOINT",
+            "MSI_ENDPOINT",
+            "MSI_SECRET",
+            "azure_authority_host",
+        ] {
+            let text = refusal("myreg.azurecr.io", &keys(&[(key, "hunter2")]));
+            assert!(text.starts_with(&format!("backend azure: a secret may not say {key};")), "{text}");
+            assert!(!text.contains("hunter2"));
+        }
+        let harmless = keys(&[("AZURE_SUBSCRIPTION_ID", TENANT), ("AWS_REGION", "us-east-1")]);
+        assert!(Identity::of(&test_login("myreg.azurecr.io", &harmless)).is_ok());
+    }
+
+    #[test]
+    fn what_goes_into_a_url_is_a_guid_or_a_domain_and_nothing_else() {
+        for tenant in
+            ["common", "../x", "a.b/c", "1.2.3.4", "evil.com:8443", "a@b.c", "a..b", "x\n.com", "%2e.com", &TENANT[1..]]
+        {
+            let text = refusal("myreg.azurecr.io", &keys(&[(TENANT_ID, tenant)]));
+            assert!(text.contains("AZURE_TENANT_ID in the secret is neither a GUID nor a domain name"), "{text}");
+        }
+        for client in ["app", "aaaaaaaa-0000-4000-8000-00000000000g", "aaaaaaaa-0000-4000-8000-000000000001-"] {
+            let text = refusal("myreg.azurecr.io", &keys(&[(CLIENT_ID, client)]));
+            assert!(text.contains("AZURE_CLIENT_ID in the secret is no GUID"), "{text}");
+        }
+        let text = refusal("myreg.azurecr.io", &keys(&[(CLIENT_SECRET, "hunter2\n")]));
+        assert!(text.contains("AZURE_CLIENT_SECRET in the secret holds a control character"), "{text}");
+        assert!(!text.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_tenant_may_be_a_domain_and_then_the_registry_finds_its_guid_in_the_token() {
+        for (tenant, told) in [("Contoso.onmicrosoft.com", None), (TENANT, Some(TENANT))] {
+            let keys = keys(&[(TENANT_ID, tenant)]);
+            assert_eq!(Identity::of(&test_login("myreg.azurecr.io", &keys)).unwrap().tenant_guid(), told);
+        }
+    }
+
+    #[test]
+    fn a_missing_tenant_is_named() {
+        let mut keys = Keys::default();
+        keys.insert(CLIENT_ID, CLIENT.into()).unwrap();
+        keys.insert(CLIENT_SECRET, "hunter2".into()).unwrap();
+        let text = refusal("myreg.azurecr.io", &keys);
+        assert!(text.starts_with("backend azure: AZURE_TENANT_ID is not in the secret;"), "{text}");
+    }
+}
