@@ -1,0 +1,260 @@
+//! What an ECR host says by itself: the registry's account, region and partition, and which API endpoint it goes with.
+//!
+//! Hosts: <https://docs.aws.amazon.com/general/latest/gr/ecr.html> and, for dual-stack,
+//! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html>. A FIPS host is answered by the FIPS
+//! endpoint and a dual-stack host by the dual-stack one.
+
+use crate::host::{Host, is_account};
+
+/// A host of ECR, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EcrHost {
+    /// A private registry of an account in a region.
+    Private(PrivateRegistry),
+    /// The public gallery.
+    Public {
+        /// Reached over IPv6 as well.
+        dual_stack: bool,
+    },
+}
+
+/// A private registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PrivateRegistry {
+    /// 12 digits: the registry's id.
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) partition: Partition,
+    pub(super) fips: bool,
+    pub(super) dual_stack: bool,
+}
+
+impl EcrHost {
+    /// Takes a host apart; `None` when it is not one of ECR's, on its own port.
+    pub(super) fn parse(host: &Host) -> Option<Self> {
+        if host.port().is_some() {
+            return None;
+        }
+        match host.name() {
+            "public.ecr.aws" => Some(Self::Public { dual_stack: false }),
+            "ecr-public.aws.com" => Some(Self::Public { dual_stack: true }),
+            name => PrivateRegistry::parse(name).map(Self::Private),
+        }
+    }
+}
+
+impl PrivateRegistry {
+    fn parse(name: &str) -> Option<Self> {
+        let (account, rest) = name.split_once('.').filter(|(account, _)| is_account(account))?;
+        FORMS.iter().find_map(|form| {
+            let region = rest.strip_prefix(form.service)?.strip_prefix('.')?;
+            let region = region.strip_suffix(form.suffix)?.strip_suffix('.')?;
+            (!region.is_empty() && !region.contains('.')).then(|| Self {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                partition: form.partition,
+                fips: form.fips,
+                dual_stack: form.dual_stack,
+            })
+        })
+    }
+
+    /// Whether both hosts are names of one registry: FIPS and dual-stack are other ways to it.
+    pub(super) fn is_same_registry(&self, other: &Self) -> bool {
+        (&self.account, &self.region, self.partition) == (&other.account, &other.region, other.partition)
+    }
+
+    /// Whether the region can be one of this partition's. The SDK derives the endpoint from the region alone, so a
+    /// region of another partition would send the keys to another cloud than the host is in.
+    pub(super) fn has_region_of_its_partition(&self) -> bool {
+        Partition::of_region(&self.region) == self.partition
+    }
+}
+
+/// The separate clouds of AWS, told apart by the DNS suffix. `GovCloud` shares that of the commercial one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Partition {
+    Aws,
+    China,
+    EuropeanSovereign,
+    Iso,
+    IsoB,
+    IsoE,
+    IsoF,
+}
+
+impl Partition {
+    fn of_region(region: &str) -> Self {
+        let known = PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix));
+        known.map_or(Self::Aws, |(_, partition)| *partition)
+    }
+}
+
+/// How the regions of a partition begin, as the SDKs' `partitions.json` has it; all others are the commercial ones.
+const PREFIXES: [(&str, Partition); 6] = [
+    ("cn-", Partition::China),
+    ("eusc-", Partition::EuropeanSovereign),
+    ("us-iso-", Partition::Iso),
+    ("us-isob-", Partition::IsoB),
+    ("eu-isoe-", Partition::IsoE),
+    ("us-isof-", Partition::IsoF),
+];
+
+/// A way to write a private registry: `ACCOUNT.service.REGION.suffix`.
+#[derive(Clone, Copy)]
+struct Form {
+    service: &'static str,
+    suffix: &'static str,
+    partition: Partition,
+    fips: bool,
+    dual_stack: bool,
+}
+
+const fn form(service: &'static str, suffix: &'static str, partition: Partition) -> Form {
+    Form { service, suffix, partition, fips: false, dual_stack: false }
+}
+
+const fn fips(form: Form) -> Form {
+    Form { fips: true, ..form }
+}
+
+const fn dual_stack(form: Form) -> Form {
+    Form { dual_stack: true, ..form }
+}
+
+const FORMS: [Form; 12] = [
+    form("dkr.ecr", "amazonaws.com", Partition::Aws),
+    fips(form("dkr.ecr-fips", "amazonaws.com", Partition::Aws)),
+    dual_stack(form("dkr-ecr", "on.aws", Partition::Aws)),
+    dual_stack(fips(form("dkr-ecr-fips", "on.aws", Partition::Aws))),
+    form("dkr.ecr", "amazonaws.com.cn", Partition::China),
+    dual_stack(form("dkr.ecr", "on.amazonwebservices.com.cn", Partition::China)),
+    dual_stack(form("dkr-ecr", "on.amazonwebservices.com.cn", Partition::China)),
+    form("dkr.ecr", "amazonaws.eu", Partition::EuropeanSovereign),
+    form("dkr.ecr", "c2s.ic.gov", Partition::Iso),
+    form("dkr.ecr", "sc2s.sgov.gov", Partition::IsoB),
+    form("dkr.ecr", "cloud.adc-e.uk", Partition::IsoE),
+    form("dkr.ecr", "csp.hci.ic.gov", Partition::IsoF),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+
+    fn parse(text: &str) -> Option<EcrHost> {
+        EcrHost::parse(&Host::parse(text.as_bytes()).unwrap())
+    }
+
+    fn private(text: &str) -> PrivateRegistry {
+        match parse(text) {
+            Some(EcrHost::Private(registry)) => registry,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn exactly_the_hosts_of_the_tables_aws_row_are_taken_apart() {
+        let law = include_str!("../../../tests/fixtures/hosts.tsv");
+        let accounts = ["123456789012", "12345678901", "1234567890123", "x23456789012", "x.123456789012"];
+        let services = ["dkr.ecr", "dkr.ecr-fips", "dkr-ecr", "dkr-ecr-fips", "dkr", "api.ecr", "dkr.ecrx"];
+        let suffixes = [
+            "amazonaws.com",
+            "amazonaws.com.cn",
+            "on.aws",
+            "on.amazonwebservices.com.cn",
+            "amazonaws.eu",
+            "c2s.ic.gov",
+            "sc2s.sgov.gov",
+            "cloud.adc-e.uk",
+            "csp.hci.ic.gov",
+            "on.amazonwebservices.eu",
+            "amazonaws.com.evil.com",
+            "evil.com",
+            "xamazonaws.com",
+        ];
+        let mut made = Vec::new();
+        for account in accounts {
+            for service in services {
+                for suffix in suffixes {
+                    made.extend(
+                        ["us-east-1.", "a.b.", ""].map(|region| format!("{account}.{service}.{region}{suffix}")),
+                    );
+                }
+            }
+        }
+        let fixed = ["public.ecr.aws", "ecr-public.aws.com", "x.public.ecr.aws", "public.ecr.aws:8443", "ecr.aws"];
+        let vectors = law.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned);
+        let mut taken = 0;
+        for text in made.into_iter().chain(fixed.map(str::to_owned)).chain(vectors) {
+            let Ok(host) = Host::parse(text.as_bytes()) else { continue };
+            let is_row = Registry::of(&host).name == "aws";
+            assert_eq!(EcrHost::parse(&host).is_some(), is_row, "{text}");
+            taken += u32::from(is_row);
+        }
+        assert!(taken > 14, "{taken}");
+    }
+
+    #[test]
+    fn a_host_says_account_region_partition_and_endpoint() {
+        let table = [
+            ("123456789012.dkr.ecr.us-east-1.amazonaws.com", "us-east-1", Partition::Aws, false, false),
+            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1", Partition::Aws, true, false),
+            ("123456789012.dkr-ecr.us-west-2.on.aws", "us-west-2", Partition::Aws, false, true),
+            ("123456789012.dkr-ecr-fips.us-west-2.on.aws", "us-west-2", Partition::Aws, true, true),
+            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", Partition::China, false, false),
+            (
+                "123456789012.dkr.ecr.cn-north-1.on.amazonwebservices.com.cn",
+                "cn-north-1",
+                Partition::China,
+                false,
+                true,
+            ),
+            ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", Partition::IsoB, false, false),
+        ];
+        for (host, region, partition, fips, dual_stack) in table {
+            let expected = PrivateRegistry {
+                account: "123456789012".to_owned(),
+                region: region.to_owned(),
+                partition,
+                fips,
+                dual_stack,
+            };
+            assert_eq!(private(host), expected, "{host}");
+            assert!(expected.has_region_of_its_partition(), "{host}");
+        }
+        assert_eq!(parse("public.ecr.aws"), Some(EcrHost::Public { dual_stack: false }));
+        assert_eq!(parse("ecr-public.aws.com"), Some(EcrHost::Public { dual_stack: true }));
+    }
+
+    #[test]
+    fn a_region_of_another_partition_is_noticed() {
+        for host in [
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com.cn",
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com",
+            "123456789012.dkr.ecr.us-iso-east-1.sc2s.sgov.gov",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.eu",
+        ] {
+            assert!(!private(host).has_region_of_its_partition(), "{host}");
+        }
+    }
+
+    #[test]
+    fn fips_and_dual_stack_are_ways_to_the_same_registry_and_another_account_or_region_is_not() {
+        let ordinary = private("123456789012.dkr.ecr.us-east-1.amazonaws.com");
+        for same in [
+            "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
+            "123456789012.dkr-ecr.us-east-1.on.aws",
+            "123456789012.dkr-ecr-fips.us-east-1.on.aws",
+        ] {
+            assert!(ordinary.is_same_registry(&private(same)), "{same}");
+        }
+        for other in [
+            "210987654321.dkr.ecr.us-east-1.amazonaws.com",
+            "123456789012.dkr.ecr.us-east-2.amazonaws.com",
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com.cn",
+        ] {
+            assert!(!ordinary.is_same_registry(&private(other)), "{other}");
+        }
+    }
+}

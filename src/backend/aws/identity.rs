@@ -1,0 +1,124 @@
+//! Whose credentials ask for the token: a secret's keys, or the node's own identity, and a role that either assumes.
+//!
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+
+use super::errors::{ASSUME, Call, Who, no_credentials};
+use super::role::{Role, TenantKeys};
+use super::wire::Wire;
+use super::{Api, PART};
+use crate::config::CloudSettings;
+use crate::error::{Error, Problem};
+
+/// The configuration of a client that acts with a secret's keys alone: no variable, no file, no metadata service.
+pub(super) async fn of_secret(keys: TenantKeys, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+    let who = Who::Secret { temporary_without_token: is_temporary(&keys.credentials) };
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(api.region().to_owned()))
+        .use_fips(api.fips())
+        .use_dual_stack(api.dual_stack())
+        .http_client(wire.client())
+        .retry_config(Wire::retries())
+        .timeout_config(wire.timeouts())
+        .credentials_provider(SharedCredentialsProvider::new(keys.credentials))
+        .build();
+    assume(config, keys.role, Call { api, who }, wire).await.map(|config| (config, who))
+}
+
+/// The configuration of a client that acts as the node, as the operator set it up.
+pub(super) async fn of_node(settings: &CloudSettings, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+    let role = Role::of_settings(settings.role_arn.as_deref(), settings.external_id.as_deref())?;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(api.region().to_owned()))
+        .http_client(wire.client())
+        .retry_config(Wire::retries())
+        .timeout_config(wire.timeouts())
+        .no_credentials();
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    // Not set to false: for an ordinary host the node's AWS_USE_FIPS_ENDPOINT has its say.
+    if api.fips() {
+        loader = loader.use_fips(true);
+    }
+    if api.dual_stack() {
+        loader = loader.use_dual_stack(true);
+    }
+    let config = loader.load().await;
+    let credentials = node_credentials(settings, &config, wire)
+        .await
+        .map_err(|error| no_credentials(&error, api, settings.profile.as_deref(), wire))?;
+    let config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    let who = Who::Node;
+    assume(config, role, Call { api, who }, wire).await.map(|config| (config, who))
+}
+
+/// The SDK's whole chain, or the rule's profile alone: the chain would put the environment before a profile, and go on
+/// to the instance's role where the profile does not exist.
+async fn node_credentials(
+    settings: &CloudSettings,
+    config: &SdkConfig,
+    wire: &Wire,
+) -> Result<Credentials, CredentialsError> {
+    let region = config.region().cloned();
+    let provider = ProviderConfig::without_region()
+        .with_region(region.clone())
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_use_fips(config.use_fips())
+        .with_use_dual_stack(config.use_dual_stack())
+        .with_http_client(wire.client())
+        .with_retry_config(Wire::retries())
+        .with_timeout_config(wire.timeouts());
+    if let Some(profile) = &settings.profile {
+        let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
+        return profile.provide_credentials().await;
+    }
+    let imds = aws_config::imds::Client::builder().configure(&provider).max_attempts(2).build();
+    let chain = DefaultCredentialsChain::builder().configure(provider).region(region).imds_client(imds).build().await;
+    chain.provide_credentials().await
+}
+
+/// The same configuration with the role's session, where there is a role; asked of STS in the registry's region.
+async fn assume(config: SdkConfig, role: Option<Role>, call: Call<'_>, wire: &Wire) -> Result<SdkConfig, Error> {
+    let Some(role) = role else { return Ok(config) };
+    let builder = aws_sdk_sts::config::Builder::from(&config)
+        .retry_classifier(wire.retry_after())
+        .timeout_config(wire.timeouts());
+    let answer = aws_sdk_sts::Client::from_conf(builder.build())
+        .assume_role()
+        .role_arn(role.arn)
+        .set_external_id(role.external_id)
+        .role_session_name(SESSION_NAME)
+        .send()
+        .await
+        .map_err(|error| call.failed(ASSUME, &error, wire))?;
+    let session = answer.credentials.ok_or_else(|| {
+        Problem::new(PART, "STS answered no session for the role")
+            .fix("see whether a proxy puts something else in its place")
+            .failed()
+    })?;
+    let credentials = Credentials::new(
+        session.access_key_id,
+        session.secret_access_key,
+        Some(session.session_token),
+        session.expiration.try_into().ok(),
+        "role",
+    );
+    Ok(config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
+}
+
+/// Whether this key works only with a session token, and has none
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes>).
+fn is_temporary(credentials: &Credentials) -> bool {
+    credentials.access_key_id().starts_with("ASIA") && credentials.session_token().is_none()
+}
+
+/// As the account that owns the role sees it in its logs.
+const SESSION_NAME: &str = "docker-credential-beta9";

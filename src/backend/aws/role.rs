@@ -1,0 +1,215 @@
+//! A role to assume, and the tenant's keys it may be assumed with.
+
+use aws_credential_types::Credentials;
+
+use super::PART;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::is_account;
+use crate::keys::Keys;
+
+/// A role, and the external id that its trust policy may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) arn: String,
+    pub(super) external_id: Option<String>,
+}
+
+/// What a secret holds for AWS.
+#[derive(Debug)]
+pub(super) struct TenantKeys {
+    pub(super) credentials: Credentials,
+    pub(super) role: Option<Role>,
+}
+
+impl TenantKeys {
+    /// Reads the keys of a secret. A tenant wrote them: whatever would steer the node is refused by name.
+    pub(super) fn read(keys: &Keys) -> Result<Self, Error> {
+        if let Some(name) = keys.names().find(|name| steers_the_node(name)) {
+            let cause = format_args!("{} steers the node, which a secret may not", name.escape_debug());
+            let fix = "take it out of the secret; where the node needs it, its operator sets it in the configuration";
+            return Err(Problem::new(SECRET, cause).fix(fix).failed());
+        }
+        let text = |name: &str| keys.get(name).map(Redacted::expose);
+        let needed = |name: &'static str| text(name).ok_or_else(|| wrong(name, "is missing"));
+        let (id, secret) = (needed(KEY_ID)?, needed(KEY)?);
+        let token = text(SESSION_TOKEN);
+        if !is_key_id(id) {
+            return Err(wrong(KEY_ID, "is no access key id (16 to 128 capital letters and digits)"));
+        }
+        // They go into HTTP headers and signatures as they are; a line end copied along would be refused late and oddly.
+        for (name, value) in [(KEY, Some(secret)), (SESSION_TOKEN, token)] {
+            if value.is_some_and(|value| !value.bytes().all(|byte| byte.is_ascii_graphic())) {
+                return Err(wrong(name, "holds a space, a line end or another character that no key has"));
+            }
+        }
+        let role = Role::read(text(ROLE_ARN), text(EXTERNAL_ID))
+            .map_err(|(setting, what)| wrong(if setting == Setting::Arn { ROLE_ARN } else { EXTERNAL_ID }, what))?;
+        let credentials = Credentials::new(id, secret, token.map(str::to_owned), None, "secret");
+        Ok(Self { credentials, role })
+    }
+}
+
+impl Role {
+    /// The operator's role, where a rule has one.
+    pub(super) fn of_settings(arn: Option<&str>, external_id: Option<&str>) -> Result<Option<Self>, Error> {
+        Self::read(arn, external_id).map_err(|(setting, what)| {
+            let name = if setting == Setting::Arn { "role_arn" } else { "external_id" };
+            Problem::new(PART, format_args!("the rule's {name} {what}")).fix("correct it in the configuration").failed()
+        })
+    }
+
+    fn read(arn: Option<&str>, external_id: Option<&str>) -> Result<Option<Self>, (Setting, &'static str)> {
+        let Some(arn) = arn else { return Ok(None) };
+        if !is_role_arn(arn) {
+            return Err((Setting::Arn, "is no role's ARN, such as arn:aws:iam::123456789012:role/puller"));
+        }
+        if external_id.is_some_and(|id| !is_external_id(id)) {
+            return Err((Setting::ExternalId, "is no external id (2 to 1224 letters, digits and _+=,.@:/-)"));
+        }
+        Ok(Some(Self { arn: arn.to_owned(), external_id: external_id.map(str::to_owned) }))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    Arn,
+    ExternalId,
+}
+
+fn wrong(name: &str, what: &str) -> Error {
+    Problem::new(SECRET, format_args!("{name} {what}")).fix("correct the keys in the secret").failed()
+}
+
+/// Variables that make an AWS SDK read files, run programs, call other addresses or trust other authorities.
+fn steers_the_node(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    STEERING.contains(&name.as_str()) || STEERING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html>
+fn is_key_id(text: &str) -> bool {
+    (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
+fn is_role_arn(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (arn, partition, service, region, account, resource) = (next(), next(), next(), next(), next(), next());
+    let is_partition = partition == "aws" || partition.starts_with("aws-");
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    let is_role = resource
+        .strip_prefix("role/")
+        .is_some_and(|path| !path.is_empty() && path.split('/').all(|name| !name.is_empty() && name.bytes().all(word)));
+    let is_plain = partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    arn == "arn"
+        && service == "iam"
+        && region.is_empty()
+        && is_partition
+        && is_plain
+        && is_account(account)
+        && is_role
+        && text.len() <= 2048
+}
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+fn is_external_id(text: &str) -> bool {
+    (2..=1224).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte))
+}
+
+const SECRET: &str = "its secret";
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+const ROLE_ARN: &str = "AWS_ROLE_ARN";
+const EXTERNAL_ID: &str = "AWS_EXTERNAL_ID";
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>
+const STEERING: [&str; 12] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+];
+const STEERING_PREFIXES: [&str; 5] =
+    ["AWS_ENDPOINT_URL", "AWS_CONTAINER_", "AWS_EC2_METADATA_", "AWS_METADATA_SERVICE_", "AWS_LOGIN_"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &[(&str, &str)]) -> Result<TenantKeys, String> {
+        let mut keys = Keys::default();
+        let pair = [(KEY_ID, "AKIAIOSFODNN7EXAMPLE"), (KEY, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+        for (name, value) in more.iter().chain(&pair) {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        TenantKeys::read(&keys).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_would_steer_the_node_is_refused_by_name() {
+        for name in STEERING.into_iter().chain([
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_ECR",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            "https_proxy",
+        ]) {
+            let error = read(&[(name, "hunter2")]).unwrap_err();
+            assert!(error.starts_with(&format!("its secret: {name} steers the node")), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_that_steer_nothing_are_ignored() {
+        for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCOUNT_ID", "AWS_ROLE_SESSION_NAME", "OTHER"] {
+            assert!(read(&[(name, "x")]).unwrap().role.is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_role_and_an_external_id_are_checked_before_anybody_is_asked() {
+        let arn = "arn:aws-us-gov:iam::123456789012:role/team/puller@x";
+        let role = read(&[(ROLE_ARN, arn), (EXTERNAL_ID, "a:b/c")]).unwrap().role;
+        assert_eq!(role, Some(Role { arn: arn.to_owned(), external_id: Some("a:b/c".to_owned()) }));
+        for bad in [
+            "puller",
+            "arn:aws:iam::123456789012:user/puller",
+            "arn:aws:iam::12345678901:role/puller",
+            "arn:aws:iam:us-east-1:123456789012:role/puller",
+            "arn:aws:sts::123456789012:role/puller",
+            "arn:evil:iam::123456789012:role/puller",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role//puller",
+            "arn:aws:iam::123456789012:role/hunter2\n",
+        ] {
+            let error = read(&[(ROLE_ARN, bad)]).unwrap_err();
+            assert!(error.starts_with("its secret: AWS_ROLE_ARN is no role's ARN") && !error.contains("hunter2"));
+        }
+        for bad in ["x", "hunter2 hunter2"] {
+            let error = read(&[(ROLE_ARN, arn), (EXTERNAL_ID, bad)]).unwrap_err();
+            assert!(error.starts_with("its secret: AWS_EXTERNAL_ID is no external id") && !error.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn keys_that_no_request_can_carry_are_refused_without_being_shown() {
+        let table = [(KEY_ID, "hunter2"), (KEY, "hunter2\n"), (SESSION_TOKEN, "hunter2 x")];
+        for (name, value) in table {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("its secret: {name} ")) && !error.contains("hunter2"), "{error}");
+        }
+    }
+}
