@@ -8,9 +8,11 @@ mod bound;
 mod clock;
 mod entry;
 mod failure;
+mod memory;
 
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{Access, access};
@@ -19,21 +21,22 @@ pub use self::clock::Moment;
 use self::clock::wall_seconds;
 use self::entry::{Entry, State};
 use self::failure::Failure;
+pub use self::memory::{Memory, Recalled};
 use crate::backend::{Minted, Scope};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::{Error, Problem, Warnings};
 use crate::lock::Lock;
 use crate::private::{self, Fault, Readers};
 use crate::seal::{KeyFile, SealKey};
 
 /// A private directory of sealed tokens.
-pub struct Cache<'a> {
-    config: &'a CacheConfig,
+pub struct Cache {
+    config: CacheConfig,
     dir: PathBuf,
     key: SealKey,
-    warn: &'a dyn Fn(String),
-    clock: &'a dyn Fn() -> Moment,
+    warnings: Rc<Warnings>,
+    clock: Box<dyn Fn() -> Moment>,
 }
 
 /// What a token depends on.
@@ -51,16 +54,22 @@ pub struct TokenId<'a> {
     pub scope: &'a Scope,
 }
 
-impl<'a> Cache<'a> {
+impl Cache {
     /// The first of the configured directories that can be used, made if need be; `None` where there is none.
-    pub fn open(config: &'a CacheConfig, key: &KeyPlace, warn: &'a dyn Fn(String)) -> Option<Self> {
+    pub fn open(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Option<Self> {
         if !config.enabled {
             return None;
         }
         config.dirs.iter().find_map(|dir| match open_dir(dir, key) {
-            Ok(key) => Some(Self { config, dir: dir.clone(), key, warn, clock: &Moment::now }),
+            Ok(key) => Some(Self {
+                config: config.clone(),
+                dir: dir.clone(),
+                key,
+                warnings: warnings.clone(),
+                clock: Box::new(Moment::now),
+            }),
             Err(fault) => {
-                warn(format!("token cache: {fault}"));
+                warnings.add(format_args!("token cache: {fault}"));
                 None
             }
         })
@@ -68,8 +77,8 @@ impl<'a> Cache<'a> {
 
     /// The same cache by another clock.
     #[must_use]
-    pub fn with_clock(self, clock: &'a dyn Fn() -> Moment) -> Self {
-        Self { clock, ..self }
+    pub fn with_clock(self, clock: impl Fn() -> Moment + 'static) -> Self {
+        Self { clock: Box::new(clock), ..self }
     }
 
     /// The cached token, or else a minted one, which is then cached. `longest` bounds how long it is kept.
@@ -97,7 +106,7 @@ impl<'a> Cache<'a> {
                 Ok(Some(_lock)) => return self.mint(&slot, longest, deadline, &mint),
                 Ok(None) => {}
                 Err(error) => {
-                    (self.warn)(format!(
+                    self.warnings.add(format_args!(
                         "token cache: the lock {} cannot be taken ({error})",
                         slot.path(LOCK).display()
                     ));
@@ -115,6 +124,12 @@ impl<'a> Cache<'a> {
         }
     }
 
+    /// The notes that are kept beside the tokens.
+    #[must_use]
+    pub fn memory(&self) -> Memory<'_> {
+        Memory { dir: &self.dir, key: &self.key, clock: &*self.clock }
+    }
+
     /// Forgets every token of this workspace for this host. What cannot be removed is told as a warning.
     pub fn forget(&self, workspace: &str, host: &str) {
         let prefix = self.host_part(workspace, host);
@@ -127,7 +142,7 @@ impl<'a> Cache<'a> {
                 && name.to_str().is_some_and(|name| name.starts_with(&prefix))
                 && let Err(error) = std::fs::remove_file(file.path())
             {
-                (self.warn)(format!("token cache: {} cannot be removed ({error})", file.path().display()));
+                self.warnings.add(format_args!("token cache: {} cannot be removed ({error})", file.path().display()));
             }
         }
     }
@@ -176,7 +191,7 @@ impl<'a> Cache<'a> {
             }
             Err(error) => {
                 slot.fail(&error, now);
-                (self.warn)(format!("the token is still good but could not be renewed: {error}"));
+                self.warnings.add(format_args!("the token is still good but could not be renewed: {error}"));
                 slot.used(old)
             }
         }
@@ -187,9 +202,9 @@ impl<'a> Cache<'a> {
         let latest = longest.map_or(u64::MAX, |longest| now.wall + longest.as_secs());
         let Some(entry) = Entry::new(minted.credential.clone(), now, wall_seconds(expires).min(latest)) else { return };
         if let Err(fault) = slot.write(&entry) {
-            (self.warn)(format!("token cache: {fault}"));
+            self.warnings.add(format_args!("token cache: {fault}"));
         }
-        bound::enforce(&self.dir, self.config);
+        bound::enforce(&self.dir, &self.config);
     }
 
     fn slot(&self, id: &TokenId) -> Slot<'_> {
@@ -293,6 +308,7 @@ fn overdue() -> Error {
 const TOKEN: &str = "token";
 const FAILED: &str = "failed";
 const LOCK: &str = "lock";
+const MEMO: &str = "memo";
 const MAX_TOKEN: u64 = 64 << 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);

@@ -5,6 +5,7 @@ mod layer;
 mod node;
 mod rule;
 mod section;
+mod stores;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub use env::Env;
 use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};
+pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, WorkerConfig};
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -33,6 +35,12 @@ pub struct Config {
     pub file_path: Option<PathBuf>,
     /// Where the embedded store's key is.
     pub file_key: KeyPlace,
+    /// The gateway, where that is the store.
+    pub gateway: GatewayConfig,
+    /// The worker API, where that is the store.
+    pub worker: WorkerConfig,
+    /// The database, where that is the store.
+    pub postgres: PostgresConfig,
     /// Where minted tokens are kept, and how many.
     pub cache: CacheConfig,
     /// What this one request brought with it.
@@ -49,6 +57,12 @@ pub struct Config {
 pub enum StoreKind {
     /// The embedded encrypted store.
     File,
+    /// The gateway's HTTP API.
+    Gateway,
+    /// The gateway's gRPC API for workers.
+    Worker,
+    /// Beta9's database.
+    Postgres,
 }
 
 /// Where the embedded store's key is.
@@ -73,6 +87,8 @@ pub struct CacheConfig {
     pub max_entries: u64,
     /// At most this many bytes are left after a mint.
     pub max_bytes: u64,
+    /// How old a store's last answer may be that stands in for a store that cannot be reached.
+    pub stale_if_error: Duration,
 }
 
 /// Credentials that came with the request and are never written to disk.
@@ -120,6 +136,7 @@ impl Config {
         let data = env.xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("beta9"));
         let mut rules = layer.rules;
         rules.sort_by_key(|rule| rule.host.specificity());
+        let (gateway, worker, postgres) = layer.stores.into_configs();
         let file_path = layer.file_path.or_else(|| data.map(|data| data.join("credentials")));
         Ok(Self {
             workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
@@ -128,6 +145,9 @@ impl Config {
             store: layer.store.unwrap_or(StoreKind::File),
             file_key: key_place(layer.file_key, env, file_path.as_deref())?,
             file_path,
+            gateway,
+            worker,
+            postgres,
             cache: cache_config(layer.cache, env),
             node: Node::read(env)?,
             request: Request {
@@ -166,6 +186,7 @@ fn cache_config(layer: layer::CacheLayer, env: &Env) -> CacheConfig {
         dirs,
         max_entries: layer.max_entries.unwrap_or(DEFAULT_MAX_ENTRIES),
         max_bytes: layer.max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
+        stale_if_error: layer.stale_if_error.unwrap_or(DEFAULT_STALE),
     }
 }
 
@@ -188,7 +209,7 @@ fn key_place(configured: Option<PathBuf>, env: &Env, store: Option<&Path>) -> Re
 
 impl StoreKind {
     fn parse(word: &str) -> Option<Self> {
-        (word == "file").then_some(Self::File)
+        [Self::File, Self::Gateway, Self::Worker, Self::Postgres].into_iter().find(|kind| kind.name() == word)
     }
 
     /// The word in the configuration.
@@ -196,6 +217,9 @@ impl StoreKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+            Self::Postgres => "postgres",
         }
     }
 }
@@ -206,8 +230,9 @@ const SYSTEMD_CREDENTIAL: &str = "beta9-credential-key";
 const DEFAULT_WORKSPACE: &str = "default";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_MAX_ENTRIES: u64 = 1024;
+const DEFAULT_STALE: Duration = Duration::from_mins(15);
 const DEFAULT_MAX_BYTES: u64 = 8 << 20;
-const STORE_KINDS: &str = "\"file\"";
+const STORE_KINDS: &str = "\"file\", \"gateway\", \"worker\" or \"postgres\"";
 
 #[cfg(test)]
 mod tests {

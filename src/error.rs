@@ -1,5 +1,6 @@
 //! The one error type: each variant says what the caller does next, and every message names who, what and the way out.
 
+use std::cell::RefCell;
 use std::fmt;
 
 /// What went wrong, by what happens next.
@@ -75,6 +76,23 @@ impl Error {
             problem.registry.get_or_insert_with(|| registry.to_owned());
         }
         self
+    }
+}
+
+/// What went wrong on the way to an answer without hindering it; told on standard error once the answer is there.
+#[derive(Debug, Default)]
+pub struct Warnings(RefCell<Vec<String>>);
+
+impl Warnings {
+    /// Adds one.
+    pub fn add(&self, warning: impl fmt::Display) {
+        self.0.borrow_mut().push(warning.to_string());
+    }
+
+    /// All there are; then there are none.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
     }
 }
 

@@ -1,7 +1,10 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
-use std::cell::RefCell;
+mod find;
+
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use std::time::Instant;
 
@@ -9,17 +12,20 @@ use crate::backend::{Backend, Login};
 use crate::cache::{Cache, TokenId};
 use crate::config::{CacheConfig, CloudSettings, Config, Rule, StoreKind};
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::registry::{Registry, choose, detect};
-use crate::store::{FileStore, Found, Keep, Listed, RequestStore, Secret, Store, Username};
+use crate::store::{
+    FileStore, GatewayStore, Keep, Listed, PostgresStore, RequestStore, Secret, Store, Username, WorkerStore,
+};
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
     config: Config,
     started: Instant,
-    warnings: RefCell<Vec<String>>,
+    warnings: Rc<Warnings>,
+    cache: OnceCell<Option<Cache>>,
     request: Option<Store>,
     workspace: Store,
 }
@@ -45,12 +51,15 @@ impl Resolver {
             check_backend(rule)?;
         }
         let request = RequestStore::new(std::mem::take(&mut config.request)).map(Store::Request);
+        let name = &config.workspace;
         let workspace = match config.store {
-            StoreKind::File => {
-                Store::File(FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone()))
-            }
+            StoreKind::File => Store::File(FileStore::new(name, config.file_path.clone(), config.file_key.clone())),
+            StoreKind::Gateway => Store::Gateway(GatewayStore::new(name, config.gateway.clone())),
+            StoreKind::Worker => Store::Worker(WorkerStore::new(name, config.worker.clone())),
+            StoreKind::Postgres => Store::Postgres(PostgresStore::new(name, config.postgres.clone())),
         };
-        Ok(Self { config, started: Instant::now(), warnings: RefCell::default(), request, workspace })
+        let (warnings, cache) = (Rc::default(), OnceCell::new());
+        Ok(Self { config, started: Instant::now(), warnings, cache, request, workspace })
     }
 
     /// The user name and password for a server URL.
@@ -86,13 +95,12 @@ impl Resolver {
             ambient: route.ambient,
             settings: route.rule.map_or(&none, |rule| &rule.cloud),
             node: &self.config.node,
-            deadline: self.started + self.config.timeout,
+            deadline: self.deadline(),
         };
         let scope = backend.scope(&login).filter(|_| keep == Keep::Disk);
-        let warn = |warning| self.warnings.borrow_mut().push(warning);
-        let cached =
-            scope.and_then(|scope| Some((scope, Cache::open(&self.config.cache, &self.config.file_key, &warn)?)));
-        let Some((scope, cache)) = cached else { return backend.login(&login).map(|minted| minted.credential) };
+        let Some((scope, cache)) = scope.and_then(|scope| Some((scope, self.cache()?))) else {
+            return backend.login(&login).map(|minted| minted.credential);
+        };
         let (workspace, host, real) = (self.config.workspace.as_str(), route.host.as_str(), route.real.as_str());
         let id = TokenId { workspace, host, real, backend: backend.name(), scope: &scope };
         cache.get_or_mint(&id, backend.longest_life(), login.deadline, |deadline| {
@@ -106,51 +114,57 @@ impl Resolver {
         self.warnings.take()
     }
 
-    /// Tokens that were minted from a host's old credential are of no use any more.
-    fn forget_tokens(&self, url: &ServerUrl) {
-        let Some(host) = url.host() else { return };
-        let warn = |warning| self.warnings.borrow_mut().push(warning);
-        // Also with the cache off: it may have been on before.
-        let existing = CacheConfig {
-            enabled: true,
-            dirs: self.config.cache.dirs.iter().filter(|dir| dir.exists()).cloned().collect(),
-            ..self.config.cache.clone()
-        };
-        if let Some(cache) = Cache::open(&existing, &self.config.file_key, &warn) {
-            cache.forget(&self.config.workspace, host.as_str());
-        }
+    /// The cache, opened when it is first needed.
+    fn cache(&self) -> Option<&Cache> {
+        let open = || Cache::open(&self.config.cache, &self.config.file_key, &self.warnings);
+        self.cache.get_or_init(open).as_ref()
+    }
+
+    /// The cache where there is one already, also while it is switched off: what is in it may have to go.
+    fn cache_that_exists(&self) -> Option<Cache> {
+        let dirs = self.config.cache.dirs.iter().filter(|dir| dir.exists()).cloned().collect();
+        let existing = CacheConfig { enabled: true, dirs, ..self.config.cache.clone() };
+        Cache::open(&existing, &self.config.file_key, &self.warnings)
+    }
+
+    fn deadline(&self) -> Instant {
+        self.started + self.config.timeout
     }
 
     /// Keeps a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
-        if let ServerUrl::Registry { host, scheme, path } = url
-            && self.route(host, *scheme, path).is_none()
-        {
-            let cause = "a cloud registry's credential never goes over plain HTTP";
-            return Err(Problem::new("store", cause).fix("use https://").failed().about(host.as_str()));
-        }
         let (username, password) = credential.into_parts();
         let keys = Keys::user_password(username.clone(), password);
-        // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
-        let (registry, kind) =
-            url.host().map_or(("", CredentialType::Token), |host| (host.as_str(), detect(host, &keys)));
-        self.workspace.store(url, &Secret { username, blob: Blob::marshal(registry, kind, &keys) })?;
-        self.forget_tokens(url);
-        Ok(())
+        let ServerUrl::Registry { host, scheme, path } = url else {
+            // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
+            let blob = Blob::marshal("", CredentialType::Token, &keys);
+            return self.workspace.store_item(url.label(), &Secret { username, blob });
+        };
+        let route = self.route(host, *scheme, path).ok_or_else(|| {
+            let cause = "a cloud registry's credential never goes over plain HTTP";
+            Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
+        })?;
+        let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
+        self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))
     }
 
     /// Forgets the credential for a server URL; it is no error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
-        self.workspace.erase(url)?;
-        self.forget_tokens(url);
-        Ok(())
+        match url {
+            ServerUrl::Item(item) => self.workspace.erase_item(item),
+            // Also where nothing would be answered: `docker logout` erases http://HOST too.
+            ServerUrl::Registry { host, path, .. } => match self.route(host, Scheme::Https, path) {
+                Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),
+                None => Ok(()),
+            },
+        }
     }
 
     /// Every server URL that has a credential; the request's own come first and hide a stored one.
     pub fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<BTreeMap<String, String>, Error> {
         let mut all = BTreeMap::new();
         for store in self.stores() {
-            for line in store.list(skipped)? {
+            for line in store.list(self.deadline(), skipped)? {
                 let Some(username) = self.username(&line, skipped) else { continue };
                 let key = line.url.host().map_or(line.url.label(), Host::server_url);
                 all.entry(key.to_owned()).or_insert(username);
@@ -187,22 +201,6 @@ impl Resolver {
         let ambient = row.is_cloud() && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
         (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
-    }
-
-    /// The secret for a route, from the first store that has one, and that store's name.
-    pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
-        for store in self.stores() {
-            if let Some(found) = store.get(route.host)? {
-                return Ok(Some((store.name(), found)));
-            }
-            // The operator has said that this host stands for that registry, so its secret is meant too.
-            if route.real != route.host
-                && let Some(found) = store.get(route.real)?
-            {
-                return Ok(Some((store.name(), found)));
-            }
-        }
-        Ok(None)
     }
 
     /// The name of the workspace store.

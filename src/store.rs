@@ -1,14 +1,23 @@
 //! `Store`: where a workspace's secrets are. Stores are asked in order, and only "nothing here" moves on to the next.
 
 mod file;
+mod gateway;
 pub mod name;
+mod postgres;
 mod request;
+mod worker;
+
+use std::time::Instant;
 
 pub use file::FileStore;
+pub use gateway::GatewayStore;
+pub use postgres::PostgresStore;
 pub use request::RequestStore;
+pub use worker::WorkerStore;
 
+use crate::cache::Memory;
 use crate::credential::{Credential, Redacted};
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Keys;
 
@@ -57,6 +66,19 @@ pub struct Secret {
     pub blob: Redacted,
 }
 
+/// What a store is asked for.
+#[derive(Clone, Copy)]
+pub struct Lookup<'a> {
+    /// The registry.
+    pub host: &'a Host,
+    /// A named secret instead of the derived names, by the operator's rule.
+    pub secret: Option<&'a str>,
+    /// When an answer is of no use any more.
+    pub deadline: Instant,
+    /// What is remembered on this node, where there is a place for it.
+    pub memory: Option<&'a Memory<'a>>,
+}
+
 /// The stores, dispatched by enum: each is one file and one variant.
 #[derive(Debug)]
 pub enum Store {
@@ -64,6 +86,12 @@ pub enum Store {
     Request(RequestStore),
     /// The embedded encrypted store.
     File(FileStore),
+    /// The gateway's HTTP API.
+    Gateway(GatewayStore),
+    /// The gateway's gRPC API for workers.
+    Worker(WorkerStore),
+    /// Beta9's database.
+    Postgres(PostgresStore),
 }
 
 impl Store {
@@ -73,46 +101,86 @@ impl Store {
         match self {
             Self::Request(_) => "request",
             Self::File(_) => "file",
+            Self::Gateway(_) => "gateway",
+            Self::Worker(_) => "worker",
+            Self::Postgres(_) => "postgres",
         }
+    }
+
+    /// Whether asking it can take a while and fail: then what it says is remembered.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        !matches!(self, Self::Request(_) | Self::File(_))
     }
 
     /// The secret for this host, if it has one.
-    pub fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
+    pub fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         match self {
-            Self::Request(store) => store.get(host),
-            Self::File(store) => store.get(host),
+            Self::Request(store) => store.get(lookup.host),
+            Self::File(store) => store.get(lookup.host),
+            Self::Gateway(store) => store.get(lookup),
+            Self::Worker(store) => store.get(lookup),
+            Self::Postgres(store) => store.get(lookup),
         }
     }
 
-    /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys.
+    /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys. Only the embedded store keeps any.
     pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
         match self {
-            Self::Request(_) => Ok(None),
             Self::File(store) => store.item(item),
+            _ => Ok(None),
         }
     }
 
-    /// Keeps a credential for a registry, or an item; it replaces the old one as a whole.
-    pub fn store(&self, url: &ServerUrl, secret: &Secret) -> Result<(), Error> {
+    /// Keeps a credential for a registry; it replaces the old one as a whole.
+    pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
         match self {
             Self::Request(store) => store.read_only(),
-            Self::File(store) => store.store(url, secret),
+            Self::File(store) => store.store(lookup.host.as_str(), secret),
+            Self::Gateway(store) => store.store(lookup, secret),
+            Self::Worker(store) => store.read_only(),
+            Self::Postgres(store) => store.store(lookup, secret),
         }
     }
 
-    /// Forgets a registry's credential, or an item; it is no error when there is none.
-    pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
+    /// Keeps an item.
+    pub fn store_item(&self, item: &str, secret: &Secret) -> Result<(), Error> {
+        match self {
+            Self::File(store) => store.store(item, secret),
+            other => Err(Problem::new(format!("{} store", other.name()), "it keeps registries' credentials only")
+                .fix("nothing was stored")
+                .failed()
+                .about(item)),
+        }
+    }
+
+    /// Forgets a registry's credential; it is no error when there is none.
+    pub fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
         match self {
             Self::Request(store) => store.read_only(),
-            Self::File(store) => store.erase(url),
+            Self::File(store) => store.erase(lookup.host.as_str()),
+            Self::Gateway(store) => store.erase(lookup),
+            Self::Worker(store) => store.read_only(),
+            Self::Postgres(store) => store.erase(lookup),
+        }
+    }
+
+    /// Forgets an item.
+    pub fn erase_item(&self, item: &str) -> Result<(), Error> {
+        match self {
+            Self::File(store) => store.erase(item),
+            _ => Ok(()),
         }
     }
 
     /// What there is, by server URL; entries that cannot be read are passed to `skipped`.
-    pub fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
+    pub fn list(&self, deadline: Instant, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
         match self {
             Self::Request(store) => store.list(),
             Self::File(store) => store.list(skipped),
+            Self::Gateway(store) => store.list(deadline, skipped),
+            Self::Worker(_) => Ok(Vec::new()),
+            Self::Postgres(store) => store.list(deadline, skipped),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +13,7 @@ use beta9_credential::backend::{Minted, Scope};
 use beta9_credential::cache::{Cache, Moment, TokenId};
 use beta9_credential::config::{CacheConfig, KeyPlace};
 use beta9_credential::credential::Credential;
-use beta9_credential::error::{Error, Problem};
+use beta9_credential::error::{Error, Problem, Warnings};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -34,13 +34,19 @@ impl Node {
     }
 
     fn config(&self) -> CacheConfig {
-        CacheConfig { enabled: true, dirs: vec![self.dir()], max_entries: self.max_entries, max_bytes: self.max_bytes }
+        CacheConfig {
+            enabled: true,
+            dirs: vec![self.dir()],
+            max_entries: self.max_entries,
+            max_bytes: self.max_bytes,
+            stale_if_error: HOUR,
+        }
     }
 
     /// Asks for a token as the resolver does; the minted one is `password`, unless it is cached.
     fn ask(&self, id: (&str, &str, &str), password: &str, life: Option<Duration>) -> String {
         let config = self.config();
-        let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warning).unwrap();
+        let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
         let scope = Scope(vec![id.2.to_owned()]);
         let token = TokenId { workspace: id.0, host: id.1, real: id.1, backend: "aws", scope: &scope };
         let answer = cache.get_or_mint(&token, None, soon(), |_| Ok(minted(password, life))).unwrap();
@@ -62,9 +68,9 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it stands in for a sink that keeps it")]
-fn no_warning(warning: String) {
-    panic!("{warning}");
+/// A sink whose content nobody reads: what a cache answers without a word is what these tests are about.
+fn no_warnings() -> Rc<Warnings> {
+    Rc::default()
 }
 
 const A: (&str, &str, &str) = ("w", "h", "keys");
@@ -135,7 +141,7 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
         for _ in 0..32 {
             scope.spawn(|| {
                 let config = node.config();
-                let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warning).unwrap();
+                let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
                 let keys = Scope(vec!["keys".to_owned()]);
                 let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &keys };
                 let answer = cache.get_or_mint(&id, None, soon(), |_| {
@@ -152,7 +158,7 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
 /// Asks with a mint that fails, and answers the error and how often it was minted.
 fn fail(node: &Node, keys: &str) -> (String, usize) {
     let config = node.config();
-    let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warning).unwrap();
+    let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
     let (scope, mints) = (Scope(vec![keys.to_owned()]), AtomicUsize::new(0));
     let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
@@ -179,10 +185,9 @@ fn ask_later(
     mint: &dyn Fn() -> Result<Minted, Error>,
 ) -> (Result<String, String>, usize, bool) {
     let now = Moment::now();
-    let clock = || Moment { wall: now.wall + seconds, boot: now.boot + seconds };
-    let (config, warnings, mints) = (node.config(), RefCell::new(Vec::new()), AtomicUsize::new(0));
-    let warn = |warning| warnings.borrow_mut().push(warning);
-    let cache = Cache::open(&config, &KeyPlace::Nowhere, &warn).unwrap().with_clock(&clock);
+    let clock = move || Moment { wall: now.wall + seconds, boot: now.boot + seconds };
+    let (config, warnings, mints) = (node.config(), Rc::<Warnings>::default(), AtomicUsize::new(0));
+    let cache = Cache::open(&config, &KeyPlace::Nowhere, &warnings).unwrap().with_clock(clock);
     let scope = Scope(vec!["keys".to_owned()]);
     let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
@@ -190,7 +195,7 @@ fn ask_later(
         mint()
     });
     let answer = answer.map(|credential| credential.secret().expose().to_owned()).map_err(|error| error.to_string());
-    (answer, warnings.borrow().len(), mints.into_inner() > 0)
+    (answer, warnings.take().len(), mints.into_inner() > 0)
 }
 
 fn down() -> Result<Minted, Error> {
@@ -242,7 +247,7 @@ fn a_clock_that_jumped_never_yields_an_expired_token() {
 fn a_longest_life_is_kept_to() {
     let node = Node::new();
     let config = node.config();
-    let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warning).unwrap();
+    let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
     let scope = Scope(vec!["keys".to_owned()]);
     let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &scope };
     cache.get_or_mint(&id, Some(11 * HOUR), soon(), |_| Ok(minted("t", Some(12 * HOUR)))).unwrap();
@@ -310,7 +315,7 @@ fn forgetting_a_host_removes_its_tokens_and_no_others() {
         node.ask(id, "old", Some(HOUR));
     }
     let config = node.config();
-    Cache::open(&config, &KeyPlace::Nowhere, &no_warning).unwrap().forget("w", "h");
+    Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap().forget("w", "h");
     assert_eq!(node.files("token").len(), 2);
     assert_eq!(node.ask(("w", "h", "1"), "new", Some(HOUR)), "new");
     assert_eq!(node.ask(("other", "h", "1"), "new", Some(HOUR)), "old");
@@ -321,11 +326,10 @@ fn where_no_directory_can_be_used_the_next_one_is_or_none_with_a_warning_each() 
     let node = Node::new();
     let good = node.dir();
     let open = |dirs: Vec<PathBuf>, enabled| {
-        let warnings = RefCell::new(Vec::new());
-        let config = CacheConfig { enabled, dirs, max_entries: 9, max_bytes: 99 };
-        let warn = |warning| warnings.borrow_mut().push(warning);
-        let opened = Cache::open(&config, &KeyPlace::Nowhere, &warn).is_some();
-        (opened, warnings.into_inner().len())
+        let warnings = Rc::<Warnings>::default();
+        let config = CacheConfig { enabled, dirs, max_entries: 9, max_bytes: 99, stale_if_error: HOUR };
+        let opened = Cache::open(&config, &KeyPlace::Nowhere, &warnings).is_some();
+        (opened, warnings.take().len())
     };
     assert_eq!(open(vec!["/sys/beta9".into(), "/proc/beta9".into(), good.clone()], true), (true, 2));
     assert_eq!(open(vec!["/sys/beta9".into()], true), (false, 1));

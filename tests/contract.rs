@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use beta9_credential::config::KeyPlace;
-use beta9_credential::host::{Host, ServerUrl};
-use beta9_credential::store::{FileStore, Secret, Store};
+use beta9_credential::host::Host;
+use beta9_credential::store::{FileStore, Lookup, Secret, Store};
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and a way to put any blob into it from outside.
@@ -20,8 +22,10 @@ fn file() -> Subject {
         node: Node::new(),
         plant: |node, host, blob| {
             let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
-            let url = ServerUrl::from(Host::parse(host.as_bytes()).unwrap());
-            store.store(&url, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
+            let host = Host::parse(host.as_bytes()).unwrap();
+            let lookup =
+                Lookup { host: &host, secret: None, deadline: Instant::now() + Duration::from_secs(5), memory: None };
+            store.store(&lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
         },
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{FAILED, LOCK, TOKEN};
+use super::{FAILED, LOCK, MEMO, TOKEN};
 use crate::config::CacheConfig;
 use crate::lock::Lock;
 
@@ -28,6 +28,8 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
         match path.extension().and_then(OsStr::to_str) {
             Some(TOKEN) => tokens.extend(token(path)),
             Some(LOCK | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
+            // Nothing that is noted is of use after a day, and what is in use is noted anew.
+            Some(MEMO) if is_older(&path, now, MEMO_LIFE) => _ = fs::remove_file(&path),
             _ => {}
         }
     }
@@ -54,8 +56,12 @@ fn token(path: PathBuf) -> Option<Token> {
 
 /// A lock or failure that has no token, and is too old for anybody to be at work on one.
 fn is_orphan(path: &Path, now: SystemTime) -> bool {
+    is_older(path, now, ORPHAN) && !path.with_extension(TOKEN).exists()
+}
+
+fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
     let age = fs::metadata(path).and_then(|metadata| metadata.modified()).map(|time| now.duration_since(time));
-    matches!(age, Ok(Ok(age)) if age > ORPHAN) && !path.with_extension(TOKEN).exists()
+    matches!(age, Ok(Ok(age)) if age > than)
 }
 
 /// Removes a token with its failure and its lock, unless somebody holds the lock.
@@ -69,3 +75,4 @@ fn remove(token: &Path) {
 }
 
 const ORPHAN: Duration = Duration::from_hours(1);
+const MEMO_LIFE: Duration = Duration::from_hours(24);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::env::Env;
 use super::rule::Rule;
 use super::section::{Section, parse_duration};
+use super::stores::StoresLayer;
 use super::{STORE_KINDS, StoreKind};
 use crate::error::{Error, Problem};
 
@@ -17,6 +18,7 @@ pub(super) struct Layer {
     pub(super) store: Option<StoreKind>,
     pub(super) file_path: Option<PathBuf>,
     pub(super) file_key: Option<PathBuf>,
+    pub(super) stores: StoresLayer,
     pub(super) cache: CacheLayer,
     pub(super) rules: Vec<Rule>,
 }
@@ -28,6 +30,7 @@ pub(super) struct CacheLayer {
     pub(super) dir: Option<PathBuf>,
     pub(super) max_entries: Option<u64>,
     pub(super) max_bytes: Option<u64>,
+    pub(super) stale_if_error: Option<Duration>,
 }
 
 impl CacheLayer {
@@ -37,6 +40,7 @@ impl CacheLayer {
             dir: section.path("dir")?,
             max_entries: section.number("max_entries")?,
             max_bytes: section.number("max_bytes")?,
+            stale_if_error: section.duration("stale_if_error")?,
         };
         section.finish()?;
         Ok(layer)
@@ -48,6 +52,7 @@ impl CacheLayer {
             dir: over.dir.or(self.dir),
             max_entries: over.max_entries.or(self.max_entries),
             max_bytes: over.max_bytes.or(self.max_bytes),
+            stale_if_error: over.stale_if_error.or(self.stale_if_error),
         }
     }
 }
@@ -88,6 +93,7 @@ impl Layer {
         layer.file_path = file.path("path")?;
         layer.file_key = file.path("key_file")?;
         file.finish()?;
+        layer.stores = StoresLayer::from_section(&mut store)?;
         store.finish()?;
         layer.cache = CacheLayer::from_section(top.section("cache")?)?;
         layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
@@ -104,7 +110,9 @@ impl Layer {
             store: parsed(env, "BETA9_STORE", &format!("one of {STORE_KINDS}"), StoreKind::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,
             file_key: env.path("BETA9_STORE_KEY_FILE")?,
+            stores: StoresLayer::from_env(env)?,
             cache: CacheLayer {
+                stale_if_error: parsed(env, "BETA9_STALE_IF_ERROR", "a duration such as 15m", parse_duration)?,
                 enabled: parsed(env, "BETA9_CACHE", "on or off", parse_flag)?,
                 dir: env.path("BETA9_CACHE_DIR")?,
                 ..CacheLayer::default()
@@ -129,6 +137,7 @@ impl Layer {
             store: over.store.or(self.store),
             file_path: over.file_path.or(self.file_path),
             file_key: over.file_key.or(self.file_key),
+            stores: self.stores.under(over.stores),
             cache: self.cache.under(over.cache),
             rules,
         }

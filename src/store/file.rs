@@ -52,13 +52,13 @@ impl FileStore {
             .map_err(|error| damaged(&error.to_string()).about(item))
     }
 
-    pub(super) fn store(&self, url: &ServerUrl, secret: &Secret) -> Result<(), Error> {
-        self.put(url.label(), secret).map_err(|error| error.about(url.label()))
+    pub(super) fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
+        self.put(server, secret).map_err(|error| error.about(server))
     }
 
-    pub(super) fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
+    pub(super) fn erase(&self, server: &str) -> Result<(), Error> {
         let Some(dir) = self.dir().filter(|dir| dir.exists()) else { return Ok(()) };
-        private::remove(&dir, &file_name(url.label())).map_err(|fault| problem(fault).about(url.label()))?;
+        private::remove(&dir, &file_name(server)).map_err(|fault| problem(fault).about(server))?;
         Ok(())
     }
 

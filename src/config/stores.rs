@@ -1,0 +1,187 @@
+//! The settings of the workspace stores that are reached over a network.
+
+use std::path::{Path, PathBuf};
+
+use super::env::Env;
+use super::section::Section;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+
+/// A token or URL with a password in it: in the configuration, or in a file of its own.
+#[derive(Clone, Debug)]
+pub enum SecretSetting {
+    /// Its text.
+    Inline(Redacted),
+    /// The file that holds it; one line end behind it does not count.
+    File(PathBuf),
+}
+
+/// `[store.gateway]`: the gateway's HTTP API, with a workspace token.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayConfig {
+    /// The HTTP URL; else it follows from the SDK's settings.
+    pub url: Option<String>,
+    /// The workspace token; else it is in the SDK's settings.
+    pub token: Option<SecretSetting>,
+    /// Whether plain HTTP to another host than this one is allowed.
+    pub insecure: bool,
+    /// The section of the SDK's settings.
+    pub context: Option<String>,
+    /// The SDK's settings files, to be read in this order where something above is missing.
+    pub sdk_files: Vec<PathBuf>,
+    /// `BETA9_GATEWAY_HOST`, the gRPC host of the SDK's settings.
+    pub sdk_host: Option<String>,
+    /// `BETA9_GATEWAY_PORT`, the gRPC port of the SDK's settings.
+    pub sdk_port: Option<String>,
+}
+
+/// `[store.worker]`: the gateway's gRPC API, with a worker token.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerConfig {
+    /// `host:port`; port 443 means TLS.
+    pub address: Option<String>,
+    /// The worker token.
+    pub token: Option<SecretSetting>,
+    /// The stub that a private pool's worker must name.
+    pub stub_id: Option<String>,
+    /// The image whose secret comes first.
+    pub image_id: Option<String>,
+}
+
+/// `[store.postgres]`: Beta9's database.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresConfig {
+    /// The connection URL.
+    pub url: Option<SecretSetting>,
+}
+
+/// All of them, as one source says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StoresLayer {
+    gateway: GatewayConfig,
+    insecure: Option<bool>,
+    worker: WorkerConfig,
+    postgres: PostgresConfig,
+}
+
+impl StoresLayer {
+    pub(super) fn from_section(store: &mut Section) -> Result<Self, Error> {
+        let mut gateway = store.section("gateway")?;
+        let mut worker = store.section("worker")?;
+        let mut postgres = store.section("postgres")?;
+        let insecure = gateway.flag("insecure")?;
+        let layer = Self {
+            gateway: GatewayConfig {
+                url: gateway.text("url")?,
+                token: secret(&mut gateway, "token", "token_file")?,
+                context: gateway.text("context")?,
+                ..GatewayConfig::default()
+            },
+            insecure,
+            worker: WorkerConfig {
+                address: worker.text("address")?,
+                token: secret(&mut worker, "token", "token_file")?,
+                stub_id: worker.text("stub_id")?,
+                image_id: worker.text("image_id")?,
+            },
+            postgres: PostgresConfig { url: secret(&mut postgres, "url", "url_file")? },
+        };
+        gateway.finish()?;
+        worker.finish()?;
+        postgres.finish()?;
+        Ok(layer)
+    }
+
+    pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
+        let inline = |name| Ok::<_, Error>(env.secret(name)?.map(SecretSetting::Inline));
+        let token = inline("BETA9_TOKEN")?;
+        let token = if token.is_some() { token } else { inline("BEAM_TOKEN")? };
+        let homes = [".beta9/config.ini", ".beam/config.ini"];
+        let sdk_files = match env.path("CONFIG_PATH")? {
+            Some(file) => vec![file],
+            None => env.home().into_iter().flat_map(|home| homes.map(|file| home.join(file))).collect(),
+        };
+        Ok(Self {
+            gateway: GatewayConfig {
+                url: env.text("BETA9_GATEWAY_URL")?,
+                token,
+                insecure: false,
+                context: env.text("BETA9_CONTEXT")?,
+                sdk_files,
+                sdk_host: env.text("BETA9_GATEWAY_HOST")?,
+                sdk_port: env.text("BETA9_GATEWAY_PORT")?,
+            },
+            insecure: None,
+            worker: WorkerConfig {
+                address: env.text("BETA9_WORKER_ADDRESS")?,
+                token: inline("BETA9_WORKER_TOKEN")?,
+                stub_id: env.text("BETA9_STUB_ID")?,
+                image_id: env.text("BETA9_IMAGE_ID")?,
+            },
+            postgres: PostgresConfig { url: inline("BETA9_DATABASE_URL")? },
+        })
+    }
+
+    pub(super) fn under(self, over: Self) -> Self {
+        let (low, high) = (self.gateway, over.gateway);
+        Self {
+            gateway: GatewayConfig {
+                url: high.url.or(low.url),
+                token: high.token.or(low.token),
+                insecure: false,
+                context: high.context.or(low.context),
+                sdk_files: if high.sdk_files.is_empty() { low.sdk_files } else { high.sdk_files },
+                sdk_host: high.sdk_host.or(low.sdk_host),
+                sdk_port: high.sdk_port.or(low.sdk_port),
+            },
+            insecure: over.insecure.or(self.insecure),
+            worker: WorkerConfig {
+                address: over.worker.address.or(self.worker.address),
+                token: over.worker.token.or(self.worker.token),
+                stub_id: over.worker.stub_id.or(self.worker.stub_id),
+                image_id: over.worker.image_id.or(self.worker.image_id),
+            },
+            postgres: PostgresConfig { url: over.postgres.url.or(self.postgres.url) },
+        }
+    }
+
+    pub(super) fn into_configs(self) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
+        let gateway = GatewayConfig { insecure: self.insecure.unwrap_or(false), ..self.gateway };
+        (gateway, self.worker, self.postgres)
+    }
+}
+
+impl SecretSetting {
+    /// The secret itself.
+    pub fn read(&self, part: &str) -> Result<Redacted, Error> {
+        match self {
+            Self::Inline(secret) => Ok(secret.clone()),
+            Self::File(path) => read_file(part, path),
+        }
+    }
+}
+
+fn read_file(part: &str, path: &Path) -> Result<Redacted, Error> {
+    use crate::private::{self, Readers};
+
+    let problem = |cause: String, fix: String| Problem::new(part, cause).fix(fix).failed();
+    let bytes =
+        private::read(path, Readers::Group, MAX_SECRET).map_err(|fault| problem(fault.cause, fault.fix))?.ok_or_else(
+            || problem(format!("there is no file {}", path.display()), "make it, or correct its path".to_owned()),
+        )?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| problem(format!("{} is not UTF-8", path.display()), "correct the file".to_owned()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).into())
+}
+
+fn secret(section: &mut Section, key: &'static str, file_key: &'static str) -> Result<Option<SecretSetting>, Error> {
+    let inline = section.text(key)?.map(|text| SecretSetting::Inline(text.into()));
+    let file = section.path(file_key)?.map(SecretSetting::File);
+    if inline.is_some() && file.is_some() {
+        let cause = format_args!("\"{key}\" and \"{file_key}\" are both set");
+        return Err(section.problem(cause).fix("remove one of them").failed());
+    }
+    Ok(inline.or(file))
+}
+
+const MAX_SECRET: u64 = 64 << 10;

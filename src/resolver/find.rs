@@ -1,0 +1,100 @@
+//! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
+
+use std::time::Duration;
+
+use super::{Resolver, Route};
+use crate::cache::Memory;
+use crate::error::Error;
+use crate::host::Host;
+use crate::keys::Blob;
+use crate::registry::detect;
+use crate::store::{Found, Keep, Lookup, Store};
+
+impl Resolver {
+    /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
+    pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
+        for store in self.request.iter().chain([&self.workspace]) {
+            if let Some(found) = self.ask(store, route, route.host)? {
+                return Ok(Some((store.name(), found)));
+            }
+            // The operator has said that this host stands for that registry, so its secret is meant too.
+            if route.real != route.host
+                && let Some(found) = self.ask(store, route, route.real)?
+            {
+                return Ok(Some((store.name(), found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks a store; of one that is far away, a miss is remembered for seconds, and its last answer for when it cannot be
+    /// reached.
+    fn ask(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
+        let memory = if store.is_remote() { self.cache().map(crate::cache::Cache::memory) } else { None };
+        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host) };
+        let Some(memory) = &memory else { return store.get(&lookup) };
+        let subject = self.subject(store, &lookup);
+        if memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE) {
+            return Ok(None);
+        }
+        let answer = store.get(&lookup);
+        match &answer {
+            Ok(None) => {
+                memory.note(MISS, &subject, "");
+                memory.forget(ANSWER, &subject);
+            }
+            Ok(Some(found)) if found.keep == Keep::Disk && !self.config.cache.stale_if_error.is_zero() => {
+                memory.note(
+                    ANSWER,
+                    &subject,
+                    Blob::marshal(host.as_str(), detect(host, &found.keys), &found.keys).expose(),
+                );
+            }
+            Err(Error::Unreachable(problem)) => {
+                if let Some(found) = self.last_answer(memory, &subject, host) {
+                    self.warnings.add(format_args!("{host}: {problem}; its last answer is used"));
+                    return Ok(Some(found));
+                }
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    /// What the store answered last, if that is not too long ago.
+    fn last_answer(&self, memory: &Memory, subject: &[&str], host: &Host) -> Option<Found> {
+        let last = memory.recall(ANSWER, subject).filter(|last| last.age < self.config.cache.stale_if_error)?;
+        let blob = Blob::parse(last.text.expose()).ok().filter(|blob| blob.registry.as_ref() == Some(host))?;
+        Some(Found { keys: blob.keys, keep: Keep::Disk })
+    }
+
+    /// Changes the workspace store, and forgets what this node remembers of the host.
+    pub(super) fn change(&self, route: &Route, change: impl FnOnce(&Lookup) -> Result<(), Error>) -> Result<(), Error> {
+        let cache = self.cache_that_exists();
+        let memory = cache.as_ref().map(crate::cache::Cache::memory);
+        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host) };
+        change(&lookup)?;
+        if let Some(cache) = &cache {
+            // Tokens that were minted from the old credential are of no use any more.
+            cache.forget(&self.config.workspace, route.host.as_str());
+            let subject = self.subject(&self.workspace, &lookup);
+            for kind in [MISS, ANSWER] {
+                cache.memory().forget(kind, &subject);
+            }
+        }
+        Ok(())
+    }
+
+    fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
+        let secret = route.rule.and_then(|rule| rule.secret.as_deref());
+        Lookup { host, secret, deadline: self.deadline(), memory: None }
+    }
+
+    fn subject<'a>(&'a self, store: &Store, lookup: &Lookup<'a>) -> [&'a str; 4] {
+        [store.name(), &self.config.workspace, lookup.host.as_str(), lookup.secret.unwrap_or_default()]
+    }
+}
+
+const MISS: &str = "miss";
+const ANSWER: &str = "answer";
+const MISS_LIFE: Duration = Duration::from_secs(5);
