@@ -3,7 +3,8 @@
 //!
 //! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (or `SSL_CERT_FILE`), and
 //! `HTTPS_PROXY` and `NO_PROXY` as reqwest reads them. What may be spoken without TLS ([`Cleartext`]) never leaves the
-//! node, so it knows no proxy. All that is asked with it can be asked twice: it reads, or it mints.
+//! node, or the network that its operator vouches for, so it knows no proxy. All that is asked with it can be asked
+//! twice: it reads, it mints, or it sets a secret to the same value again.
 
 mod fault;
 mod message;
@@ -23,7 +24,7 @@ pub use message::{Request, Response};
 pub struct Http {
     /// Speaks TLS and nothing else.
     far: Client,
-    /// Speaks to this node, past every proxy.
+    /// Speaks to this node, or wherever TLS is not asked for, past every proxy.
     near: Option<Client>,
     cleartext: Cleartext,
     deadline: Instant,
@@ -38,6 +39,8 @@ pub enum Cleartext {
     Loopback,
     /// To loopback and to link-local addresses, where a cloud's metadata service is.
     Node,
+    /// Anywhere: the operator has said that the network in between is to be trusted.
+    Anywhere,
 }
 
 impl Http {
@@ -100,6 +103,7 @@ impl Cleartext {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         match (self, address) {
             (Self::Never, _) => false,
+            (Self::Anywhere, _) => true,
             (_, Ok(address)) if address.is_loopback() => true,
             (Self::Node, Ok(IpAddr::V4(address))) => address.is_link_local(),
             (Self::Node, Ok(IpAddr::V6(address))) => address.is_unicast_link_local(),

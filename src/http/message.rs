@@ -36,6 +36,16 @@ impl Request {
         Self::new(Method::POST, url.into())
     }
 
+    /// Asks for what is there to be changed.
+    pub fn patch(url: impl Into<String>) -> Self {
+        Self::new(Method::PATCH, url.into())
+    }
+
+    /// Asks for what is there to be removed.
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, url.into())
+    }
+
     fn new(method: Method, url: String) -> Self {
         Self { method, url, headers: Vec::new(), body: Body::Empty }
     }

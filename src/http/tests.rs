@@ -213,6 +213,9 @@ fn without_tls_only_this_node_is_spoken_to_and_only_where_allowed() {
         }
     }
     assert_eq!(kind(&Request::get("http://registry.example.com/")), Kind::Cleartext);
+    let http = Http::new(Instant::now(), Cleartext::Anywhere).unwrap();
+    assert!(http.client(&Url::parse("http://gateway.example.com:1994/").unwrap()).is_some());
+    assert!(http.client(&Url::parse("ftp://gateway.example.com/").unwrap()).is_none());
 }
 
 #[test]
