@@ -4,6 +4,7 @@ mod env;
 mod layer;
 mod node;
 mod rule;
+mod sdk;
 mod section;
 mod stores;
 
@@ -14,6 +15,7 @@ pub use env::Env;
 use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};
+pub use sdk::Endpoint;
 pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, WorkerConfig};
 
 use crate::credential::Redacted;
@@ -136,7 +138,9 @@ impl Config {
         let data = env.xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("beta9"));
         let mut rules = layer.rules;
         rules.sort_by_key(|rule| rule.host.specificity());
-        let (gateway, worker, postgres) = layer.stores.into_configs();
+        // The default is no workspace's id: whoever writes it down has configured none either.
+        let named = layer.workspace.clone().filter(|workspace| workspace != DEFAULT_WORKSPACE);
+        let (gateway, worker, postgres) = layer.stores.into_configs(named.as_deref());
         let file_path = layer.file_path.or_else(|| data.map(|data| data.join("credentials")));
         Ok(Self {
             workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),

@@ -1,9 +1,9 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
 mod find;
+mod list;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use std::time::Instant;
@@ -16,9 +16,7 @@ use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::registry::{Registry, choose, detect};
-use crate::store::{
-    FileStore, GatewayStore, Keep, Listed, PostgresStore, RequestStore, Secret, Store, Username, WorkerStore,
-};
+use crate::store::{FileStore, GatewayStore, Keep, PostgresStore, RequestStore, Secret, Store, WorkerStore};
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
@@ -54,7 +52,7 @@ impl Resolver {
         let name = &config.workspace;
         let workspace = match config.store {
             StoreKind::File => Store::File(FileStore::new(name, config.file_path.clone(), config.file_key.clone())),
-            StoreKind::Gateway => Store::Gateway(GatewayStore::new(name, config.gateway.clone())),
+            StoreKind::Gateway => Store::Gateway(GatewayStore::new(config.gateway.clone())),
             StoreKind::Worker => Store::Worker(WorkerStore::new(name, config.worker.clone())),
             StoreKind::Postgres => Store::Postgres(PostgresStore::new(name, config.postgres.clone())),
         };
@@ -157,37 +155,6 @@ impl Resolver {
                 Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),
                 None => Ok(()),
             },
-        }
-    }
-
-    /// Every server URL that has a credential; the request's own come first and hide a stored one.
-    pub fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<BTreeMap<String, String>, Error> {
-        let mut all = BTreeMap::new();
-        for store in self.stores() {
-            for line in store.list(self.deadline(), skipped)? {
-                let Some(username) = self.username(&line, skipped) else { continue };
-                let key = line.url.host().map_or(line.url.label(), Host::server_url);
-                all.entry(key.to_owned()).or_insert(username);
-            }
-        }
-        Ok(all)
-    }
-
-    fn username(&self, line: &Listed, skipped: &mut dyn FnMut(&Error)) -> Option<String> {
-        match (&line.username, line.url.host()) {
-            (Username::Recorded(username), _) => Some(username.clone()),
-            (Username::Of(keys), Some(host)) => {
-                let route = self.route(host, Scheme::Https, "")?;
-                match choose(route.row, route.real, keys.clone()) {
-                    Ok(choice) => Some(choice.username().to_owned()),
-                    Err(Error::NotFound) => None,
-                    Err(error) => {
-                        skipped(&error);
-                        None
-                    }
-                }
-            }
-            (Username::Of(_), None) => None,
         }
     }
 

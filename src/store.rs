@@ -113,6 +113,16 @@ impl Store {
         !matches!(self, Self::Request(_) | Self::File(_))
     }
 
+    /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is
+    /// remembered of one must not be answered for another. Some of it is secret.
+    #[must_use]
+    pub fn identity(&self) -> Vec<&str> {
+        match self {
+            Self::Gateway(store) => store.identity(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The secret for this host, if it has one.
     pub fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         match self {
@@ -174,11 +184,16 @@ impl Store {
     }
 
     /// What there is, by server URL; entries that cannot be read are passed to `skipped`.
-    pub fn list(&self, deadline: Instant, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
+    pub fn list(
+        &self,
+        deadline: Instant,
+        memory: Option<&Memory>,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Vec<Listed>, Error> {
         match self {
             Self::Request(store) => store.list(),
             Self::File(store) => store.list(skipped),
-            Self::Gateway(store) => store.list(deadline, skipped),
+            Self::Gateway(store) => store.list(deadline, memory, skipped),
             Self::Worker(_) => Ok(Vec::new()),
             Self::Postgres(store) => store.list(deadline, skipped),
         }

@@ -4,29 +4,66 @@
 
 mod common;
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use beta9_credential::config::KeyPlace;
 use beta9_credential::host::Host;
-use beta9_credential::store::{FileStore, Lookup, Secret, Store};
+use beta9_credential::store::{FileStore, Lookup, Secret, Store, name};
+use common::gateway::Gateway;
 use common::{Answer, Node};
 
-/// A store under test: a node that is wired to it, and a way to put any blob into it from outside.
+/// A store under test: a node that is wired to it, and ways to change it from outside.
 struct Subject {
     node: Node,
-    plant: fn(&Node, host: &str, blob: &str),
+    /// Puts any blob there for a host.
+    plant: Box<dyn Fn(&Node, &str, &str)>,
+    /// Removes a host's secret.
+    remove: Box<dyn Fn(&Node, &str)>,
+    /// What can befall a store that is behind a network.
+    far: Option<Far>,
+}
+
+/// The other end of the network.
+struct Far {
+    stop: Box<dyn Fn()>,
+    start_again: Box<dyn Fn()>,
+    /// From now on, the node's token or password is refused.
+    refuse: Box<dyn Fn()>,
 }
 
 fn file() -> Subject {
+    fn with_store(node: &Node, host: &str, work: impl FnOnce(&Store, &Lookup)) {
+        let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
+        let host = Host::parse(host.as_bytes()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        work(&store, &Lookup { host: &host, secret: None, deadline, memory: None });
+    }
     Subject {
         node: Node::new(),
-        plant: |node, host, blob| {
-            let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
-            let host = Host::parse(host.as_bytes()).unwrap();
-            let lookup =
-                Lookup { host: &host, secret: None, deadline: Instant::now() + Duration::from_secs(5), memory: None };
-            store.store(&lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
-        },
+        plant: Box::new(|node, host, blob| {
+            with_store(node, host, |store, lookup| {
+                store.store(lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
+            });
+        }),
+        remove: Box::new(|node, host| with_store(node, host, |store, lookup| store.erase(lookup).unwrap())),
+        far: None,
+    }
+}
+
+fn gateway() -> Subject {
+    let name = |host: &str| name::current(&Host::parse(host.as_bytes()).unwrap());
+    let gateway = Rc::new(Gateway::start());
+    let [planting, removing, stopping, starting, refusing] = [(); 5].map(|()| gateway.clone());
+    Subject {
+        node: gateway.node(),
+        plant: Box::new(move |_, host, blob| planting.plant(&name(host), blob)),
+        remove: Box::new(move |_, host| removing.remove(&name(host))),
+        far: Some(Far {
+            stop: Box::new(move || stopping.stop()),
+            start_again: Box::new(move || starting.start_again()),
+            refuse: Box::new(move || refusing.refuse_tokens()),
+        }),
     }
 }
 
@@ -36,12 +73,16 @@ macro_rules! contract {
         mod file_store {
             $(#[test] fn $case() { super::$case(&super::file()); })*
         }
+        mod gateway_store {
+            $(#[test] fn $case() { super::$case(&super::gateway()); })*
+        }
     };
 }
 
 contract! {
     a_credential_is_kept_replaced_and_forgotten,
     a_new_secret_is_seen_by_the_very_next_get,
+    a_removed_secret_is_gone_at_the_very_next_get,
     hosts_that_share_a_secret_name_do_not_share_a_secret,
     every_shape_of_blob_is_answered,
     a_secret_of_another_registry_is_not_found,
@@ -49,6 +90,24 @@ contract! {
     a_public_registry_is_not_found,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
+}
+
+/// Every case about the network for every store behind one.
+macro_rules! network_contract {
+    ($($case:ident),* $(,)?) => {
+        mod gateway_store_behind_a_network {
+            $(#[test] fn $case() { super::$case(super::gateway()); })*
+        }
+    };
+}
+
+network_contract! {
+    an_outage_is_bridged_by_the_last_answer_with_a_warning,
+    an_outage_without_a_last_answer_is_an_error,
+    an_outage_is_not_bridged_where_that_is_switched_off,
+    a_secret_that_was_gone_before_the_outage_does_not_come_back,
+    a_refusal_is_an_error_and_is_not_bridged,
+    a_list_is_always_answered,
 }
 
 fn a_credential_is_kept_replaced_and_forgotten(subject: &Subject) {
@@ -71,6 +130,19 @@ fn a_new_secret_is_seen_by_the_very_next_get(subject: &Subject) {
             format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{{"USERNAME":"u","PASSWORD":"{round}"}}}}"#);
         (subject.plant)(&subject.node, "ghcr.io", &blob);
         assert_eq!(subject.node.pair("ghcr.io").1, round.to_string());
+    }
+}
+
+fn a_removed_secret_is_gone_at_the_very_next_get(subject: &Subject) {
+    for _ in 0..2 {
+        (subject.plant)(&subject.node, "ghcr.io", BLOB);
+        assert_eq!(subject.node.pair("ghcr.io"), ("u".into(), "s".into()));
+        (subject.remove)(&subject.node, "ghcr.io");
+        assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
+        // The miss is remembered for a few seconds; whoever stores on this node forgets it.
+        assert_eq!(subject.node.store("ghcr.io", "u", "s"), Answer::silence());
+        assert_eq!(subject.node.pair("ghcr.io"), ("u".into(), "s".into()));
+        assert_eq!(subject.node.erase("ghcr.io"), Answer::silence());
     }
 }
 
@@ -180,3 +252,114 @@ fn writers_of_one_host_leave_one_of_their_credentials_whole(subject: &Subject) {
     let number: usize = username[1..].parse().unwrap();
     assert_eq!(password, secret(number));
 }
+
+/// The last answer, and on standard error why it had to do.
+fn assert_bridged(answer: &Answer, secret: &str) {
+    assert_eq!(answer.status, 0, "{answer:?}");
+    assert!(answer.out.contains(&format!("\"Secret\":\"{secret}\"")), "{answer:?}");
+    let warning = answer.err.strip_prefix("docker-credential-beta9: ghcr.io: ").unwrap();
+    assert!(warning.ends_with("its last answer is used\n") && warning.lines().count() == 1, "{warning}");
+}
+
+fn an_outage_is_bridged_by_the_last_answer_with_a_warning(subject: Subject) {
+    let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
+    (subject.plant)(node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    (subject.plant)(node, "ghcr.io", &BLOB.replace("\"s\"", "\"new\""));
+    (far.stop)();
+    assert_bridged(&node.get("ghcr.io"), "s");
+    assert_bridged(&node.get("ghcr.io"), "s");
+    (far.start_again)();
+    let answer = node.get("ghcr.io");
+    assert!(answer.out.contains("new") && answer.err.is_empty(), "{answer:?}");
+    (far.stop)();
+    assert_bridged(&node.get("ghcr.io"), "new");
+    (far.start_again)();
+}
+
+fn an_outage_without_a_last_answer_is_an_error(subject: Subject) {
+    let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
+    (subject.plant)(node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    (far.stop)();
+    let answer = node.get("quay.io");
+    assert!(answer.failure().starts_with("quay.io: "), "{answer:?}");
+    for answer in [node.store("ghcr.io", "u", "hunter2"), node.erase("ghcr.io")] {
+        assert!(answer.failure().starts_with("ghcr.io: ") && !answer.out.contains("hunter2"), "{answer:?}");
+    }
+    (far.start_again)();
+    assert_eq!(node.pair("ghcr.io").1, "s");
+}
+
+fn an_outage_is_not_bridged_where_that_is_switched_off(subject: Subject) {
+    let Subject { node, plant, far, .. } = subject;
+    let (node, far) = (node.with("BETA9_STALE_IF_ERROR", "0"), far.unwrap());
+    plant(&node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    (far.stop)();
+    assert!(node.get("ghcr.io").failure().starts_with("ghcr.io: "));
+    // Nothing is left of the time in which it was off, nor is an answer used that is older than what is allowed.
+    let node = node.with("BETA9_STALE_IF_ERROR", "1s");
+    assert!(node.get("ghcr.io").failure().starts_with("ghcr.io: "));
+    (far.start_again)();
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    (far.stop)();
+    std::thread::sleep(Duration::from_millis(2100));
+    assert!(node.get("ghcr.io").failure().starts_with("ghcr.io: "));
+    assert_bridged(&node.with("BETA9_STALE_IF_ERROR", "5m").get("ghcr.io"), "s");
+}
+
+fn a_secret_that_was_gone_before_the_outage_does_not_come_back(subject: Subject) {
+    let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
+    (subject.plant)(node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    (subject.remove)(node, "ghcr.io");
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    assert_eq!(node.store("quay.io", "u", "s"), Answer::silence());
+    assert_eq!(node.pair("quay.io").1, "s");
+    assert_eq!(node.erase("quay.io"), Answer::silence());
+    (far.stop)();
+    for host in ["ghcr.io", "quay.io"] {
+        let answer = node.get(host);
+        // "Nothing there" may still be remembered; what must not happen is an answer.
+        assert_eq!(answer.status, 1, "{answer:?}");
+    }
+}
+
+fn a_refusal_is_an_error_and_is_not_bridged(subject: Subject) {
+    let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
+    (subject.plant)(node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    (far.refuse)();
+    let answer = node.get("ghcr.io");
+    let line = answer.failure();
+    assert!(line.starts_with("ghcr.io: ") && !line.contains("hunter2"), "{line}");
+}
+
+fn a_list_is_always_answered(subject: Subject) {
+    let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
+    assert_eq!(node.list(), "{}\n");
+    (subject.plant)(node, "ghcr.io", BLOB);
+    (subject.plant)(node, "quay.io", &BLOB.replace("ghcr.io", "quay.io"));
+    (subject.plant)(node, "broken.example", "hunter2");
+    let warned = |answer: Answer, out: &str| {
+        assert_eq!((answer.status, answer.out.as_str()), (0, out), "{answer:?}");
+        assert!(answer.err.starts_with("docker-credential-beta9: left out of the list: "), "{answer:?}");
+        assert!(answer.err.lines().count() == 1 && !answer.err.contains("hunter2"), "{answer:?}");
+    };
+    let both = "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n";
+    warned(node.run(&["list"], "unused"), both);
+    (far.stop)();
+    warned(node.run(&["list"], ""), both);
+    (far.start_again)();
+    (subject.remove)(node, "quay.io");
+    (subject.remove)(node, "broken.example");
+    assert_eq!(node.list(), "{\"ghcr.io\":\"u\"}\n");
+    (far.stop)();
+    warned(node.run(&["list"], "unused"), "{\"ghcr.io\":\"u\"}\n");
+    (far.start_again)();
+    (far.refuse)();
+    warned(node.run(&["list"], "unused"), "{}\n");
+}
+
+const BLOB: &str = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;

@@ -23,6 +23,10 @@ pub struct GatewayConfig {
     pub url: Option<String>,
     /// The workspace token; else it is in the SDK's settings.
     pub token: Option<SecretSetting>,
+    /// The key or variable that the token was set by.
+    pub token_source: &'static str,
+    /// The workspace's id, where one is configured; else the token's own workspace is asked for.
+    pub workspace: Option<String>,
     /// Whether plain HTTP to another host than this one is allowed.
     pub insecure: bool,
     /// The section of the SDK's settings.
@@ -74,6 +78,7 @@ impl StoresLayer {
             gateway: GatewayConfig {
                 url: gateway.text("url")?,
                 token: secret(&mut gateway, "token", "token_file")?,
+                token_source: "store.gateway.token",
                 context: gateway.text("context")?,
                 ..GatewayConfig::default()
             },
@@ -94,8 +99,10 @@ impl StoresLayer {
 
     pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
         let inline = |name| Ok::<_, Error>(env.secret(name)?.map(SecretSetting::Inline));
-        let token = inline("BETA9_TOKEN")?;
-        let token = if token.is_some() { token } else { inline("BEAM_TOKEN")? };
+        let (token, token_source) = match inline(TOKEN)? {
+            Some(token) => (Some(token), TOKEN),
+            None => (inline(HOSTED_TOKEN)?, HOSTED_TOKEN),
+        };
         let homes = [".beta9/config.ini", ".beam/config.ini"];
         let sdk_files = match env.path("CONFIG_PATH")? {
             Some(file) => vec![file],
@@ -105,6 +112,8 @@ impl StoresLayer {
             gateway: GatewayConfig {
                 url: env.text("BETA9_GATEWAY_URL")?,
                 token,
+                token_source,
+                workspace: None,
                 insecure: false,
                 context: env.text("BETA9_CONTEXT")?,
                 sdk_files,
@@ -127,7 +136,9 @@ impl StoresLayer {
         Self {
             gateway: GatewayConfig {
                 url: high.url.or(low.url),
+                token_source: if high.token.is_some() { high.token_source } else { low.token_source },
                 token: high.token.or(low.token),
+                workspace: None,
                 insecure: false,
                 context: high.context.or(low.context),
                 sdk_files: if high.sdk_files.is_empty() { low.sdk_files } else { high.sdk_files },
@@ -145,8 +156,10 @@ impl StoresLayer {
         }
     }
 
-    pub(super) fn into_configs(self) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
-        let gateway = GatewayConfig { insecure: self.insecure.unwrap_or(false), ..self.gateway };
+    /// With the workspace that is configured, if one is.
+    pub(super) fn into_configs(self, workspace: Option<&str>) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
+        let insecure = self.insecure.unwrap_or(false);
+        let gateway = GatewayConfig { insecure, workspace: workspace.map(str::to_owned), ..self.gateway };
         (gateway, self.worker, self.postgres)
     }
 }
@@ -184,4 +197,6 @@ fn secret(section: &mut Section, key: &'static str, file_key: &'static str) -> R
     Ok(inline.or(file))
 }
 
+const TOKEN: &str = "BETA9_TOKEN";
+const HOSTED_TOKEN: &str = "BEAM_TOKEN";
 const MAX_SECRET: u64 = 64 << 10;

@@ -81,6 +81,7 @@ impl Resolver {
             for kind in [MISS, ANSWER] {
                 cache.memory().forget(kind, &subject);
             }
+            self.forget_list(&cache.memory(), &self.workspace);
         }
         Ok(())
     }
@@ -90,8 +91,9 @@ impl Resolver {
         Lookup { host, secret, deadline: self.deadline(), memory: None }
     }
 
-    fn subject<'a>(&'a self, store: &Store, lookup: &Lookup<'a>) -> [&'a str; 4] {
-        [store.name(), &self.config.workspace, lookup.host.as_str(), lookup.secret.unwrap_or_default()]
+    fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {
+        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default()];
+        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).chain(host).collect()
     }
 }
 

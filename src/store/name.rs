@@ -33,6 +33,32 @@ pub fn api_hashed(host: &Host) -> String {
     format!("OCI_CREDS_{}", short_hash(host))
 }
 
+/// Every name that this host's secret may have, in the order in which they count.
+#[must_use]
+pub fn candidates(host: &Host) -> Vec<String> {
+    let mut names = vec![current(host), api(host), first_design(host), api_hashed(host)];
+    // The hash form of a long name is its API form too.
+    if names[1] == names[names.len() - 1] {
+        names.pop();
+    }
+    names
+}
+
+/// Whether a name looks like one that follows from a host.
+#[must_use]
+pub fn is_derived(name: &str) -> bool {
+    ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether the public API creates a secret of this name.
+#[must_use]
+pub fn can_be_created(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.len() <= MAX_API_NAME
+        && name.bytes().all(word)
+        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
 fn short_hash(host: &Host) -> String {
     sha256_hex(host.as_str())[..16].to_owned()
 }
@@ -60,6 +86,16 @@ mod tests {
             assert_eq!(current(&host), expected("current"), "{text}");
             assert_eq!(first_design(&host), expected("first"), "{text}");
             assert_eq!(api(&host), expected("api"), "{text}");
+            assert!(can_be_created(&api(&host)) && !can_be_created(&current(&host)), "{text}");
+            let all = candidates(&host);
+            assert_eq!(all[..3], [current(&host), api(&host), first_design(&host)], "{text}");
+            assert_eq!(all.len(), if api(&host) == api_hashed(&host) { 3 } else { 4 }, "{text}");
         }
+        for (name, accepted) in
+            [("_", true), ("a9", true), ("", false), ("9a", false), ("a-b", false), ("\u{e9}", false)]
+        {
+            assert_eq!(can_be_created(name), accepted, "{name}");
+        }
+        assert!(can_be_created(&"a".repeat(64)) && !can_be_created(&"a".repeat(65)));
     }
 }

@@ -1,0 +1,124 @@
+//! Everything that is kept, by server URL. A store that is far away has two seconds; then what it last said is told.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Resolver;
+use crate::cache::{Cache, Memory};
+use crate::error::Error;
+use crate::host::{Host, Scheme};
+use crate::json::{self, ObjectWriter, Value};
+use crate::registry::choose;
+use crate::store::{Listed, Store, Username};
+
+/// User names by server URL.
+type Lines = BTreeMap<String, String>;
+
+impl Resolver {
+    /// Every server URL that has a credential; the request's own come first and hide a stored one.
+    pub fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Lines, Error> {
+        let mut all = Lines::new();
+        for store in self.stores() {
+            let lines = if store.is_remote() {
+                self.list_remote(store, skipped)
+            } else {
+                self.lines(store, self.deadline(), None, skipped)?
+            };
+            for (url, username) in lines {
+                all.entry(url).or_insert(username);
+            }
+        }
+        Ok(all)
+    }
+
+    /// It always answers: what the store says, and while that cannot be had, what it said last.
+    fn list_remote(&self, store: &Store, skipped: &mut dyn FnMut(&Error)) -> Lines {
+        let memory = self.cache().map(Cache::memory);
+        let deadline = self.deadline().min(Instant::now() + PATIENCE);
+        let (mut out_of_reach, mut failed) = (false, false);
+        let mut told = |error: &Error| {
+            out_of_reach |= matches!(error, Error::Unreachable(_));
+            skipped(error);
+        };
+        let mut lines = self.lines(store, deadline, memory.as_ref(), &mut told).unwrap_or_else(|error| {
+            told(&error);
+            failed = true;
+            Lines::new()
+        });
+        let Some(memory) = memory.filter(|_| !self.config.cache.stale_if_error.is_zero()) else { return lines };
+        let subject = self.list_subject(store);
+        if out_of_reach {
+            for (url, username) in
+                memory.recall(LIST, &subject).and_then(|last| read(last.text.expose())).into_iter().flatten()
+            {
+                lines.entry(url).or_insert(username);
+            }
+        } else if !failed {
+            memory.note(LIST, &subject, &write(&lines));
+        }
+        lines
+    }
+
+    fn lines(
+        &self,
+        store: &Store,
+        deadline: Instant,
+        memory: Option<&Memory>,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Lines, Error> {
+        let mut lines = Lines::new();
+        for line in store.list(deadline, memory, skipped)? {
+            let Some(username) = self.username(&line, skipped) else { continue };
+            let url = line.url.host().map_or(line.url.label(), Host::server_url);
+            lines.entry(url.to_owned()).or_insert(username);
+        }
+        Ok(lines)
+    }
+
+    fn username(&self, line: &Listed, skipped: &mut dyn FnMut(&Error)) -> Option<String> {
+        match (&line.username, line.url.host()) {
+            (Username::Recorded(username), _) => Some(username.clone()),
+            (Username::Of(keys), Some(host)) => {
+                let route = self.route(host, Scheme::Https, "")?;
+                match choose(route.row, route.real, keys.clone()) {
+                    Ok(choice) => Some(choice.username().to_owned()),
+                    Err(Error::NotFound) => None,
+                    Err(error) => {
+                        skipped(&error);
+                        None
+                    }
+                }
+            }
+            (Username::Of(_), None) => None,
+        }
+    }
+
+    /// Forgets what a store said last: it has just been changed.
+    pub(super) fn forget_list(&self, memory: &Memory, store: &Store) {
+        memory.forget(LIST, &self.list_subject(store));
+    }
+
+    fn list_subject<'a>(&'a self, store: &'a Store) -> Vec<&'a str> {
+        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).collect()
+    }
+}
+
+fn write(lines: &Lines) -> String {
+    let mut out = ObjectWriter::with_capacity(256);
+    for (url, username) in lines {
+        out.text(url, username);
+    }
+    out.finish().to_string()
+}
+
+fn read(text: &str) -> Option<Lines> {
+    let object = json::parse_object(text.as_bytes()).ok()?;
+    let line = |(url, username): (&str, &Value)| match username {
+        Value::Text(username) => Some((url.to_owned(), username.expose().to_owned())),
+        _ => None,
+    };
+    object.iter().map(line).collect()
+}
+
+const LIST: &str = "list";
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,87 @@
+//! What the gateway's failures mean, in words. A body is never quoted: it may hold anything.
+
+use super::PART;
+use crate::config::Endpoint;
+use crate::error::{Error, Problem};
+use crate::http::Response;
+use crate::keys::KeysError;
+
+/// An answer that is no success and has no meaning of its own. `what` is what was asked, as in "it could not …".
+pub(super) fn status(endpoint: &Endpoint, workspace: Option<&str>, answer: &Response, what: &str) -> Error {
+    let (url, source) = (&endpoint.url, &endpoint.token_source);
+    let shown = workspace.map_or("its own workspace".to_owned(), |workspace| format!("workspace {workspace}"));
+    let problem = |cause: String| Problem::new(PART, cause);
+    match answer.status {
+        status @ (401 | 403) => problem(format!("{url} refused the token from {source} for {shown} ({status})"))
+            .fix("give it a token of that workspace that is neither restricted nor a worker's")
+            .failed(),
+        400 if workspace.is_some() => problem(format!("{url} does not know {shown} (400)"))
+            .fix("correct the workspace's id, or unset it: the token's own is used then")
+            .failed(),
+        status @ 300..400 => problem(format!("{url} sends on to another place ({status}), where no token goes"))
+            .fix("set store.gateway.url to where the gateway is")
+            .failed(),
+        status @ 500.. => problem(format!("{url} could not {what} ({status})"))
+            .fix("see the gateway's log, and whether its database is there")
+            .unreachable(),
+        429 => problem(format!("{url} has been asked too often (429)")).fix("try again in a while").failed(),
+        _ => stranger(endpoint),
+    }
+}
+
+/// An answer that Beta9's gateway does not give.
+pub(super) fn stranger(endpoint: &Endpoint) -> Error {
+    Problem::new(PART, format_args!("what answers at {} is not Beta9's gateway", endpoint.url))
+        .fix("see whether store.gateway.url is the gateway's HTTP address")
+        .failed()
+}
+
+/// The endpoint answers, but does not say which workspace the token is for.
+pub(super) fn no_workspace(endpoint: &Endpoint) -> Error {
+    Problem::new(PART, format_args!("{} does not say which workspace the token is for", endpoint.url))
+        .fix("see whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID")
+        .failed()
+}
+
+/// A name or an id that no URL can carry as it is.
+pub(super) fn unfit(what: &str, text: &str) -> Error {
+    Problem::new(PART, format_args!("\"{}\" cannot be {what}", text.escape_debug())).fix("correct it").failed()
+}
+
+/// A secret that is no credential.
+pub(super) fn damaged(name: &str, error: &KeysError) -> Error {
+    Problem::new(PART, format_args!("the secret {} cannot be used: {error}", name.escape_debug()))
+        .fix("correct or delete it in the workspace")
+        .failed()
+}
+
+/// A secret that cannot be listed.
+pub(super) fn unnamed(name: &str) -> Error {
+    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", name.escape_debug()))
+        .failed()
+}
+
+/// Every name that could be used is another host's.
+pub(super) fn taken(names: &[String]) -> Error {
+    let cause = match names {
+        [name] => format!("{} is another registry's secret", name.escape_debug()),
+        names => format!("{} are other registries' secrets", names.join(", ")),
+    };
+    Problem::new(PART, cause).fix("nothing was stored; delete what is not needed, or name a secret in a rule").failed()
+}
+
+/// A name that the operator chose, that is not there, and that the API does not create.
+pub(super) fn uncreatable(name: &str) -> Error {
+    let cause = format!(
+        "the secret {} is not there, and a new one's name takes only letters, digits and underscores, no digit first, and at most 64 of them",
+        name.escape_debug()
+    );
+    Problem::new(PART, cause).fix("nothing was stored; choose another name in the rule").failed()
+}
+
+/// Others were always faster, or what is listed is never given.
+pub(super) fn contested(outcome: &str) -> Error {
+    Problem::new(PART, "this registry's secrets keep changing, or the gateway cannot read or change what it lists")
+        .fix(format_args!("{outcome}; try again, and see the gateway's log"))
+        .failed()
+}

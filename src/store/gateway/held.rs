@@ -1,0 +1,129 @@
+//! What stands under a name: whose secret that is, and so where a new one may be put.
+
+use super::errors;
+use crate::credential::Redacted;
+use crate::error::Error;
+use crate::host::Host;
+use crate::keys::{Blob, KeysError};
+use crate::store::name;
+
+/// What stands under one name, for one host.
+#[derive(Debug)]
+pub(super) enum Held {
+    Nothing,
+    /// This host's: it is recorded in it, or no other is, and the name binds it.
+    Ours(Blob),
+    /// Another host's, whose name is the same.
+    Foreign,
+    /// Nobody can tell whose.
+    Damaged(KeysError),
+}
+
+impl Held {
+    pub(super) fn of(value: Option<Redacted>, host: &Host) -> Self {
+        match value.map(|value| Blob::parse(value.expose())) {
+            None => Self::Nothing,
+            Some(Ok(blob)) if blob.registry.as_ref().is_none_or(|registry| registry == host) => Self::Ours(blob),
+            Some(Ok(_)) => Self::Foreign,
+            Some(Err(error)) => Self::Damaged(error),
+        }
+    }
+
+    /// This host's blob. One that cannot be read stops the search: it may well be the one that counts.
+    pub(super) fn usable(self, name: &str) -> Result<Option<Blob>, Error> {
+        match self {
+            Self::Ours(blob) => Ok(Some(blob)),
+            Self::Nothing | Self::Foreign => Ok(None),
+            Self::Damaged(error) => Err(errors::damaged(name, &error)),
+        }
+    }
+}
+
+/// How a secret gets to where `get` finds it first.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    Update(&'a str),
+    Create(&'a str),
+}
+
+/// The first name that has this host's secret, else the first that is free and that the API creates.
+pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>, Error> {
+    for (name, held) in names.iter().zip(held) {
+        match held {
+            Held::Ours(_) => return Ok(Place::Update(name)),
+            Held::Damaged(error) => return Err(errors::damaged(name, error)),
+            Held::Nothing | Held::Foreign => {}
+        }
+    }
+    let mut free = names.iter().zip(held).filter(|(_, held)| matches!(held, Held::Nothing)).map(|(name, _)| name);
+    if let Some(name) = free.clone().find(|name| name::can_be_created(name)) {
+        return Ok(Place::Create(name));
+    }
+    Err(free.next().map_or_else(|| errors::taken(names), |name| errors::uncreatable(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> Host {
+        Host::parse(b"a.b.example").unwrap()
+    }
+
+    fn held(value: &str) -> Held {
+        let value = match value {
+            "-" => None,
+            "ours" => Some(r#"{"registry":"a.b.example","type":"basic","credentials":{}}"#),
+            "other" => Some(r#"{"registry":"a-b.example","type":"basic","credentials":{}}"#),
+            text => Some(text),
+        };
+        Held::of(value.map(Redacted::from), &host())
+    }
+
+    fn place_of(values: [&str; 4]) -> String {
+        let names = name::candidates(&host());
+        let place = place(&names, &values.map(held));
+        let word = |name: &str| ["current", "api", "first", "hash"][names.iter().position(|one| one == name).unwrap()];
+        match place {
+            Ok(Place::Update(name)) => format!("update {}", word(name)),
+            Ok(Place::Create(name)) => format!("create {}", word(name)),
+            Err(error) => error.to_string().split_once("; ").unwrap().0.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_secret_goes_where_this_hosts_is_and_never_where_another_hosts_is() {
+        let table = [
+            (["-", "-", "-", "-"], "create api"),
+            (["ours", "ours", "-", "-"], "update current"),
+            (["u:p", "-", "-", "-"], "update current"),
+            (["-", "-", "ours", "-"], "update first"),
+            (["other", "-", "-", "-"], "create api"),
+            (["other", "other", "-", "-"], "create hash"),
+            (["other", "other", "-", "ours"], "update hash"),
+            (
+                ["other", "other", "other", "other"],
+                "gateway store: oci-registry-a-b-example, OCI_REGISTRY_A_B_EXAMPLE, oci-creds-104dd5e04b12810a, OCI_CREDS_104dd5e04b12810a are other registries' secrets",
+            ),
+            (
+                ["other", "damaged", "-", "ours"],
+                "gateway store: the secret OCI_REGISTRY_A_B_EXAMPLE cannot be used: the secret is neither a JSON object nor username:password",
+            ),
+        ];
+        for (values, expected) in table {
+            assert_eq!(place_of(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_named_secret_is_created_only_under_a_name_that_the_api_takes() {
+        let place_named = |name: &str, value| match place(&[name.to_owned()], &[held(value)]) {
+            Ok(place) => format!("{place:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(place_named("oci-mine", "ours"), "Update(\"oci-mine\")");
+        assert_eq!(place_named("MINE", "-"), "Create(\"MINE\")");
+        assert!(place_named("oci-mine", "-").contains("takes only letters, digits and underscores"));
+        assert!(place_named("MINE", "other").contains("MINE is another registry's secret"));
+    }
+}
