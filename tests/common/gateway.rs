@@ -2,18 +2,20 @@
 //! fail in every way that a server can fail. Threads and the standard library only, so that it shares no bug with the
 //! helper's own HTTP client.
 
+mod api;
+mod certificates;
+mod serve;
+mod wire;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::json;
 
 use super::Node;
 
@@ -42,6 +44,8 @@ pub enum Mood {
     Truncated,
     /// It restarts: this many requests are done, but their answers are lost.
     LoseAnswers(usize),
+    /// The same, for changes alone.
+    LoseAnswersToChanges(usize),
     /// It sends on to another place.
     Redirect(String),
     /// Somebody else answers, with a page.
@@ -82,9 +86,14 @@ impl Gateway {
         Self::listen(None, None)
     }
 
+    /// Whether [`Gateway::start_tls`] can do its work; what is skipped without it is told.
+    pub fn can_do_tls() -> bool {
+        certificates::can_be_made()
+    }
+
     /// Over TLS, with an authority of its own in `dir`.
     pub fn start_tls(dir: &Path) -> Self {
-        let authority = make_certificates(dir);
+        let authority = certificates::make(dir);
         let certificates = CertificateDer::pem_file_iter(dir.join("server.pem")).unwrap().map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -209,255 +218,5 @@ impl Gateway {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    fn serve(&self, stream: TcpStream) {
-        stream.set_nodelay(true).unwrap();
-        match &self.tls {
-            None => self.converse(stream),
-            Some(config) => {
-                let connection = rustls::ServerConnection::new(config.clone()).unwrap();
-                self.converse(rustls::StreamOwned::new(connection, stream));
-            }
-        }
-    }
-
-    /// Answers requests until the client goes away, or the mood says to break off.
-    fn converse(&self, mut stream: impl Read + Write) {
-        while let Some(request) = Request::read(&mut stream) {
-            self.in_company(&request);
-            let Some(answer) = self.in_mood(&request) else { return };
-            if stream.write_all(&answer.bytes).and_then(|()| stream.flush()).is_err() || answer.last {
-                return;
-            }
-        }
-    }
-
-    /// Waits for the rest of the batch.
-    fn in_company(&self, request: &Request) {
-        let mut state = self.state();
-        state.requests.push(format!("{} {}", request.method, request.path));
-        let Some(size) = state.batches.front().copied() else { return };
-        state.arrived += 1;
-        let generation = state.generation;
-        if state.arrived == size {
-            state.batches.pop_front();
-            state.arrived = 0;
-            state.generation += 1;
-            self.moved.notify_all();
-            return;
-        }
-        let alone = |state: &mut State| state.generation == generation;
-        let (mut state, timeout) = self.moved.wait_timeout_while(state, PATIENCE, alone).unwrap();
-        state.lonely |= timeout.timed_out();
-    }
-
-    /// `None` to break off without an answer.
-    fn in_mood(&self, request: &Request) -> Option<Answer> {
-        let mood = self.state().mood.clone().unwrap_or(Mood::Well);
-        match mood {
-            Mood::Well | Mood::DatabaseDown => Some(self.answer(request)),
-            Mood::Status(status) => Some(Answer::of(status, &json!({"error": "hunter2 body"}))),
-            Mood::Slow(time) => {
-                thread::sleep(time);
-                Some(self.answer(request))
-            }
-            Mood::Hang => {
-                thread::sleep(PATIENCE);
-                None
-            }
-            Mood::Flapping => {
-                let odd = self.state().requests.len() % 2 == 1;
-                if odd { Some(Answer::of(503, &json!({"error": "hunter2 body"}))) } else { Some(self.answer(request)) }
-            }
-            Mood::Truncated => {
-                let mut answer = self.answer(request);
-                answer.bytes.truncate(answer.bytes.len() - 3);
-                answer.last = true;
-                Some(answer)
-            }
-            Mood::LoseAnswers(left) => {
-                self.state().mood = Some(if left > 1 { Mood::LoseAnswers(left - 1) } else { Mood::Well });
-                self.answer(request);
-                None
-            }
-            Mood::Redirect(place) => Some(Answer::raw(307, &format!("Location: {place}{}\r\n", request.path), "")),
-            Mood::Page(status) => Some(Answer::raw(status, "Content-Type: text/html\r\n", "<html>hunter2</html>")),
-        }
-    }
-
-    /// As the contract says.
-    fn answer(&self, request: &Request) -> Answer {
-        let mut state = self.state();
-        let own = match request.token.as_deref() {
-            Some(TOKEN) => WORKSPACE,
-            Some(OTHER_TOKEN) => OTHER_WORKSPACE,
-            Some(RESTRICTED_TOKEN) if request.path == CURRENT => WORKSPACE,
-            _ => return unauthorized(),
-        };
-        if state.refused {
-            return unauthorized();
-        }
-        if request.path == CURRENT {
-            let body = json!({"external_id": own, "name": "test", "signing_key": "sk_hunter2", "storage": {"secret_key": "hunter2"}});
-            return Answer::of(200, &body);
-        }
-        let mut parts = request.path.trim_start_matches('/').split('/');
-        let (Some("secret"), Some(workspace), name, None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Answer::of(404, &json!({"message": "Not Found"}));
-        };
-        if !is_uuid(workspace) {
-            return Answer::of(400, &json!({"error": "invalid workspace ID"}));
-        }
-        if workspace != own {
-            return unauthorized();
-        }
-        let broken = state.mood == Some(Mood::DatabaseDown);
-        let field = |name: &str| {
-            let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
-            Some(body.get(name)?.as_str()?.to_owned())
-        };
-        match (request.method.as_str(), name) {
-            ("GET", None) if broken => Answer::of(500, &json!({"error": "failed to list secrets"})),
-            ("GET", None) => {
-                let own = state.secrets.keys().filter(|(owner, _)| owner == workspace);
-                let list: Vec<_> = own.map(|(_, name)| described(workspace, name, None)).collect();
-                Answer::of(200, &if list.is_empty() { serde_json::Value::Null } else { list.into() })
-            }
-            ("GET", Some(name)) => match state.secrets.get(&(workspace.to_owned(), name.to_owned())) {
-                Some(value) if !broken => Answer::of(200, &described(workspace, name, Some(value))),
-                _ => Answer::of(404, &json!({"error": "secret not found"})),
-            },
-            ("POST", None) => {
-                for (name, value) in std::mem::take(&mut state.faster) {
-                    state.secrets.insert((workspace.to_owned(), name), value);
-                }
-                let (Some(name), Some(value)) = (field("name"), field("value")) else {
-                    return Answer::of(400, &json!({"error": "invalid request"}));
-                };
-                let key = (workspace.to_owned(), name.clone());
-                if broken || !is_valid_name(&name) {
-                    Answer::of(500, &json!({"error": "failed to create secret"}))
-                } else if state.secrets.contains_key(&key) {
-                    Answer::of(409, &json!({"error": "secret already exists"}))
-                } else {
-                    state.secrets.insert(key, value);
-                    Answer::of(200, &described(workspace, &name, None))
-                }
-            }
-            ("PATCH", Some(name)) => {
-                let secret = state.secrets.get_mut(&(workspace.to_owned(), name.to_owned()));
-                match (secret, field("value")) {
-                    (Some(secret), Some(value)) if !broken => {
-                        *secret = value;
-                        Answer::of(200, &described(workspace, name, None))
-                    }
-                    _ => Answer::of(500, &json!({"error": "failed to update secret"})),
-                }
-            }
-            ("DELETE", Some(name)) => {
-                state.secrets.remove(&(workspace.to_owned(), name.to_owned()));
-                Answer::raw(200, "", "")
-            }
-            _ => Answer::of(405, &json!({"message": "Method Not Allowed"})),
-        }
-    }
-}
-
-struct Request {
-    method: String,
-    path: String,
-    token: Option<String>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    /// `None` when the client has gone, or is not to be understood.
-    fn read(stream: &mut impl Read) -> Option<Self> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).ok()?;
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let mut lines = head.lines();
-        let mut first = lines.next()?.split(' ');
-        let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
-        let headers: BTreeMap<_, _> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).ok()?;
-        let token = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-        Some(Self { method, path, token, body })
-    }
-}
-
-struct Answer {
-    bytes: Vec<u8>,
-    last: bool,
-}
-
-impl Answer {
-    fn of(status: u16, body: &serde_json::Value) -> Self {
-        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", &body.to_string())
-    }
-
-    fn raw(status: u16, headers: &str, body: &str) -> Self {
-        let bytes = format!("HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
-        Self { bytes: bytes.into_bytes(), last: false }
-    }
-}
-
-fn unauthorized() -> Answer {
-    Answer::of(401, &json!({"message": "Unauthorized"}))
-}
-
-fn described(workspace: &str, name: &str, value: Option<&str>) -> serde_json::Value {
-    let mut secret = json!({
-        "external_id": "33333333-3333-4333-8333-333333333333",
-        "created_at": "2026-08-01T00:00:00Z",
-        "updated_at": "2026-08-01T00:00:00Z",
-        "name": name,
-        "workspace_id": workspace,
-        "last_updated_by": null,
-    });
-    if let Some(value) = value {
-        secret["value"] = value.into();
-    }
-    secret
-}
-
-/// `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`
-fn is_valid_name(name: &str) -> bool {
-    regex::Regex::new("^[a-zA-Z_][a-zA-Z0-9_]{0,63}$").unwrap().is_match(name)
-}
-
-fn is_uuid(text: &str) -> bool {
-    regex::Regex::new("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").unwrap().is_match(text)
-}
-
-/// A throw-away authority and a certificate for 127.0.0.1; answers the authority's file.
-fn make_certificates(dir: &Path) -> PathBuf {
-    let openssl = |args: &str| {
-        let output = Command::new("openssl").args(args.split(' ')).current_dir(dir).output().unwrap();
-        assert!(output.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=test-authority"));
-    openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=gateway"));
-    std::fs::write(dir.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
-    dir.join("ca.pem")
-}
-
-const CURRENT: &str = "/api/v1/workspace/current";
 /// Longer than the helper waits for anything.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,0 +1,52 @@
+//! What travels: requests as they are read, answers as they are written.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) token: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// `None` when the client has gone, or is not to be understood.
+    pub(super) fn read(stream: &mut impl Read) -> Option<Self> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).ok()?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.lines();
+        let mut first = lines.next()?.split(' ');
+        let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
+        let headers: BTreeMap<_, _> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).ok()?;
+        let token = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+        Some(Self { method, path, token, body })
+    }
+}
+
+pub(super) struct Answer {
+    pub(super) bytes: Vec<u8>,
+    pub(super) last: bool,
+}
+
+impl Answer {
+    pub(super) fn of(status: u16, body: &serde_json::Value) -> Self {
+        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", &body.to_string())
+    }
+
+    pub(super) fn raw(status: u16, headers: &str, body: &str) -> Self {
+        let bytes = format!("HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
+        Self { bytes: bytes.into_bytes(), last: false }
+    }
+}

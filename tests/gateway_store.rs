@@ -1,0 +1,476 @@
+//! The gateway's HTTP API as the workspace store: names, round trips, whose secret is whose, and every fault.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod common;
+
+use std::time::Duration;
+
+use beta9_credential::host::Host;
+use beta9_credential::store::name;
+use common::gateway::{Gateway, Mood, OTHER_TOKEN, OTHER_WORKSPACE, RESTRICTED_TOKEN, TOKEN, WORKSPACE};
+use common::{Answer, Node};
+
+fn blob(host: &str, password: &str) -> String {
+    format!(r#"{{"registry":"{host}","type":"basic","credentials":{{"PASSWORD":"{password}","USERNAME":"u"}}}}"#)
+}
+
+/// The names of a host's secret, those that count most first.
+fn names(host: &str) -> Vec<String> {
+    name::candidates(&Host::parse(host.as_bytes()).unwrap())
+}
+
+fn secret(node: &Node, host: &str) -> String {
+    node.pair(host).1
+}
+
+/// A failure's line, which shows nothing that is secret.
+fn failure(answer: &Answer) -> &str {
+    let line = answer.failure();
+    assert!(!line.contains("hunter2"), "{line}");
+    line
+}
+
+#[test]
+fn the_first_get_takes_two_round_trips_and_every_later_one_takes_one() {
+    for (name, later) in names("ghcr.io").iter().zip(1..) {
+        let gateway = Gateway::start();
+        let node = gateway.node();
+        gateway.plant(name, &blob("ghcr.io", "1"));
+        // The workspace; then all names at once.
+        gateway.expect_batches(&[1, 4]);
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.check_batches(&[1, 4]);
+        // The name that hit, and those that count more.
+        gateway.expect_batches(&[later]);
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.check_batches(&[later]);
+        // The workspace is remembered for every host.
+        gateway.expect_batches(&[4]);
+        assert_eq!(node.get("quay.io"), Answer::not_found());
+        gateway.check_batches(&[4]);
+    }
+}
+
+#[test]
+fn with_a_workspace_in_the_configuration_the_first_get_takes_one_round_trip() {
+    let gateway = Gateway::start();
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    for batch in [4, 1] {
+        gateway.expect_batches(&[batch]);
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.check_batches(&[batch]);
+    }
+    assert_eq!(gateway.secrets().len(), 1);
+    // Without a place to remember anything, it works all the same.
+    let node = node.with("BETA9_CACHE", "off");
+    gateway.expect_batches(&[4]);
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    gateway.check_batches(&[4]);
+}
+
+#[test]
+fn a_secret_under_another_name_than_the_last_time_is_found_by_the_very_next_get() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    let names = names("ghcr.io");
+    gateway.plant(&names[1], &blob("ghcr.io", "api"));
+    assert_eq!(secret(&node, "ghcr.io"), "api");
+    // One that counts more appears beside it.
+    gateway.plant(&names[0], &blob("ghcr.io", "current"));
+    assert_eq!(secret(&node, "ghcr.io"), "current");
+    gateway.expect_batches(&[1]);
+    assert_eq!(secret(&node, "ghcr.io"), "current");
+    gateway.check_batches(&[1]);
+    // It goes, and the others are looked for.
+    gateway.remove(&names[0]);
+    gateway.expect_batches(&[1, 3]);
+    assert_eq!(secret(&node, "ghcr.io"), "api");
+    gateway.check_batches(&[1, 3]);
+}
+
+#[test]
+fn a_secret_is_created_under_a_name_that_the_api_takes_and_updated_where_it_is() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    assert_eq!(node.store("ghcr.io", "u", "1"), Answer::silence());
+    assert_eq!(
+        gateway.secrets().into_iter().collect::<Vec<_>>(),
+        [("OCI_REGISTRY_GHCR_IO".into(), blob("ghcr.io", "1"))]
+    );
+    for name in ["oci-registry-quay-io".to_owned(), names("quay.io")[2].clone(), names("quay.io")[3].clone()] {
+        let gateway = Gateway::start();
+        let node = gateway.node();
+        gateway.plant(&name, "old:old");
+        assert_eq!(node.store("quay.io", "u", "new"), Answer::silence());
+        assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), [(name, blob("quay.io", "new"))]);
+        assert_eq!(secret(&node, "quay.io"), "new");
+    }
+    let long = format!("{}.example.com", "registry".repeat(7));
+    assert_eq!(node.store(&long, "u", "2"), Answer::silence());
+    assert!(names(&long)[1].starts_with("OCI_CREDS_") && gateway.secrets().contains_key(&names(&long)[1]));
+    assert_eq!(secret(&node, &long), "2");
+}
+
+#[test]
+fn the_secret_of_another_host_is_neither_answered_nor_overwritten_nor_erased() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    let (ours, theirs) = ("a-b.example", "a.b.example");
+    let names = names(ours);
+    for name in &names[..2] {
+        gateway.plant(name, &blob(theirs, "theirs"));
+    }
+    assert_eq!(node.get(ours), Answer::not_found());
+    assert_eq!(node.erase(ours), Answer::silence());
+    assert_eq!(node.store(ours, "u", "ours"), Answer::silence());
+    assert_eq!(gateway.secrets()[&names[3]], blob(ours, "ours"));
+    assert_eq!((secret(&node, ours), secret(&node, theirs)), ("ours".into(), "theirs".into()));
+    assert_eq!(node.erase(ours), Answer::silence());
+    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), [blob(theirs, "theirs"), blob(theirs, "theirs")]);
+    assert_eq!(node.get(ours), Answer::not_found());
+    // Erasing takes all of a host's own, so that none that counted less comes up.
+    assert_eq!(node.erase(theirs), Answer::silence());
+    assert_eq!(gateway.secrets().len(), 0);
+}
+
+#[test]
+fn a_secret_that_somebody_else_creates_at_the_same_time_is_updated_or_let_be() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    gateway.be_faster("OCI_REGISTRY_A_B_EXAMPLE", &blob("a.b.example", "theirs"));
+    assert_eq!(node.store("a.b.example", "u", "ours"), Answer::silence());
+    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), [blob("a.b.example", "ours")]);
+
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    gateway.be_faster("OCI_REGISTRY_A_B_EXAMPLE", &blob("a-b.example", "theirs"));
+    assert_eq!(node.store("a.b.example", "u", "ours"), Answer::silence());
+    assert_eq!(gateway.secrets()["OCI_REGISTRY_A_B_EXAMPLE"], blob("a-b.example", "theirs"));
+    assert_eq!(gateway.secrets()[&names("a.b.example")[3]], blob("a.b.example", "ours"));
+}
+
+#[test]
+fn a_damaged_secret_is_neither_overwritten_nor_erased_since_nobody_knows_whose_it_is() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    gateway.plant("oci-registry-ghcr-io", "hunter2");
+    for answer in [node.get("ghcr.io"), node.store("ghcr.io", "u", "hunter2"), node.erase("ghcr.io")] {
+        let line = failure(&answer);
+        assert!(
+            line.contains("the secret oci-registry-ghcr-io cannot be used: ") && line.contains("correct or delete it")
+        );
+    }
+    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), ["hunter2"]);
+}
+
+#[test]
+fn a_rule_that_names_a_secret_means_that_one_alone() {
+    let rule = |secret: &str| format!("[[registry]]\nhost = \"ghcr.io\"\nsecret = \"{secret}\"\n");
+    let gateway = Gateway::start();
+    let node = gateway.node().configured(&rule("MINE"));
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "derived"));
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    assert_eq!(node.store("ghcr.io", "u", "named"), Answer::silence());
+    assert_eq!(secret(&node, "ghcr.io"), "named");
+    assert_eq!(gateway.secrets()["MINE"], blob("ghcr.io", "named"));
+    gateway.expect_batches(&[1]);
+    assert_eq!(secret(&node, "ghcr.io"), "named");
+    gateway.check_batches(&[1]);
+    assert_eq!(node.erase("ghcr.io"), Answer::silence());
+    assert_eq!(gateway.secrets().into_keys().collect::<Vec<_>>(), ["oci-registry-ghcr-io"]);
+    // Nor is anything done to a secret that is another registry's, whatever the rule says.
+    gateway.plant("MINE", &blob("quay.io", "theirs"));
+    assert!(failure(&node.store("ghcr.io", "u", "x")).contains("MINE is another registry's secret"));
+    let node = node.configured(&rule("oci-mine"));
+    assert!(failure(&node.store("ghcr.io", "u", "x")).contains("takes only letters, digits and underscores"));
+    let node = node.configured(&rule("../api/v1/workspace/current"));
+    gateway.requests();
+    assert!(failure(&node.get("ghcr.io")).contains("cannot be a secret's name"));
+    assert_eq!(gateway.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_refused_token_is_an_error_that_says_where_it_is_from_and_for_which_workspace() {
+    let gateway = Gateway::start();
+    let node = || gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
+    let file = |node: Node, token: &str| {
+        let path = node.home().join("token");
+        std::fs::write(&path, format!("{token}\n")).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let toml = format!("[store.gateway]\ntoken_file = \"{}\"\n", path.display());
+        node.without("BETA9_TOKEN").configured(&toml)
+    };
+    let inline = "[store.gateway]\ntoken = \"hunter2\"\n";
+    let table = [
+        (node().with("BETA9_TOKEN", "hunter2"), "BETA9_TOKEN"),
+        (node().with("BETA9_TOKEN", OTHER_TOKEN), "BETA9_TOKEN"),
+        (node().with("BETA9_TOKEN", RESTRICTED_TOKEN), "BETA9_TOKEN"),
+        (node().without("BETA9_TOKEN").with("BEAM_TOKEN", "hunter2"), "BEAM_TOKEN"),
+        (node().without("BETA9_TOKEN").configured(inline), "store.gateway.token"),
+        (file(node(), "hunter2"), "/token"),
+    ];
+    for (node, source) in table {
+        for answer in [node.get("ghcr.io"), node.store("ghcr.io", "u", "hunter2"), node.erase("ghcr.io")] {
+            let line = failure(&answer);
+            assert!(line.starts_with("ghcr.io: gateway store: http://127.0.0.1:"), "{line}");
+            assert!(line.contains(&format!("{source} for workspace {WORKSPACE} (401)")), "{line}");
+        }
+        let list = node.run(&["list"], "");
+        assert!((list.status, list.out.as_str()) == (0, "{}\n") && list.err.contains("(401)"), "{list:?}");
+    }
+    // A token whose workspace is not known yet.
+    let answer = gateway.node().with("BETA9_TOKEN", "hunter2").get("ghcr.io");
+    assert!(failure(&answer).contains("refused the token from BETA9_TOKEN for its own workspace (401)"));
+    gateway.mood(Mood::Status(403));
+    assert!(failure(&node().get("ghcr.io")).contains(&format!("for workspace {WORKSPACE} (403)")));
+    gateway.mood(Mood::Well);
+    assert_eq!(file(node(), TOKEN).get("ghcr.io"), Answer::not_found());
+}
+
+#[test]
+fn a_wrong_workspace_a_missing_token_and_a_missing_url_are_told() {
+    let gateway = Gateway::start();
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", "my-workspace");
+    assert!(failure(&node.get("ghcr.io")).contains("does not know workspace my-workspace (400)"));
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", "../../x");
+    assert!(failure(&node.get("ghcr.io")).contains("\"../../x\" cannot be a workspace's id"));
+    // The default's name is nobody's id.
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", "default");
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    let node = gateway.node().without("BETA9_TOKEN");
+    assert!(failure(&node.get("ghcr.io")).contains("there is no token for the gateway, nor is one in "));
+    let node = gateway.node().without("BETA9_GATEWAY_URL");
+    let answer = node.get("ghcr.io");
+    assert!(failure(&answer).contains("no gateway is configured, nor in ") && answer.out.contains(".beta9/config.ini"));
+    let node = gateway.node().with("BETA9_GATEWAY_URL", "http://192.0.2.1:1994");
+    assert!(failure(&node.get("ghcr.io")).contains("must not go to http://192.0.2.1:1994/ without TLS"));
+    // `list` answers even so.
+    assert_eq!(node.run(&["list"], "").out, "{}\n");
+}
+
+#[test]
+fn the_python_sdks_settings_do_where_nothing_is_configured() {
+    let gateway = Gateway::start();
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    let node = gateway.node().without("BETA9_TOKEN");
+    std::fs::create_dir(node.home().join(".beta9")).unwrap();
+    let ini = format!("[default]\ntoken = hunter2\n\n[prod]\ntoken = {TOKEN}\ngateway_host = localhost\n");
+    std::fs::write(node.home().join(".beta9/config.ini"), ini).unwrap();
+    let line = node.get("ghcr.io");
+    assert!(failure(&line).contains(".beta9/config.ini [default] for its own workspace (401)"), "{line:?}");
+    let node = node.with("BETA9_CONTEXT", "prod");
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    // The port follows from the gRPC port, and nobody is there.
+    let answer = node.without("BETA9_GATEWAY_URL").with("BETA9_STALE_IF_ERROR", "0").get("quay.io");
+    assert_eq!(answer.status, 1);
+}
+
+#[test]
+fn somebody_else_in_the_gateways_place_is_told_and_hears_no_more() {
+    let elsewhere = Gateway::start();
+    let table = [
+        (Mood::Page(200), "is not Beta9's gateway"),
+        (Mood::Page(404), "is not Beta9's gateway"),
+        (Mood::Page(418), "is not Beta9's gateway"),
+        (Mood::Redirect(elsewhere.url()), "sends on to another place (307), where no token goes"),
+        (Mood::Status(429), "has been asked too often (429)"),
+    ];
+    for (mood, why) in table {
+        let gateway = Gateway::start();
+        let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
+        gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.mood(mood.clone());
+        // None of these is an outage: the last answer is not used.
+        let answer = node.get("ghcr.io");
+        assert!(failure(&answer).contains(why), "{mood:?}: {answer:?}");
+        assert_eq!(failure(&node.store("ghcr.io", "u", "hunter2")).split(": ").next(), Some("ghcr.io"));
+    }
+    assert_eq!(elsewhere.requests(), Vec::<String>::new());
+    // The right server, but a path that its API does not have.
+    let gateway = Gateway::start();
+    let node = gateway.node().with("BETA9_GATEWAY_URL", format!("{}/prefix", gateway.url()));
+    assert!(failure(&node.get("ghcr.io")).contains("does not say which workspace the token is for"));
+    let node = node.with("BETA9_WORKSPACE_ID", WORKSPACE);
+    assert!(failure(&node.get("ghcr.io")).contains("is not Beta9's gateway"));
+}
+
+#[test]
+fn every_outage_is_bridged_and_names_itself() {
+    let table = [
+        (Mood::Status(500), "could not give its secrets (500)"),
+        (Mood::Status(503), "could not give its secrets (503)"),
+        (Mood::Truncated, "broke off in the middle of its answer"),
+        (Mood::Hang, "did not answer in time"),
+    ];
+    for (mood, why) in table {
+        let gateway = Gateway::start();
+        let node = gateway.node().with("BETA9_TIMEOUT", "5s");
+        gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.mood(mood.clone());
+        let answer = node.get("ghcr.io");
+        assert!(answer.status == 0 && answer.out.contains("\"1\""), "{mood:?}: {answer:?}");
+        assert!(answer.err.contains(why) && answer.err.ends_with("its last answer is used\n"), "{mood:?}: {answer:?}");
+        assert!(!answer.err.contains("hunter2"), "{answer:?}");
+        gateway.mood(Mood::Well);
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+    }
+}
+
+#[test]
+fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    for mood in [Mood::Flapping, Mood::Slow(Duration::from_millis(300)), Mood::LoseAnswers(1), Mood::LoseAnswers(2)] {
+        gateway.mood(mood);
+        gateway.requests();
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.mood(Mood::Well);
+    }
+    // A change whose answer is lost is made once, and known to be made.
+    for (host, lost) in [("quay.io", 1), ("quay.io", 2), ("docker.io", 2)] {
+        gateway.mood(Mood::LoseAnswers(lost));
+        assert_eq!(node.store(host, "u", &format!("{lost}")), Answer::silence(), "{host}");
+        assert_eq!(secret(&node, host), format!("{lost}"));
+    }
+    for (host, lost) in [("nvcr.io", 1), ("nvcr.io", 2), ("gcr.io", 2)] {
+        gateway.requests();
+        gateway.mood(Mood::LoseAnswersToChanges(lost));
+        assert_eq!(node.store(host, "u", "3"), Answer::silence(), "{host}");
+        assert!(gateway.requests().len() > 2 + lost);
+        assert_eq!(gateway.secrets()[&names(host)[1]].matches("\"3\"").count(), 1);
+    }
+    assert_eq!(gateway.secrets().len(), 5);
+    gateway.mood(Mood::LoseAnswersToChanges(2));
+    assert_eq!(node.erase("quay.io"), Answer::silence());
+    assert_eq!(gateway.secrets().len(), 4);
+}
+
+#[test]
+fn a_database_fault_reads_as_a_miss_but_nothing_is_written_on_the_strength_of_it() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    gateway.mood(Mood::DatabaseDown);
+    // The API says no more than "not found", whatever the reason.
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    assert!(failure(&node.store("ghcr.io", "u", "2")).contains("could not list its secrets (500)"));
+    assert!(failure(&node.erase("ghcr.io")).contains("could not list its secrets (500)"));
+    gateway.mood(Mood::Well);
+    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), [blob("ghcr.io", "1")]);
+}
+
+#[test]
+fn a_list_reads_registries_secrets_only_and_answers_within_its_time() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    assert_eq!(node.list(), "{}\n");
+    gateway.plant("MY_DATABASE_PASSWORD", "hunter2");
+    gateway.plant("oci-registry-evil-example", &blob("ghcr.io", "1"));
+    for number in 0..40 {
+        let host = format!("r{number:02}.example");
+        gateway.plant(&names(&host)[number % 4], &blob(&host, "1"));
+    }
+    gateway.plant("oci-registry-docker-io", &blob("index.docker.io", "1"));
+    gateway.requests();
+    let listed = node.list();
+    assert_eq!(listed.matches("\":\"u\"").count(), 41, "{listed}");
+    assert!(listed.contains("\"https://index.docker.io/v1/\":\"u\"") && !listed.contains("ghcr.io"), "{listed}");
+    let requests = gateway.requests();
+    assert!(!requests.iter().any(|request| request.contains("MY_DATABASE_PASSWORD")), "{requests:?}");
+    // Too slow for a list, and then what is remembered does.
+    gateway.mood(Mood::Hang);
+    let answer = node.run(&["list"], "unused");
+    assert_eq!((answer.status, answer.out), (0, listed));
+    assert!(answer.err.contains("did not answer in time") && answer.err.lines().count() == 1, "{}", answer.err);
+    let other = gateway.node().run(&["list"], "");
+    assert_eq!((other.status, other.out.as_str()), (0, "{}\n"));
+}
+
+#[test]
+fn two_workspaces_on_one_node_never_see_each_others_secrets() {
+    let gateway = Gateway::start();
+    gateway.plant_in(WORKSPACE, "oci-registry-ghcr-io", &blob("ghcr.io", "a"));
+    gateway.plant_in(OTHER_WORKSPACE, "oci-registry-quay-io", &blob("quay.io", "b"));
+    gateway.plant_in(OTHER_WORKSPACE, "OCI_REGISTRY_DOCKER_IO", &blob("docker.io", "b"));
+    gateway.plant_in(WORKSPACE, "oci-registry-docker-io", &blob("docker.io", "a"));
+    // One home directory, one cache, one sealing key, and no workspace in the configuration.
+    let mut node = gateway.node();
+    for round in 0..2 {
+        let ask = |node: &Node| ["ghcr.io", "quay.io", "docker.io"].map(|host| node.start(&["get"], host.as_bytes()));
+        let own = ask(&node);
+        node = node.with("BETA9_TOKEN", OTHER_TOKEN);
+        let other = ask(&node);
+        let [own, other] = [own, other].map(|started| started.map(Answer::of));
+        assert!(
+            own[0].out.contains("\"a\"") && own[1] == Answer::not_found() && own[2].out.contains("\"a\""),
+            "{own:?}"
+        );
+        assert!(other[0] == Answer::not_found() && other[1].out.contains("\"b\"") && other[2].out.contains("\"b\""));
+        assert!(node.list().contains("quay.io") && !node.list().contains("ghcr.io"), "round {round}");
+        node = node.with("BETA9_TOKEN", TOKEN);
+        assert!(node.list().contains("ghcr.io") && !node.list().contains("quay.io"));
+    }
+    // During an outage too, and for a token that nobody knows.
+    gateway.stop();
+    assert!(node.get("ghcr.io").out.contains("\"a\""));
+    let node = node.with("BETA9_TOKEN", OTHER_TOKEN);
+    assert!(node.get("docker.io").out.contains("\"b\""));
+    let node = node.with("BETA9_TOKEN", "hunter2");
+    for host in ["ghcr.io", "quay.io", "docker.io"] {
+        failure(&node.get(host));
+    }
+    assert_eq!(node.run(&["list"], "").out, "{}\n");
+}
+
+#[test]
+fn files_of_another_workspaces_node_are_of_no_use() {
+    let gateway = Gateway::start();
+    gateway.plant_in(OTHER_WORKSPACE, "oci-registry-ghcr-io", &blob("ghcr.io", "b"));
+    let (own, other) = (gateway.node(), gateway.node().with("BETA9_TOKEN", OTHER_TOKEN));
+    assert_eq!(secret(&other, "ghcr.io"), "b");
+    // Everything, the key that seals it included.
+    let copied = std::process::Command::new("cp").arg("-aT").args([other.home(), own.home()]).status();
+    assert!(copied.unwrap().success());
+    gateway.stop();
+    assert!(other.get("ghcr.io").out.contains("\"b\""));
+    failure(&own.get("ghcr.io"));
+    assert_eq!(own.run(&["list"], "").out, "{}\n");
+}
+
+#[test]
+fn over_tls_only_a_trusted_gateway_is_spoken_to() {
+    if !Gateway::can_do_tls() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start_tls(scratch.path());
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    let node = gateway.node().with("SSL_CERT_FILE", gateway.authority());
+    gateway.expect_batches(&[1, 4]);
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    gateway.check_batches(&[1, 4]);
+    gateway.expect_batches(&[1]);
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    gateway.check_batches(&[1]);
+    assert_eq!(node.store("quay.io", "u", "2"), Answer::silence());
+    assert_eq!(node.list(), "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
+    assert_eq!(node.erase("quay.io"), Answer::silence());
+    // Whoever shows another certificate is no outage that a last answer may bridge, and hears no token.
+    gateway.requests();
+    let stranger = tempfile::tempdir().unwrap();
+    let authority = Gateway::start_tls(stranger.path());
+    let node = node.with("SSL_CERT_FILE", authority.authority());
+    assert!(failure(&node.get("ghcr.io")).contains("is signed by nobody that this system trusts"));
+    // A proxy that is configured is used, and one that is excepted is not.
+    let node = node.with("SSL_CERT_FILE", gateway.authority()).with("HTTPS_PROXY", "http://127.0.0.1:1");
+    let node = node.with("BETA9_STALE_IF_ERROR", "0");
+    assert!(failure(&node.get("ghcr.io")).contains("HTTPS_PROXY, if set, is right"));
+    assert_eq!(gateway.requests(), Vec::<String>::new());
+    assert_eq!(secret(&node.with("NO_PROXY", "127.0.0.1"), "ghcr.io"), "1");
+}
