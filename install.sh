@@ -11,7 +11,7 @@ Usage: ./install.sh [--prefix DIR] [--demo]                             build wi
        ./install.sh --uninstall [--prefix DIR]                          remove the program again
 
   --prefix DIR    install DIR/bin/$PROGRAM
-                  (default: /usr/local for root, \$HOME/.local for others)
+                  (default: \$PREFIX if it is set, else /usr/local for root, \$HOME/.local for others)
   --archive FILE  a .tar.gz that holds the program; nothing is built
   --sha256 SUM    the archive's SHA-256; it is checked before anything is unpacked
   --demo          then store, get, explain and erase a credential in a scratch directory, and show it
@@ -84,6 +84,7 @@ clean() {
 }
 
 choose_prefix() {
+    prefix=${prefix:-${PREFIX:-}}
     if [ -z "$prefix" ]; then
         if [ "$(id -u)" = 0 ]; then
             prefix=/usr/local
