@@ -1,9 +1,15 @@
 //! `Backend`: what turns the keys of a secret into the user name and password that a registry takes.
 
+mod aws;
+mod azure;
 mod fixed;
+mod gcp;
 
-use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use std::time::{Instant, SystemTime};
+
+use crate::config::{CloudSettings, Node};
+use crate::credential::{Credential, Redacted};
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{Keys, KeysError, PAIRS};
 
@@ -51,8 +57,7 @@ impl Backend {
         match self {
             Self::Aws => Fit::of_pair("AWS_ACCESS_KEY_ID", keys),
             Self::Azure => Fit::of_pair("AZURE_CLIENT_ID", keys),
-            Self::Gcp if GCP_KEYS.iter().any(|key| keys.has(key)) => Fit::Complete,
-            Self::Gcp => Fit::Absent,
+            Self::Gcp => gcp::fit(keys),
             Self::Fixed { user, secret } => fixed::fit(*user, secret, keys),
         }
     }
@@ -80,18 +85,69 @@ impl Backend {
         }
     }
 
-    /// Logs in: the keys, turned into what the registry takes.
-    pub fn login(&self, host: &Host, keys: &Keys) -> Result<Credential, Error> {
+    /// Logs in: the keys, or the node's identity, turned into what the registry takes.
+    pub fn login(&self, login: &Login) -> Result<Minted, Error> {
         match self {
-            Self::Fixed { user, secret } => fixed::login(*user, secret, host, keys),
-            cloud => Err(Problem::new(
-                format!("backend {}", cloud.name()),
-                "this version cannot turn cloud keys into a registry token yet",
-            )
-            .fix("store the user name and password of a token you minted yourself")
-            .failed()
-            .about(host.as_str())),
+            Self::Aws => aws::login(login),
+            Self::Gcp => gcp::login(login),
+            Self::Azure => azure::login(login),
+            Self::Fixed { user, secret } => fixed::login(*user, secret, login),
         }
+        .map_err(|error| error.about(login.host.as_str()))
+    }
+
+    /// What a minted token's place in the cache depends on besides workspace, host and backend; `None` where nothing
+    /// may be cached.
+    #[must_use]
+    pub fn scope(&self, login: &Login) -> Option<Scope> {
+        match self {
+            Self::Aws => aws::scope(login),
+            Self::Gcp => gcp::scope(login),
+            Self::Azure => azure::scope(login),
+            Self::Fixed { .. } => None,
+        }
+    }
+}
+
+/// What a login works with.
+#[derive(Clone, Copy)]
+pub struct Login<'a> {
+    /// The registry, after a rule's `alias_of`.
+    pub host: &'a Host,
+    /// The keys of the workspace's secret, written by a tenant; `None` where the node's own identity logs in.
+    pub keys: Option<&'a Keys>,
+    /// Whether the node's own identity may be used.
+    pub ambient: bool,
+    /// The operator's word on how the cloud is asked.
+    pub settings: &'a CloudSettings,
+    /// The variables that say which identity the node has.
+    pub node: &'a Node,
+    /// When an answer is of no use any more.
+    pub deadline: Instant,
+}
+
+/// A login's outcome.
+#[derive(Debug)]
+pub struct Minted {
+    /// What is answered.
+    pub credential: Credential,
+    /// When it ends; `None` where nobody said, and then it is not cached.
+    pub expires: Option<SystemTime>,
+}
+
+/// What tells one minted token from another; only a keyed hash of it is ever written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope(pub Vec<String>);
+
+impl Scope {
+    /// The scope of a token that is minted with these keys: another value of any of them is another token.
+    #[must_use]
+    pub fn of_keys(keys: &Keys) -> Self {
+        Self(
+            keys.names()
+                .flat_map(|name| [name.to_owned(), keys.get(name).map_or("", Redacted::expose).to_owned()])
+                .collect(),
+        )
     }
 }
 
@@ -119,3 +175,24 @@ impl Fit {
 
 /// The keys of Google's registries.
 pub const GCP_KEYS: [&str; 3] = ["GCP_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "GCP_PROJECT_ID"];
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A login with a secret's keys, as the resolver makes it.
+    pub(crate) fn test_login<'a>(host: &str, keys: &'a Keys) -> Login<'a> {
+        let host = Box::leak(Box::new(Host::parse(host.as_bytes()).unwrap()));
+        let (settings, node) = (Box::leak(Box::default()), Box::leak(Box::default()));
+        Login {
+            host,
+            keys: Some(keys),
+            ambient: false,
+            settings,
+            node,
+            deadline: Instant::now() + Duration::from_secs(5),
+        }
+    }
+}

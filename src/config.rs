@@ -2,6 +2,7 @@
 
 mod env;
 mod layer;
+mod node;
 mod rule;
 mod section;
 
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 pub use env::Env;
 use layer::Layer;
-pub use rule::Rule;
+pub use node::Node;
+pub use rule::{CloudSettings, Rule};
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -31,8 +33,12 @@ pub struct Config {
     pub file_path: Option<PathBuf>,
     /// Where the embedded store's key is.
     pub file_key: KeyPlace,
+    /// Where minted tokens are kept, and how many.
+    pub cache: CacheConfig,
     /// What this one request brought with it.
     pub request: Request,
+    /// The variables that say which identity the node has.
+    pub node: Node,
     /// The configuration files that were read.
     pub files: Vec<PathBuf>,
     rules: Vec<Rule>,
@@ -54,6 +60,19 @@ pub enum KeyPlace {
     File(PathBuf),
     /// Nowhere: there is no home directory.
     Nowhere,
+}
+
+/// Where minted tokens are kept, and how many.
+#[derive(Clone, Debug)]
+pub struct CacheConfig {
+    /// Whether they are kept at all.
+    pub enabled: bool,
+    /// The directories to try, in order; with none of them usable, tokens are minted each time.
+    pub dirs: Vec<PathBuf>,
+    /// At most this many entries are left after a mint.
+    pub max_entries: u64,
+    /// At most this many bytes are left after a mint.
+    pub max_bytes: u64,
 }
 
 /// Credentials that came with the request and are never written to disk.
@@ -109,6 +128,8 @@ impl Config {
             store: layer.store.unwrap_or(StoreKind::File),
             file_key: key_place(layer.file_key, env, file_path.as_deref())?,
             file_path,
+            cache: cache_config(layer.cache, env),
+            node: Node::read(env)?,
             request: Request {
                 credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
                 file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
@@ -130,6 +151,21 @@ impl Config {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+}
+
+/// The configured directory alone, or else the user's cache directory and, where that cannot be used, the session's.
+fn cache_config(layer: layer::CacheLayer, env: &Env) -> CacheConfig {
+    let below = |dir: PathBuf| dir.join("beta9/tokens");
+    let dirs = match layer.dir {
+        Some(dir) => vec![dir],
+        None => [env.xdg("XDG_CACHE_HOME", ".cache"), env.session_dir()].into_iter().flatten().map(below).collect(),
+    };
+    CacheConfig {
+        enabled: layer.enabled.unwrap_or(true),
+        dirs,
+        max_entries: layer.max_entries.unwrap_or(DEFAULT_MAX_ENTRIES),
+        max_bytes: layer.max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
     }
 }
 
@@ -169,6 +205,8 @@ const USER_FILE: &str = "beta9/credential-helper.toml";
 const SYSTEMD_CREDENTIAL: &str = "beta9-credential-key";
 const DEFAULT_WORKSPACE: &str = "default";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_MAX_ENTRIES: u64 = 1024;
+const DEFAULT_MAX_BYTES: u64 = 8 << 20;
 const STORE_KINDS: &str = "\"file\"";
 
 #[cfg(test)]

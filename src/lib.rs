@@ -36,6 +36,7 @@ pub mod private;
 pub mod protocol;
 pub mod registry;
 pub mod resolver;
+pub mod runtime;
 pub mod seal;
 pub mod store;
 

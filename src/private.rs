@@ -31,6 +31,8 @@ pub enum Readers {
     Owner,
     /// The group too: systemd gives a service its credentials with an access list, which shows as group bits.
     Group,
+    /// Everybody, and it may be anybody's file: whoever named it (a mounted Kubernetes secret) answers for its readers.
+    Anybody,
 }
 
 /// Makes a directory and what is missing above it, 0700 each, and checks it.
@@ -71,8 +73,14 @@ pub fn read(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizin
         Err(error) => return Err(unreadable(path, &error)),
     };
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-    check_owner(path, metadata.uid())?;
-    let forbidden = if readers == Readers::Group { 0o027 } else { 0o077 };
+    if readers != Readers::Anybody {
+        check_owner(path, metadata.uid())?;
+    }
+    let forbidden = match readers {
+        Readers::Owner => 0o077,
+        Readers::Group => 0o027,
+        Readers::Anybody => 0o002,
+    };
     if metadata.mode() & forbidden != 0 {
         let cause = format!("is open to others (mode {:04o})", metadata.mode() & 0o7777);
         return Err(fault(path, cause, &format!("chmod 600 {}", path.display())));

@@ -47,7 +47,13 @@ impl Registry {
     /// Whether tokens are minted for it.
     #[must_use]
     pub fn is_cloud(&self) -> bool {
-        self.backends.iter().any(Backend::is_cloud)
+        self.cloud().is_some()
+    }
+
+    /// The backend that mints tokens for it.
+    #[must_use]
+    pub fn cloud(&self) -> Option<&'static Backend> {
+        self.backends.iter().find(|backend| backend.is_cloud())
     }
 }
 

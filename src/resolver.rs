@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::backend::Backend;
-use crate::config::{Config, Rule, StoreKind};
+use std::time::Instant;
+
+use crate::backend::{Backend, Login};
+use crate::config::{CloudSettings, Config, Rule, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme, ServerUrl};
@@ -14,6 +16,7 @@ use crate::store::{FileStore, Found, Listed, RequestStore, Secret, Store, Userna
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
     config: Config,
+    started: Instant,
     request: Option<Store>,
     workspace: Store,
 }
@@ -44,7 +47,7 @@ impl Resolver {
                 Store::File(FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone()))
             }
         };
-        Ok(Self { config, request, workspace })
+        Ok(Self { config, started: Instant::now(), request, workspace })
     }
 
     /// The user name and password for a server URL.
@@ -63,18 +66,36 @@ impl Resolver {
             return Err(Error::NotFound);
         }
         match self.find(&route)? {
-            Some((_, found)) => choose(route.row, route.real, found.keys)?.login(),
-            None if route.ambient => {
-                Err(Problem::new("ambient identity", "this version cannot use the node's identity yet")
-                    .fix("set ambient = false, or store a credential for this registry")
-                    .failed())
+            Some((_, found)) => {
+                let choice = choose(route.row, route.real, found.keys)?;
+                self.login(&choice.backend, &route, Some(&choice.keys))
             }
+            None if route.ambient => self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, None),
             None => Err(Error::NotFound),
         }
     }
 
+    fn login(&self, backend: &Backend, route: &Route, keys: Option<&Keys>) -> Result<Credential, Error> {
+        let none = CloudSettings::default();
+        let login = Login {
+            host: route.real,
+            keys,
+            ambient: route.ambient,
+            settings: route.rule.map_or(&none, |rule| &rule.cloud),
+            node: &self.config.node,
+            deadline: self.started + self.config.timeout,
+        };
+        backend.login(&login).map(|minted| minted.credential)
+    }
+
     /// Keeps a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
+        if let ServerUrl::Registry { host, scheme, path } = url
+            && self.route(host, *scheme, path).is_none()
+        {
+            let cause = "a cloud registry's credential never goes over plain HTTP";
+            return Err(Problem::new("store", cause).fix("use https://").failed().about(host.as_str()));
+        }
         let (username, password) = credential.into_parts();
         let keys = Keys::user_password(username.clone(), password);
         // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.

@@ -3,10 +3,9 @@
 //! Where a vendor wants one fixed user name beside a token (`$oauthtoken`, `iamapikey`, `nologin`, …), the table in
 //! `registry.rs` has it, with the vendor's page.
 
-use super::Fit;
+use super::{Fit, Login, Minted};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
-use crate::host::Host;
 use crate::keys::Keys;
 
 /// Where the user name comes from.
@@ -44,21 +43,20 @@ pub(super) fn fit(user: User, secret: &'static str, keys: &Keys) -> Fit {
     }
 }
 
-pub(super) fn login(user: User, secret: &'static str, host: &Host, keys: &Keys) -> Result<Credential, Error> {
+pub(super) fn login(user: User, secret: &'static str, login: &Login) -> Result<Minted, Error> {
     let failed = |cause: &dyn std::fmt::Display| {
-        Problem::new("its secret", cause)
-            .fix("correct the secret, or store it anew with docker login")
-            .failed()
-            .about(host.as_str())
+        Problem::new("its secret", cause).fix("correct the secret, or store it anew with docker login").failed()
     };
-    let (Some(username), Some(password)) = (user.name(keys, secret), keys.get(secret)) else {
-        return Err(failed(&format_args!("it lacks {secret}")));
-    };
-    Credential::new(username.to_owned(), password.clone()).map_err(|error| failed(&error))
+    let pair = login.keys.and_then(|keys| Some((user.name(keys, secret)?, keys.get(secret)?)));
+    let (username, password) = pair.ok_or_else(|| failed(&format_args!("it lacks {secret}")))?;
+    let credential = Credential::new(username.to_owned(), password.clone()).map_err(|error| failed(&error))?;
+    Ok(Minted { credential, expires: None })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Backend;
+    use super::super::tests::test_login;
     use super::*;
 
     fn keys(pairs: &[(&str, &str)]) -> Keys {
@@ -71,21 +69,23 @@ mod tests {
 
     #[test]
     fn the_user_name_is_a_key_a_fixed_word_or_the_token_itself() {
-        let host = Host::parse(b"registry.example.com").unwrap();
         let keys = keys(&[("NAME", "n"), ("TOKEN", "t")]);
         for (user, expected) in
             [(User::Key("NAME"), "n"), (User::Literal("$oauthtoken"), "$oauthtoken"), (User::Secret, "t")]
         {
-            let credential = login(user, "TOKEN", &host, &keys).unwrap();
+            let credential = Backend::Fixed { user, secret: "TOKEN" }
+                .login(&test_login("registry.example.com", &keys))
+                .unwrap()
+                .credential;
             assert_eq!((credential.username(), credential.secret().expose()), (expected, "t"));
         }
     }
 
     #[test]
     fn a_secret_that_no_header_can_carry_is_refused_by_name() {
-        let host = Host::parse(b"registry.example.com").unwrap();
-        let error =
-            login(User::Key("USERNAME"), "PASSWORD", &host, &keys(&[("USERNAME", "u"), ("PASSWORD", "hunter2\n")]));
+        let keys = keys(&[("USERNAME", "u"), ("PASSWORD", "hunter2\n")]);
+        let backend = Backend::Fixed { user: User::Key("USERNAME"), secret: "PASSWORD" };
+        let error = backend.login(&test_login("registry.example.com", &keys));
         let text = error.unwrap_err().to_string();
         assert_eq!(
             text,

@@ -62,6 +62,12 @@ impl Env {
         home.or_else(self.account_home).filter(|home| home.is_absolute())
     }
 
+    /// The session's private directory, `XDG_RUNTIME_DIR`.
+    #[must_use]
+    pub fn session_dir(&self) -> Option<PathBuf> {
+        (self.lookup)("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
     /// A directory of the XDG base directory specification: its variable if that is absolute, else below the home
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
     #[must_use]

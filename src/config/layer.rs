@@ -17,7 +17,39 @@ pub(super) struct Layer {
     pub(super) store: Option<StoreKind>,
     pub(super) file_path: Option<PathBuf>,
     pub(super) file_key: Option<PathBuf>,
+    pub(super) cache: CacheLayer,
     pub(super) rules: Vec<Rule>,
+}
+
+/// `[cache]`.
+#[derive(Debug, Default)]
+pub(super) struct CacheLayer {
+    pub(super) enabled: Option<bool>,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) max_entries: Option<u64>,
+    pub(super) max_bytes: Option<u64>,
+}
+
+impl CacheLayer {
+    fn from_section(mut section: Section) -> Result<Self, Error> {
+        let layer = Self {
+            enabled: section.flag("enabled")?,
+            dir: section.path("dir")?,
+            max_entries: section.number("max_entries")?,
+            max_bytes: section.number("max_bytes")?,
+        };
+        section.finish()?;
+        Ok(layer)
+    }
+
+    fn under(self, over: Self) -> Self {
+        Self {
+            enabled: over.enabled.or(self.enabled),
+            dir: over.dir.or(self.dir),
+            max_entries: over.max_entries.or(self.max_entries),
+            max_bytes: over.max_bytes.or(self.max_bytes),
+        }
+    }
 }
 
 impl Layer {
@@ -57,6 +89,7 @@ impl Layer {
         layer.file_key = file.path("key_file")?;
         file.finish()?;
         store.finish()?;
+        layer.cache = CacheLayer::from_section(top.section("cache")?)?;
         layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
         top.finish()?;
         Ok(layer)
@@ -71,6 +104,11 @@ impl Layer {
             store: parsed(env, "BETA9_STORE", &format!("one of {STORE_KINDS}"), StoreKind::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,
             file_key: env.path("BETA9_STORE_KEY_FILE")?,
+            cache: CacheLayer {
+                enabled: parsed(env, "BETA9_CACHE", "on or off", parse_flag)?,
+                dir: env.path("BETA9_CACHE_DIR")?,
+                ..CacheLayer::default()
+            },
             rules: Vec::new(),
         })
     }
@@ -91,6 +129,7 @@ impl Layer {
             store: over.store.or(self.store),
             file_path: over.file_path.or(self.file_path),
             file_key: over.file_key.or(self.file_key),
+            cache: self.cache.under(over.cache),
             rules,
         }
     }

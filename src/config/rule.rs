@@ -17,6 +17,23 @@ pub struct Rule {
     pub ambient: Option<bool>,
     /// The real registry that a mirror or CNAME stands for.
     pub alias_of: Option<Host>,
+    /// How the cloud's own service is to be asked.
+    pub cloud: CloudSettings,
+}
+
+/// The operator's word on how a cloud is asked; a secret has no say in any of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloudSettings {
+    /// AWS: the role that the node's identity assumes.
+    pub role_arn: Option<String>,
+    /// AWS: the external id that goes with the role.
+    pub external_id: Option<String>,
+    /// AWS: the profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// AWS: the region, where the host does not say it.
+    pub region: Option<String>,
+    /// AWS: the API endpoint, such as a VPC endpoint.
+    pub endpoint_url: Option<String>,
 }
 
 impl Rule {
@@ -33,6 +50,13 @@ impl Rule {
             secret: section.text("secret")?,
             ambient: section.flag("ambient")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
+            cloud: CloudSettings {
+                role_arn: section.text("role_arn")?,
+                external_id: section.text("external_id")?,
+                profile: section.text("profile")?,
+                region: section.text("region")?,
+                endpoint_url: section.parsed("endpoint_url", "an http:// or https:// URL", is_url)?,
+            },
         };
         section.finish()?;
         Ok(rule)
@@ -43,5 +67,16 @@ impl Rule {
         self.secret = over.secret.or(self.secret.take());
         self.ambient = over.ambient.or(self.ambient);
         self.alias_of = over.alias_of.or(self.alias_of.take());
+        let (over, cloud) = (over.cloud, &mut self.cloud);
+        cloud.role_arn = over.role_arn.or(cloud.role_arn.take());
+        cloud.external_id = over.external_id.or(cloud.external_id.take());
+        cloud.profile = over.profile.or(cloud.profile.take());
+        cloud.region = over.region.or(cloud.region.take());
+        cloud.endpoint_url = over.endpoint_url.or(cloud.endpoint_url.take());
     }
+}
+
+fn is_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    (!rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
 }

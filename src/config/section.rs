@@ -29,6 +29,10 @@ impl<'a> Section<'a> {
         self.take(key, "true or false", |value| value.as_bool())
     }
 
+    pub(super) fn number(&mut self, key: &'static str) -> Result<Option<u64>, Error> {
+        self.take(key, "a whole number", |value| value.as_integer().and_then(|number| number.try_into().ok()))
+    }
+
     pub(super) fn path(&mut self, key: &'static str) -> Result<Option<PathBuf>, Error> {
         let absolute = |value| if let Value::String(text) = value { Some(PathBuf::from(text)) } else { None };
         self.take(key, "an absolute path", |value| absolute(value).filter(|path| path.is_absolute()))

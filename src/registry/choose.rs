@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::backend::{Backend, Fit};
-use crate::credential::{Credential, Redacted};
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Keys, KeysError};
@@ -12,16 +12,11 @@ use crate::keys::{Keys, KeysError};
 pub struct Choice {
     /// The backend.
     pub backend: Backend,
-    host: Host,
-    keys: Keys,
+    /// The keys.
+    pub keys: Keys,
 }
 
 impl Choice {
-    /// Logs in.
-    pub fn login(&self) -> Result<Credential, Error> {
-        self.backend.login(&self.host, &self.keys)
-    }
-
     /// The user name that will be answered.
     #[must_use]
     pub fn username(&self) -> &str {
@@ -40,7 +35,7 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
     let mut half = None;
     for backend in row.backends() {
         match backend.fit(&keys) {
-            Fit::Complete => return Ok(Choice { backend: *backend, host: host.clone(), keys }),
+            Fit::Complete => return Ok(Choice { backend: *backend, keys }),
             Fit::Half(error) => _ = half.get_or_insert(error),
             Fit::Absent => {}
         }
@@ -78,6 +73,7 @@ fn foreign(row: &Registry, keys: &Keys) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::tests::test_login;
 
     fn login(host: &str, pairs: &[(&str, &str)]) -> Result<(String, String), String> {
         let host = Host::parse(host.as_bytes()).unwrap();
@@ -86,7 +82,8 @@ mod tests {
             keys.insert(name, (*value).into()).unwrap();
         }
         choose(Registry::of(&host), &host, keys)
-            .and_then(|choice| choice.login())
+            .and_then(|choice| choice.backend.login(&test_login(host.as_str(), &choice.keys)))
+            .map(|minted| minted.credential)
             .map(|credential| (credential.username().to_owned(), credential.secret().expose().to_owned()))
             .map_err(|error| error.to_string())
     }

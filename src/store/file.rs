@@ -40,8 +40,9 @@ impl FileStore {
 
     pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
         let Some(blob) = self.blob(host.as_str())? else { return Ok(None) };
-        // The associated data has bound the file to this host already; what is inside must say the same.
-        Ok((blob.registry.as_ref() == Some(host)).then_some(Found { keys: blob.keys, keep: Keep::Disk }))
+        // The associated data binds the file to this host, which is enough for a blob that names none.
+        let ours = blob.registry.is_none_or(|registry| registry == *host);
+        Ok(ours.then_some(Found { keys: blob.keys, keep: Keep::Disk }))
     }
 
     pub(super) fn item(&self, item: &str) -> Result<Option<Credential>, Error> {

@@ -52,12 +52,11 @@ impl RequestStore {
         }
         let Some(path) = &self.0.file else { return Ok(None) };
         let problem = |cause: String, fix: String| Problem::new(FILE_VARIABLE, cause).fix(fix).failed();
-        // Mounted secrets are often readable by a group; whoever named the file answers for its other readers.
-        let bytes = private::read(path, Readers::Group, MAX_BLOB)
+        let bytes = private::read(path, Readers::Anybody, MAX_BLOB)
             .map_err(|fault| problem(fault.cause, fault.fix))?
             .ok_or_else(|| {
-                problem(format!("there is no file {}", path.display()), "mount it, or unset the variable".to_owned())
-            })?;
+            problem(format!("there is no file {}", path.display()), "mount it, or unset the variable".to_owned())
+        })?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| problem("the file is not UTF-8".to_owned(), "correct the file".to_owned()))?;
         Ok(Some((FILE_VARIABLE, text.to_owned().into())))

@@ -1,0 +1,1 @@
+"""What the world promises, each claim tried with the providers' own clients."""

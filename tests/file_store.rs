@@ -1,0 +1,293 @@
+//! What is particular to the embedded store: its files, its key, and whom it trusts.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{Answer, BINARY, Node, store_request};
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn nothing_on_disk_is_in_clear_but_the_server_url_and_nothing_is_for_others() {
+    let node = Node::new();
+    node.store("ghcr.io", "hunter-user", "hunter-secret");
+    let bytes = fs::read(node.sealed_file()).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.starts_with("beta9-credential 1\nghcr.io\n"));
+    assert!(!text.contains("hunter"));
+    assert_eq!((mode(&node.sealed_file()), mode(&node.key_file())), (0o600, 0o600));
+    assert_eq!((mode(&node.store_dir()), mode(node.sealed_file().parent().unwrap())), (0o700, 0o700));
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_with_the_remedy_and_nothing_is_written() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let sealed = fs::read(node.sealed_file()).unwrap();
+    for bits in [0o640, 0o604, 0o660] {
+        chmod(&node.key_file(), bits);
+        let key = node.key_file();
+        let expected =
+            format!("ghcr.io: file store: {0} is open to others (mode {bits:04o}); chmod 600 {0}", key.display());
+        assert_eq!(node.get("ghcr.io").failure(), expected);
+        assert_eq!(node.store("ghcr.io", "u", "new").failure(), expected);
+        assert_eq!(fs::read(node.sealed_file()).unwrap(), sealed);
+    }
+    chmod(&node.key_file(), 0o600);
+    assert_eq!(node.pair("ghcr.io").1, "s");
+}
+
+#[test]
+fn a_directory_that_others_can_write_is_refused_with_the_remedy() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    for dir in [node.store_dir(), node.sealed_file().parent().unwrap().to_owned()] {
+        for bits in [0o770, 0o707, 0o777] {
+            chmod(&dir, bits);
+            let expected = format!(
+                "ghcr.io: file store: {0} can be written by others (mode {bits:04o}); chmod 700 {0}",
+                dir.display()
+            );
+            assert_eq!(node.get("ghcr.io").failure(), expected);
+            assert_eq!(node.store("ghcr.io", "u", "new").failure(), expected);
+        }
+        chmod(&dir, 0o700);
+    }
+    assert_eq!(node.pair("ghcr.io").1, "s");
+}
+
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    // Only root can give files away; without root the check of the owner is shown by the unit tests' own files.
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    for path in [node.key_file(), node.store_dir()] {
+        if chown(&path, Some(65534), None).is_err() {
+            return;
+        }
+        let answer = node.get("ghcr.io");
+        assert!(answer.failure().contains("belongs to uid 65534, and this is uid 0; chown 0 "), "{answer:?}");
+        chown(&path, Some(0), None).unwrap();
+    }
+    assert_eq!(node.pair("ghcr.io").1, "s");
+}
+
+#[test]
+fn a_file_that_is_moved_copied_or_damaged_does_not_open_but_can_be_erased() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "hunter2");
+    let ghcr = node.sealed_file();
+    let good = fs::read(&ghcr).unwrap();
+    node.store("quay.io", "q", "s");
+    let quay = node.sealed_files().into_iter().find(|path| *path != ghcr).unwrap();
+    fs::copy(&ghcr, &quay).unwrap();
+    assert!(
+        node.get("quay.io")
+            .failure()
+            .starts_with("quay.io: file store: its entry does not open: it is another registry's")
+    );
+    // Renamed inside as well: the associated data tells.
+    let forged = [b"beta9-credential 1\nquay.io\n", &good[b"beta9-credential 1\nghcr.io\n".len()..]].concat();
+    fs::write(&quay, forged).unwrap();
+    assert!(node.get("quay.io").failure().contains("it was sealed with another key, or is damaged"));
+    for length in 0..good.len() {
+        fs::write(&ghcr, &good[..length]).unwrap();
+        assert!(node.get("ghcr.io").failure().contains("ghcr.io: file store: its entry does not open"), "{length}");
+    }
+    fs::write(&ghcr, &good[..30]).unwrap();
+    let list = node.run(&["list"], "");
+    assert_eq!((list.status, list.out.as_str()), (0, "{}\n"));
+    assert!(list.err.contains("left out of the list: ") && !list.err.contains("hunter2"));
+    assert_eq!(node.erase("ghcr.io"), Answer::silence());
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+}
+
+#[test]
+fn a_workspace_does_not_see_anothers_secrets_even_when_its_files_are_copied() {
+    let a = Node::new().with("BETA9_WORKSPACE_ID", "a");
+    a.store("ghcr.io", "u", "of a");
+    let file_of_a = a.sealed_file();
+    let b = a.with("BETA9_WORKSPACE_ID", "b");
+    assert_eq!(b.get("ghcr.io"), Answer::not_found());
+    assert_eq!(b.list(), "{}\n");
+    b.store("ghcr.io", "u", "of b");
+    let file_of_b = b.sealed_files().into_iter().find(|path| *path != file_of_a).unwrap();
+    fs::copy(&file_of_a, &file_of_b).unwrap();
+    assert!(b.get("ghcr.io").failure().contains("it was sealed with another key, or is damaged"));
+    let a = b.with("BETA9_WORKSPACE_ID", "a");
+    assert_eq!(a.pair("ghcr.io").1, "of a");
+}
+
+#[test]
+fn a_lost_key_is_an_error_and_no_new_one_is_made_over_what_it_sealed() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let key = fs::read(node.key_file()).unwrap();
+    fs::remove_file(node.key_file()).unwrap();
+    assert!(node.get("ghcr.io").failure().contains("is gone, and nothing opens without it; restore it"));
+    assert!(node.store("quay.io", "u", "s").failure().contains("is gone, and nothing opens without it; restore it"));
+    assert!(!node.key_file().exists());
+    fs::write(node.key_file(), b"short").unwrap();
+    chmod(&node.key_file(), 0o600);
+    assert!(node.get("ghcr.io").failure().contains("is unusable: "));
+    fs::write(node.key_file(), key).unwrap();
+    assert_eq!(node.pair("ghcr.io").1, "s");
+}
+
+#[test]
+fn systemds_credential_is_the_key_where_there_is_one() {
+    let node = Node::new();
+    let credentials = node.home().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    let key = credentials.join("beta9-credential-key");
+    fs::write(&key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
+    // systemd's access list shows as group bits.
+    chmod(&key, 0o440);
+    let node = node.with("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
+    assert_eq!(node.store("ghcr.io", "u", "s"), Answer::silence());
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    assert!(!node.key_file().exists());
+    chmod(&key, 0o444);
+    assert!(node.get("ghcr.io").failure().contains("is open to others (mode 0444)"));
+}
+
+#[test]
+fn it_works_without_home_and_says_what_is_missing_where_nothing_can_be_kept() {
+    let node = Node::new();
+    let elsewhere = node.home().join("store");
+    let node = node.without("HOME").with("BETA9_STORE_PATH", elsewhere.to_str().unwrap());
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    assert_eq!(node.store("ghcr.io", "u", "s"), Answer::silence());
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    // Nobody, root included, can make a directory in these.
+    for home in ["/sys", "/proc", "/dev/null"] {
+        let node = Node::new().with("HOME", home);
+        assert_eq!(node.get("ghcr.io"), Answer::not_found(), "{home}");
+        assert_eq!(node.list(), "{}\n");
+        assert_eq!(node.erase("ghcr.io"), Answer::silence());
+        let answer = node.store("ghcr.io", "u", "s");
+        let line = answer.failure();
+        assert!(
+            line.starts_with(&format!("ghcr.io: file store: {home}/.local/share/beta9/credentials cannot be made (")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_read_only_home_still_answers_what_is_in_it() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let root = fs::metadata(node.home()).unwrap().uid() == 0;
+    // Root writes everywhere, so root gives everything to nobody and asks as nobody.
+    let binary = node.home().join("helper");
+    fs::copy(BINARY, &binary).unwrap();
+    let mut everything = vec![node.home().to_owned()];
+    while let Some(path) = everything.pop() {
+        if path.is_dir() {
+            everything.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            chmod(&path, 0o500);
+        }
+        if root {
+            chown(&path, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    let run = |verb: &str, input: &str| {
+        let mut command = std::process::Command::new(&binary);
+        command.arg(verb).env_clear().env("HOME", node.home());
+        command
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        if root {
+            command.uid(65534).gid(65534);
+        }
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+        Answer::of(child)
+    };
+    let answer = run("get", "ghcr.io");
+    let stored = run("store", &store_request("ghcr.io", "u", "new"));
+    let listed = run("list", "");
+    let everything = [node.home().to_owned(), node.store_dir(), node.sealed_file().parent().unwrap().to_owned()];
+    for dir in everything.iter().chain(&[
+        node.home().join(".local"),
+        node.home().join(".local/share"),
+        node.home().join(".local/share/beta9"),
+    ]) {
+        chmod(dir, 0o700);
+    }
+    assert_eq!(answer.out, "{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}\n");
+    assert_eq!(listed.out, "{\"ghcr.io\":\"u\"}\n");
+    assert!(stored.failure().contains("cannot be written (Permission denied"), "{stored:?}");
+}
+
+#[test]
+fn killing_a_writer_at_any_instant_leaves_the_old_credential_or_the_new_one() {
+    let node = Node::new();
+    let secret = |round: u64| format!("{round:06}").repeat(500);
+    node.store("ghcr.io", "u0", &secret(0));
+    // The kills are spread over twice the time that a whole `store` takes on this machine.
+    let started = Instant::now();
+    (0..10).for_each(|_| assert_eq!(node.store("ghcr.io", "u0", &secret(0)), Answer::silence()));
+    let span = started.elapsed() / 5;
+    let (mut old, mut killed) = (0, 0);
+    for round in 1..=300u64 {
+        let mut writer =
+            node.start(&["store"], store_request("ghcr.io", &format!("u{round}"), &secret(round)).as_bytes());
+        std::thread::sleep(span * u32::try_from(round * 7 % 100).unwrap() / 100);
+        _ = writer.kill();
+        killed += u32::from(writer.wait().unwrap().code().is_none());
+        let (username, password) = node.pair("ghcr.io");
+        let seen: u64 = username[1..].parse().unwrap();
+        assert!(seen == old || seen == round, "round {round}: {username}");
+        assert_eq!(password, secret(seen));
+        old = seen;
+    }
+    assert!(
+        killed > 0 && old > 0,
+        "the kills came too late or too early to show anything: {killed} killed, {old} last"
+    );
+    assert_eq!(node.sealed_files().len(), 1);
+}
+
+#[test]
+fn killing_the_first_writer_never_leaves_half_a_key() {
+    for round in 0..100 {
+        let node = Node::new();
+        let mut writer = node.start(&["store"], store_request("ghcr.io", "u", "s").as_bytes());
+        std::thread::sleep(Duration::from_micros(round * 30));
+        _ = writer.kill();
+        writer.wait().unwrap();
+        let answer = node.get("ghcr.io");
+        assert!(answer == Answer::not_found() || answer.status == 0, "{answer:?}");
+        assert_eq!(node.store("ghcr.io", "u", "s2"), Answer::silence());
+        assert_eq!(node.pair("ghcr.io").1, "s2");
+    }
+}
+
+#[test]
+fn list_opens_no_secret() {
+    // With every sealed secret damaged and every sealed user name whole, `list` has nothing to complain of.
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let file = node.sealed_file();
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert!(node.get("ghcr.io").failure().contains("does not open"));
+    assert_eq!(node.list(), "{\"ghcr.io\":\"u\"}\n");
+}
