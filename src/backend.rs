@@ -5,7 +5,7 @@ mod azure;
 mod fixed;
 mod gcp;
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{CloudSettings, Node};
 use crate::credential::{Credential, Redacted};
@@ -96,6 +96,13 @@ impl Backend {
         .map_err(|error| error.about(login.host.as_str()))
     }
 
+    /// How long a token may be kept at most, whatever its own end is.
+    #[must_use]
+    pub fn longest_life(&self) -> Option<Duration> {
+        // ECR's tokens live for 12 hours from when they are issued, which need not be when they are asked for.
+        matches!(self, Self::Aws).then_some(Duration::from_hours(11))
+    }
+
     /// What a minted token's place in the cache depends on besides workspace, host and backend; `None` where nothing
     /// may be cached.
     #[must_use]
@@ -178,8 +185,6 @@ pub const GCP_KEYS: [&str; 3] = ["GCP_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENT
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// A login with a secret's keys, as the resolver makes it.

@@ -47,6 +47,13 @@ impl Problem {
         self
     }
 
+    /// The part, the cause with what lies below it, and the fix.
+    #[must_use]
+    pub fn words(&self) -> (String, String, String) {
+        let below = self.source.as_ref().map_or(String::new(), |source| format!(": {source}"));
+        (self.part.clone(), format!("{}{below}", self.cause), self.fix.clone())
+    }
+
     /// It stops everything.
     #[must_use]
     pub fn failed(self) -> Error {

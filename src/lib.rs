@@ -3,7 +3,7 @@
 //! # The one straight line
 //!
 //! standard input → [`protocol::docker`] → [`host::ServerUrl`] → [`resolver::Resolver`] → the first [`store::Store`]
-//! that has the host → [`keys::Keys`] → the table in [`registry`]: which [`backend::Backend`] → its login →
+//! that has the host → [`keys::Keys`] → the table in [`registry`]: which [`backend::Backend`] → [`cache::Cache`] → its login →
 //! [`credential::Credential`] → standard output.
 //!
 //! # The map
@@ -16,15 +16,17 @@
 //! | [`registry`] | THE TABLE: hosts to backends; which backend a secret's keys are for |
 //! | [`backend`] | keys to user name and password |
 //! | [`store`] | where secrets are: the request, the embedded store |
+//! | [`cache`] | minted tokens, sealed, one mint at a time on the whole node |
 //! | [`resolver`] | get, store, erase, list |
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire |
 //! | [`cli`] | the operator's commands, one file each |
-//! | [`seal`], [`private`], [`json`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |
 //!
-//! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store}, registry → backend.
+//! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
 pub mod backend;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod credential;
@@ -32,6 +34,7 @@ pub mod error;
 pub mod host;
 pub mod json;
 pub mod keys;
+pub mod lock;
 pub mod private;
 pub mod protocol;
 pub mod registry;

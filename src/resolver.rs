@@ -1,22 +1,25 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use std::time::Instant;
 
 use crate::backend::{Backend, Login};
-use crate::config::{CloudSettings, Config, Rule, StoreKind};
+use crate::cache::{Cache, TokenId};
+use crate::config::{CacheConfig, CloudSettings, Config, Rule, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::registry::{Registry, choose, detect};
-use crate::store::{FileStore, Found, Listed, RequestStore, Secret, Store, Username};
+use crate::store::{FileStore, Found, Keep, Listed, RequestStore, Secret, Store, Username};
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
     config: Config,
     started: Instant,
+    warnings: RefCell<Vec<String>>,
     request: Option<Store>,
     workspace: Store,
 }
@@ -47,7 +50,7 @@ impl Resolver {
                 Store::File(FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone()))
             }
         };
-        Ok(Self { config, started: Instant::now(), request, workspace })
+        Ok(Self { config, started: Instant::now(), warnings: RefCell::default(), request, workspace })
     }
 
     /// The user name and password for a server URL.
@@ -68,14 +71,14 @@ impl Resolver {
         match self.find(&route)? {
             Some((_, found)) => {
                 let choice = choose(route.row, route.real, found.keys)?;
-                self.login(&choice.backend, &route, Some(&choice.keys))
+                self.login(&choice.backend, &route, Some(&choice.keys), found.keep)
             }
-            None if route.ambient => self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, None),
+            None if route.ambient => self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, None, Keep::Disk),
             None => Err(Error::NotFound),
         }
     }
 
-    fn login(&self, backend: &Backend, route: &Route, keys: Option<&Keys>) -> Result<Credential, Error> {
+    fn login(&self, backend: &Backend, route: &Route, keys: Option<&Keys>, keep: Keep) -> Result<Credential, Error> {
         let none = CloudSettings::default();
         let login = Login {
             host: route.real,
@@ -85,7 +88,37 @@ impl Resolver {
             node: &self.config.node,
             deadline: self.started + self.config.timeout,
         };
-        backend.login(&login).map(|minted| minted.credential)
+        let scope = backend.scope(&login).filter(|_| keep == Keep::Disk);
+        let warn = |warning| self.warnings.borrow_mut().push(warning);
+        let cached =
+            scope.and_then(|scope| Some((scope, Cache::open(&self.config.cache, &self.config.file_key, &warn)?)));
+        let Some((scope, cache)) = cached else { return backend.login(&login).map(|minted| minted.credential) };
+        let (workspace, host, real) = (self.config.workspace.as_str(), route.host.as_str(), route.real.as_str());
+        let id = TokenId { workspace, host, real, backend: backend.name(), scope: &scope };
+        cache.get_or_mint(&id, backend.longest_life(), login.deadline, |deadline| {
+            backend.login(&Login { deadline, ..login })
+        })
+    }
+
+    /// What went wrong on the way to an answer without hindering it.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.take()
+    }
+
+    /// Tokens that were minted from a host's old credential are of no use any more.
+    fn forget_tokens(&self, url: &ServerUrl) {
+        let Some(host) = url.host() else { return };
+        let warn = |warning| self.warnings.borrow_mut().push(warning);
+        // Also with the cache off: it may have been on before.
+        let existing = CacheConfig {
+            enabled: true,
+            dirs: self.config.cache.dirs.iter().filter(|dir| dir.exists()).cloned().collect(),
+            ..self.config.cache.clone()
+        };
+        if let Some(cache) = Cache::open(&existing, &self.config.file_key, &warn) {
+            cache.forget(&self.config.workspace, host.as_str());
+        }
     }
 
     /// Keeps a credential for a server URL.
@@ -101,12 +134,16 @@ impl Resolver {
         // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
         let (registry, kind) =
             url.host().map_or(("", CredentialType::Token), |host| (host.as_str(), detect(host, &keys)));
-        self.workspace.store(url, &Secret { username, blob: Blob::marshal(registry, kind, &keys) })
+        self.workspace.store(url, &Secret { username, blob: Blob::marshal(registry, kind, &keys) })?;
+        self.forget_tokens(url);
+        Ok(())
     }
 
     /// Forgets the credential for a server URL; it is no error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
-        self.workspace.erase(url)
+        self.workspace.erase(url)?;
+        self.forget_tokens(url);
+        Ok(())
     }
 
     /// Every server URL that has a credential; the request's own come first and hide a stored one.

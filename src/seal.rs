@@ -4,12 +4,20 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+mod key_file;
+
+pub use key_file::KeyFile;
+
 /// A 256-bit sealing key.
-pub struct SealKey(LessSafeKey);
+pub struct SealKey {
+    aead: LessSafeKey,
+    fingerprint: hmac::Key,
+}
 
 /// It did not open: another key, other associated data, or damage; nobody can tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +41,10 @@ impl SealKey {
     /// A key of exactly 32 bytes.
     pub fn new(bytes: &[u8]) -> Result<Self, SealError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| SealError("the key is not 32 bytes long"))?;
-        Ok(Self(LessSafeKey::new(key)))
+        // A key of its own for fingerprints, so that no key is used with two algorithms.
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"beta9 fingerprint 1");
+        let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Ok(Self { aead: LessSafeKey::new(key), fingerprint })
     }
 
     /// A key written as standard base64 of 32 bytes.
@@ -60,7 +71,7 @@ impl SealKey {
         out.extend_from_slice(plaintext);
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
-            .0
+            .aead
             .seal_in_place_separate_tag(nonce, Aad::from(associated), &mut out[NONCE_LEN..])
             .map_err(|_| SealError("the text is too long to seal"))?;
         out.extend_from_slice(tag.as_ref());
@@ -73,12 +84,24 @@ impl SealKey {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError("it is too short to be sealed"))?;
         let mut text = Zeroizing::new(rest.to_vec());
         let length = self
-            .0
+            .aead
             .open_in_place(nonce, Aad::from(associated), &mut text)
             .map_err(|_| SealError("it was sealed with another key, or is damaged"))?
             .len();
         text.truncate(length);
         Ok(text)
+    }
+
+    /// A name for these texts that tells nothing of them without the key: HMAC-SHA256 in hex, lengths included, so that
+    /// no two lists of texts run together to the same.
+    #[must_use]
+    pub fn fingerprint<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> String {
+        let mut context = hmac::Context::with_key(&self.fingerprint);
+        for text in texts {
+            context.update(&(text.len() as u64).to_be_bytes());
+            context.update(text.as_bytes());
+        }
+        hex(context.sign().as_ref())
     }
 
     /// Opens a workspace secret as Beta9's database holds it: standard base64, no associated data, UTF-8 text.
@@ -98,8 +121,12 @@ impl SealKey {
 /// The SHA-256 of a text in lower-case hex digits: a name for it that no other text has.
 #[must_use]
 pub fn sha256_hex(text: &str) -> String {
+    hex(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 0xf)]);
-    digest(&SHA256, text.as_bytes()).as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 #[cfg(test)]

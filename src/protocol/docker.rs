@@ -54,28 +54,48 @@ pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write)
     let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| unreadable(&error));
     let resolver = || Config::load(env).and_then(Resolver::new);
     match verb {
-        Verb::Get => get(&text?, resolver),
-        Verb::Store => store(&text?, resolver),
-        Verb::Erase => erase(&text?, resolver),
+        Verb::Get => get(&text?, resolver, err),
+        Verb::Store => store(&text?, resolver, err),
+        Verb::Erase => erase(&text?, resolver, err),
         Verb::List => list(resolver, err),
     }
 }
 
-fn get(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Result<Zeroizing<String>, Error> {
+/// A warning that cannot be written is no reason not to answer.
+fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
+    _ = writeln!(err, "docker-credential-beta9: {warning}");
+}
+
+/// Does one thing and passes on what went wrong on the way without hindering it.
+fn with_warnings<T>(resolver: &Resolver, err: &mut dyn Write, work: impl FnOnce(&Resolver) -> T) -> T {
+    let done = work(resolver);
+    resolver.warnings().iter().for_each(|warning| warn(err, warning));
+    done
+}
+
+fn get(
+    text: &[u8],
+    resolver: impl FnOnce() -> Result<Resolver, Error>,
+    err: &mut dyn Write,
+) -> Result<Zeroizing<String>, Error> {
     let asked = strip_line_end(text);
     if asked.is_empty() {
         return Err(Error::Protocol(NO_SERVER_URL));
     }
     // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
     let url = ServerUrl::parse(asked).map_err(|_| Error::NotFound)?;
-    let credential = resolver()?.get(&url)?;
+    let credential = with_warnings(&resolver()?, err, |resolver| resolver.get(&url))?;
     let mut out = ObjectWriter::with_capacity(128 + asked.len() + 2 * credential.secret().expose().len());
     out.text("ServerURL", &String::from_utf8_lossy(asked));
     out.text("Username", credential.username()).text("Secret", credential.secret().expose());
     Ok(out.finish())
 }
 
-fn store(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Result<Zeroizing<String>, Error> {
+fn store(
+    text: &[u8],
+    resolver: impl FnOnce() -> Result<Resolver, Error>,
+    err: &mut dyn Write,
+) -> Result<Zeroizing<String>, Error> {
     let request = StoreRequest::parse(text)?;
     let url = ServerUrl::parse(request.server_url.expose().as_bytes())
         .map_err(|error| Problem::new("server URL", error).fix("nothing was stored").failed())?;
@@ -83,11 +103,15 @@ fn store(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Res
         Unusable::NoUsername => Error::Protocol(NO_USERNAME),
         other => Problem::new("store", other).fix("nothing was stored").failed().about(url.label()),
     })?;
-    resolver()?.store(&url, credential)?;
+    with_warnings(&resolver()?, err, |resolver| resolver.store(&url, credential))?;
     Ok(Zeroizing::default())
 }
 
-fn erase(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Result<Zeroizing<String>, Error> {
+fn erase(
+    text: &[u8],
+    resolver: impl FnOnce() -> Result<Resolver, Error>,
+    err: &mut dyn Write,
+) -> Result<Zeroizing<String>, Error> {
     let asked = strip_line_end(text);
     if asked.is_empty() {
         return Err(Error::Protocol(NO_SERVER_URL));
@@ -97,7 +121,7 @@ fn erase(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Res
     }
     // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
     if let Ok(url) = ServerUrl::parse(asked) {
-        resolver()?.erase(&url)?;
+        with_warnings(&resolver()?, err, |resolver| resolver.erase(&url))?;
     }
     Ok(Zeroizing::default())
 }
@@ -105,8 +129,7 @@ fn erase(text: &[u8], resolver: impl FnOnce() -> Result<Resolver, Error>) -> Res
 /// It always answers, whatever its standard input was: clients send `unused`, or nothing.
 fn list(resolver: impl FnOnce() -> Result<Resolver, Error>, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let mut skipped = |error: &Error| {
-        // A warning that cannot be written is no reason not to answer.
-        _ = writeln!(err, "docker-credential-beta9: left out of the list: {error}");
+        warn(err, &format_args!("left out of the list: {error}"));
     };
     let lines = resolver()?.list(&mut skipped)?;
     let mut out = ObjectWriter::with_capacity(256);

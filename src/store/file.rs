@@ -9,9 +9,6 @@ mod entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use self::entry::Entry;
 use super::{Found, Keep, Listed, Secret, Username};
 use crate::config::KeyPlace;
@@ -20,7 +17,7 @@ use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
 use crate::private::{self, Fault, Readers};
-use crate::seal::{SealKey, sha256_hex};
+use crate::seal::{KeyFile, SealKey, sha256_hex};
 
 /// A directory of sealed files, and the key that opens them.
 #[derive(Debug)]
@@ -28,14 +25,14 @@ pub struct FileStore {
     workspace: String,
     /// `None` without a home directory: then there is nothing, and nothing can be kept.
     root: Option<PathBuf>,
-    key: KeyPlace,
+    key: KeyFile,
 }
 
 impl FileStore {
     /// The store of one workspace below `root`. Nothing is read or made yet.
     #[must_use]
     pub fn new(workspace: &str, root: Option<PathBuf>, key: KeyPlace) -> Self {
-        Self { workspace: workspace.to_owned(), root, key }
+        Self { workspace: workspace.to_owned(), root, key: KeyFile::new(key) }
     }
 
     pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
@@ -95,7 +92,7 @@ impl FileStore {
         let Some(bytes) = private::read(path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
         let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
         if key.is_none() {
-            *key = Some(self.existing_key()?);
+            *key = Some(self.key.existing().map_err(problem)?);
         }
         let Some(key) = key else { return Ok(None) };
         let username =
@@ -116,7 +113,9 @@ impl FileStore {
         if entry.server != server {
             return Err(damaged("it is another registry's"));
         }
-        let text = entry.open_secret(&self.existing_key()?, &self.workspace).map_err(|error| damaged(&error))?;
+        let text = entry
+            .open_secret(&self.key.existing().map_err(problem)?, &self.workspace)
+            .map_err(|error| damaged(&error))?;
         Blob::parse(&text).map(Some).map_err(|error| damaged(&error.to_string()))
     }
 
@@ -130,53 +129,15 @@ impl FileStore {
         private::replace(&dir, &file_name(server), &bytes).map_err(problem)
     }
 
-    /// The key; an error when it is not there, since sealed files are.
-    fn existing_key(&self) -> Result<SealKey, Error> {
-        self.read_key()?.ok_or_else(|| {
-            let (KeyPlace::File(path) | KeyPlace::Credential(path)) = &self.key else { return homeless() };
-            Problem::new(PART, format_args!("the key {} is gone, and nothing opens without it", path.display()))
-                .fix("restore it, or remove the store's directory and log in again")
-                .failed()
-        })
-    }
-
-    fn read_key(&self) -> Result<Option<SealKey>, Error> {
-        let (path, readers) = match &self.key {
-            KeyPlace::File(path) => (path, Readers::Owner),
-            KeyPlace::Credential(path) => (path, Readers::Group),
-            KeyPlace::Nowhere => return Err(homeless()),
-        };
-        let Some(bytes) = private::read(path, readers, MAX_KEY).map_err(problem)? else { return Ok(None) };
-        let key = std::str::from_utf8(&bytes)
-            .map_err(|_| "it is not base64".to_owned())
-            .and_then(|text| SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string()));
-        key.map(Some).map_err(|cause| {
-            Problem::new(PART, format_args!("the key {} is unusable: {cause}", path.display()))
-                .fix("it is one line, the base64 of 32 bytes: restore it")
-                .failed()
-        })
-    }
-
-    /// The key, made when there is none and nothing sealed yet. Of several that make one at once, the first one's counts.
+    /// The key, made when there is none and nothing is sealed yet: what is sealed would never open again.
     fn key_or_new(&self, dir: &Path) -> Result<SealKey, Error> {
-        if let Some(key) = self.read_key()? {
+        let is_sealed =
+            |file: fs::DirEntry| Path::new(&file.file_name()).extension().is_some_and(|ext| ext == EXTENSION);
+        if let Some(key) = self.key.read().map_err(problem)? {
             return Ok(key);
         }
-        let KeyPlace::File(path) = &self.key else { return self.existing_key() };
-        let sealed = fs::read_dir(dir).is_ok_and(|mut files| {
-            files.any(|file| {
-                file.is_ok_and(|file| Path::new(&file.file_name()).extension().is_some_and(|ext| ext == EXTENSION))
-            })
-        });
-        if sealed {
-            return self.existing_key();
-        }
-        let mut bytes = zeroize::Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(bytes.as_mut())
-            .map_err(|_| Problem::new(PART, "no random bytes are to be had").failed())?;
-        let text = zeroize::Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
-        private::create_new(dir, path, text.as_bytes()).map_err(problem)?;
-        self.existing_key()
+        let sealed = fs::read_dir(dir).is_ok_and(|mut files| files.any(|file| file.is_ok_and(is_sealed)));
+        if sealed { self.key.existing() } else { self.key.read_or_make(dir) }.map_err(problem)
     }
 
     fn dir(&self) -> Option<PathBuf> {
@@ -212,4 +173,3 @@ fn homeless() -> Error {
 const PART: &str = "file store";
 const EXTENSION: &str = "sealed";
 const MAX_ENTRY: u64 = 8 << 20;
-const MAX_KEY: u64 = 4096;

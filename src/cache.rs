@@ -1,0 +1,303 @@
+//! The token cache: sealed files, one per token, shared by all processes of the node's user.
+//!
+//! A token's file is named after what it depends on: workspace, host, backend, and a keyed hash of the keys or of the
+//! identity's configuration. So a rotated secret misses the old token by construction. No fault of the cache ever fails
+//! an answer: it is a warning, and the token is minted.
+
+mod bound;
+mod clock;
+mod entry;
+mod failure;
+
+use std::fs::{File, FileTimes};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::{Access, access};
+
+pub use self::clock::Moment;
+use self::clock::wall_seconds;
+use self::entry::{Entry, State};
+use self::failure::Failure;
+use crate::backend::{Minted, Scope};
+use crate::config::{CacheConfig, KeyPlace};
+use crate::credential::Credential;
+use crate::error::{Error, Problem};
+use crate::lock::Lock;
+use crate::private::{self, Fault, Readers};
+use crate::seal::{KeyFile, SealKey};
+
+/// A private directory of sealed tokens.
+pub struct Cache<'a> {
+    config: &'a CacheConfig,
+    dir: PathBuf,
+    key: SealKey,
+    warn: &'a dyn Fn(String),
+    clock: &'a dyn Fn() -> Moment,
+}
+
+/// What a token depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenId<'a> {
+    /// The workspace.
+    pub workspace: &'a str,
+    /// The registry that was asked for.
+    pub host: &'a str,
+    /// The registry that it stands for.
+    pub real: &'a str,
+    /// The backend.
+    pub backend: &'a str,
+    /// The keys, or the identity.
+    pub scope: &'a Scope,
+}
+
+impl<'a> Cache<'a> {
+    /// The first of the configured directories that can be used, made if need be; `None` where there is none.
+    pub fn open(config: &'a CacheConfig, key: &KeyPlace, warn: &'a dyn Fn(String)) -> Option<Self> {
+        if !config.enabled {
+            return None;
+        }
+        config.dirs.iter().find_map(|dir| match open_dir(dir, key) {
+            Ok(key) => Some(Self { config, dir: dir.clone(), key, warn, clock: &Moment::now }),
+            Err(fault) => {
+                warn(format!("token cache: {fault}"));
+                None
+            }
+        })
+    }
+
+    /// The same cache by another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: &'a dyn Fn() -> Moment) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The cached token, or else a minted one, which is then cached. `longest` bounds how long it is kept.
+    ///
+    /// One process mints a token at a time and the others wait for it, looking for its result; a token that is half
+    /// through its life is renewed by the one process that need not wait, while the others are served the old one.
+    pub fn get_or_mint(
+        &self,
+        id: &TokenId,
+        longest: Option<Duration>,
+        deadline: Instant,
+        mint: impl Fn(Instant) -> Result<Minted, Error>,
+    ) -> Result<Credential, Error> {
+        let slot = self.slot(id);
+        if let Some(entry) = slot.read() {
+            match entry.state((self.clock)()) {
+                State::Fresh => return Ok(slot.used(entry)),
+                State::Due => return Ok(self.renew(&slot, entry, longest, deadline, &mint)),
+                State::Over => {}
+            }
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match Lock::try_acquire(&slot.path(LOCK)) {
+                Ok(Some(_lock)) => return self.mint(&slot, longest, deadline, &mint),
+                Ok(None) => {}
+                Err(error) => {
+                    (self.warn)(format!(
+                        "token cache: the lock {} cannot be taken ({error})",
+                        slot.path(LOCK).display()
+                    ));
+                    return mint(deadline).map(|minted| minted.credential);
+                }
+            }
+            if Instant::now() + pause > deadline {
+                return Err(overdue());
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if let Some(answer) = slot.settled((self.clock)()) {
+                return answer;
+            }
+        }
+    }
+
+    /// Forgets every token of this workspace for this host. What cannot be removed is told as a warning.
+    pub fn forget(&self, workspace: &str, host: &str) {
+        let prefix = self.host_part(workspace, host);
+        let Ok(files) = std::fs::read_dir(&self.dir) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            let token_or_failure =
+                Path::new(&name).extension().is_some_and(|extension| extension == TOKEN || extension == FAILED);
+            if token_or_failure
+                && name.to_str().is_some_and(|name| name.starts_with(&prefix))
+                && let Err(error) = std::fs::remove_file(file.path())
+            {
+                (self.warn)(format!("token cache: {} cannot be removed ({error})", file.path().display()));
+            }
+        }
+    }
+
+    /// Mints under the lock, after one more look.
+    fn mint(
+        &self,
+        slot: &Slot,
+        longest: Option<Duration>,
+        deadline: Instant,
+        mint: &impl Fn(Instant) -> Result<Minted, Error>,
+    ) -> Result<Credential, Error> {
+        if let Some(answer) = slot.settled((self.clock)()) {
+            return answer;
+        }
+        // A margin, so that those who wait are still there to be told of the failure.
+        let minted = mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline));
+        match &minted {
+            Ok(minted) => self.keep(slot, minted, longest),
+            Err(error) => slot.fail(error, (self.clock)()),
+        }
+        minted.map(|minted| minted.credential)
+    }
+
+    /// The renewed token, or the old one: it is still good, so whatever hinders the renewal is no failure.
+    fn renew(
+        &self,
+        slot: &Slot,
+        old: Entry,
+        longest: Option<Duration>,
+        deadline: Instant,
+        mint: &impl Fn(Instant) -> Result<Minted, Error>,
+    ) -> Credential {
+        let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else { return slot.used(old) };
+        let now = (self.clock)();
+        if let Some(entry) = slot.read().filter(|entry| entry.state(now) == State::Fresh) {
+            return slot.used(entry);
+        }
+        if slot.failure().is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now)) {
+            return slot.used(old);
+        }
+        match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
+            Ok(minted) => {
+                self.keep(slot, &minted, longest);
+                minted.credential
+            }
+            Err(error) => {
+                slot.fail(&error, now);
+                (self.warn)(format!("the token is still good but could not be renewed: {error}"));
+                slot.used(old)
+            }
+        }
+    }
+
+    fn keep(&self, slot: &Slot, minted: &Minted, longest: Option<Duration>) {
+        let (now, Some(expires)) = ((self.clock)(), minted.expires) else { return };
+        let latest = longest.map_or(u64::MAX, |longest| now.wall + longest.as_secs());
+        let Some(entry) = Entry::new(minted.credential.clone(), now, wall_seconds(expires).min(latest)) else { return };
+        if let Err(fault) = slot.write(&entry) {
+            (self.warn)(format!("token cache: {fault}"));
+        }
+        bound::enforce(&self.dir, self.config);
+    }
+
+    fn slot(&self, id: &TokenId) -> Slot<'_> {
+        let parts =
+            [id.workspace, id.host, id.real, id.backend].into_iter().chain(id.scope.0.iter().map(String::as_str));
+        let name = format!("{}{}", self.host_part(id.workspace, id.host), &self.key.fingerprint(parts)[..32]);
+        Slot { dir: &self.dir, key: &self.key, name }
+    }
+
+    fn host_part(&self, workspace: &str, host: &str) -> String {
+        format!("{}-", &self.key.fingerprint([workspace, host])[..16])
+    }
+}
+
+/// One token's place.
+struct Slot<'a> {
+    dir: &'a Path,
+    key: &'a SealKey,
+    name: String,
+}
+
+impl Slot<'_> {
+    fn path(&self, extension: &str) -> PathBuf {
+        self.dir.join(format!("{}.{extension}", self.name))
+    }
+
+    /// The token; whatever is not one is a miss.
+    fn read(&self) -> Option<Entry> {
+        let bytes = private::read(&self.path(TOKEN), Readers::Owner, MAX_TOKEN).ok()??;
+        Entry::open(&bytes, self.key, &self.name)
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let bytes = private::read(&self.path(FAILED), Readers::Owner, MAX_TOKEN).ok()??;
+        Failure::open(&bytes, self.key, &self.name)
+    }
+
+    /// What another process has come to in the meantime: a good token, or a failure that is still shared.
+    fn settled(&self, now: Moment) -> Option<Result<Credential, Error>> {
+        if let Some(entry) = self.read().filter(|entry| entry.state(now) != State::Over) {
+            return Some(Ok(entry.credential));
+        }
+        self.failure().filter(|failure| failure.is_within(SHARED_FAILURE, now)).map(|failure| Err(failure.into_error()))
+    }
+
+    fn write(&self, entry: &Entry) -> Result<(), Fault> {
+        let Some(bytes) = entry.seal(self.key, &self.name) else { return Ok(()) };
+        private::replace(self.dir, &format!("{}.{TOKEN}", self.name), &bytes)?;
+        self.stamp(entry, SystemTime::now());
+        // A success ends the failure before it; one that stays behind is older than the token, and read after it.
+        _ = std::fs::remove_file(self.path(FAILED));
+        Ok(())
+    }
+
+    fn fail(&self, error: &Error, now: Moment) {
+        // Without it the next process asks the provider again, which is all that is lost.
+        if let Some(bytes) = Failure::of(error, now).and_then(|failure| failure.seal(self.key, &self.name)) {
+            _ = private::replace(self.dir, &format!("{}.{FAILED}", self.name), &bytes);
+        }
+    }
+
+    /// Notes the use for the order of removal, at most once a minute: a hit should write nothing.
+    fn used(&self, entry: Entry) -> Credential {
+        let now = SystemTime::now();
+        let used = std::fs::metadata(self.path(TOKEN)).and_then(|metadata| metadata.accessed());
+        if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_PRECISION)) {
+            self.stamp(&entry, now);
+        }
+        entry.credential
+    }
+
+    /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
+    fn stamp(&self, entry: &Entry, used: SystemTime) {
+        let times = FileTimes::new().set_accessed(used).set_modified(SystemTime::UNIX_EPOCH + entry.expires());
+        // Wrong times only make it leave early.
+        _ = File::open(self.path(TOKEN)).and_then(|file| file.set_times(times));
+    }
+}
+
+fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, Fault> {
+    if !private::check_dir(dir)? {
+        private::make_dir(dir)?;
+    }
+    access(dir, Access::WRITE_OK).map_err(|error| Fault {
+        cause: format!("{} cannot be written ({error})", dir.display()),
+        fix: "make it writable, or set cache.dir".to_owned(),
+    })?;
+    let place = match store_key {
+        KeyPlace::Credential(path) => KeyPlace::Credential(path.clone()),
+        _ => KeyPlace::File(dir.join("key")),
+    };
+    KeyFile::new(place).read_or_make(dir)
+}
+
+fn overdue() -> Error {
+    Problem::new("token cache", "another process is minting this token and has not come to an end")
+        .fix("try again; see whether the provider is reachable from this node")
+        .unreachable()
+}
+
+const TOKEN: &str = "token";
+const FAILED: &str = "failed";
+const LOCK: &str = "lock";
+const MAX_TOKEN: u64 = 64 << 10;
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const SHARED_FAILURE: Duration = Duration::from_secs(5);
+const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
+const WAITERS_MARGIN: Duration = Duration::from_millis(500);
+const USE_PRECISION: Duration = Duration::from_mins(1);

@@ -1,0 +1,71 @@
+//! Keeps the cache's directory small: what is expired goes first, then what was used least lately.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::{FAILED, LOCK, TOKEN};
+use crate::config::CacheConfig;
+use crate::lock::Lock;
+
+/// A token file, as its times tell: it is modified when it expires, and accessed when it was last used.
+struct Token {
+    path: PathBuf,
+    bytes: u64,
+    expires: SystemTime,
+    used: SystemTime,
+}
+
+/// Removes expired tokens, then the least lately used, until both bounds hold; and locks and failures of no token.
+///
+/// Whatever cannot be removed stays: the next mint tries again.
+pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
+    let Ok(files) = fs::read_dir(dir) else { return };
+    let now = SystemTime::now();
+    let mut tokens = Vec::new();
+    for path in files.flatten().map(|file| file.path()) {
+        match path.extension().and_then(OsStr::to_str) {
+            Some(TOKEN) => tokens.extend(token(path)),
+            Some(LOCK | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
+            _ => {}
+        }
+    }
+    let (mut live, expired): (Vec<_>, Vec<_>) = tokens.into_iter().partition(|token| token.expires > now);
+    for token in expired {
+        remove(&token.path);
+    }
+    live.sort_by_key(|token| std::cmp::Reverse(token.used));
+    let (mut count, mut bytes) = (0, 0);
+    for token in live {
+        count += 1;
+        bytes += token.bytes;
+        if count > config.max_entries || bytes > config.max_bytes {
+            remove(&token.path);
+        }
+    }
+}
+
+fn token(path: PathBuf) -> Option<Token> {
+    let metadata = fs::metadata(&path).ok()?;
+    let (expires, used) = (metadata.modified().ok()?, metadata.accessed().ok()?);
+    Some(Token { path, bytes: metadata.len(), expires, used })
+}
+
+/// A lock or failure that has no token, and is too old for anybody to be at work on one.
+fn is_orphan(path: &Path, now: SystemTime) -> bool {
+    let age = fs::metadata(path).and_then(|metadata| metadata.modified()).map(|time| now.duration_since(time));
+    matches!(age, Ok(Ok(age)) if age > ORPHAN) && !path.with_extension(TOKEN).exists()
+}
+
+/// Removes a token with its failure and its lock, unless somebody holds the lock.
+fn remove(token: &Path) {
+    let lock = token.with_extension(LOCK);
+    if let Ok(Some(_held)) = Lock::try_acquire(&lock) {
+        for path in [token, &token.with_extension(FAILED), &lock] {
+            _ = fs::remove_file(path);
+        }
+    }
+}
+
+const ORPHAN: Duration = Duration::from_hours(1);

@@ -1,0 +1,154 @@
+//! The format of one cached token, version 1, and the rule by which it is still good.
+//!
+//! ```text
+//! beta9-token 1\n                          format and version
+//! minted, boot clock, expires              three u64 of seconds, big-endian
+//! sealed: user name \n secret
+//! ```
+//!
+//! The times stand in clear and are bound, with the file's name, as associated data.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::clock::Moment;
+use crate::credential::Credential;
+use crate::seal::SealKey;
+
+/// A cached token.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) credential: Credential,
+    minted: Moment,
+    expires: u64,
+}
+
+/// Whether a token is still good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Good, and in the first half of its life.
+    Fresh,
+    /// Good, and due to be renewed by whoever can without waiting.
+    Due,
+    /// Not to be served any more, or so young that the clock must have been set back.
+    Over,
+}
+
+impl Entry {
+    /// A token minted now; `None` when its life is too short to be worth keeping.
+    pub(super) fn new(credential: Credential, now: Moment, expires: u64) -> Option<Self> {
+        (expires > now.wall + MARGIN).then_some(Self { credential, minted: now, expires })
+    }
+
+    pub(super) fn state(&self, now: Moment) -> State {
+        let life = self.expires.saturating_sub(self.minted.wall);
+        let Some(age) = now.since(self.minted).map(|age| age.as_secs()) else { return State::Over };
+        if age + MARGIN >= life {
+            State::Over
+        } else if age * 2 >= life {
+            State::Due
+        } else {
+            State::Fresh
+        }
+    }
+
+    /// When it is not to be served any more.
+    pub(super) fn expires(&self) -> Duration {
+        Duration::from_secs(self.expires)
+    }
+
+    pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
+        let header = header(self.minted, self.expires);
+        let secret = self.credential.secret().expose();
+        let mut text = Zeroizing::new(String::with_capacity(self.credential.username().len() + 1 + secret.len()));
+        text.push_str(self.credential.username());
+        text.push('\n');
+        text.push_str(secret);
+        let sealed = key.seal(&associated(&header, name), text.as_bytes()).ok()?;
+        Some([header.as_slice(), &sealed].concat())
+    }
+
+    /// `None` for whatever is not a whole entry of this name, key and version: a miss.
+    pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
+        let (header, sealed) = bytes.split_at_checked(HEADER_LEN)?;
+        let times = header.strip_prefix(MAGIC)?;
+        let mut times = times.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let minted = Moment { wall: times.next()?, boot: times.next()? };
+        let expires = times.next()?;
+        let text = key.open(&associated(header, name), sealed).ok()?;
+        let (username, secret) = std::str::from_utf8(&text).ok()?.split_once('\n')?;
+        let credential = Credential::new(username.to_owned(), secret.into()).ok()?;
+        Some(Self { credential, minted, expires })
+    }
+}
+
+fn header(minted: Moment, expires: u64) -> Vec<u8> {
+    let times = [minted.wall, minted.boot, expires];
+    MAGIC.iter().copied().chain(times.iter().flat_map(|time| time.to_be_bytes())).collect()
+}
+
+fn associated(header: &[u8], name: &str) -> Vec<u8> {
+    [header, name.as_bytes()].concat()
+}
+
+const MAGIC: &[u8] = b"beta9-token 1\n";
+const HEADER_LEN: usize = MAGIC.len() + 3 * 8;
+/// No token is served in the last minute of its life: it has a pull before it.
+const MARGIN: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(life: u64) -> Entry {
+        let credential = Credential::new("AWS".into(), "token".into()).unwrap();
+        Entry::new(credential, Moment { wall: 1_000_000, boot: 500 }, 1_000_000 + life).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_fresh_then_due_then_over_a_minute_before_its_end() {
+        let entry = entry(3600);
+        let after = |seconds: u64| entry.state(Moment { wall: 1_000_000 + seconds, boot: 500 + seconds });
+        assert_eq!((after(0), after(1799)), (State::Fresh, State::Fresh));
+        assert_eq!((after(1800), after(3539)), (State::Due, State::Due));
+        assert_eq!((after(3540), after(9_999)), (State::Over, State::Over));
+    }
+
+    #[test]
+    fn no_jump_of_the_clock_revives_a_token() {
+        let entry = entry(3600);
+        let state = |wall, boot| entry.state(Moment { wall, boot });
+        assert_eq!(state(1_000_100, 500 + 3600), State::Over, "set back after an hour");
+        assert_eq!(state(900_000, 600), State::Over, "set back before the mint");
+        assert_eq!(state(2_000_000, 600), State::Over, "set ahead");
+        assert_eq!(state(1_000_100, 5), State::Fresh, "restarted");
+    }
+
+    #[test]
+    fn only_the_same_name_key_and_version_open_and_damage_is_a_miss() {
+        let key = SealKey::new(&[1; 32]).unwrap();
+        let bytes = entry(3600).seal(&key, "name").unwrap();
+        let opened = Entry::open(&bytes, &key, "name").unwrap();
+        assert_eq!((opened.credential.username(), opened.credential.secret().expose()), ("AWS", "token"));
+        assert!(Entry::open(&bytes, &key, "other").is_none());
+        assert!(Entry::open(&bytes, &SealKey::new(&[2; 32]).unwrap(), "name").is_none());
+        for index in 0..bytes.len() {
+            assert!(Entry::open(&bytes[..index], &key, "name").is_none(), "cut at {index}");
+            let mut damaged = bytes.clone();
+            damaged[index] ^= 1;
+            assert!(Entry::open(&damaged, &key, "name").is_none(), "damaged at {index}");
+        }
+        for version in [b'0', b'2'] {
+            let mut other = bytes.clone();
+            other[MAGIC.len() - 2] = version;
+            assert!(Entry::open(&other, &key, "name").is_none());
+        }
+    }
+
+    #[test]
+    fn a_life_of_a_minute_is_not_worth_keeping() {
+        let credential = Credential::new("AWS".into(), "token".into()).unwrap();
+        assert!(Entry::new(credential, Moment { wall: 100, boot: 0 }, 160).is_none());
+    }
+}

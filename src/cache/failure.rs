@@ -1,0 +1,84 @@
+//! A failed mint, remembered for seconds, so that two hundred processes ask a provider that is down once.
+
+use std::time::Duration;
+
+use super::clock::Moment;
+use crate::error::{Error, Problem};
+use crate::seal::SealKey;
+
+/// What is remembered of a failure: the words, and when.
+#[derive(Debug)]
+pub(super) struct Failure {
+    at: Moment,
+    unreachable: bool,
+    part: String,
+    cause: String,
+    fix: String,
+}
+
+impl Failure {
+    /// `None` for what is no failure of a mint.
+    pub(super) fn of(error: &Error, now: Moment) -> Option<Self> {
+        let (problem, unreachable) = match error {
+            Error::Failed(problem) => (problem, false),
+            Error::Unreachable(problem) => (problem, true),
+            _ => return None,
+        };
+        let (part, cause, fix) = problem.words();
+        Some(Self { at: now, unreachable, part, cause, fix })
+    }
+
+    pub(super) fn is_within(&self, time: Duration, now: Moment) -> bool {
+        // Counted in whole seconds, so the last one is not waited out.
+        now.since(self.at).is_some_and(|age| age < time)
+    }
+
+    pub(super) fn into_error(self) -> Error {
+        let problem = Problem::new(self.part, self.cause).fix(self.fix);
+        if self.unreachable { problem.unreachable() } else { problem.failed() }
+    }
+
+    pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
+        let kind = if self.unreachable { "unreachable" } else { "failed" };
+        let Moment { wall, boot } = self.at;
+        let text = [&wall.to_string(), &boot.to_string(), kind, &self.part, &self.cause, &self.fix]
+            .map(|text| text.replace('\n', " "));
+        key.seal(&associated(name), text.join("\n").as_bytes()).ok()
+    }
+
+    pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
+        let text = key.open(&associated(name), bytes).ok()?;
+        let mut lines = std::str::from_utf8(&text).ok()?.split('\n');
+        let at = Moment { wall: lines.next()?.parse().ok()?, boot: lines.next()?.parse().ok()? };
+        let unreachable = lines.next()? == "unreachable";
+        let mut line = || lines.next().map(str::to_owned);
+        Some(Self { at, unreachable, part: line()?, cause: line()?, fix: line()? })
+    }
+}
+
+fn associated(name: &str) -> Vec<u8> {
+    format!("beta9-failure 1\n{name}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_again_in_the_same_words_for_its_seconds() {
+        let key = SealKey::new(&[1; 32]).unwrap();
+        let error = Problem::new("backend aws", "it is throttled").fix("wait").unreachable();
+        let at = Moment { wall: 100, boot: 50 };
+        let bytes = Failure::of(&error, at).unwrap().seal(&key, "name").unwrap();
+        assert!(Failure::open(&bytes, &key, "other").is_none());
+        let failure = Failure::open(&bytes, &key, "name").unwrap();
+        let five = Duration::from_secs(5);
+        assert!(failure.is_within(five, Moment { wall: 104, boot: 54 }));
+        assert!(!failure.is_within(five, Moment { wall: 105, boot: 55 }));
+        assert!(!failure.is_within(five, Moment { wall: 101, boot: 90 }), "the clock was set back");
+        assert!(
+            matches!(failure.into_error(), Error::Unreachable(problem) if problem.to_string() == "backend aws: it is throttled; wait")
+        );
+        assert!(Failure::of(&Error::NotFound, at).is_none());
+    }
+}

@@ -1,0 +1,64 @@
+//! A lock between all processes of a node, named after what it guards; it ends with its holder, however that ends.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// A held lock, released on drop.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock if nobody has it; never waits.
+    pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Somebody may have tidied the file away between the open and the lock: then this locks nothing.
+            match fs::metadata(path) {
+                Ok(now) if same_file(&now, &file.metadata()?) => return Ok(Some(Self { _file: file })),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_the_next_after_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("lock");
+        let first = Lock::try_acquire(&path).unwrap().unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(first);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_tidied_away_is_taken_anew() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("lock");
+        let stale = Lock::try_acquire(&path).unwrap().unwrap();
+        fs::remove_file(&path).unwrap();
+        let fresh = Lock::try_acquire(&path).unwrap().unwrap();
+        drop(stale);
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(fresh);
+    }
+}

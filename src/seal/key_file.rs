@@ -1,0 +1,77 @@
+//! `KeyFile`: where a sealing key is kept, made on first use, and refused when somebody else could have it.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::SealKey;
+use crate::config::KeyPlace;
+use crate::private::{self, Fault, Readers};
+
+/// A key's place.
+#[derive(Clone, Debug)]
+pub struct KeyFile(KeyPlace);
+
+impl KeyFile {
+    /// The key at this place.
+    #[must_use]
+    pub fn new(place: KeyPlace) -> Self {
+        Self(place)
+    }
+
+    /// The key; `None` when it has not been made yet.
+    pub fn read(&self) -> Result<Option<SealKey>, Fault> {
+        let (path, readers) = match &self.0 {
+            KeyPlace::File(path) => (path, Readers::Owner),
+            KeyPlace::Credential(path) => (path, Readers::Group),
+            KeyPlace::Nowhere => return Err(homeless()),
+        };
+        let Some(bytes) = private::read(path, readers, MAX_KEY)? else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).map_err(|_| "it is not base64".to_owned());
+        let key = text.and_then(|text| SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string()));
+        key.map(Some).map_err(|cause| Fault {
+            cause: format!("the key {} is unusable: {cause}", path.display()),
+            fix: "it is one line, the base64 of 32 bytes: restore it".to_owned(),
+        })
+    }
+
+    /// The key, which must be there, since something is sealed with it.
+    pub fn existing(&self) -> Result<SealKey, Fault> {
+        self.read()?.ok_or_else(|| match &self.0 {
+            KeyPlace::File(path) | KeyPlace::Credential(path) => Fault {
+                cause: format!("the key {} is gone, and nothing opens without it", path.display()),
+                fix: "restore it, or remove the store's directory and log in again".to_owned(),
+            },
+            KeyPlace::Nowhere => homeless(),
+        })
+    }
+
+    /// The key, made if there is none; of several processes that make one at once, the first one's counts. `dir` is a
+    /// private directory of the same file system.
+    pub fn read_or_make(&self, dir: &Path) -> Result<SealKey, Fault> {
+        if let Some(key) = self.read()? {
+            return Ok(key);
+        }
+        if let KeyPlace::File(path) = &self.0 {
+            let mut bytes = Zeroizing::new([0; 32]);
+            aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| Fault {
+                cause: "no random bytes are to be had for a key".to_owned(),
+                fix: "try again".to_owned(),
+            })?;
+            let text = Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
+            private::create_new(dir, path, text.as_bytes())?;
+        }
+        self.existing()
+    }
+}
+
+fn homeless() -> Fault {
+    Fault {
+        cause: "there is no home directory to keep it in".to_owned(),
+        fix: "set HOME, or BETA9_STORE_PATH".to_owned(),
+    }
+}
+
+const MAX_KEY: u64 = 4096;

@@ -1,0 +1,28 @@
+// Command marshal reads {"registry","type","credentials"} from standard input and prints it as Go's encoding/json
+// writes such a struct: the order of keys, and which characters are escaped, are what other programs compare with.
+package main
+
+import (
+	"encoding/json"
+	"log"
+	"os"
+)
+
+// Secret is the blob inside a workspace secret, as Beta9 declares it.
+type Secret struct {
+	Registry    string            `json:"registry"`
+	Type        string            `json:"type"`
+	Credentials map[string]string `json:"credentials"`
+}
+
+func main() {
+	var secret Secret
+	if err := json.NewDecoder(os.Stdin).Decode(&secret); err != nil {
+		log.Fatal(err)
+	}
+	data, err := json.Marshal(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.Write(data)
+}
