@@ -111,7 +111,10 @@ def _() -> None:
 
 @claim("China's and the US Government's registries have their own authorities, and one scope holds in all clouds")
 def _() -> None:
-    for registry, authority in (("myreg.azurecr.cn", "login.chinacloudapi.cn"), ("myreg.azurecr.us", "login.microsoftonline.us")):
+    for registry, authority in (
+        ("myreg.azurecr.cn", "login.chinacloudapi.cn"),
+        ("myreg.azurecr.us", "login.microsoftonline.us"),
+    ):
         check_pulls(registry, secret(registry, "azure", keys()))
         assert {call["host"] for call in calls(service="entra")} >= {authority}, calls(service="entra")
     assert {call["note"]["scope"] for call in calls(service="entra")} == {SCOPE}
