@@ -291,7 +291,7 @@ def _() -> None:
         assert "assumed-role/chained/" in principal()
         for name in ("missing", "empty"):
             check_refused(node(text=rule(profile=name), **other), f"the profile {name} has no credentials", "AWS_CONFIG_FILE")
-        check_refused(node(AWS_PROFILE="missing", **files), "has no AWS credentials")
+        check_refused(node(AWS_PROFILE="missing", **files), "has no AWS credentials", "(no profile missing)")
     document = {
         "Version": 1,
         "AccessKeyId": variable("AWS_ACCESS_KEY_ID"),
@@ -308,7 +308,9 @@ def _() -> None:
         check_refused(said, "credential_process failed")
         assert "leaked-credential" not in said.out + said.err
     with profiles("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = gone\n") as files:
-        check_refused(node(**files), "the node's AWS configuration is wrong", "gone")
+        check_refused(node(**files), "has no AWS credentials", "(no profile gone)")
+    with profiles("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\n") as files:
+        check_refused(node(**files), "the node's AWS configuration is wrong", "default")
     sso = (
         "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://evil.example.com/start\n"
         "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = puller\n"
