@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::{Login, Minted, Scope};
 use crate::config::CloudSettings;
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::runtime;
@@ -33,7 +34,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             .fix("store a secret for this registry, or set ambient = true for it in the configuration")
             .failed());
     }
-    let wire = Wire::new(login.deadline);
+    let wire = Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))?;
     runtime::block_on(PART, login.deadline, async {
         let minted = async {
             let (config, who) = match keys {

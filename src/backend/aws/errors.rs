@@ -198,7 +198,7 @@ mod tests {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
         let error = SdkError::service_error(AssumeRoleError::generic(metadata), response);
-        Call { api: &api, who }.failed(action, &error, &Wire::new(Instant::now())).to_string()
+        Call { api: &api, who }.failed(action, &error, &Wire::new(Instant::now(), None).unwrap()).to_string()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod bounded;
 mod fault;
 mod retry;
+mod trust;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
+use crate::error::Error;
 use bounded::bounded;
 pub(super) use fault::chain;
 use retry::{RetryAfter, retry_after};
@@ -75,19 +77,23 @@ impl Last {
 }
 
 impl Wire {
-    pub(super) fn new(deadline: Instant) -> Self {
+    /// The way to the network until this moment; `bundle` is a file of the authorities to trust instead of the system's.
+    pub(super) fn new(deadline: Instant, bundle: Option<&str>) -> Result<Self, Error> {
         let last = Last::default();
-        let tls = || Provider::Rustls(CryptoMode::AwsLc);
+        let trust = trust::context(bundle)?;
         let secure = Builder::new().build_with_connector_fn(move |settings, components| {
             let builder = Connector::builder().proxy_config(ProxyConfig::from_env());
-            configured(builder, settings, components).tls_provider(tls()).build()
+            configured(builder, settings, components)
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .tls_context(trust.clone())
+                .build()
         });
         // Plain HTTP is spoken by the node's own metadata services and agents only: a proxy must never see that.
         let plain = Builder::new().build_with_connector_fn(|settings, components| {
             configured(Connector::builder(), settings, components).build_http()
         });
         let client = SharedHttpClient::new(Client { secure, plain, last: last.clone() });
-        Self { deadline, last, client }
+        Ok(Self { deadline, last, client })
     }
 
     pub(super) fn client(&self) -> SharedHttpClient {

@@ -411,7 +411,11 @@ def _() -> None:
     said = tenant()
     check_refused(said, "the identity used may not ecr:GetAuthorizationToken")
     assert "leaked-credential" not in said.out + said.err and "a<b>" not in said.out + said.err
+    control("/reset", {})
     order(API, "status", status=400, body='{"__type":"Odd<x>","message":"leaked-credential"}')
+    said = tenant()
+    check_refused(said, "refused the request (for an unknown reason)")
+    assert "leaked-credential" not in said.out + said.err and "Odd<x>" not in said.out + said.err
 
 
 @claim("a fault that passes is tried again once, and Retry-After is waited for as far as there is time")
@@ -506,6 +510,21 @@ def _() -> None:
     host = f"{ACCOUNT}.dkr.ecr.mars-north-1.amazonaws.com"
     said = get(host, secret(host, "aws", keys()))
     check_refused(said, host, "api.ecr.mars-north-1.amazonaws.com", "there is no region mars-north-1", "DNS")
+
+
+@claim("AWS_CA_BUNDLE of the node takes the place of the system's authorities, and a bad one is named")
+def _() -> None:
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    brought = {**secret(REGISTRY, "aws", keys()), "SSL_CERT_FILE": "/nowhere"}
+    get(REGISTRY, {**brought, "AWS_CA_BUNDLE": bundle}).credential
+    with tempfile.NamedTemporaryFile("w") as file:
+        check_refused(get(REGISTRY, {**brought, "AWS_CA_BUNDLE": file.name}), REGISTRY, "AWS_CA_BUNDLE", "no certificate")
+        # One authority of the system's, which is not the world's.
+        file.write(Path(bundle).read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")
+        file.flush()
+        environment = {**secret(REGISTRY, "aws", keys()), "AWS_CA_BUNDLE": file.name}
+        check_refused(get(REGISTRY, environment), API, "an authority that this node does not trust")
+    check_refused(get(REGISTRY, {**brought, "AWS_CA_BUNDLE": "/nowhere"}), "AWS_CA_BUNDLE", "cannot be read")
 
 
 class Proxy(socketserver.ThreadingMixIn, http.server.HTTPServer):

@@ -26,7 +26,7 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
                 .unreachable()
         }
         Outcome::Certificate(reason) => problem(&format_args!("shows a certificate that {reason}"))
-            .fix("see whether a proxy intercepts TLS; SSL_CERT_FILE names the authorities to trust")
+            .fix("see whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust")
             .failed(),
         Outcome::Broken => problem(&"broke off the connection").fix(REACH).unreachable(),
         Outcome::TooLarge => problem(&"answered more than any such answer holds").fix(no_answer).failed(),
