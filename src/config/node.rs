@@ -36,7 +36,7 @@ impl Node {
     }
 }
 
-const VARIABLES: [&str; 23] = [
+const VARIABLES: [&str; 24] = [
     "HOME",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -49,6 +49,7 @@ const VARIABLES: [&str; 23] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "CLOUDSDK_CONFIG",
     "AZURE_CLIENT_ID",
