@@ -1,6 +1,7 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
 mod find;
+mod provision;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -127,7 +128,9 @@ impl Resolver {
         Cache::open(&existing, &self.config.file_key, &self.warnings)
     }
 
-    fn deadline(&self) -> Instant {
+    /// When an answer is of no use any more.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
         self.started + self.config.timeout
     }
 

@@ -7,7 +7,7 @@ mod postgres;
 mod request;
 mod worker;
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 pub use file::FileStore;
 pub use gateway::GatewayStore;
@@ -64,6 +64,15 @@ pub struct Secret {
     pub username: String,
     /// The marshalled blob.
     pub blob: Redacted,
+}
+
+/// Where an image is bound to its secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// In this store.
+    Kept,
+    /// By somebody else: whoever called must pass the secret's name on.
+    Elsewhere,
 }
 
 /// What a store is asked for.
@@ -171,6 +180,49 @@ impl Store {
             Self::File(store) => store.erase(item),
             _ => Ok(()),
         }
+    }
+
+    /// Notes which registries an image was built from, where this store can.
+    pub fn bind_image(&self, image_id: &str, hosts: &[Host], deadline: Instant) -> Result<Binding, Error> {
+        match self {
+            Self::File(store) => store.bind_image(image_id, hosts).map(|()| Binding::Kept),
+            Self::Postgres(store) => store.bind_image(image_id, hosts, deadline).map(|()| Binding::Kept),
+            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Binding::Elsewhere),
+        }
+    }
+
+    /// The blobs of an image's registries, one text each; none where it has none.
+    pub fn image_blobs(&self, image_id: &str, deadline: Instant) -> Result<Vec<String>, Error> {
+        match self {
+            Self::File(store) => store.image_blobs(image_id),
+            Self::Postgres(store) => store.image_blobs(image_id, deadline),
+            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Notes when a host's secret may go (`None`: never), where this store can.
+    pub fn set_expiry(&self, host: &Host, end: Option<SystemTime>, deadline: Instant) -> Result<(), Error> {
+        match self {
+            Self::File(store) => store.set_expiry(host, end),
+            Self::Postgres(store) => store.set_expiry(host, end, deadline),
+            _ if end.is_none() => Ok(()),
+            other => Err(other.no_expiry()),
+        }
+    }
+
+    /// Removes the secrets whose end has come, and answers what they were called.
+    pub fn prune(&self, now: SystemTime, deadline: Instant) -> Result<Vec<String>, Error> {
+        match self {
+            Self::File(store) => store.prune(now),
+            Self::Postgres(store) => store.prune(now, deadline),
+            other => Err(other.no_expiry()),
+        }
+    }
+
+    fn no_expiry(&self) -> Error {
+        Problem::new(format!("{} store", self.name()), "it cannot note when a secret may go")
+            .fix("leave out --ttl, or use the file or the postgres store")
+            .failed()
     }
 
     /// What there is, by server URL; entries that cannot be read are passed to `skipped`.

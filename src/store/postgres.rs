@@ -1,6 +1,8 @@
 //! Beta9's database, for the control plane and self-hosted single nodes.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
+
+use crate::host::Host;
 
 use super::{Found, Listed, Lookup, Secret};
 use crate::config::PostgresConfig;
@@ -34,6 +36,22 @@ impl PostgresStore {
 
     pub(super) fn list(&self, _deadline: Instant, _skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
         Ok(Vec::new())
+    }
+
+    pub(super) fn bind_image(&self, _id: &str, _hosts: &[Host], _deadline: Instant) -> Result<(), Error> {
+        Err(self.not_yet())
+    }
+
+    pub(super) fn image_blobs(&self, _id: &str, _deadline: Instant) -> Result<Vec<String>, Error> {
+        Err(self.not_yet())
+    }
+
+    pub(super) fn set_expiry(&self, _host: &Host, _end: Option<SystemTime>, _deadline: Instant) -> Result<(), Error> {
+        Err(self.not_yet())
+    }
+
+    pub(super) fn prune(&self, _now: SystemTime, _deadline: Instant) -> Result<Vec<String>, Error> {
+        Err(self.not_yet())
     }
 
     fn not_yet(&self) -> Error {
