@@ -149,7 +149,7 @@ const USER: &str = "AWS";
 /// ECR Public answers in this region only
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>).
 const PUBLIC_REGION: &str = "us-east-1";
-const TO_NAME_A_HANG: Duration = Duration::from_millis(150);
+const TO_NAME_A_HANG: Duration = Duration::from_millis(500);
 /// The variables that say which identity the node has, without its keys.
 const IDENTITY: [&str; 11] = [
     "AWS_PROFILE",

@@ -1,21 +1,15 @@
 """AWS: ECR of every partition and endpoint, ECR Public, and every way to have credentials for them."""
 
 import contextlib
-import http.server
 import json
-import os
-import socketserver
-import sys
 import tempfile
-import threading
 import urllib.request
-from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Dict, Iterator, List
 
-from claims.report import claim, run
+from claims.report import claim
 from claims.world import calls, check_pull, control, order, settings, signed, variable
 
-from .driver import Said, check_pulls, check_refused, check_sent_only_to, config, get, host_moved, secret
+from .driver import Said, check_answered, check_pulls, check_refused, check_sent_only_to, config, get, secret
 
 ACCOUNT = "123456789012"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
@@ -71,7 +65,9 @@ def node(registry: str = REGISTRY, text: str = AMBIENT, **environment: str) -> S
 
 def rule(**values: str) -> str:
     """A configuration with a rule for the registry."""
-    return f'{AMBIENT}[[registry]]\nhost = "{REGISTRY}"\n' + "".join(f'{key} = "{value}"\n' for key, value in values.items())
+    return f'{AMBIENT}[[registry]]\nhost = "{REGISTRY}"\n' + "".join(
+        f'{key} = "{value}"\n' for key, value in values.items()
+    )
 
 
 @contextlib.contextmanager
@@ -225,7 +221,7 @@ def _() -> None:
             "AWS_ACCESS_KEY_ID": variable("AWS_OTHER_ACCESS_KEY_ID"),
             "AWS_SECRET_ACCESS_KEY": variable("AWS_OTHER_SECRET_ACCESS_KEY"),
         }
-        get(REGISTRY, {**configured, **other, **secret(REGISTRY, "aws", keys())}).credential
+        check_answered(get(REGISTRY, {**configured, **other, **secret(REGISTRY, "aws", keys())}))
     assert principal() == variable("AWS_PRINCIPAL")
 
 
@@ -287,10 +283,12 @@ def _() -> None:
                 check_pulls(REGISTRY, {**configured, **files, **environment})
             assert expected in principal(), (environment, principal())
         other = {**files, "AWS_ACCESS_KEY_ID": variable("AWS_OTHER_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY": "wrong"}
-        node(text=rule(profile="second"), **other).credential
+        check_answered(node(text=rule(profile="second"), **other))
         assert "assumed-role/chained/" in principal()
         for name in ("missing", "empty"):
-            check_refused(node(text=rule(profile=name), **other), f"the profile {name} has no credentials", "AWS_CONFIG_FILE")
+            check_refused(
+                node(text=rule(profile=name), **other), f"the profile {name} has no credentials", "AWS_CONFIG_FILE"
+            )
         check_refused(node(AWS_PROFILE="missing", **files), "has no AWS credentials", "(no profile missing)")
     document = {
         "Version": 1,
@@ -325,9 +323,11 @@ def _() -> None:
         check_pulls(REGISTRY, configured)
     assert "assumed-role/from-node/" in principal()
     partner = {"role_arn": variable("AWS_EXTERNAL_ID_ROLE"), "external_id": variable("AWS_EXTERNAL_ID")}
-    node(text=rule(**partner), **keys()).credential
+    check_answered(node(text=rule(**partner), **keys()))
     assert "assumed-role/partner/" in principal()
-    check_refused(node(text=rule(**{**partner, "external_id": "wrong"}), **keys()), "STS", "access denied", "external id")
+    check_refused(
+        node(text=rule(**{**partner, "external_id": "wrong"}), **keys()), "STS", "access denied", "external id"
+    )
     check_refused(node(text=rule(role_arn="puller"), **keys()), "the rule's role_arn is no role's ARN", "configuration")
 
 
@@ -347,9 +347,9 @@ def _() -> None:
     assert calls(service="ecr")[-1]["note"]["registryIds"] is None
     with config(f'[[registry]]\nhost = "{mirror}"\nbackend = "aws"\n') as configured:
         check_refused(get(mirror, {**configured, **brought}), mirror, "alias_of")
-    node(text=rule(endpoint_url=vpc)).credential
+    check_answered(node(text=rule(endpoint_url=vpc)))
     assert calls(service="ecr")[-1]["host"] == vpc[8:]
-    node(AWS_ENDPOINT_URL_ECR=vpc).credential
+    check_answered(node(AWS_ENDPOINT_URL_ECR=vpc))
     assert calls(service="ecr")[-1]["host"] == vpc[8:]
 
 
@@ -365,7 +365,7 @@ def _() -> None:
         check_refused(tenant(), "ECR answered a token for", named)
     settings(ecr_proxy_endpoint=f"https://{REGISTRY}")
     host = f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com"
-    get(host, secret(host, "aws", keys())).credential
+    check_answered(get(host, secret(host, "aws", keys())))
 
 
 @claim("a region of another partition is refused before anything is sent")
@@ -400,7 +400,9 @@ def _() -> None:
     settings(aws_clock_offset=0)
     wrong = {"AWS_SECRET_ACCESS_KEY": "wrong", **role}
     check_refused(tenant(**wrong), "STS in us-east-1: the secret access key does not belong")
-    check_refused(tenant(**{**wrong, "AWS_ACCESS_KEY_ID": "AKIAUNKNOWNUNKNOWN00"}), "STS in us-east-1: AWS does not know")
+    check_refused(
+        tenant(**{**wrong, "AWS_ACCESS_KEY_ID": "AKIAUNKNOWNUNKNOWN00"}), "STS in us-east-1: AWS does not know"
+    )
 
 
 @claim("a message of AWS is never repeated: only a principal and an action in strict syntax are")
@@ -416,177 +418,3 @@ def _() -> None:
     said = tenant()
     check_refused(said, "refused the request (for an unknown reason)")
     assert "leaked-credential" not in said.out + said.err and "Odd<x>" not in said.out + said.err
-
-
-@claim("a fault that passes is tried again once, and Retry-After is waited for as far as there is time")
-def _() -> None:
-    order(API, "status", status=500, times=1)
-    tenant().credential
-    assert len(calls(service="ecr")) == 2
-    control("/reset", {})
-    order(API, "status", status=429, retry_after=2, times=1)
-    said = tenant()
-    assert said.credential and said.seconds >= 2, said
-    control("/reset", {})
-    order(API, "status", status=429, retry_after=60)
-    check_refused(tenant(), "throttles and asks to wait 60 s", within=3)
-    assert len(calls(service="ecr")) == 1, "there is no time for a second call"
-
-
-FAULTS: List[Any] = [
-    ("status", {"status": 401}, "took the request for unsigned"),
-    ("status", {"status": 401, "body": "<html>"}, "refused access (401)"),
-    ("status", {"status": 403}, "access denied"),
-    ("status", {"status": 403, "body": "<html>"}, "refused access (403)"),
-    ("status", {"status": 429, "retry_after": 1}, "throttles and asks to wait 1 s"),
-    ("status", {"status": 500}, "failed (500)"),
-    ("status", {"status": 503, "body": "<html>"}, "failed (503)"),
-    ("hang", {}, "did not answer in time"),
-    ("slow", {}, "did not answer in time"),
-    ("truncate", {}, "broke off the connection"),
-    ("huge", {}, "answered more than any such answer holds"),
-    ("redirect", {"to": "evil.example.com"}, "redirects elsewhere (307)"),
-    ("content-type", {}, "answered something else than expected"),
-    ("close", {}, "broke off the connection"),
-    ("wrong-name", {}, "shows a certificate that is for another name"),
-    ("untrusted-ca", {}, "an authority that this node does not trust"),
-    ("expired-cert", {}, "shows a certificate that has expired"),
-]
-
-
-def faults_of(host: str, ask: Any, *secrets: str) -> None:
-    """Every fault of this host is named within 10 s, and none of it costs a secret."""
-    allowed = [host, STS, API]
-    for mode, more, text in FAULTS:
-        control("/reset", {})
-        order(host, mode, **more)
-        said = ask()
-        named = host if "(" in text or "time" in text or "certificate" in text else "in us-east-1"
-        check_refused(said, REGISTRY, "backend aws: ", text)
-        assert named in said.out or host in said.out, said.out
-        check_sent_only_to(allowed, *secrets)
-        leaked = [value for value in secrets if value in said.out + said.err]
-        assert not leaked, f"{mode} shows a secret"
-        assert len(calls(host=host)) <= 3, (mode, len(calls(host=host)))
-    control("/reset", {})
-    for address, text in ((None, "does not resolve"), ("127.0.0.9", "refused the connection")):
-        with host_moved(host, address):
-            check_refused(ask(), host, text)
-    check_sent_only_to(allowed, *secrets)
-
-
-@claim("every fault of ECR is named within 10 s, and no byte of a credential reaches another host")
-def _() -> None:
-    session = session_keys()
-    faults_of(API, lambda: get(REGISTRY, secret(REGISTRY, "aws", session)), *session.values())
-
-
-@claim("every fault of STS is named within 10 s, and no byte of a credential reaches another host")
-def _() -> None:
-    role = {"AWS_ROLE_ARN": variable("AWS_ROLE")}
-    faults_of(STS, lambda: tenant(**role), *keys().values())
-
-
-@claim("every fault of STS while the node's web identity is exchanged is named, and its token stays there")
-def _() -> None:
-    environment = {"AWS_ROLE_ARN": variable("AWS_WEB_ROLE"), "AWS_WEB_IDENTITY_TOKEN_FILE": variable("AWS_WEB_TOKEN_FILE")}
-    faults_of(STS, lambda: node(**environment), Path(variable("AWS_WEB_TOKEN_FILE")).read_text())
-
-
-@claim("a metadata service or an agent that hangs or fails is named, and does not hold up the helper")
-def _() -> None:
-    ecs = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": variable("ECS_CREDENTIALS_URI")}
-    for service, environment, host in (("aws-imds", {}, "169.254.169.254"), ("ecs-agent", ecs, "169.254.170.2")):
-        for mode, more in (("hang", {}), ("slow", {}), ("status", {"status": 500}), ("huge", {}), ("close", {})):
-            control("/reset", {})
-            order(service, mode, **more)
-            said = node(**environment)
-            check_refused(said, "backend aws: ")
-            assert host in said.out or "has no AWS credentials" in said.out, (mode, said.out)
-
-
-@claim("a host of a region that does not exist says so")
-def _() -> None:
-    host = f"{ACCOUNT}.dkr.ecr.mars-north-1.amazonaws.com"
-    said = get(host, secret(host, "aws", keys()))
-    check_refused(said, host, "api.ecr.mars-north-1.amazonaws.com", "there is no region mars-north-1", "DNS")
-
-
-@claim("AWS_CA_BUNDLE of the node takes the place of the system's authorities, and a bad one is named")
-def _() -> None:
-    bundle = "/etc/ssl/certs/ca-certificates.crt"
-    brought = {**secret(REGISTRY, "aws", keys()), "SSL_CERT_FILE": "/nowhere"}
-    get(REGISTRY, {**brought, "AWS_CA_BUNDLE": bundle}).credential
-    with tempfile.NamedTemporaryFile("w") as file:
-        check_refused(get(REGISTRY, {**brought, "AWS_CA_BUNDLE": file.name}), REGISTRY, "AWS_CA_BUNDLE", "no certificate")
-        # One authority of the system's, which is not the world's.
-        file.write(Path(bundle).read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")
-        file.flush()
-        environment = {**secret(REGISTRY, "aws", keys()), "AWS_CA_BUNDLE": file.name}
-        check_refused(get(REGISTRY, environment), API, "an authority that this node does not trust")
-    check_refused(get(REGISTRY, {**brought, "AWS_CA_BUNDLE": "/nowhere"}), "AWS_CA_BUNDLE", "cannot be read")
-
-
-class Proxy(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """A proxy that notes what it is asked for, and tunnels nowhere but to loopback."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.asked: List[str] = []
-        super().__init__(("127.0.0.1", 0), ProxyHandler)
-
-
-class ProxyHandler(http.server.BaseHTTPRequestHandler):
-    """CONNECT, and for anything else a refusal."""
-
-    def do_CONNECT(self) -> None:  # noqa: N802
-        """Tunnel to port 443 here."""
-        import socket
-
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        with socket.create_connection(("127.0.0.1", 443)) as upstream:
-            self.send_response(200)
-            self.end_headers()
-            there = threading.Thread(target=pump, args=(self.connection, upstream), daemon=True)
-            there.start()
-            pump(upstream, self.connection)
-
-    def do_GET(self) -> None:  # noqa: N802
-        """A request that should not have come here."""
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        self.send_error(502)
-
-    do_PUT = do_POST = do_GET
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-def pump(source: Any, target: Any) -> None:
-    """Copy bytes until there are no more."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-
-
-@claim("HTTPS_PROXY and NO_PROXY are obeyed, and a metadata service is never asked through a proxy")
-def _() -> None:
-    proxy = Proxy()
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{proxy.server_address[1]}"
-    try:
-        brought = secret(REGISTRY, "aws", keys(AWS_ROLE_ARN=variable("AWS_ROLE")))
-        get(REGISTRY, {**brought, "HTTPS_PROXY": url}).credential
-        assert proxy.asked == [f"{STS}:443", f"{API}:443"], proxy.asked
-        proxy.asked.clear()
-        get(REGISTRY, {**brought, "HTTPS_PROXY": url, "NO_PROXY": ".amazonaws.com"}).credential
-        assert not proxy.asked, proxy.asked
-        node(HTTPS_PROXY=url, HTTP_PROXY=url, http_proxy=url, ALL_PROXY=url).credential
-        assert proxy.asked == [f"{API}:443"], proxy.asked
-    finally:
-        proxy.shutdown()
-
-
-if __name__ == "__main__":
-    sys.exit(run(strict=os.environ.get("STRICT") == "1"))

@@ -75,6 +75,11 @@ def get(registry: str, environment: Dict[str, str]) -> Said:
         return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
+def check_answered(said: Said) -> None:
+    """There must be a credential."""
+    assert said.status == 0, said.out + said.err
+
+
 def check_refused(said: Said, *texts: str, within: float = 10) -> None:
     """Exit 1 in time, with one line that holds all these texts."""
     assert said.status == 1, (said.status, said.out[:200])

@@ -38,7 +38,7 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
                 .failed(),
             401 | 403 | 407 => problem(&format_args!("refused access ({status})")).fix(no_answer).failed(),
             500.. => problem(&format_args!("failed ({status})"))
-                .fix("try again; https://health.aws.amazon.com tells of outages")
+                .fix("try again; where it stays, see whether that service is well (https://health.aws.amazon.com)")
                 .unreachable(),
             _ => problem(&format_args!("refused the request ({status})")).fix(no_answer).failed(),
         },
