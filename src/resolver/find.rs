@@ -74,6 +74,8 @@ impl Resolver {
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host) };
         change(&lookup)?;
+        // Whatever end the old secret had is not the new one's.
+        self.workspace.set_expiry(route.host, None, self.deadline())?;
         if let Some(cache) = &cache {
             // Tokens that were minted from the old credential are of no use any more.
             cache.forget(&self.config.workspace, route.host.as_str());

@@ -27,8 +27,9 @@ impl Resolver {
         let choice = choose(route.row, route.real, keys.clone())?;
         let (username, blob) = (choice.username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
-        let end = ttl.and_then(|ttl| SystemTime::now().checked_add(ttl));
-        self.workspace.set_expiry(host, end, self.deadline()).map_err(|error| error.about(host.as_str()))?;
+        if let Some(end) = ttl.and_then(|ttl| SystemTime::now().checked_add(ttl)) {
+            self.workspace.set_expiry(host, Some(end), self.deadline()).map_err(|error| error.about(host.as_str()))?;
+        }
         Ok(route.rule.and_then(|rule| rule.secret.clone()).unwrap_or_else(|| name::current(host)))
     }
 
