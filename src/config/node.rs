@@ -36,7 +36,7 @@ impl Node {
     }
 }
 
-const VARIABLES: [&str; 22] = [
+const VARIABLES: [&str; 23] = [
     "HOME",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -50,6 +50,7 @@ const VARIABLES: [&str; 22] = [
     "AWS_ACCESS_KEY_ID",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "CLOUDSDK_CONFIG",
+    "GCE_METADATA_HOST",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
     "AZURE_TENANT_ID",

@@ -1,0 +1,95 @@
+//! A node on AWS proves who it is to Google with a signed request that AWS would answer and that nobody sends: Google
+//! does (<https://google.aip.dev/auth/4117#determining-the-subject-token-in-aws>).
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use reqwest::Url;
+use serde_json::json;
+
+use super::PART;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+
+/// The node's AWS identity by the SDK's whole chain, as a subject token.
+pub(super) async fn subject_token(
+    origin: &str,
+    verification_url: &str,
+    audience: &str,
+    left: Duration,
+) -> Result<Redacted, Error> {
+    let problem = |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
+    let timeouts = TimeoutConfig::builder().operation_timeout(left).connect_timeout(left.min(CONNECT)).build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .load()
+        .await;
+    let region = config.region().ok_or_else(|| {
+        problem("this node's AWS region is not known", "set AWS_REGION, or let the metadata service be reached")
+            .failed()
+    })?;
+    let provider = config.credentials_provider();
+    let found = match &provider {
+        Some(provider) => provider.provide_credentials().await.ok(),
+        None => None,
+    };
+    let credentials = found.ok_or_else(|| {
+        problem("this node has no AWS credentials to prove itself with", "see what gives it an AWS identity").failed()
+    })?;
+    let url = verification_url.replace("{region}", region.as_ref());
+    let url = Url::parse(&url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
+        problem("\"regional_cred_verification_url\" is not an https:// address", "correct it").failed()
+    })?;
+    signed(&url, region.as_ref(), audience, credentials).ok_or_else(|| {
+        problem("the request that proves the AWS identity cannot be signed", "see this node's AWS credentials").failed()
+    })
+}
+
+/// The request as JSON, the way Google reads it.
+fn signed(url: &Url, region: &str, audience: &str, credentials: Credentials) -> Option<Redacted> {
+    let host = url.host_str()?;
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("sts")
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?;
+    let own = [("host", host), (TARGET, audience)];
+    let request = SignableRequest::new("POST", url.as_str(), own.into_iter(), SignableBody::Bytes(b"")).ok()?;
+    let (instructions, _) = sign(request, &params.into()).ok()?.into_parts();
+    let headers: Vec<_> = own
+        .into_iter()
+        .chain(instructions.headers())
+        .map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect();
+    let request = json!({ "url": url.as_str(), "method": "POST", "headers": headers, "body": "" });
+    Some(percent_encoded(&request.to_string()).into())
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write;
+
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            write!(out, "%{byte:02X}").expect("because writing to a String cannot fail");
+        }
+    }
+    out
+}
+
+/// Binds the proof to one identity provider at Google.
+const TARGET: &str = "x-goog-cloud-target-resource";
+const CONNECT: Duration = Duration::from_secs(2);

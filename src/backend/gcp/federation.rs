@@ -1,0 +1,82 @@
+//! Subject tokens of workload identity federation: what the other identity provider says of this node
+//! (<https://google.aip.dev/auth/4117>). The operator has configured where it is.
+
+use std::path::Path;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::document::{External, Source};
+use super::http::Http;
+use super::{PART, aws};
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::json;
+use crate::private::{self, Readers};
+
+/// The token to be exchanged.
+pub(super) async fn subject_token(http: &Http, origin: &str, external: &External) -> Result<Redacted, Error> {
+    match &external.source {
+        Source::File { path, field } => from_file(origin, path, field.as_deref()),
+        Source::Url { url, headers, field } => from_url(http, origin, url, headers, field.as_deref()).await,
+        Source::Aws { verification_url } => {
+            aws::subject_token(origin, verification_url, &external.audience, http.left()).await
+        }
+    }
+}
+
+fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
+    let missing = || {
+        Problem::new(PART, format_args!("{origin}: there is no token file {}", path.display()))
+            .fix("mount it, or correct \"credential_source\"")
+            .failed()
+    };
+    let bytes = private::read(path, Readers::Anybody, MAX_TOKEN)
+        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())?
+        .ok_or_else(missing)?;
+    pick(&bytes, field).ok_or_else(|| unreadable(origin, &path.display().to_string()))
+}
+
+async fn from_url(
+    http: &Http,
+    origin: &str,
+    url: &str,
+    headers: &[(String, Redacted)],
+    field: Option<&str>,
+) -> Result<Redacted, Error> {
+    let mut wanted = HeaderMap::new();
+    for (name, value) in headers {
+        let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value.expose()).ok());
+        let (name, mut value) = pair.ok_or_else(|| {
+            Problem::new(PART, format_args!("{origin}: a header of \"credential_source\" is none"))
+                .fix("correct it")
+                .failed()
+        })?;
+        value.set_sensitive(true);
+        wanted.insert(name, value);
+    }
+    // Plain HTTP is for services of this machine, which no proxy can know.
+    let local = if url.starts_with("https://") { None } else { Some(http.beside()?) };
+    let answer = local.as_ref().unwrap_or(http).ask(url, |client, url| client.get(url).headers(wanted.clone())).await?;
+    if !answer.status.is_success() {
+        let cause = format!("{} gives no subject token (status {})", answer.host, answer.status.as_u16());
+        return Err(Problem::new(PART, cause).fix(format_args!("see \"credential_source\" in {origin}")).failed());
+    }
+    pick(&answer.body, field).ok_or_else(|| unreadable(origin, &answer.host))
+}
+
+/// The token itself: all of the text, or one member of a JSON object.
+fn pick(bytes: &[u8], field: Option<&str>) -> Option<Redacted> {
+    let token = match field {
+        Some(field) => json::parse_object(bytes).ok()?.text(field)?.clone(),
+        None => std::str::from_utf8(bytes).ok()?.trim().into(),
+    };
+    (!token.is_empty()).then_some(token)
+}
+
+fn unreadable(origin: &str, place: &str) -> Error {
+    Problem::new(PART, format_args!("what {place} gives holds no subject token in the format that {origin} names"))
+        .fix("correct \"format\" in \"credential_source\"")
+        .failed()
+}
+
+const MAX_TOKEN: u64 = 64 << 10;
