@@ -20,6 +20,7 @@
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire |
 //! | [`cli`] | the operator's commands, one file each |
+//! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
 //! | [`seal`], [`private`], [`json`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store}, registry → backend.
@@ -30,6 +31,7 @@ pub mod config;
 pub mod credential;
 pub mod error;
 pub mod host;
+pub mod http;
 pub mod json;
 pub mod keys;
 pub mod private;

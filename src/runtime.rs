@@ -18,5 +18,9 @@ pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = R
             .fix("see whether the node reaches it; timeout in the configuration says how long to wait")
             .unreachable()
     };
-    runtime.block_on(async { tokio::time::timeout_at(deadline.into(), future).await.unwrap_or_else(|_| Err(late())) })
+    let answer = runtime
+        .block_on(async { tokio::time::timeout_at(deadline.into(), future).await.unwrap_or_else(|_| Err(late())) });
+    // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
+    runtime.shutdown_background();
+    answer
 }

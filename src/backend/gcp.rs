@@ -7,20 +7,20 @@
 //! in hand, quotes answers in its errors and does not say when a token ends.
 
 mod ambient;
+mod answer;
 mod aws;
 mod document;
 mod exchange;
 mod federation;
-mod http;
 mod refusal;
 
 use ambient::Found;
 use exchange::Token;
-use http::Http;
 
 use super::{Fit, GCP_KEYS, Login, Minted, Scope};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
+use crate::http::{Cleartext, Http};
 use crate::keys::{Keys, PAIRS};
 use crate::runtime::block_on;
 
@@ -37,15 +37,16 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         Secret::Token(token) => Token { secret: token.clone(), expires: None },
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
-            let asked = async { exchange::token(&Http::new(login.deadline)?, &identity).await };
-            block_on(PART, login.deadline, asked)?
+            let http = Http::new(login.deadline, Cleartext::Never).map_err(answer::unanswered)?;
+            block_on(PART, login.deadline, exchange::token(&http, &identity))?
         }
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
+            let http = Http::new(login.deadline, Cleartext::Node).map_err(answer::unanswered)?;
             let asked = async {
                 match &found {
-                    Found::Document(identity) => exchange::token(&Http::new(login.deadline)?, identity).await,
-                    Found::Metadata(server) => server.token(&Http::local(login.deadline)?).await,
+                    Found::Document(identity) => exchange::token(&http, identity).await,
+                    Found::Metadata(server) => server.token(&http).await,
                 }
             };
             block_on(PART, login.deadline, asked)?

@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use super::PART;
+use super::answer::{Answer, unanswered};
 use super::document::{self, Author, Identity};
 use super::exchange::{SCOPE, Token, granted};
-use super::http::Http;
 use super::refusal::Grant;
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::http::{Http, Kind, Request};
 use crate::private::{self, Readers};
 
 /// What identity the node has.
@@ -72,19 +73,23 @@ impl Metadata {
     /// (<https://docs.cloud.google.com/compute/docs/access/authenticate-workloads#applications>).
     pub(super) async fn token(&self, http: &Http) -> Result<Token, Error> {
         let url = format!("http://{}{PATH}?scopes={SCOPE}", self.host);
-        let answer = http
-            .ask(&url, |client, url| client.get(url).header(FLAVOUR, GOOGLE))
-            .await
-            .map_err(|fault| fault.after(&format!("{}the metadata server ", self.tried), FIX))?;
-        if answer.headers.get(FLAVOUR).is_none_or(|flavour| flavour != GOOGLE) {
-            return Err(Problem::new(
-                PART,
-                format_args!("{}what answers as {} is not Google's", self.tried, self.host),
-            )
-            .fix(FIX)
-            .failed());
+        let request = Request::get(&url).header(FLAVOUR, GOOGLE);
+        let response = http.send(&request).await.map_err(|fault| match fault.kind() {
+            // Where nobody answers there is no metadata server: this is no machine of Google's.
+            Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
+                Problem::new(PART, format_args!("{}{fault}", self.tried)).fix(FIX).unreachable()
+            }
+            _ => unanswered(fault),
+        })?;
+        let answer = Answer::of(&url, response)?;
+        if answer.response.header(FLAVOUR) != Some(GOOGLE) {
+            let cause = format_args!(
+                "{}what answers at {} is not Google's metadata server (status {})",
+                self.tried, self.host, answer.response.status
+            );
+            return Err(Problem::new(PART, cause).fix(FIX).failed());
         }
-        granted(answer, "the metadata server", &Grant::Metadata)
+        granted(&answer, "the metadata server", &Grant::Metadata)
     }
 }
 
@@ -93,7 +98,8 @@ pub(super) const VARIABLES: [&str; 4] = [VARIABLE, GCLOUD, SERVER, "HOME"];
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GCLOUD: &str = "CLOUDSDK_CONFIG";
 const SERVER: &str = "GCE_METADATA_HOST";
-const METADATA: &str = "metadata.google.internal";
+/// By address and not by its name, `metadata.google.internal`: no name server has a say in who it is.
+const METADATA: &str = "169.254.169.254";
 const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 const FLAVOUR: &str = "Metadata-Flavor";
 const GOOGLE: &str = "Google";

@@ -18,14 +18,9 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 
 /// The node's AWS identity by the SDK's whole chain, as a subject token.
-pub(super) async fn subject_token(
-    origin: &str,
-    verification_url: &str,
-    audience: &str,
-    left: Duration,
-) -> Result<Redacted, Error> {
+pub(super) async fn subject_token(origin: &str, verification_url: &str, audience: &str) -> Result<Redacted, Error> {
     let problem = |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
-    let timeouts = TimeoutConfig::builder().operation_timeout(left).connect_timeout(left.min(CONNECT)).build();
+    let timeouts = TimeoutConfig::builder().operation_timeout(OPERATION).connect_timeout(CONNECT).build();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(2))
@@ -92,4 +87,5 @@ fn percent_encoded(text: &str) -> String {
 
 /// Binds the proof to one identity provider at Google.
 const TARGET: &str = "x-goog-cloud-target-resource";
+const OPERATION: Duration = Duration::from_secs(4);
 const CONNECT: Duration = Duration::from_secs(2);

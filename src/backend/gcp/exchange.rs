@@ -14,12 +14,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::answer::{Answer, ask};
 use super::document::{Account, ActsAs, Base, External, Identity, User};
-use super::http::{Answer, Http};
 use super::refusal::{Grant, refused};
 use super::{PART, federation};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::http::{Http, Request};
 use crate::json::{Object, Value};
 
 /// An access token.
@@ -48,49 +49,46 @@ pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Token, Err
 
 async fn of_account(http: &Http, origin: &str, account: &Account, scope: &str) -> Result<Token, Error> {
     let assertion = assertion(origin, account, scope)?;
-    let form = [("grant_type", JWT_BEARER), ("assertion", &assertion)];
-    let answer = http.ask(&account.token_uri, |client, url| client.post(url).form(&form)).await?;
-    granted(answer, origin, &Grant::Account { email: &account.email })
+    let request = Request::post(&account.token_uri).form([("grant_type", JWT_BEARER.into()), ("assertion", assertion)]);
+    granted(&ask(http, &account.token_uri, &request).await?, origin, &Grant::Account { email: &account.email })
 }
 
 async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error> {
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", &user.client_id),
-        ("client_secret", user.client_secret.expose()),
-        ("refresh_token", user.refresh_token.expose()),
-    ];
-    let answer = http.ask(&user.token_uri, |client, url| client.post(url).form(&form)).await?;
-    granted(answer, origin, &Grant::User)
+    let request = Request::post(&user.token_uri).form([
+        ("grant_type", "refresh_token".into()),
+        ("client_id", user.client_id.as_str().into()),
+        ("client_secret", user.client_secret.clone()),
+        ("refresh_token", user.refresh_token.clone()),
+    ]);
+    granted(&ask(http, &user.token_uri, &request).await?, origin, &Grant::User)
 }
 
 async fn of_external(http: &Http, origin: &str, external: &External, scope: &str) -> Result<Token, Error> {
     let subject = federation::subject_token(http, origin, external).await?;
-    let options = external.user_project.as_ref().map(|project| json!({ "userProject": project }).to_string());
     let mut form = vec![
-        ("grant_type", TOKEN_EXCHANGE),
-        ("audience", &external.audience),
-        ("scope", scope),
-        ("requested_token_type", ACCESS_TOKEN_TYPE),
-        ("subject_token_type", &external.subject_token_type),
-        ("subject_token", subject.expose()),
+        ("grant_type", TOKEN_EXCHANGE.into()),
+        ("audience", external.audience.as_str().into()),
+        ("scope", scope.into()),
+        ("requested_token_type", ACCESS_TOKEN_TYPE.into()),
+        ("subject_token_type", external.subject_token_type.as_str().into()),
+        ("subject_token", subject),
     ];
-    form.extend(options.as_deref().map(|options| ("options", options)));
-    let ask = |client: &reqwest::Client, url| {
-        let request = client.post(url).form(&form);
-        match &external.client {
-            Some((id, secret)) => request.basic_auth(id, Some(secret.expose())),
-            None => request,
-        }
-    };
-    granted(http.ask(&external.token_url, ask).await?, origin, &Grant::Federation)
+    form.extend(
+        external.user_project.as_ref().map(|project| ("options", json!({ "userProject": project }).to_string().into())),
+    );
+    let mut request = Request::post(&external.token_url).form(form);
+    if let Some((id, secret)) = &external.client {
+        let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
+        request = request.header("authorization", format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    }
+    granted(&ask(http, &external.token_url, &request).await?, origin, &Grant::Federation)
 }
 
 async fn acting_as(http: &Http, origin: &str, target: &ActsAs, own: &Token, scope: &str) -> Result<Token, Error> {
     let body = json!({ "scope": [scope], "lifetime": "3600s", "delegates": target.delegates });
-    let answer =
-        http.ask(&target.url, |client, url| client.post(url).bearer_auth(own.secret.expose()).json(&body)).await?;
-    if !answer.status.is_success() {
+    let request = Request::post(&target.url).bearer(&own.secret).json(body.to_string().into());
+    let answer = ask(http, &target.url, &request).await?;
+    if !answer.response.is_success() {
         return Err(refused(&answer, origin, &Grant::Impersonation { url: &target.url }));
     }
     let object = answer.object()?;
@@ -100,13 +98,13 @@ async fn acting_as(http: &Http, origin: &str, target: &ActsAs, own: &Token, scop
 }
 
 /// The token in an answer of OAuth 2.0, or why there is none.
-pub(super) fn granted(answer: Answer, origin: &str, grant: &Grant) -> Result<Token, Error> {
-    if !answer.status.is_success() {
-        return Err(refused(&answer, origin, grant));
+pub(super) fn granted(answer: &Answer, origin: &str, grant: &Grant) -> Result<Token, Error> {
+    if !answer.response.is_success() {
+        return Err(refused(answer, origin, grant));
     }
     let object = answer.object()?;
     let secret = object.text("access_token").filter(|token| !token.is_empty()).cloned();
-    Ok(Token { secret: secret.ok_or_else(|| tokenless(&answer))?, expires: end(&object) })
+    Ok(Token { secret: secret.ok_or_else(|| tokenless(answer))?, expires: end(&object) })
 }
 
 /// `expires_in` is counted from when the answer was made, a moment ago.
@@ -122,7 +120,7 @@ fn tokenless(answer: &Answer) -> Error {
 }
 
 /// A statement signed with the account's key: who asks, for what, for the next hour.
-fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Zeroizing<String>, Error> {
+fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, Error> {
     let unusable = || {
         Problem::new(PART, format_args!("{origin}: \"private_key\" is not an RSA key in PEM"))
             .fix("put the key as Google gave it, with its line ends")

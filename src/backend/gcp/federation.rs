@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-
+use super::answer::ask;
 use super::document::{External, Source};
-use super::http::Http;
 use super::{PART, aws};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::http::{Http, Request};
 use crate::json;
 use crate::private::{self, Readers};
 
@@ -18,9 +17,7 @@ pub(super) async fn subject_token(http: &Http, origin: &str, external: &External
     match &external.source {
         Source::File { path, field } => from_file(origin, path, field.as_deref()),
         Source::Url { url, headers, field } => from_url(http, origin, url, headers, field.as_deref()).await,
-        Source::Aws { verification_url } => {
-            aws::subject_token(origin, verification_url, &external.audience, http.left()).await
-        }
+        Source::Aws { verification_url } => aws::subject_token(origin, verification_url, &external.audience).await,
     }
 }
 
@@ -43,25 +40,13 @@ async fn from_url(
     headers: &[(String, Redacted)],
     field: Option<&str>,
 ) -> Result<Redacted, Error> {
-    let mut wanted = HeaderMap::new();
-    for (name, value) in headers {
-        let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value.expose()).ok());
-        let (name, mut value) = pair.ok_or_else(|| {
-            Problem::new(PART, format_args!("{origin}: a header of \"credential_source\" is none"))
-                .fix("correct it")
-                .failed()
-        })?;
-        value.set_sensitive(true);
-        wanted.insert(name, value);
-    }
-    // Plain HTTP is for services of this machine, which no proxy can know.
-    let local = if url.starts_with("https://") { None } else { Some(http.beside()?) };
-    let answer = local.as_ref().unwrap_or(http).ask(url, |client, url| client.get(url).headers(wanted.clone())).await?;
-    if !answer.status.is_success() {
-        let cause = format!("{} gives no subject token (status {})", answer.host, answer.status.as_u16());
+    let request = headers.iter().fold(Request::get(url), |request, (name, value)| request.header(name, value.clone()));
+    let answer = ask(http, url, &request).await?;
+    if !answer.response.is_success() {
+        let cause = format!("{} gives no subject token (status {})", answer.host, answer.response.status);
         return Err(Problem::new(PART, cause).fix(format_args!("see \"credential_source\" in {origin}")).failed());
     }
-    pick(&answer.body, field).ok_or_else(|| unreadable(origin, &answer.host))
+    pick(&answer.response.body, field).ok_or_else(|| unreadable(origin, &answer.host))
 }
 
 /// The token itself: all of the text, or one member of a JSON object.

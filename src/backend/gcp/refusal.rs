@@ -3,7 +3,7 @@
 //! An answer's texts are looked at and never repeated: what is said here are this file's own words.
 
 use super::PART;
-use super::http::Answer;
+use super::answer::Answer;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::json::{Object, Value};
@@ -25,7 +25,7 @@ pub(super) enum Grant<'a> {
 /// The error for a refusal.
 pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
     let body = answer.refusal();
-    let said = Said { status: answer.status.as_u16(), code: code(&body), words: words(&body) };
+    let said = Said { status: answer.response.status, code: code(&body), words: words(&body) };
     let (cause, fix) = match grant {
         Grant::Account { email } => account(&said, &shown(email)),
         Grant::User => user(&said),
@@ -33,7 +33,7 @@ pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
         Grant::Impersonation { url } => impersonation(&said, &shown(target(url))),
         Grant::Metadata => metadata(&said),
     }
-    .unwrap_or_else(|| (format!("{} refuses {}", answer.host, said.label()), UNKNOWN.to_owned()));
+    .unwrap_or_else(|| (format!("{} refuses the request {}", answer.host, said.label()), UNKNOWN.to_owned()));
     Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix).failed()
 }
 
@@ -139,7 +139,10 @@ fn impersonation(said: &Said, target: &str) -> Told {
             format!("the service account {target} is disabled"),
             format!("gcloud iam service-accounts enable {target}"),
         ),
-        401 => told("the token of the identity that asks is not accepted", "see whether that identity still exists"),
+        401 => told(
+            "the token of the identity that asks is not accepted (status 401)",
+            "see whether that identity still exists",
+        ),
         _ => None,
     }
 }
@@ -147,7 +150,7 @@ fn impersonation(said: &Said, target: &str) -> Told {
 fn metadata(said: &Said) -> Told {
     let fix = "attach a service account to this machine or workload, with access to the registry";
     match said.status {
-        404 => told("it has no service account to give a token of", fix),
+        404 => told("it has no service account to give a token of (status 404)", fix),
         403 => told("it gives this process no token (status 403)", fix),
         _ => None,
     }

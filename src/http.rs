@@ -1,0 +1,141 @@
+//! `Http`: the one HTTP client. Every request ends by the deadline, is repeated at most twice, follows no redirect,
+//! reads a bounded body, and fails with a [`Fault`] that says what happened at which host.
+//!
+//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (or `SSL_CERT_FILE`), and
+//! `HTTPS_PROXY` and `NO_PROXY` as reqwest reads them. What may be spoken without TLS ([`Cleartext`]) never leaves the
+//! node, so it knows no proxy. All that is asked with it can be asked twice: it reads, or it mints.
+
+mod fault;
+mod message;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Url, redirect};
+use tokio::time::{sleep, timeout_at};
+use zeroize::Zeroizing;
+
+pub use fault::{Certificate, Fault, Kind};
+pub use message::{Request, Response};
+
+/// A client for the requests of one command.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Speaks TLS and nothing else.
+    far: Client,
+    /// Speaks to this node, past every proxy.
+    near: Option<Client>,
+    cleartext: Cleartext,
+    deadline: Instant,
+}
+
+/// Where `http://` may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleartext {
+    /// Nowhere.
+    Never,
+    /// To this node's own loopback.
+    Loopback,
+    /// To loopback and to link-local addresses, where a cloud's metadata service is.
+    Node,
+}
+
+impl Http {
+    /// A client whose every answer is there, or given up, a little before the deadline, so that who was waited for can
+    /// still be told.
+    pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, Fault> {
+        let build = |builder: reqwest::ClientBuilder| {
+            let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+            let builder = builder.redirect(redirect::Policy::none()).retry(reqwest::retry::never()).user_agent(agent);
+            builder.build().map_err(|_| Fault::new("", Kind::Authorities))
+        };
+        let near = || build(Client::builder().no_proxy().tls_certs_only([]).connect_timeout(NEAR_CONNECT));
+        Ok(Self {
+            far: build(Client::builder().https_only(true))?,
+            near: if cleartext == Cleartext::Never { None } else { Some(near()?) },
+            cleartext,
+            deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
+        })
+    }
+
+    /// The answer, whatever its status. What may pass soon (429, some 5xx, a broken connection) is tried again, and
+    /// `Retry-After` is waited for where the deadline allows it.
+    pub async fn send(&self, request: &Request) -> Result<Response, Fault> {
+        for pause in PAUSES {
+            let outcome = self.send_once(request).await;
+            let asked = match &outcome {
+                Ok(response) => response.worth_repeating_after(),
+                Err(fault) => fault.may_pass_at_once().then_some(Duration::ZERO),
+            };
+            let Some(asked) = asked else { return outcome };
+            let again = Instant::now().checked_add(asked.max(pause));
+            let Some(again) = again.filter(|again| *again + ROOM < self.deadline) else { return outcome };
+            sleep(again.saturating_duration_since(Instant::now())).await;
+        }
+        self.send_once(request).await
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<Response, Fault> {
+        let url = Url::parse(&request.url).map_err(|_| Fault::new("", Kind::Request))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let client = self.client(&url).ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
+        let prepared = request.prepare(client, url).ok_or_else(|| Fault::new(&host, Kind::Request))?;
+        timeout_at(self.deadline.into(), exchange(client, prepared))
+            .await
+            .unwrap_or(Err(Kind::Timeout))
+            .map_err(|kind| Fault::new(&host, kind))
+    }
+
+    fn client(&self, url: &Url) -> Option<&Client> {
+        match url.scheme() {
+            "https" => Some(&self.far),
+            "http" if self.cleartext.allows(url.host_str()?) => self.near.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl Cleartext {
+    fn allows(self, host: &str) -> bool {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        match (self, address) {
+            (Self::Never, _) => false,
+            (_, Ok(address)) if address.is_loopback() => true,
+            (Self::Node, Ok(IpAddr::V4(address))) => address.is_link_local(),
+            (Self::Node, Ok(IpAddr::V6(address))) => address.is_unicast_link_local(),
+            (_, Ok(_)) => false,
+            (_, Err(_)) => host == "localhost",
+        }
+    }
+}
+
+async fn exchange(client: &Client, request: reqwest::Request) -> Result<Response, Kind> {
+    let mut answer = client.execute(request).await.map_err(|error| Kind::of(&error, Kind::Closed))?;
+    let announced = answer.content_length().unwrap_or_default();
+    if announced > MAX_BODY {
+        return Err(Kind::TooLarge);
+    }
+    // With room for all of it from the beginning, what is secret in it does not move.
+    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(announced).unwrap_or_default()));
+    while let Some(chunk) = answer.chunk().await.map_err(|error| Kind::of(&error, Kind::Truncated))? {
+        if (body.len() + chunk.len()) as u64 > MAX_BODY {
+            return Err(Kind::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response { status: answer.status().as_u16(), headers: std::mem::take(answer.headers_mut()), body })
+}
+
+/// No answer that is asked for here has a fiftieth of this.
+const MAX_BODY: u64 = 1024 * 1024;
+/// How long to wait before the first and before the second repetition, at least.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
+/// A repetition that has not this much time left is not begun.
+const ROOM: Duration = Duration::from_millis(500);
+/// What is kept of the deadline to tell how it was missed.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// What is on the node accepts a connection at once, or is not there.
+const NEAR_CONNECT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

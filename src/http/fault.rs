@@ -1,0 +1,196 @@
+//! `Fault`: why there is no answer, told by what happened and at which host.
+
+use std::error::Error as StdError;
+use std::{fmt, io};
+
+use crate::error::{Error, Problem};
+
+/// A request that got no answer. Names the host, and nothing that was sent or received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    host: String,
+    kind: Kind,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The deadline came before the end of the answer.
+    Timeout,
+    /// Nobody is there: no route, or a connection that nobody takes.
+    Nobody,
+    /// The connection was refused.
+    Refused,
+    /// The name has no address.
+    Unresolvable,
+    /// The certificate is not to be trusted.
+    Certificate(Certificate),
+    /// No TLS came about, for another reason.
+    Tls,
+    /// The connection ended before the answer began.
+    Closed,
+    /// The connection ended in the middle of the answer.
+    Truncated,
+    /// The answer is larger than any true one.
+    TooLarge,
+    /// `http://` to a host that must be spoken to over TLS.
+    Cleartext,
+    /// The request cannot be sent as it is.
+    Request,
+    /// The system's certificate authorities cannot be read.
+    Authorities,
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what it says")]
+pub enum Certificate {
+    OtherName,
+    UnknownAuthority,
+    Expired,
+    NotYetValid,
+    Invalid,
+}
+
+impl Fault {
+    pub(super) fn new(host: &str, kind: Kind) -> Self {
+        Self { host: host.to_owned(), kind }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The host that was asked.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether the next moment may be better.
+    pub(super) fn may_pass_at_once(&self) -> bool {
+        matches!(self.kind, Kind::Refused | Kind::Closed | Kind::Truncated)
+    }
+
+    /// The error of `part`, which asked.
+    #[must_use]
+    pub fn error(&self, part: &str) -> Error {
+        let problem = Problem::new(part, self).fix(self.fix());
+        match self.kind {
+            Kind::Timeout | Kind::Nobody | Kind::Refused | Kind::Unresolvable | Kind::Closed | Kind::Truncated => {
+                problem.unreachable()
+            }
+            Kind::Certificate(_) | Kind::Tls | Kind::TooLarge | Kind::Cleartext | Kind::Request | Kind::Authorities => {
+                problem.failed()
+            }
+        }
+    }
+
+    fn fix(&self) -> &'static str {
+        match self.kind {
+            Kind::Timeout => "see whether the node reaches it; timeout in the configuration says how long to wait",
+            Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
+                "see whether the node reaches it, and whether HTTPS_PROXY, if set, is right"
+            }
+            Kind::Unresolvable => "see whether the name is right and the node's name server answers",
+            Kind::Certificate(Certificate::Expired | Certificate::NotYetValid) => {
+                "see whether the node's clock is right"
+            }
+            Kind::Certificate(Certificate::UnknownAuthority) => {
+                "if a proxy of yours opens TLS, add its authority to the system's"
+            }
+            Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
+            Kind::TooLarge => "see who answers in its place; nothing of it was used",
+            Kind::Cleartext => "use https://",
+            Kind::Request => "see whether what was configured holds line ends or other control characters",
+            Kind::Authorities => "install ca-certificates, or correct SSL_CERT_FILE",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = &self.host;
+        match self.kind {
+            Kind::Timeout => write!(f, "{host} did not answer in time"),
+            Kind::Nobody => write!(f, "nobody answers at {host}"),
+            Kind::Refused => write!(f, "{host} refused the connection"),
+            Kind::Unresolvable => write!(f, "the name {host} cannot be resolved"),
+            Kind::Certificate(certificate) => write!(f, "the certificate of {host} {certificate}"),
+            Kind::Tls => write!(f, "no TLS connection with {host} came about"),
+            Kind::Closed => write!(f, "{host} closed the connection without an answer"),
+            Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
+            Kind::TooLarge => write!(f, "{host} answered more than 1 MiB"),
+            Kind::Cleartext => write!(f, "{host} must not be spoken to without TLS"),
+            Kind::Request => write!(f, "the request to {host} has a URL or a header that cannot be sent"),
+            Kind::Authorities => write!(f, "the system's certificate authorities cannot be read"),
+        }
+    }
+}
+
+impl StdError for Fault {}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherName => "is for another name",
+            Self::UnknownAuthority => "is signed by nobody that this system trusts",
+            Self::Expired => "has expired",
+            Self::NotYetValid => "is not valid yet",
+            Self::Invalid => "is not valid",
+        })
+    }
+}
+
+impl Kind {
+    /// Reads it from the chain of causes; `broken` where the chain tells no more than that the connection broke.
+    pub(super) fn of(error: &reqwest::Error, broken: Self) -> Self {
+        if error.is_timeout() {
+            return if error.is_connect() { Self::Nobody } else { Self::Timeout };
+        }
+        if error.is_dns() {
+            return Self::Unresolvable;
+        }
+        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+        while let Some(error) = cause {
+            if let Some(kind) = Self::of_cause(error) {
+                return kind;
+            }
+            cause = error.source();
+        }
+        if error.is_builder() { Self::Request } else { broken }
+    }
+
+    fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Some(match error {
+                rustls::Error::InvalidCertificate(error) => Self::Certificate(Certificate::of(error)),
+                _ => Self::Tls,
+            });
+        }
+        let error = error.downcast_ref::<io::Error>()?;
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Some(Self::Refused),
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::TimedOut => {
+                Some(Self::Nobody)
+            }
+            // An `io::Error` gives the source of what it wraps, not that itself.
+            _ => error.get_ref().and_then(|inner| Self::of_cause(inner)),
+        }
+    }
+}
+
+impl Certificate {
+    fn of(error: &rustls::CertificateError) -> Self {
+        use rustls::CertificateError as E;
+        match error {
+            E::NotValidForName | E::NotValidForNameContext { .. } => Self::OtherName,
+            E::UnknownIssuer => Self::UnknownAuthority,
+            E::Expired | E::ExpiredContext { .. } => Self::Expired,
+            E::NotValidYet | E::NotValidYetContext { .. } => Self::NotYetValid,
+            _ => Self::Invalid,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `Request` and `Response`: what is asked, and what was answered.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Url};
+use zeroize::Zeroizing;
+
+use crate::credential::Redacted;
+
+/// A request. What is in its headers and its body counts as secret.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: Method,
+    pub(super) url: String,
+    headers: Vec<(String, Redacted)>,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Empty,
+    Form(Vec<(&'static str, Redacted)>),
+    Text(Redacted),
+}
+
+impl Request {
+    /// Asks for what is there.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::GET, url.into())
+    }
+
+    /// Asks for something to be done.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::POST, url.into())
+    }
+
+    fn new(method: Method, url: String) -> Self {
+        Self { method, url, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Redacted>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Shows a token.
+    #[must_use]
+    pub fn bearer(self, token: &Redacted) -> Self {
+        self.header("authorization", format!("Bearer {}", token.expose()))
+    }
+
+    /// Sends the fields of a form.
+    #[must_use]
+    pub fn form(mut self, fields: impl IntoIterator<Item = (&'static str, Redacted)>) -> Self {
+        self.body = Body::Form(fields.into_iter().collect());
+        self
+    }
+
+    /// Sends JSON.
+    #[must_use]
+    pub fn json(self, text: Redacted) -> Self {
+        self.header(CONTENT_TYPE.as_str(), "application/json").text(text)
+    }
+
+    /// Sends a text; a header says what it is.
+    #[must_use]
+    pub fn text(mut self, text: Redacted) -> Self {
+        self.body = Body::Text(text);
+        self
+    }
+
+    /// `None` where a header holds what no header can carry.
+    pub(super) fn prepare(&self, client: &Client, url: Url) -> Option<reqwest::Request> {
+        let mut builder = client.request(self.method.clone(), url);
+        for (name, value) in &self.headers {
+            let mut value = HeaderValue::from_str(value.expose()).ok()?;
+            value.set_sensitive(true);
+            builder = builder.header(name, value);
+        }
+        match &self.body {
+            Body::Empty => builder,
+            Body::Form(fields) => {
+                builder.form(&fields.iter().map(|(name, value)| (*name, value.expose())).collect::<Vec<_>>())
+            }
+            Body::Text(text) => builder.body(text.expose().to_owned()),
+        }
+        .build()
+        .ok()
+    }
+}
+
+/// An answer of any status, read to its end.
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The body: tokens, or the words of somebody who may be anybody. Never to be quoted.
+    pub body: Zeroizing<Vec<u8>>,
+    pub(super) headers: HeaderMap,
+}
+
+impl Response {
+    /// Whether the status says that it worked.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header's text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the body calls itself JSON; a captive portal's page does not.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        let media_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        media_type == "application/json" || media_type.starts_with("application/") && media_type.ends_with("+json")
+    }
+
+    /// How long the server asks to be left alone. A date instead of seconds counts as not said.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header(RETRY_AFTER.as_str())?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// How long to wait before it is worth asking again; `None` where it is not.
+    pub(super) fn worth_repeating_after(&self) -> Option<Duration> {
+        REPEATED.contains(&self.status).then(|| self.retry_after().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Too many requests, and the failures of a server or of a gateway before it that a moment may mend.
+const REPEATED: [u16; 5] = [429, 500, 502, 503, 504];
