@@ -37,12 +37,12 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         Secret::Token(token) => Token { secret: token.clone(), expires: None },
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
-            let http = Http::new(login.deadline, Cleartext::Never).map_err(answer::unanswered)?;
+            let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
             block_on(PART, login.deadline, exchange::token(&http, &identity))?
         }
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
-            let http = Http::new(login.deadline, Cleartext::Node).map_err(answer::unanswered)?;
+            let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
             let asked = async {
                 match &found {
                     Found::Document(identity) => exchange::token(&http, identity).await,
@@ -122,3 +122,66 @@ const PROJECT: &str = GCP_KEYS[2];
 const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
 /// The pairs that every registry takes.
 const PLAIN: [&str; 2] = ["USERNAME", "REGISTRY_USERNAME"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::test_login;
+    use super::*;
+
+    fn keys(pairs: &[(&str, &str)]) -> Keys {
+        let mut keys = Keys::default();
+        for (name, value) in pairs {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        keys
+    }
+
+    #[test]
+    fn its_own_keys_and_pairs_of_a_service_account_key_fit_and_plain_pairs_do_not() {
+        let table: &[(&[(&str, &str)], Fit)] = &[
+            (&[("GCP_ACCESS_TOKEN", "t")], Fit::Complete),
+            (&[("GOOGLE_APPLICATION_CREDENTIALS", "{}")], Fit::Complete),
+            (&[("GCP_PROJECT_ID", "p")], Fit::Complete),
+            (&[("USERNAME", "_json_key"), ("PASSWORD", "{}")], Fit::Complete),
+            (&[("REGISTRY_USERNAME", "_json_key_base64"), ("REGISTRY_PASSWORD", "e30=")], Fit::Complete),
+            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")], Fit::Absent),
+            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t"), ("GCP_PROJECT_ID", "p")], Fit::Absent),
+            (&[("USERNAME", "_json_key")], Fit::Absent),
+            (&[("USERNAME", "u"), ("PASSWORD", "p")], Fit::Absent),
+        ];
+        for (pairs, fit) in table {
+            assert_eq!(super::fit(&keys(pairs)), *fit, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_answered_as_it_is_and_nobody_knows_its_end() {
+        let keys = keys(&[("GCP_ACCESS_TOKEN", "ya29.x"), ("GOOGLE_APPLICATION_CREDENTIALS", "{}")]);
+        let login = test_login("gcr.io", &keys);
+        let minted = super::login(&login).unwrap();
+        assert_eq!(
+            (minted.credential.username(), minted.credential.secret().expose()),
+            ("oauth2accesstoken", "ya29.x")
+        );
+        assert_eq!((minted.expires, scope(&login)), (None, None));
+    }
+
+    #[test]
+    fn a_project_alone_is_the_nodes_identity_where_that_is_on() {
+        let keys = keys(&[("GCP_PROJECT_ID", "p")]);
+        let login = test_login("gcr.io", &keys);
+        let error = super::login(&login).unwrap_err().to_string();
+        assert!(error.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"), "{error}");
+        assert_eq!(scope(&login), None);
+        let on = Login { ambient: true, ..login };
+        assert_eq!(scope(&on), scope(&Login { keys: None, ..on }));
+        assert!(scope(&on).is_some());
+    }
+
+    #[test]
+    fn a_minted_tokens_scope_is_the_key_it_is_minted_with() {
+        let scope = |value| scope(&test_login("gcr.io", &keys(&[("USERNAME", "_json_key"), ("PASSWORD", value)])));
+        assert!(scope("{}").is_some());
+        assert_ne!(scope("{}"), scope("{ }"));
+    }
+}

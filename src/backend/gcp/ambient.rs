@@ -17,7 +17,7 @@ use crate::private::{self, Readers};
 /// What identity the node has.
 pub(super) enum Found {
     /// A credential document that the operator has put there.
-    Document(Identity),
+    Document(Box<Identity>),
     /// None: what the machine itself says.
     Metadata(Metadata),
 }
@@ -38,7 +38,7 @@ pub(super) fn find(node: &Node) -> Result<Found, Error> {
                 .fix("correct or unset it")
                 .failed()
         };
-        return read(&path)?.ok_or_else(missing).map(Found::Document);
+        return read(&path)?.ok_or_else(missing).map(|identity| Found::Document(Box::new(identity)));
     }
     let folder = match value(GCLOUD) {
         Some(folder) => Some(absolute(GCLOUD, folder)?),
@@ -46,7 +46,7 @@ pub(super) fn find(node: &Node) -> Result<Found, Error> {
     };
     let file = folder.map(|folder| folder.join("application_default_credentials.json"));
     if let Some(identity) = file.as_deref().map(read).transpose()?.flatten() {
-        return Ok(Found::Document(identity));
+        return Ok(Found::Document(Box::new(identity)));
     }
     let file = file.map_or_else(|| "no home directory".to_owned(), |file| format!("no {}", file.display()));
     let tried = format!("this node has no Google identity: {VARIABLE} is not set, there is {file}, and ");
@@ -79,7 +79,7 @@ impl Metadata {
             Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
                 Problem::new(PART, format_args!("{}{fault}", self.tried)).fix(FIX).unreachable()
             }
-            _ => unanswered(fault),
+            _ => unanswered(&fault),
         })?;
         let answer = Answer::of(&url, response)?;
         if answer.response.header(FLAVOUR) != Some(GOOGLE) {
@@ -105,3 +105,39 @@ const FLAVOUR: &str = "Metadata-Flavor";
 const GOOGLE: &str = "Google";
 const FIX: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
 const MAX_DOCUMENT: u64 = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Env};
+
+    fn found<const N: usize>(variables: [(&str, &str); N]) -> Result<Found, String> {
+        find(&Config::load(&Env::of(variables)).unwrap().node).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_the_node_names_must_be_there_and_be_a_whole_path() {
+        for (name, path, cause) in [
+            (VARIABLE, "key.json", "it is not an absolute path"),
+            (GCLOUD, "gcloud", "it is not an absolute path"),
+            (VARIABLE, "/nowhere/key.json", "there is no file /nowhere/key.json"),
+        ] {
+            let error = found([(name, path)]).err().unwrap();
+            assert!(error.starts_with(&format!("{name}: {cause}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn gclouds_folder_comes_before_the_machine() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(".config/gcloud");
+        std::fs::create_dir_all(&folder).unwrap();
+        let home = home.path().to_str().unwrap();
+        assert!(matches!(found([("HOME", home)]), Ok(Found::Metadata(_))));
+        let user = r#"{"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r"}"#;
+        std::fs::write(folder.join("application_default_credentials.json"), user).unwrap();
+        for variables in [("HOME", home), (GCLOUD, folder.to_str().unwrap())] {
+            assert!(matches!(found([variables]), Ok(Found::Document(_))), "{variables:?}");
+        }
+    }
+}

@@ -15,11 +15,11 @@ pub(super) struct Answer {
 
 /// Asks an endpoint. What is nobody's refusal (throttling, a failing server, a redirect) is an error already.
 pub(super) async fn ask(http: &Http, url: &str, request: &Request) -> Result<Answer, Error> {
-    Answer::of(url, http.send(request).await.map_err(unanswered)?)
+    Answer::of(url, http.send(request).await.map_err(|fault| unanswered(&fault))?)
 }
 
 /// The error where there is no answer at all.
-pub(super) fn unanswered(fault: Fault) -> Error {
+pub(super) fn unanswered(fault: &Fault) -> Error {
     fault.error(PART)
 }
 

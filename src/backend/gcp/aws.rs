@@ -89,3 +89,39 @@ fn percent_encoded(text: &str) -> String {
 const TARGET: &str = "x-goog-cloud-target-resource";
 const OPERATION: Duration = Duration::from_secs(4);
 const CONNECT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{self, Value};
+
+    #[test]
+    fn the_request_that_proves_the_identity_is_signed_with_the_provider_in_it_and_without_the_key() {
+        let url =
+            Url::parse("https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15").unwrap();
+        let keys = Credentials::new("AKIAX", "hunter2", Some("session".to_owned()), None, "test");
+        let token = signed(&url, "us-east-1", "//iam.googleapis.com/provider", keys).unwrap();
+        let bytes = token.expose().split('%').enumerate().flat_map(|(index, part)| {
+            let (byte, rest) = part.split_at(if index == 0 { 0 } else { 2 });
+            u8::from_str_radix(byte, 16).into_iter().chain(rest.bytes()).collect::<Vec<_>>()
+        });
+        let text = String::from_utf8(bytes.collect()).unwrap();
+        assert!(!text.contains("hunter2"));
+        let request = json::parse_object(text.as_bytes()).unwrap();
+        let Some(Value::Array(headers)) = request.get("headers") else { panic!("{text}") };
+        let header = |name: &str| {
+            headers.iter().find_map(|header| match header {
+                Value::Object(header) if header.text("key")?.expose().eq_ignore_ascii_case(name) => {
+                    header.text("value")
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(header("host").unwrap().expose(), "sts.us-east-1.amazonaws.com");
+        assert_eq!(header(TARGET).unwrap().expose(), "//iam.googleapis.com/provider");
+        assert_eq!(header("x-amz-security-token").unwrap().expose(), "session");
+        let signature = header("authorization").unwrap().expose();
+        assert!(signature.contains("AKIAX/") && signature.contains("/us-east-1/sts/aws4_request"), "{signature}");
+        assert!(signature.contains(TARGET), "the provider must be signed: {signature}");
+    }
+}

@@ -2,17 +2,20 @@
 //!
 //! Formats: <https://google.aip.dev/auth/4112> (service account), 4113 (user), 4117 (external account).
 
+mod reader;
+
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use reader::Reader;
 use zeroize::Zeroizing;
 
-use super::{ACCESS_TOKEN, PART};
+use super::PART;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json::{self, Object, Value};
+use crate::json;
 
 /// Who asks, and as whom in the end.
 #[derive(Debug)]
@@ -130,189 +133,107 @@ pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identit
     Ok(Identity { origin: origin.to_owned(), base, acts_as })
 }
 
-/// One JSON object of a document.
-#[derive(Clone, Copy)]
-struct Reader<'a> {
-    origin: &'a str,
-    author: Author,
-    object: &'a Object,
-}
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD as PADDED, STANDARD_NO_PAD};
 
-impl<'a> Reader<'a> {
-    fn base(self, acts_as: &mut Vec<ActsAs>, outermost: bool) -> Result<Base, Error> {
-        let kind = self.text("type")?;
-        if self.author == Author::Tenant {
-            self.check_tenants(kind)?;
-        }
-        match kind {
-            "service_account" => Ok(Base::Account(Account {
-                email: self.text("client_email")?.to_owned(),
-                key_id: self.optional("private_key_id").map(|id| id.expose().to_owned()),
-                key: self.secret("private_key")?,
-                token_uri: self.token_uri()?,
-            })),
-            "authorized_user" => Ok(Base::User(User {
-                client_id: self.text("client_id")?.to_owned(),
-                client_secret: self.secret("client_secret")?,
-                refresh_token: self.secret("refresh_token")?,
-                token_uri: self.token_uri()?,
-            })),
-            "external_account" => {
-                if self.optional("service_account_impersonation_url").is_some() {
-                    acts_as.push(self.acts_as()?);
-                }
-                self.external().map(Base::External)
-            }
-            "impersonated_service_account" if outermost => {
-                acts_as.push(self.acts_as()?);
-                Reader { object: self.inner("source_credentials")?, ..self }.base(acts_as, false)
-            }
-            _ => Err(self.problem(
-                "\"type\" is none that this helper knows",
-                "use a service account, a user, an external account or an impersonated service account",
-            )),
+    use super::*;
+
+    const ACCOUNT: &str = r#"{"type":"service_account","client_email":"a@p","private_key":"PEM","private_key_id":"7"}"#;
+
+    fn secret(text: &str) -> Result<Identity, String> {
+        of_secret("KEY", &text.into()).map_err(|error| error.to_string())
+    }
+
+    fn with(text: &str, member: &str) -> String {
+        format!("{},{member}}}", &text[..text.len() - 1])
+    }
+
+    #[test]
+    fn a_key_is_read_as_json_and_as_base64_of_any_shape() {
+        let encoded = PADDED.encode(with(ACCOUNT, r#""x":1"#));
+        let wrapped: Vec<_> = encoded.as_bytes().chunks(20).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        for text in [
+            ACCOUNT.to_owned(),
+            format!("\u{feff}\n{}\r\n", ACCOUNT.replace(',', ",\n  ")),
+            STANDARD_NO_PAD.encode(ACCOUNT),
+            wrapped.join("\r\n"),
+        ] {
+            let identity = secret(&text).unwrap();
+            let Base::Account(account) = identity.base else { panic!("{text}") };
+            assert_eq!((account.email.as_str(), account.key.expose()), ("a@p", "PEM"));
+            assert_eq!(account.token_uri, "https://oauth2.googleapis.com/token");
         }
     }
 
-    /// A tenant's document may say who it is, and nothing about where anybody goes.
-    fn check_tenants(self, kind: &str) -> Result<(), Error> {
-        let fix = format!("use a service account's own key, or {ACCESS_TOKEN}");
-        let cause = match kind {
-            "service_account" | "authorized_user" => None,
-            "external_account" => Some(
-                "\"type\" is external_account, which can read files, call addresses and run programs of the node, so \
-                 no secret may bring it",
+    #[test]
+    fn a_secret_names_no_file_and_is_nothing_else_than_a_key() {
+        for text in ["/etc/passwd", "~/key.json", "../key.json", "file:///etc/passwd", "https://evil.example/key"] {
+            assert!(secret(text).unwrap_err().contains("KEY is a path, and a secret may not name files"), "{text}");
+        }
+        for text in ["hunter2", "aHVudGVyMg==", "[]", ""] {
+            let error = secret(text).unwrap_err();
+            assert!(error.contains("KEY is neither JSON nor base64 of JSON"), "{error}");
+            assert!(!error.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_tenants_document_says_nothing_about_where_anybody_goes() {
+        let table = [
+            (r#"{"type":"external_account"}"#.to_owned(), "\"type\" is external_account"),
+            (r#"{"type":"impersonated_service_account"}"#.to_owned(), "\"type\" is impersonated_service_account"),
+            (r#"{"type":"gdch_service_account"}"#.to_owned(), "\"type\" is neither"),
+            (r#"{"type":["service_account"]}"#.to_owned(), "\"type\" is missing"),
+            (with(ACCOUNT, r#""token_uri":"https://evil.example/token""#), "\"token_uri\" is not Google's own"),
+            (
+                with(ACCOUNT, r#""token_uri":"https://oauth2.googleapis.com/token/""#),
+                "\"token_uri\" is not Google's own",
             ),
-            "impersonated_service_account" => Some(
-                "\"type\" is impersonated_service_account, which calls addresses that it names, so no secret may bring it",
-            ),
-            _ => Some("\"type\" is neither service_account nor authorized_user, and a secret may bring no other"),
-        };
-        if let Some(cause) = cause {
-            return Err(self.problem(cause, &fix));
+            (with(ACCOUNT, r#""token_uri":null"#), "\"token_uri\" is missing or no text"),
+            (with(ACCOUNT, r#""universe_domain":"evil.example""#), "\"universe_domain\" is not googleapis.com"),
+            (with(ACCOUNT, r#""type":"external_account""#), "a key stands in it twice"),
+        ];
+        for (text, cause) in table {
+            let error = secret(&text).unwrap_err();
+            assert!(error.contains(cause) && error.contains("KEY"), "{error}");
+            assert!(!error.contains("evil.example"), "{error}");
         }
-        if self.object.get("token_uri").is_some() && !TOKEN_URIS.contains(&self.text("token_uri")?) {
-            let cause = "\"token_uri\" is not Google's own, and a secret may not say where its key is sent";
-            return Err(self.problem(cause, &format!("set it to {TOKEN_URI}, or leave it out")));
-        }
-        if self.object.get("universe_domain").is_some() && self.text("universe_domain")? != UNIVERSE {
-            let cause = "\"universe_domain\" is not googleapis.com, whose registries are the ones this helper knows";
-            return Err(self.problem(cause, &fix));
-        }
-        Ok(())
+        let old = secret(&with(ACCOUNT, r#""token_uri":"https://accounts.google.com/o/oauth2/token""#)).unwrap();
+        assert!(
+            matches!(old.base, Base::Account(account) if account.token_uri == "https://oauth2.googleapis.com/token")
+        );
     }
 
-    /// Where the grant is sent. Keys made years ago name the endpoint of that time, which still is the same service:
-    /// they go to today's, as do all of a tenant's.
-    fn token_uri(self) -> Result<String, Error> {
-        let own = self.optional("token_uri").map_or(TOKEN_URI, Redacted::expose);
-        if self.author == Author::Tenant || TOKEN_URIS.contains(&own) {
-            return Ok(TOKEN_URI.to_owned());
-        }
-        self.https("token_uri")
-    }
-
-    fn external(self) -> Result<External, Error> {
-        let client = match self.optional("client_id") {
-            Some(id) => Some((id.expose().to_owned(), self.optional("client_secret").cloned().unwrap_or_default())),
-            None => None,
-        };
-        Ok(External {
-            audience: self.text("audience")?.to_owned(),
-            subject_token_type: self.text("subject_token_type")?.to_owned(),
-            token_url: self.https("token_url")?,
-            client,
-            user_project: self.optional("workforce_pool_user_project").map(|name| name.expose().to_owned()),
-            source: Reader { object: self.inner("credential_source")?, ..self }.source()?,
-        })
-    }
-
-    fn source(self) -> Result<Source, Error> {
-        let format = Reader { object: self.inner("format").unwrap_or(self.object), ..self };
-        let field = match format.optional("type").map(Redacted::expose) {
-            Some("json") => Some(format.text("subject_token_field_name")?.to_owned()),
-            _ => None,
-        };
-        if let Some(path) = self.optional("file") {
-            return Ok(Source::File { path: path.expose().into(), field });
-        }
-        if self.optional("environment_id").is_some_and(|id| id.expose().starts_with("aws")) {
-            let url = self.optional("regional_cred_verification_url").map_or(VERIFICATION_URL, Redacted::expose);
-            return Ok(Source::Aws { verification_url: url.to_owned() });
-        }
-        if let Some(url) = self.optional("url") {
-            let headers = self.inner("headers").map(Object::iter).into_iter().flatten();
-            let texts = headers.filter_map(|(name, value)| match value {
-                Value::Text(text) => Some((name.to_owned(), text.clone())),
-                _ => None,
-            });
-            return Ok(Source::Url { url: url.expose().to_owned(), headers: texts.collect(), field });
-        }
-        Err(self.problem(
-            "\"credential_source\" is neither a file, a URL nor AWS",
-            "programs and certificates are not supported: let them write the token to a file",
-        ))
-    }
-
-    fn acts_as(self) -> Result<ActsAs, Error> {
-        let delegates = match self.object.get("delegates") {
-            Some(Value::Array(names)) => {
-                names.iter().filter_map(as_text).map(|name| name.expose().to_owned()).collect()
-            }
-            _ => Vec::new(),
-        };
-        Ok(ActsAs { url: self.https("service_account_impersonation_url")?, delegates })
-    }
-
-    fn https(self, name: &str) -> Result<String, Error> {
-        let url = self.text(name)?;
-        if url.starts_with("https://") {
-            return Ok(url.to_owned());
-        }
-        Err(self.problem(&format!("\"{name}\" is not an https:// address"), "correct it"))
-    }
-
-    fn inner(self, name: &str) -> Result<&'a Object, Error> {
-        match self.object.get(name) {
-            Some(Value::Object(object)) => Ok(object),
-            _ => Err(self.problem(&format!("\"{name}\" is missing or no object"), REGENERATE)),
-        }
-    }
-
-    fn text(self, name: &str) -> Result<&'a str, Error> {
-        self.needed(name).map(Redacted::expose)
-    }
-
-    fn secret(self, name: &str) -> Result<Redacted, Error> {
-        self.needed(name).cloned()
-    }
-
-    fn needed(self, name: &str) -> Result<&'a Redacted, Error> {
-        self.optional(name).ok_or_else(|| self.problem(&format!("\"{name}\" is missing or no text"), REGENERATE))
-    }
-
-    fn optional(self, name: &str) -> Option<&'a Redacted> {
-        self.object.text(name).filter(|text| !text.is_empty())
-    }
-
-    fn problem(self, cause: &str, fix: &str) -> Error {
-        Problem::new(PART, format_args!("{}: {cause}", self.origin)).fix(fix).failed()
+    #[test]
+    fn an_operators_document_may_say_all_of_it_over_tls() {
+        let external = r#"{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts/",
+            "service_account_impersonation_url":"https://iam/inner","credential_source":{"file":"/t",
+            "format":{"type":"json","subject_token_field_name":"f"}}}"#;
+        let nested = format!(
+            r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://iam/outer",
+            "delegates":["d"],"source_credentials":{external}}}"#
+        );
+        let read = |text: &str| parse("file", text.as_bytes(), Author::Operator).map_err(|error| error.to_string());
+        let identity = read(&nested).unwrap();
+        let targets: Vec<_> = identity.acts_as.iter().map(|target| target.url.as_str()).collect();
+        assert_eq!(targets, ["https://iam/inner", "https://iam/outer"]);
+        let Base::External(External { source: Source::File { field, .. }, .. }) = identity.base else { panic!() };
+        assert_eq!(field.as_deref(), Some("f"));
+        assert!(
+            read(&external.replace("https://sts/", "http://sts/"))
+                .unwrap_err()
+                .contains("\"token_url\" is not an https")
+        );
+        let program = external.replace("\"file\":\"/t\"", r#""executable":{"command":"/bin/true"}"#);
+        assert!(read(&program).unwrap_err().contains("\"credential_source\" is neither"));
+        assert!(
+            read(&format!(
+                r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://i/",
+            "source_credentials":{nested}}}"#
+            ))
+            .unwrap_err()
+            .contains("\"type\" is none")
+        );
     }
 }
-
-fn as_text(value: &Value) -> Option<&Redacted> {
-    if let Value::Text(text) = value { Some(text) } else { None }
-}
-
-/// Google's token endpoint.
-const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
-/// Its names over the years, as service-account keys carry them.
-const TOKEN_URIS: [&str; 4] = [
-    TOKEN_URI,
-    "https://accounts.google.com/o/oauth2/token",
-    "https://www.googleapis.com/oauth2/v3/token",
-    "https://www.googleapis.com/oauth2/v4/token",
-];
-const UNIVERSE: &str = "googleapis.com";
-const VERIFICATION_URL: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
-const REGENERATE: &str = "put the file as Google gave it";

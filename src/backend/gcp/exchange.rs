@@ -163,3 +163,74 @@ const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// Google's maximum, and what it takes off for clocks, in seconds.
 const LIFE: u64 = 3600;
 const LEEWAY: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::AsDer;
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
+
+    use super::*;
+    use crate::json;
+
+    fn account(pem: &str) -> Account {
+        Account {
+            email: "a@p".to_owned(),
+            key_id: Some("7".to_owned()),
+            key: pem.into(),
+            token_uri: "https://oauth2.googleapis.com/token".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_assertion_is_signed_says_who_asks_for_what_and_lives_an_hour() {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der().unwrap();
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+        for pem in [pem.clone(), pem.replace('\n', "\\n"), pem.replace('\n', "\r\n")] {
+            let jwt = assertion("KEY", &account(&pem), SCOPE).unwrap();
+            let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref())
+                .verify(signed.as_bytes(), &URL.decode(signature).unwrap())
+                .unwrap();
+            let (header, claims) = signed.split_once('.').unwrap();
+            assert_eq!(URL.decode(header).unwrap(), br#"{"alg":"RS256","kid":"7","typ":"JWT"}"#);
+            let claims = json::parse_object(&URL.decode(claims).unwrap()).unwrap();
+            let text = |name| claims.text(name).unwrap().expose();
+            assert_eq!(
+                (text("iss"), text("scope"), text("aud")),
+                ("a@p", SCOPE, "https://oauth2.googleapis.com/token")
+            );
+            let number =
+                |name| if let Some(Value::Number(number)) = claims.get(name) { *number } else { panic!("{name}") };
+            assert!((number("exp") - number("iat") - 3600.0).abs() < f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused_and_not_quoted() {
+        let hunter2 = STANDARD.encode("hunter2");
+        for pem in [
+            "hunter2",
+            "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
+            &format!("-----BEGIN PRIVATE KEY-----\n{hunter2}\n-----END PRIVATE KEY-----"),
+            &format!("-----BEGIN RSA PRIVATE KEY-----\n{hunter2}\n-----END RSA PRIVATE KEY-----"),
+        ] {
+            let error = assertion("KEY", &account(pem), SCOPE).unwrap_err().to_string();
+            assert!(error.contains("KEY: \"private_key\" is not an RSA key in PEM"), "{error}");
+            assert!(!error.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_token_ends_when_it_is_said_to_and_otherwise_nobody_knows() {
+        let end = |text: &str| end(&json::parse_object(text.as_bytes()).unwrap());
+        let life = end(r#"{"expires_in":3599}"#).unwrap().duration_since(SystemTime::now()).unwrap();
+        assert!(life <= Duration::from_secs(3599) && life > Duration::from_secs(3500));
+        for text in ["{}", r#"{"expires_in":"soon"}"#, r#"{"expires_in":-1}"#, r#"{"expires_in":1e300}"#] {
+            assert_eq!(end(text), None, "{text}");
+        }
+    }
+}

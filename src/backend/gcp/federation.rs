@@ -65,3 +65,20 @@ fn unreadable(origin: &str, place: &str) -> Error {
 }
 
 const MAX_TOKEN: u64 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_token_is_the_whole_text_or_one_member_of_it() {
+        let picked = |text: &str, field| pick(text.as_bytes(), field).map(|token| token.expose().to_owned());
+        assert_eq!(picked("token\n", None), Some("token".to_owned()));
+        assert_eq!(picked(r#"{"id_token":"token"}"#, Some("id_token")), Some("token".to_owned()));
+        for (text, field) in
+            [("", None), ("{}", Some("id_token")), ("token", Some("id_token")), (r#"{"f":1}"#, Some("f"))]
+        {
+            assert_eq!(picked(text, field), None, "{text}");
+        }
+    }
+}

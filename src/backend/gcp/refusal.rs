@@ -25,28 +25,29 @@ pub(super) enum Grant<'a> {
 /// The error for a refusal.
 pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
     let body = answer.refusal();
-    let said = Said { status: answer.response.status, code: code(&body), words: words(&body) };
+    let said = Said { host: &answer.host, status: answer.response.status, code: code(&body), words: words(&body) };
     let (cause, fix) = match grant {
         Grant::Account { email } => account(&said, &shown(email)),
         Grant::User => user(&said),
         Grant::Federation => federation(&said),
         Grant::Impersonation { url } => impersonation(&said, &shown(target(url))),
         Grant::Metadata => metadata(&said),
-    }
-    .unwrap_or_else(|| (format!("{} refuses the request {}", answer.host, said.label()), UNKNOWN.to_owned()));
+    };
     Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix).failed()
 }
 
-struct Said {
+struct Said<'a> {
+    host: &'a str,
     status: u16,
     code: String,
     words: String,
 }
 
-type Told = Option<(String, String)>;
+/// A cause and what to do about it.
+type Told = (String, String);
 
 fn told(cause: impl Into<String>, fix: impl Into<String>) -> Told {
-    Some((cause.into(), fix.into()))
+    (cause.into(), fix.into())
 }
 
 fn account(said: &Said, email: &str) -> Told {
@@ -77,7 +78,7 @@ fn account(said: &Said, email: &str) -> Told {
         "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
             told(format!("Google lets {email} ask for no tokens {}", said.label()), new_key)
         }
-        _ => None,
+        _ => said.otherwise(),
     }
 }
 
@@ -91,7 +92,7 @@ fn user(said: &Said) -> Told {
         "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
             told("Google does not accept \"client_id\" and \"client_secret\"", AGAIN)
         }
-        _ => None,
+        _ => said.otherwise(),
     }
 }
 
@@ -118,7 +119,7 @@ fn federation(said: &Said) -> Told {
             told("the provider's attribute condition does not let this identity in", POOL)
         }
         "invalid_client" => told("Google does not accept \"client_id\" and \"client_secret\"", POOL),
-        _ => None,
+        _ => said.otherwise(),
     }
 }
 
@@ -143,7 +144,7 @@ fn impersonation(said: &Said, target: &str) -> Told {
             "the token of the identity that asks is not accepted (status 401)",
             "see whether that identity still exists",
         ),
-        _ => None,
+        _ => said.otherwise(),
     }
 }
 
@@ -152,13 +153,17 @@ fn metadata(said: &Said) -> Told {
     match said.status {
         404 => told("it has no service account to give a token of (status 404)", fix),
         403 => told("it gives this process no token (status 403)", fix),
-        _ => None,
+        _ => said.otherwise(),
     }
 }
 
-impl Said {
+impl Said<'_> {
     fn says(&self, any: &[&str]) -> bool {
         any.iter().any(|part| self.words.contains(part))
+    }
+
+    fn otherwise(&self) -> Told {
+        told(format!("{} refuses the request {}", self.host, self.label()), UNKNOWN)
     }
 
     /// Status and code, the latter only where it is one of the standard's.
@@ -209,3 +214,38 @@ const CODES: [&str; 9] = [
     "access_denied",
     "org_internal",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn said(status: u16, text: &str) -> Said<'static> {
+        let body = json::parse_object(text.as_bytes()).unwrap();
+        Said { host: "host", status, code: code(&body), words: words(&body) }
+    }
+
+    #[test]
+    fn what_an_answer_says_is_looked_at_and_never_repeated() {
+        let oauth = said(400, r#"{"error":"invalid_grant","error_description":"Robot is DISABLED. hunter2"}"#);
+        let (cause, fix) = account(&oauth, "a@p");
+        assert_eq!(
+            (cause.as_str(), fix.as_str()),
+            ("the service account a@p is disabled", "gcloud iam service-accounts enable a@p")
+        );
+        let api = said(403, r#"{"error":{"code":403,"status":"PERMISSION_DENIED","message":"hunter2"}}"#);
+        let (cause, _) = impersonation(&api, "b@p");
+        assert!(cause.contains("iam.serviceAccounts.getAccessToken is denied on b@p"), "{cause}");
+        assert_eq!(oauth.label(), "(status 400, invalid_grant)");
+        assert_eq!(said(400, r#"{"error":"hunter2"}"#).label(), "(status 400)");
+    }
+
+    #[test]
+    fn names_from_documents_are_shown_where_they_are_names() {
+        let url = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/b@p.iam.gserviceaccount.com:generateAccessToken";
+        assert_eq!(target(url), "b@p.iam.gserviceaccount.com");
+        for name in ["", "a b", "a\nb", "\u{1b}[31m", &"a".repeat(201)] {
+            assert_eq!(shown(name), "?");
+        }
+    }
+}

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -16,10 +15,15 @@ from claims.report import claim
 from claims.world import Skip, calls, check_pull, content, control, order, reset, settings, signed, variable
 
 HOSTS = ("us-docker.pkg.dev", "europe-west1-docker.pkg.dev", "docker.us-central1.rep.pkg.dev", "gcr.io", "us.gcr.io")
-HOST, OAUTH, STS, IAM = "us-docker.pkg.dev", "oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com"
+HOST, OAUTH, STS, IAM = (
+    "us-docker.pkg.dev",
+    "oauth2.googleapis.com",
+    "sts.googleapis.com",
+    "iamcredentials.googleapis.com",
+)
 METADATA = "169.254.169.254"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-AMBIENT = 'ambient = true\n[cache]\nenabled = false\n'
+AMBIENT = "ambient = true\n[cache]\nenabled = false\n"
 KEY = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -33,7 +37,13 @@ def helper(verb: str, text: str, config: str = "", **names: str) -> Tuple[int, s
             named["BETA9_CREDENTIAL_CONFIG"] = str(file)
         began = time.monotonic()
         done = subprocess.run(
-            [os.environ["BETA9_HELPER"], verb], input=text, env=named, capture_output=True, text=True, check=False, timeout=30
+            [os.environ["BETA9_HELPER"], verb],
+            input=text,
+            env=named,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
         )
         return done.returncode, done.stdout, done.stderr, time.monotonic() - began
 
@@ -166,7 +176,9 @@ def _() -> None:
 @claim("docker login with _json_key keeps the key, and the next get mints with it")
 def _() -> None:
     with tempfile.TemporaryDirectory() as home:
-        given = json.dumps({"ServerURL": HOST, "Username": "_json_key", "Secret": content("GOOGLE_SERVICE_ACCOUNT_FILE")})
+        given = json.dumps(
+            {"ServerURL": HOST, "Username": "_json_key", "Secret": content("GOOGLE_SERVICE_ACCOUNT_FILE")}
+        )
         status, out, err, _ = helper("store", given, HOME=home)
         assert (status, out) == (0, ""), (out, err)
         check_pull(HOST, "oauth2accesstoken", token(helper("get", HOST, HOME=home)), "LONG_IMAGE")
@@ -208,7 +220,14 @@ def _() -> None:
             }
             try:
                 done = subprocess.run(
-                    ["skopeo", "copy", "--authfile", str(auth), f"docker://{host}/{variable(image)}", f"dir:{scratch}/{image}"],
+                    [
+                        "skopeo",
+                        "copy",
+                        "--authfile",
+                        str(auth),
+                        f"docker://{host}/{variable(image)}",
+                        f"dir:{scratch}/{image}",
+                    ],
                     env=named,
                     capture_output=True,
                     text=True,
@@ -383,20 +402,34 @@ def _() -> None:
 @claim("a key that Google does not know is told from one of a deleted account, by the true service too")
 def _() -> None:
     other = subprocess.run(
-        ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], capture_output=True, text=True, check=True
+        ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     failed(get({KEY: account(private_key=other)}), "does not know the key", absent=(other[40:90],))
 
 
 @claim("each refusal of a user, an exchange and an impersonation says what happened")
 def _() -> None:
-    failed(get({KEY: json.dumps(document("GOOGLE_USER_FILE", refresh_token="hunter2"))}), "expired or was revoked", absent=("hunter2",))
-    failed(get({KEY: json.dumps(document("GOOGLE_USER_FILE", client_secret="hunter2"))}), "client_secret", absent=("hunter2",))
+    failed(
+        get({KEY: json.dumps(document("GOOGLE_USER_FILE", refresh_token="hunter2"))}),
+        "expired or was revoked",
+        absent=("hunter2",),
+    )
+    failed(
+        get({KEY: json.dumps(document("GOOGLE_USER_FILE", client_secret="hunter2"))}),
+        "client_secret",
+        absent=("hunter2",),
+    )
     pool = document("GOOGLE_EXTERNAL_FILE")["audience"]
     for value, text in (
         (document("GOOGLE_EXTERNAL_FILE", audience=pool.replace("oidc", "elsewhere")), "audience"),
         (document("GOOGLE_EXTERNAL_FILE", credential_source={"file": "/nowhere"}), "no token file /nowhere"),
-        (document("GOOGLE_EXTERNAL_FILE", credential_source={"executable": {"command": "/bin/true"}}), "credential_source"),
+        (
+            document("GOOGLE_EXTERNAL_FILE", credential_source={"executable": {"command": "/bin/true"}}),
+            "credential_source",
+        ),
         (document("GOOGLE_EXTERNAL_FILE", token_url="http://sts.googleapis.com/v1/token"), "https://"),
         (document("GOOGLE_EXTERNAL_FILE", type="hunter2"), "type"),
     ):
@@ -408,14 +441,21 @@ def _() -> None:
         (signed(seconds=-5, sub=subject, aud=f"https:{pool}"), "subject token has expired"),
         (signed(sub=subject, aud="elsewhere"), "audience"),
     ):
-        with file(value) as subject_file, file(
-            document("GOOGLE_EXTERNAL_FILE", credential_source={"file": subject_file})
-        ) as path:
+        with (
+            file(value) as subject_file,
+            file(document("GOOGLE_EXTERNAL_FILE", credential_source={"file": subject_file})) as path,
+        ):
             failed(ambient(**{KEY: path}), path, text, absent=(value,))
     url = document("GOOGLE_IMPERSONATED_FILE")["service_account_impersonation_url"]
-    with file(document("GOOGLE_IMPERSONATED_FILE", service_account_impersonation_url=url.replace("impersonated@", "other@"))) as path:
+    with file(
+        document("GOOGLE_IMPERSONATED_FILE", service_account_impersonation_url=url.replace("impersonated@", "other@"))
+    ) as path:
         failed(ambient(**{KEY: path}), "iam.serviceAccounts.getAccessToken", "other@", "serviceAccountTokenCreator")
-    named = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": variable("AWS_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY": "hunter2"}
+    named = {
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": variable("AWS_ACCESS_KEY_ID"),
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
+    }
     failed(ambient(**named, **{KEY: variable("GOOGLE_EXTERNAL_AWS_FILE")}), "AWS", absent=("hunter2",))
 
 
@@ -475,7 +515,9 @@ def faults(host: str, run: Callable[[], Tuple[int, str, str, float]], *secrets: 
             failed(run(), HOST, "backend gcp", text, host)
 
 
-@claim("every fault of the token endpoint is named in one line within ten seconds, and a secret's key goes nowhere else")
+@claim(
+    "every fault of the token endpoint is named in one line within ten seconds, and a secret's key goes nowhere else"
+)
 def _() -> None:
     faults(OAUTH, lambda: get({KEY: account()}), json.loads(account())["private_key"])
 
