@@ -94,7 +94,21 @@ impl Metadata {
 }
 
 /// What says which identity the node has, for the cache; a document's content may change under its name.
-pub(super) const VARIABLES: [&str; 4] = [VARIABLE, GCLOUD, SERVER, "HOME"];
+/// Those of AWS say whose subject token a node on AWS exchanges.
+pub(super) const VARIABLES: [&str; 12] = [
+    VARIABLE,
+    GCLOUD,
+    SERVER,
+    "HOME",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GCLOUD: &str = "CLOUDSDK_CONFIG";
 const SERVER: &str = "GCE_METADATA_HOST";

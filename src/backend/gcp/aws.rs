@@ -8,6 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use reqwest::Url;
@@ -20,7 +21,19 @@ use crate::error::{Error, Problem};
 /// The node's AWS identity by the SDK's whole chain, as a subject token.
 pub(super) async fn subject_token(origin: &str, verification_url: &str, audience: &str) -> Result<Redacted, Error> {
     let problem = |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
-    let timeouts = TimeoutConfig::builder().operation_timeout(OPERATION).connect_timeout(CONNECT).build();
+    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(&problem)).await.unwrap_or_else(|_| {
+        Err(problem("what gives this node its AWS identity did not answer in time", WHENCE).unreachable())
+    })?;
+    let url = verification_url.replace("{region}", &region);
+    let url = Url::parse(&url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
+        problem("\"regional_cred_verification_url\" is not an https:// address", "correct it").failed()
+    })?;
+    signed(&url, &region, audience, credentials)
+        .ok_or_else(|| problem("the request that proves the AWS identity cannot be signed", WHENCE).failed())
+}
+
+async fn identity(problem: &impl Fn(&str, &str) -> Problem) -> Result<(String, Credentials), Error> {
+    let timeouts = TimeoutConfig::builder().operation_timeout(LOOKUP).connect_timeout(CONNECT).build();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(2))
@@ -30,21 +43,21 @@ pub(super) async fn subject_token(origin: &str, verification_url: &str, audience
         problem("this node's AWS region is not known", "set AWS_REGION, or let the metadata service be reached")
             .failed()
     })?;
-    let provider = config.credentials_provider();
-    let found = match &provider {
-        Some(provider) => provider.provide_credentials().await.ok(),
-        None => None,
+    let found = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await,
+        None => Err(CredentialsError::not_loaded_no_source()),
     };
-    let credentials = found.ok_or_else(|| {
-        problem("this node has no AWS credentials to prove itself with", "see what gives it an AWS identity").failed()
+    let credentials = found.map_err(|error| match error {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            problem("this node has no AWS credentials to prove itself with", WHENCE).failed()
+        }
+        CredentialsError::ProviderTimedOut(_) => {
+            problem("what gives this node its AWS credentials did not answer in time", WHENCE).unreachable()
+        }
+        // What it says may quote an answer.
+        _ => problem("what gives this node its AWS credentials fails", WHENCE).failed(),
     })?;
-    let url = verification_url.replace("{region}", region.as_ref());
-    let url = Url::parse(&url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
-        problem("\"regional_cred_verification_url\" is not an https:// address", "correct it").failed()
-    })?;
-    signed(&url, region.as_ref(), audience, credentials).ok_or_else(|| {
-        problem("the request that proves the AWS identity cannot be signed", "see this node's AWS credentials").failed()
-    })
+    Ok((region.to_string(), credentials))
 }
 
 /// The request as JSON, the way Google reads it.
@@ -87,7 +100,9 @@ fn percent_encoded(text: &str) -> String {
 
 /// Binds the proof to one identity provider at Google.
 const TARGET: &str = "x-goog-cloud-target-resource";
-const OPERATION: Duration = Duration::from_secs(4);
+const WHENCE: &str = "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";
+/// All of the chain; the exchange needs time after it.
+const LOOKUP: Duration = Duration::from_secs(6);
 const CONNECT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ fn impersonation(said: &Said, target: &str) -> Told {
         ),
         403 => told(
             format!(
-                "permission iam.serviceAccounts.getAccessToken is denied on {target} (or there is no such account)"
+                "permission iam.serviceAccounts.getAccessToken is denied on {target} (status 403), or there is no such account"
             ),
             "grant roles/iam.serviceAccountTokenCreator on it to the identity that asks",
         ),
@@ -235,7 +235,7 @@ mod tests {
         );
         let api = said(403, r#"{"error":{"code":403,"status":"PERMISSION_DENIED","message":"hunter2"}}"#);
         let (cause, _) = impersonation(&api, "b@p");
-        assert!(cause.contains("iam.serviceAccounts.getAccessToken is denied on b@p"), "{cause}");
+        assert!(cause.contains("iam.serviceAccounts.getAccessToken is denied on b@p (status 403)"), "{cause}");
         assert_eq!(oauth.label(), "(status 400, invalid_grant)");
         assert_eq!(said(400, r#"{"error":"hunter2"}"#).label(), "(status 400)");
     }

@@ -459,6 +459,19 @@ def _() -> None:
     failed(ambient(**named, **{KEY: variable("GOOGLE_EXTERNAL_AWS_FILE")}), "AWS", absent=("hunter2",))
 
 
+@claim("a node on AWS whose AWS identity cannot be had is told so in time")
+def _() -> None:
+    named = {KEY: variable("GOOGLE_EXTERNAL_AWS_FILE")}
+    with unreachable(METADATA):
+        failed(ambient(**named), "AWS region")
+        failed(ambient(AWS_REGION="us-east-1", **named), "AWS credentials")
+    for fault in ({"mode": "hang"}, {"mode": "status", "status": 500}, {"mode": "huge"}):
+        order("aws-imds", **fault)
+        failed(ambient(**named), "AWS")
+        failed(ambient(AWS_REGION="us-east-1", **named), "AWS")
+        reset()
+
+
 @claim("a node without a Google identity is told what was looked for, at once")
 def _() -> None:
     with unreachable(METADATA):
