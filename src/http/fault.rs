@@ -25,6 +25,8 @@ pub enum Kind {
     Unresolvable,
     /// The certificate is not to be trusted.
     Certificate(Certificate),
+    /// The proxy before it makes no tunnel to it.
+    Proxy,
     /// No TLS came about, for another reason.
     Tls,
     /// The connection ended before the answer began.
@@ -79,9 +81,13 @@ impl Fault {
     pub fn error(&self, part: &str) -> Error {
         let problem = Problem::new(part, self).fix(self.fix());
         match self.kind {
-            Kind::Timeout | Kind::Nobody | Kind::Refused | Kind::Unresolvable | Kind::Closed | Kind::Truncated => {
-                problem.unreachable()
-            }
+            Kind::Timeout
+            | Kind::Nobody
+            | Kind::Refused
+            | Kind::Unresolvable
+            | Kind::Proxy
+            | Kind::Closed
+            | Kind::Truncated => problem.unreachable(),
             Kind::Certificate(_) | Kind::Tls | Kind::TooLarge | Kind::Cleartext | Kind::Request | Kind::Authorities => {
                 problem.failed()
             }
@@ -94,7 +100,10 @@ impl Fault {
             Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
                 "see whether the node reaches it, and whether HTTPS_PROXY, if set, is right"
             }
-            Kind::Unresolvable => "see whether the name is right and the node's name server answers",
+            Kind::Unresolvable => {
+                "see whether the name is right, the node's name server answers, and HTTPS_PROXY, if set, is right"
+            }
+            Kind::Proxy => "see what HTTPS_PROXY says, and the proxy's own log",
             Kind::Certificate(Certificate::Expired | Certificate::NotYetValid) => {
                 "see whether the node's clock is right"
             }
@@ -119,6 +128,7 @@ impl fmt::Display for Fault {
             Kind::Refused => write!(f, "{host} refused the connection"),
             Kind::Unresolvable => write!(f, "the name {host} cannot be resolved"),
             Kind::Certificate(certificate) => write!(f, "the certificate of {host} {certificate}"),
+            Kind::Proxy => write!(f, "the proxy lets nothing through to {host}"),
             Kind::Tls => write!(f, "no TLS connection with {host} came about"),
             Kind::Closed => write!(f, "{host} closed the connection without an answer"),
             Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
@@ -153,14 +163,17 @@ impl Kind {
         if error.is_dns() {
             return Self::Unresolvable;
         }
+        let mut of_the_system = false;
         let mut cause: Option<&(dyn StdError + 'static)> = error.source();
         while let Some(error) = cause {
             if let Some(kind) = Self::of_cause(error) {
                 return kind;
             }
+            of_the_system |= error.is::<io::Error>();
             cause = error.source();
         }
-        if error.is_builder() { Self::Request } else { broken }
+        // What fails to connect and is no failure of the system's is a proxy that says no.
+        if error.is_connect() && !of_the_system { Self::Proxy } else { broken }
     }
 
     fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {

@@ -1,4 +1,4 @@
-"""Google: the shipped binary ($BETA9_HELPER) against the world, under the real host names."""
+"""Google: the shipped binary ($BETA9_HELPER) against the world, under the real host names. SHOW=1 prints its lines."""
 
 import base64
 import contextlib

@@ -1,0 +1,1 @@
+"""What the shipped binary promises, tried in the world with the providers' real host names."""
