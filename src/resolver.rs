@@ -134,6 +134,9 @@ impl Resolver {
         // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
         let (registry, kind) =
             url.host().map_or(("", CredentialType::Token), |host| (host.as_str(), detect(host, &keys)));
+        // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
+        let answered = url.host().and_then(|host| choose(Registry::of(host), host, keys.clone()).ok());
+        let username = answered.map_or(username, |choice| choice.username().to_owned());
         self.workspace.store(url, &Secret { username, blob: Blob::marshal(registry, kind, &keys) })?;
         self.forget_tokens(url);
         Ok(())
