@@ -148,6 +148,9 @@ impl Resolver {
             Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
         })?;
         let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
+        // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
+        let answered = choose(route.row, route.real, keys).ok();
+        let username = answered.map_or(username, |choice| choice.username().to_owned());
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))
     }
 

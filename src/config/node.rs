@@ -36,7 +36,7 @@ impl Node {
     }
 }
 
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 25] = [
     "HOME",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -52,6 +52,7 @@ const VARIABLES: [&str; 24] = [
     "AWS_CA_BUNDLE",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "CLOUDSDK_CONFIG",
+    "GCE_METADATA_HOST",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
     "AZURE_TENANT_ID",
