@@ -71,6 +71,8 @@ pub struct Secret {
 pub struct Lookup<'a> {
     /// The registry.
     pub host: &'a Host,
+    /// The registry that it stands for, by the operator's rule.
+    pub alias_of: Option<&'a Host>,
     /// A named secret instead of the derived names, by the operator's rule.
     pub secret: Option<&'a str>,
     /// When an answer is of no use any more.
@@ -113,6 +115,15 @@ impl Store {
         !matches!(self, Self::Request(_) | Self::File(_))
     }
 
+    /// What its answers depend on beside the workspace, the registry and the secret's name.
+    #[must_use]
+    pub fn asks_for(&self) -> [&str; 2] {
+        match self {
+            Self::Worker(store) => store.asks_for(),
+            _ => ["", ""],
+        }
+    }
+
     /// The secret for this host, if it has one.
     pub fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         match self {
@@ -138,7 +149,7 @@ impl Store {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.store(lookup.host.as_str(), secret),
             Self::Gateway(store) => store.store(lookup, secret),
-            Self::Worker(store) => store.read_only(),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.store(lookup, secret),
         }
     }
@@ -147,6 +158,7 @@ impl Store {
     pub fn store_item(&self, item: &str, secret: &Secret) -> Result<(), Error> {
         match self {
             Self::File(store) => store.store(item, secret),
+            Self::Worker(store) => store.read_only(item),
             other => Err(Problem::new(format!("{} store", other.name()), "it keeps registries' credentials only")
                 .fix("nothing was stored")
                 .failed()
@@ -160,7 +172,7 @@ impl Store {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.erase(lookup.host.as_str()),
             Self::Gateway(store) => store.erase(lookup),
-            Self::Worker(store) => store.read_only(),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.erase(lookup),
         }
     }

@@ -23,8 +23,13 @@ fn file() -> Subject {
         plant: |node, host, blob| {
             let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
             let host = Host::parse(host.as_bytes()).unwrap();
-            let lookup =
-                Lookup { host: &host, secret: None, deadline: Instant::now() + Duration::from_secs(5), memory: None };
+            let lookup = Lookup {
+                host: &host,
+                alias_of: None,
+                secret: None,
+                deadline: Instant::now() + Duration::from_secs(5),
+                memory: None,
+            };
             store.store(&lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
         },
     }

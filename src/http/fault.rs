@@ -53,7 +53,7 @@ pub enum Certificate {
 }
 
 impl Fault {
-    pub(super) fn new(host: &str, kind: Kind) -> Self {
+    pub(crate) fn new(host: &str, kind: Kind) -> Self {
         Self { host: host.to_owned(), kind }
     }
 
@@ -153,14 +153,20 @@ impl Kind {
         if error.is_dns() {
             return Self::Unresolvable;
         }
-        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+        let known = error.source().and_then(Self::below);
+        known.unwrap_or(if error.is_builder() { Self::Request } else { broken })
+    }
+
+    /// What an error and its causes say, whichever client met them.
+    pub(crate) fn below(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(kind) = Self::of_cause(error) {
-                return kind;
+                return Some(kind);
             }
             cause = error.source();
         }
-        if error.is_builder() { Self::Request } else { broken }
+        None
     }
 
     fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {

@@ -87,11 +87,13 @@ impl Resolver {
 
     fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
         let secret = route.rule.and_then(|rule| rule.secret.as_deref());
-        Lookup { host, secret, deadline: self.deadline(), memory: None }
+        let alias_of = (host == route.host && host != route.real).then_some(route.real);
+        Lookup { host, alias_of, secret, deadline: self.deadline(), memory: None }
     }
 
-    fn subject<'a>(&'a self, store: &Store, lookup: &Lookup<'a>) -> [&'a str; 4] {
-        [store.name(), &self.config.workspace, lookup.host.as_str(), lookup.secret.unwrap_or_default()]
+    fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> [&'a str; 6] {
+        let [stub, image] = store.asks_for();
+        [store.name(), &self.config.workspace, lookup.host.as_str(), lookup.secret.unwrap_or_default(), stub, image]
     }
 }
 
