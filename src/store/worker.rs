@@ -9,6 +9,7 @@
 mod address;
 mod call;
 mod message;
+mod proxied;
 mod refusal;
 
 use self::address::Address;

@@ -1,6 +1,7 @@
 //! `Call`: one question to the gateway over one connection, ended by the deadline and repeated at most once.
 
 use std::error::Error as StdError;
+use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout_at};
@@ -8,11 +9,12 @@ use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, ConnectError, Status};
 use zeroize::Zeroizing;
 
 use super::address::Address;
 use super::message::{Request, Unreadable, Vended, Wire};
+use super::proxied::{HttpStatus, Proxied};
 use crate::credential::Redacted;
 use crate::http::{Fault, Kind};
 
@@ -32,7 +34,7 @@ pub(super) enum Trouble {
     Status(Code),
     /// The gateway answered something else than the message.
     Unreadable,
-    /// The token cannot be sent.
+    /// There is no token, or it cannot be sent.
     Token,
 }
 
@@ -54,13 +56,16 @@ impl Call<'_> {
     }
 
     async fn once(&self, request: &Request) -> Result<Vended, Trouble> {
+        if self.token.is_empty() {
+            return Err(Trouble::Token);
+        }
         let mut request = tonic::Request::new(request.clone());
         let bearer = Zeroizing::new(format!("Bearer {}", self.token.expose()));
         let mut bearer = MetadataValue::try_from(bearer.as_str()).map_err(|_| Trouble::Token)?;
         bearer.set_sensitive(true);
         request.metadata_mut().insert("authorization", bearer);
-        let mut gateway = Grpc::new(self.connect().await?).max_decoding_message_size(MAX_ANSWER);
-        gateway.ready().await.map_err(|error| self.broken(&error))?;
+        let mut gateway = Grpc::new(Proxied(self.channel()?)).max_decoding_message_size(MAX_ANSWER);
+        gateway.ready().await.map_err(|error| self.broken(&*error))?;
         let answer = gateway.unary(request, PathAndQuery::from_static(METHOD), Wire).await;
         match answer.map(tonic::Response::into_inner) {
             Ok(Ok(vended)) => Ok(vended),
@@ -69,7 +74,8 @@ impl Call<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<Channel, Trouble> {
+    /// It connects when it is first used: a channel that connects at once may do so again before it asks.
+    fn channel(&self) -> Result<Channel, Trouble> {
         let unusable = |_| self.fault(Kind::Request);
         let mut endpoint = Endpoint::from_shared(self.address.url())
             .and_then(|endpoint| endpoint.user_agent(AGENT))
@@ -79,36 +85,42 @@ impl Call<'_> {
             let tls = ClientTlsConfig::new().with_native_roots().domain_name(self.address.server_name());
             endpoint = endpoint.tls_config(tls).map_err(|_| self.fault(Kind::Authorities))?;
         }
-        endpoint.connect().await.map_err(|error| self.unreached(&error))
+        Ok(endpoint.connect_lazy())
+    }
+
+    /// What the gateway says has nothing below it; what a proxy says, or what happened to the connection, has.
+    fn status(&self, status: &Status) -> Trouble {
+        let Some(below) = status.source() else {
+            return match status.code() {
+                // The one status that is made here and not by the gateway: the answer is longer than the bound.
+                Code::OutOfRange => self.fault(Kind::TooLarge),
+                code => Trouble::Status(code),
+            };
+        };
+        if let Some(proxy) = find::<HttpStatus>(below) {
+            return Trouble::Status(proxy.code());
+        }
+        match find::<ConnectError>(below) {
+            Some(error) => self.unreached(error),
+            None => self.broken(below),
+        }
     }
 
     /// A connection that did not come about.
-    fn unreached(&self, error: &tonic::transport::Error) -> Trouble {
-        let kind = Kind::below(error).unwrap_or_else(|| {
-            if is_from_the_resolver(error) {
-                Kind::Unresolvable
-            } else if self.address.is_tls() {
-                Kind::Tls
-            } else {
-                Kind::Closed
-            }
+    fn unreached(&self, error: &ConnectError) -> Trouble {
+        let kind = Kind::below(error).unwrap_or_else(|| match find::<io::Error>(error) {
+            Some(error) if is_cut(error.kind()) => Kind::Closed,
+            // The resolver's errors are the only other ones on this way that have no number of the operating system's.
+            Some(error) if error.raw_os_error().is_none() => Kind::Unresolvable,
+            _ if self.address.is_tls() => Kind::Tls,
+            _ => Kind::Closed,
         });
         self.fault(kind)
     }
 
-    /// A connection that broke before the answer.
+    /// A connection that broke before the end of the answer.
     fn broken(&self, error: &(dyn StdError + 'static)) -> Trouble {
         self.fault(Kind::below(error).unwrap_or(Kind::Closed))
-    }
-
-    /// What the gateway says has nothing below it; what happened to the connection has.
-    fn status(&self, status: &Status) -> Trouble {
-        match status.source() {
-            Some(_) => self.broken(status),
-            // The one status that is made here and not by the gateway: the answer is longer than the bound.
-            None if status.code() == Code::OutOfRange => self.fault(Kind::TooLarge),
-            None => Trouble::Status(status.code()),
-        }
     }
 
     fn fault(&self, kind: Kind) -> Trouble {
@@ -126,17 +138,21 @@ impl Trouble {
     }
 }
 
-/// Whether an error on the way to a connection is the resolver's: its errors are the only ones that have no number of
-/// the operating system's (<https://doc.rust-lang.org/std/net/trait.ToSocketAddrs.html>).
-fn is_from_the_resolver(error: &(dyn StdError + 'static)) -> bool {
+fn is_cut(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// The first of this type among an error and its causes.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return error.raw_os_error().is_none();
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 const METHOD: &str = "/WorkerRepositoryService/GetCacheOriginCredentials";

@@ -35,7 +35,7 @@ impl Asked<'_> {
             Trouble::Unreadable => problem(format_args!("{address} answered what cannot be read"))
                 .fix("see whether the address is the gateway's, and whether a newer helper is needed")
                 .failed(),
-            Trouble::Token => problem("the worker token holds a character that no token has")
+            Trouble::Token => problem("the worker token is empty or holds a character that no token has")
                 .fix(format_args!("correct it ({token})"))
                 .failed(),
         }
