@@ -115,12 +115,13 @@ impl Store {
         !matches!(self, Self::Request(_) | Self::File(_))
     }
 
-    /// What its answers depend on beside the workspace, the registry and the secret's name.
+    /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is
+    /// remembered of one must not be answered for another.
     #[must_use]
-    pub fn asks_for(&self) -> [&str; 2] {
+    pub fn identity(&self) -> Vec<&str> {
         match self {
-            Self::Worker(store) => store.asks_for(),
-            _ => ["", ""],
+            Self::Worker(store) => store.identity(),
+            _ => Vec::new(),
         }
     }
 

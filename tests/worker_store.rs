@@ -61,6 +61,18 @@ fn the_image_comes_first_then_the_build_registry_then_nothing() {
 }
 
 #[test]
+fn a_secret_that_is_rotated_or_removed_is_so_at_the_very_next_get() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    for secret in ["hunter2-old", "hunter2-new"] {
+        gateway.plant("w-1", "image-1", &format!("octo:{secret}"));
+        assert_eq!(node.pair("ghcr.io"), pair("octo", secret));
+    }
+    gateway.world().images.clear();
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+}
+
+#[test]
 fn docker_hub_is_asked_for_by_one_name() {
     let gateway = Gateway::start();
     gateway.plant("w-1", "image-1", r#"{"registry":"docker.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#);
@@ -279,7 +291,7 @@ fn a_gateway_that_is_out_of_reach_is_an_error_and_no_earlier_answer_stands_in() 
     let gateway = Gateway::at(&address.to_string(), None);
     gateway.plant("w-1", "image-1", GHCR);
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
-    gateway.next(&[Wrong::Slow(Duration::from_secs(60))]);
+    gateway.next(&[Wrong::Slow(Duration::from_mins(1))]);
     let line = failure(&node.with("BETA9_TIMEOUT", "500ms"), "ghcr.io");
     assert!(line.contains(&format!("{address} did not answer in time")), "{line}");
     let nowhere = gateway.node().with("BETA9_WORKER_ADDRESS", "gateway.invalid:1993");
@@ -407,8 +419,8 @@ fn ecr() -> (SocketAddr, std::sync::mpsc::Receiver<()>) {
             let body = format!(
                 r#"{{"authorizationData":[{{"authorizationToken":"QVdTOm1pbnRlZC10b2tlbg==","expiresAt":4102444800,"proxyEndpoint":"https://{ECR}"}}]}}"#
             );
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
-            write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).ok();
+            let start = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
+            write!(stream, "{start}Content-Length: {}\r\n\r\n{body}", body.len()).ok();
         }
     });
     (address, heard)

@@ -91,9 +91,9 @@ impl Resolver {
         Lookup { host, alias_of, secret, deadline: self.deadline(), memory: None }
     }
 
-    fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> [&'a str; 6] {
-        let [stub, image] = store.asks_for();
-        [store.name(), &self.config.workspace, lookup.host.as_str(), lookup.secret.unwrap_or_default(), stub, image]
+    fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {
+        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default()];
+        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).chain(host).collect()
     }
 }
 

@@ -66,9 +66,9 @@ impl WorkerStore {
         found(&vended, lookup)
     }
 
-    /// What an answer depends on beside the workspace and the registry.
-    pub(super) fn asks_for(&self) -> [&str; 2] {
-        [&self.config.stub_id, &self.config.image_id].map(|id| id.as_deref().unwrap_or_default())
+    pub(super) fn identity(&self) -> Vec<&str> {
+        let WorkerConfig { address, token: _, stub_id, image_id } = &self.config;
+        [address, stub_id, image_id].into_iter().map(|text| text.as_deref().unwrap_or_default()).collect()
     }
 
     #[expect(clippy::unused_self, reason = "it answers for this store")]

@@ -207,10 +207,11 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, world: Arc<Mute
             };
             match tls {
                 // A client that goes away in the middle is its own affair.
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => _ = connection(stream, &world).await,
-                    Err(_) => {}
-                },
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        _ = connection(stream, &world).await;
+                    }
+                }
                 None if matches!(first, Some(Wrong::SpeaksHttp1)) => speak_http1(&stream, &world).await,
                 None => _ = connection(stream, &world).await,
             }
