@@ -204,7 +204,10 @@ impl Resolver {
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
         let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
         let row = forced.unwrap_or_else(|| Registry::of(real));
-        let ambient = row.is_cloud() && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
+        let ambient = row.is_cloud()
+            && self.config.store != StoreKind::Worker
+            && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
         (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
     }

@@ -80,6 +80,8 @@ pub enum Binding {
 pub struct Lookup<'a> {
     /// The registry.
     pub host: &'a Host,
+    /// The registry that it stands for, by the operator's rule.
+    pub alias_of: Option<&'a Host>,
     /// A named secret instead of the derived names, by the operator's rule.
     pub secret: Option<&'a str>,
     /// When an answer is of no use any more.
@@ -122,6 +124,16 @@ impl Store {
         !matches!(self, Self::Request(_) | Self::File(_))
     }
 
+    /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is
+    /// remembered of one must not be answered for another.
+    #[must_use]
+    pub fn identity(&self) -> Vec<&str> {
+        match self {
+            Self::Worker(store) => store.identity(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The secret for this host, if it has one.
     pub fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         match self {
@@ -147,7 +159,7 @@ impl Store {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.store(lookup.host.as_str(), secret),
             Self::Gateway(store) => store.store(lookup, secret),
-            Self::Worker(store) => store.read_only(),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.store(lookup, secret),
         }
     }
@@ -156,6 +168,7 @@ impl Store {
     pub fn store_item(&self, item: &str, secret: &Secret) -> Result<(), Error> {
         match self {
             Self::File(store) => store.store(item, secret),
+            Self::Worker(store) => store.read_only(item),
             other => Err(Problem::new(format!("{} store", other.name()), "it keeps registries' credentials only")
                 .fix("nothing was stored")
                 .failed()
@@ -169,7 +182,7 @@ impl Store {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.erase(lookup.host.as_str()),
             Self::Gateway(store) => store.erase(lookup),
-            Self::Worker(store) => store.read_only(),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.erase(lookup),
         }
     }

@@ -11,23 +11,30 @@ use beta9_credential::host::Host;
 use beta9_credential::store::{FileStore, Lookup, Secret, Store};
 use common::{Answer, Node};
 
-/// A store under test: a node that is wired to it, and a way to put any blob into it from outside.
+/// A store under test: a node that is wired to it, and ways to change it from outside.
 struct Subject {
     node: Node,
-    plant: fn(&Node, host: &str, blob: &str),
+    /// Puts any blob there for a host.
+    plant: Box<dyn Fn(&Node, &str, &str)>,
 }
 
 fn file() -> Subject {
     Subject {
         node: Node::new(),
-        plant: |node, host, blob| {
+        plant: Box::new(|node, host, blob| {
             let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
             let host = Host::parse(host.as_bytes()).unwrap();
-            let lookup =
-                Lookup { host: &host, secret: None, deadline: Instant::now() + Duration::from_secs(5), memory: None };
+            let deadline = Instant::now() + Duration::from_secs(5);
+            let lookup = Lookup { host: &host, alias_of: None, secret: None, deadline, memory: None };
             store.store(&lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
-        },
+        }),
     }
+}
+
+/// The gateway's API for workers, which vends by image: the blob is the image's own, whatever host it is for.
+fn worker() -> Subject {
+    let gateway = common::worker::Gateway::start();
+    Subject { node: gateway.node(), plant: Box::new(move |_, _, blob| gateway.plant("w-1", "image-1", blob)) }
 }
 
 /// Every case for every store; a new store is one line here.
@@ -49,6 +56,22 @@ contract! {
     a_public_registry_is_not_found,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
+}
+
+/// The read half, for a store that is read-only. What it does with another registry's secret is its own affair.
+macro_rules! read_contract {
+    ($($case:ident),* $(,)?) => {
+        mod worker_store {
+            $(#[test] fn $case() { super::$case(&super::worker()); })*
+        }
+    };
+}
+
+read_contract! {
+    a_new_secret_is_seen_by_the_very_next_get,
+    every_shape_of_blob_is_answered,
+    a_secret_that_cannot_be_used_is_an_error_that_says_why,
+    a_public_registry_is_not_found,
 }
 
 fn a_credential_is_kept_replaced_and_forgotten(subject: &Subject) {

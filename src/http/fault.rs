@@ -55,7 +55,7 @@ pub enum Certificate {
 }
 
 impl Fault {
-    pub(super) fn new(host: &str, kind: Kind) -> Self {
+    pub(crate) fn new(host: &str, kind: Kind) -> Self {
         Self { host: host.to_owned(), kind }
     }
 
@@ -163,17 +163,17 @@ impl Kind {
         if error.is_dns() {
             return Self::Unresolvable;
         }
-        let mut of_the_system = false;
-        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-        while let Some(error) = cause {
-            if let Some(kind) = Self::of_cause(error) {
-                return kind;
-            }
-            of_the_system |= error.is::<io::Error>();
-            cause = error.source();
+        if let Some(kind) = error.source().and_then(Self::below) {
+            return kind;
         }
         // What fails to connect and is no failure of the system's is a proxy that says no.
-        if error.is_connect() && !of_the_system { Self::Proxy } else { broken }
+        let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+        if error.is_connect() && !causes.any(|cause| cause.is::<io::Error>()) { Self::Proxy } else { broken }
+    }
+
+    /// What an error and its causes say, whichever client met them.
+    pub(crate) fn below(error: &(dyn StdError + 'static)) -> Option<Self> {
+        std::iter::successors(Some(error), |cause| cause.source()).find_map(Self::of_cause)
     }
 
     fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {

@@ -89,11 +89,13 @@ impl Resolver {
 
     fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
         let secret = route.rule.and_then(|rule| rule.secret.as_deref());
-        Lookup { host, secret, deadline: self.deadline(), memory: None }
+        let alias_of = (host == route.host && host != route.real).then_some(route.real);
+        Lookup { host, alias_of, secret, deadline: self.deadline(), memory: None }
     }
 
-    fn subject<'a>(&'a self, store: &Store, lookup: &Lookup<'a>) -> [&'a str; 4] {
-        [store.name(), &self.config.workspace, lookup.host.as_str(), lookup.secret.unwrap_or_default()]
+    fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {
+        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default()];
+        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).chain(host).collect()
     }
 }
 
