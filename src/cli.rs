@@ -1,6 +1,7 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod explain;
+mod migrate;
 
 use std::ffi::OsString;
 
@@ -16,7 +17,8 @@ struct Entry {
     run: fn(&ArgMatches, &Env, &mut Io) -> Result<(), Error>,
 }
 
-const COMMANDS: &[Entry] = &[Entry { command: explain::command, run: explain::run }];
+const COMMANDS: &[Entry] =
+    &[Entry { command: explain::command, run: explain::run }, Entry { command: migrate::command, run: migrate::run }];
 
 /// Runs one of the operator's commands, or shows the usage.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {

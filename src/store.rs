@@ -11,7 +11,7 @@ use std::time::Instant;
 
 pub use file::FileStore;
 pub use gateway::GatewayStore;
-pub use postgres::PostgresStore;
+pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
 pub use worker::WorkerStore;
 

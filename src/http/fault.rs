@@ -183,7 +183,7 @@ impl Kind {
 }
 
 impl Certificate {
-    fn of(error: &rustls::CertificateError) -> Self {
+    pub(crate) fn of(error: &rustls::CertificateError) -> Self {
         use rustls::CertificateError as E;
         match error {
             E::NotValidForName | E::NotValidForNameContext { .. } => Self::OtherName,
