@@ -9,32 +9,41 @@ use std::time::{Duration, Instant};
 use beta9_credential::config::KeyPlace;
 use beta9_credential::host::Host;
 use beta9_credential::store::{FileStore, Lookup, Secret, Store};
+use common::postgres::Database;
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and a way to put any blob into it from outside.
 struct Subject {
     node: Node,
-    plant: fn(&Node, host: &str, blob: &str),
+    plant: Box<dyn Fn(&Node, &str, &str)>,
 }
 
-fn file() -> Subject {
-    Subject {
+fn file(_: &str) -> Option<Subject> {
+    Some(Subject {
         node: Node::new(),
-        plant: |node, host, blob| {
+        plant: Box::new(|node, host, blob| {
             let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
             let host = Host::parse(host.as_bytes()).unwrap();
             let lookup =
                 Lookup { host: &host, secret: None, deadline: Instant::now() + Duration::from_secs(5), memory: None };
             store.store(&lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
-        },
-    }
+        }),
+    })
+}
+
+fn postgres(case: &str) -> Option<Subject> {
+    let database = Database::new(case)?;
+    Some(Subject { node: database.node(), plant: Box::new(move |_, host, blob| database.plant(host, blob)) })
 }
 
 /// Every case for every store; a new store is one line here.
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod file_store {
-            $(#[test] fn $case() { super::$case(&super::file()); })*
+            $(#[test] fn $case() { super::file(stringify!($case)).iter().for_each(super::$case); })*
+        }
+        mod postgres_store {
+            $(#[test] fn $case() { super::postgres(stringify!($case)).iter().for_each(super::$case); })*
         }
     };
 }

@@ -10,6 +10,8 @@
     reason = "test code"
 )]
 
+pub mod postgres;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
