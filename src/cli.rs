@@ -1,6 +1,7 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod explain;
+mod migrate;
 mod provision;
 mod prune;
 mod resolve;
@@ -21,6 +22,7 @@ struct Entry {
 
 const COMMANDS: &[Entry] = &[
     Entry { command: explain::command, run: explain::run },
+    Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
     Entry { command: resolve::command, run: resolve::run },
     Entry { command: prune::command, run: prune::run },

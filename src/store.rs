@@ -7,11 +7,11 @@ mod postgres;
 mod request;
 mod worker;
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use file::FileStore;
 pub use gateway::GatewayStore;
-pub use postgres::PostgresStore;
+pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
 pub use worker::WorkerStore;
 
@@ -196,29 +196,36 @@ impl Store {
     }
 
     /// Notes which registries an image was built from, where this store can.
-    pub fn bind_image(&self, image_id: &str, hosts: &[Host], deadline: Instant) -> Result<Binding, Error> {
-        match self {
-            Self::File(store) => store.bind_image(image_id, hosts).map(|()| Binding::Kept),
-            Self::Postgres(store) => store.bind_image(image_id, hosts, deadline).map(|()| Binding::Kept),
-            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Binding::Elsewhere),
+    pub fn bind_image(&self, image_id: &str, lookups: &[Lookup]) -> Result<Binding, Error> {
+        match (self, lookups) {
+            (Self::File(store), _) => {
+                let hosts: Vec<&Host> = lookups.iter().map(|lookup| lookup.host).collect();
+                store.bind_image(image_id, &hosts).map(|()| Binding::Kept)
+            }
+            (Self::Postgres(store), [lookup]) => store.bind_image(image_id, lookup).map(|_| Binding::Kept),
+            (Self::Postgres(_), _) => Err(Problem::new("postgres store", "an image's row has room for one secret")
+                .fix("give --image-id with the one registry that it is pulled from")
+                .failed()),
+            _ => Ok(Binding::Elsewhere),
         }
     }
 
     /// The blobs of an image's registries, one text each; none where it has none.
-    pub fn image_blobs(&self, image_id: &str, deadline: Instant) -> Result<Vec<String>, Error> {
+    pub fn image_blobs(&self, image_id: &str, deadline: Instant) -> Result<Vec<Redacted>, Error> {
         match self {
             Self::File(store) => store.image_blobs(image_id),
-            Self::Postgres(store) => store.image_blobs(image_id, deadline),
+            Self::Postgres(store) => store
+                .image_secret(image_id, deadline)
+                .map(|secret| secret.map(|secret| secret.blob).into_iter().collect()),
             Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Vec::new()),
         }
     }
 
-    /// Notes when a host's secret may go (`None`: never), where this store can.
-    pub fn set_expiry(&self, host: &Host, end: Option<SystemTime>, deadline: Instant) -> Result<(), Error> {
+    /// Notes how long from now a host's secret is kept, where this store can. Writing the secret anew ends it.
+    pub fn set_expiry(&self, lookup: &Lookup, ttl: Duration) -> Result<(), Error> {
         match self {
-            Self::File(store) => store.set_expiry(host, end),
-            Self::Postgres(store) => store.set_expiry(host, end, deadline),
-            _ if end.is_none() => Ok(()),
+            Self::File(store) => store.set_expiry(lookup.host, SystemTime::now() + ttl),
+            Self::Postgres(store) => store.set_expiry(lookup, Some(ttl)),
             other => Err(other.no_expiry()),
         }
     }

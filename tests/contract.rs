@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use beta9_credential::config::KeyPlace;
 use beta9_credential::host::Host;
 use beta9_credential::store::{FileStore, Lookup, Secret, Store};
+use common::postgres::Database;
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and ways to change it from outside.
@@ -18,8 +19,8 @@ struct Subject {
     plant: Box<dyn Fn(&Node, &str, &str)>,
 }
 
-fn file() -> Subject {
-    Subject {
+fn file(_: &str) -> Option<Subject> {
+    Some(Subject {
         node: Node::new(),
         plant: Box::new(|node, host, blob| {
             let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
@@ -28,7 +29,12 @@ fn file() -> Subject {
             let lookup = Lookup { host: &host, alias_of: None, secret: None, deadline, memory: None };
             store.store(&lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
         }),
-    }
+    })
+}
+
+fn postgres(case: &str) -> Option<Subject> {
+    let database = Database::new(case)?;
+    Some(Subject { node: database.node(), plant: Box::new(move |_, host, blob| database.plant(host, blob)) })
 }
 
 /// The gateway's API for workers, which vends by image: the blob is the image's own, whatever host it is for.
@@ -41,7 +47,10 @@ fn worker() -> Subject {
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod file_store {
-            $(#[test] fn $case() { super::$case(&super::file()); })*
+            $(#[test] fn $case() { super::file(stringify!($case)).iter().for_each(super::$case); })*
+        }
+        mod postgres_store {
+            $(#[test] fn $case() { super::postgres(stringify!($case)).iter().for_each(super::$case); })*
         }
     };
 }

@@ -10,7 +10,7 @@ use crate::Io;
 use crate::config::{Config, Env};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::host::{Host, ImageRef};
+use crate::host::ImageRef;
 use crate::keys::{Keys, KeysError};
 use crate::resolver::Resolver;
 use crate::store::Binding;
@@ -57,19 +57,19 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
             say(io, &format!("{} accepts the credential for {}", image.host, image.repository))?;
         }
     }
-    let mut hosts: Vec<Host> = Vec::new();
+    let mut provisioned: Vec<&ImageRef> = Vec::new();
     for image in &images {
-        if !hosts.contains(&image.host) {
+        if !provisioned.iter().any(|other| other.host == image.host) {
             let name = resolver.provision(image, &keys, matches.get_one("ttl").copied())?;
             say(
                 io,
                 &format!("stored the secret of {} ({name}) in the {} store", image.host, resolver.workspace_store()),
             )?;
-            hosts.push(image.host.clone());
+            provisioned.push(image);
         }
     }
     if let Some(id) = matches.get_one::<String>("image-id") {
-        let text = match resolver.bind_image(id, &hosts)? {
+        let text = match resolver.bind_image(id, &provisioned)? {
             Binding::Kept => format!("bound image {id}"),
             Binding::Elsewhere => format!("image {id} is to be bound to the secret by the gateway"),
         };

@@ -167,13 +167,13 @@ impl Kind {
             return kind;
         }
         // What fails to connect and is no failure of the system's is a proxy that says no.
-        let mut causes = std::iter::successors(error.source(), |cause| cause.source());
-        if error.is_connect() && !causes.any(|cause| cause.is::<io::Error>()) { Self::Proxy } else { broken }
+        let of_the_system = causes(error.source()).any(|cause| cause.is::<io::Error>());
+        if error.is_connect() && !of_the_system { Self::Proxy } else { broken }
     }
 
     /// What an error and its causes say, whichever client met them.
     pub(crate) fn below(error: &(dyn StdError + 'static)) -> Option<Self> {
-        std::iter::successors(Some(error), |cause| cause.source()).find_map(Self::of_cause)
+        causes(Some(error)).find_map(Self::of_cause)
     }
 
     fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {
@@ -195,8 +195,13 @@ impl Kind {
     }
 }
 
+/// An error, what caused it, and so on.
+fn causes<'e>(first: Option<&'e (dyn StdError + 'static)>) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(first, |&cause| cause.source())
+}
+
 impl Certificate {
-    fn of(error: &rustls::CertificateError) -> Self {
+    pub(crate) fn of(error: &rustls::CertificateError) -> Self {
         use rustls::CertificateError as E;
         match error {
             E::NotValidForName | E::NotValidForNameContext { .. } => Self::OtherName,

@@ -74,8 +74,6 @@ impl Resolver {
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host) };
         change(&lookup)?;
-        // Whatever end the old secret had is not the new one's.
-        self.workspace.set_expiry(route.host, None, self.deadline())?;
         if let Some(cache) = &cache {
             // Tokens that were minted from the old credential are of no use any more.
             cache.forget(&self.config.workspace, route.host.as_str());
@@ -87,7 +85,7 @@ impl Resolver {
         Ok(())
     }
 
-    fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
+    pub(super) fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
         let secret = route.rule.and_then(|rule| rule.secret.as_deref());
         let alias_of = (host == route.host && host != route.real).then_some(route.real);
         Lookup { host, alias_of, secret, deadline: self.deadline(), memory: None }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::Resolver;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
-use crate::host::{Host, ImageRef, Scheme};
+use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
 use crate::registry::{choose, detect};
 use crate::store::{Binding, Secret, name};
@@ -27,15 +27,19 @@ impl Resolver {
         let choice = choose(route.row, route.real, keys.clone())?;
         let (username, blob) = (choice.username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
-        if let Some(end) = ttl.and_then(|ttl| SystemTime::now().checked_add(ttl)) {
-            self.workspace.set_expiry(host, Some(end), self.deadline()).map_err(|error| error.about(host.as_str()))?;
+        if let Some(ttl) = ttl {
+            let lookup = self.lookup(&route, host);
+            self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_str()))?;
         }
         Ok(route.rule.and_then(|rule| rule.secret.clone()).unwrap_or_else(|| name::current(host)))
     }
 
     /// Binds an image to the secrets of its registries.
-    pub fn bind_image(&self, image_id: &str, hosts: &[Host]) -> Result<Binding, Error> {
-        self.workspace.bind_image(check_image_id(image_id)?, hosts, self.deadline())
+    pub fn bind_image(&self, image_id: &str, images: &[&ImageRef]) -> Result<Binding, Error> {
+        let routes: Vec<_> =
+            images.iter().filter_map(|image| self.route(&image.host, Scheme::Https, &image.repository)).collect();
+        let lookups: Vec<_> = routes.iter().map(|route| self.lookup(route, route.host)).collect();
+        self.workspace.bind_image(check_image_id(image_id)?, &lookups)
     }
 
     /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, or an array of its secrets. Where the store
@@ -46,12 +50,12 @@ impl Resolver {
             let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
             let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
             let marshal = |keys: Keys| Blob::marshal(image.host.as_str(), detect(&image.host, &keys), &keys);
-            blobs.extend(found.map(marshal).map(|blob| blob.expose().to_owned()));
+            blobs.extend(found.map(marshal));
         }
         match blobs.as_slice() {
             [] => Err(Error::NotFound),
-            [blob] => Ok(blob.as_str().into()),
-            several => Ok(format!("[{}]", several.join(",")).into()),
+            [blob] => Ok(blob.clone()),
+            several => Ok(format!("[{}]", several.iter().map(Redacted::expose).collect::<Vec<_>>().join(",")).into()),
         }
     }
 

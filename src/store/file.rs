@@ -56,7 +56,7 @@ impl FileStore {
     }
 
     pub(super) fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
-        self.put(server, secret).map_err(|error| error.about(server))
+        self.put(server, secret).and_then(|()| self.forget_expiry(server)).map_err(|error| error.about(server))
     }
 
     pub(super) fn erase(&self, server: &str) -> Result<(), Error> {

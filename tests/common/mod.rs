@@ -10,6 +10,7 @@
     reason = "test code"
 )]
 
+pub mod postgres;
 pub mod worker;
 
 use std::io::Write;

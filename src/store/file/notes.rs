@@ -5,6 +5,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use super::{EXTENSION, FileStore, MAX_ENTRY, damaged, problem};
+use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
 use crate::private::{self, Readers};
@@ -21,25 +22,27 @@ pub(super) fn is_note(server: &str) -> bool {
 
 impl FileStore {
     /// Notes the registries that an image was built from.
-    pub(in crate::store) fn bind_image(&self, image_id: &str, hosts: &[Host]) -> Result<(), Error> {
-        let text = hosts.iter().map(Host::as_str).collect::<Vec<_>>().join("\n");
+    pub(in crate::store) fn bind_image(&self, image_id: &str, hosts: &[&Host]) -> Result<(), Error> {
+        let text = hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join("\n");
         self.note(&format!("{IMAGE}{image_id}"), &text)
     }
 
     /// The blobs of the registries that an image was built from.
-    pub(in crate::store) fn image_blobs(&self, image_id: &str) -> Result<Vec<String>, Error> {
+    pub(in crate::store) fn image_blobs(&self, image_id: &str) -> Result<Vec<Redacted>, Error> {
         let Some(hosts) = self.open(&format!("{IMAGE}{image_id}"))? else { return Ok(Vec::new()) };
-        let blob = |host| self.open(host).map(|text| text.map(|text| text.to_string())).transpose();
+        let blob = |host| self.open(host).map(|text| text.map(|text| text.as_str().into())).transpose();
         hosts.lines().filter_map(blob).collect()
     }
 
-    /// Notes when a host's secret may go, or that it stays.
-    pub(in crate::store) fn set_expiry(&self, host: &Host, end: Option<SystemTime>) -> Result<(), Error> {
-        let name = format!("{EXPIRY}{host}");
-        match end.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok()) {
-            Some(end) => self.note(&name, &end.as_secs().to_string()),
-            None => self.erase(&name),
-        }
+    /// Notes when a host's secret may go.
+    pub(in crate::store) fn set_expiry(&self, host: &Host, end: SystemTime) -> Result<(), Error> {
+        let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.note(&format!("{EXPIRY}{host}"), &end.as_secs().to_string())
+    }
+
+    /// A secret that was written anew stays, whatever end the old one had.
+    pub(super) fn forget_expiry(&self, server: &str) -> Result<(), Error> {
+        self.erase(&format!("{EXPIRY}{server}"))
     }
 
     /// Removes the secrets whose end has come, and answers their hosts.
