@@ -54,10 +54,6 @@ impl PostgresStore {
     }
 
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
-        self.find(lookup).map_err(|error| error.about(lookup.host.as_str()))
-    }
-
-    fn find(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
             let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;

@@ -84,10 +84,12 @@ impl Database {
         format!("postgres://{USER}:{PASSWORD_IN_URL}@{place}/{}{options}", self.name)
     }
 
-    /// A node whose store is this database.
+    /// A node whose store is this database. It has time: a log-in costs a debug build tens of milliseconds, and there may
+    /// be a hundred at once.
     pub fn node(&self) -> Node {
         Node::new()
             .with("BETA9_STORE", "postgres")
+            .with("BETA9_TIMEOUT", "60s")
             .with("BETA9_DATABASE_URL", self.url())
             .with("BETA9_WORKSPACE_ID", &self.workspace)
     }

@@ -19,8 +19,6 @@ pub enum Mood {
     CutsTheQuery,
     /// Answers as a server without TLS does.
     NoTls,
-    /// Answers something that is not PostgreSQL.
-    Stranger,
 }
 
 pub struct Relay {
@@ -73,9 +71,9 @@ fn pass(mut client: TcpStream, server: u16, mood: Mood, seen: &Arc<Seen>) {
             _ = client.read_to_end(&mut Vec::new());
             return;
         }
-        Mood::NoTls | Mood::Stranger => {
+        Mood::NoTls => {
             _ = client.read(&mut [0; 64]);
-            _ = client.write_all(if mood == Mood::NoTls { b"N" } else { b"HTTP/1.1 400 Bad Request\r\n\r\n" });
+            _ = client.write_all(b"N");
             _ = client.read_to_end(&mut Vec::new());
             return;
         }
