@@ -1,6 +1,10 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod explain;
+mod migrate;
+mod provision;
+mod prune;
+mod resolve;
 
 use std::ffi::OsString;
 
@@ -8,7 +12,7 @@ use clap::{ArgMatches, Command};
 
 use crate::Io;
 use crate::config::Env;
-use crate::error::Error;
+use crate::error::{Error, Problem};
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -16,7 +20,13 @@ struct Entry {
     run: fn(&ArgMatches, &Env, &mut Io) -> Result<(), Error>,
 }
 
-const COMMANDS: &[Entry] = &[Entry { command: explain::command, run: explain::run }];
+const COMMANDS: &[Entry] = &[
+    Entry { command: explain::command, run: explain::run },
+    Entry { command: migrate::command, run: migrate::run },
+    Entry { command: provision::command, run: provision::run },
+    Entry { command: resolve::command, run: resolve::run },
+    Entry { command: prune::command, run: prune::run },
+];
 
 /// Runs one of the operator's commands, or shows the usage.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
@@ -33,6 +43,10 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
         Some(Err(error)) => crate::fail(&error, io),
         None => crate::fail(&Error::Usage, io),
     }
+}
+
+fn unwritable(error: std::io::Error) -> Error {
+    Problem::new("standard output", "it cannot be written").source(error).failed()
 }
 
 fn root() -> Command {

@@ -231,7 +231,8 @@ impl StoreKind {
 const SYSTEM_FILE: &str = "/etc/beta9/credential-helper.toml";
 const USER_FILE: &str = "beta9/credential-helper.toml";
 const SYSTEMD_CREDENTIAL: &str = "beta9-credential-key";
-const DEFAULT_WORKSPACE: &str = "default";
+/// The workspace of a configuration that names none.
+pub const DEFAULT_WORKSPACE: &str = "default";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_MAX_ENTRIES: u64 = 1024;
 const DEFAULT_STALE: Duration = Duration::from_mins(15);

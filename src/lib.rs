@@ -18,6 +18,7 @@
 //! | [`store`] | where secrets are: the request, the embedded store |
 //! | [`cache`] | minted tokens, sealed, one mint at a time on the whole node |
 //! | [`resolver`] | get, store, erase, list |
+//! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire |
 //! | [`cli`] | the operator's commands, one file each |
@@ -44,6 +45,7 @@ pub mod resolver;
 pub mod runtime;
 pub mod seal;
 pub mod store;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -67,12 +67,17 @@ pub fn check_dir(path: &Path) -> Result<bool, Fault> {
 
 /// Reads a file that only its owner may have touched; `None` when there is none.
 pub fn read(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-    let file = match File::open(path) {
+    // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
+    let nonblocking = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path);
+    let file = match nonblocking {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(unreadable(path, &error)),
     };
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_file() {
+        return Err(fault(path, "is not a plain file", "name a file"));
+    }
     if readers != Readers::Anybody {
         check_owner(path, metadata.uid())?;
     }
@@ -201,6 +206,7 @@ fn fault(path: &Path, cause: impl fmt::Display, fix: &str) -> Fault {
     Fault { cause: format!("{} {cause}", path.display()), fix: fix.to_owned() }
 }
 
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 const ASIDE: &str = "tmp";
 const STALE: Duration = Duration::from_mins(10);
 
@@ -261,5 +267,14 @@ mod tests {
         File::options().write(true).open(&old).unwrap().set_modified(SystemTime::now() - STALE * 2).unwrap();
         replace(&dir, "file", b"x").unwrap();
         assert!(young.exists() && !old.exists());
+    }
+
+    #[test]
+    fn a_named_pipe_is_no_file_and_nobody_waits_for_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let pipe = scratch.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        let text = read(&pipe, Readers::Owner, 99).unwrap_err().to_string();
+        assert_eq!(text, format!("{} is not a plain file; name a file", pipe.display()));
     }
 }

@@ -41,7 +41,14 @@ impl Registry {
 
     /// The ways to log in: the vendor's own, then the pairs that every registry takes.
     pub fn backends(&self) -> impl Iterator<Item = &'static Backend> {
-        self.backends.iter().chain(GENERIC.backends)
+        let own = if self.name == GENERIC.name { &[] } else { self.backends };
+        own.iter().chain(GENERIC.backends)
+    }
+
+    /// The patterns of its hosts, as `host::matches_name` reads them.
+    #[must_use]
+    pub fn hosts(&self) -> &'static [&'static str] {
+        self.hosts
     }
 
     /// Whether tokens are minted for it.

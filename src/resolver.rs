@@ -2,6 +2,7 @@
 
 mod find;
 mod list;
+mod provision;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -125,7 +126,9 @@ impl Resolver {
         Cache::open(&existing, &self.config.file_key, &self.warnings)
     }
 
-    fn deadline(&self) -> Instant {
+    /// When an answer is of no use any more.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
         self.started + self.config.timeout
     }
 
@@ -143,6 +146,9 @@ impl Resolver {
             Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
         })?;
         let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
+        // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
+        let answered = choose(route.row, route.real, keys).ok();
+        let username = answered.map_or(username, |choice| choice.username().to_owned());
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))
     }
 
@@ -165,7 +171,10 @@ impl Resolver {
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
         let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
         let row = forced.unwrap_or_else(|| Registry::of(real));
-        let ambient = row.is_cloud() && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
+        let ambient = row.is_cloud()
+            && self.config.store != StoreKind::Worker
+            && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
         (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
     }

@@ -1,7 +1,7 @@
 //! The one async runtime, current-thread, made only when something must go on the network.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Problem};
 
@@ -18,9 +18,13 @@ pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = R
             .fix("see whether the node reaches it; timeout in the configuration says how long to wait")
             .unreachable()
     };
-    let answer = runtime
-        .block_on(async { tokio::time::timeout_at(deadline.into(), future).await.unwrap_or_else(|_| Err(late())) });
+    // A little before the deadline, so that there is time left to say who did not answer.
+    let end = deadline.checked_sub(LAST_WORDS).unwrap_or(deadline);
+    let answer =
+        runtime.block_on(async { tokio::time::timeout_at(end.into(), future).await.unwrap_or_else(|_| Err(late())) });
     // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
     runtime.shutdown_background();
     answer
 }
+
+const LAST_WORDS: Duration = Duration::from_millis(100);

@@ -7,11 +7,11 @@ mod postgres;
 mod request;
 mod worker;
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 pub use file::FileStore;
 pub use gateway::GatewayStore;
-pub use postgres::PostgresStore;
+pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
 pub use worker::WorkerStore;
 
@@ -66,11 +66,22 @@ pub struct Secret {
     pub blob: Redacted,
 }
 
+/// Where an image is bound to its secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// In this store.
+    Kept,
+    /// By somebody else: whoever called must pass the secret's name on.
+    Elsewhere,
+}
+
 /// What a store is asked for.
 #[derive(Clone, Copy)]
 pub struct Lookup<'a> {
     /// The registry.
     pub host: &'a Host,
+    /// The registry that it stands for, by the operator's rule.
+    pub alias_of: Option<&'a Host>,
     /// A named secret instead of the derived names, by the operator's rule.
     pub secret: Option<&'a str>,
     /// When an answer is of no use any more.
@@ -119,6 +130,7 @@ impl Store {
     pub fn identity(&self) -> Vec<&str> {
         match self {
             Self::Gateway(store) => store.identity(),
+            Self::Worker(store) => store.identity(),
             _ => Vec::new(),
         }
     }
@@ -148,7 +160,7 @@ impl Store {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.store(lookup.host.as_str(), secret),
             Self::Gateway(store) => store.store(lookup, secret),
-            Self::Worker(store) => store.read_only(),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.store(lookup, secret),
         }
     }
@@ -157,6 +169,7 @@ impl Store {
     pub fn store_item(&self, item: &str, secret: &Secret) -> Result<(), Error> {
         match self {
             Self::File(store) => store.store(item, secret),
+            Self::Worker(store) => store.read_only(item),
             other => Err(Problem::new(format!("{} store", other.name()), "it keeps registries' credentials only")
                 .fix("nothing was stored")
                 .failed()
@@ -170,7 +183,7 @@ impl Store {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.erase(lookup.host.as_str()),
             Self::Gateway(store) => store.erase(lookup),
-            Self::Worker(store) => store.read_only(),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.erase(lookup),
         }
     }
@@ -181,6 +194,56 @@ impl Store {
             Self::File(store) => store.erase(item),
             _ => Ok(()),
         }
+    }
+
+    /// Notes which registries an image was built from, where this store can.
+    pub fn bind_image(&self, image_id: &str, lookups: &[Lookup]) -> Result<Binding, Error> {
+        match (self, lookups) {
+            (Self::File(store), _) => {
+                let hosts: Vec<&Host> = lookups.iter().map(|lookup| lookup.host).collect();
+                store.bind_image(image_id, &hosts).map(|()| Binding::Kept)
+            }
+            (Self::Postgres(store), [lookup]) => store.bind_image(image_id, lookup).map(|_| Binding::Kept),
+            (Self::Postgres(_), _) => Err(Problem::new("postgres store", "an image's row has room for one secret")
+                .fix("give --image-id with the one registry that it is pulled from")
+                .failed()),
+            _ => Ok(Binding::Elsewhere),
+        }
+    }
+
+    /// The blobs of an image's registries, one text each; none where it has none.
+    pub fn image_blobs(&self, image_id: &str, deadline: Instant) -> Result<Vec<Redacted>, Error> {
+        match self {
+            Self::File(store) => store.image_blobs(image_id),
+            Self::Postgres(store) => store
+                .image_secret(image_id, deadline)
+                .map(|secret| secret.map(|secret| secret.blob).into_iter().collect()),
+            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Notes how long from now a host's secret is kept, where this store can. Writing the secret anew ends it.
+    pub fn set_expiry(&self, lookup: &Lookup, ttl: Duration) -> Result<(), Error> {
+        match self {
+            Self::File(store) => store.set_expiry(lookup.host, SystemTime::now() + ttl),
+            Self::Postgres(store) => store.set_expiry(lookup, Some(ttl)),
+            other => Err(other.no_expiry()),
+        }
+    }
+
+    /// Removes the secrets whose end has come, and answers what they were called.
+    pub fn prune(&self, now: SystemTime, deadline: Instant) -> Result<Vec<String>, Error> {
+        match self {
+            Self::File(store) => store.prune(now),
+            Self::Postgres(store) => store.prune(now, deadline),
+            other => Err(other.no_expiry()),
+        }
+    }
+
+    fn no_expiry(&self) -> Error {
+        Problem::new(format!("{} store", self.name()), "it cannot note when a secret may go")
+            .fix("leave out --ttl, or use the file or the postgres store")
+            .failed()
     }
 
     /// What there is, by server URL; entries that cannot be read are passed to `skipped`.

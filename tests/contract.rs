@@ -12,6 +12,7 @@ use beta9_credential::config::KeyPlace;
 use beta9_credential::host::Host;
 use beta9_credential::store::{FileStore, Lookup, Secret, Store, name};
 use common::gateway::Gateway;
+use common::postgres::Database;
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and ways to change it from outside.
@@ -33,14 +34,14 @@ struct Far {
     refuse: Box<dyn Fn()>,
 }
 
-fn file() -> Subject {
+fn file(_: &str) -> Option<Subject> {
     fn with_store(node: &Node, host: &str, work: impl FnOnce(&Store, &Lookup)) {
         let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
         let host = Host::parse(host.as_bytes()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        work(&store, &Lookup { host: &host, secret: None, deadline, memory: None });
+        work(&store, &Lookup { host: &host, alias_of: None, secret: None, deadline, memory: None });
     }
-    Subject {
+    Some(Subject {
         node: Node::new(),
         plant: Box::new(|node, host, blob| {
             with_store(node, host, |store, lookup| {
@@ -49,33 +50,65 @@ fn file() -> Subject {
         }),
         remove: Box::new(|node, host| with_store(node, host, |store, lookup| store.erase(lookup).unwrap())),
         far: None,
+    })
+}
+
+fn postgres(case: &str) -> Option<Subject> {
+    let database = Rc::new(Database::new(case)?);
+    let [planting, removing] = [(); 2].map(|()| database.clone());
+    Some(Subject {
+        node: database.node(),
+        plant: Box::new(move |_, host, blob| planting.plant(host, blob)),
+        remove: Box::new(move |_, host| {
+            removing.sql(&format!("DELETE FROM workspace_secret WHERE name = '{}'", current_current_name(host)));
+        }),
+        far: None,
+    })
+}
+
+/// The gateway's API for workers, which vends by image: the blob is the image's own, whatever host it is for.
+fn worker() -> Subject {
+    let gateway = Rc::new(common::worker::Gateway::start());
+    let [planting, removing] = [(); 2].map(|()| gateway.clone());
+    Subject {
+        node: gateway.node(),
+        plant: Box::new(move |_, _, blob| planting.plant("w-1", "image-1", blob)),
+        remove: Box::new(move |_, _| removing.plant("w-1", "image-1", "")),
+        far: None,
     }
 }
 
-fn gateway() -> Subject {
-    let name = |host: &str| name::current(&Host::parse(host.as_bytes()).unwrap());
+#[expect(clippy::unnecessary_wraps, reason = "as the other stores, one of which may not be there")]
+fn gateway(_: &str) -> Option<Subject> {
     let gateway = Rc::new(Gateway::start());
     let [planting, removing, stopping, starting, refusing] = [(); 5].map(|()| gateway.clone());
-    Subject {
+    Some(Subject {
         node: gateway.node(),
-        plant: Box::new(move |_, host, blob| planting.plant(&name(host), blob)),
-        remove: Box::new(move |_, host| removing.remove(&name(host))),
+        plant: Box::new(move |_, host, blob| planting.plant(&current_name(host), blob)),
+        remove: Box::new(move |_, host| removing.remove(&current_name(host))),
         far: Some(Far {
             stop: Box::new(move || stopping.stop()),
             start_again: Box::new(move || starting.start_again()),
             refuse: Box::new(move || refusing.refuse_tokens()),
         }),
-    }
+    })
+}
+
+fn current_name(host: &str) -> String {
+    name::current(&Host::parse(host.as_bytes()).unwrap())
 }
 
 /// Every case for every store; a new store is one line here.
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod file_store {
-            $(#[test] fn $case() { super::$case(&super::file()); })*
+            $(#[test] fn $case() { super::file(stringify!($case)).iter().for_each(super::$case); })*
+        }
+        mod postgres_store {
+            $(#[test] fn $case() { super::postgres(stringify!($case)).iter().for_each(super::$case); })*
         }
         mod gateway_store {
-            $(#[test] fn $case() { super::$case(&super::gateway()); })*
+            $(#[test] fn $case() { super::gateway(stringify!($case)).iter().for_each(super::$case); })*
         }
     };
 }
@@ -93,11 +126,27 @@ contract! {
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
 
+/// The read half, for a store that is read-only. What it does with another registry's secret is its own affair.
+macro_rules! read_contract {
+    ($($case:ident),* $(,)?) => {
+        mod worker_store {
+            $(#[test] fn $case() { super::$case(&super::worker()); })*
+        }
+    };
+}
+
+read_contract! {
+    a_new_secret_is_seen_by_the_very_next_get,
+    every_shape_of_blob_is_answered,
+    a_secret_that_cannot_be_used_is_an_error_that_says_why,
+    a_public_registry_is_not_found,
+}
+
 /// Every case about the network for every store behind one.
 macro_rules! network_contract {
     ($($case:ident),* $(,)?) => {
         mod gateway_store_behind_a_network {
-            $(#[test] fn $case() { super::$case(&super::gateway()); })*
+            $(#[test] fn $case() { super::gateway(stringify!($case)).iter().for_each(super::$case); })*
         }
     };
 }

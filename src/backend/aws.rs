@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::{Login, Minted, Scope};
 use crate::config::CloudSettings;
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::runtime;
@@ -33,7 +34,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             .fix("store a secret for this registry, or set ambient = true for it in the configuration")
             .failed());
     }
-    let wire = Wire::new(login.deadline);
+    let wire = Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))?;
     runtime::block_on(PART, login.deadline, async {
         let minted = async {
             let (config, who) = match keys {
@@ -148,7 +149,7 @@ const USER: &str = "AWS";
 /// ECR Public answers in this region only
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>).
 const PUBLIC_REGION: &str = "us-east-1";
-const TO_NAME_A_HANG: Duration = Duration::from_millis(150);
+const TO_NAME_A_HANG: Duration = Duration::from_millis(500);
 /// The variables that say which identity the node has, without its keys.
 const IDENTITY: [&str; 11] = [
     "AWS_PROFILE",
@@ -163,3 +164,65 @@ const IDENTITY: [&str; 11] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "HOME",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::test_login;
+    use super::*;
+    use crate::keys::Keys;
+
+    const REGISTRY: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+
+    fn keys(pairs: &[(&str, &str)]) -> Keys {
+        let mut keys = Keys::default();
+        for (name, value) in pairs {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        keys
+    }
+
+    #[test]
+    fn any_key_of_a_secret_and_what_the_operator_sets_make_another_token() {
+        let (one, two) = (keys(&[("AWS_ACCESS_KEY_ID", "A")]), keys(&[("AWS_ACCESS_KEY_ID", "B")]));
+        let login = test_login(REGISTRY, &one);
+        assert_eq!(scope(&login), scope(&test_login(REGISTRY, &one)));
+        assert_ne!(scope(&login), scope(&test_login(REGISTRY, &two)));
+        let settings =
+            CloudSettings { endpoint_url: Some("https://vpc.example".to_owned()), ..CloudSettings::default() };
+        assert_ne!(scope(&login), scope(&Login { settings: &settings, ..login }));
+    }
+
+    #[test]
+    fn the_nodes_token_is_told_by_role_and_profile_and_never_taken_for_a_tenants() {
+        let empty = keys(&[]);
+        let node = Login { keys: None, ambient: true, ..test_login(REGISTRY, &empty) };
+        assert!(scope(&node).is_some() && scope(&node) != scope(&test_login(REGISTRY, &empty)));
+        assert!(scope(&Login { ambient: false, ..node }).is_none());
+        let with = |change: fn(&mut CloudSettings)| {
+            let mut settings = CloudSettings::default();
+            change(&mut settings);
+            scope(&Login { settings: &settings, ..node })
+        };
+        let all = [
+            scope(&node),
+            with(|settings| settings.role_arn = Some("x".to_owned())),
+            with(|settings| settings.external_id = Some("x".to_owned())),
+            with(|settings| settings.profile = Some("x".to_owned())),
+        ];
+        for (index, scope) in all.iter().enumerate() {
+            assert!(!all[..index].contains(scope), "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_ecrs_needs_a_rule_that_says_which_registry_it_is() {
+        let host = Host::parse(b"mirror.example.com").unwrap();
+        let of = |region: Option<&str>| {
+            let settings = CloudSettings { region: region.map(str::to_owned), ..CloudSettings::default() };
+            Api::of(&host, &settings).map(|api| api.region().to_owned()).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(Some("us-east-1")), Ok("us-east-1".to_owned()));
+        assert!(of(None).unwrap_err().contains("alias_of"));
+        assert!(of(Some("evil.example.com/")).unwrap_err().contains("the rule's region is none"));
+    }
+}

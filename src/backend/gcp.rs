@@ -1,19 +1,187 @@
-//! Google Artifact Registry and Container Registry.
+//! Google Artifact Registry and Container Registry: every way in ends in an access token, answered under the user name
+//! `oauth2accesstoken`; a long-lived key never leaves the node
+//! (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#token>).
+//!
+//! The exchanges are made here and not by `gcp_auth` or `google-cloud-auth`. The first asks five times whatever the
+//! answer and tells a revoked key from a broken network by nothing; the second follows a redirect with the credential
+//! in hand, quotes answers in its errors and does not say when a token ends.
 
-use super::{Fit, Login, Minted, Scope};
+mod ambient;
+mod answer;
+mod aws;
+mod document;
+mod exchange;
+mod federation;
+mod refusal;
+
+use ambient::Found;
+use exchange::Token;
+
+use super::{Fit, GCP_KEYS, Login, Minted, Scope};
+use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
-use crate::keys::Keys;
+use crate::http::{Cleartext, Http};
+use crate::keys::{Keys, PAIRS};
+use crate::runtime::block_on;
 
+/// Pairs of a Google service-account key are for minting; every other whole pair is the generic row's, and then a
+/// project's name beside it says nothing.
 pub(super) fn fit(keys: &Keys) -> Fit {
-    if super::GCP_KEYS.iter().any(|key| keys.has(key)) { Fit::Complete } else { Fit::Absent }
+    let mints = keys.has(ACCESS_TOKEN) || keys.has(KEY) || key_pair(keys).is_some();
+    let pair = PAIRS.iter().filter(|pair| PLAIN.contains(&pair.user)).any(|pair| keys.has(pair.user));
+    if mints || (keys.has(PROJECT) && !pair) { Fit::Complete } else { Fit::Absent }
 }
 
-pub(super) fn login(_login: &Login) -> Result<Minted, Error> {
-    Err(Problem::new("backend gcp", "this version cannot turn cloud keys into a registry token yet")
-        .fix("store the user name and password of a token you minted yourself")
-        .failed())
+pub(super) fn login(login: &Login) -> Result<Minted, Error> {
+    let token = match login.keys.map_or(Ok(Secret::Ambient), |keys| Secret::of(keys, login.ambient))? {
+        Secret::Token(token) => Token { secret: token.clone(), expires: None },
+        Secret::Key { name, text } => {
+            let identity = document::of_secret(name, text)?;
+            let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
+            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+        }
+        Secret::Ambient => {
+            let found = ambient::find(login.node)?;
+            let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
+            let asked = async {
+                match &found {
+                    Found::Document(identity) => exchange::token(&http, identity).await,
+                    Found::Metadata(server) => server.token(&http).await,
+                }
+            };
+            block_on(PART, login.deadline, asked)?
+        }
+    };
+    let credential = Credential::new(USER.to_owned(), token.secret).map_err(|error| {
+        Problem::new(PART, format_args!("the access token is of no use: {error}")).fix("store it anew").failed()
+    })?;
+    Ok(Minted { credential, expires: token.expires })
 }
 
 pub(super) fn scope(login: &Login) -> Option<Scope> {
-    login.keys.map(Scope::of_keys)
+    let ambient = || Scope(login.node.describe(&ambient::VARIABLES));
+    let Some(keys) = login.keys else { return Some(ambient()) };
+    match Secret::of(keys, login.ambient).ok()? {
+        // Nobody said when it ends.
+        Secret::Token(_) => None,
+        Secret::Key { .. } => Some(Scope::of_keys(keys)),
+        Secret::Ambient => Some(ambient()),
+    }
+}
+
+/// What a tenant's secret asks for.
+enum Secret<'k> {
+    /// A token that somebody has minted.
+    Token(&'k Redacted),
+    /// A key to mint with, and the name it stands under.
+    Key { name: &'static str, text: &'k Redacted },
+    /// A project and nothing to prove who asks: the node's own identity.
+    Ambient,
+}
+
+impl<'k> Secret<'k> {
+    fn of(keys: &'k Keys, ambient: bool) -> Result<Self, Error> {
+        if let Some(token) = keys.get(ACCESS_TOKEN) {
+            return Ok(Self::Token(token));
+        }
+        if let Some(text) = keys.get(KEY) {
+            return Ok(Self::Key { name: KEY, text });
+        }
+        if let Some((name, text)) = key_pair(keys) {
+            return Ok(Self::Key { name, text });
+        }
+        if ambient {
+            return Ok(Self::Ambient);
+        }
+        let cause = format_args!("{PROJECT} alone means the node's own identity, which is off for this registry");
+        Err(Problem::new(PART, cause)
+            .fix(format_args!(
+                "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry"
+            ))
+            .failed())
+    }
+}
+
+/// The password of a pair whose user name says that it is a service-account key.
+fn key_pair(keys: &Keys) -> Option<(&'static str, &Redacted)> {
+    let pairs = PAIRS.iter().filter(|pair| PLAIN.contains(&pair.user));
+    pairs
+        .filter(|pair| keys.get(pair.user).is_some_and(|user| KEY_USERS.contains(&user.expose())))
+        .flat_map(|pair| pair.secrets)
+        .find_map(|&secret| keys.get(secret).map(|text| (secret, text)))
+}
+
+/// Who is named in errors.
+const PART: &str = "backend gcp";
+const USER: &str = "oauth2accesstoken";
+/// The backend's own keys, in the order of `GCP_KEYS`.
+const ACCESS_TOKEN: &str = GCP_KEYS[0];
+const KEY: &str = GCP_KEYS[1];
+const PROJECT: &str = GCP_KEYS[2];
+/// The user names beside which a service-account key stands, as JSON and as base64 of it.
+const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
+/// The pairs that every registry takes.
+const PLAIN: [&str; 2] = ["USERNAME", "REGISTRY_USERNAME"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::test_login;
+    use super::*;
+
+    fn keys(pairs: &[(&str, &str)]) -> Keys {
+        let mut keys = Keys::default();
+        for (name, value) in pairs {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        keys
+    }
+
+    #[test]
+    fn its_own_keys_and_pairs_of_a_service_account_key_fit_and_plain_pairs_do_not() {
+        let table: &[(&[(&str, &str)], Fit)] = &[
+            (&[("GCP_ACCESS_TOKEN", "t")], Fit::Complete),
+            (&[("GOOGLE_APPLICATION_CREDENTIALS", "{}")], Fit::Complete),
+            (&[("GCP_PROJECT_ID", "p")], Fit::Complete),
+            (&[("USERNAME", "_json_key"), ("PASSWORD", "{}")], Fit::Complete),
+            (&[("REGISTRY_USERNAME", "_json_key_base64"), ("REGISTRY_PASSWORD", "e30=")], Fit::Complete),
+            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")], Fit::Absent),
+            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t"), ("GCP_PROJECT_ID", "p")], Fit::Absent),
+            (&[("USERNAME", "_json_key")], Fit::Absent),
+            (&[("USERNAME", "u"), ("PASSWORD", "p")], Fit::Absent),
+        ];
+        for (pairs, fit) in table {
+            assert_eq!(super::fit(&keys(pairs)), *fit, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_answered_as_it_is_and_nobody_knows_its_end() {
+        let keys = keys(&[("GCP_ACCESS_TOKEN", "ya29.x"), ("GOOGLE_APPLICATION_CREDENTIALS", "{}")]);
+        let login = test_login("gcr.io", &keys);
+        let minted = super::login(&login).unwrap();
+        assert_eq!(
+            (minted.credential.username(), minted.credential.secret().expose()),
+            ("oauth2accesstoken", "ya29.x")
+        );
+        assert_eq!((minted.expires, scope(&login)), (None, None));
+    }
+
+    #[test]
+    fn a_project_alone_is_the_nodes_identity_where_that_is_on() {
+        let keys = keys(&[("GCP_PROJECT_ID", "p")]);
+        let login = test_login("gcr.io", &keys);
+        let error = super::login(&login).unwrap_err().to_string();
+        assert!(error.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"), "{error}");
+        assert_eq!(scope(&login), None);
+        let on = Login { ambient: true, ..login };
+        assert_eq!(scope(&on), scope(&Login { keys: None, ..on }));
+        assert!(scope(&on).is_some());
+    }
+
+    #[test]
+    fn a_minted_tokens_scope_is_the_key_it_is_minted_with() {
+        let scope = |value| scope(&test_login("gcr.io", &keys(&[("USERNAME", "_json_key"), ("PASSWORD", value)])));
+        assert!(scope("{}").is_some());
+        assert_ne!(scope("{}"), scope("{ }"));
+    }
 }

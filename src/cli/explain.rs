@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, ImageRef, Rejected, Scheme, ServerUrl};
 use crate::json::ObjectWriter;
 use crate::registry::{Registry, choose};
@@ -42,8 +42,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     answer.input = input.to_string_lossy().into_owned();
     answer.files = files;
     let text = if matches.get_flag("json") { answer.json() } else { answer.human().into() };
-    let written = io.out.write_all(text.as_bytes());
-    written.map_err(|error| Problem::new("standard output", "it cannot be written").source(error).failed())
+    io.out.write_all(text.as_bytes()).map_err(super::unwritable)
 }
 
 /// A host and path, from either way of writing them.

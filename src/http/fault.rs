@@ -25,6 +25,8 @@ pub enum Kind {
     Unresolvable,
     /// The certificate is not to be trusted.
     Certificate(Certificate),
+    /// The proxy before it makes no tunnel to it.
+    Proxy,
     /// No TLS came about, for another reason.
     Tls,
     /// The connection ended before the answer began.
@@ -53,7 +55,7 @@ pub enum Certificate {
 }
 
 impl Fault {
-    pub(super) fn new(host: &str, kind: Kind) -> Self {
+    pub(crate) fn new(host: &str, kind: Kind) -> Self {
         Self { host: host.to_owned(), kind }
     }
 
@@ -79,9 +81,13 @@ impl Fault {
     pub fn error(&self, part: &str) -> Error {
         let problem = Problem::new(part, self).fix(self.fix());
         match self.kind {
-            Kind::Timeout | Kind::Nobody | Kind::Refused | Kind::Unresolvable | Kind::Closed | Kind::Truncated => {
-                problem.unreachable()
-            }
+            Kind::Timeout
+            | Kind::Nobody
+            | Kind::Refused
+            | Kind::Unresolvable
+            | Kind::Proxy
+            | Kind::Closed
+            | Kind::Truncated => problem.unreachable(),
             Kind::Certificate(_) | Kind::Tls | Kind::TooLarge | Kind::Cleartext | Kind::Request | Kind::Authorities => {
                 problem.failed()
             }
@@ -94,7 +100,10 @@ impl Fault {
             Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
                 "see whether the node reaches it, and whether HTTPS_PROXY, if set, is right"
             }
-            Kind::Unresolvable => "see whether the name is right and the node's name server answers",
+            Kind::Unresolvable => {
+                "see whether the name is right, the node's name server answers, and HTTPS_PROXY, if set, is right"
+            }
+            Kind::Proxy => "see what HTTPS_PROXY says, and the proxy's own log",
             Kind::Certificate(Certificate::Expired | Certificate::NotYetValid) => {
                 "see whether the node's clock is right"
             }
@@ -119,6 +128,7 @@ impl fmt::Display for Fault {
             Kind::Refused => write!(f, "{host} refused the connection"),
             Kind::Unresolvable => write!(f, "the name {host} cannot be resolved"),
             Kind::Certificate(certificate) => write!(f, "the certificate of {host} {certificate}"),
+            Kind::Proxy => write!(f, "the proxy lets nothing through to {host}"),
             Kind::Tls => write!(f, "no TLS connection with {host} came about"),
             Kind::Closed => write!(f, "{host} closed the connection without an answer"),
             Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
@@ -153,14 +163,17 @@ impl Kind {
         if error.is_dns() {
             return Self::Unresolvable;
         }
-        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-        while let Some(error) = cause {
-            if let Some(kind) = Self::of_cause(error) {
-                return kind;
-            }
-            cause = error.source();
+        if let Some(kind) = error.source().and_then(Self::below) {
+            return kind;
         }
-        if error.is_builder() { Self::Request } else { broken }
+        // What fails to connect and is no failure of the system's is a proxy that says no.
+        let of_the_system = causes(error.source()).any(|cause| cause.is::<io::Error>());
+        if error.is_connect() && !of_the_system { Self::Proxy } else { broken }
+    }
+
+    /// What an error and its causes say, whichever client met them.
+    pub(crate) fn below(error: &(dyn StdError + 'static)) -> Option<Self> {
+        causes(Some(error)).find_map(Self::of_cause)
     }
 
     fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {
@@ -182,8 +195,13 @@ impl Kind {
     }
 }
 
+/// An error, what caused it, and so on.
+fn causes<'e>(first: Option<&'e (dyn StdError + 'static)>) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(first, |&cause| cause.source())
+}
+
 impl Certificate {
-    fn of(error: &rustls::CertificateError) -> Self {
+    pub(crate) fn of(error: &rustls::CertificateError) -> Self {
         use rustls::CertificateError as E;
         match error {
             E::NotValidForName | E::NotValidForNameContext { .. } => Self::OtherName,

@@ -26,17 +26,40 @@ impl Blob {
         if text.starts_with(['{', '[']) {
             let object = json::parse_object(text.as_bytes())
                 .map_err(|error| shape(format!("the secret is no JSON object: {error}")))?;
-            return if object.get("credentials").is_some() || object.get("registry").is_some() {
-                recorded(&object)
-            } else {
-                Ok(Self { registry: None, keys: flat(&object)? })
-            };
+            return Self::from_object(&object);
         }
         let (username, password) = text
             .split_once(':')
             .filter(|(username, _)| !username.is_empty())
             .ok_or_else(|| shape("the secret is neither a JSON object nor username:password".to_owned()))?;
         Ok(Self { registry: None, keys: Keys::user_password(username.to_owned(), password.into()) })
+    }
+
+    /// Reads one blob, or a JSON array of them: the secrets of an image that is built from several private registries.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, KeysError> {
+        let text = text.trim();
+        if !text.starts_with('[') {
+            return Self::parse(text).map(|blob| vec![blob]);
+        }
+        let parsed = json::parse(text.as_bytes());
+        let Value::Array(all) = parsed.map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?
+        else {
+            return Err(shape("the secrets are no JSON array".to_owned()));
+        };
+        all.iter()
+            .map(|one| match one {
+                Value::Object(object) => Self::from_object(object),
+                _ => Err(shape("the array holds more than secrets' objects".to_owned())),
+            })
+            .collect()
+    }
+
+    fn from_object(object: &Object) -> Result<Self, KeysError> {
+        if object.get("credentials").is_some() || object.get("registry").is_some() {
+            recorded(object)
+        } else {
+            Ok(Self { registry: None, keys: flat(object)? })
+        }
     }
 
     /// Writes the current format, byte for byte as Beta9 does: members in this order, keys sorted, Go's escapes.

@@ -86,9 +86,10 @@ impl Resolver {
         Ok(())
     }
 
-    fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
+    pub(super) fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
         let secret = route.rule.and_then(|rule| rule.secret.as_deref());
-        Lookup { host, secret, deadline: self.deadline(), memory: None }
+        let alias_of = (host == route.host && host != route.real).then_some(route.real);
+        Lookup { host, alias_of, secret, deadline: self.deadline(), memory: None }
     }
 
     fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {

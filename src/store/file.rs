@@ -5,9 +5,12 @@
 //! file that is copied to another name, host or workspace does not open.
 
 mod entry;
+mod notes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use self::entry::Entry;
 use super::{Found, Keep, Listed, Secret, Username};
@@ -53,7 +56,7 @@ impl FileStore {
     }
 
     pub(super) fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
-        self.put(server, secret).map_err(|error| error.about(server))
+        self.put(server, secret).and_then(|()| self.forget_expiry(server)).map_err(|error| error.about(server))
     }
 
     pub(super) fn erase(&self, server: &str) -> Result<(), Error> {
@@ -91,6 +94,9 @@ impl FileStore {
     fn listed(&self, path: &Path, key: &mut Option<SealKey>) -> Result<Option<Listed>, Error> {
         let Some(bytes) = private::read(path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
         let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
+        if notes::is_note(&entry.server) {
+            return Ok(None);
+        }
         if key.is_none() {
             *key = Some(self.key.existing().map_err(problem)?);
         }
@@ -102,10 +108,11 @@ impl FileStore {
     }
 
     fn blob(&self, server: &str) -> Result<Option<Blob>, Error> {
-        self.open(server).map_err(|error| error.about(server))
+        let parse = |text: Zeroizing<String>| Blob::parse(&text).map_err(|error| damaged(&error.to_string()));
+        self.open(server).and_then(|text| text.map(parse).transpose()).map_err(|error| error.about(server))
     }
 
-    fn open(&self, server: &str) -> Result<Option<Blob>, Error> {
+    fn open(&self, server: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(None) };
         let path = dir.join(file_name(server));
         let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
@@ -113,10 +120,8 @@ impl FileStore {
         if entry.server != server {
             return Err(damaged("it is another registry's"));
         }
-        let text = entry
-            .open_secret(&self.key.existing().map_err(problem)?, &self.workspace)
-            .map_err(|error| damaged(&error))?;
-        Blob::parse(&text).map(Some).map_err(|error| damaged(&error.to_string()))
+        let key = self.key.existing().map_err(problem)?;
+        entry.open_secret(&key, &self.workspace).map(Some).map_err(|error| damaged(&error))
     }
 
     fn put(&self, server: &str, secret: &Secret) -> Result<(), Error> {

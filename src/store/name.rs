@@ -68,6 +68,8 @@ fn is_separator(c: char) -> bool {
     matches!(c, '.' | ':' | '/' | '[' | ']')
 }
 
+/// How the names begin, in the order in which they are preferred.
+pub(super) const PREFIXES: [&str; 4] = ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"];
 const MAX_API_NAME: usize = 64;
 
 #[cfg(test)]

@@ -1,8 +1,41 @@
-//! Beta9's database, for the control plane and self-hosted single nodes.
+//! Beta9's database, for the control plane and self-hosted single nodes: PostgreSQL, over `tokio-postgres`
+//! (<https://docs.rs/tokio-postgres>) and rustls. A `get` is one connection and one query.
+//!
+//! Values are sealed with the workspace's `signing_key`, byte-compatible with Beta9 both ways.
+//!
+//! # `sslmode`
+//!
+//! | in the URL | TLS | the server's certificate |
+//! |---|---|---|
+//! | `disable` | never | |
+//! | `allow`, `prefer`, nothing | if the server offers it | anybody's; with `sslrootcert` signed by one of its authorities |
+//! | `require` | always | anybody's; with `sslrootcert` signed by one of its authorities |
+//! | `verify-ca` | always | signed by an authority of `sslrootcert`; without that, as `verify-full` |
+//! | `verify-full` | always | signed by an authority of `sslrootcert`, or of the system's bundle, for the host's name |
+//!
+//! This is libpq's table but for two places, which are stricter here. `verify-ca` without `sslrootcert` is an error in libpq
+//! and `verify-full` here: the system's authorities sign for anybody, so that without the name they say nothing. And
+//! where TLS was begun and fails, `prefer` does not go on without it. `sslrootcert=system` asks for `verify-full`, as there.
+//! Only `verify-ca` and `verify-full` protect from somebody who stands in between; over a network that is not your own,
+//! choose `verify-full`. A socket of this node (`postgres://user@%2Frun%2Fpostgresql/beta9`) has no TLS.
+
+mod expiry;
+mod fault;
+mod image;
+mod migrate;
+mod secrets;
+mod session;
+mod target;
+mod tls;
+mod write;
 
 use std::time::Instant;
 
-use super::{Found, Listed, Lookup, Secret};
+pub use image::ImageSecret;
+pub use migrate::Step;
+use secrets::Secrets;
+
+use super::{Found, Keep, Listed, Lookup, Secret, Username};
 use crate::config::PostgresConfig;
 use crate::error::{Error, Problem};
 
@@ -21,23 +54,42 @@ impl PostgresStore {
     }
 
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
-        Err(self.not_yet().about(lookup.host.as_str()))
+        let workspace = self.workspace_id()?;
+        self.work(lookup.deadline, async |client| {
+            let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
+            let ours = there.of(lookup.host)?;
+            Ok(ours.map(|(_, content)| Found { keys: content.blob.keys.clone(), keep: Keep::Disk }))
+        })
     }
 
-    pub(super) fn store(&self, lookup: &Lookup, _secret: &Secret) -> Result<(), Error> {
-        Err(self.not_yet().about(lookup.host.as_str()))
+    pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
+        self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_str()))
     }
 
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        Err(self.not_yet().about(lookup.host.as_str()))
+        self.remove(lookup).map_err(|error| error.about(lookup.host.as_str()))
     }
 
-    pub(super) fn list(&self, _deadline: Instant, _skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
-        Ok(Vec::new())
-    }
-
-    fn not_yet(&self) -> Error {
-        let Self { workspace, config } = self;
-        Problem::new("postgres store", format_args!("not built yet: {workspace} {config:?}")).failed()
+    pub(super) fn list(&self, deadline: Instant, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
+        let workspace = self.workspace_id()?;
+        let all = self.work(deadline, async |client| Secrets::of_registries(client, workspace).await)?;
+        let mut listed = Vec::new();
+        for entry in all.entries {
+            match entry.content.map(|content| (content.blob.registry, content.blob.keys)) {
+                Ok((Some(host), keys)) => listed.push(Listed { url: host.into(), username: Username::Of(keys) }),
+                // Several registries can have its name, and only a `get` says which one is meant.
+                Ok((None, _)) => skipped(&unnamed(&entry.name)),
+                Err(error) => skipped(&error),
+            }
+        }
+        Ok(listed)
     }
 }
+
+fn unnamed(name: &str) -> Error {
+    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", name.escape_debug()))
+        .fix("store it anew to have it listed")
+        .failed()
+}
+
+const PART: &str = "postgres store";

@@ -7,7 +7,7 @@ use crate::host::{Host, ImageRef, ServerUrl};
 use crate::keys::Blob;
 use crate::private::{self, Readers};
 
-/// One blob, bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY` or `BETA9_IMAGE`.
+/// One blob or an array of them, each bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY` or `BETA9_IMAGE`.
 #[derive(Debug)]
 pub struct RequestStore(Request);
 
@@ -19,13 +19,13 @@ impl RequestStore {
     }
 
     pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
-        let Some((bound_to, blob)) = self.bound()? else { return Ok(None) };
-        Ok((bound_to == *host).then_some(Found { keys: blob.keys, keep: Keep::Disk }))
+        let ours = self.bound()?.into_iter().find(|(bound_to, _)| bound_to == host);
+        Ok(ours.map(|(_, blob)| Found { keys: blob.keys, keep: Keep::Disk }))
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>, Error> {
         let line = |(host, blob): (Host, Blob)| Listed { url: host.into(), username: Username::Of(blob.keys) };
-        Ok(self.bound()?.map(line).into_iter().collect())
+        Ok(self.bound()?.into_iter().map(line).collect())
     }
 
     #[expect(clippy::unused_self, reason = "it answers for this store")]
@@ -33,17 +33,21 @@ impl RequestStore {
         Err(Problem::new("the request's own credentials", "they are read-only").failed())
     }
 
-    /// The blob and the registry it is for. Without a binding it is not used.
-    fn bound(&self) -> Result<Option<(Host, Blob)>, Error> {
-        let Some((carrier, text)) = self.text()? else { return Ok(None) };
-        let mut blob = Blob::parse(&text).map_err(|error| {
+    /// The blobs and the registry that each is for. One without a binding is not used.
+    fn bound(&self) -> Result<Vec<(Host, Blob)>, Error> {
+        let Some((carrier, text)) = self.text()? else { return Ok(Vec::new()) };
+        let blobs = Blob::parse_all(&text).map_err(|error| {
             Problem::new(carrier, error).fix("correct what the scheduler passes on, or unset it").failed()
         })?;
-        let host = match blob.registry.take() {
-            Some(host) => Some(host),
-            None => self.carrier_binding()?,
-        };
-        Ok(host.map(|host| (host, blob)))
+        let mut bound = Vec::new();
+        for mut blob in blobs {
+            let host = match blob.registry.take() {
+                Some(host) => Some(host),
+                None => self.carrier_binding()?,
+            };
+            bound.extend(host.map(|host| (host, blob)));
+        }
+        Ok(bound)
     }
 
     fn text(&self) -> Result<Option<(&'static str, zeroize::Zeroizing<String>)>, Error> {
@@ -122,5 +126,15 @@ mod tests {
         );
         assert!(user("u:p", "gcr.io@evil", "", "ghcr.io").unwrap_err().starts_with("BETA9_REGISTRY: "));
         assert!(user("u:p", "", "a b", "ghcr.io").unwrap_err().starts_with("BETA9_IMAGE: "));
+    }
+
+    #[test]
+    fn an_array_brings_the_secrets_of_several_registries() {
+        let blobs = r#"[{"registry":"ghcr.io","credentials":{"USERNAME":"g","PASSWORD":"p"}},{"registry":"quay.io","credentials":{"USERNAME":"q","PASSWORD":"p"}}]"#;
+        assert_eq!(user(blobs, "", "", "ghcr.io"), Ok(Some("g".into())));
+        assert_eq!(user(blobs, "", "", "quay.io"), Ok(Some("q".into())));
+        assert_eq!(user(blobs, "", "", "nvcr.io"), Ok(None));
+        assert!(user("[1]", "", "", "ghcr.io").unwrap_err().contains("the array holds more than secrets' objects"));
+        assert!(user("[{]", "", "", "ghcr.io").unwrap_err().contains("the secrets are no JSON array"));
     }
 }

@@ -11,10 +11,13 @@
 )]
 
 pub mod gateway;
+pub mod postgres;
+pub mod worker;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
 use beta9_credential::json::{self, Object};
 use tempfile::TempDir;
@@ -24,7 +27,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_docker-credential-beta9");
 
 /// A machine with nothing on it but the helper.
 pub struct Node {
-    scratch: TempDir,
+    scratch: Rc<TempDir>,
     variables: Vec<(String, String)>,
 }
 
@@ -38,7 +41,7 @@ pub struct Answer {
 
 impl Node {
     pub fn new() -> Self {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = Rc::new(tempfile::tempdir().unwrap());
         let home = scratch.path().to_str().unwrap().to_owned();
         Self { scratch, variables: vec![("HOME".into(), home)] }
     }
@@ -48,6 +51,14 @@ impl Node {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Another client on the same node, with one variable that is different.
+    pub fn clone_with(&self, name: &str, value: impl Into<String>) -> Self {
+        let mut variables = self.variables.clone();
+        variables.retain(|(known, _)| known != name);
+        variables.push((name.to_owned(), value.into()));
+        Self { scratch: Rc::clone(&self.scratch), variables }
     }
 
     pub fn without(mut self, name: &str) -> Self {

@@ -4,17 +4,21 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>,
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+mod node;
+mod strict;
+mod transport;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::wire::{Outcome, Wire, chain};
+use super::wire::{Outcome, Wire};
 use super::{Api, PART};
 use crate::error::{Error, Problem};
-use crate::host::is_account;
+pub(super) use node::no_credentials;
+use strict::{after, is_action, is_principal, word};
+pub(super) use transport::late;
+use transport::{throttled, transport};
 
 /// Who asks, and of which API.
 #[derive(Clone, Copy)]
@@ -88,7 +92,7 @@ impl Call<'_> {
                 said("the region is not enabled for the account").fix("enable it in the account's settings").failed()
             }
             "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
-                throttled(action, self.api, wire)
+                throttled(action.service, self.api.region(), wire)
             }
             _ => match wire.last().outcome {
                 Outcome::Answered { status, .. } if !(400..500).contains(&status) || status == 429 => {
@@ -147,147 +151,11 @@ impl Call<'_> {
     }
 }
 
-/// The node has no credentials, or the source that has them failed.
-pub(super) fn no_credentials(error: &CredentialsError, api: &Api, profile: Option<&str>, wire: &Wire) -> Error {
-    let call = Call { api, who: Who::Node };
-    for cause in chain(error) {
-        if let Some(error) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return call.failed(ASSUME, error, wire);
-        }
-        if let Some(error) = cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
-            return call.failed(WEB_IDENTITY, error, wire);
-        }
-    }
-    let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
-    let says = |words: &str| texts.iter().any(|text| text.contains(words));
-    let problem = |cause: &dyn std::fmt::Display| Problem::new(PART, cause);
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => match profile {
-            Some(profile) => problem(&format_args!("the profile {} has no credentials", profile.escape_debug()))
-                .fix("see that AWS_CONFIG_FILE or ~/.aws has it, for the user that this runs as")
-                .failed(),
-            None => problem(&format_args!("the node has no AWS credentials; tried {TRIED}"))
-                .fix("give the node one of these, or store a secret for this registry")
-                .failed(),
-        },
-        CredentialsError::ProviderTimedOut(_) => late(wire),
-        CredentialsError::InvalidConfiguration(_) => {
-            // The SDK's own words about the names in the profile files, which are the operator's.
-            let found = texts.iter().find_map(|text| text.split_once("ProfileFile provider could not be built: "));
-            let what = found.map_or("the container credentials' address is not allowed or not valid", |(_, what)| what);
-            let what: String = what.chars().take(200).collect();
-            problem(&format_args!("the node's AWS configuration is wrong: {what}"))
-                .fix("correct ~/.aws/config, or the AWS_ variables of the node")
-                .failed()
-        }
-        _ if says("external process") => problem(&"the profile's credential_process failed")
-            .fix("run that command by hand, as the user that this runs as")
-            .failed(),
-        _ if says("sso") || says("SSO") => problem(&"the profile's SSO session is missing or has expired")
-            .fix("run aws sso login for that profile")
-            .failed(),
-        _ if wire.last().host.is_empty() => problem(&"a file that the node's AWS credentials are in cannot be used")
-            .fix("see that AWS_WEB_IDENTITY_TOKEN_FILE and the profile files are there and readable")
-            .failed(),
-        _ => transport("the source of the node's credentials", api.region(), wire),
-    }
-}
-
-/// The call was not answered in time.
-pub(super) fn late(wire: &Wire) -> Error {
-    let host = wire.last().host;
-    let host = if host.is_empty() { "AWS" } else { &host };
-    Problem::new(PART, format_args!("{host} did not answer in time")).fix(REACH).unreachable()
-}
-
 /// The host names a region that its cloud does not have.
 pub(super) fn unknown_region(region: &str) -> Error {
     Problem::new(PART, format_args!("there is no region {region} where this host is"))
         .fix("correct the registry's name in the image reference")
         .failed()
-}
-
-/// What went wrong before there was an answer of the service to speak of.
-fn transport(service: &str, region: &str, wire: &Wire) -> Error {
-    let last = wire.last();
-    let host = &last.host;
-    let problem = |cause: &dyn std::fmt::Display| Problem::new(PART, format_args!("{service} ({host}) {cause}"));
-    let no_answer = "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
-    match last.outcome {
-        Outcome::Waiting | Outcome::TimedOut => late(wire),
-        Outcome::Refused => problem(&"refused the connection").fix(REACH).unreachable(),
-        Outcome::Unresolvable => {
-            problem(&format_args!("does not resolve: either there is no region {region} or the node has no DNS for it"))
-                .fix("see the region in the registry's name, and the node's DNS or VPC endpoint")
-                .unreachable()
-        }
-        Outcome::Certificate(reason) => problem(&format_args!("shows a certificate that {reason}"))
-            .fix("see whether a proxy intercepts TLS; SSL_CERT_FILE names the authorities to trust")
-            .failed(),
-        Outcome::Broken => problem(&"broke off the connection").fix(REACH).unreachable(),
-        Outcome::TooLarge => problem(&"answered more than any such answer holds").fix(no_answer).failed(),
-        Outcome::Answered { status: 429, retry_after } => {
-            problem(&wait("throttles", retry_after)).fix(THROTTLED).unreachable()
-        }
-        Outcome::Answered { status, .. } => match status {
-            200..=299 => problem(&"answered something else than expected").fix(no_answer).failed(),
-            300..=399 => problem(&format_args!("redirects elsewhere ({status}), which is never followed"))
-                .fix(no_answer)
-                .failed(),
-            401 | 403 | 407 => problem(&format_args!("refused access ({status})")).fix(no_answer).failed(),
-            500.. => problem(&format_args!("failed ({status})"))
-                .fix("try again; https://health.aws.amazon.com tells of outages")
-                .unreachable(),
-            _ => problem(&format_args!("refused the request ({status})")).fix(no_answer).failed(),
-        },
-    }
-}
-
-fn throttled(action: Action, api: &Api, wire: &Wire) -> Error {
-    let retry_after = match wire.last().outcome {
-        Outcome::Answered { retry_after, .. } => retry_after,
-        _ => None,
-    };
-    let what = wait("throttles", retry_after);
-    Problem::new(PART, format_args!("{} in {} {what}", action.service, api.region())).fix(THROTTLED).unreachable()
-}
-
-fn wait(what: &str, retry_after: Option<u64>) -> String {
-    retry_after.map_or_else(|| what.to_owned(), |seconds| format!("{what} and asks to wait {seconds} s"))
-}
-
-fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
-    message.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next())
-}
-
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
-fn is_principal(text: &str) -> bool {
-    let parts: Vec<&str> = text.split(':').collect();
-    let [arn, partition, service, region, account, name] = parts[..] else { return false };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&byte);
-    arn == "arn"
-        && partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-        && matches!(service, "iam" | "sts")
-        && region.is_empty()
-        && is_account(account)
-        && name.len() <= 256
-        && name.bytes().all(plain)
-        && ["user/", "role/", "assumed-role/", "federated-user/", "root"].iter().any(|kind| name.starts_with(kind))
-}
-
-fn is_action(text: &str) -> bool {
-    let Some((service, action)) = text.split_once(':') else { return false };
-    let is_service = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&service.len())
-        && service.bytes().all(is_service)
-        && (1..=64).contains(&action.len())
-        && action.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
-/// An error code as it may be shown: a word, or none.
-fn word(code: &str) -> &str {
-    let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_word { code } else { "for an unknown reason" }
 }
 
 /// Asking for a token of a private registry.
@@ -314,7 +182,66 @@ const WEB_IDENTITY: Action = Action {
     denied: "see that the role trusts the token's issuer, subject and audience",
 };
 const SKEW: [&str; 3] = ["Signature expired", "Signature not yet current", "is still later than"];
-const REACH: &str = "see whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
-const THROTTLED: &str = "try again later; fewer callers, or a shared cache directory, make fewer calls";
-const TRIED: &str = "the environment (AWS_ACCESS_KEY_ID), the profile files, web identity (AWS_WEB_IDENTITY_TOKEN_FILE), \
-the container's agent (AWS_CONTAINER_CREDENTIALS_…) and the instance's role (metadata service)";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn said(who: Who, action: Action, code: &str, message: &str) -> String {
+        let api = Api::Public { dual_stack: false, endpoint_url: None };
+        let metadata = ErrorMetadata::builder().code(code).message(message).build();
+        let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+        let error = SdkError::service_error(AssumeRoleError::generic(metadata), response);
+        Call { api: &api, who }.failed(action, &error, &Wire::new(Instant::now(), None).unwrap()).to_string()
+    }
+
+    #[test]
+    fn each_refusal_says_what_happened_and_what_to_do() {
+        let secret = Who::Secret { temporary_without_token: false };
+        let denial = "User: arn:aws:iam::123456789012:user/t is not authorized to perform: ecr:GetAuthorizationToken on \
+                      resource: * with an explicit deny in a service control policy";
+        let table = [
+            (secret, PULL, "AccessDeniedException", denial, "may not ecr:GetAuthorizationToken (a policy denies it"),
+            (secret, PULL_PUBLIC, "AccessDeniedException", "hunter2", "the identity used may not ecr-public:Get"),
+            (secret, PULL_PUBLIC, "AccessDeniedException", "hunter2", "and sts:GetServiceBearerToken"),
+            (secret, ASSUME, "AccessDenied", "hunter2", "trust policy"),
+            (secret, PULL, "ExpiredTokenException", "hunter2", "the session has expired; store fresh keys"),
+            (Who::Node, PULL, "ExpiredTokenException", "hunter2", "the session has expired; renew the node's"),
+            (Who::Node, WEB_IDENTITY, "ExpiredTokenException", "hunter2", "the web identity token has expired"),
+            (secret, PULL, "UnrecognizedClientException", "hunter2", "does not know the access key id"),
+            (
+                Who::Secret { temporary_without_token: true },
+                ASSUME,
+                "InvalidClientTokenId",
+                "hunter2",
+                "put AWS_SESSION_TOKEN into the secret",
+            ),
+            (
+                secret,
+                PULL,
+                "InvalidSignatureException",
+                "Signature expired: hunter2",
+                "clock is more than five minutes",
+            ),
+            (secret, ASSUME, "SignatureDoesNotMatch", "Signature not yet current: hunter2", "set the clock"),
+            (secret, ASSUME, "RequestExpired", "hunter2", "set the clock"),
+            (secret, ASSUME, "SignatureDoesNotMatch", "hunter2", "does not belong to the access key id"),
+            (secret, ASSUME, "RegionDisabledException", "hunter2", "the region is not enabled"),
+            (secret, PULL, "ThrottlingException", "hunter2", "throttles; try again later"),
+            (Who::Node, WEB_IDENTITY, "InvalidIdentityToken", "hunter2", "does not accept the web identity token"),
+            (secret, PULL, "OddException", "hunter2", "refused the request (OddException)"),
+            (secret, PULL, "<hunter2>", "hunter2", "refused the request (for an unknown reason)"),
+        ];
+        for (who, action, code, message, expected) in table {
+            let text = said(who, action, code, message);
+            assert!(text.starts_with("backend aws: ") && text.contains(expected), "{code}: {text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

@@ -35,7 +35,7 @@ impl TenantKeys {
         let (id, secret) = (needed(KEY_ID)?, needed(KEY)?);
         let token = text(SESSION_TOKEN);
         if !is_key_id(id) {
-            return Err(wrong(KEY_ID, "is no access key id (16 to 128 capital letters and digits)"));
+            return Err(wrong(KEY_ID, "is no access key id (16 to 128 letters and digits)"));
         }
         // They go into HTTP headers and signatures as they are; a line end copied along would be refused late and oddly.
         for (name, value) in [(KEY, Some(secret)), (SESSION_TOKEN, token)] {

@@ -140,7 +140,7 @@ fn metadata(host: &str, status: u16) -> Error {
 }
 
 fn is_absent(kind: Kind) -> bool {
-    matches!(kind, Kind::Nobody | Kind::Refused | Kind::Timeout | Kind::Closed)
+    matches!(kind, Kind::Nobody | Kind::Refused)
 }
 
 /// The code of an error, and nothing else of its text.

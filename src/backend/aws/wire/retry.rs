@@ -1,0 +1,52 @@
+//! `Retry-After`, which the SDK does not read.
+
+use std::time::{Duration, Instant};
+
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
+};
+
+/// Waits as long as a server asks, where there is time for that.
+#[derive(Debug)]
+pub(super) struct RetryAfter {
+    pub(super) deadline: Instant,
+}
+
+impl ClassifyRetry for RetryAfter {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn classify_retry_v2(&self, context: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+        let RetryAction::RetryIndicated(RetryReason::RetryableError { kind, .. }) = previous else {
+            return RetryAction::NoActionIndicated;
+        };
+        let Some(seconds) = context.response().and_then(retry_after) else { return RetryAction::NoActionIndicated };
+        let delay = Duration::from_secs(seconds);
+        let in_time = self.deadline.saturating_duration_since(Instant::now()) > delay + TIME_FOR_A_CALL;
+        if in_time && delay <= LONGEST_DELAY {
+            RetryAction::retryable_error_with_explicit_delay(*kind, delay)
+        } else {
+            RetryAction::RetryForbidden
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "Retry-After"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+/// Seconds; the form with a date is of no use to a program that waits ten seconds at most.
+pub(super) fn retry_after(response: &HttpResponse) -> Option<u64> {
+    response.headers().get("retry-after").and_then(|value| value.parse().ok())
+}
+
+const TIME_FOR_A_CALL: Duration = Duration::from_millis(500);
+/// The SDK cuts what it waits to its backoff and five seconds more.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);

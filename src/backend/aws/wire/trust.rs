@@ -1,0 +1,66 @@
+//! Whom TLS trusts: the system's authorities, or those of `AWS_CA_BUNDLE`, which take their place as in every AWS tool
+//! (<https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html>).
+
+use std::fs;
+
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::error::{Error, Problem};
+
+/// The system's authorities are found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them.
+pub(super) fn context(bundle: Option<&str>) -> Result<TlsContext, Error> {
+    let store = match bundle {
+        Some(path) => TrustStore::empty().with_pem_certificate(read(path)?),
+        None => TrustStore::default(),
+    };
+    let built = TlsContext::builder().with_trust_store(store).build();
+    built.map_err(|error| problem("cannot be used").source(error).failed())
+}
+
+/// The SDK's client panics over what it cannot parse, so that is found out here.
+fn read(path: &str) -> Result<Vec<u8>, Error> {
+    let pem = fs::read(path).map_err(|error| problem("cannot be read").source(error).failed())?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+        added.ok_or_else(|| problem("holds something that is no certificate").failed())?;
+    }
+    if roots.is_empty() {
+        return Err(problem("holds no certificate").failed());
+    }
+    Ok(pem)
+}
+
+fn problem(what: &str) -> Problem {
+    Problem::new("AWS_CA_BUNDLE", format_args!("the file it names {what}"))
+        .fix("name a file of PEM certificates, or unset it")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_bundle_that_cannot_be_used_is_an_error_and_no_panic() {
+        let table = [
+            ("", "holds no certificate"),
+            ("hunter2", "holds no certificate"),
+            ("-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n", "no certificate"),
+            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "no certificate"),
+        ];
+        for (text, expected) in table {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let error = context(file.path().to_str()).unwrap_err().to_string();
+            assert!(error.starts_with("AWS_CA_BUNDLE: ") && error.contains(expected), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(context(Some("/nowhere")).unwrap_err().to_string().contains("cannot be read"));
+        assert!(context(None).is_ok());
+    }
+}

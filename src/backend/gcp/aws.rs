@@ -1,0 +1,142 @@
+//! A node on AWS proves who it is to Google with a signed request that AWS would answer and that nobody sends: Google
+//! does (<https://google.aip.dev/auth/4117#determining-the-subject-token-in-aws>).
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use reqwest::Url;
+use serde_json::json;
+
+use super::PART;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+
+/// The node's AWS identity by the SDK's whole chain, as a subject token.
+pub(super) async fn subject_token(origin: &str, verification_url: &str, audience: &str) -> Result<Redacted, Error> {
+    let problem = |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
+    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(&problem)).await.unwrap_or_else(|_| {
+        Err(problem("what gives this node its AWS identity did not answer in time", WHENCE).unreachable())
+    })?;
+    let url = verification_url.replace("{region}", &region);
+    let url = Url::parse(&url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
+        problem("\"regional_cred_verification_url\" is not an https:// address", "correct it").failed()
+    })?;
+    signed(&url, &region, audience, credentials)
+        .ok_or_else(|| problem("the request that proves the AWS identity cannot be signed", WHENCE).failed())
+}
+
+async fn identity(problem: &impl Fn(&str, &str) -> Problem) -> Result<(String, Credentials), Error> {
+    let timeouts = TimeoutConfig::builder().operation_timeout(LOOKUP).connect_timeout(CONNECT).build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .load()
+        .await;
+    let region = config.region().ok_or_else(|| {
+        problem("this node's AWS region is not known", "set AWS_REGION, or let the metadata service be reached")
+            .failed()
+    })?;
+    let found = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await,
+        None => Err(CredentialsError::not_loaded_no_source()),
+    };
+    let credentials = found.map_err(|error| match error {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            problem("this node has no AWS credentials to prove itself with", WHENCE).failed()
+        }
+        CredentialsError::ProviderTimedOut(_) => {
+            problem("what gives this node its AWS credentials did not answer in time", WHENCE).unreachable()
+        }
+        // What it says may quote an answer.
+        _ => problem("what gives this node its AWS credentials fails", WHENCE).failed(),
+    })?;
+    Ok((region.to_string(), credentials))
+}
+
+/// The request as JSON, the way Google reads it.
+fn signed(url: &Url, region: &str, audience: &str, credentials: Credentials) -> Option<Redacted> {
+    let host = url.host_str()?;
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("sts")
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?;
+    let own = [("host", host), (TARGET, audience)];
+    let request = SignableRequest::new("POST", url.as_str(), own.into_iter(), SignableBody::Bytes(b"")).ok()?;
+    let (instructions, _) = sign(request, &params.into()).ok()?.into_parts();
+    let headers: Vec<_> = own
+        .into_iter()
+        .chain(instructions.headers())
+        .map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect();
+    let request = json!({ "url": url.as_str(), "method": "POST", "headers": headers, "body": "" });
+    Some(percent_encoded(&request.to_string()).into())
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write;
+
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            write!(out, "%{byte:02X}").expect("because writing to a String cannot fail");
+        }
+    }
+    out
+}
+
+/// Binds the proof to one identity provider at Google.
+const TARGET: &str = "x-goog-cloud-target-resource";
+const WHENCE: &str = "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";
+/// All of the chain; the exchange needs time after it.
+const LOOKUP: Duration = Duration::from_secs(6);
+const CONNECT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{self, Value};
+
+    #[test]
+    fn the_request_that_proves_the_identity_is_signed_with_the_provider_in_it_and_without_the_key() {
+        let url =
+            Url::parse("https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15").unwrap();
+        let keys = Credentials::new("AKIAX", "hunter2", Some("session".to_owned()), None, "test");
+        let token = signed(&url, "us-east-1", "//iam.googleapis.com/provider", keys).unwrap();
+        let bytes = token.expose().split('%').enumerate().flat_map(|(index, part)| {
+            let (byte, rest) = part.split_at(if index == 0 { 0 } else { 2 });
+            u8::from_str_radix(byte, 16).into_iter().chain(rest.bytes()).collect::<Vec<_>>()
+        });
+        let text = String::from_utf8(bytes.collect()).unwrap();
+        assert!(!text.contains("hunter2"));
+        let request = json::parse_object(text.as_bytes()).unwrap();
+        let Some(Value::Array(headers)) = request.get("headers") else { panic!("{text}") };
+        let header = |name: &str| {
+            headers.iter().find_map(|header| match header {
+                Value::Object(header) if header.text("key")?.expose().eq_ignore_ascii_case(name) => {
+                    header.text("value")
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(header("host").unwrap().expose(), "sts.us-east-1.amazonaws.com");
+        assert_eq!(header(TARGET).unwrap().expose(), "//iam.googleapis.com/provider");
+        assert_eq!(header("x-amz-security-token").unwrap().expose(), "session");
+        let signature = header("authorization").unwrap().expose();
+        assert!(signature.contains("AKIAX/") && signature.contains("/us-east-1/sts/aws4_request"), "{signature}");
+        assert!(signature.contains(TARGET), "the provider must be signed: {signature}");
+    }
+}

@@ -1,0 +1,239 @@
+//! Credential documents: Google's JSON files that say who asks, and what a tenant's may say.
+//!
+//! Formats: <https://google.aip.dev/auth/4112> (service account), 4113 (user), 4117 (external account).
+
+mod reader;
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use reader::Reader;
+use zeroize::Zeroizing;
+
+use super::PART;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::json;
+
+/// Who asks, and as whom in the end.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// Where the document comes from, as errors name it: a key of the secret, or a file.
+    pub(super) origin: String,
+    pub(super) base: Base,
+    /// The service accounts to impersonate, one after the other.
+    pub(super) acts_as: Vec<ActsAs>,
+}
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) enum Base {
+    Account(Account),
+    User(User),
+    External(External),
+}
+
+/// A service account's key.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) email: String,
+    pub(super) key_id: Option<String>,
+    /// PEM of PKCS #8.
+    pub(super) key: Redacted,
+    pub(super) token_uri: String,
+}
+
+/// What `gcloud auth application-default login` leaves behind.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) client_id: String,
+    pub(super) client_secret: Redacted,
+    pub(super) refresh_token: Redacted,
+    pub(super) token_uri: String,
+}
+
+/// An identity of somebody else's, which Google has been told to trust.
+#[derive(Debug)]
+pub(super) struct External {
+    pub(super) audience: String,
+    pub(super) subject_token_type: String,
+    pub(super) token_url: String,
+    /// Client id and secret, where the provider wants them.
+    pub(super) client: Option<(String, Redacted)>,
+    /// The project that pays, of workforce identities.
+    pub(super) user_project: Option<String>,
+    pub(super) source: Source,
+}
+
+/// Where the subject token comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    File { path: PathBuf, field: Option<String> },
+    Url { url: String, headers: Vec<(String, Redacted)>, field: Option<String> },
+    Aws { verification_url: String },
+}
+
+/// A service account that is impersonated.
+#[derive(Debug)]
+pub(super) struct ActsAs {
+    pub(super) url: String,
+    pub(super) delegates: Vec<String>,
+}
+
+/// Who wrote a document decides what it may steer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Author {
+    /// A tenant: a key, and nothing that reads a file, calls an address of its choice or runs a program.
+    Tenant,
+    /// The operator, who may do all that anyway.
+    Operator,
+}
+
+/// The document in a secret: JSON, or base64 of it. Never a path.
+pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, Error> {
+    let text = text.expose().trim_start_matches('\u{feff}').trim();
+    if text.starts_with('{') {
+        return parse(name, text.as_bytes(), Author::Tenant);
+    }
+    let refuse = |cause: &str| {
+        Problem::new(PART, format_args!("{name} {cause}"))
+            .fix("put the JSON of a service-account key itself, or base64 of it, into the secret")
+            .failed()
+    };
+    if text.starts_with(['/', '~', '.']) || text.contains("://") {
+        return Err(refuse("is a path, and a secret may not name files of the node"));
+    }
+    let decoded = unwrapped(text);
+    match decoded.as_deref().map(|bytes| bytes.trim_ascii()) {
+        Some(json) if json.starts_with(b"{") => parse(name, json, Author::Tenant),
+        _ => Err(refuse("is neither JSON nor base64 of JSON")),
+    }
+}
+
+/// Base64 as people make it: with line ends, with or without padding.
+fn unwrapped(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    GeneralPurpose::new(&STANDARD, lenient).decode(compact.as_slice()).ok().map(Zeroizing::new)
+}
+
+/// The document in a text that is known to be meant as JSON.
+pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identity, Error> {
+    let object = json::parse_object(text).map_err(|error| {
+        Problem::new(PART, format_args!("{origin} is not a JSON object: {error}"))
+            .fix("put the file as Google gave it")
+            .failed()
+    })?;
+    let mut acts_as = Vec::new();
+    let base = Reader { origin, author, object: &object }.base(&mut acts_as, true)?;
+    // Written from the outside in, taken from the inside out.
+    acts_as.reverse();
+    Ok(Identity { origin: origin.to_owned(), base, acts_as })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD as PADDED, STANDARD_NO_PAD};
+
+    use super::*;
+
+    const ACCOUNT: &str = r#"{"type":"service_account","client_email":"a@p","private_key":"PEM","private_key_id":"7"}"#;
+
+    fn secret(text: &str) -> Result<Identity, String> {
+        of_secret("KEY", &text.into()).map_err(|error| error.to_string())
+    }
+
+    fn with(text: &str, member: &str) -> String {
+        format!("{},{member}}}", &text[..text.len() - 1])
+    }
+
+    #[test]
+    fn a_key_is_read_as_json_and_as_base64_of_any_shape() {
+        let encoded = PADDED.encode(with(ACCOUNT, r#""x":1"#));
+        let wrapped: Vec<_> = encoded.as_bytes().chunks(20).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        for text in [
+            ACCOUNT.to_owned(),
+            format!("\u{feff}\n{}\r\n", ACCOUNT.replace(',', ",\n  ")),
+            STANDARD_NO_PAD.encode(ACCOUNT),
+            wrapped.join("\r\n"),
+        ] {
+            let identity = secret(&text).unwrap();
+            let Base::Account(account) = identity.base else { panic!("{text}") };
+            assert_eq!((account.email.as_str(), account.key.expose()), ("a@p", "PEM"));
+            assert_eq!(account.token_uri, "https://oauth2.googleapis.com/token");
+        }
+    }
+
+    #[test]
+    fn a_secret_names_no_file_and_is_nothing_else_than_a_key() {
+        for text in ["/etc/passwd", "~/key.json", "../key.json", "file:///etc/passwd", "https://evil.example/key"] {
+            assert!(secret(text).unwrap_err().contains("KEY is a path, and a secret may not name files"), "{text}");
+        }
+        for text in ["hunter2", "aHVudGVyMg==", "[]", ""] {
+            let error = secret(text).unwrap_err();
+            assert!(error.contains("KEY is neither JSON nor base64 of JSON"), "{error}");
+            assert!(!error.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_tenants_document_says_nothing_about_where_anybody_goes() {
+        let table = [
+            (r#"{"type":"external_account"}"#.to_owned(), "\"type\" is external_account"),
+            (r#"{"type":"impersonated_service_account"}"#.to_owned(), "\"type\" is impersonated_service_account"),
+            (r#"{"type":"gdch_service_account"}"#.to_owned(), "\"type\" is neither"),
+            (r#"{"type":["service_account"]}"#.to_owned(), "\"type\" is missing"),
+            (with(ACCOUNT, r#""token_uri":"https://evil.example/token""#), "\"token_uri\" is not Google's own"),
+            (
+                with(ACCOUNT, r#""token_uri":"https://oauth2.googleapis.com/token/""#),
+                "\"token_uri\" is not Google's own",
+            ),
+            (with(ACCOUNT, r#""token_uri":null"#), "\"token_uri\" is missing or no text"),
+            (with(ACCOUNT, r#""universe_domain":"evil.example""#), "\"universe_domain\" is not googleapis.com"),
+            (with(ACCOUNT, r#""type":"external_account""#), "a key stands in it twice"),
+        ];
+        for (text, cause) in table {
+            let error = secret(&text).unwrap_err();
+            assert!(error.contains(cause) && error.contains("KEY"), "{error}");
+            assert!(!error.contains("evil.example"), "{error}");
+        }
+        let old = secret(&with(ACCOUNT, r#""token_uri":"https://accounts.google.com/o/oauth2/token""#)).unwrap();
+        assert!(
+            matches!(old.base, Base::Account(account) if account.token_uri == "https://oauth2.googleapis.com/token")
+        );
+    }
+
+    #[test]
+    fn an_operators_document_may_say_all_of_it_over_tls() {
+        let external = r#"{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts/",
+            "service_account_impersonation_url":"https://iam/inner","credential_source":{"file":"/t",
+            "format":{"type":"json","subject_token_field_name":"f"}}}"#;
+        let nested = format!(
+            r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://iam/outer",
+            "delegates":["d"],"source_credentials":{external}}}"#
+        );
+        let read = |text: &str| parse("file", text.as_bytes(), Author::Operator).map_err(|error| error.to_string());
+        let identity = read(&nested).unwrap();
+        let targets: Vec<_> = identity.acts_as.iter().map(|target| target.url.as_str()).collect();
+        assert_eq!(targets, ["https://iam/inner", "https://iam/outer"]);
+        let Base::External(External { source: Source::File { field, .. }, .. }) = identity.base else { panic!() };
+        assert_eq!(field.as_deref(), Some("f"));
+        assert!(
+            read(&external.replace("https://sts/", "http://sts/"))
+                .unwrap_err()
+                .contains("\"token_url\" is not an https")
+        );
+        let program = external.replace("\"file\":\"/t\"", r#""executable":{"command":"/bin/true"}"#);
+        assert!(read(&program).unwrap_err().contains("\"credential_source\" is neither"));
+        assert!(
+            read(&format!(
+                r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://i/",
+            "source_credentials":{nested}}}"#
+            ))
+            .unwrap_err()
+            .contains("\"type\" is none")
+        );
+    }
+}

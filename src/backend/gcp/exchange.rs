@@ -1,0 +1,236 @@
+//! The exchanges that end in an access token.
+//!
+//! Service account: <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>. User:
+//! <https://developers.google.com/identity/protocols/oauth2/web-server#offline>. Federation:
+//! <https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>. Impersonation:
+//! <https://docs.cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::answer::{Answer, ask};
+use super::document::{Account, ActsAs, Base, External, Identity, User};
+use super::refusal::{Grant, refused};
+use super::{PART, federation};
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::http::{Http, Request};
+use crate::json::{Object, Value};
+
+/// An access token.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) secret: Redacted,
+    pub(super) expires: Option<SystemTime>,
+}
+
+/// An identity's token for registries.
+pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Token, Error> {
+    // Whoever is about to act as somebody else needs no more than that from its own token.
+    let scope = if identity.acts_as.is_empty() { SCOPE } else { IAM_SCOPE };
+    let origin = identity.origin.as_str();
+    let mut token = match &identity.base {
+        Base::Account(account) => of_account(http, origin, account, scope).await?,
+        Base::User(user) => of_user(http, origin, user).await?,
+        Base::External(external) => of_external(http, origin, external, scope).await?,
+    };
+    for (index, target) in identity.acts_as.iter().enumerate() {
+        let scope = if index + 1 == identity.acts_as.len() { SCOPE } else { IAM_SCOPE };
+        token = acting_as(http, origin, target, &token, scope).await?;
+    }
+    Ok(token)
+}
+
+async fn of_account(http: &Http, origin: &str, account: &Account, scope: &str) -> Result<Token, Error> {
+    let assertion = assertion(origin, account, scope)?;
+    let request = Request::post(&account.token_uri).form([("grant_type", JWT_BEARER.into()), ("assertion", assertion)]);
+    granted(&ask(http, &account.token_uri, &request).await?, origin, &Grant::Account { email: &account.email })
+}
+
+async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error> {
+    let request = Request::post(&user.token_uri).form([
+        ("grant_type", "refresh_token".into()),
+        ("client_id", user.client_id.as_str().into()),
+        ("client_secret", user.client_secret.clone()),
+        ("refresh_token", user.refresh_token.clone()),
+    ]);
+    granted(&ask(http, &user.token_uri, &request).await?, origin, &Grant::User)
+}
+
+async fn of_external(http: &Http, origin: &str, external: &External, scope: &str) -> Result<Token, Error> {
+    let subject = federation::subject_token(http, origin, external).await?;
+    let mut form = vec![
+        ("grant_type", TOKEN_EXCHANGE.into()),
+        ("audience", external.audience.as_str().into()),
+        ("scope", scope.into()),
+        ("requested_token_type", ACCESS_TOKEN_TYPE.into()),
+        ("subject_token_type", external.subject_token_type.as_str().into()),
+        ("subject_token", subject),
+    ];
+    form.extend(
+        external.user_project.as_ref().map(|project| ("options", json!({ "userProject": project }).to_string().into())),
+    );
+    let mut request = Request::post(&external.token_url).form(form);
+    if let Some((id, secret)) = &external.client {
+        let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
+        request = request.header("authorization", format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    }
+    granted(&ask(http, &external.token_url, &request).await?, origin, &Grant::Federation)
+}
+
+async fn acting_as(http: &Http, origin: &str, target: &ActsAs, own: &Token, scope: &str) -> Result<Token, Error> {
+    let body = json!({ "scope": [scope], "lifetime": "3600s", "delegates": target.delegates });
+    let request = Request::post(&target.url).bearer(&own.secret).json(body.to_string().into());
+    let answer = ask(http, &target.url, &request).await?;
+    if !answer.response.is_success() {
+        return Err(refused(&answer, origin, &Grant::Impersonation { url: &target.url }));
+    }
+    let object = answer.object()?;
+    let secret = object.text("accessToken").filter(|token| !token.is_empty()).cloned();
+    let ends = object.text("expireTime").and_then(|time| humantime::parse_rfc3339(time.expose()).ok());
+    Ok(Token { secret: secret.ok_or_else(|| tokenless(&answer))?, expires: ends })
+}
+
+/// The token in an answer of OAuth 2.0, or why there is none.
+pub(super) fn granted(answer: &Answer, origin: &str, grant: &Grant) -> Result<Token, Error> {
+    if !answer.response.is_success() {
+        return Err(refused(answer, origin, grant));
+    }
+    let object = answer.object()?;
+    let secret = object.text("access_token").filter(|token| !token.is_empty()).cloned();
+    Ok(Token { secret: secret.ok_or_else(|| tokenless(answer))?, expires: end(&object) })
+}
+
+/// `expires_in` is counted from when the answer was made, a moment ago.
+fn end(object: &Object) -> Option<SystemTime> {
+    let Some(Value::Number(seconds)) = object.get("expires_in") else { return None };
+    SystemTime::now().checked_add(Duration::try_from_secs_f64(*seconds).ok()?)
+}
+
+fn tokenless(answer: &Answer) -> Error {
+    Problem::new(PART, format_args!("{} answered without a token", answer.host))
+        .fix("see whether a proxy answers in its place")
+        .failed()
+}
+
+/// A statement signed with the account's key: who asks, for what, for the next hour.
+fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, Error> {
+    let unusable = || {
+        Problem::new(PART, format_args!("{origin}: \"private_key\" is not an RSA key in PEM"))
+            .fix("put the key as Google gave it, with its line ends")
+            .failed()
+    };
+    let der = pkcs8(account.key.expose()).ok_or_else(unusable)?;
+    let key = RsaKeyPair::from_pkcs8(&der).map_err(|_| unusable())?;
+    // A clock that is a little fast would make a statement of the future, which Google refuses.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(LEEWAY);
+    let header = json!({ "alg": "RS256", "typ": "JWT", "kid": account.key_id });
+    let claims = json!({
+        "iss": account.email, "scope": scope, "aud": account.token_uri, "iat": now, "exp": now + LIFE,
+    });
+    let mut jwt = URL_SAFE_NO_PAD.encode(header.to_string());
+    jwt.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut jwt);
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), jwt.as_bytes(), &mut signature).map_err(|_| unusable())?;
+    jwt.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
+    Ok(jwt.into())
+}
+
+/// The bytes of `-----BEGIN PRIVATE KEY-----`. Some carriers turn line ends into the two characters `\n`.
+fn pkcs8(pem: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (_, rest) = pem.split_once("-----BEGIN PRIVATE KEY-----")?;
+    let (body, _) = rest.split_once("-----END PRIVATE KEY-----")?;
+    let text = Zeroizing::new(body.replace("\\n", "\n"));
+    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    STANDARD.decode(compact.as_slice()).ok().map(Zeroizing::new)
+}
+
+/// Artifact Registry documents no narrower scope that also pushes, and the helper answers pulls and pushes alike; what
+/// may be done is decided by the identity's roles.
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+const IAM_SCOPE: &str = "https://www.googleapis.com/auth/iam";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// Google's maximum, and what it takes off for clocks, in seconds.
+const LIFE: u64 = 3600;
+const LEEWAY: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::AsDer;
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
+
+    use super::*;
+    use crate::json;
+
+    fn account(pem: &str) -> Account {
+        Account {
+            email: "a@p".to_owned(),
+            key_id: Some("7".to_owned()),
+            key: pem.into(),
+            token_uri: "https://oauth2.googleapis.com/token".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_assertion_is_signed_says_who_asks_for_what_and_lives_an_hour() {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der().unwrap();
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+        for pem in [pem.clone(), pem.replace('\n', "\\n"), pem.replace('\n', "\r\n")] {
+            let jwt = assertion("KEY", &account(&pem), SCOPE).unwrap();
+            let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref())
+                .verify(signed.as_bytes(), &URL.decode(signature).unwrap())
+                .unwrap();
+            let (header, claims) = signed.split_once('.').unwrap();
+            assert_eq!(URL.decode(header).unwrap(), br#"{"alg":"RS256","kid":"7","typ":"JWT"}"#);
+            let claims = json::parse_object(&URL.decode(claims).unwrap()).unwrap();
+            let text = |name| claims.text(name).unwrap().expose();
+            assert_eq!(
+                (text("iss"), text("scope"), text("aud")),
+                ("a@p", SCOPE, "https://oauth2.googleapis.com/token")
+            );
+            let number =
+                |name| if let Some(Value::Number(number)) = claims.get(name) { *number } else { panic!("{name}") };
+            assert!((number("exp") - number("iat") - 3600.0).abs() < f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused_and_not_quoted() {
+        let hunter2 = STANDARD.encode("hunter2");
+        for pem in [
+            "hunter2",
+            "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
+            &format!("-----BEGIN PRIVATE KEY-----\n{hunter2}\n-----END PRIVATE KEY-----"),
+            &format!("-----BEGIN RSA PRIVATE KEY-----\n{hunter2}\n-----END RSA PRIVATE KEY-----"),
+        ] {
+            let error = assertion("KEY", &account(pem), SCOPE).unwrap_err().to_string();
+            assert!(error.contains("KEY: \"private_key\" is not an RSA key in PEM"), "{error}");
+            assert!(!error.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_token_ends_when_it_is_said_to_and_otherwise_nobody_knows() {
+        let end = |text: &str| end(&json::parse_object(text.as_bytes()).unwrap());
+        let life = end(r#"{"expires_in":3599}"#).unwrap().duration_since(SystemTime::now()).unwrap();
+        assert!(life <= Duration::from_secs(3599) && life > Duration::from_secs(3500));
+        for text in ["{}", r#"{"expires_in":"soon"}"#, r#"{"expires_in":-1}"#, r#"{"expires_in":1e300}"#] {
+            assert_eq!(end(text), None, "{text}");
+        }
+    }
+}

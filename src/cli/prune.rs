@@ -1,0 +1,23 @@
+//! `prune`: removes the secrets whose `--ttl` is over; what never had one stays.
+
+use clap::{ArgMatches, Command};
+
+use super::unwritable;
+use crate::Io;
+use crate::config::{Config, Env};
+use crate::error::Error;
+use crate::resolver::Resolver;
+
+pub(super) fn command() -> Command {
+    Command::new("prune")
+        .about("Remove the secrets whose time, given with provision --ttl, is over")
+        .after_help("Exit status: 0, also when there was nothing to remove; 1 on a failure.\n\nExample: docker-credential-beta9 prune")
+}
+
+pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let pruned = Resolver::new(Config::load(env)?)?.prune()?;
+    for name in &pruned {
+        writeln!(io.out, "removed the secret of {name}").map_err(unwritable)?;
+    }
+    writeln!(io.out, "{} removed", pruned.len()).map_err(unwritable)
+}

@@ -1,0 +1,33 @@
+//! `resolve IMAGE_ID`: at run time, the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script.
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::unwritable;
+use crate::Io;
+use crate::config::{Config, Env};
+use crate::error::{Error, Problem};
+use crate::host::ImageRef;
+use crate::resolver::Resolver;
+
+pub(super) fn command() -> Command {
+    Command::new("resolve")
+        .about("Print the secret of an image id, as BETA9_IMAGE_CREDENTIALS takes it")
+        .arg(Arg::new("image-id").value_name("IMAGE_ID").required(true).help("The image's id"))
+        .arg(Arg::new("image").long("image").value_name("REF").help("Its reference, for stores that know no image ids"))
+        .after_help("It prints a secret: pass it on, do not log it.\nExit status: 0 with the payload; 1 when there is none, or on a failure.\n\nExample: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …")
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let id = matches.get_one::<String>("image-id").map_or("", String::as_str);
+    let image = matches.get_one::<String>("image").map(|text| {
+        ImageRef::parse(text)
+            .map_err(|error| Problem::new("--image", error).fix("give it as docker pull takes it").failed())
+    });
+    let resolver = Resolver::new(Config::load(env)?)?;
+    let payload = resolver.payload(id, image.transpose()?.as_ref());
+    for warning in resolver.warnings() {
+        // A warning that cannot be written is no reason not to answer.
+        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
+    }
+    writeln!(io.out, "{}", payload?.expose()).map_err(unwritable)
+}

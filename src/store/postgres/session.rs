@@ -1,0 +1,70 @@
+//! One connection per command: made, used and closed within the deadline.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, IsolationLevel, Transaction};
+
+use super::fault::{Fault, may_pass_soon};
+use super::target::Target;
+use super::{PART, PostgresStore, tls};
+use crate::error::{Error, Problem};
+use crate::runtime::block_on;
+
+impl PostgresStore {
+    /// Does some work on a connection of its own, which ends a little before the deadline, so that what is remembered
+    /// can still be used.
+    pub(super) fn work<T>(
+        &self,
+        deadline: Instant,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
+        let url = self.config.url.as_ref().ok_or_else(|| {
+            Problem::new(PART, "there is no connection URL")
+                .fix("set BETA9_DATABASE_URL, or url or url_file in [store.postgres]")
+                .failed()
+        })?;
+        let target = Target::parse(url.read(PART)?.expose())?;
+        let deadline = deadline.checked_sub(LAST_WORDS).unwrap_or(deadline);
+        block_on(PART, deadline, async {
+            let outcome = async {
+                let (mut client, connection) = connect(&target).await?;
+                let answer = work(&mut client).await;
+                // With the client gone the connection says goodbye and ends, which a server would else complain about.
+                drop(client);
+                _ = connection.await;
+                answer
+            };
+            outcome.await.map_err(|fault: Fault| fault.explain(&target))
+        })
+    }
+}
+
+async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>), Fault> {
+    let tls = tls::connector(&target.trust)?;
+    let mut pauses = PAUSES.iter();
+    loop {
+        match target.config.connect(tls.clone()).await {
+            Ok((client, connection)) => {
+                // What ends it early is told to who waits for an answer.
+                let driven = async { _ = connection.await };
+                return Ok((client, tokio::spawn(driven)));
+            }
+            Err(error) => match pauses.next().filter(|_| may_pass_soon(&error)) {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(error.into()),
+            },
+        }
+    }
+}
+
+/// A transaction in which every statement sees what others have committed before it.
+pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false).start().await
+}
+
+/// What is kept of the deadline.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long to wait before each repetition, where the server is there and only too busy.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];

@@ -1,0 +1,120 @@
+//! TLS with the database: rustls, with the three degrees of trust that `sslmode` knows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::PART;
+use super::target::Trust;
+use crate::error::{Error, Problem};
+
+/// What makes a connection's TLS.
+pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    match trust {
+        Trust::Anybody => lenient(provider, None),
+        Trust::Signed(file) => {
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots(file)?.into(), Arc::clone(&provider))
+                .build()
+                .map_err(|_| unreadable(file, "no authority in it can be used"))?;
+            lenient(provider, Some(verifier))
+        }
+        Trust::Named(Some(file)) => {
+            let roots = roots(file)?;
+            Ok(MakeRustlsConnect::new(builder(provider)?.with_root_certificates(roots).with_no_client_auth()))
+        }
+        Trust::Named(None) => MakeRustlsConnect::with_native_certs().map(|(connector, _)| connector).map_err(|_| {
+            Problem::new(PART, "the system's certificate authorities cannot be read")
+                .fix("install ca-certificates, correct SSL_CERT_FILE, or name the database's own with sslrootcert")
+                .failed()
+        }),
+    }
+}
+
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
+
+fn builder(provider: Arc<CryptoProvider>) -> Result<Builder, Error> {
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Problem::new(PART, "TLS is not to be had").source(error).failed())
+}
+
+fn lenient(
+    provider: Arc<CryptoProvider>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
+) -> Result<MakeRustlsConnect, Error> {
+    let verifier = Lenient { provider: Arc::clone(&provider), chain };
+    let config = builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, Error> {
+    let pem = std::fs::read(file).map_err(|error| unreadable(file, &error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
+    if roots.is_empty() { Err(unreadable(file, "it holds no certificate in PEM")) } else { Ok(roots) }
+}
+
+fn unreadable(file: &Path, why: &str) -> Error {
+    Problem::new(PART, format_args!("sslrootcert {} cannot be used ({why})", file.display()))
+        .fix("name the file that holds the certificate of the database's authority")
+        .failed()
+}
+
+/// What libpq does below `verify-full`: the name does not count and, without authorities, neither does the signer. That
+/// the server has the certificate's key is checked always, since channel binding builds on it.
+#[derive(Debug)]
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // The name is looked at last, when all the rest is right.
+            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

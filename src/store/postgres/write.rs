@@ -1,0 +1,122 @@
+//! Writing: one transaction, under a lock of the database for the registry's secret name, so that of any number of
+//! writers each sees what the one before it wrote. Beta9 takes no such lock: what it writes in between is noticed, since
+//! nothing is replaced but the very value that was read.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
+
+use super::fault::Fault;
+use super::secrets::{Entry, Secrets};
+use super::session::begin;
+use super::{PART, PostgresStore};
+use crate::error::{Error, Problem};
+use crate::store::{Lookup, Secret, name};
+
+impl PostgresStore {
+    pub(super) fn put(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
+        let workspace = self.workspace_id()?;
+        self.work(lookup.deadline, async |client| {
+            let transaction = begin(client).await?;
+            lock(&transaction, workspace, lookup).await?;
+            for _ in 0..TRIES {
+                let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
+                let sealed = there.seal(secret.blob.expose())?;
+                let written = match there.owned(lookup.host).first() {
+                    Some(entry) => update(&transaction, workspace, entry, &sealed).await?,
+                    None => insert(&transaction, workspace, &free_name(lookup, &there)?, &sealed).await?,
+                };
+                if written {
+                    return Ok(transaction.commit().await?);
+                }
+            }
+            Err(contended().into())
+        })
+    }
+
+    pub(super) fn remove(&self, lookup: &Lookup) -> Result<(), Error> {
+        let workspace = self.workspace_id()?;
+        self.work(lookup.deadline, async |client| {
+            let transaction = begin(client).await?;
+            lock(&transaction, workspace, lookup).await?;
+            for _ in 0..TRIES {
+                let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
+                let owned = there.owned(lookup.host);
+                if owned.is_empty() {
+                    // One that cannot be read may be another registry's: it stays, and that is said.
+                    there.of(lookup.host)?;
+                }
+                let mut all = true;
+                for entry in owned {
+                    all &= delete(&transaction, workspace, entry).await?;
+                }
+                if all {
+                    return Ok(transaction.commit().await?);
+                }
+            }
+            Err(contended().into())
+        })
+    }
+}
+
+/// A lock that ends with the transaction, for all names that the registries of this current name can have.
+async fn lock(transaction: &Transaction<'_>, workspace: &str, lookup: &Lookup<'_>) -> Result<(), Fault> {
+    let name = lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
+    let print = digest(&SHA256, format!("docker-credential-beta9\0{workspace}\0{name}").as_bytes());
+    let key = print.as_ref().iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
+    transaction.query_typed("SELECT pg_advisory_xact_lock($1)::text", &[(&key, Type::INT8)]).await?;
+    Ok(())
+}
+
+/// The name for a new secret. The database, unlike the API, takes the current form; it collides, the hash form does not.
+fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, Error> {
+    let names = match lookup.secret {
+        Some(named) => vec![named.to_owned()],
+        None => vec![name::current(lookup.host), name::first_design(lookup.host)],
+    };
+    let taken = |name: &String| there.entries.iter().any(|entry| entry.name == *name);
+    names.iter().find(|name| !taken(name)).cloned().ok_or_else(|| {
+        Problem::new(PART, format_args!("the secret {} is another registry's, or cannot be read", names.join(" or ")))
+            .fix("nothing was stored; delete that secret, or choose another name")
+            .failed()
+    })
+}
+
+async fn insert(transaction: &Transaction<'_>, workspace: &str, name: &str, sealed: &str) -> Result<bool, Fault> {
+    let params = [(&workspace as _, Type::TEXT), (&name as _, Type::TEXT), (&sealed as _, Type::TEXT)];
+    Ok(transaction.execute_typed(INSERT, &params).await? == 1)
+}
+
+async fn update(transaction: &Transaction<'_>, workspace: &str, old: &Entry, sealed: &str) -> Result<bool, Fault> {
+    let params = [
+        (&workspace as _, Type::TEXT),
+        (&old.name as _, Type::TEXT),
+        (&old.sealed as _, Type::TEXT),
+        (&sealed as _, Type::TEXT),
+    ];
+    Ok(transaction.execute_typed(UPDATE, &params).await? == 1)
+}
+
+/// Whether it was still there, unchanged.
+async fn delete(transaction: &Transaction<'_>, workspace: &str, old: &Entry) -> Result<bool, Fault> {
+    let params = [(&workspace as _, Type::TEXT), (&old.name as _, Type::TEXT), (&old.sealed as _, Type::TEXT)];
+    Ok(transaction.execute_typed(DELETE, &params).await? == 1)
+}
+
+fn contended() -> Error {
+    Problem::new(PART, "somebody else keeps changing the secret").fix("nothing was changed; try again").failed()
+}
+
+/// Each of Beta9's own writers can come in between once; this many do not.
+const TRIES: usize = 8;
+const INSERT: &str = "\
+INSERT INTO workspace_secret (name, value, workspace_id, created_at, updated_at)
+SELECT $2, $3, w.id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM workspace w WHERE w.external_id = $1::text::uuid
+ON CONFLICT DO NOTHING";
+/// `last_updated_by` names a token, and no token did this.
+const UPDATE: &str = "\
+UPDATE workspace_secret s SET value = $4, updated_at = CURRENT_TIMESTAMP, last_updated_by = NULL
+FROM workspace w WHERE w.external_id = $1::text::uuid AND s.workspace_id = w.id AND s.name = $2 AND s.value = $3";
+const DELETE: &str = "\
+DELETE FROM workspace_secret s USING workspace w
+WHERE w.external_id = $1::text::uuid AND s.workspace_id = w.id AND s.name = $2 AND s.value = $3";

@@ -1,0 +1,169 @@
+//! `Call`: one question to the gateway over one connection, ended by the deadline and repeated at most once.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout_at};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, ConnectError, Status};
+use zeroize::Zeroizing;
+
+use super::address::Address;
+use super::message::{Request, Unreadable, Vended, Wire};
+use super::proxied::{HttpStatus, Proxied};
+use crate::credential::Redacted;
+use crate::http::{Fault, Kind};
+
+/// Whom to ask, as whom, and until when.
+pub(super) struct Call<'a> {
+    pub(super) address: &'a Address,
+    pub(super) token: &'a Redacted,
+    pub(super) deadline: Instant,
+}
+
+/// Why nothing was answered.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The gateway was not reached, or broke off.
+    Connection(Fault),
+    /// The gateway answered this status. What it said with it is another program's text and is left behind here.
+    Status(Code),
+    /// The gateway answered something else than the message.
+    Unreadable,
+    /// There is no token, or it cannot be sent.
+    Token,
+}
+
+impl Call<'_> {
+    /// Asks; what may pass in a moment (a restart, a connection that broke) is tried once more.
+    pub(super) async fn make(&self, request: &Request) -> Result<Vended, Trouble> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let end = self.deadline.checked_sub(LAST_WORDS.min(left / 10)).unwrap_or(self.deadline);
+        let both = async {
+            let first = self.once(request).await;
+            let passing = first.as_ref().is_err_and(Trouble::may_pass_at_once);
+            if !passing || Instant::now() + PAUSE + ROOM > end {
+                return first;
+            }
+            sleep(PAUSE).await;
+            self.once(request).await
+        };
+        timeout_at(end.into(), both).await.unwrap_or_else(|_| Err(self.fault(Kind::Timeout)))
+    }
+
+    async fn once(&self, request: &Request) -> Result<Vended, Trouble> {
+        if self.token.is_empty() {
+            return Err(Trouble::Token);
+        }
+        let mut request = tonic::Request::new(request.clone());
+        let bearer = Zeroizing::new(format!("Bearer {}", self.token.expose()));
+        let mut bearer = MetadataValue::try_from(bearer.as_str()).map_err(|_| Trouble::Token)?;
+        bearer.set_sensitive(true);
+        request.metadata_mut().insert("authorization", bearer);
+        let mut gateway = Grpc::new(Proxied(self.channel()?)).max_decoding_message_size(MAX_ANSWER);
+        gateway.ready().await.map_err(|error| self.broken(&*error))?;
+        let answer = gateway.unary(request, PathAndQuery::from_static(METHOD), Wire).await;
+        match answer.map(tonic::Response::into_inner) {
+            Ok(Ok(vended)) => Ok(vended),
+            Ok(Err(Unreadable)) => Err(Trouble::Unreadable),
+            Err(status) => Err(self.status(&status)),
+        }
+    }
+
+    /// It connects when it is first used: a channel that connects at once may do so again before it asks.
+    fn channel(&self) -> Result<Channel, Trouble> {
+        let unusable = |_| self.fault(Kind::Request);
+        let mut endpoint = Endpoint::from_shared(self.address.url())
+            .and_then(|endpoint| endpoint.user_agent(AGENT))
+            .map_err(unusable)?
+            .connect_timeout(CONNECT);
+        if self.address.is_tls() {
+            let tls = ClientTlsConfig::new().with_native_roots().domain_name(self.address.server_name());
+            endpoint = endpoint.tls_config(tls).map_err(|_| self.fault(Kind::Authorities))?;
+        }
+        Ok(endpoint.connect_lazy())
+    }
+
+    /// What the gateway says has nothing below it; what a proxy says, or what happened to the connection, has.
+    fn status(&self, status: &Status) -> Trouble {
+        let Some(below) = status.source() else {
+            return match status.code() {
+                // The one status that is made here and not by the gateway: the answer is longer than the bound.
+                Code::OutOfRange => self.fault(Kind::TooLarge),
+                code => Trouble::Status(code),
+            };
+        };
+        if let Some(proxy) = find::<HttpStatus>(below) {
+            return Trouble::Status(proxy.code());
+        }
+        match find::<ConnectError>(below) {
+            Some(error) => self.unreached(error),
+            None => self.broken(below),
+        }
+    }
+
+    /// A connection that did not come about.
+    fn unreached(&self, error: &ConnectError) -> Trouble {
+        let kind = Kind::below(error).unwrap_or_else(|| match find::<io::Error>(error) {
+            Some(error) if is_cut(error.kind()) => Kind::Closed,
+            // The resolver's errors are the only other ones on this way that have no number of the operating system's.
+            Some(error) if error.raw_os_error().is_none() => Kind::Unresolvable,
+            _ if self.address.is_tls() => Kind::Tls,
+            _ => Kind::Closed,
+        });
+        self.fault(kind)
+    }
+
+    /// A connection that broke before the end of the answer.
+    fn broken(&self, error: &(dyn StdError + 'static)) -> Trouble {
+        self.fault(Kind::below(error).unwrap_or(Kind::Closed))
+    }
+
+    fn fault(&self, kind: Kind) -> Trouble {
+        Trouble::Connection(Fault::new(&self.address.to_string(), kind))
+    }
+}
+
+impl Trouble {
+    fn may_pass_at_once(&self) -> bool {
+        match self {
+            Self::Connection(fault) => matches!(fault.kind(), Kind::Refused | Kind::Closed | Kind::Truncated),
+            Self::Status(code) => *code == Code::Unavailable,
+            Self::Unreadable | Self::Token => false,
+        }
+    }
+}
+
+fn is_cut(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// The first of this type among an error and its causes.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+const METHOD: &str = "/WorkerRepositoryService/GetCacheOriginCredentials";
+const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+/// No blob has a tenth of this.
+const MAX_ANSWER: usize = 1 << 20;
+/// A gateway that has not taken the connection by then is not there.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long to wait before the one repetition.
+const PAUSE: Duration = Duration::from_millis(200);
+/// A repetition that has not this much time left is not begun.
+const ROOM: Duration = Duration::from_millis(500);
+/// What is kept of the deadline to tell how it was missed.
+const LAST_WORDS: Duration = Duration::from_millis(250);

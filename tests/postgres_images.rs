@@ -1,0 +1,250 @@
+//! Images and expiry in Beta9's database, and the command that prepares it.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod common;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use beta9_credential::config::{PostgresConfig, SecretSetting};
+use beta9_credential::host::Host;
+use beta9_credential::store::{Lookup, PostgresStore, Secret, Store};
+use common::postgres::{Database, PASSWORD_IN_URL, signing_key};
+use common::{Answer, Node};
+
+const BLOB: &str = r#"{"registry":"ghcr.io","type":"basic","credentials":{"PASSWORD":"s","USERNAME":"u"}}"#;
+
+fn store(database: &Database, workspace: &str) -> PostgresStore {
+    let url = Some(SecretSetting::Inline(database.url().into()));
+    PostgresStore::new(workspace, PostgresConfig { url })
+}
+
+fn deadline() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
+
+fn lookup(host: &Host) -> Lookup<'_> {
+    Lookup { host, secret: None, deadline: deadline(), memory: None }
+}
+
+fn host(text: &str) -> Host {
+    Host::parse(text.as_bytes()).unwrap()
+}
+
+fn put(store: PostgresStore, host: &Host, blob: &str) -> PostgresStore {
+    let store = Store::Postgres(store);
+    store.store(&lookup(host), &Secret { username: "u".into(), blob: blob.into() }).unwrap();
+    let Store::Postgres(store) = store else { unreachable!() };
+    store
+}
+
+fn migrated(database: &Database) {
+    let answer = database.node().run(&["migrate"], "");
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+}
+
+#[test]
+fn an_image_is_bound_to_its_secret_and_gives_it_back() {
+    let Some(database) = Database::new("an_image_is_bound_to_its_secret_and_gives_it_back") else { return };
+    migrated(&database);
+    database.sql("INSERT INTO image (image_id) VALUES ('img-1'), ('img-2'), ('img-3')");
+    let ghcr = host("ghcr.io");
+    let ours = put(store(&database, &database.workspace), &ghcr, BLOB);
+    assert!(ours.image_secret("img-1", deadline()).unwrap().is_none());
+    assert_eq!(ours.bind_image("img-1", &lookup(&ghcr)).unwrap(), "oci-registry-ghcr-io");
+    assert_eq!(
+        database.sql("SELECT i.credential_secret_name, i.credential_secret_id = s.external_id::text FROM image i, workspace_secret s WHERE i.image_id = 'img-1'"),
+        "oci-registry-ghcr-io|t"
+    );
+    let secret = ours.image_secret("img-1", deadline()).unwrap().unwrap();
+    assert_eq!(
+        (secret.name.as_str(), secret.registry.as_ref(), secret.blob.expose()),
+        ("oci-registry-ghcr-io", Some(&ghcr), BLOB)
+    );
+    // A changed secret is the image's at once, and a removed one no more.
+    database.plant("ghcr.io", "user:changed");
+    let secret = ours.image_secret("img-1", deadline()).unwrap().unwrap();
+    assert_eq!((secret.registry, secret.blob.expose()), (None, "user:changed"));
+    // Another workspace with the same image has its own secret of that name, or none.
+    let other = "11111111-2222-4333-8444-555555555555";
+    database.add_workspace(other, &signing_key(99));
+    assert!(store(&database, other).image_secret("img-1", deadline()).unwrap().is_none());
+    put(store(&database, other), &ghcr, &BLOB.replace("\"s\"", "\"other\""));
+    assert!(
+        store(&database, other).image_secret("img-1", deadline()).unwrap().unwrap().blob.expose().contains("other")
+    );
+    assert_eq!(ours.image_secret("img-1", deadline()).unwrap().unwrap().blob.expose(), "user:changed");
+    database.sql("DELETE FROM workspace_secret");
+    assert!(ours.image_secret("img-1", deadline()).unwrap().is_none());
+    assert!(ours.image_secret("no such image", deadline()).unwrap().is_none());
+}
+
+#[test]
+fn what_cannot_be_bound_is_said() {
+    let Some(database) = Database::new("what_cannot_be_bound_is_said") else { return };
+    let ghcr = host("ghcr.io");
+    let ours = store(&database, &database.workspace);
+    let error = |outcome: Result<String, beta9_credential::error::Error>| outcome.unwrap_err().to_string();
+    assert_eq!(
+        error(ours.bind_image("img", &lookup(&ghcr))),
+        "ghcr.io: postgres store: there is no secret to bind an image to; store one first"
+    );
+    let ours = put(ours, &ghcr, BLOB);
+    let not_migrated = format!(
+        "postgres store: the table image of database \"{}\" has no column for secrets; run docker-credential-beta9 migrate",
+        database.name
+    );
+    assert_eq!(error(ours.bind_image("img", &lookup(&ghcr))), format!("ghcr.io: {not_migrated}"));
+    assert_eq!(ours.image_secret("img", deadline()).unwrap_err().to_string(), not_migrated);
+    migrated(&database);
+    assert_eq!(
+        error(ours.bind_image("im\ng", &lookup(&ghcr))),
+        "ghcr.io: postgres store: there is no image im\\ng; build it first, or correct its id"
+    );
+}
+
+#[test]
+fn only_what_is_past_its_own_expiry_is_pruned() {
+    let Some(database) = Database::new("only_what_is_past_its_own_expiry_is_pruned") else { return };
+    let names = ["a.example", "b.example", "c.example", "d.example", "e.example"];
+    let hosts = names.map(host);
+    let mut ours = store(&database, &database.workspace);
+    for host in &hosts {
+        ours = put(ours, host, &BLOB.replace("ghcr.io", host.as_str()));
+    }
+    let set =
+        |host: &Host, ttl: Option<Duration>| ours.set_expiry(&lookup(host), ttl).map_err(|error| error.to_string());
+    // Without the table nothing expires, and that can be said.
+    assert_eq!(set(&hosts[0], None), Ok(()));
+    let error = set(&hosts[0], Some(Duration::from_secs(1))).unwrap_err();
+    assert!(
+        error.starts_with("a.example: postgres store: ") && error.ends_with("; run docker-credential-beta9 migrate"),
+        "{error}"
+    );
+    migrated(&database);
+    let day = Duration::from_hours(24);
+    for (host, ttl) in hosts.iter().zip([Some(day), Some(30 * day), Some(day), Some(day), None]) {
+        assert_eq!(set(host, ttl), Ok(()));
+    }
+    assert_eq!(set(&hosts[2], None), Ok(()));
+    // Written since: in use.
+    database.plant("d.example", &BLOB.replace("ghcr.io", "d.example"));
+    // Another workspace's are its own business.
+    let other = "11111111-2222-4333-8444-555555555555";
+    database.add_workspace(other, &signing_key(99));
+    let theirs = put(store(&database, other), &hosts[0], &BLOB.replace("ghcr.io", "a.example"));
+    theirs.set_expiry(&lookup(&hosts[0]), Some(day)).unwrap();
+
+    let prune = |days: u32| ours.prune(SystemTime::now() + days * day, deadline()).unwrap();
+    assert_eq!(prune(0), Vec::<String>::new());
+    assert_eq!(prune(2), ["oci-registry-a-example"]);
+    assert_eq!(prune(2), Vec::<String>::new());
+    assert_eq!(prune(31), ["oci-registry-b-example"]);
+    assert_eq!(prune(100_000), Vec::<String>::new());
+    assert_eq!(
+        database.secret_names(),
+        "oci-registry-a-example,oci-registry-c-example,oci-registry-d-example,oci-registry-e-example"
+    );
+    // What was recorded of secrets that are gone is gone too.
+    assert_eq!(database.sql("SELECT count(*) FROM credential_helper_expiry"), "1");
+    assert_eq!(theirs.prune(SystemTime::now() + 2 * day, deadline()).unwrap(), ["oci-registry-a-example"]);
+    // A secret of the same name that comes later has no expiry.
+    let ours = put(ours, &hosts[0], &BLOB.replace("ghcr.io", "a.example"));
+    assert_eq!(ours.prune(SystemTime::now() + 100_000 * day, deadline()).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn migrate_makes_what_is_missing_once_and_says_so() {
+    let Some(database) = Database::new("migrate_makes_what_is_missing_once_and_says_so") else { return };
+    let node = database.node().without("BETA9_STORE").without("BETA9_WORKSPACE_ID");
+    database.sql("INSERT INTO image (image_id) VALUES ('img')");
+    let lines = |word: &str| {
+        let what = [
+            "image.credential_secret_name",
+            "image.credential_secret_id",
+            "idx_image_credential_secret_name",
+            "credential_helper_expiry",
+        ];
+        what.map(|what| format!("{what:<34} {word}\n")).concat()
+    };
+    assert_eq!(node.run(&["migrate"], ""), Answer { status: 0, out: lines("made"), err: String::new() });
+    let columns = "SELECT column_name, data_type, character_maximum_length, is_nullable FROM information_schema.columns WHERE table_name = 'image' AND column_name LIKE 'credential%' ORDER BY 1 DESC";
+    let both = "credential_secret_name|character varying|255|YES\ncredential_secret_id|character varying|36|YES";
+    assert_eq!(database.sql(columns), both);
+    let index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'idx_image_credential_secret_name'";
+    assert_eq!(
+        database.sql(index),
+        "CREATE INDEX idx_image_credential_secret_name ON public.image USING btree (credential_secret_name)"
+    );
+    assert_eq!(node.run(&["migrate"], ""), Answer { status: 0, out: lines("there already"), err: String::new() });
+    // Beta9's own migration goes over it without a word.
+    database.sql("ALTER TABLE image ADD COLUMN IF NOT EXISTS credential_secret_name VARCHAR(255), ADD COLUMN IF NOT EXISTS credential_secret_id VARCHAR(36); CREATE INDEX IF NOT EXISTS idx_image_credential_secret_name ON image (credential_secret_name);");
+    database.sql("ALTER TABLE image DROP COLUMN credential_secret_id");
+    assert_eq!(
+        node.run(&["migrate", "--json"], "").out,
+        "{\"made\":[\"image.credential_secret_id\"],\"there\":[\"image.credential_secret_name\",\"idx_image_credential_secret_name\",\"credential_helper_expiry\"]}\n"
+    );
+    // Who owns nothing may find that all of it is there.
+    let user = format!("reader_{}", database.name);
+    database.sql(&format!("CREATE ROLE {user} LOGIN PASSWORD 'hunter2@/:?'"));
+    let url = format!(
+        "postgres://{user}:{PASSWORD_IN_URL}@127.0.0.1:{}/{}?sslmode=disable",
+        database.server.port, database.name
+    );
+    let reader = node.clone_with("BETA9_DATABASE_URL", url);
+    assert_eq!(reader.run(&["migrate"], "").out, lines("there already"));
+    database.sql("ALTER TABLE image DROP COLUMN credential_secret_name");
+    let answer = reader.run(&["migrate"], "");
+    assert!(answer.failure().contains("may not use the table image"), "{answer:?}");
+}
+
+#[test]
+fn migrations_at_the_same_time_do_not_hinder_one_another() {
+    let Some(database) = Database::new("migrations_at_the_same_time_do_not_hinder_one_another") else { return };
+    let node = database.node();
+    let all: Vec<_> = (0..8).map(|_| node.start(&["migrate"], b"")).collect();
+    let made = all.into_iter().map(|one| Answer::of(one)).map(|answer| {
+        assert_eq!(answer.status, 0, "{answer:?}");
+        answer.out.matches(" made\n").count()
+    });
+    assert_eq!(made.sum::<usize>(), 4);
+}
+
+#[test]
+fn migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing() {
+    let Some(database) = Database::empty("migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing") else {
+        return;
+    };
+    let node = database.node();
+    let everything = "SELECT string_agg(relname || '.' || attname, ',' ORDER BY 1) FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace AND attnum > 0";
+    let refused = |missing: &str| {
+        let before = database.sql(everything);
+        let answer = node.run(&["migrate"], "");
+        assert_eq!(
+            answer.failure(),
+            format!(
+                "postgres store: this database is not Beta9's: it has no {missing}; nothing was changed; correct BETA9_DATABASE_URL, or url in [store.postgres]"
+            )
+        );
+        assert_eq!(database.sql(everything), before);
+    };
+    refused("table workspace, table workspace_secret, table image");
+    database.sql("CREATE TABLE image (id int, image_id text, external_id uuid)");
+    refused("table workspace, table workspace_secret");
+    database.sql("CREATE TABLE workspace (id int, external_id uuid, name text); CREATE TABLE workspace_secret (id int, external_id uuid, name text, value text, workspace_id int, created_at timestamptz)");
+    refused("workspace.signing_key, workspace_secret.last_updated_by, updated_at");
+}
+
+#[test]
+fn migrate_explains_itself_and_needs_a_database() {
+    let help = Node::new().run(&["migrate", "--help"], "");
+    assert_eq!(help.status, 0);
+    for words in ["Exit status: 0", "Example: ", "idx_image_credential_secret_name", "--json"] {
+        assert!(help.out.contains(words), "{words}: {}", help.out);
+    }
+    let answer = Node::new().run(&["migrate"], "");
+    assert_eq!(
+        answer.failure(),
+        "postgres store: there is no connection URL; set BETA9_DATABASE_URL, or url or url_file in [store.postgres]"
+    );
+}

@@ -1,0 +1,150 @@
+//! What README.md says in tables is what the code says.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use beta9_credential::backend::{Backend, User};
+use beta9_credential::config::{Config, Env};
+use beta9_credential::host::Host;
+use beta9_credential::keys::Keys;
+use beta9_credential::registry::Registry;
+
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn the_table_of_registries_is_the_codes() {
+    let mut wanted = String::from("| registry | hosts | keys of its secret | user name |\n|---|---|---|---|\n");
+    for name in Registry::names() {
+        let row = Registry::named(name).unwrap();
+        // The pairs that every registry takes are said once, in the generic row.
+        let common = Registry::named("public").unwrap().backends().count();
+        let own = if name == "generic" { common } else { row.backends().count() - common };
+        let (keys, users): (Vec<_>, Vec<_>) = row.backends().take(own).map(keys_and_user).unzip();
+        let hosts: Vec<_> = hosts_of(row).iter().map(|host| format!("`{host}`")).collect();
+        let or = |cells: &[String], between: &str, none: &str| {
+            if cells.is_empty() { none.to_owned() } else { cells.join(between) }
+        };
+        let cells = [or(&hosts, ", ", "every other host"), or(&keys, "<br>", "none needed"), or(&users, "<br>", "–")]
+            .join(" | ");
+        writeln!(wanted, "| [`{name}`]({}) | {cells} |", row.docs).unwrap();
+    }
+    let table = between("<!-- registries:", "<!-- end of registries -->");
+    assert!(table.trim() == wanted.trim(), "README.md's table of registries should be:\n\n{wanted}");
+}
+
+fn keys_and_user(backend: &Backend) -> (String, String) {
+    match backend {
+        Backend::Fixed { user: User::Key(user), secret } => {
+            (format!("`{user}` and `{secret}`"), format!("`{user}`'s value"))
+        }
+        Backend::Fixed { user: User::Literal(word), secret } => (format!("`{secret}`"), format!("`{word}`")),
+        Backend::Fixed { user: User::Secret, secret } => (format!("`{secret}`"), "the token itself".to_owned()),
+        cloud => {
+            let words = cloud.wants();
+            let keys: Vec<_> = words
+                .split(' ')
+                .map(|word| {
+                    let (key, comma) = word.strip_suffix(',').map_or((word, ""), |key| (key, ","));
+                    if key.contains('_') { format!("`{key}`{comma}") } else { word.to_owned() }
+                })
+                .collect();
+            (keys.join(" "), format!("`{}`", cloud.username(&Keys::default())))
+        }
+    }
+}
+
+/// The patterns of a row as they stand in the source, each of which must lead to that row.
+/// A row's patterns, each of which has a host that this row is for.
+fn hosts_of(row: &'static Registry) -> &'static [&'static str] {
+    for host in row.hosts() {
+        let sample = host.replace("{account}", "123456789012").replace('*', "x1");
+        assert_eq!(Registry::of(&Host::parse(sample.as_bytes()).unwrap()).name, row.name, "{host}");
+    }
+    row.hosts()
+}
+
+#[test]
+fn every_error_text_in_the_troubleshooting_table_is_in_the_code() {
+    let source = source();
+    let table = between("<!-- errors:", "<!-- end of errors -->");
+    let rows: Vec<_> = table.lines().skip(2).collect();
+    assert!(rows.len() > 20);
+    for row in rows {
+        let cell = row.split('|').nth(1).unwrap();
+        let texts: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!texts.is_empty(), "no text in {row}");
+        for part in texts.iter().flat_map(|text| text.split('…')) {
+            assert!(source.contains(part.trim()), "the code does not say \"{}\"", part.trim());
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_documented_and_every_documented_setting_exists() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.toml");
+    let example = between("```toml", "```");
+    fs::write(&file, example).unwrap();
+    let env = Env::of([("BETA9_CREDENTIAL_CONFIG", file.to_str().unwrap())]);
+    let config = Config::load(&env).unwrap();
+    assert_eq!(config.rules().len(), 3);
+    // A key that the code takes stands in a call such as `section.text("backend")?`.
+    for call in
+        [".text(\"", ".flag(\"", ".path(\"", ".duration(\"", ".parsed(\"", ".section(\"", ".sections(\"", ".number(\""]
+    {
+        for file in ["src/config/layer.rs", "src/config/rule.rs"] {
+            let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+            for key in code.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
+                let documented = key.starts_with("BETA9_")
+                    || example.lines().any(|line| {
+                        line.starts_with(&format!("{key} = "))
+                            || line.contains(&format!("{key}]"))
+                            || line.contains(&format!("[{key}"))
+                    });
+                assert!(documented, "README.md's example lacks {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_documented_and_every_documented_variable_exists() {
+    let in_code: BTreeSet<_> = variables(&source()).into_iter().filter(|name| !name.contains("TEST")).collect();
+    assert_eq!(variables(README), in_code);
+}
+
+fn variables(text: &str) -> BTreeSet<String> {
+    let name = |rest: &str| -> String {
+        let end =
+            rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
+        format!("BETA9_{}", &rest[..end])
+    };
+    text.split("BETA9_").skip(1).map(name).filter(|name| !name.ends_with('_')).collect()
+}
+
+fn between(start: &str, end: &str) -> &'static str {
+    let (_, rest) = README.split_once(start).unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+/// All of src/, with the escapes of string literals undone.
+fn source() -> String {
+    fn read(directory: &Path, text: &mut String) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, text);
+            } else {
+                text.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+    text.replace("\\\"", "\"")
+}
