@@ -149,7 +149,7 @@ impl Resolver {
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys).ok();
         let username = answered.map_or(username, |choice| choice.username().to_owned());
-        self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))
+        self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
     }
 
     /// Forgets the credential for a server URL; it is no error when there is none.

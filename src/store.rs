@@ -154,13 +154,14 @@ impl Store {
         }
     }
 
-    /// Keeps a credential for a registry; it replaces the old one as a whole.
-    pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
+    /// Keeps a credential for a registry; it replaces the old one as a whole. Answers the secret's name.
+    pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
+        let derived = |()| lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
         match self {
-            Self::Request(store) => store.read_only(),
-            Self::File(store) => store.store(lookup.host.as_str(), secret),
+            Self::Request(store) => store.read_only().map(derived),
+            Self::File(store) => store.store(lookup.host.as_str(), secret).map(derived),
             Self::Gateway(store) => store.store(lookup, secret),
-            Self::Worker(store) => store.read_only(lookup.host.as_str()),
+            Self::Worker(store) => store.read_only(lookup.host.as_str()).map(derived),
             Self::Postgres(store) => store.store(lookup, secret),
         }
     }

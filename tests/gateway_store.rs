@@ -474,3 +474,19 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     assert_eq!(gateway.requests(), Vec::<String>::new());
     assert_eq!(secret(&node.with("NO_PROXY", "127.0.0.1"), "ghcr.io"), "1");
 }
+
+#[test]
+fn provision_prints_the_name_that_the_secret_really_has() {
+    let gateway = Gateway::start();
+    let node = gateway.node().with("GITHUB_USERNAME", "u").with("GITHUB_TOKEN", "hunter2");
+    let provision = || node.run(&["provision", "ghcr.io/org/app", "--creds", "GITHUB_USERNAME,GITHUB_TOKEN"], "");
+    let answer = provision();
+    assert!(answer.status == 0 && answer.out.contains("OCI_REGISTRY_GHCR_IO"), "{answer:?}");
+    gateway.remove("OCI_REGISTRY_GHCR_IO");
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "old"));
+    let answer = provision();
+    assert!(answer.status == 0 && answer.out.contains("oci-registry-ghcr-io"), "{answer:?}");
+    assert_eq!(secret(&node, "ghcr.io"), "hunter2");
+    let ttl = node.run(&["provision", "ghcr.io/a/b", "--creds", "GITHUB_USERNAME,GITHUB_TOKEN", "--ttl", "30d"], "");
+    assert!(ttl.status == 1 && ttl.out.contains("cannot note when a secret may go"), "{ttl:?}");
+}

@@ -69,11 +69,15 @@ impl Resolver {
     }
 
     /// Changes the workspace store, and forgets what this node remembers of the host.
-    pub(super) fn change(&self, route: &Route, change: impl FnOnce(&Lookup) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn change<T>(
+        &self,
+        route: &Route,
+        change: impl FnOnce(&Lookup) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let cache = self.cache_that_exists();
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host) };
-        change(&lookup)?;
+        let done = change(&lookup)?;
         if let Some(cache) = &cache {
             // Tokens that were minted from the old credential are of no use any more.
             cache.forget(&self.config.workspace, route.host.as_str());
@@ -83,7 +87,7 @@ impl Resolver {
             }
             self.forget_list(&cache.memory(), &self.workspace);
         }
-        Ok(())
+        Ok(done)
     }
 
     pub(super) fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {

@@ -9,7 +9,7 @@ use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
 use crate::registry::{choose, detect};
-use crate::store::{Binding, Secret, name};
+use crate::store::{Binding, Secret};
 
 impl Resolver {
     /// The credential that these keys would give for the image's registry; `NotFound` for a public one. Nothing is kept.
@@ -26,12 +26,12 @@ impl Resolver {
         let route = self.route(host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
         let choice = choose(route.row, route.real, keys.clone())?;
         let (username, blob) = (choice.username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
-        self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
+        let name = self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
         if let Some(ttl) = ttl {
             let lookup = self.lookup(&route, host);
             self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_str()))?;
         }
-        Ok(route.rule.and_then(|rule| rule.secret.clone()).unwrap_or_else(|| name::current(host)))
+        Ok(name)
     }
 
     /// Binds an image to the secrets of its registries.

@@ -62,7 +62,7 @@ impl GatewayStore {
     }
 
     /// Updates the secret that counts for this host, or creates one under a name that the API takes and nobody has.
-    pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
+    pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         let names = names(lookup);
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
@@ -73,7 +73,7 @@ impl GatewayStore {
                 };
                 if let Some(name) = done {
                     api.remember_name(lookup.host, name);
-                    return Ok(());
+                    return Ok(name.to_owned());
                 }
             }
             Err(errors::contested("nothing was stored"))

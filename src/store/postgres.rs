@@ -62,7 +62,7 @@ impl PostgresStore {
         })
     }
 
-    pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
+    pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_str()))
     }
 

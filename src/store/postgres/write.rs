@@ -14,7 +14,7 @@ use crate::error::{Error, Problem};
 use crate::store::{Lookup, Secret, name};
 
 impl PostgresStore {
-    pub(super) fn put(&self, lookup: &Lookup, secret: &Secret) -> Result<(), Error> {
+    pub(super) fn put(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
             let transaction = begin(client).await?;
@@ -22,12 +22,16 @@ impl PostgresStore {
             for _ in 0..TRIES {
                 let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
                 let sealed = there.seal(secret.blob.expose())?;
-                let written = match there.owned(lookup.host).first() {
-                    Some(entry) => update(&transaction, workspace, entry, &sealed).await?,
-                    None => insert(&transaction, workspace, &free_name(lookup, &there)?, &sealed).await?,
+                let (name, written) = if let Some(entry) = there.owned(lookup.host).first() {
+                    (entry.name.clone(), update(&transaction, workspace, entry, &sealed).await?)
+                } else {
+                    let name = free_name(lookup, &there)?;
+                    let written = insert(&transaction, workspace, &name, &sealed).await?;
+                    (name, written)
                 };
                 if written {
-                    return Ok(transaction.commit().await?);
+                    transaction.commit().await?;
+                    return Ok(name);
                 }
             }
             Err(contended().into())
