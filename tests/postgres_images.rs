@@ -24,7 +24,7 @@ fn deadline() -> Instant {
 }
 
 fn lookup(host: &Host) -> Lookup<'_> {
-    Lookup { host, secret: None, deadline: deadline(), memory: None }
+    Lookup { host, alias_of: None, secret: None, deadline: deadline(), memory: None }
 }
 
 fn host(text: &str) -> Host {
