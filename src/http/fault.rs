@@ -167,7 +167,7 @@ impl Kind {
             return kind;
         }
         // What fails to connect and is no failure of the system's is a proxy that says no.
-        let of_the_system = causes(error.source()).any(|cause| cause.is::<io::Error>());
+        let of_the_system = causes(error.source()).any(<dyn StdError>::is::<io::Error>);
         if error.is_connect() && !of_the_system { Self::Proxy } else { broken }
     }
 

@@ -5,6 +5,7 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::unwrap_used,
+    clippy::print_stdout,
     missing_docs,
     unreachable_pub,
     reason = "test code"
