@@ -203,7 +203,7 @@ fn migrations_at_the_same_time_do_not_hinder_one_another() {
     let Some(database) = Database::new("migrations_at_the_same_time_do_not_hinder_one_another") else { return };
     let node = database.node();
     let all: Vec<_> = (0..8).map(|_| node.start(&["migrate"], b"")).collect();
-    let made = all.into_iter().map(|one| Answer::of(one)).map(|answer| {
+    let made = all.into_iter().map(Answer::of).map(|answer| {
         assert_eq!(answer.status, 0, "{answer:?}");
         answer.out.matches(" made\n").count()
     });
