@@ -13,11 +13,14 @@
 //! | `verify-ca` | always | signed by an authority of `sslrootcert`; without that, as `verify-full` |
 //! | `verify-full` | always | signed by an authority of `sslrootcert`, or of the system's bundle, for the host's name |
 //!
-//! This is libpq's table but for two places, which are stricter here. `verify-ca` without `sslrootcert` is an error in libpq
-//! and `verify-full` here: the system's authorities sign for anybody, so that without the name they say nothing. And
-//! where TLS was begun and fails, `prefer` does not go on without it. `sslrootcert=system` asks for `verify-full`, as there.
-//! Only `verify-ca` and `verify-full` protect from somebody who stands in between; over a network that is not your own,
-//! choose `verify-full`. A socket of this node (`postgres://user@%2Frun%2Fpostgresql/beta9`) has no TLS.
+//! This is libpq's table but for two places, which are stricter here. `verify-ca` without `sslrootcert` is an error in
+//! libpq and `verify-full` here: the system's authorities sign for anybody, so that without the name they say nothing.
+//! And where TLS was begun and fails, `prefer` does not go on without it. `sslrootcert=system` asks for `verify-full`,
+//! as there. Only `verify-ca` and `verify-full` protect from somebody who stands in between; over a network that is not
+//! your own, choose `verify-full`. A socket of this node (`postgres://user@%2Frun%2Fpostgresql/beta9`) has no TLS.
+//!
+//! Nothing but the URL counts: libpq's own variables and files (`PGPASSWORD`, `~/.pgpass`, `~/.postgresql`) are not read,
+//! and options that are not known here, client certificates among them, are refused.
 
 mod expiry;
 mod fault;

@@ -289,7 +289,7 @@ mod tests {
             ("postgres://u:hunter2@hunter2@h/d", "%40"),
             ("postgres://u:x/hunter2@h/d", "%2F"),
             ("postgres://u:x?hunter2@h/d", "%3F"),
-            ("postgres://u:p#hunter2/d", "cannot be read"),
+            ("postgres://u:p#hunter2/d", "invalid value for option `port`"),
             ("postgres://u:hunter2@/d", "names no host"),
             ("postgres://u:hunter2@h:port/d", "invalid value for option `port`"),
             ("postgres://u:hunter2@h/d?sslmode=hunter2", "sslmode is none of"),
