@@ -19,7 +19,8 @@ pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = R
             .unreachable()
     };
     // A little before the deadline, so that there is time left to say who did not answer.
-    let end = deadline.checked_sub(LAST_WORDS).unwrap_or(deadline);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let end = deadline.checked_sub(LAST_WORDS.min(left / 20)).unwrap_or(deadline);
     let answer =
         runtime.block_on(async { tokio::time::timeout_at(end.into(), future).await.unwrap_or_else(|_| Err(late())) });
     // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.

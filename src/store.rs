@@ -130,6 +130,7 @@ impl Store {
     pub fn identity(&self) -> Vec<&str> {
         match self {
             Self::Gateway(store) => store.identity(),
+            Self::Postgres(store) => store.identity(),
             Self::Worker(store) => store.identity(),
             _ => Vec::new(),
         }
@@ -205,9 +206,7 @@ impl Store {
                 store.bind_image(image_id, &hosts).map(|()| Binding::Kept)
             }
             (Self::Postgres(store), [lookup]) => store.bind_image(image_id, lookup).map(|_| Binding::Kept),
-            (Self::Postgres(_), _) => Err(Problem::new("postgres store", "an image's row has room for one secret")
-                .fix("give --image-id with the one registry that it is pulled from")
-                .failed()),
+            (Self::Postgres(_), _) => Err(self.one_secret_an_image()),
             _ => Ok(Binding::Elsewhere),
         }
     }
@@ -239,6 +238,23 @@ impl Store {
             Self::Postgres(store) => store.prune(now, deadline),
             other => Err(other.no_expiry()),
         }
+    }
+
+    /// Refuses, before anything is changed, what [`Store::set_expiry`] or [`Store::bind_image`] would refuse after it.
+    pub fn check_provision(&self, registries: usize, image_id: bool, ttl: bool) -> Result<(), Error> {
+        if ttl && !matches!(self, Self::File(_) | Self::Postgres(_)) {
+            return Err(self.no_expiry());
+        }
+        if image_id && registries > 1 && matches!(self, Self::Postgres(_)) {
+            return Err(self.one_secret_an_image());
+        }
+        Ok(())
+    }
+
+    fn one_secret_an_image(&self) -> Error {
+        Problem::new(format!("{} store", self.name()), "an image's row has room for one secret")
+            .fix("give --image-id with the one registry that it is pulled from")
+            .failed()
     }
 
     fn no_expiry(&self) -> Error {

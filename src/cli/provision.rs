@@ -50,6 +50,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         return say(io, "nothing was stored: without keys the image is public");
     }
     let resolver = Resolver::new(Config::load(env)?)?;
+    let image_id = matches.get_one::<String>("image-id").map(String::as_str);
+    let ttl: Option<Duration> = matches.get_one("ttl").copied();
+    let hosts: std::collections::BTreeSet<_> = images.iter().map(|image| &image.host).collect();
+    resolver.check_provision(hosts.len(), image_id, ttl.is_some())?;
     if matches.get_flag("check") {
         for image in &images {
             let credential = resolver.credential_of(image, &keys).map_err(|error| error.about(image.host.as_str()))?;
@@ -60,7 +64,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let mut provisioned: Vec<&ImageRef> = Vec::new();
     for image in &images {
         if !provisioned.iter().any(|other| other.host == image.host) {
-            let name = resolver.provision(image, &keys, matches.get_one("ttl").copied())?;
+            let name = resolver.provision(image, &keys, ttl)?;
             say(
                 io,
                 &format!("stored the secret of {} ({name}) in the {} store", image.host, resolver.workspace_store()),
@@ -68,7 +72,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
             provisioned.push(image);
         }
     }
-    if let Some(id) = matches.get_one::<String>("image-id") {
+    if let Some(id) = image_id {
         let text = match resolver.bind_image(id, &provisioned)? {
             Binding::Kept => format!("bound image {id}"),
             Binding::Elsewhere => format!("image {id} is to be bound to the secret by the gateway"),

@@ -38,27 +38,41 @@ impl Resolver {
             return Ok(None);
         }
         let answer = store.get(&lookup);
-        match &answer {
+        match answer {
             Ok(None) => {
                 memory.note(MISS, &subject, "");
                 memory.forget(ANSWER, &subject);
+                Ok(None)
             }
-            Ok(Some(found)) if found.keep == Keep::Disk && !self.config.cache.stale_if_error.is_zero() => {
-                memory.note(
-                    ANSWER,
-                    &subject,
-                    Blob::marshal(host.as_str(), detect(host, &found.keys), &found.keys).expose(),
-                );
-            }
-            Err(Error::Unreachable(problem)) => {
-                if let Some(found) = self.last_answer(memory, &subject, host) {
-                    self.warnings.add(format_args!("{host}: {problem}; its last answer is used"));
-                    return Ok(Some(found));
+            Ok(Some(found)) => {
+                if found.keep == Keep::Disk {
+                    self.remember_answer(memory, &subject, host, &found);
                 }
+                Ok(Some(found))
             }
-            _ => {}
+            Err(error @ Error::Unreachable(_)) => match self.last_answer(memory, &subject, host) {
+                Some(found) => {
+                    self.warnings.add(format_args!("{}; its last answer is used", error.about(host.as_str())));
+                    Ok(Some(found))
+                }
+                None => Err(error),
+            },
+            Err(error) => Err(error),
         }
-        answer
+    }
+
+    /// Notes an answer for when the store cannot be reached; one that is noted already is written again only when it is
+    /// half as old as it may become.
+    fn remember_answer(&self, memory: &Memory, subject: &[&str], host: &Host, found: &Found) {
+        let stale_if_error = self.config.cache.stale_if_error;
+        if stale_if_error.is_zero() {
+            return;
+        }
+        let blob = Blob::marshal(host.as_str(), detect(host, &found.keys), &found.keys);
+        let noted = memory.recall(ANSWER, subject);
+        if !noted.is_some_and(|noted| noted.text == blob && noted.age < stale_if_error / 2) {
+            memory.note(ANSWER, subject, blob.expose());
+        }
     }
 
     /// What the store answered last, if that is not too long ago.

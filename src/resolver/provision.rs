@@ -34,6 +34,12 @@ impl Resolver {
         Ok(name)
     }
 
+    /// Refuses, before anything is changed, what cannot be done to its end.
+    pub fn check_provision(&self, registries: usize, image_id: Option<&str>, ttl: bool) -> Result<(), Error> {
+        image_id.map(check_image_id).transpose()?;
+        self.workspace.check_provision(registries, image_id.is_some(), ttl)
+    }
+
     /// Binds an image to the secrets of its registries.
     pub fn bind_image(&self, image_id: &str, images: &[&ImageRef]) -> Result<Binding, Error> {
         let routes: Vec<_> =

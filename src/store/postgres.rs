@@ -39,7 +39,7 @@ pub use migrate::Step;
 use secrets::Secrets;
 
 use super::{Found, Keep, Listed, Lookup, Secret, Username};
-use crate::config::PostgresConfig;
+use crate::config::{PostgresConfig, SecretSetting};
 use crate::error::{Error, Problem};
 
 /// Beta9's database, for the control plane and self-hosted single nodes.
@@ -54,6 +54,15 @@ impl PostgresStore {
     #[must_use]
     pub fn new(workspace: &str, config: PostgresConfig) -> Self {
         Self { workspace: workspace.to_owned(), config }
+    }
+
+    /// The database, by its URL or the file that holds it.
+    pub(super) fn identity(&self) -> Vec<&str> {
+        match &self.config.url {
+            Some(SecretSetting::Inline(url)) => vec![url.expose()],
+            Some(SecretSetting::File(path)) => vec![path.to_str().unwrap_or_default()],
+            None => Vec::new(),
+        }
     }
 
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
