@@ -22,6 +22,7 @@ from . import (
     hosts,
     image,
     moto,
+    names,
     registries,
     strangers,
     variables,
@@ -73,6 +74,7 @@ def main(scratch: Path) -> None:
         )
     ]
 
+    names.serve(state)
     contexts = server_contexts(authority, hosts.LOOPBACK_NAMES, scratch)
     _serve(Server("127.0.0.1", 443, public, calls, faults, contexts))
     for address in (hosts.METADATA_ADDRESS, hosts.ECS_ADDRESS, hosts.EKS_ADDRESS):

@@ -23,6 +23,7 @@ DEFAULTS: Dict[str, Any] = {
     "aws_clock_offset": 0,  # seconds the clock of AWS is ahead of ours
     "aws_denied": [],  # ARNs of principals, access key ids, or actions
     "aws_session_seconds": 3600,  # life of what IMDS, ECS and EKS hand out
+    "silent_names": False,  # the name server takes questions and answers nothing
     "metadata": ["aws", "google", "azure"],  # whose metadata service answers at 169.254.169.254
 }
 
