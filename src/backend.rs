@@ -187,6 +187,15 @@ pub const GCP_KEYS: [&str; 3] = ["GCP_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENT
 pub(crate) mod tests {
     use super::*;
 
+    /// A secret's keys.
+    pub(crate) fn test_keys(pairs: &[(&str, &str)]) -> Keys {
+        let mut keys = Keys::default();
+        for (name, value) in pairs {
+            keys.insert(name, (*value).into()).unwrap();
+        }
+        keys
+    }
+
     /// A login with a secret's keys, as the resolver makes it.
     pub(crate) fn test_login<'a>(host: &str, keys: &'a Keys) -> Login<'a> {
         let host = Box::leak(Box::new(Host::parse(host.as_bytes()).unwrap()));

@@ -9,25 +9,25 @@ mod clock;
 mod entry;
 mod failure;
 mod memory;
+mod slot;
 
-use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, access};
 
 pub use self::clock::Moment;
 use self::clock::wall_seconds;
 use self::entry::{Entry, State};
-use self::failure::Failure;
 pub use self::memory::{Memory, Recalled};
+use self::slot::Slot;
 use crate::backend::{Minted, Scope};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
 use crate::lock::Lock;
-use crate::private::{self, Fault, Readers};
+use crate::private::{self, Fault};
 use crate::seal::{KeyFile, SealKey};
 
 /// A private directory of sealed tokens.
@@ -219,71 +219,6 @@ impl Cache {
     }
 }
 
-/// One token's place.
-struct Slot<'a> {
-    dir: &'a Path,
-    key: &'a SealKey,
-    name: String,
-}
-
-impl Slot<'_> {
-    fn path(&self, extension: &str) -> PathBuf {
-        self.dir.join(format!("{}.{extension}", self.name))
-    }
-
-    /// The token; whatever is not one is a miss.
-    fn read(&self) -> Option<Entry> {
-        let bytes = private::read(&self.path(TOKEN), Readers::Owner, MAX_TOKEN).ok()??;
-        Entry::open(&bytes, self.key, &self.name)
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        let bytes = private::read(&self.path(FAILED), Readers::Owner, MAX_TOKEN).ok()??;
-        Failure::open(&bytes, self.key, &self.name)
-    }
-
-    /// What another process has come to in the meantime: a good token, or a failure that is still shared.
-    fn settled(&self, now: Moment) -> Option<Result<Credential, Error>> {
-        if let Some(entry) = self.read().filter(|entry| entry.state(now) != State::Over) {
-            return Some(Ok(entry.credential));
-        }
-        self.failure().filter(|failure| failure.is_within(SHARED_FAILURE, now)).map(|failure| Err(failure.into_error()))
-    }
-
-    fn write(&self, entry: &Entry) -> Result<(), Fault> {
-        let Some(bytes) = entry.seal(self.key, &self.name) else { return Ok(()) };
-        private::replace(self.dir, &format!("{}.{TOKEN}", self.name), &bytes)?;
-        self.stamp(entry, SystemTime::now());
-        // A success ends the failure before it; one that stays behind is older than the token, and read after it.
-        _ = std::fs::remove_file(self.path(FAILED));
-        Ok(())
-    }
-
-    fn fail(&self, error: &Error, now: Moment) {
-        // Without it the next process asks the provider again, which is all that is lost.
-        if let Some(bytes) = Failure::of(error, now).and_then(|failure| failure.seal(self.key, &self.name)) {
-            _ = private::replace(self.dir, &format!("{}.{FAILED}", self.name), &bytes);
-        }
-    }
-
-    /// Notes the use for the order of removal, at most once a minute: a hit should write nothing.
-    fn used(&self, entry: Entry) -> Credential {
-        let now = SystemTime::now();
-        let used = std::fs::metadata(self.path(TOKEN)).and_then(|metadata| metadata.accessed());
-        if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_PRECISION)) {
-            self.stamp(&entry, now);
-        }
-        entry.credential
-    }
-
-    /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
-    fn stamp(&self, entry: &Entry, used: SystemTime) {
-        let times = FileTimes::new().set_accessed(used).set_modified(SystemTime::UNIX_EPOCH + entry.expires());
-        // Wrong times only make it leave early.
-        _ = File::open(self.path(TOKEN)).and_then(|file| file.set_times(times));
-    }
-}
-
 fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, Fault> {
     if !private::check_dir(dir)? {
         private::make_dir(dir)?;
@@ -309,11 +244,8 @@ const TOKEN: &str = "token";
 const FAILED: &str = "failed";
 const LOCK: &str = "lock";
 const MEMO: &str = "memo";
-const MAX_TOKEN: u64 = 64 << 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-const SHARED_FAILURE: Duration = Duration::from_secs(5);
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 const WAITERS_MARGIN: Duration = Duration::from_millis(500);
-const USE_PRECISION: Duration = Duration::from_mins(1);

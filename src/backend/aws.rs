@@ -167,19 +167,10 @@ const IDENTITY: [&str; 11] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::test_login;
+    use super::super::tests::{test_keys as keys, test_login};
     use super::*;
-    use crate::keys::Keys;
 
     const REGISTRY: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
-
-    fn keys(pairs: &[(&str, &str)]) -> Keys {
-        let mut keys = Keys::default();
-        for (name, value) in pairs {
-            keys.insert(name, (*value).into()).unwrap();
-        }
-        keys
-    }
 
     #[test]
     fn any_key_of_a_secret_and_what_the_operator_sets_make_another_token() {

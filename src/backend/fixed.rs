@@ -56,16 +56,8 @@ pub(super) fn login(user: User, secret: &'static str, login: &Login) -> Result<M
 #[cfg(test)]
 mod tests {
     use super::super::Backend;
-    use super::super::tests::test_login;
+    use super::super::tests::{test_keys as keys, test_login};
     use super::*;
-
-    fn keys(pairs: &[(&str, &str)]) -> Keys {
-        let mut keys = Keys::default();
-        for (name, value) in pairs {
-            keys.insert(name, (*value).into()).unwrap();
-        }
-        keys
-    }
 
     #[test]
     fn the_user_name_is_a_key_a_fixed_word_or_the_token_itself() {

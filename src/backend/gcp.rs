@@ -125,16 +125,8 @@ const PLAIN: [&str; 2] = ["USERNAME", "REGISTRY_USERNAME"];
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::test_login;
+    use super::super::tests::{test_keys as keys, test_login};
     use super::*;
-
-    fn keys(pairs: &[(&str, &str)]) -> Keys {
-        let mut keys = Keys::default();
-        for (name, value) in pairs {
-            keys.insert(name, (*value).into()).unwrap();
-        }
-        keys
-    }
 
     #[test]
     fn its_own_keys_and_pairs_of_a_service_account_key_fit_and_plain_pairs_do_not() {
