@@ -15,9 +15,9 @@
 //! | [`keys`] | the credential map of a secret: its shapes, its pairs, where it comes from |
 //! | [`registry`] | THE TABLE: hosts to backends; which backend a secret's keys are for |
 //! | [`backend`] | keys to user name and password |
-//! | [`store`] | where secrets are: the request, the embedded store |
+//! | [`store`] | where secrets are: the request, the embedded store, the gateway, the worker API, the database |
 //! | [`cache`] | minted tokens, sealed, one mint at a time on the whole node |
-//! | [`resolver`] | get, store, erase, list |
+//! | [`resolver`] | get, store, erase, list; provision and resolve; what is remembered of a store far away |
 //! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire |

@@ -179,6 +179,12 @@ impl Resolver {
         (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
     }
 
+    /// Whether secrets are looked up by name in the workspace store, and not by image.
+    #[must_use]
+    pub fn names_secrets(&self) -> bool {
+        !matches!(self.workspace, Store::Worker(_))
+    }
+
     /// The name of the workspace store.
     #[must_use]
     pub fn workspace_store(&self) -> &'static str {

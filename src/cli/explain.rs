@@ -94,7 +94,8 @@ impl Answer {
             backend: Some(route.backend()),
             rule: route.rule.map(|rule| rule.host.as_str().to_owned()),
             store: Some(resolver.workspace_store()),
-            secret_name: Some(named.unwrap_or_else(|| name::current(route.host))),
+            // A worker is vended a secret by image, whatever it is called.
+            secret_name: resolver.names_secrets().then(|| named.unwrap_or_else(|| name::current(route.host))),
             ambient: route.ambient,
             ..Self::default()
         };
