@@ -1,0 +1,77 @@
+//! What is asked of a store, and what it answers.
+
+use std::time::Instant;
+
+use crate::cache::Memory;
+use crate::credential::Redacted;
+use crate::host::{Host, ServerUrl};
+use crate::keys::Keys;
+
+/// A secret that is for the host asked for, by what is recorded inside it or by its carrier.
+#[derive(Debug)]
+pub struct Found {
+    /// Its keys.
+    pub keys: Keys,
+    /// Whether what comes of them may be kept.
+    pub keep: Keep,
+}
+
+/// Where a token that is minted from a secret may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Sealed, on disk.
+    Disk,
+    /// In memory only.
+    Memory,
+}
+
+/// What a store has for one server URL, as far as `list` needs it.
+#[derive(Debug)]
+pub struct Listed {
+    /// A registry, or an item's key.
+    pub url: ServerUrl,
+    /// The user name, or what it follows from.
+    pub username: Username,
+}
+
+/// A user name, as a store knows it.
+#[derive(Debug)]
+pub enum Username {
+    /// Recorded beside the secret, which stays sealed.
+    Recorded(String),
+    /// Follows from the keys.
+    Of(Keys),
+}
+
+/// What a store keeps for one server URL.
+#[derive(Debug)]
+pub struct Secret {
+    /// The user name that `list` shows.
+    pub username: String,
+    /// The marshalled blob.
+    pub blob: Redacted,
+}
+
+/// Where an image is bound to its secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// In this store.
+    Kept,
+    /// By somebody else: whoever called must pass the secret's name on.
+    Elsewhere,
+}
+
+/// What a store is asked for.
+#[derive(Clone, Copy)]
+pub struct Lookup<'a> {
+    /// The registry.
+    pub host: &'a Host,
+    /// The registry that it stands for, by the operator's rule.
+    pub alias_of: Option<&'a Host>,
+    /// A named secret instead of the derived names, by the operator's rule.
+    pub secret: Option<&'a str>,
+    /// When an answer is of no use any more.
+    pub deadline: Instant,
+    /// What is remembered on this node, where there is a place for it.
+    pub memory: Option<&'a Memory<'a>>,
+}
