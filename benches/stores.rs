@@ -59,7 +59,8 @@ fn main() {
     let tls = Gateway::can_do_tls().then(|| Gateway::start_tls(certificates.path()));
     if let Some(gateway) = &tls {
         gateway.plant("oci-registry-ghcr-io", BLOB);
-        subjects.push(Subject::new("gateway, TLS", gateway.node()));
+        let node = gateway.node().with("SSL_CERT_FILE", gateway.authority());
+        subjects.push(Subject::new("gateway, TLS", node));
     }
     let worker = common::worker::Gateway::start();
     worker.plant("w-1", "image-1", BLOB);
