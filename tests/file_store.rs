@@ -132,6 +132,31 @@ fn a_workspace_does_not_see_anothers_secrets_even_when_its_files_are_copied() {
 }
 
 #[test]
+fn two_workspaces_that_work_at_the_same_time_never_see_each_others_secrets() {
+    let mut node = Node::new();
+    let (mut writers, mut readers) = (Vec::new(), Vec::new());
+    for round in 0..32 {
+        let workspace = ["a", "b"][round % 2];
+        node = node.with("BETA9_WORKSPACE_ID", workspace);
+        writers.push(node.start(&["store"], store_request("ghcr.io", workspace, "s").as_bytes()));
+        readers.push((workspace, node.start(&["get"], b"ghcr.io")));
+    }
+    for writer in writers {
+        assert_eq!(Answer::of(writer), Answer::silence());
+    }
+    for (workspace, reader) in readers {
+        let answer = Answer::of(reader);
+        let own = answer.out.contains(&format!("\"Username\":\"{workspace}\""));
+        assert!(answer == Answer::not_found() || own, "{answer:?}");
+    }
+    for workspace in ["a", "b"] {
+        node = node.with("BETA9_WORKSPACE_ID", workspace);
+        assert_eq!(node.pair("ghcr.io").0, workspace);
+        assert_eq!(node.list(), format!("{{\"ghcr.io\":\"{workspace}\"}}\n"));
+    }
+}
+
+#[test]
 fn a_lost_key_is_an_error_and_no_new_one_is_made_over_what_it_sealed() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
