@@ -25,9 +25,8 @@ pub fn authenticate(image: &ImageRef, credential: &Credential, deadline: Instant
 }
 
 async fn ask(http: &Http, image: &ImageRef, credential: &Credential) -> Result<(), Error> {
-    let base = base_url(http, &image.host).await?;
+    let (base, answer) = reach(http, &image.host).await?;
     let manifest = manifest_url(&base, image);
-    let answer = send(http, &Request::get(format!("{base}/v2/"))).await?;
     let basic = basic(credential);
     if answer.status == 200 {
         // It asks nobody for a credential here; whether it takes this one is only said at the repository.
@@ -48,7 +47,9 @@ async fn ask(http: &Http, image: &ImageRef, credential: &Credential) -> Result<(
             );
             let answer = send(http, &Request::get(url).header("authorization", basic)).await?;
             if !answer.is_success() {
-                return judge(&answer);
+                // A repository may be missing; a token server that is has taken nothing.
+                judge(&answer)?;
+                return Err(refused(format!("its token server answered {}", answer.status)));
             }
             let token = token(&answer).ok_or_else(|| refused("its token server answered no token".to_owned()))?;
             judge(&send(http, &Request::get(manifest).bearer(&token)).await?)
@@ -56,13 +57,16 @@ async fn ask(http: &Http, image: &ImageRef, credential: &Credential) -> Result<(
     }
 }
 
-/// `https`, or `http` where the registry is on this node and speaks no TLS.
-async fn base_url(http: &Http, host: &Host) -> Result<String, Error> {
+/// The registry's URL and its first answer: over `https`, or `http` where it is on this node and speaks no TLS.
+async fn reach(http: &Http, host: &Host) -> Result<(String, Response), Error> {
     let host = if host.is_docker_hub() { "registry-1.docker.io" } else { host.as_str() };
     let (https, plain) = (format!("https://{host}"), format!("http://{host}"));
-    let Err(fault) = http.send(&Request::get(format!("{https}/v2/"))).await else { return Ok(https) };
+    let fault = match http.send(&Request::get(format!("{https}/v2/"))).await {
+        Ok(answer) => return Ok((https, answer)),
+        Err(fault) => fault,
+    };
     match http.send(&Request::get(format!("{plain}/v2/"))).await {
-        Ok(_) => Ok(plain),
+        Ok(answer) => Ok((plain, answer)),
         Err(_) => Err(fault.error("registry")),
     }
 }
@@ -161,3 +165,113 @@ const TOKEN_SERVERS: [(&str, &str); 3] = [
     ("registry.gitlab.com", "gitlab.com"),
     ("registry.digitalocean.com", "api.digitalocean.com"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A registry on loopback: each path has a status, headers and a body; what is asked is passed on, with the credential.
+    fn registry(answers: &'static [(&str, &str)]) -> (u16, Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, (tell, told)) = (listener.local_addr().unwrap().port(), channel());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).split(b'\n').map_while(Result::ok);
+                let line = lines.next().map(|line| String::from_utf8_lossy(&line).into_owned()).unwrap_or_default();
+                // A TLS hello is no request; the connection ends.
+                let Some(path) = line.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()) else { continue };
+                let headers = lines.map(|line| String::from_utf8_lossy(&line).trim().to_lowercase());
+                let authorization =
+                    headers.take_while(|line| !line.is_empty()).find(|line| line.starts_with("authorization"));
+                let known = answers.iter().find(|(known, _)| path.split('?').next() == Some(*known));
+                let answer =
+                    known.map_or("404 Not Found\r\n\r\n", |(_, answer)| answer).replace("PORT", &port.to_string());
+                let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+                let length = body.len();
+                _ = tell.send(format!("{path} {}", authorization.unwrap_or_default()));
+                _ = write!(stream, "HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            }
+        });
+        (port, told)
+    }
+
+    fn ask(answers: &'static [(&str, &str)]) -> (Result<(), String>, Vec<String>) {
+        let (port, told) = registry(answers);
+        let image = ImageRef::parse(&format!("127.0.0.1:{port}/team/app:1")).unwrap();
+        let credential = Credential::new("octo".into(), "hunter2".into()).unwrap();
+        let answer = authenticate(&image, &credential, Instant::now() + Duration::from_secs(10));
+        let answer = answer.map_err(|error| error.to_string().replace(&port.to_string(), "PORT"));
+        (answer, told.try_iter().collect())
+    }
+
+    const MANIFEST: &str = "/v2/team/app/manifests/1";
+    const BASIC: &str = "401 Unauthorized\r\nwww-authenticate: Basic realm=\"r\"\r\n\r\n";
+    const BEARER: &str =
+        "401 Unauthorized\r\nwww-authenticate: Bearer realm=\"http://127.0.0.1:PORT/token\",service=\"s\"\r\n\r\n";
+    const TOKEN: &str = "200 OK\r\ncontent-type: application/json\r\n\r\n{\"token\":\"t\"}";
+
+    #[test]
+    fn a_credential_that_the_registry_takes_is_accepted_by_basic_and_by_bearer() {
+        assert_eq!(ask(&[("/v2/", BASIC), (MANIFEST, "200 OK\r\n\r\n")]).0, Ok(()));
+        let (answer, asked) = ask(&[("/v2/", BEARER), ("/token", TOKEN), (MANIFEST, "200 OK\r\n\r\n")]);
+        assert_eq!(answer, Ok(()));
+        assert_eq!(asked.last().unwrap(), &format!("{MANIFEST} authorization: bearer t"));
+        assert_eq!(asked.len(), 3, "{asked:?}");
+        // No such image is no matter of credentials.
+        assert_eq!(ask(&[("/v2/", BASIC)]).0, Ok(()));
+    }
+
+    #[test]
+    fn whatever_refuses_the_credential_is_an_error() {
+        let table: [(&'static [(&str, &str)], &str); 5] = [
+            (&[("/v2/", BASIC), (MANIFEST, BASIC)], "it does not take this credential (401)"),
+            (
+                &[("/v2/", BASIC), (MANIFEST, "403 Forbidden\r\n\r\n")],
+                "the credential may not pull this repository (403)",
+            ),
+            (&[("/v2/", BEARER), ("/token", BASIC)], "it does not take this credential (401)"),
+            (&[("/v2/", BEARER)], "its token server answered 404"),
+            (&[("/v2/", BEARER), ("/token", "200 OK\r\n\r\n{}")], "its token server answered no token"),
+        ];
+        for (answers, why) in table {
+            let error = ask(answers).0.unwrap_err();
+            assert!(
+                error.starts_with(&format!("127.0.0.1:PORT: registry: {why}")) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_credential_goes_to_no_token_server_but_the_registrys_own() {
+        let foreign =
+            "401 Unauthorized\r\nwww-authenticate: Bearer realm=\"http://evil.example/token\",service=\"s\"\r\n\r\n";
+        let answers: &'static [(&str, &str)] = Box::leak(Box::new([("/v2/", foreign)]));
+        let (answer, asked) = ask(answers);
+        assert!(
+            answer
+                .unwrap_err()
+                .contains("it names a token server that is not its own; the credential was not sent there")
+        );
+        assert_eq!(asked, ["/v2/ "]);
+        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
+        for (realm, registry, own) in [
+            ("https://auth.docker.io/token", "docker.io", true),
+            ("https://gitlab.com/jwt/auth", "registry.gitlab.com", true),
+            ("https://ghcr.io/token", "ghcr.io", true),
+            ("https://auth.docker.io/token", "ghcr.io", false),
+            ("http://ghcr.io/token", "ghcr.io", false),
+            ("https://ghcr.io@evil.example/token", "ghcr.io", false),
+            ("https://ghcr.io.evil.example/token", "ghcr.io", false),
+            ("https://evil.example\\@ghcr.io/token", "ghcr.io", false),
+        ] {
+            assert_eq!(check_realm(realm, "https://registry", &host(registry)).is_ok(), own, "{realm} {registry}");
+        }
+    }
+}
