@@ -73,15 +73,18 @@ fn with_warnings<T>(resolver: &Resolver, err: &mut dyn Write, work: impl FnOnce(
     done
 }
 
+/// What `get` and `erase` are asked about, without the line end that a person's `echo` adds.
+fn server_url(text: &[u8]) -> Result<&[u8], Error> {
+    let asked = strip_line_end(text);
+    if asked.is_empty() { Err(Error::Protocol(NO_SERVER_URL)) } else { Ok(asked) }
+}
+
 fn get(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
-    let asked = strip_line_end(text);
-    if asked.is_empty() {
-        return Err(Error::Protocol(NO_SERVER_URL));
-    }
+    let asked = server_url(text)?;
     // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
     let url = ServerUrl::parse(asked).map_err(|_| Error::NotFound)?;
     let credential = with_warnings(&resolver()?, err, |resolver| resolver.get(&url))?;
@@ -112,10 +115,7 @@ fn erase(
     resolver: impl FnOnce() -> Result<Resolver, Error>,
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
-    let asked = strip_line_end(text);
-    if asked.is_empty() {
-        return Err(Error::Protocol(NO_SERVER_URL));
-    }
+    let asked = server_url(text)?;
     if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
         return Err(Problem::new("erase", "the server URL is not a line of text").fix("nothing was erased").failed());
     }
