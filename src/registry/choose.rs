@@ -182,4 +182,23 @@ mod tests {
     fn no_keys_at_all_are_a_public_registry() {
         assert_eq!(login("ghcr.io", &[]).unwrap_err(), crate::error::NOT_FOUND);
     }
+
+    #[test]
+    fn the_login_from_named_variables_needs_no_region_and_goes_by_the_host() {
+        let lookup = |name: &str| (name != "UNSET").then(|| format!("value of {name}").into());
+        let choose = |host: &str, names: &[&str]| {
+            let host = Host::parse(host.as_bytes()).unwrap();
+            provider_from_environment(&host, names.iter().copied(), lookup).map_err(|error| error.to_string())
+        };
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        let choice = choose("123456789012.dkr.ecr.us-east-1.amazonaws.com", &keys).unwrap();
+        assert_eq!((choice.backend.name(), choice.username()), ("aws", "AWS"));
+        assert!(choose("evil.example", &keys).unwrap_err().contains("which this registry (generic) does not take"));
+        let choice = choose("ghcr.io", &["GITHUB_USERNAME", "GITHUB_TOKEN"]).unwrap();
+        assert_eq!((choice.backend.name(), choice.username()), ("fixed", "value of GITHUB_USERNAME"));
+        let unset =
+            "ghcr.io: its credentials: UNSET is unset or empty in the environment; export them, or leave the names out";
+        assert_eq!(choose("ghcr.io", &["UNSET"]).unwrap_err(), unset);
+        assert_eq!(choose("ghcr.io", &[]).unwrap_err(), crate::error::NOT_FOUND);
+    }
 }
