@@ -29,6 +29,8 @@ pub struct Config {
     pub workspace: String,
     /// How long a whole `get` may take.
     pub timeout: Duration,
+    /// How long a `list` waits for a store that is far away, before what it said last is told.
+    pub list_timeout: Duration,
     /// Whether the node's own identity may be used, where no rule says otherwise.
     pub ambient: bool,
     /// The one workspace store.
@@ -145,6 +147,7 @@ impl Config {
         Ok(Self {
             workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
             timeout: layer.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            list_timeout: layer.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
             ambient: layer.ambient.unwrap_or(false),
             store: layer.store.unwrap_or(StoreKind::File),
             file_key: key_place(layer.file_key, env, file_path.as_deref())?,
@@ -234,6 +237,8 @@ const SYSTEMD_CREDENTIAL: &str = "beta9-credential-key";
 /// The workspace of a configuration that names none.
 pub const DEFAULT_WORKSPACE: &str = "default";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Somebody may be looking at a prompt that completes from it.
+const DEFAULT_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFAULT_MAX_ENTRIES: u64 = 1024;
 const DEFAULT_STALE: Duration = Duration::from_mins(15);
 const DEFAULT_MAX_BYTES: u64 = 8 << 20;

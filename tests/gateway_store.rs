@@ -385,6 +385,7 @@ fn a_list_reads_registries_secrets_only_and_answers_within_its_time() {
     assert!(!requests.iter().any(|request| request.contains("MY_DATABASE_PASSWORD")), "{requests:?}");
     // Too slow for a list, and then what is remembered does.
     gateway.mood(Mood::Hang);
+    let node = node.with("BETA9_LIST_TIMEOUT", "1s");
     let answer = node.run(&["list"], "unused");
     assert_eq!((answer.status, answer.out), (0, listed));
     assert!(answer.err.contains("did not answer in time") && answer.err.lines().count() == 1, "{}", answer.err);

@@ -14,6 +14,7 @@ use crate::error::{Error, Problem};
 pub(super) struct Layer {
     pub(super) workspace: Option<String>,
     pub(super) timeout: Option<Duration>,
+    pub(super) list_timeout: Option<Duration>,
     pub(super) ambient: Option<bool>,
     pub(super) store: Option<StoreKind>,
     pub(super) file_path: Option<PathBuf>,
@@ -84,6 +85,7 @@ impl Layer {
         let mut layer = Self {
             workspace: top.text("workspace")?,
             timeout: top.duration("timeout")?,
+            list_timeout: top.duration("list_timeout")?,
             ambient: top.flag("ambient")?,
             ..Self::default()
         };
@@ -106,6 +108,7 @@ impl Layer {
         Ok(Self {
             workspace: env.text("BETA9_WORKSPACE_ID")?,
             timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
+            list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
             ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
             store: parsed(env, "BETA9_STORE", &format!("one of {STORE_KINDS}"), StoreKind::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,
@@ -133,6 +136,7 @@ impl Layer {
         Self {
             workspace: over.workspace.or(self.workspace),
             timeout: over.timeout.or(self.timeout),
+            list_timeout: over.list_timeout.or(self.list_timeout),
             ambient: over.ambient.or(self.ambient),
             store: over.store.or(self.store),
             file_path: over.file_path.or(self.file_path),

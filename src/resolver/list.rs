@@ -1,7 +1,7 @@
-//! Everything that is kept, by server URL. A store that is far away has two seconds; then what it last said is told.
+//! Everything that is kept, by server URL. A store that is far away has `list_timeout`; then what it last said is told.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Resolver;
 use crate::cache::{Cache, Memory};
@@ -34,7 +34,7 @@ impl Resolver {
     /// It always answers: what the store says, and while that cannot be had, what it said last.
     fn list_remote(&self, store: &Store, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let memory = self.cache().map(Cache::memory);
-        let deadline = self.deadline().min(Instant::now() + PATIENCE);
+        let deadline = self.deadline().min(Instant::now() + self.config.list_timeout);
         let (mut out_of_reach, mut failed) = (false, false);
         let mut told = |error: &Error| {
             out_of_reach |= matches!(error, Error::Unreachable(_));
@@ -121,4 +121,3 @@ fn read(text: &str) -> Option<Lines> {
 }
 
 const LIST: &str = "list";
-const PATIENCE: Duration = Duration::from_secs(2);
