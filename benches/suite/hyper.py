@@ -22,6 +22,8 @@ class Case:
     status: int = 0
     prepare: Optional[List[str]] = None
     runs: int = 20
+    # What the measuring program itself is started by, such as one that makes a namespace.
+    within: List[str] = field(default_factory=list)
     times: List[float] = field(default_factory=list)
 
     @property
@@ -40,7 +42,7 @@ class Case:
         if self.prepare:
             subprocess.run(self.prepare, check=True)
         with open(self.input, "rb") as text:
-            done = subprocess.run(self.command, env=self.env, stdin=text, capture_output=True, check=False)
+            done = subprocess.run([*self.within, *self.command], env=self.env, stdin=text, capture_output=True, check=False)
         if done.returncode != self.status:
             said = (done.stdout + done.stderr)[:300].decode(errors="replace")
             raise RuntimeError(f"{self.name}: status {done.returncode} and not {self.status}: {said}")
@@ -68,7 +70,7 @@ def measure(cases: List[Case], rounds: int) -> None:
                     options.append("--ignore-failure")
                 if case.prepare:
                     options += ["--prepare", words(case.prepare)]
-                command = [hyperfine, *options, "--export-json", out.name, words(case.command)]
+                command = [*case.within, hyperfine, *options, "--export-json", out.name, words(case.command)]
                 done = subprocess.run(command, env=case.env, capture_output=True, text=True, check=False)
                 if done.returncode != 0:
                     raise RuntimeError(f"{case.name}: {done.stderr}")

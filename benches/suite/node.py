@@ -64,8 +64,13 @@ class Node:
             blob = json.dumps({"registry": ECR, "type": "aws", "credentials": keys})
             self.run("get", ECR, {**self.env, "BETA9_IMAGE_CREDENTIALS": blob})
 
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(mint, range(count - 1)))
+        self.run("get", ECR)
+        number = 0
+        while (missing := count - len(self.tokens())) > 0 and number < 2 * count:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(mint, range(number, number + missing)))
+            number += missing
+        # The last one to be used is the one that is asked for, so that it is not the one that has to go.
         self.run("get", ECR)
         if len(self.tokens()) != count:
             raise RuntimeError(f"{len(self.tokens())} tokens are cached and not {count}")
