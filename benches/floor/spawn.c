@@ -24,7 +24,7 @@ static double now(void) {
 static double seconds(struct timeval time) { return time.tv_sec + time.tv_usec / 1e6; }
 
 static double user, sys;
-static long peak_kb, failed, started;
+static long peak_kb, faults, failed, started;
 
 static void start(const char *input, char **command) {
     pid_t child = vfork();
@@ -50,6 +50,7 @@ static void end_one(void) {
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) failed++;
     user += seconds(usage.ru_utime);
     sys += seconds(usage.ru_stime);
+    faults += usage.ru_minflt + usage.ru_majflt;
     if (usage.ru_maxrss > peak_kb) peak_kb = usage.ru_maxrss;
 }
 
@@ -62,7 +63,7 @@ int main(int count, char **words) {
         if (!together) end_one();
     }
     while (started > 0) end_one();
-    printf("{\"wall\": %.6f, \"user\": %.6f, \"system\": %.6f, \"peak_kb\": %ld, \"failed\": %ld}\n", now() - began, user, sys,
-           peak_kb, failed);
+    printf("{\"wall\": %.6f, \"user\": %.6f, \"system\": %.6f, \"peak_kb\": %ld, \"faults\": %ld, \"failed\": %ld}\n",
+           now() - began, user, sys, peak_kb, faults, failed);
     return 0;
 }

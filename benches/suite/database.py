@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import List, Optional
 
@@ -29,7 +30,18 @@ class Database:
         if self.account:
             for path in (into, *into.iterdir()):
                 os.chown(path, self.account.pw_uid, self.account.pw_gid)
-        self._run("initdb", "-D", "data", "-U", "postgres", "--pwfile=password", "-A", "scram-sha-256", "--locale=C", "--no-sync")
+        self._run(
+            "initdb",
+            "-D",
+            "data",
+            "-U",
+            "postgres",
+            "--pwfile=password",
+            "-A",
+            "scram-sha-256",
+            "--locale=C",
+            "--no-sync",
+        )
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={into} -c ssl=on"
@@ -49,6 +61,18 @@ class Database:
         command = [str(self.bin / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", self.url("sslmode=disable")]
         return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
 
+    def reconnect(self, options: str) -> float:
+        """The seconds that libpq and the server take for a connection and a query, without the start of a process."""
+        count, query = 30, "SELECT value FROM workspace_secret;\n"
+
+        def run(lines: str) -> float:
+            began = time.monotonic()
+            command = [str(self.bin / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", self.url(options)]
+            subprocess.run(command, input=lines, check=True, capture_output=True, text=True)
+            return time.monotonic() - began
+
+        return (run(("\\c\n" + query) * (count + 1)) - run("\\c\n" + query)) / count
+
     def stop(self) -> None:
         """At once."""
         self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
@@ -58,7 +82,9 @@ class Database:
         command: List[str] = [str(self.bin / program), *arguments]
         # Into a file: the server that pg_ctl leaves behind would hold a pipe open.
         with open(self.dir / "log.tools", "ab") as log:
-            done = subprocess.run(command, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **user)
+            done = subprocess.run(
+                command, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **user
+            )
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {(self.dir / 'log.tools').read_text()[-400:]}")
 
@@ -80,5 +106,3 @@ def binaries() -> Optional[Path]:
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     places += [Path(found).parent for found in [shutil.which("initdb")] if found]
     return next((place for place in places if (place / "initdb").exists()), None)
-
-

@@ -16,7 +16,18 @@ class Floor:
         self.commands = [
             ["cc", "-O2", "-static", "-o", str(self.c), str(HERE / "return0.c")],
             ["musl-gcc", "-O2", "-static", "-o", str(self.spawn), str(HERE / "spawn.c")],
-            ["rustc", "--edition", "2024", "--target", "x86_64-unknown-linux-musl", "-O", "-C", "lto=fat", "-C", "panic=abort"]
+            [
+                "rustc",
+                "--edition",
+                "2024",
+                "--target",
+                "x86_64-unknown-linux-musl",
+                "-O",
+                "-C",
+                "lto=fat",
+                "-C",
+                "panic=abort",
+            ]
             + ["-C", "codegen-units=1", "-C", "strip=symbols", "-o", str(self.rust), str(HERE / "hello.rs")],
         ]
         for command in self.commands:

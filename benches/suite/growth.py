@@ -25,13 +25,20 @@ class Growth:
 
     def draw(self, plots: Path) -> None:
         """Writes the chart."""
-        series = [(name, [(x, values[index] * 1000) for x, values in self.rows]) for index, name in enumerate(self.columns)]
+        series = [
+            (name, [(x, values[index] * 1000) for x, values in self.rows]) for index, name in enumerate(self.columns)
+        ]
         plot.draw(plots / f"{self.name}.svg", self.title, self.x, "milliseconds", series)
 
     def table(self) -> str:
         """In Markdown, with the chart below it."""
-        lines = [f"| {self.x} | " + " | ".join(f"{name}, ms" for name in self.columns) + " |", "|---" * (len(self.columns) + 1) + "|"]
-        lines += [f"| {x:,} | " + " | ".join(f"{value * 1000:.3g}" for value in values) + " |" for x, values in self.rows]
+        lines = [
+            f"| {self.x} | " + " | ".join(f"{name}, ms" for name in self.columns) + " |",
+            "|---" * (len(self.columns) + 1) + "|",
+        ]
+        lines += [
+            f"| {x:,} | " + " | ".join(f"{value * 1000:.3g}" for value in values) + " |" for x, values in self.rows
+        ]
         return f"### {self.title}\n\n" + "\n".join(lines) + f"\n\n![{self.title}](plots/{self.name}.svg)\n"
 
 
@@ -61,8 +68,11 @@ def cache(nodes: Dict[int, Node], rounds: int) -> Growth:
 
 def rules(make: Callable[[str, str], Node], rounds: int) -> Growth:
     """The configuration is read and sorted anew by each process."""
+
     def text(count: int) -> str:
-        return "".join(f'[[registry]]\nhost = "*.r{number}.example.net"\nbackend = "public"\n' for number in range(count))
+        return "".join(
+            f'[[registry]]\nhost = "*.r{number}.example.net"\nbackend = "public"\n' for number in range(count)
+        )
 
     cases = {count: make(f"rules-{count}", text(count)).store(HUB).case(f"{count} rules", HUB) for count in RULES}
     measure(list(cases.values()), rounds)
@@ -77,7 +87,13 @@ def parallel(case: Case, together: Callable[[Case, int], Dict[str, float]]) -> G
         runs = sorted((together(case, count) for _ in range(7)), key=lambda run: run["wall"])
         middle = runs[len(runs) // 2]
         rows.append((count, [middle["wall"], middle["wall"] / count]))
-    return Growth("processes", "Processes at the same time, from the cache", "processes", ("until the last answers", "for each"), rows)
+    return Growth(
+        "processes",
+        "Processes at the same time, from the cache",
+        "processes",
+        ("until the last answers", "for each"),
+        rows,
+    )
 
 
 def cache_nodes(make: Callable[[str, str], Node], url: str, most: int) -> Dict[int, Node]:

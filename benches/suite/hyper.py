@@ -1,4 +1,4 @@
-"""hyperfine, interleaved: it runs one command's runs in a row, so it is called many times, a few runs of each command in turn."""
+"""hyperfine, interleaved: it makes one command's runs in a row, so it is called often, for a few of each."""
 
 import json
 import os
@@ -42,7 +42,9 @@ class Case:
         if self.prepare:
             subprocess.run(self.prepare, check=True)
         with open(self.input, "rb") as text:
-            done = subprocess.run([*self.within, *self.command], env=self.env, stdin=text, capture_output=True, check=False)
+            done = subprocess.run(
+                [*self.within, *self.command], env=self.env, stdin=text, capture_output=True, check=False
+            )
         if done.returncode != self.status:
             said = (done.stdout + done.stderr)[:300].decode(errors="replace")
             raise RuntimeError(f"{self.name}: status {done.returncode} and not {self.status}: {said}")
@@ -56,7 +58,9 @@ def find() -> str:
             said = subprocess.run([place, "--help"], capture_output=True, text=True, check=False).stdout
             if "--input" in said:
                 return place
-    raise SystemExit("benches/run: there is no hyperfine that knows --input: cargo install --locked hyperfine --version 1.20.0")
+    raise SystemExit(
+        "benches/run: there is no hyperfine that knows --input: cargo install --locked hyperfine --version 1.20.0"
+    )
 
 
 def measure(cases: List[Case], rounds: int) -> None:

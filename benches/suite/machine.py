@@ -24,13 +24,22 @@ def describe(hyperfine: str, helper: str, postgres: str) -> List[str]:
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
     gib = int(memory[1]) / 2**20 if memory else 0
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    versions = [said(hyperfine, "--version"), said("rustc", "--version"), said("cc", "--version"), f"PostgreSQL {postgres}"]
+    versions = [
+        said(hyperfine, "--version"),
+        said("rustc", "--version"),
+        said("cc", "--version"),
+        f"PostgreSQL {postgres}",
+    ]
     return [
-        f"machine: {model[1] if model else platform.machine()}, {os.cpu_count()} cores, {gib:.0f} GiB; Linux {platform.release()}; "
-        f"load before the run {load}",
+        f"machine: {model[1] if model else platform.machine()}, {os.cpu_count()} cores, {gib:.0f} GiB; "
+        f"Linux {platform.release()}; load before the run {load}",
         f"versions: {'; '.join(version for version in versions if version)}; Python {platform.python_version()}",
         f"helper: {said(helper, 'version')}, {os.path.getsize(helper):,} bytes, {linkage(helper)}"
-        + (f"; commit {commit}" if (commit := said("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")) else ""),
+        + (
+            f"; commit {commit}"
+            if (commit := said("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"))
+            else ""
+        ),
     ]
 
 

@@ -29,7 +29,9 @@ class Node:
 
     def run(self, verb: str, text: str, env: Optional[Dict[str, str]] = None) -> str:
         """What it answers, which must be a success."""
-        done = subprocess.run([self.helper, verb], input=text, env=env or self.env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [self.helper, verb], input=text, env=env or self.env, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0 or done.stderr:
             raise RuntimeError(f"{verb} {text[:60]}: {done.returncode}: {done.stdout[:300]}{done.stderr[:300]}")
         return done.stdout
@@ -59,6 +61,7 @@ class Node:
 
     def cache_tokens(self, count: int) -> "Node":
         """Mints until there are this many, one of them the one that is asked for: as many rotations of one secret."""
+
         def mint(number: int) -> None:
             keys = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "ROTATION": str(number)}
             blob = json.dumps({"registry": ECR, "type": "aws", "credentials": keys})

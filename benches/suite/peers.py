@@ -13,8 +13,9 @@ from typing import Callable, Dict, List, Tuple
 from .hyper import Case
 from .node import ECR, HUB
 
+ECR_LOGIN = "github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli"
 GO_TOOLS = {
-    "docker-credential-ecr-login": "github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login@latest",
+    "docker-credential-ecr-login": f"{ECR_LOGIN}/docker-credential-ecr-login@latest",
     "docker-credential-gcr": "github.com/GoogleCloudPlatform/docker-credential-gcr/v2@latest",
 }
 PACKAGES = "amazon-ecr-credential-helper golang-docker-credential-helpers pass gnupg gnome-keyring dbus"
@@ -28,6 +29,7 @@ class Peers:
         self.cases: List[Case] = []
         self.skipped: List[Tuple[str, str]] = []
         self.services: List["subprocess.Popen[bytes]"] = []
+        self.gpg: Dict[str, str] = {}
         ecr = "docker-credential-ecr-login"
         self._try(f"`{ecr}`, Debian's, from its cache", lambda name: self._ecr(name, on_path(ecr)))
         self._try(f"`{ecr}`, today's, from its cache", lambda name: self._ecr(name, self._go(ecr)))
@@ -40,6 +42,8 @@ class Peers:
         for service in self.services:
             service.terminate()
             service.wait()
+        if self.gpg:
+            subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=self.gpg, check=False)
 
     def _try(self, name: str, make: Callable[[str], Case]) -> None:
         try:
@@ -80,7 +84,12 @@ class Peers:
         (home / ".ecr").mkdir()
         registries = {prefix + ECR.split(".")[0]: entry for prefix in prefixes}
         (home / ".ecr/cache.json").write_text(json.dumps({"Registries": registries, "Version": "1.0"}))
-        env = {"HOME": str(home), "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true"}
+        env = {
+            "HOME": str(home),
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         return Case(name, [program, "get"], env, self._ask(home, ECR), runs=6)
 
     def _gcr(self, name: str) -> Case:
@@ -96,8 +105,18 @@ class Peers:
         # The agent's socket has a short path or none.
         home = self.scratch / "pass"
         home.mkdir(mode=0o700)
-        env = {"HOME": str(home), "PATH": os.environ["PATH"]}
-        key = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "bench@example.com", "rsa2048", "encr"]
+        env = self.gpg = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        key = [
+            "gpg",
+            "--batch",
+            "--quiet",
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "bench@example.com",
+            "rsa2048",
+            "encr",
+        ]
         for command in (key, ["pass", "init", "bench@example.com"]):
             subprocess.run(command, env=env, check=True, capture_output=True)
         self._keep(program, env)
@@ -115,7 +134,9 @@ class Peers:
         daemon.stdout.readline()
         env["DBUS_SESSION_BUS_ADDRESS"] = address
         unlock = [on_path("gnome-keyring-daemon"), "--foreground", "--unlock", "--components=secrets"]
-        keyring = subprocess.Popen(unlock, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        keyring = subprocess.Popen(
+            unlock, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self.services.append(keyring)
         assert keyring.stdin is not None and keyring.stdout is not None
         keyring.stdin.write(b"password")
@@ -126,7 +147,9 @@ class Peers:
 
     def _keep(self, program: str, env: Dict[str, str]) -> None:
         request = json.dumps({"ServerURL": HUB, "Username": "octo", "Secret": "s3cret-token"})
-        done = subprocess.run([program, "store"], env=env, input=request, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(
+            [program, "store"], env=env, input=request, capture_output=True, text=True, check=False, timeout=30
+        )
         if done.returncode != 0:
             raise RuntimeError(f"store: {(done.stdout + done.stderr).strip()}")
 

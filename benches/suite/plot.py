@@ -40,12 +40,15 @@ def draw(file: Path, title: str, x_label: str, y_label: str, series: Sequence[Tu
         if major or high / low <= 10:
             out.append(f'<text x="{LEFT - 8}" y="{at_y(y) + 4:.1f}" text-anchor="end">{number(y)}</text>')
     for x in xs:
-        out.append(f'<line x1="{at_x(x):.1f}" x2="{at_x(x):.1f}" y1="{TOP + area_h}" y2="{TOP + area_h + 5}" stroke="#222"/>')
+        out.append(
+            f'<line x1="{at_x(x):.1f}" x2="{at_x(x):.1f}" y1="{TOP + area_h}" y2="{TOP + area_h + 5}" stroke="#222"/>'
+        )
         out.append(f'<text x="{at_x(x):.1f}" y="{TOP + area_h + 19}" text-anchor="middle">{number(x)}</text>')
     out.append(f'<path d="M{LEFT} {TOP}V{TOP + area_h}H{WIDTH - RIGHT}" fill="none" stroke="#222"/>')
     out.append(f'<text x="{LEFT + area_w / 2}" y="{HEIGHT - 16}" text-anchor="middle">{x_label} (logarithmic)</text>')
     middle = TOP + area_h / 2
-    out.append(f'<text x="20" y="{middle}" text-anchor="middle" transform="rotate(-90 20 {middle})">{y_label} (logarithmic)</text>')
+    turned = f'x="20" y="{middle}" text-anchor="middle" transform="rotate(-90 20 {middle})"'
+    out.append(f"<text {turned}>{y_label} (logarithmic)</text>")
     for index, (name, points) in enumerate(series):
         colour = COLOURS[index]
         line = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in points)

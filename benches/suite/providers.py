@@ -17,6 +17,7 @@ from typing import Callable, List, Optional, Tuple
 
 ACCOUNT = "123456789012"
 WORKSPACE = "11111111-1111-4111-8111-111111111111"
+JSON = "application/x-amz-json-1.1"
 TOKEN_LENGTH = 2600  # of a real ECR token's password
 
 
@@ -51,7 +52,7 @@ class Server:
                 path, body = request
                 self.requests += 1
                 status, answer = self.answer(path, body)
-                head = f"HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {len(answer)}\r\n\r\n"
+                head = f"HTTP/1.1 {status} X\r\ncontent-type: {JSON}\r\ncontent-length: {len(answer)}\r\n\r\n"
                 stream.sendall(head.encode() + answer)
         except OSError:
             pass  # the client has what it wants, and goes without a farewell
@@ -106,10 +107,43 @@ class Authority:
         self.ca, self.cert, self.key = into / "ca.pem", into / "server.pem", into / "server.key"
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         (into / "extensions").write_text("basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        request = ["req", "-new", "-subj", "/CN=localhost", "-keyout", str(self.key), "-out", str(into / "server.csr"), *key]
-        sign = ["x509", "-req", "-days", "3", "-in", str(into / "server.csr"), "-CA", str(self.ca), "-CAkey", str(into / "ca.key")]
+        request = [
+            "req",
+            "-new",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            str(self.key),
+            "-out",
+            str(into / "server.csr"),
+            *key,
+        ]
+        sign = [
+            "x509",
+            "-req",
+            "-days",
+            "3",
+            "-in",
+            str(into / "server.csr"),
+            "-CA",
+            str(self.ca),
+            "-CAkey",
+            str(into / "ca.key"),
+        ]
         for arguments in (
-            ["req", "-x509", "-days", "3", "-subj", "/CN=bench", "-keyout", str(into / "ca.key"), "-out", str(self.ca), *key],
+            [
+                "req",
+                "-x509",
+                "-days",
+                "3",
+                "-subj",
+                "/CN=bench",
+                "-keyout",
+                str(into / "ca.key"),
+                "-out",
+                str(self.ca),
+                *key,
+            ],
             request,
             [*sign, "-CAcreateserial", "-extfile", str(into / "extensions"), "-out", str(self.cert)],
         ):
@@ -122,14 +156,16 @@ class Authority:
         return context
 
     def with_the_systems(self, into: Path) -> List[str]:
-        """A command that starts another where the system trusts this authority too: the system's own files are read then, as
-        they are found where nothing is configured. Only root can do that.
+        """A command that starts another where the system trusts this authority too: the system's own files are read
+        then, as they are found where nothing is configured. Only root can do that.
         """
         certs = into / "certs"
         subprocess.run(["cp", "-a", "/etc/ssl/certs", str(certs)], check=True)
         with open(certs / "ca-certificates.crt", "a", encoding="utf-8") as bundle:
             bundle.write(self.ca.read_text())
-        hashed = subprocess.run(["openssl", "x509", "-noout", "-hash", "-in", str(self.ca)], check=True, capture_output=True, text=True)
+        hashed = subprocess.run(
+            ["openssl", "x509", "-noout", "-hash", "-in", str(self.ca)], check=True, capture_output=True, text=True
+        )
         (certs / f"{hashed.stdout.strip()}.0").write_text(self.ca.read_text())
         script = f'mount --bind "{certs}" /etc/ssl/certs && exec "$@"'
         return ["/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh"]

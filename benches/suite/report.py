@@ -20,6 +20,11 @@ def ms(seconds: float) -> str:
     return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
 
 
+def megabytes(kb: float) -> str:
+    """The kernel's kB are of 1,024 bytes."""
+    return f"{kb * 1.024 / 1000:.2f} MB"
+
+
 def lines_table(lines: List[Line]) -> str:
     """In Markdown."""
     words = {True: "met", False: "**missed**", None: "–"}

@@ -10,9 +10,15 @@ from .hyper import Case
 REASONS: List[Tuple[str, str]] = [
     (r"^execve", "the process"),
     (r"^(arch_prctl|set_tid_address)", "musl: thread-local storage of the one thread"),
-    (r"^poll\(\[\{fd=0, events=0\}", "Rust's start: a standard stream that is closed is opened on /dev/null, so that no file takes its number"),
+    (
+        r"^poll\(\[\{fd=0, events=0\}",
+        "Rust's start: a standard stream that is closed is opened on /dev/null, so that no file takes its number",
+    ),
     (r"^rt_sigaction\(SIGPIPE", "Rust's start: a reader that has gone is an error and no signal"),
-    (r"^(sigaltstack|rt_sigaction\(SIG(SEGV|BUS)|rt_sigprocmask)", "Rust's start and end: the guard that names a stack overflow"),
+    (
+        r"^(sigaltstack|rt_sigaction\(SIG(SEGV|BUS)|rt_sigprocmask)",
+        "Rust's start and end: the guard that names a stack overflow",
+    ),
     (r"MAP_STACK|^mprotect\(0x[0-9a-f]+, 4096, PROT_NONE", "Rust's start: the stack that this guard runs on"),
     (r"^prctl\(PR_SET_DUMPABLE", "no core dump, and no look into memory by a neighbour of the same user"),
     (r"^prctl\(0x41555856|^prctl\(PR_GET_AUXV", "the kernel's vector with the clock's page, for the boot clock"),
@@ -51,8 +57,8 @@ def report(case: Case) -> str:
     out = [
         "# Every system call of a cached `get`, and its reason",
         "",
-        "The token of an ECR host from the cache, its keys in the built-in store, a user's configuration with one rule. Made by",
-        f"`benches/run`: `strace {' '.join(short(word, case) for word in case.command)}`. {len(lines)} calls: "
+        "The token of an ECR host from the cache, its keys in the built-in store, a configuration with one rule.",
+        f"Made by `benches/run`: `strace {' '.join(short(word, case) for word in case.command)}`. {len(lines)} calls: "
         + ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
         + ".",
         "",

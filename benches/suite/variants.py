@@ -29,7 +29,11 @@ class Variants:
             began = time.monotonic()
             subprocess.run(command, cwd=self.repo, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
             if index == 0:
-                took = {"seconds": round(time.monotonic() - began), "command": " ".join(command), "cores": os.cpu_count()}
+                took = {
+                    "seconds": round(time.monotonic() - began),
+                    "command": " ".join(command),
+                    "cores": os.cpu_count(),
+                }
                 self.note.write_text(json.dumps({**took, "when": time.strftime("%Y-%m-%d")}))
             shutil.copy(target / TARGET / "release/docker-credential-beta9", self.binary(name))
         shutil.rmtree(target)
@@ -38,7 +42,18 @@ class Variants:
     def command(model: str) -> List[str]:
         """What is in .cargo/config.toml stays; the last word on the relocation model counts."""
         flags = f'target.{TARGET}.rustflags=["-C", "relocation-model={model}"]'
-        return ["cargo", "build", "--release", "--locked", "--bin", "docker-credential-beta9", "--target", TARGET, "--config", flags]
+        return [
+            "cargo",
+            "build",
+            "--release",
+            "--locked",
+            "--bin",
+            "docker-credential-beta9",
+            "--target",
+            TARGET,
+            "--config",
+            flags,
+        ]
 
     def binary(self, name: str) -> Path:
         """The one of this model."""

@@ -130,7 +130,9 @@ class World:
             tokens = str(kept.home / ".cache/beta9/tokens")
             prepare = ["find", tokens, "-name", "*.token", "-delete"]
             Path(tokens).mkdir(parents=True, mode=0o700)
-            case = kept.case(f"cold mint, TLS ({name}), kept in the cache", ECR, runs=10, within=within, prepare=prepare)
+            case = kept.case(
+                f"cold mint, TLS ({name}), kept in the cache", ECR, runs=10, within=within, prepare=prepare
+            )
             self._add(f"cold {name}", case)
 
     def _postgres(self) -> None:
@@ -140,5 +142,3 @@ class World:
             variables = {"BETA9_STORE": "postgres", "BETA9_DATABASE_URL": url, "BETA9_WORKSPACE_ID": database.WORKSPACE}
             node = self.node(f"postgres-{name}", **variables).store(HUB)
             self._add(f"postgres {name}", node.case(f"`get`, PostgreSQL, {name}, SCRAM", HUB, runs=10))
-            psql = [str(self.database.bin / "psql"), "-XqAt", "-c", "SELECT value FROM workspace_secret", url]
-            self._add(f"psql {name}", Case(f"psql, {name}, SCRAM, one query", psql, {"HOME": "/nonexistent"}, runs=5).check())
