@@ -51,21 +51,19 @@ class Case:
         return self
 
 
-def find() -> str:
+def find() -> Optional[str]:
     """The program; 1.20 or newer has all that is needed, Debian's 1.15 lacks --input."""
     for place in (os.environ.get("HYPERFINE"), shutil.which("hyperfine"), str(Path.home() / ".cargo/bin/hyperfine")):
         if place and Path(place).exists():
             said = subprocess.run([place, "--help"], capture_output=True, text=True, check=False).stdout
             if "--input" in said:
                 return place
-    raise SystemExit(
-        "benches/run: there is no hyperfine that knows --input: cargo install --locked hyperfine --version 1.20.0"
-    )
+    return None
 
 
 def measure(cases: List[Case], rounds: int) -> None:
     """Adds this many rounds to the times of each."""
-    hyperfine = find()
+    hyperfine = find() or "hyperfine"
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         for _ in range(rounds):
             for case in cases:

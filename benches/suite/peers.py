@@ -54,7 +54,7 @@ class Peers:
     def _go(self, program: str) -> str:
         path = self.go_bin / program
         if not path.exists():
-            raise RuntimeError(f"{path} is not there: GOBIN={self.go_bin} go install {GO_TOOLS[program]}")
+            raise RuntimeError(f"{program} is not there: go install {GO_TOOLS[program]}")
         return str(path)
 
     def _home(self, name: str) -> Path:

@@ -83,6 +83,7 @@ def trace(case: Case) -> List[str]:
 def short(line: str, case: Case) -> str:
     """Without what differs from run to run."""
     line = line.replace(case.env["HOME"], "~").replace(case.command[0], "docker-credential-beta9")
+    line = re.sub(r"\[\"/[^\"]*\"\.*, ", '["docker-credential-beta9", ', line)
     line = re.sub(r"0x[0-9a-f]{6,}", "0x…", line)
     line = re.sub(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(?=[./\"])", "…", line)
     line = re.sub(r", sa_restorer=[^}]*|, 0x… /\* \d+ vars? \*/", "", line)

@@ -77,8 +77,8 @@ def position_independence(figures: Figures) -> str:
         rows.append([name, *times, megabytes(run["peak_kb"]), f"{run['faults']:.0f}", f"{size:.2f} MiB"])
     text = table(["built", "`version`", "cached `get`", "peak memory", "page faults", "size"], rows)
     lost = (
-        "At a fixed address the program's own code and data are always in the same place, which helps whoever has found a\n"
-        "fault in it to use it; stack, heap and the kernel's pages are still moved about."
+        "At a fixed address the program's own code and data are always in one place, which helps whoever has found\n"
+        "a fault in it to use it; stack, heap and the kernel's pages are still moved about."
     )
     return f"{text}\n\n{lost}"
 
