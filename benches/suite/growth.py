@@ -59,8 +59,7 @@ def cache(nodes: Dict[int, Node], rounds: int) -> Growth:
     hits = {count: node.case(f"{count} tokens", ECR) for count, node in nodes.items()}
     mints = {}
     for count, node in nodes.items():
-        newest = max(node.tokens(), key=lambda token: token.stat().st_mtime)
-        mints[count] = node.case(f"mint at {count}", ECR, prepare=["rm", "-f", str(newest)], runs=5)
+        mints[count] = node.case(f"mint at {count}", ECR, prepare=["rm", str(node.token)], runs=5)
     measure([*hits.values(), *mints.values()], rounds)
     rows = [(count, [hits[count].median, mints[count].median]) for count in nodes]
     return Growth("cache", "Cached tokens", "cached tokens", ("get, from the cache", "get, minting"), rows)

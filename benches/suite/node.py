@@ -20,6 +20,8 @@ class Node:
 
     def __init__(self, helper: str, home: Path, config: str = "", **variables: str) -> None:
         self.helper, self.home = helper, home
+        # The one that is asked for.
+        self.token = home
         home.mkdir(mode=0o700, parents=True)
         self.env: Dict[str, str] = {"HOME": str(home), **variables}
         if config:
@@ -68,6 +70,7 @@ class Node:
             self.run("get", ECR, {**self.env, "BETA9_IMAGE_CREDENTIALS": blob})
 
         self.run("get", ECR)
+        (self.token,) = self.tokens()
         number = 0
         while (missing := count - len(self.tokens())) > 0 and number < 2 * count:
             with ThreadPoolExecutor(2) as pool:
