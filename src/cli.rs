@@ -5,10 +5,12 @@ mod migrate;
 mod provision;
 mod prune;
 mod resolve;
+mod style;
 
 use std::ffi::OsString;
 
 use clap::{ArgMatches, Command};
+use style::Style;
 
 use crate::Io;
 use crate::config::Env;
@@ -33,7 +35,7 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let all = root().no_binary_name(true);
     let matches = match all.try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => return usage(&error, io),
+        Err(error) => return usage(&error, env, io),
     };
     let chosen = matches.subcommand().and_then(|(name, matches)| {
         COMMANDS.iter().find(|entry| (entry.command)().get_name() == name).map(|entry| (entry.run)(matches, env, io))
@@ -60,9 +62,11 @@ fn root() -> Command {
 }
 
 /// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
-fn usage(error: &clap::Error, io: &mut Io) -> u8 {
+fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
     let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
-    let written = write!(io.out, "{}", error.render());
+    let text = error.render();
+    let written =
+        if Style::of(io.out, env).is_on() { write!(io.out, "{}", text.ansi()) } else { write!(io.out, "{text}") };
     u8::from(!asked || written.is_err())
 }
 

@@ -7,6 +7,7 @@ use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use zeroize::Zeroizing;
 
+use super::style::Style;
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
@@ -41,7 +42,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     };
     answer.input = input.to_string_lossy().into_owned();
     answer.files = files;
-    let text = if matches.get_flag("json") { answer.json() } else { answer.human().into() };
+    let style = Style::of(io.out, env);
+    let text = if matches.get_flag("json") { answer.json() } else { answer.human(style).into() };
     io.out.write_all(text.as_bytes()).map_err(super::unwritable)
 }
 
@@ -127,16 +129,16 @@ impl Answer {
         out.finish()
     }
 
-    fn human(&self) -> String {
+    fn human(&self, style: Style) -> String {
         let or_none = |text: Option<&str>| text.unwrap_or("none").to_owned();
         let found = match (self.found, self.keys.as_slice()) {
             (false, _) => "no".to_owned(),
             (true, []) => "yes, and it holds no keys: the registry is public".to_owned(),
-            (true, keys) => format!("yes, with {}", keys.join(", ")),
+            (true, keys) => format!("{}, with {}", style.good("yes"), keys.join(", ")),
         };
         let files = if self.files.is_empty() { "none read".to_owned() } else { self.files.join(", ") };
         let rows = [
-            ("registry", or_none(self.host.as_deref())),
+            ("registry", style.bold(or_none(self.host.as_deref())).to_string()),
             ("class", self.class.to_owned()),
             ("rule", or_none(self.rule.as_deref())),
             ("store", or_none(self.store)),
@@ -147,7 +149,7 @@ impl Answer {
             ("config", files),
         ];
         let mut lines: Vec<String> = rows.iter().map(|(name, value)| format!("{name:<9} {value}")).collect();
-        lines.extend(self.problem.iter().map(|problem| format!("problem   {problem}")));
+        lines.extend(self.problem.iter().map(|problem| format!("problem   {}", style.bad(problem))));
         lines.join("\n") + "\n"
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod gateway;
 pub mod postgres;
+pub mod terminal;
 pub mod worker;
 
 use std::io::Write;
