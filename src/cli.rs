@@ -1,10 +1,12 @@
 //! The operator's commands: one file each, and one table of them.
 
+mod check;
 mod explain;
 mod migrate;
 mod provision;
 mod prune;
 mod resolve;
+mod rows;
 mod style;
 
 use std::ffi::OsString;
@@ -15,6 +17,7 @@ use style::Style;
 use crate::Io;
 use crate::config::Env;
 use crate::error::{Error, Problem};
+use crate::host::ImageRef;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -23,6 +26,7 @@ struct Entry {
 }
 
 const COMMANDS: &[Entry] = &[
+    Entry { command: check::command, run: check::run },
     Entry { command: explain::command, run: explain::run },
     Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
@@ -42,9 +46,23 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     });
     match chosen {
         Some(Ok(())) => 0,
+        Some(Err(Error::Told)) => 1,
         Some(Err(error)) => crate::fail(&error, io),
         None => crate::fail(&Error::Usage, io),
     }
+}
+
+/// The image references of a command.
+fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
+    let parse = |text: &String| {
+        ImageRef::parse(text).map_err(|error| {
+            Problem::new("image reference", error)
+                .fix("give it as docker pull takes it")
+                .failed()
+                .about(&text.escape_debug().to_string())
+        })
+    };
+    matches.get_many::<String>("image").unwrap_or_default().map(parse).collect()
 }
 
 fn unwritable(error: std::io::Error) -> Error {

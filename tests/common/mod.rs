@@ -13,6 +13,7 @@
 
 pub mod gateway;
 pub mod postgres;
+pub mod registry;
 pub mod terminal;
 pub mod worker;
 
