@@ -6,7 +6,10 @@ mod common;
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use common::Node;
+use common::registry::{FakeRegistry, say};
 use common::terminal::{Session, assert_fits, recorded_sessions, recording};
 
 #[test]
@@ -18,7 +21,28 @@ fn help() {
 fn explain() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "ghp_example");
-    Session { name: "explain", stands_for: vec![] }.run(&node, &[(&["explain", "ghcr.io/org/app:1.2"], 0)]);
+    let commands: &[(&[&str], i32)] = &[(&["explain", "ghcr.io/org/app:1.2"], 0), (&["explain", "quay.io/org/app"], 0)];
+    Session { name: "explain", stands_for: vec![] }.run(&node, commands);
+}
+
+/// A registry of one's own, where the account may pull one repository and not another.
+#[test]
+fn check() {
+    let login = format!("Basic {}", STANDARD.encode("octo:hunter2"));
+    let registry = FakeRegistry::start(move |asked| {
+        if asked.authorization != login {
+            return say(401, &[("www-authenticate", "Basic realm=\"registry\"")], "");
+        }
+        say(if asked.path.contains("/secret/") { 403 } else { 200 }, &[], "")
+    });
+    let node = Node::new();
+    node.store(&registry.host(), "octo", "hunter2");
+    let [app, secret] = ["team/app:1.2", "secret/app:1.2"].map(|path| format!("{}/{path}", registry.host()));
+    let session = Session { name: "check", stands_for: vec![(registry.host(), "reg.example.com")] };
+    session.run(&node, &[(&["check", &app], 0), (&["check", &secret], 1)]);
+    node.store(&registry.host(), "octo", "an old password");
+    let session = Session { name: "check-wrong", ..session };
+    session.run(&node, &[(&["check", &app], 1)]);
 }
 
 #[test]

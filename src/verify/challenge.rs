@@ -18,8 +18,6 @@ pub(super) struct Bearer {
     pub(super) realm: String,
     /// Some registries name none.
     pub(super) service: Option<String>,
-    /// `insufficient_scope` where a token is good and not enough.
-    pub(super) error: Option<String>,
 }
 
 impl Challenge {
@@ -32,7 +30,7 @@ impl Challenge {
                 "basic" => Some(Self::Basic),
                 "bearer" => parameter("realm").filter(|realm| !realm.is_empty()).map(|realm| {
                     let service = parameter("service").filter(|service| !service.is_empty());
-                    Self::Bearer(Bearer { realm, service, error: parameter("error") })
+                    Self::Bearer(Bearer { realm, service })
                 }),
                 _ => None,
             }
@@ -89,24 +87,27 @@ fn skip(chars: &mut Peekable<Chars>, belongs: impl Fn(char) -> bool) {
 mod tests {
     use super::*;
 
-    fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
         let service = service.map(str::to_owned);
-        Some(Challenge::Bearer(Bearer { realm: realm.to_owned(), service, error: None }))
+        Challenge::Bearer(Bearer { realm: realm.to_owned(), service })
     }
 
     #[test]
     fn challenges_are_read_as_registries_in_the_field_write_them() {
         let of = |headers: &[&str]| Challenge::of(headers.iter().copied());
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
-        assert_eq!(of(&[hub]), bearer("https://auth.docker.io/token", Some("registry.docker.io")));
+        assert_eq!(of(&[hub]), Some(bearer("https://auth.docker.io/token", Some("registry.docker.io"))));
         let ibm = "Bearer realm=https://cp.icr.io/oauth/token, service=registry, scope=repository:cp/x:pull";
-        assert_eq!(of(&[ibm]), bearer("https://cp.icr.io/oauth/token", Some("registry")));
+        assert_eq!(of(&[ibm]), Some(bearer("https://cp.icr.io/oauth/token", Some("registry"))));
         let nvidia = r#"bearer realm="https://nvcr.io/proxy_auth",scope="""#;
-        assert_eq!(of(&[nvidia]), bearer("https://nvcr.io/proxy_auth", None));
+        assert_eq!(of(&[nvidia]), Some(bearer("https://nvcr.io/proxy_auth", None)));
         assert_eq!(of(&[r#"Basic realm="a \"b\", c""#]), Some(Challenge::Basic));
         assert_eq!(of(&["BASIC"]), Some(Challenge::Basic));
         assert_eq!(of(&["Negotiate", r#"Digest realm="x", Basic realm="y""#]), Some(Challenge::Basic));
-        assert_eq!(of(&[r#"Digest realm="Basic realm=", Bearer realm="https://r/t""#]), bearer("https://r/t", None));
+        assert_eq!(
+            of(&[r#"Digest realm="Basic realm=", Bearer realm="https://r/t""#]),
+            Some(bearer("https://r/t", None))
+        );
     }
 
     #[test]
