@@ -84,22 +84,19 @@ impl Question<'_> {
     async fn basic(&self, registry: &Registry<'_>) -> Result<Report, Unanswered> {
         let login = self.credential.map(|credential| basic(credential.username(), credential.secret()));
         let answer = registry.manifest(login.as_ref()).await?;
-        let mut taken = None;
-        if login.is_some() {
+        let report =
+            |taken, verdict| Report { login: Some(Login::Basic), taken: login.as_ref().map(|_| taken), verdict };
+        if login.is_some() && !answer.is_success() {
             // What is said of an image may be about the image; what is said at the door is about the credential.
-            let door = if answer.is_success() { None } else { Some(registry.ping(login.as_ref()).await?.status) };
-            taken = Some(match door {
-                Some(401 | 403) => Taken::No,
-                Some(429 | 500..) => Taken::Unknown,
-                _ => Taken::Yes,
-            });
+            match registry.ping(login.as_ref()).await?.status {
+                status @ (401 | 403) => return Ok(report(Taken::No, Verdict::WrongCredential(status))),
+                429 => return Ok(report(Taken::Unknown, Verdict::Throttled)),
+                status @ 500.. => return Ok(report(Taken::Unknown, Verdict::Failed(status))),
+                _ => {}
+            }
         }
-        let verdict = if taken == Some(Taken::No) {
-            Verdict::WrongCredential(answer.status)
-        } else {
-            self.judge(registry, &answer, login.as_ref(), true).await?
-        };
-        Ok(Report { login: Some(Login::Basic), taken, verdict })
+        let verdict = self.judge(registry, &answer, login.as_ref(), true).await?;
+        Ok(report(Taken::Yes, verdict))
     }
 
     async fn bearer(&self, registry: &Registry<'_>, bearer: &Bearer) -> Result<Report, Unanswered> {
@@ -124,10 +121,10 @@ impl Question<'_> {
             };
             // It may have refused the credential or the repository; without a repository it can only be the credential.
             let alone = registry.token(token::request(bearer, None, Some(credential))).await?;
-            let (taken, verdict) = if alone.is_success() {
-                (Taken::Yes, Verdict::NoAccess(answer.status))
-            } else {
-                (Taken::No, Verdict::WrongCredential(answer.status))
+            let (taken, verdict) = match alone.status {
+                200..=299 => (Taken::Yes, Verdict::NoAccess(answer.status)),
+                401 | 403 => (Taken::No, Verdict::WrongCredential(answer.status)),
+                _ => (Taken::Unknown, Verdict::TokenServer(answer.status)),
             };
             return Ok(Report { login, taken: Some(taken), verdict });
         }
@@ -190,7 +187,11 @@ pub fn authenticate(image: &ImageRef, credential: &Credential, deadline: Instant
 }
 
 fn refused(image: &ImageRef, verdict: &Verdict) -> Error {
-    let problem = Problem::new(PART, verdict).fix(format_args!("{}; nothing was stored", verdict.fix(image)));
+    let fix = match verdict {
+        Verdict::ForeignTokenServer(_) => "leave out --check, and see what check --token-host is for".to_owned(),
+        verdict => verdict.fix(image),
+    };
+    let problem = Problem::new(PART, verdict).fix(format_args!("{fix}; nothing was stored"));
     let error = if matches!(verdict, Verdict::Throttled | Verdict::Failed(500..) | Verdict::Fault(_)) {
         problem.unreachable()
     } else {

@@ -51,6 +51,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 struct Checked<'a> {
     image: &'a ImageRef,
     credential: Result<Option<Credential>, String>,
+    /// Whether clients that name the registry and not the repository get another answer.
+    by_path: bool,
     /// `None` where a pull would not get as far as the registry.
     report: Option<Result<Report, String>>,
 }
@@ -72,12 +74,14 @@ impl<'a> Checked<'a> {
             // The answer matters more than a warning that nobody can be told.
             _ = writeln!(io.err, "docker-credential-beta9: {warning}");
         }
+        let rule = |path| resolver.config().rule(&image.host, path).map(std::ptr::from_ref);
+        let by_path = rule(&image.repository) != rule("");
         let report = credential.as_ref().ok().map(|credential| {
             let deadline = Instant::now() + timeout;
             let question = Question { image, credential: credential.as_ref(), token_hosts, deadline };
             question.ask().map_err(|error| crate::one_line(&error))
         });
-        Ok(Self { image, credential, report })
+        Ok(Self { image, credential, by_path, report })
     }
 
     fn is_pulled(&self) -> bool {
@@ -139,6 +143,9 @@ impl<'a> Checked<'a> {
             Ok(Some(credential)) => rows.plain("credential", &format!("found, {}", who(credential))),
             Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
             Err(_) => rows.plain("credential", "could not be had"),
+        }
+        if self.by_path {
+            rows.plain("rule", "one for this path; docker and podman name no path, and get another answer");
         }
         match self.login() {
             None => {}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::host::{Host, ImageRef};
 use crate::http::{Fault, Kind};
+use crate::registry::Registry;
 
 /// What came of asking a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +119,11 @@ impl Verdict {
         let (host, repository) = (&image.host, &image.repository);
         match self {
             Self::Pulled(_) => String::new(),
+            Self::WrongCredential(_) if Registry::of(host).is_cloud() => {
+                "see with explain whose identity it is, and let that pull from this registry".to_owned()
+            }
             Self::WrongCredential(_) => {
-                format!("docker login {}, or correct the workspace's secret", login_argument(host))
+                format!("{}, or correct the workspace's secret", docker_login(host))
             }
             Self::NoAccess(_) => {
                 format!("let the account pull {repository}, or store one that may")
@@ -130,8 +134,7 @@ impl Verdict {
             Self::NoRepository => "correct the image's name; some registries say so of what one may not see".to_owned(),
             Self::NoManifest => "correct the tag or digest".to_owned(),
             Self::NeedsCredential(_) => {
-                let login = login_argument(host);
-                format!("docker login {login}; explain shows where a credential is looked for")
+                format!("{}; explain shows where a credential is looked for", docker_login(host))
             }
             Self::ForeignTokenServer(Some(server)) => {
                 format!("if it is this registry's: check --token-host {server}")
@@ -152,9 +155,9 @@ impl Verdict {
     }
 }
 
-/// What `docker login` is to be given; Docker Hub wants nothing.
-fn login_argument(host: &Host) -> &str {
-    if host.is_docker_hub() { "" } else { host.as_str() }
+/// Docker Hub is what `docker login` means without a host.
+fn docker_login(host: &Host) -> String {
+    if host.is_docker_hub() { "docker login".to_owned() } else { format!("docker login {host}") }
 }
 
 impl fmt::Display for Verdict {
