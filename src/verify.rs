@@ -68,7 +68,8 @@ impl Question<'_> {
     /// by what it says to it, and to one that is certainly wrong.
     async fn open(&self, registry: &Registry<'_>, answer: &Response) -> Result<Report, Unanswered> {
         let verdict = self.judge(registry, answer, None, true).await?;
-        let Some(credential) = self.credential else { return Ok(Report::early(verdict)) };
+        let says_something = answer.is_success() || matches!(answer.status, 403 | 404);
+        let Some(credential) = self.credential.filter(|_| says_something) else { return Ok(Report::early(verdict)) };
         let shown = registry.manifest(Some(&basic(credential.username(), credential.secret()))).await?;
         let refused = |answer: &Response| matches!(answer.status, 401 | 403);
         let taken = if refused(&shown) {

@@ -207,6 +207,8 @@ fn a_registry_that_misbehaves_is_told_as_that() {
         (bearer(|_| say(200, &[], "<html>"), |_| ok()), is("token-server", "unknown")),
         (bearer(|_| say(200, &[], "{\"token\":\"\"}"), |_| ok()), is("token-server", "unknown")),
         (basic(|_| say(418, &[], "")), is("failed", "yes")),
+        (basic(|_| say(429, &[], "")), is("throttled", "yes")),
+        (FakeRegistry::start(|_| say(400, &[], "")), early("failed")),
         (
             bearer(|asked| say(if asked.path.contains("scope=") { 403 } else { 400 }, &[], ""), |_| ok()),
             is("token-server", "unknown"),

@@ -34,7 +34,7 @@ impl<'a> Registry<'a> {
         let host = if image.host.is_docker_hub() { "registry-1.docker.io" } else { image.host.as_str() };
         let mut registry = Self { http, image, base: format!("https://{host}") };
         let fault = match registry.ping(None).await {
-            Err(Unanswered::Fault(fault)) if is_loopback(&image.host) => fault,
+            Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => fault,
             answer => return answer.map(|answer| (registry, answer)),
         };
         registry.base = format!("http://{host}");
@@ -114,6 +114,11 @@ fn target(from: &str, to: &str) -> Option<String> {
 fn origin(url: &str) -> Option<&str> {
     let host = url.find("://")? + 3;
     Some(url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end]))
+}
+
+/// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
+fn speaks_no_tls(fault: &Fault) -> bool {
+    matches!(fault.kind(), Kind::Tls | Kind::Closed | Kind::Truncated)
 }
 
 fn is_loopback(host: &Host) -> bool {

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # `check` against real registries: what it says of each cause, and that it says "works" when skopeo can read the image.
 
+needs
+
 # says VERDICT [ACCEPTED] -- ARGUMENT…: `check` has this verdict, and the exit status that goes with it.
 says() {
     local verdict=$1 accepted=null object status=0
@@ -52,6 +54,14 @@ with_identity_token() {
 }
 claim 'check exchanges an identity token' with_identity_token
 
+# cause TEXT ARGUMENT…: what `check` says on the way to failing.
+cause() {
+    local text=$1
+    shift
+    says tls -- "$@"
+    client docker-credential-beta9 check --json "$@" | jq -r '.cause + "; " + .fix' | grep -F "$text"
+}
+
 loopback_without_tls() {
     says pulled -- 127.0.0.1:5000/private/app:1
     says pulled -- localhost:5000/private/app:1
@@ -60,22 +70,22 @@ loopback_without_tls() {
     docker-registry serve "$WORLD/plain.yml" &
     wait_for listening 10.88.0.9/5000
     says tls -- 10.88.0.9:5000/private/app:1
+    # On loopback too, TLS that is not to be trusted is not got round.
+    docker-registry serve "$WORLD/loop.yml" &
+    wait_for listening 127.0.0.1/5444
+    keep 127.0.0.1:5444 alice wonderland
+    cause 'is for another name' 127.0.0.1:5444/private/app:1
 }
-registry_config plain 10.88.0.9:5000 <<<'' 2>/dev/null || true
+if [ -z "$WORLD_MISSING" ]; then
+    registry_config plain 10.88.0.9:5000 <<<''
+    registry_config loop 127.0.0.1:5444 tls <<<''
+fi
 claim 'check speaks plain HTTP to registries on loopback, and to no others' loopback_without_tls
 
 # tls_server PORT CERTIFICATE KEY: somebody who speaks TLS, and no more.
 tls_server() {
     openssl s_server -accept "10.88.0.1:$1" -cert "$2" -key "$3" -quiet &
     wait_for listening "10.88.0.1/$1"
-}
-
-# cause TEXT ARGUMENT…: what `check` says on the way to failing.
-cause() {
-    local text=$1
-    shift
-    says tls -- "$@"
-    client docker-credential-beta9 check --json "$@" | jq -r '.cause + "; " + .fix' | grep -F "$text"
 }
 
 tls_faults() {
