@@ -1,16 +1,11 @@
-//! `Answer`: all that decides about a registry, gathered without minting anything, and how it is shown.
+//! `Answer`: all that decides about a registry, gathered without minting anything.
 
-use std::time::Duration;
-
-use zeroize::Zeroizing;
+mod show;
 
 use super::identity;
 use crate::backend::Backend;
-use crate::cli::rows::Rows;
-use crate::cli::style::Style;
 use crate::error::Error;
 use crate::host::Rejected;
-use crate::json::ObjectWriter;
 use crate::keys::Keys;
 use crate::registry::{Registry, choose};
 use crate::resolver::{Cached, Resolver, Route};
@@ -28,6 +23,8 @@ pub(super) struct Answer {
     secret_name: Option<String>,
     found: bool,
     keys: Vec<String>,
+    /// The keys that a secret for this registry may hold, where there is none.
+    takes: Option<String>,
     ambient: bool,
     told: Told,
     identity: Option<String>,
@@ -64,6 +61,7 @@ impl Answer {
             secret_name: None,
             found: false,
             keys: Vec::new(),
+            takes: None,
             ambient: false,
             told: Told::NotFound(why.to_string()),
             identity: None,
@@ -129,92 +127,10 @@ impl Answer {
             }
             (None, cloud) => {
                 self.identity = cloud.map(|_| "none: the node's own may not be used here (ambient is off)".to_owned());
+                let takes: Vec<_> = route.row.backends().map(Backend::wants).collect();
+                self.takes = Some(takes.join(", or "));
                 self.told = Told::NotFound("clients go on anonymously".to_owned());
             }
-        }
-    }
-
-    pub(super) fn json(&self, input: &str, files: &[String]) -> Zeroizing<String> {
-        let (answer, username, problem) = match &self.told {
-            Told::Credential { username, .. } => ("credential", username.as_deref(), None),
-            Told::NotFound(why) => ("not-found", None, (self.class == "reject").then_some(why.as_str())),
-            Told::Failure(line) => ("failure", None, Some(line.as_str())),
-        };
-        let mut out = ObjectWriter::with_capacity(1024);
-        out.text("input", input).optional("host", self.host.as_deref()).text("class", self.class);
-        out.optional("backend", self.backend).optional("rule", self.rule.as_deref());
-        out.optional("store", self.store).optional("secret_name", self.secret_name.as_deref());
-        out.flag("found", self.found).flag("ambient", self.ambient);
-        out.texts("keys", self.keys.iter().map(String::as_str)).optional("problem", problem);
-        out.texts("config", files.iter().map(String::as_str));
-        out.text("answer", answer).optional("username", username).optional("identity", self.identity.as_deref());
-        out.text("cache", self.cached.word());
-        if let Cached::Token(peek) = self.cached {
-            out.number("cached_seconds_left", peek.left.as_secs());
-        }
-        out.finish()
-    }
-
-    pub(super) fn human(&self, files: &[String], style: Style) -> String {
-        let mut rows = Rows::new(0, 10);
-        match &self.host {
-            Some(host) => {
-                rows.row("registry", &format!("{host} ({})", self.class), |line| style.bold(line).to_string());
-            }
-            None => rows.plain("registry", "none"),
-        }
-        match &self.told {
-            Told::Credential { username: Some(username), secret } => {
-                let text = format!("user name {username} and {secret}");
-                rows.row("answer", &text, |line| style.good(line).to_string());
-            }
-            Told::Credential { username: None, secret } => {
-                rows.row("answer", secret, |line| style.good(line).to_string());
-            }
-            Told::NotFound(why) => rows.plain("answer", &format!("not found: {why}")),
-            Told::Failure(line) => rows.row("answer", &format!("fails: {line}"), |line| style.bad(line).to_string()),
-        }
-        if let Some(store) = self.store {
-            let keys = if self.keys.is_empty() { "no keys".to_owned() } else { self.keys.join(", ") };
-            let found = if self.found { format!("yes, with {keys}") } else { "no".to_owned() };
-            rows.plain("store", store);
-            self.secret_name.iter().for_each(|name| rows.plain("secret", name));
-            rows.plain("found", &found);
-        }
-        if let Some(backend) = self.backend {
-            rows.plain("backend", &format!("{backend}: {}", what_it_does(backend)));
-        }
-        self.identity.iter().for_each(|identity| rows.plain("identity", identity));
-        match self.cached {
-            Cached::Never => {}
-            Cached::Off => rows.plain("cache", "switched off: each pull mints a token"),
-            Cached::Nothing => rows.plain("cache", "no token: the next pull mints one"),
-            Cached::Token(peek) => {
-                let due = if peek.due { ", and is renewed by the next pull" } else { "" };
-                rows.plain("cache", &format!("a token, which is served for {} more{due}", life(peek.left)));
-            }
-        }
-        if self.host.is_some() {
-            let rule = self.rule.as_deref().unwrap_or("none");
-            let notes: Vec<_> = self.rule_notes.iter().map(|note| format!("; {note}")).collect();
-            rows.plain("rule", &format!("{rule}{}", notes.concat()));
-        }
-        rows.plain(
-            "config",
-            &if files.is_empty() { "no file: defaults and environment".to_owned() } else { files.join(", ") },
-        );
-        rows.finish()
-    }
-}
-
-impl Cached {
-    /// The word for programs.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Off => "off",
-            Self::Nothing => "empty",
-            Self::Token(_) => "token",
         }
     }
 }
@@ -245,39 +161,6 @@ fn told(backend: &Backend, keys: &Keys) -> Told {
         _ => {
             let kind = if secret.contains("PASSWORD") { "a password" } else { "a token" };
             Told::Credential { username: Some(username.escape_debug().to_string()), secret: kind }
-        }
-    }
-}
-
-fn what_it_does(backend: &str) -> &'static str {
-    match backend {
-        "aws" => "a token of Amazon ECR is minted",
-        "gcp" => "an access token of Google is minted, or answered as it is",
-        "azure" => "a token of Azure's registry is minted",
-        "public" => "nothing is ever answered",
-        _ => "the secret's keys are answered as they are",
-    }
-}
-
-/// Two units are enough for a person.
-fn life(time: Duration) -> String {
-    let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{} s", time.as_secs()),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_life_is_told_in_two_units() {
-        let table = [(59, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 0 min"), (39_000, "10 h 50 min")];
-        for (seconds, expected) in table {
-            assert_eq!(life(Duration::from_secs(seconds)), expected);
         }
     }
 }
