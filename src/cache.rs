@@ -9,6 +9,7 @@ mod clock;
 mod entry;
 mod failure;
 mod memory;
+mod peek;
 mod slot;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub use self::clock::Moment;
 use self::clock::wall_seconds;
 use self::entry::{Entry, State};
 pub use self::memory::{Memory, Recalled};
+pub use self::peek::Peek;
 use self::slot::Slot;
 use crate::backend::{Minted, Scope};
 use crate::config::{CacheConfig, KeyPlace};
@@ -227,11 +229,15 @@ fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, Fault> {
         cause: format!("{} cannot be written ({error})", dir.display()),
         fix: "make it writable, or set cache.dir".to_owned(),
     })?;
-    let place = match store_key {
+    KeyFile::new(key_place(dir, store_key)).read_or_make(dir)
+}
+
+/// The key of a cache in this directory: systemd's credential, if the store has one, else a file of its own.
+fn key_place(dir: &Path, store_key: &KeyPlace) -> KeyPlace {
+    match store_key {
         KeyPlace::Credential(path) => KeyPlace::Credential(path.clone()),
         _ => KeyPlace::File(dir.join("key")),
-    };
-    KeyFile::new(place).read_or_make(dir)
+    }
 }
 
 fn overdue() -> Error {

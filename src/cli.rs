@@ -1,18 +1,23 @@
 //! The operator's commands: one file each, and one table of them.
 
+mod check;
 mod explain;
 mod migrate;
 mod provision;
 mod prune;
 mod resolve;
+mod rows;
+mod style;
 
 use std::ffi::OsString;
 
 use clap::{ArgMatches, Command};
+use style::Style;
 
 use crate::Io;
 use crate::config::Env;
 use crate::error::{Error, Problem};
+use crate::host::ImageRef;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -21,6 +26,7 @@ struct Entry {
 }
 
 const COMMANDS: &[Entry] = &[
+    Entry { command: check::command, run: check::run },
     Entry { command: explain::command, run: explain::run },
     Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
@@ -33,16 +39,30 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let all = root().no_binary_name(true);
     let matches = match all.try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => return usage(&error, io),
+        Err(error) => return usage(&error, env, io),
     };
     let chosen = matches.subcommand().and_then(|(name, matches)| {
         COMMANDS.iter().find(|entry| (entry.command)().get_name() == name).map(|entry| (entry.run)(matches, env, io))
     });
     match chosen {
         Some(Ok(())) => 0,
+        Some(Err(Error::Told)) => 1,
         Some(Err(error)) => crate::fail(&error, io),
         None => crate::fail(&Error::Usage, io),
     }
+}
+
+/// The image references of a command.
+fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
+    let parse = |text: &String| {
+        ImageRef::parse(text).map_err(|error| {
+            Problem::new("image reference", error)
+                .fix("give it as docker pull takes it")
+                .failed()
+                .about(&text.escape_debug().to_string())
+        })
+    };
+    matches.get_many::<String>("image").unwrap_or_default().map(parse).collect()
 }
 
 fn unwritable(error: std::io::Error) -> Error {
@@ -60,9 +80,11 @@ fn root() -> Command {
 }
 
 /// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
-fn usage(error: &clap::Error, io: &mut Io) -> u8 {
+fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
     let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
-    let written = write!(io.out, "{}", error.render());
+    let text = error.render();
+    let written =
+        if Style::of(io.out, env).is_on() { write!(io.out, "{}", text.ansi()) } else { write!(io.out, "{text}") };
     u8::from(!asked || written.is_err())
 }
 

@@ -12,6 +12,8 @@ pub enum Error {
     Protocol(&'static str),
     /// The command line is wrong: usage is shown.
     Usage,
+    /// All has been said already; only the exit status is left.
+    Told,
     /// It cannot be answered until somebody mends something: everything stops.
     Failed(Box<Problem>),
     /// A store or provider could not be reached: a remembered answer may do, otherwise everything stops.
@@ -101,6 +103,7 @@ impl fmt::Display for Error {
         match self {
             Self::NotFound => f.write_str(NOT_FOUND),
             Self::Protocol(text) => f.write_str(text),
+            Self::Told => f.write_str("it failed, as said before"),
             Self::Usage => f.write_str("usage: docker-credential-beta9 get|store|erase|list|version, or --help"),
             Self::Failed(problem) | Self::Unreachable(problem) => problem.fmt(f),
         }

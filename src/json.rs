@@ -142,6 +142,11 @@ impl ObjectWriter {
         self.raw(name, if value { "true" } else { "false" })
     }
 
+    /// A whole number.
+    pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
+        self.raw(name, &value.to_string())
+    }
+
     /// An array of texts.
     pub fn texts<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) -> &mut Self {
         self.name(name);

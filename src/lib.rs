@@ -48,7 +48,7 @@ pub mod store;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, StderrLock, StdoutLock, Write};
 
 use config::Env;
 use error::Error;
@@ -60,9 +60,33 @@ pub struct Io<'a> {
     /// Standard input.
     pub input: &'a mut dyn Input,
     /// Standard output: the answer, or the one line of a failure.
-    pub out: &'a mut dyn Write,
+    pub out: &'a mut dyn Output,
     /// Standard error: warnings.
-    pub err: &'a mut dyn Write,
+    pub err: &'a mut dyn Output,
+}
+
+/// Something that is written to, and may be a terminal.
+pub trait Output: Write {
+    /// Whether a person is reading.
+    fn is_terminal(&self) -> bool;
+}
+
+impl Output for StdoutLock<'_> {
+    fn is_terminal(&self) -> bool {
+        IsTerminal::is_terminal(self)
+    }
+}
+
+impl Output for StderrLock<'_> {
+    fn is_terminal(&self) -> bool {
+        IsTerminal::is_terminal(self)
+    }
+}
+
+impl Output for Vec<u8> {
+    fn is_terminal(&self) -> bool {
+        false
+    }
 }
 
 /// Runs one command and answers its exit status. `args` begins with the program's name.

@@ -2,7 +2,10 @@
 
 mod find;
 mod list;
+mod peek;
 mod provision;
+
+pub use self::peek::Cached;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -179,10 +182,17 @@ impl Resolver {
         (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
     }
 
-    /// Whether secrets are looked up by name in the workspace store, and not by image.
+    /// The configuration that it answers by.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether secrets have names in the workspace store: the built-in one keeps them by host, and a worker is vended one
+    /// by image, whatever it is called.
     #[must_use]
     pub fn names_secrets(&self) -> bool {
-        !matches!(self.workspace, Store::Worker(_))
+        matches!(self.workspace, Store::Gateway(_) | Store::Postgres(_))
     }
 
     /// The name of the workspace store.

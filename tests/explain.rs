@@ -4,7 +4,12 @@
 
 mod common;
 
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use beta9_credential::json::Value;
+use common::registry::{FakeRegistry, say};
 use common::{Answer, NOT_FOUND, Node};
 
 const BLOB: &str =
@@ -15,7 +20,7 @@ fn explain_prints_one_object_with_all_that_decides_and_nothing_secret() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "hunter2");
     let answer = node.run(&["explain", "ghcr.io/org/app:1.2", "--json"], "");
-    let expected = r#"{"input":"ghcr.io/org/app:1.2","host":"ghcr.io","class":"ghcr","backend":"fixed","rule":null,"store":"file","secret_name":"oci-registry-ghcr-io","found":true,"ambient":false,"keys":["PASSWORD","USERNAME"],"problem":null,"config":[]}"#;
+    let expected = r#"{"input":"ghcr.io/org/app:1.2","host":"ghcr.io","class":"ghcr","backend":"fixed","rule":null,"store":"file","secret_name":null,"found":true,"ambient":false,"keys":["PASSWORD","USERNAME"],"problem":null,"config":[],"answer":"credential","username":"octo","identity":"the secret's keys","cache":"never"}"#;
     assert_eq!(answer, Answer { status: 0, out: format!("{expected}\n"), err: String::new() });
 }
 
@@ -23,13 +28,132 @@ fn explain_prints_one_object_with_all_that_decides_and_nothing_secret() {
 fn explain_is_read_by_people_too() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "hunter2");
-    let expected = "registry  ghcr.io\nclass     ghcr\nrule      none\nstore     file\nsecret    oci-registry-ghcr-io\n\
-                    found     yes, with PASSWORD, USERNAME\nbackend   fixed\nambient   off\nconfig    none read\n";
+    let expected = "registry  ghcr.io (ghcr)\nanswer    user name octo and a password\nstore     file\n\
+                    found     yes, with PASSWORD, USERNAME\nbackend   fixed: the secret's keys are answered as they are\n\
+                    identity  the secret's keys\nrule      none\nconfig    no file: defaults and environment\n";
     assert_eq!(node.run(&["explain", "ghcr.io"], "").out, expected);
     let rejected = node.run(&["explain", "gcr.io@evil.com"], "");
-    assert_eq!(rejected.status, 0);
-    assert!(rejected.out.contains("class     reject\n"));
-    assert!(rejected.out.ends_with("problem   the host has a character that no registry host can have\n"));
+    let expected = "registry  none\nanswer    not found: the host has a character that no registry host can have\n\
+                    config    no file: defaults and environment\n";
+    assert_eq!(rejected, Answer { status: 0, out: expected.into(), err: String::new() });
+}
+
+#[test]
+fn what_docker_would_be_told_is_said_as_get_says_it() {
+    let node = Node::new().configured("[[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n");
+    node.store("open.example", "u", "s");
+    node.store("ghcr.io", "<token>", "identity");
+    node.store("registry.digitalocean.com", "dop_hunter2", "dop_hunter2");
+    let table = [
+        ("open.example", "not found: the rule says that nothing is ever answered"),
+        ("quay.io", "not found: clients go on anonymously"),
+        ("ghcr.io", "an identity token"),
+        ("registry.digitalocean.com", "a token for user name and password"),
+        ("http://gcr.io", "not found: a cloud registry's token never goes over plain HTTP"),
+    ];
+    for (input, expected) in table {
+        let answer = node.run(&["explain", input], "");
+        let told = answer.out.lines().find_map(|line| line.strip_prefix("answer    ")).unwrap();
+        assert_eq!(told, expected, "{input}");
+        assert!(!answer.out.contains("hunter2"), "{}", answer.out);
+        assert_eq!(node.get(input).status == 1, expected.starts_with("not found"), "{input}");
+    }
+    let half =
+        node.with("BETA9_IMAGE_CREDENTIALS", r#"{"registry":"ghcr.io","credentials":{"GITHUB_TOKEN":"hunter2"}}"#);
+    let line = half.get("ghcr.io").failure().to_owned();
+    let object = half.explain("ghcr.io");
+    assert_eq!(object.text("answer").unwrap().expose(), "failure");
+    assert_eq!(object.text("problem").unwrap().expose(), line);
+    // Wrapped, it is the same line.
+    let out = half.run(&["explain", "ghcr.io"], "").out;
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    assert!(words(&out).contains(&format!("answer fails: {}", words(&line))), "{out}");
+}
+
+#[test]
+fn the_identity_is_the_secrets_or_the_nodes_by_name_and_never_by_value() {
+    let ecr = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+    let rule = "[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\nprofile = \"pull\"\n\
+                role_arn = \"arn:aws:iam::123456789012:role/pull\"\n";
+    let identity = |node: &Node, host: &str| {
+        let answer = node.run(&["explain", "--json", host], "").out;
+        assert!(!answer.contains("hunter2") && !answer.contains("AKIA"), "{answer}");
+        node.explain(host).text("identity").map(|text| text.expose().to_owned())
+    };
+    let operator = Node::new().configured(rule);
+    assert_eq!(
+        identity(&operator, ecr).unwrap(),
+        "the node's own: profile pull, which assumes arn:aws:iam::123456789012:role/pull"
+    );
+    let ambient = Node::new().with("BETA9_AMBIENT", "true");
+    let table = [
+        (ecr, ("AWS_ACCESS_KEY_ID", "AKIAhunter2"), "the node's own: the keys in its environment"),
+        (ecr, ("AWS_PROFILE", "dev"), "the node's own: profile dev"),
+        (ecr, ("AWS_WEB_IDENTITY_TOKEN_FILE", "/hunter2"), "the node's own: its web identity token"),
+        (ecr, ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://hunter2"), "the node's own: its container's role"),
+        (ecr, ("NOTHING", ""), "the node's own: its default profile, or the instance's role"),
+        ("gcr.io", ("NOTHING", ""), "the node's own: gcloud's credentials, or the metadata server"),
+        ("x.azurecr.io", ("AZURE_FEDERATED_TOKEN_FILE", "/hunter2"), "the node's own: its workload identity"),
+        ("x.azurecr.io", ("NOTHING", ""), "the node's own: its managed identity"),
+    ];
+    for (host, (name, value), expected) in table {
+        assert_eq!(identity(&ambient.clone_with(name, value), host).unwrap(), expected, "{name}");
+    }
+    let off = "none: the node's own may not be used here (ambient is off)";
+    assert_eq!(identity(&Node::new(), "gcr.io").unwrap(), off);
+    assert_eq!(identity(&Node::new(), "ghcr.io"), None);
+    let tenant = r#"{"registry":"HOST","credentials":{"AWS_ACCESS_KEY_ID":"AKIAhunter2","AWS_SECRET_ACCESS_KEY":"hunter2","AWS_ROLE_ARN":"hunter2"}}"#;
+    let tenant = operator.with("BETA9_IMAGE_CREDENTIALS", tenant.replace("HOST", ecr));
+    assert_eq!(identity(&tenant, ecr).unwrap(), "the secret's keys, and the role in its AWS_ROLE_ARN");
+}
+
+#[test]
+fn a_cached_token_is_shown_with_its_remaining_life_and_looking_makes_nothing() {
+    let ecr = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+    let api = FakeRegistry::start(move |_| {
+        let expires = SystemTime::now() + Duration::from_hours(12);
+        let expires = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let token = STANDARD.encode("AWS:minted-hunter2");
+        let body = format!(
+            "{{\"authorizationData\":[{{\"authorizationToken\":\"{token}\",\"expiresAt\":{expires},\"proxyEndpoint\":\"https://{ecr}\"}}]}}"
+        );
+        say(200, &[("content-type", "application/x-amz-json-1.1")], &body)
+    });
+    let rule = format!("[[registry]]\nhost = \"{ecr}\"\nendpoint_url = \"http://{}\"\n", api.host());
+    let node = Node::new().configured(&rule);
+    let keys = r#"{"AWS_ACCESS_KEY_ID":"AKIAIOSFODNN7EXAMPLE","AWS_SECRET_ACCESS_KEY":"hunter2"}"#;
+    assert_eq!(node.run(&["provision", &format!("{ecr}/app"), "--creds-json", "-"], keys).status, 0);
+    let cache = |node: &Node| {
+        let object = node.explain(ecr);
+        (object.text("cache").unwrap().expose().to_owned(), object.get("cached_seconds_left").cloned())
+    };
+    assert_eq!(cache(&node), ("empty".to_owned(), None));
+    assert!(!node.home().join(".cache").exists(), "looking makes no cache");
+    assert_eq!(node.pair(ecr), ("AWS".into(), "minted-hunter2".into()));
+    let (word, Some(Value::Number(left))) = cache(&node) else { panic!("no token") };
+    assert_eq!(word, "token");
+    // An ECR token is kept for eleven hours, and not served in its last minute.
+    assert!((10.0 * 3600.0..=11.0 * 3600.0 - 60.0).contains(&left), "{left}");
+    let answer = node.run(&["explain", ecr], "");
+    assert!(answer.out.contains("\ncache     a token, which is served for 10 h "), "{}", answer.out);
+    assert!(!answer.out.contains("hunter2") && !answer.out.contains("AKIA"), "{}", answer.out);
+    assert_eq!(cache(&node.clone_with("BETA9_CACHE", "off")), ("off".to_owned(), None));
+    assert_eq!(api.asked().len(), 1, "looking mints nothing");
+}
+
+#[test]
+fn a_rule_with_a_path_is_said_to_be_for_clients_that_name_one() {
+    let node = Node::new().configured("[[registry]]\nhost = \"ghcr.io/team\"\nalias_of = \"quay.io\"\n");
+    let rule = |input: &str| {
+        let out = node.run(&["explain", input], "").out;
+        let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.split_once(" rule ").unwrap().1.split_once(" config ").unwrap().0.to_owned()
+    };
+    assert_eq!(rule("ghcr.io"), "none");
+    assert_eq!(
+        rule("ghcr.io/team/app"),
+        "ghcr.io/team; it stands for quay.io; docker and podman name no path, and get another answer"
+    );
 }
 
 #[test]
@@ -78,7 +202,8 @@ fn a_rule_decides_for_its_hosts_and_paths() {
     let object = node.explain("open.example.com/a/b");
     let text = |key| object.text(key).unwrap().expose().to_owned();
     assert_eq!((text("rule"), text("backend")), ("*.example.com".into(), "public".into()));
-    assert_eq!(node.explain("private.example.com").text("secret_name").unwrap().expose(), "named");
+    // The built-in store knows no names, whatever a rule says.
+    assert_eq!(node.explain("private.example.com").text("secret_name"), None);
 }
 
 #[test]

@@ -53,6 +53,13 @@ impl Entry {
         }
     }
 
+    /// How long it is still served; `None` when it is over.
+    pub(super) fn left(&self, now: Moment) -> Option<Duration> {
+        let age = now.since(self.minted)?.as_secs();
+        let served = self.expires.saturating_sub(self.minted.wall).saturating_sub(MARGIN);
+        served.checked_sub(age).filter(|left| *left > 0).map(Duration::from_secs)
+    }
+
     /// When it is not to be served any more.
     pub(super) fn expires(&self) -> Duration {
         Duration::from_secs(self.expires)
@@ -113,6 +120,10 @@ mod tests {
         assert_eq!((after(0), after(1799)), (State::Fresh, State::Fresh));
         assert_eq!((after(1800), after(3539)), (State::Due, State::Due));
         assert_eq!((after(3540), after(9_999)), (State::Over, State::Over));
+        let left = |seconds: u64| entry.left(Moment { wall: 1_000_000 + seconds, boot: 500 + seconds });
+        let seconds = |left: Option<Duration>| left.map(|left| left.as_secs());
+        assert_eq!([left(0), left(1800), left(3539)].map(seconds), [Some(3540), Some(1740), Some(1)]);
+        assert_eq!([left(3540), left(9_999)].map(seconds), [None, None]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
-use super::unwritable;
+use super::{images, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::credential::Redacted;
@@ -57,8 +57,16 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("check") {
         for image in &images {
             let credential = resolver.credential_of(image, &keys).map_err(|error| error.about(image.host.as_str()))?;
-            verify::authenticate(image, &credential, resolver.deadline())?;
-            say(io, &format!("{} accepts the credential for {}", image.host, image.repository))?;
+            let taken = verify::authenticate(image, &credential, resolver.deadline())?;
+            let (host, repository) = (&image.host, &image.repository);
+            let text = if taken {
+                format!("{host} accepts the credential for {repository}")
+            } else {
+                format!(
+                    "{host} does not tell whether it accepts the credential for {repository}: it asks nobody for one"
+                )
+            };
+            say(io, &text)?;
         }
     }
     let mut provisioned: Vec<&ImageRef> = Vec::new();
@@ -80,18 +88,6 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         say(io, &text)?;
     }
     Ok(())
-}
-
-fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
-    let parse = |text: &String| {
-        ImageRef::parse(text).map_err(|error| {
-            Problem::new("image reference", error)
-                .fix("give it as docker pull takes it")
-                .failed()
-                .about(&text.escape_debug().to_string())
-        })
-    };
-    matches.get_many::<String>("image").unwrap_or_default().map(parse).collect()
 }
 
 fn keys(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<Keys, Error> {

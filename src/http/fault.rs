@@ -49,6 +49,7 @@ pub enum Kind {
 pub enum Certificate {
     OtherName,
     UnknownAuthority,
+    SelfSigned,
     Expired,
     NotYetValid,
     Invalid,
@@ -94,7 +95,9 @@ impl Fault {
         }
     }
 
-    fn fix(&self) -> &'static str {
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> &'static str {
         match self.kind {
             Kind::Timeout => "see whether the node reaches it; timeout in the configuration says how long to wait",
             Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
@@ -108,7 +111,10 @@ impl Fault {
                 "see whether the node's clock is right"
             }
             Kind::Certificate(Certificate::UnknownAuthority) => {
-                "if a proxy of yours opens TLS, add its authority to the system's"
+                "add its authority, or that of a proxy that opens TLS, to the system's, or set SSL_CERT_FILE to a bundle"
+            }
+            Kind::Certificate(Certificate::SelfSigned) => {
+                "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_FILE to it"
             }
             Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
             Kind::TooLarge => "see who answers in its place; nothing of it was used",
@@ -147,6 +153,7 @@ impl fmt::Display for Certificate {
         f.write_str(match self {
             Self::OtherName => "is for another name",
             Self::UnknownAuthority => "is signed by nobody that this system trusts",
+            Self::SelfSigned => "is an authority's, not a server's (self-signed?)",
             Self::Expired => "has expired",
             Self::NotYetValid => "is not valid yet",
             Self::Invalid => "is not valid",
@@ -208,6 +215,8 @@ impl Certificate {
             E::UnknownIssuer => Self::UnknownAuthority,
             E::Expired | E::ExpiredContext { .. } => Self::Expired,
             E::NotValidYet | E::NotValidYetContext { .. } => Self::NotYetValid,
+            // `openssl req -x509` makes such certificates. rustls has this only from webpki, as a text.
+            E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Self::SelfSigned,
             _ => Self::Invalid,
         }
     }

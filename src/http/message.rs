@@ -31,6 +31,11 @@ impl Request {
         Self::new(Method::GET, url.into())
     }
 
+    /// Asks whether it is there.
+    pub fn head(url: impl Into<String>) -> Self {
+        Self::new(Method::HEAD, url.into())
+    }
+
     /// Asks for something to be done.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new(Method::POST, url.into())
@@ -123,6 +128,11 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All headers of this name.
+    pub fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
     }
 
     /// Whether the body calls itself JSON; a captive portal's page does not.

@@ -13,6 +13,8 @@
 
 pub mod gateway;
 pub mod postgres;
+pub mod registry;
+pub mod terminal;
 pub mod worker;
 
 use std::io::Write;

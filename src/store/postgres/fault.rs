@@ -169,7 +169,9 @@ fn certificate(error: &rustls::Error, target: &Target) -> Error {
         Certificate::OtherName => "connect by the name it is for; sslmode=verify-ca with an sslrootcert does without",
         Certificate::UnknownAuthority => "name the file of its authority with sslrootcert, or add that to the system's",
         Certificate::Expired | Certificate::NotYetValid => "see whether this node's clock is right",
-        Certificate::Invalid => "it must be of X.509 version 3, a server's own, and signed by an authority",
+        Certificate::Invalid | Certificate::SelfSigned => {
+            "it must be of X.509 version 3, a server's own, and signed by an authority"
+        }
     };
     Problem::new(PART, format_args!("the certificate of {place} {what} (sslmode={mode})")).fix(fix).failed()
 }

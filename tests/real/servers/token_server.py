@@ -42,11 +42,13 @@ def jwt(service: str, access: list) -> str:
 
 
 def granted(scopes: list, known_user: bool) -> list:
-    """A known user may do what is asked for; everybody may pull from public/."""
+    """A known user may do what is asked for, but not in closed/; everybody may pull from public/."""
     access = []
     for scope in " ".join(scopes).split():
         kind, name, actions = scope.split(":", 2)
         allowed = actions.split(",") if known_user else ["pull"] * name.startswith("public/")
+        if name.startswith("closed/"):
+            continue
         access.append({"type": kind, "name": name, "actions": allowed})
     return access
 

@@ -1,0 +1,33 @@
+//! A look at one cached token, for whoever wants to know what would be answered: nothing is made, minted or renewed.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::entry::State;
+use super::{Cache, Moment, TokenId, key_place};
+use crate::config::{CacheConfig, KeyPlace};
+use crate::private;
+use crate::seal::KeyFile;
+
+/// A cached token that would be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peek {
+    /// How long it still would.
+    pub left: Duration,
+    /// Whether whoever asks next may renew it.
+    pub due: bool,
+}
+
+impl Cache {
+    /// What the cache holds of this token, where there is a cache and a key already.
+    #[must_use]
+    pub fn peek(config: &CacheConfig, key: &KeyPlace, id: &TokenId) -> Option<Peek> {
+        let dir =
+            config.dirs.iter().filter(|_| config.enabled).find(|dir| matches!(private::check_dir(dir), Ok(true)))?;
+        let key = KeyFile::new(key_place(dir, key)).read().ok()??;
+        let clock = Box::new(Moment::now);
+        let cache = Self { config: config.clone(), dir: dir.clone(), key, warnings: Rc::default(), clock };
+        let (entry, now) = (cache.slot(id).read()?, Moment::now());
+        Some(Peek { left: entry.left(now)?, due: entry.state(now) == State::Due })
+    }
+}

@@ -1,0 +1,166 @@
+//! `Answer`: all that decides about a registry, gathered without minting anything.
+
+mod show;
+
+use super::identity;
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::host::Rejected;
+use crate::keys::Keys;
+use crate::registry::{Registry, choose};
+use crate::resolver::{Cached, Resolver, Route};
+use crate::store::{Found, Keep, name};
+
+/// What would be answered, and why.
+pub(super) struct Answer {
+    host: Option<String>,
+    class: &'static str,
+    backend: Option<&'static str>,
+    rule: Option<String>,
+    /// What the rule says, and whom it does not speak to.
+    rule_notes: Vec<String>,
+    store: Option<&'static str>,
+    secret_name: Option<String>,
+    found: bool,
+    keys: Vec<String>,
+    /// The keys that a secret for this registry may hold, where there is none.
+    takes: Option<String>,
+    ambient: bool,
+    told: Told,
+    identity: Option<String>,
+    cached: Cached,
+}
+
+/// What the client is told.
+enum Told {
+    /// A user name, unless it is the secret itself, and what kind of secret goes with it.
+    Credential { username: Option<String>, secret: &'static str },
+    /// That there is nothing, and why.
+    NotFound(String),
+    /// One line of a failure.
+    Failure(String),
+}
+
+impl Told {
+    /// The line that `get` would fail with.
+    fn failure(error: Error, route: &Route) -> Self {
+        Self::Failure(crate::one_line(&error.about(route.host.as_str())))
+    }
+}
+
+impl Answer {
+    /// What is no registry: no store is asked.
+    pub(super) fn rejected(why: Rejected) -> Self {
+        Self {
+            host: None,
+            class: "reject",
+            backend: None,
+            rule: None,
+            rule_notes: Vec::new(),
+            store: None,
+            secret_name: None,
+            found: false,
+            keys: Vec::new(),
+            takes: None,
+            ambient: false,
+            told: Told::NotFound(why.to_string()),
+            identity: None,
+            cached: Cached::Never,
+        }
+    }
+
+    /// Asks the stores, and looks into the cache.
+    pub(super) fn about(route: &Route, path: &str, resolver: &Resolver) -> Self {
+        let named = route.rule.and_then(|rule| rule.secret.clone());
+        let mut answer = Self {
+            host: Some(route.host.as_str().to_owned()),
+            class: Registry::of(route.host).name,
+            backend: Some(route.backend()),
+            rule: route.rule.map(|rule| rule.host.as_str().to_owned()),
+            rule_notes: rule_notes(route, path, resolver),
+            store: Some(resolver.workspace_store()),
+            secret_name: resolver.names_secrets().then(|| named.unwrap_or_else(|| name::current(route.host))),
+            ambient: route.ambient,
+            ..Self::rejected(Rejected(""))
+        };
+        match resolver.find(route) {
+            Ok(found) => answer.decide(route, found, resolver),
+            Err(error) => answer.told = Told::failure(error, route),
+        }
+        answer
+    }
+
+    fn decide(&mut self, route: &Route, found: Option<(&'static str, Found)>, resolver: &Resolver) {
+        let node = &resolver.config().node;
+        let keep = found.as_ref().map_or(Keep::Disk, |(_, found)| found.keep);
+        let keys = found.map(|(store, found)| {
+            (self.store, self.found) = (Some(store), true);
+            self.keys = found.keys.names().map(str::to_owned).collect();
+            if store == "request" {
+                self.secret_name = None;
+            }
+            found.keys
+        });
+        if route.is_public() {
+            self.told = Told::NotFound("the rule says that nothing is ever answered".to_owned());
+            return;
+        }
+        let cached = |backend: &Backend, keys: Option<&Keys>| match keep {
+            Keep::Disk => resolver.cached(route, backend, keys),
+            Keep::Memory => Cached::Never,
+        };
+        match (keys.map(|keys| choose(route.row, route.real, keys)), route.row.cloud()) {
+            (Some(Ok(choice)), _) => {
+                self.backend = Some(choice.backend.name());
+                self.identity = Some(identity::of_secret(&choice.backend, &choice.keys, route, node));
+                self.cached = cached(&choice.backend, Some(&choice.keys));
+                self.told = told(&choice.backend, &choice.keys);
+            }
+            (Some(Err(Error::NotFound)), _) => {
+                self.told = Told::NotFound("its secret holds no keys, so the registry is public".to_owned());
+            }
+            (Some(Err(error)), _) => self.told = Told::failure(error, route),
+            (None, Some(cloud)) if route.ambient => {
+                self.identity = Some(identity::of_node(cloud, route, node));
+                self.cached = cached(cloud, None);
+                self.told = told(cloud, &Keys::default());
+            }
+            (None, cloud) => {
+                self.identity = cloud.map(|_| "none: the node's own may not be used here (ambient is off)".to_owned());
+                let takes: Vec<_> = route.row.backends().map(Backend::wants).collect();
+                self.takes = Some(takes.join(", or "));
+                self.told = Told::NotFound("clients go on anonymously".to_owned());
+            }
+        }
+    }
+}
+
+fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
+    let Some(rule) = route.rule else { return Vec::new() };
+    let mut notes = Vec::new();
+    if let Some(real) = &rule.alias_of {
+        notes.push(format!("it stands for {real}"));
+    }
+    let without_path = resolver.config().rule(route.host, "");
+    if !path.is_empty() && !without_path.is_some_and(|other| std::ptr::eq(other, rule)) {
+        notes.push("docker and podman name no path, and get another answer".to_owned());
+    }
+    notes
+}
+
+/// What a client is told of a login, before there is one.
+fn told(backend: &Backend, keys: &Keys) -> Told {
+    let username = backend.username(keys);
+    let Backend::Fixed { secret, .. } = backend else {
+        return Told::Credential { username: Some(username.to_owned()), secret: "a token" };
+    };
+    let same = keys.get(secret).is_some_and(|secret| secret.expose() == username);
+    match username {
+        "<token>" => Told::Credential { username: None, secret: "an identity token" },
+        _ if same => Told::Credential { username: None, secret: "a token for user name and password" },
+        _ => {
+            let kind = if secret.contains("PASSWORD") { "a password" } else { "a token" };
+            Told::Credential { username: Some(username.escape_debug().to_string()), secret: kind }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How an answer is shown: an object for programs, rows for people.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{Answer, Told};
+use crate::cli::rows::Rows;
+use crate::cli::style::Style;
+use crate::json::ObjectWriter;
+use crate::resolver::Cached;
+
+impl Answer {
+    pub(in crate::cli::explain) fn json(&self, input: &str, files: &[String]) -> Zeroizing<String> {
+        let (answer, username, problem) = match &self.told {
+            Told::Credential { username, .. } => ("credential", username.as_deref(), None),
+            Told::NotFound(why) => ("not-found", None, (self.class == "reject").then_some(why.as_str())),
+            Told::Failure(line) => ("failure", None, Some(line.as_str())),
+        };
+        let mut out = ObjectWriter::with_capacity(1024);
+        out.text("input", input).optional("host", self.host.as_deref()).text("class", self.class);
+        out.optional("backend", self.backend).optional("rule", self.rule.as_deref());
+        out.optional("store", self.store).optional("secret_name", self.secret_name.as_deref());
+        out.flag("found", self.found).flag("ambient", self.ambient);
+        out.texts("keys", self.keys.iter().map(String::as_str)).optional("problem", problem);
+        out.texts("config", files.iter().map(String::as_str));
+        out.text("answer", answer).optional("username", username).optional("identity", self.identity.as_deref());
+        out.text("cache", self.cached.word());
+        if let Cached::Token(peek) = self.cached {
+            out.number("cached_seconds_left", peek.left.as_secs());
+        }
+        out.finish()
+    }
+
+    pub(in crate::cli::explain) fn human(&self, files: &[String], style: Style) -> String {
+        let mut rows = Rows::new(0, 10);
+        match &self.host {
+            Some(host) => {
+                rows.row("registry", &format!("{host} ({})", self.class), |line| style.bold(line).to_string());
+            }
+            None => rows.plain("registry", "none"),
+        }
+        match &self.told {
+            Told::Credential { username: Some(username), secret } => {
+                let text = format!("user name {username} and {secret}");
+                rows.row("answer", &text, |line| style.good(line).to_string());
+            }
+            Told::Credential { username: None, secret } => {
+                rows.row("answer", secret, |line| style.good(line).to_string());
+            }
+            Told::NotFound(why) => rows.plain("answer", &format!("not found: {why}")),
+            Told::Failure(line) => rows.row("answer", &format!("fails: {line}"), |line| style.bad(line).to_string()),
+        }
+        if let Some(store) = self.store {
+            let keys = if self.keys.is_empty() { "no keys".to_owned() } else { self.keys.join(", ") };
+            let found = if self.found { format!("yes, with {keys}") } else { "no".to_owned() };
+            rows.plain("store", store);
+            self.secret_name.iter().for_each(|name| rows.plain("secret", name));
+            rows.plain("found", &found);
+        }
+        if let Some(takes) = &self.takes {
+            rows.plain("takes", takes);
+        } else if let Some(backend) = self.backend {
+            rows.plain("backend", &format!("{backend}: {}", what_it_does(backend)));
+        }
+        self.identity.iter().for_each(|identity| rows.plain("identity", identity));
+        match self.cached {
+            Cached::Never => {}
+            Cached::Off => rows.plain("cache", "switched off: each pull mints a token"),
+            Cached::Nothing => rows.plain("cache", "no token: the next pull mints one"),
+            Cached::Token(peek) => {
+                let due = if peek.due { ", and is renewed by the next pull" } else { "" };
+                rows.plain("cache", &format!("a token, which is served for {} more{due}", life(peek.left)));
+            }
+        }
+        if self.host.is_some() {
+            let rule = self.rule.as_deref().unwrap_or("none");
+            let notes: Vec<_> = self.rule_notes.iter().map(|note| format!("; {note}")).collect();
+            rows.plain("rule", &format!("{rule}{}", notes.concat()));
+        }
+        rows.plain(
+            "config",
+            &if files.is_empty() { "no file: defaults and environment".to_owned() } else { files.join(", ") },
+        );
+        rows.finish()
+    }
+}
+
+impl Cached {
+    /// The word for programs.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Off => "off",
+            Self::Nothing => "empty",
+            Self::Token(_) => "token",
+        }
+    }
+}
+
+fn what_it_does(backend: &str) -> &'static str {
+    match backend {
+        "aws" => "a token of Amazon ECR is minted",
+        "gcp" => "an access token of Google is minted, or answered as it is",
+        "azure" => "a token of Azure's registry is minted",
+        "public" => "nothing is ever answered",
+        _ => "the secret's keys are answered as they are",
+    }
+}
+
+/// Two units are enough for a person.
+fn life(time: Duration) -> String {
+    let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{} s", time.as_secs()),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_told_in_two_units() {
+        let table = [(59, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 0 min"), (39_000, "10 h 50 min")];
+        for (seconds, expected) in table {
+            assert_eq!(life(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

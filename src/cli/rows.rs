@@ -1,0 +1,85 @@
+//! Rows of a name and a text, for people: the names in a column, long texts wrapped within 80 columns.
+
+use std::fmt::Write;
+
+use super::style::Style;
+
+/// Names what follows, and what it says. A line's first word is what a person looks for.
+pub(super) struct Rows {
+    out: String,
+    indent: usize,
+    names: usize,
+}
+
+impl Rows {
+    /// Rows whose names begin after `indent` spaces and take up `names` columns.
+    pub(super) fn new(indent: usize, names: usize) -> Self {
+        Self { out: String::new(), indent, names }
+    }
+
+    /// A line of its own.
+    pub(super) fn heading(&mut self, text: &str, style: Style) {
+        _ = writeln!(self.out, "{}", style.bold(text));
+    }
+
+    /// A row. `paint` colours the text, a line at a time.
+    pub(super) fn row(&mut self, name: &str, text: &str, paint: impl Fn(&str) -> String) {
+        let column = self.indent + self.names;
+        for (count, line) in wrap(text, WIDTH.saturating_sub(column)).into_iter().enumerate() {
+            let name = if count == 0 { name } else { "" };
+            let (indent, names) = (self.indent, self.names);
+            _ = writeln!(self.out, "{:indent$}{name:<names$}{}", "", paint(line));
+        }
+    }
+
+    /// A row of plain text.
+    pub(super) fn plain(&mut self, name: &str, text: &str) {
+        self.row(name, text, str::to_owned);
+    }
+
+    /// All rows.
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+}
+
+/// Lines of at most `width` characters, broken at spaces; a word that is longer has a line of its own.
+fn wrap(text: &str, width: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while rest.chars().count() > width {
+        let end = rest.char_indices().nth(width).map_or(rest.len(), |(at, _)| at);
+        let space = rest[..=end.min(rest.len() - 1)].rfind(' ').or_else(|| rest.find(' '));
+        let Some(space) = space.filter(|space| *space > 0) else { break };
+        lines.push(&rest[..space]);
+        rest = &rest[space + 1..];
+    }
+    lines.push(rest);
+    lines
+}
+
+const WIDTH: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_break_at_spaces_and_long_words_do_not_break() {
+        assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("ab cd", 5), ["ab cd"]);
+        assert_eq!(wrap("ab cd ef", 5), ["ab cd", "ef"]);
+        assert_eq!(wrap("ab cdef", 5), ["ab", "cdef"]);
+        assert_eq!(wrap("abcdefgh ij", 5), ["abcdefgh", "ij"]);
+        assert_eq!(wrap("é è ê ë", 3), ["é è", "ê ë"]);
+        assert_eq!(wrap("abcdefgh", 5), ["abcdefgh"]);
+    }
+
+    #[test]
+    fn names_stand_in_a_column_and_only_on_the_first_line() {
+        let mut rows = Rows::new(2, 6);
+        rows.plain("one", &"x ".repeat(40));
+        let expected = format!("  one   {}x\n        x x x x \n", "x ".repeat(35));
+        assert_eq!(rows.finish(), expected);
+    }
+}

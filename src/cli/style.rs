@@ -1,0 +1,81 @@
+//! Bold and colour, where a person reads at a terminal. They only underline what the words say already: without them
+//! nothing is lost.
+
+use std::fmt::{self, Display};
+
+use crate::Output;
+use crate::config::Env;
+
+/// Whether to paint, decided once for an output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    on: bool,
+}
+
+impl Style {
+    /// Paints on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is a dumb one.
+    pub(super) fn of(output: &dyn Output, env: &Env) -> Self {
+        let unset = |name| matches!(env.text(name), Ok(None));
+        let dumb = env.text("TERM").is_ok_and(|term| term.as_deref() == Some("dumb"));
+        Self { on: output.is_terminal() && unset("NO_COLOR") && !dumb }
+    }
+
+    /// Whether it paints.
+    pub(super) fn is_on(self) -> bool {
+        self.on
+    }
+
+    /// What is to be read first.
+    pub(super) fn bold<T: Display>(self, text: T) -> Painted<T> {
+        self.paint("1", text)
+    }
+
+    /// What is as it should be.
+    pub(super) fn good<T: Display>(self, text: T) -> Painted<T> {
+        self.paint("32", text)
+    }
+
+    /// What must be mended.
+    pub(super) fn bad<T: Display>(self, text: T) -> Painted<T> {
+        self.paint("31", text)
+    }
+
+    fn paint<T: Display>(self, code: &'static str, text: T) -> Painted<T> {
+        Painted { code: self.on.then_some(code), text }
+    }
+}
+
+/// A text that may be painted; width and alignment count as if it were not.
+pub(super) struct Painted<T> {
+    code: Option<&'static str>,
+    text: T,
+}
+
+impl<T: Display> Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(code) = self.code else { return self.text.fmt(f) };
+        f.write_str("\x1b[")?;
+        f.write_str(code)?;
+        f.write_str("m")?;
+        self.text.fmt(f)?;
+        f.write_str("\x1b[0m")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_padded_text_is_as_wide_painted_as_it_is_plain() {
+        let [on, off] = [true, false].map(|on| Style { on });
+        assert_eq!(format!("{:<5}|", off.bold("ab")), "ab   |");
+        assert_eq!(format!("{:<5}|", on.bold("ab")), "\x1b[1mab   \x1b[0m|");
+        assert_eq!(format!("{} {}", on.good(1), on.bad("x")), "\x1b[32m1\x1b[0m \x1b[31mx\x1b[0m");
+    }
+
+    #[test]
+    fn what_is_no_terminal_is_never_painted() {
+        assert!(!Style::of(&Vec::new(), &Env::of([])).is_on());
+    }
+}

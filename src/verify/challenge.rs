@@ -1,0 +1,130 @@
+//! `WWW-Authenticate`: how a registry wants to be logged in to (RFC 9110, section 11).
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// A way to log in that is known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// A user name and a password with each request.
+    Basic,
+    /// A token of the token server at `realm`.
+    Bearer(Bearer),
+}
+
+/// Where tokens are to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    pub(super) realm: String,
+    /// Some registries name none.
+    pub(super) service: Option<String>,
+}
+
+impl Challenge {
+    /// The first one that is known, in all headers of an answer.
+    pub(super) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
+        headers.flat_map(parse).find_map(|(scheme, parameters)| {
+            let parameter =
+                |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            match scheme.as_str() {
+                "basic" => Some(Self::Basic),
+                "bearer" => parameter("realm").filter(|realm| !realm.is_empty()).map(|realm| {
+                    let service = parameter("service").filter(|service| !service.is_empty());
+                    Self::Bearer(Bearer { realm, service })
+                }),
+                _ => None,
+            }
+        })
+    }
+}
+
+/// Schemes in lower case, each with its parameters; reading ends where the header is malformed.
+fn parse(header: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut all: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    let mut chars = header.chars().peekable();
+    loop {
+        skip(&mut chars, |c| c == ',' || c.is_ascii_whitespace());
+        let word = take(&mut chars, |c| !c.is_ascii_whitespace() && !matches!(c, ',' | '=' | '"')).to_ascii_lowercase();
+        if word.is_empty() {
+            return all;
+        }
+        if chars.next_if_eq(&'=').is_none() {
+            all.push((word, Vec::new()));
+            continue;
+        }
+        // IBM's registries leave the quotes out, around URLs too.
+        let value = if chars.next_if_eq(&'"').is_some() {
+            let Some(value) = quoted(&mut chars) else { return all };
+            value
+        } else {
+            take(&mut chars, |c| !c.is_ascii_whitespace() && c != ',')
+        };
+        let Some((_, parameters)) = all.last_mut() else { return all };
+        parameters.push((word, value));
+    }
+}
+
+fn quoted(chars: &mut Peekable<Chars>) -> Option<String> {
+    let mut value = String::new();
+    loop {
+        match chars.next()? {
+            '"' => return Some(value),
+            '\\' => value.push(chars.next()?),
+            other => value.push(other),
+        }
+    }
+}
+
+fn take(chars: &mut Peekable<Chars>, belongs: impl Fn(char) -> bool) -> String {
+    std::iter::from_fn(|| chars.next_if(|c| belongs(*c))).collect()
+}
+
+fn skip(chars: &mut Peekable<Chars>, belongs: impl Fn(char) -> bool) {
+    while chars.next_if(|c| belongs(*c)).is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
+        let service = service.map(str::to_owned);
+        Challenge::Bearer(Bearer { realm: realm.to_owned(), service })
+    }
+
+    #[test]
+    fn challenges_are_read_as_registries_in_the_field_write_them() {
+        let of = |headers: &[&str]| Challenge::of(headers.iter().copied());
+        let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
+        assert_eq!(of(&[hub]), Some(bearer("https://auth.docker.io/token", Some("registry.docker.io"))));
+        let ibm = "Bearer realm=https://cp.icr.io/oauth/token, service=registry, scope=repository:cp/x:pull";
+        assert_eq!(of(&[ibm]), Some(bearer("https://cp.icr.io/oauth/token", Some("registry"))));
+        let nvidia = r#"bearer realm="https://nvcr.io/proxy_auth",scope="""#;
+        assert_eq!(of(&[nvidia]), Some(bearer("https://nvcr.io/proxy_auth", None)));
+        assert_eq!(of(&[r#"Basic realm="a \"b\", c""#]), Some(Challenge::Basic));
+        assert_eq!(of(&["BASIC"]), Some(Challenge::Basic));
+        assert_eq!(of(&["Negotiate", r#"Digest realm="x", Basic realm="y""#]), Some(Challenge::Basic));
+        assert_eq!(
+            of(&[r#"Digest realm="Basic realm=", Bearer realm="https://r/t""#]),
+            Some(bearer("https://r/t", None))
+        );
+    }
+
+    #[test]
+    fn what_is_no_challenge_is_none() {
+        for header in [
+            "",
+            ",,,",
+            "Bearer",
+            "Bearer realm",
+            "Bearer service=\"s\"",
+            "Bearer realm=\"https://r",
+            "=\"",
+            "\u{e9}",
+            "Bearer realm=\"\"",
+            "realm=\"x\"",
+        ] {
+            assert_eq!(Challenge::of([header].into_iter()), None, "{header}");
+        }
+    }
+}

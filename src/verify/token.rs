@@ -1,0 +1,76 @@
+//! A registry's token server: the request, the token, and what a token lets its bearer do
+//! (<https://distribution.github.io/distribution/spec/auth/oauth/>).
+
+use std::fmt::Write;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::challenge::Bearer;
+use crate::credential::{Credential, Redacted};
+use crate::http::{Request, Response};
+use crate::json::{self, Value};
+
+/// Asks for a token: anonymously, with a user name and password, or with an identity token, which only a form may carry.
+pub(super) fn request(bearer: &Bearer, scope: Option<&str>, credential: Option<&Credential>) -> Request {
+    if let Some(credential) = credential.filter(|credential| credential.username() == IDENTITY_TOKEN) {
+        let mut form: Vec<(&'static str, Redacted)> = vec![
+            ("grant_type", "refresh_token".into()),
+            ("client_id", CLIENT.into()),
+            ("service", bearer.service.as_deref().unwrap_or_default().into()),
+            ("refresh_token", credential.secret().clone()),
+        ];
+        form.extend(scope.map(|scope| ("scope", scope.into())));
+        return Request::post(bearer.realm.clone()).form(form);
+    }
+    let mut url = bearer.realm.clone();
+    for (name, value) in [("service", bearer.service.as_deref()), ("scope", scope)] {
+        if let Some(value) = value {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            _ = write!(url, "{name}={}", escape(value));
+        }
+    }
+    let request = Request::get(url);
+    match credential {
+        Some(credential) => request.header("authorization", super::basic(credential.username(), credential.secret())),
+        None => request,
+    }
+}
+
+/// The token of an answer, under either of its two names.
+pub(super) fn read(answer: &Response) -> Option<Redacted> {
+    let object = json::parse_object(&answer.body).ok()?;
+    ["token", "access_token"].into_iter().find_map(|name| object.text(name).filter(|token| !token.is_empty())).cloned()
+}
+
+/// Whether a token says of itself that its bearer may pull this repository; one that only the registry can read does not.
+/// Nothing hangs on it but words, so that its signature need not be checked.
+pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
+    let claims = claims(token);
+    let access = claims.as_ref().and_then(|claims| claims.get("access"));
+    matches!(access, Some(Value::Array(access)) if access.iter().any(|access| is_pull_of(access, repository)))
+}
+
+fn claims(token: &Redacted) -> Option<json::Object> {
+    let payload = token.expose().split('.').nth(1)?;
+    let text = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload).ok()?);
+    json::parse_object(&text).ok()
+}
+
+fn is_pull_of(access: &Value, repository: &str) -> bool {
+    let Value::Object(access) = access else { return false };
+    let is = |name: &str, wanted: &str| access.text(name).is_some_and(|text| text.expose() == wanted);
+    let pulls = |action: &Value| matches!(action, Value::Text(word) if matches!(word.expose(), "pull" | "*"));
+    let may = matches!(access.get("actions"), Some(Value::Array(actions)) if actions.iter().any(pulls));
+    is("type", "repository") && is("name", repository) && may
+}
+
+/// Percent-encodes a query's value.
+fn escape(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+const CLIENT: &str = env!("CARGO_PKG_NAME");
+/// The user name that says that the secret is an identity token.
+const IDENTITY_TOKEN: &str = "<token>";

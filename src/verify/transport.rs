@@ -1,0 +1,161 @@
+//! One question to a registry: redirects as a puller follows them, and never with the credential to another host.
+
+use crate::credential::Redacted;
+use crate::host::{Host, ImageRef};
+use crate::http::{Cleartext, Fault, Http, Kind, Request, Response};
+
+/// A registry, as it was reached.
+pub(super) struct Registry<'a> {
+    http: Http,
+    image: &'a ImageRef,
+    /// Scheme and host.
+    pub(super) base: String,
+}
+
+/// What was asked in vain: no answer, or redirects that cannot be followed.
+pub(super) enum Unanswered {
+    Fault(Fault),
+    Redirected,
+}
+
+impl From<Fault> for Unanswered {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl<'a> Registry<'a> {
+    /// The registry and its first answer: over `https`, or `http` where it is on this node and speaks no TLS.
+    pub(super) async fn reach(
+        image: &'a ImageRef,
+        deadline: std::time::Instant,
+    ) -> Result<(Self, Response), Unanswered> {
+        let http = Http::new(deadline, Cleartext::Loopback)?;
+        let host = if image.host.is_docker_hub() { "registry-1.docker.io" } else { image.host.as_str() };
+        let mut registry = Self { http, image, base: format!("https://{host}") };
+        let fault = match registry.ping(None).await {
+            Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => fault,
+            answer => return answer.map(|answer| (registry, answer)),
+        };
+        registry.base = format!("http://{host}");
+        match registry.ping(None).await {
+            Ok(answer) => Ok((registry, answer)),
+            // Of a server that answers without TLS, what it answers is told.
+            Err(Unanswered::Fault(plain)) => {
+                Err(Unanswered::Fault(if fault.kind() == Kind::Tls { plain } else { fault }))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The registry's door, where a credential is taken or refused whatever may be pulled with it.
+    pub(super) async fn ping(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
+        self.ask(Request::get, "/v2/", login).await
+    }
+
+    /// The image's manifest: whether it is there, and if not, the answer that says why.
+    pub(super) async fn manifest(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
+        let path = format!("/v2/{}/manifests/{}", self.image.repository, reference(self.image));
+        let answer = self.ask(Request::head, &path, login).await?;
+        // Some know no HEAD for it.
+        if matches!(answer.status, 405 | 501) { self.ask(Request::get, &path, login).await } else { Ok(answer) }
+    }
+
+    /// Whether the repository is there, by its list of tags.
+    pub(super) async fn repository(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
+        self.ask(Request::get, &format!("/v2/{}/tags/list?n=1", self.image.repository), login).await
+    }
+
+    /// The token server, which is asked where it is and nowhere else.
+    pub(super) async fn token(&self, request: Request) -> Result<Response, Unanswered> {
+        Ok(self.http.send(&request).await?)
+    }
+
+    async fn ask(
+        &self,
+        request: fn(String) -> Request,
+        path: &str,
+        login: Option<&Redacted>,
+    ) -> Result<Response, Unanswered> {
+        let mut url = format!("{}{path}", self.base);
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = request(url.clone()).header("accept", MANIFESTS);
+            if let Some(login) = login.filter(|_| origin(&url) == Some(self.base.as_str())) {
+                request = request.header("authorization", login.clone());
+            }
+            let answer = self.http.send(&request).await?;
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            url = answer.header("location").and_then(|to| target(&url, to)).ok_or(Unanswered::Redirected)?;
+        }
+        Err(Unanswered::Redirected)
+    }
+}
+
+/// The tag or digest, as a puller understands the image's name.
+pub(super) fn reference(image: &ImageRef) -> &str {
+    let (tag, digest) =
+        image.suffix.split_once('@').map_or((image.suffix.as_str(), None), |(tag, digest)| (tag, Some(digest)));
+    digest.or_else(|| tag.strip_prefix(':')).unwrap_or("latest")
+}
+
+/// Where a redirect leads: within the same origin, or to another host over TLS, never to a node's metadata.
+fn target(from: &str, to: &str) -> Option<String> {
+    let url =
+        if to.starts_with('/') && !to.starts_with("//") { format!("{}{to}", origin(from)?) } else { to.to_owned() };
+    let near = from.starts_with("http://") && url.starts_with("http://");
+    let rest = url.strip_prefix(if near { "http://" } else { "https://" })?;
+    Host::parse(rest.split(['/', '?', '#']).next()?.as_bytes()).ok()?;
+    Some(url)
+}
+
+/// Scheme and authority of a URL.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    Some(url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end]))
+}
+
+/// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
+fn speaks_no_tls(fault: &Fault) -> bool {
+    matches!(fault.kind(), Kind::Tls | Kind::Closed | Kind::Truncated)
+}
+
+fn is_loopback(host: &Host) -> bool {
+    let name = host.name().trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+const MAX_REDIRECTS: usize = 5;
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+                         application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_within_the_origin_or_over_tls_to_a_host() {
+        let table = [
+            ("https://r.example/v2/", "/v2/x", Some("https://r.example/v2/x")),
+            ("https://r.example/v2/", "https://cdn.example/x", Some("https://cdn.example/x")),
+            ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/x", Some("http://127.0.0.1:5001/x")),
+            ("https://r.example/v2/", "http://r.example/x", None),
+            ("https://r.example/v2/", "//evil.example/x", None),
+            ("https://r.example/v2/", "https://169.254.169.254/latest", None),
+            ("https://r.example/v2/", "https://user@evil.example/x", None),
+            ("https://r.example/v2/", "ftp://r.example/x", None),
+        ];
+        for (from, to, expected) in table {
+            assert_eq!(target(from, to).as_deref(), expected, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_digest_counts_more_than_a_tag_and_no_tag_is_latest() {
+        let digest = "sha256:0123456789abcdef0123456789abcdef";
+        for (image, expected) in [("a/b", "latest"), ("a/b:1", "1"), (&format!("a/b:1@{digest}"), digest)] {
+            assert_eq!(reference(&ImageRef::parse(image).unwrap()), expected);
+        }
+    }
+}

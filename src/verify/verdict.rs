@@ -1,0 +1,189 @@
+//! `Report` and `Verdict`: what a registry said, in words that tell one cause from another and what to do about it.
+
+use std::fmt;
+
+use crate::host::{Host, ImageRef};
+use crate::http::{Fault, Kind};
+use crate::registry::Registry;
+
+/// What came of asking a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How it wanted to be logged in to; `None` where it asked for nothing, or did not get so far.
+    pub login: Option<Login>,
+    /// Whether it takes the credential; `None` where there was none.
+    pub taken: Option<Taken>,
+    /// What a pull would meet with.
+    pub verdict: Verdict,
+}
+
+/// How a registry is logged in to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// The user name and password go to the registry itself.
+    Basic,
+    /// A token server gives a token for them; `None` where its URL names no host.
+    Bearer(Option<Host>),
+}
+
+/// Whether a credential is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// The registry does not tell.
+    Unknown,
+}
+
+/// What a pull would meet with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The manifest is there and may be pulled; its digest, where the registry says it.
+    Pulled(Option<String>),
+    /// The credential is wrong.
+    WrongCredential(u16),
+    /// The credential is right and may not pull this repository.
+    NoAccess(u16),
+    /// As above, or there is no such repository: the registry hides which.
+    NoAccessOrRepository(u16),
+    /// There is no such repository.
+    NoRepository,
+    /// There is a repository, and no such tag or digest in it; or the registry does not say which of them is missing.
+    NoManifest,
+    /// Without a credential it may not be pulled.
+    NeedsCredential(u16),
+    /// The token server is none that the credential may go to.
+    ForeignTokenServer(Option<Host>),
+    /// The token server failed with this status.
+    TokenServer(u16),
+    /// The token server answered something that holds no token.
+    NoToken,
+    /// The registry refuses what its own token server gave.
+    TokenRefused(u16),
+    /// It asks for a login, and does not say which in any way that is known.
+    NoChallenge,
+    /// It sends everybody elsewhere, too often or to no place that can be asked.
+    Redirected,
+    /// It asks to be left alone for a while.
+    Throttled,
+    /// It answered with a status that has no place here.
+    Failed(u16),
+    /// There was no answer.
+    Fault(Fault),
+}
+
+impl Report {
+    /// A report of a registry that did not get as far as a login.
+    pub(super) fn early(verdict: Verdict) -> Self {
+        Self { login: None, taken: None, verdict }
+    }
+}
+
+impl Verdict {
+    /// Whether a pull works.
+    #[must_use]
+    pub fn is_pulled(&self) -> bool {
+        matches!(self, Self::Pulled(_))
+    }
+
+    /// The word for programs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pulled(_) => "pulled",
+            Self::WrongCredential(_) => "wrong-credential",
+            Self::NoAccess(_) => "no-access",
+            Self::NoAccessOrRepository(_) => "no-access-or-repository",
+            Self::NoRepository => "no-repository",
+            Self::NoManifest => "no-manifest",
+            Self::NeedsCredential(_) => "needs-credential",
+            Self::ForeignTokenServer(_) => "foreign-token-server",
+            Self::TokenServer(_) | Self::NoToken => "token-server",
+            Self::TokenRefused(_) => "token-refused",
+            Self::NoChallenge => "no-login",
+            Self::Redirected => "redirected",
+            Self::Throttled => "throttled",
+            Self::Failed(_) => "failed",
+            Self::Fault(fault) => match fault.kind() {
+                Kind::Certificate(_) | Kind::Tls | Kind::Authorities => "tls",
+                _ => "network",
+            },
+        }
+    }
+
+    /// What to do about it; empty where there is nothing to do.
+    #[must_use]
+    pub fn fix(&self, image: &ImageRef) -> String {
+        let (host, repository) = (&image.host, &image.repository);
+        match self {
+            Self::Pulled(_) => String::new(),
+            Self::WrongCredential(_) if Registry::of(host).is_cloud() => {
+                "see with explain whose identity it is, and let that pull from this registry".to_owned()
+            }
+            Self::WrongCredential(_) => {
+                format!("{}, or correct the workspace's secret", docker_login(host))
+            }
+            Self::NoAccess(_) => {
+                format!("let the account pull {repository}, or store one that may")
+            }
+            Self::NoAccessOrRepository(_) => {
+                format!("see whether {repository} is spelled right, and let the account pull it")
+            }
+            Self::NoRepository => "correct the image's name; some registries say so of what one may not see".to_owned(),
+            Self::NoManifest => "correct the tag or digest".to_owned(),
+            Self::NeedsCredential(_) => {
+                format!("{}; explain shows where a credential is looked for", docker_login(host))
+            }
+            Self::ForeignTokenServer(Some(server)) => {
+                format!("if it is this registry's: check --token-host {server}")
+            }
+            Self::TokenServer(_) | Self::Failed(_) => {
+                "try again later; see what the registry's operator says".to_owned()
+            }
+            Self::TokenRefused(_) => "see whether the clocks of the registry and its token server are right".to_owned(),
+            Self::Throttled => "try again later".to_owned(),
+            Self::ForeignTokenServer(None) | Self::NoToken | Self::NoChallenge | Self::Redirected => {
+                "see who answers in the registry's place".to_owned()
+            }
+            Self::Fault(fault) if fault.kind() == Kind::Tls => {
+                "see who answers there; without TLS only registries on this node are asked".to_owned()
+            }
+            Self::Fault(fault) => fault.fix().to_owned(),
+        }
+    }
+}
+
+/// Docker Hub is what `docker login` means without a host.
+fn docker_login(host: &Host) -> String {
+    if host.is_docker_hub() { "docker login".to_owned() } else { format!("docker login {host}") }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pulled(_) => f.write_str("the manifest is there and may be pulled"),
+            Self::WrongCredential(status) => write!(f, "it does not take this credential ({status})"),
+            Self::NoAccess(status) => write!(f, "the credential may not pull this repository ({status})"),
+            Self::NoAccessOrRepository(status) => {
+                write!(f, "the credential may not pull this repository, or there is none ({status}); it hides which")
+            }
+            Self::NoRepository => f.write_str("there is no such repository (404)"),
+            Self::NoManifest => f.write_str("there is no such tag or digest (404)"),
+            Self::NeedsCredential(status) => write!(f, "it wants a credential, and there is none ({status})"),
+            Self::ForeignTokenServer(server) => {
+                let name = server.as_ref().map_or("no https:// URL of a host", Host::as_str);
+                write!(f, "it names a token server that is not its own ({name}); the credential was not sent there")
+            }
+            Self::TokenServer(status) => write!(f, "its token server answered {status}"),
+            Self::NoToken => f.write_str("its token server answered no token"),
+            Self::TokenRefused(status) => write!(f, "it refuses what its own token server gave ({status})"),
+            Self::NoChallenge => f.write_str("it asks for a login without saying how (401)"),
+            Self::Redirected => f.write_str("it redirects, to nowhere that can be asked"),
+            Self::Throttled => f.write_str("it is throttling (429)"),
+            Self::Failed(status) => write!(f, "it answered {status}"),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A terminal of 80 columns with the helper in it, and sessions on it that are recorded in tests/fixtures/sessions.
+//!
+//! A session is what a person sees: each command behind a prompt, and below it what the helper wrote. It runs twice, in
+//! colour and with `NO_COLOR`; both must say the same, and no line may be wider than the terminal. To record anew:
+//! `RECORD_SESSIONS=1 cargo test --test terminal -- --test-threads 1`, which writes them into README.md too; read the difference.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::Node;
+
+pub const COLUMNS: u16 = 80;
+pub const HELPER: &str = "docker-credential-beta9";
+
+/// What stood on the terminal when the helper had ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Screen {
+    pub status: i32,
+    pub text: String,
+}
+
+/// Commands that are run one after the other.
+pub struct Session<'a> {
+    /// Its name; the recording is NAME.txt.
+    pub name: &'a str,
+    /// What is different on each machine, and what stands for it in the recording. The node's home is `/home/octo`.
+    pub stands_for: Vec<(String, &'a str)>,
+}
+
+impl Node {
+    /// Runs the helper on a terminal.
+    pub fn on_terminal(&self, args: &[&str]) -> Screen {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let slave = OpenOptions::new().read(true).write(true).open(name).unwrap();
+        tcsetwinsize(&slave, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let ends = [(); 3].map(|()| slave.try_clone().unwrap());
+        let [input, output, errors] = ends;
+        let mut command = self.command(args);
+        command.stdin(input).stdout(output).stderr(errors);
+        let mut child = command.spawn().unwrap();
+        // The reading below ends when nobody has the terminal's other end any more.
+        drop((command, slave));
+        let text = read_all(master);
+        Screen { status: child.wait().unwrap().code().unwrap_or(-1), text }
+    }
+}
+
+impl Session<'_> {
+    /// Runs the commands on this node, each of which must have its exit status, and compares what stands on the terminal
+    /// with the recording.
+    pub fn run(&self, node: &Node, commands: &[(&[&str], i32)]) {
+        let plain = self.play(&node.clone_with("NO_COLOR", "1"), commands);
+        let coloured = self.play(&node.clone_with("TERM", "xterm-256color"), commands);
+        assert!(!plain.contains('\x1b'), "NO_COLOR is obeyed: {plain:?}");
+        assert_eq!(without_colour(&coloured), plain, "colour adds nothing but colour");
+        assert_fits(&plain);
+        let file = recordings().join(format!("{}.txt", self.name));
+        if recording() {
+            fs::create_dir_all(recordings()).unwrap();
+            fs::write(&file, &plain).unwrap();
+        }
+        let recorded = fs::read_to_string(&file).unwrap_or_default();
+        assert!(plain == recorded, "{} should hold (RECORD_SESSIONS=1 writes it):\n{plain}", file.display());
+    }
+
+    fn play(&self, node: &Node, commands: &[(&[&str], i32)]) -> String {
+        let mut text = String::new();
+        for (args, status) in commands {
+            let screen = node.on_terminal(args);
+            assert_eq!(screen.status, *status, "{args:?}: {}", screen.text);
+            let between = if text.is_empty() { "" } else { "\n" };
+            write!(text, "{between}$ {HELPER} {}\n{}", args.join(" "), screen.text.replace("\r\n", "\n")).unwrap();
+        }
+        let text = text.replace(node.home().to_str().unwrap(), "/home/octo");
+        self.stands_for.iter().fold(text, |text, (real, shown)| text.replace(real.as_str(), shown))
+    }
+}
+
+/// All recordings, by name.
+pub fn recorded_sessions() -> Vec<(String, String)> {
+    let files = fs::read_dir(recordings()).unwrap().map(|file| file.unwrap().path());
+    let text =
+        |path: PathBuf| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap());
+    files.map(text).collect()
+}
+
+/// No line is wider than the terminal.
+pub fn assert_fits(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= usize::from(COLUMNS), "wider than the terminal: {line}");
+    }
+}
+
+/// The text without its escape sequences that set bold and colours; any other escape stays.
+pub fn without_colour(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.find(|c: char| !c.is_ascii_digit() && c != ';').filter(|end| part[*end..].starts_with('m'));
+        match code {
+            Some(end) => plain.push_str(&part[end + 1..]),
+            None => _ = write!(plain, "\x1b[{part}"),
+        }
+    }
+    plain
+}
+
+/// Linux says EIO when the other end of a terminal is closed.
+fn read_all(master: OwnedFd) -> String {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    let mut master = File::from(master);
+    while let Ok(count @ 1..) = master.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sessions")
+}
+
+#[expect(clippy::disallowed_methods, reason = "whether to record is no setting of the helper's")]
+pub fn recording() -> bool {
+    std::env::var_os("RECORD_SESSIONS").is_some()
+}

@@ -1,0 +1,104 @@
+//! What a person at a terminal of 80 columns sees, and that README.md shows just that.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod common;
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::Node;
+use common::registry::{FakeRegistry, say};
+use common::terminal::{Session, assert_fits, recorded_sessions, recording};
+
+#[test]
+fn help() {
+    Session { name: "help", stands_for: vec![] }.run(&Node::new(), &[(&["--help"], 0)]);
+}
+
+#[test]
+fn explain() {
+    let node = Node::new();
+    node.store("ghcr.io", "octo", "ghp_example");
+    let commands: &[(&[&str], i32)] = &[(&["explain", "ghcr.io/org/app:1.2"], 0), (&["explain", "quay.io/org/app"], 0)];
+    Session { name: "explain", stands_for: vec![] }.run(&node, commands);
+}
+
+/// A registry of one's own, where the account may pull one repository and not another.
+#[test]
+fn check() {
+    let login = format!("Basic {}", STANDARD.encode("octo:hunter2"));
+    let registry = FakeRegistry::start(move |asked| {
+        if asked.authorization != login {
+            return say(401, &[("www-authenticate", "Basic realm=\"registry\"")], "");
+        }
+        say(if asked.path.contains("/secret/") { 403 } else { 200 }, &[], "")
+    });
+    let node = Node::new();
+    node.store(&registry.host(), "octo", "hunter2");
+    let [app, secret] = ["team/app:1.2", "secret/app:1.2"].map(|path| format!("{}/{path}", registry.host()));
+    let session = Session { name: "check", stands_for: vec![(registry.host(), "reg.example.com")] };
+    session.run(&node, &[(&["check", &app], 0), (&["check", &secret], 1)]);
+    node.store(&registry.host(), "octo", "an old password");
+    let session = Session { name: "check-wrong", ..session };
+    session.run(&node, &[(&["check", &app], 1)]);
+}
+
+#[test]
+fn help_is_in_colour_on_a_terminal_only() {
+    let node = Node::new();
+    let coloured = node.on_terminal(&["--help"]);
+    assert_eq!(coloured.status, 0);
+    assert!(coloured.text.contains("\x1b[1m"), "{}", coloured.text);
+    assert!(!node.run(&["--help"], "").out.contains('\x1b'));
+    assert!(!node.with("TERM", "dumb").on_terminal(&["--help"]).text.contains('\x1b'));
+}
+
+#[test]
+fn every_commands_help_fits_the_terminal() {
+    let node = Node::new().with("NO_COLOR", "1");
+    let help = node.on_terminal(&["--help"]).text;
+    let rows =
+        help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1).take_while(|row| row.starts_with(' '));
+    let names = rows.filter(|row| !row.starts_with("   ")).filter_map(|row| row.split_whitespace().next());
+    let names: Vec<_> = names.filter(|name| *name != "help").collect();
+    assert!(names.contains(&"explain") && names.contains(&"prune"), "{names:?}");
+    for name in names {
+        let screen = node.on_terminal(&[name, "--help"]);
+        assert_eq!(screen.status, 0, "{name}");
+        assert_fits(&screen.text);
+    }
+}
+
+#[test]
+fn the_readme_shows_what_was_recorded() {
+    let sessions = recorded_sessions();
+    if recording() {
+        write_into_readme(&sessions);
+    }
+    let readme = fs::read_to_string(README).unwrap();
+    for (name, text) in &sessions {
+        let block = block(name, text);
+        assert!(readme.contains(&block), "README.md should hold:\n{block}");
+    }
+    assert_eq!(readme.matches("```text").count(), sessions.len(), "each of README.md's sessions is recorded");
+}
+
+/// How README.md shows a session.
+fn block(name: &str, text: &str) -> String {
+    format!("<!-- session: {name} -->\n```text\n{text}```\n")
+}
+
+fn write_into_readme(sessions: &[(String, String)]) {
+    let mut readme = fs::read_to_string(README).unwrap();
+    for (name, text) in sessions {
+        let start =
+            readme.find(&format!("<!-- session: {name} -->")).unwrap_or_else(|| panic!("README.md lacks {name}"));
+        let end = start + readme[start..].find("```\n").unwrap() + "```\n".len();
+        readme.replace_range(start..end, &block(name, text));
+    }
+    fs::write(README, readme).unwrap();
+}
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
