@@ -5,8 +5,10 @@ mod explain;
 mod migrate;
 mod provision;
 mod prune;
+mod refresh;
 mod resolve;
 mod rows;
+mod status;
 mod style;
 
 use std::ffi::OsString;
@@ -28,6 +30,8 @@ struct Entry {
 const COMMANDS: &[Entry] = &[
     Entry { command: check::command, run: check::run },
     Entry { command: explain::command, run: explain::run },
+    Entry { command: status::command, run: status::run },
+    Entry { command: refresh::command, run: refresh::run },
     Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
     Entry { command: resolve::command, run: resolve::run },
