@@ -114,6 +114,41 @@ fn the_last_failure_outlives_its_seconds_and_the_success_after_it_and_answers_no
 }
 
 #[test]
+fn the_failures_of_keys_that_were_changed_are_told_with_the_token_of_the_new_ones() {
+    let ecr = Ecr::start();
+    let node = ecr.node();
+    ecr.refuse(true);
+    for key in ["wrong-1", "wrong-2"] {
+        node.clone_with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST).replace(ecr::KEY, key)).get(HOST).failure();
+    }
+    assert_eq!(tokens(&node).len(), 1);
+    ecr.refuse(false);
+    assert_eq!(node.clone_with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST)).pair(HOST).0, "AWS");
+    let [token] = tokens(&node).try_into().unwrap();
+    assert!(part(&token, "last_failure").text("text").is_some() && part(&token, "token").text("state").is_some());
+    // Another workspace's is another matter.
+    ecr.refuse(true);
+    let other = node.clone_with("BETA9_WORKSPACE_ID", "other");
+    other.with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST)).get(HOST).failure();
+    assert_eq!(tokens(&node).len(), 2);
+}
+
+#[test]
+fn where_the_first_directory_cannot_be_used_the_one_that_is_used_is_shown() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let ecr = Ecr::start();
+    let node = ecr.node().with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
+    let session = node.home().join("session");
+    fs::create_dir(&session).unwrap();
+    fs::create_dir_all(node.tokens_dir()).unwrap();
+    fs::set_permissions(node.tokens_dir(), PermissionsExt::from_mode(0o777)).unwrap();
+    let node = node.with("XDG_RUNTIME_DIR", session.to_str().unwrap());
+    assert_eq!(node.get(HOST).status, 0);
+    assert!(status(&node).ends_with("1 token: 1 fresh\nCache: ~/session/beta9/tokens\n"));
+}
+
+#[test]
 fn a_file_that_does_not_open_is_counted_and_no_token() {
     let (ecr, node) = (Ecr::start(), Node::new());
     ecr.plant(&node, "default", HOST, (HOUR, 10 * HOUR));

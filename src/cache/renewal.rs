@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::slot::SHARED_FAILURE;
-use super::{Cache, FIRST_PAUSE, LOCK, LONGEST_PAUSE, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound, overdue};
+use super::{Cache, FAULT, FIRST_PAUSE, LOCK, LONGEST_PAUSE, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound, overdue};
 use crate::backend::Minted;
 use crate::error::{Error, Problem};
 use crate::lock::Lock;
@@ -67,9 +67,11 @@ impl Cache {
         }
     }
 
-    /// Removes a token, unless somebody is at work on it.
+    /// Removes a token and what is known of it, unless somebody is at work on it.
     pub fn remove(&self, known: &Surveyed) {
-        bound::remove(&self.dir.join(&known.name).with_extension(TOKEN));
+        let token = self.dir.join(&known.name).with_extension(TOKEN);
+        bound::remove(&token);
+        _ = std::fs::remove_file(token.with_extension(FAULT));
     }
 }
 

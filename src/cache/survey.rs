@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use super::{Cache, FAULT, Moment, TOKEN};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::error::Warnings;
 use crate::private::{self, Fault, Readers};
-use crate::seal::KeyFile;
+use crate::seal::{KeyFile, SealKey};
 
 /// What is in a cache's directory.
 #[derive(Debug, Default)]
@@ -59,21 +59,21 @@ pub struct TokenLife {
 }
 
 impl Cache {
-    /// The first of the configured directories that is there, also while the cache is switched off; nothing is made.
+    /// The first of the configured directories that is there and can be used, also while the cache is switched off;
+    /// nothing is made. An error where none can be used that is there.
     pub fn existing(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Result<Option<Self>, Fault> {
+        let mut first_fault = None;
         for dir in &config.dirs {
-            check_owner(dir)?;
-            if private::check_dir(dir)? {
-                let key = KeyFile::new(key_place(dir, key));
-                let config = CacheConfig { enabled: true, dirs: vec![dir.clone()], ..config.clone() };
-                return Ok(match key.read()? {
-                    Some(key) => Some(Self::new(config, dir.clone(), key, warnings.clone())),
-                    None if has_tokens(dir) => return Err(key.existing().err().unwrap_or_else(|| keyless(dir))),
-                    None => None,
-                });
+            match existing_key(dir, key) {
+                Ok(Some(key)) => {
+                    let config = CacheConfig { enabled: true, dirs: vec![dir.clone()], ..config.clone() };
+                    return Ok(Some(Self::new(config, dir.clone(), key, warnings.clone())));
+                }
+                Ok(None) => {}
+                Err(fault) => _ = first_fault.get_or_insert(fault),
             }
         }
-        Ok(None)
+        first_fault.map_or(Ok(None), Err)
     }
 
     /// Where it is.
@@ -101,10 +101,7 @@ impl Cache {
             }
         }
         for fault in faults {
-            match survey.entries.iter_mut().find(|entry| entry.name == fault.name) {
-                Some(entry) => entry.last_failure = fault.last_failure,
-                None => survey.entries.push(fault),
-            }
+            survey.add_fault(fault);
         }
         let order =
             |entry: &Surveyed| (entry.origin.clone(), entry.token.map(|token| token.minted), entry.name.clone());
@@ -135,6 +132,36 @@ impl Cache {
     }
 }
 
+impl Survey {
+    /// A failure belongs to its token; where that is none, to another of the same registry, workspace and backend, since
+    /// it is the keys that have changed; else it stands alone.
+    fn add_fault(&mut self, fault: Surveyed) {
+        let mut of_name = self.entries.iter_mut().filter(|entry| entry.name == fault.name);
+        if let Some(entry) = of_name.next() {
+            return entry.add_failure(fault.last_failure);
+        }
+        let subject = |entry: &Surveyed| {
+            let Origin { registry, workspace, backend, .. } = entry.origin.clone();
+            (registry, workspace, backend)
+        };
+        let mut of_subject = self.entries.iter_mut().filter(|entry| subject(entry) == subject(&fault));
+        match of_subject.next() {
+            Some(entry) => entry.add_failure(fault.last_failure),
+            None => self.entries.push(fault),
+        }
+    }
+}
+
+impl Surveyed {
+    /// The later one counts.
+    fn add_failure(&mut self, failure: Option<LastFailure>) {
+        let at = |failure: &Option<LastFailure>| failure.as_ref().map(|failure| failure.at);
+        if at(&failure) > at(&self.last_failure) {
+            self.last_failure = failure;
+        }
+    }
+}
+
 fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
     let state = entry.state(now);
     let minted = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.minted.wall);
@@ -145,8 +172,21 @@ fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
     TokenLife { minted, expires, age, left, state, used, minted_at: entry.minted }
 }
 
+/// The key of a directory that is there; it is `None` where there is no directory, or nothing in it.
+fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fault> {
+    check_owner(dir)?;
+    if !private::check_dir(dir)? {
+        return Ok(None);
+    }
+    let key = KeyFile::new(key_place(dir, store_key));
+    match key.read()? {
+        None if has_tokens(dir) => key.existing().map(Some),
+        key => Ok(key),
+    }
+}
+
 /// Whoever looks at another user's cache is told whose it is: nothing has to be changed about it.
-fn check_owner(dir: &PathBuf) -> Result<(), Fault> {
+fn check_owner(dir: &Path) -> Result<(), Fault> {
     let me = rustix::process::geteuid().as_raw();
     match fs::metadata(dir) {
         Ok(metadata) if metadata.uid() != me && metadata.uid() != 0 => Err(Fault {
@@ -160,8 +200,4 @@ fn check_owner(dir: &PathBuf) -> Result<(), Fault> {
 fn has_tokens(dir: &Path) -> bool {
     let files = fs::read_dir(dir).into_iter().flatten().flatten();
     files.map(|file| file.path()).any(|path| path.extension().is_some_and(|extension| extension == TOKEN))
-}
-
-fn keyless(dir: &Path) -> Fault {
-    Fault { cause: format!("{} has no key", dir.display()), fix: "remove the directory".to_owned() }
 }
