@@ -99,7 +99,7 @@ impl Cache {
     ) -> Result<Credential, Error> {
         let (slot, step) = (self.slot(id), self.log.step());
         let cached = slot.read().map(|entry| (entry.state((self.clock)()), entry));
-        self.log.done(step, format_args!("cache: {}", said(cached.as_ref().map(|(state, _)| *state))));
+        self.log.done(step, format_args!("cache: {}", State::said(cached.as_ref().map(|(state, _)| *state))));
         match cached {
             Some((State::Fresh, entry)) => return Ok(slot.used(entry)),
             Some((State::Due, entry)) => return Ok(self.renew(id, &slot, entry, longest, deadline, &mint)),
@@ -237,15 +237,6 @@ impl Cache {
 
     fn host_part(&self, workspace: &str, host: &str) -> String {
         format!("{}-", &self.key.fingerprint([workspace, host])[..16])
-    }
-}
-
-fn said(cached: Option<State>) -> &'static str {
-    match cached {
-        Some(State::Fresh) => "hit",
-        Some(State::Due) => "hit, and it is half through its life",
-        Some(State::Over) => "miss: what there is has ended",
-        None => "miss",
     }
 }
 

@@ -38,6 +38,18 @@ pub enum State {
     Over,
 }
 
+impl State {
+    /// What a look into the cache came to, as a debug line says it.
+    pub(super) fn said(cached: Option<Self>) -> &'static str {
+        match cached {
+            Some(Self::Fresh) => "hit",
+            Some(Self::Due) => "hit, and it is half through its life",
+            Some(Self::Over) => "miss: what there is has ended",
+            None => "miss",
+        }
+    }
+}
+
 impl Entry {
     /// A token minted now; `None` when its life is too short to be worth keeping.
     pub(super) fn new(credential: Credential, now: Moment, expires: u64) -> Option<Self> {
