@@ -23,6 +23,14 @@ fn audited(node: Node) -> Node {
     node.with("BETA9_AUDIT_LOG", path.to_str().unwrap())
 }
 
+/// A node whose log is put aside at this length, so many times.
+fn bounded(max_bytes: u64, keep: u64) -> (Node, PathBuf) {
+    let node = Node::new();
+    let path = log_of(&node);
+    let toml = format!("[audit]\npath = \"{}\"\nmax_bytes = {max_bytes}\nkeep = {keep}\n", path.display());
+    (node.configured(&toml), path)
+}
+
 fn lines(path: &Path) -> Vec<Object> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.ends_with('\n'), "the last line is whole: {text}");
@@ -132,9 +140,7 @@ fn the_lines_of_fifty_processes_at_once_are_whole_and_all_there() {
 
 #[test]
 fn it_is_put_aside_when_it_is_full_and_so_many_are_kept_also_by_many_at_once() {
-    let node = Node::new();
-    let path = log_of(&node);
-    let node = node.configured(&format!("[audit]\npath = \"{}\"\nmax_bytes = 2000\nkeep = 3\n", path.display()));
+    let (node, path) = bounded(2000, 3);
     for _ in 0..4 {
         let running: Vec<_> = (0..50).map(|_| node.start(&["get"], b"ghcr.io")).collect();
         for child in running {
@@ -159,9 +165,7 @@ fn it_is_put_aside_when_it_is_full_and_so_many_are_kept_also_by_many_at_once() {
 
 #[test]
 fn in_order_each_file_is_full_and_no_line_is_lost() {
-    let node = Node::new();
-    let path = log_of(&node);
-    let node = node.configured(&format!("[audit]\npath = \"{}\"\nmax_bytes = 1000\nkeep = 20\n", path.display()));
+    let (node, path) = bounded(1000, 20);
     for number in 0..20 {
         node.get(&format!("r{number}.example"));
     }

@@ -228,7 +228,7 @@ fn a_renewal_that_fails_serves_the_old_token_with_a_warning_and_is_not_tried_aga
     assert_eq!(ask_later(&node, 1900, &down), (Ok("old".into()), 1, true));
     assert_eq!(ask_later(&node, 1930, &down), (Ok("old".into()), 0, false));
     assert_eq!(ask_later(&node, 1961, &down), (Ok("old".into()), 1, true));
-    assert_eq!(ask_later(&node, 3539, &down), (Ok("old".into()), 1, true));
+    assert_eq!(ask_later(&node, 3500, &down), (Ok("old".into()), 1, true));
     assert_eq!(ask_later(&node, 3545, &down), (Err("backend aws: it is down".into()), 0, true));
 }
 

@@ -28,6 +28,15 @@ fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
     store.store(&lookup, &Secret { username: "AWS".into(), blob: blob.into() }).unwrap();
 }
 
+/// A node whose built-in store has a secret, and whose cache has a token of it that is half through its life.
+fn one_is_due() -> (Ecr, Node) {
+    let ecr = Ecr::start();
+    let node = ecr.node();
+    keep(&node, "default", HOST, &ecr::blob(HOST));
+    ecr.plant(&node, "default", HOST, DUE);
+    (ecr, node)
+}
+
 fn refresh(node: &Node, args: &[&str]) -> (i32, String) {
     let answer = node.run(&[&["refresh"], args].concat(), "");
     assert_eq!(answer.err, "", "{answer:?}");
@@ -71,10 +80,7 @@ fn without_a_cache_there_is_nothing_to_do_and_nothing_is_made() {
 
 #[test]
 fn a_failure_is_a_line_and_exit_status_1_and_the_old_token_stays() {
-    let ecr = Ecr::start();
-    let node = ecr.node();
-    keep(&node, "default", HOST, &ecr::blob(HOST));
-    ecr.plant(&node, "default", HOST, DUE);
+    let (ecr, node) = one_is_due();
     ecr.refuse(true);
     let (status, out) = refresh(&node, &[]);
     let why = format!("failed: {HOST}: backend aws: ");
@@ -106,11 +112,7 @@ fn a_token_never_outlives_its_secret() {
 
 #[test]
 fn a_registry_that_a_rule_has_made_public_has_no_token() {
-    let ecr = Ecr::start();
-    let node = ecr.node();
-    keep(&node, "default", HOST, &ecr::blob(HOST));
-    ecr.plant(&node, "default", HOST, DUE);
-    let node = node.configured(&format!("[[registry]]\nhost = \"{HOST}\"\nbackend = \"public\"\n"));
+    let node = one_is_due().1.configured(&format!("[[registry]]\nhost = \"{HOST}\"\nbackend = \"public\"\n"));
     let why = "a rule says that the registry is public";
     assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (default): removed: {why}\n")));
     assert!(files(&node).is_empty());
@@ -163,10 +165,7 @@ fn a_store_that_is_out_of_reach_removes_nothing() {
 
 #[test]
 fn what_nobody_has_asked_for_in_a_week_ends_in_peace_and_a_renewal_is_no_use() {
-    let ecr = Ecr::start();
-    let node = ecr.node();
-    keep(&node, "default", HOST, &ecr::blob(HOST));
-    ecr.plant(&node, "default", HOST, DUE);
+    let (_ecr, node) = one_is_due();
     let token = files(&node).remove(0);
     let used = |days: u32| {
         let used = SystemTime::now() - days * 24 * HOUR;
@@ -184,10 +183,7 @@ fn what_nobody_has_asked_for_in_a_week_ends_in_peace_and_a_renewal_is_no_use() {
 
 #[test]
 fn of_many_at_once_one_mints_and_the_others_say_so() {
-    let ecr = Ecr::start();
-    let node = ecr.node();
-    keep(&node, "default", HOST, &ecr::blob(HOST));
-    ecr.plant(&node, "default", HOST, DUE);
+    let (ecr, node) = one_is_due();
     ecr.be_slow(Duration::from_secs(2));
     let running: Vec<_> = (0..6).map(|_| node.start(&["refresh"], b"")).collect();
     let answers: Vec<_> = running.into_iter().map(Answer::of).collect();
