@@ -4,10 +4,9 @@ import json
 import time
 from typing import Dict, List
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from claims.report import claim
 from claims.world import calls, content, order, reset, settings, variable
+from prometheus_client.parser import text_string_to_metric_families
 
 from .shipped import Answer, Node, finish
 
@@ -97,7 +96,8 @@ def _() -> None:
     assert [line.split("): ")[1].split(":")[0] for line in lines] == ["renewed", "failed", "renewed"], answer
     assert f"failed: {AZURE}: backend azure: " in lines[1], answer
     assert node.get(AZURE).pair == old[AZURE]
-    told = {token["registry"]: token["last_failure"] for token in json.loads(node.command("status", "--json").out)["tokens"]}
+    told = json.loads(node.command("status", "--json").out)["tokens"]
+    told = {token["registry"]: token["last_failure"] for token in told}
     assert told[ECR] is None and told[GOOGLE] is None and told[AZURE]["text"] in lines[1], told
 
 
