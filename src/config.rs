@@ -11,7 +11,7 @@ mod stores;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use env::Env;
+pub use env::{Env, names_authorities};
 use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};

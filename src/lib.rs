@@ -23,7 +23,7 @@
 //! | [`protocol`] | docker's wire |
 //! | [`cli`] | the operator's commands, one file each |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
-//! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -45,6 +45,7 @@ pub mod resolver;
 pub mod runtime;
 pub mod seal;
 pub mod store;
+pub mod tls;
 pub mod verify;
 
 use std::ffi::OsString;
