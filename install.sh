@@ -139,10 +139,13 @@ build() {
     cp "$out/${static:+$static/}release/$PROGRAM" "$aside/$PROGRAM"
 }
 
-# A static program starts faster and runs on any Linux, but needs the target, and a C compiler for it, to be there.
+# A static program starts faster and runs on any Linux, but needs the target, and a C compiler for it, to be there; and on
+# x86_64 the linker that rustup brings.
 static_target() {
     musl=${host%-gnu}-musl
-    [ "$musl" != "$host-musl" ] && [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ] || return 0
+    rustlib=$(rustc --print sysroot)/lib/rustlib
+    [ "$musl" != "$host-musl" ] && [ -d "$rustlib/$musl" ] || return 0
+    [ "${musl%%-*}" != x86_64 ] || [ -x "$rustlib/$host/bin/rust-lld" ] || return 0
     { command -v musl-gcc || command -v "${musl%%-*}-linux-musl-gcc"; } >/dev/null || return 0
     echo "$musl"
 }

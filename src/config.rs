@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use audit::AuditConfig;
-pub use env::Env;
+pub use env::{Env, names_authorities};
 use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};

@@ -10,20 +10,22 @@ mod fault;
 mod message;
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url, redirect};
 use tokio::time::{sleep, timeout_at};
 use zeroize::Zeroizing;
 
+use crate::tls;
 pub use fault::{Certificate, Fault, Kind};
 pub use message::{Request, Response};
 
 /// A client for the requests of one command.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Speaks TLS and nothing else.
-    far: Client,
+    /// Speaks TLS and nothing else. Made when it is first needed: it reads the list of authorities.
+    far: OnceLock<Client>,
     /// Speaks to this node, or wherever TLS is not asked for, past every proxy.
     near: Option<Client>,
     cleartext: Cleartext,
@@ -47,14 +49,9 @@ impl Http {
     /// A client whose every answer is there, or given up, a little before the deadline, so that who was waited for can
     /// still be told.
     pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, Fault> {
-        let build = |builder: reqwest::ClientBuilder| {
-            let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-            let builder = builder.redirect(redirect::Policy::none()).retry(reqwest::retry::never()).user_agent(agent);
-            builder.build().map_err(|_| Fault::new("", Kind::Authorities))
-        };
         let near = || build(Client::builder().no_proxy().tls_certs_only([]).connect_timeout(NEAR_CONNECT));
         Ok(Self {
-            far: build(Client::builder().https_only(true))?,
+            far: OnceLock::new(),
             near: if cleartext == Cleartext::Never { None } else { Some(near()?) },
             cleartext,
             deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
@@ -81,7 +78,7 @@ impl Http {
     async fn send_once(&self, request: &Request) -> Result<Response, Fault> {
         let url = Url::parse(&request.url).map_err(|_| Fault::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let client = self.client(&url).ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
+        let client = self.client(&url)?.ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
         let prepared = request.prepare(client, url).ok_or_else(|| Fault::new(&host, Kind::Request))?;
         timeout_at(self.deadline.into(), exchange(client, prepared))
             .await
@@ -89,13 +86,30 @@ impl Http {
             .map_err(|kind| Fault::new(&host, kind))
     }
 
-    fn client(&self, url: &Url) -> Option<&Client> {
+    fn client(&self, url: &Url) -> Result<Option<&Client>, Fault> {
         match url.scheme() {
-            "https" => Some(&self.far),
-            "http" if self.cleartext.allows(url.host_str()?) => self.near.as_ref(),
-            _ => None,
+            "https" => self.far().map(Some),
+            "http" if url.host_str().is_some_and(|host| self.cleartext.allows(host)) => Ok(self.near.as_ref()),
+            _ => Ok(None),
         }
     }
+
+    fn far(&self) -> Result<&Client, Fault> {
+        if let Some(client) = self.far.get() {
+            return Ok(client);
+        }
+        let unusable = || Fault::new("", Kind::Authorities);
+        let roots = tls::roots().map_err(|_| unusable())?;
+        let config = tls::client(roots, &[b"h2", b"http/1.1"]).map_err(|_| unusable())?;
+        let client = build(Client::builder().https_only(true).tls_backend_preconfigured(config))?;
+        Ok(self.far.get_or_init(|| client))
+    }
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
+    let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+    let builder = builder.redirect(redirect::Policy::none()).retry(reqwest::retry::never()).user_agent(agent);
+    builder.build().map_err(|_| Fault::new("", Kind::Authorities))
 }
 
 impl Cleartext {

@@ -25,7 +25,7 @@
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
 //! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
 //! | [`audit`] | who was answered what, where the operator asks for it |
-//! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -49,6 +49,7 @@ pub mod resolver;
 pub mod runtime;
 pub mod seal;
 pub mod store;
+pub mod tls;
 pub mod verify;
 
 use std::ffi::OsString;

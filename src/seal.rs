@@ -1,5 +1,6 @@
 //! AES-256-GCM sealing: nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes), as Beta9 seals workspace secrets.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -16,7 +17,9 @@ pub use key_file::KeyFile;
 /// A 256-bit sealing key.
 pub struct SealKey {
     aead: LessSafeKey,
-    fingerprint: hmac::Key,
+    bytes: Zeroizing<Vec<u8>>,
+    /// A key of its own for fingerprints, so that no key is used with two algorithms; many a key never makes one.
+    fingerprint: OnceCell<hmac::Key>,
 }
 
 /// It did not open: another key, other associated data, or damage; nobody can tell which.
@@ -41,10 +44,7 @@ impl SealKey {
     /// A key of exactly 32 bytes.
     pub fn new(bytes: &[u8]) -> Result<Self, SealError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| SealError("the key is not 32 bytes long"))?;
-        // A key of its own for fingerprints, so that no key is used with two algorithms.
-        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"beta9 fingerprint 1");
-        let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
-        Ok(Self { aead: LessSafeKey::new(key), fingerprint })
+        Ok(Self { aead: LessSafeKey::new(key), bytes: Zeroizing::new(bytes.to_vec()), fingerprint: OnceCell::new() })
     }
 
     /// A key written as standard base64 of 32 bytes.
@@ -96,7 +96,11 @@ impl SealKey {
     /// no two lists of texts run together to the same.
     #[must_use]
     pub fn fingerprint<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> String {
-        let mut context = hmac::Context::with_key(&self.fingerprint);
+        let key = self.fingerprint.get_or_init(|| {
+            let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.bytes), b"beta9 fingerprint 1");
+            hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+        });
+        let mut context = hmac::Context::with_key(key);
         for text in texts {
             context.update(&(text.len() as u64).to_be_bytes());
             context.update(text.as_bytes());

@@ -403,13 +403,14 @@ fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_i
     let node = database.node().with("BETA9_DATABASE_URL", database.url_at(&place, "?sslmode=disable"));
     database.plant("ghcr.io", &blob("ghcr.io", "s1"));
     assert_eq!(node.pair("ghcr.io").1, "s1");
-    let node = node.with("BETA9_TIMEOUT", "2s");
     for (mood, why) in [
         (Mood::Closes, "the connection"),
         (Mood::CutsTheQuery, "closed the connection without an answer"),
         (Mood::Silent, "it did not answer in time"),
     ] {
         relay.becomes(mood);
+        // Only silence is waited out; for the rest a busy machine has time.
+        let node = node.clone_with("BETA9_TIMEOUT", if mood == Mood::Silent { "2s" } else { "60s" });
         let answer = node.get("ghcr.io");
         assert!(answer.status == 0 && answer.out.contains("s1"), "{answer:?}");
         assert!(answer.err.contains("ghcr.io: postgres store: ") && answer.err.contains(why), "{answer:?}");
@@ -422,7 +423,6 @@ fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_i
     }
     // What is no outage is not bridged.
     relay.becomes(Mood::Faithful);
-    let node = node.with("BETA9_TIMEOUT", "60s");
     let wrong =
         node.clone_with("BETA9_DATABASE_URL", format!("postgres://{USER}:x@{place}/{}?sslmode=disable", database.name));
     assert!(failure(&wrong).contains("refused the password"));

@@ -9,6 +9,14 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::log::Log;
 
+/// Whether the environment says whom TLS trusts, as it does for every program that uses OpenSSL. It is asked here and read
+/// where certificates are loaded, once something must go on the network.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn names_authorities() -> bool {
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
+}
+
 /// The environment that the program was given.
 pub struct Env {
     lookup: Lookup,

@@ -209,13 +209,13 @@ fn without_tls_only_this_node_is_spoken_to_and_only_where_allowed() {
             let expected = allowed.is_some_and(|least| {
                 cleartext == Cleartext::Node || cleartext == Cleartext::Loopback && least == Cleartext::Loopback
             });
-            assert_eq!(http.client(&url).is_some(), expected, "{url} {cleartext:?}");
+            assert_eq!(http.client(&url).unwrap().is_some(), expected, "{url} {cleartext:?}");
         }
     }
     assert_eq!(kind(&Request::get("http://registry.example.com/")), Kind::Cleartext);
     let http = Http::new(Instant::now(), Cleartext::Anywhere).unwrap();
-    assert!(http.client(&Url::parse("http://gateway.example.com:1994/").unwrap()).is_some());
-    assert!(http.client(&Url::parse("ftp://gateway.example.com/").unwrap()).is_none());
+    assert!(http.client(&Url::parse("http://gateway.example.com:1994/").unwrap()).unwrap().is_some());
+    assert!(http.client(&Url::parse("ftp://gateway.example.com/").unwrap()).unwrap().is_none());
 }
 
 #[test]

@@ -91,7 +91,8 @@ fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     bytes.extend_from_slice(more);
 }
 
-const FIRST_CAPACITY: usize = 8 * 1024;
+/// A `get` sends a host, a `store` seldom more than this; every byte of it is wiped in the end.
+const FIRST_CAPACITY: usize = 2 * 1024;
 
 #[cfg(test)]
 mod tests {

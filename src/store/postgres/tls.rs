@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -14,10 +14,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::PART;
 use super::target::Trust;
 use crate::error::{Error, Problem};
+use crate::tls;
 
 /// What makes a connection's TLS.
 pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = tls::provider();
     match trust {
         Trust::Anybody => lenient(provider, None),
         Trust::Signed(file) => {
@@ -27,15 +28,22 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
             lenient(provider, Some(verifier))
         }
         Trust::Named(Some(file)) => {
-            let roots = roots(file)?;
-            Ok(MakeRustlsConnect::new(builder(provider)?.with_root_certificates(roots).with_no_client_auth()))
+            named(roots(file)?)
         }
-        Trust::Named(None) => MakeRustlsConnect::with_native_certs().map(|(connector, _)| connector).map_err(|_| {
+        Trust::Named(None) => named(tls::roots().map_err(|_| {
             Problem::new(PART, "the system's certificate authorities cannot be read")
                 .fix("install ca-certificates, correct SSL_CERT_FILE, or name the database's own with sslrootcert")
                 .failed()
-        }),
+        })?),
     }
+}
+
+fn named(roots: RootCertStore) -> Result<MakeRustlsConnect, Error> {
+    tls::client(roots, &[]).map(MakeRustlsConnect::new).map_err(|error| unavailable(&error))
+}
+
+fn unavailable(error: &rustls::Error) -> Error {
+    Problem::new(PART, format_args!("TLS is not to be had ({error})")).failed()
 }
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
@@ -43,7 +51,7 @@ type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
 fn builder(provider: Arc<CryptoProvider>) -> Result<Builder, Error> {
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Problem::new(PART, "TLS is not to be had").source(error).failed())
+        .map_err(|error| unavailable(&error))
 }
 
 fn lenient(

@@ -17,6 +17,7 @@ use super::message::{Request, Unreadable, Vended, Wire};
 use super::proxied::{HttpStatus, Proxied};
 use crate::credential::Redacted;
 use crate::http::{Fault, Kind};
+use crate::tls;
 
 /// Whom to ask, as whom, and until when.
 pub(super) struct Call<'a> {
@@ -82,7 +83,8 @@ impl Call<'_> {
             .map_err(unusable)?
             .connect_timeout(CONNECT);
         if self.address.is_tls() {
-            let tls = ClientTlsConfig::new().with_native_roots().domain_name(self.address.server_name());
+            let roots = tls::roots().map_err(|_| self.fault(Kind::Authorities))?.roots;
+            let tls = ClientTlsConfig::new().trust_anchors(roots).domain_name(self.address.server_name());
             endpoint = endpoint.tls_config(tls).map_err(|_| self.fault(Kind::Authorities))?;
         }
         Ok(endpoint.connect_lazy())

@@ -3,21 +3,39 @@
 
 use std::fs;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Problem};
+use crate::tls;
 
 /// The system's authorities are found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them.
 pub(super) fn context(bundle: Option<&str>) -> Result<TlsContext, Error> {
-    let store = match bundle {
-        Some(path) => TrustStore::empty().with_pem_certificate(read(path)?),
-        None => TrustStore::default(),
-    };
+    let pem = bundle.map(read).transpose()?.or_else(system);
+    // Without any, what needs none is still spoken, and TLS fails when it is tried.
+    let store = pem.map_or_else(TrustStore::default, |pem| TrustStore::empty().with_pem_certificate(pem));
     let built = TlsContext::builder().with_trust_store(store).build();
     built.map_err(|error| problem("cannot be used").source(error).failed())
+}
+
+/// The system's, as far as they are certificates: the SDK's client panics over what it cannot parse.
+fn system() -> Option<Vec<u8>> {
+    let mut roots = RootCertStore::empty();
+    let mut certificates = tls::certificates().unwrap_or_default();
+    certificates.retain(|certificate| roots.add(certificate.clone()).is_ok());
+    (!certificates.is_empty()).then(|| certificates.iter().flat_map(|certificate| pem(certificate)).collect())
+}
+
+/// The SDK takes nothing but PEM (<https://www.rfc-editor.org/rfc/rfc7468#section-5>).
+fn pem(certificate: &[u8]) -> Vec<u8> {
+    let mut pem = b"-----BEGIN CERTIFICATE-----\n".to_vec();
+    pem.extend_from_slice(BASE64_STANDARD.encode(certificate).as_bytes());
+    pem.extend_from_slice(b"\n-----END CERTIFICATE-----\n");
+    pem
 }
 
 /// The SDK's client panics over what it cannot parse, so that is found out here.
