@@ -21,6 +21,7 @@
 //! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire |
+//! | [`client`] | the clients' own configuration files: what they say of this helper, and how that is changed |
 //! | [`cli`] | the operator's commands, one file each |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
 //! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |
@@ -30,6 +31,7 @@
 pub mod backend;
 pub mod cache;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod credential;
 pub mod error;

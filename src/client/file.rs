@@ -1,0 +1,62 @@
+//! A client's file as it is: its text, behind whatever symbolic links.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Problem};
+
+/// A file's text, which may hold passwords, and what else must stay when it is replaced.
+pub struct Text {
+    /// All of it.
+    pub text: Zeroizing<String>,
+    /// Its mode, owner and place on the disk.
+    pub metadata: Metadata,
+}
+
+impl Text {
+    /// Reads a file; `None` when there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let unreadable = |error: io::Error| {
+            problem(path, format_args!("it cannot be read ({error})")).fix("make it readable for this user").failed()
+        };
+        // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
+        let file = match OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(unreadable(error)),
+        };
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(problem(path, "it is not a plain file").fix("move it out of the way").failed());
+        }
+        let bytes = read_bounded(file, metadata.len()).map_err(unreadable)?;
+        if bytes.len() as u64 > LIMIT {
+            let fix = "it is not what belongs here: move it away";
+            return Err(problem(path, format_args!("it is larger than {LIMIT} bytes")).fix(fix).failed());
+        }
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| problem(path, "it is not UTF-8, so no client can read it").fix("correct it").failed())?;
+        Ok(Some(Self { text: Zeroizing::new(text.to_owned()), metadata }))
+    }
+}
+
+fn read_bounded(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size.min(LIMIT)).unwrap_or(0) + 1));
+    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A failure that names the file.
+pub(super) fn problem(path: &Path, cause: impl std::fmt::Display) -> Problem {
+    Problem::new(path.display().to_string(), cause)
+}
+
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+/// Docker's files with hundreds of logins are some 100 KiB.
+const LIMIT: u64 = 4 << 20;
