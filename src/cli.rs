@@ -1,7 +1,9 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod check;
+mod configure;
 mod explain;
+mod import;
 mod migrate;
 mod provision;
 mod prune;
@@ -28,6 +30,8 @@ struct Entry {
 const COMMANDS: &[Entry] = &[
     Entry { command: check::command, run: check::run },
     Entry { command: explain::command, run: explain::run },
+    Entry { command: configure::command, run: configure::run },
+    Entry { command: import::command, run: import::run },
     Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
     Entry { command: resolve::command, run: resolve::run },

@@ -4,18 +4,25 @@
 //! looks at first is the vendors' business and written down where the file is named.
 
 mod auth_file;
+mod change;
+pub mod diff;
 mod docker;
-mod file;
+pub mod edit;
+pub mod file;
 mod helper;
+mod note;
 mod podman;
 mod registries;
+mod undo;
 
 pub use auth_file::{AuthEntry, AuthFile, Held};
+pub use change::Change;
 pub use docker::{DockerClient, docker_file};
-pub use file::Text;
-pub use helper::{Helper, SYSTEM_PATH, find_helper};
-pub use podman::{PodmanClient, auth_files};
+pub use helper::{Helper, SYSTEM_PATH, find_helper, runnable_helper};
+pub use note::changed_by_note;
+pub use podman::{PodmanClient, auth_files, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
+pub use undo::Undo;
 
 use std::path::PathBuf;
 

@@ -18,10 +18,10 @@
 //! | [`store`] | where secrets are: the request, the embedded store, the gateway, the worker API, the database |
 //! | [`cache`] | minted tokens, sealed, one mint at a time on the whole node |
 //! | [`resolver`] | get, store, erase, list; provision and resolve; what is remembered of a store far away |
+//! | [`client`] | the clients' own configuration files: what they say of this helper, and how that is changed |
 //! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire |
-//! | [`client`] | the clients' own configuration files: what they say of this helper, and how that is changed |
 //! | [`cli`] | the operator's commands, one file each |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
 //! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |

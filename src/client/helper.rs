@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
+
+use crate::error::{Error, Problem};
 
 /// What a search of a PATH for this program's name comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,33 @@ pub fn find_helper(path: &OsStr) -> Helper {
         unusable.get_or_insert(candidate);
     }
     unusable.map_or(Helper::Missing, Helper::NotExecutable)
+}
+
+/// The helper that a client finds along `path`, in words `place`, tried: one that is named and cannot be run fails every pull.
+pub fn runnable_helper(path: &OsStr, place: &str) -> Result<PathBuf, Error> {
+    let problem = |cause: String, fix: &str| {
+        Err(Problem::new(PROGRAM, cause).fix(format_args!("nothing was changed; {fix}")).failed())
+    };
+    match find_helper(path) {
+        Helper::Missing => problem(
+            format!("it is not {place}, where the client looks for it"),
+            "put it there, or link to it from there",
+        ),
+        Helper::NotExecutable(path) => {
+            problem(format!("{} is not executable", path.display()), &format!("chmod 755 {}", path.display()))
+        }
+        Helper::Found(path) if answers(&path) => Ok(path),
+        Helper::Found(path) => problem(
+            format!("{} does not run on this machine, or is another program", path.display()),
+            "install it anew",
+        ),
+    }
+}
+
+/// Whether it says its name when it is asked for its version, as this program does.
+fn answers(path: &Path) -> bool {
+    let output = Command::new(path).arg("version").stdin(Stdio::null()).output();
+    output.is_ok_and(|output| output.status.success() && output.stdout.starts_with(PROGRAM.as_bytes()))
 }
 
 fn executable(path: &Path) -> bool {

@@ -1,10 +1,12 @@
 //! Podman, buildah, skopeo and CRI-O: `credential-helpers` of registries.conf, then auth file after auth file.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{AUTH_FILES, AuthFile, HELPER, Registries, RegistriesPlaces, Scope, Wired, docker_file};
 use crate::config::Env;
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::host::Host;
 
 /// What podman and its family are told about credentials.
@@ -21,7 +23,7 @@ pub struct PodmanClient {
 impl PodmanClient {
     /// Reads all of it, as this user's podman would.
     pub fn read(env: &Env) -> Result<Self, Error> {
-        let registries = Registries::read(RegistriesPlaces::of(env))?;
+        let registries = Registries::read(RegistriesPlaces::of(env, Scope::User))?;
         let paths = auth_files(env)?;
         let mut files = Vec::new();
         for path in &paths {
@@ -66,7 +68,7 @@ pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
     // DOCKER_CONFIG moves docker's file to the front, where login and logout work too.
     let docker_first = env.path("DOCKER_CONFIG")?.is_some();
     let docker = docker_file(env, Scope::User)?;
-    let mut files = if docker_first { vec![docker.clone()] } else { vec![session_file(env)] };
+    let mut files = if docker_first { vec![docker.clone()] } else { session_file(env).into_iter().collect() };
     files.extend(lasting_file(env));
     if !docker_first {
         files.push(docker);
@@ -74,14 +76,26 @@ pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// The one that `podman login` writes. It ends with the session.
-fn session_file(env: &Env) -> PathBuf {
-    let made_up = || Path::new("/run/containers").join(rustix::process::geteuid().as_raw().to_string()).join(NAME);
-    env.session_dir().map_or_else(made_up, |dir| dir.join("containers").join(NAME))
+/// The one that `podman login` writes. It ends with the session. Without a session's directory it is below one that is
+/// root's, and may be out of everybody else's reach.
+fn session_file(env: &Env) -> Option<PathBuf> {
+    if let Some(dir) = env.session_dir() {
+        return Some(dir.join("containers").join(NAME));
+    }
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let path = Path::new("/run/containers").join(uid).join(NAME);
+    let unreachable = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    (!fs::metadata(&path).is_err_and(unreachable)).then_some(path)
 }
 
-/// The one that stays.
-pub(super) fn lasting_file(env: &Env) -> Option<PathBuf> {
+/// The one that stays, for what is to last; one that is named is the only one.
+pub fn own_auth_file(env: &Env) -> Result<PathBuf, Error> {
+    let named = env.path("REGISTRY_AUTH_FILE")?;
+    let no_home = || Problem::new("podman", "there is no home directory to look in").fix("set HOME").failed();
+    named.or_else(|| lasting_file(env)).ok_or_else(no_home)
+}
+
+fn lasting_file(env: &Env) -> Option<PathBuf> {
     env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("containers").join(NAME))
 }
 
@@ -111,7 +125,7 @@ mod tests {
     #[test]
     fn the_first_who_decides_is_who_is_asked() {
         let podman = |helpers: &[&str], text: &str| {
-            let places = RegistriesPlaces::of(&Env::of([]));
+            let places = RegistriesPlaces::of(&Env::of([]), Scope::User);
             let helpers = Some(helpers.iter().map(|&name| name.to_owned()).collect());
             let files = vec![RegistriesFile { path: "/r".into(), helpers }];
             let auth = AuthFile::parse(Path::new("/a"), text).unwrap();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::file::{Text, problem};
+use crate::client::Scope;
 use crate::config::Env;
 use crate::error::Error;
 
@@ -26,10 +27,11 @@ pub struct RegistriesPlaces {
 }
 
 impl RegistriesPlaces {
-    /// The places of this user. The user's are below the home directory itself: `XDG_CONFIG_HOME` is not read for them.
+    /// The places of this user, or of those that have no home directory. The user's are below the home directory itself: `XDG_CONFIG_HOME` is not read for them.
     #[must_use]
-    pub fn of(env: &Env) -> Self {
-        let below = |name: &str| env.home().map(|home| home.join(".config/containers").join(name));
+    pub fn of(env: &Env, scope: Scope) -> Self {
+        let home = env.home().filter(|_| scope == Scope::User);
+        let below = |name: &str| home.as_ref().map(|home| home.join(".config/containers").join(name));
         Self {
             user: below(MAIN),
             user_dir: below(FURTHER),
@@ -83,6 +85,22 @@ impl Registries {
         Some((&file.path, file.helpers.as_deref()?))
     }
 
+    /// The file to name a helper in so that it counts, and the list that it would hide. Where there is no file yet, it is a
+    /// further one: a main file of the user's would hide all that the system's says.
+    #[must_use]
+    pub fn target(&self, scope: Scope) -> (PathBuf, Vec<String>) {
+        let places = &self.places;
+        let (main, dir) = match (scope, &places.user, &places.user_dir) {
+            (Scope::User, Some(main), Some(dir)) => (main, dir),
+            _ => (&places.system, &places.system_dir),
+        };
+        match self.effective() {
+            Some((path, _)) if path == main || path.parent() == Some(dir) => (path.to_owned(), Vec::new()),
+            None if main.exists() => (main.clone(), Vec::new()),
+            other => (dir.join(OURS), other.map_or_else(Vec::new, |(_, list)| list.to_vec())),
+        }
+    }
+
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
     #[must_use]
     pub fn helpers(&self) -> Vec<&str> {
@@ -130,6 +148,7 @@ fn helpers(path: &Path, text: &str) -> Result<Option<Vec<String>>, Error> {
 /// The name in the list that stands for the auth files.
 pub const AUTH_FILES: &str = "containers-auth.json";
 pub(super) const CREDENTIAL_HELPERS: &str = "credential-helpers";
+const OURS: &str = "beta9.conf";
 const MAIN: &str = "registries.conf";
 const FURTHER: &str = "registries.conf.d";
 
@@ -169,6 +188,31 @@ mod tests {
         let read = read();
         assert_eq!(read.helpers(), ["mine", "containers-auth.json"]);
         assert_eq!(read.effective().unwrap().0, scratch.path().join("home/registries.conf.d/0.conf"));
+    }
+
+    #[test]
+    fn a_helper_is_named_where_it_counts_and_nothing_of_the_systems_is_hidden() {
+        let scratch = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(scratch.path().join(name), text).unwrap();
+        let target = |scope| {
+            let mut places = places(scratch.path());
+            if scope == Scope::System {
+                (places.user, places.user_dir) = (None, None);
+            }
+            let (path, inherited) = Registries::read(places).unwrap().target(scope);
+            (path.strip_prefix(scratch.path()).unwrap().display().to_string(), inherited.join(" "))
+        };
+        let found = |path: &str, inherited: &str| (path.to_owned(), inherited.to_owned());
+        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", ""));
+        assert_eq!(target(Scope::System), found("etc/registries.conf.d/beta9.conf", ""));
+        write("etc/registries.conf", "credential-helpers = ['pass', 'x']");
+        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", "pass x"));
+        assert_eq!(target(Scope::System), found("etc/registries.conf", ""));
+        write("home/registries.conf", "");
+        assert_eq!(target(Scope::User), found("home/registries.conf", ""));
+        write("etc/registries.conf.d/a.conf", "credential-helpers = ['y']");
+        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", "y"));
+        assert_eq!(target(Scope::System), found("etc/registries.conf.d/a.conf", ""));
     }
 
     #[test]
