@@ -8,29 +8,37 @@ mod bound;
 mod clock;
 mod entry;
 mod failure;
+mod fault;
 mod memory;
+mod origin;
 mod peek;
+mod place;
+mod renewal;
 mod slot;
+mod survey;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, access};
-
 pub use self::clock::Moment;
 use self::clock::wall_seconds;
-use self::entry::{Entry, State};
+use self::entry::Entry;
+pub use self::entry::State;
+pub use self::fault::LastFailure;
 pub use self::memory::{Memory, Recalled};
+pub use self::origin::{NODE, Origin};
 pub use self::peek::Peek;
+pub use self::renewal::Renewal;
 use self::slot::Slot;
+pub use self::survey::{Survey, Surveyed, TokenLife};
 use crate::backend::{Minted, Scope};
-use crate::config::{CacheConfig, KeyPlace};
+use crate::config::CacheConfig;
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
 use crate::lock::Lock;
-use crate::private::{self, Fault};
-use crate::seal::{KeyFile, SealKey};
+use crate::log::Log;
+use crate::seal::SealKey;
 
 /// A private directory of sealed tokens.
 pub struct Cache {
@@ -38,6 +46,7 @@ pub struct Cache {
     dir: PathBuf,
     key: SealKey,
     warnings: Rc<Warnings>,
+    log: Log,
     clock: Box<dyn Fn() -> Moment>,
 }
 
@@ -48,33 +57,27 @@ pub struct TokenId<'a> {
     pub workspace: &'a str,
     /// The registry that was asked for.
     pub host: &'a str,
+    /// The path below it that was asked for; tokens do not differ by it.
+    pub path: &'a str,
     /// The registry that it stands for.
     pub real: &'a str,
     /// The backend.
     pub backend: &'a str,
+    /// The store that had the secret, or [`NODE`]; tokens do not differ by it.
+    pub store: &'a str,
     /// The keys, or the identity.
     pub scope: &'a Scope,
 }
 
 impl Cache {
-    /// The first of the configured directories that can be used, made if need be; `None` where there is none.
-    pub fn open(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Option<Self> {
-        if !config.enabled {
-            return None;
-        }
-        config.dirs.iter().find_map(|dir| match open_dir(dir, key) {
-            Ok(key) => Some(Self {
-                config: config.clone(),
-                dir: dir.clone(),
-                key,
-                warnings: warnings.clone(),
-                clock: Box::new(Moment::now),
-            }),
-            Err(fault) => {
-                warnings.add(format_args!("token cache: {fault}"));
-                None
-            }
-        })
+    fn new(config: CacheConfig, dir: PathBuf, key: SealKey, warnings: Rc<Warnings>) -> Self {
+        Self { config, dir, key, warnings, log: Log::default(), clock: Box::new(Moment::now) }
+    }
+
+    /// The same cache, which says what it does.
+    #[must_use]
+    pub fn with_log(self, log: &Log) -> Self {
+        Self { log: log.clone(), ..self }
     }
 
     /// The same cache by another clock.
@@ -94,18 +97,18 @@ impl Cache {
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Credential, Error> {
-        let slot = self.slot(id);
-        if let Some(entry) = slot.read() {
-            match entry.state((self.clock)()) {
-                State::Fresh => return Ok(slot.used(entry)),
-                State::Due => return Ok(self.renew(&slot, entry, longest, deadline, &mint)),
-                State::Over => {}
-            }
+        let (slot, step) = (self.slot(id), self.log.step());
+        let cached = slot.read().map(|entry| (entry.state((self.clock)()), entry));
+        self.log.done(step, format_args!("cache: {}", State::said(cached.as_ref().map(|(state, _)| *state))));
+        match cached {
+            Some((State::Fresh, entry)) => return Ok(slot.used(entry)),
+            Some((State::Due, entry)) => return Ok(self.renew(id, &slot, entry, longest, deadline, &mint)),
+            Some((State::Over, _)) | None => {}
         }
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, step) = (FIRST_PAUSE, self.log.step());
         loop {
             match Lock::try_acquire(&slot.path(LOCK)) {
-                Ok(Some(_lock)) => return self.mint(&slot, longest, deadline, &mint),
+                Ok(Some(_lock)) => return self.mint(id, &slot, longest, deadline, &mint),
                 Ok(None) => {}
                 Err(error) => {
                     self.warnings.add(format_args!(
@@ -121,6 +124,7 @@ impl Cache {
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
             if let Some(answer) = slot.settled((self.clock)()) {
+                self.log.done(step, format_args!("cache: waited for another process that was minting this token"));
                 return answer;
             }
         }
@@ -138,9 +142,10 @@ impl Cache {
         let Ok(files) = std::fs::read_dir(&self.dir) else { return };
         for file in files.flatten() {
             let name = file.file_name();
-            let token_or_failure =
-                Path::new(&name).extension().is_some_and(|extension| extension == TOKEN || extension == FAILED);
-            if token_or_failure
+            let of_a_token = Path::new(&name)
+                .extension()
+                .is_some_and(|extension| [TOKEN, FAILED, FAULT].into_iter().any(|known| extension == known));
+            if of_a_token
                 && name.to_str().is_some_and(|name| name.starts_with(&prefix))
                 && let Err(error) = std::fs::remove_file(file.path())
             {
@@ -152,6 +157,7 @@ impl Cache {
     /// Mints under the lock, after one more look.
     fn mint(
         &self,
+        id: &TokenId,
         slot: &Slot,
         longest: Option<Duration>,
         deadline: Instant,
@@ -163,8 +169,8 @@ impl Cache {
         // A margin, so that those who wait are still there to be told of the failure.
         let minted = mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline));
         match &minted {
-            Ok(minted) => self.keep(slot, minted, longest),
-            Err(error) => slot.fail(error, (self.clock)()),
+            Ok(minted) => self.keep(id, slot, minted, longest),
+            Err(error) => self.fail(id, slot, error),
         }
         minted.map(|minted| minted.credential)
     }
@@ -172,40 +178,53 @@ impl Cache {
     /// The renewed token, or the old one: it is still good, so whatever hinders the renewal is no failure.
     fn renew(
         &self,
+        id: &TokenId,
         slot: &Slot,
         old: Entry,
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Credential {
-        let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else { return slot.used(old) };
+        let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else {
+            self.log.note(format_args!("cache: another process is renewing it; the old one is served"));
+            return slot.used(old);
+        };
         let now = (self.clock)();
         if let Some(entry) = slot.read().filter(|entry| entry.state(now) == State::Fresh) {
             return slot.used(entry);
         }
         if slot.failure().is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now)) {
+            self.log
+                .note(format_args!("cache: the last renewal failed within {RENEWAL_PAUSE:?}; the old one is served"));
             return slot.used(old);
         }
         match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
             Ok(minted) => {
-                self.keep(slot, &minted, longest);
+                self.keep(id, slot, &minted, longest);
                 minted.credential
             }
             Err(error) => {
-                slot.fail(&error, now);
+                self.fail(id, slot, &error);
                 self.warnings.add(format_args!("the token is still good but could not be renewed: {error}"));
                 slot.used(old)
             }
         }
     }
 
-    fn keep(&self, slot: &Slot, minted: &Minted, longest: Option<Duration>) {
+    fn keep(&self, id: &TokenId, slot: &Slot, minted: &Minted, longest: Option<Duration>) {
         let (now, Some(expires)) = ((self.clock)(), minted.expires) else { return };
         let latest = longest.map_or(u64::MAX, |longest| now.wall + longest.as_secs());
         let Some(entry) = Entry::new(minted.credential.clone(), now, wall_seconds(expires).min(latest)) else { return };
-        if let Err(fault) = slot.write(&entry) {
+        let step = self.log.step();
+        if let Err(fault) = slot.write(id, &entry) {
             self.warnings.add(format_args!("token cache: {fault}"));
         }
+        self.log.done(step, format_args!("cache: kept the token"));
+        bound::enforce(&self.dir, &self.config);
+    }
+
+    fn fail(&self, id: &TokenId, slot: &Slot, error: &Error) {
+        slot.fail(id, error, (self.clock)());
         bound::enforce(&self.dir, &self.config);
     }
 
@@ -221,25 +240,6 @@ impl Cache {
     }
 }
 
-fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, Fault> {
-    if !private::check_dir(dir)? {
-        private::make_dir(dir)?;
-    }
-    access(dir, Access::WRITE_OK).map_err(|error| Fault {
-        cause: format!("{} cannot be written ({error})", dir.display()),
-        fix: "make it writable, or set cache.dir".to_owned(),
-    })?;
-    KeyFile::new(key_place(dir, store_key)).read_or_make(dir)
-}
-
-/// The key of a cache in this directory: systemd's credential, if the store has one, else a file of its own.
-fn key_place(dir: &Path, store_key: &KeyPlace) -> KeyPlace {
-    match store_key {
-        KeyPlace::Credential(path) => KeyPlace::Credential(path.clone()),
-        _ => KeyPlace::File(dir.join("key")),
-    }
-}
-
 fn overdue() -> Error {
     Problem::new("token cache", "another process is minting this token and has not come to an end")
         .fix("try again; see whether the provider is reachable from this node")
@@ -248,6 +248,7 @@ fn overdue() -> Error {
 
 const TOKEN: &str = "token";
 const FAILED: &str = "failed";
+const FAULT: &str = "fault";
 const LOCK: &str = "lock";
 const MEMO: &str = "memo";
 const FIRST_PAUSE: Duration = Duration::from_millis(2);

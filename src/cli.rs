@@ -7,8 +7,10 @@ mod import;
 mod migrate;
 mod provision;
 mod prune;
+mod refresh;
 mod resolve;
 mod rows;
+mod status;
 mod style;
 
 use std::ffi::OsString;
@@ -32,6 +34,8 @@ const COMMANDS: &[Entry] = &[
     Entry { command: explain::command, run: explain::run },
     Entry { command: configure::command, run: configure::run },
     Entry { command: import::command, run: import::run },
+    Entry { command: status::command, run: status::run },
+    Entry { command: refresh::command, run: refresh::run },
     Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
     Entry { command: resolve::command, run: resolve::run },

@@ -1,5 +1,6 @@
 //! `Config`: the configuration files and the environment, read once; the only reader of either.
 
+mod audit;
 mod env;
 mod layer;
 mod node;
@@ -11,6 +12,7 @@ mod stores;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use audit::AuditConfig;
 pub use env::Env;
 use layer::Layer;
 pub use node::Node;
@@ -21,6 +23,7 @@ pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, WorkerConfig};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
+use crate::log::Log;
 
 /// Everything that steers an answer, checked.
 #[derive(Debug)]
@@ -51,6 +54,10 @@ pub struct Config {
     pub request: Request,
     /// The variables that say which identity the node has.
     pub node: Node,
+    /// Where it is written down who was answered what, if it is.
+    pub audit: Option<AuditConfig>,
+    /// Where what is done is said.
+    pub log: Log,
     /// The configuration files that were read.
     pub files: Vec<PathBuf>,
     rules: Vec<Rule>,
@@ -115,6 +122,7 @@ impl Config {
     }
 
     fn load_with(env: &Env, system_file: &Path) -> Result<Self, Error> {
+        let step = env.log().step();
         let mut files = Vec::new();
         let mut merged = Layer::default();
         if let Some(path) = env.path("BETA9_CREDENTIAL_CONFIG")? {
@@ -133,7 +141,10 @@ impl Config {
                 }
             }
         }
-        Self::from_layer(merged.under(Layer::from_env(env)?), env, files)
+        let config = Self::from_layer(merged.under(Layer::from_env(env)?), env, files)?;
+        let Self { workspace, store, files, .. } = &config;
+        env.log().done(step, format_args!("config: {files:?} read; workspace {workspace}, {} store", store.name()));
+        Ok(config)
     }
 
     fn from_layer(layer: Layer, env: &Env, files: Vec<PathBuf>) -> Result<Self, Error> {
@@ -157,6 +168,8 @@ impl Config {
             postgres,
             cache: cache_config(layer.cache, env),
             node: Node::read(env)?,
+            audit: layer.audit.into_config(),
+            log: env.log().clone(),
             request: Request {
                 credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
                 file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,

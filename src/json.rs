@@ -147,6 +147,25 @@ impl ObjectWriter {
         self.raw(name, &value.to_string())
     }
 
+    /// A number with three decimals.
+    pub fn decimal(&mut self, name: &str, value: f64) -> &mut Self {
+        self.raw(name, &format!("{value:.3}"))
+    }
+
+    /// A member whose value is an object, or `null`.
+    pub fn object(&mut self, name: &str, value: Option<ObjectWriter>) -> &mut Self {
+        match value {
+            Some(value) => self.raw(name, value.finish().trim_end()),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    /// An array of objects.
+    pub fn objects(&mut self, name: &str, values: impl IntoIterator<Item = ObjectWriter>) -> &mut Self {
+        let values: Vec<_> = values.into_iter().map(|value| value.finish().trim_end().to_owned()).collect();
+        self.raw(name, &format!("[{}]", values.join(",")))
+    }
+
     /// An array of texts.
     pub fn texts<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) -> &mut Self {
         self.name(name);

@@ -24,10 +24,13 @@
 //! | [`protocol`] | docker's wire |
 //! | [`cli`] | the operator's commands, one file each |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
+//! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
+//! | [`audit`] | who was answered what, where the operator asks for it |
 //! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
+pub mod audit;
 pub mod backend;
 pub mod cache;
 pub mod cli;
@@ -40,6 +43,7 @@ pub mod http;
 pub mod json;
 pub mod keys;
 pub mod lock;
+pub mod log;
 pub mod private;
 pub mod protocol;
 pub mod registry;

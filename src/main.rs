@@ -14,5 +14,5 @@ fn main() -> ExitCode {
     _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let mut io = Io { input: &mut StdinInput, out: &mut out, err: &mut err };
-    ExitCode::from(run(std::env::args_os(), &Env::process(), &mut io))
+    ExitCode::from(run(std::env::args_os(), &Env::process().logging_to(io::stderr()), &mut io))
 }

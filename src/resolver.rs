@@ -1,24 +1,28 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
+mod audited;
 mod find;
 mod list;
+mod login;
 mod peek;
 mod provision;
+mod refresh;
 
-pub use self::peek::Cached;
-
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use std::time::Instant;
 
-use crate::backend::{Backend, Login};
-use crate::cache::{Cache, TokenId};
-use crate::config::{CacheConfig, CloudSettings, Config, Rule, StoreKind};
+pub use self::peek::Cached;
+pub use self::refresh::Refreshed;
+use crate::backend::Backend;
+use crate::cache::{Cache, NODE};
+use crate::config::{CacheConfig, Config, Rule, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
+use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
 use crate::store::{FileStore, GatewayStore, Keep, PostgresStore, RequestStore, Secret, Store, WorkerStore};
 
@@ -28,6 +32,9 @@ pub struct Resolver {
     started: Instant,
     warnings: Rc<Warnings>,
     cache: OnceCell<Option<Cache>>,
+    log: Log,
+    /// Where the last answer's secret was found, and whether its token was in the cache: what the audit log tells.
+    answered_by: Cell<Answered>,
     request: Option<Store>,
     workspace: Store,
 }
@@ -42,8 +49,17 @@ pub struct Route<'a> {
     pub rule: Option<&'a Rule>,
     /// The registry that the host stands for: itself, or its rule's `alias_of`.
     pub real: &'a Host,
+    /// The path below it that was asked for.
+    pub path: &'a str,
     /// Whether the node's own identity may be used.
     pub ambient: bool,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answered {
+    store: Option<&'static str>,
+    cached: bool,
 }
 
 impl Resolver {
@@ -61,7 +77,8 @@ impl Resolver {
             StoreKind::Postgres => Store::Postgres(PostgresStore::new(name, config.postgres.clone())),
         };
         let (warnings, cache) = (Rc::default(), OnceCell::new());
-        Ok(Self { config, started: Instant::now(), warnings, cache, request, workspace })
+        let (log, answered_by) = (config.log.clone(), Cell::default());
+        Ok(Self { config, started: Instant::now(), warnings, cache, log, answered_by, request, workspace })
     }
 
     /// The user name and password for a server URL.
@@ -80,34 +97,18 @@ impl Resolver {
             return Err(Error::NotFound);
         }
         match self.find(&route)? {
-            Some((_, found)) => {
+            Some((store, found)) => {
                 let choice = choose(route.row, route.real, found.keys)?;
-                self.login(&choice.backend, &route, Some(&choice.keys), found.keep)
+                self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
+                self.login(&choice.backend, &route, store, Some(&choice.keys), found.keep)
             }
-            None if route.ambient => self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, None, Keep::Disk),
+            None if route.ambient => {
+                self.answered_by.set(Answered { store: Some(NODE), cached: false });
+                self.log.note(format_args!("backend: the node's own identity"));
+                self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, NODE, None, Keep::Disk)
+            }
             None => Err(Error::NotFound),
         }
-    }
-
-    fn login(&self, backend: &Backend, route: &Route, keys: Option<&Keys>, keep: Keep) -> Result<Credential, Error> {
-        let none = CloudSettings::default();
-        let login = Login {
-            host: route.real,
-            keys,
-            ambient: route.ambient,
-            settings: route.rule.map_or(&none, |rule| &rule.cloud),
-            node: &self.config.node,
-            deadline: self.deadline(),
-        };
-        let scope = backend.scope(&login).filter(|_| keep == Keep::Disk);
-        let Some((scope, cache)) = scope.and_then(|scope| Some((scope, self.cache()?))) else {
-            return backend.login(&login).map(|minted| minted.credential);
-        };
-        let (workspace, host, real) = (self.config.workspace.as_str(), route.host.as_str(), route.real.as_str());
-        let id = TokenId { workspace, host, real, backend: backend.name(), scope: &scope };
-        cache.get_or_mint(&id, backend.longest_life(), login.deadline, |deadline| {
-            backend.login(&Login { deadline, ..login })
-        })
     }
 
     /// What went wrong on the way to an answer without hindering it.
@@ -118,7 +119,10 @@ impl Resolver {
 
     /// The cache, opened when it is first needed.
     fn cache(&self) -> Option<&Cache> {
-        let open = || Cache::open(&self.config.cache, &self.config.file_key, &self.warnings);
+        let open = || {
+            Cache::open(&self.config.cache, &self.config.file_key, &self.warnings)
+                .map(|cache| cache.with_log(&self.log))
+        };
         self.cache.get_or_init(open).as_ref()
     }
 
@@ -169,7 +173,7 @@ impl Resolver {
 
     /// Which row and rule apply; `None` when no store may be asked: a cloud registry over plain HTTP.
     #[must_use]
-    pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &str) -> Option<Route<'a>> {
+    pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
         let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
@@ -179,7 +183,7 @@ impl Resolver {
             && self.config.store != StoreKind::Worker
             && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
-        (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
+        (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, path, ambient })
     }
 
     /// The configuration that it answers by.

@@ -48,7 +48,8 @@ impl Node {
         let config = self.config();
         let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
         let scope = Scope(vec![id.2.to_owned()]);
-        let token = TokenId { workspace: id.0, host: id.1, real: id.1, backend: "aws", scope: &scope };
+        let token =
+            TokenId { workspace: id.0, host: id.1, path: "", real: id.1, backend: "aws", store: "file", scope: &scope };
         let answer = cache.get_or_mint(&token, None, soon(), |_| Ok(minted(password, life))).unwrap();
         answer.secret().expose().to_owned()
     }
@@ -143,7 +144,15 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
                 let config = node.config();
                 let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
                 let keys = Scope(vec!["keys".to_owned()]);
-                let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &keys };
+                let id = TokenId {
+                    workspace: "w",
+                    host: "h",
+                    path: "",
+                    real: "h",
+                    backend: "aws",
+                    store: "file",
+                    scope: &keys,
+                };
                 let answer = cache.get_or_mint(&id, None, soon(), |_| {
                     std::thread::sleep(Duration::from_millis(100));
                     Ok(minted(&format!("token {}", mints.fetch_add(1, Ordering::SeqCst)), Some(HOUR)))
@@ -160,7 +169,7 @@ fn fail(node: &Node, keys: &str) -> (String, usize) {
     let config = node.config();
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
     let (scope, mints) = (Scope(vec![keys.to_owned()]), AtomicUsize::new(0));
-    let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &scope };
+    let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
         mints.fetch_add(1, Ordering::SeqCst);
         Err(Problem::new("backend aws", "it is throttled").fix("wait a little").unreachable())
@@ -189,7 +198,7 @@ fn ask_later(
     let (config, warnings, mints) = (node.config(), Rc::<Warnings>::default(), AtomicUsize::new(0));
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &warnings).unwrap().with_clock(clock);
     let scope = Scope(vec!["keys".to_owned()]);
-    let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &scope };
+    let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
         mints.fetch_add(1, Ordering::SeqCst);
         mint()
@@ -219,7 +228,7 @@ fn a_renewal_that_fails_serves_the_old_token_with_a_warning_and_is_not_tried_aga
     assert_eq!(ask_later(&node, 1900, &down), (Ok("old".into()), 1, true));
     assert_eq!(ask_later(&node, 1930, &down), (Ok("old".into()), 0, false));
     assert_eq!(ask_later(&node, 1961, &down), (Ok("old".into()), 1, true));
-    assert_eq!(ask_later(&node, 3539, &down), (Ok("old".into()), 1, true));
+    assert_eq!(ask_later(&node, 3500, &down), (Ok("old".into()), 1, true));
     assert_eq!(ask_later(&node, 3545, &down), (Err("backend aws: it is down".into()), 0, true));
 }
 
@@ -249,7 +258,7 @@ fn a_longest_life_is_kept_to() {
     let config = node.config();
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
     let scope = Scope(vec!["keys".to_owned()]);
-    let id = TokenId { workspace: "w", host: "h", real: "h", backend: "aws", scope: &scope };
+    let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     cache.get_or_mint(&id, Some(11 * HOUR), soon(), |_| Ok(minted("t", Some(12 * HOUR)))).unwrap();
     let expires = fs::metadata(&node.files("token")[0]).unwrap().modified().unwrap();
     let left = expires.duration_since(SystemTime::now()).unwrap();

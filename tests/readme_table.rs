@@ -96,7 +96,7 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
     for call in
         [".text(\"", ".flag(\"", ".path(\"", ".duration(\"", ".parsed(\"", ".section(\"", ".sections(\"", ".number(\""]
     {
-        for file in ["src/config/layer.rs", "src/config/rule.rs"] {
+        for file in ["src/config/audit.rs", "src/config/layer.rs", "src/config/rule.rs"] {
             let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
             for key in code.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
                 let documented = key.starts_with("BETA9_")

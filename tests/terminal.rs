@@ -5,12 +5,14 @@
 mod common;
 
 use std::fs;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::Node;
+use beta9_credential::backend::Scope;
 use common::registry::{FakeRegistry, say};
 use common::terminal::{Session, assert_fits, recorded_sessions, recording};
+use common::{Node, tokens};
 
 #[test]
 fn help() {
@@ -43,6 +45,21 @@ fn check() {
     node.store(&registry.host(), "octo", "an old password");
     let session = Session { name: "check-wrong", ..session };
     session.run(&node, &[(&["check", &app], 1)]);
+}
+
+#[test]
+fn status() {
+    let (node, scope) = (Node::new(), Scope(vec!["keys".to_owned()]));
+    // Half a minute more, so that what is told in minutes stays the same for as long.
+    let ago = |minutes: u64| Duration::from_secs(minutes * 60 + 30);
+    for (host, backend, age, life) in
+        [("123456789012.dkr.ecr.us-east-1.amazonaws.com", "aws", 150, 660), ("us-docker.pkg.dev", "gcp", 41, 60)]
+    {
+        tokens::plant(&node, &tokens::id("default", host, backend, &scope), ago(age), Ok(Duration::from_mins(life)));
+    }
+    let azure = tokens::id("team-a", "myreg.azurecr.io", "azure", &scope);
+    tokens::plant(&node, &azure, ago(5), Err("login.microsoftonline.com refused the connection"));
+    Session { name: "status", stands_for: vec![] }.run(&node, &[(&["status"], 0)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{FAILED, LOCK, MEMO, TOKEN};
+use super::{FAILED, FAULT, LOCK, MEMO, TOKEN};
 use crate::config::CacheConfig;
 use crate::lock::Lock;
 
@@ -23,11 +23,13 @@ struct Token {
 pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     let Ok(files) = fs::read_dir(dir) else { return };
     let now = SystemTime::now();
-    let mut tokens = Vec::new();
+    let (mut tokens, mut faults) = (Vec::new(), Vec::new());
     for path in files.flatten().map(|file| file.path()) {
         match path.extension().and_then(OsStr::to_str) {
             Some(TOKEN) => tokens.extend(token(path)),
             Some(LOCK | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
+            Some(FAULT) if is_older(&path, now, FAULT_LIFE) => _ = fs::remove_file(&path),
+            Some(FAULT) => faults.extend(modified(&path).map(|time| (time, path))),
             // Nothing that is noted is of use after a day, and what is in use is noted anew.
             Some(MEMO) if is_older(&path, now, MEMO_LIFE) => _ = fs::remove_file(&path),
             _ => {}
@@ -36,6 +38,11 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     let (mut live, expired): (Vec<_>, Vec<_>) = tokens.into_iter().partition(|token| token.expires > now);
     for token in expired {
         remove(&token.path);
+    }
+    faults.sort_unstable();
+    let too_many = faults.len().saturating_sub(usize::try_from(config.max_entries).unwrap_or(usize::MAX));
+    for (_, path) in &faults[..too_many] {
+        _ = fs::remove_file(path);
     }
     live.sort_by_key(|token| std::cmp::Reverse(token.used));
     let (mut count, mut bytes) = (0, 0);
@@ -60,12 +67,15 @@ fn is_orphan(path: &Path, now: SystemTime) -> bool {
 }
 
 fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
-    let age = fs::metadata(path).and_then(|metadata| metadata.modified()).map(|time| now.duration_since(time));
-    matches!(age, Ok(Ok(age)) if age > than)
+    matches!(modified(path).map(|time| now.duration_since(time)), Some(Ok(age)) if age > than)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// Removes a token with its failure and its lock, unless somebody holds the lock.
-fn remove(token: &Path) {
+pub(super) fn remove(token: &Path) {
     let lock = token.with_extension(LOCK);
     if let Ok(Some(_held)) = Lock::try_acquire(&lock) {
         for path in [token, &token.with_extension(FAILED), &lock] {
@@ -75,4 +85,5 @@ fn remove(token: &Path) {
 }
 
 const ORPHAN: Duration = Duration::from_hours(1);
+const FAULT_LIFE: Duration = Duration::from_hours(7 * 24);
 const MEMO_LIFE: Duration = Duration::from_hours(24);

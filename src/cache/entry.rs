@@ -1,18 +1,21 @@
-//! The format of one cached token, version 1, and the rule by which it is still good.
+//! The format of one cached token, version 2, and the rule by which it is still good.
 //!
 //! ```text
-//! beta9-token 1\n                          format and version
+//! beta9-token 2\n                          format and version
 //! minted, boot clock, expires              three u64 of seconds, big-endian
-//! sealed: user name \n secret
+//! sealed: the origin's five lines, user name \n secret
 //! ```
 //!
-//! The times stand in clear and are bound, with the file's name, as associated data.
+//! The times stand in clear and are bound, with the file's name, as associated data. A hit skips the origin, which is for
+//! `status` and `refresh`. Version 1 had none; a token of it is missed, and minted anew.
 
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::TokenId;
 use super::clock::Moment;
+use super::origin::{self, Origin};
 use crate::credential::Credential;
 use crate::seal::SealKey;
 
@@ -20,19 +23,31 @@ use crate::seal::SealKey;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) credential: Credential,
-    minted: Moment,
+    pub(super) minted: Moment,
     expires: u64,
 }
 
 /// Whether a token is still good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// Good, and in the first half of its life.
     Fresh,
     /// Good, and due to be renewed by whoever can without waiting.
     Due,
     /// Not to be served any more, or so young that the clock must have been set back.
     Over,
+}
+
+impl State {
+    /// What a look into the cache came to, as a debug line says it.
+    pub(super) fn said(cached: Option<Self>) -> &'static str {
+        match cached {
+            Some(Self::Fresh) => "hit",
+            Some(Self::Due) => "hit, and it is half through its life",
+            Some(Self::Over) => "miss: what there is has ended",
+            None => "miss",
+        }
+    }
 }
 
 impl Entry {
@@ -65,10 +80,13 @@ impl Entry {
         Duration::from_secs(self.expires)
     }
 
-    pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
+    pub(super) fn seal(&self, id: &TokenId, key: &SealKey, name: &str) -> Option<Vec<u8>> {
         let header = header(self.minted, self.expires);
         let secret = self.credential.secret().expose();
-        let mut text = Zeroizing::new(String::with_capacity(self.credential.username().len() + 1 + secret.len()));
+        let origin = origin::lines(id);
+        let length = origin.len() + self.credential.username().len() + 1 + secret.len();
+        let mut text = Zeroizing::new(String::with_capacity(length));
+        text.push_str(&origin);
         text.push_str(self.credential.username());
         text.push('\n');
         text.push_str(secret);
@@ -78,15 +96,32 @@ impl Entry {
 
     /// `None` for whatever is not a whole entry of this name, key and version: a miss.
     pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
+        Self::open_after(bytes, key, name, |lines| lines.nth(origin::LINES - 1).map(|_| ())).map(|(entry, ())| entry)
+    }
+
+    /// The same, and what the token is for.
+    pub(super) fn open_with_origin(bytes: &[u8], key: &SealKey, name: &str) -> Option<(Self, Origin)> {
+        Self::open_after(bytes, key, name, Origin::read)
+    }
+
+    fn open_after<T>(
+        bytes: &[u8],
+        key: &SealKey,
+        name: &str,
+        read_origin: impl FnOnce(&mut dyn Iterator<Item = &str>) -> Option<T>,
+    ) -> Option<(Self, T)> {
         let (header, sealed) = bytes.split_at_checked(HEADER_LEN)?;
         let times = header.strip_prefix(MAGIC)?;
         let mut times = times.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         let minted = Moment { wall: times.next()?, boot: times.next()? };
         let expires = times.next()?;
         let text = key.open(&associated(header, name), sealed).ok()?;
-        let (username, secret) = std::str::from_utf8(&text).ok()?.split_once('\n')?;
+        // The secret is the rest, whatever line ends it may have.
+        let mut lines = std::str::from_utf8(&text).ok()?.splitn(origin::LINES + 2, '\n');
+        let origin = read_origin(&mut lines)?;
+        let (username, secret) = (lines.next()?, lines.next()?);
         let credential = Credential::new(username.to_owned(), secret.into()).ok()?;
-        Some(Self { credential, minted, expires })
+        Some((Self { credential, minted, expires }, origin))
     }
 }
 
@@ -99,7 +134,7 @@ fn associated(header: &[u8], name: &str) -> Vec<u8> {
     [header, name.as_bytes()].concat()
 }
 
-const MAGIC: &[u8] = b"beta9-token 1\n";
+const MAGIC: &[u8] = b"beta9-token 2\n";
 const HEADER_LEN: usize = MAGIC.len() + 3 * 8;
 /// No token is served in the last minute of its life: it has a pull before it.
 const MARGIN: u64 = 60;
@@ -107,6 +142,16 @@ const MARGIN: u64 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ID: TokenId<'static> = TokenId {
+        workspace: "w",
+        host: "gcr.io",
+        path: "team/app",
+        real: "gcr.io",
+        backend: "gcp",
+        store: "file",
+        scope: &crate::backend::Scope(Vec::new()),
+    };
 
     fn entry(life: u64) -> Entry {
         let credential = Credential::new("AWS".into(), "token".into()).unwrap();
@@ -139,9 +184,15 @@ mod tests {
     #[test]
     fn only_the_same_name_key_and_version_open_and_damage_is_a_miss() {
         let key = SealKey::new(&[1; 32]).unwrap();
-        let bytes = entry(3600).seal(&key, "name").unwrap();
+        let bytes = entry(3600).seal(&ID, &key, "name").unwrap();
         let opened = Entry::open(&bytes, &key, "name").unwrap();
         assert_eq!((opened.credential.username(), opened.credential.secret().expose()), ("AWS", "token"));
+        let origin = Entry::open_with_origin(&bytes, &key, "name").unwrap().1;
+        assert_eq!(
+            (origin.workspace.as_str(), origin.registry.as_str(), origin.path.as_str()),
+            ("w", "gcr.io", "team/app")
+        );
+        assert_eq!((origin.backend.as_str(), origin.store.as_str()), ("gcp", "file"));
         assert!(Entry::open(&bytes, &key, "other").is_none());
         assert!(Entry::open(&bytes, &SealKey::new(&[2; 32]).unwrap(), "name").is_none());
         for index in 0..bytes.len() {
@@ -150,7 +201,7 @@ mod tests {
             damaged[index] ^= 1;
             assert!(Entry::open(&damaged, &key, "name").is_none(), "damaged at {index}");
         }
-        for version in [b'0', b'2'] {
+        for version in [b'0', b'1', b'3'] {
             let mut other = bytes.clone();
             other[MAGIC.len() - 2] = version;
             assert!(Entry::open(&other, &key, "name").is_none());

@@ -9,7 +9,7 @@ use crate::seal::SealKey;
 /// What is remembered of a failure: the words, and when.
 #[derive(Debug)]
 pub(super) struct Failure {
-    at: Moment,
+    pub(super) at: Moment,
     unreachable: bool,
     part: String,
     cause: String,
@@ -36,6 +36,13 @@ impl Failure {
     pub(super) fn into_error(self) -> Error {
         let problem = Problem::new(self.part, self.cause).fix(self.fix);
         if self.unreachable { problem.unreachable() } else { problem.failed() }
+    }
+
+    /// In one line, without the registry.
+    pub(super) fn text(&self) -> String {
+        let Self { part, cause, fix, .. } = self;
+        let text = if fix.is_empty() { format!("{part}: {cause}") } else { format!("{part}: {cause}; {fix}") };
+        text.replace(char::is_control, " ")
     }
 
     pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::entry::State;
-use super::{Cache, Moment, TokenId, key_place};
+use super::place::key_place;
+use super::{Cache, Moment, TokenId};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::private;
 use crate::seal::KeyFile;
@@ -25,8 +26,7 @@ impl Cache {
         let dir =
             config.dirs.iter().filter(|_| config.enabled).find(|dir| matches!(private::check_dir(dir), Ok(true)))?;
         let key = KeyFile::new(key_place(dir, key)).read().ok()??;
-        let clock = Box::new(Moment::now);
-        let cache = Self { config: config.clone(), dir: dir.clone(), key, warnings: Rc::default(), clock };
+        let cache = Self::new(config.clone(), dir.clone(), key, Rc::default());
         let (entry, now) = (cache.slot(id).read()?, Moment::now());
         Some(Peek { left: entry.left(now)?, due: entry.state(now) == State::Due })
     }

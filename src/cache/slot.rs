@@ -1,4 +1,5 @@
-//! `Slot`: the files of one token, which are named alike: the token, the failure to mint it, and the lock.
+//! `Slot`: the files of one token, which are named alike: the token, the failure to mint it, the
+//! last failure for those who look, and the lock.
 
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::clock::Moment;
 use super::entry::{Entry, State};
 use super::failure::Failure;
-use super::{FAILED, TOKEN};
+use super::{FAILED, FAULT, TOKEN, TokenId, fault};
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::private::{self, Fault, Readers};
@@ -44,8 +45,8 @@ impl Slot<'_> {
         self.failure().filter(|failure| failure.is_within(SHARED_FAILURE, now)).map(|failure| Err(failure.into_error()))
     }
 
-    pub(super) fn write(&self, entry: &Entry) -> Result<(), Fault> {
-        let Some(bytes) = entry.seal(self.key, &self.name) else { return Ok(()) };
+    pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), Fault> {
+        let Some(bytes) = entry.seal(id, self.key, &self.name) else { return Ok(()) };
         private::replace(self.dir, &format!("{}.{TOKEN}", self.name), &bytes)?;
         self.stamp(entry, SystemTime::now());
         // A success ends the failure before it; one that stays behind is older than the token, and read after it.
@@ -53,31 +54,41 @@ impl Slot<'_> {
         Ok(())
     }
 
-    pub(super) fn fail(&self, error: &Error, now: Moment) {
-        // Without it the next process asks the provider again, which is all that is lost.
-        if let Some(bytes) = Failure::of(error, now).and_then(|failure| failure.seal(self.key, &self.name)) {
-            _ = private::replace(self.dir, &format!("{}.{FAILED}", self.name), &bytes);
+    pub(super) fn fail(&self, id: &TokenId, error: &Error, now: Moment) {
+        let Some(failure) = Failure::of(error, now) else { return };
+        // Without the first the next process asks the provider again, and without the second nobody is told of it later:
+        // that is all that is lost.
+        for (extension, bytes) in
+            [(FAILED, failure.seal(self.key, &self.name)), (FAULT, fault::seal(&failure, id, self.key, &self.name))]
+        {
+            if let Some(bytes) = bytes {
+                _ = private::replace(self.dir, &format!("{}.{extension}", self.name), &bytes);
+            }
         }
+    }
+
+    /// When it was last used.
+    pub(super) fn last_used(&self) -> Option<SystemTime> {
+        std::fs::metadata(self.path(TOKEN)).and_then(|metadata| metadata.accessed()).ok()
     }
 
     /// Notes the use for the order of removal, at most once a minute: a hit should write nothing.
     pub(super) fn used(&self, entry: Entry) -> Credential {
         let now = SystemTime::now();
-        let used = std::fs::metadata(self.path(TOKEN)).and_then(|metadata| metadata.accessed());
-        if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_PRECISION)) {
+        if self.last_used().is_some_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_PRECISION)) {
             self.stamp(&entry, now);
         }
         entry.credential
     }
 
     /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
-    fn stamp(&self, entry: &Entry, used: SystemTime) {
+    pub(super) fn stamp(&self, entry: &Entry, used: SystemTime) {
         let times = FileTimes::new().set_accessed(used).set_modified(SystemTime::UNIX_EPOCH + entry.expires());
         // Wrong times only make it leave early.
         _ = File::open(self.path(TOKEN)).and_then(|file| file.set_times(times));
     }
 }
 
-const MAX_TOKEN: u64 = 64 << 10;
-const SHARED_FAILURE: Duration = Duration::from_secs(5);
+pub(super) const MAX_TOKEN: u64 = 64 << 10;
+pub(super) const SHARED_FAILURE: Duration = Duration::from_secs(5);
 const USE_PRECISION: Duration = Duration::from_mins(1);

@@ -65,7 +65,7 @@ impl<'a> Checked<'a> {
         let resolver = Resolver::new(config)?;
         let url =
             ServerUrl::Registry { host: image.host.clone(), scheme: Scheme::Https, path: image.repository.clone() };
-        let credential = match resolver.get(&url) {
+        let credential = match resolver.audited("check", Some(image.host.as_str()), |resolver| resolver.get(&url)) {
             Ok(credential) => Ok(Some(credential)),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(crate::one_line(&error)),

@@ -72,7 +72,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let mut provisioned: Vec<&ImageRef> = Vec::new();
     for image in &images {
         if !provisioned.iter().any(|other| other.host == image.host) {
-            let name = resolver.provision(image, &keys, ttl)?;
+            let host = Some(image.host.as_str());
+            let name = resolver.audited("provision", host, |resolver| resolver.provision(image, &keys, ttl))?;
             say(
                 io,
                 &format!("stored the secret of {} ({name}) in the {} store", image.host, resolver.workspace_store()),

@@ -15,7 +15,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let pruned = Resolver::new(Config::load(env)?)?.prune()?;
+    let pruned = Resolver::new(Config::load(env)?)?.audited("prune", None, Resolver::prune)?;
     for name in &pruned {
         writeln!(io.out, "removed the secret of {name}").map_err(unwritable)?;
     }

@@ -24,7 +24,9 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
             .map_err(|error| Problem::new("--image", error).fix("give it as docker pull takes it").failed())
     });
     let resolver = Resolver::new(Config::load(env)?)?;
-    let payload = resolver.payload(id, image.transpose()?.as_ref());
+    let image = image.transpose()?;
+    let host = image.as_ref().map(|image| image.host.as_str());
+    let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
     for warning in resolver.warnings() {
         // A warning that cannot be written is no reason not to answer.
         _ = writeln!(io.err, "docker-credential-beta9: {warning}");

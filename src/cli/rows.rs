@@ -49,7 +49,8 @@ fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut rest = text;
     while rest.chars().count() > width {
         let end = rest.char_indices().nth(width).map_or(rest.len(), |(at, _)| at);
-        let space = rest[..=end.min(rest.len() - 1)].rfind(' ').or_else(|| rest.find(' '));
+        let (line, behind) = rest.split_at(end);
+        let space = if behind.starts_with(' ') { Some(end) } else { line.rfind(' ').or_else(|| rest.find(' ')) };
         let Some(space) = space.filter(|space| *space > 0) else { break };
         lines.push(&rest[..space]);
         rest = &rest[space + 1..];
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(wrap("ab cdef", 5), ["ab", "cdef"]);
         assert_eq!(wrap("abcdefgh ij", 5), ["abcdefgh", "ij"]);
         assert_eq!(wrap("é è ê ë", 3), ["é è", "ê ë"]);
+        assert_eq!(wrap("ab é", 3), ["ab", "é"]);
         assert_eq!(wrap("abcdefgh", 5), ["abcdefgh"]);
     }
 

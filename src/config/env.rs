@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::log::Log;
 
 /// The environment that the program was given.
 pub struct Env {
     lookup: Lookup,
     account_home: fn() -> Option<PathBuf>,
+    log: Log,
 }
 
 type Lookup = Box<dyn Fn(&str) -> Option<OsString>>;
@@ -20,7 +23,7 @@ impl Env {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
-        Self { lookup: Box::new(|name| std::env::var_os(name)), account_home: std::env::home_dir }
+        Self { lookup: Box::new(|name| std::env::var_os(name)), account_home: std::env::home_dir, log: Log::default() }
     }
 
     /// One made of these variables only.
@@ -28,7 +31,23 @@ impl Env {
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let map: HashMap<String, OsString> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Self { lookup: Box::new(move |name| map.get(name).cloned()), account_home: || None }
+        Self { lookup: Box::new(move |name| map.get(name).cloned()), account_home: || None, log: Log::default() }
+    }
+
+    /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
+    /// as none: how much is said is no reason to fail.
+    #[must_use]
+    pub fn logging_to(mut self, out: impl Write + 'static) -> Self {
+        if (self.lookup)("BETA9_LOG").is_some_and(|level| level.eq_ignore_ascii_case("debug")) {
+            self.log = Log::to(out);
+        }
+        self
+    }
+
+    /// Where what is done is said.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::audit::AuditLayer;
 use super::env::Env;
 use super::rule::Rule;
 use super::section::{Section, parse_duration};
@@ -21,6 +22,7 @@ pub(super) struct Layer {
     pub(super) file_key: Option<PathBuf>,
     pub(super) stores: StoresLayer,
     pub(super) cache: CacheLayer,
+    pub(super) audit: AuditLayer,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -98,6 +100,7 @@ impl Layer {
         layer.stores = StoresLayer::from_section(&mut store)?;
         store.finish()?;
         layer.cache = CacheLayer::from_section(top.section("cache")?)?;
+        layer.audit = AuditLayer::from_section(top.section("audit")?)?;
         layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
         top.finish()?;
         Ok(layer)
@@ -120,6 +123,7 @@ impl Layer {
                 dir: env.path("BETA9_CACHE_DIR")?,
                 ..CacheLayer::default()
             },
+            audit: AuditLayer::from_env(env)?,
             rules: Vec::new(),
         })
     }
@@ -143,6 +147,7 @@ impl Layer {
             file_key: over.file_key.or(self.file_key),
             stores: self.stores.under(over.stores),
             cache: self.cache.under(over.cache),
+            audit: self.audit.under(over.audit),
             rules,
         }
     }

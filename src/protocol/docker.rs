@@ -51,7 +51,9 @@ impl Verb {
 /// Answers one verb: the whole text for standard output, which is printed only when nothing can fail any more.
 pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     // Read first, whatever happens: a client that is still writing when the helper exits fails with a broken pipe.
+    let step = env.log().step();
     let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| unreadable(&error));
+    env.log().done(step, format_args!("{verb:?}: standard input read"));
     let resolver = || Config::load(env).and_then(Resolver::new);
     match verb {
         Verb::Get => get(&text?, resolver, err),
@@ -87,7 +89,9 @@ fn get(
     let asked = server_url(text)?;
     // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
     let url = ServerUrl::parse(asked).map_err(|_| Error::NotFound)?;
-    let credential = with_warnings(&resolver()?, err, |resolver| resolver.get(&url))?;
+    let credential = with_warnings(&resolver()?, err, |resolver| {
+        resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
+    })?;
     let mut out = ObjectWriter::with_capacity(128 + asked.len() + 2 * credential.secret().expose().len());
     out.text("ServerURL", &String::from_utf8_lossy(asked));
     out.text("Username", credential.username()).text("Secret", credential.secret().expose());
@@ -106,7 +110,9 @@ fn store(
         Unusable::NoUsername => Error::Protocol(NO_USERNAME),
         other => Problem::new("store", other).fix("nothing was stored").failed().about(url.label()),
     })?;
-    with_warnings(&resolver()?, err, |resolver| resolver.store(&url, credential))?;
+    with_warnings(&resolver()?, err, |resolver| {
+        resolver.audited("store", Some(url.label()), |resolver| resolver.store(&url, credential))
+    })?;
     Ok(Zeroizing::default())
 }
 
@@ -121,17 +127,23 @@ fn erase(
     }
     // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
     if let Ok(url) = ServerUrl::parse(asked) {
-        with_warnings(&resolver()?, err, |resolver| resolver.erase(&url))?;
+        with_warnings(&resolver()?, err, |resolver| {
+            resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
+        })?;
     }
     Ok(Zeroizing::default())
 }
 
 /// It always answers, whatever its standard input was: clients send `unused`, or nothing.
 fn list(resolver: impl FnOnce() -> Result<Resolver, Error>, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
-    let mut skipped = |error: &Error| {
+    let mut skipped = Vec::new();
+    let lines = with_warnings(&resolver()?, err, |resolver| {
+        resolver.audited("list", None, |resolver| resolver.list(&mut |error| skipped.push(error.to_string())))
+    });
+    for error in skipped {
         warn(err, &format_args!("left out of the list: {error}"));
-    };
-    let lines = resolver()?.list(&mut skipped)?;
+    }
+    let lines = lines?;
     let mut out = ObjectWriter::with_capacity(256);
     for (server_url, username) in &lines {
         out.text(server_url, username);

@@ -1,30 +1,51 @@
 //! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::{Resolver, Route};
+use super::{Answered, Resolver, Route};
 use crate::cache::Memory;
 use crate::error::Error;
 use crate::host::Host;
-use crate::keys::Blob;
+use crate::keys::{Blob, Keys};
 use crate::registry::detect;
 use crate::store::{Found, Keep, Lookup, Store};
 
 impl Resolver {
     /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
     pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
+        let found = self.find_in_stores(route)?;
+        self.answered_by.set(Answered { store: found.as_ref().map(|(store, _)| *store), cached: false });
+        Ok(found)
+    }
+
+    fn find_in_stores(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
         for store in self.request.iter().chain([&self.workspace]) {
-            if let Some(found) = self.ask(store, route, route.host)? {
+            if let Some(found) = self.ask_and_say(store, route, route.host)? {
                 return Ok(Some((store.name(), found)));
             }
             // The operator has said that this host stands for that registry, so its secret is meant too.
             if route.real != route.host
-                && let Some(found) = self.ask(store, route, route.real)?
+                && let Some(found) = self.ask_and_say(store, route, route.real)?
             {
                 return Ok(Some((store.name(), found)));
             }
         }
         Ok(None)
+    }
+
+    fn ask_and_say(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
+        let step = self.log.step();
+        let answer = self.ask(store, route, host);
+        let name = store.name();
+        match &answer {
+            Ok(None) => self.log.done(step, format_args!("store {name}: nothing for {host}")),
+            Ok(Some(found)) => {
+                self.log.done(step, format_args!("store {name}: a secret for {host}, with {}", Names(&found.keys)));
+            }
+            Err(error) => self.log.done(step, format_args!("store {name}: it failed: {error}")),
+        }
+        answer
     }
 
     /// Asks a store; of one that is far away, a miss is remembered for seconds, and its last answer for when it cannot be
@@ -35,6 +56,8 @@ impl Resolver {
         let Some(memory) = &memory else { return store.get(&lookup) };
         let subject = self.subject(store, &lookup);
         if memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE) {
+            self.log
+                .note(format_args!("store {}: it had nothing within {MISS_LIFE:?}, and is not asked", store.name()));
             return Ok(None);
         }
         let answer = store.get(&lookup);
@@ -113,6 +136,21 @@ impl Resolver {
     fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {
         let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default()];
         [store.name(), &self.config.workspace].into_iter().chain(store.identity()).chain(host).collect()
+    }
+}
+
+/// The names of keys; names are not secret.
+struct Names<'a>(&'a Keys);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("no keys");
+        }
+        for (index, name) in self.0.names().enumerate() {
+            write!(f, "{}{name}", if index > 0 { ", " } else { "" })?;
+        }
+        Ok(())
     }
 }
 

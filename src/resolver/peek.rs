@@ -1,8 +1,8 @@
 //! What the cache holds for a route, without opening, minting or renewing anything.
 
 use super::{Resolver, Route};
-use crate::backend::{Backend, Login};
-use crate::cache::{Cache, Peek, TokenId};
+use crate::backend::Backend;
+use crate::cache::{Cache, Peek};
 use crate::config::CloudSettings;
 use crate::keys::Keys;
 
@@ -24,25 +24,13 @@ impl Resolver {
     #[must_use]
     pub fn cached(&self, route: &Route, backend: &Backend, keys: Option<&Keys>) -> Cached {
         let defaults = CloudSettings::default();
-        let login = Login {
-            host: route.real,
-            keys,
-            ambient: route.ambient,
-            settings: route.rule.map_or(&defaults, |rule| &rule.cloud),
-            node: &self.config.node,
-            deadline: self.deadline(),
-        };
+        let login = self.login_of(route, keys, &defaults);
         let Some(scope) = backend.scope(&login) else { return Cached::Never };
         if !self.config.cache.enabled {
             return Cached::Off;
         }
-        let id = TokenId {
-            workspace: &self.config.workspace,
-            host: route.host.as_str(),
-            real: route.real.as_str(),
-            backend: backend.name(),
-            scope: &scope,
-        };
+        // Which store has the secret makes no other token.
+        let id = self.token_id(backend, route, self.workspace_store(), &scope);
         let peek = Cache::peek(&self.config.cache, &self.config.file_key, &id);
         peek.map_or(Cached::Nothing, Cached::Token)
     }

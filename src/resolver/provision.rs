@@ -16,7 +16,7 @@ impl Resolver {
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
         let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
         let choice = choose(route.row, route.real, keys.clone())?;
-        self.login(&choice.backend, &route, Some(&choice.keys), crate::store::Keep::Memory)
+        self.login(&choice.backend, &route, GIVEN, Some(&choice.keys), crate::store::Keep::Memory)
     }
 
     /// Keeps these keys as the secret of the image's registry, for as long as `ttl` says; answers the secret's name.
@@ -81,3 +81,6 @@ fn check_image_id(image_id: &str) -> Result<&str, Error> {
         .fix("give the id as Beta9 has it")
         .failed())
 }
+
+/// In place of a store: keys that were handed over.
+const GIVEN: &str = "given";

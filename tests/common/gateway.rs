@@ -5,7 +5,7 @@
 mod api;
 mod certificates;
 mod serve;
-mod wire;
+pub mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -11,10 +11,12 @@
     reason = "test code"
 )]
 
+pub mod ecr;
 pub mod gateway;
 pub mod postgres;
 pub mod registry;
 pub mod terminal;
+pub mod tokens;
 pub mod worker;
 
 use std::io::Write;
@@ -84,6 +86,10 @@ impl Node {
 
     pub fn store_dir(&self) -> PathBuf {
         self.home().join(".local/share/beta9/credentials")
+    }
+
+    pub fn tokens_dir(&self) -> PathBuf {
+        self.home().join(".cache/beta9/tokens")
     }
 
     pub fn key_file(&self) -> PathBuf {

@@ -67,6 +67,22 @@ class Node:
         """The helper's answer."""
         return finish(self.start(verb, text))
 
+    def command(self, *words: str, **variables: str) -> Answer:
+        """What an operator's command did, perhaps with more in its environment."""
+        return finish(self.start_command(*words, **variables))
+
+    def start_command(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
+        """An operator's command, at work."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [os.environ["BETA9_HELPER"], *words],
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            env={**self.variables, **variables},
+            text=True,
+        )
+
     def get(self, registry: str) -> Answer:
         """The answer to a `get`."""
         return self.run("get", registry)

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) token: Option<String>,
-    pub(super) body: Vec<u8>,
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub token: Option<String>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
     /// `None` when the client has gone, or is not to be understood.
-    pub(super) fn read(stream: &mut impl Read) -> Option<Self> {
+    pub fn read(stream: &mut impl Read) -> Option<Self> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -35,17 +35,17 @@ impl Request {
     }
 }
 
-pub(super) struct Answer {
-    pub(super) bytes: Vec<u8>,
-    pub(super) last: bool,
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    pub last: bool,
 }
 
 impl Answer {
-    pub(super) fn of(status: u16, body: &serde_json::Value) -> Self {
+    pub fn of(status: u16, body: &serde_json::Value) -> Self {
         Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", &body.to_string())
     }
 
-    pub(super) fn raw(status: u16, headers: &str, body: &str) -> Self {
+    pub fn raw(status: u16, headers: &str, body: &str) -> Self {
         let bytes = format!("HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
         Self { bytes: bytes.into_bytes(), last: false }
     }

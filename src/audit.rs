@@ -1,0 +1,141 @@
+//! The audit log, where the operator names a file for it: one line of JSON for each request.
+//!
+//! Each line is one `write` on a file opened with `O_APPEND`, which the kernel appends as a whole, so that the lines of
+//! parallel processes never mix. A file that has become too long is put aside under a lock, and so many are kept.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::config::AuditConfig;
+use crate::json::ObjectWriter;
+use crate::lock::Lock;
+use crate::private::{self, Fault};
+
+/// One request, as it is written down.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// What was asked for.
+    pub verb: &'a str,
+    /// The registry that it was about.
+    pub host: Option<&'a str>,
+    /// The workspace.
+    pub workspace: &'a str,
+    /// What came of it.
+    pub outcome: &'a str,
+    /// Where the answer came from: a store, the node's own identity, or the cache.
+    pub source: &'a str,
+    /// The store that had the secret.
+    pub store: &'a str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Appends a line.
+pub fn write(config: &AuditConfig, line: &Line) -> Result<(), Fault> {
+    let text = json(line);
+    let mut file = open(&config.path)?;
+    let length = file.metadata().map_err(|error| unwritable(&config.path, &error))?.len();
+    if length > 0 && length + text.len() as u64 > config.max_bytes && rotate(config, text.len() as u64)? {
+        file = open(&config.path)?;
+    }
+    match file.write(text.as_bytes()) {
+        Ok(written) if written == text.len() => Ok(()),
+        Ok(_) => Err(unwritable(&config.path, &io::ErrorKind::StorageFull.into())),
+        Err(error) => Err(unwritable(&config.path, &error)),
+    }
+}
+
+fn json(line: &Line) -> String {
+    let (id, name) = parent();
+    let mut out = ObjectWriter::with_capacity(256);
+    out.text("time", &humantime::format_rfc3339_millis(SystemTime::now()).to_string());
+    out.text("verb", line.verb).optional("host", line.host).text("workspace", line.workspace);
+    out.text("outcome", line.outcome).text("source", line.source).text("store", line.store);
+    out.decimal("milliseconds", line.took.as_secs_f64() * 1000.0);
+    out.number("parent_pid", id).optional("parent", name.as_deref());
+    out.finish().to_string()
+}
+
+/// Who called: the process above this one, and what it calls itself.
+fn parent() -> (u64, Option<String>) {
+    let id = rustix::process::getppid().map_or(0, |id| u64::from(id.as_raw_nonzero().get().unsigned_abs()));
+    let name = fs::read(format!("/proc/{id}/comm")).ok();
+    (id, name.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned()))
+}
+
+fn open(path: &Path) -> Result<File, Fault> {
+    // A link could lead anywhere, and a pipe would be waited for.
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+    let open = || OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+    let dir = directory(path);
+    let file = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            private::make_dir(dir)?;
+            open()
+        }
+        other => other,
+    };
+    let file = file.map_err(|error| unwritable(path, &error))?;
+    let metadata = file.metadata().map_err(|error| unwritable(path, &error))?;
+    let cause = if !metadata.is_file() {
+        "is not a plain file".to_owned()
+    } else if metadata.mode() & 0o022 != 0 {
+        format!("can be written by others (mode {:04o})", metadata.mode() & 0o7777)
+    } else {
+        return Ok(file);
+    };
+    Err(Fault {
+        cause: format!("{} {cause}", path.display()),
+        fix: format!("chmod 600 {}, or name another file", path.display()),
+    })
+}
+
+/// Puts the file aside; whether there is now room in the one of this name. Whoever cannot have the lock at once writes
+/// where there is no room: somebody else is making some.
+fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, Fault> {
+    let dir = directory(&config.path);
+    // Who may put files there could put one in the place of the lock.
+    if fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o022 != 0) {
+        return Err(Fault {
+            cause: format!("{} is full, and others can write to its directory", config.path.display()),
+            fix: "name a file in a directory of its own".to_owned(),
+        });
+    }
+    let lock = Lock::try_acquire(&beside(&config.path, "lock")).map_err(|error| unwritable(&config.path, &error))?;
+    let Some(_lock) = lock else { return Ok(false) };
+    // Another process may have done it just now.
+    if fs::metadata(&config.path).map_or(true, |metadata| metadata.len() + needed <= config.max_bytes) {
+        return Ok(true);
+    }
+    for number in (1..config.keep).rev() {
+        _ = fs::rename(beside(&config.path, &number.to_string()), beside(&config.path, &(number + 1).to_string()));
+    }
+    let put_aside = if config.keep == 0 {
+        fs::remove_file(&config.path)
+    } else {
+        fs::rename(&config.path, beside(&config.path, "1"))
+    };
+    put_aside.map(|()| true).map_err(|error| unwritable(&config.path, &error))
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Fault {
+    Fault {
+        cause: format!("{} cannot be written ({error})", path.display()),
+        fix: "make room or make it writable".to_owned(),
+    }
+}

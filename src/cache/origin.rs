@@ -1,0 +1,39 @@
+//! `Origin`: what a token is for and where its secret came from: what `status` tells of it, and what `refresh` needs to
+//! mint it again. Sealed with the token, because a file's name tells nothing.
+
+use super::TokenId;
+
+/// What a token is for, and where its secret came from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The registry that was asked for.
+    pub registry: String,
+    /// The workspace.
+    pub workspace: String,
+    /// The backend.
+    pub backend: String,
+    /// The path below the registry that was asked for first: a rule may be about a path.
+    pub path: String,
+    /// The store that had the secret, or [`NODE`].
+    pub store: String,
+}
+
+/// In place of a store: the node's own identity.
+pub const NODE: &str = "node";
+
+/// How many lines it has.
+pub(super) const LINES: usize = 5;
+
+/// The origin of a token, a line each.
+pub(super) fn lines(id: &TokenId) -> String {
+    // A workspace is any text that an operator wrote down; everything else here has no line ends.
+    let lines: [&str; LINES] = [id.host, &id.workspace.replace('\n', " "), id.backend, id.path, id.store];
+    lines.map(|line| format!("{line}\n")).concat()
+}
+
+impl Origin {
+    pub(super) fn read(lines: &mut dyn Iterator<Item = &str>) -> Option<Self> {
+        let mut line = || lines.next().map(str::to_owned);
+        Some(Self { registry: line()?, workspace: line()?, backend: line()?, path: line()?, store: line()? })
+    }
+}

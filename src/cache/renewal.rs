@@ -1,0 +1,83 @@
+//! Renewing a token because somebody asked for it (`refresh`), by the rules of every other mint: one at a time, a failure
+//! shared for its seconds, and another look after the lock.
+
+use std::time::{Duration, Instant};
+
+use super::slot::SHARED_FAILURE;
+use super::{Cache, FAULT, FIRST_PAUSE, LOCK, LONGEST_PAUSE, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound, overdue};
+use crate::backend::Minted;
+use crate::error::{Error, Problem};
+use crate::lock::Lock;
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// It was minted.
+    Minted,
+    /// Another process has minted it in the meantime.
+    ByAnother,
+}
+
+impl Cache {
+    /// Whether this is still the token of these keys; one of keys that have been changed is nobody's any more.
+    #[must_use]
+    pub fn is_of(&self, known: &Surveyed, id: &TokenId) -> bool {
+        self.slot(id).name == known.name
+    }
+
+    /// Mints a token anew while the old one is still served, and leaves alone when it was last used.
+    pub fn refresh(
+        &self,
+        known: &Surveyed,
+        id: &TokenId,
+        longest: Option<Duration>,
+        deadline: Instant,
+        mint: impl Fn(Instant) -> Result<Minted, Error>,
+    ) -> Result<Renewal, Error> {
+        let slot = self.slot(id);
+        let mut pause = FIRST_PAUSE;
+        let _lock = loop {
+            match Lock::try_acquire(&slot.path(LOCK)) {
+                Ok(Some(lock)) => break lock,
+                Ok(None) if Instant::now() + pause > deadline => return Err(overdue()),
+                Ok(None) => std::thread::sleep(pause),
+                Err(error) => return Err(lockless(&slot.path(LOCK), error)),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        let before = known.token.map(|token| token.minted_at);
+        if slot.read().is_some_and(|entry| Some(entry.minted) != before) {
+            return Ok(Renewal::ByAnother);
+        }
+        if let Some(failure) = slot.failure().filter(|failure| failure.is_within(SHARED_FAILURE, (self.clock)())) {
+            return Err(failure.into_error());
+        }
+        match mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline)) {
+            Ok(minted) => {
+                self.keep(id, &slot, &minted, longest);
+                if let (Some(entry), Some(token)) = (slot.read(), known.token) {
+                    slot.stamp(&entry, token.used);
+                }
+                Ok(Renewal::Minted)
+            }
+            Err(error) => {
+                self.fail(id, &slot, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes a token and what is known of it, unless somebody is at work on it.
+    pub fn remove(&self, known: &Surveyed) {
+        let token = self.dir.join(&known.name).with_extension(TOKEN);
+        bound::remove(&token);
+        _ = std::fs::remove_file(token.with_extension(FAULT));
+    }
+}
+
+fn lockless(path: &std::path::Path, error: std::io::Error) -> Error {
+    Problem::new("token cache", format_args!("the lock {} cannot be taken", path.display()))
+        .source(error)
+        .fix("make its directory writable")
+        .failed()
+}

@@ -1,0 +1,203 @@
+//! What is in the cache, for whoever looks: nothing secret, and looking changes nothing.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use super::entry::{Entry, State};
+use super::fault::{self, LastFailure};
+use super::origin::Origin;
+use super::place::key_place;
+use super::slot::{MAX_TOKEN, Slot};
+use super::{Cache, FAULT, Moment, TOKEN};
+use crate::config::{CacheConfig, KeyPlace};
+use crate::error::Warnings;
+use crate::private::{self, Fault, Readers};
+use crate::seal::{KeyFile, SealKey};
+
+/// What is in a cache's directory.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// One for each token, and for each failure to mint one where there is none; by registry.
+    pub entries: Vec<Surveyed>,
+    /// How many token files do not open: of another version, damaged, or sealed with another key. They are misses.
+    pub unreadable: usize,
+}
+
+/// A token, or the failure to mint one.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// What it is for.
+    pub origin: Origin,
+    /// Its life; `None` where it could not be minted.
+    pub token: Option<TokenLife>,
+    /// The last failure to mint it, also when it succeeded later.
+    pub last_failure: Option<LastFailure>,
+    /// Its file's name, without the extension.
+    pub(super) name: String,
+}
+
+/// The life of a token.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenLife {
+    /// When it was minted.
+    pub minted: SystemTime,
+    /// When it ends.
+    pub expires: SystemTime,
+    /// How old it is, by the clock that says more.
+    pub age: Duration,
+    /// How long it is still good, but for the last minute, which it is not served in.
+    pub left: Duration,
+    /// Whether it is still served.
+    pub state: State,
+    /// When it was last asked for.
+    pub used: SystemTime,
+    pub(super) minted_at: Moment,
+}
+
+impl Cache {
+    /// The first of the configured directories that is there and can be used, also while the cache is switched off;
+    /// nothing is made. An error where none can be used that is there.
+    pub fn existing(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Result<Option<Self>, Fault> {
+        let mut first_fault = None;
+        for dir in &config.dirs {
+            match existing_key(dir, key) {
+                Ok(Some(key)) => {
+                    let config = CacheConfig { enabled: true, dirs: vec![dir.clone()], ..config.clone() };
+                    return Ok(Some(Self::new(config, dir.clone(), key, warnings.clone())));
+                }
+                Ok(None) => {}
+                Err(fault) => _ = first_fault.get_or_insert(fault),
+            }
+        }
+        first_fault.map_or(Ok(None), Err)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What is in it.
+    pub fn survey(&self) -> Result<Survey, Fault> {
+        let files = fs::read_dir(&self.dir).map_err(|error| Fault {
+            cause: format!("{} cannot be read ({error})", self.dir.display()),
+            fix: "give this user access to it".to_owned(),
+        })?;
+        let (mut survey, mut faults) = (Survey::default(), Vec::new());
+        for path in files.flatten().map(|file| file.path()) {
+            match path.extension().and_then(OsStr::to_str) {
+                Some(TOKEN) => match self.token(&path) {
+                    Some(token) => survey.entries.push(token),
+                    // One that has gone in the meantime is none.
+                    None => survey.unreadable += usize::from(path.exists()),
+                },
+                Some(FAULT) => faults.extend(self.fault(&path)),
+                _ => {}
+            }
+        }
+        for fault in faults {
+            survey.add_fault(fault);
+        }
+        let order =
+            |entry: &Surveyed| (entry.origin.clone(), entry.token.map(|token| token.minted), entry.name.clone());
+        survey.entries.sort_by_cached_key(order);
+        Ok(survey)
+    }
+
+    fn token(&self, path: &Path) -> Option<Surveyed> {
+        let slot = self.slot_of(path)?;
+        // Reading sets the time of the last use on most file systems; it is set back.
+        let used = slot.last_used()?;
+        let bytes = private::read(path, Readers::Owner, MAX_TOKEN).ok()??;
+        let (entry, origin) = Entry::open_with_origin(&bytes, &self.key, &slot.name)?;
+        slot.stamp(&entry, used);
+        let token = Some(life(&entry, (self.clock)(), used));
+        Some(Surveyed { origin, token, last_failure: None, name: slot.name })
+    }
+
+    fn fault(&self, path: &Path) -> Option<Surveyed> {
+        let slot = self.slot_of(path)?;
+        let bytes = private::read(path, Readers::Owner, MAX_TOKEN).ok()??;
+        let (origin, last_failure) = fault::open(&bytes, &self.key, &slot.name)?;
+        Some(Surveyed { origin, token: None, last_failure: Some(last_failure), name: slot.name })
+    }
+
+    fn slot_of(&self, path: &Path) -> Option<Slot<'_>> {
+        Some(Slot { dir: &self.dir, key: &self.key, name: path.file_stem()?.to_str()?.to_owned() })
+    }
+}
+
+impl Survey {
+    /// A failure belongs to its token; where that is none, to another of the same registry, workspace and backend, since
+    /// it is the keys that have changed; else it stands alone.
+    fn add_fault(&mut self, fault: Surveyed) {
+        let mut of_name = self.entries.iter_mut().filter(|entry| entry.name == fault.name);
+        if let Some(entry) = of_name.next() {
+            return entry.add_failure(fault.last_failure);
+        }
+        let subject = |entry: &Surveyed| {
+            let Origin { registry, workspace, backend, .. } = entry.origin.clone();
+            (registry, workspace, backend)
+        };
+        let mut of_subject = self.entries.iter_mut().filter(|entry| subject(entry) == subject(&fault));
+        match of_subject.next() {
+            Some(entry) => entry.add_failure(fault.last_failure),
+            None => self.entries.push(fault),
+        }
+    }
+}
+
+impl Surveyed {
+    /// The later one counts.
+    fn add_failure(&mut self, failure: Option<LastFailure>) {
+        let at = |failure: &Option<LastFailure>| failure.as_ref().map(|failure| failure.at);
+        if at(&failure) > at(&self.last_failure) {
+            self.last_failure = failure;
+        }
+    }
+}
+
+fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
+    let state = entry.state(now);
+    let minted = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.minted.wall);
+    let expires = SystemTime::UNIX_EPOCH + entry.expires();
+    let age = now.since(entry.minted).unwrap_or_default();
+    let whole = expires.duration_since(minted).unwrap_or_default();
+    let left = if state == State::Over { Duration::ZERO } else { whole.saturating_sub(age) };
+    TokenLife { minted, expires, age, left, state, used, minted_at: entry.minted }
+}
+
+/// The key of a directory that is there; it is `None` where there is no directory, or nothing in it.
+fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fault> {
+    check_owner(dir)?;
+    if !private::check_dir(dir)? {
+        return Ok(None);
+    }
+    let key = KeyFile::new(key_place(dir, store_key));
+    match key.read()? {
+        None if has_tokens(dir) => key.existing().map(Some),
+        key => Ok(key),
+    }
+}
+
+/// Whoever looks at another user's cache is told whose it is: nothing has to be changed about it.
+fn check_owner(dir: &Path) -> Result<(), Fault> {
+    let me = rustix::process::geteuid().as_raw();
+    match fs::metadata(dir) {
+        Ok(metadata) if metadata.uid() != me && metadata.uid() != 0 => Err(Fault {
+            cause: format!("{} belongs to uid {}, and this is uid {me}", dir.display(), metadata.uid()),
+            fix: format!("run this as that user: sudo -u '#{}' …", metadata.uid()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn has_tokens(dir: &Path) -> bool {
+    let files = fs::read_dir(dir).into_iter().flatten().flatten();
+    files.map(|file| file.path()).any(|path| path.extension().is_some_and(|extension| extension == TOKEN))
+}

@@ -1,0 +1,160 @@
+//! `refresh`: mints anew what is half through its life, for a timer.
+
+use std::time::{Duration, SystemTime};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::status::brief;
+use super::unwritable;
+use crate::Io;
+use crate::cache::{Cache, State, Survey, Surveyed};
+use crate::config::{Config, Env, Request, StoreKind};
+use crate::error::{Error, Problem};
+use crate::json::ObjectWriter;
+use crate::private::Fault;
+use crate::resolver::{Refreshed, Resolver};
+
+pub(super) fn command() -> Command {
+    Command::new("refresh")
+        .about("Renew the cached tokens that are half through their life")
+        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Renew every token"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
+        .after_help(HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let (all, json) = (matches.get_flag("all"), matches.get_flag("json"));
+    let config = Config::load(env)?;
+    let enabled = config.cache.enabled;
+    let resolver = Resolver::new(config)?;
+    let fault = |fault: Fault| Problem::new("token cache", fault.cause).fix(fault.fix).failed();
+    let cache = resolver.existing_cache().map_err(fault)?.filter(|_| enabled);
+    let survey = cache.as_ref().map(Cache::survey).transpose().map_err(fault)?.unwrap_or_default();
+    let due: Vec<_> = survey.entries.iter().filter(|entry| is_due(entry, all)).collect();
+    let mut report = Report { number: due.len(), json, rows: Vec::new(), failed: 0 };
+    for entry in &due {
+        let Some(cache) = &cache else { break };
+        report.begin(entry, io)?;
+        let outcome = if is_idle(entry) && !all { Ok(Refreshed::Left(IDLE)) } else { refresh(env, cache, entry, io) };
+        report.end(entry, &outcome, io)?;
+    }
+    for warning in resolver.warnings() {
+        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
+    }
+    report.finish(&survey, enabled, io)
+}
+
+/// Everything of a token is read anew, as a `get` would, and it has a `get`'s whole time.
+fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Refreshed, Error> {
+    let mut config = Config::load(env)?;
+    // What came with this process was not what the token was minted from.
+    config.request = Request::default();
+    // These stores find any workspace's secrets by its name; the others are bound to one by their token.
+    if matches!(config.store, StoreKind::File | StoreKind::Postgres) {
+        config.workspace.clone_from(&entry.origin.workspace);
+    }
+    let resolver = Resolver::new(config)?;
+    let registry = &entry.origin.registry;
+    let outcome = resolver.refresh(cache, entry).map_err(|error| error.about(registry));
+    resolver.audit("refresh", Some(registry), word(&outcome));
+    for warning in resolver.warnings() {
+        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
+    }
+    outcome
+}
+
+fn is_due(entry: &Surveyed, all: bool) -> bool {
+    entry.token.is_some_and(|token| all || token.state != State::Fresh)
+}
+
+/// A timer would otherwise keep alive for ever what somebody needed once.
+fn is_idle(entry: &Surveyed) -> bool {
+    let used = entry.token.map(|token| SystemTime::now().duration_since(token.used));
+    matches!(used, Some(Ok(unused)) if unused > LONGEST_IDLE)
+}
+
+/// What is told, line by line, or at the end in JSON.
+struct Report {
+    number: usize,
+    json: bool,
+    rows: Vec<ObjectWriter>,
+    failed: usize,
+}
+
+impl Report {
+    /// The line of a token begins before the work, so that whoever waits sees for what.
+    fn begin(&self, entry: &Surveyed, io: &mut Io) -> Result<(), Error> {
+        if self.json {
+            return Ok(());
+        }
+        let (place, origin) = (self.rows.len() + 1, &entry.origin);
+        write!(io.out, "[{place}/{}] {} ({}): ", self.number, origin.registry, origin.workspace)
+            .and_then(|()| io.out.flush())
+            .map_err(unwritable)
+    }
+
+    fn end(&mut self, entry: &Surveyed, outcome: &Result<Refreshed, Error>, io: &mut Io) -> Result<(), Error> {
+        let word = word(outcome);
+        let reason = match outcome {
+            Ok(Refreshed::Renewed) => None,
+            Ok(Refreshed::ByAnother) => Some("another process has just renewed it".to_owned()),
+            Ok(Refreshed::Removed(why) | Refreshed::Left(why)) => Some((*why).to_owned()),
+            Err(error) => Some(crate::one_line(error)),
+        };
+        self.failed += usize::from(outcome.is_err());
+        let (mut row, origin) = (ObjectWriter::with_capacity(256), &entry.origin);
+        row.text("registry", &origin.registry).text("workspace", &origin.workspace).text("backend", &origin.backend);
+        row.text("outcome", word).optional("reason", reason.as_deref());
+        self.rows.push(row);
+        if self.json {
+            return Ok(());
+        }
+        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+        writeln!(io.out, "{word}{reason}").map_err(unwritable)
+    }
+
+    fn finish(self, survey: &Survey, enabled: bool, io: &mut Io) -> Result<(), Error> {
+        if self.json {
+            let mut out = ObjectWriter::with_capacity(1024);
+            out.objects("tokens", self.rows).number("failed", self.failed as u64);
+            io.out.write_all(out.finish().as_bytes()).map_err(unwritable)?;
+        } else if self.number == 0 {
+            writeln!(io.out, "{}", nothing_to_do(survey, enabled)).map_err(unwritable)?;
+        }
+        if self.failed > 0 { Err(Error::Told) } else { Ok(()) }
+    }
+}
+
+fn nothing_to_do(survey: &Survey, enabled: bool) -> String {
+    if !enabled {
+        return "nothing is due: the cache is switched off".to_owned();
+    }
+    let until_half = survey.entries.iter().filter_map(|entry| entry.token).map(|token| {
+        let whole = token.left + token.age;
+        (whole / 2).saturating_sub(token.age)
+    });
+    until_half.min().map_or_else(
+        || "nothing is due: no token is cached".to_owned(),
+        |time| format!("nothing is due; the next token is in {}", brief(time)),
+    )
+}
+
+fn word(outcome: &Result<Refreshed, Error>) -> &'static str {
+    match outcome {
+        Ok(Refreshed::Renewed | Refreshed::ByAnother) => "renewed",
+        Ok(Refreshed::Removed(_)) => "removed",
+        Ok(Refreshed::Left(_)) => "left",
+        Err(_) => "failed",
+    }
+}
+
+const IDLE: &str = "nobody has asked for it in 7 days";
+const LONGEST_IDLE: Duration = Duration::from_hours(7 * 24);
+const HELP: &str = "\
+The secret of each token is looked up again, so that a token whose secret is gone or was changed is removed. What a \
+request brought along cannot be renewed without it, and is left alone; so is, without --all, what nobody has asked for \
+in 7 days.
+
+Exit status: 0 when all that was due was renewed; 1 otherwise, with a line for each failure.
+
+Example: docker-credential-beta9 refresh";

@@ -1,0 +1,167 @@
+//! `status`: the cached tokens: what they are for, how long they live, and what went wrong last. Nothing secret.
+
+mod human;
+mod prometheus;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::style::Style;
+use super::unwritable;
+use crate::Io;
+use crate::cache::{Cache, State, Survey, Surveyed};
+use crate::config::{Config, Env};
+use crate::error::{Error, Problem, Warnings};
+use crate::json::ObjectWriter;
+use crate::private::Fault;
+
+pub(super) fn command() -> Command {
+    let format = Arg::new("format").long("format").value_name("FORMAT").default_value("text");
+    Command::new("status")
+        .about("Show the cached tokens, how long they live, and the last failure of each")
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("format")
+                .help("Print one JSON object"),
+        )
+        .arg(
+            format
+                .value_parser(PossibleValuesParser::new(["text", "json", "prometheus"]))
+                .hide_possible_values(true)
+                .help("text, json, or prometheus for node_exporter's textfile collector"),
+        )
+        .after_help(HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let config = Config::load(env)?;
+    let view = View::of(&config);
+    let format = matches.get_one::<String>("format").map(String::as_str);
+    let text = match (matches.get_flag("json"), format, view) {
+        // A collector's file says that there is something wrong; whoever wrote it is told what.
+        (false, Some("prometheus"), Err(fault)) => {
+            _ = writeln!(io.err, "docker-credential-beta9: token cache: {fault}");
+            prometheus::unreadable()
+        }
+        (_, _, Err(fault)) => return Err(Problem::new("token cache", fault.cause).fix(fault.fix).failed()),
+        (false, Some("prometheus"), Ok(view)) => prometheus::text(&view.survey),
+        (false, Some("text") | None, Ok(view)) => human::text(&view, Style::of(io.out, env)),
+        (_, _, Ok(view)) => json(&view),
+    };
+    io.out.write_all(text.as_bytes()).map_err(unwritable)
+}
+
+/// What there is, and where.
+struct View {
+    survey: Survey,
+    /// The cache's directory, or where it would be.
+    dir: Option<PathBuf>,
+    /// Whether it is there.
+    exists: bool,
+    /// Whether tokens are answered from it.
+    enabled: bool,
+    now: SystemTime,
+}
+
+impl View {
+    fn of(config: &Config) -> Result<Self, Fault> {
+        let cache = Cache::existing(&config.cache, &config.file_key, &Rc::<Warnings>::default())?;
+        let dir = cache.as_ref().map(|cache| cache.dir().to_owned()).or_else(|| config.cache.dirs.first().cloned());
+        let survey = cache.as_ref().map(Cache::survey).transpose()?;
+        Ok(Self {
+            exists: survey.is_some(),
+            survey: survey.unwrap_or_default(),
+            dir,
+            enabled: config.cache.enabled,
+            now: SystemTime::now(),
+        })
+    }
+}
+
+fn json(view: &View) -> String {
+    let dir = view.dir.as_ref().map(|dir| dir.display().to_string());
+    let mut out = ObjectWriter::with_capacity(1024);
+    out.optional("directory", dir.as_deref()).flag("enabled", view.enabled);
+    out.objects("tokens", view.survey.entries.iter().map(entry_json));
+    out.number("unreadable", view.survey.unreadable as u64);
+    out.finish().to_string()
+}
+
+fn entry_json(entry: &Surveyed) -> ObjectWriter {
+    let origin = &entry.origin;
+    let mut out = ObjectWriter::with_capacity(512);
+    out.text("registry", &origin.registry).text("workspace", &origin.workspace).text("backend", &origin.backend);
+    out.text("secret_from", &origin.store);
+    let token = entry.token.map(|token| {
+        let mut out = ObjectWriter::with_capacity(256);
+        out.text("state", word(token.state)).number("age_seconds", token.age.as_secs());
+        out.number("left_seconds", token.left.as_secs());
+        out.text("minted", &rfc3339(token.minted)).text("expires", &rfc3339(token.expires));
+        out.text("last_used", &rfc3339(token.used));
+        out
+    });
+    let failure = entry.last_failure.as_ref().map(|failure| {
+        let mut out = ObjectWriter::with_capacity(256);
+        out.text("time", &rfc3339(failure.at)).text("text", &failure.text);
+        out
+    });
+    out.object("token", token).object("last_failure", failure);
+    out
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Fresh => "fresh",
+        State::Due => "due",
+        State::Over => "over",
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// `3 h 18 min`, `45 s`: two units at most.
+pub(super) fn brief(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
+    let two = |large: u64, unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {small_unit}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => two(hours, "h", minutes, "min"),
+        _ => two(days, "d", hours, "h"),
+    }
+}
+
+const HELP: &str = "\
+Only what is exchanged for a short-lived token is cached (ECR, Google, Azure); the tokens of all workspaces are shown. \
+With --format prometheus, a cache that cannot be read is beta9_credential_cache_readable 0, and the reason is on \
+standard error.
+
+Exit status: 0, also when there are none; 1 when the cache cannot be read.
+
+Example: docker-credential-beta9 status --format prometheus";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_two_units_at_most() {
+        let table =
+            [(0, "0 s"), (59, "59 s"), (119, "1 min"), (3600, "1 h"), (11_880, "3 h 18 min"), (176_400, "2 d 1 h")];
+        for (seconds, text) in table {
+            assert_eq!(brief(Duration::from_secs(seconds)), text);
+        }
+    }
+}

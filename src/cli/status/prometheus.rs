@@ -1,0 +1,110 @@
+//! The cached tokens in Prometheus' text format, for a node exporter's textfile collector
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Write};
+use std::time::SystemTime;
+
+use crate::cache::{Origin, Survey, Surveyed};
+
+/// One sample's labels. Tokens of a secret that was rotated have the same ones, and one of each may stand in the text.
+type Labels<'a> = (&'a str, &'a str, &'a str);
+
+pub(super) fn text(survey: &Survey) -> String {
+    let mut out = String::new();
+    let tokens = survey.entries.iter().filter(|entry| entry.token.is_some()).count();
+    metric(&mut out, READABLE, [(None, 1)]);
+    metric(&mut out, TOKENS, [(None, tokens)]);
+    metric(&mut out, UNREADABLE, [(None, survey.unreadable)]);
+    // The one that was minted last is the one that is served.
+    let minted = |entry: &Surveyed| entry.token.map(|token| token.minted);
+    let (mut newest, mut failures) = (BTreeMap::new(), BTreeMap::new());
+    for entry in &survey.entries {
+        let labels = labels(&entry.origin);
+        if let Some(token) = entry.token
+            && newest.get(&labels).is_none_or(|other: &&Surveyed| minted(other) < Some(token.minted))
+        {
+            newest.insert(labels, entry);
+        }
+        if let Some(failure) = &entry.last_failure {
+            let last = failures.entry(labels).or_insert(failure.at);
+            *last = failure.at.max(*last);
+        }
+    }
+    let newest: Vec<_> =
+        newest.into_iter().filter_map(|(labels, entry)| entry.token.map(|token| (Some(labels), token))).collect();
+    metric(&mut out, EXPIRES, newest.iter().map(|(labels, token)| (*labels, token.left.as_secs())));
+    metric(&mut out, EXPIRES_AT, newest.iter().map(|(labels, token)| (*labels, unix(token.expires))));
+    metric(&mut out, MINTED_AT, newest.iter().map(|(labels, token)| (*labels, unix(token.minted))));
+    metric(&mut out, FAILED_AT, failures.iter().map(|(labels, at)| (Some(*labels), unix(*at))));
+    out
+}
+
+/// What is said of a cache that cannot be read.
+pub(super) fn unreadable() -> String {
+    let mut out = String::new();
+    metric(&mut out, READABLE, [(None, 0)]);
+    out
+}
+
+fn labels(origin: &Origin) -> Labels<'_> {
+    (&origin.registry, &origin.workspace, &origin.backend)
+}
+
+fn unix(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn metric<'a>(
+    out: &mut String,
+    (name, help): (&str, &str),
+    samples: impl IntoIterator<Item = (Option<Labels<'a>>, impl Display)>,
+) {
+    let mut write = |text: fmt::Arguments| out.write_fmt(text).expect("because writing to a String cannot fail");
+    let mut samples = samples.into_iter().peekable();
+    if samples.peek().is_some() {
+        write(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+    }
+    for (labels, value) in samples {
+        match labels.map(|(registry, workspace, backend)| [registry, workspace, backend].map(escaped)) {
+            None => write(format_args!("{name} {value}\n")),
+            Some([registry, workspace, backend]) => write(format_args!(
+                "{name}{{registry=\"{registry}\",workspace=\"{workspace}\",backend=\"{backend}\"}} {value}\n"
+            )),
+        }
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+const READABLE: (&str, &str) = ("beta9_credential_cache_readable", "Whether the cache of tokens could be read.");
+const TOKENS: (&str, &str) = ("beta9_credential_tokens", "How many tokens are cached.");
+const UNREADABLE: (&str, &str) =
+    ("beta9_credential_cache_unreadable_files", "How many files of the cache do not open, and count as misses.");
+const EXPIRES: (&str, &str) =
+    ("beta9_credential_token_expires_seconds", "How long the cached token was still good when this was written.");
+const EXPIRES_AT: (&str, &str) =
+    ("beta9_credential_token_expires_timestamp_seconds", "When the cached token ends, in seconds since 1970.");
+const MINTED_AT: (&str, &str) =
+    ("beta9_credential_token_minted_timestamp_seconds", "When the cached token was minted, in seconds since 1970.");
+const FAILED_AT: (&str, &str) = (
+    "beta9_credential_token_last_failure_timestamp_seconds",
+    "When a token could not be minted last, in seconds since 1970.",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_label_may_not_hold_is_escaped() {
+        let mut out = String::new();
+        metric(&mut out, ("m", "h"), [(Some(("r", "a\\b\"c\nd", "b")), 1)]);
+        assert_eq!(
+            out,
+            "# HELP m h\n# TYPE m gauge\nm{registry=\"r\",workspace=\"a\\\\b\\\"c\\nd\",backend=\"b\"} 1\n"
+        );
+    }
+}

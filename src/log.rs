@@ -1,0 +1,121 @@
+//! `Log`: what is done, a line a step with its time, where `BETA9_LOG=debug` asks for it. Never a value of a secret.
+//!
+//! Switched off, which it is unless it was asked for, a line costs the look at an `Option`: what a line would say is
+//! handed over as `fmt::Arguments`, which nothing has formatted, and the clock is not read.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::Write;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Where lines go; nowhere, by default.
+#[derive(Clone, Default)]
+pub struct Log(Option<Rc<Sink>>);
+
+struct Sink {
+    out: RefCell<Box<dyn Write>>,
+    started: Instant,
+}
+
+/// When a step began, if anybody wants to know.
+#[derive(Clone, Copy)]
+pub struct Step(Option<Instant>);
+
+impl Log {
+    /// A log that writes to this.
+    pub fn to(out: impl Write + 'static) -> Self {
+        Self(Some(Rc::new(Sink { out: RefCell::new(Box::new(out)), started: Instant::now() })))
+    }
+
+    /// Begins a step.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        Step(self.0.as_ref().map(|_| Instant::now()))
+    }
+
+    /// Says what a step came to, and how long it took.
+    pub fn done(&self, step: Step, what: fmt::Arguments) {
+        if let (Some(sink), Some(began)) = (&self.0, step.0) {
+            sink.write(Some(began.elapsed()), what);
+        }
+    }
+
+    /// Says something that took no time.
+    pub fn note(&self, what: fmt::Arguments) {
+        if let Some(sink) = &self.0 {
+            sink.write(None, what);
+        }
+    }
+}
+
+impl Sink {
+    fn write(&self, took: Option<Duration>, what: fmt::Arguments) {
+        let at = milliseconds(self.started.elapsed());
+        let what = what.to_string().replace(char::is_control, " ");
+        let took = took.map_or(String::new(), |took| format!(" ({:.3} ms)", milliseconds(took)));
+        // One write a line, so that the lines of parallel processes do not mix; and one that cannot be written is no
+        // reason not to answer.
+        let line = format!("docker-credential-beta9: debug {at:9.3} ms  {what}{took}\n");
+        _ = self.out.borrow_mut().write_all(line.as_bytes());
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Log(on)" } else { "Log(off)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Formatted(std::cell::Cell<bool>);
+
+    impl fmt::Display for Formatted {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.set(true);
+            f.write_str("a\nb")
+        }
+    }
+
+    #[test]
+    fn a_line_has_its_time_and_its_duration_and_no_line_end_within() {
+        let lines = Lines::default();
+        let log = Log::to(lines.clone());
+        log.done(log.step(), format_args!("one: {}", Formatted(false.into())));
+        log.note(format_args!("two"));
+        let text = String::from_utf8(lines.0.borrow().clone()).unwrap();
+        let wanted = "^docker-credential-beta9: debug +[0-9.]+ ms  one: a b \\([0-9.]+ ms\\)\n\
+                      docker-credential-beta9: debug +[0-9.]+ ms  two\n$";
+        assert!(regex::Regex::new(wanted).unwrap().is_match(&text), "{text}");
+    }
+
+    #[test]
+    fn switched_off_nothing_is_formatted_and_no_clock_is_read() {
+        let (log, formatted) = (Log::default(), Formatted(false.into()));
+        let step = log.step();
+        assert!(step.0.is_none());
+        log.done(step, format_args!("{formatted}"));
+        log.note(format_args!("{formatted}"));
+        assert!(!formatted.0.get());
+    }
+}

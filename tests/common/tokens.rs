@@ -1,0 +1,47 @@
+//! Tokens in a node's cache that were minted, or could not be, a while ago.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use beta9_credential::backend::{Minted, Scope};
+use beta9_credential::cache::{Cache, Moment, TokenId};
+use beta9_credential::config::{CacheConfig, KeyPlace};
+use beta9_credential::credential::Credential;
+use beta9_credential::error::Problem;
+
+use super::Node;
+
+/// A token of a secret in the built-in store.
+pub fn id<'a>(workspace: &'a str, host: &'a str, backend: &'a str, scope: &'a Scope) -> TokenId<'a> {
+    TokenId { workspace, host, path: "", real: host, backend, store: "file", scope }
+}
+
+/// Puts a token there that was minted that long ago and has that life, or the failure to mint one.
+pub fn plant(node: &Node, id: &TokenId, age: Duration, life: Result<Duration, &str>) {
+    let config = CacheConfig {
+        enabled: true,
+        dirs: vec![node.tokens_dir()],
+        max_entries: 99,
+        max_bytes: 1 << 20,
+        stale_if_error: Duration::ZERO,
+    };
+    let now = Moment::now();
+    let then = Moment { wall: now.wall - age.as_secs(), boot: now.boot.saturating_sub(age.as_secs()) };
+    let cache = Cache::open(&config, &KeyPlace::Nowhere, &Rc::default()).unwrap().with_clock(move || then);
+    let credential = Credential::new("AWS".into(), "hunter2-planted".into()).unwrap();
+    let answer = cache.get_or_mint(id, None, Instant::now() + Duration::from_mins(1), |_| match life {
+        Ok(life) => {
+            let expires = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(then.wall) + life);
+            Ok(Minted { credential: credential.clone(), expires })
+        }
+        Err(cause) => Err(Problem::new(format!("backend {}", id.backend), cause).fix("try again").unreachable()),
+    });
+    assert_eq!(answer.is_ok(), life.is_ok());
+}
+
+/// The cache's files of this kind.
+pub fn files(node: &Node, extension: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(node.tokens_dir()).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+}
