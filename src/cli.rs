@@ -2,6 +2,7 @@
 
 mod check;
 mod configure;
+mod doctor;
 mod explain;
 mod import;
 mod migrate;
@@ -31,6 +32,7 @@ struct Entry {
 
 const COMMANDS: &[Entry] = &[
     Entry { command: check::command, run: check::run },
+    Entry { command: doctor::command, run: doctor::run },
     Entry { command: explain::command, run: explain::run },
     Entry { command: configure::command, run: configure::run },
     Entry { command: import::command, run: import::run },
