@@ -277,9 +277,8 @@ helper() {
 
 how_to_go_on() {
     cat <<END
-Wire docker: name the registries in ${DOCKER_CONFIG:-~/.docker}/config.json (Docker Hub needs both of its keys):
-  { "credHelpers": { "ghcr.io": "beta9", "https://index.docker.io/v1/": "beta9", "docker.io": "beta9" } }
-Wire podman, buildah, skopeo: the same "credHelpers" in ~/.config/containers/auth.json.
+Wire docker:                   $PROGRAM configure docker --hosts ghcr.io,docker.io
+Wire podman, buildah, skopeo:  $PROGRAM configure podman --hosts ghcr.io,docker.io
 Then log in once (docker login ghcr.io), and pull. README.md has the rest.
 END
     case ":$PATH:" in

@@ -1,7 +1,10 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod check;
+mod configure;
+mod doctor;
 mod explain;
+mod import;
 mod migrate;
 mod provision;
 mod prune;
@@ -29,7 +32,10 @@ struct Entry {
 
 const COMMANDS: &[Entry] = &[
     Entry { command: check::command, run: check::run },
+    Entry { command: doctor::command, run: doctor::run },
     Entry { command: explain::command, run: explain::run },
+    Entry { command: configure::command, run: configure::run },
+    Entry { command: import::command, run: import::run },
     Entry { command: status::command, run: status::run },
     Entry { command: refresh::command, run: refresh::run },
     Entry { command: migrate::command, run: migrate::run },

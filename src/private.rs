@@ -182,7 +182,7 @@ fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
 }
 
 /// Nothing there, for certain: no such file, or a file where a directory of the path would be.
-fn is_absent(error: &io::Error) -> bool {
+pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

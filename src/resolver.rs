@@ -24,7 +24,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
-use crate::store::{FileStore, GatewayStore, Keep, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+use crate::store::{FileStore, GatewayStore, Health, Keep, PostgresStore, RequestStore, Secret, Store, WorkerStore};
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
@@ -203,6 +203,11 @@ impl Resolver {
     #[must_use]
     pub fn workspace_store(&self) -> &'static str {
         self.workspace.name()
+    }
+
+    /// Whether the workspace store can be reached and holds what opens.
+    pub fn examine(&self) -> Result<Health, Error> {
+        self.workspace.examine(self.deadline())
     }
 
     fn stores(&self) -> impl Iterator<Item = &Store> {

@@ -14,7 +14,7 @@ pub use file::FileStore;
 pub use gateway::GatewayStore;
 pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
-pub use terms::{Binding, Found, Keep, Listed, Lookup, Secret, Username};
+pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Secret, Username};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;
@@ -193,6 +193,17 @@ impl Store {
         Problem::new(format!("{} store", self.name()), "it cannot note when a secret may go")
             .fix("leave out --ttl, or use the file or the postgres store")
             .failed()
+    }
+
+    /// Whether it can be reached, takes what it is shown, and holds what opens. Nothing is changed.
+    pub fn examine(&self, deadline: Instant) -> Result<Health, Error> {
+        match self {
+            Self::Request(_) => Ok(Health::default()),
+            Self::File(store) => store.examine(),
+            Self::Gateway(store) => store.examine(deadline),
+            Self::Worker(store) => store.examine(deadline),
+            Self::Postgres(store) => store.examine(deadline),
+        }
     }
 
     /// What there is, by server URL; entries that cannot be read are passed to `skipped`.

@@ -5,6 +5,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use beta9_credential::backend::Scope;
 use common::registry::{FakeRegistry, say};
 use common::terminal::{Session, assert_fits, recorded_sessions, recording};
-use common::{Node, tokens};
+use common::{BINARY, Node, tokens};
 
 #[test]
 fn help() {
@@ -60,6 +62,36 @@ fn status() {
     let azure = tokens::id("team-a", "myreg.azurecr.io", "azure", &scope);
     tokens::plant(&node, &azure, ago(5), Err("login.microsoftonline.com refused the connection"));
     Session { name: "status", stands_for: vec![] }.run(&node, &[(&["status"], 0)]);
+}
+
+#[test]
+fn doctor() {
+    let home = tempfile::Builder::new().prefix("").rand_bytes("octo".len() + 1).tempdir_in("/tmp").unwrap();
+    let node = node_of_octo(home.path());
+    let octo = || vec![(home.path().to_str().unwrap().to_owned(), "/home/octo")];
+    assert_eq!(octo()[0].0.len(), "/home/octo".len(), "so that lines break as they would there");
+    let wire = |hosts: &str| fs::write(home.path().join(".docker/config.json"), hosts).unwrap();
+    wire(r#"{"credHelpers":{"ghcr.io":"beta9"}}"#);
+    node.store("ghcr.io", "octo", "ghp_example");
+    Session { name: "doctor", stands_for: octo() }.run(&node, &[(&["doctor"], 0)]);
+
+    let key = home.path().join(".local/share/beta9/credentials.key");
+    fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap();
+    wire(
+        r#"{"credHelpers":{"ghcr.io":"beta9","docker.io":"beta9"},"auths":{"ghcr.io":{"auth":"b2N0bzpnaHBfZXhhbXBsZQ=="}}}"#,
+    );
+    Session { name: "doctor-broken", stands_for: octo() }.run(&node, &[(&["doctor"], 1)]);
+}
+
+/// A home directory with the helper on its PATH.
+fn node_of_octo(home: &Path) -> Node {
+    for dir in ["bin", ".docker"] {
+        fs::create_dir(home.join(dir)).unwrap();
+    }
+    symlink(BINARY, home.join("bin/docker-credential-beta9")).unwrap();
+    let home = home.to_str().unwrap();
+    // Without a session's directory, podman's file is the machine's own.
+    Node::new().with("HOME", home).with("PATH", format!("{home}/bin")).with("XDG_RUNTIME_DIR", home)
 }
 
 #[test]

@@ -55,7 +55,8 @@ pub struct TokenLife {
     pub state: State,
     /// When it was last asked for.
     pub used: SystemTime,
-    pub(super) minted_at: Moment,
+    /// When it was minted, by both clocks.
+    pub minted_at: Moment,
 }
 
 impl Cache {

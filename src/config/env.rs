@@ -95,6 +95,12 @@ impl Env {
         (self.lookup)("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
+    /// `PATH`, where clients look for the helper.
+    #[must_use]
+    pub fn search_path(&self) -> OsString {
+        (self.lookup)("PATH").unwrap_or_default()
+    }
+
     /// A directory of the XDG base directory specification: its variable if that is absolute, else below the home
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
     #[must_use]

@@ -1,9 +1,11 @@
 //! `Request` and `Response`: what is asked, and what was answered.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Url};
 use zeroize::Zeroizing;
 
@@ -147,6 +149,12 @@ impl Response {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.header(RETRY_AFTER.as_str())?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// When the server answered, by its own clock.
+    #[must_use]
+    pub fn date(&self) -> Option<SystemTime> {
+        DateTime::from_str(self.header(DATE.as_str())?, Format::HttpDate).ok()?.try_into().ok()
     }
 
     /// How long to wait before it is worth asking again; `None` where it is not.

@@ -5,6 +5,7 @@
 //! file that is copied to another name, host or workspace does not open.
 
 mod entry;
+mod health;
 mod notes;
 
 use std::fs;

@@ -6,6 +6,7 @@
 
 mod api;
 mod errors;
+mod health;
 mod held;
 
 use std::cell::OnceCell;

@@ -24,6 +24,7 @@
 
 mod expiry;
 mod fault;
+mod health;
 mod image;
 mod migrate;
 mod secrets;

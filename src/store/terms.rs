@@ -1,9 +1,10 @@
 //! What is asked of a store, and what it answers.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::cache::Memory;
 use crate::credential::Redacted;
+use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 use crate::keys::Keys;
 
@@ -74,4 +75,19 @@ pub struct Lookup<'a> {
     pub deadline: Instant,
     /// What is remembered on this node, where there is a place for it.
     pub memory: Option<&'a Memory<'a>>,
+}
+
+/// What a look at a store came to, for whoever keeps the node running.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// What is as it should be, in words.
+    pub well: Vec<String>,
+    /// What hinders some answers, and what would mend it.
+    pub ill: Vec<Error>,
+    /// What is missing and hinders no `get`.
+    pub lacking: Vec<Error>,
+    /// The workspace that the token is for, where the store says it.
+    pub workspace: Option<String>,
+    /// The store's own clock, where it shows it.
+    pub clock: Option<SystemTime>,
 }

@@ -8,9 +8,12 @@
 
 mod address;
 mod call;
+mod health;
 mod message;
 mod proxied;
 mod refusal;
+
+use std::time::Instant;
 
 use self::address::Address;
 use self::call::Call;
@@ -42,28 +45,37 @@ impl WorkerStore {
             let cause = format_args!("a rule names the secret \"{}\", and a worker cannot choose", name.escape_debug());
             return Err(problem(cause).fix("remove secret from the rule: the gateway goes by the image").failed());
         }
+        let vended = self.ask(&address, token, lookup.host.as_str(), lookup.deadline)?;
+        found(&vended, lookup)
+    }
+
+    /// What the gateway vends for a registry.
+    fn ask(
+        &self,
+        address: &Address,
+        token: &SecretSetting,
+        registry: &str,
+        deadline: Instant,
+    ) -> Result<Vended, Error> {
         let asked = Asked {
-            address: &address,
+            address,
             token: token_source(token),
             workspace: &self.workspace,
             stub: self.config.stub_id.as_deref(),
             image: self.config.image_id.as_deref(),
         };
         let token = token.read(PART)?;
-        let call = Call { address: &address, token: &token, deadline: lookup.deadline };
+        let call = Call { address, token: &token, deadline };
         let request = Request {
             workspace_id: self.workspace.clone(),
             stub_id: self.config.stub_id.clone().unwrap_or_default(),
-            registry: lookup.host.as_str().to_owned(),
+            registry: registry.to_owned(),
             image_id: self.config.image_id.clone().unwrap_or_default(),
         };
-        let vended = runtime::block_on(PART, lookup.deadline, async {
+        let vended = runtime::block_on(PART, deadline, async {
             call.make(&request).await.map_err(|trouble| asked.error(&trouble))
         })?;
-        if !vended.ok {
-            return Err(asked.refused());
-        }
-        found(&vended, lookup)
+        if vended.ok { Ok(vended) } else { Err(asked.refused()) }
     }
 
     pub(super) fn identity(&self) -> Vec<&str> {
@@ -133,8 +145,6 @@ const PART: &str = "worker store";
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::host::Host;
 

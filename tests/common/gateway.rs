@@ -77,6 +77,8 @@ struct State {
     arrived: usize,
     generation: usize,
     lonely: bool,
+    /// How far its clock is off, where it shows one.
+    clock: Option<i64>,
     /// What somebody else creates just before the helper does.
     faster: Vec<(String, String)>,
 }
@@ -164,6 +166,11 @@ impl Gateway {
 
     pub fn mood(&self, mood: Mood) {
         self.shared.state().mood = Some(mood);
+    }
+
+    /// It shows its clock from now on, which is that many seconds off.
+    pub fn show_clock(&self, off: i64) {
+        self.shared.state().clock = Some(off);
     }
 
     /// From now on, no token is good.

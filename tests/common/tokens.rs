@@ -19,6 +19,18 @@ pub fn id<'a>(workspace: &'a str, host: &'a str, backend: &'a str, scope: &'a Sc
 
 /// Puts a token there that was minted that long ago and has that life, or the failure to mint one.
 pub fn plant(node: &Node, id: &TokenId, age: Duration, life: Result<Duration, &str>) {
+    let now = Moment::now();
+    let then = Moment { wall: now.wall - age.as_secs(), boot: now.boot.saturating_sub(age.as_secs()) };
+    plant_at(node, id, then, life);
+}
+
+/// Puts a token there that was minted while the wall clock was that many seconds ahead.
+pub fn plant_ahead(node: &Node, id: &TokenId, seconds: u64) {
+    let now = Moment::now();
+    plant_at(node, id, Moment { wall: now.wall + seconds, ..now }, Ok(Duration::from_hours(12)));
+}
+
+fn plant_at(node: &Node, id: &TokenId, then: Moment, life: Result<Duration, &str>) {
     let config = CacheConfig {
         enabled: true,
         dirs: vec![node.tokens_dir()],
@@ -26,8 +38,6 @@ pub fn plant(node: &Node, id: &TokenId, age: Duration, life: Result<Duration, &s
         max_bytes: 1 << 20,
         stale_if_error: Duration::ZERO,
     };
-    let now = Moment::now();
-    let then = Moment { wall: now.wall - age.as_secs(), boot: now.boot.saturating_sub(age.as_secs()) };
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &Rc::default()).unwrap().with_clock(move || then);
     let credential = Credential::new("AWS".into(), "hunter2-planted".into()).unwrap();
     let answer = cache.get_or_mint(id, None, Instant::now() + Duration::from_mins(1), |_| match life {

@@ -1,6 +1,6 @@
 //! The calls of the gateway's HTTP API, and what is remembered to make fewer of them.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
@@ -149,6 +149,15 @@ impl<'a> Api<'a> {
     }
 
     async fn current_workspace(&self) -> Result<String, Error> {
+        let (id, _) = self.whose().await?;
+        if let Some(memory) = self.memory {
+            memory.note(WORKSPACE, &self.owner(), &id);
+        }
+        Ok(id)
+    }
+
+    /// The workspace that the token is for, and the gateway's clock where it shows it.
+    pub(super) async fn whose(&self) -> Result<(String, Option<SystemTime>), Error> {
         let request = Request::get(format!("{}/api/v1/workspace/current", self.endpoint.url));
         let answer = self.send(&request).await?;
         if answer.status == 404 {
@@ -161,10 +170,7 @@ impl<'a> Api<'a> {
         let object = json::parse_object(&answer.body).map_err(|_| errors::no_workspace(self.endpoint))?;
         let id = object.text("external_id").filter(|id| is_segment(id.expose()));
         let id = id.ok_or_else(|| errors::no_workspace(self.endpoint))?;
-        if let Some(memory) = self.memory {
-            memory.note(WORKSPACE, &self.owner(), id.expose());
-        }
-        Ok(id.expose().to_owned())
+        Ok((id.expose().to_owned(), answer.date()))
     }
 
     fn value(&self, outcome: Outcome) -> Result<Option<Redacted>, Error> {

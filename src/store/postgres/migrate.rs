@@ -47,7 +47,7 @@ impl PostgresStore {
 }
 
 /// The columns that Beta9's database would have and this one has not.
-async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>, Fault> {
+pub(super) async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let columns: Vec<&str> = COLUMNS.iter().flat_map(|(_, columns)| *columns).copied().collect();
     let tables: Vec<&str> = COLUMNS.iter().flat_map(|(table, columns)| columns.iter().map(|_| *table)).collect();
     let params = [(&tables as _, Type::TEXT_ARRAY), (&columns as _, Type::TEXT_ARRAY)];
@@ -55,7 +55,18 @@ async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
-fn not_beta9(missing: &[String]) -> Error {
+/// What of [`STEPS`] has not been made.
+pub(super) async fn unmigrated(transaction: &Transaction<'_>) -> Result<Vec<&'static str>, Fault> {
+    let mut missing = Vec::new();
+    for (what, is_there, _) in STEPS {
+        if transaction.query_typed(is_there, &[]).await?.is_empty() {
+            missing.push(what);
+        }
+    }
+    Ok(missing)
+}
+
+pub(super) fn not_beta9(missing: &[String]) -> Error {
     Problem::new(PART, format_args!("this database is not Beta9's: it has no {}", missing.join(", ")))
         .fix("nothing was changed; correct BETA9_DATABASE_URL, or url in [store.postgres]")
         .failed()

@@ -31,6 +31,7 @@ impl Shared {
         while let Some(request) = Request::read(&mut stream) {
             self.in_company(&request);
             let Some(answer) = self.in_mood(&request) else { return };
+            let answer = answer.dated(self.state().clock);
             if stream.write_all(&answer.bytes).and_then(|()| stream.flush()).is_err() || answer.last {
                 return;
             }

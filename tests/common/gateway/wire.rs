@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 
 pub struct Request {
     pub method: String,
@@ -48,5 +52,16 @@ impl Answer {
     pub fn raw(status: u16, headers: &str, body: &str) -> Self {
         let bytes = format!("HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
         Self { bytes: bytes.into_bytes(), last: false }
+    }
+
+    /// With a date that is that many seconds off.
+    pub(super) fn dated(mut self, off: Option<i64>) -> Self {
+        if let Some(off) = off {
+            let now = DateTime::from(SystemTime::now()).secs();
+            let date = DateTime::from_secs(now + off).fmt(Format::HttpDate).unwrap();
+            let end_of_status = self.bytes.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
+            self.bytes.splice(end_of_status..end_of_status, format!("Date: {date}\r\n").into_bytes());
+        }
+        self
     }
 }

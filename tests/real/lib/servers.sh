@@ -37,7 +37,7 @@ YAML
     for address in 127.0.0.1/5000 10.88.0.1/443 10.88.0.1/5443 10.88.0.2/443 10.88.0.2/8443 10.88.0.3/443; do
         wait_for listening "$address"
     done
-    python3 "$HERE/servers/seed.py" "$LAYOUT" http://127.0.0.1:5000 private/app public/app
+    python3 "$HERE/servers/seed.py" "$LAYOUT" http://127.0.0.1:5000 private/app public/app closed/app
 }
 
 # registry_config NAME ADDRESS [tls]: writes NAME.yml; what is special about it comes on standard input.

@@ -1,0 +1,106 @@
+//! `doctor`: looks at everything that a pull goes through on this node, and says what would mend what is broken.
+
+mod clients;
+mod clock;
+mod files;
+mod finding;
+mod program;
+mod report;
+mod store;
+mod tokens;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use self::clients::Clients;
+use self::finding::{Finding, State};
+use self::report::Report;
+use self::store::{Asked, Expected};
+use super::style::Style;
+use crate::Io;
+use crate::cache::{Moment, Survey};
+use crate::config::{Config, Env, StoreKind};
+use crate::error::Error;
+use crate::resolver::Resolver;
+
+pub(super) fn command() -> Command {
+    Command::new("doctor")
+        .about("Look for what is wrong on this node, and say what mends it")
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
+        .long_about(LONG)
+        .after_help(HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let report = examine(env);
+    let style = Style::of(io.out, env);
+    let text = if matches.get_flag("json") { report.json() } else { report.human(style) };
+    io.out.write_all(text.as_bytes()).map_err(super::unwritable)?;
+    if report.count(State::Broken) == 0 { Ok(()) } else { Err(Error::Told) }
+}
+
+fn examine(env: &Env) -> Report {
+    let mut report = Report::default();
+    let clients = Clients::read(env);
+    report.add("program", program::look(env, &clients.wired()));
+    let asked = match configured(env) {
+        Ok(node) => {
+            report.add("configuration", node.said);
+            let in_order = node.store != StoreKind::File || node.files.iter().all(|one| one.state != State::Broken);
+            report.add("files", node.files);
+            let asked = if in_order { node.expected.ask(&node.resolver) } else { not_asked(MENDED) };
+            report.add("store", asked.findings.iter().cloned());
+            report.add("tokens", tokens::look(&node.tokens));
+            report.add("clock", clock::look(asked.clock, &node.tokens, node.now));
+            asked
+        }
+        Err(error) => {
+            report.add("configuration", [Finding::error(State::Broken, &error)]);
+            let asked = not_asked(CORRECTED);
+            report.add("store", asked.findings.iter().cloned());
+            asked
+        }
+    };
+    report.add("docker", clients.docker(asked.served.as_deref()));
+    report.add("podman", clients.podman(asked.served.as_deref()));
+    report
+}
+
+/// A node whose configuration can be read.
+struct Node {
+    said: Vec<Finding>,
+    files: Vec<Finding>,
+    store: StoreKind,
+    expected: Expected,
+    resolver: Resolver,
+    tokens: Survey,
+    now: Moment,
+}
+
+fn configured(env: &Env) -> Result<Node, Error> {
+    let config = Config::load(env)?;
+    let read: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
+    let source = if read.is_empty() { "no file; defaults and the environment".to_owned() } else { read.join(", ") };
+    let (store, workspace) = (config.store, &config.workspace);
+    let said = vec![Finding::ok(format_args!("{source}: workspace {workspace}, store {}", store.name()))];
+    let (files, expected, now) = (files::look(&config), Expected::of(&config, env), Moment::now());
+    let tokens = tokens::survey(&config);
+    Ok(Node { said, files, store, expected, resolver: Resolver::new(config)?, tokens, now })
+}
+
+fn not_asked(why: &str) -> Asked {
+    Asked { findings: vec![Finding::note(why)], ..Asked::default() }
+}
+
+const MENDED: &str = "not looked at: first mend what is broken above";
+const CORRECTED: &str = "neither files nor store were looked at: first correct the configuration";
+const LONG: &str = "\
+Looks at everything that a pull goes through on this node: whether clients find the program, the configuration, the \
+directories, their modes and the key, whether the store can be reached and takes its token, the tokens that could not be had, the clock, and whether \
+docker and podman ask this helper for the registries that it holds credentials for. Nothing is mended by itself. Run it as the \
+user, and in the environment, that pulls.
+
+Each finding is ok, a note, a warning, or broken, and says what mends it: a command where there is one.";
+const HELP: &str = "\
+Exit status: 0 when nothing is broken, also with warnings; 1 when something is.
+
+Example: docker-credential-beta9 doctor --json";

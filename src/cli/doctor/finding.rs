@@ -1,0 +1,154 @@
+//! `Finding`: one thing that was looked at, how it is, and what mends it.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::private::Fault;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) state: State,
+    pub(super) what: String,
+    pub(super) fix: Option<Fix>,
+}
+
+/// How it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum State {
+    /// As it should be.
+    Ok,
+    /// As it may be; somebody may want to know.
+    Note,
+    /// Something will go wrong, or is less safe than it could be.
+    Warn,
+    /// Some answers are hindered now.
+    Broken,
+}
+
+/// What to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fix {
+    /// A command for a shell, in its words, each quoted where it has to be.
+    Command(Vec<String>),
+    /// Something that only a person can know or do.
+    Words(String),
+}
+
+impl Finding {
+    pub(super) fn new(state: State, what: impl Display) -> Self {
+        Self { state, what: what.to_string(), fix: None }
+    }
+
+    pub(super) fn ok(what: impl Display) -> Self {
+        Self::new(State::Ok, what)
+    }
+
+    pub(super) fn note(what: impl Display) -> Self {
+        Self::new(State::Note, what)
+    }
+
+    pub(super) fn warn(what: impl Display) -> Self {
+        Self::new(State::Warn, what)
+    }
+
+    pub(super) fn broken(what: impl Display) -> Self {
+        Self::new(State::Broken, what)
+    }
+
+    /// What an error says, without its remedy, and that as the fix.
+    pub(super) fn error(state: State, error: &Error) -> Self {
+        let (Error::Failed(problem) | Error::Unreachable(problem)) = error else { return Self::new(state, error) };
+        let (_, _, fix) = problem.words();
+        let all = problem.to_string();
+        let what = all.strip_suffix(&format!("; {fix}")).unwrap_or(&all);
+        Self::new(state, what.replace(char::is_control, " ")).remedy(&fix)
+    }
+
+    pub(super) fn fault(state: State, fault: &Fault) -> Self {
+        Self::new(state, &fault.cause).remedy(&fault.fix)
+    }
+
+    /// A command that mends it, word by word.
+    pub(super) fn command<W: AsRef<str>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.fix = Some(Fix::Command(words.into_iter().map(|word| quoted(word.as_ref())).collect()));
+        self
+    }
+
+    /// A variable that mends it, in the shell that the client is started from.
+    pub(super) fn export(mut self, name: &str, value: &str) -> Self {
+        self.fix = Some(Fix::Command(vec!["export".into(), format!("{name}={}", quoted(value))]));
+        self
+    }
+
+    pub(super) fn words(mut self, words: impl Display) -> Self {
+        self.fix = Some(Fix::Words(words.to_string()));
+        self
+    }
+
+    /// A remedy as errors say it, some of which are commands.
+    fn remedy(mut self, fix: &str) -> Self {
+        if let Some(path) = fix.strip_prefix("chmod 600 ") {
+            return self.command(["chmod", "600", path]);
+        }
+        if let Some(path) = fix.strip_prefix("chmod 700 ") {
+            return self.command(["chmod", "700", path]);
+        }
+        let ours = fix.strip_prefix("run ").filter(|command| command.starts_with(env!("CARGO_PKG_NAME")));
+        self.fix = match ours {
+            Some(command) => Some(Fix::Command(command.split(' ').map(str::to_owned).collect())),
+            None if fix.is_empty() => None,
+            None => Some(Fix::Words(fix.to_owned())),
+        };
+        self
+    }
+}
+
+/// A path as a word of a command.
+pub(super) fn word(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A word as a shell takes it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Problem;
+
+    #[test]
+    fn a_word_that_a_shell_would_take_apart_is_quoted() {
+        let table = [
+            ("/home/octo/key", "/home/octo/key"),
+            ("/home/o c/key", "'/home/o c/key'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$(id)", "'$(id)'"),
+            ("#1000", "'#1000'"),
+        ];
+        for (word, shell) in table {
+            assert_eq!(quoted(word), shell);
+        }
+    }
+
+    #[test]
+    fn a_remedy_that_is_a_command_is_one_and_any_other_is_words() {
+        let fix = |fix: &str| Finding::error(State::Warn, &Problem::new("p", "c").fix(fix).failed()).fix;
+        let command = |words: &[&str]| Some(Fix::Command(words.iter().map(|&word| word.to_owned()).collect()));
+        assert_eq!(fix("chmod 600 /a b"), command(&["chmod", "600", "'/a b'"]));
+        assert_eq!(fix("run docker-credential-beta9 migrate"), command(&["docker-credential-beta9", "migrate"]));
+        assert_eq!(fix("run it again"), Some(Fix::Words("run it again".into())));
+        assert_eq!(fix(""), None);
+        let finding = Finding::error(State::Warn, &Problem::new("store", "gone").fix("x").failed().about("ghcr.io"));
+        assert_eq!(finding.what, "ghcr.io: store: gone");
+    }
+}

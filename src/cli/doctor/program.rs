@@ -1,0 +1,82 @@
+//! Whether a client that looks for the helper finds this very program.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+
+use super::finding::{Finding, word};
+use crate::client::{Helper, SYSTEM_PATH, find_helper};
+use crate::config::Env;
+
+/// Looks along the PATH of whoever runs this, for the clients that are wired.
+pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
+    let path = env.search_path();
+    let me = std::env::current_exe().ok();
+    let so = match wired {
+        [] => "a client that is wired to it fails".to_owned(),
+        clients => format!("what {} would pull through it fails", clients.join(" and ")),
+    };
+    match find_helper(&path) {
+        Helper::Found(found) => at(&found, me.as_deref()),
+        Helper::NotExecutable(found) => {
+            let what = format!("{} may not be run by this user: {so}", found.display());
+            vec![Finding::broken(what).command(["chmod", "755", &word(&found)])]
+        }
+        Helper::Missing => {
+            let what = format!("{NAME} is in no directory of the PATH: {so}");
+            vec![install(Finding::broken(what), &path, me)]
+        }
+    }
+}
+
+fn at(found: &Path, me: Option<&Path>) -> Vec<Finding> {
+    let first = match me {
+        Some(me) if !same(me, found) => Finding::warn(format_args!(
+            "clients run {}, which is another build than this program, {}",
+            found.display(),
+            me.display()
+        ))
+        .command(["install", "-m", "755", &word(me), &word(found)]),
+        _ => Finding::ok(format_args!("clients find {}", found.display())),
+    };
+    let dir = found.parent().unwrap_or(found);
+    let system = std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
+    let elsewhere = (!system).then(|| {
+        Finding::note(format_args!("{} is not on the PATH of services: one that pulls must be given it", dir.display()))
+    });
+    [first].into_iter().chain(elsewhere).collect()
+}
+
+/// The same file, or the same bytes in another.
+fn same(one: &Path, other: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (fs::metadata(one), fs::metadata(other)) else { return false };
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+        || a.len() == b.len() && matches!((fs::read(one), fs::read(other)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// How this program gets onto the PATH: a link in a directory of it, if there is one that this user can write.
+fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Finding {
+    let Some(me) = me else { return finding.words("install it in /usr/local/bin") };
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(path).filter(|dir| dir.is_absolute()).collect();
+    // The rest of the system's is the package manager's; of what is left, what a person would choose comes first.
+    let packaged = |dir: &Path| dir != Path::new(LOCAL) && std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
+    dirs.sort_by_key(|dir| !(dir.ends_with(".local/bin") || dir == Path::new(LOCAL)));
+    let writable = |dir: &&PathBuf| {
+        !packaged(dir) && dir.is_dir() && accessat(CWD, dir.as_path(), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+    };
+    if let Some(dir) = dirs.iter().find(writable) {
+        return finding.command(["ln", "-sf", &word(&me), &word(&dir.join(NAME))]);
+    }
+    match me.parent().filter(|_| me.ends_with(NAME) && !dirs.iter().any(|dir| dir == Path::new(LOCAL))) {
+        Some(dir) => {
+            let dirs: Vec<String> = [dir].into_iter().chain(dirs.iter().map(PathBuf::as_path)).map(word).collect();
+            finding.export("PATH", &dirs.join(":"))
+        }
+        None => finding.command(["sudo", "ln", "-sf", &word(&me), &format!("{LOCAL}/{NAME}")]),
+    }
+}
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+const LOCAL: &str = "/usr/local/bin";

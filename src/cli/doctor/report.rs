@@ -1,0 +1,163 @@
+//! `Report`: all findings by group, as people and as programs read them.
+
+use std::fmt::Write as _;
+
+use super::finding::{Finding, Fix, State};
+use crate::cli::style::Style;
+use crate::json::ObjectWriter;
+
+/// What was looked at, in groups.
+#[derive(Default)]
+pub(super) struct Report {
+    groups: Vec<(&'static str, Vec<Finding>)>,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, group: &'static str, findings: impl IntoIterator<Item = Finding>) {
+        self.groups.push((group, findings.into_iter().collect()));
+    }
+
+    /// How many are in this state.
+    pub(super) fn count(&self, state: State) -> usize {
+        self.groups.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.state == state).count()
+    }
+
+    pub(super) fn json(&self) -> String {
+        let findings = self.groups.iter().flat_map(|(group, findings)| findings.iter().map(move |one| (group, one)));
+        let objects = findings.map(|(group, finding)| {
+            let mut out = ObjectWriter::with_capacity(256);
+            out.text("group", group).text("state", finding.state.word()).text("what", &finding.what);
+            let (command, words) = match &finding.fix {
+                Some(Fix::Command(words)) => (Some(words.join(" ")), None),
+                Some(Fix::Words(words)) => (None, Some(words.as_str())),
+                None => (None, None),
+            };
+            out.optional("command", command.as_deref()).optional("fix", words);
+            out
+        });
+        let count = |state| u64::try_from(self.count(state)).unwrap_or(u64::MAX);
+        let (broken, warnings) = (count(State::Broken), count(State::Warn));
+        let mut out = ObjectWriter::with_capacity(4096);
+        out.flag("healthy", broken == 0).number("broken", broken).number("warnings", warnings);
+        out.objects("findings", objects);
+        out.finish().to_string()
+    }
+
+    pub(super) fn human(&self, style: Style) -> String {
+        let mut text = String::new();
+        for (group, findings) in &self.groups {
+            _ = writeln!(text, "{}", style.bold(group));
+            for finding in findings {
+                text.push_str(&finding.human(style));
+            }
+        }
+        let (broken, warnings) = (self.count(State::Broken), self.count(State::Warn));
+        let said = |count: usize, one: &str, more: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {more}")),
+        };
+        let counts = [said(broken, "thing is broken", "things are broken"), said(warnings, "warning", "warnings")];
+        let counts: Vec<_> = counts.into_iter().flatten().collect();
+        let verdict = if counts.is_empty() { "nothing is broken".to_owned() } else { counts.join(", ") };
+        let verdict = if broken == 0 { style.good(verdict) } else { style.bad(verdict) };
+        _ = writeln!(text, "\n{verdict}");
+        text
+    }
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warn => "warn",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl Finding {
+    fn human(&self, style: Style) -> String {
+        let word = self.state.word();
+        let mark = match self.state {
+            State::Ok => style.good(word),
+            State::Note | State::Warn => style.bold(word),
+            State::Broken => style.bad(word),
+        };
+        let what: Vec<&str> = self.what.split(' ').collect();
+        let mut text = format!("  {mark:<MARK$}{}\n", wrapped(&what, ""));
+        match &self.fix {
+            // Pasted into a shell with its line ends, it is the same command.
+            Some(Fix::Command(words)) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let command = wrapped(&[&["fix:"], words.as_slice()].concat(), " \\");
+                _ = writeln!(text, "{:INDENT$}{command}", "");
+            }
+            Some(Fix::Words(words)) => {
+                let words: Vec<&str> = ["fix:"].into_iter().chain(words.split(' ')).collect();
+                _ = writeln!(text, "{:INDENT$}{}", "", wrapped(&words, ""));
+            }
+            None => {}
+        }
+        text
+    }
+}
+
+/// Words in lines that fit the terminal, all but the first indented; `joint` ends each line but the last.
+fn wrapped(words: &[&str], joint: &str) -> String {
+    let mut text = String::new();
+    let mut column = INDENT;
+    for (index, word) in words.iter().enumerate() {
+        let width = word.chars().count();
+        if index > 0 && column + 1 + width + joint.len() > WIDTH {
+            _ = write!(text, "{joint}\n{:INDENT$}", "");
+            column = INDENT;
+        } else if index > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += width;
+    }
+    text
+}
+
+const MARK: usize = 8;
+const INDENT: usize = 10;
+const WIDTH: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    #[test]
+    fn long_texts_and_commands_are_broken_so_that_a_shell_still_takes_them() {
+        let mut report = Report::default();
+        let word = "w".repeat(30);
+        report.add("files", [Finding::broken([word.as_str(); 3].join(" ")).command(["mv", &word, &word, &word])]);
+        let style = Style::of(&Vec::new(), &Env::of([]));
+        let expected = format!(
+            "files\n  broken  {word} {word}\n          {word}\n          fix: mv {word} \\\n          {word} {word}\n\n1 thing is broken\n"
+        );
+        assert_eq!(report.human(style), expected);
+    }
+
+    #[test]
+    fn json_has_the_counts_and_each_finding_with_its_fix() {
+        let mut report = Report::default();
+        report.add("program", [Finding::ok("there"), Finding::warn("old").words("update it")]);
+        report.add("files", [Finding::broken("open").command(["chmod", "600", "/a b"])]);
+        assert_eq!(
+            report.json(),
+            concat!(
+                r#"{"healthy":false,"broken":1,"warnings":1,"findings":["#,
+                r#"{"group":"program","state":"ok","what":"there","command":null,"fix":null},"#,
+                r#"{"group":"program","state":"warn","what":"old","command":null,"fix":"update it"},"#,
+                r#"{"group":"files","state":"broken","what":"open","command":"chmod 600 '/a b'","fix":null}]}"#,
+                "\n"
+            )
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether the workspace store can be reached, takes its token, and holds what opens.
+
+use std::time::SystemTime;
+
+use super::finding::{Finding, State};
+use crate::config::{Config, Env, StoreKind};
+use crate::error::Error;
+use crate::host::{Host, ServerUrl};
+use crate::resolver::Resolver;
+
+/// What the configuration says that the store may contradict.
+pub(super) struct Expected {
+    store: StoreKind,
+    workspace: Option<String>,
+    from_variable: bool,
+    brought: Option<&'static str>,
+}
+
+/// What came of asking it.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) findings: Vec<Finding>,
+    /// The registries that there are credentials for, as far as they can be known.
+    pub(super) served: Option<Vec<Host>>,
+    /// The store's clock, and this node's at the same time.
+    pub(super) clock: Option<(SystemTime, SystemTime)>,
+}
+
+impl Expected {
+    pub(super) fn of(config: &Config, env: &Env) -> Self {
+        let brought = match (&config.request.credentials, &config.request.file) {
+            (Some(_), _) => Some("BETA9_IMAGE_CREDENTIALS"),
+            (None, Some(_)) => Some("BETA9_IMAGE_CREDENTIALS_FILE"),
+            (None, None) => None,
+        };
+        let from_variable = matches!(env.text("BETA9_WORKSPACE_ID"), Ok(Some(_)));
+        Self { store: config.store, workspace: config.gateway.workspace.clone(), from_variable, brought }
+    }
+
+    pub(super) fn ask(&self, resolver: &Resolver) -> Asked {
+        let mut asked = Asked::default();
+        let findings = &mut asked.findings;
+        if let Some(variable) = self.brought {
+            findings.push(Finding::note(format_args!("{variable} is set, and is asked before the store")));
+        }
+        let health = resolver.examine();
+        let now = SystemTime::now();
+        let reached = health.is_ok();
+        match health {
+            Ok(health) => {
+                findings.extend(health.well.iter().map(Finding::ok));
+                findings.extend(health.ill.iter().map(|error| Finding::error(State::Broken, error)));
+                findings.extend(health.lacking.iter().map(|error| Finding::error(State::Warn, error)));
+                findings.extend(health.workspace.and_then(|own| self.other_workspace(&own)));
+                asked.clock = health.clock.map(|clock| (clock, now));
+            }
+            Err(error) => findings.push(Finding::error(State::Broken, &error)),
+        }
+        let mut skipped = Vec::new();
+        match resolver.list(&mut |error: &Error| skipped.push(Finding::error(State::Warn, error))) {
+            Ok(lines) => {
+                let host = |url: &String| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned();
+                asked.served = Some(lines.keys().filter_map(host).collect())
+                    .filter(|served: &Vec<_>| reached || !served.is_empty());
+            }
+            // Of the store all has been said; this is what came with the request.
+            Err(error) if reached => asked.findings.push(Finding::error(State::Broken, &error)),
+            Err(_) => {}
+        }
+        // The others have just opened all there is.
+        if reached && self.store == StoreKind::Gateway {
+            asked.findings.extend(skipped);
+        }
+        asked
+    }
+
+    /// A token is for one workspace, and the gateway refuses it for any other.
+    fn other_workspace(&self, own: &str) -> Option<Finding> {
+        let configured = self.workspace.as_deref().filter(|configured| *configured != own)?;
+        let finding =
+            Finding::broken(format_args!("the token is for the workspace {own}, and {configured} is configured"));
+        Some(if self.from_variable {
+            finding.export("BETA9_WORKSPACE_ID", own)
+        } else {
+            finding.words(format_args!("set workspace = \"{own}\" in the configuration, or remove it from there"))
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! The clients that call this helper: which configuration files each of them reads, and what those say about it.
+//!
+//! Here the state is read; nothing is decided by it and no secret of theirs is answered from it. Which file a client
+//! looks at first is the vendors' business and written down where the file is named.
+
+mod auth_file;
+mod change;
+pub mod diff;
+mod docker;
+pub mod edit;
+pub mod file;
+mod helper;
+mod note;
+mod podman;
+mod registries;
+mod undo;
+
+pub use auth_file::{AuthEntry, AuthFile, Held};
+pub use change::Change;
+pub use docker::{DockerClient, docker_file};
+pub use helper::{Helper, SYSTEM_PATH, find_helper, runnable_helper};
+pub use note::changed_by_note;
+pub use podman::{PodmanClient, auth_files, own_auth_file};
+pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
+pub use undo::Undo;
+
+use std::path::PathBuf;
+
+use crate::host::Host;
+
+/// Whose configuration is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// That of the user who runs this.
+    User,
+    /// That of the whole machine; for docker, which has none, root's.
+    System,
+}
+
+/// Whom a client asks first for a registry's credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wired {
+    /// This helper, because of this file.
+    Here(PathBuf),
+    /// Another helper, by the name in this file.
+    Other {
+        /// What follows `docker-credential-` in the program's name.
+        helper: String,
+        /// The file that names it.
+        file: PathBuf,
+    },
+    /// Nobody: the credential is in this file, in plain text.
+    Plain(PathBuf),
+    /// Nobody, and there is nothing.
+    Nowhere,
+}
+
+/// The keys under which clients look up a host: one, or the two of Docker Hub, whose first is docker's and whose second is
+/// that of podman, buildah and skopeo.
+#[must_use]
+pub fn keys_of(host: &Host) -> Vec<&str> {
+    if host.is_docker_hub() { vec![host.server_url(), host.as_str()] } else { vec![host.as_str()] }
+}
+
+/// What follows `docker-credential-` in this program's name, which is what clients' files call it.
+pub const HELPER: &str = "beta9";

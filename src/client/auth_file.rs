@@ -1,0 +1,272 @@
+//! `AuthFile`: docker's `config.json` and the auth files of podman, buildah, skopeo and CRI-O, which have one form
+//! (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>).
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::file::{Text, problem};
+use super::{HELPER, Wired, keys_of};
+use crate::credential::{Credential, Redacted};
+use crate::error::Error;
+use crate::host::{Host, ServerUrl};
+use crate::json::{self, Object, Value};
+
+/// What such a file says about credentials.
+#[derive(Debug, Default)]
+pub struct AuthFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The helper for every registry; podman and its family do not know it.
+    pub creds_store: Option<String>,
+    /// The helper for each of some registries, in the order written.
+    pub cred_helpers: Vec<(String, String)>,
+    /// Credentials in plain text, in the order written.
+    pub auths: Vec<AuthEntry>,
+}
+
+/// A member of `auths`.
+#[derive(Debug)]
+pub struct AuthEntry {
+    /// The registry as the client spells it.
+    pub key: String,
+    /// What is kept for it.
+    pub held: Held,
+}
+
+/// What a member of `auths` holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing: docker leaves an empty member beside a helper.
+    Nothing,
+    /// A user name and a password, or `<token>` and an identity token.
+    Credential(Credential),
+    /// Something that cannot be used; why.
+    Malformed(String),
+}
+
+impl AuthFile {
+    /// Reads a file; `None` when there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        Text::read(path)?.map(|text| Self::parse(path, &text.text)).transpose()
+    }
+
+    /// Reads its text. Go's decoder, which clients use, does not care about the case of keys and takes an empty file for
+    /// an empty object.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let wrong = |cause: &dyn std::fmt::Display| problem(path, cause).fix("correct it, and try again").failed();
+        if text.starts_with('\u{feff}') {
+            return Err(wrong(&"it begins with a byte order mark, which no client can read"));
+        }
+        if text.trim().is_empty() {
+            return Ok(Self { path: path.to_owned(), ..Self::default() });
+        }
+        let object = json::parse_object(text.as_bytes()).map_err(|error| wrong(&error))?;
+        let creds_store = match member(&object, CREDS_STORE) {
+            None | Some(Value::Null) => None,
+            Some(Value::Text(name)) => Some(name.expose().to_owned()).filter(|name| !name.is_empty()),
+            Some(_) => return Err(wrong(&"its credsStore is not a text")),
+        };
+        let mut cred_helpers = Vec::new();
+        for (key, value) in members(&object, CRED_HELPERS).map_err(|cause| wrong(&cause))? {
+            let Value::Text(name) = value else { return Err(wrong(&"a name in its credHelpers is not a text")) };
+            cred_helpers.push((key.to_owned(), name.expose().to_owned()));
+        }
+        let mut auths = Vec::new();
+        for (key, value) in members(&object, AUTHS).map_err(|cause| wrong(&cause))? {
+            auths.push(AuthEntry { key: key.to_owned(), held: held(value) });
+        }
+        Ok(Self { path: path.to_owned(), creds_store, cred_helpers, auths })
+    }
+
+    /// The helper that `credHelpers` has for a host under this key of [`keys_of`].
+    #[must_use]
+    pub fn helper(&self, key: &str) -> Option<&str> {
+        self.cred_helpers.iter().find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
+    }
+
+    /// The keys of [`keys_of`] that lack this helper, where at least one has it.
+    #[must_use]
+    pub fn missing_keys<'a>(&self, host: &'a Host) -> Vec<&'a str> {
+        let mut keys = keys_of(host);
+        let all = keys.len();
+        keys.retain(|key| self.helper(key) != Some(HELPER));
+        if keys.len() == all { Vec::new() } else { keys }
+    }
+
+    /// The plain-text credentials of a host.
+    pub fn plain<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = &'a AuthEntry> {
+        self.auths.iter().filter(|entry| entry.held != Held::Nothing && entry.host().as_ref() == Some(host))
+    }
+
+    /// Whom a client asks that looks a host up under `key` and, if it knows `credsStore`, under that.
+    #[must_use]
+    pub fn wired(&self, host: &Host, key: &str, knows_store: bool) -> Wired {
+        let store = self.creds_store.as_deref().filter(|_| knows_store);
+        // An empty name in credHelpers means that there is no helper for that registry.
+        match self.helper(key).or(store).filter(|name| !name.is_empty()) {
+            Some(HELPER) => Wired::Here(self.path.clone()),
+            Some(name) => Wired::Other { helper: name.to_owned(), file: self.path.clone() },
+            None if self.plain(host).next().is_some() => Wired::Plain(self.path.clone()),
+            None => Wired::Nowhere,
+        }
+    }
+}
+
+impl AuthEntry {
+    /// The registry it is for; `None` for what is no registry, or only a part of one.
+    #[must_use]
+    pub fn host(&self) -> Option<Host> {
+        match ServerUrl::parse(self.key.as_bytes()) {
+            Ok(ServerUrl::Registry { host, path, .. }) if WHOLE.contains(&path.trim_end_matches('/')) => Some(host),
+            _ => None,
+        }
+    }
+}
+
+/// A member by its name in any case, as Go's decoder finds it.
+fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    object.get(name).or_else(|| object.iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value)))
+}
+
+fn members<'a>(object: &'a Object, name: &'static str) -> Result<impl Iterator<Item = (&'a str, &'a Value)>, String> {
+    match member(object, name) {
+        None | Some(Value::Null) => Ok(None.into_iter().flatten()),
+        Some(Value::Object(members)) => Ok(Some(members.iter()).into_iter().flatten()),
+        Some(_) => Err(format!("its {name} is not an object")),
+    }
+}
+
+/// An identity token is what docker uses where there is one; then `auth`, then the two fields of old files
+/// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
+fn held(value: &Value) -> Held {
+    let entry = match value {
+        Value::Null => return Held::Nothing,
+        Value::Object(entry) => entry,
+        _ => return Held::Malformed("it is not an object".into()),
+    };
+    let text = |name| match member(entry, name) {
+        None | Some(Value::Null) => Ok(Redacted::default()),
+        Some(Value::Text(text)) => Ok(text.clone()),
+        Some(_) => Err(Held::Malformed(format!("its {name} is not a text"))),
+    };
+    let read = || {
+        let (auth, token) = (text("auth")?, text("identitytoken")?);
+        let (username, password) = (text("username")?, text("password")?);
+        let pair = if token.is_empty() && !auth.is_empty() {
+            decode(&auth).ok_or_else(|| Held::Malformed("its auth is not base64 of user:password".into()))?
+        } else if !token.is_empty() {
+            (TOKEN_USER.to_owned(), token)
+        } else if username.is_empty() && password.is_empty() {
+            if text("registrytoken")?.is_empty() {
+                return Ok(Held::Nothing);
+            }
+            return Err(Held::Malformed("it is a registrytoken, which no helper can answer".into()));
+        } else {
+            (username.expose().to_owned(), password)
+        };
+        Credential::new(pair.0, pair.1).map(Held::Credential).map_err(|unusable| Held::Malformed(unusable.to_string()))
+    };
+    read().unwrap_or_else(|malformed| malformed)
+}
+
+/// The user name and password of base64 of `user:password`; docker drops NUL bytes around the password.
+fn decode(auth: &Redacted) -> Option<(String, Redacted)> {
+    let bytes = zeroize::Zeroizing::new(STANDARD.decode(auth.expose().trim()).ok()?);
+    let (username, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
+    Some((username.to_owned(), password.trim_matches('\0').into()))
+}
+
+pub(super) const CREDS_STORE: &str = "credsStore";
+pub(super) const CRED_HELPERS: &str = "credHelpers";
+pub(super) const AUTHS: &str = "auths";
+const TOKEN_USER: &str = "<token>";
+/// The paths under which a key still stands for the whole registry.
+const WHOLE: [&str; 3] = ["", "v1", "v2"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> AuthFile {
+        AuthFile::parse(Path::new("/f"), text).unwrap()
+    }
+
+    fn host(text: &str) -> Host {
+        Host::parse(text.as_bytes()).unwrap()
+    }
+
+    fn pair(user: &str, secret: &str) -> Held {
+        Held::Credential(Credential::new(user.into(), secret.into()).unwrap())
+    }
+
+    #[test]
+    fn each_form_of_a_plain_credential_is_read_as_docker_reads_it() {
+        let b64 = |text: &str| STANDARD.encode(text);
+        let table = [
+            (format!(r#"{{"auth":"{}"}}"#, b64("octo:a:b")), pair("octo", "a:b")),
+            (format!(r#"{{"auth":"{}"}}"#, b64("octo:s\0\0")), pair("octo", "s")),
+            (r#"{"username":"octo","password":"s","email":"x"}"#.into(), pair("octo", "s")),
+            (format!(r#"{{"auth":"{}","identitytoken":"t"}}"#, b64("octo:")), pair("<token>", "t")),
+            ("{}".into(), Held::Nothing),
+            ("null".into(), Held::Nothing),
+            (r#"{"auth":""}"#.into(), Held::Nothing),
+            (r#"{"auth":"%%"}"#.into(), Held::Malformed("its auth is not base64 of user:password".into())),
+            (
+                format!(r#"{{"auth":"{}"}}"#, b64("octo")),
+                Held::Malformed("its auth is not base64 of user:password".into()),
+            ),
+            (format!(r#"{{"auth":"{}"}}"#, b64(":s")), Held::Malformed("the user name is empty".into())),
+            (r#"{"auth":1}"#.into(), Held::Malformed("its auth is not a text".into())),
+            ("[]".into(), Held::Malformed("it is not an object".into())),
+        ];
+        for (entry, expected) in table {
+            let file = parse(&format!(r#"{{"auths":{{"ghcr.io":{entry}}}}}"#));
+            assert_eq!(file.auths[0].held, expected, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_registry_is_wired_by_its_own_helper_then_by_the_store_then_not() {
+        let file = parse(
+            r#"{"credsStore":"desktop","credHelpers":{"ghcr.io":"beta9","quay.io":""},
+            "auths":{"https://nvcr.io/v2/":{"auth":"dTpz"},"quay.io":{"auth":"dTpz"}}}"#,
+        );
+        let path = PathBuf::from("/f");
+        let wired = |name: &str, knows| file.wired(&host(name), name, knows);
+        assert_eq!(wired("ghcr.io", true), Wired::Here(path.clone()));
+        assert_eq!(wired("nvcr.io", true), Wired::Other { helper: "desktop".into(), file: path.clone() });
+        assert_eq!(wired("nvcr.io", false), Wired::Plain(path.clone()));
+        assert_eq!(wired("quay.io", true), Wired::Plain(path));
+        assert_eq!(wired("gcr.io", false), Wired::Nowhere);
+    }
+
+    #[test]
+    fn docker_hubs_other_key_is_missed_only_where_one_of_them_is_there() {
+        let hub = Host::docker_hub();
+        assert_eq!(
+            parse(r#"{"credHelpers":{"docker.io":"beta9"}}"#).missing_keys(&hub),
+            ["https://index.docker.io/v1/"]
+        );
+        assert!(parse("{}").missing_keys(&hub).is_empty());
+    }
+
+    #[test]
+    fn what_no_client_can_read_is_an_error_that_names_the_file_and_no_value() {
+        let table = [
+            (
+                "{\"auths\":{\"h\":{\"auth\":\"hunter2\"}",
+                "/f: it ends too early (line 1, column 32); correct it, and try again",
+            ),
+            ("\u{feff}{}", "/f: it begins with a byte order mark, which no client can read; correct it, and try again"),
+            (r#"{"credHelpers":[]}"#, "/f: its credHelpers is not an object; correct it, and try again"),
+            (r#"{"credsStore":["hunter2"]}"#, "/f: its credsStore is not a text; correct it, and try again"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(AuthFile::parse(Path::new("/f"), text).unwrap_err().to_string(), expected);
+        }
+        assert!(parse(" \n").auths.is_empty());
+        assert_eq!(parse(r#"{"credhelpers":{"a.example":"x"},"CREDSSTORE":"y"}"#).creds_store.as_deref(), Some("y"));
+    }
+}

@@ -1,0 +1,227 @@
+//! `credential-helpers` of registries.conf, for podman, buildah, skopeo and CRI-O
+//! (<https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md>).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::file::{Text, problem};
+use crate::client::Scope;
+use crate::config::Env;
+use crate::error::Error;
+
+/// Where the files are. The user's main file hides the system's; the files in the directories are laid over either, by
+/// name, the user's over the system's, and the last list that is not empty counts.
+#[derive(Clone, Debug)]
+pub struct RegistriesPlaces {
+    /// The user's main file, where there is a home directory.
+    pub user: Option<PathBuf>,
+    /// The directory of the user's further files.
+    pub user_dir: Option<PathBuf>,
+    /// The system's main file.
+    pub system: PathBuf,
+    /// The directory of the system's further files.
+    pub system_dir: PathBuf,
+}
+
+impl RegistriesPlaces {
+    /// The places of this user, or of those that have no home directory. The user's are below the home directory itself: `XDG_CONFIG_HOME` is not read for them.
+    #[must_use]
+    pub fn of(env: &Env, scope: Scope) -> Self {
+        let home = env.home().filter(|_| scope == Scope::User);
+        let below = |name: &str| home.as_ref().map(|home| home.join(".config/containers").join(name));
+        Self {
+            user: below(MAIN),
+            user_dir: below(FURTHER),
+            system: Path::new("/etc/containers").join(MAIN),
+            system_dir: Path::new("/etc/containers").join(FURTHER),
+        }
+    }
+}
+
+/// All the files that count, in the order in which they are laid over one another.
+#[derive(Debug)]
+pub struct Registries {
+    /// Where they may be.
+    pub places: RegistriesPlaces,
+    /// Those that are there.
+    pub files: Vec<RegistriesFile>,
+}
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RegistriesFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its `credential-helpers`, if it has any.
+    pub helpers: Option<Vec<String>>,
+}
+
+impl Registries {
+    /// Reads the files that count in those places.
+    pub fn read(places: RegistriesPlaces) -> Result<Self, Error> {
+        let mut paths = Vec::new();
+        let main = places.user.iter().chain([&places.system]).find(|path| path.exists());
+        paths.extend(main.cloned());
+        for dir in [Some(&places.system_dir), places.user_dir.as_ref()].into_iter().flatten() {
+            paths.extend(further(dir)?);
+        }
+        let mut files = Vec::new();
+        for path in paths {
+            if let Some(text) = Text::read(&path)? {
+                files.push(RegistriesFile { helpers: helpers(&path, &text.text)?, path });
+            }
+        }
+        Ok(Self { places, files })
+    }
+
+    /// The file whose list counts, and the list; `None` when no file has one.
+    #[must_use]
+    pub fn effective(&self) -> Option<(&Path, &[String])> {
+        let list = |file: &'_ RegistriesFile| file.helpers.as_ref().is_some_and(|list| !list.is_empty());
+        let file = self.files.iter().rev().find(|file| list(file))?;
+        Some((&file.path, file.helpers.as_deref()?))
+    }
+
+    /// The file to name a helper in so that it counts, and the list that it would hide. Where there is no file yet, it is a
+    /// further one: a main file of the user's would hide all that the system's says.
+    #[must_use]
+    pub fn target(&self, scope: Scope) -> (PathBuf, Vec<String>) {
+        let places = &self.places;
+        let (main, dir) = match (scope, &places.user, &places.user_dir) {
+            (Scope::User, Some(main), Some(dir)) => (main, dir),
+            _ => (&places.system, &places.system_dir),
+        };
+        match self.effective() {
+            Some((path, _)) if path == main || path.parent() == Some(dir) => (path.to_owned(), Vec::new()),
+            None if main.exists() => (main.clone(), Vec::new()),
+            other => (dir.join(OURS), other.map_or_else(Vec::new, |(_, list)| list.to_vec())),
+        }
+    }
+
+    /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
+    #[must_use]
+    pub fn helpers(&self) -> Vec<&str> {
+        self.effective().map_or_else(|| vec![AUTH_FILES], |(_, list)| list.iter().map(String::as_str).collect())
+    }
+}
+
+/// The `.conf` files of a directory, by name.
+fn further(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |error: io::Error| {
+        problem(dir, format_args!("it cannot be read ({error})")).fix("make it readable for this user").failed()
+    };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn helpers(path: &Path, text: &str) -> Result<Option<Vec<String>>, Error> {
+    let wrong = |cause: &dyn std::fmt::Display| problem(path, cause).fix("correct it, and try again").failed();
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        wrong(&format_args!("line {line}: {}", error.message()))
+    })?;
+    let Some(value) = table.get_ref().get(CREDENTIAL_HELPERS) else { return Ok(None) };
+    let list = match value.get_ref() {
+        DeValue::Array(list) => list.iter().map(|name| name.get_ref().as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    list.ok_or_else(|| wrong(&"its credential-helpers is not a list of names")).map(Some)
+}
+
+/// The name in the list that stands for the auth files.
+pub const AUTH_FILES: &str = "containers-auth.json";
+pub(super) const CREDENTIAL_HELPERS: &str = "credential-helpers";
+const OURS: &str = "beta9.conf";
+const MAIN: &str = "registries.conf";
+const FURTHER: &str = "registries.conf.d";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(root: &Path) -> RegistriesPlaces {
+        let [user_dir, system_dir] = ["home/registries.conf.d", "etc/registries.conf.d"].map(|dir| root.join(dir));
+        for dir in [&user_dir, &system_dir] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        RegistriesPlaces {
+            user: Some(root.join("home/registries.conf")),
+            user_dir: Some(user_dir),
+            system: root.join("etc/registries.conf"),
+            system_dir,
+        }
+    }
+
+    #[test]
+    fn the_last_list_counts_and_the_users_main_file_hides_the_systems() {
+        let scratch = tempfile::tempdir().unwrap();
+        let read = || Registries::read(places(scratch.path())).unwrap();
+        let write = |name: &str, text: &str| fs::write(scratch.path().join(name), text).unwrap();
+        assert_eq!(read().helpers(), ["containers-auth.json"]);
+        write("etc/registries.conf", "credential-helpers = ['system']");
+        assert_eq!(read().helpers(), ["system"]);
+        write("home/registries.conf", "unqualified-search-registries = []");
+        assert_eq!(read().helpers(), ["containers-auth.json"]);
+        write("etc/registries.conf.d/b.conf", "credential-helpers = ['b']");
+        write("etc/registries.conf.d/a.conf", "credential-helpers = ['a']");
+        write("etc/registries.conf.d/c.conf", "credential-helpers = []");
+        write("etc/registries.conf.d/d.conf.bak", "credential-helpers = ['d']");
+        assert_eq!(read().helpers(), ["b"]);
+        write("home/registries.conf.d/0.conf", "credential-helpers = ['mine', 'containers-auth.json']");
+        let read = read();
+        assert_eq!(read.helpers(), ["mine", "containers-auth.json"]);
+        assert_eq!(read.effective().unwrap().0, scratch.path().join("home/registries.conf.d/0.conf"));
+    }
+
+    #[test]
+    fn a_helper_is_named_where_it_counts_and_nothing_of_the_systems_is_hidden() {
+        let scratch = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(scratch.path().join(name), text).unwrap();
+        let target = |scope| {
+            let mut places = places(scratch.path());
+            if scope == Scope::System {
+                (places.user, places.user_dir) = (None, None);
+            }
+            let (path, inherited) = Registries::read(places).unwrap().target(scope);
+            (path.strip_prefix(scratch.path()).unwrap().display().to_string(), inherited.join(" "))
+        };
+        let found = |path: &str, inherited: &str| (path.to_owned(), inherited.to_owned());
+        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", ""));
+        assert_eq!(target(Scope::System), found("etc/registries.conf.d/beta9.conf", ""));
+        write("etc/registries.conf", "credential-helpers = ['pass', 'x']");
+        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", "pass x"));
+        assert_eq!(target(Scope::System), found("etc/registries.conf", ""));
+        write("home/registries.conf", "");
+        assert_eq!(target(Scope::User), found("home/registries.conf", ""));
+        write("etc/registries.conf.d/a.conf", "credential-helpers = ['y']");
+        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", "y"));
+        assert_eq!(target(Scope::System), found("etc/registries.conf.d/a.conf", ""));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_named_with_its_line() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("etc/registries.conf");
+        let places = places(scratch.path());
+        fs::write(&file, "\n\n[[registry]\n").unwrap();
+        let text = Registries::read(places).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("{}: line 3: ", file.display())), "{text}");
+    }
+}

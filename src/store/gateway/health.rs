@@ -1,0 +1,38 @@
+//! Whether the gateway answers, takes the token, and gives it the workspace that is configured.
+
+use std::time::Instant;
+
+use super::api::Api;
+use super::{GatewayStore, PART};
+use crate::error::Error;
+use crate::runtime;
+use crate::store::{Health, name};
+
+impl GatewayStore {
+    /// Asks whose the token is, and lists the names of that workspace's secrets.
+    pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
+        let endpoint = self.endpoint()?;
+        runtime::block_on(PART, deadline, async {
+            let api = Api::open(endpoint, &self.config, deadline, None).await?;
+            let (own, clock) = api.whose().await?;
+            let mut health = Health { clock, ..Health::default() };
+            let source = &endpoint.token_source;
+            health.well.push(format!("{} takes the token from {source}", endpoint.url));
+            // For another workspace than its own the token is refused, which is told better without asking.
+            if self.config.workspace.as_ref().is_none_or(|configured| *configured == own) {
+                match api.names().await {
+                    Ok(names) => {
+                        let registries = names.iter().filter(|name| name::is_derived(name)).count();
+                        let all = names.len();
+                        health
+                            .well
+                            .push(format!("workspace {own}: {all} secrets, {registries} of them for registries"));
+                    }
+                    Err(error) => health.ill.push(error),
+                }
+            }
+            health.workspace = Some(own);
+            Ok(health)
+        })
+    }
+}

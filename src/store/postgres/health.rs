@@ -1,0 +1,49 @@
+//! Whether the database can be reached, is Beta9's, knows the workspace, and holds secrets that open.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::migrate::{missing, not_beta9, unmigrated};
+use super::secrets::Secrets;
+use super::session::begin;
+use super::{PART, PostgresStore};
+use crate::error::{Error, Problem};
+use crate::store::Health;
+
+impl PostgresStore {
+    /// Looks, in a transaction that is given up.
+    pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
+        let workspace = self.workspace_id();
+        let mut health = self.work(deadline, async |client| {
+            let transaction = begin(client).await?;
+            let missing = missing(&transaction).await?;
+            if !missing.is_empty() {
+                return Err(not_beta9(&missing).into());
+            }
+            let mut health =
+                Health { well: vec!["the database can be reached, and is Beta9's".into()], ..Health::default() };
+            let seconds: i64 =
+                transaction.query_typed(CLOCK, &[]).await?.first().map_or(Ok(0), |row| row.try_get(0))?;
+            health.clock = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()));
+            let unmigrated = unmigrated(&transaction).await?;
+            if !unmigrated.is_empty() {
+                health.lacking.push(
+                    Problem::new(PART, format_args!("the database has no {}", unmigrated.join(", ")))
+                        .fix("run docker-credential-beta9 migrate")
+                        .failed(),
+                );
+            }
+            if let Ok(workspace) = workspace {
+                let secrets = Secrets::of_registries(&transaction, workspace).await?.entries;
+                let all = secrets.len();
+                health.ill.extend(secrets.into_iter().filter_map(|secret| secret.content.err()));
+                let opened = all - health.ill.len();
+                health.well.push(format!("workspace {workspace}: {opened} of {all} secrets for registries open"));
+            }
+            Ok(health)
+        })?;
+        health.ill.extend(workspace.err());
+        Ok(health)
+    }
+}
+
+const CLOCK: &str = "SELECT extract(epoch FROM clock_timestamp())::bigint";

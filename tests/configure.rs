@@ -1,0 +1,505 @@
+//! `configure` and its `--undo`, through the real binary, over files as they are found on people's machines.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use beta9_credential::client::{AuthFile, Registries, RegistriesPlaces};
+use beta9_credential::config::Env;
+use beta9_credential::json::{self, Value};
+use beta9_credential::registry::match_images;
+use common::{Answer, BINARY, Node};
+
+const HUB: &str = "https://index.docker.io/v1/";
+
+/// A node on whose PATH the helper is.
+fn node() -> Node {
+    let bin = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    Node::new().with("PATH", bin)
+}
+
+/// A file of the node, made with its directories.
+fn put(node: &Node, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = node.home().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn docker(node: &Node, args: &[&str]) -> Answer {
+    node.run(&[&["configure", "docker"], args].concat(), "")
+}
+
+fn podman(node: &Node, args: &[&str]) -> Answer {
+    node.run(&[&["configure", "podman"], args].concat(), "")
+}
+
+fn succeeds(answer: Answer) -> String {
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    answer.out
+}
+
+fn corpus(kind: &str) -> Vec<(String, Vec<u8>)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clients").join(kind);
+    let mut all: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect();
+    all.sort();
+    assert!(all.len() > 5);
+    all
+}
+
+/// Everything that is in a directory and below it.
+fn files_in(dir: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] })
+        .collect();
+    all.sort();
+    all
+}
+
+/// A file's members but the two that are changed; an empty file counts as an empty object.
+fn others(text: &[u8]) -> Vec<(String, Value)> {
+    let blank = text.iter().all(u8::is_ascii_whitespace);
+    let object = json::parse_object(if blank { b"{}" } else { text }).unwrap();
+    let ours = |name: &str| ["credhelpers", "credsstore"].contains(&name.to_lowercase().as_str());
+    object.iter().filter(|(name, _)| !ours(name)).map(|(name, value)| (name.to_owned(), value.clone())).collect()
+}
+
+#[test]
+fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
+    for (name, bytes) in corpus("auth") {
+        for client in ["docker", "podman"] {
+            for way in [["--hosts", "ghcr.io,docker.io,registry.example.com:5000"].as_slice(), &["--all"]] {
+                if client == "podman" && way == ["--all"] {
+                    continue;
+                }
+                let node = node();
+                let path = put(&node, "config/config.json", &bytes);
+                let node = node
+                    .with("DOCKER_CONFIG", path.parent().unwrap().to_str().unwrap())
+                    .with("REGISTRY_AUTH_FILE", path.to_str().unwrap());
+                let run = |args: &[&str]| succeeds(node.run(&[&["configure", client], args].concat(), ""));
+                let told = run(way);
+                assert!(told.contains("now asks this helper") && !told.contains("hunter2"), "{name}: {told}");
+                let changed = fs::read(&path).unwrap();
+                let file = AuthFile::read(&path).unwrap().unwrap();
+                if way == ["--all"] {
+                    assert_eq!(file.creds_store.as_deref(), Some("beta9"), "{name}");
+                } else {
+                    for key in ["ghcr.io", HUB, "docker.io", "registry.example.com:5000"] {
+                        assert_eq!(file.helper(key), Some("beta9"), "{name}: {key}");
+                    }
+                }
+                assert_eq!(others(&changed), others(&bytes), "{name}");
+                let line_ends = |bytes: &[u8]| {
+                    let text = String::from_utf8_lossy(bytes).into_owned();
+                    text.matches('\n').count() == text.matches("\r\n").count()
+                };
+                assert!(!bytes.contains(&b'\r') || line_ends(&changed), "{name}");
+
+                assert!(run(way).starts_with("nothing to do: "), "{name}");
+                assert_eq!(fs::read(&path).unwrap(), changed, "{name}");
+
+                assert!(run(&["--undo"]).contains("to the byte"), "{name}");
+                assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+                assert_eq!(files_in(node.home()), [path], "{name}");
+                assert!(run(&["--undo"]).starts_with("nothing to undo"), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() {
+    for (name, bytes) in corpus("registries") {
+        let node = node();
+        let path = put(&node, ".config/containers/registries.conf", &bytes);
+        assert!(succeeds(podman(&node, &["--all"])).contains("now asks this helper for every registry"), "{name}");
+        let changed = fs::read(&path).unwrap();
+        let env = Env::of([("HOME", node.home().to_str().unwrap())]);
+        let places = RegistriesPlaces::of(&env, beta9_credential::client::Scope::User);
+        let registries = Registries::read(places).unwrap();
+        assert_eq!(registries.helpers()[0], "beta9", "{name}");
+        assert!(registries.helpers().len() > 1, "{name}");
+        let without = |bytes: &[u8]| {
+            let mut table: toml::Table = std::str::from_utf8(bytes).unwrap().parse().unwrap();
+            table.remove("credential-helpers");
+            table
+        };
+        assert_eq!(without(&changed), without(&bytes), "{name}");
+        assert!(succeeds(podman(&node, &["--all"])).starts_with("nothing to do: "), "{name}");
+        assert_eq!(fs::read(&path).unwrap(), changed, "{name}");
+        assert!(succeeds(podman(&node, &["--undo"])).contains("to the byte"), "{name}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+        assert_eq!(files_in(node.home()), [path], "{name}");
+    }
+}
+
+#[test]
+fn what_no_client_can_read_is_refused_by_name_and_left_untouched() {
+    for (name, bytes) in corpus("refused") {
+        let node = node();
+        let toml = Path::new(&name).extension().is_some_and(|extension| extension == "conf");
+        let at = if toml { ".config/containers/registries.conf" } else { ".docker/config.json" };
+        let path = put(&node, at, &bytes);
+        for way in [["--hosts", "ghcr.io"].as_slice(), &["--all"]] {
+            let answer = if toml { podman(&node, &["--all"]) } else { docker(&node, way) };
+            let line = answer.failure();
+            assert!(line.starts_with(path.to_str().unwrap()) && line.contains("; "), "{name}: {line}");
+            assert!(!line.contains("hunter2"), "{name}: {line}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+        assert_eq!(files_in(node.home()), [path], "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_is_made_for_its_owner_alone_and_removed_with_its_directories() {
+    let node = node();
+    let path = node.home().join(".docker/config.json");
+    let told = succeeds(docker(&node, &["--hosts", "ghcr.io"]));
+    assert!(told.starts_with("--- /dev/null\n"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"beta9\"\n\t}\n}\n");
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    assert!(succeeds(docker(&node, &["--undo"])).contains("is removed: there was none"));
+    assert!(!node.home().join(".docker").exists());
+
+    succeeds(podman(&node, &["--hosts", "ghcr.io"]));
+    succeeds(podman(&node, &["--all"]));
+    let drop_in = node.home().join(".config/containers/registries.conf.d/beta9.conf");
+    let line = "credential-helpers = [\"beta9\", \"containers-auth.json\"]\n";
+    assert_eq!((fs::read_to_string(&drop_in).unwrap().as_str(), mode(&drop_in)), (line, 0o644));
+    succeeds(podman(&node, &["--undo"]));
+    assert!(!node.home().join(".config").exists());
+}
+
+#[test]
+fn a_symbolic_link_stays_one_and_mode_stays_what_it_was() {
+    let node = node();
+    let target = put(&node, "dotfiles/docker.json", "{}");
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::create_dir(node.home().join(".docker")).unwrap();
+    let link = node.home().join(".docker/config.json");
+    symlink("../dotfiles/docker.json", &link).unwrap();
+    succeeds(docker(&node, &["--all"]));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().contains("\"credsStore\": \"beta9\""));
+    assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
+    succeeds(docker(&node, &["--undo"]));
+    assert_eq!(fs::read(&target).unwrap(), b"{}");
+    assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
+    assert_eq!(files_in(node.home()), [link, target]);
+}
+
+#[test]
+fn what_root_writes_stays_its_owners_and_what_root_makes_is_the_directorys() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let node = node();
+    let path = put(&node, ".docker/config.json", "{}");
+    chown(&path, Some(4711), Some(4712)).unwrap();
+    chown(node.home(), Some(4711), Some(4712)).unwrap();
+    succeeds(docker(&node, &["--all"]));
+    succeeds(podman(&node, &["--hosts", "ghcr.io"]));
+    let made = node.home().join(".config/containers/auth.json");
+    for path in [&path, &made, made.parent().unwrap()] {
+        let metadata = fs::metadata(path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_link_to_nothing_gets_its_file_and_a_circle_of_links_is_refused() {
+    let node = node();
+    fs::create_dir(node.home().join(".docker")).unwrap();
+    let link = node.home().join(".docker/config.json");
+    symlink("real.json", &link).unwrap();
+    succeeds(docker(&node, &["--all"]));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(node.home().join(".docker/real.json").exists());
+    succeeds(docker(&node, &["--undo"]));
+    assert!(!node.home().join(".docker/real.json").exists() && fs::symlink_metadata(&link).unwrap().is_symlink());
+    fs::remove_file(&link).unwrap();
+    symlink("config.json", &link).unwrap();
+    assert_eq!(docker(&node, &["--all"]).status, 1);
+}
+
+#[test]
+fn what_is_read_only_is_refused_and_left_untouched_for_root_too() {
+    for (what, mode) in [(".docker/config.json", 0o444), (".docker", 0o555)] {
+        let node = node();
+        let path = put(&node, ".docker/config.json", "{}");
+        let marked = node.home().join(what);
+        fs::set_permissions(&marked, fs::Permissions::from_mode(mode)).unwrap();
+        let answer = docker(&node, &["--all"]);
+        let line = answer.failure();
+        assert!(line.starts_with(marked.to_str().unwrap()), "{line}");
+        assert_eq!(fs::read(&path).unwrap(), b"{}");
+        assert_eq!(files_in(node.home()), [path]);
+        fs::set_permissions(&marked, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn another_helper_is_replaced_only_by_force_and_comes_back() {
+    let node = node();
+    let text = "{\n  \"credHelpers\": { \"ghcr.io\": \"pass\" },\n  \"credsStore\": \"desktop\"\n}\n";
+    let path = put(&node, ".docker/config.json", text);
+    let refused = docker(&node, &["--hosts", "ghcr.io"]);
+    let expected = "ghcr.io has the helper pass already; nothing was changed; --force puts this one in its place, and --undo the other back";
+    assert_eq!(refused.failure(), format!("{}: {expected}", path.display()));
+    assert!(docker(&node, &["--all"]).failure().contains("credsStore has the helper desktop already"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+    succeeds(docker(&node, &["--hosts", "ghcr.io", "--force"]));
+    let told = succeeds(docker(&node, &["--all", "--force"]));
+    assert!(!told.contains("keeps its own helper"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("pass", "beta9").replace("desktop", "beta9"));
+    // Somebody else writes to it meanwhile.
+    let touched = fs::read_to_string(&path).unwrap().replace("}\n", "}\n\n");
+    fs::write(&path, &touched).unwrap();
+    let told = succeeds(docker(&node, &["--undo"]));
+    assert!(told.contains("was changed since; only what names this helper was taken out"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("}\n", "}\n\n"));
+}
+
+#[test]
+fn undo_after_docker_wrote_the_file_anew_takes_out_only_what_is_ours() {
+    let node = node();
+    let path = put(&node, ".docker/config.json", "{\"detachKeys\": \"ctrl-e,e\"}");
+    succeeds(docker(&node, &["--hosts", "ghcr.io,docker.io,quay.io"]));
+    // As docker login leaves it, and quay.io was given to somebody else.
+    let anew = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"docker.io\": \"beta9\",\n\t\t\"ghcr.io\": \"beta9\",\n\
+                \t\t\"https://index.docker.io/v1/\": \"beta9\",\n\t\t\"quay.io\": \"pass\"\n\t},\n\t\"detachKeys\": \"ctrl-e,e\"\n}";
+    fs::write(&path, anew).unwrap();
+    let told = succeeds(docker(&node, &["--undo"]));
+    assert!(told.contains("quay.io (pass) is not this helper's any more, and was left"), "{told}");
+    let expected = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"quay.io\": \"pass\"\n\t},\n\t\"detachKeys\": \"ctrl-e,e\"\n}";
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    assert_eq!(files_in(node.home()), [path]);
+}
+
+#[test]
+fn a_file_that_we_made_and_somebody_else_used_stays_with_what_is_theirs() {
+    let node = node();
+    let path = node.home().join(".docker/config.json");
+    succeeds(docker(&node, &["--hosts", "ghcr.io"]));
+    fs::write(&path, "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"beta9\"\n\t},\n\t\"currentContext\": \"x\"\n}")
+        .unwrap();
+    succeeds(docker(&node, &["--undo"]));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\n\t\"currentContext\": \"x\"\n}");
+    // And when nothing of theirs is in it, it goes.
+    fs::remove_file(&path).unwrap();
+    succeeds(docker(&node, &["--hosts", "ghcr.io"]));
+    fs::write(&path, "{\"credHelpers\":{\"ghcr.io\":\"beta9\"}}").unwrap();
+    succeeds(docker(&node, &["--undo"]));
+    assert!(!path.exists());
+}
+
+#[test]
+fn undo_of_registries_conf_that_was_changed_since_leaves_the_others_helpers() {
+    let node = node();
+    let path = put(&node, ".config/containers/registries.conf", "credential-helpers = ['pass'] # mine\n");
+    succeeds(podman(&node, &["--all"]));
+    let now = fs::read_to_string(&path).unwrap() + "\n[aliases]\n";
+    fs::write(&path, &now).unwrap();
+    assert!(succeeds(podman(&node, &["--undo"])).contains("was changed since"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "credential-helpers = ['pass'] # mine\n\n[aliases]\n");
+}
+
+#[test]
+fn several_runs_are_undone_by_one() {
+    let node = node();
+    let text = "{\n \"credHelpers\": {\n  \"quay.io\": \"pass\"\n }\n}\n";
+    let path = put(&node, ".docker/config.json", text);
+    for host in ["ghcr.io", "docker.io", "localhost:5000"] {
+        succeeds(docker(&node, &["--hosts", host]));
+    }
+    succeeds(docker(&node, &["--all"]));
+    assert!(succeeds(docker(&node, &["--undo"])).contains("to the byte"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_helper_that_the_client_would_not_find_is_never_wired() {
+    let node = node();
+    let bin = node.home().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let node = node.with("PATH", bin.to_str().unwrap());
+    let missing = "it is not on your PATH, where the client looks for it";
+    assert!(docker(&node, &["--all"]).failure().contains(missing));
+    let helper = bin.join("docker-credential-beta9");
+    fs::write(&helper, "#!/bin/sh\necho somebody else").unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(podman(&node, &["--all"]).failure().contains("is not executable; nothing was changed; chmod 755"));
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(docker(&node, &["--all"]).failure().contains("does not run on this machine, or is another program"));
+    assert_eq!(files_in(node.home()), [helper]);
+}
+
+#[test]
+fn the_diff_and_the_json_show_no_secret() {
+    let node = node();
+    let file = r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy","password":"hunter2"}},"HttpHeaders":{"Authorization":"hunter2"}}"#;
+    put(&node, ".docker/config.json", file);
+    let told = succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"]));
+    assert!(told.contains(r#"+{"auths":{"ghcr.io":{"auth":"****","password":"****"}},"HttpHeaders":{"Authorization":"****"},"credHelpers":{"ghcr.io":"beta9"}}"#), "{told}");
+    assert!(told.contains("has ghcr.io in plain text; docker-credential-beta9 import docker --remove"), "{told}");
+    assert!(told.contains("nothing was changed (--dry-run)"), "{told}");
+    let json = succeeds(docker(&node, &["--hosts", "ghcr.io", "--json"]));
+    assert!(!json.contains("hunter2") && !json.contains("b2N0"), "{json}");
+    let object = json::parse_object(json.as_bytes()).unwrap();
+    assert_eq!(object.get("changed"), Some(&Value::Bool(true)));
+    let undo = fs::read_to_string(node.home().join(".docker/config.json.beta9-undo")).unwrap();
+    assert!(!undo.contains("hunter2") && !undo.contains("b2N0"), "{undo}");
+}
+
+#[test]
+fn a_dry_run_of_either_changes_nothing() {
+    let node = node();
+    let path = put(&node, ".docker/config.json", "{}\n");
+    succeeds(docker(&node, &["--all", "--dry-run"]));
+    assert_eq!(files_in(node.home()), std::slice::from_ref(&path));
+    succeeds(docker(&node, &["--all"]));
+    let wired = fs::read(&path).unwrap();
+    assert!(succeeds(docker(&node, &["--undo", "--dry-run"])).contains("-\t\"credsStore\": \"beta9\""));
+    assert_eq!(fs::read(&path).unwrap(), wired);
+}
+
+#[test]
+fn without_hosts_those_that_the_store_lists_are_wired() {
+    let node = node();
+    let line = docker(&node, &[]);
+    assert_eq!(line.failure(), "configure: the store has no registries yet; name them with --hosts, or give --all");
+    node.store(HUB, "octo", "s");
+    node.store("registry.example.com:5000", "octo", "s");
+    succeeds(docker(&node, &[]));
+    let file = AuthFile::read(&node.home().join(".docker/config.json")).unwrap().unwrap();
+    let keys: Vec<_> = file.cred_helpers.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, [HUB, "docker.io", "registry.example.com:5000"]);
+}
+
+#[test]
+fn hosts_are_read_as_hosts() {
+    let node = node();
+    for (hosts, cause) in [
+        ("ghcr.io/org", "clients name helpers for whole registries"),
+        ("gcr.io@evil.example", "the host has a character that no registry host can have"),
+        ("", "the host is empty"),
+    ] {
+        let answer = docker(&node, &["--hosts", hosts]);
+        assert!(answer.failure().contains(cause), "{answer:?}");
+    }
+    succeeds(docker(&node, &["--hosts", "https://GHCR.io:443, quay.io"]));
+    let file = AuthFile::read(&node.home().join(".docker/config.json")).unwrap().unwrap();
+    let keys: Vec<_> = file.cred_helpers.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["ghcr.io", "quay.io"]);
+}
+
+#[test]
+fn podman_is_told_apart_where_it_reads_no_auth_file_or_has_none_for_the_machine() {
+    let node = node();
+    put(&node, ".config/containers/registries.conf", "credential-helpers = ['pass']\n");
+    let answer = podman(&node, &["--hosts", "ghcr.io"]);
+    assert!(answer.failure().contains("leave out containers-auth.json, so podman reads no auth file"));
+    let answer = podman(&node, &["--hosts", "ghcr.io", "--system"]);
+    assert!(answer.failure().contains("it has no file of the whole machine for single registries"));
+    succeeds(podman(&node, &["--all"]));
+    assert!(succeeds(podman(&node, &["--hosts", "ghcr.io"])).starts_with("nothing to do: "));
+}
+
+#[test]
+fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    for (name, bytes) in corpus("kubelet") {
+        for way in [["--hosts", "registry.example.com:5000,docker.io"].as_slice(), &[]] {
+            let node = node();
+            let path = put(&node, "kubelet/config", &bytes);
+            let config = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+            let run = |args: &[&str]| succeeds(node.run(&[config.as_slice(), args].concat(), ""));
+            let told = run(way);
+            assert!(told.contains("kubelet now asks this helper for ") && !told.contains("hunter2"), "{name}: {told}");
+            let flags = format!(
+                "start kubelet with:\n  --image-credential-provider-config={}\n  --image-credential-provider-bin-dir={bin_dir}\n",
+                path.display()
+            );
+            assert!(told.ends_with(&flags), "{name}: {told}");
+            let changed = fs::read_to_string(&path).unwrap();
+            let wanted = if way.is_empty() {
+                match_images()
+            } else {
+                ["registry.example.com:5000", "docker.io", "registry-1.docker.io"].map(str::to_owned).to_vec()
+            };
+            for image in wanted {
+                assert!(changed.contains(&format!("\"{image}\"")), "{name}: {image}");
+            }
+            assert!(run(way).starts_with("nothing to do: "), "{name}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), changed, "{name}");
+            assert!(run(&["--undo"]).contains("to the byte"), "{name}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+            assert_eq!(files_in(node.home()), [path], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_kubelets_file_is_made_whole_and_others_providers_stay_where_they_are_found() {
+    let node = node();
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let path = node.home().join("kubernetes/credentials.yaml");
+    let config = ["configure", "kubelet", "--config", path.to_str().unwrap()];
+    let run = |args: &[&str]| node.run(&[config.as_slice(), args].concat(), "");
+    succeeds(run(&["--bin-dir", bin_dir, "--hosts", "ghcr.io"]));
+    let expected = "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n    \
+                    apiVersion: credentialprovider.kubelet.k8s.io/v1\n    args: [\"kubelet\"]\n    defaultCacheDuration: \"0s\"\n    \
+                    matchImages:\n      - \"ghcr.io\"\n";
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+    let other = run(&["--bin-dir", bin_dir, "--hosts", "quay.io"]);
+    assert!(other.failure().contains("names other images; --force writes that entry anew"), "{other:?}");
+    succeeds(run(&["--bin-dir", bin_dir, "--hosts", "quay.io", "--force"]));
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected.replace("ghcr", "quay"));
+    succeeds(run(&["--undo"]));
+    assert!(!path.parent().unwrap().exists());
+
+    put(&node, "kubernetes/credentials.yaml", "kind: CredentialProviderConfig\nproviders:\n  - name: ecr\n");
+    assert!(run(&[]).failure().contains("it has ecr too, and kubelet looks for all in one directory"));
+    let told = succeeds(run(&["--bin-dir", bin_dir]));
+    assert!(told.contains(&format!("note: {bin_dir} has no ecr, which the file names too")), "{told}");
+    // Somebody adds another behind ours; ours alone goes.
+    let now = fs::read_to_string(&path).unwrap() + "  - name: gcp\n";
+    fs::write(&path, now).unwrap();
+    assert!(succeeds(run(&["--undo"])).contains("only what names this helper was taken out"));
+    let expected = "kind: CredentialProviderConfig\nproviders:\n  - name: ecr\n  - name: gcp\n";
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+}
+
+#[test]
+fn a_kubelets_file_that_cannot_be_changed_safely_is_left_untouched() {
+    let node = node();
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    for text in ["kind: Pod\n", "kind: CredentialProviderConfig\nproviders: [{name: x}]\n", "{\"kind\":", "\t- x"] {
+        let path = put(&node, "config", text);
+        let answer = node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], "");
+        assert!(answer.failure().starts_with(path.to_str().unwrap()), "{answer:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(files_in(node.home()), [path]);
+    }
+    let nowhere = node.run(&["configure", "kubelet", "--config", "/nowhere/x", "--bin-dir", "/nowhere"], "");
+    assert!(nowhere.failure().contains("it is not in /nowhere, where the client looks for it"));
+    assert_eq!(
+        node.run(&["configure", "docker", "--config", "/x"], "").failure(),
+        "--config: it goes with kubelet; leave it out, or configure kubelet"
+    );
+}

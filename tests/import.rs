@@ -1,0 +1,250 @@
+//! `import`: what docker and podman keep in plain text goes into the store, and then from their files.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use common::{Answer, BINARY, Node};
+
+/// `octo:hunter2`, `carol:`, and `other:hunter3`.
+const OCTO: &str = "b2N0bzpodW50ZXIy";
+const CAROL: &str = "Y2Fyb2w6";
+const OTHER: &str = "b3RoZXI6aHVudGVyMw==";
+
+fn node() -> Node {
+    let bin = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let node = Node::new().with("PATH", bin);
+    // Root's podman would look below /run otherwise, where other tests and real files are.
+    let run = node.home().join("run").to_str().unwrap().to_owned();
+    node.with("XDG_RUNTIME_DIR", run)
+}
+
+fn put(node: &Node, name: &str, text: &str) -> PathBuf {
+    let path = node.home().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// No part of any secret is ever in an answer.
+fn import(node: &Node, args: &[&str]) -> Answer {
+    let answer = node.run(&[&["import"], args].concat(), "");
+    for secret in ["hunter", OCTO, CAROL, OTHER, "identity-token"] {
+        assert!(!answer.out.contains(secret) && !answer.err.contains(secret), "{answer:?}");
+    }
+    answer
+}
+
+fn config() -> String {
+    format!(
+        "{{\n  \"auths\": {{\n    \"https://index.docker.io/v1/\": {{\"auth\": \"{OCTO}\"}},\n    \"ghcr.io\": {{\n      \"username\": \"octo\",\n      \
+         \"password\": \"hunter2\"\n    }},\n    \"tokens.example\": {{\"auth\": \"{CAROL}\", \"identitytoken\": \"identity-token\"}},\n    \
+         \"left.example\": {{}}\n  }},\n  \"psFormat\": \"x\"\n}}\n"
+    )
+}
+
+#[test]
+fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_here() {
+    let node = node();
+    let path = put(&node, ".docker/config.json", &config());
+    let taken =
+        "taken over       https://index.docker.io/v1/\ntaken over       ghcr.io\ntaken over       tokens.example\n";
+    let unwired = format!(
+        "docker does not ask this helper for docker.io,ghcr.io,tokens.example yet, so {} keeps it;\n  \
+         docker-credential-beta9 configure docker --hosts docker.io,ghcr.io,tokens.example\n",
+        path.display()
+    );
+    let answer = import(&node, &["docker", "--remove"]);
+    assert_eq!(answer, Answer { status: 0, out: format!("{taken}{unwired}"), err: String::new() });
+    assert_eq!(fs::read_to_string(&path).unwrap(), config());
+    assert_eq!(node.pair("docker.io"), ("octo".into(), "hunter2".into()));
+    assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
+    assert_eq!(node.pair("tokens.example"), ("<token>".into(), "identity-token".into()));
+
+    assert_eq!(node.run(&["configure", "docker"], "").status, 0);
+    let wired = fs::read_to_string(&path).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    let answer = import(&node, &["docker"]);
+    assert!(answer.out.ends_with("in plain text; --remove removes it\n"), "{answer:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), wired);
+
+    let answer = import(&node, &["docker", "--remove"]);
+    let there = taken.replace("taken over   ", "there already");
+    let removed = format!("removed from {}: https://index.docker.io/v1/, ghcr.io, tokens.example\n", path.display());
+    assert_eq!(answer, Answer { status: 0, out: format!("{there}{removed}"), err: String::new() });
+    let left = fs::read_to_string(&path).unwrap();
+    assert!(left.starts_with("{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\",\n"), "{left}");
+    assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+    // No copy anywhere: not aside, not in the note of what configure did.
+    for entry in fs::read_dir(path.parent().unwrap()).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains("hunter2") && !text.contains(OCTO), "{text}");
+    }
+    let answer = import(&node, &[]);
+    assert_eq!(answer.out, "nothing to take over: nothing lies there in plain text\n");
+    // And taking the wiring back does not bring them back.
+    assert_eq!(node.run(&["configure", "docker", "--undo"], "").status, 0);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\"\n}\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_named_and_left() {
+    let node = node();
+    let text = format!(
+        r#"{{"credsStore": "beta9", "auths": {{
+            "part.example/team": {{"auth": "{OCTO}"}}, "base64.example": {{"auth": "hunter%"}}, "colon.example": {{"auth": "aHVudGVyMg=="}},
+            "number.example": {{"auth": 7}}, "bearer.example": {{"registrytoken": "hunter2"}}, "nobody.example": {{"password": "hunter2"}},
+            "169.254.169.254": {{"auth": "{OCTO}"}}, "good.example": {{"auth": "{OCTO}"}}, "https://good.example/v2/": {{"auth": "{OTHER}"}}}}}}"#
+    );
+    let path = put(&node, ".docker/config.json", &text);
+    let answer = import(&node, &["docker", "--remove"]);
+    let expected = [
+        "left             part.example/team: it is for a part of the registry, and the store keeps one credential for the whole",
+        "left             base64.example: its auth is not base64 of user:password",
+        "left             colon.example: its auth is not base64 of user:password",
+        "left             number.example: its auth is not a text",
+        "left             bearer.example: it is a registrytoken, which no helper can answer",
+        "left             nobody.example: the user name is empty",
+        "left             169.254.169.254: this address serves a node's own metadata, never images",
+        "taken over       good.example",
+        "left             https://good.example/v2/: another entry for the same registry comes first",
+        &format!("removed from {}: good.example", path.display()),
+    ];
+    assert_eq!((answer.status, answer.out.lines().collect::<Vec<_>>()), (1, expected.to_vec()));
+    let gone = format!(r#""good.example": {{"auth": "{OCTO}"}}, "#);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text.replace(&gone, ""));
+}
+
+#[test]
+fn another_credential_of_the_store_is_replaced_only_by_force() {
+    let node = node();
+    put(
+        &node,
+        ".docker/config.json",
+        &format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#),
+    );
+    node.store("ghcr.io", "newer", "secret");
+    let answer = import(&node, &["docker", "--remove"]);
+    assert_eq!(
+        answer.out,
+        "left             ghcr.io: the store has another credential for it; --force replaces that\n"
+    );
+    assert_eq!((answer.status, node.pair("ghcr.io").0.as_str()), (1, "newer"));
+    assert_eq!(import(&node, &["docker", "--force"]).status, 0);
+    assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
+}
+
+#[test]
+fn what_is_not_answered_as_it_was_given_is_not_removed() {
+    let node = node().configured("[[registry]]\nhost = \"ghcr.io\"\nbackend = \"public\"\n");
+    let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#);
+    let path = put(&node, ".docker/config.json", &text);
+    let answer = import(&node, &["docker", "--remove"]);
+    assert_eq!(answer.out, "left             ghcr.io: a rule says that nothing is ever answered for it\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(node.list(), "{}\n");
+}
+
+#[test]
+fn a_clouds_key_is_taken_over_without_asking_that_cloud() {
+    let node = node();
+    // `_json_key:{"type":"service_account","private_key":"hunter2"}`
+    let auth = "X2pzb25fa2V5OnsidHlwZSI6InNlcnZpY2VfYWNjb3VudCIsInByaXZhdGVfa2V5IjoiaHVudGVyMiJ9";
+    put(
+        &node,
+        ".docker/config.json",
+        &format!(r#"{{"credsStore":"beta9","auths":{{"https://gcr.io":{{"auth":"{auth}"}}}}}}"#),
+    );
+    let answer = import(&node, &["docker", "--remove"]);
+    assert!(answer.out.starts_with("taken over       https://gcr.io\nremoved from "), "{answer:?}");
+    assert_eq!(node.list(), "{\"gcr.io\":\"oauth2accesstoken\"}\n");
+}
+
+#[test]
+fn a_dry_run_stores_and_removes_nothing() {
+    let node = node();
+    let text = config().replacen('{', "{ \"credsStore\": \"beta9\",", 1);
+    let path = put(&node, ".docker/config.json", &text);
+    let answer = import(&node, &["--dry-run", "--remove"]);
+    assert!(answer.out.starts_with("would take over  https://index.docker.io/v1/\n"), "{answer:?}");
+    assert_eq!((answer.status, fs::read_to_string(&path).unwrap()), (0, text));
+    assert_eq!(node.list(), "{}\n");
+}
+
+#[test]
+fn at_a_terminal_a_person_is_asked_and_only_yes_removes() {
+    for (typed, removed) in [("y\n", true), ("Yes\n", true), ("n\n", false), ("\n", false), ("yesterday\n", false)] {
+        let node = node();
+        let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#);
+        let path = put(&node, ".docker/config.json", &text);
+        let pty = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::grantpt(&pty).unwrap();
+        rustix::pty::unlockpt(&pty).unwrap();
+        let name = rustix::pty::ptsname(&pty, Vec::new()).unwrap().into_string().unwrap();
+        let terminal = fs::File::options().read(true).write(true).open(name).unwrap();
+        let child = node.command(&["import", "docker"]).stdin(terminal).spawn().unwrap();
+        rustix::io::write(&pty, typed.as_bytes()).unwrap();
+        let answer = Answer::of(child);
+        let question = format!("Remove ghcr.io from {}? [y/N] ", path.display());
+        assert!(answer.status == 0 && answer.out.contains(&question), "{answer:?}");
+        assert_eq!(answer.out.contains("removed from "), removed, "{typed:?}: {answer:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap() != text, removed, "{typed:?}");
+    }
+}
+
+#[test]
+fn podmans_files_are_taken_over_and_cleared_once_podman_asks_here() {
+    let node = node();
+    let session = put(
+        &node,
+        "run/containers/auth.json",
+        &format!("{{\n\t\"auths\": {{\n\t\t\"quay.io\": {{\n\t\t\t\"auth\": \"{OCTO}\"\n\t\t}}\n\t}}\n}}"),
+    );
+    let docker = put(&node, ".docker/config.json", &format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#));
+    let answer = import(&node, &["podman", "--remove"]);
+    assert!(answer.out.contains("podman does not ask this helper for quay.io yet"), "{answer:?}");
+    assert!(answer.out.contains("docker does not ask this helper for ghcr.io yet"), "{answer:?}");
+    assert_eq!(node.run(&["configure", "podman", "--all"], "").status, 0);
+    let answer = import(&node, &["podman", "--remove"]);
+    assert!(answer.out.contains(&format!("removed from {}: quay.io", session.display())), "{answer:?}");
+    assert_eq!(fs::read_to_string(&session).unwrap(), "{\n\t\"auths\": {}\n}");
+    assert!(fs::read_to_string(&docker).unwrap().contains(OCTO), "docker would not find it any more");
+}
+
+#[test]
+fn a_file_of_no_client_is_cleared_when_that_is_asked_for() {
+    let node = node();
+    let path = put(&node, "secret/dockerconfig.json", &format!(r#"{{"auths": {{"ghcr.io": {{"auth": "{OCTO}"}}}}}}"#));
+    let json = import(&node, &[path.to_str().unwrap(), "--remove", "--json"]);
+    let expected = format!(
+        r#"{{"dry_run":false,"files":["{}"],"imported":["ghcr.io"],"unchanged":[],"left":[],"removed":["ghcr.io"],"not_wired":[]}}"#,
+        fs::canonicalize(&path).unwrap().display()
+    );
+    assert_eq!((json.status, json.out.trim_end()), (0, expected.as_str()));
+    assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"auths": {}}"#);
+    assert!(import(&node, &["/nowhere/config.json"]).failure().contains("there is no such file"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_loses_nothing() {
+    let node = node();
+    let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}"#);
+    let path = put(&node, ".docker/config.json", &text);
+    assert!(import(&node, &["docker", "--remove"]).failure().contains("it ends too early"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    fs::write(&path, format!("{text}}}")).unwrap();
+    let mut mode = fs::metadata(&path).unwrap().permissions();
+    mode.set_readonly(true);
+    fs::set_permissions(&path, mode).unwrap();
+    let answer = import(&node, &["docker", "--remove"]);
+    assert!(answer.status == 1 && answer.out.contains("it is read-only; nothing was changed"), "{answer:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}}}"));
+    assert_eq!(node.pair("ghcr.io").0, "octo");
+}
