@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::style::Style;
 use super::unwritable;
 use crate::Io;
 use crate::client::{SYSTEM_PATH, Scope, Undo, runnable_helper};
@@ -59,7 +60,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let request = Request::of(matches, env)?;
     let report = if matches.get_flag("undo") { undo(&request, env)? } else { configure(&request, env)? };
-    let text = if matches.get_flag("json") { report.json(&request) } else { report.human() };
+    let text = if matches.get_flag("json") { report.json(&request) } else { report.human(Style::of(io.out, env)) };
     io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
 
@@ -223,9 +224,14 @@ struct Report {
 }
 
 impl Report {
-    fn human(&self) -> String {
-        let lines: Vec<&str> = self.lines.iter().map(String::as_str).collect();
-        format!("{}{}\n", self.diff, lines.join("\n"))
+    fn human(&self, style: Style) -> String {
+        let painted = |line: &str| match line.as_bytes().first() {
+            Some(b'+') => style.good(line).to_string(),
+            Some(b'-') => style.bad(line).to_string(),
+            _ => line.to_owned(),
+        };
+        let lines: Vec<String> = self.diff.lines().map(painted).chain(self.lines.iter().cloned()).collect();
+        lines.join("\n") + "\n"
     }
 
     fn json(&self, request: &Request) -> String {
