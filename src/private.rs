@@ -1,7 +1,7 @@
 //! Private directories and files: made so that nobody else can read them, refused when somebody else could.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -104,16 +104,31 @@ fn read_bounded(path: &Path, file: File, size: u64, limit: u64) -> Result<Zeroiz
 
 /// Puts a whole file in place of the old one, or leaves the old one: written aside, synced, renamed, directory synced.
 pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
-    let aside = write_aside(dir, bytes)?;
-    let target = dir.join(name);
-    fs::rename(&aside, &target).map_err(|error| discard(&aside, unwritable(&target, &error)))?;
+    let (aside, file) = write_aside(dir, bytes)?;
+    file.sync_all().map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
+    put(&aside, &dir.join(name))?;
     sync_dir(dir)
+}
+
+/// The same for what can be had again and proves itself whole when it is read, as what is sealed does: nothing waits for
+/// the disk, and after a power failure it may be gone, or no longer open. It has its times from the moment it is there.
+pub fn replace_unsynced(dir: &Path, name: &str, bytes: &[u8], times: Option<FileTimes>) -> Result<(), Fault> {
+    let (aside, file) = write_aside(dir, bytes)?;
+    times
+        .map_or(Ok(()), |times| file.set_times(times))
+        .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
+    put(&aside, &dir.join(name))
+}
+
+fn put(aside: &Path, target: &Path) -> Result<(), Fault> {
+    fs::rename(aside, target).map_err(|error| discard(aside, unwritable(target, &error)))
 }
 
 /// Puts a whole file where there is none, written first in the private `dir` of the same file system; `false` when
 /// somebody else's stands there already, untouched.
 pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, Fault> {
-    let aside = write_aside(dir, bytes)?;
+    let (aside, file) = write_aside(dir, bytes)?;
+    file.sync_all().map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
     // A hard link is made whole or not at all, and never over an existing name: O_EXCL for a file with its content.
     let linked = fs::hard_link(&aside, target);
     fs::remove_file(&aside).map_err(|error| unwritable(&aside, &error))?;
@@ -135,7 +150,7 @@ pub fn remove(dir: &Path, name: &str) -> Result<bool, Fault> {
 }
 
 /// Writes a file under a name of its own in `dir/tmp`, so that a killed process leaves nothing among the real ones.
-fn write_aside(dir: &Path, bytes: &[u8]) -> Result<PathBuf, Fault> {
+fn write_aside(dir: &Path, bytes: &[u8]) -> Result<(PathBuf, File), Fault> {
     let aside_dir = dir.join(ASIDE);
     make_dir(&aside_dir)?;
     sweep(&aside_dir);
@@ -144,9 +159,8 @@ fn write_aside(dir: &Path, bytes: &[u8]) -> Result<PathBuf, Fault> {
     let path = aside_dir.join(format!("{:016x}", u64::from_ne_bytes(random)));
     let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     let mut file = open.map_err(|error| unwritable(&path, &error))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| discard(&path, unwritable(&path, &error)))?;
-    Ok(path)
+    file.write_all(bytes).map_err(|error| discard(&path, unwritable(&path, &error)))?;
+    Ok((path, file))
 }
 
 /// Removes what killed processes left behind. Failing to is harmless: the next writer tries again.

@@ -48,7 +48,7 @@ impl Memory<'_> {
         bytes.extend_from_slice(&now.boot.to_be_bytes());
         bytes.extend_from_slice(text.as_bytes());
         if let Ok(sealed) = self.key.seal(&associated(&name), &bytes) {
-            _ = private::replace(self.dir, &name, &sealed);
+            _ = private::replace_unsynced(self.dir, &name, &sealed, None);
         }
     }
 

@@ -47,8 +47,9 @@ impl Slot<'_> {
 
     pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), Fault> {
         let Some(bytes) = entry.seal(id, self.key, &self.name) else { return Ok(()) };
-        private::replace(self.dir, &format!("{}.{TOKEN}", self.name), &bytes)?;
-        self.stamp(entry, SystemTime::now());
+        // Before it is there, it has its times: who keeps the directory small must not take it for an expired one.
+        let times = Some(times(entry, SystemTime::now()));
+        private::replace_unsynced(self.dir, &format!("{}.{TOKEN}", self.name), &bytes, times)?;
         // A success ends the failure before it; one that stays behind is older than the token, and read after it.
         _ = std::fs::remove_file(self.path(FAILED));
         Ok(())
@@ -62,7 +63,7 @@ impl Slot<'_> {
             [(FAILED, failure.seal(self.key, &self.name)), (FAULT, fault::seal(&failure, id, self.key, &self.name))]
         {
             if let Some(bytes) = bytes {
-                _ = private::replace(self.dir, &format!("{}.{extension}", self.name), &bytes);
+                _ = private::replace_unsynced(self.dir, &format!("{}.{extension}", self.name), &bytes, None);
             }
         }
     }
@@ -83,10 +84,13 @@ impl Slot<'_> {
 
     /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
     pub(super) fn stamp(&self, entry: &Entry, used: SystemTime) {
-        let times = FileTimes::new().set_accessed(used).set_modified(SystemTime::UNIX_EPOCH + entry.expires());
         // Wrong times only make it leave early.
-        _ = File::open(self.path(TOKEN)).and_then(|file| file.set_times(times));
+        _ = File::open(self.path(TOKEN)).and_then(|file| file.set_times(times(entry, used)));
     }
+}
+
+fn times(entry: &Entry, used: SystemTime) -> FileTimes {
+    FileTimes::new().set_accessed(used).set_modified(SystemTime::UNIX_EPOCH + entry.expires())
 }
 
 pub(super) const MAX_TOKEN: u64 = 64 << 10;
