@@ -42,6 +42,9 @@ impl fmt::Display for Rejected {
 impl std::error::Error for Rejected {}
 
 impl Host {
+    /// The name under which Docker Hub's registry itself is reached.
+    pub const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
+
     /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing may stand before or behind it.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejected> {
         let (name, port) = split_port(bytes)?;
@@ -198,7 +201,7 @@ fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), Rejected> {
 const DOCKER_HUB: &str = "docker.io";
 /// The key docker's own config files and clients use for Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-const DOCKER_HUB_NAMES: [&str; 3] = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io"];
+const DOCKER_HUB_NAMES: [&str; 3] = [DOCKER_HUB, "index.docker.io", Host::DOCKER_HUB_REGISTRY];
 const HTTPS_PORT: u16 = 443;
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;

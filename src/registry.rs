@@ -2,12 +2,14 @@
 
 mod choose;
 mod detect;
+mod match_images;
 
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
 pub use choose::{Choice, choose, provider_from_environment};
 pub use detect::detect;
+pub use match_images::match_images;
 
 /// One row: hosts that are one kind of registry.
 #[derive(Debug)]

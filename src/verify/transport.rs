@@ -31,7 +31,7 @@ impl<'a> Registry<'a> {
         deadline: std::time::Instant,
     ) -> Result<(Self, Response), Unanswered> {
         let http = Http::new(deadline, Cleartext::Loopback)?;
-        let host = if image.host.is_docker_hub() { "registry-1.docker.io" } else { image.host.as_str() };
+        let host = if image.host.is_docker_hub() { Host::DOCKER_HUB_REGISTRY } else { image.host.as_str() };
         let mut registry = Self { http, image, base: format!("https://{host}") };
         let fault = match registry.ping(None).await {
             Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => fault,
