@@ -26,7 +26,6 @@ pub use self::peek::Peek;
 use self::slot::Slot;
 use crate::backend::{Minted, Scope};
 use crate::config::{CacheConfig, KeyPlace};
-use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
 use crate::lock::Lock;
 use crate::private::{self, Fault};
@@ -83,7 +82,7 @@ impl Cache {
         Self { clock: Box::new(clock), ..self }
     }
 
-    /// The cached token, or else a minted one, which is then cached. `longest` bounds how long it is kept.
+    /// The cached token with its end, or else a minted one, which is then cached. `longest` bounds how long it is kept.
     ///
     /// One process mints a token at a time and the others wait for it, looking for its result; a token that is half
     /// through its life is renewed by the one process that need not wait, while the others are served the old one.
@@ -93,7 +92,7 @@ impl Cache {
         longest: Option<Duration>,
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Minted, Error> {
         let slot = self.slot(id);
         if let Some(entry) = slot.read() {
             match entry.state((self.clock)()) {
@@ -112,7 +111,7 @@ impl Cache {
                         "token cache: the lock {} cannot be taken ({error})",
                         slot.path(LOCK).display()
                     ));
-                    return mint(deadline).map(|minted| minted.credential);
+                    return mint(deadline);
                 }
             }
             if Instant::now() + pause > deadline {
@@ -156,7 +155,7 @@ impl Cache {
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Minted, Error> {
         if let Some(answer) = slot.settled((self.clock)()) {
             return answer;
         }
@@ -166,7 +165,7 @@ impl Cache {
             Ok(minted) => self.keep(slot, minted, longest),
             Err(error) => slot.fail(error, (self.clock)()),
         }
-        minted.map(|minted| minted.credential)
+        minted
     }
 
     /// The renewed token, or the old one: it is still good, so whatever hinders the renewal is no failure.
@@ -177,7 +176,7 @@ impl Cache {
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Credential {
+    ) -> Minted {
         let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else { return slot.used(old) };
         let now = (self.clock)();
         if let Some(entry) = slot.read().filter(|entry| entry.state(now) == State::Fresh) {
@@ -189,7 +188,7 @@ impl Cache {
         match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
             Ok(minted) => {
                 self.keep(slot, &minted, longest);
-                minted.credential
+                minted
             }
             Err(error) => {
                 slot.fail(&error, now);

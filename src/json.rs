@@ -159,6 +159,14 @@ impl ObjectWriter {
         self
     }
 
+    /// An object within it.
+    pub fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
+        self.raw(name, "{");
+        write(self);
+        self.out.push('}');
+        self
+    }
+
     /// The whole object on one line.
     #[must_use]
     pub fn finish(mut self) -> Zeroizing<String> {
@@ -173,7 +181,7 @@ impl ObjectWriter {
     }
 
     fn name(&mut self, name: &str) {
-        if self.out.len() > 1 {
+        if !self.out.ends_with('{') {
             self.out.push(',');
         }
         write_go_string(&mut self.out, name);

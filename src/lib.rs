@@ -20,9 +20,10 @@
 //! | [`resolver`] | get, store, erase, list; provision and resolve; what is remembered of a store far away |
 //! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
-//! | [`protocol`] | docker's wire |
+//! | [`protocol`] | docker's wire, and kubelet's |
 //! | [`cli`] | the operator's commands, one file each |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
+//! | [`service_account`] | a pod's identity, as kubelet passes it on |
 //! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
@@ -44,6 +45,7 @@ pub mod registry;
 pub mod resolver;
 pub mod runtime;
 pub mod seal;
+pub mod service_account;
 pub mod store;
 pub mod verify;
 
@@ -54,6 +56,7 @@ use config::Env;
 use error::Error;
 use protocol::Input;
 use protocol::docker::{self, Verb};
+use protocol::kubelet;
 
 /// The program's standard streams; nothing else writes to any.
 pub struct Io<'a> {
@@ -95,6 +98,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     let answer = match words.as_slice() {
         [verb] if let Some(verb) = Verb::parse(verb) => docker::answer(verb, env, io.input, io.err),
+        ["kubelet", rest @ ..] => return kubelet::run(rest, env, io),
         ["version" | "--version" | "-V"] => Ok(version().into()),
         [verb, ..] if Verb::parse(verb).is_none() => return cli::run(&args, env, io),
         _ => Err(Error::Usage),

@@ -1,5 +1,6 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
+mod answer;
 mod find;
 mod list;
 mod peek;
@@ -12,15 +13,18 @@ use std::rc::Rc;
 
 use std::time::Instant;
 
-use crate::backend::{Backend, Login};
-use crate::cache::{Cache, TokenId};
-use crate::config::{CacheConfig, CloudSettings, Config, Rule, StoreKind};
+use crate::backend::Backend;
+use crate::cache::Cache;
+use crate::config::{CacheConfig, Config, Rule, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::registry::{Registry, choose, detect};
-use crate::store::{FileStore, GatewayStore, Keep, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+use crate::store::{FileStore, GatewayStore, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+
+pub use answer::Answered;
+use answer::Who;
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
@@ -44,6 +48,8 @@ pub struct Route<'a> {
     pub real: &'a Host,
     /// Whether the node's own identity may be used.
     pub ambient: bool,
+    /// Whether a pod's service account may log in, where one asks.
+    pub workload_identity: bool,
 }
 
 impl Resolver {
@@ -69,45 +75,10 @@ impl Resolver {
         match url {
             ServerUrl::Item(item) => self.workspace.item(item)?.ok_or(Error::NotFound),
             ServerUrl::Registry { host, scheme, path } => {
-                self.registry(host, *scheme, path).map_err(|error| error.about(host.as_str()))
+                let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
+                self.answer(&route, None).map(|answered| answered.credential)
             }
         }
-    }
-
-    fn registry(&self, host: &Host, scheme: Scheme, path: &str) -> Result<Credential, Error> {
-        let route = self.route(host, scheme, path).ok_or(Error::NotFound)?;
-        if route.is_public() {
-            return Err(Error::NotFound);
-        }
-        match self.find(&route)? {
-            Some((_, found)) => {
-                let choice = choose(route.row, route.real, found.keys)?;
-                self.login(&choice.backend, &route, Some(&choice.keys), found.keep)
-            }
-            None if route.ambient => self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, None, Keep::Disk),
-            None => Err(Error::NotFound),
-        }
-    }
-
-    fn login(&self, backend: &Backend, route: &Route, keys: Option<&Keys>, keep: Keep) -> Result<Credential, Error> {
-        let none = CloudSettings::default();
-        let login = Login {
-            host: route.real,
-            keys,
-            ambient: route.ambient,
-            settings: route.rule.map_or(&none, |rule| &rule.cloud),
-            node: &self.config.node,
-            deadline: self.deadline(),
-        };
-        let scope = backend.scope(&login).filter(|_| keep == Keep::Disk);
-        let Some((scope, cache)) = scope.and_then(|scope| Some((scope, self.cache()?))) else {
-            return backend.login(&login).map(|minted| minted.credential);
-        };
-        let (workspace, host, real) = (self.config.workspace.as_str(), route.host.as_str(), route.real.as_str());
-        let id = TokenId { workspace, host, real, backend: backend.name(), scope: &scope };
-        cache.get_or_mint(&id, backend.longest_life(), login.deadline, |deadline| {
-            backend.login(&Login { deadline, ..login })
-        })
     }
 
     /// What went wrong on the way to an answer without hindering it.
@@ -178,8 +149,10 @@ impl Resolver {
         let ambient = row.is_cloud()
             && self.config.store != StoreKind::Worker
             && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let workload_identity = row.is_cloud()
+            && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
-        (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient })
+        (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, ambient, workload_identity })
     }
 
     /// The configuration that it answers by.

@@ -8,11 +8,12 @@
 //!
 //! The times stand in clear and are bound, with the file's name, as associated data.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
 use super::clock::Moment;
+use crate::backend::Minted;
 use crate::credential::Credential;
 use crate::seal::SealKey;
 
@@ -63,6 +64,12 @@ impl Entry {
     /// When it is not to be served any more.
     pub(super) fn expires(&self) -> Duration {
         Duration::from_secs(self.expires)
+    }
+
+    /// What was minted once, with its end.
+    pub(super) fn into_minted(self) -> Minted {
+        let expires = SystemTime::UNIX_EPOCH.checked_add(self.expires());
+        Minted { credential: self.credential, expires }
     }
 
     pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {

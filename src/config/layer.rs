@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::env::Env;
+use super::kubelet::KubeletLayer;
 use super::rule::Rule;
 use super::section::{Section, parse_duration};
 use super::stores::StoresLayer;
@@ -21,6 +22,7 @@ pub(super) struct Layer {
     pub(super) file_key: Option<PathBuf>,
     pub(super) stores: StoresLayer,
     pub(super) cache: CacheLayer,
+    pub(super) kubelet: KubeletLayer,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -98,6 +100,7 @@ impl Layer {
         layer.stores = StoresLayer::from_section(&mut store)?;
         store.finish()?;
         layer.cache = CacheLayer::from_section(top.section("cache")?)?;
+        layer.kubelet = KubeletLayer::from_section(top.section("kubelet")?)?;
         layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
         top.finish()?;
         Ok(layer)
@@ -119,6 +122,10 @@ impl Layer {
                 enabled: parsed(env, "BETA9_CACHE", "on or off", parse_flag)?,
                 dir: env.path("BETA9_CACHE_DIR")?,
                 ..CacheLayer::default()
+            },
+            kubelet: KubeletLayer {
+                workload_identity: parsed(env, "BETA9_WORKLOAD_IDENTITY", "true or false", parse_flag)?,
+                ..KubeletLayer::default()
             },
             rules: Vec::new(),
         })
@@ -143,6 +150,7 @@ impl Layer {
             file_key: over.file_key.or(self.file_key),
             stores: self.stores.under(over.stores),
             cache: self.cache.under(over.cache),
+            kubelet: self.kubelet.under(over.kubelet),
             rules,
         }
     }

@@ -27,6 +27,7 @@ impl Resolver {
         let login = Login {
             host: route.real,
             keys,
+            pod: None,
             ambient: route.ambient,
             settings: route.rule.map_or(&defaults, |rule| &rule.cloud),
             node: &self.config.node,
