@@ -229,3 +229,9 @@ fn a_pods_token_is_looked_at_only_where_workload_identity_is_on_and_is_never_tol
     let rule = "[kubelet]\nworkload_identity = true\n[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nworkload_identity = false";
     assert_eq!(Node::new().configured(rule).run(&["kubelet"], request(image, rest)), nothing());
 }
+
+#[test]
+fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
+    let list: Vec<&str> = include_str!("fixtures/match-images.txt").lines().collect();
+    assert_eq!(list, match_images(), "write these lines into tests/fixtures/match-images.txt");
+}
