@@ -6,7 +6,7 @@ import sys
 
 from claims.report import CLAIMS, run
 
-MODULES = ("aws", "aws_faults", "google", "azure", "pullers", "cache", "workspace")
+MODULES = ("aws", "aws_faults", "google", "azure", "kubelet", "pullers", "cache", "workspace")
 
 # Importing registers claims; those of the world itself, which some modules build on, are not tried here.
 for name in sys.argv[1:] or MODULES:

@@ -105,7 +105,7 @@ claim 'kubelet refuses a response with an unknown or doubled field, and takes ou
 
 hosts() {
     kubelet_config
-    grep -P '^(?!#)[^\t]*\t(aws|gcp|azure|dockerhub)\t' "$HERE/../fixtures/hosts.tsv" | grep -vF '\' |
+    grep -P '^(?!#)[^\t]*\t(aws|gcp|azure|dockerhub)\t' "$HERE/../fixtures/hosts.tsv" | grep -vF "\\" |
         sed -E 's#^https://##; s#^([^\t/]*)/[^\t]*#\1#; s#^index\.docker\.io#docker.io#' | cut -f1 | sed 's#$#/team/app#' >"$CLIENT_HOME/images"
     [ "$(wc -l <"$CLIENT_HOME/images")" -ge 15 ]
     with_stdin "$(<"$CLIENT_HOME/images")" "$CLIENT" match "$CLIENT_HOME/config.json" >"$CLIENT_HOME/matched"
