@@ -2,16 +2,20 @@
 
 import json
 import re
+import subprocess
 import time
+from pathlib import Path
 from typing import Any, Dict, List
 
 from claims.report import claim
-from claims.world import calls, check_pull, order, reset, settings, signed, variable
+from claims.world import Skip, calls, check_pull, order, reset, settings, signed, variable
 
 from . import aws, azure
 from .driver import check_sent_only_to
 from .shipped import Answer, Node, at_once
 
+# Kubelet's own code, as tests/real/install builds it.
+KUBELET = Path(__file__).parents[3] / "target/real/kubelet"
 VERSION = "credentialprovider.kubelet.k8s.io/v1"
 ECR, GAR, ACR = aws.REGISTRY, "us-docker.pkg.dev", azure.REGISTRY
 POOL = "projects/555000000001/locations/global/workloadIdentityPools/pool/providers/oidc"
@@ -274,3 +278,44 @@ def _() -> None:
     answers = at_once([lambda: node.start("kubelet", asked)] * 100)
     assert len({json.dumps(response(answer)["auth"]) for answer in answers}) == 1
     assert len(calls(service="sts")) == 1 and len(calls(service="ecr")) == 1
+
+
+@claim("kubelet's own code hands a pod's token over, and what it finds then pulls from each of the clouds")
+def _() -> None:
+    if not KUBELET.exists():
+        raise Skip("target/real/kubelet is not built (tests/real/install)")
+    for registry in (ECR, GAR, ACR):
+        node = Node(CONFIG)
+        annotated = annotations(registry)
+        provider = {
+            "name": "docker-credential-beta9",
+            "apiVersion": VERSION,
+            "args": ["kubelet"],
+            "defaultCacheDuration": "1m",
+            "matchImages": [registry],
+            "tokenAttributes": {
+                "serviceAccountTokenAudience": AUDIENCES[registry],
+                "cacheType": "ServiceAccount",
+                "requireServiceAccount": True,
+                "requiredServiceAccountAnnotationKeys": sorted(annotated),
+            },
+        }
+        file = node.home / "providers.json"
+        kind = {"apiVersion": "kubelet.config.k8s.io/v1", "kind": "CredentialProviderConfig"}
+        file.write_text(json.dumps({**kind, "providers": [provider]}))
+        # Made in memory by the API server; kubelet, too, writes it nowhere.
+        by_token = Path(variable("DIR")) / f"token-{registry}"
+        by_token.write_text(token(AUDIENCES[registry]))
+        bin_dir = Path(node.wire()["PATH"].partition(":")[0])
+        image = f"{registry}/{variable('IMAGE').partition(':')[0]}"
+        written = [f"{name}={value}" for name, value in annotated.items()]
+        done = subprocess.run(
+            [KUBELET, "pod", file, bin_dir, image, by_token, *written],
+            env=node.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = done.stdout.split()
+        assert len(found) == 3 and found[0] == image, (done.stdout[:200], done.stderr)
+        check_pull(registry, found[1], found[2])
