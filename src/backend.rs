@@ -12,6 +12,7 @@ use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{Keys, KeysError, PAIRS};
+use crate::service_account::ServiceAccount;
 
 pub use fixed::User;
 
@@ -96,6 +97,17 @@ impl Backend {
         .map_err(|error| error.about(login.host.as_str()))
     }
 
+    /// Whether this service account is to log in here: its annotations say so, or the operator's settings.
+    #[must_use]
+    pub fn is_for_pod(&self, account: &ServiceAccount, settings: &CloudSettings) -> bool {
+        match self {
+            Self::Aws => aws::is_for_pod(account),
+            Self::Gcp => gcp::is_for_pod(account, settings),
+            Self::Azure => azure::is_for_pod(account),
+            Self::Fixed { .. } => false,
+        }
+    }
+
     /// How long a token may be kept at most, whatever its own end is.
     #[must_use]
     pub fn longest_life(&self) -> Option<Duration> {
@@ -121,8 +133,10 @@ impl Backend {
 pub struct Login<'a> {
     /// The registry, after a rule's `alias_of`.
     pub host: &'a Host,
-    /// The keys of the workspace's secret, written by a tenant; `None` where the node's own identity logs in.
+    /// The keys of the workspace's secret, written by a tenant; `None` where a pod or the node itself logs in.
     pub keys: Option<&'a Keys>,
+    /// The pod's service account, where that logs in; its annotations are written by a tenant.
+    pub pod: Option<&'a ServiceAccount>,
     /// Whether the node's own identity may be used.
     pub ambient: bool,
     /// The operator's word on how the cloud is asked.
@@ -203,6 +217,7 @@ pub(crate) mod tests {
         Login {
             host,
             keys: Some(keys),
+            pod: None,
             ambient: false,
             settings,
             node,

@@ -27,14 +27,13 @@ use self::entry::Entry;
 pub use self::entry::State;
 pub use self::fault::LastFailure;
 pub use self::memory::{Memory, Recalled};
-pub use self::origin::{NODE, Origin};
+pub use self::origin::{NODE, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
 use self::slot::Slot;
 pub use self::survey::{Survey, Surveyed, TokenLife};
 use crate::backend::{Minted, Scope};
 use crate::config::CacheConfig;
-use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
 use crate::lock::Lock;
 use crate::log::Log;
@@ -86,7 +85,7 @@ impl Cache {
         Self { clock: Box::new(clock), ..self }
     }
 
-    /// The cached token, or else a minted one, which is then cached. `longest` bounds how long it is kept.
+    /// The cached token with its end, or else a minted one, which is then cached. `longest` bounds how long it is kept.
     ///
     /// One process mints a token at a time and the others wait for it, looking for its result; a token that is half
     /// through its life is renewed by the one process that need not wait, while the others are served the old one.
@@ -96,7 +95,7 @@ impl Cache {
         longest: Option<Duration>,
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Minted, Error> {
         let (slot, step) = (self.slot(id), self.log.step());
         let cached = slot.read().map(|entry| (entry.state((self.clock)()), entry));
         self.log.done(step, format_args!("cache: {}", State::said(cached.as_ref().map(|(state, _)| *state))));
@@ -115,7 +114,7 @@ impl Cache {
                         "token cache: the lock {} cannot be taken ({error})",
                         slot.path(LOCK).display()
                     ));
-                    return mint(deadline).map(|minted| minted.credential);
+                    return mint(deadline);
                 }
             }
             if Instant::now() + pause > deadline {
@@ -162,7 +161,7 @@ impl Cache {
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Minted, Error> {
         if let Some(answer) = slot.settled((self.clock)()) {
             return answer;
         }
@@ -172,7 +171,7 @@ impl Cache {
             Ok(minted) => self.keep(id, slot, minted, longest),
             Err(error) => self.fail(id, slot, error),
         }
-        minted.map(|minted| minted.credential)
+        minted
     }
 
     /// The renewed token, or the old one: it is still good, so whatever hinders the renewal is no failure.
@@ -184,7 +183,7 @@ impl Cache {
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Credential {
+    ) -> Minted {
         let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else {
             self.log.note(format_args!("cache: another process is renewing it; the old one is served"));
             return slot.used(old);
@@ -201,7 +200,7 @@ impl Cache {
         match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
             Ok(minted) => {
                 self.keep(id, slot, &minted, longest);
-                minted.credential
+                minted
             }
             Err(error) => {
                 self.fail(id, slot, &error);

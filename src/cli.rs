@@ -104,6 +104,7 @@ Called by docker, podman and other clients, which write to standard input:
   store    that object         -> kept
   erase    a server URL        -> forgotten
   list                         -> {\"<server URL>\":\"<user name>\"}
+  kubelet  a CredentialProviderRequest -> a CredentialProviderResponse
   version                      -> name and version
 
 Example: echo ghcr.io | docker-credential-beta9 get";

@@ -2,6 +2,7 @@
 
 mod audit;
 mod env;
+mod kubelet;
 mod layer;
 mod node;
 mod rule;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use audit::AuditConfig;
 pub use env::{Env, names_authorities};
+pub use kubelet::KubeletConfig;
 use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};
@@ -50,6 +52,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// Where minted tokens are kept, and how many.
     pub cache: CacheConfig,
+    /// How kubelet is answered.
+    pub kubelet: KubeletConfig,
     /// What this one request brought with it.
     pub request: Request,
     /// The variables that say which identity the node has.
@@ -167,6 +171,7 @@ impl Config {
             worker,
             postgres,
             cache: cache_config(layer.cache, env),
+            kubelet: layer.kubelet.into_config(),
             node: Node::read(env)?,
             audit: layer.audit.into_config(),
             log: env.log().clone(),
@@ -185,6 +190,12 @@ impl Config {
     #[must_use]
     pub fn rule(&self, host: &Host, path: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.host.matches(host, path))
+    }
+
+    /// Whether the path below this host has a say in which rule applies.
+    #[must_use]
+    pub fn rules_depend_on_path(&self, host: &Host) -> bool {
+        self.rules.iter().any(|rule| !rule.host.path().is_empty() && rule.host.matches(host, rule.host.path()))
     }
 
     /// All rules, most specific first.
@@ -303,6 +314,42 @@ mod tests {
         assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(true)));
         assert_eq!(rule("q.example.com", "").unwrap().backend.as_deref(), Some("public"));
         assert!(rule("example.com", "").is_none());
+    }
+
+    #[test]
+    fn workload_identity_is_off_until_somebody_turns_it_on() {
+        let kubelet = |text: &str, more| load(text, "", more).map(|config| config.kubelet);
+        let (off, on) = (kubelet("", NONE).unwrap(), [("BETA9_WORKLOAD_IDENTITY", "true"), ("B", "")]);
+        assert_eq!((off.workload_identity, off.static_cache_duration.as_secs()), (false, 60));
+        assert!(kubelet("[kubelet]\nworkload_identity = true", NONE).unwrap().workload_identity);
+        assert!(kubelet("[kubelet]\nworkload_identity = false", on).unwrap().workload_identity);
+        assert!(kubelet("[kubelet]\nstatic_cache_duration = \"0\"", NONE).unwrap().static_cache_duration.is_zero());
+        let provider = |text: &str| {
+            let rule = format!("[[registry]]\nhost = \"gcr.io\"\nworkload_identity_provider = \"{text}\"");
+            Ok::<_, String>(load(&rule, "", NONE)?.rules()[0].cloud.workload_identity_provider.clone().unwrap())
+        };
+        let full = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+        assert_eq!(provider(full).unwrap(), full);
+        assert_eq!(provider(&full["//iam.googleapis.com/".len()..]).unwrap(), full);
+        let gke =
+            "identitynamespace:p.svc.id.goog:https://container.googleapis.com/v1/projects/p/locations/l/clusters/c";
+        assert_eq!(provider(gke).unwrap(), gke);
+        for wrong in
+            ["https://evil.example/projects/1/workloadIdentityPools/p", "pool", "projects/1/x y/workloadIdentityPools/"]
+        {
+            assert!(
+                provider(wrong).unwrap_err().contains("\"registry.workload_identity_provider\" is not a provider"),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_path_has_a_say_where_a_rule_of_the_host_has_one() {
+        let config =
+            load("[[registry]]\nhost = \"*.example.com/team\"\n[[registry]]\nhost = \"ghcr.io\"", "", NONE).unwrap();
+        let depends = |host: &str| config.rules_depend_on_path(&Host::parse(host.as_bytes()).unwrap());
+        assert!(depends("r.example.com") && !depends("r.example.com:5000") && !depends("ghcr.io"));
     }
 
     #[test]

@@ -191,6 +191,14 @@ impl ObjectWriter {
         self
     }
 
+    /// An object within it, written in its place: what is secret in it is not copied.
+    pub fn within(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
+        self.raw(name, "{");
+        write(self);
+        self.out.push('}');
+        self
+    }
+
     /// The whole object on one line.
     #[must_use]
     pub fn finish(mut self) -> Zeroizing<String> {
@@ -205,7 +213,7 @@ impl ObjectWriter {
     }
 
     fn name(&mut self, name: &str) {
-        if self.out.len() > 1 {
+        if !self.out.ends_with('{') {
             self.out.push(',');
         }
         write_go_string(&mut self.out, name);

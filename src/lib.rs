@@ -21,11 +21,12 @@
 //! | [`client`] | the clients' own configuration files: what they say of this helper, and how that is changed |
 //! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
-//! | [`protocol`] | docker's wire |
+//! | [`protocol`] | docker's wire, and kubelet's |
 //! | [`cli`] | the operator's commands, one file each |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
 //! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
 //! | [`audit`] | who was answered what, where the operator asks for it |
+//! | [`service_account`] | a pod's identity, as kubelet passes it on |
 //! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
@@ -50,6 +51,7 @@ pub mod registry;
 pub mod resolver;
 pub mod runtime;
 pub mod seal;
+pub mod service_account;
 pub mod store;
 pub mod tls;
 pub mod verify;
@@ -61,6 +63,7 @@ use config::Env;
 use error::Error;
 use protocol::Input;
 use protocol::docker::{self, Verb};
+use protocol::kubelet;
 
 /// The program's standard streams; nothing else writes to any.
 pub struct Io<'a> {
@@ -102,6 +105,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     let answer = match words.as_slice() {
         [verb] if let Some(verb) = Verb::parse(verb) => docker::answer(verb, env, io.input, io.err),
+        ["kubelet", rest @ ..] => return kubelet::run(rest, env, io),
         ["version" | "--version" | "-V"] => Ok(version().into()),
         [verb, ..] if Verb::parse(verb).is_none() => return cli::run(&args, env, io),
         _ => Err(Error::Usage),

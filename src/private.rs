@@ -114,9 +114,7 @@ pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
 /// the disk, and after a power failure it may be gone, or no longer open. It has its times from the moment it is there.
 pub fn replace_unsynced(dir: &Path, name: &str, bytes: &[u8], times: Option<FileTimes>) -> Result<(), Fault> {
     let (aside, file) = write_aside(dir, bytes)?;
-    times
-        .map_or(Ok(()), |times| file.set_times(times))
-        .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
+    times.map_or(Ok(()), |times| file.set_times(times)).map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
     put(&aside, &dir.join(name))
 }
 

@@ -2,5 +2,6 @@
 
 pub mod docker;
 mod input;
+pub mod kubelet;
 
 pub use input::{Input, ReadError, StdinInput, read_all};

@@ -1,5 +1,6 @@
 //! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
 
+mod answer;
 mod audited;
 mod find;
 mod list;
@@ -13,10 +14,11 @@ use std::rc::Rc;
 
 use std::time::Instant;
 
+pub use self::answer::Answered;
 pub use self::peek::Cached;
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
-use crate::cache::{Cache, NODE};
+use crate::cache::Cache;
 use crate::config::{CacheConfig, Config, Rule, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Error, Problem, Warnings};
@@ -24,7 +26,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
-use crate::store::{FileStore, GatewayStore, Health, Keep, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, WorkerStore};
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
@@ -34,7 +36,7 @@ pub struct Resolver {
     cache: OnceCell<Option<Cache>>,
     log: Log,
     /// Where the last answer's secret was found, and whether its token was in the cache: what the audit log tells.
-    answered_by: Cell<Answered>,
+    answered_by: Cell<Source>,
     request: Option<Store>,
     workspace: Store,
 }
@@ -53,11 +55,13 @@ pub struct Route<'a> {
     pub path: &'a str,
     /// Whether the node's own identity may be used.
     pub ambient: bool,
+    /// Whether a pod's service account may log in, where one asks.
+    pub workload_identity: bool,
 }
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, Default)]
-struct Answered {
+struct Source {
     store: Option<&'static str>,
     cached: bool,
 }
@@ -86,28 +90,9 @@ impl Resolver {
         match url {
             ServerUrl::Item(item) => self.workspace.item(item)?.ok_or(Error::NotFound),
             ServerUrl::Registry { host, scheme, path } => {
-                self.registry(host, *scheme, path).map_err(|error| error.about(host.as_str()))
+                let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
+                self.answer(&route, None).map(|answered| answered.credential)
             }
-        }
-    }
-
-    fn registry(&self, host: &Host, scheme: Scheme, path: &str) -> Result<Credential, Error> {
-        let route = self.route(host, scheme, path).ok_or(Error::NotFound)?;
-        if route.is_public() {
-            return Err(Error::NotFound);
-        }
-        match self.find(&route)? {
-            Some((store, found)) => {
-                let choice = choose(route.row, route.real, found.keys)?;
-                self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
-                self.login(&choice.backend, &route, store, Some(&choice.keys), found.keep)
-            }
-            None if route.ambient => {
-                self.answered_by.set(Answered { store: Some(NODE), cached: false });
-                self.log.note(format_args!("backend: the node's own identity"));
-                self.login(route.row.cloud().ok_or(Error::NotFound)?, &route, NODE, None, Keep::Disk)
-            }
-            None => Err(Error::NotFound),
         }
     }
 
@@ -182,8 +167,11 @@ impl Resolver {
         let ambient = row.is_cloud()
             && self.config.store != StoreKind::Worker
             && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let workload_identity = row.is_cloud()
+            && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
-        (!cloud || scheme == Scheme::Https).then_some(Route { host, row, rule, real, path, ambient })
+        let there = !cloud || scheme == Scheme::Https;
+        there.then_some(Route { host, row, rule, real, path, ambient, workload_identity })
     }
 
     /// The configuration that it answers by.

@@ -1,7 +1,7 @@
 //! AES-256-GCM sealing: nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes), as Beta9 seals workspace secrets.
 
-use std::cell::OnceCell;
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -19,7 +19,7 @@ pub struct SealKey {
     aead: LessSafeKey,
     bytes: Zeroizing<Vec<u8>>,
     /// A key of its own for fingerprints, so that no key is used with two algorithms; many a key never makes one.
-    fingerprint: OnceCell<hmac::Key>,
+    fingerprint: OnceLock<hmac::Key>,
 }
 
 /// It did not open: another key, other associated data, or damage; nobody can tell which.
@@ -44,7 +44,7 @@ impl SealKey {
     /// A key of exactly 32 bytes.
     pub fn new(bytes: &[u8]) -> Result<Self, SealError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| SealError("the key is not 32 bytes long"))?;
-        Ok(Self { aead: LessSafeKey::new(key), bytes: Zeroizing::new(bytes.to_vec()), fingerprint: OnceCell::new() })
+        Ok(Self { aead: LessSafeKey::new(key), bytes: Zeroizing::new(bytes.to_vec()), fingerprint: OnceLock::new() })
     }
 
     /// A key written as standard base64 of 32 bytes.

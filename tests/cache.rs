@@ -51,7 +51,7 @@ impl Node {
         let token =
             TokenId { workspace: id.0, host: id.1, path: "", real: id.1, backend: "aws", store: "file", scope: &scope };
         let answer = cache.get_or_mint(&token, None, soon(), |_| Ok(minted(password, life))).unwrap();
-        answer.secret().expose().to_owned()
+        answer.credential.secret().expose().to_owned()
     }
 
     fn files(&self, extension: &str) -> Vec<PathBuf> {
@@ -157,7 +157,7 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
                     std::thread::sleep(Duration::from_millis(100));
                     Ok(minted(&format!("token {}", mints.fetch_add(1, Ordering::SeqCst)), Some(HOUR)))
                 });
-                assert_eq!(answer.unwrap().secret().expose(), "token 0");
+                assert_eq!(answer.unwrap().credential.secret().expose(), "token 0");
             });
         }
     });
@@ -203,7 +203,7 @@ fn ask_later(
         mints.fetch_add(1, Ordering::SeqCst);
         mint()
     });
-    let answer = answer.map(|credential| credential.secret().expose().to_owned()).map_err(|error| error.to_string());
+    let answer = answer.map(|minted| minted.credential.secret().expose().to_owned()).map_err(|error| error.to_string());
     (answer, warnings.take().len(), mints.into_inner() > 0)
 }
 
@@ -250,6 +250,21 @@ fn a_clock_that_jumped_never_yields_an_expired_token() {
     assert_eq!(ask_later(&node, 10 * 3600, &new).0, Ok("new".into()));
     // What is kept now was minted ten hours ahead of the real clock, to which it returns.
     assert_eq!(node.ask(A, "minted anew", Some(HOUR)), "minted anew");
+}
+
+#[test]
+fn a_cached_token_is_handed_out_with_its_own_end_and_not_with_a_new_one() {
+    let node = Node::new();
+    let now = Moment::now();
+    node.ask(A, "token", Some(HOUR));
+    let config = node.config();
+    let later = move || Moment { wall: now.wall + 600, boot: now.boot + 600 };
+    let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap().with_clock(later);
+    let scope = Scope(vec![A.2.to_owned()]);
+    let id = TokenId { workspace: A.0, host: A.1, real: A.1, backend: "aws", scope: &scope };
+    let cached = cache.get_or_mint(&id, None, soon(), |_| down()).unwrap();
+    let end = cached.expires.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    assert!((now.wall + 3590..=now.wall + 3660).contains(&end), "{end} {}", now.wall);
 }
 
 #[test]

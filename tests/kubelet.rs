@@ -6,7 +6,7 @@ mod common;
 
 use beta9_credential::host::ServerUrl;
 use beta9_credential::registry::{Registry, match_images};
-use common::host_vectors;
+use common::{Answer, Node, host_vectors};
 
 /// Kubelet's rule, from its documentation: as many labels, each a glob of its own, the same port, and the path a prefix
 /// (<https://kubernetes.io/docs/reference/config-api/kubelet-credentialprovider.v1/>). tests/real asks kubelet's own code.
@@ -54,4 +54,184 @@ fn every_pattern_is_of_a_registry_that_takes_credentials_and_matches_a_host_of_i
         assert_ne!(Registry::of(&host).name, "generic", "{pattern}: {host}");
         assert!(is_asked_about(&format!("{}/team/app", example.replace('*', "x"))), "{pattern}");
     }
+}
+
+/// What kubelet writes, with these members after the image.
+fn request(image: &str, rest: &str) -> String {
+    format!(
+        "{{\"kind\":\"CredentialProviderRequest\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"image\":\"{image}\"{rest}}}\n"
+    )
+}
+
+fn ask(node: &Node, image: &str) -> Answer {
+    node.run(&["kubelet"], request(image, ""))
+}
+
+/// The answer for a user `u` with the secret `s`.
+fn answered(cache_key: &str, duration: &str, key: &str) -> Answer {
+    let out = format!(
+        "{{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"cacheKeyType\":\"{cache_key}\",\"cacheDuration\":\"{duration}\",\"auth\":{{\"{key}\":{{\"username\":\"u\",\"password\":\"s\"}}}}}}\n"
+    );
+    Answer { status: 0, out, err: String::new() }
+}
+
+fn nothing() -> Answer {
+    let out = "{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"cacheKeyType\":\"Image\",\"cacheDuration\":\"0s\",\"auth\":{}}\n";
+    Answer { status: 0, out: out.to_owned(), err: String::new() }
+}
+
+/// Exit 1 with one line on standard error, and nothing where kubelet looks for an answer; the line.
+fn failure(answer: &Answer) -> &str {
+    assert_eq!((answer.status, answer.out.as_str()), (1, ""), "{answer:?}");
+    let line = answer.err.strip_prefix("docker-credential-beta9: ").unwrap().strip_suffix('\n').unwrap();
+    assert!(!line.contains('\n'), "{line}");
+    line
+}
+
+#[test]
+fn a_stored_credential_is_answered_for_the_registry_and_kept_for_a_minute() {
+    let node = Node::new();
+    for host in ["ghcr.io", "docker.io", "registry.example.com:5000"] {
+        node.store(host, "u", "s");
+    }
+    for (image, key) in [
+        ("ghcr.io/org/app", "ghcr.io"),
+        ("registry.example.com:5000/app", "registry.example.com:5000"),
+        ("docker.io/library/nginx", "docker.io"),
+        ("index.docker.io/library/nginx", "index.docker.io"),
+        ("registry-1.docker.io/library/nginx", "registry-1.docker.io"),
+        ("nginx", "index.docker.io"),
+    ] {
+        assert_eq!(ask(&node, image), answered("Registry", "1m0s", key), "{image}");
+    }
+}
+
+#[test]
+fn the_operator_says_how_long_a_credential_without_an_end_is_kept() {
+    for (setting, duration) in [("0s", "0s"), ("90m", "1h30m0s")] {
+        let node = Node::new().configured(&format!("[kubelet]\nstatic_cache_duration = \"{setting}\""));
+        node.store("ghcr.io", "u", "s");
+        assert_eq!(ask(&node, "ghcr.io/org/app"), answered("Registry", duration, "ghcr.io"));
+    }
+}
+
+#[test]
+fn where_a_path_decides_each_image_of_the_host_is_kept_by_itself() {
+    let rules = "[[registry]]\nhost = \"ghcr.io/private\"\nsecret = \"s\"\n[[registry]]\nhost = \"ghcr.io/open\"\nbackend = \"public\"";
+    let node = Node::new().configured(rules);
+    for host in ["ghcr.io", "quay.io"] {
+        node.store(host, "u", "s");
+    }
+    assert_eq!(ask(&node, "ghcr.io/private/app"), answered("Image", "1m0s", "ghcr.io/private"));
+    // Else kubelet would answer the next image of the host with this one's credential.
+    assert_eq!(ask(&node, "ghcr.io/other/app"), answered("Image", "1m0s", "ghcr.io"));
+    assert_eq!(ask(&node, "ghcr.io/open/app"), nothing());
+    assert_eq!(ask(&node, "quay.io/org/app"), answered("Registry", "1m0s", "quay.io"));
+}
+
+#[test]
+fn nothing_is_an_answer_that_is_not_kept() {
+    let node = Node::new();
+    for image in ["ghcr.io/org/app", "123456789012.dkr.ecr.us-east-1.amazonaws.com/app", "registry.k8s.io/pause"] {
+        assert_eq!(ask(&node, image), nothing(), "{image}");
+    }
+    node.store("ghcr.io", "u", "s");
+    assert_eq!(ask(&node, "ghcr.io/org/app"), answered("Registry", "1m0s", "ghcr.io"));
+}
+
+#[test]
+fn no_look_alike_is_answered_and_what_is_no_host_reaches_no_store() {
+    let node = Node::new();
+    for host in ["gcr.io", "ghcr.io", "docker.io", "myreg.azurecr.io"] {
+        assert_eq!(node.store(host, "u", "s"), Answer::silence());
+    }
+    // From here on, a store that is asked fails.
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    let mut asked = 0;
+    for (input, expected) in host_vectors() {
+        let (Ok(text), true) = (String::from_utf8(input), expected == "generic") else { continue };
+        let image = text.trim_end_matches('/').trim_start_matches("https://").to_owned() + "/team/app";
+        let answer = ask(&node, &image);
+        assert_eq!(answer, nothing(), "{image}");
+        asked += 1;
+    }
+    assert!(asked > 30, "{asked}");
+    std::fs::set_permissions(node.store_dir(), closed).unwrap();
+    assert!(failure(&ask(&node, "gcr.io/team/app")).contains("can be written by others"));
+    for (input, _) in host_vectors().into_iter().filter(|(_, expected)| expected == "reject") {
+        let Ok(text) = String::from_utf8(input) else { continue };
+        // Go writes what is no letter as an escape.
+        let escaped: Vec<String> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let text = escaped.concat();
+        assert_eq!(ask(&node, &format!("{text}/team/app")), nothing(), "{text}");
+    }
+}
+
+#[test]
+fn a_broken_request_is_one_line_on_standard_error_and_no_answer() {
+    let node = Node::new();
+    let whole = request("ghcr.io/a/b", "");
+    for (input, why) in [
+        (
+            String::new(),
+            "kubelet's request: standard input is not one JSON object: it ends too early (line 1, column 0); it is kubelet that runs this; by hand, see --help",
+        ),
+        (whole.repeat(2), "it is not well-formed"),
+        (whole.replace("\"image\"", "\"kind\""), "a key stands in it twice"),
+        (whole.replace("Request", "Response"), "\"kind\" is not CredentialProviderRequest"),
+        (
+            whole.replace("/v1", "/v1beta1"),
+            "kubelet's request: \"apiVersion\" is not credentialprovider.kubelet.k8s.io/v1; set it as the provider's apiVersion in kubelet's CredentialProviderConfig",
+        ),
+        (format!("{}{}", whole, " ".repeat(1 << 20)), "standard input: it is longer than 1048576 bytes"),
+    ] {
+        let answer = node.run(&["kubelet"], input);
+        assert!(failure(&answer).contains(why), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_to_kubelet_as_it_is_to_docker_on_the_other_stream() {
+    let node = Node::new().configured("tmeout = \"1s\"");
+    assert!(failure(&ask(&node, "ghcr.io/a/b")).contains("did you mean \"timeout\"?"));
+    let node = Node::new();
+    node.store("ghcr.io", "<token>", "s");
+    let expected = "ghcr.io: kubelet: the credential is an OAuth identity token, which kubelet cannot pass on; store a user name and a password or access token for this registry";
+    assert_eq!(failure(&ask(&node, "ghcr.io/a/b")), expected);
+}
+
+#[test]
+fn its_help_is_for_people_and_it_takes_no_other_argument() {
+    let node = Node::new();
+    let help = node.run(&["kubelet", "--help"], "");
+    assert_eq!((help.status, help.err.as_str()), (0, ""));
+    assert!(help.out.contains("Exit status: ") && help.out.contains("Example:"));
+    let wrong = node.run(&["kubelet", "get"], request("ghcr.io/a/b", ""));
+    let expected = "kubelet: it takes no arguments; let args be [\"kubelet\"] in kubelet's CredentialProviderConfig";
+    assert_eq!(failure(&wrong), expected);
+}
+
+#[test]
+fn a_pods_token_is_looked_at_only_where_workload_identity_is_on_and_is_never_told() {
+    let image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/app";
+    let rest =
+        ",\"serviceAccountToken\":\"hunter2\",\"serviceAccountAnnotations\":{\"eks.amazonaws.com/role-arn\":\"x\"}";
+    let off = Node::new();
+    assert_eq!(off.run(&["kubelet"], request(image, rest)), nothing());
+    let on = Node::new().with("BETA9_WORKLOAD_IDENTITY", "true");
+    let answer = on.run(&["kubelet"], request(image, rest));
+    assert!(failure(&answer).contains("the pod's service account token: it is no JSON Web Token"), "{answer:?}");
+    assert!(!answer.err.contains("hunter2"));
+    // A registry that nobody logs in to by identity has no use for it.
+    off.store("ghcr.io", "u", "s");
+    let on = off.clone_with("BETA9_WORKLOAD_IDENTITY", "true");
+    assert_eq!(on.run(&["kubelet"], request("ghcr.io/a/b", rest)), answered("Registry", "1m0s", "ghcr.io"));
+    let rule = "[kubelet]\nworkload_identity = true\n[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nworkload_identity = false";
+    assert_eq!(Node::new().configured(rule).run(&["kubelet"], request(image, rest)), nothing());
+}
+
+#[test]
+fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
+    let list: Vec<&str> = include_str!("fixtures/match-images.txt").lines().collect();
+    assert_eq!(list, match_images(), "write these lines into tests/fixtures/match-images.txt");
 }

@@ -234,7 +234,7 @@ fn a_client_that_never_closes_standard_input_is_answered_after_5_seconds() {
     });
     for (child, held) in children {
         let answer = Answer::of(child);
-        assert_eq!(answer.failure(), "standard input: it did not end within 5 s; close it after the server URL");
+        assert_eq!(answer.failure(), "standard input: it did not end within 5 s; close it after the request");
         drop(held);
     }
     assert!(started.elapsed() >= Duration::from_secs(5));

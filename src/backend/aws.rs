@@ -4,7 +4,8 @@
 //!
 //! A secret's keys are used by themselves: nothing of the node's environment, files or metadata services is read, and
 //! the only hosts asked are the registry's own API and, for `AWS_ROLE_ARN`, STS of the registry's region. The node's
-//! identity, where it may be used, comes from the SDK's whole chain.
+//! identity, where it may be used, comes from the SDK's whole chain. A pod's service account proves itself to STS by its
+//! token, for the role that its annotation names.
 
 mod errors;
 mod host;
@@ -21,15 +22,16 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::runtime;
+use crate::service_account::ServiceAccount;
 use errors::{Call, late, unknown_region};
 use host::{EcrHost, PrivateRegistry};
-use role::TenantKeys;
+use role::{POD_ROLES, TenantKeys};
 use wire::Wire;
 
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let api = Api::of(login.host, login.settings)?;
     let keys = login.keys.map(TenantKeys::read).transpose()?;
-    if keys.is_none() && !login.ambient {
+    if keys.is_none() && login.pod.is_none() && !login.ambient {
         return Err(Problem::new(PART, "the node's own identity may not be used here")
             .fix("store a secret for this registry, or set ambient = true for it in the configuration")
             .failed());
@@ -37,9 +39,10 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let wire = Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))?;
     runtime::block_on(PART, login.deadline, async {
         let minted = async {
-            let (config, who) = match keys {
-                Some(keys) => identity::of_secret(keys, &api, &wire).await?,
-                None => identity::of_node(login.settings, &api, &wire).await?,
+            let (config, who) = match (keys, login.pod) {
+                (Some(keys), _) => identity::of_secret(keys, &api, &wire).await?,
+                (None, Some(account)) => identity::of_pod(account, &api, &wire).await?,
+                (None, None) => identity::of_node(login.settings, &api, &wire).await?,
             };
             token::mint(&api, Call { api: &api, who }, &config, &wire).await
         };
@@ -49,12 +52,21 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
+/// Whether its annotations name a role.
+pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
+    POD_ROLES.iter().any(|name| account.annotation(name).is_some())
+}
+
 pub(super) fn scope(login: &Login) -> Option<Scope> {
     let settings = login.settings;
     let setting = |name: &str, value: &Option<String>| format!("{name}={}", value.as_deref().unwrap_or_default());
     let mut scope = vec![setting("endpoint_url", &settings.endpoint_url), setting("region", &settings.region)];
     if let Some(keys) = login.keys {
         scope.extend(Scope::of_keys(keys).0);
+        return Some(Scope(scope));
+    }
+    if let Some(account) = login.pod {
+        scope.extend(account.describe());
         return Some(Scope(scope));
     }
     if !login.ambient {
@@ -169,6 +181,7 @@ const IDENTITY: [&str; 11] = [
 mod tests {
     use super::super::tests::{test_keys as keys, test_login};
     use super::*;
+    use crate::service_account::tests::test_account;
 
     const REGISTRY: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 
@@ -203,6 +216,24 @@ mod tests {
         for (index, scope) in all.iter().enumerate() {
             assert!(!all[..index].contains(scope), "{scope:?}");
         }
+    }
+
+    #[test]
+    fn a_pods_token_is_its_service_accounts_and_neither_the_nodes_nor_anothers() {
+        let empty = keys(&[]);
+        let role = |arn: &str| test_account(&[(POD_ROLES[0], arn)]);
+        let (one, two) = (role("arn:aws:iam::123456789012:role/a"), role("arn:aws:iam::123456789012:role/b"));
+        let node = Login { keys: None, ambient: true, ..test_login(REGISTRY, &empty) };
+        let all = [
+            scope(&node),
+            scope(&Login { pod: Some(&one), ..node }),
+            scope(&Login { pod: Some(&two), ..node }),
+            scope(&Login { pod: Some(&test_account(&[])), ..node }),
+        ];
+        for (index, scope) in all.iter().enumerate() {
+            assert!(scope.is_some() && !all[..index].contains(scope), "{scope:?}");
+        }
+        assert_eq!(scope(&Login { pod: Some(&one), ambient: false, ..node }), all[1]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{Login, Minted, Scope};
 use crate::error::Error;
 use crate::http::Http;
 use crate::runtime;
+use crate::service_account::ServiceAccount;
 use identity::Identity;
 
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
@@ -23,9 +24,20 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
-/// With a secret, its keys; without, what says which identity the node has. Which registry it is, the cache knows.
+/// Whether its annotations name an application.
+pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
+    account.annotation(identity::POD_CLIENT_ID).is_some()
+}
+
+/// With a secret, its keys; with a pod, whose it is; without, what says which identity the node has. Which registry it is, the cache knows.
 pub(super) fn scope(login: &Login) -> Scope {
-    login.keys.map_or_else(|| Scope(login.node.describe(&identity::DESCRIBED)), Scope::of_keys)
+    let node = login.node.describe(&identity::DESCRIBED);
+    match (login.keys, login.pod) {
+        (Some(keys), _) => Scope::of_keys(keys),
+        // What the node says of tenant and authority has its part in it.
+        (None, Some(account)) => Scope(account.describe().into_iter().chain(node).collect()),
+        (None, None) => Scope(node),
+    }
 }
 
 /// Who speaks, in errors.

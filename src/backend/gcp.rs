@@ -12,10 +12,12 @@ mod aws;
 mod document;
 mod exchange;
 mod federation;
+mod pod;
 mod refusal;
 
 use ambient::Found;
 use exchange::Token;
+pub(super) use pod::is_for_pod;
 
 use super::{Fit, GCP_KEYS, Login, Minted, Scope};
 use crate::credential::{Credential, Redacted};
@@ -23,6 +25,7 @@ use crate::error::{Error, Problem};
 use crate::http::{Cleartext, Http};
 use crate::keys::{Keys, PAIRS};
 use crate::runtime::block_on;
+use crate::service_account::ServiceAccount;
 
 /// Pairs of a Google service-account key are for minting; every other whole pair is the generic row's, and then a
 /// project's name beside it says nothing.
@@ -33,10 +36,20 @@ pub(super) fn fit(keys: &Keys) -> Fit {
 }
 
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
-    let token = match login.keys.map_or(Ok(Secret::Ambient), |keys| Secret::of(keys, login.ambient))? {
+    let asked_by = match (login.keys, login.pod) {
+        (Some(keys), _) => Secret::of(keys, login.ambient)?,
+        (None, Some(account)) => Secret::Pod(account),
+        (None, None) => Secret::Ambient,
+    };
+    let token = match asked_by {
         Secret::Token(token) => Token { secret: token.clone(), expires: None },
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
+            let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
+            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+        }
+        Secret::Pod(account) => {
+            let identity = pod::identity(account, login.settings)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
             block_on(PART, login.deadline, exchange::token(&http, &identity))?
         }
@@ -60,12 +73,16 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
 
 pub(super) fn scope(login: &Login) -> Option<Scope> {
     let ambient = || Scope(login.node.describe(&ambient::VARIABLES));
-    let Some(keys) = login.keys else { return Some(ambient()) };
+    let keys = match (login.keys, login.pod) {
+        (Some(keys), _) => keys,
+        (None, Some(account)) => return Some(pod::scope(account, login.settings)),
+        (None, None) => return Some(ambient()),
+    };
     match Secret::of(keys, login.ambient).ok()? {
         // Nobody said when it ends.
         Secret::Token(_) => None,
         Secret::Key { .. } => Some(Scope::of_keys(keys)),
-        Secret::Ambient => Some(ambient()),
+        Secret::Ambient | Secret::Pod(_) => Some(ambient()),
     }
 }
 
@@ -75,6 +92,8 @@ enum Secret<'k> {
     Token(&'k Redacted),
     /// A key to mint with, and the name it stands under.
     Key { name: &'static str, text: &'k Redacted },
+    /// A pod's service account, and no secret.
+    Pod(&'k ServiceAccount),
     /// A project and nothing to prove who asks: the node's own identity.
     Ambient,
 }

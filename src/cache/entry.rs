@@ -9,13 +9,14 @@
 //! The times stand in clear and are bound, with the file's name, as associated data. A hit skips the origin, which is for
 //! `status` and `refresh`. Version 1 had none; a token of it is missed, and minted anew.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
 use super::TokenId;
 use super::clock::Moment;
 use super::origin::{self, Origin};
+use crate::backend::Minted;
 use crate::credential::Credential;
 use crate::seal::SealKey;
 
@@ -78,6 +79,12 @@ impl Entry {
     /// When it is not to be served any more.
     pub(super) fn expires(&self) -> Duration {
         Duration::from_secs(self.expires)
+    }
+
+    /// What was minted once, with its end.
+    pub(super) fn into_minted(self) -> Minted {
+        let expires = SystemTime::UNIX_EPOCH.checked_add(self.expires());
+        Minted { credential: self.credential, expires }
     }
 
     pub(super) fn seal(&self, id: &TokenId, key: &SealKey, name: &str) -> Option<Vec<u8>> {

@@ -14,12 +14,14 @@ pub struct Origin {
     pub backend: String,
     /// The path below the registry that was asked for first: a rule may be about a path.
     pub path: String,
-    /// The store that had the secret, or [`NODE`].
+    /// The store that had the secret, or [`NODE`], or [`POD`].
     pub store: String,
 }
 
 /// In place of a store: the node's own identity.
 pub const NODE: &str = "node";
+/// In place of a store: the service account of a pod.
+pub const POD: &str = "pod";
 
 /// How many lines it has.
 pub(super) const LINES: usize = 5;

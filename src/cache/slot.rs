@@ -9,7 +9,7 @@ use super::clock::Moment;
 use super::entry::{Entry, State};
 use super::failure::Failure;
 use super::{FAILED, FAULT, TOKEN, TokenId, fault};
-use crate::credential::Credential;
+use crate::backend::Minted;
 use crate::error::Error;
 use crate::private::{self, Fault, Readers};
 use crate::seal::SealKey;
@@ -38,9 +38,9 @@ impl Slot<'_> {
     }
 
     /// What another process has come to in the meantime: a good token, or a failure that is still shared.
-    pub(super) fn settled(&self, now: Moment) -> Option<Result<Credential, Error>> {
+    pub(super) fn settled(&self, now: Moment) -> Option<Result<Minted, Error>> {
         if let Some(entry) = self.read().filter(|entry| entry.state(now) != State::Over) {
-            return Some(Ok(entry.credential));
+            return Some(Ok(entry.into_minted()));
         }
         self.failure().filter(|failure| failure.is_within(SHARED_FAILURE, now)).map(|failure| Err(failure.into_error()))
     }
@@ -74,12 +74,12 @@ impl Slot<'_> {
     }
 
     /// Notes the use for the order of removal, at most once a minute: a hit should write nothing.
-    pub(super) fn used(&self, entry: Entry) -> Credential {
+    pub(super) fn used(&self, entry: Entry) -> Minted {
         let now = SystemTime::now();
         if self.last_used().is_some_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_PRECISION)) {
             self.stamp(&entry, now);
         }
-        entry.credential
+        entry.into_minted()
     }
 
     /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.

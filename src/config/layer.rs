@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::audit::AuditLayer;
 use super::env::Env;
+use super::kubelet::KubeletLayer;
 use super::rule::Rule;
 use super::section::{Section, parse_duration};
 use super::stores::StoresLayer;
@@ -23,6 +24,7 @@ pub(super) struct Layer {
     pub(super) stores: StoresLayer,
     pub(super) cache: CacheLayer,
     pub(super) audit: AuditLayer,
+    pub(super) kubelet: KubeletLayer,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -101,6 +103,7 @@ impl Layer {
         store.finish()?;
         layer.cache = CacheLayer::from_section(top.section("cache")?)?;
         layer.audit = AuditLayer::from_section(top.section("audit")?)?;
+        layer.kubelet = KubeletLayer::from_section(top.section("kubelet")?)?;
         layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
         top.finish()?;
         Ok(layer)
@@ -124,6 +127,10 @@ impl Layer {
                 ..CacheLayer::default()
             },
             audit: AuditLayer::from_env(env)?,
+            kubelet: KubeletLayer {
+                workload_identity: parsed(env, "BETA9_WORKLOAD_IDENTITY", "true or false", parse_flag)?,
+                ..KubeletLayer::default()
+            },
             rules: Vec::new(),
         })
     }
@@ -148,6 +155,7 @@ impl Layer {
             stores: self.stores.under(over.stores),
             cache: self.cache.under(over.cache),
             audit: self.audit.under(over.audit),
+            kubelet: self.kubelet.under(over.kubelet),
             rules,
         }
     }

@@ -15,6 +15,8 @@ pub struct Rule {
     pub secret: Option<String>,
     /// Whether the node's own identity may be used for these hosts.
     pub ambient: Option<bool>,
+    /// Whether a pod's service account may log in to these hosts, when kubelet asks.
+    pub workload_identity: Option<bool>,
     /// The real registry that a mirror or CNAME stands for.
     pub alias_of: Option<Host>,
     /// How the cloud's own service is to be asked.
@@ -34,6 +36,20 @@ pub struct CloudSettings {
     pub region: Option<String>,
     /// AWS: the API endpoint, such as a VPC endpoint.
     pub endpoint_url: Option<String>,
+    /// Google: the workload identity provider that takes the cluster's service account tokens.
+    pub workload_identity_provider: Option<String>,
+}
+
+impl CloudSettings {
+    /// Nothing is said.
+    pub const NONE: Self = Self {
+        role_arn: None,
+        external_id: None,
+        profile: None,
+        region: None,
+        endpoint_url: None,
+        workload_identity_provider: None,
+    };
 }
 
 impl Rule {
@@ -49,6 +65,7 @@ impl Rule {
             backend: section.text("backend")?,
             secret: section.text("secret")?,
             ambient: section.flag("ambient")?,
+            workload_identity: section.flag("workload_identity")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
             cloud: CloudSettings {
                 role_arn: section.text("role_arn")?,
@@ -56,6 +73,7 @@ impl Rule {
                 profile: section.text("profile")?,
                 region: section.text("region")?,
                 endpoint_url: section.parsed("endpoint_url", "an http:// or https:// URL", is_url)?,
+                workload_identity_provider: section.parsed("workload_identity_provider", PROVIDER, provider)?,
             },
         };
         section.finish()?;
@@ -66,6 +84,7 @@ impl Rule {
         self.backend = over.backend.or(self.backend.take());
         self.secret = over.secret.or(self.secret.take());
         self.ambient = over.ambient.or(self.ambient);
+        self.workload_identity = over.workload_identity.or(self.workload_identity);
         self.alias_of = over.alias_of.or(self.alias_of.take());
         let (over, cloud) = (over.cloud, &mut self.cloud);
         cloud.role_arn = over.role_arn.or(cloud.role_arn.take());
@@ -73,6 +92,7 @@ impl Rule {
         cloud.profile = over.profile.or(cloud.profile.take());
         cloud.region = over.region.or(cloud.region.take());
         cloud.endpoint_url = over.endpoint_url.or(cloud.endpoint_url.take());
+        cloud.workload_identity_provider = over.workload_identity_provider.or(cloud.workload_identity_provider.take());
     }
 }
 
@@ -80,3 +100,19 @@ fn is_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     (!rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
 }
+
+/// The audience of a provider: its full name, with or without the service's, or that of a GKE cluster's own pool
+/// (<https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>).
+fn provider(text: &str) -> Option<String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte));
+    let full = |name: &str| name.starts_with("projects/") && name.contains("/workloadIdentityPools/");
+    match text.strip_prefix(IAM).unwrap_or(text) {
+        name if plain && full(name) => Some(format!("{IAM}{name}")),
+        name if plain && name.starts_with("identitynamespace:") => Some(name.to_owned()),
+        _ => None,
+    }
+}
+
+const IAM: &str = "//iam.googleapis.com/";
+const PROVIDER: &str =
+    "a provider such as \"projects/1/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\"";

@@ -43,6 +43,12 @@ impl Pattern {
         (self.name.contains('*'), Reverse(self.path.len()), Reverse(self.name.len()))
     }
 
+    /// The path below the host that it is about; empty where it is about all of the host.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The host the pattern names when it has no star.
     #[must_use]
     pub fn is_exact(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Input, ReadError, read_all};
+use super::{Input, read_all};
 use crate::config::{Config, Env};
 use crate::credential::{Credential, Redacted, Unusable};
 use crate::error::{Error, NO_SERVER_URL, NO_USERNAME, Problem};
@@ -52,7 +52,7 @@ impl Verb {
 pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     // Read first, whatever happens: a client that is still writing when the helper exits fails with a broken pipe.
     let step = env.log().step();
-    let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| unreadable(&error));
+    let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| error.problem(PATIENCE, EXAMPLE).failed());
     env.log().done(step, format_args!("{verb:?}: standard input read"));
     let resolver = || Config::load(env).and_then(Resolver::new);
     match verb {
@@ -64,12 +64,12 @@ pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write)
 }
 
 /// A warning that cannot be written is no reason not to answer.
-fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
+pub(super) fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
     _ = writeln!(err, "docker-credential-beta9: {warning}");
 }
 
 /// Does one thing and passes on what went wrong on the way without hindering it.
-fn with_warnings<T>(resolver: &Resolver, err: &mut dyn Write, work: impl FnOnce(&Resolver) -> T) -> T {
+pub(super) fn with_warnings<T>(resolver: &Resolver, err: &mut dyn Write, work: impl FnOnce(&Resolver) -> T) -> T {
     let done = work(resolver);
     resolver.warnings().iter().for_each(|warning| warn(err, warning));
     done
@@ -188,18 +188,5 @@ fn text_field(object: &Object, name: &str) -> Option<Redacted> {
     }
 }
 
-fn unreadable(error: &ReadError) -> Error {
-    match error {
-        ReadError::Terminal => Problem::new("standard input", "it is a terminal")
-            .fix("pipe the server URL in: echo registry.example.com | docker-credential-beta9 get"),
-        ReadError::TooLong(limit) => Problem::new("standard input", format_args!("it is longer than {limit} bytes")),
-        ReadError::NoEnd => {
-            Problem::new("standard input", format_args!("it did not end within {} s", PATIENCE.as_secs()))
-                .fix("close it after the server URL")
-        }
-        ReadError::Failed(kind) => Problem::new("standard input", format_args!("it cannot be read ({kind})")),
-    }
-    .failed()
-}
-
 const PATIENCE: Duration = Duration::from_secs(5);
+const EXAMPLE: &str = "pipe the server URL in: echo registry.example.com | docker-credential-beta9 get";

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zeroize::Zeroizing;
 
+use crate::error::Problem;
+
 /// Something that is read until a deadline.
 pub trait Input {
     /// Reads some bytes, 0 at the end; an error of kind `TimedOut` when there were none by the deadline.
@@ -57,6 +59,20 @@ pub enum ReadError {
     NoEnd,
     /// It cannot be read.
     Failed(io::ErrorKind),
+}
+
+impl ReadError {
+    /// What to tell; `pipe` says how to use it right.
+    pub(super) fn problem(&self, patience: Duration, pipe: &str) -> Problem {
+        let part = "standard input";
+        match self {
+            Self::Terminal => Problem::new(part, "it is a terminal").fix(pipe),
+            Self::TooLong(limit) => Problem::new(part, format_args!("it is longer than {limit} bytes")),
+            Self::NoEnd => Problem::new(part, format_args!("it did not end within {} s", patience.as_secs()))
+                .fix("close it after the request"),
+            Self::Failed(kind) => Problem::new(part, format_args!("it cannot be read ({kind})")),
+        }
+    }
 }
 
 /// Reads to the end, also past `limit`, because a client that is still writing would fail otherwise.

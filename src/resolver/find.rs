@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Answered, Resolver, Route};
+use super::{Resolver, Route, Source};
 use crate::cache::Memory;
 use crate::error::Error;
 use crate::host::Host;
@@ -15,7 +15,7 @@ impl Resolver {
     /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
     pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
         let found = self.find_in_stores(route)?;
-        self.answered_by.set(Answered { store: found.as_ref().map(|(store, _)| *store), cached: false });
+        self.answered_by.set(Source { store: found.as_ref().map(|(store, _)| *store), cached: false });
         Ok(found)
     }
 

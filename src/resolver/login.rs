@@ -2,34 +2,27 @@
 
 use std::cell::Cell;
 
-use super::{Answered, Resolver, Route};
+use super::answer::Who;
+use super::{Resolver, Route, Source};
 use crate::backend::{Backend, Login, Minted, Scope};
 use crate::cache::TokenId;
-use crate::config::CloudSettings;
-use crate::credential::Credential;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::service_account::ServiceAccount;
 use crate::store::Keep;
 
 impl Resolver {
-    /// What these keys, or without any the node's own identity, are answered as: from the cache where it may be kept.
-    pub(super) fn login(
-        &self,
-        backend: &Backend,
-        route: &Route,
-        store: &'static str,
-        keys: Option<&Keys>,
-        keep: Keep,
-    ) -> Result<Credential, Error> {
-        let none = CloudSettings::default();
-        let login = self.login_of(route, keys, &none);
+    /// What these keys, or without any the pod's or the node's own identity, are answered as: from the cache where it may
+    /// be kept.
+    pub(super) fn login(&self, backend: &Backend, route: &Route, who: Who, keep: Keep) -> Result<Minted, Error> {
+        let login = self.login_of(route, who.keys, who.pod);
         let scope = backend.scope(&login).filter(|_| keep == Keep::Disk);
         let Some((scope, cache)) = scope.and_then(|scope| Some((scope, self.cache()?))) else {
-            return self.mint(backend, &login).map(|minted| minted.credential);
+            return self.mint(backend, &login);
         };
         let minted = Cell::new(false);
         let answer = cache.get_or_mint(
-            &self.token_id(backend, route, store, &scope),
+            &self.token_id(backend, route, who.store, &scope),
             backend.longest_life(),
             login.deadline,
             |deadline| {
@@ -37,7 +30,7 @@ impl Resolver {
                 self.mint(backend, &Login { deadline, ..login })
             },
         );
-        self.answered_by.set(Answered { cached: !minted.get(), ..self.answered_by.get() });
+        self.answered_by.set(Source { cached: !minted.get(), ..self.answered_by.get() });
         answer
     }
 
@@ -46,13 +39,14 @@ impl Resolver {
         &'a self,
         route: &Route<'a>,
         keys: Option<&'a Keys>,
-        none: &'a CloudSettings,
+        pod: Option<&'a ServiceAccount>,
     ) -> Login<'a> {
         Login {
             host: route.real,
             keys,
+            pod,
             ambient: route.ambient,
-            settings: route.rule.map_or(none, |rule| &rule.cloud),
+            settings: route.settings(),
             node: &self.config.node,
             deadline: self.deadline(),
         }

@@ -3,7 +3,6 @@
 use super::{Resolver, Route};
 use crate::backend::Backend;
 use crate::cache::{Cache, Peek};
-use crate::config::CloudSettings;
 use crate::keys::Keys;
 
 /// What a route's answer has to do with the cache.
@@ -23,8 +22,7 @@ impl Resolver {
     /// What the cache holds of the token that these keys, or without any the node's own identity, would be minted into.
     #[must_use]
     pub fn cached(&self, route: &Route, backend: &Backend, keys: Option<&Keys>) -> Cached {
-        let defaults = CloudSettings::default();
-        let login = self.login_of(route, keys, &defaults);
+        let login = self.login_of(route, keys, None);
         let Some(scope) = backend.scope(&login) else { return Cached::Never };
         if !self.config.cache.enabled {
             return Cached::Off;

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Resolver;
+use super::answer::Who;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
@@ -16,7 +17,8 @@ impl Resolver {
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
         let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
         let choice = choose(route.row, route.real, keys.clone())?;
-        self.login(&choice.backend, &route, GIVEN, Some(&choice.keys), crate::store::Keep::Memory)
+        let who = Who { store: GIVEN, keys: Some(&choice.keys), pod: None };
+        self.login(&choice.backend, &route, who, crate::store::Keep::Memory).map(|minted| minted.credential)
     }
 
     /// Keeps these keys as the secret of the image's registry, for as long as `ttl` says; answers the secret's name.

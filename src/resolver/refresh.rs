@@ -2,8 +2,7 @@
 
 use super::{Resolver, Route};
 use crate::backend::{Backend, Login};
-use crate::cache::{Cache, NODE, Renewal, Surveyed};
-use crate::config::CloudSettings;
+use crate::cache::{Cache, NODE, POD, Renewal, Surveyed};
 use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme};
 use crate::keys::Keys;
@@ -43,8 +42,7 @@ impl Resolver {
             let Some(why) = by_request(&origin.store) else { return removed("its secret is gone") };
             return Ok(Refreshed::Left(why));
         };
-        let none = CloudSettings::default();
-        let login = self.login_of(&route, keys.as_ref(), &none);
+        let login = self.login_of(&route, keys.as_ref(), None);
         let Some(scope) = backend.scope(&login) else {
             return removed("what it was minted from is not cached any more");
         };
@@ -82,5 +80,9 @@ impl Resolver {
 }
 
 fn by_request(store: &str) -> Option<&'static str> {
-    (store == "request").then_some("its secret came with a request, which alone can renew it")
+    match store {
+        "request" => Some("its secret came with a request, which alone can renew it"),
+        POD => Some("a pod's service account minted it, which alone can renew it"),
+        _ => None,
+    }
 }

@@ -89,8 +89,15 @@ impl Ecr {
         let real = Host::parse(host.as_bytes()).unwrap();
         let settings = CloudSettings { endpoint_url: Some(self.url()), ..CloudSettings::default() };
         let (keys, identity, deadline) = (keys(), Identity::default(), Instant::now() + Duration::from_mins(1));
-        let login =
-            Login { host: &real, keys: Some(&keys), ambient: false, settings: &settings, node: &identity, deadline };
+        let login = Login {
+            host: &real,
+            keys: Some(&keys),
+            pod: None,
+            ambient: false,
+            settings: &settings,
+            node: &identity,
+            deadline,
+        };
         let scope = Backend::Aws.scope(&login).unwrap();
         tokens::plant(node, &tokens::id(workspace, host, "aws", &scope), age, Ok(life));
     }

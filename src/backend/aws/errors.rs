@@ -35,6 +35,8 @@ pub(super) enum Who {
         temporary_without_token: bool,
     },
     Node,
+    /// A pod's service account.
+    Pod,
 }
 
 /// What is asked.
@@ -66,7 +68,7 @@ impl Call<'_> {
         match code.strip_suffix("Exception").unwrap_or(code) {
             "AccessDenied" | "UnauthorizedAccess" => self.denied(action, message),
             "ExpiredToken" if action.name == WEB_IDENTITY.name => {
-                said("the web identity token has expired").fix("see why the node's token file is not renewed").failed()
+                said("the web identity token has expired").fix(self.renew()).failed()
             }
             "ExpiredToken" => said("the session has expired").fix(self.renew()).failed(),
             "UnrecognizedClient" | "InvalidClientTokenId" => self.unknown_key(action),
@@ -140,13 +142,15 @@ impl Call<'_> {
         match self.who {
             Who::Secret { .. } => "correct the keys in the secret",
             Who::Node => "correct the node's own AWS credentials",
+            Who::Pod => "see what answers in the place of STS",
         }
     }
 
     fn renew(&self) -> &'static str {
         match self.who {
             Who::Secret { .. } => "store fresh keys in the secret, or lasting ones with AWS_ROLE_ARN",
-            Who::Node => "renew the node's session (aws sso login, or whatever issues its keys)",
+            Who::Node => "renew the node's session (aws sso login, the token file, or whatever issues its keys)",
+            Who::Pod => "pull again: kubelet brings a new one; where it stays, see this node's clock",
         }
     }
 }
@@ -176,7 +180,8 @@ pub(super) const ASSUME: Action = Action {
     name: "sts:AssumeRole",
     denied: "name the identity in the role's trust policy, allow it sts:AssumeRole, and see that the external id is the one the role asks for",
 };
-const WEB_IDENTITY: Action = Action {
+/// Assuming a role with another issuer's token.
+pub(super) const WEB_IDENTITY: Action = Action {
     service: "STS",
     name: "sts:AssumeRoleWithWebIdentity",
     denied: "see that the role trusts the token's issuer, subject and audience",

@@ -90,6 +90,21 @@ impl Partition {
     }
 }
 
+/// The word in an ARN for the partition of a region
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+pub(super) fn arn_partition(region: &str) -> &'static str {
+    match Partition::of_region(region) {
+        Partition::Aws if region.starts_with("us-gov-") => "aws-us-gov",
+        Partition::Aws => "aws",
+        Partition::China => "aws-cn",
+        Partition::EuropeanSovereign => "aws-eusc",
+        Partition::Iso => "aws-iso",
+        Partition::IsoB => "aws-iso-b",
+        Partition::IsoE => "aws-iso-e",
+        Partition::IsoF => "aws-iso-f",
+    }
+}
+
 /// How the regions of a partition begin, as the SDKs' `partitions.json` has it; all others are the commercial ones.
 const PREFIXES: [(&str, Partition); 6] = [
     ("cn-", Partition::China),
@@ -222,6 +237,7 @@ mod tests {
             };
             assert_eq!(private(host), expected, "{host}");
             assert!(expected.has_region_of_its_partition(), "{host}");
+            assert_eq!(arn_partition(region) == "aws-us-gov", region.starts_with("us-gov-"), "{host}");
         }
         assert_eq!(parse("public.ecr.aws"), Some(EcrHost::Public { dual_stack: false }));
         assert_eq!(parse("ecr-public.aws.com"), Some(EcrHost::Public { dual_stack: true }));

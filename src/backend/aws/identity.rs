@@ -9,17 +9,42 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
 
-use super::errors::{ASSUME, Call, Who, no_credentials};
-use super::role::{Role, TenantKeys};
+use super::errors::{ASSUME, Call, WEB_IDENTITY, Who, no_credentials};
+use super::host::arn_partition;
+use super::role::{Role, TenantKeys, role_of_pod};
 use super::wire::Wire;
 use super::{Api, PART};
 use crate::config::CloudSettings;
 use crate::error::{Error, Problem};
+use crate::service_account::ServiceAccount;
 
 /// The configuration of a client that acts with a secret's keys alone: no variable, no file, no metadata service.
 pub(super) async fn of_secret(keys: TenantKeys, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
     let who = Who::Secret { temporary_without_token: is_temporary(&keys.credentials) };
-    let config = SdkConfig::builder()
+    let config = with(bare(api, wire), keys.credentials);
+    assume(config, keys.role, Call { api, who }, wire).await.map(|config| (config, who))
+}
+
+/// The configuration of a client that acts with the session of a role that trusts a pod's service account. The request
+/// is not signed: the token in it is the proof. Nothing of the node's is read.
+pub(super) async fn of_pod(account: &ServiceAccount, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+    let (config, call) = (bare(api, wire), Call { api, who: Who::Pod });
+    let role = role_of_pod(account, arn_partition(api.region()))?;
+    let answer = sts(&config, wire)
+        .assume_role_with_web_identity()
+        .role_arn(role)
+        .role_session_name(SESSION_NAME)
+        .web_identity_token(account.token().expose())
+        .send()
+        .await
+        .map_err(|error| call.failed(WEB_IDENTITY, &error, wire))?;
+    let session = session(answer.credentials)?;
+    Ok((with(config, session), Who::Pod))
+}
+
+/// A client of the registry's region and of its kind of endpoint: no variable, no file, no metadata service.
+fn bare(api: &Api, wire: &Wire) -> SdkConfig {
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(api.region().to_owned()))
         .use_fips(api.fips())
@@ -27,9 +52,11 @@ pub(super) async fn of_secret(keys: TenantKeys, api: &Api, wire: &Wire) -> Resul
         .http_client(wire.client())
         .retry_config(Wire::retries())
         .timeout_config(wire.timeouts())
-        .credentials_provider(SharedCredentialsProvider::new(keys.credentials))
-        .build();
-    assume(config, keys.role, Call { api, who }, wire).await.map(|config| (config, who))
+        .build()
+}
+
+fn with(config: SdkConfig, credentials: Credentials) -> SdkConfig {
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
 }
 
 /// The configuration of a client that acts as the node, as the operator set it up.
@@ -55,9 +82,8 @@ pub(super) async fn of_node(settings: &CloudSettings, api: &Api, wire: &Wire) ->
     let credentials = node_credentials(settings, &config, wire)
         .await
         .map_err(|error| no_credentials(&error, api, settings.profile.as_deref(), wire))?;
-    let config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
     let who = Who::Node;
-    assume(config, role, Call { api, who }, wire).await.map(|config| (config, who))
+    assume(with(config, credentials), role, Call { api, who }, wire).await.map(|config| (config, who))
 }
 
 /// The SDK's whole chain, or the rule's profile alone: the chain would put the environment before a profile, and go on
@@ -88,10 +114,7 @@ async fn node_credentials(
 /// The same configuration with the role's session, where there is a role; asked of STS in the registry's region.
 async fn assume(config: SdkConfig, role: Option<Role>, call: Call<'_>, wire: &Wire) -> Result<SdkConfig, Error> {
     let Some(role) = role else { return Ok(config) };
-    let builder = aws_sdk_sts::config::Builder::from(&config)
-        .retry_classifier(wire.retry_after())
-        .timeout_config(wire.timeouts());
-    let answer = aws_sdk_sts::Client::from_conf(builder.build())
+    let answer = sts(&config, wire)
         .assume_role()
         .role_arn(role.arn)
         .set_external_id(role.external_id)
@@ -99,19 +122,29 @@ async fn assume(config: SdkConfig, role: Option<Role>, call: Call<'_>, wire: &Wi
         .send()
         .await
         .map_err(|error| call.failed(ASSUME, &error, wire))?;
-    let session = answer.credentials.ok_or_else(|| {
+    let session = session(answer.credentials)?;
+    Ok(with(config, session))
+}
+
+fn sts(config: &SdkConfig, wire: &Wire) -> aws_sdk_sts::Client {
+    let builder =
+        aws_sdk_sts::config::Builder::from(config).retry_classifier(wire.retry_after()).timeout_config(wire.timeouts());
+    aws_sdk_sts::Client::from_conf(builder.build())
+}
+
+fn session(answered: Option<aws_sdk_sts::types::Credentials>) -> Result<Credentials, Error> {
+    let session = answered.ok_or_else(|| {
         Problem::new(PART, "STS answered no session for the role")
             .fix("see whether a proxy puts something else in its place")
             .failed()
     })?;
-    let credentials = Credentials::new(
+    Ok(Credentials::new(
         session.access_key_id,
         session.secret_access_key,
         Some(session.session_token),
         session.expiration.try_into().ok(),
         "role",
-    );
-    Ok(config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
+    ))
 }
 
 /// Whether this key works only with a session token, and has none

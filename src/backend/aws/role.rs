@@ -7,6 +7,7 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::is_account;
 use crate::keys::Keys;
+use crate::service_account::ServiceAccount;
 
 /// A role, and the external id that its trust policy may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,26 @@ impl Role {
     }
 }
 
+/// The role that a pod's service account asks for: the one that is for pulling alone, or else the pod's own. A tenant
+/// wrote it; whether it may be had is for the role's trust policy to say.
+pub(super) fn role_of_pod<'a>(account: &'a ServiceAccount, partition: &str) -> Result<&'a str, Error> {
+    let found = POD_ROLES.iter().find_map(|name| Some((*name, account.annotation(name)?)));
+    let (name, arn) = found.ok_or_else(|| {
+        Problem::new(PART, format_args!("the service account {account} names no role"))
+            .fix(format_args!("annotate it with {}", POD_ROLES[0]))
+            .failed()
+    })?;
+    let wrong = |what: &str, fix: &str| account.wrong_annotation(PART, name, what, fix);
+    if !is_role_arn(arn) {
+        return Err(wrong("is no role's ARN", "set it to one such as arn:aws:iam::123456789012:role/puller"));
+    }
+    if arn.split(':').nth(1) != Some(partition) {
+        let fix = format!("name a role in the registry's own partition: arn:{partition}:iam::…");
+        return Err(wrong("names a role of another AWS partition than the registry is in", &fix));
+    }
+    Ok(arn)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Setting {
     Arn,
@@ -119,6 +140,9 @@ fn is_external_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte))
 }
 
+/// What AWS's own credential provider reads (<https://github.com/kubernetes/cloud-provider-aws/pull/1155>), and what
+/// gives pods a role on EKS (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
+pub(super) const POD_ROLES: [&str; 2] = ["eks.amazonaws.com/ecr-role-arn", "eks.amazonaws.com/role-arn"];
 const SECRET: &str = "its secret";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const KEY: &str = "AWS_SECRET_ACCESS_KEY";
@@ -146,6 +170,7 @@ const STEERING_PREFIXES: [&str; 5] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service_account::tests::test_account;
 
     fn read(more: &[(&str, &str)]) -> Result<TenantKeys, String> {
         let mut keys = Keys::default();
@@ -170,6 +195,41 @@ mod tests {
             assert!(error.starts_with(&format!("its secret: {name} steers the node")), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pods_role_is_the_one_for_pulling_or_its_own_and_of_the_registrys_partition() {
+        let (ecr, own) = (POD_ROLES[0], POD_ROLES[1]);
+        let role = |annotations: &[(&str, &str)], partition: &str| {
+            let account = test_account(annotations);
+            role_of_pod(&account, partition).map(str::to_owned).map_err(|error| error.to_string())
+        };
+        let (a, b) = ("arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/team/b");
+        assert_eq!(role(&[(own, b)], "aws").unwrap(), b);
+        assert_eq!(role(&[(own, b), (ecr, a)], "aws").unwrap(), a);
+        for (partition, prefix) in [("aws-cn", "aws-cn"), ("aws-us-gov", "aws-us-gov"), ("aws-iso-b", "aws-iso-b")] {
+            let arn = a.replace("arn:aws:", &format!("arn:{prefix}:"));
+            assert_eq!(role(&[(own, &arn)], partition).unwrap(), arn);
+            let error = role(&[(own, a)], partition).unwrap_err();
+            assert!(error.contains(&format!("another AWS partition than the registry is in; name a role in the registry's own partition: arn:{prefix}:")), "{error}");
+        }
+        for arn in [
+            "hunter2",
+            "arn:aws:iam::123456789012:user/puller",
+            "arn:aws:sts::123456789012:assumed-role/a/b",
+            "arn:aws:iam::12345678901:role/puller",
+            "arn:aws:iam:us-east-1:123456789012:role/puller",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/hunter2 b",
+            "arn:aws:iam::123456789012:role/hunter2&Action=GetCallerIdentity",
+            "arn:aws:iam::123456789012:role/a\nhunter2",
+            " arn:aws:iam::123456789012:role/a",
+        ] {
+            let error = role(&[(ecr, arn)], "aws").unwrap_err();
+            assert!(error.starts_with("backend aws: the annotation eks.amazonaws.com/ecr-role-arn of the service account pulls/puller is no role's ARN;"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(role(&[(own, "")], "aws").unwrap_err().contains("pulls/puller names no role; annotate it with"));
     }
 
     #[test]

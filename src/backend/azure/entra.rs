@@ -13,10 +13,13 @@ use azure_core::cloud::CloudConfiguration;
 use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
-use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Method, RetryOptions, StatusCode, Transport};
+use azure_core::http::{
+    AsyncRawResponse, ClientMethodOptions, ClientOptions, HttpClient, Method, RetryOptions, StatusCode, Transport,
+};
 use azure_identity::{
-    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
 use super::errors::{self, Refusal};
@@ -51,6 +54,12 @@ fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn To
                 token_file_path: Some(token_file.clone()),
             }))?
         }
+        Identity::Pod { app, token } => ClientAssertionCredential::new(
+            app.tenant.clone(),
+            app.client_id.clone(),
+            PodToken(token.clone()),
+            Some(ClientAssertionCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
+        )?,
         Identity::Managed { client_id } => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
             user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
             client_options: options(http, None),
@@ -64,6 +73,24 @@ fn options(http: &Http, cloud: Option<&Arc<CloudConfiguration>>) -> ClientOption
         transport: Some(Transport::new(Arc::new(Carrier(http.clone())))),
         cloud: cloud.cloned(),
         ..ClientOptions::default()
+    }
+}
+
+/// A pod's token, which says who it is.
+#[derive(Debug)]
+struct PodToken(Redacted);
+
+impl ClientAssertion for PodToken {
+    fn secret<'a, 'b, 'c>(
+        &'a self,
+        _options: Option<ClientMethodOptions<'b>>,
+    ) -> Pin<Box<dyn Future<Output = azure_core::Result<String>> + Send + 'c>>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        Box::pin(async { Ok(self.0.expose().to_owned()) })
     }
 }
 

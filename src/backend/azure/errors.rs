@@ -99,7 +99,7 @@ pub(super) fn unusable(identity: &Identity) -> Error {
         }
         Identity::Managed { .. } => Problem::new(PART, "this kind of managed identity is not supported")
             .fix("unset IDENTITY_ENDPOINT and MSI_ENDPOINT where the node is a virtual machine; App Service sets IDENTITY_ENDPOINT and IDENTITY_HEADER"),
-        Identity::Secret { .. } => Problem::new(PART, "the application cannot log in as it is configured")
+        Identity::Secret { .. } | Identity::Pod { .. } => Problem::new(PART, "the application cannot log in as it is configured")
             .fix("correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST"),
     }
     .failed()
@@ -163,7 +163,7 @@ const CODES: &[(&[u32], &str, &str)] = &[
     (
         &[700_024],
         "the federated token is not within its time",
-        "see whether the node's clock is right and AZURE_FEDERATED_TOKEN_FILE is renewed",
+        "see whether the node's clock is right and AZURE_FEDERATED_TOKEN_FILE, where that is used, is renewed",
     ),
     (&[700_211], "the federated token has another issuer", "give the application a federated credential for it"),
     (&[700_212], "the federated token is for another audience", "let it be for api://AzureADTokenExchange"),

@@ -19,6 +19,7 @@ use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::http::Cleartext;
 use crate::keys::Keys;
+use crate::service_account::ServiceAccount;
 
 /// Who logs in.
 pub(super) enum Identity {
@@ -26,6 +27,8 @@ pub(super) enum Identity {
     Secret { app: App, secret: Redacted },
     /// An application that another issuer vouches for, by a token in a file.
     Workload { app: App, token_file: PathBuf },
+    /// An application that the cluster vouches for, by a pod's own token.
+    Pod { app: App, token: Redacted },
     /// What Azure gave the node: of the user by this client id, else of the system.
     Managed { client_id: Option<String> },
 }
@@ -40,10 +43,33 @@ pub(super) struct App {
 impl Identity {
     pub(super) fn of(login: &Login) -> Result<Self, Error> {
         let cloud = cloud_of(login.host)?;
-        match login.keys {
-            Some(keys) => Self::of_secret(keys, cloud),
-            None => Self::of_node(login.node, cloud),
+        match (login.keys, login.pod) {
+            (Some(keys), _) => Self::of_secret(keys, cloud),
+            (None, Some(account)) => Self::of_pod(account, login.node, cloud),
+            (None, None) => Self::of_node(login.node, cloud),
         }
+    }
+
+    /// A tenant wrote the annotations: they say which application and in which directory, and nothing else. Whether it
+    /// may be had is for its federated credentials to say.
+    fn of_pod(account: &ServiceAccount, node: &Node, cloud: CloudConfiguration) -> Result<Self, Error> {
+        let guid = |name: &str, fix: &str| {
+            let Some(id) = account.annotation(name).map(str::to_ascii_lowercase) else { return Ok(None) };
+            if is_guid(&id) { Ok(Some(id)) } else { Err(account.wrong_annotation(PART, name, "is no GUID", fix)) }
+        };
+        let client_id =
+            guid(POD_CLIENT_ID, "copy the application (client) ID from its overview")?.ok_or_else(|| {
+                Problem::new(PART, format_args!("the service account {account} names no application"))
+                    .fix(format_args!("annotate it with {POD_CLIENT_ID}"))
+                    .failed()
+            })?;
+        let tenant = match guid(POD_TENANT_ID, "copy the directory (tenant) ID from the application's overview")? {
+            Some(tenant) => tenant,
+            None => Source { place: "kubelet's environment", together: POD_TENANT, value: &|name| node.get(name) }
+                .tenant()?,
+        };
+        let cloud = Arc::new(authority(node)?.unwrap_or(cloud));
+        Ok(Self::Pod { app: App { tenant, client_id, cloud }, token: account.token().clone() })
     }
 
     fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
@@ -83,7 +109,9 @@ impl Identity {
     /// The tenant as the registry compares it with the token's; it finds it in the token where it is not told.
     pub(super) fn tenant_guid(&self) -> Option<&str> {
         match self {
-            Self::Secret { app, .. } | Self::Workload { app, .. } => Some(app.tenant.as_str()).filter(|id| is_guid(id)),
+            Self::Secret { app, .. } | Self::Workload { app, .. } | Self::Pod { app, .. } => {
+                Some(app.tenant.as_str()).filter(|id| is_guid(id))
+            }
             Self::Managed { .. } => None,
         }
     }
@@ -190,6 +218,11 @@ fn is_domain(text: &str) -> bool {
         && Host::parse(text.as_bytes()).is_ok_and(|host| host.as_str() == text && host.port().is_none())
 }
 
+/// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
+pub(super) const POD_CLIENT_ID: &str = "azure.workload.identity/client-id";
+const POD_TENANT_ID: &str = "azure.workload.identity/tenant-id";
+const POD_TENANT: &str =
+    "annotate the service account with azure.workload.identity/tenant-id, or set it for all of them";
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 const TENANT_ID: &str = "AZURE_TENANT_ID";
@@ -208,6 +241,7 @@ const STEERING_WORDS: [&str; 10] =
 mod tests {
     use super::*;
     use crate::backend::tests::test_login;
+    use crate::service_account::tests::test_account;
 
     const TENANT: &str = "11111111-2222-4333-8444-555555555555";
     const CLIENT: &str = "AAAAAAAA-0000-4000-8000-000000000001";
@@ -314,5 +348,35 @@ mod tests {
         keys.insert(CLIENT_SECRET, "hunter2".into()).unwrap();
         let text = refusal("myreg.azurecr.io", &keys);
         assert!(text.starts_with("backend azure: AZURE_TENANT_ID is not in the secret;"), "{text}");
+    }
+
+    #[test]
+    fn a_pods_application_and_directory_are_guids_and_nothing_else_of_it_counts() {
+        let pod = |annotations: &[(&str, &str)], host: &str| {
+            let (account, empty) = (test_account(annotations), Keys::default());
+            let login = Login { keys: None, pod: Some(&account), ..test_login(host, &empty) };
+            match Identity::of(&login) {
+                Ok(Identity::Pod { app, .. }) => Ok((app.tenant, app.client_id, (*app.cloud).clone())),
+                Ok(_) => panic!("not the pod's"),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let (client, tenant) = ((POD_CLIENT_ID, CLIENT), (POD_TENANT_ID, TENANT));
+        let steering = ("azure.workload.identity/authority-host", "https://evil.example");
+        let expected = (TENANT.to_owned(), CLIENT.to_ascii_lowercase(), CloudConfiguration::AzureChina);
+        assert_eq!(pod(&[client, tenant, steering], "myreg.azurecr.cn").unwrap(), expected);
+        assert!(pod(&[client], "myreg.azurecr.io").unwrap_err().contains("AZURE_TENANT_ID is not in kubelet's"));
+        assert!(pod(&[tenant], "myreg.azurecr.io").unwrap_err().contains("pulls/puller names no application"));
+        for wrong in ["common", "contoso.onmicrosoft.com", "../x", "hunter2\n", &TENANT[1..]] {
+            for (annotations, name) in
+                [([client, (POD_TENANT_ID, wrong)], POD_TENANT_ID), ([(POD_CLIENT_ID, wrong), tenant], POD_CLIENT_ID)]
+            {
+                let text = pod(&annotations, "myreg.azurecr.io").unwrap_err();
+                let begin =
+                    format!("backend azure: the annotation {name} of the service account pulls/puller is no GUID;");
+                assert!(text.starts_with(&begin) && !text.contains(wrong), "{text}");
+            }
+        }
+        assert!(pod(&[client, tenant], "registry.example.com").unwrap_err().contains("no registry of Azure's"));
     }
 }

@@ -70,9 +70,22 @@ pub(super) struct External {
 /// Where the subject token comes from.
 #[derive(Debug)]
 pub(super) enum Source {
-    File { path: PathBuf, field: Option<String> },
-    Url { url: String, headers: Vec<(String, Redacted)>, field: Option<String> },
-    Aws { verification_url: String },
+    File {
+        path: PathBuf,
+        field: Option<String>,
+    },
+    Url {
+        url: String,
+        headers: Vec<(String, Redacted)>,
+        field: Option<String>,
+    },
+    Aws {
+        verification_url: String,
+    },
+    /// A pod's token, which kubelet brought.
+    Pod {
+        token: Redacted,
+    },
 }
 
 /// A service account that is impersonated.

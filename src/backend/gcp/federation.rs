@@ -17,6 +17,7 @@ pub(super) async fn subject_token(http: &Http, origin: &str, external: &External
     match &external.source {
         Source::File { path, field } => from_file(origin, path, field.as_deref()),
         Source::Url { url, headers, field } => from_url(http, origin, url, headers, field.as_deref()).await,
+        Source::Pod { token } => Ok(token.clone()),
         Source::Aws { verification_url } => aws::subject_token(origin, verification_url, &external.audience).await,
     }
 }

@@ -27,9 +27,7 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
                 .map_err(|_| unreadable(file, "no authority in it can be used"))?;
             lenient(provider, Some(verifier))
         }
-        Trust::Named(Some(file)) => {
-            named(roots(file)?)
-        }
+        Trust::Named(Some(file)) => named(roots(file)?),
         Trust::Named(None) => named(tls::roots().map_err(|_| {
             Problem::new(PART, "the system's certificate authorities cannot be read")
                 .fix("install ca-certificates, correct SSL_CERT_FILE, or name the database's own with sslrootcert")

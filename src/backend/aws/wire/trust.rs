@@ -3,9 +3,9 @@
 
 use std::fs;
 
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

@@ -1,0 +1,156 @@
+//! Kubelet's exec credential provider, version 1
+//! (<https://kubernetes.io/docs/reference/config-api/kubelet-credentialprovider.v1/>).
+//!
+//! One request on standard input, one response on standard output. A failure is one line on standard error and exit
+//! status 1, with nothing on standard output: kubelet logs the line, and goes on with its other credentials.
+
+mod image;
+mod request;
+
+use std::time::{Duration, SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::docker::{warn, with_warnings};
+use super::read_all;
+use crate::Io;
+use crate::config::{Config, Env, StoreKind};
+use crate::credential::Credential;
+use crate::error::{Error, Problem};
+use crate::host::Scheme;
+use crate::json::ObjectWriter;
+use crate::resolver::{Answered, Resolver, Route};
+use crate::service_account::ServiceAccount;
+use image::Image;
+use request::Request;
+
+/// Answers one request, or shows the help; the exit status.
+pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
+    let answer = match args {
+        [] => answer(env, io),
+        ["--help" | "-h"] => Ok(HELP.to_owned().into()),
+        _ => Err(Problem::new("kubelet", "it takes no arguments")
+            .fix("let args be [\"kubelet\"] in kubelet's CredentialProviderConfig")
+            .failed()),
+    };
+    match answer {
+        // A reader that has gone away is no success.
+        Ok(text) => u8::from(io.out.write_all(text.as_bytes()).and_then(|()| io.out.flush()).is_err()),
+        Err(error) => {
+            warn(io.err, &crate::one_line(&error));
+            1
+        }
+    }
+}
+
+fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
+    let text = read_all(io.input, MAX_REQUEST, PATIENCE).map_err(|error| error.problem(PATIENCE, EXAMPLE).failed())?;
+    let request = Request::parse(&text)?;
+    // What cannot be a registry's image certainly has no credential; no store is asked.
+    let Ok(image) = Image::parse(&request.image) else { return Ok(nothing()) };
+    let resolver = Config::load(env).and_then(Resolver::new)?;
+    with_warnings(&resolver, io.err, |resolver| answer_for(&image, request, resolver))
+}
+
+fn answer_for(image: &Image, request: Request, resolver: &Resolver) -> Result<Zeroizing<String>, Error> {
+    let Some(route) = resolver.route(&image.host, Scheme::Https, &image.repository) else { return Ok(nothing()) };
+    let about = |error: Error| error.about(image.host.as_str());
+    // Where workload identity is off, a pod's token is not even looked at.
+    let pod = request.token.filter(|_| route.workload_identity);
+    let pod = pod.map(|token| ServiceAccount::new(token, request.annotations)).transpose().map_err(about)?;
+    match resolver.audited("kubelet", Some(image.host.as_str()), |resolver| resolver.answer(&route, pod.as_ref())) {
+        Ok(answered) => response(image, &route, resolver, &answered).map_err(about),
+        Err(Error::NotFound) => Ok(nothing()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An answer that is for all images of a registry is kept for all of them. Where a path, a pod or an image decides, each is
+/// asked about: kubelet would take what it keeps for the registry also where another rule applies.
+fn response(
+    image: &Image,
+    route: &Route,
+    resolver: &Resolver,
+    answered: &Answered,
+) -> Result<Zeroizing<String>, Error> {
+    let config = resolver.config();
+    let by_image = answered.of_pod || config.rules_depend_on_path(&image.host) || config.store == StoreKind::Worker;
+    let duration = match answered.expires {
+        // One minute less, as with tokens that are served from the cache: a pull is still before it.
+        Some(end) => end.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(MARGIN),
+        None => config.kubelet.static_cache_duration,
+    };
+    let below = route.rule.map_or("", |rule| rule.host.path());
+    write(if by_image { "Image" } else { "Registry" }, duration, Some((&image.key(below), &answered.credential)))
+}
+
+fn write(cache_key: &str, duration: Duration, auth: Option<(&str, &Credential)>) -> Result<Zeroizing<String>, Error> {
+    if auth.is_some_and(|(_, credential)| credential.username() == IDENTITY_TOKEN) {
+        return Err(Problem::new("kubelet", "the credential is an OAuth identity token, which kubelet cannot pass on")
+            .fix("store a user name and a password or access token for this registry")
+            .failed());
+    }
+    let length = auth.map_or(0, |(key, credential)| key.len() + 2 * credential.secret().expose().len());
+    let mut out = ObjectWriter::with_capacity(256 + length);
+    out.text("kind", RESPONSE).text("apiVersion", API_VERSION);
+    out.text("cacheKeyType", cache_key).text("cacheDuration", &go_duration(duration));
+    out.within("auth", |out| {
+        if let Some((key, credential)) = auth {
+            out.within(key, |out| {
+                out.text("username", credential.username()).text("password", credential.secret().expose());
+            });
+        }
+    });
+    Ok(out.finish())
+}
+
+/// Nothing, which is not kept: what is stored next must work at once.
+fn nothing() -> Zeroizing<String> {
+    write("Image", Duration::ZERO, None).unwrap_or_default()
+}
+
+/// As Go writes it, in whole seconds: `1h0m5s`.
+fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m{s}s"),
+        (h, m, s) => format!("{h}h{m}m{s}s"),
+    }
+}
+
+const HELP: &str = "\
+Answers kubelet's exec credential provider API: it reads one CredentialProviderRequest from standard
+input and prints one CredentialProviderResponse. Kubelet runs it by itself once it has been told to,
+with --image-credential-provider-config and --image-credential-provider-bin-dir.
+
+Usage: docker-credential-beta9 kubelet
+
+Exit status: 0 with an answer, which has no credentials where there are none; 1 with one line on
+standard error and nothing on standard output, which kubelet logs.
+
+Example:
+  echo '{\"kind\":\"CredentialProviderRequest\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",
+  \"image\":\"ghcr.io/org/app\"}' | docker-credential-beta9 kubelet
+";
+const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
+const RESPONSE: &str = "CredentialProviderResponse";
+const IDENTITY_TOKEN: &str = "<token>";
+const EXAMPLE: &str = "pipe a CredentialProviderRequest in; see docker-credential-beta9 kubelet --help";
+/// All annotations of an object have 256 KiB together.
+const MAX_REQUEST: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+const MARGIN: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_go_does() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m0s"), (3600, "1h0m0s"), (43_145, "11h59m5s")] {
+            assert_eq!(go_duration(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(go_duration(Duration::from_millis(59_999)), "59s");
+    }
+}

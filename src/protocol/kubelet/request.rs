@@ -1,0 +1,118 @@
+//! What kubelet asks, checked.
+
+use std::collections::BTreeMap;
+
+use super::API_VERSION;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::json::{self, Object, Value};
+
+/// What kubelet asks.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) image: String,
+    pub(super) token: Option<Redacted>,
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+impl Request {
+    /// Kind and version must be exactly these, and no field may stand twice. One that is not known is left alone:
+    /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
+        let object = json::parse_object(text)
+            .map_err(|error| malformed(format_args!("standard input is not one JSON object: {error}")))?;
+        if plain(&object, "kind") != Some(REQUEST) {
+            return Err(malformed(format_args!("\"kind\" is not {REQUEST}")));
+        }
+        if plain(&object, "apiVersion") != Some(API_VERSION) {
+            return Err(Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
+                .fix("set it as the provider's apiVersion in kubelet's CredentialProviderConfig")
+                .failed());
+        }
+        let image = plain(&object, "image").filter(|image| !image.is_empty());
+        let image = image.ok_or_else(|| malformed("\"image\" is missing or no text"))?.to_owned();
+        let token = match object.get("serviceAccountToken") {
+            None | Some(Value::Null) => None,
+            Some(Value::Text(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
+            Some(_) => return Err(malformed("\"serviceAccountToken\" is no text")),
+        };
+        let annotations = match object.get("serviceAccountAnnotations") {
+            None | Some(Value::Null) => BTreeMap::new(),
+            Some(Value::Object(annotations)) => texts(annotations)?,
+            Some(_) => return Err(malformed(NO_ANNOTATIONS)),
+        };
+        Ok(Self { image, token, annotations })
+    }
+}
+
+fn plain<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+    object.text(name).map(Redacted::expose)
+}
+
+fn texts(object: &Object) -> Result<BTreeMap<String, String>, Error> {
+    let text = |(name, value): (&str, &Value)| match value {
+        Value::Text(text) => Ok((name.to_owned(), text.expose().to_owned())),
+        _ => Err(malformed(NO_ANNOTATIONS)),
+    };
+    object.iter().map(text).collect()
+}
+
+fn malformed(cause: impl std::fmt::Display) -> Error {
+    Problem::new(PART, cause).fix("it is kubelet that runs this; by hand, see --help").failed()
+}
+
+const REQUEST: &str = "CredentialProviderRequest";
+const PART: &str = "kubelet's request";
+const NO_ANNOTATIONS: &str = "\"serviceAccountAnnotations\" is no object of texts";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(rest: &str) -> String {
+        format!(r#"{{"kind":"{REQUEST}","apiVersion":"{API_VERSION}"{rest}}}"#)
+    }
+
+    #[test]
+    fn the_service_account_is_read_where_there_is_one_and_what_is_not_known_is_left_alone() {
+        let parse = |rest: &str| Request::parse(request(rest).as_bytes()).unwrap();
+        let whole = parse(r#","image":"ghcr.io/a","serviceAccountToken":"t","serviceAccountAnnotations":{"a":"b"}"#);
+        assert_eq!((whole.image.as_str(), whole.token.unwrap().expose()), ("ghcr.io/a", "t"));
+        assert_eq!(whole.annotations.into_iter().collect::<Vec<_>>(), [("a".to_owned(), "b".to_owned())]);
+        for rest in [
+            "",
+            r#","serviceAccountToken":"","serviceAccountAnnotations":{}"#,
+            r#","serviceAccountToken":null,"serviceAccountAnnotations":null"#,
+            r#","somethingOfNextYear":{"x":[1]}"#,
+        ] {
+            let request = parse(&format!(r#","image":"ghcr.io/a"{rest}"#));
+            assert!(request.token.is_none() && request.annotations.is_empty(), "{rest}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_exactly_a_request_is_refused_and_not_quoted() {
+        for (text, why) in [
+            (String::new(), "standard input is not one JSON object: it ends too early"),
+            ("[]".to_owned(), "it is not an object"),
+            (format!("{} {{}}", request(r#","image":"a""#)), "it is not well-formed"),
+            (request(r#","image":"a","image":"a""#), "a key stands in it twice"),
+            (request(r#","image":"a","serviceAccountAnnotations":{"a":"b","a":"b"}"#), "a key stands in it twice"),
+            (request(""), "\"image\" is missing"),
+            (request(r#","image":"""#), "\"image\" is missing"),
+            (request(r#","Image":"a""#), "\"image\" is missing"),
+            (request(r#","image":["hunter2"]"#), "\"image\" is missing"),
+            (request(r#","image":"a","serviceAccountToken":7"#), "\"serviceAccountToken\" is no text"),
+            (request(r#","image":"a","serviceAccountAnnotations":["hunter2"]"#), "is no object of texts"),
+            (request(r#","image":"a","serviceAccountAnnotations":{"a":{"b":"hunter2"}}"#), "is no object of texts"),
+            (request(r#","image":"a""#).replace("Request", "Response"), "\"kind\" is not CredentialProviderRequest"),
+            (request(r#","image":"a""#).replace("kind", "Kind"), "\"kind\" is not CredentialProviderRequest"),
+            (request(r#","image":"a""#).replace("/v1", "/v1beta1"), "\"apiVersion\" is not credentialprovider"),
+            (request(r#","image":"a""#).replace("/v1", "/v2"), "as the provider's apiVersion in kubelet's"),
+        ] {
+            let error = Request::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("kubelet's request: ") && error.contains(why), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! From a route to a credential: whose identity logs in.
+
+use std::time::SystemTime;
+
+use super::{Resolver, Route, Source};
+use crate::backend::Minted;
+use crate::cache::{NODE, POD};
+use crate::config::CloudSettings;
+use crate::credential::Credential;
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::registry::choose;
+use crate::service_account::ServiceAccount;
+use crate::store::Keep;
+
+/// A credential, and what is known of it.
+#[derive(Debug)]
+pub struct Answered {
+    /// The credential.
+    pub credential: Credential,
+    /// When it ends; `None` where nobody said.
+    pub expires: Option<SystemTime>,
+    /// Whether the pod's service account decided it, so that it is nobody else's.
+    pub of_pod: bool,
+}
+
+/// Who logs in: a secret's keys, else a pod, else the node.
+#[derive(Clone, Copy)]
+pub(super) struct Who<'a> {
+    /// The store that had the secret, or what stands in its place.
+    pub(super) store: &'static str,
+    pub(super) keys: Option<&'a Keys>,
+    pub(super) pod: Option<&'a ServiceAccount>,
+}
+
+impl Resolver {
+    /// What answers for a route: the secret that is stored for it, else the pod's own identity, else the node's.
+    pub fn answer(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<Answered, Error> {
+        let answered = |(minted, of_pod): (Minted, bool)| Answered {
+            credential: minted.credential,
+            expires: minted.expires,
+            of_pod,
+        };
+        self.minted(route, pod).map(answered).map_err(|error| error.about(route.host.as_str()))
+    }
+
+    fn minted(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<(Minted, bool), Error> {
+        if route.is_public() {
+            return Err(Error::NotFound);
+        }
+        if let Some((store, found)) = self.find(route)? {
+            let choice = choose(route.row, route.real, found.keys)?;
+            self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
+            let who = Who { store, keys: Some(&choice.keys), pod: None };
+            return Ok((self.login(&choice.backend, route, who, found.keep)?, false));
+        }
+        let cloud = route.row.cloud().ok_or(Error::NotFound)?;
+        let for_pod = |account: &&ServiceAccount| cloud.is_for_pod(account, route.settings());
+        let pod = pod.filter(|_| route.workload_identity).filter(for_pod);
+        if pod.is_none() && !route.ambient {
+            return Err(Error::NotFound);
+        }
+        let store = if pod.is_some() { POD } else { NODE };
+        self.answered_by.set(Source { store: Some(store), cached: false });
+        self.log.note(format_args!("backend: {}, by the {store}'s own identity", cloud.name()));
+        Ok((self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk)?, pod.is_some()))
+    }
+}
+
+impl<'a> Route<'a> {
+    /// How the operator wants the cloud to be asked.
+    pub(super) fn settings(&self) -> &'a CloudSettings {
+        static NONE: CloudSettings = CloudSettings::NONE;
+        self.rule.map_or(&NONE, |rule| &rule.cloud)
+    }
+}

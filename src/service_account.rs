@@ -1,0 +1,216 @@
+//! `ServiceAccount`: a pod's Kubernetes identity, as kubelet passes it on: a signed token, and annotations that whoever
+//! made the service account has written.
+//!
+//! <https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens>
+//!
+//! The signature is not checked here: each cloud does that, with the issuer's published keys. What is read from the token
+//! says whose a minted token is, and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::json::{self, Object, Value};
+
+/// A service account, and the token that proves to others who it is.
+#[derive(Clone, Debug)]
+pub struct ServiceAccount {
+    token: Redacted,
+    issuer: String,
+    audiences: Vec<String>,
+    namespace: String,
+    name: String,
+    uid: String,
+    annotations: BTreeMap<String, String>,
+}
+
+impl ServiceAccount {
+    /// Reads who it is from the token's claims, which must say it in full.
+    pub fn new(token: Redacted, annotations: BTreeMap<String, String>) -> Result<Self, Error> {
+        let claims = claims(&token).ok_or_else(|| wrong("it is no JSON Web Token", NOT_KUBERNETES))?;
+        let unnamed = || wrong("it does not say which service account it is of", NOT_KUBERNETES);
+        let bound = object(&claims, "kubernetes.io").ok_or_else(unnamed)?;
+        let account = object(bound, "serviceaccount").ok_or_else(unnamed)?;
+        let text = |object: &Object, key| object.text(key).map(|text| text.expose().to_owned());
+        let (namespace, name, uid) = (text(bound, "namespace"), text(account, "name"), text(account, "uid"));
+        let (Some(namespace), Some(name), Some(uid)) = (namespace, name, uid) else { return Err(unnamed()) };
+        let issuer = text(&claims, "iss").filter(|issuer| !issuer.is_empty()).ok_or_else(unnamed)?;
+        let subject = text(&claims, "sub").unwrap_or_default();
+        if !is_name(&namespace) || !is_name(&name) || uid.is_empty() {
+            return Err(unnamed());
+        }
+        if subject != format!("system:serviceaccount:{namespace}:{name}") {
+            return Err(wrong("its subject and its service account are not the same", NOT_KUBERNETES));
+        }
+        let audiences = audiences(&claims);
+        if audiences.iter().any(|audience| is_cluster(audience)) {
+            // Whoever was sent this one could act as the pod in the cluster.
+            let fix = "let serviceAccountTokenAudience in kubelet's CredentialProviderConfig be the cloud's";
+            return Err(wrong("it is for the cluster's own API, and does not leave this node", fix));
+        }
+        Ok(Self { token, issuer, audiences, namespace, name, uid, annotations })
+    }
+
+    /// The token itself: it goes to the cloud's own token service, and nowhere else.
+    #[must_use]
+    pub fn token(&self) -> &Redacted {
+        &self.token
+    }
+
+    /// An annotation; an empty one says nothing.
+    #[must_use]
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.annotations.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What tells a token that is minted for it from every other service account's: who it is, by whose word and for
+    /// whom, and all that is written on it. The token is not in it: it is another one for each pod.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let who = ["service account", &self.issuer, &self.namespace, &self.name, &self.uid].map(str::to_owned);
+        let audiences = self.audiences.iter().map(|audience| format!("audience {audience}"));
+        let annotations = self.annotations.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
+        who.into_iter().chain(audiences).chain(["annotations".to_owned()]).chain(annotations).collect()
+    }
+
+    /// An annotation that cannot be used, without its value: anybody may have written it.
+    #[must_use]
+    pub fn wrong_annotation(&self, part: &str, name: &str, what: &str, fix: &str) -> Error {
+        Problem::new(part, format_args!("the annotation {name} of the service account {self} {what}")).fix(fix).failed()
+    }
+}
+
+impl fmt::Display for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+fn claims(token: &Redacted) -> Option<Object> {
+    let mut parts = token.expose().split('.');
+    let (_, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if signature.is_empty() || parts.next().is_some() {
+        return None;
+    }
+    json::parse_object(&Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?)).ok()
+}
+
+fn object<'a>(object: &'a Object, key: &str) -> Option<&'a Object> {
+    if let Some(Value::Object(inner)) = object.get(key) { Some(inner) } else { None }
+}
+
+/// One text, or a list of them.
+fn audiences(claims: &Object) -> Vec<String> {
+    let all = match claims.get("aud") {
+        Some(Value::Array(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    let texts = all.iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    texts.map(|text| text.expose().to_owned()).collect()
+}
+
+/// The audiences that API servers take by default, as clusters are commonly set up.
+fn is_cluster(audience: &str) -> bool {
+    let host = audience.strip_prefix("https://").unwrap_or(audience);
+    host == "kubernetes" || host == "kubernetes.default" || host.starts_with("kubernetes.default.svc")
+}
+
+/// A DNS subdomain (RFC 1123), which all names of service accounts and namespaces are.
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    (1..=253).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn wrong(what: &str, fix: &str) -> Error {
+    Problem::new("the pod's service account token", what).fix(fix).failed()
+}
+
+const NOT_KUBERNETES: &str = "see what fills in serviceAccountToken: kubelet sends a bound token of the pod's";
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A token of this service account, signed by nobody.
+    pub(crate) fn test_token(namespace: &str, name: &str, uid: &str) -> Redacted {
+        let claims = format!(
+            r#"{{"iss":"https://oidc","aud":["sts"],"sub":"system:serviceaccount:{namespace}:{name}","kubernetes.io":{{"namespace":"{namespace}","serviceaccount":{{"name":"{name}","uid":"{uid}"}}}}}}"#
+        );
+        token(&claims)
+    }
+
+    /// A service account with these annotations.
+    pub(crate) fn test_account(annotations: &[(&str, &str)]) -> ServiceAccount {
+        let annotations = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        ServiceAccount::new(test_token("pulls", "puller", "u-1"), annotations).unwrap()
+    }
+
+    fn token(claims: &str) -> Redacted {
+        format!("e30.{}.hunter2", URL_SAFE_NO_PAD.encode(claims)).into()
+    }
+
+    fn refusal(token: Redacted) -> String {
+        ServiceAccount::new(token, BTreeMap::new()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn another_account_issuer_audience_or_annotation_is_another_identity_and_another_token_is_not() {
+        let describe = |token: Redacted, annotations: &[(&str, &str)]| {
+            let annotations = annotations.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            ServiceAccount::new(token, annotations).unwrap().describe()
+        };
+        let text = test_token("pulls", "puller", "u-1");
+        let mut seen = vec![describe(text.clone(), &[])];
+        assert_eq!(seen[0], describe(format!("{}x", text.expose()).into(), &[]));
+        let claims =
+            String::from_utf8(URL_SAFE_NO_PAD.decode(text.expose().split('.').nth(1).unwrap()).unwrap()).unwrap();
+        for (token, annotations) in [
+            (test_token("pulls", "puller", "u-2"), &[][..]),
+            (test_token("pulls", "other", "u-1"), &[]),
+            (test_token("pull", "puller", "u-1"), &[]),
+            (token(&claims.replace("https://oidc", "https://oidc2")), &[]),
+            (token(&claims.replace(r#"["sts"]"#, r#""other""#)), &[]),
+            (text.clone(), &[("a", "b")]),
+            (text.clone(), &[("a", "c")]),
+            (text.clone(), &[("a", "b"), ("c", "d")]),
+        ] {
+            let described = describe(token, annotations);
+            assert!(!seen.contains(&described), "{described:?}");
+            seen.push(described);
+        }
+    }
+
+    #[test]
+    fn a_token_that_does_not_say_whose_it_is_or_is_for_the_cluster_is_refused_and_not_quoted() {
+        let whole = |sub: &str, kubernetes: &str| {
+            token(&format!(r#"{{"iss":"i","sub":"system:serviceaccount:{sub}","kubernetes.io":{kubernetes}}}"#))
+        };
+        let bound = r#"{"namespace":"a","serviceaccount":{"name":"b","uid":"u"}}"#;
+        assert!(ServiceAccount::new(whole("a:b", bound), BTreeMap::new()).is_ok());
+        for (token, why) in [
+            ("hunter2".into(), "it is no JSON Web Token"),
+            ("a.%%.hunter2".into(), "it is no JSON Web Token"),
+            (format!("{}.x", whole("a:b", bound).expose()).into(), "it is no JSON Web Token"),
+            (token(r#"{"sub":"system:serviceaccount:a:b"}"#), "does not say which service account"),
+            (whole("a:b", "{}"), "does not say which service account"),
+            (whole("a:b", &bound.replace("\"u\"", "\"\"")), "does not say which service account"),
+            (whole("a:B", &bound.replace("\"b\"", "\"B\"")), "does not say which service account"),
+            (whole("a:other", bound), "its subject and its service account are not the same"),
+            (whole("a:b\",\"aud\":\"https://kubernetes.default.svc", bound), "it is for the cluster's own API"),
+            (
+                whole("a:b\",\"aud\":[\"x\",\"kubernetes.default.svc.cluster.local\"],\"x\":\"", bound),
+                "the cluster's own API",
+            ),
+        ] {
+            let text = refusal(token);
+            assert!(text.starts_with("the pod's service account token: ") && text.contains(why), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}
