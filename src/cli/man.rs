@@ -94,7 +94,8 @@ fn term(arg: &Arg) -> String {
         words.push(names.join(", "));
     }
     if arg.is_positional() || arg.get_action().takes_values() {
-        let values = arg.get_value_names().map(|names| names.iter().map(|name| name.as_str()).collect::<Vec<_>>());
+        let values =
+            arg.get_value_names().map(|names| names.iter().map(clap::builder::Str::as_str).collect::<Vec<_>>());
         words.push(values.map_or_else(|| arg.get_id().as_str().to_uppercase(), |names| names.join(" ")));
     }
     let many = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
