@@ -11,7 +11,8 @@ fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
     let (head, rest) = PROVIDER.split_once("    matchImages:\n").unwrap();
     let listed = rest.split_inclusive('\n').take_while(|line| line.starts_with("      - "));
     let listed: String = listed.collect();
-    let wanted: String = match_images().iter().map(|image| format!("      - \"{image}\"\n")).collect();
+    let wanted: Vec<_> = match_images().iter().map(|image| format!("      - \"{image}\"\n")).collect();
+    let wanted = wanted.concat();
     let tail = rest.strip_prefix(&listed).unwrap();
     assert!(
         listed == wanted,

@@ -18,5 +18,6 @@ build_program() {
     # By --config and not by RUSTFLAGS, which would put away what .cargo/config.toml says.
     (cd "$REPO" && env "$c_flags=${!c_flags:-} ${maps[*]}" cargo build --release --locked --target "$TARGET" \
         --target-dir "$out" --config "target.$TARGET.rustflags=[$(printf '"%s",' "${flags[@]}")]")
+    # shellcheck disable=SC2034 # who sources this takes it
     PROGRAM=$out/$TARGET/release/$NAME
 }

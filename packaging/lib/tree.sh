@@ -11,7 +11,8 @@ make_texts() {
     "$PROGRAM" completions zsh >"$TEXTS/completions/_$NAME"
     "$PROGRAM" completions fish >"$TEXTS/completions/$NAME.fish"
     cp "$HERE"/samples/* "$TEXTS/samples/"
-    cp -r "$HERE/systemd" "$HERE/kubernetes" "$TEXTS/"
+    cp -r "$HERE"/{systemd,kubernetes,container} "$TEXTS/"
+    chmod 755 "$TEXTS/container/node"
     cp "$REPO"/{README.md,CHANGELOG.md,SECURITY.md,LICENSE} "$TEXTS/"
 }
 

@@ -23,12 +23,23 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
         Some("fish") => Shell::Fish,
         _ => Shell::Bash,
     };
-    let mut all = super::whole();
-    all.set_bin_name(env!("CARGO_PKG_NAME"));
-    all.build();
-    shell.try_generate(&all, io.out).map_err(unwritable)
+    io.out.write_all(script(shell).as_bytes()).map_err(unwritable)
 }
 
+/// bash's generator takes each hyphen of the program's name for the border of a subcommand (`clap_complete` 4.6), and then
+/// completes no options: it gets a name without hyphens, and the real one is put where bash reads it.
+fn script(shell: Shell) -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let shown = if shell == Shell::Bash { NAME_FOR_BASH } else { name };
+    let mut all = super::whole().name(shown).bin_name(shown);
+    all.build();
+    let mut script = Vec::new();
+    shell.generate(&all, &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    if shown == NAME_FOR_BASH { script.replace(&format!(" {shown}\n"), &format!(" {name}\n")) } else { script }
+}
+
+const NAME_FOR_BASH: &str = "docker_credential_beta9";
 const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 const HELP: &str = "\
 The packages bring these files. By hand, the script's place is
