@@ -10,12 +10,12 @@ Usage: ./install.sh [--prefix DIR] [--demo]                             build wi
        ./install.sh --archive FILE --sha256 SUM [--prefix DIR] [--demo]  install from a release archive
        ./install.sh --uninstall [--prefix DIR]                          remove the program again
 
-  --prefix DIR    install DIR/bin/$PROGRAM
+  --prefix DIR    install DIR/bin/$PROGRAM, and the manual page and completions in DIR/share
                   (default: \$PREFIX if it is set, else /usr/local for root, \$HOME/.local for others)
   --archive FILE  a .tar.gz that holds the program; nothing is built
   --sha256 SUM    the archive's SHA-256; it is checked before anything is unpacked
   --demo          then store, get, explain and erase a credential in a scratch directory, and show it
-  --uninstall     remove the program; stored credentials stay
+  --uninstall     remove what was installed; stored credentials stay
   --help          this text
 END
 }
@@ -74,6 +74,7 @@ main() {
         build
     fi
     put_in_place
+    put_texts
     [ -z "$demo" ] || run_demo
     how_to_go_on
 }
@@ -196,8 +197,8 @@ find_member() {
             found=$name
             ;;
         '' | LICENSE | README.md | CHANGELOG.md | SECURITY.md) ;;
-        completions/ | completions/[!./]* | man/ | man/[!./]*)
-            case ${short#*/} in */*) fail "$archive holds something unexpected: $name" ;; esac
+        completions/* | container/* | kubernetes/* | man/* | samples/* | systemd/*)
+            case ${short#*/} in .* | */*) fail "$archive holds something unexpected: $name" ;; esac
             ;;
         *) fail "$archive holds something unexpected: $name" ;;
         esac
@@ -224,6 +225,31 @@ put_in_place() {
     sync "$aside/$PROGRAM" 2>/dev/null || :
     mv -f "$aside/$PROGRAM" "$target"
     note "Installed $target: $version"
+}
+
+# What the program itself prints, where manuals and shells look below a prefix; a program without them is good all the same.
+put_texts() {
+    texts | while read -r below command; do
+        file=$prefix/$below
+        # shellcheck disable=SC2086 # a command and its argument
+        "$target" $command >"$aside/text" 2>/dev/null || continue
+        if cmp -s "$aside/text" "$file"; then continue; fi
+        if mkdir -p "${file%/*}" 2>/dev/null && chmod 644 "$aside/text" && mv -f "$aside/text" "$file" 2>/dev/null; then
+            note "Installed $file"
+        else
+            note "$file cannot be written; the program works without it"
+        fi
+    done
+}
+
+# Each file below the prefix, and the command whose output it is.
+texts() {
+    cat <<END
+share/man/man1/$PROGRAM.1 man
+share/bash-completion/completions/$PROGRAM completions bash
+share/zsh/site-functions/_$PROGRAM completions zsh
+share/fish/vendor_completions.d/$PROGRAM.fish completions fish
+END
 }
 
 run_demo() {
@@ -297,6 +323,11 @@ uninstall() {
     else
         note "There is no $target: nothing to remove"
     fi
+    texts | while read -r below command; do
+        file=$prefix/$below
+        if [ -L "$file" ] || [ ! -f "$file" ]; then continue; fi
+        if rm -f "$file"; then note "Removed $file"; else note "$file cannot be removed"; fi
+    done
     data=${XDG_DATA_HOME:-${HOME:+$HOME/.local/share}}
     store=${BETA9_STORE_PATH:-${data:+$data/beta9/credentials}}
     [ -z "$store" ] || [ ! -e "$store" ] ||

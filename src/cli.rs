@@ -1,10 +1,12 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod check;
+mod completions;
 mod configure;
 mod doctor;
 mod explain;
 mod import;
+mod man;
 mod migrate;
 mod provision;
 mod prune;
@@ -42,6 +44,8 @@ const COMMANDS: &[Entry] = &[
     Entry { command: provision::command, run: provision::run },
     Entry { command: resolve::command, run: resolve::run },
     Entry { command: prune::command, run: prune::run },
+    Entry { command: completions::command, run: completions::run },
+    Entry { command: man::command, run: man::run },
 ];
 
 /// Runs one of the operator's commands, or shows the usage.
@@ -89,6 +93,11 @@ fn root() -> Command {
         .subcommands(COMMANDS.iter().map(|entry| (entry.command)()))
 }
 
+/// With the protocol's verbs, which the parser never sees, for those who type them.
+fn whole() -> Command {
+    root().subcommands(VERBS.iter().map(|(verb, about)| Command::new(*verb).about(*about)))
+}
+
 /// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
 fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
     let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
@@ -97,6 +106,14 @@ fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
         if Style::of(io.out, env).is_on() { write!(io.out, "{}", text.ansi()) } else { write!(io.out, "{text}") };
     u8::from(!asked || written.is_err())
 }
+
+const VERBS: [(&str, &str); 5] = [
+    ("get", "Answer the credential of the server URL on standard input"),
+    ("store", "Keep the credential on standard input"),
+    ("erase", "Forget the credential of the server URL on standard input"),
+    ("list", "List the server URLs and user names that are kept"),
+    ("version", "Print name and version"),
+];
 
 const PROTOCOL_HELP: &str = "\
 Called by docker, podman and other clients, which write to standard input:

@@ -226,8 +226,7 @@ fn key_place(configured: Option<PathBuf>, env: &Env, store: Option<&Path>) -> Re
     if let Some(path) = configured {
         return Ok(KeyPlace::File(path));
     }
-    let credential = env.path("CREDENTIALS_DIRECTORY")?.map(|dir| dir.join(SYSTEMD_CREDENTIAL));
-    if let Some(path) = credential.filter(|path| path.exists()) {
+    if let Some(path) = env.credential(SYSTEMD_CREDENTIAL)? {
         return Ok(KeyPlace::Credential(path));
     }
     let beside = |store: &Path| {

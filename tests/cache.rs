@@ -261,7 +261,7 @@ fn a_cached_token_is_handed_out_with_its_own_end_and_not_with_a_new_one() {
     let later = move || Moment { wall: now.wall + 600, boot: now.boot + 600 };
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap().with_clock(later);
     let scope = Scope(vec![A.2.to_owned()]);
-    let id = TokenId { workspace: A.0, host: A.1, real: A.1, backend: "aws", scope: &scope };
+    let id = TokenId { workspace: A.0, host: A.1, path: "", real: A.1, backend: "aws", store: "file", scope: &scope };
     let cached = cache.get_or_mint(&id, None, soon(), |_| down()).unwrap();
     let end = cached.expires.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     assert!((now.wall + 3590..=now.wall + 3660).contains(&end), "{end} {}", now.wall);

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use beta9_credential::host::Host;
@@ -68,6 +70,25 @@ fn with_a_workspace_in_the_configuration_the_first_get_takes_one_round_trip() {
     gateway.expect_batches(&[4]);
     assert_eq!(secret(&node, "ghcr.io"), "1");
     gateway.check_batches(&[4]);
+}
+
+#[test]
+fn a_service_takes_the_token_from_a_systemd_credential_unless_a_variable_sets_another() {
+    let gateway = Gateway::start();
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    let node = gateway.node().without("BETA9_TOKEN");
+    let credentials = node.home().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    let node = node.with("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
+    assert!(failure(&node.get("ghcr.io")).contains("token"));
+    let file = credentials.join("beta9-token");
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o440)).unwrap();
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    // The file is what a refusal is about.
+    fs::write(&file, "hunter2").unwrap();
+    assert!(failure(&node.get("ghcr.io")).contains(file.to_str().unwrap()));
+    assert_eq!(secret(&node.with("BETA9_TOKEN", TOKEN), "ghcr.io"), "1");
 }
 
 #[test]

@@ -72,6 +72,12 @@ impl Env {
         Ok(self.text(name)?.map(Redacted::from))
     }
 
+    /// The credential of this name that systemd gives the service (systemd.exec(5), `LoadCredential=`), if it does.
+    pub fn credential(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+        let path = self.path("CREDENTIALS_DIRECTORY")?.map(|dir| dir.join(name));
+        Ok(path.filter(|path| path.exists()))
+    }
+
     /// A variable that holds an absolute path.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else { return Ok(None) };

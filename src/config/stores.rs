@@ -99,7 +99,12 @@ impl StoresLayer {
 
     pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
         let inline = |name| Ok::<_, Error>(env.secret(name)?.map(SecretSetting::Inline));
-        let (token, token_source) = match inline(TOKEN)? {
+        // A service's environment can be read by others; what systemd hands it in a file cannot.
+        let given = |name, credential| match inline(name)? {
+            Some(secret) => Ok::<_, Error>(Some(secret)),
+            None => Ok(env.credential(credential)?.map(SecretSetting::File)),
+        };
+        let (token, token_source) = match given(TOKEN, "beta9-token")? {
             Some(token) => (Some(token), TOKEN),
             None => (inline(HOSTED_TOKEN)?, HOSTED_TOKEN),
         };
@@ -123,11 +128,11 @@ impl StoresLayer {
             insecure: None,
             worker: WorkerConfig {
                 address: env.text("BETA9_WORKER_ADDRESS")?,
-                token: inline("BETA9_WORKER_TOKEN")?,
+                token: given("BETA9_WORKER_TOKEN", "beta9-worker-token")?,
                 stub_id: env.text("BETA9_STUB_ID")?,
                 image_id: env.text("BETA9_IMAGE_ID")?,
             },
-            postgres: PostgresConfig { url: inline("BETA9_DATABASE_URL")? },
+            postgres: PostgresConfig { url: given("BETA9_DATABASE_URL", "beta9-database-url")? },
         })
     }
 

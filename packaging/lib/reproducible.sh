@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# Sourced by packaging/release: two builds of one commit, compared.
+
+# check_reproducible: two clones of HEAD in directories of different names and depths, each with a target/ of its own.
+check_reproducible() {
+    local world clone
+    world=$(mktemp -d "${TMPDIR:-/tmp}/reproducible.XXXXXX")
+    # shellcheck disable=SC2064 # the directory of now
+    trap "rm -rf '$world'" EXIT
+    for clone in one a/second/place; do
+        git clone --quiet --no-local "$REPO" "$world/$clone"
+        echo "==> Building in $world/$clone"
+        (unset CARGO_TARGET_DIR && "$world/$clone/packaging/release" --target "$TARGET" --out "$world/$clone/dist")
+    done
+    diff "$world/one/dist/SHA256SUMS" "$world/a/second/place/dist/SHA256SUMS" || fail "the two releases differ"
+    rm -rf "$OUT"
+    cp -r "$world/one/dist" "$OUT"
+    echo "==> The two releases are the same, byte for byte; one is in $OUT"
+}

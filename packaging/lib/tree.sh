@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Sourced by packaging/release: the texts that come with the program, and the archive.
+
+# make_texts: $TEXTS holds what every form of the release carries beside the program.
+make_texts() {
+    TEXTS=$WORK/texts
+    mkdir -p "$TEXTS"/{man,completions,samples}
+    # The page has no date of its own: it is the release's.
+    "$PROGRAM" man | sed "1s/ 1 \"\" / 1 \"$(date -d "@$SOURCE_DATE_EPOCH" +%F)\" /" >"$TEXTS/man/$NAME.1"
+    "$PROGRAM" completions bash >"$TEXTS/completions/$NAME.bash"
+    "$PROGRAM" completions zsh >"$TEXTS/completions/_$NAME"
+    "$PROGRAM" completions fish >"$TEXTS/completions/$NAME.fish"
+    cp "$HERE"/samples/* "$TEXTS/samples/"
+    cp -r "$HERE"/{systemd,kubernetes,container} "$TEXTS/"
+    chmod 755 "$TEXTS/container/node"
+    cp "$REPO"/{README.md,CHANGELOG.md,SECURITY.md,LICENSE} "$TEXTS/"
+}
+
+# make_archive: one directory in a .tar.gz; install.sh takes it.
+make_archive() {
+    local top=$NAME-$VERSION-$TARGET
+    mkdir "$WORK/archive"
+    cp -r "$TEXTS" "$WORK/archive/$top"
+    install -m 755 "$PROGRAM" "$WORK/archive/$top/$NAME"
+    tar -C "$WORK/archive" --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+        --mtime="@$SOURCE_DATE_EPOCH" -cf - "$top" | gzip -9n >"$OUT/$top.tar.gz"
+    made "$top.tar.gz"
+}
+
+# make_tree DIR ZSH: what a package installs, below DIR; ZSH is where the distribution's zsh looks for functions of packages.
+make_tree() {
+    local root=$1 share=$1/usr/share doc=$1/usr/share/doc/$NAME
+    install -D -m 755 "$PROGRAM" "$root/usr/bin/$NAME"
+    install -D -m 644 -t "$root/usr/lib/systemd/system" "$TEXTS"/systemd/*
+    install -D -m 644 "$TEXTS/man/$NAME.1" "$share/man/man1/$NAME.1"
+    gzip -9n "$share/man/man1/$NAME.1"
+    install -D -m 644 "$TEXTS/completions/$NAME.bash" "$share/bash-completion/completions/$NAME"
+    install -D -m 644 -t "$share/zsh/$2" "$TEXTS/completions/_$NAME"
+    install -D -m 644 -t "$share/fish/vendor_completions.d" "$TEXTS/completions/$NAME.fish"
+    install -D -m 644 -t "$doc" "$TEXTS"/{README,SECURITY}.md
+    install -D -m 644 -t "$doc/examples" "$TEXTS"/samples/*
+    install -D -m 644 -t "$doc/examples/kubernetes" "$TEXTS"/kubernetes/*
+}

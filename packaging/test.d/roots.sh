@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# Sourced by packaging/test: the packages in a root of their own, before, in between and after.
+
+test_packages() {
+    if [ "$(id -u)" != 0 ]; then
+        skip "the packages are installed, run and removed" "only root can change its root directory"
+        return
+    fi
+    claim "the deb installs in a clean root, runs, and its removal and purge leave nothing" in_root deb
+    claim "the rpm installs in a clean root, runs, and its removal leaves nothing" in_root rpm
+    claim "credentials and settings are there after a purge, and a newer deb keeps an enabled timer" keeps_what_is_the_users
+    with_tool lintian "lintian finds no error in the deb" deb_is_lintian_clean
+}
+
+# A root with what maintainer scripts need; or a copy of CLEAN_ROOT, made by debootstrap.
+make_root() {
+    local root=$1 kind=$2
+    mkdir -p "$root"
+    if [ -n "${CLEAN_ROOT:-}" ]; then
+        cp -a "$CLEAN_ROOT/." "$root/"
+    else
+        mkdir -p "$root"/{dev,etc,tmp,root,usr/bin,var/tmp,var/lib/dpkg/{info,updates,triggers},var/lib/rpm}
+        ln -s usr/bin "$root/bin"
+        # Not a device, which not every root may make.
+        : >"$root/dev/null"
+        touch "$root/var/lib/dpkg/"{status,available}
+        put_program "$root" sh true rm mkdir ls test cat
+        ! command -v systemctl >/dev/null || put_program "$root" systemctl
+        echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+    fi
+    mkdir -p "$root/etc/systemd/system"
+    # What every system of that kind has: its package `filesystem` owns them.
+    [ "$kind" != rpm ] || mkdir -p "$root"/usr/{lib/systemd/system,share/{doc,licenses,man/man1}}
+    rpm --root "$root" --dbpath /var/lib/rpm --initdb
+}
+
+# put_program ROOT NAME…: with the libraries that it is linked with.
+put_program() {
+    local root=$1 program path library
+    shift
+    for program in "$@"; do
+        path=$(command -v "$program") && [ -x "$path" ] || path=/usr/bin/$program
+        install -D -m 755 "$(realpath "$path")" "$root/usr/bin/$program"
+        for library in $(ldd "$path" 2>/dev/null | grep -o '/[^ ]*'); do
+            [ -e "$root$library" ] || install -D -m 755 "$(realpath "$library")" "$root$library"
+        done
+    done
+}
+
+add() {
+    case $1 in
+    deb) dpkg_in "$2" --install "$DIST"/*.deb ;;
+    # The small root has no database that says whose its shell is.
+    rpm) rpm --root "$2" --dbpath /var/lib/rpm --install --nodeps "$DIST"/*.rpm ;;
+    esac
+}
+
+take_away() {
+    case $1 in
+    deb) dpkg_in "$2" --remove "$NAME" && dpkg_in "$2" --purge "$NAME" ;;
+    rpm) rpm --root "$2" --dbpath /var/lib/rpm --erase "$NAME" ;;
+    esac
+}
+
+dpkg_in() {
+    local root=$1
+    shift
+    SYSTEMD_OFFLINE=1 PATH=$PATH:/usr/sbin:/sbin dpkg --root="$root" --force-not-root --log=/dev/null "$@"
+}
+
+# Everything but the package managers' own books, with modes, owners and what is in it.
+census() {
+    (cd "$1" && find . \( -path ./var/lib/dpkg -o -path ./var/lib/rpm -o -path ./dev \) -prune -o -printf '%M %U %G %p %l\n' | sort
+        find . \( -path ./var/lib/dpkg -o -path ./var/lib/rpm -o -path ./dev \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum)
+}
+
+in_root() {
+    local kind=$1 root=$WORLD/root-$1 answer status=0
+    make_root "$root" "$kind"
+    census "$root" >"$WORLD/$kind.before"
+    add "$kind" "$root"
+    cmp "$root/usr/bin/$NAME" "$BETA9_HELPER"
+    [ "$(stat -c '%a %u %g' "$root/usr/bin/$NAME")" = '755 0 0' ]
+    [ -z "$(find "$root/usr/share/doc/$NAME" "$root/usr/lib/systemd/system" -name '*beta9*' -type f ! -perm 644)" ]
+
+    [ "$(env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" version)" = "$("$BETA9_HELPER" version)" ]
+    answer=$(echo ghcr.io | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" get) || status=$?
+    [ "$status" = 1 ] && [ "$answer" = 'credentials not found in native keychain' ]
+    zcat "$root/usr/share/man/man1/$NAME.1.gz" | cmp - "$ARCHIVE/man/$NAME.1"
+    cmp "$root/usr/share/bash-completion/completions/$NAME" "$ARCHIVE/completions/$NAME.bash"
+
+    # Enabled, as an administrator does, and not cleaned up by hand.
+    if command -v systemctl >/dev/null; then
+        systemctl --root="$root" enable beta9-credential-refresh.timer
+        [ -L "$root/etc/systemd/system/timers.target.wants/beta9-credential-refresh.timer" ]
+        # A root without systemctl has nobody who could have enabled it.
+        { [ -x "$root/usr/bin/systemctl" ] || [ -x "$root/bin/systemctl" ]; } ||
+            systemctl --root="$root" disable beta9-credential-refresh.timer
+    fi
+    SYSTEMD_OFFLINE=1 take_away "$kind" "$root"
+    # Made by systemctl, and every system with a timer has it.
+    rmdir "$root/etc/systemd/system/timers.target.wants" || :
+    census "$root" >"$WORLD/$kind.after"
+    diff "$WORLD/$kind.before" "$WORLD/$kind.after"
+}
+
+keeps_what_is_the_users() {
+    local root=$WORLD/root-users wants=etc/systemd/system/timers.target.wants/beta9-credential-refresh.timer
+    make_root "$root" deb
+    add deb "$root"
+    echo '{"ServerURL":"ghcr.io","Username":"octo","Secret":"s"}' | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" store
+    mkdir -p "$root/etc/beta9"
+    echo 'workspace = "default"' >"$root/etc/beta9/credential-helper.toml"
+    if command -v systemctl >/dev/null; then
+        systemctl --root="$root" enable beta9-credential-refresh.timer
+        add deb "$root"
+        [ -L "$root/$wants" ]
+    fi
+    take_away deb "$root"
+    [ ! -e "$root/usr/bin/$NAME" ]
+    [ -s "$root/etc/beta9/credential-helper.toml" ]
+    install -D -m 755 "$BETA9_HELPER" "$root/usr/bin/again"
+    echo ghcr.io | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/again get | grep '"Secret":"s"'
+}
+
+deb_is_lintian_clean() {
+    # A static program looks to it like a library that lacks its own.
+    lintian --allow-root --fail-on error "$DIST"/*.deb
+}
