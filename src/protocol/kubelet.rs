@@ -29,9 +29,13 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     let answer = match args {
         [] => answer(env, io),
         ["--help" | "-h"] => Ok(HELP.to_owned().into()),
-        _ => Err(Problem::new("kubelet", "it takes no arguments")
-            .fix("let args be [\"kubelet\"] in kubelet's CredentialProviderConfig")
-            .failed()),
+        _ => {
+            // Who is still writing when the helper exits would fail with a broken pipe.
+            _ = read_all(io.input, MAX_REQUEST, PATIENCE);
+            Err(Problem::new("kubelet", "it takes no arguments")
+                .fix("let args be [\"kubelet\"] in kubelet's CredentialProviderConfig")
+                .failed())
+        }
     };
     match answer {
         // A reader that has gone away is no success.
