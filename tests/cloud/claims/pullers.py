@@ -58,6 +58,11 @@ def docker_daemon() -> Iterator[None]:
 @claim("a real dockerd logs in, pulls and pushes with the token of each provider")
 def _() -> None:
     needs("docker", "dockerd")
+    # With a configuration that has a login already, docker does not look for a password store on this machine.
+    config = Path(variable("DIR")) / "docker-config"
+    config.mkdir()
+    (config / "config.json").write_text('{"auths": {"other.example": {}}}')
+    docker = ("docker", f"--config={config}")
     with docker_daemon():
         entra = azure.application().get_token(azure.SCOPE).token
         google_token = google.minted("GOOGLE_SERVICE_ACCOUNT_FILE")
@@ -68,10 +73,10 @@ def _() -> None:
             ("gcr.io", "oauth2accesstoken", google_token),
         ):
             image, copy = f"{registry}/{variable('LONG_IMAGE')}", f"{registry}/world-project/images/copy:1"
-            run("docker", "login", "--username", user, "--password-stdin", registry, text=secret)
-            run("docker", "pull", image)
-            run("docker", "tag", image, copy)
-            run("docker", "push", copy)
+            run(*docker, "login", "--username", user, "--password-stdin", registry, text=secret)
+            run(*docker, "pull", image)
+            run(*docker, "tag", image, copy)
+            run(*docker, "push", copy)
 
 
 @claim("podman pulls with ECR's token")
