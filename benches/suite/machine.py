@@ -17,6 +17,14 @@ def said(*command: str) -> str:
     return ((done.stdout or done.stderr).splitlines() or [""])[0].strip()
 
 
+def settle(program: str) -> None:
+    """Lets the kernel forget what it has of a program's file, so that it reads it as on any machine that has been up for a
+    while. What was just written lies in memory in large blocks, and newer kernels map and count each as a whole."""
+    with open(program, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def describe(hyperfine: str, helper: str, postgres: str) -> List[str]:
     """Lines of a list."""
     info = Path("/proc/cpuinfo").read_text()

@@ -1,10 +1,12 @@
 """The tables of RESULTS.md: where the time goes, and who else there is."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Dict
 
 from .figures import COUNTED, MIB, Figures
+from .machine import settle
 from .report import megabytes, ms, table
 
 BUDGET = Path(__file__).resolve().parent.parent / "budget.txt"
@@ -57,6 +59,7 @@ def peers(figures: Figures) -> str:
     own = figures.time("cached")
     rows = [["this helper, cached ECR token", ms(own), "1", megabytes(figures.peak["cached"])]]
     for case in sorted(figures.world.peers.cases, key=lambda case: case.median):
+        settle(shutil.which(case.command[0]) or case.command[0])
         peak = figures.world.spawn(case, "in-turn", 3)["peak_kb"]
         rows.append([case.name, ms(case.median), f"{case.median / own:.1f}", megabytes(peak)])
     text = table(["helper", "median", "by this one", "peak memory of one process"], rows)

@@ -11,6 +11,7 @@ from . import database, providers
 from .floor import Floor
 from .growth import HOSTS, cache_nodes
 from .hyper import Case
+from .machine import settle
 from .node import ECR, FOREIGN, HUB, KEY_ID, SECRET_KEY, Node, ecr_rule
 from .peers import Peers
 
@@ -27,6 +28,8 @@ class World:
 
     def __init__(self, helper: str, scratch: Path, variants: Dict[str, str], small: bool) -> None:
         self.helper, self.scratch, self.variants = helper, scratch, variants
+        for program in (helper, *variants.values()):
+            settle(program)
         self.full_cache, self.many_hosts = (64, 200) if small else (FULL_CACHE, HOSTS[-1])
         self.floor = Floor(scratch)
         self.cases: Dict[str, Case] = {}
