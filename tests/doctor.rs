@@ -298,7 +298,10 @@ fn what_belongs_to_somebody_else() {
     // Whoever is not root has it given to them.
     let own = [".local", ".local/share", ".local/share/beta9"].map(|dir| node.home().join(dir));
     chown(node.store_dir(), Some(54321), None).unwrap();
-    let mut as_user = node.command(&["doctor", "--json"]);
+    // Where the program was built may be closed to others.
+    let program = node.home().join("program");
+    fs::copy(BINARY, &program).unwrap();
+    let mut as_user = node.command_of(program.to_str().unwrap(), &["doctor", "--json"]);
     chmod(node.home(), 0o755);
     let mut look = || {
         let output = as_user.uid(12345).stdin(Stdio::null()).output().unwrap();

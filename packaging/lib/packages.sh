@@ -8,6 +8,7 @@ make_deb() {
     case $ARCH in x86_64) deb_arch=amd64 ;; aarch64) deb_arch=arm64 ;; *) deb_arch=$ARCH ;; esac
     make_tree "$root" vendor-completions
     cp "$HERE/deb/copyright" "$doc/"
+    install -D -m 644 "$HERE/deb/lintian-overrides" "$root/usr/share/lintian/overrides/$NAME"
     gzip -9n <"$TEXTS/CHANGELOG.md" >"$doc/changelog.gz"
     # A `-` would begin Debian's own revision; `~` sorts before the release, as a pre-release should.
     deb_version=${VERSION/-/\~}-1
