@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::credential::Redacted;
@@ -31,7 +32,12 @@ impl Env {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
-        Self { lookup: Box::new(|name| std::env::var_os(name)), account_home: std::env::home_dir, log: Log::default() }
+        // Once through the whole environment: some sixty names are asked for, and getenv walks through it for each.
+        let variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let lookup = move |wanted: &str| {
+            variables.iter().find_map(|(name, value)| (name.as_bytes() == wanted.as_bytes()).then(|| value.clone()))
+        };
+        Self { lookup: Box::new(lookup), account_home: std::env::home_dir, log: Log::default() }
     }
 
     /// One made of these variables only.
