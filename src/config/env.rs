@@ -1,5 +1,6 @@
 //! `Env`: the only reader of the process environment, so that a test is the program with another one.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,8 +34,9 @@ impl Env {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
         // Once through the whole environment: some sixty names are asked for, and getenv walks through it for each.
-        let variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let variables: OnceCell<Vec<(OsString, OsString)>> = OnceCell::new();
         let lookup = move |wanted: &str| {
+            let variables = variables.get_or_init(|| std::env::vars_os().collect());
             variables.iter().find_map(|(name, value)| (name.as_bytes() == wanted.as_bytes()).then(|| value.clone()))
         };
         Self { lookup: Box::new(lookup), account_home: std::env::home_dir, log: Log::default() }

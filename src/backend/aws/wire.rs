@@ -8,7 +8,7 @@ mod fault;
 mod retry;
 mod trust;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
@@ -80,12 +80,12 @@ impl Wire {
     /// The way to the network until this moment; `bundle` is a file of the authorities to trust instead of the system's.
     pub(super) fn new(deadline: Instant, bundle: Option<&str>) -> Result<Self, Error> {
         let last = Last::default();
-        let trust = trust::context(bundle)?;
+        let (given, system) = (bundle.map(trust::given).transpose()?, OnceLock::new());
         let secure = Builder::new().build_with_connector_fn(move |settings, components| {
             let builder = Connector::builder().proxy_config(ProxyConfig::from_env());
             configured(builder, settings, components)
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(trust.clone())
+                .tls_context(given.as_ref().unwrap_or_else(|| system.get_or_init(trust::system)).clone())
                 .build()
         });
         // Plain HTTP is spoken by the node's own metadata services and agents only: a proxy must never see that.

@@ -13,17 +13,22 @@ use rustls::pki_types::pem::PemObject;
 use crate::error::{Error, Problem};
 use crate::tls;
 
-/// The system's authorities are found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them.
-pub(super) fn context(bundle: Option<&str>) -> Result<TlsContext, Error> {
-    let pem = bundle.map(read).transpose()?.or_else(system);
-    // Without any, what needs none is still spoken, and TLS fails when it is tried.
-    let store = pem.map_or_else(TrustStore::default, |pem| TrustStore::empty().with_pem_certificate(pem));
+/// The authorities of the file that `AWS_CA_BUNDLE` names.
+pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
+    let store = TrustStore::empty().with_pem_certificate(read(bundle)?);
     let built = TlsContext::builder().with_trust_store(store).build();
     built.map_err(|error| problem("cannot be used").source(error).failed())
 }
 
+/// The system's authorities, found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them; without any, TLS
+/// fails when it is tried.
+pub(super) fn system() -> TlsContext {
+    let store = bundle().map_or_else(TrustStore::default, |pem| TrustStore::empty().with_pem_certificate(pem));
+    TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
+}
+
 /// The system's, as far as they are certificates: the SDK's client panics over what it cannot parse.
-fn system() -> Option<Vec<u8>> {
+fn bundle() -> Option<Vec<u8>> {
     let mut roots = RootCertStore::empty();
     let mut certificates = tls::certificates().unwrap_or_default();
     certificates.retain(|certificate| roots.add(certificate.clone()).is_ok());
@@ -74,11 +79,10 @@ mod tests {
         for (text, expected) in table {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(text.as_bytes()).unwrap();
-            let error = context(file.path().to_str()).unwrap_err().to_string();
+            let error = given(file.path().to_str().unwrap()).unwrap_err().to_string();
             assert!(error.starts_with("AWS_CA_BUNDLE: ") && error.contains(expected), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(context(Some("/nowhere")).unwrap_err().to_string().contains("cannot be read"));
-        assert!(context(None).is_ok());
+        assert!(given("/nowhere").unwrap_err().to_string().contains("cannot be read"));
     }
 }
