@@ -5,6 +5,7 @@
 //! system keeps: one file. The directory beside it holds the same ones in some three hundred files, and is read only
 //! where there is no bundle.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -20,12 +21,17 @@ pub struct NoAuthorities;
 
 /// The authorities' certificates, as they lie there.
 pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
-    let bundle = if config::names_authorities() { None } else { openssl_probe::probe().cert_file };
-    let mut found = bundle.map(|file| load_certs_from_paths(Some(&file), None).certs).unwrap_or_default();
+    let mut found = bundle().map(|file| load_certs_from_paths(Some(&file), None).certs).unwrap_or_default();
     if found.is_empty() {
         found = load_native_certs().certs;
     }
     if found.is_empty() { Err(NoAuthorities) } else { Ok(found) }
+}
+
+/// The system's bundle, where nobody names other authorities.
+#[must_use]
+pub fn bundle() -> Option<PathBuf> {
+    if config::names_authorities() { None } else { openssl_probe::probe().cert_file }
 }
 
 /// The authorities. What is no certificate is passed over: one bad line in the system's list is no reason to trust nobody.

@@ -2,6 +2,7 @@
 //! (<https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html>).
 
 use std::fs;
+use std::path::Path;
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use base64::Engine;
@@ -23,12 +24,15 @@ pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
 /// The system's authorities, found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them; without any, TLS
 /// fails when it is tried.
 pub(super) fn system() -> TlsContext {
-    let store = bundle().map_or_else(TrustStore::default, |pem| TrustStore::empty().with_pem_certificate(pem));
+    // As it lies there, where all of it can be parsed; else what can be.
+    let whole = tls::bundle().and_then(|file| read(&file).ok());
+    let store =
+        whole.or_else(parsable).map_or_else(TrustStore::default, |pem| TrustStore::empty().with_pem_certificate(pem));
     TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
 }
 
 /// The system's, as far as they are certificates: the SDK's client panics over what it cannot parse.
-fn bundle() -> Option<Vec<u8>> {
+fn parsable() -> Option<Vec<u8>> {
     let mut roots = RootCertStore::empty();
     let mut certificates = tls::certificates().unwrap_or_default();
     certificates.retain(|certificate| roots.add(certificate.clone()).is_ok());
@@ -44,7 +48,7 @@ fn pem(certificate: &[u8]) -> Vec<u8> {
 }
 
 /// The SDK's client panics over what it cannot parse, so that is found out here.
-fn read(path: &str) -> Result<Vec<u8>, Error> {
+fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
     let pem = fs::read(path).map_err(|error| problem("cannot be read").source(error).failed())?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
