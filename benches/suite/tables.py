@@ -44,12 +44,12 @@ def mint(figures: Figures) -> str:
             figures.time(f"mint {small}") - figures.time("mint plain") - server,
         ),
         ("the provider, its TLS included", figures.busy["ecr"]),
-        ("lock, seal, write and sync the token", figures.time(cold) - figures.time(f"mint {figures.trust}")),
+        ("lock, seal and write the token", figures.time(cold) - figures.time(f"mint {figures.trust}")),
     ]
     parts.append(("the rest: the SDK, signing, HTTP, the runtime", figures.time(cold) - sum(took for _, took in parts)))
     rows = [[name, ms(took), f"{took / figures.time(cold):.0%}"] for name, took in parts]
     rows.append(["**a cold mint**", f"**{ms(figures.time(cold))}**", ""])
-    sync = f"A file written and synced with its directory takes {ms(figures.sync)} on this disk, measured by itfigures."
+    sync = f"A file that is synced with its directory, as a token is not, takes {ms(figures.sync)} more."
     return "### A cold ECR mint, part by part\n\n" + table(["part", "time", "share"], rows) + "\n\n" + sync
 
 
