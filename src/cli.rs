@@ -107,11 +107,12 @@ fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
     u8::from(!asked || written.is_err())
 }
 
-const VERBS: [(&str, &str); 5] = [
+const VERBS: [(&str, &str); 6] = [
     ("get", "Answer the credential of the server URL on standard input"),
     ("store", "Keep the credential on standard input"),
     ("erase", "Forget the credential of the server URL on standard input"),
     ("list", "List the server URLs and user names that are kept"),
+    ("kubelet", "Answer the CredentialProviderRequest on standard input"),
     ("version", "Print name and version"),
 ];
 

@@ -45,4 +45,12 @@ fn the_manual_page_describes_every_command_in_help() {
         assert!(page.contains(&format!("\n.SS \"{name}\"\n")), "{name}");
     }
     assert!(page.contains("Exit status: "));
+    // What clients call, which the help tells of below the commands.
+    let verbs = help.split("which write to standard input:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for verb in verbs.lines().filter_map(|line| line.split_whitespace().next()) {
+        assert!(
+            page.contains(verb) && node.run(&["completions", "fish"], "").out.contains(&format!("-a \"{verb}\"")),
+            "{verb}"
+        );
+    }
 }
