@@ -10,7 +10,7 @@ mod fault;
 mod message;
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url, redirect};
@@ -24,8 +24,9 @@ pub use message::{Request, Response};
 /// A client for the requests of one command.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Speaks TLS and nothing else. Made when it is first needed: it reads the list of authorities.
-    far: OnceLock<Client>,
+    /// Speaks TLS and nothing else. Made when it is first needed, since it reads the list of authorities, and once for all
+    /// clones, which share its connections.
+    far: Arc<OnceLock<Client>>,
     /// Speaks to this node, or wherever TLS is not asked for, past every proxy.
     near: Option<Client>,
     cleartext: Cleartext,
@@ -51,7 +52,7 @@ impl Http {
     pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, Fault> {
         let near = || build(Client::builder().no_proxy().tls_certs_only([]).connect_timeout(NEAR_CONNECT));
         Ok(Self {
-            far: OnceLock::new(),
+            far: Arc::default(),
             near: if cleartext == Cleartext::Never { None } else { Some(near()?) },
             cleartext,
             deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
