@@ -10,13 +10,14 @@ pub mod wire;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use self::serve::Open;
 use super::Node;
 
 pub const WORKSPACE: &str = "11111111-1111-4111-8111-111111111111";
@@ -77,6 +78,9 @@ struct State {
     arrived: usize,
     generation: usize,
     lonely: bool,
+    /// How many connections are open, and who came last.
+    open: usize,
+    newest: Option<SocketAddr>,
     /// How far its clock is off, where it shows one.
     clock: Option<i64>,
     /// What somebody else creates just before the helper does.
@@ -121,7 +125,11 @@ impl Gateway {
                     return;
                 }
                 let (shared, stream) = (shared.clone(), stream.unwrap());
-                thread::spawn(move || shared.serve(stream));
+                shared.come(&stream);
+                thread::spawn(move || {
+                    let _open = Open(&shared);
+                    shared.serve(stream);
+                });
             }
         });
         *self.accepting.lock().unwrap() = Some(accepting);
@@ -211,17 +219,28 @@ impl Gateway {
     /// From now on requests are answered in batches: none of a batch before all of it are there, which proves that they
     /// are one round trip. [`Gateway::round_trips`] says how many there were.
     pub fn expect_batches(&self, batches: &[usize]) {
-        let mut state = self.shared.state();
+        let mut state = self.settled();
         state.requests.clear();
         state.batches = batches.iter().copied().collect();
     }
 
     /// Panics unless exactly the expected batches came.
     pub fn check_batches(&self, expected: &[usize]) {
-        let mut state = self.shared.state();
+        let mut state = self.settled();
         let requests = std::mem::take(&mut state.requests);
         assert!(!state.lonely && state.batches.is_empty(), "{:?} are outstanding after {requests:?}", state.batches);
         assert_eq!(requests.len(), expected.iter().sum::<usize>(), "{requests:?}");
+    }
+
+    /// Once all that was sent has been read: who has what it asked for goes without waiting for the rest.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let last = TcpStream::connect(self.address).unwrap();
+        let me = last.local_addr().ok();
+        // Connections are accepted in the order in which they came.
+        let earlier = |state: &mut State| state.newest != me;
+        drop(self.shared.moved.wait_while(self.shared.state(), earlier).unwrap());
+        drop(last);
+        self.shared.moved.wait_while(self.shared.state(), |state| state.open > 0).unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::MutexGuard;
+use std::sync::{MutexGuard, PoisonError};
 use std::thread;
 
 use serde_json::json;
@@ -10,9 +10,26 @@ use serde_json::json;
 use super::wire::{Answer, Request};
 use super::{Mood, PATIENCE, Shared, State};
 
+/// A connection that somebody serves; it counts until they have done, or have panicked.
+pub(super) struct Open<'a>(pub(super) &'a Shared);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
+        self.0.moved.notify_all();
+    }
+}
+
 impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    pub(super) fn come(&self, stream: &TcpStream) {
+        let mut state = self.state();
+        state.open += 1;
+        state.newest = stream.peer_addr().ok();
+        self.moved.notify_all();
     }
 
     pub(super) fn serve(&self, stream: TcpStream) {
