@@ -49,6 +49,7 @@ const COMMANDS: &[Entry] = &[
 ];
 
 /// Runs one of the operator's commands, or shows the usage.
+#[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let all = root().no_binary_name(true);
     let matches = match all.try_get_matches_from(args) {

@@ -140,12 +140,13 @@ impl Config {
             let user_file = env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join(USER_FILE));
             for path in [Some(system_file.to_owned()), user_file].into_iter().flatten() {
                 if let Some(layer) = Layer::from_file(&path)? {
-                    merged = merged.under(layer);
+                    merged.cover_with(layer);
                     files.push(path);
                 }
             }
         }
-        let config = Self::from_layer(merged.under(Layer::from_env(env)?), env, files)?;
+        merged.cover_with(Layer::from_env(env)?);
+        let config = Self::from_layer(merged, env, files)?;
         let Self { workspace, store, files, .. } = &config;
         env.log().done(step, format_args!("config: {files:?} read; workspace {workspace}, {} store", store.name()));
         Ok(config)

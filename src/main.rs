@@ -8,6 +8,11 @@ use beta9_credential::protocol::StdinInput;
 use beta9_credential::{Io, run};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+/// musl's own allocator maps memory anew for each size of block; see benches/RESULTS.md.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     // No core dump and no look from a neighbour of the same user at what is in memory; where the kernel refuses, the
     // answer matters more.

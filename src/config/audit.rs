@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::env::Env;
+use super::layer::cover;
 use super::section::Section;
 use crate::error::Error;
 
@@ -39,12 +40,10 @@ impl AuditLayer {
         Ok(Self { path: env.path("BETA9_AUDIT_LOG")?, ..Self::default() })
     }
 
-    pub(super) fn under(self, over: Self) -> Self {
-        Self {
-            path: over.path.or(self.path),
-            max_bytes: over.max_bytes.or(self.max_bytes),
-            keep: over.keep.or(self.keep),
-        }
+    pub(super) fn cover_with(&mut self, over: Self) {
+        cover(&mut self.path, over.path);
+        cover(&mut self.max_bytes, over.max_bytes);
+        cover(&mut self.keep, over.keep);
     }
 
     /// `None` where no file is named.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::layer::cover;
 use super::section::Section;
 use crate::error::Error;
 
@@ -31,11 +32,9 @@ impl KubeletLayer {
         Ok(layer)
     }
 
-    pub(super) fn under(self, over: Self) -> Self {
-        Self {
-            workload_identity: over.workload_identity.or(self.workload_identity),
-            static_cache_duration: over.static_cache_duration.or(self.static_cache_duration),
-        }
+    pub(super) fn cover_with(&mut self, over: Self) {
+        cover(&mut self.workload_identity, over.workload_identity);
+        cover(&mut self.static_cache_duration, over.static_cache_duration);
     }
 
     pub(super) fn into_config(self) -> KubeletConfig {

@@ -51,14 +51,12 @@ impl CacheLayer {
         Ok(layer)
     }
 
-    fn under(self, over: Self) -> Self {
-        Self {
-            enabled: over.enabled.or(self.enabled),
-            dir: over.dir.or(self.dir),
-            max_entries: over.max_entries.or(self.max_entries),
-            max_bytes: over.max_bytes.or(self.max_bytes),
-            stale_if_error: over.stale_if_error.or(self.stale_if_error),
-        }
+    fn cover_with(&mut self, over: Self) {
+        cover(&mut self.enabled, over.enabled);
+        cover(&mut self.dir, over.dir);
+        cover(&mut self.max_entries, over.max_entries);
+        cover(&mut self.max_bytes, over.max_bytes);
+        cover(&mut self.stale_if_error, over.stale_if_error);
     }
 }
 
@@ -77,12 +75,12 @@ impl Layer {
                     .failed());
             }
         };
-        let table = text.parse::<toml::Table>().map_err(|error| {
+        let table = toml::de::DeTable::parse(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             // The message names what was expected; unlike the error's Display it does not quote the file.
             problem(&format_args!("line {line}: {}", error.message())).fix("correct the TOML").failed()
         })?;
-        Self::from_table(Section::new(path, "", table)).map(Some)
+        Self::from_table(Section::new(path, "", table.into_inner())).map(Some)
     }
 
     fn from_table(mut top: Section) -> Result<Self, Error> {
@@ -136,28 +134,31 @@ impl Layer {
     }
 
     /// Lays `over` on top. Rules are the same rule when they have the same `host`; a rule of `over` wins key by key.
-    pub(super) fn under(self, over: Self) -> Self {
-        let mut rules = self.rules;
+    pub(super) fn cover_with(&mut self, over: Self) {
         for rule in over.rules {
-            match rules.iter_mut().find(|lower| lower.host == rule.host) {
+            match self.rules.iter_mut().find(|lower| lower.host == rule.host) {
                 Some(lower) => lower.cover_with(rule),
-                None => rules.push(rule),
+                None => self.rules.push(rule),
             }
         }
-        Self {
-            workspace: over.workspace.or(self.workspace),
-            timeout: over.timeout.or(self.timeout),
-            list_timeout: over.list_timeout.or(self.list_timeout),
-            ambient: over.ambient.or(self.ambient),
-            store: over.store.or(self.store),
-            file_path: over.file_path.or(self.file_path),
-            file_key: over.file_key.or(self.file_key),
-            stores: self.stores.under(over.stores),
-            cache: self.cache.under(over.cache),
-            audit: self.audit.under(over.audit),
-            kubelet: self.kubelet.under(over.kubelet),
-            rules,
-        }
+        cover(&mut self.workspace, over.workspace);
+        cover(&mut self.timeout, over.timeout);
+        cover(&mut self.list_timeout, over.list_timeout);
+        cover(&mut self.ambient, over.ambient);
+        cover(&mut self.store, over.store);
+        cover(&mut self.file_path, over.file_path);
+        cover(&mut self.file_key, over.file_key);
+        self.stores.cover_with(over.stores);
+        self.cache.cover_with(over.cache);
+        self.audit.cover_with(over.audit);
+        self.kubelet.cover_with(over.kubelet);
+    }
+}
+
+/// What is set above counts; what is not leaves what is set below.
+pub(super) fn cover<T>(below: &mut Option<T>, above: Option<T>) {
+    if above.is_some() {
+        *below = above;
     }
 }
 

@@ -1,5 +1,6 @@
 //! `Rule`: what the operator says about some hosts (`[[registry]]`).
 
+use super::layer::cover;
 use super::section::Section;
 use crate::error::Error;
 use crate::host::{Host, Pattern};
@@ -81,18 +82,18 @@ impl Rule {
     }
 
     pub(super) fn cover_with(&mut self, over: Self) {
-        self.backend = over.backend.or(self.backend.take());
-        self.secret = over.secret.or(self.secret.take());
-        self.ambient = over.ambient.or(self.ambient);
-        self.workload_identity = over.workload_identity.or(self.workload_identity);
-        self.alias_of = over.alias_of.or(self.alias_of.take());
+        cover(&mut self.backend, over.backend);
+        cover(&mut self.secret, over.secret);
+        cover(&mut self.ambient, over.ambient);
+        cover(&mut self.workload_identity, over.workload_identity);
+        cover(&mut self.alias_of, over.alias_of);
         let (over, cloud) = (over.cloud, &mut self.cloud);
-        cloud.role_arn = over.role_arn.or(cloud.role_arn.take());
-        cloud.external_id = over.external_id.or(cloud.external_id.take());
-        cloud.profile = over.profile.or(cloud.profile.take());
-        cloud.region = over.region.or(cloud.region.take());
-        cloud.endpoint_url = over.endpoint_url.or(cloud.endpoint_url.take());
-        cloud.workload_identity_provider = over.workload_identity_provider.or(cloud.workload_identity_provider.take());
+        cover(&mut cloud.role_arn, over.role_arn);
+        cover(&mut cloud.external_id, over.external_id);
+        cover(&mut cloud.profile, over.profile);
+        cover(&mut cloud.region, over.region);
+        cover(&mut cloud.endpoint_url, over.endpoint_url);
+        cover(&mut cloud.workload_identity_provider, over.workload_identity_provider);
     }
 }
 

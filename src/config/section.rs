@@ -3,26 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::error::{Error, Problem};
 
-/// A table of a configuration file.
+/// A table of a configuration file. It borrows from the file's text what needs no unescaping.
 pub(super) struct Section<'a> {
     file: &'a Path,
     /// `store.file`, or empty at the top.
     name: String,
-    table: Table,
+    table: DeTable<'a>,
     known: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(file: &'a Path, name: impl Into<String>, table: Table) -> Self {
+    pub(super) fn new(file: &'a Path, name: impl Into<String>, table: DeTable<'a>) -> Self {
         Self { file, name: name.into(), table, known: Vec::new() }
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, Error> {
-        self.take(key, "a text", |value| if let Value::String(text) = value { Some(text) } else { None })
+        self.take(key, "a text", |value| if let DeValue::String(text) = value { Some(text.into_owned()) } else { None })
     }
 
     pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
@@ -30,18 +31,21 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn number(&mut self, key: &'static str) -> Result<Option<u64>, Error> {
-        self.take(key, "a whole number", |value| value.as_integer().and_then(|number| number.try_into().ok()))
+        self.take(key, "a whole number", |value| match value {
+            DeValue::Integer(number) => whole(&number),
+            _ => None,
+        })
     }
 
     pub(super) fn path(&mut self, key: &'static str) -> Result<Option<PathBuf>, Error> {
-        let absolute = |value| if let Value::String(text) = value { Some(PathBuf::from(text)) } else { None };
-        self.take(key, "an absolute path", |value| absolute(value).filter(|path| path.is_absolute()))
+        let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
+        self.parsed(key, "an absolute path", absolute)
     }
 
     pub(super) fn duration(&mut self, key: &'static str) -> Result<Option<Duration>, Error> {
         self.take(key, "a duration such as \"10s\" or \"15m\"", |value| match value {
-            Value::String(text) => parse_duration(&text),
-            Value::Integer(0) => Some(Duration::ZERO),
+            DeValue::String(text) => parse_duration(&text),
+            DeValue::Integer(number) => whole(&number).filter(|number| *number == 0).map(|_| Duration::ZERO),
             _ => None,
         })
     }
@@ -57,16 +61,16 @@ impl<'a> Section<'a> {
 
     pub(super) fn section(&mut self, key: &'static str) -> Result<Section<'a>, Error> {
         let table =
-            self.take(key, "a table", |value| if let Value::Table(table) = value { Some(table) } else { None })?;
+            self.take(key, "a table", |value| if let DeValue::Table(table) = value { Some(table) } else { None })?;
         Ok(Section::new(self.file, self.qualified(key), table.unwrap_or_default()))
     }
 
     pub(super) fn sections(&mut self, key: &'static str) -> Result<Vec<Section<'a>>, Error> {
-        let list = |value| if let Value::Array(list) = value { Some(list) } else { None };
+        let list = |value| if let DeValue::Array(list) = value { Some(list) } else { None };
         let tables = self.take(key, "written [[registry]]", |value| {
             list(value)?
                 .into_iter()
-                .map(|item| if let Value::Table(table) = item { Some(table) } else { None })
+                .map(|item| if let DeValue::Table(table) = item.into_inner() { Some(table) } else { None })
                 .collect::<Option<Vec<_>>>()
         })?;
         let name = self.qualified(key);
@@ -75,7 +79,7 @@ impl<'a> Section<'a> {
 
     /// An error for a key that nobody took, with the nearest one that exists.
     pub(super) fn finish(self) -> Result<(), Error> {
-        let Some(unknown) = self.table.keys().next() else { return Ok(()) };
+        let Some(unknown) = self.table.keys().next().map(Spanned::get_ref) else { return Ok(()) };
         let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
         let place = if self.name.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", self.name) };
         let fix = nearest.map_or_else(|| "remove it".to_owned(), |key| format!("did you mean \"{key}\"?"));
@@ -90,11 +94,11 @@ impl<'a> Section<'a> {
         &mut self,
         key: &'static str,
         what: &str,
-        convert: impl FnOnce(Value) -> Option<T>,
+        convert: impl FnOnce(DeValue<'a>) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.known.push(key);
         let Some(value) = self.table.remove(key) else { return Ok(None) };
-        let converted = convert(value);
+        let converted = convert(value.into_inner());
         if converted.is_none() {
             let name = self.qualified(key);
             return Err(self.problem(format_args!("\"{name}\" is not {what}")).fix("correct it").failed());
@@ -105,6 +109,10 @@ impl<'a> Section<'a> {
     fn qualified(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
+}
+
+fn whole(number: &DeInteger) -> Option<u64> {
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 /// `10s`, `500ms`, `15m`, or `0`.

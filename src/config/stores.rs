@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
+use super::layer::cover;
 use super::section::Section;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -136,29 +137,25 @@ impl StoresLayer {
         })
     }
 
-    pub(super) fn under(self, over: Self) -> Self {
-        let (low, high) = (self.gateway, over.gateway);
-        Self {
-            gateway: GatewayConfig {
-                url: high.url.or(low.url),
-                token_source: if high.token.is_some() { high.token_source } else { low.token_source },
-                token: high.token.or(low.token),
-                workspace: None,
-                insecure: false,
-                context: high.context.or(low.context),
-                sdk_files: if high.sdk_files.is_empty() { low.sdk_files } else { high.sdk_files },
-                sdk_host: high.sdk_host.or(low.sdk_host),
-                sdk_port: high.sdk_port.or(low.sdk_port),
-            },
-            insecure: over.insecure.or(self.insecure),
-            worker: WorkerConfig {
-                address: over.worker.address.or(self.worker.address),
-                token: over.worker.token.or(self.worker.token),
-                stub_id: over.worker.stub_id.or(self.worker.stub_id),
-                image_id: over.worker.image_id.or(self.worker.image_id),
-            },
-            postgres: PostgresConfig { url: over.postgres.url.or(self.postgres.url) },
+    pub(super) fn cover_with(&mut self, over: Self) {
+        let (low, high) = (&mut self.gateway, over.gateway);
+        if high.token.is_some() {
+            low.token_source = high.token_source;
         }
+        if !high.sdk_files.is_empty() {
+            low.sdk_files = high.sdk_files;
+        }
+        cover(&mut low.url, high.url);
+        cover(&mut low.token, high.token);
+        cover(&mut low.context, high.context);
+        cover(&mut low.sdk_host, high.sdk_host);
+        cover(&mut low.sdk_port, high.sdk_port);
+        cover(&mut self.insecure, over.insecure);
+        cover(&mut self.worker.address, over.worker.address);
+        cover(&mut self.worker.token, over.worker.token);
+        cover(&mut self.worker.stub_id, over.worker.stub_id);
+        cover(&mut self.worker.image_id, over.worker.image_id);
+        cover(&mut self.postgres.url, over.postgres.url);
     }
 
     /// With the workspace that is configured, if one is.

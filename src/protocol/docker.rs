@@ -98,6 +98,7 @@ fn get(
     Ok(out.finish())
 }
 
+#[cold] // Kept out of the pages that a `get` needs, as are the two below.
 fn store(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -116,6 +117,7 @@ fn store(
     Ok(Zeroizing::default())
 }
 
+#[cold]
 fn erase(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -135,6 +137,7 @@ fn erase(
 }
 
 /// It always answers, whatever its standard input was: clients send `unused`, or nothing.
+#[cold]
 fn list(resolver: impl FnOnce() -> Result<Resolver, Error>, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let mut skipped = Vec::new();
     let lines = with_warnings(&resolver()?, err, |resolver| {

@@ -25,6 +25,7 @@ use image::Image;
 use request::Request;
 
 /// Answers one request, or shows the help; the exit status.
+#[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     let answer = match args {
         [] => answer(env, io),
