@@ -17,6 +17,7 @@ mod status;
 mod style;
 
 use std::ffi::OsString;
+use std::fmt;
 
 use clap::{ArgMatches, Command};
 use style::Style;
@@ -51,7 +52,9 @@ const COMMANDS: &[Entry] = &[
 /// Runs one of the operator's commands, or shows the usage.
 #[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
-    let all = root().no_binary_name(true);
+    // The protocol's verbs come here with words behind them, or as `help get`.
+    let all =
+        root().bin_name(env!("CARGO_PKG_NAME")).no_binary_name(true).subcommands(verbs().map(|verb| verb.hide(true)));
     let matches = match all.try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return usage(&error, env, io),
@@ -70,14 +73,24 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
 /// The image references of a command.
 fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
     let parse = |text: &String| {
-        ImageRef::parse(text).map_err(|error| {
-            Problem::new("image reference", error)
-                .fix("give it as docker pull takes it")
-                .failed()
-                .about(&text.escape_debug().to_string())
-        })
+        let problem = |cause: &dyn fmt::Display, fix: &str| {
+            Problem::new("image reference", cause).fix(fix).failed().about(&text.escape_debug().to_string())
+        };
+        if names_a_registry_alone(text) {
+            return Err(problem(
+                &"it names a registry and no repository",
+                &format!("name an image, such as {text}/org/app"),
+            ));
+        }
+        ImageRef::parse(text).map_err(|error| problem(&error, "give it as docker pull takes it"))
     };
     matches.get_many::<String>("image").unwrap_or_default().map(parse).collect()
+}
+
+/// To docker, `ghcr.io` is an image of Docker Hub; whoever types it means the registry.
+fn names_a_registry_alone(text: &str) -> bool {
+    let name = text.split([':', '@']).next().unwrap_or_default();
+    !text.contains('/') && (name.contains('.') || name == "localhost")
 }
 
 fn unwritable(error: std::io::Error) -> Error {
@@ -96,7 +109,11 @@ fn root() -> Command {
 
 /// With the protocol's verbs, which the parser never sees, for those who type them.
 fn whole() -> Command {
-    root().subcommands(VERBS.iter().map(|(verb, about)| Command::new(*verb).about(*about)))
+    root().subcommands(verbs())
+}
+
+fn verbs() -> impl Iterator<Item = Command> {
+    VERBS.iter().map(|(verb, about)| Command::new(*verb).about(*about))
 }
 
 /// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
@@ -125,5 +142,8 @@ Called by docker, podman and other clients, which write to standard input:
   list                         -> {\"<server URL>\":\"<user name>\"}
   kubelet  a CredentialProviderRequest -> a CredentialProviderResponse
   version                      -> name and version
+
+Exit status: 0 when it is done; 1 when not, with one line of text on standard
+output that says why and what to do, also with --json.
 
 Example: echo ghcr.io | docker-credential-beta9 get";

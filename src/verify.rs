@@ -23,6 +23,7 @@ use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ImageRef};
 use crate::http::Response;
+use crate::log::Log;
 use crate::runtime::block_on;
 
 /// What is to be found out.
@@ -36,6 +37,8 @@ pub struct Question<'a> {
     pub token_hosts: &'a [Host],
     /// When an answer is of no use any more.
     pub deadline: Instant,
+    /// Where each request and what it took is said.
+    pub log: &'a Log,
 }
 
 impl Question<'_> {
@@ -48,7 +51,7 @@ impl Question<'_> {
     }
 
     async fn inquire(&self) -> Result<Report, Unanswered> {
-        let (registry, door) = Registry::reach(self.image, self.deadline).await?;
+        let (registry, door) = Registry::reach(self.image, self.deadline, self.log).await?;
         let mut asks = door;
         if asks.status != 401 {
             // It asks for nothing at the door; perhaps it does at the repository.
@@ -173,8 +176,8 @@ impl Question<'_> {
 
 /// Whether the registry takes this credential for pulling the image: `false` where it does not tell. That the image is
 /// not there is no matter of credentials.
-pub fn authenticate(image: &ImageRef, credential: &Credential, deadline: Instant) -> Result<bool, Error> {
-    let report = Question { image, credential: Some(credential), token_hosts: &[], deadline }.ask()?;
+pub fn authenticate(image: &ImageRef, credential: &Credential, deadline: Instant, log: &Log) -> Result<bool, Error> {
+    let report = Question { image, credential: Some(credential), token_hosts: &[], deadline, log }.ask()?;
     let taken = report.taken;
     match report.verdict {
         Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository if taken != Some(Taken::No) => {

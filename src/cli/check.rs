@@ -61,7 +61,7 @@ impl<'a> Checked<'a> {
     fn of(image: &'a ImageRef, token_hosts: &[Host], env: &Env, io: &mut Io) -> Result<Self, Error> {
         // Each image has the time of a pull of its own.
         let config = Config::load(env)?;
-        let timeout = config.timeout;
+        let (timeout, log) = (config.timeout, env.log());
         let resolver = Resolver::new(config)?;
         let url =
             ServerUrl::Registry { host: image.host.clone(), scheme: Scheme::Https, path: image.repository.clone() };
@@ -78,7 +78,7 @@ impl<'a> Checked<'a> {
         let by_path = rule(&image.repository) != rule("");
         let report = credential.as_ref().ok().map(|credential| {
             let deadline = Instant::now() + timeout;
-            let question = Question { image, credential: credential.as_ref(), token_hosts, deadline };
+            let question = Question { image, credential: credential.as_ref(), token_hosts, deadline, log };
             question.ask().map_err(|error| crate::one_line(&error))
         });
         Ok(Self { image, credential, by_path, report })

@@ -50,4 +50,6 @@ Grant SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry to the user 
 const HELP: &str = "\
 Exit status: 0 when all of it is there in the end; 1 when nothing was changed, with the reason.
 
-Example: BETA9_DATABASE_URL='postgres://beta9:…@db.example/beta9?sslmode=verify-full' docker-credential-beta9 migrate";
+Example, with the URL in the environment or in the configuration:
+  export BETA9_DATABASE_URL='postgres://beta9:…@db.example/beta9'
+  docker-credential-beta9 migrate";

@@ -30,7 +30,7 @@ pub(super) fn command() -> Command {
         .arg(option("ttl", "TIME", "When `prune` may remove the secret, such as 30d").value_parser(parse_ttl))
         .arg(Arg::new("modified").long("modified").action(ArgAction::SetTrue).help("The build changed the image: nothing is stored"))
         .arg(Arg::new("check").long("check").action(ArgAction::SetTrue).help("Authenticate against the registry first, and store nothing that it refuses"))
-        .after_help("Exit status: 0 when it was stored, or nothing had to be; 1 otherwise.\n\nExample: GITHUB_USERNAME=octo GITHUB_TOKEN=… docker-credential-beta9 provision ghcr.io/org/app:1.2 --creds GITHUB_USERNAME,GITHUB_TOKEN --image-id 7d1c")
+        .after_help("Exit status: 0 when it was stored, or nothing had to be; 1 otherwise.\n\nExample:\n  export GITHUB_USERNAME=octo GITHUB_TOKEN=…\n  docker-credential-beta9 provision ghcr.io/org/app:1.2 --image-id 7d1c \\\n    --creds GITHUB_USERNAME,GITHUB_TOKEN")
 }
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {
@@ -57,7 +57,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("check") {
         for image in &images {
             let credential = resolver.credential_of(image, &keys).map_err(|error| error.about(image.host.as_str()))?;
-            let taken = verify::authenticate(image, &credential, resolver.deadline())?;
+            let taken = verify::authenticate(image, &credential, resolver.deadline(), env.log())?;
             let (host, repository) = (&image.host, &image.repository);
             let text = if taken {
                 format!("{host} accepts the credential for {repository}")

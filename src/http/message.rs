@@ -90,6 +90,18 @@ impl Request {
         self
     }
 
+    /// What is to be done.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// Where, without the query, in which a server may have put what is secret.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        self.url.split(['?', '#']).next().unwrap_or_default()
+    }
+
     /// `None` where a header holds what no header can carry.
     pub(super) fn prepare(&self, client: &Client, url: Url) -> Option<reqwest::Request> {
         let mut builder = client.request(self.method.clone(), url);

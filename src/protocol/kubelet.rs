@@ -125,18 +125,21 @@ fn go_duration(duration: Duration) -> String {
 }
 
 const HELP: &str = "\
-Answers kubelet's exec credential provider API: it reads one CredentialProviderRequest from standard
-input and prints one CredentialProviderResponse. Kubelet runs it by itself once it has been told to,
-with --image-credential-provider-config and --image-credential-provider-bin-dir.
+Answers kubelet's exec credential provider API: reads a
+CredentialProviderRequest from standard input and prints a
+CredentialProviderResponse. Kubelet runs it by itself once it has been told
+to, with --image-credential-provider-config and
+--image-credential-provider-bin-dir.
 
 Usage: docker-credential-beta9 kubelet
 
-Exit status: 0 with an answer, which has no credentials where there are none; 1 with one line on
-standard error and nothing on standard output, which kubelet logs.
+Exit status: 0 with an answer, which has no credentials where there are none; 1
+with a line on standard error and none on standard output: kubelet logs it.
 
 Example:
-  echo '{\"kind\":\"CredentialProviderRequest\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",
-  \"image\":\"ghcr.io/org/app\"}' | docker-credential-beta9 kubelet
+  echo '{\"kind\":\"CredentialProviderRequest\",
+    \"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",
+    \"image\":\"ghcr.io/org/app\"}' | docker-credential-beta9 kubelet
 ";
 const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
 const RESPONSE: &str = "CredentialProviderResponse";

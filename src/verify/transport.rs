@@ -3,10 +3,12 @@
 use crate::credential::Redacted;
 use crate::host::{Host, ImageRef};
 use crate::http::{Cleartext, Fault, Http, Kind, Request, Response};
+use crate::log::Log;
 
 /// A registry, as it was reached.
 pub(super) struct Registry<'a> {
     http: Http,
+    log: &'a Log,
     image: &'a ImageRef,
     /// Scheme and host.
     pub(super) base: String,
@@ -29,10 +31,11 @@ impl<'a> Registry<'a> {
     pub(super) async fn reach(
         image: &'a ImageRef,
         deadline: std::time::Instant,
+        log: &'a Log,
     ) -> Result<(Self, Response), Unanswered> {
         let http = Http::new(deadline, Cleartext::Loopback)?;
         let host = if image.host.is_docker_hub() { Host::DOCKER_HUB_REGISTRY } else { image.host.as_str() };
-        let mut registry = Self { http, image, base: format!("https://{host}") };
+        let mut registry = Self { http, log, image, base: format!("https://{host}") };
         let fault = match registry.ping(None).await {
             Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => fault,
             answer => return answer.map(|answer| (registry, answer)),
@@ -68,7 +71,7 @@ impl<'a> Registry<'a> {
 
     /// The token server, which is asked where it is and nowhere else.
     pub(super) async fn token(&self, request: Request) -> Result<Response, Unanswered> {
-        Ok(self.http.send(&request).await?)
+        self.send("token server", &request).await
     }
 
     async fn ask(
@@ -83,13 +86,21 @@ impl<'a> Registry<'a> {
             if let Some(login) = login.filter(|_| origin(&url) == Some(self.base.as_str())) {
                 request = request.header("authorization", login.clone());
             }
-            let answer = self.http.send(&request).await?;
+            let answer = self.send("registry", &request).await?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
             url = answer.header("location").and_then(|to| target(&url, to)).ok_or(Unanswered::Redirected)?;
         }
         Err(Unanswered::Redirected)
+    }
+
+    async fn send(&self, who: &str, request: &Request) -> Result<Response, Unanswered> {
+        let step = self.log.step();
+        let answer = self.http.send(request).await;
+        let said = answer.as_ref().map_or_else(|fault| fault.to_string(), |answer| answer.status.to_string());
+        self.log.done(step, format_args!("{who}: {} {}: {said}", request.method(), request.place()));
+        Ok(answer?)
     }
 }
 
