@@ -113,9 +113,16 @@ pub struct Request {
     pub credentials: Option<Redacted>,
     /// `BETA9_IMAGE_CREDENTIALS_FILE`: a file that holds one.
     pub file: Option<PathBuf>,
-    /// `BETA9_REGISTRY`: the registry that a blob without one is for.
+    /// What is pulled, which a blob without a registry is for.
+    pub pulled: Pulled,
+}
+
+/// What the request says is pulled; nobody has looked yet whether it is a registry or an image.
+#[derive(Clone, Debug, Default)]
+pub struct Pulled {
+    /// `BETA9_REGISTRY`: a registry.
     pub registry: Option<String>,
-    /// `BETA9_IMAGE`: the image whose registry that is.
+    /// `BETA9_IMAGE`: an image of one.
     pub image: Option<String>,
 }
 
@@ -179,8 +186,7 @@ impl Config {
             request: Request {
                 credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
                 file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
-                registry: env.text("BETA9_REGISTRY")?,
-                image: env.text("BETA9_IMAGE")?,
+                pulled: Pulled { registry: env.text("BETA9_REGISTRY")?, image: env.text("BETA9_IMAGE")? },
             },
             files,
             rules,

@@ -83,6 +83,8 @@ pub enum KeysError {
     },
     /// Environment variables that were named but are unset or empty.
     Unset(Vec<String>),
+    /// An environment variable that was named and is this program's own setting.
+    Setting(String),
     /// A blob that is neither JSON of a known shape nor `username:password`.
     Shape(String),
     /// A key whose value is not a usable text.
@@ -108,6 +110,7 @@ impl fmt::Display for KeysError {
                     if names.len() == 1 { "is" } else { "are" }
                 )
             }
+            Self::Setting(name) => write!(f, "{name} is a setting of this program and no registry's key"),
             Self::Shape(what) => f.write_str(what),
             Self::Value { key } => write!(f, "the value of {} is not a usable text", key.escape_debug()),
             Self::Name => f.write_str("a key's name is empty or holds a control character"),

@@ -72,14 +72,15 @@ impl Resolver {
         for rule in config.rules() {
             check_backend(rule)?;
         }
-        let request = RequestStore::new(std::mem::take(&mut config.request)).map(Store::Request);
+        let request = std::mem::take(&mut config.request);
         let name = &config.workspace;
         let workspace = match config.store {
             StoreKind::File => Store::File(FileStore::new(name, config.file_path.clone(), config.file_key.clone())),
             StoreKind::Gateway => Store::Gateway(GatewayStore::new(config.gateway.clone())),
-            StoreKind::Worker => Store::Worker(WorkerStore::new(name, config.worker.clone())),
+            StoreKind::Worker => Store::Worker(WorkerStore::new(name, config.worker.clone(), request.pulled.clone())),
             StoreKind::Postgres => Store::Postgres(PostgresStore::new(name, config.postgres.clone())),
         };
+        let request = RequestStore::new(request).map(Store::Request);
         let (warnings, cache) = (Rc::default(), OnceCell::new());
         let (log, answered_by) = (config.log.clone(), Cell::default());
         Ok(Self { config, started: Instant::now(), warnings, cache, log, answered_by, request, workspace })

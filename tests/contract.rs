@@ -96,7 +96,7 @@ fn postgres(case: &str) -> Option<Subject> {
 fn worker() -> Subject {
     let gateway = common::worker::Gateway::start();
     Subject {
-        node: gateway.node(),
+        node: gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app"),
         plant: Box::new(move |_, _, blob| gateway.plant("w-1", "image-1", blob)),
         remove: Box::new(|_, _| panic!("it is read-only, and vends what an image has")),
         far: None,

@@ -235,3 +235,12 @@ fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
     let list: Vec<&str> = include_str!("fixtures/match-images.txt").lines().collect();
     assert_eq!(list, match_images(), "write these lines into tests/fixtures/match-images.txt");
 }
+
+#[test]
+fn a_secret_that_proves_nothing_never_turns_a_pod_into_the_node() {
+    let rule = "[[registry]]\nhost = \"gcr.io\"\nambient = true\nworkload_identity = true\n";
+    let blob = r#"{"registry":"gcr.io","type":"gcp","credentials":{"GCP_PROJECT_ID":"p"}}"#;
+    let node = Node::new().configured(rule).with("BETA9_IMAGE_CREDENTIALS", blob);
+    let line = node.get("gcr.io").failure();
+    assert!(line.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"), "{line}");
+}

@@ -56,14 +56,34 @@ fn the_image_comes_first_then_the_build_registry_then_nothing() {
     let node = gateway.node();
     assert_eq!(node.pair("builds.example:5000"), pair("builder", "hunter2"));
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
-    gateway.plant("w-1", "image-1", "octo:hunter2");
+    let own = r#"{"registry":"builds.example:5000","credentials":{"USERNAME":"octo","PASSWORD":"hunter2"}}"#;
+    gateway.plant("w-1", "image-1", own);
     assert_eq!(node.pair("builds.example:5000"), pair("octo", "hunter2"));
+}
+
+#[test]
+fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_from_and_to_no_other() {
+    let gateway = Gateway::start();
+    gateway.plant("w-1", "image-1", "octo:hunter2");
+    let unbound = "worker store: the image's secret does not say which registry it is for; add \"registry\" to it, or set BETA9_IMAGE to the image that is pulled";
+    for host in ["ghcr.io", "evil.example"] {
+        assert_eq!(gateway.node().get(host).failure(), format!("{host}: {unbound}"));
+    }
+    for (variable, value) in [("BETA9_IMAGE", "ghcr.io/org/app:1"), ("BETA9_REGISTRY", "ghcr.io")] {
+        let node = gateway.node().with(variable, value);
+        assert_eq!(node.pair("ghcr.io"), pair("octo", "hunter2"));
+        assert_eq!(node.get("evil.example").failure(), format!("evil.example: {unbound}"));
+    }
+    // The build registry has a token of its own, which the gateway gives for it alone.
+    gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
+    assert_eq!(gateway.node().pair("builds.example:5000"), pair("builder", "hunter2"));
+    assert_eq!(gateway.node().get("evil.example").failure(), format!("evil.example: {unbound}"));
 }
 
 #[test]
 fn a_secret_that_is_rotated_or_removed_is_so_at_the_very_next_get() {
     let gateway = Gateway::start();
-    let node = gateway.node();
+    let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
     for secret in ["hunter2-old", "hunter2-new"] {
         gateway.plant("w-1", "image-1", &format!("octo:{secret}"));
         assert_eq!(node.pair("ghcr.io"), pair("octo", secret));
@@ -243,7 +263,8 @@ fn a_blob_may_be_large_as_long_as_the_answer_is_no_larger_than_a_mebibyte() {
     let gateway = Gateway::start();
     let secret = "s".repeat((1 << 20) - 100);
     gateway.plant("w-1", "image-1", &format!("u:{secret}"));
-    assert_eq!(gateway.node().pair("ghcr.io"), ("u".into(), secret));
+    let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
+    assert_eq!(node.pair("ghcr.io"), ("u".into(), secret));
 }
 
 #[test]
@@ -325,7 +346,7 @@ fn two_workspaces_on_one_node_never_see_each_others_secrets() {
         gateway.world().stubs.insert(format!("stub-{workspace}"), workspace.into());
         gateway.plant(workspace, "image-1", &format!("{workspace}:hunter2-{workspace}"));
     }
-    let mut node = gateway.node();
+    let mut node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
     let mut all = Vec::new();
     for round in 0..24 {
         let workspace = ["w-1", "w-2"][round % 2];

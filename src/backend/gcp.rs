@@ -115,7 +115,7 @@ impl<'k> Secret<'k> {
         let cause = format_args!("{PROJECT} alone means the node's own identity, which is off for this registry");
         Err(Problem::new(PART, cause)
             .fix(format_args!(
-                "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry"
+                "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry, where pods do not log in as themselves"
             ))
             .failed())
     }

@@ -24,7 +24,7 @@ pub(super) fn command() -> Command {
         .about("Keep the keys for an image's registry as a workspace secret, and bind the image to it")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references; one secret for each registry"))
         .arg(option("creds", "KEY,KEY", "Names of environment variables that hold the keys").value_delimiter(','))
-        .arg(option("creds-json", "FILE", "A JSON list of names, or a map from names to values; - is standard input"))
+        .arg(option("creds-json", "FILE", "A JSON list of names, which are looked up in this environment, or a map from names to values; - is standard input"))
         .group(ArgGroup::new("keys").args(["creds", "creds-json"]))
         .arg(option("image-id", "ID", "The image to bind to the secret"))
         .arg(option("ttl", "TIME", "When `prune` may remove the secret, such as 30d").value_parser(parse_ttl))

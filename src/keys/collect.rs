@@ -16,6 +16,10 @@ impl Keys {
         let mut keys = Self::default();
         let mut unset = Vec::new();
         for name in names {
+            // Whoever may name variables must not get the control plane's own tokens into a workspace's secret.
+            if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
+                return Err(KeysError::Setting(name.escape_debug().to_string()));
+            }
             match lookup(name).filter(|value| !value.is_empty()) {
                 Some(value) => keys.insert(name, value)?,
                 None => unset.push(name.escape_debug().to_string()),
@@ -56,6 +60,8 @@ impl Keys {
     }
 }
 
+const SETTINGS: [&str; 2] = ["BETA9_", "BEAM_"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +88,14 @@ mod tests {
         assert_eq!(error.to_string(), "B, C are unset or empty in the environment");
         let error = Keys::from_environment(["EMPTY"], set).unwrap_err();
         assert_eq!(error.to_string(), "EMPTY is unset or empty in the environment");
+    }
+
+    #[test]
+    fn the_programs_own_settings_are_no_keys() {
+        for name in ["BETA9_TOKEN", "BETA9_DATABASE_URL", "BEAM_TOKEN"] {
+            let error = Keys::from_environment(["GITHUB_USERNAME", "GITHUB_TOKEN", name], set).unwrap_err();
+            assert_eq!(error.to_string(), format!("{name} is a setting of this program and no registry's key"));
+        }
     }
 
     #[test]

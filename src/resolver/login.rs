@@ -45,7 +45,8 @@ impl Resolver {
             host: route.real,
             keys,
             pod,
-            ambient: route.ambient,
+            // Where pods log in as themselves, a tenant's secret must not turn a pod into the node.
+            ambient: route.ambient && !(keys.is_some() && route.workload_identity),
             settings: route.settings(),
             node: &self.config.node,
             deadline: self.deadline(),

@@ -1,7 +1,7 @@
 //! Credentials that come with the request (`BETA9_IMAGE_CREDENTIALS` or `_FILE`) and are never written to disk.
 
 use super::{Found, Keep, Listed, Username};
-use crate::config::Request;
+use crate::config::{Pulled, Request};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ImageRef, ServerUrl};
 use crate::keys::Blob;
@@ -43,7 +43,7 @@ impl RequestStore {
         for mut blob in blobs {
             let host = match blob.registry.take() {
                 Some(host) => Some(host),
-                None => self.carrier_binding()?,
+                None => self.0.pulled.registry()?,
             };
             bound.extend(host.map(|host| (host, blob)));
         }
@@ -65,14 +65,17 @@ impl RequestStore {
             .map_err(|_| problem("the file is not UTF-8".to_owned(), "correct the file".to_owned()))?;
         Ok(Some((FILE_VARIABLE, text.to_owned().into())))
     }
+}
 
-    fn carrier_binding(&self) -> Result<Option<Host>, Error> {
+impl Pulled {
+    /// The registry that the request says it pulls from.
+    pub(super) fn registry(&self) -> Result<Option<Host>, Error> {
         let problem = |name: &str, cause| Problem::new(name, cause).fix("correct or unset it").failed();
-        if let Some(text) = &self.0.registry {
+        if let Some(text) = &self.registry {
             let url = ServerUrl::parse(text.as_bytes()).map_err(|error| problem("BETA9_REGISTRY", error))?;
             return Ok(url.host().cloned());
         }
-        let Some(image) = &self.0.image else { return Ok(None) };
+        let Some(image) = &self.image else { return Ok(None) };
         ImageRef::parse(image).map(|image| Some(image.host)).map_err(|error| problem("BETA9_IMAGE", error))
     }
 }
@@ -90,8 +93,7 @@ mod tests {
         let request = Request {
             credentials: some(blob).map(Into::into),
             file: None,
-            registry: some(registry),
-            image: some(image),
+            pulled: Pulled { registry: some(registry), image: some(image) },
         };
         let found = RequestStore::new(request).unwrap().get(&Host::parse(asked.as_bytes()).unwrap());
         found

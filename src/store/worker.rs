@@ -20,8 +20,9 @@ use self::call::Call;
 use self::message::{Request, Vended};
 use self::refusal::Asked;
 use super::{Found, Keep, Lookup};
-use crate::config::{DEFAULT_WORKSPACE, SecretSetting, WorkerConfig};
+use crate::config::{DEFAULT_WORKSPACE, Pulled, SecretSetting, WorkerConfig};
 use crate::error::{Error, Problem};
+use crate::host::Host;
 use crate::keys::Blob;
 use crate::runtime;
 
@@ -30,13 +31,14 @@ use crate::runtime;
 pub struct WorkerStore {
     workspace: String,
     config: WorkerConfig,
+    pulled: Pulled,
 }
 
 impl WorkerStore {
     /// The store of one workspace. Nothing is opened yet.
     #[must_use]
-    pub fn new(workspace: &str, config: WorkerConfig) -> Self {
-        Self { workspace: workspace.to_owned(), config }
+    pub fn new(workspace: &str, config: WorkerConfig, pulled: Pulled) -> Self {
+        Self { workspace: workspace.to_owned(), config, pulled }
     }
 
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
@@ -45,8 +47,20 @@ impl WorkerStore {
             let cause = format_args!("a rule names the secret \"{}\", and a worker cannot choose", name.escape_debug());
             return Err(problem(cause).fix("remove secret from the rule: the gateway goes by the image").failed());
         }
-        let vended = self.ask(&address, token, lookup.host.as_str(), lookup.deadline)?;
-        found(&vended, lookup)
+        let ask = |image| self.ask(&address, token, lookup.host.as_str(), image, lookup.deadline);
+        let image = self.config.image_id.as_deref();
+        match found(&ask(image)?, lookup)? {
+            None => Ok(None),
+            Some(blob) if blob.registry.is_some() => Ok(Some(kept(blob))),
+            // For no image there is only the build registry's token, and the gateway gives that to the build registry alone.
+            Some(blob) if image.is_none() => Ok(Some(kept(blob))),
+            // An image's own secret is vended whatever registry is asked for.
+            Some(blob) if self.pulled.registry()?.is_some_and(|host| is_meant(&host, lookup)) => Ok(Some(kept(blob))),
+            Some(_) => match found(&ask(None)?, lookup)? {
+                Some(blob) => Ok(Some(kept(blob))),
+                None => Err(unbound()),
+            },
+        }
     }
 
     /// What the gateway vends for a registry.
@@ -55,6 +69,7 @@ impl WorkerStore {
         address: &Address,
         token: &SecretSetting,
         registry: &str,
+        image: Option<&str>,
         deadline: Instant,
     ) -> Result<Vended, Error> {
         let asked = Asked {
@@ -62,7 +77,7 @@ impl WorkerStore {
             token: token_source(token),
             workspace: &self.workspace,
             stub: self.config.stub_id.as_deref(),
-            image: self.config.image_id.as_deref(),
+            image,
         };
         let token = token.read(PART)?;
         let call = Call { address, token: &token, deadline };
@@ -70,7 +85,7 @@ impl WorkerStore {
             workspace_id: self.workspace.clone(),
             stub_id: self.config.stub_id.clone().unwrap_or_default(),
             registry: registry.to_owned(),
-            image_id: self.config.image_id.clone().unwrap_or_default(),
+            image_id: image.unwrap_or_default().to_owned(),
         };
         let vended = runtime::block_on(PART, deadline, async {
             call.make(&request).await.map_err(|trouble| asked.error(&trouble))
@@ -112,21 +127,34 @@ impl WorkerStore {
     }
 }
 
-/// The vended blob, if there is one and it is for the registry asked for. One that names no registry is for it too: the
-/// request that it answers names it.
-fn found(vended: &Vended, lookup: &Lookup) -> Result<Option<Found>, Error> {
+/// The vended blob, if there is one; one that names a registry, and not the one asked for, is an error.
+fn found(vended: &Vended, lookup: &Lookup) -> Result<Option<Blob>, Error> {
     if vended.credentials.expose().trim().is_empty() {
         return Ok(None);
     }
     let blob = Blob::parse(vended.credentials.expose())
         .map_err(|error| problem(error).fix("correct the secret that the gateway vends for this image").failed())?;
-    if let Some(other) = blob.registry.filter(|host| host != lookup.host && Some(host) != lookup.alias_of) {
+    if let Some(other) = blob.registry.as_ref().filter(|host| !is_meant(host, lookup)) {
         // The gateway gave it in answer to this registry's name, so this is a mistake and not an absence.
         return Err(problem(format_args!("the gateway vended a secret for another registry, {other}; it is not used"))
             .fix("see whether BETA9_IMAGE_ID is the image that is pulled, and which secret that image has")
             .failed());
     }
-    Ok(Some(Found { keys: blob.keys, keep: Keep::Memory }))
+    Ok(Some(blob))
+}
+
+fn is_meant(host: &Host, lookup: &Lookup) -> bool {
+    host == lookup.host || Some(host) == lookup.alias_of
+}
+
+fn kept(blob: Blob) -> Found {
+    Found { keys: blob.keys, keep: Keep::Memory }
+}
+
+fn unbound() -> Error {
+    problem("the image's secret does not say which registry it is for")
+        .fix("add \"registry\" to it, or set BETA9_IMAGE to the image that is pulled")
+        .failed()
 }
 
 /// Where the token comes from, for people who must replace it.
@@ -146,14 +174,14 @@ const PART: &str = "worker store";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Host;
 
     fn vend(blob: &str, asked: &str, alias_of: Option<&str>) -> Result<Option<Found>, String> {
         let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
         let (host, alias_of) = (host(asked), alias_of.map(host));
         let (deadline, alias_of) = (Instant::now(), alias_of.as_ref());
         let lookup = Lookup { host: &host, alias_of, secret: None, deadline, memory: None };
-        found(&Vended { ok: true, credentials: blob.into() }, &lookup).map_err(|error| error.to_string())
+        let found = found(&Vended { ok: true, credentials: blob.into() }, &lookup);
+        found.map(|blob| blob.map(kept)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -178,7 +206,7 @@ mod tests {
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
         let missing = |workspace: &str, config| {
-            WorkerStore::new(workspace, config).settings().map(|_| ()).unwrap_err().to_string()
+            WorkerStore::new(workspace, config, Pulled::default()).settings().map(|_| ()).unwrap_err().to_string()
         };
         assert_eq!(
             missing(DEFAULT_WORKSPACE, WorkerConfig::default()),
