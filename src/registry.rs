@@ -43,8 +43,14 @@ impl Registry {
 
     /// The ways to log in: the vendor's own, then the pairs that every registry takes.
     pub fn backends(&self) -> impl Iterator<Item = &'static Backend> {
-        let own = if self.name == GENERIC.name { &[] } else { self.backends };
+        let own = if self.is_generic() { &[] } else { self.backends };
         own.iter().chain(GENERIC.backends)
+    }
+
+    /// Whether it is the row of all hosts that are no vendor's.
+    #[must_use]
+    pub fn is_generic(&self) -> bool {
+        self.name == GENERIC.name
     }
 
     /// The patterns of its hosts, as `host::matches_name` reads them.

@@ -14,7 +14,8 @@ pub use file::FileStore;
 pub use gateway::GatewayStore;
 pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
-pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Secret, Username};
+use terms::unbound;
+pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Owner, Secret, Username};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;

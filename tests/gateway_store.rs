@@ -157,6 +157,31 @@ fn the_secret_of_another_host_is_neither_answered_nor_overwritten_nor_erased() {
 }
 
 #[test]
+fn a_secret_that_names_no_registry_is_nobodys_under_a_name_that_other_hosts_have() {
+    let gateway = Gateway::start();
+    let node = gateway.node();
+    let host = "registry-one.example";
+    let names = names(host);
+    // It may be that of registry.one.example, which has the same name.
+    gateway.plant(&names[0], "octo:theirs");
+    let nobodys = format!(
+        "{host}: gateway store: the secret {0} does not say which registry it is for, and other hosts have that name too; add \"registry\" to it, or set secret = \"{0}\" in a rule for this registry",
+        names[0]
+    );
+    assert_eq!(node.get(host).failure(), nobodys);
+    assert_eq!(node.erase(host).failure(), nobodys);
+    assert_eq!(node.store(host, "u", "ours"), Answer::silence());
+    assert_eq!(secret(&node, host), "ours");
+    assert_eq!(gateway.secrets()[&names[0]], "octo:theirs");
+    // The operator may say whose it is, and a hash is one host's.
+    let rule = format!("[[registry]]\nhost = \"{host}\"\nsecret = \"{}\"\n", names[0]);
+    assert_eq!(secret(&gateway.node().configured(&rule), host), "theirs");
+    gateway.plant(&names[2], "octo:hashed");
+    gateway.remove(&names[1]);
+    assert_eq!(secret(&gateway.node(), host), "hashed");
+}
+
+#[test]
 fn a_secret_that_somebody_else_creates_at_the_same_time_is_updated_or_let_be() {
     let gateway = Gateway::start();
     let node = gateway.node();

@@ -241,6 +241,7 @@ fn a_secret_that_proves_nothing_never_turns_a_pod_into_the_node() {
     let rule = "[[registry]]\nhost = \"gcr.io\"\nambient = true\nworkload_identity = true\n";
     let blob = r#"{"registry":"gcr.io","type":"gcp","credentials":{"GCP_PROJECT_ID":"p"}}"#;
     let node = Node::new().configured(rule).with("BETA9_IMAGE_CREDENTIALS", blob);
-    let line = node.get("gcr.io").failure();
+    let answer = node.get("gcr.io");
+    let line = answer.failure();
     assert!(line.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"), "{line}");
 }

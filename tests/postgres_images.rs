@@ -24,7 +24,7 @@ fn deadline() -> Instant {
 }
 
 fn lookup(host: &Host) -> Lookup<'_> {
-    Lookup { host, alias_of: None, secret: None, deadline: deadline(), memory: None }
+    Lookup { host, alias_of: None, secret: None, by_shared_name: true, deadline: deadline(), memory: None }
 }
 
 fn host(text: &str) -> Host {
@@ -239,7 +239,7 @@ fn migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing() {
 fn migrate_explains_itself_and_needs_a_database() {
     let help = Node::new().run(&["migrate", "--help"], "");
     assert_eq!(help.status, 0);
-    for words in ["Exit status: 0", "Example: ", "idx_image_credential_secret_name", "--json"] {
+    for words in ["Exit status: 0", "Example, with the URL", "idx_image_credential_secret_name", "--json"] {
         assert!(help.out.contains(words), "{words}: {}", help.out);
     }
     let answer = Node::new().run(&["migrate"], "");

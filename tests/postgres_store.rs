@@ -137,6 +137,24 @@ fn erase_takes_all_of_a_registrys_secrets_and_nobody_elses() {
 }
 
 #[test]
+fn a_secret_that_names_no_registry_is_nobodys_under_a_name_that_other_hosts_have() {
+    let Some(database) = Database::new("a_secret_that_names_no_registry_is_nobodys") else { return };
+    let (node, host) = (database.node(), "registry-one.example");
+    database.plant_as("oci-registry-registry-one-example", "octo:theirs");
+    let answer = node.get(host);
+    assert!(
+        answer.failure().contains("does not say which registry it is for, and other hosts have that name"),
+        "{answer:?}"
+    );
+    assert_eq!(node.erase(host).failure(), answer.failure());
+    assert_eq!(node.store(host, "u", "ours"), Answer::silence());
+    assert_eq!(node.pair(host), ("u".into(), "ours".into()));
+    assert_eq!(database.opened("oci-registry-registry-one-example"), "octo:theirs");
+    let rule = format!("[[registry]]\nhost = \"{host}\"\nsecret = \"oci-registry-registry-one-example\"\n");
+    assert_eq!(database.node().configured(&rule).pair(host), ("octo".into(), "theirs".into()));
+}
+
+#[test]
 fn a_rule_names_the_secret_and_then_no_other_counts() {
     let Some(database) = Database::new("a_rule_names_the_secret_and_then_no_other_counts") else { return };
     let node = database.node().configured("[[registry]]\nhost = \"ghcr.io\"\nsecret = \"team's %_own\"");

@@ -130,7 +130,8 @@ impl Resolver {
     pub(super) fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
         let secret = route.rule.and_then(|rule| rule.secret.as_deref());
         let alias_of = (host == route.host && host != route.real).then_some(route.real);
-        Lookup { host, alias_of, secret, deadline: self.deadline(), memory: None }
+        let by_shared_name = secret.is_some() || (host == route.real && !route.row.is_generic());
+        Lookup { host, alias_of, secret, by_shared_name, deadline: self.deadline(), memory: None }
     }
 
     fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {

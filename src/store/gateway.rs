@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use self::api::Api;
 use self::held::Held;
-use super::{Found, Keep, Listed, Lookup, Secret, Username, name};
+use super::{Found, Keep, Listed, Lookup, Secret, Username, name, unbound};
 use crate::cache::Memory;
 use crate::config::{Endpoint, GatewayConfig};
 use crate::error::Error;
@@ -47,10 +47,17 @@ impl GatewayStore {
             let known = api.remembered_name(lookup.host);
             let rank = known.as_ref().and_then(|known| names.iter().position(|name| name == known.expose()));
             let (first, rest) = names.split_at(rank.map_or(names.len(), |rank| rank + 1));
+            let mut nobodys = None;
             for names in [first, rest] {
                 let mut values = api.values(names);
                 while let Some((name, value)) = values.next().await {
-                    if let Some(blob) = Held::of(value?, lookup.host).usable(name)? {
+                    let held = Held::of(name, value?, lookup);
+                    if matches!(held, Held::Unbound) {
+                        // Another one may say that it is this registry's.
+                        nobodys.get_or_insert_with(|| unbound(PART, name));
+                        continue;
+                    }
+                    if let Some(blob) = held.usable(name)? {
                         if known.as_ref().is_none_or(|known| known.expose() != name) {
                             api.remember_name(lookup.host, name);
                         }
@@ -58,7 +65,7 @@ impl GatewayStore {
                     }
                 }
             }
-            Ok(None)
+            nobodys.map_or(Ok(None), Err)
         })
     }
 
@@ -67,7 +74,7 @@ impl GatewayStore {
         let names = names(lookup);
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
-                let Some(held) = api.held(&names, lookup.host).await? else { continue };
+                let Some(held) = api.held(&names, lookup).await? else { continue };
                 let done = match held::place(&names, &held)? {
                     held::Place::Update(name) => api.update(name, &secret.blob).await?.then_some(name),
                     held::Place::Create(name) => api.create(name, &secret.blob).await?.then_some(name),
@@ -86,7 +93,7 @@ impl GatewayStore {
         let names = names(lookup);
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
-                let Some(held) = api.held(&names, lookup.host).await? else { continue };
+                let Some(held) = api.held(&names, lookup).await? else { continue };
                 let mut unknown = Ok(());
                 for (name, held) in names.iter().zip(held) {
                     match held.usable(name) {

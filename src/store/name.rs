@@ -50,6 +50,12 @@ pub fn is_derived(name: &str) -> bool {
     ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether no two hosts have this name: it is a hash of one.
+#[must_use]
+pub fn is_one_hosts(name: &str) -> bool {
+    ["oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Whether the public API creates a secret of this name.
 #[must_use]
 pub fn can_be_created(name: &str) -> bool {

@@ -70,7 +70,7 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
             let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
-            let ours = there.of(lookup.host)?;
+            let ours = there.of(lookup)?;
             Ok(ours.map(|(_, content)| Found { keys: content.blob.keys.clone(), keep: Keep::Disk }))
         })
     }

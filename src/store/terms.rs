@@ -2,9 +2,10 @@
 
 use std::time::{Instant, SystemTime};
 
+use super::name;
 use crate::cache::Memory;
 use crate::credential::Redacted;
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Keys;
 
@@ -71,10 +72,48 @@ pub struct Lookup<'a> {
     pub alias_of: Option<&'a Host>,
     /// A named secret instead of the derived names, by the operator's rule.
     pub secret: Option<&'a str>,
+    /// Whether a secret that names no registry is this host's by a name that other hosts' secrets have too: so it is where
+    /// the operator has named it, and where the host is a vendor's, whom everybody knows.
+    pub by_shared_name: bool,
     /// When an answer is of no use any more.
     pub deadline: Instant,
     /// What is remembered on this node, where there is a place for it.
     pub memory: Option<&'a Memory<'a>>,
+}
+
+/// Whose a secret is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The host's that is asked for.
+    Ours,
+    /// Another's, which is recorded in it.
+    Another,
+    /// Nobody can tell: nothing is recorded in it, and its name may follow from another host.
+    Unknown,
+}
+
+impl Lookup<'_> {
+    /// Whose the secret is that stands under this name and has this registry recorded in it.
+    #[must_use]
+    pub fn owner(&self, name: &str, recorded: Option<&Host>) -> Owner {
+        match recorded {
+            Some(registry) if registry == self.host => Owner::Ours,
+            Some(_) => Owner::Another,
+            None if self.by_shared_name || name::is_one_hosts(name) => Owner::Ours,
+            None => Owner::Unknown,
+        }
+    }
+}
+
+/// A secret that is nobody's: the error of a store, `part`.
+pub(super) fn unbound(part: &str, name: &str) -> Error {
+    let name = name.escape_debug();
+    Problem::new(
+        part,
+        format_args!("the secret {name} does not say which registry it is for, and other hosts have that name too"),
+    )
+    .fix(format_args!("add \"registry\" to it, or set secret = \"{name}\" in a rule for this registry"))
+    .failed()
 }
 
 /// What a look at a store came to, for whoever keeps the node running.

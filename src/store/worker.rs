@@ -179,7 +179,7 @@ mod tests {
         let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
         let (host, alias_of) = (host(asked), alias_of.map(host));
         let (deadline, alias_of) = (Instant::now(), alias_of.as_ref());
-        let lookup = Lookup { host: &host, alias_of, secret: None, deadline, memory: None };
+        let lookup = Lookup { host: &host, alias_of, secret: None, by_shared_name: false, deadline, memory: None };
         let found = found(&Vended { ok: true, credentials: blob.into() }, &lookup);
         found.map(|blob| blob.map(kept)).map_err(|error| error.to_string())
     }

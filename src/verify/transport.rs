@@ -98,7 +98,7 @@ impl<'a> Registry<'a> {
     async fn send(&self, who: &str, request: &Request) -> Result<Response, Unanswered> {
         let step = self.log.step();
         let answer = self.http.send(request).await;
-        let said = answer.as_ref().map_or_else(|fault| fault.to_string(), |answer| answer.status.to_string());
+        let said = answer.as_ref().map_or_else(ToString::to_string, |answer| answer.status.to_string());
         self.log.done(step, format_args!("{who}: {} {}: {said}", request.method(), request.place()));
         Ok(answer?)
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::http::{Cleartext, Fault, Http, Request, Response};
 use crate::json::{self, ObjectWriter, Value};
+use crate::store::Lookup;
 
 /// One workspace's secrets, for the time of one command.
 pub(super) struct Api<'a> {
@@ -84,14 +85,14 @@ impl<'a> Api<'a> {
 
     /// What stands under each of these names, for a writer, who must be certain: what is not listed is not there. `None`
     /// when a secret that is listed is not given, because it has just been deleted or cannot be read.
-    pub(super) async fn held(&self, names: &[String], host: &Host) -> Result<Option<Vec<Held>>, Error> {
+    pub(super) async fn held(&self, names: &[String], lookup: &Lookup<'_>) -> Result<Option<Vec<Held>>, Error> {
         let listed = self.names().await?;
         let (present, absent): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| listed.contains(name));
         let mut held: Vec<_> = absent.into_iter().map(|name| (name, Held::Nothing)).collect();
         let mut values = self.values(&present);
         while let Some((name, value)) = values.next().await {
             let Some(value) = value? else { return Ok(None) };
-            held.push((name.to_owned(), Held::of(Some(value), host)));
+            held.push((name.to_owned(), Held::of(name, Some(value), lookup)));
         }
         let rank = |name: &String| names.iter().position(|one| one == name);
         held.sort_by_key(|(name, _)| rank(name));

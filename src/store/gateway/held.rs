@@ -1,11 +1,10 @@
 //! What stands under a name: whose secret that is, and so where a new one may be put.
 
-use super::errors;
+use super::{PART, errors};
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::host::Host;
 use crate::keys::{Blob, KeysError};
-use crate::store::name;
+use crate::store::{Lookup, Owner, name, unbound};
 
 /// What stands under one name, for one host.
 #[derive(Debug)]
@@ -15,25 +14,31 @@ pub(super) enum Held {
     Ours(Blob),
     /// Another host's, whose name is the same.
     Foreign,
+    /// It names no registry, and its name may follow from another host: it is nobody's.
+    Unbound,
     /// Nobody can tell whose.
     Damaged(KeysError),
 }
 
 impl Held {
-    pub(super) fn of(value: Option<Redacted>, host: &Host) -> Self {
+    pub(super) fn of(name: &str, value: Option<Redacted>, lookup: &Lookup) -> Self {
         match value.map(|value| Blob::parse(value.expose())) {
             None => Self::Nothing,
-            Some(Ok(blob)) if blob.registry.as_ref().is_none_or(|registry| registry == host) => Self::Ours(blob),
-            Some(Ok(_)) => Self::Foreign,
+            Some(Ok(blob)) => match lookup.owner(name, blob.registry.as_ref()) {
+                Owner::Ours => Self::Ours(blob),
+                Owner::Another => Self::Foreign,
+                Owner::Unknown => Self::Unbound,
+            },
             Some(Err(error)) => Self::Damaged(error),
         }
     }
 
-    /// This host's blob. One that cannot be read stops the search: it may well be the one that counts.
+    /// This host's blob. One that is nobody's, or cannot be read, stops the search: it may well be the one that counts.
     pub(super) fn usable(self, name: &str) -> Result<Option<Blob>, Error> {
         match self {
             Self::Ours(blob) => Ok(Some(blob)),
             Self::Nothing | Self::Foreign => Ok(None),
+            Self::Unbound => Err(unbound(PART, name)),
             Self::Damaged(error) => Err(errors::damaged(name, &error)),
         }
     }
@@ -52,7 +57,7 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
         match held {
             Held::Ours(_) => return Ok(Place::Update(name)),
             Held::Damaged(error) => return Err(errors::damaged(name, error)),
-            Held::Nothing | Held::Foreign => {}
+            Held::Nothing | Held::Foreign | Held::Unbound => {}
         }
     }
     let mut free = names.iter().zip(held).filter(|(_, held)| matches!(held, Held::Nothing)).map(|(name, _)| name);
@@ -64,25 +69,38 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::host::Host;
 
     fn host() -> Host {
         Host::parse(b"a.b.example").unwrap()
     }
 
-    fn held(value: &str) -> Held {
+    fn held(name: &str, value: &str, by_shared_name: bool) -> Held {
         let value = match value {
             "-" => None,
             "ours" => Some(r#"{"registry":"a.b.example","type":"basic","credentials":{}}"#),
             "other" => Some(r#"{"registry":"a-b.example","type":"basic","credentials":{}}"#),
             text => Some(text),
         };
-        Held::of(value.map(Redacted::from), &host())
+        let host = host();
+        let lookup = Lookup {
+            host: &host,
+            alias_of: None,
+            secret: None,
+            by_shared_name,
+            deadline: Instant::now(),
+            memory: None,
+        };
+        Held::of(name, value.map(Redacted::from), &lookup)
     }
 
     fn place_of(values: [&str; 4]) -> String {
         let names = name::candidates(&host());
-        let place = place(&names, &values.map(held));
+        let held: Vec<Held> = names.iter().zip(values).map(|(name, value)| held(name, value, false)).collect();
+        let place = place(&names, &held);
         let word = |name: &str| ["current", "api", "first", "hash"][names.iter().position(|one| one == name).unwrap()];
         match place {
             Ok(Place::Update(name)) => format!("update {}", word(name)),
@@ -96,7 +114,10 @@ mod tests {
         let table = [
             (["-", "-", "-", "-"], "create api"),
             (["ours", "ours", "-", "-"], "update current"),
-            (["u:p", "-", "-", "-"], "update current"),
+            // It may be `a-b.example`'s, which has the same name; a hash is one host's.
+            (["u:p", "-", "-", "-"], "create api"),
+            (["u:p", "u:p", "-", "-"], "create hash"),
+            (["-", "-", "-", "u:p"], "update hash"),
             (["-", "-", "ours", "-"], "update first"),
             (["other", "-", "-", "-"], "create api"),
             (["other", "other", "-", "-"], "create hash"),
@@ -117,11 +138,12 @@ mod tests {
 
     #[test]
     fn a_named_secret_is_created_only_under_a_name_that_the_api_takes() {
-        let place_named = |name: &str, value| match place(&[name.to_owned()], &[held(value)]) {
+        let place_named = |name: &str, value| match place(&[name.to_owned()], &[held(name, value, true)]) {
             Ok(place) => format!("{place:?}"),
             Err(error) => error.to_string(),
         };
         assert_eq!(place_named("oci-mine", "ours"), "Update(\"oci-mine\")");
+        assert_eq!(place_named("oci-mine", "u:p"), "Update(\"oci-mine\")");
         assert_eq!(place_named("MINE", "-"), "Create(\"MINE\")");
         assert!(place_named("oci-mine", "-").contains("takes only letters, digits and underscores"));
         assert!(place_named("MINE", "other").contains("MINE is another registry's secret"));

@@ -19,7 +19,7 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         let done = self.work(lookup.deadline, async |client| {
             let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
-            let Some((secret, _)) = there.of(lookup.host)? else {
+            let Some((secret, _)) = there.of(lookup)? else {
                 return Err(Problem::new(PART, "there is no secret that could expire")
                     .fix("store one first")
                     .failed()

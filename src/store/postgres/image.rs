@@ -28,7 +28,7 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         let bound = self.work(lookup.deadline, async |client| {
             let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
-            let Some((secret, _)) = there.of(lookup.host)? else {
+            let Some((secret, _)) = there.of(lookup)? else {
                 return Err(Problem::new(PART, "there is no secret to bind an image to")
                     .fix("store one first")
                     .failed()

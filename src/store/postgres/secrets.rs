@@ -10,7 +10,7 @@ use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::Blob;
 use crate::seal::SealKey;
-use crate::store::{Lookup, name};
+use crate::store::{Lookup, Owner, name, unbound};
 
 /// A workspace's key, and those of its secrets that were asked for.
 pub(super) struct Secrets {
@@ -72,19 +72,24 @@ impl Secrets {
     }
 
     /// The secret that is this registry's: the one that says so first, then one that says nothing and is bound by its
-    /// name. One that cannot be read, and so may be this registry's, is an error unless another says that it is.
-    pub(super) fn of(&self, host: &Host) -> Result<Option<(&Entry, &Content)>, Error> {
-        if let Some(recorded) = self.recorded(host) {
+    /// name. One that cannot be read or is bound by nothing, and so may be this registry's, is an error unless another says
+    /// that it is.
+    pub(super) fn of(&self, lookup: &Lookup) -> Result<Option<(&Entry, &Content)>, Error> {
+        if let Some(recorded) = self.recorded(lookup.host) {
             return Ok(Some(recorded));
         }
+        let mut unknown = Ok(None);
         for entry in &self.entries {
             match &entry.content {
-                Ok(content) if content.blob.registry.is_none() => return Ok(Some((entry, content))),
-                Ok(_) => {}
+                Ok(content) => match lookup.owner(&entry.name, content.blob.registry.as_ref()) {
+                    Owner::Ours => return Ok(Some((entry, content))),
+                    Owner::Another => {}
+                    Owner::Unknown => unknown = unknown.and(Err(unbound(PART, &entry.name))),
+                },
                 Err(error) => return Err(again(error)),
             }
         }
-        Ok(None)
+        unknown
     }
 
     fn recorded(&self, host: &Host) -> Option<(&Entry, &Content)> {
@@ -94,11 +99,13 @@ impl Secrets {
 
     /// Those that a writer may change for this registry, the one that answers first. One that cannot be read may be
     /// another's.
-    pub(super) fn owned(&self, host: &Host) -> Vec<&Entry> {
-        let registry = |entry: &Entry| entry.content.as_ref().ok().map(|content| content.blob.registry.clone());
-        let ours = |entry: &&Entry| registry(entry).is_some_and(|found| found.is_none_or(|found| found == *host));
+    pub(super) fn owned(&self, lookup: &Lookup) -> Vec<&Entry> {
+        let recorded = |entry: &'_ Entry| entry.content.as_ref().ok().map(|content| content.blob.registry.clone());
+        let ours = |entry: &&Entry| {
+            recorded(entry).is_some_and(|registry| lookup.owner(&entry.name, registry.as_ref()) == Owner::Ours)
+        };
         let mut owned: Vec<&Entry> = self.entries.iter().filter(ours).collect();
-        owned.sort_by_key(|entry| registry(entry).flatten().is_none());
+        owned.sort_by_key(|entry| recorded(entry).flatten().is_none());
         owned
     }
 

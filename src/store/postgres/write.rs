@@ -22,7 +22,7 @@ impl PostgresStore {
             for _ in 0..TRIES {
                 let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
                 let sealed = there.seal(secret.blob.expose())?;
-                let (name, written) = if let Some(entry) = there.owned(lookup.host).first() {
+                let (name, written) = if let Some(entry) = there.owned(lookup).first() {
                     (entry.name.clone(), update(&transaction, workspace, entry, &sealed).await?)
                 } else {
                     let name = free_name(lookup, &there)?;
@@ -45,10 +45,10 @@ impl PostgresStore {
             lock(&transaction, workspace, lookup).await?;
             for _ in 0..TRIES {
                 let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
-                let owned = there.owned(lookup.host);
+                let owned = there.owned(lookup);
                 if owned.is_empty() {
                     // One that cannot be read may be another registry's: it stays, and that is said.
-                    there.of(lookup.host)?;
+                    there.of(lookup)?;
                 }
                 let mut all = true;
                 for entry in owned {
