@@ -12,6 +12,7 @@ pub mod file;
 mod helper;
 mod note;
 mod podman;
+mod refusal;
 mod registries;
 mod undo;
 

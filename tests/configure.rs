@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use beta9_credential::client::{AuthFile, Registries, RegistriesPlaces};
@@ -15,6 +16,8 @@ use beta9_credential::registry::match_images;
 use common::{Answer, BINARY, Node};
 
 const HUB: &str = "https://index.docker.io/v1/";
+/// A user who owns nothing.
+const NOBODY: u32 = 65534;
 
 /// A node on whose PATH the helper is.
 fn node() -> Node {
@@ -41,6 +44,11 @@ fn podman(node: &Node, args: &[&str]) -> Answer {
 fn succeeds(answer: Answer) -> String {
     assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
     answer.out
+}
+
+/// Lines that were folded to fit, whole again.
+fn unfolded(text: &str) -> String {
+    text.replace("\n  ", " ")
 }
 
 fn corpus(kind: &str) -> Vec<(String, Vec<u8>)> {
@@ -109,10 +117,11 @@ fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
                 assert!(run(way).starts_with("nothing to do: "), "{name}");
                 assert_eq!(fs::read(&path).unwrap(), changed, "{name}");
 
-                assert!(run(&["--undo"]).contains("to the byte"), "{name}");
+                let undo = [way, &["--undo"]].concat();
+                assert!(run(&undo).contains("to the byte"), "{name}");
                 assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
                 assert_eq!(files_in(node.home()), [path], "{name}");
-                assert!(run(&["--undo"]).starts_with("nothing to undo"), "{name}");
+                assert!(run(&undo).starts_with("nothing to undo"), "{name}");
             }
         }
     }
@@ -270,7 +279,7 @@ fn another_helper_is_replaced_only_by_force_and_comes_back() {
     let touched = fs::read_to_string(&path).unwrap().replace("}\n", "}\n\n");
     fs::write(&path, &touched).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
-    assert!(told.contains("was changed since; only what names this helper was taken out"), "{told}");
+    assert!(told.contains("was changed since;\n  only what names this helper was taken out"), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("}\n", "}\n\n"));
 }
 
@@ -355,7 +364,10 @@ fn the_diff_and_the_json_show_no_secret() {
     put(&node, ".docker/config.json", file);
     let told = succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"]));
     assert!(told.contains(r#"+{"auths":{"ghcr.io":{"auth":"****","password":"****"}},"HttpHeaders":{"Authorization":"****"},"credHelpers":{"ghcr.io":"beta9"}}"#), "{told}");
-    assert!(told.contains("has ghcr.io in plain text; docker-credential-beta9 import docker --remove"), "{told}");
+    assert!(
+        unfolded(&told).contains("has ghcr.io in plain text, which docker does not use once it asks this helper"),
+        "{told}"
+    );
     assert!(told.contains("nothing was changed (--dry-run)"), "{told}");
     let json = succeeds(docker(&node, &["--hosts", "ghcr.io", "--json"]));
     assert!(!json.contains("hunter2") && !json.contains("b2N0"), "{json}");
@@ -446,7 +458,7 @@ fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
             }
             assert!(run(way).starts_with("nothing to do: "), "{name}");
             assert_eq!(fs::read_to_string(&path).unwrap(), changed, "{name}");
-            assert!(run(&["--undo"]).contains("to the byte"), "{name}");
+            assert!(run(&[way, &["--undo"]].concat()).contains("to the byte"), "{name}");
             assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
             assert_eq!(files_in(node.home()), [path], "{name}");
         }
@@ -502,4 +514,231 @@ fn a_kubelets_file_that_cannot_be_changed_safely_is_left_untouched() {
         node.run(&["configure", "docker", "--config", "/x"], "").failure(),
         "--config: it goes with kubelet; leave it out, or configure kubelet"
     );
+}
+
+#[test]
+fn the_same_command_with_undo_added_takes_it_back() {
+    let node = node();
+    let text = "{\"credsStore\": \"desktop\"}\n";
+    let path = put(&node, ".docker/config.json", text);
+    for args in [["--all", "--force"].as_slice(), &["--hosts", "ghcr.io,docker.io", "--force"]] {
+        succeeds(docker(&node, args));
+        assert_ne!(fs::read_to_string(&path).unwrap(), text);
+        assert!(succeeds(docker(&node, &[args, &["--undo"]].concat())).contains("to the byte"), "{args:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    succeeds(podman(&node, &["--all"]));
+    assert!(succeeds(podman(&node, &["--all", "--undo"])).contains("is removed: there was none"));
+    assert_eq!(files_in(node.home()), [path]);
+}
+
+#[test]
+fn a_dry_run_of_undo_says_all_that_undo_would_say() {
+    let node = node();
+    let nothing = "nothing to undo: no configuration of docker was changed\n";
+    assert_eq!(succeeds(docker(&node, &["--undo", "--dry-run"])), nothing);
+    let path = put(&node, ".docker/config.json", "{}\n");
+    succeeds(docker(&node, &["--hosts", "ghcr.io,quay.io"]));
+    let end = |told: &str| told.lines().rev().take(2).map(str::to_owned).collect::<Vec<_>>();
+    let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
+    let expected =
+        ["nothing was changed (--dry-run)", &format!("{} would be what it was, to the byte", path.display())];
+    assert_eq!(end(&told), expected);
+    let theirs = fs::read_to_string(&path).unwrap().replace("\"quay.io\": \"beta9\"", "\"quay.io\": \"pass\"");
+    fs::write(&path, &theirs).unwrap();
+    let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
+    assert!(told.contains("was changed since;\n  only what names this helper would be taken out\n"), "{told}");
+    assert!(told.contains("  quay.io (pass) is not this helper's any more, and would be left\n"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+}
+
+#[test]
+fn undo_of_a_file_that_is_gone_says_so() {
+    let node = node();
+    let path = put(&node, ".docker/config.json", "{\"psFormat\": \"x\"}\n");
+    succeeds(docker(&node, &["--all"]));
+    fs::remove_file(&path).unwrap();
+    let gone = |would: &str| {
+        let file = path.display();
+        format!("{file} is gone;\n  nothing {would} put back, and the note of what was changed in it ")
+    };
+    let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
+    assert!(told.starts_with(&gone("would be")) && told.contains("it would be removed\n"), "{told}");
+    assert_eq!(succeeds(docker(&node, &["--undo"])), gone("was") + "is removed\n");
+    assert!(files_in(node.home()).is_empty());
+    assert!(succeeds(docker(&node, &["--undo"])).starts_with("nothing to undo"));
+}
+
+#[test]
+fn what_is_in_plain_text_beside_the_helper_is_named_with_what_takes_it_over() {
+    let node = node();
+    let auth = "b2N0bzpodW50ZXIy";
+    let text = format!(
+        r#"{{"auths":{{"ghcr.io":{{"auth":"{auth}"}},"quay.io":{{"auth":"{auth}"}},"own.example":{{"auth":"{auth}"}}}},"credHelpers":{{"own.example":"pass"}}}}"#
+    );
+    let path = put(&node, ".docker/config.json", &text);
+    let unused = |hosts: &str, lacking: &str| {
+        format!(
+            "note: {} has {hosts} in plain text, which docker does not use once it asks this helper{lacking}; this takes it over: \
+             docker-credential-beta9 import docker --remove\n",
+            path.display()
+        )
+    };
+    let told = unfolded(&succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"])));
+    assert!(told.ends_with(&unused("ghcr.io", ", and the store has nothing for ghcr.io")), "{told}");
+    node.store("ghcr.io", "octo", "hunter2");
+    let told = unfolded(&succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"])));
+    assert!(told.ends_with(&unused("ghcr.io", "")), "{told}");
+    let told = unfolded(&succeeds(docker(&node, &["--all"])));
+    assert!(told.ends_with(&unused("ghcr.io, quay.io", ", and the store has nothing for quay.io")), "{told}");
+    assert_eq!(node.run(&["import", "docker", "--remove"], "").status, 0);
+    assert_eq!(node.pair("quay.io"), ("octo".into(), "hunter2".into()));
+    assert!(!succeeds(docker(&node, &["--hosts", "ghcr.io"])).contains("plain text"));
+}
+
+#[test]
+fn a_podmans_file_that_is_asked_first_is_named() {
+    let node = node();
+    let run = node.home().join("run");
+    let node = node.with("XDG_RUNTIME_DIR", run.to_str().unwrap());
+    let session = put(&node, "run/containers/auth.json", r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy"}}}"#);
+    let told = unfolded(&succeeds(podman(&node, &["--hosts", "ghcr.io"])));
+    let expected = format!(
+        "note: {} has ghcr.io in plain text, which podman uses first; this takes it over: docker-credential-beta9 import podman --remove\n",
+        session.display()
+    );
+    assert!(told.contains(&expected), "{told}");
+}
+
+#[test]
+fn the_json_of_a_dry_run_says_whether_it_would_change_anything() {
+    let node = node();
+    let flags = |args: &[&str]| {
+        let answer = succeeds(docker(&node, &[args, &["--json"]].concat()));
+        let object = json::parse_object(answer.as_bytes()).unwrap();
+        ["changed", "would_change"].map(|name| object.get(name).map(|value| *value == Value::Bool(true)))
+    };
+    assert_eq!(flags(&["--undo", "--dry-run"]), [Some(false), Some(false)]);
+    assert_eq!(flags(&["--all", "--dry-run"]), [Some(false), Some(true)]);
+    assert_eq!(flags(&["--all"]), [Some(true), None]);
+    assert_eq!(flags(&["--all", "--dry-run"]), [Some(false), Some(false)]);
+    assert_eq!(flags(&["--undo", "--dry-run"]), [Some(false), Some(true)]);
+    assert_eq!(flags(&["--undo"]), [Some(true), None]);
+}
+
+#[test]
+fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
+    let rules = "[[registry]]\nhost = \"Mirror.example/team\"\n[[registry]]\nhost = \"*.wide.example\"\n\
+                 [[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n[[registry]]\nhost = \"docker.io\"\n";
+    let node = node().configured(rules);
+    let kept = [
+        "registry.example.com:5000",
+        "a.example",
+        "ghcr.io",
+        "ghcr.io:8443",
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+        "[::1]:5000",
+        HUB,
+    ];
+    for host in kept {
+        node.store(host, "octo", "s");
+    }
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let path = node.home().join("provider.yaml");
+    let run = |args: &[&str]| {
+        let config = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+        node.run(&[config.as_slice(), args].concat(), "")
+    };
+    let told = succeeds(run(&[]));
+    assert!(told.contains("\nnote: [::1]:5000 is left out: kubelet matches no IPv6 addresses\n"), "{told}");
+    let text = fs::read_to_string(&path).unwrap();
+    let (_, images) = text.split_once("matchImages:\n").unwrap();
+    let images: Vec<&str> = images.lines().map(|line| line.trim().trim_start_matches("- ").trim_matches('"')).collect();
+    let table = match_images();
+    assert_eq!(images[..table.len()], table);
+    assert_eq!(images[table.len()..], ["a.example", "ghcr.io:8443", "mirror.example", "registry.example.com:5000"]);
+    assert!(succeeds(run(&[])).starts_with("nothing to do: "));
+
+    for (flag, cause) in [
+        (
+            "--all",
+            "kubelet has no pattern for every registry; leave it out for all registries that this helper knows and the store lists",
+        ),
+        ("--system", "a kubelet's file is the whole machine's already; leave it out"),
+    ] {
+        assert_eq!(run(&[flag]).failure(), format!("{flag}: {cause}"));
+    }
+}
+
+#[test]
+fn kubelets_file_is_made_also_while_the_store_cannot_be_listed() {
+    let node = node().configured("[store.file]\npath = \"here\"\n");
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let path = node.home().join("provider.yaml");
+    let told =
+        succeeds(node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], ""));
+    let told = unfolded(&told);
+    assert!(told.contains("note: registries of the store may be left out: configuration "), "{told}");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(match_images().iter().all(|image| text.contains(&format!("\"{image}\""))), "{text}");
+}
+
+/// What an ordinary user is told, whoever runs this test: root goes through its own door.
+#[test]
+fn who_may_read_or_write_the_file_decides_what_is_advised() {
+    let node = node();
+    let path = put(&node, ".docker/config.json", "{}");
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let run = |user: Option<u32>| {
+        let mut command = node.command(&["configure", "docker", "--all"]);
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        command.spawn().ok().map(Answer::of)
+    };
+    let dir = path.parent().unwrap();
+    if !rustix::process::geteuid().is_root() {
+        mode(&path, 0o000);
+        let fix = format!("(Permission denied (os error 13)); chmod u+r {}", path.display());
+        assert!(run(None).unwrap().failure().ends_with(&fix));
+        mode(&path, 0o600);
+        mode(dir, 0o000);
+        let answer = run(None).unwrap();
+        mode(dir, 0o700);
+        assert!(answer.failure().ends_with(&format!("; chmod u+x {}", dir.display())), "{answer:?}");
+        return;
+    }
+    mode(node.home(), 0o755);
+    mode(dir, 0o700);
+    // Where nobody may run the program, there is nothing to be seen.
+    let Some(answer) = run(Some(NOBODY)) else { return };
+    assert!(
+        answer
+            .failure()
+            .ends_with("it cannot be read (Permission denied (os error 13)); run this as root, or with sudo")
+    );
+    mode(dir, 0o755);
+    let answer = run(Some(NOBODY)).unwrap();
+    assert!(answer.failure().ends_with("; nothing was changed; run this as root, or with sudo"), "{answer:?}");
+    chown(&path, Some(NOBODY), None).unwrap();
+    mode(&path, 0o000);
+    let answer = run(Some(NOBODY)).unwrap();
+    assert!(answer.failure().ends_with(&format!("; chmod u+r {}", path.display())), "{answer:?}");
+    assert_eq!(fs::read(&path).unwrap(), b"{}");
+}
+
+#[test]
+fn a_store_out_of_reach_is_not_taken_for_an_empty_one() {
+    // Nothing listens on port 1.
+    let node =
+        node().with("BETA9_STORE", "gateway").with("BETA9_GATEWAY_URL", "http://127.0.0.1:1").with("BETA9_TOKEN", "t");
+    let answer = docker(&node, &[]);
+    let line = answer.failure();
+    assert!(line.starts_with("configure: the store's registries cannot be listed (gateway"), "{line}");
+    assert!(line.ends_with("; name them with --hosts"), "{line}");
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let path = node.home().join("provider.yaml");
+    let run = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+    let told = unfolded(&succeeds(node.run(&run, "")));
+    assert!(told.contains("note: registries of the store may be left out: gateway"), "{told}");
 }

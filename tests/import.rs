@@ -39,6 +39,11 @@ fn import(node: &Node, args: &[&str]) -> Answer {
     answer
 }
 
+/// Lines that were folded to fit, whole again.
+fn unfolded(text: &str) -> String {
+    text.replace("\n                 ", " ").replace("\n  ", " ")
+}
+
 fn config() -> String {
     format!(
         "{{\n  \"auths\": {{\n    \"https://index.docker.io/v1/\": {{\"auth\": \"{OCTO}\"}},\n    \"ghcr.io\": {{\n      \"username\": \"octo\",\n      \
@@ -54,7 +59,7 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
     let taken =
         "taken over       https://index.docker.io/v1/\ntaken over       ghcr.io\ntaken over       tokens.example\n";
     let unwired = format!(
-        "docker does not ask this helper for docker.io,ghcr.io,tokens.example yet, so {} keeps it;\n  \
+        "docker does not ask this helper for docker.io, ghcr.io, tokens.example yet, so\n  {} keeps it;\n  \
          docker-credential-beta9 configure docker --hosts docker.io,ghcr.io,tokens.example\n",
         path.display()
     );
@@ -69,13 +74,13 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
     let wired = fs::read_to_string(&path).unwrap();
     let inode = fs::metadata(&path).unwrap().ino();
     let answer = import(&node, &["docker"]);
-    assert!(answer.out.ends_with("in plain text; --remove removes it\n"), "{answer:?}");
+    assert!(unfolded(&answer.out).ends_with("in plain text; --remove removes it\n"), "{answer:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), wired);
 
     let answer = import(&node, &["docker", "--remove"]);
     let there = taken.replace("taken over   ", "there already");
     let removed = format!("removed from {}: https://index.docker.io/v1/, ghcr.io, tokens.example\n", path.display());
-    assert_eq!(answer, Answer { status: 0, out: format!("{there}{removed}"), err: String::new() });
+    assert_eq!((answer.status, unfolded(&answer.out)), (0, format!("{there}{removed}")));
     let left = fs::read_to_string(&path).unwrap();
     assert!(left.starts_with("{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\",\n"), "{left}");
     assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
@@ -106,15 +111,24 @@ fn what_cannot_be_taken_over_is_named_and_left() {
     let path = put(&node, ".docker/config.json", &text);
     let answer = import(&node, &["docker", "--remove"]);
     let expected = [
-        "left             part.example/team: it is for a part of the registry, and the store keeps one credential for the whole",
-        "left             base64.example: its auth is not base64 of user:password",
-        "left             colon.example: its auth is not base64 of user:password",
-        "left             number.example: its auth is not a text",
-        "left             bearer.example: it is a registrytoken, which no helper can answer",
-        "left             nobody.example: the user name is empty",
-        "left             169.254.169.254: this address serves a node's own metadata, never images",
+        "left             part.example/team: it is for a part of the registry, and the",
+        "                 store keeps one credential for the whole; log in anew: docker",
+        "                 login part.example",
+        "left             base64.example: its auth is not base64 of user:password; log in",
+        "                 anew: docker login base64.example",
+        "left             colon.example: its auth is not base64 of user:password; log in",
+        "                 anew: docker login colon.example",
+        "left             number.example: its auth is not a text; log in anew: docker",
+        "                 login number.example",
+        "left             bearer.example: it is a registrytoken, which no helper can",
+        "                 answer; log in anew: docker login bearer.example",
+        "left             nobody.example: the user name is empty; log in anew: docker",
+        "                 login nobody.example",
+        "left             169.254.169.254: this address serves a node's own metadata,",
+        "                 never images; remove that entry",
         "taken over       good.example",
-        "left             https://good.example/v2/: another entry for the same registry comes first",
+        "left             https://good.example/v2/: another entry for the same registry",
+        "                 comes first; remove one of the two",
         &format!("removed from {}: good.example", path.display()),
     ];
     assert_eq!((answer.status, answer.out.lines().collect::<Vec<_>>()), (1, expected.to_vec()));
@@ -134,7 +148,7 @@ fn another_credential_of_the_store_is_replaced_only_by_force() {
     let answer = import(&node, &["docker", "--remove"]);
     assert_eq!(
         answer.out,
-        "left             ghcr.io: the store has another credential for it; --force replaces that\n"
+        "left             ghcr.io: the store has another credential for it; --force\n                 replaces that\n"
     );
     assert_eq!((answer.status, node.pair("ghcr.io").0.as_str()), (1, "newer"));
     assert_eq!(import(&node, &["docker", "--force"]).status, 0);
@@ -147,7 +161,10 @@ fn what_is_not_answered_as_it_was_given_is_not_removed() {
     let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#);
     let path = put(&node, ".docker/config.json", &text);
     let answer = import(&node, &["docker", "--remove"]);
-    assert_eq!(answer.out, "left             ghcr.io: a rule says that nothing is ever answered for it\n");
+    assert_eq!(
+        answer.out,
+        "left             ghcr.io: a rule says that nothing is ever answered for it;\n                 remove it, or the rule\n"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     assert_eq!(node.list(), "{}\n");
 }
@@ -213,7 +230,7 @@ fn podmans_files_are_taken_over_and_cleared_once_podman_asks_here() {
     assert!(answer.out.contains("docker does not ask this helper for ghcr.io yet"), "{answer:?}");
     assert_eq!(node.run(&["configure", "podman", "--all"], "").status, 0);
     let answer = import(&node, &["podman", "--remove"]);
-    assert!(answer.out.contains(&format!("removed from {}: quay.io", session.display())), "{answer:?}");
+    assert!(unfolded(&answer.out).contains(&format!("removed from {}: quay.io", session.display())), "{answer:?}");
     assert_eq!(fs::read_to_string(&session).unwrap(), "{\n\t\"auths\": {}\n}");
     assert!(fs::read_to_string(&docker).unwrap().contains(OCTO), "docker would not find it any more");
 }
@@ -244,7 +261,40 @@ fn a_file_that_cannot_be_read_or_written_loses_nothing() {
     mode.set_readonly(true);
     fs::set_permissions(&path, mode).unwrap();
     let answer = import(&node, &["docker", "--remove"]);
-    assert!(answer.status == 1 && answer.out.contains("it is read-only; nothing was changed"), "{answer:?}");
+    assert!(answer.status == 1 && unfolded(&answer.out).contains("it is read-only; nothing was changed"), "{answer:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}}}"));
     assert_eq!(node.pair("ghcr.io").0, "octo");
+}
+
+#[test]
+fn a_row_names_its_registry_once_and_every_line_fits_where_no_path_is_in_it() {
+    let node = node();
+    node.store("ghcr.io", "octo", "hunter2");
+    fs::write(node.sealed_file(), "damaged").unwrap();
+    let auths =
+        format!(r#"{{"auths":{{"https://ghcr.io/v2/":{{"auth":"{OCTO}"}},"quay.io/org":{{"auth":"{OCTO}"}}}}}}"#);
+    put(&node, ".docker/config.json", &auths);
+    let answer = import(&node, &["docker"]);
+    let told = unfolded(&answer.out);
+    assert!(answer.status == 1 && told.starts_with("left             https://ghcr.io/v2/: file store: "), "{answer:?}");
+    assert!(told.contains("for the whole; log in anew: docker login quay.io\n"), "{answer:?}");
+    for line in answer.out.lines().filter(|line| !line.contains('/') || line.contains("://")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    // A file that no client reads is mended where it is.
+    let path = put(&node, "elsewhere.json", &auths.replace(OCTO, "%"));
+    let answer = import(&node, &[path.to_str().unwrap()]);
+    let expected = "quay.io/org: its auth is not base64 of user:password; correct that entry, and import it again\n";
+    assert!(unfolded(&answer.out).contains(expected), "{answer:?}");
+}
+
+#[test]
+fn dockers_own_items_are_wired_with_docker_hub() {
+    let node = node();
+    let items = format!(
+        r#"{{"auths":{{"https://index.docker.io/v1/":{{"auth":"{OCTO}"}},"https://index.docker.io/v1/access-token":{{"auth":"{OCTO}"}}}}}}"#
+    );
+    put(&node, ".docker/config.json", &items);
+    let answer = import(&node, &["docker"]);
+    assert!(answer.out.ends_with("\n  docker-credential-beta9 configure docker --hosts docker.io\n"), "{answer:?}");
 }

@@ -1,6 +1,9 @@
 //! `configure docker|podman|kubelet`: names this helper in the client's own configuration, and takes it out again.
 
+mod kubelet;
 mod plan;
+mod request;
+mod undo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,16 +11,17 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::rows::fold;
 use super::style::Style;
 use super::unwritable;
 use crate::Io;
-use crate::client::{SYSTEM_PATH, Scope, Undo, runnable_helper};
-use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
-use crate::host::{Host, ServerUrl};
+use crate::client::{SYSTEM_PATH, Scope, runnable_helper};
+use crate::config::Env;
+use crate::error::Error;
 use crate::json::ObjectWriter;
-use crate::resolver::Resolver;
 use plan::Plan;
+use request::Request;
+use undo::undo;
 
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
@@ -40,7 +44,7 @@ pub(super) fn command() -> Command {
                 .value_name("HOST,…")
                 .value_delimiter(',')
                 .conflicts_with("all")
-                .help("The registries; without this and --all, those that the store lists"),
+                .help("The registries; without this and --all, those that the store lists; for kubelet also all that this helper knows"),
         )
         .arg(file(
             "config",
@@ -48,109 +52,20 @@ pub(super) fn command() -> Command {
             "kubelet's CredentialProviderConfig [/etc/kubernetes/credential-provider-config.yaml]",
         ))
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
-        .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf"))
-        .arg(flag("system", "The whole machine instead of this user"))
+        .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
+        .arg(flag("system", "The whole machine instead of this user; not for kubelet"))
         .arg(flag("force", "Take the place of another helper"))
         .arg(flag("dry-run", "Show what would change, and change nothing"))
-        .arg(flag("undo", "Take back what earlier runs changed").conflicts_with_all(["hosts", "all", "force"]))
+        .arg(flag("undo", "Take back all that earlier runs changed, whatever --hosts, --all and --force say"))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let request = Request::of(matches, env)?;
+    let request = Request::of(matches)?;
     let report = if matches.get_flag("undo") { undo(&request, env)? } else { configure(&request, env)? };
     let text = if matches.get_flag("json") { report.json(&request) } else { report.human(Style::of(io.out, env)) };
     io.out.write_all(text.as_bytes()).map_err(unwritable)
-}
-
-/// What is asked for.
-pub(super) struct Request {
-    client: String,
-    scope: Scope,
-    registries: Registries,
-    force: bool,
-    dry_run: bool,
-    /// A kubelet's file, and the directory in which it looks for providers.
-    config: Option<PathBuf>,
-    bin_dir: Option<PathBuf>,
-}
-
-enum Registries {
-    All,
-    These(Vec<Host>),
-    Stored,
-}
-
-impl Request {
-    fn of(matches: &ArgMatches, _env: &Env) -> Result<Self, Error> {
-        let registries = match matches.get_many::<String>("hosts") {
-            _ if matches.get_flag("all") => Registries::All,
-            Some(hosts) => Registries::These(hosts.map(|text| host(text)).collect::<Result<_, _>>()?),
-            None => Registries::Stored,
-        };
-        Ok(Self {
-            client: matches.get_one::<String>("client").cloned().unwrap_or_default(),
-            scope: if matches.get_flag("system") { Scope::System } else { Scope::User },
-            registries,
-            force: matches.get_flag("force"),
-            dry_run: matches.get_flag("dry-run"),
-            config: path(matches, "config")?,
-            bin_dir: path(matches, "bin-dir")?,
-        })
-    }
-
-    /// The registries by name; `None` for all there are.
-    fn hosts(&self, env: &Env) -> Result<Option<Vec<Host>>, Error> {
-        match &self.registries {
-            Registries::All => Ok(None),
-            Registries::These(hosts) => Ok(Some(hosts.clone())),
-            Registries::Stored => stored(env).map(Some),
-        }
-    }
-}
-
-/// A path of the kubelet's, which is not started where this is.
-fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, Error> {
-    let path = matches.get_one::<PathBuf>(name).cloned();
-    if matches.get_one::<String>("client").is_none_or(|client| client != "kubelet") && path.is_some() {
-        let part = format!("--{name}");
-        return Err(Problem::new(part, "it goes with kubelet").fix("leave it out, or configure kubelet").failed());
-    }
-    match path {
-        Some(path) if !path.is_absolute() => Err(Problem::new(format!("--{name}"), "it is not an absolute path")
-            .fix("give the whole path, from /")
-            .failed()),
-        path => Ok(path),
-    }
-}
-
-fn host(text: &str) -> Result<Host, Error> {
-    let parsed = match ServerUrl::parse(text.trim().as_bytes()) {
-        Ok(ServerUrl::Registry { host, path, .. }) if path.is_empty() || host.is_docker_hub() => Ok(host),
-        Ok(_) => Err("clients name helpers for whole registries"),
-        Err(rejected) => Err(rejected.0),
-    };
-    parsed.map_err(|cause| {
-        let part = format!("--hosts {}", text.escape_debug());
-        Problem::new(part, cause).fix("give hosts such as ghcr.io or registry.example.com:5000").failed()
-    })
-}
-
-fn stored(env: &Env) -> Result<Vec<Host>, Error> {
-    let lines = Resolver::new(Config::load(env)?)?.list(&mut |_| {})?;
-    let mut hosts: Vec<Host> = Vec::new();
-    for host in lines.keys().filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned()) {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
-    }
-    if hosts.is_empty() {
-        return Err(Problem::new("configure", "the store has no registries yet")
-            .fix("name them with --hosts, or give --all")
-            .failed());
-    }
-    Ok(hosts)
 }
 
 fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
@@ -184,36 +99,6 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     Ok(report)
 }
 
-fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
-    let mut report = Report::default();
-    for path in Plan::files(request, env)? {
-        let Some(undo) = Undo::of(&path)? else { continue };
-        report.diff += &if undo.is_nothing() { String::new() } else { undo.diff() };
-        if !request.dry_run {
-            undo.make()?;
-        }
-        let file = path.display();
-        report.changed |= !undo.is_nothing();
-        report.lines.push(match (undo.is_nothing(), undo.exact, undo.removes()) {
-            (true, ..) => format!("{file} is what it was already"),
-            (_, true, false) => format!("{file} is what it was, to the byte"),
-            (_, true, true) => format!("{file} is removed: there was none"),
-            (_, false, _) => format!("{file} was changed since; only what names this helper was taken out"),
-        });
-        for left in &undo.left {
-            report.lines.push(format!("{file}: {left} is not this helper's any more, and was left"));
-        }
-        report.path = path;
-    }
-    if report.lines.is_empty() {
-        report.lines.push(format!("nothing to undo: no configuration of {} was changed", request.client));
-    }
-    if request.dry_run {
-        report.lines = vec!["nothing was changed (--dry-run)".to_owned()];
-    }
-    Ok(report)
-}
-
 /// What came of it.
 #[derive(Default)]
 struct Report {
@@ -230,15 +115,22 @@ impl Report {
             Some(b'-') => style.bad(line).to_string(),
             _ => line.to_owned(),
         };
-        let lines: Vec<String> = self.diff.lines().map(painted).chain(self.lines.iter().cloned()).collect();
+        // Commands and paths are for copying, and stay whole.
+        let whole = |line: &str| line.starts_with(['/', ' ']) || line.starts_with("undo: ");
+        let folded = self.lines.iter().map(|line| if whole(line) { line.clone() } else { fold(line) });
+        let lines: Vec<String> = self.diff.lines().map(painted).chain(folded).collect();
         lines.join("\n") + "\n"
     }
 
     fn json(&self, request: &Request) -> String {
         let mut out = ObjectWriter::with_capacity(512);
         out.text("client", &request.client).text("file", &self.path.display().to_string());
-        out.flag("changed", self.changed && !request.dry_run).flag("dry_run", request.dry_run).text("diff", &self.diff);
-        out.texts("notes", self.lines.iter().map(String::as_str));
+        out.flag("changed", self.changed && !request.dry_run).flag("dry_run", request.dry_run);
+        if request.dry_run {
+            out.flag("would_change", self.changed);
+        }
+        let notes: Vec<String> = self.lines.iter().map(|line| line.replace("\n  ", " ")).collect();
+        out.text("diff", &self.diff).texts("notes", notes.iter().map(String::as_str));
         out.finish().to_string()
     }
 }
@@ -252,13 +144,19 @@ docker   ~/.docker/config.json or $DOCKER_CONFIG/config.json: credHelpers, or wi
 Docker Hub gets both its keys. buildx, crane, oras, nerdctl and CLIP read this file too.
 podman   ~/.config/containers/auth.json or $REGISTRY_AUTH_FILE: credHelpers, or with --all credential-helpers of \
 registries.conf; --system needs --all. buildah, skopeo and CRI-O read these files too.
-kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JSON: an entry with the images of the registries that this helper knows, or of --hosts. The two flags that kubelet needs are printed.
+kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JSON: an entry with the images of --hosts, or \
+of all registries that this helper knows, that the store lists and that rules name without a *. The two flags that kubelet \
+needs are printed.
 
 Nothing is changed when the helper is not on the PATH that the client searches, since every pull would fail then; when \
 the file cannot be read or is read-only; and when another helper is there already, unless --force is given.
 
 How to undo it is noted beside the file, in NAME.beta9-undo: the changed places alone, no copy of what else is in the file. \
---undo restores the file to the byte while nobody else has changed it, and otherwise takes out only what names this helper.";
+--undo restores the file to the byte while nobody else has changed it, and otherwise takes out only what names this helper. \
+The command that was run is undone by the same one with --undo added.
+
+--json prints client, file, changed, dry_run, diff and notes. With --dry-run, changed is false and would_change says whether \
+there is anything to change.";
 const HELP: &str = "\
 Exit status: 0 when the client asks this helper in the end, or with --undo does not any more; 1 when nothing was changed, \
 with the reason.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::rows::{Rows, fold};
 use super::unwritable;
 use crate::Io;
 use crate::config::{Config, Env};
@@ -44,9 +45,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let entries = import.all(&files)?;
     let mut report = Report { json, failed: entries.iter().any(|entry| entry.fate.is_failure()), ..Report::default() };
     if !json {
+        let mut rows = Rows::new(0, "would take over  ".len());
         for entry in &entries {
-            say(io, &entry.line(dry_run))?;
+            let (fate, text) = entry.told(dry_run);
+            rows.plain(fate, &text);
         }
+        io.out.write_all(rows.finish().as_bytes()).map_err(unwritable)?;
         if entries.is_empty() {
             say(io, "nothing to take over: nothing lies there in plain text")?;
         }
@@ -89,11 +93,16 @@ impl Report {
         if !unwired.is_empty()
             && let Some(client) = file.client
         {
-            let keys: Vec<&str> = unwired.iter().map(|entry| entry.host.as_str()).collect();
-            let keys = keys.join(",");
+            let mut hosts: Vec<&str> = Vec::new();
+            for entry in &unwired {
+                if !hosts.contains(&entry.host.as_str()) {
+                    hosts.push(&entry.host);
+                }
+            }
             self.unwired.extend(unwired.iter().map(|entry| entry.key.clone()));
-            let first = format!("{client} does not ask this helper for {keys} yet, so {path} keeps it;");
-            self.say(io, &format!("{first}\n  docker-credential-beta9 configure {client} --hosts {keys}"))?;
+            let first = format!("{client} does not ask this helper for {} yet, so {path} keeps it;", hosts.join(", "));
+            let command = format!("docker-credential-beta9 configure {client} --hosts {}", hosts.join(","));
+            self.say(io, &format!("{}\n  {command}", fold(&first)))?;
         }
         if wired.is_empty() || dry_run {
             return Ok(());
@@ -101,10 +110,10 @@ impl Report {
         let keys: Vec<String> = wired.iter().map(|entry| entry.key.clone()).collect();
         if !wanted && !self.asked(&keys, file, io)? {
             let again = format!("{path} still has {} in plain text; --remove removes it", keys.join(", "));
-            return self.say(io, &again);
+            return self.say(io, &fold(&again));
         }
         file.remove(&keys)?;
-        self.say(io, &format!("removed from {path}: {}", keys.join(", ")))?;
+        self.say(io, &fold(&format!("removed from {path}: {}", keys.join(", "))))?;
         self.removed.extend(keys);
         Ok(())
     }

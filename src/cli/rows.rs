@@ -43,6 +43,11 @@ impl Rows {
     }
 }
 
+/// A sentence within 80 columns, whose further lines are indented.
+pub(super) fn fold(text: &str) -> String {
+    wrap(text, WIDTH - INDENT.len()).join(&format!("\n{INDENT}"))
+}
+
 /// Lines of at most `width` characters, broken at spaces; a word that is longer has a line of its own.
 fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut lines = Vec::new();
@@ -60,6 +65,7 @@ fn wrap(text: &str, width: usize) -> Vec<&str> {
 }
 
 const WIDTH: usize = 80;
+const INDENT: &str = "  ";
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::refusal;
 use crate::error::{Error, Problem};
 
 /// A file's text, which may hold passwords, and what else must stay when it is replaced.
@@ -21,7 +22,7 @@ impl Text {
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let unreadable = |error: io::Error| {
-            problem(path, format_args!("it cannot be read ({error})")).fix("make it readable for this user").failed()
+            problem(path, format_args!("it cannot be read ({error})")).fix(refusal::to_read(path, &error)).failed()
         };
         // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
         let file = match OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path) {
@@ -166,7 +167,7 @@ fn sync(dir: &Path) -> io::Result<()> {
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     problem(path, format_args!("it cannot be written ({error})"))
-        .fix("nothing was changed; run this as the user whose file it is")
+        .fix(format_args!("nothing was changed; {}", refusal::to_write(path, error)))
         .failed()
 }
 

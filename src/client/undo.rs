@@ -107,6 +107,12 @@ impl Undo {
         self.old.as_ref().map(|old| old.text.as_str()) == self.new.as_ref().map(|new| new.as_str())
     }
 
+    /// Whether the file that was changed is not there any more, so that there is nothing to put anything back into.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.old.is_none() && !self.record.made
+    }
+
     /// Whether the file goes, because it was made by what is taken back.
     #[must_use]
     pub fn removes(&self) -> bool {

@@ -55,6 +55,13 @@ impl Pattern {
         !self.name.contains('*')
     }
 
+    /// That host itself.
+    #[must_use]
+    pub fn exact(&self) -> Option<Host> {
+        let authority = self.text.split('/').next().unwrap_or_default();
+        self.is_exact().then(|| Host::parse(authority.as_bytes()).ok()).flatten()
+    }
+
     /// As the operator wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {

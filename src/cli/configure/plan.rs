@@ -1,18 +1,17 @@
 //! Which file of which client is to be changed, and how.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Registries as Asked, Request};
-use crate::client::edit::provider_names;
-use crate::client::file::Text;
+use super::kubelet::{kubelet, kubelet_file};
+use super::request::{Listed, Request};
 use crate::client::{
-    AUTH_FILES, AuthFile, Change, HELPER, Helper, Registries, RegistriesPlaces, SYSTEM_PATH, Scope, auth_files,
-    docker_file, find_helper, keys_of, own_auth_file,
+    AUTH_FILES, AuthEntry, AuthFile, Change, HELPER, Registries, RegistriesPlaces, Scope, auth_files, docker_file,
+    keys_of, own_auth_file,
 };
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::Host;
-use crate::registry::match_images;
 
 /// The change of one file.
 pub(super) struct Plan {
@@ -62,7 +61,11 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
         let change = Change::creds_store(&path, request.force)?;
         let file = AuthFile::read(&path)?.unwrap_or_default();
         let others = file.cred_helpers.iter().filter(|(_, helper)| helper != HELPER);
-        let notes = others.map(|(key, helper)| format!("note: {key} keeps its own helper, {helper}")).collect();
+        let mut notes: Vec<String> =
+            others.map(|(key, helper)| format!("note: {key} keeps its own helper, {helper}")).collect();
+        let asked = |host: &Host| keys_of(host).iter().all(|key| file.helper(key).is_none_or(|name| name == HELPER));
+        let hosts: BTreeSet<Host> = file.auths.iter().filter_map(AuthEntry::host).filter(asked).collect();
+        notes.extend(plain(&file, &Vec::from_iter(hosts), request, env));
         return Ok(Plan { change, registries: "every registry".into(), helper_dir: None, notes });
     };
     let file = AuthFile::read(&path)?.unwrap_or_default();
@@ -70,7 +73,7 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
     let stored = |key: &str| file.creds_store.as_deref() == Some(HELPER) && file.helper(key).is_none();
     let keys: Vec<&str> = hosts.iter().flat_map(keys_of).filter(|key| !stored(key)).collect();
     let change = Change::cred_helpers(&path, &keys, request.force)?;
-    let notes = plain(&file, &hosts, "docker").into_iter().collect();
+    let notes = plain(&file, &hosts, request, env);
     Ok(Plan { change, registries: names(&hosts), helper_dir: None, notes })
 }
 
@@ -102,10 +105,15 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
     let path = own_auth_file(env)?;
     let keys: Vec<&str> = hosts.iter().flat_map(keys_of).collect();
     let change = Change::cred_helpers(&path, &keys, request.force)?;
-    let mut notes = Vec::new();
-    for file in auth_files(env)?.iter().take_while(|file| **file != path).chain([&path]) {
-        if let Some(file) = AuthFile::read(file)? {
-            notes.extend(plain(&file, &hosts, "podman"));
+    let mut notes = AuthFile::read(&path)?.map_or_else(Vec::new, |file| plain(&file, &hosts, request, env));
+    for before in auth_files(env)?.iter().take_while(|file| **file != path) {
+        let first = AuthFile::read(before)?.map_or_else(Vec::new, |file| in_plain_text(&file, &hosts));
+        if !first.is_empty() {
+            let (before, first) = (before.display(), names(&first));
+            notes.push(format!(
+                "note: {before} has {first} in plain text, which podman uses first; this takes it over:"
+            ));
+            notes.push("  docker-credential-beta9 import podman --remove".into());
         }
     }
     if env.path("REGISTRY_AUTH_FILE")?.is_none() {
@@ -114,58 +122,30 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
     Ok(Plan { change, registries: names(&hosts), helper_dir: None, notes })
 }
 
-fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
-    let path = kubelet_file(request);
-    let hosts = if let Asked::These(_) = request.registries { request.hosts(env)? } else { None };
-    let images = hosts.as_ref().map_or_else(match_images, |hosts| hosts.iter().flat_map(images_of).collect());
-    let others = provider_names(Text::read(&path)?.as_ref().map_or("", |text| text.text.as_str()))
-        .map_err(|cause| Problem::new(path.display().to_string(), cause).fix("nothing was changed").failed())?;
-    let others: Vec<String> = others.into_iter().filter(|name| name != env!("CARGO_PKG_NAME")).collect();
-    let bin_dir = match (&request.bin_dir, others.as_slice()) {
-        (Some(dir), _) => dir.clone(),
-        (None, []) => match find_helper(SYSTEM_PATH.as_ref()) {
-            Helper::Found(helper) => helper.parent().unwrap_or(Path::new("/")).to_owned(),
-            _ => PathBuf::from("/usr/local/bin"),
-        },
-        // All providers are in one directory, and only whoever put them there knows which.
-        (None, _) => {
-            let cause = format!("it has {} too, and kubelet looks for all in one directory", others.join(", "));
-            let fix = "nothing was changed; name that directory with --bin-dir, and put this helper there";
-            return Err(Problem::new(path.display().to_string(), cause).fix(fix).failed());
-        }
+/// What is in plain text beside this helper's name: a client asks a helper or looks at that, and never at both.
+fn plain(file: &AuthFile, hosts: &[Host], request: &Request, env: &Env) -> Vec<String> {
+    let hosts = in_plain_text(file, hosts);
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    let (path, client) = (file.path.display(), &request.client);
+    let lacking = match Listed::lacking(&hosts, env) {
+        none if none.is_empty() => String::new(),
+        lacking => format!(", and the store has nothing for {}", names(&lacking)),
     };
-    let mut notes: Vec<String> = others
-        .iter()
-        .filter(|name| !bin_dir.join(name).exists())
-        .map(|name| format!("note: {} has no {name}, which the file names too", bin_dir.display()))
-        .collect();
-    notes.push("start kubelet with:".into());
-    notes.push(format!("  --image-credential-provider-config={}", path.display()));
-    notes.push(format!("  --image-credential-provider-bin-dir={}", bin_dir.display()));
-    let registries = hosts.as_ref().map_or_else(|| "every registry that it knows".to_owned(), |hosts| names(hosts));
-    let change = Change::provider(&path, &images, request.force)?;
-    Ok(Plan { change, registries, helper_dir: Some(bin_dir), notes })
+    let unused = format!("which {client} does not use once it asks this helper");
+    let from = if request.scope == Scope::System { path.to_string() } else { client.clone() };
+    vec![
+        format!("note: {path} has {} in plain text, {unused}{lacking}; this takes it over:", names(&hosts)),
+        format!("  docker-credential-beta9 import {from} --remove"),
+    ]
 }
 
-fn kubelet_file(request: &Request) -> PathBuf {
-    request.config.clone().unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
+fn in_plain_text(file: &AuthFile, hosts: &[Host]) -> Vec<Host> {
+    hosts.iter().filter(|host| file.plain(host).next().is_some()).cloned().collect()
 }
 
-/// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
-fn images_of(host: &Host) -> Vec<String> {
-    let other = host.is_docker_hub().then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
-    [host.as_str().to_owned()].into_iter().chain(other).collect()
-}
-
-/// What is in plain text where the client may look first.
-fn plain(file: &AuthFile, hosts: &[Host], client: &str) -> Option<String> {
-    let plain: Vec<Host> = hosts.iter().filter(|host| file.plain(host).next().is_some()).cloned().collect();
-    let (path, hosts) = (file.path.display(), names(&plain));
-    let note = || format!("note: {path} has {hosts} in plain text; docker-credential-beta9 import {client} --remove");
-    (!plain.is_empty()).then(note)
-}
-
-fn names(hosts: &[Host]) -> String {
+pub(super) fn names(hosts: &[Host]) -> String {
     hosts.iter().map(Host::as_str).collect::<Vec<_>>().join(", ")
 }
 
@@ -174,6 +154,3 @@ fn changed_files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| crate::client::changed_by_note(&entry.path())).collect()
 }
-
-/// Where a new one goes; kubelet has no place of its own, and reads what its flag names.
-const KUBELET_FILE: &str = "/etc/kubernetes/credential-provider-config.yaml";

@@ -5,7 +5,7 @@ use crate::backend::Backend;
 use crate::client::{AuthEntry, Held};
 use crate::credential::Credential;
 use crate::error::Error;
-use crate::host::{Scheme, ServerUrl};
+use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
 use crate::resolver::Resolver;
@@ -28,7 +28,7 @@ pub(super) enum Fate {
     Imported,
     /// The store had it already.
     Unchanged,
-    /// It stays where it is; why.
+    /// It stays where it is; why, and what next.
     Left(String),
 }
 
@@ -51,13 +51,14 @@ impl Fate {
 }
 
 impl Entry {
-    pub(super) fn line(&self, dry_run: bool) -> String {
+    /// What became of it, and of what; for a row.
+    pub(super) fn told(&self, dry_run: bool) -> (&'static str, String) {
         let key = self.key.escape_debug();
         match &self.fate {
-            Fate::Imported if dry_run => format!("would take over  {key}"),
-            Fate::Imported => format!("taken over       {key}"),
-            Fate::Unchanged => format!("there already    {key}"),
-            Fate::Left(why) => format!("left             {key}: {why}"),
+            Fate::Imported if dry_run => ("would take over", key.to_string()),
+            Fate::Imported => ("taken over", key.to_string()),
+            Fate::Unchanged => ("there already", key.to_string()),
+            Fate::Left(why) => ("left", format!("{key}: {why}")),
         }
     }
 }
@@ -85,12 +86,13 @@ impl Import<'_> {
         let mut entries = Vec::new();
         for (file, plain) in files.iter().enumerate() {
             for entry in &plain.auths {
-                let host = entry.host().map_or_else(String::new, |host| host.as_str().to_owned());
+                // What is no registry are docker's own items, which go where Docker Hub's credential goes.
+                let host = entry.host().unwrap_or_else(Host::docker_hub).to_string();
                 let fate = match &entry.held {
                     Held::Nothing => continue,
-                    Held::Malformed(why) => Fate::Left(why.clone()),
+                    Held::Malformed(why) => Fate::Left(format!("{why}; {}", again(entry, plain))),
                     Held::Credential(credential) => {
-                        target(entry).map_or_else(Fate::Left, |url| self.once(url, credential, &mut taken))
+                        target(entry, plain).map_or_else(Fate::Left, |url| self.once(url, credential, &mut taken))
                     }
                 };
                 entries.push(Entry { file, key: entry.key.clone(), host, fate });
@@ -106,14 +108,14 @@ impl Import<'_> {
                 Fate::Imported => Fate::Unchanged,
                 as_the_first => as_the_first.clone(),
             },
-            Some(_) => Fate::Left("another entry for the same registry comes first".into()),
+            Some(_) => Fate::Left("another entry for the same registry comes first; remove one of the two".into()),
             None => {
                 let fate = (self.open)().and_then(|resolver| {
                     let fate = self.take(&resolver, &url, credential);
                     self.warnings.extend(resolver.warnings());
                     fate
                 });
-                let fate = fate.unwrap_or_else(|error| Fate::Left(crate::one_line(&error)));
+                let fate = fate.unwrap_or_else(|error| Fate::Left(without_name(&crate::one_line(&error), &url)));
                 taken.push((url, credential, fate.clone()));
                 fate
             }
@@ -124,7 +126,7 @@ impl Import<'_> {
         if let ServerUrl::Registry { host, path, .. } = url
             && resolver.route(host, Scheme::Https, path).is_some_and(|route| route.is_public())
         {
-            return Ok(Fate::Left("a rule says that nothing is ever answered for it".into()));
+            return Ok(Fate::Left("a rule says that nothing is ever answered for it; remove it, or the rule".into()));
         }
         let before = read_back(resolver, url, credential)?;
         match before {
@@ -142,20 +144,38 @@ impl Import<'_> {
         if before.is_none() {
             resolver.erase(url)?;
         }
-        Ok(Fate::Left("the store does not answer it as it was given, so it was not taken over".into()))
+        let next = format!("docker-credential-beta9 explain {} says why", url.label());
+        Ok(Fate::Left(format!("the store does not answer it as it was given, so it was not taken over; {next}")))
     }
 }
 
 /// What the store keeps it under: the whole registry, or one of docker's own items.
-fn target(entry: &AuthEntry) -> Result<ServerUrl, String> {
+fn target(entry: &AuthEntry, file: &PlainFile) -> Result<ServerUrl, String> {
     if let Some(host) = entry.host() {
         return Ok(host.into());
     }
     match ServerUrl::parse(entry.key.as_bytes()) {
         Ok(item @ ServerUrl::Item(_)) => Ok(item),
-        Ok(_) => Err("it is for a part of the registry, and the store keeps one credential for the whole".into()),
-        Err(rejected) => Err(rejected.to_string()),
+        Ok(_) => Err(format!(
+            "it is for a part of the registry, and the store keeps one credential for the whole; {}",
+            again(entry, file)
+        )),
+        Err(rejected) => Err(format!("{rejected}; remove that entry")),
     }
+}
+
+/// How the registry gets a credential that can be kept.
+fn again(entry: &AuthEntry, file: &PlainFile) -> String {
+    match (ServerUrl::parse(entry.key.as_bytes()), file.client) {
+        (Ok(ServerUrl::Registry { host, .. }), Some(client)) => format!("log in anew: {client} login {host}"),
+        _ => "correct that entry, and import it again".to_owned(),
+    }
+}
+
+/// An error's text behind the registry's name, which the row has already.
+fn without_name(error: &str, url: &ServerUrl) -> String {
+    let named = error.strip_prefix(url.label()).and_then(|rest| rest.strip_prefix(": "));
+    named.unwrap_or(error).to_owned()
 }
 
 /// Whether the store has exactly this, and clients get exactly this; `None` when it has nothing.

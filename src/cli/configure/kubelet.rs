@@ -1,0 +1,93 @@
+//! A kubelet's file: which images it should ask this helper about, and where it looks for the program.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::plan::{Plan, names};
+use super::request::{Listed, Registries, Request};
+use crate::client::edit::provider_names;
+use crate::client::file::Text;
+use crate::client::{Change, Helper, SYSTEM_PATH, find_helper};
+use crate::config::{Config, Env};
+use crate::error::{Error, Problem};
+use crate::host::{Host, Scheme, matches_name};
+use crate::registry::match_images;
+use crate::resolver::Resolver;
+
+pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
+    let path = kubelet_file(request);
+    let others = provider_names(Text::read(&path)?.as_ref().map_or("", |text| text.text.as_str()))
+        .map_err(|cause| Problem::new(path.display().to_string(), cause).fix("nothing was changed").failed())?;
+    let others: Vec<String> = others.into_iter().filter(|name| name != env!("CARGO_PKG_NAME")).collect();
+    let bin_dir = match (&request.bin_dir, others.as_slice()) {
+        (Some(dir), _) => dir.clone(),
+        (None, []) => match find_helper(SYSTEM_PATH.as_ref()) {
+            Helper::Found(helper) => helper.parent().unwrap_or(Path::new("/")).to_owned(),
+            _ => PathBuf::from("/usr/local/bin"),
+        },
+        // All providers are in one directory, and only whoever put them there knows which.
+        (None, _) => {
+            let cause = format!("it has {} too, and kubelet looks for all in one directory", others.join(", "));
+            let fix = "nothing was changed; name that directory with --bin-dir, and put this helper there";
+            return Err(Problem::new(path.display().to_string(), cause).fix(fix).failed());
+        }
+    };
+    let (images, registries, mut notes) = if let Registries::These(hosts) = &request.registries {
+        (hosts.iter().flat_map(images_of).collect(), names(hosts), Vec::new())
+    } else {
+        let (images, notes) = all_known(env);
+        (images, "every registry that it knows".to_owned(), notes)
+    };
+    let missing = others.iter().filter(|name| !bin_dir.join(name).exists());
+    notes.extend(missing.map(|name| format!("note: {} has no {name}, which the file names too", bin_dir.display())));
+    notes.push("start kubelet with:".into());
+    notes.push(format!("  --image-credential-provider-config={}", path.display()));
+    notes.push(format!("  --image-credential-provider-bin-dir={}", bin_dir.display()));
+    let change = Change::provider(&path, &images, request.force)?;
+    Ok(Plan { change, registries, helper_dir: Some(bin_dir), notes })
+}
+
+pub(super) fn kubelet_file(request: &Request) -> PathBuf {
+    request.config.clone().unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
+}
+
+/// The patterns of the table and, in the order of their names, the hosts beyond it; and what is left out.
+fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
+    let (table, mut more, mut notes) = (match_images(), BTreeSet::new(), Vec::new());
+    let mut left_out = |why: &str| notes.push(format!("note: registries of the store may be left out: {why}"));
+    match Config::load(env).and_then(Resolver::new) {
+        Ok(resolver) => {
+            match Listed::of(&resolver) {
+                Ok(listed) => {
+                    listed.skipped.iter().for_each(|why| left_out(why));
+                    more.extend(listed.hosts.into_iter().filter(|host| is_answered(&resolver, host, "")));
+                }
+                Err(error) => left_out(&crate::one_line(&error)),
+            }
+            let rules =
+                resolver.config().rules().iter().filter_map(|rule| Some((rule.host.exact()?, rule.host.path())));
+            more.extend(rules.filter(|(host, path)| is_answered(&resolver, host, path)).map(|(host, _)| host));
+        }
+        Err(error) => left_out(&crate::one_line(&error)),
+    }
+    // A pattern without a port is for images without one.
+    more.retain(|host| host.port().is_some() || !table.iter().any(|pattern| matches_name(pattern, host.name())));
+    // Kubelet takes the brackets for a set of characters.
+    let (addresses, more): (Vec<Host>, Vec<Host>) = more.into_iter().partition(|host| host.name().starts_with('['));
+    notes.extend(addresses.iter().map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")));
+    (table.into_iter().chain(more.iter().map(|host| host.as_str().to_owned())).collect(), notes)
+}
+
+/// Whether the rules let anything be answered there.
+fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
+    resolver.route(host, Scheme::Https, path).is_some_and(|route| !route.is_public())
+}
+
+/// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
+fn images_of(host: &Host) -> Vec<String> {
+    let other = host.is_docker_hub().then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
+    [host.as_str().to_owned()].into_iter().chain(other).collect()
+}
+
+/// Where a new one goes; kubelet has no place of its own, and reads what its flag names.
+const KUBELET_FILE: &str = "/etc/kubernetes/credential-provider-config.yaml";
