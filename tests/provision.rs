@@ -129,3 +129,25 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
     node.store("f.example", "u", "p");
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
 }
+
+#[test]
+fn a_user_name_that_is_the_token_itself_is_listed_as_a_word() {
+    const HOST: &str = "registry.digitalocean.com";
+    let listed = format!("{{\"{HOST}\":\"(token)\"}}\n");
+    let itself = ("hunter2".to_owned(), "hunter2".to_owned());
+    let node = Node::new().with("DIGITALOCEAN_ACCESS_TOKEN", "hunter2");
+    let args =
+        ["provision", "registry.digitalocean.com/a/b", "--creds", "DIGITALOCEAN_ACCESS_TOKEN", "--image-id", "im"];
+    assert_eq!(node.run(&args, "").status, 0);
+    assert_eq!((node.list(), node.pair(HOST)), (listed.clone(), itself.clone()));
+    let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", node.run(&["resolve", "im"], "").out);
+    assert_eq!((worker.list(), worker.pair(HOST)), (listed.clone(), itself.clone()));
+    // As the vendor's page has it: the token for both, at docker login.
+    let node = Node::new();
+    assert_eq!(node.store(HOST, "hunter2", "hunter2"), Answer::silence());
+    assert_eq!((node.list(), node.pair(HOST)), (listed, itself.clone()));
+    let item = "nerdctl-experimental://h.example:5000/?host-dir=x";
+    assert_eq!(node.store(item, "hunter2", "hunter2"), Answer::silence());
+    assert!(node.list().contains(&format!("\"{item}\":\"(token)\"")), "{}", node.list());
+    assert_eq!(node.pair(item), itself);
+}
