@@ -151,3 +151,27 @@ fn a_user_name_that_is_the_token_itself_is_listed_as_a_word() {
     assert!(node.list().contains(&format!("\"{item}\":\"(token)\"")), "{}", node.list());
     assert_eq!(node.pair(item), itself);
 }
+
+#[test]
+fn a_registry_whose_name_looks_like_a_note_is_a_registry() {
+    let node = Node::new();
+    for host in ["image:5000", "expiry:5000"] {
+        assert_eq!(node.store(host, host, "s"), Answer::silence());
+    }
+    let json = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
+    let provision = |image: &str, more: [&str; 2]| {
+        assert_eq!(node.run(&["provision", image, "--creds-json", "-", more[0], more[1]], json).status, 0);
+    };
+    provision("a.example/x", ["--image-id", "5000"]);
+    assert_eq!(node.pair("image:5000"), ("image:5000".into(), "s".into()));
+    assert_eq!(node.pair("expiry:5000"), ("expiry:5000".into(), "s".into()));
+    let expected = "{\"a.example\":\"u\",\"expiry:5000\":\"expiry:5000\",\"image:5000\":\"image:5000\"}\n";
+    assert_eq!(node.list(), expected);
+    let payload = r#"{"registry":"a.example","type":"basic","credentials":{"PASSWORD":"p","USERNAME":"u"}}"#;
+    assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+    provision("image:5000/x", ["--ttl", "0s"]);
+    provision("expiry:5000/x", ["--ttl", "0s"]);
+    let pruned = "removed the secret of expiry:5000\nremoved the secret of image:5000\n2 removed\n";
+    assert_eq!(node.run(&["prune"], ""), said(pruned));
+    assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+}
