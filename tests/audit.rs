@@ -214,8 +214,24 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
         assert!(answer.err.starts_with(&warning) && answer.err.contains(cause), "{answer:?}");
         assert_eq!(answer.err.lines().count(), 1, "{answer:?}");
     }
+    // What keeps or removes secrets says it too, also when it fails.
+    let node = node.with("BETA9_AUDIT_LOG", open.to_str().unwrap());
+    let keys = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
+    let foreign = r#"{"NGC_API_KEY":"hunter2"}"#;
+    let table = [
+        (&["provision", "quay.io/a/b", "--creds-json", "-"][..], keys, 0),
+        (&["provision", "quay.io/a/b", "--creds-json", "-"], foreign, 1),
+        (&["prune"], "", 0),
+    ];
+    for (args, input, status) in table {
+        let answer = node.run(args, input);
+        let warning = format!("docker-credential-beta9: audit log: {} can be written by others", open.display());
+        assert_eq!((answer.status, answer.err.lines().count()), (status, 1), "{answer:?}");
+        assert!(answer.err.starts_with(&warning), "{answer:?}");
+    }
     assert!(!home.join("elsewhere").exists());
     assert_eq!(fs::read(&open).unwrap(), b"");
+    assert_eq!(node.without("BETA9_AUDIT_LOG").pair("quay.io").1, "p");
 }
 
 #[test]
