@@ -67,44 +67,40 @@ fn parent() -> (u64, Option<String>) {
     (id, name.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned()))
 }
 
+/// Opens the file, which nobody else may have made, linked or replaced: what is written there would be theirs to change.
 fn open(path: &Path) -> Result<File, Fault> {
+    let dir = directory(path);
+    let there = private::check_dir(dir).map_err(|fault| Fault { fix: OWN_DIRECTORY.to_owned(), ..fault })?;
+    if !there {
+        private::make_dir(dir)?;
+    }
     // A link could lead anywhere, and a pipe would be waited for.
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
-    let open = || OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-    let dir = directory(path);
-    let file = match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            private::make_dir(dir)?;
-            open()
-        }
-        other => other,
-    };
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
     let file = file.map_err(|error| unwritable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unwritable(path, &error))?;
-    let cause = if !metadata.is_file() {
-        "is not a plain file".to_owned()
-    } else if metadata.mode() & 0o022 != 0 {
-        format!("can be written by others (mode {:04o})", metadata.mode() & 0o7777)
-    } else {
-        return Ok(file);
+    let refused = |cause: &str, fix: String| {
+        Err(Fault { cause: format!("{} {cause}", path.display()), fix: format!("{fix}, or name another file") })
     };
-    Err(Fault {
-        cause: format!("{} {cause}", path.display()),
-        fix: format!("chmod 600 {}, or name another file", path.display()),
-    })
+    if !metadata.is_file() {
+        return refused("is not a plain file", "move it out of the way".to_owned());
+    }
+    private::check_owner(path, metadata.uid())
+        .map_err(|fault| Fault { fix: "move it out of the way, or name another file".to_owned(), ..fault })?;
+    // It has no link at all when another process has put it aside just now and keeps none.
+    if metadata.nlink() > 1 {
+        return refused("has another name too (a hard link)", "move it out of the way".to_owned());
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let cause = format!("can be written by others (mode {:04o})", metadata.mode() & 0o7777);
+        return refused(&cause, format!("chmod 600 {}", path.display()));
+    }
+    Ok(file)
 }
 
 /// Puts the file aside; whether there is now room in the one of this name. Whoever cannot have the lock at once writes
 /// where there is no room: somebody else is making some.
 fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, Fault> {
-    let dir = directory(&config.path);
-    // Who may put files there could put one in the place of the lock.
-    if fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o022 != 0) {
-        return Err(Fault {
-            cause: format!("{} is full, and others can write to its directory", config.path.display()),
-            fix: "name a file in a directory of its own".to_owned(),
-        });
-    }
     let lock = Lock::try_acquire(&beside(&config.path, "lock")).map_err(|error| unwritable(&config.path, &error))?;
     let Some(_lock) = lock else { return Ok(false) };
     // Another process may have done it just now.
@@ -139,3 +135,6 @@ fn unwritable(path: &Path, error: &io::Error) -> Fault {
         fix: "make room or make it writable".to_owned(),
     }
 }
+
+const OWN_DIRECTORY: &str =
+    "name a file in a directory that this user or root alone can write to, such as /var/log/beta9";

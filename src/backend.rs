@@ -8,7 +8,7 @@ mod gcp;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{CloudSettings, Node};
-use crate::credential::{Credential, Redacted};
+use crate::credential::{Credential, Redacted, shown_username};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{Keys, KeysError, PAIRS};
@@ -83,6 +83,18 @@ impl Backend {
             Self::Gcp => "oauth2accesstoken",
             Self::Azure => "00000000-0000-0000-0000-000000000000",
             Self::Fixed { user, secret } => user.name(keys, secret).unwrap_or_default(),
+        }
+    }
+
+    /// The same for all that is not the answer itself; `None` where it is the secret.
+    #[must_use]
+    pub fn shown_username<'k>(&self, keys: &'k Keys) -> Option<&'k str> {
+        let username = self.username(keys);
+        match self {
+            Self::Fixed { secret, .. } => {
+                keys.get(secret).map_or(Some(username), |secret| shown_username(username, secret))
+            }
+            Self::Aws | Self::Gcp | Self::Azure => Some(username),
         }
     }
 

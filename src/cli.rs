@@ -26,6 +26,7 @@ use crate::Io;
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::ImageRef;
+use crate::resolver::Resolver;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -91,6 +92,11 @@ fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
 fn names_a_registry_alone(text: &str) -> bool {
     let name = text.split([':', '@']).next().unwrap_or_default();
     !text.contains('/') && (name.contains('.') || name == "localhost")
+}
+
+/// Passes on what went wrong on the way without hindering anything, also before a failure.
+fn warn(io: &mut Io, resolver: &Resolver) {
+    resolver.warnings().iter().for_each(|warning| crate::warn(io.err, warning));
 }
 
 fn unwritable(error: std::io::Error) -> Error {

@@ -78,6 +78,12 @@ impl Credential {
         &self.username
     }
 
+    /// The user name for all that is not the answer itself: [`shown_username`].
+    #[must_use]
+    pub fn shown_username(&self) -> Option<&str> {
+        shown_username(&self.username, &self.secret)
+    }
+
     /// The password or token.
     #[must_use]
     pub fn secret(&self) -> &Redacted {
@@ -89,6 +95,12 @@ impl Credential {
     pub fn into_parts(self) -> (String, Redacted) {
         (self.username, self.secret)
     }
+}
+
+/// The user name, unless it is the secret itself, as `DigitalOcean` has it: then it is shown to nobody.
+#[must_use]
+pub fn shown_username<'u>(username: &'u str, secret: &Redacted) -> Option<&'u str> {
+    (username != secret.expose()).then_some(username)
 }
 
 /// Whether a control character is in it, but for the allowed ones. Tokens are long and almost always have none, which is
@@ -121,6 +133,9 @@ impl fmt::Display for Unusable {
         })
     }
 }
+
+/// What is listed in place of a user name that is the secret itself.
+pub const SECRET_FOR_USERNAME: &str = "(token)";
 
 /// The user name that goes with a Google service-account key in JSON.
 pub const JSON_KEY_USER: &str = "_json_key";

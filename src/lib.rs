@@ -126,6 +126,11 @@ fn one_line(error: &Error) -> String {
     error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A line on standard error; one that cannot be written is no reason not to answer.
+fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
+    _ = writeln!(err, "docker-credential-beta9: {warning}");
+}
+
 /// The one line of a failure, on standard output, where clients look for it.
 fn fail(error: &Error, io: &mut Io) -> u8 {
     // There is nobody left to tell when even this cannot be written; the status tells it too.

@@ -184,7 +184,8 @@ fn discard(aside: &Path, fault: Fault) -> Fault {
     fault
 }
 
-fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
+/// Whether it is this user's, or root's.
+pub(crate) fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
     let me = rustix::process::geteuid().as_raw();
     if owner == me || owner == 0 {
         return Ok(());

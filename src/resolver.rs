@@ -20,7 +20,7 @@ pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;
 use crate::config::{CacheConfig, Config, Rule, StoreKind};
-use crate::credential::Credential;
+use crate::credential::{Credential, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
@@ -127,12 +127,14 @@ impl Resolver {
 
     /// Keeps a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
+        // What is recorded is what `list` shows.
+        let listed = credential.shown_username().unwrap_or(SECRET_FOR_USERNAME).to_owned();
         let (username, password) = credential.into_parts();
-        let keys = Keys::user_password(username.clone(), password);
+        let keys = Keys::user_password(username, password);
         let ServerUrl::Registry { host, scheme, path } = url else {
             // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
-            return self.workspace.store_item(url.label(), &Secret { username, blob });
+            return self.workspace.store_item(url.label(), &Secret { username: listed, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let cause = "a cloud registry's credential never goes over plain HTTP";
@@ -141,7 +143,7 @@ impl Resolver {
         let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys).ok();
-        let username = answered.map_or(username, |choice| choice.username().to_owned());
+        let username = answered.map_or(listed, |choice| choice.listed_username().to_owned());
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
     }
 

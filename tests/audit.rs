@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -181,7 +181,9 @@ fn in_order_each_file_is_full_and_no_line_is_lost() {
 fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "secret");
-    let home = node.home().to_owned();
+    let home = node.home().join("logs");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
     let open = home.join("open.jsonl");
     fs::write(&open, "").unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap();
@@ -189,11 +191,15 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
     symlink(home.join("elsewhere"), &link).unwrap();
     let pipe = home.join("pipe.jsonl");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let linked = home.join("linked.jsonl");
+    fs::write(&linked, "").unwrap();
+    fs::hard_link(&linked, home.join("other-name")).unwrap();
     let table = [
         (Path::new("/proc/nowhere/audit.jsonl"), "cannot be made"),
         (&open, "can be written by others (mode 0666); chmod 600 "),
         (&link, "cannot be written ("),
         (&pipe, "cannot be written ("),
+        (&linked, "has another name too (a hard link); move it out of the way, or name another file"),
         (&home, "cannot be written ("),
         (Path::new("/dev/full"), ""),
     ];
@@ -208,24 +214,81 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
         assert!(answer.err.starts_with(&warning) && answer.err.contains(cause), "{answer:?}");
         assert_eq!(answer.err.lines().count(), 1, "{answer:?}");
     }
+    // What keeps or removes secrets says it too, also when it fails.
+    let node = node.with("BETA9_AUDIT_LOG", open.to_str().unwrap());
+    let keys = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
+    let foreign = r#"{"NGC_API_KEY":"hunter2"}"#;
+    let table = [
+        (&["provision", "quay.io/a/b", "--creds-json", "-"][..], keys, 0),
+        (&["provision", "quay.io/a/b", "--creds-json", "-"], foreign, 1),
+        (&["prune"], "", 0),
+    ];
+    for (args, input, status) in table {
+        let answer = node.run(args, input);
+        let warning = format!("docker-credential-beta9: audit log: {} can be written by others", open.display());
+        assert_eq!((answer.status, answer.err.lines().count()), (status, 1), "{answer:?}");
+        assert!(answer.err.starts_with(&warning), "{answer:?}");
+    }
     assert!(!home.join("elsewhere").exists());
     assert_eq!(fs::read(&open).unwrap(), b"");
+    assert_eq!(node.without("BETA9_AUDIT_LOG").pair("quay.io").1, "p");
 }
 
 #[test]
-fn it_is_not_put_aside_where_others_could_meddle() {
+fn it_is_not_written_where_others_could_put_a_file_of_theirs() {
     let node = Node::new();
     let dir = node.home().join("shared");
     fs::create_dir(&dir).unwrap();
-    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
     let path = dir.join("log.jsonl");
-    let node = node.configured(&format!("[audit]\npath = \"{}\"\nmax_bytes = 10\n", path.display()));
+    let node = node.with("BETA9_AUDIT_LOG", path.to_str().unwrap());
+    // With the sticky bit, as /tmp has it, others can still be the first to make the file.
+    for bits in [0o777, 0o775, 0o1777] {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(bits)).unwrap();
+        let answer = node.get("ghcr.io");
+        assert_eq!((answer.status, answer.out), (1, Answer::not_found().out));
+        let expected = format!(
+            "docker-credential-beta9: audit log: {} can be written by others (mode {bits:04o}); name a file in a directory that this user or root alone can write to, such as /var/log/beta9\n",
+            dir.display()
+        );
+        assert_eq!(answer.err, expected);
+        assert!(!path.exists());
+    }
+    for bits in [0o755, 0o750, 0o700] {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(bits)).unwrap();
+        assert_eq!(node.get("ghcr.io"), Answer::not_found(), "{bits:o}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
-    let answer = node.get("ghcr.io");
-    assert_eq!(answer.out, Answer::not_found().out);
-    assert!(
-        answer.err.ends_with("is full, and others can write to its directory; name a file in a directory of its own\n"),
-        "{answer:?}"
-    );
+    assert_eq!(lines(&path).len(), 4);
+}
+
+#[test]
+fn what_another_user_made_beforehand_is_not_written_to() {
+    let node = Node::new();
+    let dir = node.home().join("audit");
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = dir.join("log.jsonl");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let node = node.with("BETA9_AUDIT_LOG", path.to_str().unwrap());
+    let refused = |of: &Path, fix: &str| {
+        // Only root can give files away.
+        if chown(of, Some(65534), None).is_err() {
+            return;
+        }
+        let answer = node.get("ghcr.io");
+        assert_eq!((answer.status, answer.out), (1, Answer::not_found().out));
+        let expected = format!(
+            "docker-credential-beta9: audit log: {} belongs to uid 65534, and this is uid 0; {fix}\n",
+            of.display()
+        );
+        assert_eq!(answer.err, expected);
+        chown(of, Some(0), None).unwrap();
+    };
+    refused(&path, "move it out of the way, or name another file");
+    refused(&dir, "name a file in a directory that this user or root alone can write to, such as /var/log/beta9");
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
     assert_eq!(lines(&path).len(), 1);
 }

@@ -129,3 +129,49 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
     node.store("f.example", "u", "p");
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
 }
+
+#[test]
+fn a_user_name_that_is_the_token_itself_is_listed_as_a_word() {
+    const HOST: &str = "registry.digitalocean.com";
+    let listed = format!("{{\"{HOST}\":\"(token)\"}}\n");
+    let itself = ("hunter2".to_owned(), "hunter2".to_owned());
+    let node = Node::new().with("DIGITALOCEAN_ACCESS_TOKEN", "hunter2");
+    let args =
+        ["provision", "registry.digitalocean.com/a/b", "--creds", "DIGITALOCEAN_ACCESS_TOKEN", "--image-id", "im"];
+    assert_eq!(node.run(&args, "").status, 0);
+    assert_eq!((node.list(), node.pair(HOST)), (listed.clone(), itself.clone()));
+    let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", node.run(&["resolve", "im"], "").out);
+    assert_eq!((worker.list(), worker.pair(HOST)), (listed.clone(), itself.clone()));
+    // As the vendor's page has it: the token for both, at docker login.
+    let node = Node::new();
+    assert_eq!(node.store(HOST, "hunter2", "hunter2"), Answer::silence());
+    assert_eq!((node.list(), node.pair(HOST)), (listed, itself.clone()));
+    let item = "nerdctl-experimental://h.example:5000/?host-dir=x";
+    assert_eq!(node.store(item, "hunter2", "hunter2"), Answer::silence());
+    assert!(node.list().contains(&format!("\"{item}\":\"(token)\"")), "{}", node.list());
+    assert_eq!(node.pair(item), itself);
+}
+
+#[test]
+fn a_registry_whose_name_looks_like_a_note_is_a_registry() {
+    let node = Node::new();
+    for host in ["image:5000", "expiry:5000"] {
+        assert_eq!(node.store(host, host, "s"), Answer::silence());
+    }
+    let json = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
+    let provision = |image: &str, more: [&str; 2]| {
+        assert_eq!(node.run(&["provision", image, "--creds-json", "-", more[0], more[1]], json).status, 0);
+    };
+    provision("a.example/x", ["--image-id", "5000"]);
+    assert_eq!(node.pair("image:5000"), ("image:5000".into(), "s".into()));
+    assert_eq!(node.pair("expiry:5000"), ("expiry:5000".into(), "s".into()));
+    let expected = "{\"a.example\":\"u\",\"expiry:5000\":\"expiry:5000\",\"image:5000\":\"image:5000\"}\n";
+    assert_eq!(node.list(), expected);
+    let payload = r#"{"registry":"a.example","type":"basic","credentials":{"PASSWORD":"p","USERNAME":"u"}}"#;
+    assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+    provision("image:5000/x", ["--ttl", "0s"]);
+    provision("expiry:5000/x", ["--ttl", "0s"]);
+    let pruned = "removed the secret of expiry:5000\nremoved the secret of image:5000\n2 removed\n";
+    assert_eq!(node.run(&["prune"], ""), said(pruned));
+    assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+}

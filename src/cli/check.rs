@@ -70,10 +70,7 @@ impl<'a> Checked<'a> {
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(crate::one_line(&error)),
         };
-        for warning in resolver.warnings() {
-            // The answer matters more than a warning that nobody can be told.
-            _ = writeln!(io.err, "docker-credential-beta9: {warning}");
-        }
+        super::warn(io, &resolver);
         let rule = |path| resolver.config().rule(&image.host, path).map(std::ptr::from_ref);
         let by_path = rule(&image.repository) != rule("");
         let report = credential.as_ref().ok().map(|credential| {
@@ -187,11 +184,10 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// The user name, unless it is the secret itself, as `DigitalOcean` has it.
 fn who(credential: &Credential) -> String {
-    match credential.username() {
-        "<token>" => "an identity token".to_owned(),
-        name if name == credential.secret().expose() => "a token for user name and password".to_owned(),
-        name => format!("user name {name}"),
+    match credential.shown_username() {
+        None => "a token for user name and password".to_owned(),
+        Some("<token>") => "an identity token".to_owned(),
+        Some(name) => format!("user name {name}"),
     }
 }

@@ -27,7 +27,7 @@ fn page(mut root: Command) -> String {
     let name = root.get_name().to_owned();
     let mut page = Page::new(&name, env!("CARGO_PKG_VERSION"));
     page.section("NAME");
-    page.text(&format!("{name} - {}", text(root.get_about()).to_lowercase_first()));
+    page.text(&format!("{name} - {}", lowercase_first(&text(root.get_about()))));
     page.section("SYNOPSIS");
     page.synopsis(&name, "COMMAND [OPTION…] [ARGUMENT…]");
     page.section("DESCRIPTION");
@@ -116,15 +116,9 @@ fn text(styled: Option<&clap::builder::StyledStr>) -> String {
 }
 
 /// A manual's NAME line goes on in lower case behind its dash.
-trait LowercaseFirst {
-    fn to_lowercase_first(&self) -> String;
-}
-
-impl LowercaseFirst for String {
-    fn to_lowercase_first(&self) -> String {
-        let mut chars = self.chars();
-        chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
-    }
+fn lowercase_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 const DESCRIPTION: &str = "\

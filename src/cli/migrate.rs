@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::unwritable;
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::json::ObjectWriter;
 use crate::store::{PostgresStore, Step};
 
@@ -23,8 +24,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let deadline = Instant::now() + config.timeout;
     let steps = PostgresStore::new(&config.workspace, config.postgres).migrate(deadline)?;
     let text = if matches.get_flag("json") { json(&steps) } else { human(&steps) };
-    let written = io.out.write_all(text.as_bytes());
-    written.map_err(|error| Problem::new("standard output", "it cannot be written").source(error).failed())
+    io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
 
 fn json(steps: &[Step]) -> String {

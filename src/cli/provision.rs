@@ -50,13 +50,27 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         return say(io, "nothing was stored: without keys the image is public");
     }
     let resolver = Resolver::new(Config::load(env)?)?;
+    let done = keep(&resolver, &images, &keys, matches, env, io);
+    super::warn(io, &resolver);
+    done
+}
+
+/// Stores the keys for each registry, and binds the image to them.
+fn keep(
+    resolver: &Resolver,
+    images: &[ImageRef],
+    keys: &Keys,
+    matches: &ArgMatches,
+    env: &Env,
+    io: &mut Io,
+) -> Result<(), Error> {
     let image_id = matches.get_one::<String>("image-id").map(String::as_str);
     let ttl: Option<Duration> = matches.get_one("ttl").copied();
     let hosts: std::collections::BTreeSet<_> = images.iter().map(|image| &image.host).collect();
     resolver.check_provision(hosts.len(), image_id, ttl.is_some())?;
     if matches.get_flag("check") {
-        for image in &images {
-            let credential = resolver.credential_of(image, &keys).map_err(|error| error.about(image.host.as_str()))?;
+        for image in images {
+            let credential = resolver.credential_of(image, keys).map_err(|error| error.about(image.host.as_str()))?;
             let taken = verify::authenticate(image, &credential, resolver.deadline(), env.log())?;
             let (host, repository) = (&image.host, &image.repository);
             let text = if taken {
@@ -70,10 +84,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         }
     }
     let mut provisioned: Vec<&ImageRef> = Vec::new();
-    for image in &images {
+    for image in images {
         if !provisioned.iter().any(|other| other.host == image.host) {
             let host = Some(image.host.as_str());
-            let name = resolver.audited("provision", host, |resolver| resolver.provision(image, &keys, ttl))?;
+            let name = resolver.audited("provision", host, |resolver| resolver.provision(image, keys, ttl))?;
             say(
                 io,
                 &format!("stored the secret of {} ({name}) in the {} store", image.host, resolver.workspace_store()),

@@ -15,7 +15,10 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let pruned = Resolver::new(Config::load(env)?)?.audited("prune", None, Resolver::prune)?;
+    let resolver = Resolver::new(Config::load(env)?)?;
+    let pruned = resolver.audited("prune", None, Resolver::prune);
+    super::warn(io, &resolver);
+    let pruned = pruned?;
     for name in &pruned {
         writeln!(io.out, "removed the secret of {name}").map_err(unwritable)?;
     }

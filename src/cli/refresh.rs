@@ -38,9 +38,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         let outcome = if is_idle(entry) && !all { Ok(Refreshed::Left(IDLE)) } else { refresh(env, cache, entry, io) };
         report.end(entry, &outcome, io)?;
     }
-    for warning in resolver.warnings() {
-        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
-    }
+    super::warn(io, &resolver);
     report.finish(&survey, enabled, io)
 }
 
@@ -57,9 +55,7 @@ fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Re
     let registry = &entry.origin.registry;
     let outcome = resolver.refresh(cache, entry).map_err(|error| error.about(registry));
     resolver.audit("refresh", Some(registry), word(&outcome));
-    for warning in resolver.warnings() {
-        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
-    }
+    super::warn(io, &resolver);
     outcome
 }
 

@@ -27,9 +27,6 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let image = image.transpose()?;
     let host = image.as_ref().map(|image| image.host.as_str());
     let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
-    for warning in resolver.warnings() {
-        // A warning that cannot be written is no reason not to answer.
-        _ = writeln!(io.err, "docker-credential-beta9: {warning}");
-    }
+    super::warn(io, &resolver);
     writeln!(io.out, "{}", payload?.expose()).map_err(unwritable)
 }

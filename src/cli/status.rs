@@ -46,7 +46,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let text = match (matches.get_flag("json"), format, view) {
         // A collector's file says that there is something wrong; whoever wrote it is told what.
         (false, Some("prometheus"), Err(fault)) => {
-            _ = writeln!(io.err, "docker-credential-beta9: token cache: {fault}");
+            crate::warn(io.err, &format_args!("token cache: {fault}"));
             prometheus::unreadable()
         }
         (_, _, Err(fault)) => return Err(Problem::new("token cache", fault.cause).fix(fault.fix).failed()),

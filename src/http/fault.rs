@@ -66,12 +66,6 @@ impl Fault {
         self.kind
     }
 
-    /// The host that was asked.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
     /// Whether the next moment may be better.
     pub(super) fn may_pass_at_once(&self) -> bool {
         matches!(self.kind, Kind::Refused | Kind::Closed | Kind::Truncated)

@@ -13,6 +13,7 @@ use crate::error::{Error, NO_SERVER_URL, NO_USERNAME, Problem};
 use crate::host::{ServerUrl, strip_line_end};
 use crate::json::{self, Object, ObjectWriter, Value};
 use crate::resolver::Resolver;
+use crate::warn;
 
 /// A verb of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +62,6 @@ pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write)
         Verb::Erase => erase(&text?, resolver, err),
         Verb::List => list(resolver, err),
     }
-}
-
-/// A warning that cannot be written is no reason not to answer.
-pub(super) fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
-    _ = writeln!(err, "docker-credential-beta9: {warning}");
 }
 
 /// Does one thing and passes on what went wrong on the way without hindering it.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::docker::{warn, with_warnings};
+use super::docker::with_warnings;
 use super::read_all;
 use crate::Io;
 use crate::config::{Config, Env, StoreKind};
@@ -21,6 +21,7 @@ use crate::host::Scheme;
 use crate::json::ObjectWriter;
 use crate::resolver::{Answered, Resolver, Route};
 use crate::service_account::ServiceAccount;
+use crate::warn;
 use image::Image;
 use request::Request;
 

@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::backend::{Backend, Fit};
-use crate::credential::Redacted;
+use crate::credential::{Redacted, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Keys, KeysError};
@@ -17,10 +17,10 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The user name that will be answered.
+    /// The user name that will be answered, as it may be listed: one that is the secret itself is not.
     #[must_use]
-    pub fn username(&self) -> &str {
-        self.backend.username(&self.keys)
+    pub fn listed_username(&self) -> &str {
+        self.backend.shown_username(&self.keys).unwrap_or(SECRET_FOR_USERNAME)
     }
 }
 
@@ -192,10 +192,10 @@ mod tests {
         };
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         let choice = choose("123456789012.dkr.ecr.us-east-1.amazonaws.com", &keys).unwrap();
-        assert_eq!((choice.backend.name(), choice.username()), ("aws", "AWS"));
+        assert_eq!((choice.backend.name(), choice.listed_username()), ("aws", "AWS"));
         assert!(choose("evil.example", &keys).unwrap_err().contains("which this registry (generic) does not take"));
         let choice = choose("ghcr.io", &["GITHUB_USERNAME", "GITHUB_TOKEN"]).unwrap();
-        assert_eq!((choice.backend.name(), choice.username()), ("fixed", "value of GITHUB_USERNAME"));
+        assert_eq!((choice.backend.name(), choice.listed_username()), ("fixed", "value of GITHUB_USERNAME"));
         let unset =
             "ghcr.io: its credentials: UNSET is unset or empty in the environment; export them, or leave the names out";
         assert_eq!(choose("ghcr.io", &["UNSET"]).unwrap_err(), unset);

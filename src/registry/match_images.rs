@@ -13,7 +13,7 @@ use crate::host::Host;
 /// not is answered with what is stored for exactly that host, or with nothing.
 #[must_use]
 pub fn match_images() -> Vec<String> {
-    TABLE.iter().filter(|row| row.takes_credentials()).flat_map(Registry::match_images).collect()
+    TABLE.iter().filter(|row| !row.backends.is_empty()).flat_map(Registry::match_images).collect()
 }
 
 impl Registry {
@@ -24,12 +24,6 @@ impl Registry {
             let other = (Host::docker_hub().name() == *pattern).then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
             [pattern.replace("{account}", "*")].into_iter().chain(other)
         })
-    }
-
-    /// Whether anything can log in to it.
-    #[must_use]
-    pub fn takes_credentials(&self) -> bool {
-        !self.backends.is_empty()
     }
 }
 

@@ -20,7 +20,7 @@ impl Resolver {
     }
 
     fn find_in_stores(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
-        for store in self.request.iter().chain([&self.workspace]) {
+        for store in self.stores() {
             if let Some(found) = self.ask_and_say(store, route, route.host)? {
                 return Ok(Some((store.name(), found)));
             }

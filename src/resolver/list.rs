@@ -81,7 +81,7 @@ impl Resolver {
             (Username::Of(keys), Some(host)) => {
                 let route = self.route(host, Scheme::Https, "")?;
                 match choose(route.row, route.real, keys.clone()) {
-                    Ok(choice) => Some(choice.username().to_owned()),
+                    Ok(choice) => Some(choice.listed_username().to_owned()),
                     Err(Error::NotFound) => None,
                     Err(error) => {
                         skipped(&error);

@@ -27,7 +27,8 @@ impl Resolver {
         let host = &image.host;
         let route = self.route(host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
         let choice = choose(route.row, route.real, keys.clone())?;
-        let (username, blob) = (choice.username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
+        let (username, blob) =
+            (choice.listed_username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
         let name = self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
         if let Some(ttl) = ttl {
             let lookup = self.lookup(&route, host);

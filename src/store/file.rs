@@ -68,19 +68,9 @@ impl FileStore {
 
     pub(super) fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
-        let unreadable = |error: std::io::Error| {
-            problem(Fault {
-                cause: format!("{} cannot be read ({error})", dir.display()),
-                fix: "give this user access to it".to_owned(),
-            })
-        };
         let mut listed = Vec::new();
         let mut key = None;
-        for file in fs::read_dir(&dir).map_err(unreadable)? {
-            let path = file.map_err(unreadable)?.path();
-            if path.extension().is_none_or(|extension| extension != EXTENSION) {
-                continue;
-            }
+        for path in sealed_files(&dir)? {
             match self.listed(&path, &mut key) {
                 Ok(Some(line)) => listed.push(line),
                 Ok(None) => {}
@@ -137,13 +127,11 @@ impl FileStore {
 
     /// The key, made when there is none and nothing is sealed yet: what is sealed would never open again.
     fn key_or_new(&self, dir: &Path) -> Result<SealKey, Error> {
-        let is_sealed =
-            |file: fs::DirEntry| Path::new(&file.file_name()).extension().is_some_and(|ext| ext == EXTENSION);
         if let Some(key) = self.key.read().map_err(problem)? {
             return Ok(key);
         }
-        let sealed = fs::read_dir(dir).is_ok_and(|mut files| files.any(|file| file.is_ok_and(is_sealed)));
-        if sealed { self.key.existing() } else { self.key.read_or_make(dir) }.map_err(problem)
+        let is_new = sealed_files(dir)?.is_empty();
+        if is_new { self.key.read_or_make(dir) } else { self.key.existing() }.map_err(problem)
     }
 
     fn dir(&self) -> Option<PathBuf> {
@@ -156,6 +144,25 @@ impl FileStore {
         let there = private::check_dir(root).map_err(problem)? && private::check_dir(&dir).map_err(problem)?;
         Ok(there.then_some(dir))
     }
+}
+
+/// The sealed files of a workspace, notes among them.
+fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |error: std::io::Error| {
+        problem(Fault {
+            cause: format!("{} cannot be read ({error})", dir.display()),
+            fix: "give this user access to it".to_owned(),
+        })
+    };
+    let mut files = Vec::new();
+    for file in fs::read_dir(dir).map_err(unreadable)? {
+        let path = file.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn file_name(server: &str) -> String {
@@ -179,3 +186,22 @@ fn homeless() -> Error {
 const PART: &str = "file store";
 const EXTENSION: &str = "sealed";
 const MAX_ENTRY: u64 = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_no_damaged_entry() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(
+            sealed_files(&file).unwrap_err().to_string(),
+            format!(
+                "file store: {} cannot be read (Not a directory (os error 20)); give this user access to it",
+                file.display()
+            )
+        );
+    }
+}

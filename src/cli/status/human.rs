@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::rows::Rows;
 use super::super::style::Style;
 use super::{View, brief};
-use crate::cache::{NODE, Origin, State, TokenLife};
+use crate::cache::{NODE, Origin, POD, State, TokenLife};
 
 pub(super) fn text(view: &View, style: Style) -> String {
     let mut rows = Rows::new(2, "failed ".len());
@@ -32,10 +32,12 @@ pub(super) fn text(view: &View, style: Style) -> String {
 
 fn about(origin: &Origin) -> String {
     let Origin { workspace, backend, store, .. } = origin;
-    if store == NODE {
-        return format!("workspace {workspace}; {backend}, with the node's own identity");
-    }
-    format!("workspace {workspace}; {backend}, with the secret from the {store} store")
+    let whose = match store.as_str() {
+        NODE => "with the node's own identity".to_owned(),
+        POD => "by the pod's service account".to_owned(),
+        store => format!("with the secret from the {store} store"),
+    };
+    format!("workspace {workspace}; {backend}, {whose}")
 }
 
 fn life(rows: &mut Rows, token: &TokenLife, style: Style) {
@@ -95,3 +97,23 @@ fn line(out: &mut String, text: std::fmt::Arguments) {
 }
 
 const BAR: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_said_to_be_whose_it_is() {
+        let table = [
+            ("node", "with the node's own identity"),
+            ("pod", "by the pod's service account"),
+            ("gateway", "with the secret from the gateway store"),
+        ];
+        for (store, whose) in table {
+            let [registry, path] = ["gcr.io", ""].map(str::to_owned);
+            let (workspace, backend, store) = ("default".to_owned(), "gcp".to_owned(), store.to_owned());
+            let origin = Origin { registry, workspace, backend, path, store };
+            assert_eq!(about(&origin), format!("workspace default; gcp, {whose}"));
+        }
+    }
+}

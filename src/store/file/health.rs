@@ -1,10 +1,9 @@
 //! Whether everything that is kept opens.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::entry::Entry;
-use super::{EXTENSION, FileStore, MAX_ENTRY, damaged, notes, problem};
+use super::{FileStore, MAX_ENTRY, damaged, notes, problem, sealed_files};
 use crate::error::Error;
 use crate::private::{self, Readers};
 use crate::seal::SealKey;
@@ -40,17 +39,4 @@ impl FileStore {
         both.map_err(|error| damaged(&error).about(&entry.server))?;
         Ok(!notes::is_note(&entry.server))
     }
-}
-
-fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |error: std::io::Error| damaged(&format!("{} cannot be read ({error})", dir.display()));
-    let mut files = Vec::new();
-    for file in fs::read_dir(dir).map_err(unreadable)? {
-        let path = file.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

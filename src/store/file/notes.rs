@@ -1,10 +1,9 @@
 //! What the embedded store keeps beside the secrets, sealed like them: which image was built from which registries, and
 //! when a secret that nobody uses any more may go.
 
-use std::fs;
 use std::time::{Duration, SystemTime};
 
-use super::{EXTENSION, FileStore, MAX_ENTRY, damaged, problem};
+use super::{FileStore, MAX_ENTRY, problem, sealed_files};
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
@@ -12,9 +11,10 @@ use crate::private::{self, Readers};
 use crate::store::Secret;
 use crate::store::file::entry::Entry;
 
-/// No server URL begins like this, so no note is taken for a secret.
-const IMAGE: &str = "image:";
-const EXPIRY: &str = "expiry:";
+/// No server URL and no item has a `#` before its scheme, so no note is taken for a credential or put in its place: the
+/// registry `image:5000` is not image 5000.
+const IMAGE: &str = "#image:";
+const EXPIRY: &str = "#expiry:";
 
 pub(super) fn is_note(server: &str) -> bool {
     server.starts_with(IMAGE) || server.starts_with(EXPIRY)
@@ -49,11 +49,7 @@ impl FileStore {
     pub(in crate::store) fn prune(&self, now: SystemTime) -> Result<Vec<String>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
         let mut pruned = Vec::new();
-        let files =
-            fs::read_dir(&dir).map_err(|error| damaged(&format!("{} cannot be read ({error})", dir.display())))?;
-        for path in
-            files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|ext| ext == EXTENSION))
-        {
+        for path in sealed_files(&dir)? {
             let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { continue };
             let Ok(entry) = Entry::parse(&bytes) else { continue };
             let Some(host) = entry.server.strip_prefix(EXPIRY) else { continue };
