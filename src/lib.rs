@@ -107,8 +107,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
         [verb] if let Some(verb) = Verb::parse(verb) => docker::answer(verb, env, io.input, io.err),
         ["kubelet", rest @ ..] => return kubelet::run(rest, env, io),
         ["version" | "--version" | "-V"] => Ok(version().into()),
-        [] => Err(Error::Usage),
-        _ => return cli::run(&args, env, io),
+        [verb, rest @ ..] if Verb::parse(verb).is_none() || matches!(rest, ["--help" | "-h"]) => {
+            return cli::run(&args, env, io);
+        }
+        _ => Err(Error::Usage),
     };
     match answer {
         // A reader that has gone away is no success.

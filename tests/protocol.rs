@@ -195,8 +195,13 @@ fn bad_input_gets_the_fixed_text_or_one_clear_line_and_changes_nothing() {
 fn usage_is_told_on_standard_output_with_exit_1_and_the_version_with_exit_0() {
     let node = Node::new();
     let usage = "usage: docker-credential-beta9 get|store|erase|list|version, or --help\n";
-    for args in [vec!["get", "ghcr.io"], vec!["list", "x", "y"], vec!["store", "--help"], vec![]] {
+    for args in [vec!["get", "ghcr.io"], vec!["list", "x", "y"], vec!["store", "--helper"], vec![]] {
         assert_eq!(node.run(&args, ""), Answer { status: 1, out: usage.into(), err: String::new() }, "{args:?}");
+    }
+    for verb in ["get", "version", "kubelet"] {
+        let (help, asked) = (node.run(&[verb, "--help"], ""), node.run(&["help", verb], ""));
+        assert_eq!((help.status, asked.status), (0, 0), "{verb}: {help:?} {asked:?}");
+        assert!(asked.out.contains(&format!("Usage: docker-credential-beta9 {verb}")), "{asked:?}");
     }
     for args in [vec!["frobnicate"], vec!["explain"]] {
         let answer = node.run(&args, "");
