@@ -318,6 +318,9 @@ mod tests {
         assert_eq!(rule("r.example.com", "team/app").unwrap().secret.as_deref(), Some("team"));
         let exact = rule("r.example.com", "teams").unwrap();
         assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(true)));
+        let in_file = |rule: Option<Rule>, file| rule.unwrap().file.ends_with(file);
+        assert!(in_file(Some(exact), "credential-helper.toml"), "it was changed there last");
+        assert!(in_file(rule("q.example.com", ""), "system.toml"));
         assert_eq!(rule("q.example.com", "").unwrap().backend.as_deref(), Some("public"));
         assert!(rule("example.com", "").is_none());
     }

@@ -277,6 +277,12 @@ fn places_where_nothing_can_be_kept() {
     assert!(doctor(&node).warning("/dev/null/tokens is not there").what.contains("cannot be made"));
     let node = node.with("BETA9_CACHE", "off");
     doctor(&node).assert_well();
+    // Nor the key, where the store has a place.
+    let keyless = doctor(&node.clone_with("BETA9_STORE_KEY_FILE", "/dev/null/key"));
+    assert_eq!(
+        keyless.broken().what,
+        "the key /dev/null/key is not there and cannot be made: /dev/null cannot be written"
+    );
     let homeless =
         node.without("HOME").with("BETA9_STORE_PATH", "/dev/null/credentials").with("DOCKER_CONFIG", "/nowhere");
     assert!(doctor(&homeless).broken().what.contains("/dev/null/credentials is not there and cannot be made"));
@@ -445,12 +451,25 @@ fn a_clock_that_was_set_back_is_seen_by_the_last_token() {
     tokens::plant(&node, &id, Duration::from_mins(30), Ok(Duration::from_hours(12)));
     let health = doctor(&node);
     health.assert_well();
-    assert!(health.says("clock", "ok", "was not set back"), "{health:#?}");
+    assert!(health.says("clock", "ok", "since a provider last gave a token"), "{health:#?}");
     assert!(health.says("tokens", "ok", "1 cached token is good"), "{health:#?}");
     // To the helper it is one whether the clock is set back or was ahead when the token was minted.
-    tokens::plant_ahead(&node, &tokens::id("default", ECR, "aws", &Scope(vec!["other keys".to_owned()])), 7200);
+    tokens::plant_ahead(&node, &tokens::id("default", ECR, "aws", &Scope(vec!["other keys".to_owned()])), 7230);
     let health = doctor(&node);
     assert_eq!(health.broken().what, "this node's clock was set back by 2 h since a provider last gave a token");
+    assert!(health.broken().command.as_ref().unwrap().ends_with("timedatectl set-ntp true"), "{health:#?}");
+}
+
+#[test]
+fn a_clock_that_was_set_ahead_is_seen_by_the_last_token() {
+    let (node, scope) = (healthy_node(), Scope(vec!["keys".to_owned()]));
+    if !tokens::plant_behind(&node, &tokens::id("default", ECR, "aws", &scope), 930) {
+        println!("skip a_clock_that_was_set_ahead_is_seen_by_the_last_token: the machine has just been started");
+        return;
+    }
+    let health = doctor(&node);
+    let what = "this node's clock was set ahead by 15 min since a provider last gave a token";
+    assert_eq!(health.broken().what, what);
     assert!(health.broken().command.as_ref().unwrap().ends_with("timedatectl set-ntp true"), "{health:#?}");
 }
 
@@ -588,7 +607,141 @@ fn clients_that_ask_somebody_else_or_nobody_and_passwords_in_plain_text() {
 fn a_clients_file_that_no_client_can_read_is_broken() {
     let node = wired(with_path(Node::new(), true), "{\"auths\":");
     let health = doctor(&node);
-    assert_eq!(health.in_state("broken").map(|one| one.group.as_str()).collect::<Vec<_>>(), ["docker", "podman"]);
+    // Podman reads it too: one fault is counted once.
+    assert_eq!(health.broken().group, "docker");
+    assert!(health.says("podman", "note", "podman reads docker's file too"), "{health:#?}");
+}
+
+#[test]
+fn a_clients_file_that_is_closed_to_this_user_is_opened_by_the_command() {
+    if !rustix::process::geteuid().is_root() {
+        let node = healthy_node();
+        let file = node.home().join(".docker/config.json");
+        chmod(&file, 0o000);
+        let health = doctor(&node);
+        assert_eq!(health.broken().command.as_deref(), Some(format!("chmod 600 {}", file.display()).as_str()));
+        mended_by(&node, health.broken()).assert_well();
+        return;
+    }
+    // As `sudo docker login` leaves it.
+    let node = healthy_node();
+    let (dir, program) = (node.home().join(".docker"), node.home().join("program"));
+    let file = dir.join("config.json");
+    fs::copy(BINARY, &program).unwrap();
+    for (path, mode) in [(node.home(), 0o755), (&dir, 0o755), (&file, 0o600)] {
+        chmod(path, mode);
+    }
+    let broken = || {
+        let mut look = node.command_of(program.to_str().unwrap(), &["doctor", "--json"]);
+        let output = look.uid(12345).stdin(Stdio::null()).output().unwrap();
+        let (status, out) = (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap());
+        let health = Health::of(&Answer { status, out, err: String::new() });
+        let broken = health.in_state("broken").filter(|one| ["docker", "podman"].contains(&one.group.as_str()));
+        broken.map(|one| one.command.clone().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(), [format!("sudo chown 12345 {}", file.display())]);
+    chmod(&dir, 0o700);
+    assert_eq!(broken(), [format!("sudo chown 12345 {} {}", dir.display(), file.display())]);
+    for path in [&dir, &file] {
+        chown(path, Some(12345), None).unwrap();
+    }
+    assert_eq!(broken(), Vec::<String>::new());
+}
+
+#[test]
+fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
+    let node = wired(with_path(Node::new(), true), "{}").configured(&format!(
+        "[[registry]]\nhost = \"{ECR}\"\nambient = true\n\
+         [[registry]]\nhost = \"mirror.example.com\"\nalias_of = \"ghcr.io\"\n\
+         [[registry]]\nhost = \"empty.example.com\"\nalias_of = \"nvcr.io\"\n\
+         [[registry]]\nhost = \"gcr.io\"\nambient = true\nbackend = \"public\"\n"
+    ));
+    let health = doctor(&node);
+    assert_eq!(health.broken().command, Some(format!("docker-credential-beta9 configure docker --hosts {ECR}")));
+    assert!(health.broken().what.contains("which a rule has an answer for: it goes on anonymously"), "{health:#?}");
+    mended_by(&node, health.broken()).assert_well();
+    // The registry behind an alias is what must be there.
+    node.store("ghcr.io", "octo", "hunter2");
+    let health = doctor(&node);
+    assert_eq!(
+        health.broken().command.as_deref(),
+        Some("docker-credential-beta9 configure docker --hosts mirror.example.com")
+    );
+    let health = mended_by(&node, health.broken());
+    mended_by(&node, health.warning("docker does not ask this helper for ghcr.io")).assert_well();
+}
+
+#[test]
+fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
+    let rule = "[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\n";
+    let node = wired(with_path(Node::new(), true), "{}").configured(rule);
+    let health = doctor(&node);
+    health.assert_well();
+    for client in ["docker", "podman"] {
+        let what = format!("{client} asks this helper only for hosts that it is told of");
+        let told = health.findings.iter().find(|one| one.group == client && one.what.contains(&what)).unwrap();
+        assert_eq!(told.state, "note");
+        assert_eq!(told.command, Some(format!("docker-credential-beta9 configure {client} --all")));
+        let mended = mended_by(&node, told);
+        assert!(!mended.says(client, "note", &what), "{mended:#?}");
+    }
+    let one = wired(with_path(Node::new(), true), &format!("{{\"credHelpers\":{{\"{ECR}\":\"beta9\"}}}}"));
+    let health = doctor(&one.configured(rule));
+    assert!(!health.says("docker", "note", "only for hosts that it is told of"), "{health:#?}");
+}
+
+#[test]
+fn a_password_in_plain_text_where_the_node_logs_in_as_itself_is_not_taken_over() {
+    let docker = format!("{{\"auths\":{{\"{ECR}\":{{\"auth\":\"b2N0bzpodW50ZXIy\"}}}}}}");
+    let node = wired(with_path(Node::new(), true), &docker);
+    doctor(&node).assert_well();
+    let node = node.configured("[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\n");
+    let health = doctor(&node);
+    assert_eq!(health.status, 0);
+    let warning = health.warning("where this node logs in as itself");
+    assert_eq!(warning.command, Some(format!("docker logout {ECR}")));
+}
+
+#[test]
+fn a_password_that_the_client_no_longer_looks_at_and_the_store_lacks() {
+    let auth = r#"{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy"}}"#;
+    let node =
+        wired(with_path(Node::new(), true), &format!(r#"{{"credHelpers":{{"ghcr.io":"beta9"}},"auths":{auth}}}"#));
+    let health = doctor(&node);
+    let broken = health.broken();
+    assert_eq!(broken.group, "docker");
+    assert!(
+        broken.what.starts_with("docker asks this helper for ghcr.io, has nothing from it and goes on anonymously"),
+        "{broken:?}"
+    );
+    assert_eq!(broken.command.as_deref(), Some("docker-credential-beta9 import docker --remove"));
+    mended_by(&node, broken).assert_well();
+    assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
+    // One that does not open is there, and has its own fault.
+    let damaged = wired(with_path(Node::new(), true), r#"{"credHelpers":{"ghcr.io":"beta9"}}"#);
+    damaged.store("ghcr.io", "octo", "hunter2");
+    fs::write(damaged.sealed_file(), "damaged").unwrap();
+    fs::write(
+        damaged.home().join(".docker/config.json"),
+        format!(r#"{{"credHelpers":{{"ghcr.io":"beta9"}},"auths":{auth}}}"#),
+    )
+    .unwrap();
+    assert_eq!(doctor(&damaged).broken().group, "store");
+    // With a rule that it is public, nobody is to be answered.
+    let public = wired(with_path(Node::new(), true), &format!(r#"{{"credsStore":"beta9","auths":{auth}}}"#));
+    assert!(doctor(&public).broken().what.contains("ghcr.io"));
+    let public = public.configured("[[registry]]\nhost = \"ghcr.io\"\nbackend = \"public\"\n");
+    assert_eq!(doctor(&public).status, 0);
+    // Podman asks the next one of its list.
+    let podman = wired(with_path(Node::new(), true), "{}");
+    let dir = podman.home().join(".config/containers");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("auth.json"), format!("{{\"auths\":{auth}}}")).unwrap();
+    let list = "credential-helpers = [\"beta9\", \"containers-auth.json\"]\n";
+    fs::write(dir.join("registries.conf"), list).unwrap();
+    let health = doctor(&podman);
+    assert_eq!(health.status, 0, "{health:#?}");
+    health.warning("in plain text");
 }
 
 impl Node {

@@ -20,7 +20,7 @@ fn explain_prints_one_object_with_all_that_decides_and_nothing_secret() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "hunter2");
     let answer = node.run(&["explain", "ghcr.io/org/app:1.2", "--json"], "");
-    let expected = r#"{"input":"ghcr.io/org/app:1.2","host":"ghcr.io","class":"ghcr","backend":"fixed","rule":null,"store":"file","secret_name":null,"found":true,"ambient":false,"keys":["PASSWORD","USERNAME"],"problem":null,"config":[],"answer":"credential","username":"octo","identity":"the secret's keys","cache":"never"}"#;
+    let expected = r#"{"input":"ghcr.io/org/app:1.2","host":"ghcr.io","class":"ghcr","backend":"fixed","rule":null,"rule_file":null,"rule_notes":[],"store":"file","workspace":"default","secret_name":null,"found":true,"ambient":false,"keys":["PASSWORD","USERNAME"],"takes":null,"problem":null,"config":[],"answer":"credential","reason":null,"next":null,"username":"octo","identity":"the secret's keys","cache":"never"}"#;
     assert_eq!(answer, Answer { status: 0, out: format!("{expected}\n"), err: String::new() });
 }
 
@@ -28,14 +28,15 @@ fn explain_prints_one_object_with_all_that_decides_and_nothing_secret() {
 fn explain_is_read_by_people_too() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "hunter2");
-    let expected = "registry  ghcr.io (ghcr)\nanswer    user name octo and a password\nstore     file\n\
+    let expected = "registry  ghcr.io (ghcr)\nanswer    user name octo and a password\nstore     file, workspace default\n\
                     found     yes, with PASSWORD, USERNAME\nbackend   fixed: the secret's keys are answered as they are\n\
                     identity  the secret's keys\nrule      none\nconfig    no file: defaults and environment\n";
     assert_eq!(node.run(&["explain", "ghcr.io"], "").out, expected);
     let rejected = node.run(&["explain", "gcr.io@evil.com"], "");
     let expected = "registry  none\nanswer    not found: the host has a character that no registry host can have\n\
+                    next      give a registry such as ghcr.io, or an image as docker pull takes it\n\
                     config    no file: defaults and environment\n";
-    assert_eq!(rejected, Answer { status: 0, out: expected.into(), err: String::new() });
+    assert_eq!(rejected, Answer { status: 1, out: expected.into(), err: String::new() });
 }
 
 #[test]
@@ -144,6 +145,7 @@ fn a_cached_token_is_shown_with_its_remaining_life_and_looking_makes_nothing() {
 #[test]
 fn a_rule_with_a_path_is_said_to_be_for_clients_that_name_one() {
     let node = Node::new().configured("[[registry]]\nhost = \"ghcr.io/team\"\nalias_of = \"quay.io\"\n");
+    let file = node.home().join("config.toml").display().to_string();
     let rule = |input: &str| {
         let out = node.run(&["explain", input], "").out;
         let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -152,8 +154,14 @@ fn a_rule_with_a_path_is_said_to_be_for_clients_that_name_one() {
     assert_eq!(rule("ghcr.io"), "none");
     assert_eq!(
         rule("ghcr.io/team/app"),
-        "ghcr.io/team; it stands for quay.io; docker and podman name no path, and get another answer"
+        format!(
+            "ghcr.io/team, in {file}; it stands for quay.io; docker and podman name no path, and get another answer"
+        )
     );
+    let object = node.explain("ghcr.io/team/app");
+    let Some(Value::Array(notes)) = object.get("rule_notes") else { panic!("{object:?}") };
+    assert_eq!(notes.len(), 2);
+    assert_eq!(object.text("rule_file").unwrap().expose(), file);
 }
 
 #[test]
@@ -186,6 +194,60 @@ fn explain_tells_of_a_broken_store_and_still_succeeds() {
     let object = node.explain("ghcr.io");
     assert_eq!(object.get("found"), Some(&Value::Bool(false)));
     assert!(object.text("problem").unwrap().expose().contains("chmod 600"));
+}
+
+#[test]
+fn where_nothing_is_found_the_workspace_is_named_and_what_to_do_next() {
+    let node = Node::new().configured("[[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n");
+    node.store("ghcr.io", "octo", "hunter2");
+    assert_eq!(node.explain("ghcr.io").text("next"), None);
+    let node = node.with("BETA9_WORKSPACE_ID", "team");
+    let out = node.run(&["explain", "ghcr.io"], "").out;
+    assert!(out.contains("\nstore     file, workspace team\nfound     no\nnext      docker login ghcr.io\n"), "{out}");
+    let text = |node: &Node, input: &str, key| node.explain(input).text(key).map(|text| text.expose().to_owned());
+    assert_eq!(text(&node, "ghcr.io", "workspace").unwrap(), "team");
+    assert_eq!(text(&node, "ghcr.io", "reason").unwrap(), "clients go on anonymously");
+    assert!(text(&node, "ghcr.io", "takes").unwrap().starts_with("GITHUB_USERNAME and GITHUB_TOKEN, or "));
+    assert!(
+        text(&node, "gcr.io", "next").unwrap().contains("provision gcr.io/IMAGE --creds KEY,KEY, or ambient = true")
+    );
+    assert_eq!(text(&node, "http://gcr.io", "next").unwrap(), "ask for https://gcr.io");
+    // What is for everybody needs nothing.
+    assert_eq!(text(&node, "open.example", "reason").unwrap(), "the rule says that nothing is ever answered");
+    assert_eq!(text(&node, "open.example", "next"), None);
+    assert_eq!(text(&node, "mcr.microsoft.com", "next"), None);
+}
+
+#[test]
+fn the_rule_that_applies_is_named_with_the_file_that_has_the_last_word() {
+    let node = Node::new();
+    let file = node.home().join(".config/beta9/credential-helper.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "[[registry]]\nhost = \"quay.io\"\nsecret = \"mine\"\n").unwrap();
+    assert_eq!(node.explain("quay.io").text("rule_file").unwrap().expose(), file.display().to_string());
+    assert_eq!(node.explain("ghcr.io").text("rule_file"), None);
+    let out = node.run(&["explain", "quay.io"], "").out;
+    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("rule quay.io, in {} config ", file.display())), "{out}");
+}
+
+#[test]
+fn what_is_no_registry_and_no_image_is_refused_with_the_way_out() {
+    let node = Node::new();
+    let refused = |args: &[&str]| {
+        let answer = node.run(args, "");
+        assert_eq!((answer.status, answer.err.as_str()), (1, ""), "{answer:?}");
+        answer.out
+    };
+    let unknown = refused(&["explain", "--josn", "ghcr.io"]);
+    assert!(unknown.contains("'--josn'") && unknown.contains("'--json'"), "{unknown}");
+    assert!(
+        refused(&["explain", "ghcr.io/Org/APP:V1"])
+            .contains("next      repositories are in lower case: ghcr.io/org/app:V1\n")
+    );
+    assert!(refused(&["explain", "bad host"]).contains("next      give a registry such as ghcr.io"));
+    assert!(refused(&["explain", "--json", "--", "--josn"]).contains(r#""class":"reject""#));
+    assert_eq!(node.run(&["explain", "https://index.docker.io/v1/"], "").status, 0);
 }
 
 #[test]

@@ -35,9 +35,11 @@ fn every_vector_has_its_class() {
 fn explain_tells_the_class_of_everything_that_can_be_an_argument() {
     let node = Node::new();
     for (input, expected) in host_vectors().into_iter().filter(|(input, _)| !input.contains(&0)) {
-        let mut command = node.command(&["explain", "--json"]);
+        let mut command = node.command(&["explain", "--json", "--"]);
         let answer = Answer::of(command.arg(std::ffi::OsStr::from_bytes(&input)).spawn().unwrap());
-        assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+        // Docker's own items and a cloud over plain HTTP are well asked for, and nothing is answered.
+        let status = i32::from(ServerUrl::parse(&input).is_err());
+        assert_eq!((answer.status, answer.err.as_str()), (status, ""), "{answer:?}");
         let object = beta9_credential::json::parse_object(answer.out.as_bytes()).unwrap();
         assert_eq!(object.text("class").unwrap().expose(), expected, "{}", input.escape_ascii());
     }

@@ -411,7 +411,7 @@ fn explain_says_what_is_there_and_shows_no_secret() {
         gateway.next(wrong.as_slice());
         let answer = gateway.node().run(&["explain", "ghcr.io/org/app"], "");
         assert_eq!((answer.status, answer.err.as_str()), (0, ""));
-        assert!(answer.out.contains("store     worker\n") && !answer.out.contains(SECRET), "{}", answer.out);
+        assert!(answer.out.contains("store     worker, workspace ") && !answer.out.contains(SECRET), "{}", answer.out);
         let expected = if wrong.is_none() {
             "found     yes, with GITHUB_TOKEN, GITHUB_USERNAME\n"
         } else {

@@ -1,11 +1,14 @@
 //! `doctor`: looks at everything that a pull goes through on this node, and says what would mend what is broken.
 
+mod access;
 mod clients;
 mod clock;
 mod files;
 mod finding;
+mod plain;
 mod program;
 mod report;
+mod served;
 mod store;
 mod tokens;
 
@@ -14,6 +17,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use self::clients::Clients;
 use self::finding::{Finding, State};
 use self::report::Report;
+use self::served::Served;
 use self::store::{Asked, Expected};
 use super::style::Style;
 use crate::Io;
@@ -42,11 +46,12 @@ fn examine(env: &Env) -> Report {
     let mut report = Report::default();
     let clients = Clients::read(env);
     report.add("program", program::look(env, &clients.wired()));
-    let asked = match configured(env) {
+    let node = configured(env);
+    let asked = match &node {
         Ok(node) => {
-            report.add("configuration", node.said);
+            report.add("configuration", node.said.iter().cloned());
             let in_order = node.store != StoreKind::File || node.files.iter().all(|one| one.state != State::Broken);
-            report.add("files", node.files);
+            report.add("files", node.files.iter().cloned());
             let asked = if in_order { node.expected.ask(&node.resolver) } else { not_asked(MENDED) };
             report.add("store", asked.findings.iter().cloned());
             report.add("tokens", tokens::look(&node.tokens));
@@ -54,14 +59,15 @@ fn examine(env: &Env) -> Report {
             asked
         }
         Err(error) => {
-            report.add("configuration", [Finding::error(State::Broken, &error)]);
+            report.add("configuration", [Finding::error(State::Broken, error)]);
             let asked = not_asked(CORRECTED);
             report.add("store", asked.findings.iter().cloned());
             asked
         }
     };
-    report.add("docker", clients.docker(asked.served.as_deref()));
-    report.add("podman", clients.podman(asked.served.as_deref()));
+    let served = node.as_ref().ok().and_then(|node| Some(Served::of(&node.resolver, asked.stored?, asked.whole)));
+    report.add("docker", clients.docker(served.as_ref()));
+    report.add("podman", clients.podman(served.as_ref()));
     report
 }
 
@@ -96,7 +102,7 @@ const CORRECTED: &str = "neither files nor store were looked at: first correct t
 const LONG: &str = "\
 Looks at everything that a pull goes through on this node: whether clients find the program, the configuration, the \
 directories, their modes and the key, whether the store can be reached and takes its token, the tokens that could not be had, the clock, and whether \
-docker and podman ask this helper for the registries that it holds credentials for. Nothing is mended by itself. Run it as the \
+docker and podman ask this helper for the registries that it answers for, by the store or by a rule. Nothing is mended by itself. Run it as the \
 user, and in the environment, that pulls.
 
 Each finding is ok, a note, a warning, or broken, and says what mends it: a command where there is one.";

@@ -2,6 +2,7 @@
 
 mod answer;
 mod identity;
+mod remedy;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -22,9 +23,9 @@ pub(super) fn command() -> Command {
     let input = Arg::new("input").value_name("HOST|IMAGE").required(true).value_parser(OsStringValueParser::new());
     Command::new("explain")
         .about("Show what would be answered for a registry or an image, and why")
-        .arg(input.help("A registry host, a server URL, or an image reference").allow_hyphen_values(true))
+        .arg(input.help("A registry host, a server URL, or an image reference"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
-        .after_help("Exit status: 0, also for what is no registry; 1 when the configuration is wrong.\n\nExample: docker-credential-beta9 explain ghcr.io/org/app:1.2 --json")
+        .after_help("Exit status: 0, also where nothing would be answered; 1 when the argument is no registry and no image, or the configuration is wrong.\n\nExample: docker-credential-beta9 explain ghcr.io/org/app:1.2 --json")
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
@@ -32,13 +33,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let config = Config::load(env)?;
     let resolver = Resolver::new(config)?;
     let target = parse(input.as_bytes());
-    let route = target.as_ref().map_err(|why| *why).and_then(|target| {
-        let plain = Rejected("a cloud registry's token never goes over plain HTTP");
-        resolver.route(&target.host, target.scheme, &target.path).ok_or(plain)
-    });
-    let answer = match &route {
-        Ok(route) => Answer::about(route, target.as_ref().map_or("", |target| &target.path), &resolver),
-        Err(why) => Answer::rejected(*why),
+    let answer = match &target {
+        Ok(target) => match resolver.route(&target.host, target.scheme, &target.path) {
+            Some(route) => Answer::about(&route, &target.path, &resolver),
+            None => Answer::rejected(PLAIN_HTTP, format!("ask for https://{}", target.host)),
+        },
+        Err(why) => Answer::rejected(*why, remedy::of_input(&input)),
     };
     for warning in resolver.warnings() {
         // The answer matters more than a warning that nobody can be told.
@@ -50,7 +50,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     } else {
         answer.human(&files, Style::of(io.out, env)).into()
     };
-    io.out.write_all(text.as_bytes()).map_err(super::unwritable)
+    io.out.write_all(text.as_bytes()).map_err(super::unwritable)?;
+    match target {
+        // What it is has been said; that docker's own keys are kept is no fault of whoever asks.
+        Err(why) if why != ITEM => Err(Error::Told),
+        _ => Ok(()),
+    }
 }
 
 /// A host and path, from either way of writing them.
@@ -69,10 +74,13 @@ fn parse(input: &[u8]) -> Result<Target, Rejected> {
     if has_scheme || !(bare_word || input.contains(&b'/')) {
         return match ServerUrl::parse(input)? {
             ServerUrl::Registry { host, scheme, path } => Ok(Target { host, scheme, path }),
-            ServerUrl::Item(_) => Err(Rejected("it is an item that is kept verbatim, not a registry")),
+            ServerUrl::Item(_) => Err(ITEM),
         };
     }
     let text = std::str::from_utf8(input).map_err(|_| Rejected("it is not UTF-8"))?;
     let image = ImageRef::parse(text)?;
     Ok(Target { host: image.host, scheme: Scheme::Https, path: image.repository })
 }
+
+const ITEM: Rejected = Rejected("it is an item that is kept verbatim, not a registry");
+const PLAIN_HTTP: Rejected = Rejected("a cloud registry's token never goes over plain HTTP");

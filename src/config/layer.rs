@@ -1,6 +1,7 @@
 //! `Layer`: what one source says (a file, or the environment); layers are laid over one another key by key.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::audit::AuditLayer;
@@ -80,10 +81,10 @@ impl Layer {
             // The message names what was expected; unlike the error's Display it does not quote the file.
             problem(&format_args!("line {line}: {}", error.message())).fix("correct the TOML").failed()
         })?;
-        Self::from_table(Section::new(path, "", table.into_inner())).map(Some)
+        Self::from_table(path, Section::new(path, "", table.into_inner())).map(Some)
     }
 
-    fn from_table(mut top: Section) -> Result<Self, Error> {
+    fn from_table(path: &Path, mut top: Section) -> Result<Self, Error> {
         let mut layer = Self {
             workspace: top.text("workspace")?,
             timeout: top.duration("timeout")?,
@@ -102,7 +103,12 @@ impl Layer {
         layer.cache = CacheLayer::from_section(top.section("cache")?)?;
         layer.audit = AuditLayer::from_section(top.section("audit")?)?;
         layer.kubelet = KubeletLayer::from_section(top.section("kubelet")?)?;
-        layer.rules = top.sections("registry")?.into_iter().map(Rule::from_section).collect::<Result<_, _>>()?;
+        let rules = top.sections("registry")?;
+        if !rules.is_empty() {
+            let file: Rc<Path> = path.into();
+            layer.rules =
+                rules.into_iter().map(|rule| Rule::from_section(rule, Rc::clone(&file))).collect::<Result<_, _>>()?;
+        }
         top.finish()?;
         Ok(layer)
     }

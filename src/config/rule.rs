@@ -1,5 +1,8 @@
 //! `Rule`: what the operator says about some hosts (`[[registry]]`).
 
+use std::path::Path;
+use std::rc::Rc;
+
 use super::layer::cover;
 use super::section::Section;
 use crate::error::Error;
@@ -20,6 +23,8 @@ pub struct Rule {
     pub workload_identity: Option<bool>,
     /// The real registry that a mirror or CNAME stands for.
     pub alias_of: Option<Host>,
+    /// The file that it stands in; of several, the one that has the last word.
+    pub file: Rc<Path>,
     /// How the cloud's own service is to be asked.
     pub cloud: CloudSettings,
 }
@@ -54,7 +59,7 @@ impl CloudSettings {
 }
 
 impl Rule {
-    pub(super) fn from_section(mut section: Section) -> Result<Self, Error> {
+    pub(super) fn from_section(mut section: Section, file: Rc<Path>) -> Result<Self, Error> {
         let host = section.parsed("host", "a host pattern such as \"*.example.com\" or \"ghcr.io/org\"", |text| {
             Pattern::parse(text).ok()
         })?;
@@ -68,6 +73,7 @@ impl Rule {
             ambient: section.flag("ambient")?,
             workload_identity: section.flag("workload_identity")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
+            file,
             cloud: CloudSettings {
                 role_arn: section.text("role_arn")?,
                 external_id: section.text("external_id")?,
@@ -82,6 +88,7 @@ impl Rule {
     }
 
     pub(super) fn cover_with(&mut self, over: Self) {
+        self.file = over.file;
         cover(&mut self.backend, over.backend);
         cover(&mut self.secret, over.secret);
         cover(&mut self.ambient, over.ambient);

@@ -152,6 +152,9 @@ mod tests {
         assert!(!pattern.matches(&host("r.example.com:5000"), "teams/app"));
         assert!(!pattern.matches(&host("r.example.com"), "team/app"));
         assert!(Pattern::parse("index.docker.io").unwrap().matches(&host("docker.io"), ""));
+        let exact = |text: &str| Pattern::parse(text).unwrap().exact().map(|host| host.as_str().to_owned());
+        assert_eq!(exact("R.example.com:5000/team").unwrap(), "r.example.com:5000");
+        assert_eq!(exact("*.example.com"), None);
     }
 
     #[test]

@@ -24,10 +24,18 @@ pub fn plant(node: &Node, id: &TokenId, age: Duration, life: Result<Duration, &s
     plant_at(node, id, then, life);
 }
 
-/// Puts a token there that was minted while the wall clock was that many seconds ahead.
+/// Puts a token there that was minted while the wall clock was that many seconds ahead of where it is now.
 pub fn plant_ahead(node: &Node, id: &TokenId, seconds: u64) {
     let now = Moment::now();
     plant_at(node, id, Moment { wall: now.wall + seconds, ..now }, Ok(Duration::from_hours(12)));
+}
+
+/// Puts a token there that was minted while the wall clock was that many seconds behind where it is now; `false` where the
+/// machine has not been up for that long.
+pub fn plant_behind(node: &Node, id: &TokenId, seconds: u64) -> bool {
+    let now = Moment::now();
+    plant_at(node, id, Moment { wall: now.wall - seconds, ..now }, Ok(Duration::from_hours(12)));
+    now.boot > seconds + 60
 }
 
 fn plant_at(node: &Node, id: &TokenId, then: Moment, life: Result<Duration, &str>) {

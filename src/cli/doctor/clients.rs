@@ -1,22 +1,29 @@
 //! Whether docker, and podman with its family, ask this helper for the registries that it holds credentials for.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
+use super::access::refused;
 use super::finding::{Finding, State};
-use crate::client::{AuthEntry, AuthFile, DockerClient, HELPER, Held, PodmanClient, Scope, Wired};
+use super::plain::plain;
+use super::served::Served;
+use crate::client::{AuthFile, DockerClient, HELPER, PodmanClient, Scope, Wired, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Host, Pattern, ServerUrl};
 
 /// What both clients are told.
 pub(super) struct Clients {
     docker: Result<DockerClient, Error>,
     podman: Result<PodmanClient, Error>,
+    /// Where their files may be.
+    paths: Vec<PathBuf>,
 }
 
 impl Clients {
     pub(super) fn read(env: &Env) -> Self {
-        Self { docker: DockerClient::read(env, Scope::User), podman: PodmanClient::read(env) }
+        let paths = docker_file(env, Scope::User).into_iter().chain(auth_files(env).unwrap_or_default()).collect();
+        Self { docker: DockerClient::read(env, Scope::User), podman: PodmanClient::read(env), paths }
     }
 
     /// Those that are told to run the helper.
@@ -29,14 +36,17 @@ impl Clients {
     }
 
     /// Docker, and what reads docker's file: buildx, crane, oras, nerdctl, CLIP.
-    pub(super) fn docker(&self, served: Option<&[Host]>) -> Vec<Finding> {
+    pub(super) fn docker(&self, served: Option<&Served>) -> Vec<Finding> {
         let docker = match &self.docker {
             Ok(docker) => docker,
-            Err(error) => return vec![Finding::error(State::Broken, error)],
+            Err(error) => return vec![refused(error, self.paths())],
         };
         let asks = |host: &Host| docker.wired(host);
         let elsewhere = |host: &Host| self.podman.as_ref().is_ok_and(|podman| is_here(&podman.wired(host)));
         let mut findings = asked("docker", served, &asks, &elsewhere);
+        if docker.file.as_ref().is_none_or(|file| file.creds_store.as_deref() != Some(HELPER)) {
+            findings.extend(served.and_then(|served| untold("docker", served, docker.file.as_slice())));
+        }
         let Some(file) = &docker.file else { return findings };
         let hub = Host::docker_hub();
         // What docker knows of credsStore counts for the key that docker asks for.
@@ -51,14 +61,19 @@ impl Clients {
     }
 
     /// Podman, buildah, skopeo and CRI-O.
-    pub(super) fn podman(&self, served: Option<&[Host]>) -> Vec<Finding> {
-        let podman = match &self.podman {
-            Ok(podman) => podman,
-            Err(error) => return vec![Finding::error(State::Broken, error)],
+    pub(super) fn podman(&self, served: Option<&Served>) -> Vec<Finding> {
+        let podman = match (&self.podman, &self.docker) {
+            (Ok(podman), _) => podman,
+            // One fault is broken once.
+            (Err(error), Err(dockers)) if error.to_string() == dockers.to_string() => return vec![Finding::note(SAME)],
+            (Err(error), _) => return vec![refused(error, self.paths())],
         };
         let asks = |host: &Host| podman.wired(host);
         let elsewhere = |host: &Host| self.docker.as_ref().is_ok_and(|docker| is_here(&docker.wired(host)));
         let mut findings = asked("podman", served, &asks, &elsewhere);
+        if !podman.registries.helpers().contains(&HELPER) {
+            findings.extend(served.and_then(|served| untold("podman", served, &podman.files)));
+        }
         let dockers = self.docker.as_ref().ok().map(|docker| &docker.path);
         let hub = Host::docker_hub();
         for file in podman.files.iter().filter(|file| Some(&file.path) != dockers) {
@@ -70,12 +85,16 @@ impl Clients {
         }
         findings
     }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().map(PathBuf::as_path)
+    }
 }
 
 /// One finding for all registries that a client asks this helper for, and one for each way of not doing so.
 fn asked(
     client: &str,
-    served: Option<&[Host]>,
+    served: Option<&Served>,
     asks: &dyn Fn(&Host) -> Wired,
     elsewhere: &dyn Fn(&Host) -> bool,
 ) -> Vec<Finding> {
@@ -83,11 +102,13 @@ fn asked(
         let what = format!("whether {client} asks for all that is held is not known: the store was not looked at");
         return vec![Finding::note(what)];
     };
-    if served.is_empty() {
+    let hosts = served.hosts();
+    if hosts.is_empty() {
         return vec![Finding::ok(format_args!("{client} need not ask: no registry's credential is held here"))];
     }
     let (mut here, mut files, mut nowhere, mut findings) = (0, BTreeSet::new(), Vec::new(), Vec::new());
-    for host in served {
+    let mut ruled = Vec::new();
+    for host in &hosts {
         match asks(host) {
             Wired::Here(file) => {
                 here += 1;
@@ -97,6 +118,8 @@ fn asked(
                 Finding::warn(format_args!("for {host}, {client} asks the helper {helper}: {}", file.display()))
                     .command(configure(client, &[host]).into_iter().chain(["--force".to_owned()])),
             ),
+            // The operator wants it answered, and nobody asks; that is told once.
+            Wired::Nowhere if client == "docker" && served.by_rule(host) && !elsewhere(host) => ruled.push(host),
             // The password itself is a finding of its own.
             Wired::Plain(_) | Wired::Nowhere => nowhere.push(host),
         }
@@ -107,14 +130,43 @@ fn asked(
         let what = format!("{client} asks this helper for {here} {registries}: {}", files.join(" and "));
         findings.insert(0, Finding::ok(what));
     }
+    if !ruled.is_empty() {
+        let what = format!(
+            "{client} does not ask this helper for {}, which a rule has an answer for: it goes on anonymously",
+            names(&ruled)
+        );
+        findings.push(Finding::broken(what).command(configure(client, &ruled)));
+    }
     if !nowhere.is_empty() {
-        let names: Vec<_> = nowhere.iter().map(|host| host.as_str()).collect();
         // Somebody who uses one client only has nothing to mend about the other.
         let state = if nowhere.iter().all(|host| elsewhere(host)) { State::Note } else { State::Warn };
-        let what = format!("{client} does not ask this helper for {}", names.join(", "));
+        let what = format!("{client} does not ask this helper for {}", names(&nowhere));
         findings.push(Finding::new(state, what).command(configure(client, &nowhere)));
     }
     findings
+}
+
+/// Rules for many hosts at once by which the node logs in, and none of which the client was told of.
+fn untold(client: &str, served: &Served, files: &[AuthFile]) -> Option<Finding> {
+    let told = |glob: &Pattern| files.iter().flat_map(helped).any(|host| glob.matches(&host, ""));
+    let globs: Vec<_> = served.globs().filter(|glob| !told(glob)).map(Pattern::as_str).collect();
+    let what = format!(
+        "by a rule this node logs in to {}, and {client} asks this helper only for hosts that it is told of: each by its name \
+         (configure {client} --hosts), or all",
+        globs.join(", ")
+    );
+    let all = [PROGRAM, "configure", client, "--all"];
+    (!globs.is_empty()).then(|| Finding::note(what).command(all))
+}
+
+/// The hosts that a file has this helper for.
+fn helped(file: &AuthFile) -> impl Iterator<Item = Host> {
+    let ours = file.cred_helpers.iter().filter(|(_, name)| name == HELPER);
+    ours.filter_map(|(key, _)| ServerUrl::parse(key.as_bytes()).ok()?.host().cloned())
+}
+
+fn names(hosts: &[&Host]) -> String {
+    hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn configure(client: &str, hosts: &[&Host]) -> Vec<String> {
@@ -130,19 +182,6 @@ fn half_pair(client: &str, file: &AuthFile, lacking: &str) -> Finding {
     Finding::broken(what).command(configure(client, &[&Host::docker_hub()]))
 }
 
-/// Passwords that the helper holds, or would be asked for, lying about in plain text.
-fn plain(client: &str, file: &AuthFile, served: Option<&[Host]>, asks: &dyn Fn(&Host) -> Wired) -> Option<Finding> {
-    let held = file.auths.iter().filter(|entry| entry.held != Held::Nothing).filter_map(AuthEntry::host);
-    let ours = |host: &Host| served.is_some_and(|served| served.contains(host)) || is_here(&asks(host));
-    let hosts: BTreeSet<String> = held.filter(ours).map(|host| host.as_str().to_owned()).collect();
-    if hosts.is_empty() {
-        return None;
-    }
-    let hosts: Vec<_> = hosts.into_iter().collect();
-    let what = format!("{} holds the password for {} in plain text", file.path.display(), hosts.join(", "));
-    Some(Finding::warn(what).command([PROGRAM, "import", client, "--remove"]))
-}
-
 fn has_cred_helper(file: &AuthFile) -> bool {
     file.cred_helpers.iter().any(|(_, name)| name == HELPER)
 }
@@ -151,8 +190,9 @@ fn names_helper(file: &AuthFile) -> bool {
     file.creds_store.as_deref() == Some(HELPER) || has_cred_helper(file)
 }
 
-fn is_here(wired: &Wired) -> bool {
+pub(super) fn is_here(wired: &Wired) -> bool {
     matches!(wired, Wired::Here(_))
 }
 
-const PROGRAM: &str = env!("CARGO_PKG_NAME");
+const SAME: &str = "podman reads docker's file too, and was not looked at: first mend what is broken above";
+pub(super) const PROGRAM: &str = env!("CARGO_PKG_NAME");

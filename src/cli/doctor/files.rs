@@ -19,7 +19,9 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     if config.store == StoreKind::File {
         findings
             .extend(config.file_path.as_ref().map_or_else(homeless, |path| directory("store", path, State::Broken)));
-        findings.extend(key(&config.file_key));
+        // What keeps the store from being made keeps its key from being made, and is broken once.
+        let is_told = findings.iter().any(|finding| finding.state == State::Broken);
+        findings.extend(key(&config.file_key, if is_told { State::Note } else { State::Broken }));
     }
     findings.extend(match config.cache.dirs.first() {
         // A fault of the cache fails no answer: each one mints a token.
@@ -123,7 +125,7 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
     Some(Finding::new(state, what).words("choose another place in the configuration, or mount it writable"))
 }
 
-fn key(place: &KeyPlace) -> Vec<Finding> {
+fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
     let path = match place {
         KeyPlace::File(path) | KeyPlace::Credential(path) => path,
         KeyPlace::Nowhere => return Vec::new(),
@@ -136,7 +138,7 @@ fn key(place: &KeyPlace) -> Vec<Finding> {
         (Some(foreign), _) => foreign,
         (None, Err(fault)) => Finding::fault(State::Broken, &fault),
         (None, Ok(Some(_))) => Finding::ok(shown),
-        (None, Ok(None)) => Finding::ok(format_args!("{shown} is made when it is first needed")),
+        (None, Ok(None)) => absent("key", path, absent_state),
     });
     findings
 }

@@ -21,7 +21,9 @@ pub(super) struct Expected {
 pub(super) struct Asked {
     pub(super) findings: Vec<Finding>,
     /// The registries that there are credentials for, as far as they can be known.
-    pub(super) served: Option<Vec<Host>>,
+    pub(super) stored: Option<Vec<Host>>,
+    /// Whether those are all: nothing was out of reach, and everything opened.
+    pub(super) whole: bool,
     /// The store's clock, and this node's at the same time.
     pub(super) clock: Option<(SystemTime, SystemTime)>,
 }
@@ -60,13 +62,14 @@ impl Expected {
         match resolver.list(&mut |error: &Error| skipped.push(Finding::error(State::Warn, error))) {
             Ok(lines) => {
                 let host = |url: &String| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned();
-                asked.served = Some(lines.keys().filter_map(host).collect())
-                    .filter(|served: &Vec<_>| reached || !served.is_empty());
+                asked.stored = Some(lines.keys().filter_map(host).collect())
+                    .filter(|stored: &Vec<_>| reached || !stored.is_empty());
             }
             // Of the store all has been said; this is what came with the request.
             Err(error) if reached => asked.findings.push(Finding::error(State::Broken, &error)),
             Err(_) => {}
         }
+        asked.whole = skipped.is_empty();
         // The others have just opened all there is.
         if reached && self.store == StoreKind::Gateway {
             asked.findings.extend(skipped);

@@ -2,8 +2,9 @@
 
 mod show;
 
-use super::identity;
+use super::{identity, remedy};
 use crate::backend::Backend;
+use crate::config::{Config, StoreKind};
 use crate::error::Error;
 use crate::host::Rejected;
 use crate::keys::Keys;
@@ -17,9 +18,13 @@ pub(super) struct Answer {
     class: &'static str,
     backend: Option<&'static str>,
     rule: Option<String>,
+    /// The configuration file that has the rule.
+    rule_file: Option<String>,
     /// What the rule says, and whom it does not speak to.
     rule_notes: Vec<String>,
     store: Option<&'static str>,
+    /// The workspace that is asked for; `None` where it is the one that the token is for.
+    workspace: Option<String>,
     secret_name: Option<String>,
     found: bool,
     keys: Vec<String>,
@@ -27,6 +32,8 @@ pub(super) struct Answer {
     takes: Option<String>,
     ambient: bool,
     told: Told,
+    /// What to do where nothing would be answered.
+    next: Option<String>,
     identity: Option<String>,
     cached: Cached,
 }
@@ -50,20 +57,27 @@ impl Told {
 
 impl Answer {
     /// What is no registry: no store is asked.
-    pub(super) fn rejected(why: Rejected) -> Self {
+    pub(super) fn rejected(why: Rejected, next: String) -> Self {
+        Self { told: Told::NotFound(why.to_string()), next: Some(next), ..Self::nothing() }
+    }
+
+    fn nothing() -> Self {
         Self {
             host: None,
             class: "reject",
             backend: None,
             rule: None,
+            rule_file: None,
             rule_notes: Vec::new(),
             store: None,
+            workspace: None,
             secret_name: None,
             found: false,
             keys: Vec::new(),
             takes: None,
             ambient: false,
-            told: Told::NotFound(why.to_string()),
+            told: Told::NotFound(String::new()),
+            next: None,
             identity: None,
             cached: Cached::Never,
         }
@@ -77,11 +91,13 @@ impl Answer {
             class: Registry::of(route.host).name,
             backend: Some(route.backend()),
             rule: route.rule.map(|rule| rule.host.as_str().to_owned()),
+            rule_file: route.rule.map(|rule| rule.file.display().to_string()),
             rule_notes: rule_notes(route, path, resolver),
             store: Some(resolver.workspace_store()),
+            workspace: workspace(resolver.config()),
             secret_name: resolver.names_secrets().then(|| named.unwrap_or_else(|| name::current(route.host))),
             ambient: route.ambient,
-            ..Self::rejected(Rejected(""))
+            ..Self::nothing()
         };
         match resolver.find(route) {
             Ok(found) => answer.decide(route, found, resolver),
@@ -129,9 +145,18 @@ impl Answer {
                 self.identity = cloud.map(|_| "none: the node's own may not be used here (ambient is off)".to_owned());
                 let takes: Vec<_> = route.row.backends().map(Backend::wants).collect();
                 self.takes = Some(takes.join(", or "));
+                self.next = remedy::of_missing(route, resolver);
                 self.told = Told::NotFound("clients go on anonymously".to_owned());
             }
         }
+    }
+}
+
+/// The gateway knows whose token it is shown; every other store is asked by the workspace's name.
+fn workspace(config: &Config) -> Option<String> {
+    match config.store {
+        StoreKind::Gateway => config.gateway.workspace.clone(),
+        _ => Some(config.workspace.clone()),
     }
 }
 

@@ -12,19 +12,26 @@ use crate::resolver::Cached;
 
 impl Answer {
     pub(in crate::cli::explain) fn json(&self, input: &str, files: &[String]) -> Zeroizing<String> {
-        let (answer, username, problem) = match &self.told {
+        let (answer, username, reason) = match &self.told {
             Told::Credential { username, .. } => ("credential", username.as_deref(), None),
-            Told::NotFound(why) => ("not-found", None, (self.class == "reject").then_some(why.as_str())),
+            Told::NotFound(why) => ("not-found", None, Some(why.as_str())),
             Told::Failure(line) => ("failure", None, Some(line.as_str())),
         };
+        // That there is nothing is no problem, but for what nobody can be answered.
+        let problem = reason.filter(|_| answer == "failure" || self.class == "reject");
         let mut out = ObjectWriter::with_capacity(1024);
         out.text("input", input).optional("host", self.host.as_deref()).text("class", self.class);
         out.optional("backend", self.backend).optional("rule", self.rule.as_deref());
-        out.optional("store", self.store).optional("secret_name", self.secret_name.as_deref());
+        out.optional("rule_file", self.rule_file.as_deref());
+        out.texts("rule_notes", self.rule_notes.iter().map(String::as_str));
+        out.optional("store", self.store).optional("workspace", self.workspace.as_deref());
+        out.optional("secret_name", self.secret_name.as_deref());
         out.flag("found", self.found).flag("ambient", self.ambient);
-        out.texts("keys", self.keys.iter().map(String::as_str)).optional("problem", problem);
+        out.texts("keys", self.keys.iter().map(String::as_str)).optional("takes", self.takes.as_deref());
+        out.optional("problem", problem);
         out.texts("config", files.iter().map(String::as_str));
-        out.text("answer", answer).optional("username", username).optional("identity", self.identity.as_deref());
+        out.text("answer", answer).optional("reason", reason).optional("next", self.next.as_deref());
+        out.optional("username", username).optional("identity", self.identity.as_deref());
         out.text("cache", self.cached.word());
         if let Cached::Token(peek) = self.cached {
             out.number("cached_seconds_left", peek.left.as_secs());
@@ -54,10 +61,13 @@ impl Answer {
         if let Some(store) = self.store {
             let keys = if self.keys.is_empty() { "no keys".to_owned() } else { self.keys.join(", ") };
             let found = if self.found { format!("yes, with {keys}") } else { "no".to_owned() };
-            rows.plain("store", store);
+            let workspace = self.workspace.as_ref().map(|name| format!("workspace {}", name.escape_debug()));
+            let workspace = workspace.as_deref().unwrap_or("the token's own workspace");
+            rows.plain("store", &if store == "request" { store.to_owned() } else { format!("{store}, {workspace}") });
             self.secret_name.iter().for_each(|name| rows.plain("secret", name));
             rows.plain("found", &found);
         }
+        self.next.iter().for_each(|next| rows.plain("next", next));
         if let Some(takes) = &self.takes {
             rows.plain("takes", takes);
         } else if let Some(backend) = self.backend {
@@ -76,7 +86,8 @@ impl Answer {
         if self.host.is_some() {
             let rule = self.rule.as_deref().unwrap_or("none");
             let notes: Vec<_> = self.rule_notes.iter().map(|note| format!("; {note}")).collect();
-            rows.plain("rule", &format!("{rule}{}", notes.concat()));
+            let file = self.rule_file.as_ref().map_or_else(String::new, |file| format!(", in {file}"));
+            rows.plain("rule", &format!("{rule}{file}{}", notes.concat()));
         }
         rows.plain(
             "config",

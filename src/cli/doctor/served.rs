@@ -1,0 +1,78 @@
+//! `Served`: the registries that this helper has an answer for, by the store or by a rule.
+
+use crate::config::{Rule, StoreKind};
+use crate::host::{Host, Pattern, Scheme};
+use crate::resolver::{Resolver, Route};
+
+/// What the store lists, and what the rules add to it.
+pub(super) struct Served<'a> {
+    resolver: &'a Resolver,
+    stored: Vec<Host>,
+    /// Whether the store listed all it has.
+    whole: bool,
+}
+
+impl<'a> Served<'a> {
+    pub(super) fn of(resolver: &'a Resolver, stored: Vec<Host>, whole: bool) -> Self {
+        Self { resolver, stored, whole }
+    }
+
+    /// All that are known by name: those of the store, then those of the rules for one host.
+    pub(super) fn hosts(&self) -> Vec<Host> {
+        let mut hosts = self.stored.clone();
+        for host in self.rules().filter_map(|rule| rule.host.exact()) {
+            if !hosts.contains(&host) && self.by_rule(&host) {
+                hosts.push(host);
+            }
+        }
+        hosts
+    }
+
+    /// Whether there is an answer for it.
+    pub(super) fn answers(&self, host: &Host) -> bool {
+        self.stored.contains(host) || self.by_rule(host)
+    }
+
+    /// Whether a rule is why: the node logs in as itself, or the host stands for one that is served.
+    pub(super) fn by_rule(&self, host: &Host) -> bool {
+        let real = |route: &Route| route.real != host && self.stored.contains(route.real);
+        !self.stored.contains(host)
+            && self.route(host).is_some_and(|route| !route.is_public() && (route.ambient || real(&route)))
+    }
+
+    /// Whether the node logs in as itself, for want of a secret.
+    pub(super) fn by_node(&self, host: &Host) -> bool {
+        !self.stored.contains(host) && self.route(host).is_some_and(|route| !route.is_public() && route.ambient)
+    }
+
+    /// Whether it is asked for in vain: there is certainly no answer, and no rule says that there should be none.
+    pub(super) fn lacks(&self, host: &Host) -> bool {
+        let Some(route) = self.route(host) else { return false };
+        // A secret under a name of the operator's choice is not listed.
+        let is_named = self.resolver.names_secrets() && route.rule.is_some_and(|rule| rule.secret.is_some());
+        self.whole && !self.answers(host) && !route.is_public() && !is_named
+    }
+
+    /// Whether nothing can be stored here.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.resolver.config().store == StoreKind::Worker
+    }
+
+    /// The rules by which the node logs in to many hosts, none of which a client knows by that.
+    pub(super) fn globs(&self) -> impl Iterator<Item = &Pattern> {
+        // Nobody logs in as the node where a worker is vended its secrets.
+        let ambient = |rule: &&Rule| {
+            !self.is_read_only() && rule.ambient == Some(true) && rule.backend.as_deref() != Some("public")
+        };
+        self.rules().filter(ambient).map(|rule| &rule.host).filter(|host| !host.is_exact())
+    }
+
+    /// Docker and podman name no path, so a rule for one never answers them.
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.resolver.config().rules().iter().filter(|rule| rule.host.path().is_empty())
+    }
+
+    fn route<'b>(&'b self, host: &'b Host) -> Option<Route<'b>> {
+        self.resolver.route(host, Scheme::Https, "")
+    }
+}
