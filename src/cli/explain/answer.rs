@@ -179,10 +179,11 @@ fn told(backend: &Backend, keys: &Keys) -> Told {
     let Backend::Fixed { secret, .. } = backend else {
         return Told::Credential { username: Some(username.to_owned()), secret: "a token" };
     };
-    let same = keys.get(secret).is_some_and(|secret| secret.expose() == username);
     match username {
         "<token>" => Told::Credential { username: None, secret: "an identity token" },
-        _ if same => Told::Credential { username: None, secret: "a token for user name and password" },
+        _ if backend.shown_username(keys).is_none() => {
+            Told::Credential { username: None, secret: "a token for user name and password" }
+        }
         _ => {
             let kind = if secret.contains("PASSWORD") { "a password" } else { "a token" };
             Told::Credential { username: Some(username.escape_debug().to_string()), secret: kind }
