@@ -168,13 +168,15 @@ unpack() {
 }
 
 sha256() {
+    # Not in a pipe, where failing would end only that part of it.
     if command -v sha256sum >/dev/null; then
-        sha256sum <"$1"
+        digest=$(sha256sum <"$1")
     elif command -v shasum >/dev/null; then
-        shasum -a 256 <"$1"
+        digest=$(shasum -a 256 <"$1")
     else
         fail "there is no sha256sum to check the archive with: install coreutils"
-    fi | cut -d ' ' -f 1
+    fi
+    echo "${digest%% *}"
 }
 
 # The program's name in the archive, which may hold the texts and completions of a release and nothing else, perhaps in

@@ -172,7 +172,13 @@ fn in_order_each_file_is_full_and_no_line_is_lost() {
     let mut files: Vec<_> = (1..20).rev().map(|number| path.with_file_name(format!("log.jsonl.{number}"))).collect();
     files.push(path);
     files.retain(|file| file.exists());
-    assert!(files.iter().all(|file| fs::metadata(file).unwrap().len() <= 1000), "none is too long");
+    let texts: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    assert!(texts.iter().all(|text| text.len() <= 1000), "none is too long");
+    assert!(texts.len() > 2, "{texts:?}");
+    for full in texts.windows(2) {
+        let next = full[1].split_inclusive('\n').next().unwrap();
+        assert!(full[0].len() + next.len() > 1000, "{next} would have fitted into {}", full[0]);
+    }
     let told: Vec<_> = files.iter().flat_map(|file| lines(file)).map(|line| text(&line, "host").to_owned()).collect();
     assert_eq!(told, (0..20).map(|number| format!("r{number}.example")).collect::<Vec<_>>());
 }

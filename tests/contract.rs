@@ -62,7 +62,8 @@ fn gateway() -> Subject {
     let gateway = Rc::new(Gateway::start());
     let [planting, removing, stopping, starting, refusing] = [(); 5].map(|()| gateway.clone());
     Subject {
-        node: gateway.node(),
+        // It has time: a hundred debug builds may be at work at once.
+        node: gateway.node().with("BETA9_TIMEOUT", "60s"),
         plant: Box::new(move |_, host, blob| planting.plant(&name(host), blob)),
         remove: Box::new(move |_, host| removing.remove(&name(host))),
         far: Some(Far {

@@ -15,8 +15,8 @@ use regex::Regex;
 const BLOB: &str =
     r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_USERNAME":"octo","GITHUB_TOKEN":"hunter2-ghp"}}"#;
 
-/// Runs it with and without the log: the answers are the same, and all lines of the log are lines of the log. Answers
-/// what the log says, without times.
+/// Runs it with the log, in which every line is a line of the log and none tells a value. Answers what it says, without
+/// times.
 fn logged(node: &Node, args: &[&str], input: &str) -> String {
     let node = node.clone_with("BETA9_LOG", "debug");
     let answer = node.run(args, input);
@@ -61,11 +61,24 @@ fn it_is_quiet_unless_asked() {
 
 #[test]
 fn the_answer_is_the_same_with_it() {
-    let node = Node::new();
-    node.store("ghcr.io", "octo", "hunter2");
-    for host in ["ghcr.io", "quay.io", "not a host"] {
-        let (quiet, loud) = (node.get(host), node.clone_with("BETA9_LOG", "debug").get(host));
-        assert_eq!((quiet.status, quiet.out), (loud.status, loud.out));
+    // Each on a node of its own, since what is done is done in order: all verbs, well and ill.
+    let store = store_request("ghcr.io", "octo", "hunter2");
+    let steps = [
+        ("get", "ghcr.io", 1),
+        ("store", store.as_str(), 0),
+        ("get", "ghcr.io", 0),
+        ("get", "quay.io", 1),
+        ("get", "not a host", 1),
+        ("list", "unused", 0),
+        ("store", "{", 1),
+        ("erase", "ghcr.io", 0),
+        ("get", "ghcr.io", 1),
+    ];
+    let (quiet, loud) = (Node::new(), Node::new().with("BETA9_LOG", "debug"));
+    for (verb, input, status) in steps {
+        let [quiet, loud] = [&quiet, &loud].map(|node| node.run(&[verb], input));
+        assert_eq!((quiet.status, &quiet.out), (loud.status, &loud.out), "{verb} {input}");
+        assert!(quiet.status == status && quiet.err.is_empty() && !loud.err.is_empty(), "{verb} {input}: {loud:?}");
     }
 }
 
@@ -113,8 +126,10 @@ fn the_gateway_well_and_ill() {
         assert_said(&logged(&node, &[verb], &input), &[&format!("{verb} ghcr.io: ")]);
     }
     assert_said(&logged(&node, &["get"], "ghcr.io"), &["store gateway: a secret for ghcr.io", "get ghcr.io: answered"]);
-    assert_said(&logged(&node, &["get"], "quay.io"), &["store gateway: nothing for quay.io"]);
-    assert_said(&logged(&node, &["get"], "quay.io"), &["store gateway: it had nothing within 5s, and is not asked"]);
+    let [first, second] =
+        common::within_a_miss_life(|| [logged(&node, &["get"], "quay.io"), logged(&node, &["get"], "quay.io")]);
+    assert_said(&first, &["store gateway: nothing for quay.io"]);
+    assert_said(&second, &["store gateway: it had nothing within 5s, and is not asked"]);
     logged(&node, &["list"], "unused");
     for mood in [Mood::Status(500), Mood::Page(200), Mood::Truncated, Mood::Status(401), Mood::Status(403)] {
         gateway.mood(mood);

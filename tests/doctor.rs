@@ -6,12 +6,13 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use beta9_credential::backend::Scope;
 use beta9_credential::json::{self, Object, Value};
@@ -168,15 +169,25 @@ fn a_healthy_node_is_told_so_group_by_group() {
 #[test]
 fn it_changes_nothing() {
     let node = healthy_node();
-    let before = common_files(node.home());
+    node.store("docker.io", "octo", "hunter2");
+    let before = files_below(node.home());
+    assert!(before.len() > 3, "{:?}", before.keys());
     doctor(&node);
-    assert_eq!(common_files(node.home()), before);
+    assert_eq!(files_below(node.home()), before);
 }
 
-fn common_files(dir: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths.into_iter().flat_map(|path| if path.is_dir() { common_files(&path) } else { vec![path] }).collect()
+/// Each file below it, with its bytes, its mode, and when it was written.
+fn files_below(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, SystemTime)> {
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.flat_map(|path| {
+        if path.is_dir() {
+            return files_below(&path);
+        }
+        let about = fs::metadata(&path).unwrap();
+        let file = (fs::read(&path).unwrap(), about.permissions().mode(), about.modified().unwrap());
+        BTreeMap::from([(path, file)])
+    });
+    files.collect()
 }
 
 #[test]
@@ -306,7 +317,8 @@ fn what_belongs_to_somebody_else() {
     chown(node.store_dir(), Some(54321), None).unwrap();
     // Where the program was built may be closed to others.
     let program = node.home().join("program");
-    fs::copy(BINARY, &program).unwrap();
+    // By another process: a program that this one has open for writing, in any thread's fork, cannot be started.
+    assert!(Command::new("cp").args([BINARY.as_ref(), program.as_os_str()]).status().unwrap().success());
     let mut as_user = node.command_of(program.to_str().unwrap(), &["doctor", "--json"]);
     chmod(node.home(), 0o755);
     let mut look = || {

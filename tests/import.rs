@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use common::{Answer, BINARY, Node};
+use common::{Answer, BINARY, Node, terminal};
 
 /// `octo:hunter2`, `carol:`, and `other:hunter3`.
 const OCTO: &str = "b2N0bzpodW50ZXIy";
@@ -201,12 +201,8 @@ fn at_a_terminal_a_person_is_asked_and_only_yes_removes() {
         let node = node();
         let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#);
         let path = put(&node, ".docker/config.json", &text);
-        let pty = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
-        rustix::pty::grantpt(&pty).unwrap();
-        rustix::pty::unlockpt(&pty).unwrap();
-        let name = rustix::pty::ptsname(&pty, Vec::new()).unwrap().into_string().unwrap();
-        let terminal = fs::File::options().read(true).write(true).open(name).unwrap();
-        let child = node.command(&["import", "docker"]).stdin(terminal).spawn().unwrap();
+        let pty = terminal::new_terminal();
+        let child = node.command(&["import", "docker"]).stdin(terminal::other_end(&pty)).spawn().unwrap();
         rustix::io::write(&pty, typed.as_bytes()).unwrap();
         let answer = Answer::of(child);
         let question = format!("Remove ghcr.io from {}? [y/N] ", path.display());

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Answer, NOT_FOUND, Node, store_request};
+use common::{Answer, NOT_FOUND, Node, store_request, terminal};
 
 const HUB: &str = "https://index.docker.io/v1/";
 
@@ -247,12 +247,8 @@ fn a_client_that_never_closes_standard_input_is_answered_after_5_seconds() {
 
 #[test]
 fn a_terminal_is_told_what_to_pipe_in() {
-    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
-    rustix::pty::grantpt(&master).unwrap();
-    rustix::pty::unlockpt(&master).unwrap();
-    let name = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = File::options().read(true).write(true).open(name).unwrap();
-    let child = Node::new().command(&["get"]).stdin(terminal).spawn().unwrap();
+    let master = terminal::new_terminal();
+    let child = Node::new().command(&["get"]).stdin(terminal::other_end(&master)).spawn().unwrap();
     assert_eq!(
         Answer::of(child).failure(),
         "standard input: it is a terminal; pipe the server URL in: echo registry.example.com | docker-credential-beta9 get"

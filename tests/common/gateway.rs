@@ -78,9 +78,9 @@ struct State {
     arrived: usize,
     generation: usize,
     lonely: bool,
-    /// How many connections are open, and who came last.
+    /// How many connections are open, and who has ever come, in order.
     open: usize,
-    newest: Option<SocketAddr>,
+    came: Vec<SocketAddr>,
     /// How far its clock is off, where it shows one.
     clock: Option<i64>,
     /// What somebody else creates just before the helper does.
@@ -217,7 +217,7 @@ impl Gateway {
     }
 
     /// From now on requests are answered in batches: none of a batch before all of it are there, which proves that they
-    /// are one round trip. [`Gateway::round_trips`] says how many there were.
+    /// are one round trip. [`Gateway::check_batches`] says whether they came so.
     pub fn expect_batches(&self, batches: &[usize]) {
         let mut state = self.settled();
         state.requests.clear();
@@ -234,13 +234,23 @@ impl Gateway {
 
     /// Once all that was sent has been read: who has what it asked for goes without waiting for the rest.
     fn settled(&self) -> MutexGuard<'_, State> {
+        // An earlier connection may have had the address that ours gets.
+        let before = self.shared.state().came.len();
         let last = TcpStream::connect(self.address).unwrap();
-        let me = last.local_addr().ok();
-        // Connections are accepted in the order in which they came.
-        let earlier = |state: &mut State| state.newest != me;
-        drop(self.shared.moved.wait_while(self.shared.state(), earlier).unwrap());
+        let me = last.local_addr().unwrap();
+        // Connections are accepted in the order in which they came, and others may come after ours.
+        drop(self.wait_while(|state| !state.came[before..].contains(&me), "accepts no connection any more"));
         drop(last);
-        self.shared.moved.wait_while(self.shared.state(), |state| state.open > 0).unwrap()
+        self.wait_while(|state| state.open > 0, "still serves a connection")
+    }
+
+    fn wait_while(&self, still: impl Fn(&State) -> bool, what: &str) -> MutexGuard<'_, State> {
+        // Longer than a connection waits for the rest of its batch, which may have begun just now.
+        let (patience, state) = (PATIENCE * 4, self.shared.state());
+        let (state, waited) = self.shared.moved.wait_timeout_while(state, patience, |state| still(state)).unwrap();
+        let (open, requests) = (state.open, &state.requests);
+        assert!(!waited.timed_out(), "after {patience:?} the gateway {what}: {open} are open after {requests:?}");
+        state
     }
 }
 

@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -36,11 +38,8 @@ pub struct Session<'a> {
 impl Node {
     /// Runs the helper on a terminal.
     pub fn on_terminal(&self, args: &[&str]) -> Screen {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let slave = OpenOptions::new().read(true).write(true).open(name).unwrap();
+        let master = new_terminal();
+        let slave = other_end(&master);
         tcsetwinsize(&slave, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let ends = [(); 3].map(|()| slave.try_clone().unwrap());
         let [input, output, errors] = ends;
@@ -83,6 +82,21 @@ impl Session<'_> {
         let text = text.replace(node.home().to_str().unwrap(), "/home/octo");
         self.stands_for.iter().fold(text, |text, (real, shown)| text.replace(real.as_str(), shown))
     }
+}
+
+/// A terminal, at the end of who types.
+pub fn new_terminal() -> OwnedFd {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    master
+}
+
+/// Its end for a program, which does not become the terminal that the tests are run from.
+pub fn other_end(master: &OwnedFd) -> File {
+    let name = ptsname(master, Vec::new()).unwrap().into_string().unwrap();
+    let flags = OFlags::NOCTTY.bits().cast_signed();
+    OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap()
 }
 
 /// All recordings, by name.

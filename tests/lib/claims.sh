@@ -3,15 +3,16 @@
 
 PASSED=0 FAILED=0 SKIPPED=0
 
-# claim SENTENCE COMMAND…: the command, a function of the script, runs as a script of its own under `set -e`. What it
-# wrote is shown only when it fails.
+# claim SENTENCE COMMAND…: the command, a function of the script, runs as a script of its own under `set -e` and pipefail:
+# who reads only the beginning of a pipe (grep -q, head) may make who writes into it fail. What it wrote is shown only when
+# it fails.
 claim() {
     local sentence=$1 log status
     shift
     log=$(mktemp "${TMPDIR:-/tmp}/claim.XXXXXX")
     # Not `if ( … )`: bash ignores set -e inside a condition.
     (
-        set -eE
+        set -eEo pipefail
         trap 'echo "this failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}, line $LINENO)"' ERR
         "$@"
     ) >"$log" 2>&1 </dev/null

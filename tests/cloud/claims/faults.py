@@ -21,7 +21,7 @@ FORM = {"grant_type": "refresh_token", "client_secret": "a secret/with=signs"}
 
 
 @contextlib.contextmanager
-def connection(timeout: float = 2) -> Iterator[http.client.HTTPSConnection]:
+def connection(timeout: float = 30) -> Iterator[http.client.HTTPSConnection]:
     """A bare connection, on which half an answer can be seen."""
     opened = http.client.HTTPSConnection(HOST, timeout=timeout)
     try:
@@ -53,15 +53,17 @@ def _() -> None:
 @claim("a server hangs, drips, stops halfway, answers 10 MiB, a page, or nothing")
 def _() -> None:
     order(HOST, "hang", times=1)
-    with connection(0.5) as opened, refused(socket.timeout):
+    with connection() as opened, refused(socket.timeout):
         opened.request("GET", "/")
+        opened.sock.settimeout(2)
         opened.getresponse()
     assert calls(host=HOST)[-1]["fault"] == "hang"
     order(HOST, "slow", times=1)
     with connection() as opened:
+        began = time.monotonic()
         opened.request("GET", "/")
-        began, first = time.monotonic(), opened.sock.recv(100) + opened.sock.recv(100)
-        assert first == b"HT" and 0.5 < time.monotonic() - began < 1.9, first
+        first = opened.sock.recv(1) + opened.sock.recv(1) + opened.sock.recv(1)
+        assert first == b"HTT" and time.monotonic() - began > 1.9, first
     order(HOST, "truncate", times=1)
     with connection() as opened, refused(http.client.IncompleteRead):
         opened.request("GET", "/")
@@ -128,7 +130,7 @@ def _() -> None:
             began = time.monotonic()
             with refused(kind):
                 socket.create_connection((HOST, 443), timeout=5)
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 4
     finally:
         hosts.write_text(before)
 

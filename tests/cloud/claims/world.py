@@ -75,7 +75,7 @@ def http(method: str, url: str, form: Optional[Dict[str, str]] = None, **headers
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, data, named, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return Answer(answer.status, answer.read(), answer.headers)
     except urllib.error.HTTPError as problem:
         return Answer(problem.code, problem.read(), problem.headers)

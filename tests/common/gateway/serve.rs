@@ -28,7 +28,8 @@ impl Shared {
     pub(super) fn come(&self, stream: &TcpStream) {
         let mut state = self.state();
         state.open += 1;
-        state.newest = stream.peer_addr().ok();
+        // One that has gone again already has no address, and nobody waits for it.
+        state.came.extend(stream.peer_addr());
         self.moved.notify_all();
     }
 
