@@ -48,7 +48,7 @@ impl ServiceAccount {
             return Err(wrong("its subject and its service account are not the same", NOT_KUBERNETES));
         }
         let audiences = audiences(&claims);
-        if audiences.iter().any(|audience| is_cluster(audience)) {
+        if audiences.iter().any(|audience| is_cluster(audience, &issuer)) {
             // Whoever was sent this one could act as the pod in the cluster.
             let fix = "let serviceAccountTokenAudience in kubelet's CredentialProviderConfig be the cloud's";
             return Err(wrong("it is for the cluster's own API, and does not leave this node", fix));
@@ -115,8 +115,13 @@ fn audiences(claims: &Object) -> Vec<String> {
     texts.map(|text| text.expose().to_owned()).collect()
 }
 
-/// The audiences that API servers take by default, as clusters are commonly set up.
-fn is_cluster(audience: &str) -> bool {
+/// The audiences that API servers take by default: the issuer that they name in their tokens
+/// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/>, `--api-audiences`), and the names
+/// that clusters are commonly set up with.
+fn is_cluster(audience: &str, issuer: &str) -> bool {
+    if audience.trim_end_matches('/') == issuer.trim_end_matches('/') {
+        return true;
+    }
     let host = audience.strip_prefix("https://").unwrap_or(audience);
     host == "kubernetes" || host == "kubernetes.default" || host.starts_with("kubernetes.default.svc")
 }
@@ -193,6 +198,8 @@ pub(crate) mod tests {
         };
         let bound = r#"{"namespace":"a","serviceaccount":{"name":"b","uid":"u"}}"#;
         assert!(ServiceAccount::new(whole("a:b", bound), BTreeMap::new()).is_ok());
+        let audience = |audience: &str| whole(&format!("a:b\",\"aud\":{audience},\"x\":\""), bound);
+        assert!(ServiceAccount::new(audience("[\"sts\",\"ii\"]"), BTreeMap::new()).is_ok());
         for (token, why) in [
             ("hunter2".into(), "it is no JSON Web Token"),
             ("a.%%.hunter2".into(), "it is no JSON Web Token"),
@@ -203,6 +210,8 @@ pub(crate) mod tests {
             (whole("a:B", &bound.replace("\"b\"", "\"B\"")), "does not say which service account"),
             (whole("a:other", bound), "its subject and its service account are not the same"),
             (whole("a:b\",\"aud\":\"https://kubernetes.default.svc", bound), "it is for the cluster's own API"),
+            (audience("\"i\""), "it is for the cluster's own API"),
+            (audience("[\"sts\",\"i/\"]"), "it is for the cluster's own API"),
             (
                 whole("a:b\",\"aud\":[\"x\",\"kubernetes.default.svc.cluster.local\"],\"x\":\"", bound),
                 "the cluster's own API",
