@@ -75,7 +75,7 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
         (None, Scope::User) => (env.search_path(), "on your PATH".to_owned()),
         (None, Scope::System) => (OsString::from(SYSTEM_PATH), format!("on the system's PATH ({SYSTEM_PATH})")),
     };
-    runnable_helper(&path, &place)?;
+    runnable_helper(&path, env.home().as_deref(), &place)?;
     let mut report = Report { path: plan.change.path.clone(), ..Report::default() };
     report.changed = !plan.change.is_nothing();
     if report.changed {

@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, fcntl_setfl};
 
 use crate::error::{Error, Problem};
 
@@ -39,7 +41,9 @@ pub fn find_helper(path: &OsStr) -> Helper {
 }
 
 /// The helper that a client finds along `path`, in words `place`, tried: one that is named and cannot be run fails every pull.
-pub fn runnable_helper(path: &OsStr, place: &str) -> Result<PathBuf, Error> {
+///
+/// It gets nothing of this program's environment but `path` and, for a wrapper that needs one, a home directory.
+pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result<PathBuf, Error> {
     let problem = |cause: String, fix: &str| {
         Err(Problem::new(PROGRAM, cause).fix(format_args!("nothing was changed; {fix}")).failed())
     };
@@ -51,7 +55,7 @@ pub fn runnable_helper(path: &OsStr, place: &str) -> Result<PathBuf, Error> {
         Helper::NotExecutable(path) => {
             problem(format!("{} is not executable", path.display()), &format!("chmod 755 {}", path.display()))
         }
-        Helper::Found(path) if answers(&path) => Ok(path),
+        Helper::Found(found) if answers(&found, path, home, PATIENCE) => Ok(found),
         Helper::Found(path) => problem(
             format!("{} does not run on this machine, or is another program", path.display()),
             "install it anew",
@@ -59,10 +63,33 @@ pub fn runnable_helper(path: &OsStr, place: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Whether it says its name when it is asked for its version, as this program does.
-fn answers(path: &Path) -> bool {
-    let output = Command::new(path).arg("version").stdin(Stdio::null()).output();
-    output.is_ok_and(|output| output.status.success() && output.stdout.starts_with(PROGRAM.as_bytes()))
+/// Whether it says its name when it is asked for its version, as this program does, and that in time.
+fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    let mut command = Command::new(program);
+    // It may be any program: what this one holds in its environment is none of its business.
+    command.arg("version").env_clear().env("PATH", path).envs(home.map(|home| ("HOME", home)));
+    let Ok(mut child) = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+        return false;
+    };
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            _ => {
+                // It may have ended meanwhile, and is waited for so that nothing is left of it.
+                _ = child.kill().and_then(|()| child.wait());
+                return false;
+            }
+        }
+    };
+    // Something that it has started may still hold the other end open.
+    let mut said = [0; PROGRAM.len()];
+    let said = child
+        .stdout
+        .filter(|out| fcntl_setfl(out, OFlags::NONBLOCK).is_ok())
+        .is_some_and(|mut out| out.read_exact(&mut said).is_ok() && said == *PROGRAM.as_bytes());
+    status.success() && said
 }
 
 fn executable(path: &Path) -> bool {
@@ -70,6 +97,9 @@ fn executable(path: &Path) -> bool {
 }
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");
+/// Many times what it takes on a slow machine under load.
+const PATIENCE: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The PATH of services and of root on common distributions; systemd's default has no more than this
 /// (<https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24PATH>).
@@ -96,6 +126,17 @@ mod tests {
         fs::write(second.join(PROGRAM), "").unwrap();
         fs::set_permissions(second.join(PROGRAM), fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find_helper(&path), Helper::Found(second.join(PROGRAM)));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_not_waited_for() {
+        let begin = Instant::now();
+        let scratch = tempfile::tempdir().unwrap();
+        // A link, because a file just written may still be open in a child of another test.
+        let program = scratch.path().join("tail");
+        std::os::unix::fs::symlink("/usr/bin/yes", &program).unwrap();
+        assert!(!answers(&program, OsStr::new(""), None, Duration::from_millis(50)));
+        assert!(begin.elapsed() < Duration::from_mins(1));
     }
 
     #[test]
