@@ -109,11 +109,11 @@ impl Report {
         }
         let keys: Vec<String> = wired.iter().map(|entry| entry.key.clone()).collect();
         if !wanted && !self.asked(&keys, file, io)? {
-            let again = format!("{path} still has {} in plain text; --remove removes it", keys.join(", "));
+            let again = format!("{path} still has {} in plain text; --remove removes it", listed(&keys));
             return self.say(io, &fold(&again));
         }
         file.remove(&keys)?;
-        self.say(io, &fold(&format!("removed from {path}: {}", keys.join(", "))))?;
+        self.say(io, &fold(&format!("removed from {path}: {}", listed(&keys))))?;
         self.removed.extend(keys);
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Report {
         if self.json || !io.input.is_terminal() {
             return Ok(false);
         }
-        let question = format!("Remove {} from {}? [y/N] ", keys.join(", "), file.path.display());
+        let question = format!("Remove {} from {}? [y/N] ", listed(keys), file.path.display());
         io.out.write_all(question.as_bytes()).and_then(|()| io.out.flush()).map_err(unwritable)?;
         let mut line = [0; 64];
         let read = io.input.read_until(&mut line, Instant::now() + PATIENCE).unwrap_or(0);
@@ -151,6 +151,12 @@ impl Report {
         out.texts("not_wired", self.unwired.iter().map(String::as_str));
         out.finish().to_string()
     }
+}
+
+/// Keys in a line: a client's file may hold what moves a terminal's cursor.
+fn listed(keys: &[String]) -> String {
+    let keys: Vec<String> = keys.iter().map(|key| key.escape_debug().to_string()).collect();
+    keys.join(", ")
 }
 
 fn say(io: &mut Io, line: &str) -> Result<(), Error> {

@@ -19,6 +19,8 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     let others = provider_names(Text::read(&path)?.as_ref().map_or("", |text| text.text.as_str()))
         .map_err(|cause| Problem::new(path.display().to_string(), cause).fix("nothing was changed").failed())?;
     let others: Vec<String> = others.into_iter().filter(|name| name != env!("CARGO_PKG_NAME")).collect();
+    // They are somebody else's text, which may hold what moves a terminal's cursor.
+    let told: Vec<String> = others.iter().map(|name| name.escape_debug().to_string()).collect();
     let bin_dir = match (&request.bin_dir, others.as_slice()) {
         (Some(dir), _) => dir.clone(),
         (None, []) => match find_helper(SYSTEM_PATH.as_ref()) {
@@ -27,7 +29,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         },
         // All providers are in one directory, and only whoever put them there knows which.
         (None, _) => {
-            let cause = format!("it has {} too, and kubelet looks for all in one directory", others.join(", "));
+            let cause = format!("it has {} too, and kubelet looks for all in one directory", told.join(", "));
             let fix = "nothing was changed; name that directory with --bin-dir, and put this helper there";
             return Err(Problem::new(path.display().to_string(), cause).fix(fix).failed());
         }
@@ -38,8 +40,10 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         let (images, notes) = all_known(env);
         (images, "every registry that it knows".to_owned(), notes)
     };
-    let missing = others.iter().filter(|name| !bin_dir.join(name).exists());
-    notes.extend(missing.map(|name| format!("note: {} has no {name}, which the file names too", bin_dir.display())));
+    let missing = others.iter().zip(&told).filter(|(name, _)| !bin_dir.join(name).exists());
+    notes.extend(
+        missing.map(|(_, name)| format!("note: {} has no {name}, which the file names too", bin_dir.display())),
+    );
     notes.push("start kubelet with:".into());
     notes.push(format!("  --image-credential-provider-config={}", path.display()));
     notes.push(format!("  --image-credential-provider-bin-dir={}", bin_dir.display()));

@@ -61,8 +61,7 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
         let change = Change::creds_store(&path, request.force)?;
         let file = AuthFile::read(&path)?.unwrap_or_default();
         let others = file.cred_helpers.iter().filter(|(_, helper)| helper != HELPER);
-        let mut notes: Vec<String> =
-            others.map(|(key, helper)| format!("note: {key} keeps its own helper, {helper}")).collect();
+        let mut notes: Vec<String> = others.map(|(key, helper)| kept(key, helper)).collect();
         let asked = |host: &Host| keys_of(host).iter().all(|key| file.helper(key).is_none_or(|name| name == HELPER));
         let hosts: BTreeSet<Host> = file.auths.iter().filter_map(AuthEntry::host).filter(asked).collect();
         notes.extend(plain(&file, &Vec::from_iter(hosts), request, env));
@@ -75,6 +74,11 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
     let change = Change::cred_helpers(&path, &keys, request.force)?;
     let notes = plain(&file, &hosts, request, env);
     Ok(Plan { change, registries: names(&hosts), helper_dir: None, notes })
+}
+
+/// Both are somebody else's text, which may hold what moves a terminal's cursor.
+fn kept(key: &str, helper: &str) -> String {
+    format!("note: {} keeps its own helper, {}", key.escape_debug(), helper.escape_debug())
 }
 
 fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
