@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
@@ -226,6 +226,115 @@ fn what_root_writes_stays_its_owners_and_what_root_makes_is_the_directorys() {
         let metadata = fs::metadata(path).unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712), "{}", path.display());
     }
+}
+
+#[test]
+fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let [node, elsewhere] = [node(), node()];
+    chown(node.home(), Some(4711), Some(4711)).unwrap();
+    let dir = node.home().join(".docker");
+    fs::create_dir(&dir).unwrap();
+    chown(&dir, Some(4711), Some(4711)).unwrap();
+    let (link, target) = (dir.join("config.json"), elsewhere.home().join("roots.json"));
+    symlink(&target, &link).unwrap();
+    lchown(&link, Some(4711), Some(4711)).unwrap();
+    let refused = |args: &[&str]| {
+        let answer = node.run(args, "");
+        let line = answer.failure();
+        assert!(line.starts_with(&format!("{}: it is a symbolic link of user 4711 to ", link.display())), "{line}");
+        assert!(line.ends_with("; run this as that user: sudo -u '#4711' docker-credential-beta9 …"), "{line}");
+    };
+    let configure = ["configure", "docker", "--all"];
+    refused(&configure);
+    assert!(!target.exists());
+    let text = r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpz"}},"credsStore":"beta9"}"#;
+    fs::write(&target, text).unwrap();
+    for args in [&configure[..], &["configure", "docker", "--undo"], &["import", "docker", "--remove"]] {
+        refused(args);
+    }
+    refused(&["import", link.to_str().unwrap(), "--remove"]);
+    // One of the directories above is no other way in.
+    fs::remove_dir_all(&dir).unwrap();
+    symlink(elsewhere.home(), &dir).unwrap();
+    lchown(&dir, Some(4711), Some(4711)).unwrap();
+    assert!(docker(&node, &["--all"]).failure().contains("it is a symbolic link of user 4711 to "));
+    assert_eq!(fs::read_to_string(&target).unwrap(), text);
+    assert_eq!(files_in(elsewhere.home()), std::slice::from_ref(&target));
+    // What is the user's own behind the user's link is changed, and stays the user's.
+    for path in [elsewhere.home(), &target] {
+        chown(path, Some(4711), Some(4711)).unwrap();
+    }
+    fs::rename(&target, elsewhere.home().join("config.json")).unwrap();
+    succeeds(docker(&node, &["--hosts", "quay.io"]));
+    for path in files_in(elsewhere.home()) {
+        assert_eq!(fs::metadata(&path).unwrap().uid(), 4711, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a_provider() {
+    let node = node();
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let head = "kind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n";
+    let env = "    env:\n      - name: BETA9_TOKEN\n        value: |\n          hunter2\n";
+    let path = put(&node, "kubelet.yaml", format!("{head}{env}    matchImages:\n      - \"a.example\"\n"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let run = |args: &[&str]| {
+        let config = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+        let told = succeeds(node.run(&[config.as_slice(), args].concat(), ""));
+        assert!(!told.contains("hunter2") && told.contains("a.example"), "{told}");
+    };
+    let note = node.home().join("kubelet.yaml.beta9-undo");
+    for json in [&[][..], &["--json"]] {
+        run(&[&["--hosts", "quay.io", "--force"], json].concat());
+        assert_eq!(fs::metadata(&note).unwrap().mode() & 0o777, 0o600);
+        run(&[&["--undo"], json].concat());
+    }
+    fs::remove_file(&path).unwrap();
+    succeeds(node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], ""));
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+    assert_eq!(fs::metadata(&note).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn what_a_file_holds_moves_no_cursor_and_makes_no_line() {
+    let node = node();
+    let file = r#"{"credHelpers":{"a.example\n\u001b[2K":"pa\u001b[2K\nss","b.example":"pass"}}"#;
+    let path = put(&node, ".docker/config.json", file);
+    let told = succeeds(docker(&node, &["--all"]));
+    assert!(unfolded(&told).contains(r"note: a.example\n\u{1b}[2K keeps its own helper, pa\u{1b}[2K\nss"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told}");
+    succeeds(docker(&node, &["--hosts", "b.example", "--force"]));
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace(r#""b.example": "beta9""#, r#""b.example":"beta9""#))
+        .unwrap();
+    let text = fs::read_to_string(&path).unwrap().replace(r#""b.example":"beta9""#, r#""b.example":"x\u001b[2K""#);
+    fs::write(&path, text).unwrap();
+    let told = succeeds(docker(&node, &["--undo"]));
+    assert!(unfolded(&told).contains(r"b.example (x\u{1b}[2K) is not this helper's any more"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told}");
+}
+
+#[test]
+fn the_program_that_is_tried_gets_nothing_of_the_environment_but_path_and_home() {
+    let node = node();
+    let script = put(&node, "script", "#!/bin/sh\n/usr/bin/env > \"$HOME/seen\"\necho docker-credential-beta9 0\n");
+    let bin = node.home().join("bin");
+    fs::create_dir(&bin).unwrap();
+    // Copied by another process: what this one has open for writing, a child of another test may keep open.
+    let program = bin.join("docker-credential-beta9");
+    let install = ["-m", "755", script.to_str().unwrap(), program.to_str().unwrap()];
+    assert!(std::process::Command::new("install").args(install).status().unwrap().success());
+    let node = node.with("PATH", bin.to_str().unwrap()).with("BETA9_TOKEN", "hunter2");
+    succeeds(docker(&node, &["--all"]));
+    let seen = fs::read_to_string(node.home().join("seen")).unwrap();
+    let names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let of_the_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
+    let mut names: Vec<&str> = names.into_iter().filter(|name| !of_the_shell.contains(name)).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["HOME", "PATH"]);
 }
 
 #[test]

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::diff::{masked, unified, without_values};
+use super::diff::{AROUND, masked, unified};
 use super::edit::{JsonText, Splice, add_helper, add_provider};
-use super::file::{self, Readers, Text, problem};
+use super::file::{Readers, Text, problem};
 use super::note::{Form, OurKey, Record};
+use super::place::{Place, Rights};
+use super::provider_text::without_secrets;
 use super::{AuthFile, HELPER};
 use crate::error::Error;
 
@@ -15,6 +17,7 @@ use crate::error::Error;
 pub struct Change {
     /// The file, as the client names it.
     pub path: PathBuf,
+    place: Place,
     old: Option<Text>,
     new: Zeroizing<String>,
     splices: Vec<Splice>,
@@ -89,10 +92,11 @@ impl Change {
     }
 
     fn of_json(path: &Path) -> Result<Self, Error> {
-        let old = Text::read(path)?;
+        let place = Place::of(path)?;
+        let old = place.read()?;
         let new = Zeroizing::new(old.as_ref().map_or(String::new(), |old| old.text.to_string()));
         let (path, splices, keys) = (path.to_owned(), Vec::new(), Vec::new());
-        Ok(Self { path, old, new, splices, keys, form: Form::Json, readers: Readers::Owner })
+        Ok(Self { path, place, old, new, splices, keys, form: Form::Json, readers: Readers::Owner })
     }
 
     fn old_text(&self) -> &str {
@@ -120,36 +124,42 @@ impl Change {
 
     /// Makes the change, and notes beside the file how it is taken back.
     pub fn make(&self) -> Result<(), Error> {
-        let known = Record::read(&self.path)?;
-        let fresh = known.is_none();
+        let (place, dirs) = self.place.with_dirs(self.readers)?;
+        let made = self.make_in(&place, dirs);
+        if made.is_err() {
+            place.remove_dirs(dirs);
+        }
+        made
+    }
+
+    fn make_in(&self, place: &Place, dirs: usize) -> Result<(), Error> {
+        let known = Record::read(place)?;
+        let (fresh, old) = (known.is_none(), self.old.as_ref());
         let mut record = known.unwrap_or_default();
-        record.add(self.form, self.old.as_ref().map(|old| old.text.as_str()), &self.new, &self.splices, &self.keys);
+        record.add(self.form, old.map(|old| old.text.as_str()), &self.new, &self.splices, &self.keys);
+        record.dirs += dirs;
         // The file first would leave it without a note, should the second write fail.
-        let dirs = record.write(&self.path, self.readers)?;
-        let written = file::replace(&self.path, self.old.as_ref(), &self.new, self.readers);
+        record.write(place, old)?;
+        let written = place.replace(old, &self.new, Rights::of(old, self.readers));
         if written.is_err() && fresh {
-            _ = Record::discard(&self.path, dirs);
+            _ = Record::discard(place, 0);
         }
-        written?;
-        if dirs > 0 {
-            record.dirs += dirs;
-            record.write(&self.path, self.readers)?;
-        }
-        Ok(())
+        written
     }
 }
 
 /// A diff of such a file, without its secrets.
 pub(super) fn shown(path: &Path, form: Form, old: Option<&str>, new: Option<&str>) -> String {
     match form {
-        Form::Json => unified(path, old.map(masked).as_deref(), new.map(masked).as_deref()),
-        Form::Toml => unified(path, old, new),
-        Form::Other => unified(path, old.map(without_values).as_deref(), new.map(without_values).as_deref()),
+        Form::Json => unified(path, AROUND, old.map(masked).as_deref(), new.map(masked).as_deref()),
+        Form::Toml => unified(path, AROUND, old, new),
+        // What stands around it is somebody else's, and nobody asked to see it.
+        Form::Other => unified(path, 0, old.map(without_secrets).as_deref(), new.map(without_secrets).as_deref()),
     }
 }
 
 fn taken(path: &Path, key: &str, helper: &str) -> Error {
-    problem(path, format_args!("{key} has the helper {} already", helper.escape_debug()))
+    problem(path, format_args!("{} has the helper {} already", key.escape_debug(), helper.escape_debug()))
         .fix("nothing was changed; --force puts this one in its place, and --undo the other back")
         .failed()
 }

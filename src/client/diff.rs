@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::edit::JsonText;
 
-/// The unified diff of two texts, with three lines around each change; a file that is not there is `/dev/null`.
+/// The unified diff of two texts, with so many lines around each change; a file that is not there is `/dev/null`.
 #[must_use]
-pub fn unified(path: &Path, old: Option<&str>, new: Option<&str>) -> String {
+pub fn unified(path: &Path, around: usize, old: Option<&str>, new: Option<&str>) -> String {
     let name = |text: Option<&str>| text.map_or_else(|| "/dev/null".to_owned(), |_| path.display().to_string());
     let mut out = format!("--- {}\n+++ {}\n", name(old), name(new));
     let (old, new) = (lines(old.unwrap_or_default()), lines(new.unwrap_or_default()));
@@ -15,11 +15,11 @@ pub fn unified(path: &Path, old: Option<&str>, new: Option<&str>) -> String {
     let mut at = 0;
     while let Some(first) = (at..steps.len()).find(|index| !steps[*index].is_same()) {
         let mut last = first;
-        while let Some(next) = (last + 1..steps.len().min(last + 2 * AROUND + 2)).find(|index| !steps[*index].is_same())
+        while let Some(next) = (last + 1..steps.len().min(last + 2 * around + 2)).find(|index| !steps[*index].is_same())
         {
             last = next;
         }
-        let (from, to) = (first.saturating_sub(AROUND).max(at), (last + AROUND + 1).min(steps.len()));
+        let (from, to) = (first.saturating_sub(around).max(at), (last + around + 1).min(steps.len()));
         hunk(&mut out, &steps, from, to);
         at = to;
     }
@@ -35,7 +35,10 @@ fn hunk(out: &mut String, steps: &[Step], from: usize, to: usize) {
     writeln!(out, "@@ -{} +{} @@", range('-'), range('+')).expect("because writing to a String cannot fail");
     for step in &steps[from..to] {
         out.push(step.mark);
-        out.push_str(step.line.trim_end_matches('\n').trim_end_matches('\r'));
+        for char in step.line.trim_end_matches('\n').trim_end_matches('\r').chars() {
+            // The file may hold what moves a terminal's cursor.
+            if char.is_control() && char != '\t' { out.extend(char.escape_debug()) } else { out.push(char) }
+        }
         out.push('\n');
         if !step.line.ends_with('\n') {
             out.push_str("\\ No newline at end of file\n");
@@ -108,32 +111,10 @@ pub fn masked(text: &str) -> String {
     JsonText::new(text).masked(&SHOWN)
 }
 
-/// A kubelet's configuration with the values hidden that its providers get in their environment.
-#[must_use]
-pub fn without_values(text: &str) -> String {
-    text.split_inclusive('\n').map(without_value).collect()
-}
-
-/// The rest of a line behind each key `value`, quoted as JSON does or plain as YAML allows.
-fn without_value(line: &str) -> String {
-    let (mut out, mut rest) = (String::new(), line);
-    while let Some(at) = rest.find("value") {
-        let (before, behind) = rest.split_at(at + "value".len());
-        out.push_str(before);
-        rest = behind;
-        let Some(value) = rest.trim_start_matches(['"', '\'', ' ']).strip_prefix(':') else { continue };
-        // Up to the next entry of a list in one line, or to the end of the line.
-        let end = value.find(['}', '\n', '\r']).unwrap_or(value.len());
-        out.push_str(&rest[..rest.len() - value.len()]);
-        out.push_str(" ****");
-        rest = &value[end..];
-    }
-    out + rest
-}
-
 /// What holds no secret in docker's and podman's files.
 const SHOWN: [&str; 3] = ["credsStore", "credHelpers", "currentContext"];
-const AROUND: usize = 3;
+/// As many as `diff -u` and git print.
+pub const AROUND: usize = 3;
 const MAX_TABLE: usize = 1 << 20;
 
 #[cfg(test)]
@@ -146,8 +127,14 @@ mod tests {
         let new = old.replace("2\n3\n", "2\nx\n3\n").replace("14\n", "").replace("15\n", "15");
         let expected = "--- /f\n+++ /f\n@@ -1,5 +1,6 @@\n 1\n 2\n+x\n 3\n 4\n 5\n@@ -11,5 +12,4 @@\n 11\n 12\n 13\n-14\n-15\n+15\n\
                         \\ No newline at end of file\n";
-        assert_eq!(unified(Path::new("/f"), Some(old), Some(&new)), expected);
-        assert_eq!(unified(Path::new("/f"), None, Some("a\n")), "--- /dev/null\n+++ /f\n@@ -0,0 +1,1 @@\n+a\n");
+        assert_eq!(unified(Path::new("/f"), AROUND, Some(old), Some(&new)), expected);
+        assert_eq!(unified(Path::new("/f"), AROUND, None, Some("a\n")), "--- /dev/null\n+++ /f\n@@ -0,0 +1,1 @@\n+a\n");
+    }
+
+    #[test]
+    fn what_moves_a_cursor_is_escaped() {
+        let shown = unified(Path::new("/f"), 0, Some("a\tb\u{1b}[2K\rc\u{9b}\r\n"), None);
+        assert_eq!(shown, "--- /f\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\tb\\u{1b}[2K\\rc\\u{9b}\n");
     }
 
     #[test]
@@ -155,9 +142,5 @@ mod tests {
         let text = r#"{"auths": {"ghcr.io": {"auth": "hunter2"}}, "HttpHeaders": {"X": ["hunter2"]}, "credHelpers": {"a": "pass"}, "n": 1}"#;
         let expected = r#"{"auths": {"ghcr.io": {"auth": "****"}}, "HttpHeaders": {"X": ["****"]}, "credHelpers": {"a": "pass"}, "n": 1}"#;
         assert_eq!(masked(text), expected);
-        let yaml = "  - name: x\n    env:\n      - name: TOKEN\n        value: hunter2\n      - {name: A, \"value\": hunter2}\n";
-        assert_eq!(without_values(yaml), yaml.replace(" hunter2", " ****"));
-        let json = r#"{"env":[{"name":"A","value":"hunter2"},{"name":"B","value":"hunter2"}],"args":["values"]}"#;
-        assert_eq!(without_values(json), json.replace("\"hunter2\"", " ****"));
     }
 }

@@ -1,9 +1,8 @@
-//! The note of what was done to a client's file, beside it: `NAME.beta9-undo`.
+//! The note of what was done to a client's file, beside it: `NAME.beta9-undo`; beside the file itself, not beside a link.
 //!
 //! It has the changed stretches alone and no copy of the file: a copy would keep the passwords that the file may hold,
 //! long after a logout has removed them.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::edit::Splice;
-use super::file::{self, Readers, Text, problem, real_path};
+use super::file::{Readers, Text, problem};
+use super::place::{Place, Rights};
 use crate::error::Error;
 use crate::json::{self, Object, ObjectWriter, Value};
 
@@ -63,12 +63,12 @@ pub(super) struct Record {
 
 impl Record {
     /// The note beside a file; `None` when nothing was changed.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let note = note_of(path)?;
-        let Some(text) = Text::read(&note)? else { return Ok(None) };
+    pub(super) fn read(file: &Place) -> Result<Option<Self>, Error> {
+        let note = file.beside(NOTE);
+        let Some(text) = note.read()? else { return Ok(None) };
         let record = json::parse_object(text.text.as_bytes()).ok().and_then(|object| Self::parse(&object));
         let damaged =
-            || problem(&note, "it is damaged").fix("change the client's file by hand, and remove it").failed();
+            || problem(note.path(), "it is damaged").fix("change the client's file by hand, and remove it").failed();
         record.map(Some).ok_or_else(damaged)
     }
 
@@ -87,13 +87,14 @@ impl Record {
     }
 
     /// Removes the note, and the directories made for it.
-    pub(super) fn discard(path: &Path, dirs: usize) -> Result<(), Error> {
-        file::remove(&note_of(path)?, dirs)
+    pub(super) fn discard(file: &Place, dirs: usize) -> Result<(), Error> {
+        file.beside(NOTE).remove(None, dirs)
     }
 
-    pub(super) fn write(&self, path: &Path, readers: Readers) -> Result<usize, Error> {
-        let note = note_of(path)?;
-        let old = Text::read(&note)?;
+    /// Writes the note of a file, for those who may read `text`, what is in the file: the note has stretches of it.
+    pub(super) fn write(&self, file: &Place, text: Option<&Text>) -> Result<(), Error> {
+        let note = file.beside(NOTE);
+        let old = note.read()?;
         let mut out = ObjectWriter::with_capacity(1024);
         let form = FORMS.iter().find_map(|(form, name)| (*form == self.form).then_some(*name));
         out.text("form", form.unwrap_or_default()).flag("made", self.made).text("dirs", &self.dirs.to_string());
@@ -105,7 +106,7 @@ impl Record {
         let keys: Vec<_> =
             self.keys.iter().flat_map(|key| [key.section.clone(), marked(&key.key), marked(&key.was)]).collect();
         out.texts("keys", keys.iter().map(String::as_str));
-        file::replace(&note, old.as_ref(), &out.finish(), readers)
+        note.replace(old.as_ref(), &out.finish(), Rights::of(text, Readers::Owner))
     }
 
     fn parse(object: &Object) -> Option<Self> {
@@ -132,13 +133,6 @@ impl Record {
 fn texts(object: &Object, name: &str) -> Option<Vec<String>> {
     let Value::Array(list) = object.get(name)? else { return None };
     list.iter().map(|value| if let Value::Text(text) = value { Some(text.expose().to_owned()) } else { None }).collect()
-}
-
-/// The note's place: beside the file itself, not beside a link to it.
-fn note_of(path: &Path) -> Result<PathBuf, Error> {
-    let mut name = OsString::from(real_path(path)?);
-    name.push(NOTE);
-    Ok(name.into())
 }
 
 /// The file that a note is about.

@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::change::shown;
 use super::edit::{JsonText, Splice, remove_helper};
-use super::file::{self, Readers, Text, problem};
+use super::file::{Readers, Text, problem};
 use super::note::{Form, NOTE, OurKey, Record, hash};
+use super::place::{Place, Rights};
 use super::{AuthFile, HELPER};
 use crate::error::Error;
 
@@ -20,6 +21,7 @@ pub struct Undo {
     pub exact: bool,
     /// What is not ours any more and stays.
     pub left: Vec<String>,
+    place: Place,
     record: Record,
     old: Option<Text>,
     /// `None` when the file goes.
@@ -29,9 +31,10 @@ pub struct Undo {
 impl Undo {
     /// Works it out; `None` when nothing was changed here.
     pub fn of(path: &Path) -> Result<Option<Self>, Error> {
-        let Some(record) = Record::read(path)? else { return Ok(None) };
-        let mut undo =
-            Self { path: path.to_owned(), exact: true, left: Vec::new(), record, old: Text::read(path)?, new: None };
+        let place = Place::of(path)?;
+        let Some(record) = Record::read(&place)? else { return Ok(None) };
+        let (path, old) = (path.to_owned(), place.read()?);
+        let mut undo = Self { path, exact: true, left: Vec::new(), place, record, old, new: None };
         let Some(now) = undo.old.as_ref().map(|old| old.text.clone()) else { return Ok(Some(undo)) };
         // The note was written and the file was not, or it was put back by hand.
         if hash(&now) == undo.record.before && !undo.record.made {
@@ -81,7 +84,8 @@ impl Undo {
                 (Some(HELPER), Some(was)) => _ = json.set(section, key.as_deref(), was),
                 (Some(HELPER), None) => _ = json.remove(section, key.as_deref()),
                 (other, _) => {
-                    self.left.extend(other.map(|other| format!("{} ({other})", key.as_deref().unwrap_or(section))));
+                    let key = key.as_deref().unwrap_or(section).escape_debug();
+                    self.left.extend(other.map(|other| format!("{key} ({})", other.escape_debug())));
                 }
             }
         }
@@ -128,11 +132,11 @@ impl Undo {
     pub fn make(&self) -> Result<(), Error> {
         match &self.new {
             _ if self.is_nothing() => {}
-            Some(new) => _ = file::replace(&self.path, self.old.as_ref(), new, Readers::Owner)?,
-            None => file::remove(&self.path, 0)?,
+            Some(new) => self.place.replace(self.old.as_ref(), new, Rights::of(self.old.as_ref(), Readers::Owner))?,
+            None => self.place.remove(self.old.as_ref(), 0)?,
         }
         let dirs = if self.new.is_none() { self.record.dirs } else { 0 };
-        Record::discard(&self.path, dirs)
+        Record::discard(&self.place, dirs)
     }
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::client::edit::JsonText;
-use crate::client::file::{self, Readers, Text};
+use crate::client::file::{Readers, Text};
+use crate::client::place::{Place, Rights};
 use crate::client::{AuthEntry, AuthFile, PodmanClient, Scope, Wired, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::{Error, Problem};
@@ -17,6 +18,7 @@ pub(super) struct PlainFile {
     /// The client that reads it; `None` for one that was only named.
     pub(super) client: Option<&'static str>,
     pub(super) auths: Vec<AuthEntry>,
+    place: Place,
     old: Text,
     /// The keys for which its client asks this helper once they are not in plain text any more.
     wired: Vec<String>,
@@ -29,7 +31,7 @@ pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<Plai
         Some("docker") => (docker()?, false),
         Some("podman") => (auth_files(env)?, false),
         None if from.is_none() => ([docker()?, auth_files(env)?].concat(), false),
-        _ => (from.map(|from| fs::canonicalize(from).unwrap_or_else(|_| from.into())).into_iter().collect(), true),
+        _ => (from.map(|from| std::path::absolute(from).unwrap_or_else(|_| from.into())).into_iter().collect(), true),
     };
     let mut files: Vec<PlainFile> = Vec::new();
     for path in &paths {
@@ -52,7 +54,8 @@ fn same(a: &Path, b: &Path) -> bool {
 
 impl PlainFile {
     fn read(path: &Path, env: &Env) -> Result<Option<Self>, Error> {
-        let Some(old) = Text::read(path)? else { return Ok(None) };
+        let place = Place::of(path)?;
+        let Some(old) = place.read()? else { return Ok(None) };
         let file = AuthFile::parse(path, &old.text)?;
         let is = |other: &Path| same(path, other);
         let client = if is(&docker_file(env, Scope::User)?) {
@@ -76,7 +79,7 @@ impl PlainFile {
                 keys_asked(hosts, |host| matches!(podman.wired(host), Wired::Here(_)))
             }
         };
-        Ok(Some(Self { path: path.to_owned(), client, auths: file.auths, old, wired }))
+        Ok(Some(Self { path: path.to_owned(), client, auths: file.auths, place, old, wired }))
     }
 
     /// Whether the client asks this helper once the entry is gone.
@@ -96,7 +99,7 @@ impl PlainFile {
             }
         }
         AuthFile::parse(&self.path, &json.text)?;
-        file::replace(&self.path, Some(&self.old), &json.text, Readers::Owner).map(|_| ())
+        self.place.replace(Some(&self.old), &json.text, Rights::of(Some(&self.old), Readers::Owner))
     }
 }
 

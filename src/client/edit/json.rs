@@ -1,5 +1,7 @@
 //! Setting and removing members of a JSON text in the style that the text has.
 
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use super::layout::{Member, Node, layout};
@@ -79,6 +81,20 @@ impl JsonText {
                 member.value.texts(&self.text, &mut |span| hidden.push(span));
             }
         }
+        self.without(hidden)
+    }
+
+    /// The text with every value hidden that is a text, but those that are under the names in `shown` alone, at any depth.
+    #[must_use]
+    pub fn masked_below(&self, shown: &[&str]) -> String {
+        let mut hidden = Vec::new();
+        if let Some(root) = self.root() {
+            root.texts_but(shown, &self.text, &mut |span| hidden.push(span));
+        }
+        self.without(hidden)
+    }
+
+    fn without(&self, mut hidden: Vec<Range<usize>>) -> String {
         let mut out = self.text.to_string();
         hidden.sort_by_key(|span| std::cmp::Reverse(span.start));
         for span in hidden {

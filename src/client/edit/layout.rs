@@ -23,6 +23,14 @@ impl Node {
             .chain(self.members.iter().flatten().map(|member| &member.value))
             .for_each(|node| node.texts(text, see));
     }
+
+    /// As `texts`, but for what objects have under the keys in `shown`, at any depth.
+    pub(super) fn texts_but(&self, shown: &[&str], text: &str, see: &mut dyn FnMut(Range<usize>)) {
+        self.elements.iter().for_each(|node| node.texts_but(shown, text, see));
+        for Member { key, value, .. } in self.members.iter().flatten() {
+            if shown.contains(&key.as_str()) { value.texts_but(shown, text, see) } else { value.texts(text, see) }
+        }
+    }
 }
 
 /// A member of an object.

@@ -1,0 +1,434 @@
+//! The place of a client's file: the directory that it really is in, held open, and its name there.
+//!
+//! A path is resolved once, and everything is done in that directory by its descriptor: whoever may rename what a path
+//! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, renameat, statat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use super::file::{Readers, Text, problem};
+use super::refusal;
+use crate::error::Error;
+
+/// Where a client's file is, or would be made.
+#[derive(Clone)]
+pub struct Place {
+    /// The directory, or what there is above it.
+    dir: Rc<OwnedFd>,
+    /// The directories that are missing below that.
+    missing: Vec<OsString>,
+    name: OsString,
+    /// All of it, for people.
+    path: PathBuf,
+}
+
+/// Who may do what with a file that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Rights {
+    mode: u32,
+    /// User and group; `None` for whoever has the directory.
+    owner: Option<(u32, u32)>,
+}
+
+impl Rights {
+    /// Those that the file had, or those of one that is made anew.
+    #[must_use]
+    pub fn of(old: Option<&Text>, readers: Readers) -> Self {
+        let new = if readers == Readers::Owner { 0o600 } else { 0o644 };
+        // Set-user-ID and the like are nothing that a configuration needs.
+        old.map_or(Self { mode: new, owner: None }, |Text { metadata, .. }| Self {
+            mode: metadata.mode() & 0o777,
+            owner: Some((metadata.uid(), metadata.gid())),
+        })
+    }
+}
+
+impl Place {
+    /// Follows symbolic links to where the file is, or would be made. Root follows one of another user only to what is that
+    /// user's own.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let unreadable = |error: io::Error| {
+            problem(path, format_args!("it cannot be read ({error})")).fix(refusal::to_read(path, &error)).failed()
+        };
+        let absolute = std::path::absolute(path).map_err(unreadable)?;
+        let mut walk = Walk::new(&absolute).map_err(unreadable)?;
+        let (missing, name) = loop {
+            let Some(step) = walk.rest.pop_front() else {
+                return Err(problem(path, "it is not a plain file").fix("move it out of the way").failed());
+            };
+            match walk.step(&step).map_err(|error| unreadable(error.into()))? {
+                Step::Taken => {}
+                Step::Circle => {
+                    return Err(problem(path, "its symbolic links lead in a circle").fix("correct them").failed());
+                }
+                Step::End => {
+                    let mut missing: Vec<OsString> = std::iter::once(step).chain(walk.rest.drain(..)).collect();
+                    let Some(name) = missing.pop() else { unreachable!("because there is the step at least") };
+                    break (missing, name);
+                }
+            }
+        };
+        if missing.iter().chain([&name]).any(|name| name == "..") {
+            return Err(unreadable(Errno::NOENT.into()));
+        }
+        let path = missing.iter().chain([&name]).fold(walk.path.clone(), |path, name| path.join(name));
+        let place = Self { dir: Rc::new(walk.dir), missing, name, path };
+        place.check_links(&walk.links)?;
+        Ok(place)
+    }
+
+    /// The place of a file in the same directory, whose name adds this to the file's.
+    #[must_use]
+    pub fn beside(&self, add: &str) -> Self {
+        let [mut name, mut path] = [self.name.clone(), self.path.clone().into_os_string()];
+        name.push(add);
+        path.push(add);
+        Self { name, path: path.into(), ..self.clone() }
+    }
+
+    /// Where it is, in words.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the file; `None` when there is none.
+    pub fn read(&self) -> Result<Option<Text>, Error> {
+        if !self.missing.is_empty() {
+            return Ok(None);
+        }
+        // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.dir, &self.name, flags, Mode::empty());
+        Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
+    }
+
+    /// Makes the directories that are missing, and says how many those were.
+    pub fn with_dirs(&self, readers: Readers) -> Result<(Self, usize), Error> {
+        let mode = Mode::from_raw_mode(if readers == Readers::Owner { 0o700 } else { 0o755 });
+        let (mut place, mut made) = (Self { missing: Vec::new(), ..self.clone() }, 0);
+        for (index, name) in self.missing.iter().enumerate() {
+            let path = self.path.ancestors().nth(self.missing.len() - index).unwrap_or(&self.path);
+            let failed = |error: io::Error| unwritable(path, &error);
+            let is_new = match mkdirat(&place.dir, name, mode) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
+                Err(error) => return Err(failed(error.into())),
+            };
+            let dir = openat(&place.dir, name, DIRECTORY | OFlags::RDONLY, Mode::empty())
+                .map_err(|error| failed(error.into()))?;
+            if is_new {
+                made += 1;
+                give(&place.dir, &dir).map_err(failed)?;
+            }
+            place.dir = Rc::new(dir);
+        }
+        Ok((place, made))
+    }
+
+    /// Puts `text` in place of what is there, unless that is no longer `old`: written aside, synced, renamed.
+    pub fn replace(&self, old: Option<&Text>, text: &str, rights: Rights) -> Result<(), Error> {
+        self.check_writable(old)?;
+        let failed = |error: io::Error| unwritable(&self.path, &error);
+        let aside = OsString::from(format!(".{}.{}", self.name.display(), std::process::id()));
+        let done =
+            self.write_aside(&aside, text, rights).map_err(failed).and_then(|()| self.unchanged(old)).and_then(|()| {
+                renameat(&self.dir, &aside, &self.dir, &self.name).map_err(|error| failed(error.into()))?;
+                self.sync().map_err(failed)
+            });
+        if done.is_err() {
+            // What is left aside would only be in the way.
+            _ = unlinkat(&self.dir, &aside, AtFlags::empty());
+        }
+        done
+    }
+
+    /// Removes the file, unless it is no longer `old`, and as many directories above it as were made for it and are empty.
+    pub fn remove(&self, old: Option<&Text>, dirs: usize) -> Result<(), Error> {
+        if old.is_some() {
+            self.unchanged(old)?;
+        }
+        unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| unwritable(&self.path, &error.into()))?;
+        self.remove_dirs(dirs);
+        Ok(())
+    }
+
+    /// Removes as many directories above the file as were made for it, while they are empty and of one owner.
+    pub fn remove_dirs(&self, dirs: usize) {
+        let (mut dir, mut owner) = (Rc::clone(&self.dir), None);
+        for name in self.path.ancestors().skip(1).take(dirs).map_while(Path::file_name) {
+            let Ok(here) = fstat(&dir) else { return };
+            if *owner.get_or_insert(here.st_uid) != here.st_uid {
+                return;
+            }
+            let Ok(above) = openat(&dir, "..", WAY, Mode::empty()) else { return };
+            // It may have been moved to where another has its name.
+            let is_it = statat(&above, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|there| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino));
+            if !is_it || unlinkat(&above, name, AtFlags::REMOVEDIR).is_err() {
+                return;
+            }
+            dir = Rc::new(above);
+        }
+    }
+
+    /// What a link of somebody else leads root to must be that somebody's.
+    fn check_links(&self, links: &[(PathBuf, u32)]) -> Result<(), Error> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: Errno| unwritable(&self.path, &error.into());
+        let mut owners = vec![fstat(&self.dir).map_err(failed)?.st_uid];
+        if self.missing.is_empty() {
+            match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(file) => owners.push(file.st_uid),
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let Some((link, owner)) = links.iter().find(|(_, owner)| owners.iter().any(|one| one != owner)) else {
+            return Ok(());
+        };
+        let cause = format!(
+            "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
+            self.path.display()
+        );
+        let fix =
+            format!("nothing was changed; run this as that user: sudo -u '#{owner}' {} …", env!("CARGO_PKG_NAME"));
+        Err(problem(link, cause).fix(fix).failed())
+    }
+
+    /// Root can write what is marked read-only, and somebody marked it so.
+    fn check_writable(&self, old: Option<&Text>) -> Result<(), Error> {
+        let dir = self.path.parent().unwrap_or(Path::new("/"));
+        let dir_mode = fstat(&self.dir).map_err(|error| unwritable(dir, &error.into()))?.st_mode;
+        let file = old.map(|old| (self.path(), old.metadata.mode()));
+        for (path, mode) in file.into_iter().chain([(dir, dir_mode)]) {
+            if mode & 0o222 == 0 {
+                let fix = format!("nothing was changed; chmod u+w {} if it may be", path.display());
+                return Err(problem(path, "it is read-only").fix(fix).failed());
+            }
+        }
+        Ok(())
+    }
+
+    fn write_aside(&self, aside: &OsStr, text: &str, rights: Rights) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&self.dir, aside, flags, Mode::from_raw_mode(0o600))?);
+        file.write_all(text.as_bytes())?;
+        let new = file.metadata()?;
+        match rights.owner {
+            Some(owner) if owner != (new.uid(), new.gid()) => fchown(&file, Some(owner.0), Some(owner.1))?,
+            Some(_) => {}
+            // What root makes below somebody's home directory is that somebody's.
+            None => {
+                let above = fstat(&self.dir)?;
+                if geteuid().is_root() && above.st_uid != new.uid() {
+                    fchown(&file, Some(above.st_uid), Some(above.st_gid))?;
+                }
+            }
+        }
+        file.set_permissions(Permissions::from_mode(rights.mode))?;
+        file.sync_all()
+    }
+
+    fn unchanged(&self, old: Option<&Text>) -> Result<(), Error> {
+        // What cannot be read any more is no longer what was read.
+        let same = match (self.read(), old) {
+            (Ok(None), None) => true,
+            (Ok(Some(now)), Some(old)) => {
+                let [one, other] = [&now, old].map(|Text { metadata: m, .. }| (m.dev(), m.ino(), m.uid(), m.gid()));
+                one == other && now.text == old.text
+            }
+            _ => false,
+        };
+        if same {
+            return Ok(());
+        }
+        Err(problem(&self.path, "another program has changed it meanwhile").fix("try again").failed())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::from(openat(&self.dir, ".", DIRECTORY | OFlags::RDONLY, Mode::empty())?).sync_all()
+    }
+}
+
+/// A path on its way to the file.
+struct Walk {
+    dir: OwnedFd,
+    path: PathBuf,
+    rest: VecDeque<OsString>,
+    /// The links of others that root has followed, and whose they are.
+    links: Vec<(PathBuf, u32)>,
+    followed: usize,
+}
+
+enum Step {
+    Taken,
+    /// It is the file itself, or there is no such directory.
+    End,
+    Circle,
+}
+
+impl Walk {
+    fn new(path: &Path) -> io::Result<Self> {
+        let dir = openat(CWD, "/", WAY, Mode::empty())?;
+        Ok(Self { dir, path: PathBuf::from("/"), rest: steps(path), links: Vec::new(), followed: 0 })
+    }
+
+    fn step(&mut self, name: &OsString) -> Result<Step, Errno> {
+        if name == ".." {
+            self.dir = openat(&self.dir, "..", WAY, Mode::empty())?;
+            self.path.pop();
+            return Ok(Step::Taken);
+        }
+        let here = match openat(&self.dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(Step::End),
+            here => here?,
+        };
+        let stat = fstat(&here)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => {
+                self.followed += 1;
+                if self.followed > MAX_LINKS {
+                    return Ok(Step::Circle);
+                }
+                if geteuid().is_root() && stat.st_uid != 0 {
+                    self.links.push((self.path.join(name), stat.st_uid));
+                }
+                let target = PathBuf::from(OsString::from_vec(readlinkat(&here, "", Vec::new())?.into_bytes()));
+                if target.is_absolute() {
+                    self.dir = openat(CWD, "/", WAY, Mode::empty())?;
+                    self.path = PathBuf::from("/");
+                }
+                steps(&target).into_iter().rev().for_each(|step| self.rest.push_front(step));
+                Ok(Step::Taken)
+            }
+            FileType::Directory if !self.rest.is_empty() => {
+                self.dir = here;
+                self.path.push(name);
+                Ok(Step::Taken)
+            }
+            _ => Ok(Step::End),
+        }
+    }
+}
+
+fn steps(path: &Path) -> VecDeque<OsString> {
+    let steps = path.components().filter(|step| matches!(step, Component::Normal(_) | Component::ParentDir));
+    steps.map(|step| step.as_os_str().to_owned()).collect()
+}
+
+/// What root makes below somebody's home directory is that somebody's: a directory that was just made, and no other.
+fn give(above: &OwnedFd, dir: &OwnedFd) -> io::Result<()> {
+    let (above, own) = (fstat(above)?, fstat(dir)?);
+    if !geteuid().is_root() || above.st_uid == 0 {
+        return Ok(());
+    }
+    let mut entries = Dir::read_from(dir)?;
+    let is_empty = entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    if own.st_uid != 0 || !is_empty {
+        return Err(io::Error::other("another program has changed it meanwhile"));
+    }
+    fchown(dir, Some(above.st_uid), Some(above.st_gid))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    problem(path, format_args!("it cannot be written ({error})"))
+        .fix(format_args!("nothing was changed; {}", refusal::to_write(path, error)))
+        .failed()
+}
+
+/// A directory that is only passed through need not be readable.
+const WAY: OFlags = OFlags::PATH.union(DIRECTORY);
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// As many as Linux follows.
+const MAX_LINKS: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn replaced(place: &Place, old: Option<&Text>) -> Result<(), Error> {
+        place.replace(old, "new", Rights::of(old, Readers::Owner))
+    }
+
+    #[test]
+    fn a_file_that_became_a_link_or_another_file_since_it_was_read_is_left_with_what_it_leads_to() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [path, other] = ["config.json", "other"].map(|name| scratch.path().join(name));
+        fs::write(&other, "{}").unwrap();
+        let swaps: [fn(&Path, &Path); 2] =
+            [|other, path| symlink(other, path).unwrap(), |other, path| fs::hard_link(other, path).unwrap()];
+        for swap in swaps {
+            fs::write(&path, "{}").unwrap();
+            let place = Place::of(&path).unwrap();
+            let old = place.read().unwrap();
+            fs::remove_file(&path).unwrap();
+            swap(&other, &path);
+            for done in [replaced(&place, old.as_ref()), place.remove(old.as_ref(), 0)] {
+                assert!(done.unwrap_err().to_string().contains("another program has changed it meanwhile"));
+            }
+            assert!(fs::symlink_metadata(&path).is_ok());
+            assert_eq!(fs::read(&other).unwrap(), b"{}");
+            assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 2);
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_that_became_a_link_since_it_was_found_is_not_followed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [dir, moved, other] = ["dir", "moved", "other"].map(|name| scratch.path().join(name));
+        fs::create_dir(&dir).unwrap();
+        fs::create_dir(&other).unwrap();
+        let [there, missing] = ["config.json", "sub/config.json"].map(|name| Place::of(&dir.join(name)).unwrap());
+        fs::rename(&dir, &moved).unwrap();
+        symlink(&other, &dir).unwrap();
+        replaced(&there, None).unwrap();
+        symlink(&other, moved.join("sub")).unwrap();
+        assert!(missing.with_dirs(Readers::Owner).is_err());
+        assert_eq!(fs::read(moved.join("config.json")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn directories_that_were_made_go_again_but_not_one_that_has_taken_the_place_of_such() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (place, dirs) = Place::of(&scratch.path().join("a/b/f")).unwrap().with_dirs(Readers::Owner).unwrap();
+        assert_eq!(dirs, 2);
+        replaced(&place, None).unwrap();
+        fs::rename(scratch.path().join("a"), scratch.path().join("c")).unwrap();
+        fs::create_dir(scratch.path().join("a")).unwrap();
+        place.remove(place.read().unwrap().as_ref(), 2).unwrap();
+        assert!(!scratch.path().join("c/b").exists() && scratch.path().join("c").exists());
+        assert!(scratch.path().join("a").exists());
+    }
+
+    #[test]
+    fn no_set_user_id_is_carried_over() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("f");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o4755)).unwrap();
+        let place = Place::of(&path).unwrap();
+        replaced(&place, place.read().unwrap().as_ref()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+    }
+}
