@@ -243,9 +243,9 @@ fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
     lchown(&link, Some(4711), Some(4711)).unwrap();
     let refused = |args: &[&str]| {
         let answer = node.run(args, "");
-        let line = answer.failure();
-        assert!(line.starts_with(&format!("{}: it is a symbolic link of user 4711 to ", link.display())), "{line}");
-        assert!(line.ends_with("; run this as that user: sudo -u '#4711' docker-credential-beta9 …"), "{line}");
+        let error = answer.failure();
+        assert!(error.starts_with(&format!("{}: it is a symbolic link of user 4711 to ", link.display())), "{error}");
+        assert!(error.ends_with("; run this as that user: sudo -u '#4711' docker-credential-beta9 …"), "{error}");
     };
     let configure = ["configure", "docker", "--all"];
     refused(&configure);
@@ -287,16 +287,16 @@ fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a
         let told = succeeds(node.run(&[config.as_slice(), args].concat(), ""));
         assert!(!told.contains("hunter2") && told.contains("a.example"), "{told}");
     };
-    let note = node.home().join("kubelet.yaml.beta9-undo");
+    let undo = node.home().join("kubelet.yaml.beta9-undo");
     for json in [&[][..], &["--json"]] {
         run(&[&["--hosts", "quay.io", "--force"], json].concat());
-        assert_eq!(fs::metadata(&note).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&undo).unwrap().mode() & 0o777, 0o600);
         run(&[&["--undo"], json].concat());
     }
     fs::remove_file(&path).unwrap();
     succeeds(node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], ""));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
-    assert_eq!(fs::metadata(&note).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&undo).unwrap().mode() & 0o777, 0o600);
 }
 
 #[test]

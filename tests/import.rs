@@ -238,7 +238,7 @@ fn a_file_of_no_client_is_cleared_when_that_is_asked_for() {
     let json = import(&node, &[path.to_str().unwrap(), "--remove", "--json"]);
     let expected = format!(
         r#"{{"dry_run":false,"files":["{}"],"imported":["ghcr.io"],"unchanged":[],"left":[],"removed":["ghcr.io"],"not_wired":[]}}"#,
-        fs::canonicalize(&path).unwrap().display()
+        path.display()
     );
     assert_eq!((json.status, json.out.trim_end()), (0, expected.as_str()));
     assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"auths": {}}"#);

@@ -3,25 +3,25 @@
 //! A path is resolved once, and everything is done in that directory by its descriptor: whoever may rename what a path
 //! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
 
-use std::collections::VecDeque;
+mod dirs;
+mod walk;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, renameat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::file::{Readers, Text, problem};
 use super::refusal;
 use crate::error::Error;
+use walk::{DIRECTORY, Step, Walk};
 
 /// Where a client's file is, or would be made.
 #[derive(Clone)]
@@ -116,29 +116,6 @@ impl Place {
         Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
     }
 
-    /// Makes the directories that are missing, and says how many those were.
-    pub fn with_dirs(&self, readers: Readers) -> Result<(Self, usize), Error> {
-        let mode = Mode::from_raw_mode(if readers == Readers::Owner { 0o700 } else { 0o755 });
-        let (mut place, mut made) = (Self { missing: Vec::new(), ..self.clone() }, 0);
-        for (index, name) in self.missing.iter().enumerate() {
-            let path = self.path.ancestors().nth(self.missing.len() - index).unwrap_or(&self.path);
-            let failed = |error: io::Error| unwritable(path, &error);
-            let is_new = match mkdirat(&place.dir, name, mode) {
-                Ok(()) => true,
-                Err(Errno::EXIST) => false,
-                Err(error) => return Err(failed(error.into())),
-            };
-            let dir = openat(&place.dir, name, DIRECTORY | OFlags::RDONLY, Mode::empty())
-                .map_err(|error| failed(error.into()))?;
-            if is_new {
-                made += 1;
-                give(&place.dir, &dir).map_err(failed)?;
-            }
-            place.dir = Rc::new(dir);
-        }
-        Ok((place, made))
-    }
-
     /// Puts `text` in place of what is there, unless that is no longer `old`: written aside, synced, renamed.
     pub fn replace(&self, old: Option<&Text>, text: &str, rights: Rights) -> Result<(), Error> {
         self.check_writable(old)?;
@@ -164,25 +141,6 @@ impl Place {
         unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| unwritable(&self.path, &error.into()))?;
         self.remove_dirs(dirs);
         Ok(())
-    }
-
-    /// Removes as many directories above the file as were made for it, while they are empty and of one owner.
-    pub fn remove_dirs(&self, dirs: usize) {
-        let (mut dir, mut owner) = (Rc::clone(&self.dir), None);
-        for name in self.path.ancestors().skip(1).take(dirs).map_while(Path::file_name) {
-            let Ok(here) = fstat(&dir) else { return };
-            if *owner.get_or_insert(here.st_uid) != here.st_uid {
-                return;
-            }
-            let Ok(above) = openat(&dir, "..", WAY, Mode::empty()) else { return };
-            // It may have been moved to where another has its name.
-            let is_it = statat(&above, name, AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|there| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino));
-            if !is_it || unlinkat(&above, name, AtFlags::REMOVEDIR).is_err() {
-                return;
-            }
-            dir = Rc::new(above);
-        }
     }
 
     /// What a link of somebody else leads root to must be that somebody's.
@@ -266,97 +224,11 @@ impl Place {
     }
 }
 
-/// A path on its way to the file.
-struct Walk {
-    dir: OwnedFd,
-    path: PathBuf,
-    rest: VecDeque<OsString>,
-    /// The links of others that root has followed, and whose they are.
-    links: Vec<(PathBuf, u32)>,
-    followed: usize,
-}
-
-enum Step {
-    Taken,
-    /// It is the file itself, or there is no such directory.
-    End,
-    Circle,
-}
-
-impl Walk {
-    fn new(path: &Path) -> io::Result<Self> {
-        let dir = openat(CWD, "/", WAY, Mode::empty())?;
-        Ok(Self { dir, path: PathBuf::from("/"), rest: steps(path), links: Vec::new(), followed: 0 })
-    }
-
-    fn step(&mut self, name: &OsString) -> Result<Step, Errno> {
-        if name == ".." {
-            self.dir = openat(&self.dir, "..", WAY, Mode::empty())?;
-            self.path.pop();
-            return Ok(Step::Taken);
-        }
-        let here = match openat(&self.dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(Step::End),
-            here => here?,
-        };
-        let stat = fstat(&here)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => {
-                self.followed += 1;
-                if self.followed > MAX_LINKS {
-                    return Ok(Step::Circle);
-                }
-                if geteuid().is_root() && stat.st_uid != 0 {
-                    self.links.push((self.path.join(name), stat.st_uid));
-                }
-                let target = PathBuf::from(OsString::from_vec(readlinkat(&here, "", Vec::new())?.into_bytes()));
-                if target.is_absolute() {
-                    self.dir = openat(CWD, "/", WAY, Mode::empty())?;
-                    self.path = PathBuf::from("/");
-                }
-                steps(&target).into_iter().rev().for_each(|step| self.rest.push_front(step));
-                Ok(Step::Taken)
-            }
-            FileType::Directory if !self.rest.is_empty() => {
-                self.dir = here;
-                self.path.push(name);
-                Ok(Step::Taken)
-            }
-            _ => Ok(Step::End),
-        }
-    }
-}
-
-fn steps(path: &Path) -> VecDeque<OsString> {
-    let steps = path.components().filter(|step| matches!(step, Component::Normal(_) | Component::ParentDir));
-    steps.map(|step| step.as_os_str().to_owned()).collect()
-}
-
-/// What root makes below somebody's home directory is that somebody's: a directory that was just made, and no other.
-fn give(above: &OwnedFd, dir: &OwnedFd) -> io::Result<()> {
-    let (above, own) = (fstat(above)?, fstat(dir)?);
-    if !geteuid().is_root() || above.st_uid == 0 {
-        return Ok(());
-    }
-    let mut entries = Dir::read_from(dir)?;
-    let is_empty = entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
-    if own.st_uid != 0 || !is_empty {
-        return Err(io::Error::other("another program has changed it meanwhile"));
-    }
-    fchown(dir, Some(above.st_uid), Some(above.st_gid))
-}
-
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     problem(path, format_args!("it cannot be written ({error})"))
         .fix(format_args!("nothing was changed; {}", refusal::to_write(path, error)))
         .failed()
 }
-
-/// A directory that is only passed through need not be readable.
-const WAY: OFlags = OFlags::PATH.union(DIRECTORY);
-const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// As many as Linux follows.
-const MAX_LINKS: usize = 40;
 
 #[cfg(test)]
 mod tests {

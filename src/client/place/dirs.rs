@@ -1,0 +1,73 @@
+//! The directories of a client's file: made where they are missing, and removed again when what they were made for goes.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::fchown;
+use std::path::Path;
+use std::rc::Rc;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, mkdirat, openat, statat, unlinkat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use super::walk::{DIRECTORY, WAY};
+use super::{Place, Readers, unwritable};
+use crate::error::Error;
+
+impl Place {
+    /// Makes the directories that are missing, and says how many those were.
+    pub fn with_dirs(&self, readers: Readers) -> Result<(Self, usize), Error> {
+        let mode = Mode::from_raw_mode(if readers == Readers::Owner { 0o700 } else { 0o755 });
+        let (mut place, mut count) = (Self { missing: Vec::new(), ..self.clone() }, 0);
+        for (index, name) in self.missing.iter().enumerate() {
+            let path = self.path.ancestors().nth(self.missing.len() - index).unwrap_or(&self.path);
+            let failed = |error: io::Error| unwritable(path, &error);
+            let is_new = match mkdirat(&place.dir, name, mode) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
+                Err(error) => return Err(failed(error.into())),
+            };
+            let dir = openat(&place.dir, name, DIRECTORY | OFlags::RDONLY, Mode::empty())
+                .map_err(|error| failed(error.into()))?;
+            if is_new {
+                count += 1;
+                give(&place.dir, &dir).map_err(failed)?;
+            }
+            place.dir = Rc::new(dir);
+        }
+        Ok((place, count))
+    }
+
+    /// Removes as many directories above the file as were made for it, while they are empty and of one owner.
+    pub fn remove_dirs(&self, dirs: usize) {
+        let (mut dir, mut owner) = (Rc::clone(&self.dir), None);
+        for name in self.path.ancestors().skip(1).take(dirs).map_while(Path::file_name) {
+            let Ok(here) = fstat(&dir) else { return };
+            if *owner.get_or_insert(here.st_uid) != here.st_uid {
+                return;
+            }
+            let Ok(above) = openat(&dir, "..", WAY, Mode::empty()) else { return };
+            // It may have been moved to where another has its name.
+            let is_it = statat(&above, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|there| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino));
+            if !is_it || unlinkat(&above, name, AtFlags::REMOVEDIR).is_err() {
+                return;
+            }
+            dir = Rc::new(above);
+        }
+    }
+}
+
+/// What root makes below somebody's home directory is that somebody's: a directory that was just made, and no other.
+fn give(above: &OwnedFd, dir: &OwnedFd) -> io::Result<()> {
+    let (above, own) = (fstat(above)?, fstat(dir)?);
+    if !geteuid().is_root() || above.st_uid == 0 {
+        return Ok(());
+    }
+    let mut entries = Dir::read_from(dir)?;
+    let is_empty = entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    if own.st_uid != 0 || !is_empty {
+        return Err(io::Error::other("another program has changed it meanwhile"));
+    }
+    fchown(dir, Some(above.st_uid), Some(above.st_gid))
+}
