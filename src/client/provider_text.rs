@@ -78,7 +78,7 @@ fn hidden(line: &str) -> String {
 }
 
 /// What says which program is run, and for what.
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 13] = [
     "kind",
     "apiVersion",
     "providers",
@@ -92,7 +92,6 @@ const SHOWN: [&str; 14] = [
     "requireServiceAccount",
     "requiredServiceAccountAnnotationKeys",
     "optionalServiceAccountAnnotationKeys",
-    "metadata",
 ];
 
 #[cfg(test)]
