@@ -41,9 +41,10 @@ fn podman(node: &Node, args: &[&str]) -> Answer {
     node.run(&[&["configure", "podman"], args].concat(), "")
 }
 
+/// What it says, its folded lines whole again: where they are folded depends on how long paths are.
 fn succeeds(answer: Answer) -> String {
     assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
-    answer.out
+    unfolded(&answer.out)
 }
 
 /// Lines that were folded to fit, whole again.
@@ -388,7 +389,7 @@ fn another_helper_is_replaced_only_by_force_and_comes_back() {
     let touched = fs::read_to_string(&path).unwrap().replace("}\n", "}\n\n");
     fs::write(&path, &touched).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
-    assert!(told.contains("was changed since;\n  only what names this helper was taken out"), "{told}");
+    assert!(told.contains("was changed since; only what names this helper was taken out"), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("}\n", "}\n\n"));
 }
 
@@ -552,7 +553,7 @@ fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
             let told = run(way);
             assert!(told.contains("kubelet now asks this helper for ") && !told.contains("hunter2"), "{name}: {told}");
             let flags = format!(
-                "start kubelet with:\n  --image-credential-provider-config={}\n  --image-credential-provider-bin-dir={bin_dir}\n",
+                "start kubelet with: --image-credential-provider-config={} --image-credential-provider-bin-dir={bin_dir}\n",
                 path.display()
             );
             assert!(told.ends_with(&flags), "{name}: {told}");
@@ -656,8 +657,8 @@ fn a_dry_run_of_undo_says_all_that_undo_would_say() {
     let theirs = fs::read_to_string(&path).unwrap().replace("\"quay.io\": \"beta9\"", "\"quay.io\": \"pass\"");
     fs::write(&path, &theirs).unwrap();
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
-    assert!(told.contains("was changed since;\n  only what names this helper would be taken out\n"), "{told}");
-    assert!(told.contains("  quay.io (pass) is not this helper's any more, and would be left\n"), "{told}");
+    assert!(told.contains("was changed since; only what names this helper would be taken out\n"), "{told}");
+    assert!(told.contains(" quay.io (pass) is not this helper's any more, and would be left\n"), "{told}");
     assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
 }
 
@@ -669,7 +670,7 @@ fn undo_of_a_file_that_is_gone_says_so() {
     fs::remove_file(&path).unwrap();
     let gone = |would: &str| {
         let file = path.display();
-        format!("{file} is gone;\n  nothing {would} put back, and the note of what was changed in it ")
+        format!("{file} is gone; nothing {would} put back, and the note of what was changed in it ")
     };
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
     assert!(told.starts_with(&gone("would be")) && told.contains("it would be removed\n"), "{told}");

@@ -53,7 +53,8 @@ fn over_tls() {
     let stranger = Authority::make(scratch.path(), "strange");
     let gateway = Gateway::at("127.0.0.1:443", Some(authority.acceptor("127.0.0.1")));
     gateway.plant("w-1", "image-1", "octo:hunter2");
-    let node = gateway.node().with("SSL_CERT_FILE", authority.certificate.to_str().unwrap());
+    let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
+    let node = node.with("SSL_CERT_FILE", authority.certificate.to_str().unwrap());
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
     assert_eq!(gateway.count(), (1, 1));
 
