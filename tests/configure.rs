@@ -43,8 +43,9 @@ fn podman(node: &Node, args: &[&str]) -> Answer {
 
 /// What it says, its folded lines whole again: where they are folded depends on how long paths are.
 fn succeeds(answer: Answer) -> String {
-    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
-    unfolded(&answer.out)
+    let Answer { status, out, err } = answer;
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    unfolded(&out)
 }
 
 /// Lines that were folded to fit, whole again.
