@@ -25,7 +25,7 @@ use style::Style;
 use crate::Io;
 use crate::config::Env;
 use crate::error::{Error, Problem};
-use crate::host::ImageRef;
+use crate::host::{ImageRef, names_a_registry};
 use crate::resolver::Resolver;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
@@ -91,7 +91,7 @@ fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
 /// To docker, `ghcr.io` is an image of Docker Hub; whoever types it means the registry.
 fn names_a_registry_alone(text: &str) -> bool {
     let name = text.split([':', '@']).next().unwrap_or_default();
-    !text.contains('/') && (name.contains('.') || name == "localhost")
+    !text.contains('/') && names_a_registry(name)
 }
 
 /// Passes on what went wrong on the way without hindering anything, also before a failure.

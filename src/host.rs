@@ -12,6 +12,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use image::ImageRef;
+pub(crate) use image::names_a_registry;
 pub use pattern::{Pattern, is_account, matches_name};
 pub use url::{Scheme, ServerUrl, strip_line_end};
 

@@ -41,7 +41,8 @@ impl ImageRef {
     }
 }
 
-fn names_a_registry(first: &str) -> bool {
+/// Whether docker takes a first part for a registry, and not for a part of a repository of Docker Hub.
+pub(crate) fn names_a_registry(first: &str) -> bool {
     first.contains(['.', ':', '[']) || first == "localhost"
 }
 

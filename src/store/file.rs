@@ -146,7 +146,7 @@ impl FileStore {
     }
 }
 
-/// The sealed files of a workspace, notes among them.
+/// The sealed files of a workspace, notes among them, in no order.
 fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |error: std::io::Error| {
         problem(Fault {
@@ -161,7 +161,6 @@ fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
             files.push(path);
         }
     }
-    files.sort();
     Ok(files)
 }
 

@@ -49,18 +49,16 @@ impl WorkerStore {
         }
         let ask = |image| self.ask(&address, token, lookup.host.as_str(), image, lookup.deadline);
         let image = self.config.image_id.as_deref();
-        match found(&ask(image)?, lookup)? {
-            None => Ok(None),
-            Some(blob) if blob.registry.is_some() => Ok(Some(kept(blob))),
-            // For no image there is only the build registry's token, and the gateway gives that to the build registry alone.
-            Some(blob) if image.is_none() => Ok(Some(kept(blob))),
-            // An image's own secret is vended whatever registry is asked for.
-            Some(blob) if self.pulled.registry()?.is_some_and(|host| is_meant(&host, lookup)) => Ok(Some(kept(blob))),
-            Some(_) => match found(&ask(None)?, lookup)? {
-                Some(blob) => Ok(Some(kept(blob))),
-                None => Err(unbound()),
-            },
+        let Some(blob) = found(&ask(image)?, lookup)? else { return Ok(None) };
+        // An image's own secret is vended whatever registry is asked for. For no image there is only the build registry's
+        // token, and the gateway gives that to the build registry alone.
+        let is_bound = blob.registry.is_some()
+            || image.is_none()
+            || self.pulled.registry()?.is_some_and(|host| is_meant(&host, lookup));
+        if is_bound {
+            return Ok(Some(kept(blob)));
         }
+        found(&ask(None)?, lookup)?.map(kept).map(Some).ok_or_else(unbound)
     }
 
     /// What the gateway vends for a registry.

@@ -12,7 +12,8 @@ use crate::store::Health;
 impl FileStore {
     /// Opens every entry, both parts of it.
     pub(in crate::store) fn examine(&self) -> Result<Health, Error> {
-        let files = self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
+        let mut files = self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
+        files.sort();
         let mut health = Health::default();
         if files.is_empty() {
             health.well.push("nothing is stored yet".to_owned());
