@@ -52,12 +52,23 @@ HOSTS
     # copy, so that a build that goes on meanwhile does not matter.
     mkdir "$WORLD/bin"
     cp "$BETA9_HELPER" "$WORLD/helper"
+    hide_installed
     cat >"$WORLD/bin/docker-credential-beta9" <<SCRIPT
 #!/bin/sh
 echo "\$1" >>"\$HOME/asked"
 exec '$WORLD/helper' "\$@"
 SCRIPT
     chmod +x "$WORLD/bin/docker-credential-beta9"
+}
+
+# A helper that is installed on this machine, as install.sh leaves one: clients must find the one under test, or none.
+hide_installed() {
+    local dir
+    local -a dirs
+    IFS=: read -ra dirs <<<"$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    for dir in "${dirs[@]}"; do
+        [ ! -e "$dir/docker-credential-beta9" ] || mount --bind /dev/null "$dir/docker-credential-beta9"
+    done
 }
 
 make_certificates() {

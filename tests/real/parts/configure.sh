@@ -112,7 +112,7 @@ whole_machine() {
     own_session
     keep "$REGISTRY"
     mount -t tmpfs tmpfs /usr/local/sbin
-    trap 'umount /usr/local/sbin' EXIT
+    trap 'umount /usr/local/sbin; rm -rf /etc/containers/registries.conf.d' EXIT
     shows "it is not on the system's PATH" "$HELPER" configure podman --all --system
     [ ! -e /etc/containers/registries.conf.d ]
     cp "$WORLD/helper" "/usr/local/sbin/$HELPER"
