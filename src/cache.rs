@@ -16,6 +16,7 @@ mod place;
 mod renewal;
 mod slot;
 mod survey;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,9 +33,10 @@ pub use self::peek::Peek;
 pub use self::renewal::Renewal;
 use self::slot::Slot;
 pub use self::survey::{Survey, Surveyed, TokenLife};
+use self::turn::{NoTurn, Turn, overdue};
 use crate::backend::{Minted, Scope};
 use crate::config::CacheConfig;
-use crate::error::{Error, Problem, Warnings};
+use crate::error::{Error, Warnings};
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::seal::SealKey;
@@ -104,27 +106,17 @@ impl Cache {
             Some((State::Due, entry)) => return Ok(self.renew(id, &slot, entry, longest, deadline, &mint)),
             Some((State::Over, _)) | None => {}
         }
-        let (mut pause, step) = (FIRST_PAUSE, self.log.step());
-        loop {
-            match Lock::try_acquire(&slot.path(LOCK)) {
-                Ok(Some(_lock)) => return self.mint(id, &slot, longest, deadline, &mint),
-                Ok(None) => {}
-                Err(error) => {
-                    self.warnings.add(format_args!(
-                        "token cache: the lock {} cannot be taken ({error})",
-                        slot.path(LOCK).display()
-                    ));
-                    return mint(deadline);
-                }
-            }
-            if Instant::now() + pause > deadline {
-                return Err(overdue());
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            if let Some(answer) = slot.settled((self.clock)()) {
+        let (lock, step) = (slot.path(LOCK), self.log.step());
+        match Turn::wait(&lock, deadline, || slot.settled((self.clock)())) {
+            Ok(Turn::Ours(_lock)) => self.mint(id, &slot, longest, deadline, &mint),
+            Ok(Turn::Theirs(answer)) => {
                 self.log.done(step, format_args!("cache: waited for another process that was minting this token"));
-                return answer;
+                answer
+            }
+            Err(NoTurn::Overdue) => Err(overdue()),
+            Err(NoTurn::Lock(error)) => {
+                self.warnings.add(format_args!("token cache: the lock {} cannot be taken ({error})", lock.display()));
+                mint(deadline)
             }
         }
     }
@@ -239,19 +231,11 @@ impl Cache {
     }
 }
 
-fn overdue() -> Error {
-    Problem::new("token cache", "another process is minting this token and has not come to an end")
-        .fix("try again; see whether the provider is reachable from this node")
-        .unreachable()
-}
-
 const TOKEN: &str = "token";
 const FAILED: &str = "failed";
 const FAULT: &str = "fault";
 const LOCK: &str = "lock";
 const MEMO: &str = "memo";
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 const WAITERS_MARGIN: Duration = Duration::from_millis(500);

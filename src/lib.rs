@@ -27,7 +27,7 @@
 //! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
 //! | [`audit`] | who was answered what, where the operator asks for it |
 //! | [`service_account`] | a pod's identity, as kubelet passes it on |
-//! | [`seal`], [`private`], [`lock`], [`json`], [`runtime`], [`tls`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -42,6 +42,7 @@ pub mod error;
 pub mod host;
 pub mod http;
 pub mod json;
+mod jwt;
 pub mod keys;
 pub mod lock;
 pub mod log;

@@ -19,7 +19,7 @@ pub use self::peek::Cached;
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;
-use crate::config::{CacheConfig, Config, Rule, StoreKind};
+use crate::config::{Config, Rule, StoreKind};
 use crate::credential::{Credential, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
@@ -114,9 +114,10 @@ impl Resolver {
 
     /// The cache where there is one already, also while it is switched off: what is in it may have to go.
     fn cache_that_exists(&self) -> Option<Cache> {
-        let dirs = self.config.cache.dirs.iter().filter(|dir| dir.exists()).cloned().collect();
-        let existing = CacheConfig { enabled: true, dirs, ..self.config.cache.clone() };
-        Cache::open(&existing, &self.config.file_key, &self.warnings)
+        Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings).unwrap_or_else(|fault| {
+            self.warnings.add(format_args!("token cache: {fault}"));
+            None
+        })
     }
 
     /// When an answer is of no use any more.

@@ -4,11 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::entry::State;
-use super::place::key_place;
 use super::{Cache, Moment, TokenId};
 use crate::config::{CacheConfig, KeyPlace};
-use crate::private;
-use crate::seal::KeyFile;
 
 /// A cached token that would be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +20,7 @@ impl Cache {
     /// What the cache holds of this token, where there is a cache and a key already.
     #[must_use]
     pub fn peek(config: &CacheConfig, key: &KeyPlace, id: &TokenId) -> Option<Peek> {
-        let dir =
-            config.dirs.iter().filter(|_| config.enabled).find(|dir| matches!(private::check_dir(dir), Ok(true)))?;
-        let key = KeyFile::new(key_place(dir, key)).read().ok()??;
-        let cache = Self::new(config.clone(), dir.clone(), key, Rc::default());
+        let cache = Self::existing(config, key, &Rc::default()).ok().flatten().filter(|_| config.enabled)?;
         let (entry, now) = (cache.slot(id).read()?, Moment::now());
         Some(Peek { left: entry.left(now)?, due: entry.state(now) == State::Due })
     }

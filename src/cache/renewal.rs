@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::slot::SHARED_FAILURE;
-use super::{Cache, FAULT, FIRST_PAUSE, LOCK, LONGEST_PAUSE, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound, overdue};
+use super::turn::{NoTurn, Turn, overdue};
+use super::{Cache, FAULT, LOCK, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound};
 use crate::backend::Minted;
 use crate::error::{Error, Problem};
-use crate::lock::Lock;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +35,15 @@ impl Cache {
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Renewal, Error> {
         let slot = self.slot(id);
-        let mut pause = FIRST_PAUSE;
-        let _lock = loop {
-            match Lock::try_acquire(&slot.path(LOCK)) {
-                Ok(Some(lock)) => break lock,
-                Ok(None) if Instant::now() + pause > deadline => return Err(overdue()),
-                Ok(None) => std::thread::sleep(pause),
-                Err(error) => return Err(lockless(&slot.path(LOCK), error)),
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        };
         let before = known.token.map(|token| token.minted_at);
-        if slot.read().is_some_and(|entry| Some(entry.minted) != before) {
-            return Ok(Renewal::ByAnother);
-        }
+        let renewed = || slot.read().is_some_and(|entry| Some(entry.minted) != before).then_some(());
+        let lock = slot.path(LOCK);
+        let _lock = match Turn::wait(&lock, deadline, renewed) {
+            Ok(Turn::Ours(lock)) if renewed().is_none() => lock,
+            Ok(_) => return Ok(Renewal::ByAnother),
+            Err(NoTurn::Overdue) => return Err(overdue()),
+            Err(NoTurn::Lock(error)) => return Err(lockless(&lock, error)),
+        };
         if let Some(failure) = slot.failure().filter(|failure| failure.is_within(SHARED_FAILURE, (self.clock)())) {
             return Err(failure.into_error());
         }

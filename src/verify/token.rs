@@ -3,13 +3,11 @@
 
 use std::fmt::Write;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::challenge::Bearer;
 use crate::credential::{Credential, Redacted};
 use crate::http::{Request, Response};
 use crate::json::{self, Value};
+use crate::jwt;
 
 /// Asks for a token: anonymously, with a user name and password, or with an identity token, which only a form may carry.
 pub(super) fn request(bearer: &Bearer, scope: Option<&str>, credential: Option<&Credential>) -> Request {
@@ -46,15 +44,9 @@ pub(super) fn read(answer: &Response) -> Option<Redacted> {
 /// Whether a token says of itself that its bearer may pull this repository; one that only the registry can read does not.
 /// Nothing hangs on it but words, so that its signature need not be checked.
 pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
-    let claims = claims(token);
+    let claims = jwt::claims(token);
     let access = claims.as_ref().and_then(|claims| claims.get("access"));
     matches!(access, Some(Value::Array(access)) if access.iter().any(|access| is_pull_of(access, repository)))
-}
-
-fn claims(token: &Redacted) -> Option<json::Object> {
-    let payload = token.expose().split('.').nth(1)?;
-    let text = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload).ok()?);
-    json::parse_object(&text).ok()
 }
 
 fn is_pull_of(access: &Value, repository: &str) -> bool {

@@ -8,9 +8,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::{PART, errors};
 use crate::backend::{Backend, Minted};
 use crate::credential::{Credential, Redacted};
@@ -18,6 +15,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::http::{Http, Request};
 use crate::json::{self, Value};
+use crate::jwt;
 use crate::keys::Keys;
 
 /// What the registry gives for an Entra token, which goes to this very registry and to nobody else.
@@ -48,9 +46,7 @@ pub(super) async fn refresh_token(
 ///
 /// The signature is the registry's own business: a token that lies about its end is only refused sooner.
 fn end(token: &Redacted, asked: SystemTime) -> Option<SystemTime> {
-    let claims = token.expose().split('.').nth(1)?;
-    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
-    let claims = json::parse_object(&claims).ok()?;
+    let claims = jwt::claims(token)?;
     let seconds = |name| match claims.get(name)? {
         Value::Number(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
         _ => None,
@@ -69,8 +65,7 @@ mod tests {
     use super::*;
 
     fn end_of(claims: &str, now: u64) -> Option<u64> {
-        let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
-        let end = end(&token.into(), UNIX_EPOCH + Duration::from_secs(now))?;
+        let end = end(&jwt::tests::token(claims), UNIX_EPOCH + Duration::from_secs(now))?;
         Some(end.duration_since(UNIX_EPOCH).unwrap().as_secs())
     }
 

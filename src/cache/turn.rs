@@ -1,0 +1,54 @@
+//! Whose turn it is to mint a token: the one process that holds its lock. The others wait, and look for its result.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Problem};
+use crate::lock::Lock;
+
+/// What the wait came to.
+pub(super) enum Turn<T> {
+    /// It is this process's. The lock is held as long as this is.
+    Ours(Lock),
+    /// Another one was quicker.
+    Theirs(T),
+}
+
+/// Why there was no turn.
+pub(super) enum NoTurn {
+    /// The lock cannot be taken at all.
+    Lock(io::Error),
+    /// Another process was still at it at the deadline.
+    Overdue,
+}
+
+impl<T> Turn<T> {
+    /// Waits for the lock. `answer` is asked for what another process has left, after each pause.
+    pub(super) fn wait(lock: &Path, deadline: Instant, answer: impl Fn() -> Option<T>) -> Result<Self, NoTurn> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(lock) = Lock::try_acquire(lock).map_err(NoTurn::Lock)? {
+                return Ok(Self::Ours(lock));
+            }
+            if Instant::now() + pause > deadline {
+                return Err(NoTurn::Overdue);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if let Some(answer) = answer() {
+                return Ok(Self::Theirs(answer));
+            }
+        }
+    }
+}
+
+/// Another process has the lock until the deadline.
+pub(super) fn overdue() -> Error {
+    Problem::new("token cache", "another process is minting this token and has not come to an end")
+        .fix("try again; see whether the provider is reachable from this node")
+        .unreachable()
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
