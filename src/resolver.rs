@@ -211,13 +211,13 @@ impl Route<'_> {
     /// Whether a rule says never to answer.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.rule.is_some_and(|rule| rule.backend.as_deref() == Some(PUBLIC))
+        self.rule.is_some_and(Rule::is_public)
     }
 
     /// The backend that would answer, before the keys have decided.
     #[must_use]
     pub fn backend(&self) -> &'static str {
-        if self.is_public() { PUBLIC } else { self.row.backends().next().map_or(PUBLIC, Backend::name) }
+        if self.is_public() { Rule::PUBLIC } else { self.row.backends().next().map_or(Rule::PUBLIC, Backend::name) }
     }
 }
 
@@ -226,7 +226,7 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
     if Registry::named(word).is_some() {
         return Ok(());
     }
-    let nearest = Registry::names().min_by_key(|name| strsim::damerau_levenshtein(name, word)).unwrap_or(PUBLIC);
+    let nearest = Registry::names().min_by_key(|name| strsim::damerau_levenshtein(name, word)).unwrap_or(Rule::PUBLIC);
     Err(Problem::new(
         "configuration",
         format_args!("rule for {}: there is no backend \"{}\"", rule.host, word.escape_debug()),
@@ -234,5 +234,3 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
     .fix(format_args!("did you mean \"{nearest}\"?"))
     .failed())
 }
-
-const PUBLIC: &str = "public";

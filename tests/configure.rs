@@ -739,12 +739,16 @@ fn the_json_of_a_dry_run_says_whether_it_would_change_anything() {
 
 #[test]
 fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
-    let rules = "[[registry]]\nhost = \"Mirror.example/team\"\n[[registry]]\nhost = \"*.wide.example\"\n\
-                 [[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n[[registry]]\nhost = \"docker.io\"\n";
+    let rules = "[[registry]]\nhost = \"Mirror.example/team\"\n[[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n\
+                 [[registry]]\nhost = \"docker.io\"\n[[registry]]\nhost = \"*.Wide.example/team\"\n\
+                 [[registry]]\nhost = \"*.wide.example:5000\"\n[[registry]]\nhost = \"123456789012.dkr.ecr.*.amazonaws.com\"\n\
+                 [[registry]]\nhost = \"*.open.example\"\nbackend = \"public\"\n";
     let node = node().configured(rules);
     let kept = [
         "registry.example.com:5000",
         "a.example",
+        "a.wide.example",
+        "a.wide.example:8443",
         "ghcr.io",
         "ghcr.io:8443",
         "123456789012.dkr.ecr.us-east-1.amazonaws.com",
@@ -767,7 +771,8 @@ fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
     let images: Vec<&str> = images.lines().map(|line| line.trim().trim_start_matches("- ").trim_matches('"')).collect();
     let table = match_images();
     assert_eq!(images[..table.len()], table);
-    assert_eq!(images[table.len()..], ["a.example", "ghcr.io:8443", "mirror.example", "registry.example.com:5000"]);
+    let beyond = ["*.wide.example", "*.wide.example:5000", "a.example", "a.wide.example:8443", "ghcr.io:8443"];
+    assert_eq!(images[table.len()..], [&beyond[..], &["mirror.example", "registry.example.com:5000"]].concat());
     assert!(succeeds(run(&[])).starts_with("nothing to do: "));
 
     for (flag, cause) in [

@@ -59,6 +59,15 @@ impl CloudSettings {
 }
 
 impl Rule {
+    /// The word for a `backend` that never answers.
+    pub const PUBLIC: &str = "public";
+
+    /// Whether it says never to answer.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.backend.as_deref() == Some(Self::PUBLIC)
+    }
+
     pub(super) fn from_section(mut section: Section, file: Rc<Path>) -> Result<Self, Error> {
         let host = section.parsed("host", "a host pattern such as \"*.example.com\" or \"ghcr.io/org\"", |text| {
             Pattern::parse(text).ok()

@@ -62,6 +62,13 @@ impl Pattern {
         self.is_exact().then(|| Host::parse(authority.as_bytes()).ok()).flatten()
     }
 
+    /// It without the path: a pattern of whole registries, which kubelet takes for an image's too.
+    #[must_use]
+    pub fn registries(&self) -> String {
+        let port = self.port.map(|port| format!(":{port}"));
+        format!("{}{}", self.name, port.unwrap_or_default())
+    }
+
     /// As the operator wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -155,6 +162,9 @@ mod tests {
         let exact = |text: &str| Pattern::parse(text).unwrap().exact().map(|host| host.as_str().to_owned());
         assert_eq!(exact("R.example.com:5000/team").unwrap(), "r.example.com:5000");
         assert_eq!(exact("*.example.com"), None);
+        let registries = |text: &str| Pattern::parse(text).unwrap().registries();
+        assert_eq!(registries("*.Example.com:5000/team"), "*.example.com:5000");
+        assert_eq!(registries("*.example.com:443"), "*.example.com");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) fn kubelet_file(request: &Request) -> PathBuf {
 
 /// The patterns of the table and, in the order of their names, the hosts beyond it; and what is left out.
 fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
-    let (table, mut more, mut notes) = (match_images(), BTreeSet::new(), Vec::new());
+    let (table, mut more, mut wide, mut notes) = (match_images(), BTreeSet::new(), BTreeSet::new(), Vec::new());
     let mut left_out = |why: &str| notes.push(format!("note: registries of the store may be left out: {why}"));
     match Config::load(env).and_then(Resolver::new) {
         Ok(resolver) => {
@@ -68,18 +68,24 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
                 }
                 Err(error) => left_out(&crate::one_line(&error)),
             }
-            let rules =
-                resolver.config().rules().iter().filter_map(|rule| Some((rule.host.exact()?, rule.host.path())));
-            more.extend(rules.filter(|(host, path)| is_answered(&resolver, host, path)).map(|(host, _)| host));
+            for rule in resolver.config().rules() {
+                match rule.host.exact() {
+                    Some(host) => more.extend(Some(host).filter(|host| is_answered(&resolver, host, rule.host.path()))),
+                    None => wide.extend(Some(rule.host.registries()).filter(|_| !rule.is_public())),
+                }
+            }
         }
         Err(error) => left_out(&crate::one_line(&error)),
     }
-    // A pattern without a port is for images without one.
-    more.retain(|host| host.port().is_some() || !table.iter().any(|pattern| matches_name(pattern, host.name())));
+    // A pattern without a port is for images without one. One that covers another pattern matches it as it stands.
+    let covers = |name: &str, by: &str| !name.contains(':') && matches_name(by, name);
+    wide.retain(|name| !table.iter().any(|pattern| covers(name, pattern)));
+    let patterns: Vec<String> = table.into_iter().chain(wide).collect();
+    more.retain(|host| !patterns.iter().any(|pattern| covers(host.as_str(), pattern)));
     // Kubelet takes the brackets for a set of characters.
     let (addresses, more): (Vec<Host>, Vec<Host>) = more.into_iter().partition(|host| host.name().starts_with('['));
     notes.extend(addresses.iter().map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")));
-    (table.into_iter().chain(more.iter().map(|host| host.as_str().to_owned())).collect(), notes)
+    (patterns.into_iter().chain(more.iter().map(|host| host.as_str().to_owned())).collect(), notes)
 }
 
 /// Whether the rules let anything be answered there.

@@ -225,3 +225,15 @@ kubelet_decodes() {
     done
 }
 claim 'configure kubelet: what it adds to an existing file is decoded strictly, and matches' kubelet_decodes
+
+kubelet_of_rules() {
+    local config=$CLIENT_HOME/kubelet.yaml found
+    mkdir -p "$CLIENT_HOME/.config/beta9"
+    printf '[[registry]]\nhost = "%s"\n' '*.corp.example' '*.Corp.example:5000/team' registry.corp.test:8443 \
+        >"$CLIENT_HOME/.config/beta9/credential-helper.toml"
+    client "$HELPER" configure kubelet --config "$config" --bin-dir "$WORLD/bin"
+    found=$(with_stdin "$(printf '%s\n' r.corp.example/app r.corp.example:5000/team/app registry.corp.test:8443/app \
+        corp.example/app a.b.corp.example/app r.corp.example:5001/app)" "$BUILT/kubelet" match "$config")
+    [ "$found" = "$(printf '%s\n' r.corp.example/app r.corp.example:5000/team/app registry.corp.test:8443/app)" ]
+}
+claim 'configure kubelet: kubelet asks about what rules are about, and about nothing beside it' kubelet_of_rules
