@@ -222,12 +222,12 @@ impl Cache {
     fn slot(&self, id: &TokenId) -> Slot<'_> {
         let parts =
             [id.workspace, id.host, id.real, id.backend].into_iter().chain(id.scope.0.iter().map(String::as_str));
-        let name = format!("{}{}", self.host_part(id.workspace, id.host), &self.key.fingerprint(parts)[..32]);
+        let name = self.host_part(id.workspace, id.host) + &self.key.fingerprint(parts)[..32];
         Slot { dir: &self.dir, key: &self.key, name }
     }
 
     fn host_part(&self, workspace: &str, host: &str) -> String {
-        format!("{}-", &self.key.fingerprint([workspace, host])[..16])
+        [&self.key.fingerprint([workspace, host])[..16], "-"].concat()
     }
 }
 

@@ -272,7 +272,7 @@ const DEFAULT_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFAULT_MAX_ENTRIES: u64 = 1024;
 const DEFAULT_STALE: Duration = Duration::from_mins(15);
 const DEFAULT_MAX_BYTES: u64 = 8 << 20;
-const STORE_KINDS: &str = "\"file\", \"gateway\", \"worker\" or \"postgres\"";
+const STORE_KINDS: &str = "one of \"file\", \"gateway\", \"worker\" or \"postgres\"";
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ from .world import POSTGRES, World
 # The budget's words for what is measured here.
 COUNTED = {
     "cached": "get cached token",
+    "ruled": "get cached token by a rule",
     "stored": "get stored",
     "request": "get request",
     "not found": "get not found",

@@ -61,15 +61,15 @@ class Node:
         """The cached ones."""
         return list((self.home / ".cache/beta9/tokens").glob("*.token"))
 
-    def cache_tokens(self, count: int) -> "Node":
-        """Mints until there are this many, one of them the one that is asked for: as many rotations of one secret."""
+    def cache_tokens(self, count: int, **by: str) -> "Node":
+        """Mints, with these variables, until there are this many, one of them the one that is asked for: as many rotations of one secret."""
 
         def mint(number: int) -> None:
             keys = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "ROTATION": str(number)}
             blob = json.dumps({"registry": ECR, "type": "aws", "credentials": keys})
-            self.run("get", ECR, {**self.env, "BETA9_IMAGE_CREDENTIALS": blob})
+            self.run("get", ECR, {**self.env, **by, "BETA9_IMAGE_CREDENTIALS": blob})
 
-        self.run("get", ECR)
+        self.run("get", ECR, {**self.env, **by})
         (self.token,) = self.tokens()
         number = 0
         while (missing := count - len(self.tokens())) > 0 and number < 2 * count:

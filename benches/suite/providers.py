@@ -13,19 +13,22 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 ACCOUNT = "123456789012"
+ECR_API = "api.ecr.us-east-1.amazonaws.com"
 WORKSPACE = "11111111-1111-4111-8111-111111111111"
 JSON = "application/x-amz-json-1.1"
 TOKEN_LENGTH = 2600  # of a real ECR token's password
 
 
 class Server:
-    """One port."""
+    """One port. As a tunnel it is a proxy and what is behind it, whatever that is called."""
 
-    def __init__(self, answer: Callable[[str, bytes], Tuple[int, bytes]], tls: Optional[ssl.SSLContext]) -> None:
-        self.answer, self.tls = answer, tls
+    def __init__(
+        self, answer: Callable[[str, bytes], Tuple[int, bytes]], tls: Optional[ssl.SSLContext], tunnel: bool = False
+    ) -> None:
+        self.answer, self.tls, self.tunnel = answer, tls, tunnel
         self.busy: List[float] = []
         self.requests = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -46,6 +49,9 @@ class Server:
         began = time.thread_time()
         try:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tunnel:
+                self._read(stream)
+                stream.sendall(b"HTTP/1.1 200 X\r\n\r\n")
             if self.tls:
                 stream = self.tls.wrap_socket(stream, server_side=True)
             while request := self._read(stream):
@@ -106,7 +112,7 @@ class Authority:
     def __init__(self, into: Path) -> None:
         self.ca, self.cert, self.key = into / "ca.pem", into / "server.pem", into / "server.key"
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        (into / "extensions").write_text("basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        (into / "extensions").write_text(f"basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1,DNS:localhost,DNS:{ECR_API}\n")
         request = [
             "req",
             "-new",
@@ -148,6 +154,11 @@ class Authority:
             [*sign, "-CAcreateserial", "-extfile", str(into / "extensions"), "-out", str(self.cert)],
         ):
             subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+    def amazon(self) -> Dict[str, str]:
+        """The variables by which ECR's own name leads here, with no word of it in a configuration: a proxy."""
+        proxy = Server(ecr, self.context(), tunnel=True)
+        return {"HTTPS_PROXY": proxy.url.replace("https", "http"), "SSL_CERT_FILE": str(self.ca)}
 
     def context(self) -> ssl.SSLContext:
         """What a server is given."""

@@ -53,7 +53,7 @@ def hot_lines(figures: Figures) -> List[Line]:
 def full_lines(figures: Figures) -> List[Line]:
     return [
         ahead(figures, figures.cases[f"{key} full"].name + ", against one", f"{key} full", key, 1.10)
-        for key in ("stored", "cached")
+        for key in ("stored", "ruled")
     ]
 
 

@@ -95,8 +95,10 @@ class World:
         self._add("not found", stored.case("`get`, not found, foreign host", FOREIGN, status=1))
         asking = self.node("asking", BETA9_IMAGE_CREDENTIALS=BLOB)
         self._add("request", asking.case("`get`, request credentials", HUB))
-        cached = self.node("cached", ecr_rule(self.ecr_plain.url)).provision().cache_tokens(1)
+        cached = self.node("cached").provision().cache_tokens(1, **self.authority.amazon())
         case = self._add("cached", cached.case("`get`, cached ECR token, embedded store", ECR))
+        ruled = self.node("ruled", ecr_rule(self.ecr_plain.url)).provision().cache_tokens(1)
+        self._add("ruled", ruled.case(f"{case.name}, a rule for it in the configuration", ECR))
         for name, program in self.variants.items():
             same = Case(f"{case.name}, built {name}", [program, "get"], case.env, case.input)
             self._add(f"cached {name}", same.check())
@@ -106,7 +108,7 @@ class World:
         self.hosts = {count: self.node(f"hosts-{count}").store_hosts(count) for count in counts}
         self.tokens = cache_nodes(self.node, self.ecr_plain.url, self.full_cache)
         most = max(self.hosts)
-        for name, host in (("stored", HUB), ("cached", ECR)):
+        for name, host in (("stored", HUB), ("ruled", ECR)):
             node = self.hosts[most] if name == "stored" else self.tokens[self.full_cache]
             what = f"{most:,} stored hosts" if name == "stored" else f"{self.full_cache:,} cached tokens"
             self._add(f"{name} full", node.case(f"{self.cases[name].name}, with {what}", host))

@@ -28,6 +28,7 @@ use host::{EcrHost, PrivateRegistry};
 use role::{POD_ROLES, TenantKeys};
 use wire::Wire;
 
+#[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let api = Api::of(login.host, login.settings)?;
     let keys = login.keys.map(TenantKeys::read).transpose()?;
@@ -59,7 +60,7 @@ pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
 
 pub(super) fn scope(login: &Login) -> Option<Scope> {
     let settings = login.settings;
-    let setting = |name: &str, value: &Option<String>| format!("{name}={}", value.as_deref().unwrap_or_default());
+    let setting = |name: &str, value: &Option<String>| [name, "=", value.as_deref().unwrap_or_default()].concat();
     let mut scope = vec![setting("endpoint_url", &settings.endpoint_url), setting("region", &settings.region)];
     if let Some(keys) = login.keys {
         scope.extend(Scope::of_keys(keys).0);

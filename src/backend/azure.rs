@@ -15,6 +15,7 @@ use crate::runtime;
 use crate::service_account::ServiceAccount;
 use identity::Identity;
 
+#[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let identity = Identity::of(login)?;
     runtime::block_on(PART, login.deadline, async {

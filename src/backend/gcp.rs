@@ -35,6 +35,7 @@ pub(super) fn fit(keys: &Keys) -> Fit {
     if mints || (keys.has(PROJECT) && !pair) { Fit::Complete } else { Fit::Absent }
 }
 
+#[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let asked_by = match (login.keys, login.pod) {
         (Some(keys), _) => Secret::of(keys, login.ambient)?,

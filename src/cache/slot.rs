@@ -23,7 +23,7 @@ pub(super) struct Slot<'a> {
 
 impl Slot<'_> {
     pub(super) fn path(&self, extension: &str) -> PathBuf {
-        self.dir.join(format!("{}.{extension}", self.name))
+        self.dir.join([&self.name, ".", extension].concat())
     }
 
     /// The token; whatever is not one is a miss.

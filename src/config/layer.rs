@@ -93,7 +93,7 @@ impl Layer {
             ..Self::default()
         };
         let mut store = top.section("store")?;
-        layer.store = store.parsed("kind", &format!("one of {STORE_KINDS}"), StoreKind::parse)?;
+        layer.store = store.parsed("kind", STORE_KINDS, StoreKind::parse)?;
         let mut file = store.section("file")?;
         layer.file_path = file.path("path")?;
         layer.file_key = file.path("key_file")?;
@@ -120,7 +120,7 @@ impl Layer {
             timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
             list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
             ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
-            store: parsed(env, "BETA9_STORE", &format!("one of {STORE_KINDS}"), StoreKind::parse)?,
+            store: parsed(env, "BETA9_STORE", STORE_KINDS, StoreKind::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,
             file_key: env.path("BETA9_STORE_KEY_FILE")?,
             stores: StoresLayer::from_env(env)?,

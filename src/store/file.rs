@@ -165,7 +165,7 @@ fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn file_name(server: &str) -> String {
-    format!("{}.{EXTENSION}", &sha256_hex(server)[..40])
+    [&sha256_hex(server)[..40], ".", EXTENSION].concat()
 }
 
 fn problem(fault: Fault) -> Error {

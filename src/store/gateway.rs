@@ -41,6 +41,7 @@ impl GatewayStore {
         self.endpoint().map_or(Vec::new(), |endpoint| vec![&endpoint.url, endpoint.token.expose()])
     }
 
+    #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let names = names(lookup);
         self.ask(lookup, async |api| {

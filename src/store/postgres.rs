@@ -66,6 +66,7 @@ impl PostgresStore {
         }
     }
 
+    #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {

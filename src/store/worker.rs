@@ -41,6 +41,7 @@ impl WorkerStore {
         Self { workspace: workspace.to_owned(), config, pulled }
     }
 
+    #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (address, token) = self.settings()?;
         if let Some(name) = lookup.secret {
