@@ -13,6 +13,7 @@ use beta9_credential::host::Host;
 use beta9_credential::store::{FileStore, Lookup, Secret, Store, name};
 use common::gateway::Gateway;
 use common::postgres::Database;
+use common::postgres::pooler::Pooler;
 use common::postgres::relay::{Mood, Relay};
 use common::{Answer, Node};
 
@@ -76,12 +77,24 @@ fn gateway() -> Subject {
 
 /// `None` where there is no PostgreSQL, which says so by name.
 fn postgres(case: &str) -> Option<Subject> {
-    let database = Rc::new(Database::new(case)?);
-    let relay = Rc::new(Relay::to(database.server.port));
+    let database = Database::new(case)?;
+    let port = database.server.port;
+    Some(database_at(port, database))
+}
+
+/// The same behind pgbouncer, whose sessions are another client's at the next transaction.
+fn pooled_postgres(case: &str) -> Option<Subject> {
+    let database = Database::new(case)?;
+    let port = Pooler::shared(database.server, case)?.port;
+    Some(database_at(port, database))
+}
+
+fn database_at(port: u16, database: Database) -> Subject {
+    let (database, relay) = (Rc::new(database), Rc::new(Relay::to(port)));
     let url = database.url_at(&format!("127.0.0.1:{}", relay.port), "?sslmode=disable");
     let name = |host: &str| name::current(&Host::parse(host.as_bytes()).unwrap());
     let (planting, stopping) = (database.clone(), relay.clone());
-    Some(Subject {
+    Subject {
         node: database.node().with("BETA9_DATABASE_URL", url),
         plant: Box::new(move |_, host, blob| planting.plant(host, blob)),
         remove: Box::new(move |_, host| {
@@ -93,7 +106,7 @@ fn postgres(case: &str) -> Option<Subject> {
             // tests/postgres_store.rs shows a wrong password.
             refuse: None,
         }),
-    })
+    }
 }
 
 /// The gateway's API for workers, which vends by image: the blob is the image's own, whatever host it is for.
@@ -118,6 +131,9 @@ macro_rules! contract {
         }
         mod postgres_store {
             $(#[test] fn $case() { super::postgres(stringify!($case)).iter().for_each(super::$case); })*
+        }
+        mod pooled_postgres_store {
+            $(#[test] fn $case() { super::pooled_postgres(stringify!($case)).iter().for_each(super::$case); })*
         }
     };
 }

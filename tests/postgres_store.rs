@@ -5,6 +5,7 @@
 mod common;
 
 use beta9_credential::json::{self, Value};
+use common::postgres::pooler::Pooler;
 use common::postgres::relay::{Mood, Relay};
 use common::postgres::{Database, PASSWORD_IN_URL, USER, open, seal, signing_key};
 use common::{Answer, Node};
@@ -542,4 +543,28 @@ fn what_we_store_is_sealed_with_nothing_of_ours() {
         let Some(Value::Object(keys)) = object.get("credentials") else { panic!("no credentials") };
         assert_eq!(keys.text("PASSWORD").unwrap().expose(), password);
     }
+}
+
+#[test]
+fn a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_none() {
+    let test = "a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_none";
+    let Some(database) = Database::new(test) else { return };
+    let Some(pooler) = Pooler::new(database.server, test) else { return };
+    let place = format!("127.0.0.1:{}", pooler.port);
+    let node = database.node().with("BETA9_DATABASE_URL", database.url_at(&place, "?sslmode=disable"));
+    database.plant("ghcr.io", &blob("ghcr.io", "s1"));
+    assert_eq!(node.pair("ghcr.io").1, "s1");
+    pooler.command("SET query_wait_timeout = 1");
+    pooler.command(&format!("PAUSE {}", database.name));
+    let answer = node.get("ghcr.io");
+    assert!(answer.status == 0 && answer.out.contains("s1"), "{answer:?}");
+    let warning =
+        format!("ghcr.io: postgres store: {place} cannot answer now (08006); see its log; its last answer is used\n");
+    assert!(answer.err.ends_with(&warning), "{answer:?}");
+    pooler.command(&format!("RESUME {}", database.name));
+    assert_eq!(node.get("ghcr.io").err, "");
+    // The same connection URL, of which there is a last answer.
+    pooler.takes_password("another");
+    let fix = "correct BETA9_DATABASE_URL, or url in [store.postgres]";
+    assert_eq!(failure(&node), format!("{place} refused the password of user \"postgres\"; {fix}"));
 }

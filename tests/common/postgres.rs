@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+pub mod pooler;
 pub mod relay;
 
 use std::ffi::OsStr;
@@ -61,9 +62,7 @@ impl Database {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         static SERVER: OnceLock<Option<Server>> = OnceLock::new();
         let Some(server) = SERVER.get_or_init(Server::start).as_ref() else {
-            let strict = Env::process().text("STRICT").unwrap().as_deref() == Some("1");
-            assert!(!strict, "{test}: there is no PostgreSQL here");
-            println!("skip {test}: there is no PostgreSQL here");
+            absent(test, "PostgreSQL");
             return None;
         };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -245,6 +244,13 @@ fn binaries() -> Option<PathBuf> {
     dirs.sort();
     dirs.extend(["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
     dirs.into_iter().find(|dir| ["initdb", "postgres", "psql"].iter().all(|program| dir.join(program).exists()))
+}
+
+/// Says by name what is skipped, which is a failure with `STRICT=1`.
+fn absent(test: &str, what: &str) {
+    let strict = Env::process().text("STRICT").unwrap().as_deref() == Some("1");
+    assert!(!strict, "{test}: there is no {what} here");
+    println!("skip {test}: there is no {what} here");
 }
 
 /// An account that is not root's, if this is root's.

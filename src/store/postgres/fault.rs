@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use tokio_postgres::error::DbError;
+
 use super::PART;
 use super::target::Target;
 use crate::error::{Error, Problem};
@@ -35,7 +37,7 @@ impl Fault {
         match self {
             Self::Ours(error) => error,
             Self::Database(error) => match error.as_db_error() {
-                Some(refusal) => refused(refusal.code().code(), refusal.message(), target),
+                Some(refusal) => refused(code(refusal), refusal.message(), target),
                 None => broken(&error, target),
             },
         }
@@ -44,7 +46,15 @@ impl Fault {
 
 /// Whether a connection may be had in a moment: the server is starting, or all of its connections are taken.
 pub(super) fn may_pass_soon(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| matches!(code.code(), "53300" | "57P03"))
+    error.as_db_error().is_some_and(|refusal| matches!(code(refusal), "53300" | "57P03"))
+}
+
+/// The code of what the server said, or of what pgbouncer said in its place: up to 1.18 that has one code for all it says,
+/// and later ones for much of it (<https://github.com/pgbouncer/pgbouncer/pull/814>), so that its words have to tell.
+fn code(refusal: &DbError) -> &str {
+    let code = refusal.code().code();
+    let words = POOLER.iter().filter(|_| code == VIOLATION).find(|(words, _)| refusal.message().contains(words));
+    words.map_or(code, |(_, code)| code)
 }
 
 /// What the server said no with (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Of its message only
@@ -90,7 +100,8 @@ fn refused(code: &str, message: &str, target: &Target) -> Error {
             "try again in a moment",
         )
         .unreachable(),
-        _ if ["08", "53", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
+        // What may be a refusal is not taken for an outage, which the last answer would bridge.
+        _ if code != VIOLATION && ["08", "53", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
             problem(format!("{place} cannot answer now ({code})"), "see its log").unreachable()
         }
         _ => problem(format!("{place} did not take the query ({code})"), "see its log").failed(),
@@ -176,6 +187,27 @@ fn certificate(error: &rustls::Error, target: &Target) -> Error {
     Problem::new(PART, format_args!("the certificate of {place} {what} (sslmode={mode})")).fix(fix).failed()
 }
 
+/// Of the protocol, by the one who connects.
+const VIOLATION: &str = "08P01";
+/// What pgbouncer says with that code, and the code that PostgreSQL has for it. A server's own refusal may be quoted in
+/// what is otherwise an outage, and comes first.
+const POOLER: [(&str, &str); 15] = [
+    ("authentication failed", "28P01"),
+    ("no such user", "28P01"),
+    ("no such database", "3D000"),
+    ("does not exist", "3D000"),
+    ("not allowed", "28000"),
+    ("SSL required", "28000"),
+    ("TLS connection required", "28000"),
+    ("no more connections", "53300"),
+    ("shut", "57P03"),
+    ("login has been failing", "08006"),
+    ("timeout", "08006"),
+    ("cannot connect", "08006"),
+    ("DNS lookup failed", "08006"),
+    ("server conn", "08006"),
+    ("server closed", "08006"),
+];
 const EXPIRY: &str = "credential_helper_expiry";
 /// Longer names before those that they hold.
 const TABLES: &[&str] = &[EXPIRY, "workspace_secret", "workspace", "image"];
