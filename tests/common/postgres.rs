@@ -176,10 +176,18 @@ impl Server {
         for _ in 0..5 {
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let log = fs::File::create(dir.join("log")).unwrap();
+            let shown = dir.display();
+            let mut settings = vec![format!("unix_socket_directories={shown}")];
+            if ca.is_some() {
+                let tls = ["ssl=on", "ssl_cert_file=DIR/server.pem", "ssl_key_file=DIR/server.key"];
+                settings.extend(tls.map(|setting| setting.replace("DIR", &shown.to_string())));
+            }
+            let settings = QUICK.iter().copied().chain(settings.iter().map(String::as_str));
             let mut keeper = run(OsStr::new("/bin/sh"))
                 .args(["-c", KEEPER, "sh"])
-                .args([bin.join("postgres").as_os_str(), dir.as_os_str(), OsStr::new(&port.to_string())])
-                .arg(if ca.is_some() { "on" } else { "off" })
+                .args([dir.as_os_str(), OsStr::new("INT"), bin.join("postgres").as_os_str()])
+                .args(["-D", "data", "-p", &port.to_string()])
+                .args(settings.flat_map(|setting| ["-c", setting]))
                 .stdin(Stdio::piped())
                 .stdout(log.try_clone().unwrap())
                 .stderr(log)
@@ -220,23 +228,30 @@ impl Server {
     }
 }
 
-/// Runs the server for as long as its own standard input is open.
+/// Runs a program for as long as its own standard input is open, then ends it by this signal and removes its directory.
 const KEEPER: &str = r#"
 trap '' INT TERM HUP
-if [ "$4" = on ]; then set -- "$@" -c ssl=on -c ssl_cert_file="$2/server.pem" -c ssl_key_file="$2/server.key"; fi
-postgres="$1" dir="$2" port="$3"
-shift 4
-"$postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
-    -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=32MB "$@" &
-server=$!
-(while kill -0 $server 2>/dev/null; do sleep 1; done; kill -9 $$) 2>/dev/null &
+dir="$1" signal="$2"
+shift 2
+"$@" &
+program=$!
+(while kill -0 $program 2>/dev/null; do sleep 1; done; kill -9 $$) 2>/dev/null &
 watch=$!
 read -r _
 kill -9 $watch
-kill -INT $server
-wait $server
+kill -"$signal" $program
+wait $program
 rm -rf "$dir"
 "#;
+/// For a server whose data nobody will ask for after a crash.
+const QUICK: &[&str] = &[
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=400",
+    "shared_buffers=32MB",
+    "listen_addresses=127.0.0.1",
+];
 
 fn binaries() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();

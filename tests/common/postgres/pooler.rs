@@ -10,7 +10,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{PASSWORD, Server, USER, absent, account, scratch};
+use super::{KEEPER, PASSWORD, Server, USER, absent, account, scratch};
 
 pub struct Pooler {
     pub port: u16,
@@ -71,7 +71,15 @@ impl Pooler {
             fs::write(dir.join("users"), users(PASSWORD)).unwrap();
             let log = fs::File::create(dir.join("log")).unwrap();
             let mut keeper = Command::new("/bin/sh");
-            keeper.args(["-c", KEEPER, "sh"]).args([program, &dir]).current_dir(&dir).env_clear().process_group(0);
+            keeper
+                .args(["-c", KEEPER, "sh"])
+                .arg(&dir)
+                .arg("TERM")
+                .arg(program)
+                .args(["-q", "pgbouncer.ini"])
+                .current_dir(&dir)
+                .env_clear()
+                .process_group(0);
             if let Some((user, group)) = account {
                 // It refuses to run as root.
                 chown(&dir, Some(user), Some(group)).unwrap();
@@ -101,17 +109,3 @@ fn binary() -> Option<PathBuf> {
         .into_iter()
         .find(|path| path.exists())
 }
-
-/// Runs it for as long as its own standard input is open.
-const KEEPER: &str = r#"
-trap '' INT TERM HUP
-"$1" -q pgbouncer.ini &
-pooler=$!
-(while kill -0 $pooler 2>/dev/null; do sleep 1; done; kill -9 $$) 2>/dev/null &
-watch=$!
-read -r _
-kill -9 $watch
-kill -TERM $pooler
-wait $pooler
-rm -rf "$2"
-"#;
