@@ -7,8 +7,11 @@ check_reproducible() {
     world=$(mktemp -d "${TMPDIR:-/tmp}/reproducible.XXXXXX")
     # shellcheck disable=SC2064 # the directory of now
     trap "rm -rf '$world'" EXIT
+    # Both before the first is built: HEAD may be another by the time that this is done.
     for clone in one a/second/place; do
         git clone --quiet --no-local "$REPO" "$world/$clone"
+    done
+    for clone in one a/second/place; do
         echo "==> Building in $world/$clone"
         (unset CARGO_TARGET_DIR && "$world/$clone/packaging/release" --target "$TARGET" --out "$world/$clone/dist")
     done
