@@ -11,7 +11,7 @@ use crate::config::{CloudSettings, Node};
 use crate::credential::{Credential, Redacted, shown_username};
 use crate::error::Error;
 use crate::host::Host;
-use crate::keys::{Keys, KeysError, PAIRS};
+use crate::keys::{KeySet, Keys};
 use crate::service_account::ServiceAccount;
 
 pub use fixed::User;
@@ -52,14 +52,32 @@ impl Backend {
         !matches!(self, Self::Fixed { .. })
     }
 
-    /// Whether these keys are for this backend, and all of them there.
+    /// Whether all the keys that this backend needs are there.
     #[must_use]
-    pub fn fit(&self, keys: &Keys) -> Fit {
+    pub fn fits(&self, keys: &Keys) -> bool {
         match self {
-            Self::Aws => Fit::of_pair("AWS_ACCESS_KEY_ID", keys),
-            Self::Azure => Fit::of_pair("AZURE_CLIENT_ID", keys),
-            Self::Gcp => gcp::fit(keys),
-            Self::Fixed { user, secret } => fixed::fit(*user, secret, keys),
+            Self::Aws => keys.has_both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+            Self::Azure => keys.has_both("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),
+            Self::Gcp => gcp::fits(keys),
+            Self::Fixed { user: User::Key(user), secret } => keys.has_both(user, secret),
+            Self::Fixed { secret, .. } => keys.has(secret),
+        }
+    }
+
+    /// The sets of keys, any one of which it can log in with.
+    #[must_use]
+    pub fn key_sets(&self) -> Vec<KeySet> {
+        let set = |needed: &[&'static str], more| KeySet { needed: needed.to_vec(), more, is_pair: false };
+        match self {
+            Self::Aws => {
+                vec![set(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], &["AWS_SESSION_TOKEN", "AWS_REGION"])]
+            }
+            Self::Azure => vec![set(&["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"], &[])],
+            Self::Gcp => GCP_KEYS.map(|key| set(&[key], &[])).to_vec(),
+            Self::Fixed { user: User::Key(user), secret } => {
+                vec![KeySet { needed: vec![user, secret], more: &[], is_pair: true }]
+            }
+            Self::Fixed { secret, .. } => vec![set(&[secret], &[])],
         }
     }
 
@@ -181,28 +199,6 @@ impl Scope {
                 .flat_map(|name| [name.to_owned(), keys.get(name).map_or("", Redacted::expose).to_owned()])
                 .collect(),
         )
-    }
-}
-
-/// How a secret's keys suit a backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// None of its keys are there.
-    Absent,
-    /// All that it needs is there.
-    Complete,
-    /// A pair is begun and not finished.
-    Half(KeysError),
-}
-
-impl Fit {
-    fn of_pair(user: &str, keys: &Keys) -> Self {
-        let pair = PAIRS.iter().find(|pair| pair.user == user);
-        match pair.map(|pair| pair.check(keys)) {
-            Some(Err(error)) => Self::Half(error),
-            Some(Ok(())) if keys.has(user) => Self::Complete,
-            _ => Self::Absent,
-        }
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Config {
     pub ambient: bool,
     /// The one workspace store.
     pub store: StoreKind,
+    /// Which single workspace secrets are used although nobody named them.
+    pub singles: Singles,
     /// Where the embedded store keeps its entries; `None` when there is no home directory to keep them in.
     pub file_path: Option<PathBuf>,
     /// Where the embedded store's key is.
@@ -78,6 +80,18 @@ pub enum StoreKind {
     Worker,
     /// Beta9's database.
     Postgres,
+}
+
+/// Which single workspace secrets are used for a vendor's registry although nobody named them (`single_secrets`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Singles {
+    /// None: only those that an image, a request or a rule names.
+    Named,
+    /// A whole pair of user name and secret under the vendor's own names.
+    #[default]
+    Pairs,
+    /// Everything that the vendor's registries take.
+    All,
 }
 
 /// Where the embedded store's key is.
@@ -124,6 +138,8 @@ pub struct Pulled {
     pub registry: Option<String>,
     /// `BETA9_IMAGE`: an image of one.
     pub image: Option<String>,
+    /// `BETA9_IMAGE_SECRETS`: the single workspace secrets that the image names.
+    pub secrets: Vec<String>,
 }
 
 impl Config {
@@ -173,6 +189,7 @@ impl Config {
             list_timeout: layer.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
             ambient: layer.ambient.unwrap_or(false),
             store: layer.store.unwrap_or(StoreKind::File),
+            singles: layer.singles.unwrap_or_default(),
             file_key: key_place(layer.file_key, env, file_path.as_deref())?,
             file_path,
             gateway,
@@ -186,7 +203,11 @@ impl Config {
             request: Request {
                 credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
                 file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
-                pulled: Pulled { registry: env.text("BETA9_REGISTRY")?, image: env.text("BETA9_IMAGE")? },
+                pulled: Pulled {
+                    registry: env.text("BETA9_REGISTRY")?,
+                    image: env.text("BETA9_IMAGE")?,
+                    secrets: env.text(Pulled::SECRETS)?.map_or_else(Vec::new, |text| names(&text)),
+                },
             },
             files,
             rules,
@@ -244,6 +265,32 @@ fn key_place(configured: Option<PathBuf>, env: &Env, store: Option<&Path>) -> Re
     Ok(store.map_or(KeyPlace::Nowhere, beside))
 }
 
+impl Pulled {
+    /// The variable that names the image's single secrets.
+    pub const SECRETS: &str = "BETA9_IMAGE_SECRETS";
+}
+
+/// A list of names with commas between them.
+fn names(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+impl Singles {
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Named, Self::Pairs, Self::All].into_iter().find(|mode| mode.name() == word)
+    }
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Pairs => "pairs",
+            Self::All => "all",
+        }
+    }
+}
+
 impl StoreKind {
     fn parse(word: &str) -> Option<Self> {
         [Self::File, Self::Gateway, Self::Worker, Self::Postgres].into_iter().find(|kind| kind.name() == word)
@@ -272,6 +319,7 @@ const DEFAULT_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFAULT_MAX_ENTRIES: u64 = 1024;
 const DEFAULT_STALE: Duration = Duration::from_mins(15);
 const DEFAULT_MAX_BYTES: u64 = 8 << 20;
+const SINGLES: &str = "one of \"named\", \"pairs\" or \"all\"";
 const STORE_KINDS: &str = "one of \"file\", \"gateway\", \"worker\" or \"postgres\"";
 
 #[cfg(test)]

@@ -89,6 +89,21 @@ impl Host {
         self.text.get(self.name_len + 1..).and_then(|port| port.parse().ok())
     }
 
+    /// The registry's names, the canonical one first: Docker Hub has several.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        if self.is_docker_hub() { DOCKER_HUB_NAMES.to_vec() } else { vec![self.name()] }
+    }
+
+    /// Every spelling by which an image can name this registry, the canonical one first: with each of its names, and with
+    /// the default port.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<String> {
+        let names = if self.is_docker_hub() { self.names() } else { vec![self.as_str()] };
+        let ports = if self.port().is_some() { [""].as_slice() } else { &["", ":443"] };
+        ports.iter().flat_map(|port| names.iter().map(move |name| format!("{name}{port}"))).collect()
+    }
+
     /// The spelling that docker keys this registry by: the host, or `https://index.docker.io/v1/` for Docker Hub.
     #[must_use]
     pub fn server_url(&self) -> &str {

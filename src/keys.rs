@@ -10,41 +10,57 @@ use std::fmt;
 use crate::credential::Redacted;
 
 pub use blob::{Blob, CredentialType};
-pub use pairs::{PAIRS, Pair};
+pub use pairs::UserPassword;
 
 /// Names such as `AWS_ACCESS_KEY_ID` with their secret values. An empty value counts as not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys(BTreeMap<String, Redacted>);
+pub struct Keys {
+    texts: BTreeMap<String, Redacted>,
+    /// Members whose value is not a usable text. They do no harm beside a complete set of keys.
+    unusable: Vec<String>,
+}
 
 impl Keys {
     /// The keys of a user name and a password, as `docker login` gives them.
     #[must_use]
     pub fn user_password(username: String, password: Redacted) -> Self {
         let pair = [("USERNAME".to_owned(), username.into()), ("PASSWORD".to_owned(), password)];
-        Self(BTreeMap::from(pair))
+        Self { texts: BTreeMap::from(pair), unusable: Vec::new() }
     }
 
     /// The value of a key that is there and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Redacted> {
-        self.0.get(name)
+        self.texts.get(name)
     }
 
     /// Whether a key is there and not empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.texts.contains_key(name)
     }
 
     /// The names of the keys, sorted; names are not secret.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.texts.keys().map(String::as_str)
     }
 
     /// Whether there is no key at all: then the registry is public.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty() && self.unusable.is_empty()
+    }
+
+    /// The error for a member whose value cannot be used, where there is one.
+    #[must_use]
+    pub fn unusable(&self) -> Option<KeysError> {
+        self.unusable.first().map(|key| KeysError::Value { key: key.clone() })
+    }
+
+    /// The first key whose value is what a Beta9 sandbox shows in place of a secret.
+    #[must_use]
+    pub fn placeholder(&self) -> Option<&str> {
+        self.iter().find_map(|(name, value)| value.expose().starts_with(PLACEHOLDER).then_some(name))
     }
 
     /// Adds a key, unless its value is empty or it is there already.
@@ -56,18 +72,31 @@ impl Keys {
             return Err(KeysError::Value { key: name.to_owned() });
         }
         if !value.is_empty() {
-            self.0.entry(name.to_owned()).or_insert(value);
+            self.texts.entry(name.to_owned()).or_insert(value);
         }
         Ok(())
     }
 
-    /// Every pair that is begun must be whole; the error names both of its keys.
-    pub fn check_pairs(&self) -> Result<(), KeysError> {
-        PAIRS.iter().try_for_each(|pair| pair.check(self))
-    }
-
     fn iter(&self) -> impl Iterator<Item = (&str, &Redacted)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.texts.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// Keys that log in together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySet {
+    /// All of these are needed.
+    pub needed: Vec<&'static str>,
+    /// These are used where they are there.
+    pub more: &'static [&'static str],
+    /// Whether it is a user name and its secret.
+    pub is_pair: bool,
+}
+
+impl KeySet {
+    /// All of its names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.needed.iter().chain(self.more).copied()
     }
 }
 
@@ -77,10 +106,16 @@ pub enum KeysError {
     /// One half of a pair.
     HalfPair {
         /// The key that is there.
-        present: &'static str,
+        present: String,
         /// The key, or the keys any of which would do, that is not.
-        missing: &'static [&'static str],
+        missing: Vec<String>,
     },
+    /// Several complete pairs, and nothing says which one the registry takes.
+    ManyPairs(Vec<String>),
+    /// A payload without keys: the workspace has none of the secrets that the image names.
+    NamesMissing,
+    /// A text that stands for a secret in a Beta9 sandbox.
+    Placeholder,
     /// Environment variables that were named but are unset or empty.
     Unset(Vec<String>),
     /// An environment variable that was named and is this program's own setting.
@@ -100,8 +135,18 @@ impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HalfPair { present, missing } => {
-                write!(f, "{present} is set without {}; set both or neither", missing.join(" or "))
+                let (present, missing) = (present.escape_debug(), missing.join(" or "));
+                write!(f, "{present} is set without {}; set both or neither", missing.escape_debug())
             }
+            Self::ManyPairs(names) => write!(
+                f,
+                "it has several user names, {}, and nothing says which one the registry takes",
+                names.join(", ").escape_debug()
+            ),
+            Self::NamesMissing => {
+                f.write_str("it has no keys: the image names secrets, and the workspace has none of them")
+            }
+            Self::Placeholder => f.write_str("it is the placeholder that a Beta9 sandbox shows in place of a secret"),
             Self::Unset(names) => {
                 write!(
                     f,
@@ -119,3 +164,6 @@ impl fmt::Display for KeysError {
 }
 
 impl std::error::Error for KeysError {}
+
+/// How a placeholder begins. Beta9 replaces it in the headers of requests that leave a sandbox, and nowhere else.
+const PLACEHOLDER: &str = "beam_secret_";

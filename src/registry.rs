@@ -3,6 +3,7 @@
 mod choose;
 mod detect;
 mod match_images;
+mod vendor;
 
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
@@ -10,6 +11,7 @@ use crate::host::{Host, matches_name};
 pub use choose::{Choice, choose, provider_from_environment};
 pub use detect::detect;
 pub use match_images::match_images;
+pub use vendor::bound_by_keys;
 
 /// One row: hosts that are one kind of registry.
 #[derive(Debug)]
@@ -41,10 +43,14 @@ impl Registry {
         TABLE.iter().chain([&GENERIC]).map(|row| row.name)
     }
 
-    /// The ways to log in: the vendor's own, then the pairs that every registry takes.
+    /// The ways to log in: the vendor's own, then the pair that every registry takes.
     pub fn backends(&self) -> impl Iterator<Item = &'static Backend> {
-        let own = if self.is_generic() { &[] } else { self.backends };
-        own.iter().chain(GENERIC.backends)
+        self.own().iter().chain(GENERIC.backends)
+    }
+
+    /// The ways to log in with keys that only this vendor has.
+    fn own(&self) -> &'static [Backend] {
+        if self.is_generic() { &[] } else { self.backends }
     }
 
     /// Whether it is the row of all hosts that are no vendor's.
@@ -232,12 +238,12 @@ const TABLE: &[Registry] = &[
     },
 ];
 
-/// Every other host, and what every host takes besides its vendor's keys.
+/// Every other host. What it takes, every host takes besides its vendor's keys, with any prefix.
 static GENERIC: Registry = Registry {
     name: "generic",
     docs: "https://distribution.github.io/distribution/about/configuration/#auth",
     hosts: &[],
-    backends: &[pair("USERNAME", "PASSWORD"), pair("REGISTRY_USERNAME", "REGISTRY_PASSWORD")],
+    backends: &[pair("USERNAME", "PASSWORD")],
 };
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub use self::peek::Cached;
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;
-use crate::config::{Config, Rule, StoreKind};
+use crate::config::{Config, Pulled, Rule, StoreKind};
 use crate::credential::{Credential, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
@@ -38,6 +38,8 @@ pub struct Resolver {
     /// Where the last answer's secret was found, and whether its token was in the cache: what the audit log tells.
     answered_by: Cell<Source>,
     request: Option<Store>,
+    /// What the request says is pulled.
+    pulled: Pulled,
     workspace: Store,
 }
 
@@ -80,10 +82,11 @@ impl Resolver {
             StoreKind::Worker => Store::Worker(WorkerStore::new(name, config.worker.clone(), request.pulled.clone())),
             StoreKind::Postgres => Store::Postgres(PostgresStore::new(name, config.postgres.clone())),
         };
+        let pulled = request.pulled.clone();
         let request = RequestStore::new(request).map(Store::Request);
         let (warnings, cache) = (Rc::default(), OnceCell::new());
         let (log, answered_by) = (config.log.clone(), Cell::default());
-        Ok(Self { config, started: Instant::now(), warnings, cache, log, answered_by, request, workspace })
+        Ok(Self { config, started: Instant::now(), warnings, cache, log, answered_by, request, pulled, workspace })
     }
 
     /// The user name and password for a server URL.

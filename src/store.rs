@@ -5,6 +5,7 @@ mod gateway;
 pub mod name;
 mod postgres;
 mod request;
+mod single;
 mod terms;
 mod worker;
 
@@ -14,6 +15,7 @@ pub use file::FileStore;
 pub use gateway::GatewayStore;
 pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
+pub use single::Single;
 use terms::unbound;
 pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Owner, Secret, Username};
 pub use worker::WorkerStore;
@@ -72,7 +74,7 @@ impl Store {
     /// The secret for this host, if it has one.
     pub fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         match self {
-            Self::Request(store) => store.get(lookup.host),
+            Self::Request(store) => store.get(lookup),
             Self::File(store) => store.get(lookup.host),
             Self::Gateway(store) => store.get(lookup),
             Self::Worker(store) => store.get(lookup),
@@ -153,6 +155,55 @@ impl Store {
                 .map(|secret| secret.map(|secret| secret.blob).into_iter().collect()),
             Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Vec::new()),
         }
+    }
+
+    /// Whether images are bound to the names of single secrets here, as Beta9 has it since its migration 053; `None` where
+    /// nothing shows it.
+    pub fn binds_names(&self, deadline: Instant) -> Result<Option<bool>, Error> {
+        match self {
+            Self::Postgres(store) => store.binds_names(deadline).map(Some),
+            Self::File(_) => Ok(Some(false)),
+            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(None),
+        }
+    }
+
+    /// The single secrets of these names that the workspace has.
+    pub fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
+        match self {
+            Self::Gateway(store) => store.singles(names, deadline),
+            Self::Postgres(store) => store.singles(names, deadline),
+            other => Err(other.no_singles()),
+        }
+    }
+
+    /// Writes a single secret: a new one, or, where it is there, in place of exactly this old value.
+    pub fn put_single(
+        &self,
+        name: &str,
+        value: &Redacted,
+        old: Option<&Redacted>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Gateway(store) => store.put_single(name, value, old, deadline),
+            Self::Postgres(store) => store.put_single(name, value, old, deadline),
+            other => Err(other.no_singles()),
+        }
+    }
+
+    /// Binds an image to the names of single secrets, where this store can.
+    pub fn bind_names(&self, image_id: &str, names: &[String], deadline: Instant) -> Result<Binding, Error> {
+        match self {
+            Self::Postgres(store) => store.bind_names(image_id, names, deadline).map(|()| Binding::Kept),
+            Self::Gateway(_) => Ok(Binding::Elsewhere),
+            other => Err(other.no_singles()),
+        }
+    }
+
+    fn no_singles(&self) -> Error {
+        Problem::new(format!("{} store", self.name()), "it keeps no single secrets by name")
+            .fix("use the gateway or the postgres store")
+            .failed()
     }
 
     /// Notes how long from now a host's secret is kept, where this store can. Writing the secret anew ends it.

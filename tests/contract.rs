@@ -41,10 +41,7 @@ fn file() -> Subject {
         let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
         let host = Host::parse(host.as_bytes()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        work(
-            &store,
-            &Lookup { host: &host, alias_of: None, secret: None, by_shared_name: true, deadline, memory: None },
-        );
+        work(&store, &Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) });
     }
     Subject {
         node: Node::new(),

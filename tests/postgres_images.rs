@@ -24,7 +24,7 @@ fn deadline() -> Instant {
 }
 
 fn lookup(host: &Host) -> Lookup<'_> {
-    Lookup { host, alias_of: None, secret: None, by_shared_name: true, deadline: deadline(), memory: None }
+    Lookup { by_shared_name: true, deadline: deadline(), ..Lookup::of(host) }
 }
 
 fn host(text: &str) -> Host {

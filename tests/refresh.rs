@@ -24,7 +24,7 @@ fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
     let store = Store::File(FileStore::new(workspace, Some(node.store_dir()), KeyPlace::File(node.key_file())));
     let host = Host::parse(host.as_bytes()).unwrap();
     let deadline = std::time::Instant::now() + HOUR;
-    let lookup = Lookup { host: &host, alias_of: None, secret: None, by_shared_name: true, deadline, memory: None };
+    let lookup = Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) };
     store.store(&lookup, &Secret { username: "AWS".into(), blob: blob.into() }).unwrap();
 }
 

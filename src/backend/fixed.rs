@@ -3,7 +3,7 @@
 //! Where a vendor wants one fixed user name beside a token (`$oauthtoken`, `iamapikey`, `nologin`, …), the table in
 //! `registry.rs` has it, with the vendor's page.
 
-use super::{Fit, Login, Minted};
+use super::{Login, Minted};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::keys::Keys;
@@ -28,18 +28,6 @@ impl User {
             Self::Literal(word) => Some(word),
             Self::Secret => keys.get(secret).map(Redacted::expose),
         }
-    }
-}
-
-pub(super) fn fit(user: User, secret: &'static str, keys: &Keys) -> Fit {
-    if keys.has(secret) && user.name(keys, secret).is_some() {
-        return Fit::Complete;
-    }
-    let User::Key(key) = user else { return Fit::Absent };
-    match Fit::of_pair(key, keys) {
-        // Whole, but with another of the pair's secrets: a different backend of the same row.
-        Fit::Complete => Fit::Absent,
-        other => other,
     }
 }
 

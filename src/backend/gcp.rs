@@ -19,20 +19,19 @@ use ambient::Found;
 use exchange::Token;
 pub(super) use pod::is_for_pod;
 
-use super::{Fit, GCP_KEYS, Login, Minted, Scope};
+use super::{GCP_KEYS, Login, Minted, Scope};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::http::{Cleartext, Http};
-use crate::keys::{Keys, PAIRS};
+use crate::keys::Keys;
 use crate::runtime::block_on;
 use crate::service_account::ServiceAccount;
 
-/// Pairs of a Google service-account key are for minting; every other whole pair is the generic row's, and then a
-/// project's name beside it says nothing.
-pub(super) fn fit(keys: &Keys) -> Fit {
+/// A pair is for minting where its user name says that it is a service-account key; every other pair is answered as it is.
+/// A project's name with no pair beside it asks for the node's own identity.
+pub(super) fn fits(keys: &Keys) -> bool {
     let mints = keys.has(ACCESS_TOKEN) || keys.has(KEY) || key_pair(keys).is_some();
-    let pair = PAIRS.iter().filter(|pair| PLAIN.contains(&pair.user)).any(|pair| keys.has(pair.user));
-    if mints || (keys.has(PROJECT) && !pair) { Fit::Complete } else { Fit::Absent }
+    mints || (keys.has(PROJECT) && keys.pairs().next().is_none())
 }
 
 #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
@@ -92,7 +91,7 @@ enum Secret<'k> {
     /// A token that somebody has minted.
     Token(&'k Redacted),
     /// A key to mint with, and the name it stands under.
-    Key { name: &'static str, text: &'k Redacted },
+    Key { name: &'k str, text: &'k Redacted },
     /// A pod's service account, and no secret.
     Pod(&'k ServiceAccount),
     /// A project and nothing to prove who asks: the node's own identity.
@@ -123,12 +122,10 @@ impl<'k> Secret<'k> {
 }
 
 /// The password of a pair whose user name says that it is a service-account key.
-fn key_pair(keys: &Keys) -> Option<(&'static str, &Redacted)> {
-    let pairs = PAIRS.iter().filter(|pair| PLAIN.contains(&pair.user));
-    pairs
-        .filter(|pair| keys.get(pair.user).is_some_and(|user| KEY_USERS.contains(&user.expose())))
-        .flat_map(|pair| pair.secrets)
-        .find_map(|&secret| keys.get(secret).map(|text| (secret, text)))
+fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
+    keys.pairs()
+        .find(|pair| keys.get(pair.user).is_some_and(|user| KEY_USERS.contains(&user.expose())))
+        .and_then(|pair| Some((pair.password, keys.get(pair.password)?)))
 }
 
 /// Who is named in errors.
@@ -141,7 +138,6 @@ const PROJECT: &str = GCP_KEYS[2];
 /// The user names beside which a service-account key stands, as JSON and as base64 of it.
 const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
 /// The pairs that every registry takes.
-const PLAIN: [&str; 2] = ["USERNAME", "REGISTRY_USERNAME"];
 
 #[cfg(test)]
 mod tests {
@@ -150,19 +146,19 @@ mod tests {
 
     #[test]
     fn its_own_keys_and_pairs_of_a_service_account_key_fit_and_plain_pairs_do_not() {
-        let table: &[(&[(&str, &str)], Fit)] = &[
-            (&[("GCP_ACCESS_TOKEN", "t")], Fit::Complete),
-            (&[("GOOGLE_APPLICATION_CREDENTIALS", "{}")], Fit::Complete),
-            (&[("GCP_PROJECT_ID", "p")], Fit::Complete),
-            (&[("USERNAME", "_json_key"), ("PASSWORD", "{}")], Fit::Complete),
-            (&[("REGISTRY_USERNAME", "_json_key_base64"), ("REGISTRY_PASSWORD", "e30=")], Fit::Complete),
-            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")], Fit::Absent),
-            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t"), ("GCP_PROJECT_ID", "p")], Fit::Absent),
-            (&[("USERNAME", "_json_key")], Fit::Absent),
-            (&[("USERNAME", "u"), ("PASSWORD", "p")], Fit::Absent),
+        let table: &[(&[(&str, &str)], bool)] = &[
+            (&[("GCP_ACCESS_TOKEN", "t")], true),
+            (&[("GOOGLE_APPLICATION_CREDENTIALS", "{}")], true),
+            (&[("GCP_PROJECT_ID", "p")], true),
+            (&[("USERNAME", "_json_key"), ("PASSWORD", "{}")], true),
+            (&[("REGISTRY_USERNAME", "_json_key_base64"), ("REGISTRY_PASSWORD", "e30=")], true),
+            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")], false),
+            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t"), ("GCP_PROJECT_ID", "p")], false),
+            (&[("USERNAME", "_json_key")], false),
+            (&[("USERNAME", "u"), ("PASSWORD", "p")], false),
         ];
         for (pairs, fit) in table {
-            assert_eq!(super::fit(&keys(pairs)), *fit, "{pairs:?}");
+            assert_eq!(super::fits(&keys(pairs)), *fit, "{pairs:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::kubelet::KubeletLayer;
 use super::rule::Rule;
 use super::section::{Section, parse_duration};
 use super::stores::StoresLayer;
-use super::{STORE_KINDS, StoreKind};
+use super::{SINGLES, STORE_KINDS, Singles, StoreKind};
 use crate::error::{Error, Problem};
 
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub(super) struct Layer {
     pub(super) list_timeout: Option<Duration>,
     pub(super) ambient: Option<bool>,
     pub(super) store: Option<StoreKind>,
+    pub(super) singles: Option<Singles>,
     pub(super) file_path: Option<PathBuf>,
     pub(super) file_key: Option<PathBuf>,
     pub(super) stores: StoresLayer,
@@ -94,6 +95,7 @@ impl Layer {
         };
         let mut store = top.section("store")?;
         layer.store = store.parsed("kind", STORE_KINDS, StoreKind::parse)?;
+        layer.singles = store.parsed("single_secrets", SINGLES, Singles::parse)?;
         let mut file = store.section("file")?;
         layer.file_path = file.path("path")?;
         layer.file_key = file.path("key_file")?;
@@ -121,6 +123,7 @@ impl Layer {
             list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
             ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
             store: parsed(env, "BETA9_STORE", STORE_KINDS, StoreKind::parse)?,
+            singles: parsed(env, "BETA9_SINGLE_SECRETS", SINGLES, Singles::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,
             file_key: env.path("BETA9_STORE_KEY_FILE")?,
             stores: StoresLayer::from_env(env)?,
@@ -152,6 +155,7 @@ impl Layer {
         cover(&mut self.list_timeout, over.list_timeout);
         cover(&mut self.ambient, over.ambient);
         cover(&mut self.store, over.store);
+        cover(&mut self.singles, over.singles);
         cover(&mut self.file_path, over.file_path);
         cover(&mut self.file_key, over.file_key);
         self.stores.cover_with(over.stores);

@@ -17,6 +17,8 @@ pub struct Rule {
     pub backend: Option<String>,
     /// A named secret instead of the derived name, in stores that name their secrets.
     pub secret: Option<String>,
+    /// Single secrets by name instead of the derived name, in stores that name their secrets.
+    pub secrets: Option<Vec<String>>,
     /// Whether the node's own identity may be used for these hosts.
     pub ambient: Option<bool>,
     /// Whether a pod's service account may log in to these hosts, when kubelet asks.
@@ -79,6 +81,7 @@ impl Rule {
             host,
             backend: section.text("backend")?,
             secret: section.text("secret")?,
+            secrets: section.texts("secrets")?,
             ambient: section.flag("ambient")?,
             workload_identity: section.flag("workload_identity")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
@@ -92,6 +95,10 @@ impl Rule {
                 workload_identity_provider: section.parsed("workload_identity_provider", PROVIDER, provider)?,
             },
         };
+        if rule.secret.is_some() && rule.secrets.is_some() {
+            let cause = format_args!("the rule for {} has both \"secret\" and \"secrets\"", rule.host);
+            return Err(section.problem(cause).fix("remove one of them").failed());
+        }
         section.finish()?;
         Ok(rule)
     }
@@ -99,7 +106,10 @@ impl Rule {
     pub(super) fn cover_with(&mut self, over: Self) {
         self.file = over.file;
         cover(&mut self.backend, over.backend);
-        cover(&mut self.secret, over.secret);
+        // They are two words for one thing: the one that is said above replaces either.
+        if over.secret.is_some() || over.secrets.is_some() {
+            (self.secret, self.secrets) = (over.secret, over.secrets);
+        }
         cover(&mut self.ambient, over.ambient);
         cover(&mut self.workload_identity, over.workload_identity);
         cover(&mut self.alias_of, over.alias_of);

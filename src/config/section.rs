@@ -26,6 +26,17 @@ impl<'a> Section<'a> {
         self.take(key, "a text", |value| if let DeValue::String(text) = value { Some(text.into_owned()) } else { None })
     }
 
+    /// A list of names, at least one.
+    pub(super) fn texts(&mut self, key: &'static str) -> Result<Option<Vec<String>>, Error> {
+        self.take(key, "a list of names such as [\"A\", \"B\"]", |value| {
+            let DeValue::Array(list) = value else { return None };
+            let text =
+                |item: Spanned<DeValue<'_>>| item.get_ref().as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            let texts: Vec<String> = list.into_iter().map(text).collect::<Option<_>>()?;
+            (!texts.is_empty()).then_some(texts)
+        })
+    }
+
     pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
         self.take(key, "true or false", |value| value.as_bool())
     }

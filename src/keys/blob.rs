@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::{Keys, KeysError};
+use super::{Keys, KeysError, PLACEHOLDER};
 use crate::credential::Redacted;
 use crate::host::{Host, ServerUrl};
-use crate::json::{self, Object, Value};
+use crate::json::{self, Object, ObjectWriter, Value};
 
 /// A workspace secret's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// Reads any of the shapes: current, versioned (`"version":1`), flat map, nested map, `username:password`.
+    /// Reads any of the shapes: current, versioned (`"version":1`), flat map, nested map, `username:password`, and what a
+    /// scheduler of today assembles from single secrets (`"registry":""`).
     ///
     /// This is the seeds' `UnmarshalCredentials`. Text that begins with `{` or `[` is JSON or an error, never a
     /// password, and the recorded `type` is not trusted: the keys and the host decide.
@@ -27,6 +28,9 @@ impl Blob {
             let object = json::parse_object(text.as_bytes())
                 .map_err(|error| shape(format!("the secret is no JSON object: {error}")))?;
             return Self::from_object(&object);
+        }
+        if text.starts_with(PLACEHOLDER) {
+            return Err(KeysError::Placeholder);
         }
         let (username, password) = text
             .split_once(':')
@@ -54,34 +58,30 @@ impl Blob {
             .collect()
     }
 
+    /// A secret that records no registry and has no keys is what Beta9 makes of names that the workspace does not have.
     fn from_object(object: &Object) -> Result<Self, KeysError> {
-        if object.get("credentials").is_some() || object.get("registry").is_some() {
-            recorded(object)
+        let (registry, credentials) = (member(object, "registry"), member(object, "credentials"));
+        let blob = if registry.is_some() || credentials.is_some() {
+            recorded(object, registry, credentials)?
         } else {
-            Ok(Self { registry: None, keys: flat(object)? })
-        }
+            Self { registry: None, keys: flat(object.iter())? }
+        };
+        if blob.registry.is_none() && blob.keys.is_empty() { Err(KeysError::NamesMissing) } else { Ok(blob) }
     }
 
-    /// Writes the current format, byte for byte as Beta9 does: members in this order, keys sorted, Go's escapes.
+    /// Writes the current format, byte for byte as Beta9 does: members and keys in alphabetical order, Go's escapes.
     ///
     /// This is the seeds' `MarshalCredentials`.
     #[must_use]
     pub fn marshal(registry: &str, credential_type: CredentialType, keys: &Keys) -> Redacted {
-        let mut out = String::from("{\"registry\":");
-        json::write_go_string(&mut out, registry);
-        out.push_str(",\"type\":\"");
-        out.push_str(credential_type.as_str());
-        out.push_str("\",\"credentials\":{");
-        for (index, (name, value)) in keys.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
+        let mut out = ObjectWriter::with_capacity(512);
+        out.within("credentials", |out| {
+            for (name, value) in keys.iter() {
+                out.text(name, value.expose());
             }
-            json::write_go_string(&mut out, name);
-            out.push(':');
-            json::write_go_string(&mut out, value.expose());
-        }
-        out.push_str("}}");
-        out.into()
+        });
+        out.text("registry", registry).text("type", credential_type.as_str());
+        out.finish().trim_end().into()
     }
 }
 
@@ -120,25 +120,34 @@ impl fmt::Display for CredentialType {
     }
 }
 
-/// `{"registry":…,"type":…,"credentials":{…}}`, with or without `"version":1`.
-fn recorded(object: &Object) -> Result<Blob, KeysError> {
-    match object.get("version") {
+/// `{"credentials":{…},"registry":…,"type":…}`, with or without `"version":1`; or the keys beside the registry.
+fn recorded(object: &Object, registry: Option<&Value>, credentials: Option<&Value>) -> Result<Blob, KeysError> {
+    match member(object, "version") {
         None => {}
         Some(Value::Number(version)) if (version - 1.0).abs() < f64::EPSILON => {}
         Some(_) => return Err(shape("the secret's format version is not 1; a newer helper may know it".to_owned())),
     }
-    let registry = match object.get("registry") {
+    let registry = match registry {
         None | Some(Value::Null) => None,
         Some(Value::Text(text)) if text.is_empty() => None,
         Some(Value::Text(text)) => Some(registry_host(text.expose())?),
         Some(_) => return Err(shape("the secret's \"registry\" is not a text".to_owned())),
     };
-    let keys = match object.get("credentials") {
+    let inner = match credentials {
         None | Some(Value::Null) => Keys::default(),
-        Some(Value::Object(map)) => texts(map)?,
+        Some(Value::Object(map)) => texts(map.iter())?,
         Some(_) => return Err(shape("the secret's \"credentials\" is not a map".to_owned())),
     };
+    let beside = object.iter().filter(|(name, _)| !MEMBERS.iter().any(|member| member.eq_ignore_ascii_case(name)));
+    let keys = if inner.is_empty() { flat(beside)? } else { inner };
     Ok(Blob { registry, keys })
+}
+
+/// The member of this name, in any case, as Go reads it.
+fn member<'o>(object: &'o Object, wanted: &str) -> Option<&'o Value> {
+    object
+        .get(wanted)
+        .or_else(|| object.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value))
 }
 
 fn registry_host(text: &str) -> Result<Host, KeysError> {
@@ -147,29 +156,30 @@ fn registry_host(text: &str) -> Result<Host, KeysError> {
     host.ok_or_else(|| shape("the secret's \"registry\" is not a registry host".to_owned()))
 }
 
-fn texts(map: &Object) -> Result<Keys, KeysError> {
+fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, KeysError> {
     let mut keys = Keys::default();
-    for (name, value) in map.iter() {
-        let Value::Text(text) = value else { return Err(KeysError::Value { key: name.to_owned() }) };
-        keys.insert(name, text.clone())?;
+    for (name, value) in map {
+        match value {
+            Value::Text(text) if !text.expose().contains('\0') => keys.insert(name, text.clone())?,
+            Value::Null => {}
+            _ => keys.unusable.push(name.to_owned()),
+        }
     }
     Ok(keys)
 }
 
 /// A flat map. A value that is itself a map of keys gives its keys and is not one itself; what stands outside wins.
-fn flat(object: &Object) -> Result<Keys, KeysError> {
-    let mut keys = Keys::default();
-    let mut nested = Vec::new();
-    for (name, value) in object.iter() {
-        let Value::Text(text) = value else { return Err(KeysError::Value { key: name.to_owned() }) };
-        match inner_map(text) {
-            Some(inner) => nested.push(inner),
-            None => keys.insert(name, text.clone())?,
+fn flat<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, KeysError> {
+    let mut keys = texts(map)?;
+    let nested: Vec<(String, Object)> =
+        keys.iter().filter_map(|(name, value)| Some((name.to_owned(), inner_map(value)?))).collect();
+    nested.iter().for_each(|(name, _)| _ = keys.texts.remove(name));
+    for (_, inner) in &nested {
+        let inner = texts(inner.iter())?;
+        for (name, value) in inner.iter() {
+            keys.insert(name, value.clone())?;
         }
-    }
-    for (name, value) in nested.iter().flat_map(Object::iter) {
-        let Value::Text(text) = value else { return Err(KeysError::Value { key: name.to_owned() }) };
-        keys.insert(name, text.clone())?;
+        keys.unusable.extend(inner.unusable);
     }
     Ok(keys)
 }
@@ -189,6 +199,9 @@ fn inner_map(text: &Redacted) -> Option<Object> {
 fn shape(what: String) -> KeysError {
     KeysError::Shape(what)
 }
+
+/// What stands beside the keys and is none.
+const MEMBERS: [&str; 5] = ["credentials", "expires_at", "registry", "type", "version"];
 
 #[cfg(test)]
 mod tests {
@@ -240,7 +253,10 @@ mod tests {
             r#"{"registry":7,"credentials":{}}"#,
             r#"{"version":2,"registry":"ghcr.io","credentials":{"A":"hunter2"}}"#,
             r#"{"credentials":"hunter2"}"#,
-            r#"{"USERNAME":["hunter2"]}"#,
+            r#"{"credentials":{},"registry":"","type":"public"}"#,
+            r#"{"registry":"","type":"public"}"#,
+            "{}",
+            "beam_secret_hunter2:x",
             r#"{"AWS_SECRET_ACCESS_KEY":"hunter2""#,
             "[\"hunter2\"]",
             "hunter2",
@@ -260,7 +276,7 @@ mod tests {
         keys.insert("GITHUB_TOKEN", "ghp_<x>&".into()).unwrap();
         assert_eq!(
             Blob::marshal("ghcr.io", CredentialType::Token, &keys).expose(),
-            r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_TOKEN":"ghp_\u003cx\u003e\u0026","GITHUB_USERNAME":"octo"}}"#
+            r#"{"credentials":{"GITHUB_TOKEN":"ghp_\u003cx\u003e\u0026","GITHUB_USERNAME":"octo"},"registry":"ghcr.io","type":"token"}"#
         );
     }
 }

@@ -1,74 +1,135 @@
-//! The pairs of keys that go together.
+//! Keys that go together: a user name with its password, and the pairs of other names that vendors have.
 
 use super::{Keys, KeysError};
 
-/// A user name (or id) and the keys any one of which completes it.
+/// `X_USERNAME` and `X_PASSWORD`, both there: a user name and a password, whichever vendor the prefix names.
 #[derive(Clone, Copy, Debug)]
-pub struct Pair {
-    /// The public half.
-    pub user: &'static str,
-    /// The secret half: one of these.
-    pub secrets: &'static [&'static str],
+pub struct UserPassword<'k> {
+    /// The name of the key that holds the user name.
+    pub user: &'k str,
+    /// The name of the key that holds the password.
+    pub password: &'k str,
 }
 
-impl Pair {
-    /// An error that names both halves when only one of them is there.
-    pub fn check(&'static self, keys: &Keys) -> Result<(), KeysError> {
-        let secret = self.secrets.iter().find(|secret| keys.has(secret));
-        match (keys.has(self.user), secret) {
-            (true, None) => Err(KeysError::HalfPair { present: self.user, missing: self.secrets }),
-            (false, Some(present)) => Err(KeysError::HalfPair { present, missing: std::slice::from_ref(&self.user) }),
-            _ => Ok(()),
-        }
+impl Keys {
+    /// Every complete pair of `X_USERNAME` and `X_PASSWORD`, with any prefix or none, in upper or lower case.
+    pub fn pairs(&self) -> impl Iterator<Item = UserPassword<'_>> {
+        self.names().filter_map(|user| {
+            let password = self.named(&format!("{}{PASSWORD}", prefix(user, USERNAME)?))?;
+            Some(UserPassword { user, password })
+        })
+    }
+
+    /// The keys of one pair, by the names that every registry takes.
+    #[must_use]
+    pub fn of_pair(&self, pair: UserPassword) -> Self {
+        let text = |name| self.get(name).cloned().unwrap_or_default();
+        Self::user_password(text(pair.user).expose().to_owned(), text(pair.password))
+    }
+
+    /// Every pair that is begun must be complete; the error names both of its keys.
+    pub fn check_pairs(&self) -> Result<(), KeysError> {
+        self.names().try_for_each(|name| {
+            let partners = partners(name);
+            if partners.is_empty() || partners.iter().any(|partner| self.named(partner).is_some()) {
+                return Ok(());
+            }
+            Err(KeysError::HalfPair { present: name.to_owned(), missing: partners })
+        })
+    }
+
+    /// Whether a pair of this user name and this secret is there.
+    #[must_use]
+    pub fn has_both(&self, user: &str, secret: &str) -> bool {
+        self.has(user) && self.has(secret)
+    }
+
+    /// The key of this name, preferably in this case.
+    fn named(&self, wanted: &str) -> Option<&str> {
+        let exact = self.texts.get_key_value(wanted).map(|(name, _)| name.as_str());
+        exact.or_else(|| self.names().find(|name| name.eq_ignore_ascii_case(wanted)))
     }
 }
 
-/// Every pair that users pass. What a vendor takes under a fixed user name (`NGC_API_KEY`) has no partner.
-pub const PAIRS: &[Pair] = &[
-    Pair { user: "AWS_ACCESS_KEY_ID", secrets: &["AWS_SECRET_ACCESS_KEY"] },
-    Pair { user: "AZURE_CLIENT_ID", secrets: &["AZURE_CLIENT_SECRET"] },
-    Pair { user: "DOCKERHUB_USERNAME", secrets: &["DOCKERHUB_PASSWORD", "DOCKERHUB_TOKEN"] },
-    Pair { user: "DOCKER_USERNAME", secrets: &["DOCKER_PASSWORD"] },
-    Pair { user: "GITHUB_USERNAME", secrets: &["GITHUB_TOKEN"] },
-    Pair { user: "QUAY_USERNAME", secrets: &["QUAY_PASSWORD"] },
-    Pair { user: "CI_DEPLOY_USER", secrets: &["CI_DEPLOY_PASSWORD"] },
-    Pair { user: "GITLAB_USERNAME", secrets: &["GITLAB_TOKEN"] },
-    Pair { user: "OCI_USERNAME", secrets: &["OCI_AUTH_TOKEN"] },
-    Pair { user: "REDHAT_USERNAME", secrets: &["REDHAT_PASSWORD"] },
-    Pair { user: "CHAINGUARD_USERNAME", secrets: &["CHAINGUARD_PASSWORD"] },
-    Pair { user: "JFROG_USERNAME", secrets: &["JFROG_ACCESS_TOKEN", "JFROG_PASSWORD"] },
-    Pair { user: "HF_USERNAME", secrets: &["HF_TOKEN"] },
-    Pair { user: "ALIBABA_CLOUD_CR_USERNAME", secrets: &["ALIBABA_CLOUD_CR_PASSWORD"] },
-    Pair { user: "TENCENT_TCR_USERNAME", secrets: &["TENCENT_TCR_PASSWORD"] },
-    Pair { user: "USERNAME", secrets: &["PASSWORD"] },
-    Pair { user: "REGISTRY_USERNAME", secrets: &["REGISTRY_PASSWORD"] },
+impl UserPassword<'_> {
+    /// Whether its prefix is this one.
+    #[must_use]
+    pub fn has_prefix(&self, wanted: &str) -> bool {
+        prefix(self.user, USERNAME).is_some_and(|prefix| prefix.eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// The keys any of which completes this one; none for a key that needs no other.
+fn partners(name: &str) -> Vec<String> {
+    let user = prefix(name, PASSWORD).map(|prefix| format!("{prefix}{USERNAME}"));
+    let password = prefix(name, USERNAME).map(|prefix| format!("{prefix}{PASSWORD}"));
+    let vendors = PAIRS.iter().flat_map(|(user, secret)| {
+        [(*user == name).then_some(*secret), (*secret == name).then_some(*user)].into_iter().flatten()
+    });
+    user.into_iter().chain(password).chain(vendors.map(str::to_owned)).collect()
+}
+
+/// What stands before a name's ending.
+fn prefix<'n>(name: &'n str, ending: &str) -> Option<&'n str> {
+    let (prefix, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    end.eq_ignore_ascii_case(ending).then_some(prefix)
+}
+
+const USERNAME: &str = "USERNAME";
+const PASSWORD: &str = "PASSWORD";
+/// The pairs that vendors have beside `X_USERNAME` and `X_PASSWORD`.
+const PAIRS: [(&str, &str); 9] = [
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),
+    ("DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN"),
+    ("GITHUB_USERNAME", "GITHUB_TOKEN"),
+    ("CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"),
+    ("GITLAB_USERNAME", "GITLAB_TOKEN"),
+    ("OCI_USERNAME", "OCI_AUTH_TOKEN"),
+    ("JFROG_USERNAME", "JFROG_ACCESS_TOKEN"),
+    ("HF_USERNAME", "HF_TOKEN"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn keys(names: &[&str]) -> Keys {
+        let mut keys = Keys::default();
+        names.iter().for_each(|name| keys.insert(name, "hunter2".into()).unwrap());
+        keys
+    }
+
     #[test]
-    fn one_half_of_any_pair_is_an_error_that_names_both() {
-        for pair in PAIRS {
-            for &secret in pair.secrets {
-                let only = |name: &str| {
-                    let mut keys = Keys::default();
-                    keys.insert(name, "hunter2".into()).unwrap();
-                    keys
-                };
-                for half in [pair.user, secret] {
-                    let error = only(half).check_pairs().unwrap_err().to_string();
-                    assert!(
-                        error.contains(pair.user) && pair.secrets.iter().any(|name| error.contains(name)),
-                        "{error}"
-                    );
-                    assert!(!error.contains("hunter2"));
-                }
-                let mut both = only(pair.user);
-                both.insert(secret, "s".into()).unwrap();
-                assert_eq!(both.check_pairs(), Ok(()));
+    fn half_of_any_pair_is_an_error_that_names_both() {
+        for (user, secret) in
+            PAIRS.into_iter().chain([("USERNAME", "PASSWORD"), ("HARBOR_USERNAME", "HARBOR_PASSWORD")])
+        {
+            for (present, missing) in [(user, secret), (secret, user)] {
+                let error = keys(&[present]).check_pairs().unwrap_err().to_string();
+                assert!(error.starts_with(&format!("{present} is set without ")) && error.contains(missing), "{error}");
+                assert!(!error.contains("hunter2"), "{error}");
             }
+            assert_eq!(keys(&[user, secret]).check_pairs(), Ok(()));
+        }
+        assert_eq!(keys(&["DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD", "DOCKERHUB_TOKEN"]).check_pairs(), Ok(()));
+    }
+
+    #[test]
+    fn a_user_name_and_a_password_go_together_by_their_prefix_in_any_case() {
+        let table: &[(&[&str], &[(&str, &str)])] = &[
+            (&["USERNAME", "PASSWORD"], &[("USERNAME", "PASSWORD")]),
+            (&["username", "password"], &[("username", "password")]),
+            (&["My_Username", "MY_PASSWORD"], &[("My_Username", "MY_PASSWORD")]),
+            (&["A_USERNAME", "B_PASSWORD"], &[]),
+            (&["A_USERNAME", "A_TOKEN"], &[]),
+            (&["A_PASSWORD", "A_USERNAME", "PASSWORD"], &[("A_USERNAME", "A_PASSWORD")]),
+            (&["\u{e9}USERNAME", "\u{e9}PASSWORD"], &[("\u{e9}USERNAME", "\u{e9}PASSWORD")]),
+        ];
+        for (names, expected) in table {
+            let keys = keys(names);
+            let pairs: Vec<_> = keys.pairs().map(|pair| (pair.user, pair.password)).collect();
+            assert_eq!(pairs, *expected, "{names:?}");
         }
     }
 }

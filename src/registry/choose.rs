@@ -1,11 +1,14 @@
-//! Which backend a secret's keys are for, on this host. A token key never goes to another vendor's host.
+//! Which keys of a secret are used on the host that it is bound to, and by which backend.
+//!
+//! The binding says where a pair of user name and password goes, whichever vendor its prefix names: what Beta9 stores for
+//! every registry of no vendor is Docker Hub's pair. A single token and a cloud's keys never go to another vendor's host.
 
 use super::Registry;
-use crate::backend::{Backend, Fit};
+use crate::backend::Backend;
 use crate::credential::{Redacted, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem};
 use crate::host::Host;
-use crate::keys::{Keys, KeysError};
+use crate::keys::{Keys, KeysError, UserPassword};
 
 /// A backend and the keys it will log in with.
 #[derive(Debug)]
@@ -26,23 +29,56 @@ impl Choice {
 
 /// Chooses by host and keys, never by a recorded type. No keys at all mean that the registry is public: not found.
 ///
-/// The vendor's own keys come before the generic pair. Keys of another vendor, or half of a pair, are an error: the
+/// Of several sets the first of these counts: the pairs `REGISTRY_`, `DOCKER_` and the one without a prefix (Beta9's own
+/// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
 /// secret is meant for this host, so going on anonymously would hide the mistake.
 pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
     if keys.is_empty() {
         return Err(Error::NotFound);
     }
-    let mut half = None;
-    for backend in row.backends() {
-        match backend.fit(&keys) {
-            Fit::Complete => return Ok(Choice { backend: *backend, keys }),
-            Fit::Half(error) => _ = half.get_or_insert(error),
-            Fit::Absent => {}
+    let refused = |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_str());
+    let choice = match chosen(row, &keys) {
+        Ok(Some(pair)) => Choice { backend: backend_of(row.backends(), &pair), keys: pair },
+        Ok(None) if let Some(backend) = row.own().iter().find(|backend| backend.fits(&keys)) => {
+            Choice { backend: *backend, keys }
         }
+        Ok(None) => {
+            let half = keys.check_pairs().err().or_else(|| keys.unusable());
+            let cause = half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
+            return Err(refused(cause, "correct the keys in the secret"));
+        }
+        Err(error) => return Err(refused(error.to_string(), "leave the one pair that this registry takes")),
+    };
+    match choice.keys.placeholder() {
+        Some(key) => Err(refused(
+            format!("{} holds the placeholder that a Beta9 sandbox shows in place of a secret", key.escape_debug()),
+            "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
+        )),
+        None => Ok(choice),
     }
-    let cause = half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
-    Err(Problem::new("its secret", cause).fix("correct the keys in the secret").failed().about(host.as_str()))
 }
+
+/// The pair that counts, by the names that every registry takes; `None` where the vendor's own keys count or nothing does.
+fn chosen(row: &Registry, keys: &Keys) -> Result<Option<Keys>, KeysError> {
+    let pairs: Vec<UserPassword> = keys.pairs().collect();
+    // A key in upper case stands before the same one in lower case, as it is sorted.
+    let first = FIRST_PREFIXES.iter().find_map(|prefix| pairs.iter().find(|pair| pair.has_prefix(prefix)));
+    match (first, pairs.as_slice()) {
+        (Some(pair), _) => Ok(Some(keys.of_pair(*pair))),
+        (None, []) => Ok(None),
+        (None, _) if row.own().iter().any(|backend| backend.fits(keys)) => Ok(None),
+        (None, [pair]) => Ok(Some(keys.of_pair(*pair))),
+        (None, several) => Err(KeysError::ManyPairs(several.iter().map(|pair| pair.user.to_owned()).collect())),
+    }
+}
+
+/// A pair may be a service-account key, which is for minting.
+fn backend_of(mut backends: impl Iterator<Item = &'static Backend>, pair: &Keys) -> Backend {
+    *backends.find(|backend| backend.fits(pair)).expect("because the last one takes every pair")
+}
+
+/// The prefixes of the pairs that count most, as CLIP reads them.
+const FIRST_PREFIXES: [&str; 3] = ["REGISTRY_", "DOCKER_", ""];
 
 /// The seeds' `CreateProviderFromEnv`: the login for a host from the environment variables that were named.
 ///
@@ -62,12 +98,7 @@ pub fn provider_from_environment<'a>(
 fn foreign(row: &Registry, keys: &Keys) -> String {
     let present: Vec<_> = keys.names().map(|name| name.escape_debug().to_string()).collect();
     let wanted: Vec<_> = row.backends().map(Backend::wants).collect();
-    format!(
-        "it holds {}, which this registry ({}) does not take; it takes {}",
-        present.join(", "),
-        row.name,
-        wanted.join(", or ")
-    )
+    format!("it has {}, but this registry ({}) needs {}", present.join(", "), row.name, wanted.join(", or "))
 }
 
 #[cfg(test)]
@@ -157,10 +188,9 @@ mod tests {
             ("nvcr.io:8443", "NGC_API_KEY"),
             ("quay.io", "CI_JOB_TOKEN"),
             ("evilgcr.io", "GCP_ACCESS_TOKEN"),
-            ("ghcr.io", "AWS_ACCESS_KEY_ID"),
         ] {
             let error = login(host, &[(key, "hunter2")]).unwrap_err();
-            assert!(error.starts_with(&format!("{host}: its secret: it holds {key}, which this registry")), "{error}");
+            assert!(error.starts_with(&format!("{host}: its secret: it has {key}, but this registry")), "{error}");
             assert!(!error.contains("hunter2"));
         }
     }
@@ -193,7 +223,11 @@ mod tests {
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         let choice = choose("123456789012.dkr.ecr.us-east-1.amazonaws.com", &keys).unwrap();
         assert_eq!((choice.backend.name(), choice.listed_username()), ("aws", "AWS"));
-        assert!(choose("evil.example", &keys).unwrap_err().contains("which this registry (generic) does not take"));
+        assert!(
+            choose("evil.example", &keys)
+                .unwrap_err()
+                .contains("but this registry (generic) needs USERNAME and PASSWORD")
+        );
         let choice = choose("ghcr.io", &["GITHUB_USERNAME", "GITHUB_TOKEN"]).unwrap();
         assert_eq!((choice.backend.name(), choice.listed_username()), ("fixed", "value of GITHUB_USERNAME"));
         let unset =

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::registry::choose;
 use crate::service_account::ServiceAccount;
-use crate::store::Keep;
+use crate::store::{Found, Keep};
 
 /// A credential, and what is known of it.
 #[derive(Debug)]
@@ -49,10 +49,15 @@ impl Resolver {
             return Err(Error::NotFound);
         }
         if let Some((store, found)) = self.find(route)? {
-            let choice = choose(route.row, route.real, found.keys)?;
-            self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
-            let who = Who { store, keys: Some(&choice.keys), pod: None };
-            return Ok((self.login(&choice.backend, route, who, found.keep)?, false));
+            let guessed = found.guessed;
+            match self.of_secret(route, store, found) {
+                Ok(minted) => return Ok((minted, false)),
+                // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
+                Err(Error::Failed(problem)) if guessed => {
+                    self.warnings.add(format_args!("{}: {problem}; {GUESSED}", route.host));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let cloud = route.row.cloud().ok_or(Error::NotFound)?;
         let for_pod = |account: &&ServiceAccount| cloud.is_for_pod(account, route.settings());
@@ -65,7 +70,18 @@ impl Resolver {
         self.log.note(format_args!("backend: {}, by the {store}'s own identity", cloud.name()));
         Ok((self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk)?, pod.is_some()))
     }
+
+    /// What a secret's keys are answered as.
+    fn of_secret(&self, route: &Route, store: &'static str, found: Found) -> Result<Minted, Error> {
+        let choice = choose(route.row, route.real, found.keys)?;
+        self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
+        self.login(&choice.backend, route, Who { store, keys: Some(&choice.keys), pod: None }, found.keep)
+    }
 }
+
+/// What is said of secrets that are left alone.
+const GUESSED: &str =
+    "single secrets of the workspace were tried; name them in a rule, or set single_secrets = \"named\"";
 
 impl<'a> Route<'a> {
     /// How the operator wants the cloud to be asked.

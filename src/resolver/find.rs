@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Resolver, Route, Source};
 use crate::cache::Memory;
-use crate::error::Error;
+use crate::config::{Pulled, Singles};
+use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Blob, Keys};
 use crate::registry::detect;
@@ -52,7 +53,7 @@ impl Resolver {
     /// reached.
     fn ask(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
         let memory = if store.is_remote() { self.cache().map(crate::cache::Cache::memory) } else { None };
-        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host) };
+        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host)? };
         let Some(memory) = &memory else { return store.get(&lookup) };
         let subject = self.subject(store, &lookup);
         if memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE) {
@@ -102,7 +103,7 @@ impl Resolver {
     fn last_answer(&self, memory: &Memory, subject: &[&str], host: &Host) -> Option<Found> {
         let last = memory.recall(ANSWER, subject).filter(|last| last.age < self.config.cache.stale_if_error)?;
         let blob = Blob::parse(last.text.expose()).ok().filter(|blob| blob.registry.as_ref() == Some(host))?;
-        Some(Found { keys: blob.keys, keep: Keep::Disk })
+        Some(Found::new(blob.keys, Keep::Disk))
     }
 
     /// Changes the workspace store, and forgets what this node remembers of the host.
@@ -113,7 +114,7 @@ impl Resolver {
     ) -> Result<T, Error> {
         let cache = self.cache_that_exists();
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
-        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host) };
+        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host)? };
         let done = change(&lookup)?;
         if let Some(cache) = &cache {
             // Tokens that were minted from the old credential are of no use any more.
@@ -127,16 +128,53 @@ impl Resolver {
         Ok(done)
     }
 
-    pub(super) fn lookup<'a>(&self, route: &Route<'a>, host: &'a Host) -> Lookup<'a> {
-        let secret = route.rule.and_then(|rule| rule.secret.as_deref());
-        let alias_of = (host == route.host && host != route.real).then_some(route.real);
-        let by_shared_name = secret.is_some() || (host == route.real && !route.row.is_generic());
-        Lookup { host, alias_of, secret, by_shared_name, deadline: self.deadline(), memory: None }
+    pub(super) fn lookup<'a>(&'a self, route: &Route<'a>, host: &'a Host) -> Result<Lookup<'a>, Error> {
+        let rule = route.rule;
+        let named = match rule.and_then(|rule| rule.secrets.as_deref()) {
+            Some(names) => names,
+            None => self.named_by_request(host)?,
+        };
+        if !named.is_empty() && !self.names_secrets() {
+            let cause = format_args!("single secrets are named for {host}, and this store keeps none");
+            return Err(Problem::new(format!("{} store", self.workspace_store()), cause)
+                .fix("use the gateway or the postgres store, or remove secrets from the rule and BETA9_IMAGE_SECRETS")
+                .failed());
+        }
+        let is_real = host == route.real;
+        let secret = rule.and_then(|rule| rule.secret.as_deref());
+        Ok(Lookup {
+            host,
+            alias_of: (host == route.host && !is_real).then_some(route.real),
+            secret: secret.filter(|_| named.is_empty()),
+            named,
+            row: route.row,
+            // What the operator has named is all that counts.
+            singles: if is_real && secret.is_none() { self.config.singles } else { Singles::Named },
+            by_shared_name: secret.is_some() || (is_real && !route.row.is_generic()),
+            deadline: self.deadline(),
+            memory: None,
+        })
+    }
+
+    /// The single secrets that the request names for the image that it pulls.
+    fn named_by_request(&self, host: &Host) -> Result<&[String], Error> {
+        let pulled = &self.pulled;
+        if pulled.secrets.is_empty() {
+            return Ok(&[]);
+        }
+        match pulled.host()? {
+            Some(registry) if registry == *host => Ok(&pulled.secrets),
+            Some(_) => Ok(&[]),
+            None => Err(Problem::new(Pulled::SECRETS, "nothing says which registry these secrets are for")
+                .fix("set BETA9_IMAGE to the image that is pulled")
+                .failed()),
+        }
     }
 
     fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {
-        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default()];
-        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).chain(host).collect()
+        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default(), lookup.singles.name()];
+        let identity = store.identity().into_iter().chain(host).chain(lookup.named.iter().map(String::as_str));
+        [store.name(), &self.config.workspace].into_iter().chain(identity).collect()
     }
 }
 

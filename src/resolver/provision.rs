@@ -31,7 +31,7 @@ impl Resolver {
             (choice.listed_username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
         let name = self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
         if let Some(ttl) = ttl {
-            let lookup = self.lookup(&route, host);
+            let lookup = self.lookup(&route, host)?;
             self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_str()))?;
         }
         Ok(name)
@@ -47,7 +47,7 @@ impl Resolver {
     pub fn bind_image(&self, image_id: &str, images: &[&ImageRef]) -> Result<Binding, Error> {
         let routes: Vec<_> =
             images.iter().filter_map(|image| self.route(&image.host, Scheme::Https, &image.repository)).collect();
-        let lookups: Vec<_> = routes.iter().map(|route| self.lookup(route, route.host)).collect();
+        let lookups = routes.iter().map(|route| self.lookup(route, route.host)).collect::<Result<Vec<_>, _>>()?;
         self.workspace.bind_image(check_image_id(image_id)?, &lookups)
     }
 

@@ -43,7 +43,7 @@ impl FileStore {
         let Some(blob) = self.blob(host.as_str())? else { return Ok(None) };
         // The associated data binds the file to this host, which is enough for a blob that names none.
         let ours = blob.registry.is_none_or(|registry| registry == *host);
-        Ok(ours.then_some(Found { keys: blob.keys, keep: Keep::Disk }))
+        Ok(ours.then_some(Found::new(blob.keys, Keep::Disk)))
     }
 
     pub(super) fn item(&self, item: &str) -> Result<Option<Credential>, Error> {

@@ -8,6 +8,7 @@ mod api;
 mod errors;
 mod health;
 mod held;
+mod single;
 
 use std::cell::OnceCell;
 use std::time::Instant;
@@ -43,7 +44,7 @@ impl GatewayStore {
 
     #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
-        let names = names(lookup);
+        let names = lookup.names();
         self.ask(lookup, async |api| {
             let known = api.remembered_name(lookup.host);
             let rank = known.as_ref().and_then(|known| names.iter().position(|name| name == known.expose()));
@@ -62,7 +63,7 @@ impl GatewayStore {
                         if known.as_ref().is_none_or(|known| known.expose() != name) {
                             api.remember_name(lookup.host, name);
                         }
-                        return Ok(Some(Found { keys: blob.keys, keep: Keep::Disk }));
+                        return Ok(Some(Found::new(blob.keys, Keep::Disk)));
                     }
                 }
             }
@@ -72,7 +73,7 @@ impl GatewayStore {
 
     /// Updates the secret that counts for this host, or creates one under a name that the API takes and nobody has.
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        let names = names(lookup);
+        let names = lookup.names();
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
                 let Some(held) = api.held(&names, lookup).await? else { continue };
@@ -91,7 +92,7 @@ impl GatewayStore {
 
     /// Deletes every secret of this host, so that none that counted less appears in its place.
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        let names = names(lookup);
+        let names = lookup.names();
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
                 let Some(held) = api.held(&names, lookup).await? else { continue };
@@ -163,11 +164,6 @@ impl GatewayStore {
         let endpoint = self.config.endpoint()?;
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
-}
-
-/// The names to look under, those that count most first: the operator's alone, where a rule has one.
-fn names(lookup: &Lookup) -> Vec<String> {
-    lookup.secret.map_or_else(|| name::candidates(lookup.host), |name| vec![name.to_owned()])
 }
 
 /// A line of `list`, and how much its secret's name counts. A secret that no `get` would look for is none.

@@ -1,21 +1,20 @@
-//! Secret names: the three generations that are in the field.
+//! Secret names: from a host to every name that its secret may have, in all the generations that are in the field.
 
-use crate::host::Host;
+use crate::host::{Host, names_a_registry};
 use crate::seal::sha256_hex;
 
-/// The current name, `oci-registry-ghcr-io`. This is the seeds' `CreateSecretName`.
+/// The current name, `oci-registry-ghcr-io`. This is the seeds' `CreateSecretName` for the canonical spelling.
 ///
 /// It collides (`a-b.example`, `a.b.example`), so the registry inside a secret must always be compared.
 #[must_use]
 pub fn current(host: &Host) -> String {
-    let normal: String = host.as_str().chars().map(|c| if is_separator(c) { '-' } else { c }).collect();
-    format!("oci-registry-{normal}")
+    spelled(host.as_str())
 }
 
 /// The first design's name, `oci-creds-` and 16 hex digits of the host's SHA-256.
 #[must_use]
 pub fn first_design(host: &Host) -> String {
-    format!("oci-creds-{}", short_hash(host))
+    format!("oci-creds-{}", short_hash(host.as_str()))
 }
 
 /// The name that the public API accepts on create (`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`): `OCI_REGISTRY_GHCR_IO`, or the
@@ -30,17 +29,25 @@ pub fn api(host: &Host) -> String {
 /// The hash form of [`api`], for a host whose name another host's secret already has.
 #[must_use]
 pub fn api_hashed(host: &Host) -> String {
-    format!("OCI_CREDS_{}", short_hash(host))
+    format!("OCI_CREDS_{}", short_hash(host.as_str()))
 }
 
-/// Every name that this host's secret may have, in the order in which they count.
+/// Every name that this host's secret may have, in the order in which they count: Beta9's names follow the image's
+/// spelling of the registry, so there is one of each kind for every spelling; this program writes the canonical one's.
 #[must_use]
 pub fn candidates(host: &Host) -> Vec<String> {
-    let mut names = vec![current(host), api(host), first_design(host), api_hashed(host)];
+    let spellings = host.spellings();
+    let mut names: Vec<String> = vec![current(host), api(host), first_design(host), api_hashed(host)];
     // The hash form of a long name is its API form too.
-    if names[1] == names[names.len() - 1] {
-        names.pop();
+    names.dedup();
+    names.extend(spellings.iter().skip(1).map(|spelling| spelled(spelling)));
+    if host.name().starts_with('[') {
+        // Before version 0.2 this program replaced the brackets too.
+        names.push(current(host).replace(['[', ']'], "-"));
     }
+    names.extend(spellings.iter().skip(1).map(|spelling| format!("oci-creds-{}", short_hash(spelling))));
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     names
 }
 
@@ -50,10 +57,23 @@ pub fn is_derived(name: &str) -> bool {
     ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether no two hosts have this name: it is a hash of one.
+/// Whether no other registry has this name, which is one of this host's: it is a hash, or no other host that an image can
+/// name reads the same once its separators are gone.
 #[must_use]
-pub fn is_one_hosts(name: &str) -> bool {
-    ["oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix))
+pub fn is_one_hosts(name: &str, host: &Host) -> bool {
+    if ["oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix)) {
+        return true;
+    }
+    let mut spellings = vec![String::new()];
+    for c in host.as_str().chars() {
+        let separators: &[char] = if matches!(c, '.' | '-' | ':') { &['.', '-', ':'] } else { &[c] };
+        spellings = spellings.iter().flat_map(|text| separators.iter().map(move |c| format!("{text}{c}"))).collect();
+        if spellings.len() > MAX_SPELLINGS {
+            return false;
+        }
+    }
+    let is_registry = |text: &&String| names_a_registry(text) && Host::parse(text.as_bytes()).is_ok();
+    spellings.iter().filter(is_registry).count() == 1
 }
 
 /// Whether the public API creates a secret of this name.
@@ -65,18 +85,20 @@ pub fn can_be_created(name: &str) -> bool {
         && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
 }
 
-fn short_hash(host: &Host) -> String {
-    sha256_hex(host.as_str())[..16].to_owned()
+/// `CreateSecretName` of one spelling: it replaces these three separators and leaves the brackets of an IPv6 address.
+fn spelled(registry: &str) -> String {
+    format!("oci-registry-{}", registry.to_ascii_lowercase().replace(['.', ':', '/'], "-"))
 }
 
-/// The separators that Beta9 replaces, and the brackets of an IPv6 address, which it never met.
-fn is_separator(c: char) -> bool {
-    matches!(c, '.' | ':' | '/' | '[' | ']')
+fn short_hash(registry: &str) -> String {
+    sha256_hex(registry)[..16].to_owned()
 }
 
 /// How the names begin, in the order in which they are preferred.
 pub(super) const PREFIXES: [&str; 4] = ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"];
 const MAX_API_NAME: usize = 64;
+/// A host with more separators than this has a name that others have too.
+const MAX_SPELLINGS: usize = 729;
 
 #[cfg(test)]
 mod tests {
@@ -95,9 +117,7 @@ mod tests {
             assert_eq!(first_design(&host), expected("first"), "{text}");
             assert_eq!(api(&host), expected("api"), "{text}");
             assert!(can_be_created(&api(&host)) && !can_be_created(&current(&host)), "{text}");
-            let all = candidates(&host);
-            assert_eq!(all[..3], [current(&host), api(&host), first_design(&host)], "{text}");
-            assert_eq!(all.len(), if api(&host) == api_hashed(&host) { 3 } else { 4 }, "{text}");
+            assert_eq!(candidates(&host)[..3], [current(&host), api(&host), first_design(&host)], "{text}");
         }
         for (name, accepted) in
             [("_", true), ("a9", true), ("", false), ("9a", false), ("a-b", false), ("\u{e9}", false)]
@@ -105,5 +125,49 @@ mod tests {
             assert_eq!(can_be_created(name), accepted, "{name}");
         }
         assert!(can_be_created(&"a".repeat(64)) && !can_be_created(&"a".repeat(65)));
+    }
+
+    #[test]
+    fn a_secret_is_looked_for_under_the_name_that_beta9_gave_it() {
+        let rows = json::parse(include_bytes!("../../tests/fixtures/beta9/beta9-names.json")).unwrap();
+        let Value::Array(rows) = rows else { panic!("{rows:?}") };
+        for row in &rows {
+            let Value::Object(row) = row else { panic!("{row:?}") };
+            let [registry, name] = ["registry", "name"].map(|member| row.text(member).unwrap().expose());
+            // Beta9 takes a URL's scheme for a host.
+            let Ok(host) = Host::parse(registry.as_bytes()) else { continue };
+            assert!(candidates(&host).iter().any(|candidate| candidate == name), "{registry}: {name}");
+            assert_eq!(spelled(registry), name, "{registry}");
+        }
+        assert_eq!(rows.len(), 22);
+    }
+
+    #[test]
+    fn no_name_stands_twice_and_the_written_ones_come_first() {
+        for host in ["docker.io", "ghcr.io", "[::1]", "[::1]:5000", "registry.example.com:5000", "a.b-c.example"] {
+            let host = Host::parse(host.as_bytes()).unwrap();
+            let names = candidates(&host);
+            let unique: std::collections::BTreeSet<_> = names.iter().collect();
+            assert_eq!((unique.len(), &names[0]), (names.len(), &current(&host)), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_hosts_where_no_other_registry_reads_the_same() {
+        let table = [
+            ("ghcr.io", true),
+            ("harbor.example", true),
+            ("localhost:5000", true),
+            // harbor-corp.example, harbor.corp-example
+            ("harbor.corp.example", false),
+            ("a-b.example", false),
+            ("registry.example:5000", false),
+            ("10.0.0.7:5000", false),
+        ];
+        for (host, expected) in table {
+            let host = Host::parse(host.as_bytes()).unwrap();
+            assert_eq!(is_one_hosts(&current(&host), &host), expected, "{host}");
+            assert!(is_one_hosts(&first_design(&host), &host));
+        }
     }
 }

@@ -29,6 +29,7 @@ mod image;
 mod migrate;
 mod secrets;
 mod session;
+mod single;
 mod target;
 mod tls;
 mod write;
@@ -70,9 +71,9 @@ impl PostgresStore {
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
-            let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
+            let there = Secrets::named(client, workspace, &lookup.names()).await?;
             let ours = there.of(lookup)?;
-            Ok(ours.map(|(_, content)| Found { keys: content.blob.keys.clone(), keep: Keep::Disk }))
+            Ok(ours.map(|(_, content)| Found::new(content.blob.keys.clone(), Keep::Disk)))
         })
     }
 

@@ -1,13 +1,15 @@
 //! Credentials that come with the request (`BETA9_IMAGE_CREDENTIALS` or `_FILE`) and are never written to disk.
 
-use super::{Found, Keep, Listed, Username};
+use super::{Found, Keep, Listed, Lookup, Username};
 use crate::config::{Pulled, Request};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ImageRef, ServerUrl};
-use crate::keys::Blob;
+use crate::keys::{Blob, KeysError};
 use crate::private::{self, Readers};
+use crate::registry::bound_by_keys;
 
-/// One blob or an array of them, each bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY` or `BETA9_IMAGE`.
+/// One blob or an array of them, each bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY`
+/// or `BETA9_IMAGE`, or else to the vendor that alone has such keys.
 #[derive(Debug)]
 pub struct RequestStore(Request);
 
@@ -18,14 +20,27 @@ impl RequestStore {
         (request.credentials.is_some() || request.file.is_some()).then_some(Self(request))
     }
 
-    pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
-        let ours = self.bound()?.into_iter().find(|(bound_to, _)| bound_to == host);
-        Ok(ours.map(|(_, blob)| Found { keys: blob.keys, keep: Keep::Disk }))
+    pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
+        let (carrier, blobs) = self.blobs()?;
+        let mut unknown = Ok(None);
+        for (host, blob) in blobs {
+            let ours = match &host {
+                Some(host) => Some(host == lookup.host),
+                None => bound_by_keys(lookup.row, &blob.keys),
+            };
+            match ours {
+                Some(true) => return Ok(Some(Found::new(blob.keys, Keep::Disk))),
+                Some(false) => {}
+                None => unknown = Err(unbound(carrier)),
+            }
+        }
+        unknown
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>, Error> {
-        let line = |(host, blob): (Host, Blob)| Listed { url: host.into(), username: Username::Of(blob.keys) };
-        Ok(self.bound()?.into_iter().map(line).collect())
+        let line =
+            |(host, blob): (Option<Host>, Blob)| Some(Listed { url: host?.into(), username: Username::Of(blob.keys) });
+        Ok(self.blobs()?.1.into_iter().filter_map(line).collect())
     }
 
     #[expect(clippy::unused_self, reason = "it answers for this store")]
@@ -33,21 +48,21 @@ impl RequestStore {
         Err(Problem::new("the request's own credentials", "they are read-only").failed())
     }
 
-    /// The blobs and the registry that each is for. One without a binding is not used.
-    fn bound(&self) -> Result<Vec<(Host, Blob)>, Error> {
-        let Some((carrier, text)) = self.text()? else { return Ok(Vec::new()) };
+    /// Where they stand, and the blobs with the registry that each is for, where it or its carrier says so.
+    fn blobs(&self) -> Result<(&'static str, Vec<(Option<Host>, Blob)>), Error> {
+        let Some((carrier, text)) = self.text()? else { return Ok((VARIABLE, Vec::new())) };
         let blobs = Blob::parse_all(&text).map_err(|error| {
-            Problem::new(carrier, error).fix("correct what the scheduler passes on, or unset it").failed()
-        })?;
-        let mut bound = Vec::new();
-        for mut blob in blobs {
-            let host = match blob.registry.take() {
-                Some(host) => Some(host),
-                None => self.0.pulled.registry()?,
+            let fix = match error {
+                KeysError::NamesMissing => "create the secrets with: beta9 secret create NAME VALUE",
+                _ => "correct the value, or unset it",
             };
-            bound.extend(host.map(|host| (host, blob)));
-        }
-        Ok(bound)
+            Problem::new(carrier, error).fix(fix).failed()
+        })?;
+        let bound = |mut blob: Blob| {
+            let host = blob.registry.take().map_or_else(|| self.0.pulled.host(), |host| Ok(Some(host)))?;
+            Ok((host, blob))
+        };
+        Ok((carrier, blobs.into_iter().map(bound).collect::<Result<_, Error>>()?))
     }
 
     fn text(&self) -> Result<Option<(&'static str, zeroize::Zeroizing<String>)>, Error> {
@@ -69,7 +84,7 @@ impl RequestStore {
 
 impl Pulled {
     /// The registry that the request says it pulls from.
-    pub(super) fn registry(&self) -> Result<Option<Host>, Error> {
+    pub fn host(&self) -> Result<Option<Host>, Error> {
         let problem = |name: &str, cause| Problem::new(name, cause).fix("correct or unset it").failed();
         if let Some(text) = &self.registry {
             let url = ServerUrl::parse(text.as_bytes()).map_err(|error| problem("BETA9_REGISTRY", error))?;
@@ -78,6 +93,12 @@ impl Pulled {
         let Some(image) = &self.image else { return Ok(None) };
         ImageRef::parse(image).map(|image| Some(image.host)).map_err(|error| problem("BETA9_IMAGE", error))
     }
+}
+
+fn unbound(carrier: &str) -> Error {
+    Problem::new(carrier, "it does not say which registry it is for")
+        .fix("set BETA9_IMAGE to the image that is pulled")
+        .failed()
 }
 
 const VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS";
@@ -93,12 +114,17 @@ mod tests {
         let request = Request {
             credentials: some(blob).map(Into::into),
             file: None,
-            pulled: Pulled { registry: some(registry), image: some(image) },
+            pulled: Pulled { registry: some(registry), image: some(image), ..Pulled::default() },
         };
-        let found = RequestStore::new(request).unwrap().get(&Host::parse(asked.as_bytes()).unwrap());
-        found
-            .map(|found| found.map(|found| found.keys.get("USERNAME").unwrap().expose().to_owned()))
-            .map_err(|error| error.to_string())
+        let host = Host::parse(asked.as_bytes()).unwrap();
+        let found = RequestStore::new(request).unwrap().get(&Lookup::of(&host));
+        let user = |found: Found| {
+            found
+                .keys
+                .names()
+                .find_map(|key| key.ends_with("USERNAME").then(|| found.keys.get(key).unwrap().expose().to_owned()))
+        };
+        found.map(|found| found.map(|found| user(found).unwrap())).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -109,9 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_without_a_registry_is_bound_by_its_carrier_or_not_used() {
-        for blob in ["u:p", r#"{"USERNAME":"u","PASSWORD":"p"}"#] {
-            assert_eq!(user(blob, "", "", "ghcr.io"), Ok(None));
+    fn a_blob_without_a_registry_is_bound_by_its_carrier_or_is_an_error() {
+        let assembled = r#"{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"","type":"basic"}"#;
+        for blob in ["u:p", r#"{"USERNAME":"u","PASSWORD":"p"}"#, assembled] {
+            let error = user(blob, "", "", "ghcr.io").unwrap_err();
+            assert_eq!(
+                error,
+                "BETA9_IMAGE_CREDENTIALS: it does not say which registry it is for; set BETA9_IMAGE to the image that is pulled"
+            );
             assert_eq!(user(blob, "https://ghcr.io/v2/", "", "ghcr.io"), Ok(Some("u".into())));
             assert_eq!(user(blob, "", "ghcr.io/org/app:1", "ghcr.io"), Ok(Some("u".into())));
             assert_eq!(user(blob, "", "org/app", "docker.io"), Ok(Some("u".into())));
@@ -120,11 +151,34 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_only_one_vendor_has_are_for_its_registry_and_no_other() {
+        let ghcr = r#"{"credentials":{"GITHUB_TOKEN":"t","GITHUB_USERNAME":"u"},"registry":"","type":"token"}"#;
+        assert_eq!(user(ghcr, "", "", "ghcr.io"), Ok(Some("u".into())));
+        assert_eq!(user(ghcr, "", "", "docker.io"), Ok(None));
+        assert_eq!(user(ghcr, "", "ghcr.io/org/app", "docker.pkg.github.com"), Ok(None));
+        let hub = r#"{"credentials":{"DOCKERHUB_PASSWORD":"p","DOCKERHUB_USERNAME":"u"},"registry":"","type":"basic"}"#;
+        assert_eq!(user(hub, "", "", "docker.io"), Ok(Some("u".into())));
+        assert!(user(hub, "", "", "harbor.example").unwrap_err().contains("set BETA9_IMAGE"));
+        assert_eq!(user(hub, "", "harbor.example/org/app", "harbor.example"), Ok(Some("u".into())));
+        assert_eq!(user(hub, "", "harbor.example/org/app", "docker.io"), Ok(None));
+    }
+
+    #[test]
+    fn a_payload_of_names_that_the_workspace_lacks_is_an_error() {
+        let error =
+            user(r#"{"credentials":{},"registry":"","type":"public"}"#, "", "ghcr.io/a", "ghcr.io").unwrap_err();
+        assert_eq!(
+            error,
+            "BETA9_IMAGE_CREDENTIALS: it has no keys: the image names secrets, and the workspace has none of them; create the secrets with: beta9 secret create NAME VALUE"
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_error_for_every_host_since_it_may_be_for_this_one() {
         let error = user("{\"hunter2", "", "", "ghcr.io").unwrap_err();
         assert_eq!(
             error,
-            "BETA9_IMAGE_CREDENTIALS: the secret is no JSON object: it ends too early (line 1, column 9); correct what the scheduler passes on, or unset it"
+            "BETA9_IMAGE_CREDENTIALS: the secret is no JSON object: it ends too early (line 1, column 9); correct the value, or unset it"
         );
         assert!(user("u:p", "gcr.io@evil", "", "ghcr.io").unwrap_err().starts_with("BETA9_REGISTRY: "));
         assert!(user("u:p", "", "a b", "ghcr.io").unwrap_err().starts_with("BETA9_IMAGE: "));

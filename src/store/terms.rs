@@ -4,10 +4,12 @@ use std::time::{Instant, SystemTime};
 
 use super::name;
 use crate::cache::Memory;
+use crate::config::Singles;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Keys;
+use crate::registry::Registry;
 
 /// A secret that is for the host asked for, by what is recorded inside it or by its carrier.
 #[derive(Debug)]
@@ -16,6 +18,16 @@ pub struct Found {
     pub keys: Keys,
     /// Whether what comes of them may be kept.
     pub keep: Keep,
+    /// Whether it was made of single secrets that nobody named for this registry: what refuses them then is not found.
+    pub guessed: bool,
+}
+
+impl Found {
+    /// A secret for this registry.
+    #[must_use]
+    pub fn new(keys: Keys, keep: Keep) -> Self {
+        Self { keys, keep, guessed: false }
+    }
 }
 
 /// Where a token that is minted from a secret may be kept.
@@ -72,6 +84,12 @@ pub struct Lookup<'a> {
     pub alias_of: Option<&'a Host>,
     /// A named secret instead of the derived names, by the operator's rule.
     pub secret: Option<&'a str>,
+    /// Single secrets instead of the derived names, by the operator's rule or by the request.
+    pub named: &'a [String],
+    /// Its row in the table of registries.
+    pub row: &'static Registry,
+    /// Which of its vendor's keys are looked for as single secrets although nobody named them.
+    pub singles: Singles,
     /// Whether a secret that names no registry is this host's by a name that other hosts' secrets have too: so it is where
     /// the operator has named it, and where the host is a vendor's, whom everybody knows.
     pub by_shared_name: bool,
@@ -79,6 +97,35 @@ pub struct Lookup<'a> {
     pub deadline: Instant,
     /// What is remembered on this node, where there is a place for it.
     pub memory: Option<&'a Memory<'a>>,
+}
+
+impl<'a> Lookup<'a> {
+    /// A question about a registry of which no rule says anything, without a moment to answer it.
+    #[must_use]
+    pub fn of(host: &'a Host) -> Self {
+        Self {
+            host,
+            alias_of: None,
+            secret: None,
+            named: &[],
+            row: Registry::of(host),
+            singles: Singles::Named,
+            by_shared_name: false,
+            deadline: Instant::now(),
+            memory: None,
+        }
+    }
+
+    /// The names under which the whole credential of the registry may stand, those that count most first. There are none
+    /// where single secrets are named.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self.secret {
+            Some(name) => vec![name.to_owned()],
+            None if self.named.is_empty() => name::candidates(self.host),
+            None => Vec::new(),
+        }
+    }
 }
 
 /// Whose a secret is.
@@ -99,7 +146,7 @@ impl Lookup<'_> {
         match recorded {
             Some(registry) if registry == self.host => Owner::Ours,
             Some(_) => Owner::Another,
-            None if self.by_shared_name || name::is_one_hosts(name) => Owner::Ours,
+            None if self.by_shared_name || name::is_one_hosts(name, self.host) => Owner::Ours,
             None => Owner::Unknown,
         }
     }

@@ -55,7 +55,7 @@ impl WorkerStore {
         // token, and the gateway gives that to the build registry alone.
         let is_bound = blob.registry.is_some()
             || image.is_none()
-            || self.pulled.registry()?.is_some_and(|host| is_meant(&host, lookup));
+            || self.pulled.host()?.is_some_and(|host| is_meant(&host, lookup));
         if is_bound {
             return Ok(Some(kept(blob)));
         }
@@ -147,7 +147,7 @@ fn is_meant(host: &Host, lookup: &Lookup) -> bool {
 }
 
 fn kept(blob: Blob) -> Found {
-    Found { keys: blob.keys, keep: Keep::Memory }
+    Found::new(blob.keys, Keep::Memory)
 }
 
 fn unbound() -> Error {
@@ -178,7 +178,7 @@ mod tests {
         let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
         let (host, alias_of) = (host(asked), alias_of.map(host));
         let (deadline, alias_of) = (Instant::now(), alias_of.as_ref());
-        let lookup = Lookup { host: &host, alias_of, secret: None, by_shared_name: false, deadline, memory: None };
+        let lookup = Lookup { alias_of, deadline, ..Lookup::of(&host) };
         let found = found(&Vended { ok: true, credentials: blob.into() }, &lookup);
         found.map(|blob| blob.map(kept)).map_err(|error| error.to_string())
     }

@@ -64,8 +64,11 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
     if let Some(name) = free.clone().find(|name| name::can_be_created(name)) {
         return Ok(Place::Create(name));
     }
-    Err(free.next().map_or_else(|| errors::taken(names), |name| errors::uncreatable(name)))
+    Err(free.next().map_or_else(|| errors::taken(&names[..names.len().min(WRITTEN)]), |name| errors::uncreatable(name)))
 }
+
+/// How many of the candidates this program ever gave a secret: those of the canonical spelling.
+const WRITTEN: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -86,14 +89,7 @@ mod tests {
             text => Some(text),
         };
         let host = host();
-        let lookup = Lookup {
-            host: &host,
-            alias_of: None,
-            secret: None,
-            by_shared_name,
-            deadline: Instant::now(),
-            memory: None,
-        };
+        let lookup = Lookup { host: &host, by_shared_name, deadline: Instant::now(), ..Lookup::of(&host) };
         Held::of(name, value.map(Redacted::from), &lookup)
     }
 

@@ -18,7 +18,7 @@ impl PostgresStore {
     pub fn set_expiry(&self, lookup: &Lookup, ttl: Option<Duration>) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
         let done = self.work(lookup.deadline, async |client| {
-            let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
+            let there = Secrets::named(client, workspace, &lookup.names()).await?;
             let Some((secret, _)) = there.of(lookup)? else {
                 return Err(Problem::new(PART, "there is no secret that could expire")
                     .fix("store one first")

@@ -27,7 +27,7 @@ impl PostgresStore {
     pub fn bind_image(&self, image_id: &str, lookup: &Lookup) -> Result<String, Error> {
         let workspace = self.workspace_id()?;
         let bound = self.work(lookup.deadline, async |client| {
-            let there = Secrets::named(client, workspace, &Self::names(lookup)).await?;
+            let there = Secrets::named(client, workspace, &lookup.names()).await?;
             let Some((secret, _)) = there.of(lookup)? else {
                 return Err(Problem::new(PART, "there is no secret to bind an image to")
                     .fix("store one first")

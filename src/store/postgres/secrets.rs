@@ -117,15 +117,6 @@ impl Secrets {
 }
 
 impl PostgresStore {
-    /// The names that a registry's secret may have, preferred ones first; or the operator's one.
-    pub(super) fn names(lookup: &Lookup) -> Vec<String> {
-        let host = lookup.host;
-        match lookup.secret {
-            Some(named) => vec![named.to_owned()],
-            None => vec![name::current(host), name::api(host), name::first_design(host), name::api_hashed(host)],
-        }
-    }
-
     /// The workspace's id, which the database knows as a UUID.
     pub(super) fn workspace_id(&self) -> Result<&str, Error> {
         let id = self.workspace.as_str();

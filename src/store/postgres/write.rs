@@ -20,7 +20,7 @@ impl PostgresStore {
             let transaction = begin(client).await?;
             lock(&transaction, workspace, lookup).await?;
             for _ in 0..TRIES {
-                let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
+                let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
                 let sealed = there.seal(secret.blob.expose())?;
                 let (name, written) = if let Some(entry) = there.owned(lookup).first() {
                     (entry.name.clone(), update(&transaction, workspace, entry, &sealed).await?)
@@ -44,7 +44,7 @@ impl PostgresStore {
             let transaction = begin(client).await?;
             lock(&transaction, workspace, lookup).await?;
             for _ in 0..TRIES {
-                let there = Secrets::named(&transaction, workspace, &Self::names(lookup)).await?;
+                let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
                 let owned = there.owned(lookup);
                 if owned.is_empty() {
                     // One that cannot be read may be another registry's: it stays, and that is said.

@@ -1,0 +1,187 @@
+//! Single workspace secrets: each is one key, named as the key is, and a registry's credential is made of several.
+
+use super::{Found, Keep, Lookup};
+use crate::config::Singles;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::Host;
+use crate::keys::{KeySet, Keys};
+
+/// A single secret as the workspace has it.
+#[derive(Debug)]
+pub struct Single {
+    /// Its name, which is the key's.
+    pub name: String,
+    /// Its value.
+    pub value: Redacted,
+    /// The hosts that it may be sent to, `name` or `*.name`; empty where nobody said.
+    pub hosts: Vec<String>,
+}
+
+impl Lookup<'_> {
+    /// The names of the single secrets that are of use: those that are named, or else the vendor's own.
+    #[must_use]
+    pub fn single_names(&self) -> Vec<&str> {
+        if self.named.is_empty() {
+            self.guesses().iter().flat_map(KeySet::names).collect()
+        } else {
+            self.named.iter().map(String::as_str).collect()
+        }
+    }
+
+    /// The credential that these single secrets make. Of those that are named none may be missing, and none may be for
+    /// other hosts; of those that are not, the first whole set for this host counts.
+    pub fn assemble(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
+        if self.named.is_empty() {
+            return self.guess(part, there);
+        }
+        let missing = |name: &&String| !there.iter().any(|single| single.name == **name && !single.value.is_empty());
+        let missing: Vec<_> = self.named.iter().filter(missing).map(|name| name.escape_debug().to_string()).collect();
+        if let Some(first) = missing.first() {
+            let cause = format_args!("the workspace has no secret {}, or it is empty", missing.join(", no "));
+            return Err(Problem::new(part, cause)
+                .fix(format_args!("create it with: beta9 secret create {first} VALUE"))
+                .failed());
+        }
+        let (mut keys, vendor) = (Keys::default(), self.row.key_sets());
+        for single in there.iter().filter(|single| self.named.contains(&single.name)) {
+            let is_vendors = vendor.iter().flat_map(KeySet::names).any(|name| name == single.name);
+            if !single.is_for(self.real()) && !is_vendors {
+                let cause =
+                    format_args!("the secret {} is only for {}", single.name.escape_debug(), single.shown_hosts());
+                return Err(Problem::new(part, cause)
+                    .fix(format_args!("add {} to its hosts, or name another secret", self.real().name()))
+                    .failed());
+            }
+            insert(&mut keys, single, part)?;
+        }
+        Ok(Some(Found::new(keys, Keep::Disk)))
+    }
+
+    fn guess(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
+        let usable =
+            |name: &str| there.iter().find(|one| one.name == name && !one.value.is_empty() && one.is_for(self.real()));
+        for set in self.guesses().iter().filter(|set| set.needed.iter().all(|name| usable(name).is_some())) {
+            let mut keys = Keys::default();
+            for single in set.names().filter_map(usable) {
+                insert(&mut keys, single, part)?;
+            }
+            return Ok(Some(Found { guessed: true, ..Found::new(keys, Keep::Disk) }));
+        }
+        Ok(None)
+    }
+
+    /// The vendor's own sets that are used without being named.
+    fn guesses(&self) -> Vec<KeySet> {
+        if self.singles == Singles::Named {
+            return Vec::new();
+        }
+        self.row.key_sets().into_iter().filter(|set| set.is_pair || self.singles == Singles::All).collect()
+    }
+
+    fn real(&self) -> &Host {
+        self.alias_of.unwrap_or(self.host)
+    }
+}
+
+impl Single {
+    /// Whether it may be sent to this registry; Docker Hub has several names.
+    fn is_for(&self, host: &Host) -> bool {
+        let names = host.names();
+        self.hosts.is_empty()
+            || self.hosts.iter().any(|allowed| {
+                let allowed = allowed.to_ascii_lowercase();
+                names.iter().any(|name| match allowed.strip_prefix("*.") {
+                    Some(parent) => {
+                        name.strip_suffix(parent).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+                    }
+                    None => *name == allowed,
+                })
+            })
+    }
+
+    fn shown_hosts(&self) -> String {
+        self.hosts.join(", ").escape_debug().to_string()
+    }
+}
+
+fn insert(keys: &mut Keys, single: &Single, part: &str) -> Result<(), Error> {
+    keys.insert(&single.name, single.value.clone()).map_err(|error| {
+        Problem::new(part, format_args!("the secret {}: {error}", single.name.escape_debug()))
+            .fix("correct it in the workspace")
+            .failed()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn single(name: &str, hosts: &[&str]) -> Single {
+        let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
+        let value = if name == "EMPTY" { "" } else { "hunter2" };
+        Single { name: name.to_owned(), value: value.into(), hosts }
+    }
+
+    fn keys(host: &str, singles: Singles, named: &[&str], there: &[Single]) -> Result<Option<String>, String> {
+        let host = Host::parse(host.as_bytes()).unwrap();
+        let named: Vec<String> = named.iter().map(|&name| name.to_owned()).collect();
+        let lookup = Lookup { singles, named: &named, ..Lookup::of(&host) };
+        let found = lookup.assemble("a store", there).map_err(|error| error.to_string())?;
+        Ok(found.map(|found| found.keys.names().collect::<Vec<_>>().join(" ")))
+    }
+
+    #[test]
+    fn a_vendors_whole_pair_is_its_registrys_and_what_else_there_is_must_be_named() {
+        let all =
+            ["GITHUB_USERNAME", "GITHUB_TOKEN", "NGC_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EMPTY"]
+                .map(|name| single(name, &[]));
+        let ecr = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+        let table = [
+            ("ghcr.io", Singles::Pairs, Some("GITHUB_TOKEN GITHUB_USERNAME")),
+            ("ghcr.io", Singles::All, Some("GITHUB_TOKEN GITHUB_USERNAME")),
+            ("ghcr.io", Singles::Named, None),
+            ("ghcr.io:5000", Singles::All, None),
+            ("docker.io", Singles::Pairs, None),
+            ("nvcr.io", Singles::Pairs, None),
+            ("nvcr.io", Singles::All, Some("NGC_API_KEY")),
+            (ecr, Singles::Pairs, None),
+            (ecr, Singles::All, Some("AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY")),
+        ];
+        for (host, singles, expected) in table {
+            assert_eq!(keys(host, singles, &[], &all), Ok(expected.map(str::to_owned)), "{host} {singles:?}");
+        }
+        assert_eq!(keys("ghcr.io", Singles::Pairs, &[], &all[1..]), Ok(None));
+    }
+
+    #[test]
+    fn a_named_secret_that_is_missing_or_empty_is_an_error_that_names_it() {
+        let there = [single("A_USERNAME", &[]), single("EMPTY", &[])];
+        let error = keys("quay.io", Singles::Pairs, &["A_USERNAME", "A_PASSWORD", "EMPTY"], &there).unwrap_err();
+        assert_eq!(
+            error,
+            "a store: the workspace has no secret A_PASSWORD, no EMPTY, or it is empty; create it with: beta9 secret create A_PASSWORD VALUE"
+        );
+    }
+
+    #[test]
+    fn a_secrets_hosts_decide_and_a_vendors_own_key_may_go_to_its_registry_when_it_is_named() {
+        let pair = |hosts: &[&str]| [single("GITHUB_USERNAME", hosts), single("GITHUB_TOKEN", hosts)];
+        let names = ["GITHUB_USERNAME", "GITHUB_TOKEN"];
+        let both = Ok(Some("GITHUB_TOKEN GITHUB_USERNAME".to_owned()));
+        for hosts in [&["ghcr.io"][..], &["*.io", "x.example"], &["GHCR.IO"]] {
+            assert_eq!(keys("ghcr.io", Singles::Pairs, &[], &pair(hosts)), both, "{hosts:?}");
+        }
+        for hosts in [&["api.github.com"][..], &["*.ghcr.io"], &["hcr.io"], &["*.cr.io"]] {
+            assert_eq!(keys("ghcr.io", Singles::Pairs, &[], &pair(hosts)), Ok(None), "{hosts:?}");
+            assert_eq!(keys("ghcr.io", Singles::Pairs, &names, &pair(hosts)), both, "{hosts:?}");
+        }
+        let harbor = [single("H_USERNAME", &["a.example"]), single("H_PASSWORD", &["*.b.example"])];
+        assert_eq!(
+            keys("b.example", Singles::Pairs, &["H_USERNAME", "H_PASSWORD"], &harbor).unwrap_err(),
+            "a store: the secret H_USERNAME is only for a.example; add b.example to its hosts, or name another secret"
+        );
+        let hub = [single("DOCKERHUB_USERNAME", &["index.docker.io"]), single("DOCKERHUB_PASSWORD", &["*.docker.io"])];
+        assert!(keys("docker.io", Singles::Pairs, &[], &hub).unwrap().is_some());
+    }
+}
