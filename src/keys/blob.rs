@@ -50,6 +50,9 @@ impl Blob {
         else {
             return Err(shape("the secrets are no JSON array".to_owned()));
         };
+        if all.is_empty() {
+            return Err(shape("the array of secrets is empty".to_owned()));
+        }
         all.iter()
             .map(|one| match one {
                 Value::Object(object) => Self::from_object(object),
@@ -61,11 +64,10 @@ impl Blob {
     /// A secret that records no registry and has no keys is what Beta9 makes of names that the workspace does not have.
     fn from_object(object: &Object) -> Result<Self, KeysError> {
         let (registry, credentials) = (member(object, "registry"), member(object, "credentials"));
-        let blob = if registry.is_some() || credentials.is_some() {
-            recorded(object, registry, credentials)?
-        } else {
-            Self { registry: None, keys: flat(object.iter())? }
-        };
+        if registry.is_none() && credentials.is_none() {
+            return Ok(Self { registry: None, keys: flat(object.iter())? });
+        }
+        let blob = recorded(object, registry, credentials)?;
         if blob.registry.is_none() && blob.keys.is_empty() { Err(KeysError::NamesMissing) } else { Ok(blob) }
     }
 
@@ -255,7 +257,6 @@ mod tests {
             r#"{"credentials":"hunter2"}"#,
             r#"{"credentials":{},"registry":"","type":"public"}"#,
             r#"{"registry":"","type":"public"}"#,
-            "{}",
             "beam_secret_hunter2:x",
             r#"{"AWS_SECRET_ACCESS_KEY":"hunter2""#,
             "[\"hunter2\"]",
