@@ -1,5 +1,6 @@
 //! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -156,6 +157,17 @@ impl Resolver {
         })
     }
 
+    /// The single secrets of the workspace that may be meant for a route although nothing uses them: its vendor's, and the
+    /// pairs that a Beta9 build takes for any registry. None where the store cannot tell.
+    #[must_use]
+    pub fn unused_singles(&self, route: &Route) -> Vec<String> {
+        let vendors = route.row.key_sets().into_iter().flat_map(|set| set.names().collect::<Vec<_>>());
+        let names: BTreeSet<String> = vendors.chain(ANY_REGISTRYS).map(str::to_owned).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let there = self.workspace.singles(&names, self.deadline()).unwrap_or_default();
+        names.into_iter().filter(|name| there.iter().any(|single| single.name == *name)).collect()
+    }
+
     /// The single secrets that the request names for the image that it pulls.
     fn named_by_request(&self, host: &Host) -> Result<&[String], Error> {
         let pulled = &self.pulled;
@@ -193,6 +205,9 @@ impl fmt::Display for Names<'_> {
     }
 }
 
+/// The keys of a pair that a Beta9 build takes for any registry.
+const ANY_REGISTRYS: [&str; 6] =
+    ["DOCKERHUB_PASSWORD", "DOCKERHUB_USERNAME", "PASSWORD", "REGISTRY_PASSWORD", "REGISTRY_USERNAME", "USERNAME"];
 const MISS: &str = "miss";
 const ANSWER: &str = "answer";
 const MISS_LIFE: Duration = Duration::from_secs(5);
