@@ -14,8 +14,8 @@ pub use file::FileStore;
 pub use gateway::GatewayStore;
 pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
-use terms::unbound;
 pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Owner, Secret, Username};
+use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;

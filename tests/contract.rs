@@ -15,6 +15,7 @@ use common::gateway::Gateway;
 use common::postgres::Database;
 use common::postgres::pooler::Pooler;
 use common::postgres::relay::{Mood, Relay};
+use common::worker::WORKSPACE;
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and ways to change it from outside.
@@ -114,7 +115,7 @@ fn worker() -> Subject {
     let gateway = common::worker::Gateway::start();
     Subject {
         node: gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app"),
-        plant: Box::new(move |_, _, blob| gateway.plant("w-1", "image-1", blob)),
+        plant: Box::new(move |_, _, blob| gateway.plant(WORKSPACE, "image-1", blob)),
         remove: Box::new(|_, _| panic!("it is read-only, and vends what an image has")),
         far: None,
     }
@@ -151,7 +152,7 @@ contract! {
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
 
-/// The read half, for a store that is read-only. What it does with another registry's secret is its own affair.
+/// The read half, for a store that is read-only.
 macro_rules! read_contract {
     ($($case:ident),* $(,)?) => {
         mod worker_store {
@@ -163,6 +164,7 @@ macro_rules! read_contract {
 read_contract! {
     a_new_secret_is_seen_by_the_very_next_get,
     every_shape_of_blob_is_answered,
+    a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
 }
