@@ -467,6 +467,33 @@ fn what_is_not_configured_is_named_and_nobody_is_asked() {
 }
 
 #[test]
+fn a_workers_process_brings_its_token_and_the_gateways_address_and_what_is_configured_comes_first() {
+    let gateway = Gateway::start();
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    let process = gateway
+        .node()
+        .without("BETA9_WORKER_TOKEN")
+        .without("BETA9_WORKER_ADDRESS")
+        .with("WORKER_TOKEN", TOKEN)
+        .with("BETA9_GATEWAY_HOST", "127.0.0.1")
+        .with("BETA9_GATEWAY_PORT", gateway.address.port().to_string());
+    assert_eq!(process.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    assert!(failure(&process.clone_with("WORKER_TOKEN", "old-hunter2"), "ghcr.io").ends_with(" (WORKER_TOKEN)"));
+    let line = failure(&process.clone_with("BETA9_GATEWAY_PORT", "grpc"), "ghcr.io");
+    assert!(line.ends_with("correct BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT: host:port"), "{line}");
+    // Nothing is listening there, and nobody takes that token.
+    let file = process.home().join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let settings = format!("[store.worker]\naddress = \"{}\"\ntoken_file = \"{}\"\n", gateway.address, file.display());
+    let process = process.with("WORKER_TOKEN", "old-hunter2").with("BETA9_GATEWAY_PORT", "1");
+    let variables =
+        process.clone_with("BETA9_WORKER_TOKEN", TOKEN).with("BETA9_WORKER_ADDRESS", gateway.address.to_string());
+    assert_eq!(variables.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    assert_eq!(process.configured(&settings).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+}
+
+#[test]
 fn a_workspace_that_is_not_a_uuid_is_an_error_and_nobody_is_asked() {
     let gateway = Gateway::start();
     for wrong in ["zzz", "w-1", &WORKSPACE[1..], &WORKSPACE.replace('-', "_"), &format!("{WORKSPACE}0"), "\u{e9}"] {

@@ -117,7 +117,7 @@ impl WorkerStore {
             let settings = [
                 (workspace.is_some(), "workspace", "BETA9_WORKSPACE_ID"),
                 (address.is_some(), "address", "BETA9_WORKER_ADDRESS"),
-                (token.is_some(), "token", "BETA9_WORKER_TOKEN"),
+                (token.is_some(), "token", "BETA9_WORKER_TOKEN or WORKER_TOKEN"),
             ];
             let missing = settings.iter().filter(|(set, ..)| !set);
             let (names, variables): (Vec<_>, Vec<_>) = missing.map(|(_, name, variable)| (*name, *variable)).unzip();
@@ -127,7 +127,7 @@ impl WorkerStore {
         };
         workspace_id(PART, &self.workspace)?;
         let address = Address::parse(address).map_err(|error| {
-            problem(error).fix("correct BETA9_WORKER_ADDRESS, or address in [store.worker]: host:port").failed()
+            problem(error).fix(format_args!("correct {}: host:port", self.config.address_source)).failed()
         })?;
         Ok((address, token))
     }
@@ -136,7 +136,7 @@ impl WorkerStore {
     fn token_source(&self) -> String {
         match &self.config.token {
             Some(SecretSetting::File(path)) => path.display().to_string(),
-            _ => "BETA9_WORKER_TOKEN, or token in [store.worker]".to_owned(),
+            _ => self.config.token_source.to_owned(),
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
         };
         assert_eq!(
             missing(DEFAULT_WORKSPACE, WorkerConfig::default()),
-            "worker store: no workspace, no address, no token is configured; set BETA9_WORKSPACE_ID, BETA9_WORKER_ADDRESS, BETA9_WORKER_TOKEN, or the same in the configuration"
+            "worker store: no workspace, no address, no token is configured; set BETA9_WORKSPACE_ID, BETA9_WORKER_ADDRESS, BETA9_WORKER_TOKEN or WORKER_TOKEN, or the same in the configuration"
         );
         let token = Some(SecretSetting::Inline("hunter2".into()));
         let half = WorkerConfig { token: token.clone(), ..WorkerConfig::default() };
@@ -190,7 +190,9 @@ mod tests {
             missing("w", half),
             "worker store: no address is configured; set BETA9_WORKER_ADDRESS, or the same in the configuration"
         );
-        let wrong = WorkerConfig { token, address: Some("http://gateway".into()), ..WorkerConfig::default() };
+        let address_source = "BETA9_WORKER_ADDRESS, or address in [store.worker]";
+        let wrong =
+            WorkerConfig { token, address: Some("http://gateway".into()), address_source, ..WorkerConfig::default() };
         assert!(missing("w", wrong.clone()).contains("the workspace \"w\" is not the id of one; set workspace"));
         let id = "0b7f5f6e-3f0a-4c1e-9d2b-000000000001";
         assert!(missing(id, wrong).ends_with("correct BETA9_WORKER_ADDRESS, or address in [store.worker]: host:port"));
