@@ -80,6 +80,28 @@ impl Store {
         }
     }
 
+    /// Whether the store's own settings say that one of these hosts must have a credential.
+    pub fn requires(&self, hosts: [&Host; 2]) -> Result<bool, Error> {
+        match self {
+            Self::Worker(store) => store.requires(hosts),
+            _ => Ok(false),
+        }
+    }
+
+    /// The error for a host that must have a credential, and has none here; `why` it must.
+    #[must_use]
+    pub fn lacks(&self, host: &Host, why: &str) -> Error {
+        match self {
+            Self::Worker(store) => store.lacks(host, why),
+            other => Problem::new(
+                format!("{} store", other.name()),
+                format_args!("it has nothing for {host}, which must have a credential ({why})"),
+            )
+            .fix(format_args!("store one with docker login {host}, or remove required from the rule"))
+            .failed(),
+        }
+    }
+
     /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys. Only the embedded store keeps any.
     pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
         match self {

@@ -148,6 +148,7 @@ contract! {
     a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
+    a_registry_that_must_have_a_credential_and_has_none_is_an_error,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
@@ -167,6 +168,7 @@ read_contract! {
     a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
+    a_registry_that_must_have_a_credential_and_has_none_is_an_error,
 }
 
 /// Every case about the network for every store behind one.
@@ -299,6 +301,27 @@ fn a_public_registry_is_not_found(subject: &Subject) {
         (subject.plant)(&subject.node, "ghcr.io", blob);
         assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
     }
+}
+
+fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Subject) {
+    let rules = subject.node.home().join("required.toml");
+    std::fs::write(&rules, "[[registry]]\nhost = \"ghcr.io\"\nrequired = true\n").unwrap();
+    let node = subject.node.clone_with("BETA9_CREDENTIAL_CONFIG", rules.to_str().unwrap());
+    let why =
+        format!("ghcr.io, which must have a credential (required in the rule for ghcr.io in {})", rules.display());
+    for blob in ["", r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#] {
+        if !blob.is_empty() {
+            (subject.plant)(&node, "ghcr.io", blob);
+        }
+        // What other clients of the node have missed is no answer here.
+        assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
+        let answer = node.get("ghcr.io");
+        let line = answer.failure();
+        assert!(line.starts_with("ghcr.io: ") && line.contains(" store: ") && line.contains(&why), "{line}");
+        assert_eq!(node.get("quay.io"), Answer::not_found());
+    }
+    (subject.plant)(&node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io"), ("u".into(), "s".into()));
 }
 
 fn writers_of_many_hosts_lose_nothing(subject: &Subject) {

@@ -507,6 +507,75 @@ fn a_workspace_that_is_not_a_uuid_is_an_error_and_nobody_is_asked() {
 }
 
 #[test]
+fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_a_credential() {
+    let gateway = Gateway::start();
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app:1").with("BETA9_STALE_IF_ERROR", "15m");
+    let required = |node: &Node| node.clone_with("BETA9_WORKER_REQUIRED", "true");
+    assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    gateway.world().is_database_down = true;
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    // Neither a remembered miss nor an earlier answer stands in for the error.
+    for _ in 0..2 {
+        let line = failure(&required(&node), "ghcr.io");
+        let cause = "the gateway vended nothing for ghcr.io, which must have a credential (BETA9_WORKER_REQUIRED, or required in [store.worker]), and this API cannot tell a missing secret from one that the gateway failed to read";
+        let fix = format!("check the gateway's log, and the secret of image image-1 in workspace {WORKSPACE}");
+        assert_eq!(line, format!("ghcr.io: worker store: {cause}; {fix}"));
+    }
+    // What else is pulled may be public.
+    for host in ["docker.io", "mcr.microsoft.com", "ghcr.io:5000", "quay.io"] {
+        assert_eq!(required(&node).get(host), Answer::not_found(), "{host}");
+    }
+    gateway.world().is_database_down = false;
+    assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    // A secret without keys, and one that is another registry's, are no credential either.
+    for blob in [r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#, &GHCR.replace("ghcr.io", "quay.io")] {
+        gateway.plant(WORKSPACE, "image-1", blob);
+        assert!(failure(&required(&node), "ghcr.io").contains("the gateway vended nothing for ghcr.io"), "{blob}");
+    }
+}
+
+#[test]
+fn the_configuration_says_required_too_and_only_of_the_registry_that_is_pulled_from() {
+    let gateway = Gateway::start();
+    let node = gateway.node().configured("[store.worker]\nrequired = true\n");
+    let named = node.clone_with("BETA9_REGISTRY", "registry.example:5000");
+    assert!(failure(&named, "registry.example:5000").contains("required in [store.worker]"));
+    assert_eq!(named.get("ghcr.io"), Answer::not_found());
+    assert_eq!(named.clone_with("BETA9_WORKER_REQUIRED", "false").get("registry.example:5000"), Answer::not_found());
+    let hub = node.clone_with("BETA9_IMAGE", "org/app");
+    assert!(failure(&hub, "docker.io").contains("vended nothing for docker.io"));
+    let line = node.clone_with("BETA9_WORKER_REQUIRED", "maybe").get("ghcr.io");
+    assert_eq!(line.failure(), "BETA9_WORKER_REQUIRED: it is not true or false; correct it, or unset it");
+    // Where nothing says what is pulled, it is of no use, and `doctor` says so.
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    assert!(node.run(&["doctor"], "").out.contains("neither BETA9_IMAGE nor"));
+}
+
+#[test]
+fn a_rule_says_required_of_its_hosts_or_that_they_are_not() {
+    let gateway = Gateway::start();
+    let rules = "[store.worker]\nrequired = true\n[[registry]]\nhost = \"*.corp.example\"\nrequired = true\n[[registry]]\nhost = \"open.corp.example\"\nrequired = false\n[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n";
+    let node = gateway.node().configured(rules).with("BETA9_IMAGE", "open.corp.example/app");
+    let line = failure(&node, "a.corp.example");
+    let file = node.home().join("config.toml");
+    assert!(line.contains(&format!("(required in the rule for *.corp.example in {})", file.display())), "{line}");
+    for host in ["open.corp.example", "corp.example", "docker.io", "mirror.example"] {
+        assert_eq!(node.get(host), Answer::not_found(), "{host}");
+    }
+    assert_eq!(
+        node.run(&["explain", "a.corp.example"], "").out.matches("fails: a.corp.example: worker store: ").count(),
+        1
+    );
+    // A mirror stands for its registry.
+    let node = node.with("BETA9_IMAGE", "ghcr.io/org/app");
+    assert!(failure(&node, "mirror.example").contains("required in [store.worker]"));
+    // No image, no secret of it.
+    let line = failure(&node.without("BETA9_IMAGE_ID"), "ghcr.io");
+    assert!(line.contains("set BETA9_IMAGE_ID to the image's id"), "{line}");
+}
+
+#[test]
 fn explain_says_what_is_there_and_shows_no_secret() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
-use super::layer::cover;
+use super::layer::{cover, parse_flag, parsed};
 use super::section::Section;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -55,6 +55,8 @@ pub struct WorkerConfig {
     pub stub_id: Option<String>,
     /// The image whose secret comes first.
     pub image_id: Option<String>,
+    /// Whether the registry of the image that is pulled must have a credential.
+    pub required: bool,
 }
 
 /// `[store.postgres]`: Beta9's database.
@@ -70,6 +72,7 @@ pub(super) struct StoresLayer {
     gateway: GatewayConfig,
     insecure: Option<bool>,
     worker: WorkerConfig,
+    required: Option<bool>,
     /// The token that Beta9 puts into the environment of a worker's process.
     process_token: Option<SecretSetting>,
     postgres: PostgresConfig,
@@ -97,6 +100,7 @@ impl StoresLayer {
                 image_id: worker.text("image_id")?,
                 ..WorkerConfig::default()
             },
+            required: worker.flag("required")?,
             process_token: None,
             postgres: PostgresConfig { url: secret(&mut postgres, "url", "url_file")? },
         };
@@ -142,6 +146,7 @@ impl StoresLayer {
                 image_id: env.text("BETA9_IMAGE_ID")?,
                 ..WorkerConfig::default()
             },
+            required: parsed(env, "BETA9_WORKER_REQUIRED", "true or false", parse_flag)?,
             process_token: inline(PROCESS_TOKEN)?,
             postgres: PostgresConfig { url: given("BETA9_DATABASE_URL", "beta9-database-url")? },
         })
@@ -165,6 +170,7 @@ impl StoresLayer {
         cover(&mut self.worker.token, over.worker.token);
         cover(&mut self.worker.stub_id, over.worker.stub_id);
         cover(&mut self.worker.image_id, over.worker.image_id);
+        cover(&mut self.required, over.required);
         cover(&mut self.process_token, over.process_token);
         cover(&mut self.postgres.url, over.postgres.url);
     }
@@ -176,6 +182,7 @@ impl StoresLayer {
         let mut worker = WorkerConfig {
             address_source: "BETA9_WORKER_ADDRESS, or address in [store.worker]",
             token_source: "BETA9_WORKER_TOKEN, or token in [store.worker]",
+            required: self.required.unwrap_or(false),
             ..self.worker
         };
         // Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in these variables.

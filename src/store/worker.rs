@@ -68,6 +68,29 @@ impl WorkerStore {
         })
     }
 
+    /// Whether "not found" is an error for one of these hosts, since it is the registry that is pulled from.
+    pub(super) fn requires(&self, hosts: [&Host; 2]) -> Result<bool, Error> {
+        Ok(self.config.required && self.pulled.registry()?.is_some_and(|pulled| hosts.contains(&&pulled)))
+    }
+
+    /// The error for a registry that must have a credential, where nothing was vended for it; `why` it must.
+    pub(super) fn lacks(&self, host: &Host, why: &str) -> Error {
+        let cause = format_args!(
+            "the gateway vended nothing for {host}, which must have a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
+        );
+        let workspace = self.workspace.escape_debug();
+        let fix = match &self.config.image_id {
+            Some(image) => format!(
+                "check the gateway's log, and the secret of image {} in workspace {workspace}",
+                image.escape_debug()
+            ),
+            None => {
+                format!("set BETA9_IMAGE_ID to the image's id, and check the gateway's log for workspace {workspace}")
+            }
+        };
+        problem(cause).fix(fix).failed()
+    }
+
     /// The registry that an image's secret is for: the recorded one, else the one that is pulled from.
     fn registry_of(&self, blob: &Blob) -> Result<Option<Host>, Error> {
         match &blob.registry {

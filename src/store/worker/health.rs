@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::call::Call;
-use super::{PART, WorkerStore};
+use super::{PART, WorkerStore, problem};
 use crate::error::Error;
 use crate::runtime;
 use crate::store::Health;
@@ -17,7 +17,15 @@ impl WorkerStore {
         runtime::block_on(PART, deadline, self.ask(&call, EXAMPLE, self.config.image_id.as_deref()))?;
         let (source, workspace) = (self.token_source(), &self.workspace);
         let well = vec![format!("{address} takes the token from {source} for workspace {workspace}")];
-        Ok(Health { well, ..Health::default() })
+        let lacking = match self.pulled.registry()? {
+            None if self.config.required => vec![
+                problem("required applies to the registry of the image that is pulled, and neither BETA9_IMAGE nor BETA9_REGISTRY is set")
+                    .fix("set BETA9_IMAGE where images are pulled, or required = true in a [[registry]] rule")
+                    .failed(),
+            ],
+            _ => Vec::new(),
+        };
+        Ok(Health { well, lacking, ..Health::default() })
     }
 }
 
