@@ -16,6 +16,7 @@ use common::gateway::Gateway;
 use common::postgres::Database;
 use common::postgres::pooler::Pooler;
 use common::postgres::relay::{Mood, Relay};
+use common::worker::WORKSPACE;
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and ways to change it from outside.
@@ -112,7 +113,7 @@ fn worker() -> Subject {
     let gateway = common::worker::Gateway::start();
     Subject {
         node: gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app"),
-        plant: Box::new(move |_, _, blob| gateway.plant("w-1", "image-1", blob)),
+        plant: Box::new(move |_, _, blob| gateway.plant(WORKSPACE, "image-1", blob)),
         remove: Box::new(|_, _| panic!("it is read-only, and vends what an image has")),
         far: None,
     }
@@ -160,11 +161,12 @@ contract! {
     a_public_registry_is_not_found,
     what_beta9s_builder_stored_is_answered,
     every_secret_that_a_workspace_may_hold_is_answered_or_refused,
+    a_registry_that_must_have_a_credential_and_has_none_is_an_error,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
 
-/// The read half, for a store that is read-only. What it does with another registry's secret is its own affair.
+/// The read half, for a store that is read-only.
 macro_rules! read_contract {
     ($($case:ident),* $(,)?) => {
         mod worker_store {
@@ -176,11 +178,13 @@ macro_rules! read_contract {
 read_contract! {
     a_new_secret_is_seen_by_the_very_next_get,
     every_shape_of_blob_is_answered,
+    a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
     what_beta9s_builder_stored_is_answered,
     every_secret_that_a_workspace_may_hold_is_answered_or_refused,
     a_payload_of_named_secrets_is_for_the_image_that_is_pulled,
+    a_registry_that_must_have_a_credential_and_has_none_is_an_error,
 }
 
 mod request_store {
@@ -398,6 +402,27 @@ fn vectors(file: &[u8]) -> Vec<Object> {
 
 fn text<'r>(row: &'r Object, member: &str) -> &'r str {
     row.text(member).unwrap().expose()
+}
+
+fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Subject) {
+    let rules = subject.node.home().join("required.toml");
+    std::fs::write(&rules, "[[registry]]\nhost = \"ghcr.io\"\nrequired = true\n").unwrap();
+    let node = subject.node.clone_with("BETA9_CREDENTIAL_CONFIG", rules.to_str().unwrap());
+    let why =
+        format!("ghcr.io, which must have a credential (required in the rule for ghcr.io in {})", rules.display());
+    for blob in ["", r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#] {
+        if !blob.is_empty() {
+            (subject.plant)(&node, "ghcr.io", blob);
+        }
+        // What other clients of the node have missed is no answer here.
+        assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
+        let answer = node.get("ghcr.io");
+        let line = answer.failure();
+        assert!(line.starts_with("ghcr.io: ") && line.contains(" store: ") && line.contains(&why), "{line}");
+        assert_eq!(node.get("quay.io"), Answer::not_found());
+    }
+    (subject.plant)(&node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io"), ("u".into(), "s".into()));
 }
 
 fn writers_of_many_hosts_lose_nothing(subject: &Subject) {

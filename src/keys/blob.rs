@@ -67,8 +67,9 @@ impl Blob {
         if registry.is_none() && credentials.is_none() {
             return Ok(Self { registry: None, keys: flat(object.iter())? });
         }
-        let blob = recorded(object, registry, credentials)?;
-        if blob.registry.is_none() && blob.keys.is_empty() { Err(KeysError::NamesMissing) } else { Ok(blob) }
+        let mut blob = recorded(object, registry, credentials)?;
+        blob.keys.names_missing = blob.registry.is_none() && blob.keys.is_empty();
+        Ok(blob)
     }
 
     /// Writes the current format, byte for byte as Beta9 does: members and keys in alphabetical order, Go's escapes.
@@ -255,8 +256,6 @@ mod tests {
             r#"{"registry":7,"credentials":{}}"#,
             r#"{"version":2,"registry":"ghcr.io","credentials":{"A":"hunter2"}}"#,
             r#"{"credentials":"hunter2"}"#,
-            r#"{"credentials":{},"registry":"","type":"public"}"#,
-            r#"{"registry":"","type":"public"}"#,
             "beam_secret_hunter2:x",
             r#"{"AWS_SECRET_ACCESS_KEY":"hunter2""#,
             "[\"hunter2\"]",

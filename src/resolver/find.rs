@@ -57,7 +57,9 @@ impl Resolver {
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host)? };
         let Some(memory) = &memory else { return store.get(&lookup) };
         let subject = self.subject(store, &lookup);
-        if memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE) {
+        let is_missed = memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE);
+        // Where a miss is an error, it ends as soon as the secret is there.
+        if is_missed && !self.is_required(route)? {
             self.log
                 .note(format_args!("store {}: it had nothing within {MISS_LIFE:?}, and is not asked", store.name()));
             return Ok(None);
