@@ -7,7 +7,7 @@ use crate::http::Pieces;
 use crate::json;
 
 /// Reads `null` or an array of objects that have a name.
-pub(super) struct Listing {
+pub(super) struct Names {
     wanted: Box<dyn Fn(&str) -> bool + Send>,
     found: BTreeSet<String>,
     all: usize,
@@ -40,7 +40,7 @@ enum Text {
     Escaped,
 }
 
-impl Listing {
+impl Names {
     /// Of all names, those that are wanted.
     pub(super) fn of(wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
         Self { wanted: Box::new(wanted), found: BTreeSet::new(), all: 0, place: Place::Start, object: Vec::new() }
@@ -78,10 +78,10 @@ impl Listing {
 
     /// Finds the object's end; whether it is well-formed is seen there.
     fn within(&mut self, depth: usize, text: Text, byte: u8) -> Place {
-        if self.object.len() == MAX_OBJECT {
+        self.keep(&[byte]);
+        if self.object.len() > MAX_OBJECT {
             return Place::Broken;
         }
-        self.object.push(byte);
         let (depth, text) = match (text, byte) {
             (Text::Outside, b'{' | b'[') => (depth + 1, text),
             (Text::Outside, b'}' | b']') if depth == 1 => return self.end_of_object(),
@@ -92,6 +92,12 @@ impl Listing {
             _ => (depth, text),
         };
         Place::Object { depth, text }
+    }
+
+    /// Keeps what may still be an object, and of what is too long no more than shows it.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = (MAX_OBJECT + 1).saturating_sub(self.object.len());
+        self.object.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn end_of_object(&mut self) -> Place {
@@ -106,15 +112,22 @@ impl Listing {
     }
 }
 
-impl Pieces for Listing {
+impl Pieces for Names {
     fn begin(&mut self) {
         self.found.clear();
         (self.all, self.place) = (0, Place::Start);
     }
 
-    fn take(&mut self, piece: &[u8]) {
-        for &byte in piece {
-            self.place = self.next(byte);
+    fn take(&mut self, mut piece: &[u8]) {
+        while let [byte, rest @ ..] = piece {
+            self.place = self.next(*byte);
+            piece = rest;
+            if let Place::Object { text: Text::Inside, .. } = self.place {
+                // Most of a list is texts.
+                let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+                self.keep(&rest[..end]);
+                piece = &rest[end..];
+            }
         }
     }
 }
@@ -130,9 +143,9 @@ mod tests {
     use super::*;
 
     fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Option<(usize, Vec<String>)> {
-        let mut listing = Listing::of(|name| !name.starts_with("not"));
-        pieces.into_iter().for_each(|piece| listing.take(piece));
-        listing.finish().map(|(all, found)| (all, found.into_iter().collect()))
+        let mut names = Names::of(|name| !name.starts_with("not"));
+        pieces.into_iter().for_each(|piece| names.take(piece));
+        names.finish().map(|(all, found)| (all, found.into_iter().collect()))
     }
 
     #[test]
@@ -191,10 +204,10 @@ mod tests {
         assert_eq!(read([list.as_bytes()]), Some((4, vec![long, "x".to_owned()])));
         let huge = format!(r#"[{{"name":"x","hosts":["{}"]}}]"#, "a".repeat(MAX_OBJECT));
         assert_eq!(read([huge.as_bytes()]), None);
-        let mut listing = Listing::of(|_| true);
-        listing.take(b"[{\"name\":\"old\"},{\"na");
-        listing.begin();
-        listing.take(b"[{\"name\":\"new\"}]");
-        assert_eq!(listing.finish(), Some((1, BTreeSet::from(["new".to_owned()]))));
+        let mut names = Names::of(|_| true);
+        names.take(b"[{\"name\":\"old\"},{\"na");
+        names.begin();
+        names.take(b"[{\"name\":\"new\"}]");
+        assert_eq!(names.finish(), Some((1, BTreeSet::from(["new".to_owned()]))));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::api::Api;
-use super::listing::Listing;
+use super::names::Names;
 use super::{PART, errors};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -77,23 +77,23 @@ impl<'a> Reading<'a> {
 /// A list that is being read.
 pub(super) struct Naming<'a> {
     api: &'a Api<'a>,
-    task: JoinHandle<(Result<Response, Fault>, Listing)>,
+    task: JoinHandle<(Result<Response, Fault>, Names)>,
 }
 
 impl<'a> Naming<'a> {
     pub(super) fn of(api: &'a Api<'a>, wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
-        let (http, request, mut listing) = (api.http(), api.secrets(), Listing::of(wanted));
-        Self { api, task: tokio::spawn(async move { (http.stream(&request, &mut listing).await, listing) }) }
+        let (http, request, mut names) = (api.http(), api.secrets(), Names::of(wanted));
+        Self { api, task: tokio::spawn(async move { (http.stream(&request, &mut names).await, names) }) }
     }
 
     /// How many secrets there are, and the names of those that are wanted.
     pub(super) async fn names(self) -> Result<(usize, BTreeSet<String>), Error> {
-        let (answer, listing) = self.task.await.map_err(given_up)?;
+        let (answer, names) = self.task.await.map_err(given_up)?;
         let answer = answer.map_err(|fault| fault.error(PART))?;
         if !answer.is_success() {
             return Err(self.api.refused(&answer, "list its secrets"));
         }
-        listing.finish().ok_or_else(|| self.api.stranger())
+        names.finish().ok_or_else(|| self.api.stranger())
     }
 }
 
