@@ -147,6 +147,7 @@ contract! {
     a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
+    dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
@@ -165,6 +166,7 @@ read_contract! {
     every_shape_of_blob_is_answered,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
+    dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest,
 }
 
 /// Every case about the network for every store behind one.
@@ -420,6 +422,42 @@ fn a_refusal_is_an_error_and_is_not_bridged(subject: &Subject) {
     let answer = node.get("ghcr.io");
     let line = answer.failure();
     assert!(line.starts_with("ghcr.io: ") && !line.contains("hunter2"), "{line}");
+}
+
+fn dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest(subject: &Subject) {
+    let node = &subject.node;
+    let items = [
+        "https://index.docker.io/v1/access-token",
+        "https://index.docker.io/v1/refresh-token",
+        "nerdctl-experimental://registry.example.com:5000/?host-dir=x",
+    ];
+    // What docker's login in a browser does, before there is any credential of Docker Hub.
+    for item in items {
+        assert_eq!(node.get(item), Answer::not_found(), "{item}");
+        assert_eq!(node.erase(item), Answer::silence(), "{item}");
+        assert_eq!(node.store(item, "octo", item), Answer::silence(), "{item}");
+        assert_eq!(node.pair(item), ("octo".into(), item.into()));
+    }
+    assert_eq!(node.get("docker.io"), Answer::not_found());
+    let listed = items.map(|item| format!("\"{item}\":\"octo\"")).join(",");
+    assert_eq!(node.list(), format!("{{{listed}}}\n"));
+    // Another workspace has its own.
+    assert_eq!(node.clone_with("BETA9_WORKSPACE_ID", "another").get(items[0]), Answer::not_found());
+    // None of it waits for a store that is away, and none is lost with one.
+    if let Some(far) = &subject.far {
+        (far.stop)();
+        assert_eq!(node.store(items[0], "octo", "2"), Answer::silence());
+        assert_eq!(node.pair(items[0]).1, "2");
+        let answer = node.run(&["list"], "unused");
+        assert_eq!((answer.status, answer.out), (0, format!("{{{listed}}}\n")));
+        assert_eq!(node.erase(items[2]), Answer::silence());
+        assert_eq!(node.get(items[2]), Answer::not_found());
+        (far.start_again)();
+    }
+    for item in items {
+        assert_eq!(node.erase(item), Answer::silence());
+    }
+    assert_eq!(node.list(), "{}\n");
 }
 
 fn a_list_is_always_answered(subject: &Subject) {
