@@ -191,7 +191,7 @@ network_contract! {
     an_outage_without_a_last_answer_is_an_error,
     an_outage_is_not_bridged_where_that_is_switched_off,
     a_secret_that_was_gone_before_the_outage_does_not_come_back,
-    a_list_is_always_answered,
+    a_list_is_answered_unless_the_token_is_refused,
 }
 
 fn a_credential_is_kept_replaced_and_forgotten(subject: &Subject) {
@@ -460,7 +460,7 @@ fn dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest(subject: &
     assert_eq!(node.list(), "{}\n");
 }
 
-fn a_list_is_always_answered(subject: &Subject) {
+fn a_list_is_answered_unless_the_token_is_refused(subject: &Subject) {
     let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
     assert_eq!(node.list(), "{}\n");
     (subject.plant)(node, "ghcr.io", BLOB);
@@ -484,7 +484,11 @@ fn a_list_is_always_answered(subject: &Subject) {
     (far.start_again)();
     if let Some(refuse) = &far.refuse {
         refuse();
-        warned(node.run(&["list"], "unused"), "{}\n");
+        // Neither what it said last nor an empty list is an answer then.
+        let answer = node.run(&["list"], "unused");
+        assert_eq!((answer.status, answer.out.lines().count()), (1, 1), "{answer:?}");
+        assert!(answer.out.contains(" refused ") && !answer.out.contains("hunter2"), "{answer:?}");
+        assert!(answer.err.ends_with(&format!("left out of the list: {}", answer.out)), "{answer:?}");
     }
 }
 
