@@ -9,7 +9,7 @@ use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
 pub use choose::{Choice, choose, provider_from_environment};
-pub use detect::detect;
+pub use detect::{detect, detect_by_keys};
 pub use match_images::match_images;
 pub use vendor::bound_by_keys;
 

@@ -268,7 +268,7 @@ fn a_secret_that_cannot_be_used_is_an_error_that_says_why(subject: &Subject) {
         ),
         (
             r#"{"registry":"ghcr.io","type":"token","credentials":{"NGC_API_KEY":"hunter2"}}"#,
-            "it holds NGC_API_KEY, which this registry (ghcr) does not take",
+            "it has NGC_API_KEY, but this registry (ghcr) needs GITHUB_USERNAME and GITHUB_TOKEN",
         ),
         (
             r#"{"registry":"ghcr.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2\u0007"}}"#,
