@@ -3,6 +3,7 @@
 mod choose;
 mod detect;
 mod match_images;
+mod singles;
 mod vendor;
 
 use crate::backend::{Backend, User};
@@ -11,6 +12,7 @@ use crate::host::{Host, matches_name};
 pub use choose::{Choice, choose, provider_from_environment};
 pub use detect::{detect, detect_by_keys};
 pub use match_images::match_images;
+pub use singles::single_sets;
 pub use vendor::bound_by_keys;
 
 /// One row: hosts that are one kind of registry.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use file::FileStore;
 pub use gateway::GatewayStore;
-pub use postgres::{Generation, Migrated, PostgresStore, Step};
+pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
 pub use single::Single;
 use terms::unbound;
