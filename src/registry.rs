@@ -3,14 +3,16 @@
 mod choose;
 mod detect;
 mod match_images;
+mod singles;
 mod vendor;
 
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
 pub use choose::{Choice, choose, provider_from_environment};
-pub use detect::detect;
+pub use detect::{detect, detect_by_keys};
 pub use match_images::match_images;
+pub use singles::single_sets;
 pub use vendor::bound_by_keys;
 
 /// One row: hosts that are one kind of registry.
