@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::ambient::{AMBIENT, AMBIENT_VARIABLE, Ambient};
 use super::audit::AuditLayer;
 use super::env::Env;
 use super::kubelet::KubeletLayer;
@@ -18,7 +19,7 @@ pub(super) struct Layer {
     pub(super) workspace: Option<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) list_timeout: Option<Duration>,
-    pub(super) ambient: Option<bool>,
+    pub(super) ambient: Option<Ambient>,
     pub(super) store: Option<StoreKind>,
     pub(super) file_path: Option<PathBuf>,
     pub(super) file_key: Option<PathBuf>,
@@ -89,7 +90,7 @@ impl Layer {
             workspace: top.text("workspace")?,
             timeout: top.duration("timeout")?,
             list_timeout: top.duration("list_timeout")?,
-            ambient: top.flag("ambient")?,
+            ambient: top.take("ambient", AMBIENT, Ambient::from_toml)?,
             ..Self::default()
         };
         let mut store = top.section("store")?;
@@ -119,7 +120,7 @@ impl Layer {
             workspace: env.text("BETA9_WORKSPACE_ID")?,
             timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
             list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
-            ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
+            ambient: parsed(env, "BETA9_AMBIENT", AMBIENT_VARIABLE, Ambient::parse)?,
             store: parsed(env, "BETA9_STORE", STORE_KINDS, StoreKind::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,
             file_key: env.path("BETA9_STORE_KEY_FILE")?,
@@ -177,7 +178,7 @@ fn parsed<T>(env: &Env, name: &str, what: &str, parse: impl FnOnce(&str) -> Opti
     Ok(value)
 }
 
-fn parse_flag(text: &str) -> Option<bool> {
+pub(super) fn parse_flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "on" | "yes" => Some(true),
         "false" | "0" | "off" | "no" => Some(false),

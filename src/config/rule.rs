@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::ambient::{AMBIENT, Ambient};
 use super::layer::cover;
 use super::section::Section;
 use crate::error::Error;
@@ -17,8 +18,8 @@ pub struct Rule {
     pub backend: Option<String>,
     /// A named secret instead of the derived name, in stores that name their secrets.
     pub secret: Option<String>,
-    /// Whether the node's own identity may be used for these hosts.
-    pub ambient: Option<bool>,
+    /// For which clouds the node's own identity may be used, for these hosts.
+    pub ambient: Option<Ambient>,
     /// Whether a pod's service account may log in to these hosts, when kubelet asks.
     pub workload_identity: Option<bool>,
     /// The real registry that a mirror or CNAME stands for.
@@ -79,7 +80,7 @@ impl Rule {
             host,
             backend: section.text("backend")?,
             secret: section.text("secret")?,
-            ambient: section.flag("ambient")?,
+            ambient: section.take("ambient", AMBIENT, Ambient::from_toml)?,
             workload_identity: section.flag("workload_identity")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
             file,
