@@ -58,7 +58,7 @@ pub struct Config {
     pub kubelet: KubeletConfig,
     /// What this one request brought with it.
     pub request: Request,
-    /// The variables that say which identity the node has.
+    /// What says which identity the node has.
     pub node: Node,
     /// Where it is written down who was answered what, if it is.
     pub audit: Option<AuditConfig>,
@@ -297,7 +297,10 @@ mod tests {
     #[test]
     fn nothing_at_all_is_a_whole_configuration() {
         let config = load("", "", NONE).unwrap();
-        assert_eq!((config.workspace.as_str(), config.timeout, config.ambient), ("default", DEFAULT_TIMEOUT, Ambient::NONE));
+        assert_eq!(
+            (config.workspace.as_str(), config.timeout, config.ambient),
+            ("default", DEFAULT_TIMEOUT, Ambient::NONE)
+        );
         assert!(config.file_path.unwrap().ends_with(".local/share/beta9/credentials"));
     }
 

@@ -8,6 +8,7 @@ mod login;
 mod peek;
 mod provision;
 mod refresh;
+mod whose;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::answer::Answered;
-pub use self::peek::Cached;
+pub use self::peek::{Cached, Outlook};
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;
@@ -169,8 +170,8 @@ impl Resolver {
         let row = forced.unwrap_or_else(|| Registry::of(real));
         // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
         let ambient = rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
-        let ambient = self.config.store != StoreKind::Worker
-            && row.cloud().is_some_and(|cloud| ambient.allows(cloud.name()));
+        let ambient =
+            self.config.store != StoreKind::Worker && row.cloud().is_some_and(|cloud| ambient.allows(cloud.name()));
         let workload_identity = row.is_cloud()
             && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();
