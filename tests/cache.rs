@@ -164,6 +164,31 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
     assert_eq!(mints.load(Ordering::SeqCst), 1);
 }
 
+#[test]
+fn of_many_that_need_a_note_at_once_one_asks_and_it_is_asked_again_when_the_note_is_old() {
+    let node = Node::new();
+    let asked = AtomicUsize::new(0);
+    let recall = |seconds: u64| {
+        let now = Moment::now();
+        let clock = move || Moment { wall: now.wall + seconds, boot: now.boot + seconds };
+        let cache = Cache::open(&node.config(), &KeyPlace::Nowhere, &no_warnings()).unwrap().with_clock(clock);
+        let ask = || {
+            std::thread::sleep(Duration::from_millis(100));
+            Ok(Some(format!("role {}", asked.fetch_add(1, Ordering::SeqCst))))
+        };
+        let deadline = Instant::now() + Duration::from_mins(2);
+        cache.memory().recall_or_ask("identity", &["aws"], Duration::from_mins(5), deadline, ask).unwrap().unwrap()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| assert_eq!(recall(0), "role 0"));
+        }
+    });
+    assert_eq!(recall(240), "role 0");
+    assert_eq!(recall(301), "role 1");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
 /// Asks with a mint that fails, and answers the error and how often it was minted.
 fn fail(node: &Node, keys: &str) -> (String, usize) {
     let config = node.config();

@@ -321,7 +321,11 @@ fn a_role_that_may_not_use_the_public_gallery_pulls_from_it_without_a_login_and_
     for _ in 0..2 {
         let answer = node.get("public.ecr.aws");
         assert_eq!((answer.status, answer.out.as_str()), (1, common::NOT_FOUND));
-        assert!(answer.err.contains("access denied") && answer.err.contains("without a login"), "{}", answer.err);
+        assert!(
+            answer.err.contains("access denied") && answer.err.contains("the client will pull anonymously"),
+            "{}",
+            answer.err
+        );
         assert!(!answer.err.contains("hunter2"));
     }
     assert!(node.get(ECR).failure().contains("access denied"));
@@ -359,7 +363,7 @@ fn refresh_leaves_the_token_of_an_identity_that_the_node_has_in_another_environm
         answer.out
     };
     let left =
-        format!("[1/1] {ECR} (default): left: it is of another identity than the node has in this environment\n");
+        format!("[1/1] {ECR} (default): left: it belongs to another identity than the node has in this environment\n");
     for other in [node.clone_with("TURN", ""), in_session(&node, KEYS[1]), node.clone_with("BETA9_AMBIENT", "false")] {
         assert_eq!(said(&other), left);
     }
@@ -394,7 +398,7 @@ fn what_a_helper_cannot_use_of_a_profile_is_an_error_that_names_it() {
         ),
         (
             "role_arn = arn:x\nsource_profile = two\n[profile two]\nrole_arn = arn:y\nsource_profile = default\n",
-            "the profile default is its own source",
+            "the profile default leads back to itself",
             "correct source_profile",
         ),
         (

@@ -70,7 +70,8 @@ impl Memory<'_> {
         }
         let lock = self.dir.join(self.name(kind, subject)).with_extension(LOCK);
         // Where there is no turn to be had, asking once more does no harm.
-        let turn = Turn::wait(&lock, deadline.min(Instant::now() + PATIENCE), recall);
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        let turn = Turn::wait(&lock, half, recall);
         match turn {
             Ok(Turn::Theirs(text)) => return known(text),
             Ok(Turn::Ours(_)) if let Some(text) = recall() => return known(text),
@@ -99,4 +100,3 @@ fn associated(name: &str) -> Vec<u8> {
 }
 
 const MAX_MEMO: u64 = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(2);

@@ -68,7 +68,7 @@ impl Resolver {
             Ok(minted) => Ok((minted, pod.is_some())),
             Err(Error::Failed(problem)) if problem.is_dispensable() => {
                 let denied = Error::Failed(problem).about(route.host.as_str());
-                self.warnings.add(format_args!("{denied}; it is pulled from without a login"));
+                self.warnings.add(format_args!("{denied}; the client will pull anonymously"));
                 Err(Error::NotFound)
             }
             Err(error) => Err(error),

@@ -93,4 +93,4 @@ fn left_alone(known: &Surveyed) -> Option<&'static str> {
     }
 }
 
-const OTHER_IDENTITY: &str = "it is of another identity than the node has in this environment";
+const OTHER_IDENTITY: &str = "it belongs to another identity than the node has in this environment";

@@ -59,9 +59,7 @@ impl Profile {
         loop {
             let section = files.profile(name).ok_or_else(|| files.missing(name, seen.last().copied()))?;
             if seen.contains(&name) {
-                return Err(problem(name, "is its own source, by way of others")
-                    .fix("correct source_profile")
-                    .failed());
+                return Err(problem(name, "leads back to itself").fix("correct source_profile").failed());
             }
             seen.push(name);
             self.parts.extend([name.to_owned(), content(section)]);

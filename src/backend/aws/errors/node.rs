@@ -64,7 +64,7 @@ pub(in crate::backend::aws) fn no_credentials(
 pub(in crate::backend::aws) fn no_instance_role(wire: &Wire) -> Error {
     match wire.last().outcome {
         Outcome::Answered { status: 404 | 200..=299, .. } => {
-            problem(&"the instance has no role, its metadata service says").fix(NO_ROLE).failed()
+            problem(&"the metadata service says that the instance has no role").fix(NO_ROLE).failed()
         }
         _ => transport("the instance's metadata service", "", wire),
     }
