@@ -11,6 +11,7 @@
     reason = "test code"
 )]
 
+pub mod clouds;
 pub mod ecr;
 pub mod gateway;
 pub mod postgres;
