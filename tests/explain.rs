@@ -229,7 +229,9 @@ fn every_command_takes_a_reference_for_what_docker_takes_it_for() {
             &["resolve", "unknown", "--image", registry],
         ];
         for command in commands {
-            assert_eq!(node.run(command, "").failure(), expected, "{command:?}");
+            let answer = node.run(command, "");
+            let said = [answer.out.as_str(), answer.err.trim_start_matches("docker-credential-beta9: ")].concat();
+            assert_eq!((answer.status, said.trim_end()), (1, expected.as_str()), "{command:?}");
         }
     }
     assert_eq!(node.list(), "{}\n");
