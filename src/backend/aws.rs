@@ -17,7 +17,7 @@ mod wire;
 use std::time::Duration;
 
 use super::{Login, Minted, Scope};
-use crate::config::CloudSettings;
+use crate::config::{CloudSettings, Node};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
@@ -43,7 +43,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             let (config, who) = match (keys, login.pod) {
                 (Some(keys), _) => identity::of_secret(keys, &api, &wire).await?,
                 (None, Some(account)) => identity::of_pod(account, &api, &wire).await?,
-                (None, None) => identity::of_node(login.settings, &api, &wire).await?,
+                (None, None) => identity::of_node(login, &api, &wire).await?,
             };
             token::mint(&api, Call { api: &api, who }, &config, &wire).await
         };
@@ -85,6 +85,11 @@ pub(super) fn scope(login: &Login) -> Option<Scope> {
     scope.push(format!("key={key_id}"));
     scope.extend(login.node.describe(&IDENTITY));
     Some(Scope(scope))
+}
+
+/// Whether the node's own files can be used.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    super::aws_files::profile_files(PART, node).map(|_| ())
 }
 
 /// The API that mints a registry's tokens.

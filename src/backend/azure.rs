@@ -8,7 +8,10 @@ mod errors;
 mod exchange;
 mod identity;
 
+use std::path::Path;
+
 use super::{Login, Minted, Scope};
+use crate::config::Node;
 use crate::error::Error;
 use crate::http::Http;
 use crate::runtime;
@@ -28,6 +31,11 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
 /// Whether its annotations name an application.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     account.annotation(identity::POD_CLIENT_ID).is_some()
+}
+
+/// Whether the node's own token file can be used, where one is named.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    node.get(identity::TOKEN_FILE).map_or(Ok(()), |file| entra::federated(Path::new(file.expose())).map(|_| ()))
 }
 
 /// With a secret, its keys; with a pod, whose it is; without, what says which identity the node has. Which registry it is, the cache knows.

@@ -20,6 +20,7 @@ use exchange::Token;
 pub(super) use pod::is_for_pod;
 
 use super::{Fit, GCP_KEYS, Login, Minted, Scope};
+use crate::config::Node;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::http::{Cleartext, Http};
@@ -47,19 +48,19 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
         }
         Secret::Pod(account) => {
             let identity = pod::identity(account, login.settings)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
         }
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
             let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
             let asked = async {
                 match &found {
-                    Found::Document(identity) => exchange::token(&http, identity).await,
+                    Found::Document(identity) => exchange::token(&http, identity, login.node).await,
                     Found::Metadata(server) => server.token(&http).await,
                 }
             };
@@ -85,6 +86,11 @@ pub(super) fn scope(login: &Login) -> Option<Scope> {
         Secret::Key { .. } => Some(Scope::of_keys(keys)),
         Secret::Ambient | Secret::Pod(_) => Some(ambient()),
     }
+}
+
+/// Whether the node's own document can be used, where there is one.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    ambient::find(node).map(|_| ())
 }
 
 /// What a tenant's secret asks for.

@@ -6,9 +6,12 @@ use super::env::Env;
 use crate::credential::Redacted;
 use crate::error::Error;
 
-/// The well-known variables of the clouds' own tools, as far as they are set.
+/// The well-known variables of the clouds' own tools, as far as they are set, and the home directory.
 #[derive(Debug, Default)]
-pub struct Node(BTreeMap<&'static str, Redacted>);
+pub struct Node {
+    variables: BTreeMap<&'static str, Redacted>,
+    foreign_home: bool,
+}
 
 impl Node {
     pub(super) fn read(env: &Env) -> Result<Self, Error> {
@@ -18,13 +21,23 @@ impl Node {
                 variables.insert(name, value);
             }
         }
-        Ok(Self(variables))
+        // Whatever HOME says, files are looked for in the home directory that is this user's.
+        variables.remove(HOME);
+        let home = env.home().and_then(|home| home.to_str().map(Redacted::from));
+        variables.extend(home.map(|home| (HOME, home)));
+        Ok(Self { variables, foreign_home: env.foreign_home().is_some() })
     }
 
     /// A variable's value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Redacted> {
-        self.0.get(name)
+        self.variables.get(name)
+    }
+
+    /// Whether `HOME` is another user's, so that what follows it by itself looks in the wrong place.
+    #[must_use]
+    pub fn has_foreign_home(&self) -> bool {
+        self.foreign_home
     }
 
     /// What tells this identity from another one without being its key of the hour: the named variables that are set,
@@ -36,8 +49,8 @@ impl Node {
     }
 }
 
-const VARIABLES: [&str; 25] = [
-    "HOME",
+const HOME: &str = "HOME";
+const VARIABLES: [&str; 24] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_CONFIG_FILE",

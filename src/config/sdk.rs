@@ -12,7 +12,7 @@ use reqwest::Url;
 use super::stores::{GatewayConfig, SecretSetting};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ impl GatewayConfig {
         for file in &self.sdk_files {
             let problem = |cause: String, fix: String| Problem::new(PART, cause).fix(fix).failed();
             let bytes =
-                private::read(file, Readers::Anybody, MAX_FILE).map_err(|fault| problem(fault.cause, fault.fix))?;
+                trusted::read(file, Readers::Mounted, MAX_FILE).map_err(|fault| problem(fault.cause, fault.fix))?;
             let Some(bytes) = bytes else { continue };
             let text = std::str::from_utf8(&bytes)
                 .map_err(|_| problem(format!("{} is not UTF-8", file.display()), "correct the file".to_owned()))?;

@@ -20,8 +20,9 @@ use crate::credential::Credential;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
-use crate::private::{self, Fault, Readers};
+use crate::private;
 use crate::seal::{KeyFile, SealKey, sha256_hex};
+use crate::trusted::{self, Fault, Readers};
 
 /// A directory of sealed files, and the key that opens them.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl FileStore {
     }
 
     pub(super) fn erase(&self, server: &str) -> Result<(), Error> {
-        let Some(dir) = self.dir().filter(|dir| dir.exists()) else { return Ok(()) };
+        let Some(dir) = self.checked_dir().map_err(|error| error.about(server))? else { return Ok(()) };
         private::remove(&dir, &file_name(server)).map_err(|fault| problem(fault).about(server))?;
         Ok(())
     }
@@ -83,7 +84,8 @@ impl FileStore {
 
     /// One line of `list`; `None` when the file has gone in the meantime.
     fn listed(&self, path: &Path, key: &mut Option<SealKey>) -> Result<Option<Listed>, Error> {
-        let Some(bytes) = private::read(path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
+        let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+        let Some(bytes) = bytes else { return Ok(None) };
         let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
         if notes::is_note(&entry.server) {
             return Ok(None);
@@ -106,7 +108,8 @@ impl FileStore {
     fn open(&self, server: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(None) };
         let path = dir.join(file_name(server));
-        let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
+        let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+        let Some(bytes) = bytes else { return Ok(None) };
         let entry = Entry::parse(&bytes).map_err(damaged)?;
         if entry.server != server {
             return Err(damaged("it is another registry's"));
@@ -139,10 +142,15 @@ impl FileStore {
         self.root.as_ref().map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
     }
 
+    /// The directory, where it exists: it and all above it belong to this user or to root, and nobody else could rename
+    /// it away.
     fn checked_dir(&self) -> Result<Option<PathBuf>, Error> {
         let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Ok(None) };
-        let there = private::check_dir(root).map_err(problem)? && private::check_dir(&dir).map_err(problem)?;
-        Ok(there.then_some(dir))
+        let judge = |dir: &Path| trusted::directory(dir).map_err(problem);
+        // On the way to the one the other is passed, and is known then.
+        let exists = judge(&dir);
+        judge(root)?;
+        Ok(exists?.then_some(dir))
     }
 }
 

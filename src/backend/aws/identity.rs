@@ -2,18 +2,24 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+use aws_runtime::env_config::file::EnvConfigFiles;
 
 use super::errors::{ASSUME, Call, WEB_IDENTITY, Who, no_credentials};
 use super::host::arn_partition;
 use super::role::{Role, TenantKeys, role_of_pod};
 use super::wire::Wire;
 use super::{Api, PART};
+use crate::backend::{Login, aws_files};
 use crate::config::CloudSettings;
 use crate::error::{Error, Problem};
 use crate::service_account::ServiceAccount;
@@ -60,13 +66,15 @@ fn with(config: SdkConfig, credentials: Credentials) -> SdkConfig {
 }
 
 /// The configuration of a client that acts as the node, as the operator set it up.
-pub(super) async fn of_node(settings: &CloudSettings, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+pub(super) async fn of_node(login: &Login<'_>, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+    let (settings, files) = (login.settings, aws_files::profile_files(PART, login.node)?);
     let role = Role::of_settings(settings.role_arn.as_deref(), settings.external_id.as_deref())?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(api.region().to_owned()))
         .http_client(wire.client())
         .retry_config(Wire::retries())
         .timeout_config(wire.timeouts())
+        .profile_files(files.clone())
         .no_credentials();
     if let Some(profile) = &settings.profile {
         loader = loader.profile_name(profile);
@@ -79,36 +87,45 @@ pub(super) async fn of_node(settings: &CloudSettings, api: &Api, wire: &Wire) ->
         loader = loader.use_dual_stack(true);
     }
     let config = loader.load().await;
-    let credentials = node_credentials(settings, &config, wire)
+    let credentials = node_credentials(settings, files, &config, wire)
         .await
         .map_err(|error| no_credentials(&error, api, settings.profile.as_deref(), wire))?;
     let who = Who::Node;
     assume(with(config, credentials), role, Call { api, who }, wire).await.map(|config| (config, who))
 }
 
-/// The SDK's whole chain, or the rule's profile alone: the chain would put the environment before a profile, and go on
-/// to the instance's role where the profile does not exist.
+/// The sources of the SDK's own chain, in its order and by its names, or the rule's profile alone: the chain would put the
+/// environment before a profile, and go on to the instance's role where the profile does not exist. The SDK's own takes no
+/// profile files.
 async fn node_credentials(
     settings: &CloudSettings,
+    files: EnvConfigFiles,
     config: &SdkConfig,
     wire: &Wire,
 ) -> Result<Credentials, CredentialsError> {
-    let region = config.region().cloned();
     let provider = ProviderConfig::without_region()
-        .with_region(region.clone())
+        .with_region(config.region().cloned())
         .with_behavior_version(Some(BehaviorVersion::latest()))
         .with_use_fips(config.use_fips())
         .with_use_dual_stack(config.use_dual_stack())
         .with_http_client(wire.client())
         .with_retry_config(Wire::retries())
         .with_timeout_config(wire.timeouts());
-    if let Some(profile) = &settings.profile {
-        let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
-        return profile.provide_credentials().await;
+    let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_files(files);
+    if let Some(name) = &settings.profile {
+        return profile.profile_name(name).build().provide_credentials().await;
     }
     let imds = aws_config::imds::Client::builder().configure(&provider).max_attempts(2).build();
-    let chain = DefaultCredentialsChain::builder().configure(provider).region(region).imds_client(imds).build().await;
-    chain.provide_credentials().await
+    CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("Profile", profile.build())
+        .or_else("WebIdentityToken", WebIdentityTokenCredentialsProvider::builder().configure(&provider).build())
+        .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&provider).build())
+        .or_else(
+            "Ec2InstanceMetadata",
+            ImdsCredentialsProvider::builder().configure(&provider).imds_client(imds).build(),
+        )
+        .provide_credentials()
+        .await
 }
 
 /// The same configuration with the role's session, where there is a role; asked of STS in the registry's region.

@@ -6,6 +6,7 @@
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -19,24 +20,47 @@ use azure_core::http::{
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
+use super::PART;
 use super::errors::{self, Refusal};
-use super::identity::Identity;
+use super::identity::{App, Identity};
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::http::{Http, Request};
+use crate::trusted::{self, Readers};
 
 /// The token of an identity.
 pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Redacted, Error> {
-    let credential = credential(http, identity).map_err(|_| errors::unusable(identity))?;
+    // The SDK would open the file by itself, whoever has put it there.
+    let federated = match identity {
+        Identity::Workload { token_file, .. } => {
+            Some(federated(token_file)?.ok_or_else(|| errors::unusable(identity))?)
+        }
+        _ => None,
+    };
+    let credential = credential(http, identity, federated).map_err(|_| errors::unusable(identity))?;
     let token = credential.get_token(&[SCOPE], None).await.map_err(|error| errors::entra(&error, identity))?;
     let token = Redacted::from(token.token.secret());
     if token.is_empty() { Err(errors::no_token("Entra")) } else { Ok(token) }
 }
 
-fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn TokenCredential>> {
+/// The token in a file; `None` where it does not exist, or is not a text.
+pub(super) fn federated(file: &Path) -> Result<Option<Redacted>, Error> {
+    let read = trusted::read(file, Readers::Mounted, MAX_TOKEN);
+    let Some(bytes) = read.map_err(|fault| fault.problem(PART))? else { return Ok(None) };
+    Ok(std::str::from_utf8(&bytes).ok().map(|text| text.trim_end().into()))
+}
+
+fn credential(
+    http: &Http,
+    identity: &Identity,
+    federated: Option<Redacted>,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let vouched = |app: &App, token: Redacted| {
+        let options = ClientAssertionCredentialOptions { client_options: options(http, Some(&app.cloud)) };
+        ClientAssertionCredential::new(app.tenant.clone(), app.client_id.clone(), Assertion(token), Some(options))
+    };
     Ok(match identity {
         Identity::Secret { app, secret } => ClientSecretCredential::new(
             &app.tenant,
@@ -44,22 +68,8 @@ fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn To
             Secret::new(secret.expose().to_owned()),
             Some(ClientSecretCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
         )?,
-        Identity::Workload { app, token_file } => {
-            WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
-                credential_options: ClientAssertionCredentialOptions {
-                    client_options: options(http, Some(&app.cloud)),
-                },
-                client_id: Some(app.client_id.clone()),
-                tenant_id: Some(app.tenant.clone()),
-                token_file_path: Some(token_file.clone()),
-            }))?
-        }
-        Identity::Pod { app, token } => ClientAssertionCredential::new(
-            app.tenant.clone(),
-            app.client_id.clone(),
-            PodToken(token.clone()),
-            Some(ClientAssertionCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
-        )?,
+        Identity::Workload { app, .. } => vouched(app, federated.unwrap_or_default())?,
+        Identity::Pod { app, token } => vouched(app, token.clone())?,
         Identity::Managed { client_id } => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
             user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
             client_options: options(http, None),
@@ -76,11 +86,11 @@ fn options(http: &Http, cloud: Option<&Arc<CloudConfiguration>>) -> ClientOption
     }
 }
 
-/// A pod's token, which says who it is.
+/// A token by which another issuer says who it is.
 #[derive(Debug)]
-struct PodToken(Redacted);
+struct Assertion(Redacted);
 
-impl ClientAssertion for PodToken {
+impl ClientAssertion for Assertion {
     fn secret<'a, 'b, 'c>(
         &'a self,
         _options: Option<ClientMethodOptions<'b>>,
@@ -139,3 +149,4 @@ impl Carrier {
 /// The same in all clouds (<https://github.com/Azure/azure-sdk-for-net/issues/34785>), and good for registries only: a
 /// token for Azure's management, which registries also take, could do more.
 const SCOPE: &str = "https://containerregistry.azure.net/.default";
+const MAX_TOKEN: u64 = 64 << 10;

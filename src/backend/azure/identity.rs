@@ -226,7 +226,7 @@ const POD_TENANT: &str =
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 const TENANT_ID: &str = "AZURE_TENANT_ID";
-const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
 
 /// What tells one identity of the node from another.

@@ -12,7 +12,7 @@ use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Kind, Request};
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// What identity the node has.
 pub(super) enum Found {
@@ -63,7 +63,7 @@ fn absolute(name: &str, path: &str) -> Result<PathBuf, Error> {
 }
 
 fn read(path: &Path) -> Result<Option<Identity>, Error> {
-    let bytes = private::read(path, Readers::Anybody, MAX_DOCUMENT)
+    let bytes = trusted::read(path, Readers::Mounted, MAX_DOCUMENT)
         .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())?;
     bytes.map(|bytes| document::parse(&path.display().to_string(), &bytes, Author::Operator)).transpose()
 }
