@@ -88,14 +88,14 @@ pub fn read_system(path: &Path, readers: Readers, limit: u64) -> Result<Option<Z
 pub type Reader = fn(&Path, Readers, u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault>;
 
 fn read_of(path: &Path, origin: Origin, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-    let Some((file, path, way)) = open(path, origin)? else { return Ok(None) };
-    let stat = fstat(&file).map_err(|error| unreadable(&path, error, None))?;
+    let Some((file, real, way)) = open(path, origin)? else { return Ok(None) };
+    let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
     if judge::is_null(&stat) {
         return Ok(Some(Zeroizing::default()));
     }
-    judge_file(&path, &file, &stat, &way, origin, readers)?;
-    admit(&way, origin)?;
-    read_bounded(&path, file, &stat, limit).map(Some)
+    judge_file(&real, &file, &stat, &way, origin, readers)?;
+    admit(path, &way, origin)?;
+    read_bounded(&real, file, &stat, limit).map(Some)
 }
 
 /// Reads a file in a directory of ours that was judged; `None` where it does not exist.
@@ -122,11 +122,11 @@ pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<S
 /// Judges a file that somebody else will read, with all that is above it; whether it exists.
 pub fn check(path: &Path, readers: Readers) -> Result<bool, Fault> {
     let origin = Origin::of(path);
-    let Some((file, path, way)) = open(path, origin)? else { return Ok(false) };
-    let stat = fstat(&file).map_err(|error| unreadable(&path, error, None))?;
+    let Some((file, real, way)) = open(path, origin)? else { return Ok(false) };
+    let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
     if !judge::is_null(&stat) {
-        judge_file(&path, &file, &stat, &way, origin, readers)?;
-        admit(&way, origin)?;
+        judge_file(&real, &file, &stat, &way, origin, readers)?;
+        admit(path, &way, origin)?;
     }
     Ok(true)
 }
@@ -137,11 +137,11 @@ pub fn directory(path: &Path) -> Result<bool, Fault> {
     let absolute = absolute(path)?;
     let is_own = |way: &Way| statat(CWD, &*absolute, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|now| way.is_own(&now));
     if let Some(way) = session::known(&absolute).filter(is_own) {
-        return admit(&way, origin).map(|()| true);
+        return admit(path, &way, origin).map(|()| true);
     }
     match walk(&absolute, |_, _| Ok(None), true)? {
-        Found::Directory(way) => admit(&way, origin).map(|()| true),
-        Found::Nothing(way) => admit(&way, origin).map(|()| false),
+        Found::Directory(way) => admit(path, &way, origin).map(|()| true),
+        Found::Nothing(way) => admit(path, &way, origin).map(|()| false),
         Found::File(..) | Found::Other => Err(not_a_directory(path)),
     }
 }
@@ -180,7 +180,7 @@ pub fn foreign_owner(path: &Path) -> Option<u32> {
 
 /// Whether this user or root owns it.
 pub fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
-    if judge::is_ours(owner) { Ok(()) } else { Err(refusal::foreign(path, owner)) }
+    if judge::is_ours(owner) { Ok(()) } else { Err(refusal::foreign(path, path, owner)) }
 }
 
 /// Nothing there, for certain: no such file, or a file where a directory of the path would be.

@@ -46,14 +46,20 @@ impl Way {
     }
 }
 
-/// Judges a directory below one that is like `above`. The `last` one is for what is ours alone and was made with mode 0700:
+/// Judges a directory that `asked` is reached through, below one that is like `above`. The `last` one is for what is ours alone and was made with mode 0700:
 /// no group has to write to it, and a sticky one does not do.
-pub(super) fn judge_directory(path: &Path, dir: impl AsFd, stat: &Stat, above: &Way, last: bool) -> Result<Way, Fault> {
+pub(super) fn judge_directory(
+    asked: &Path,
+    path: &Path,
+    dir: impl AsFd,
+    stat: &Stat,
+    above: &Way,
+    last: bool,
+) -> Result<Way, Fault> {
     let (mode, owner) = (stat.st_mode, stat.st_uid);
     let ours = is_ours(owner);
-    // What nobody owns in a namespace may be root's, or any other user's, who could have made it here.
-    if !ours && (above.shared || users::unmapped_root() != Some(owner)) {
-        return Err(refusal::foreign(path, owner));
+    if !ours && users::unmapped_root() != Some(owner) {
+        return Err(refusal::foreign(asked, path, owner));
     }
     let closed = above.closed || ours && mode & ANYBODY_ELSE == 0;
     let writable = mode & 0o022 != 0;
@@ -66,26 +72,27 @@ pub(super) fn judge_directory(path: &Path, dir: impl AsFd, stat: &Stat, above: &
         return Ok(way);
     }
     let mount = path != Path::new("/") && is_mount(dir);
-    if !mount && (last || !above.closed) {
-        let refused = if last { refusal::own_writable } else { refusal::writable };
-        return Err(refused(path, mode, owner));
+    if !mount && (last || !above.closed && above.open.is_none()) {
+        let refused = || refusal::writable(asked, path, mode, owner);
+        return Err(if last { refusal::own_writable(path, mode, owner) } else { refused() });
     }
-    // A mount is put up with for every path, what is around an open directory only for those that were named.
-    if way.open.as_ref().is_none_or(|open| open.mount) {
+    // A mount is put up with for every path, what a closed directory is around only for those that were named. Whoever can
+    // change the first that is open gains nothing by the next.
+    if above.open.is_none() {
         way.open = Some(Rc::new(Open { path: path.to_owned(), mode, owner, mount }));
     }
     Ok(way)
 }
 
 /// Whether a path of this origin may lie in a directory that is like this.
-pub(super) fn admit(way: &Way, origin: Origin) -> Result<(), Fault> {
+pub(super) fn admit(asked: &Path, way: &Way, origin: Origin) -> Result<(), Fault> {
     match &way.open {
         None => Ok(()),
         Some(open) if open.mount || origin == Origin::Named => {
             session::warn(refusal::open_directory(&open.path, open.mode));
             Ok(())
         }
-        Some(open) => Err(refusal::writable(&open.path, open.mode, open.owner)),
+        Some(open) => Err(refusal::writable(asked, &open.path, open.mode, open.owner)),
     }
 }
 
@@ -104,13 +111,13 @@ pub(super) fn judge_file(
     let (mode, owner) = (stat.st_mode, stat.st_uid);
     let of_the_system = origin == Origin::System && !above.shared && users::unmapped_root() == Some(owner);
     if !is_ours(owner) && !of_the_system {
-        return Err(refusal::foreign(path, owner));
+        return Err(refusal::foreign(path, path, owner));
     }
     let group_may_write = || above.closed || users::is_private_group(stat.st_uid, stat.st_gid) && !has_acl(&file);
     let secret = readers != Readers::Anybody;
     if mode & 0o002 != 0 || readers != Readers::Owner && mode & 0o020 != 0 && !group_may_write() {
-        let refused = if secret { refusal::open_to_others } else { refusal::writable };
-        return Err(refused(path, mode, owner));
+        let steers = || refusal::writable(path, path, mode, owner);
+        return Err(if secret { refusal::open_to_others(path, mode, owner) } else { steers() });
     }
     let readable = match readers {
         Readers::Owner => mode & ANYBODY_ELSE != 0,

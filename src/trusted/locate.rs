@@ -8,10 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::judge::{Way, judge_directory};
-use super::refusal::{Fault, circle, not_plain, unreadable};
+use super::judge::{Way, is_ours, judge_directory};
+use super::refusal::{Fault, circle, foreign, not_plain, unreadable};
 use super::walk::{Step, Walk};
-use super::{FILE, Origin, check_owner, exists, session};
+use super::{FILE, Origin, exists, session};
 
 /// What a path leads to.
 pub(super) enum Found {
@@ -77,16 +77,16 @@ pub(super) fn walk(
         let here = way.is_shared().then(|| walk.path.join(&name));
         match walk.step(&name).map_err(|error| failed(&walk, error))? {
             Step::Down(stat) => {
-                way = judge_directory(&walk.path, &walk.dir, &stat, &way, own && walk.is_over())?;
+                way = judge_directory(path, &walk.path, &walk.dir, &stat, &way, own && walk.is_over())?;
                 session::know(&walk.path, &way);
             }
-            Step::Up => way = session::known(&walk.path).map_or_else(|| top(&walk), Ok)?,
+            Step::Up => way = session::known(&walk.path).map_or_else(|| top(path, &walk), Ok)?,
             Step::Link(stat) => {
-                if let Some(link) = here {
-                    check_owner(&link, stat.st_uid)?;
+                if let Some(link) = here.filter(|_| !is_ours(stat.st_uid)) {
+                    return Err(foreign(path, &link, stat.st_uid));
                 }
                 if walk.path == Path::new("/") {
-                    way = top(&walk)?;
+                    way = top(path, &walk)?;
                 }
             }
             Step::End(Some(_)) if walk.is_over() => return Ok(Found::Other),
@@ -109,18 +109,18 @@ fn start(path: &Path) -> Result<(Walk, Way), Fault> {
         return Ok((walk, way));
     }
     let walk = Walk::from(root, path).map_err(|error| unreadable(root, error, None))?;
-    let way = top(&walk)?;
+    let way = top(path, &walk)?;
     Ok((walk, way))
 }
 
 /// What `/` is like, where a walk stands.
-fn top(walk: &Walk) -> Result<Way, Fault> {
+fn top(asked: &Path, walk: &Walk) -> Result<Way, Fault> {
     let root = Path::new("/");
     if let Some(way) = session::known(root) {
         return Ok(way);
     }
     let stat = fstat(&walk.dir).map_err(|error| unreadable(root, error, None))?;
-    let way = judge_directory(root, &walk.dir, &stat, &Way::default(), false)?;
+    let way = judge_directory(asked, root, &walk.dir, &stat, &Way::default(), false)?;
     session::know(root, &way);
     Ok(way)
 }

@@ -36,20 +36,20 @@ impl Fault {
     }
 }
 
-/// It belongs to somebody else.
-pub(super) fn foreign(path: &Path, owner: u32) -> Fault {
+/// It, or what `asked` is reached through, belongs to somebody else.
+pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> Fault {
     let me = me();
     let fix = if me == 0 {
         format!("run it without sudo, as uid {owner}, or choose another place that belongs to root")
     } else {
         format!("run it as uid {owner}, or choose another place that belongs to uid {me} or root")
     };
-    Fault::new(path, format_args!("belongs to uid {owner}, and this is uid {me}"), fix)
+    Fault { cause: format!("{} belongs to uid {owner}, and this is uid {me}", subject(asked, path)), fix }
 }
 
-/// Others can write to it.
-pub(super) fn writable(path: &Path, mode: u32, owner: u32) -> Fault {
-    Fault::new(path, written_by_others(mode), chmod("go-w", path, owner))
+/// Others can write to it, or to what `asked` is reached through.
+pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> Fault {
+    Fault { cause: format!("{} {}", subject(asked, path), written_by_others(mode)), fix: chmod("go-w", path, owner) }
 }
 
 /// The same of a directory that is there for what is ours alone.
@@ -60,6 +60,14 @@ pub(super) fn own_writable(path: &Path, mode: u32, owner: u32) -> Fault {
 /// Others can read what is in it, or write to it.
 pub(super) fn open_to_others(path: &Path, mode: u32, owner: u32) -> Fault {
     Fault::new(path, format_args!("is open to others (mode {:04o})", mode & 0o7777), chmod("600", path, owner))
+}
+
+fn subject(asked: &Path, path: &Path) -> String {
+    if asked == path {
+        path.display().to_string()
+    } else {
+        format!("{} is reached through {}, which", asked.display(), path.display())
+    }
 }
 
 pub(super) fn not_plain(path: &Path) -> Fault {

@@ -55,6 +55,12 @@ macro_rules! text {
     };
 }
 
+/// That a path leads through a directory that others can write to.
+fn reached(path: &Path, through: &Path, mode: &str) -> String {
+    let (path, through) = (path.display(), through.display());
+    format!("{path} is reached through {through}, which can be written by others (mode {mode}); chmod go-w {through}")
+}
+
 /// The group that a user's files have; root's is as good for these tests.
 fn has_private_group(path: &Path) -> bool {
     let metadata = fs::metadata(path).unwrap();
@@ -72,11 +78,11 @@ fn what_others_can_write_is_refused_by_name_with_the_remedy() {
     chmod(&file, 0o644);
     for above in [dir.as_path(), tree.scratch.path()] {
         chmod(above, 0o757);
-        let refused = format!("{0} can be written by others (mode 0757); chmod go-w {0}", above.display());
-        assert_eq!(steers(&file), Err(refused.clone()));
-        assert_eq!(read_as(&file, Origin::Named, Readers::Anybody), Err(refused.clone()));
+        let through = |path: &Path| Err(reached(path, above, "0757"));
+        assert_eq!(steers(&file), through(&file));
+        assert_eq!(read_as(&file, Origin::Named, Readers::Anybody), through(&file));
         // Whoever can put a file there decides, though it does not exist yet.
-        assert_eq!(steers(&dir.join("none/file")), Err(refused));
+        assert_eq!(steers(&dir.join("none/file")), through(&dir.join("none/file")));
         chmod(above, 0o1777);
         assert_eq!(steers(&file), text!(), "a sticky directory keeps our names ours");
         chmod(above, 0o755);
@@ -123,8 +129,7 @@ fn a_group_may_write_where_it_is_private_or_kept_out() {
         println!("skip a_group_may_write_where_it_is_private_or_kept_out: only root gives files to a group");
         return;
     }
-    let refused = format!("{0} can be written by others (mode 0775); chmod go-w {0}", dir.display());
-    assert_eq!(steers(&file), Err(refused));
+    assert_eq!(steers(&file), Err(reached(&file, &dir, "0775")));
     chmod(tree.scratch.path(), 0o700);
     assert_eq!(steers(&file), text!());
     chown(&file, None, Some(other)).unwrap();
@@ -166,8 +171,7 @@ fn a_named_path_may_lie_in_an_open_directory_that_a_closed_one_is_around() {
     let warnings: Vec<String> = take_warnings().iter().map(ToString::to_string).collect();
     let warned = format!("{} can be written by others (mode 0777); ", dir.display());
     assert!(warnings.len() == 1 && warnings[0].starts_with(&warned), "{warnings:?}");
-    let refused = Err(format!("{0} can be written by others (mode 0777); chmod go-w {0}", dir.display()));
-    assert_eq!(read_as(&file, Origin::Standard, Readers::Owner), refused);
+    assert_eq!(read_as(&file, Origin::Standard, Readers::Owner), Err(reached(&file, &dir, "0777")));
     // In the same thread too, whoever asks first.
     read_of(&file, Origin::Named, Readers::Owner, 99).unwrap();
     assert!(read_of(&file, Origin::Standard, Readers::Owner, 99).is_err());
@@ -259,6 +263,5 @@ fn what_is_below_a_dot_directory_of_the_home_directory_was_named_by_nobody() {
     assert!(!is_named(&tree.at(".config/beta9/credential-helper.toml")) && is_named(&tree.at("volume/store")));
     assert!(is_named(Path::new("/etc/.config/x")) && is_named(tree.scratch.path()));
     let (open, file) = (tree.dir(".config", 0o777), tree.file(".config/file", 0o600));
-    let refused = format!("{0} can be written by others (mode 0777); chmod go-w {0}", open.display());
-    assert_eq!(read(&file, Readers::Anybody, 99).unwrap_err().to_string(), refused);
+    assert_eq!(read(&file, Readers::Anybody, 99).unwrap_err().to_string(), reached(&file, &open, "0777"));
 }
