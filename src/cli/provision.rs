@@ -1,6 +1,6 @@
 //! `provision IMAGE`: at build time, the keys for an image's registry become a workspace secret, and the image is bound to it.
 
-use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
@@ -14,6 +14,7 @@ use crate::host::ImageRef;
 use crate::keys::{Keys, KeysError};
 use crate::resolver::Resolver;
 use crate::store::Binding;
+use crate::trusted::{self, Readers};
 use crate::verify;
 
 pub(super) fn command() -> Command {
@@ -126,10 +127,9 @@ fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
         crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
             .map_err(|_| problem(&"(standard input) is too long, a terminal, or has no end"))?
     } else {
-        let mut bytes = zeroize::Zeroizing::new(Vec::new());
-        let read = std::fs::File::open(file).and_then(|file| file.take(MAX_KEYS as u64).read_to_end(&mut bytes));
-        read.map_err(|error| problem(&format_args!("cannot be read ({error})")))?;
-        bytes
+        trusted::read(Path::new(file), Readers::Mounted, MAX_KEYS as u64)
+            .map_err(|fault| fault.problem("credentials"))?
+            .ok_or_else(|| problem(&"does not exist"))?
     };
     std::str::from_utf8(&bytes).map(Redacted::from).map_err(|_| problem(&"is not UTF-8"))
 }

@@ -17,7 +17,7 @@ use crate::cache::{Cache, State, Survey, Surveyed};
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem, Warnings};
 use crate::json::ObjectWriter;
-use crate::private::Fault;
+use crate::trusted::Fault;
 
 pub(super) fn command() -> Command {
     let format = Arg::new("format").long("format").value_name("FORMAT").default_value("text");
