@@ -138,7 +138,7 @@ fn root_runs_no_program_that_another_users_aws_profile_names() {
     let base = [("BETA9_CREDENTIAL_CONFIG", config.to_str().unwrap()), ("AWS_EC2_METADATA_DISABLED", "true")];
     let get = |more: (&str, &str)| machine.run_as(0, &["get"], &[base[0], base[1], more], ECR);
     let answer = get(("HOME", home.to_str().unwrap()));
-    assert!(answer.failure().contains("the profile p has no credentials") && !ran.exists(), "{answer:?}");
+    assert!(answer.failure().contains("names the profile p, which is not in") && !ran.exists(), "{answer:?}");
     let through = format!("is reached through {}, which belongs to uid {ALICE}, and this is uid 0", home.display());
     let refused = format!("backend aws: {} {through}; ", files.display());
     for variable in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"] {
