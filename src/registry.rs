@@ -1,5 +1,6 @@
 //! THE TABLE: which registry a host is, and which backends can log in to it. A new registry is one row.
 
+mod build;
 mod choose;
 mod detect;
 mod match_images;
@@ -8,6 +9,7 @@ mod vendor;
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
+pub use build::{Names, Unbuildable, build_names, build_sets};
 pub use choose::{Choice, choose, provider_from_environment};
 pub use detect::detect;
 pub use match_images::match_images;

@@ -130,7 +130,8 @@ fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
 
 /// Who is named in errors.
 const PART: &str = "backend gcp";
-const USER: &str = "oauth2accesstoken";
+/// The user name of every access token.
+pub const USER: &str = "oauth2accesstoken";
 /// The backend's own keys, in the order of `GCP_KEYS`.
 const ACCESS_TOKEN: &str = GCP_KEYS[0];
 const KEY: &str = GCP_KEYS[1];
