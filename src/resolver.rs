@@ -8,6 +8,7 @@ mod login;
 mod peek;
 mod provision;
 mod refresh;
+mod required;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -73,6 +74,7 @@ impl Resolver {
     pub fn new(mut config: Config) -> Result<Self, Error> {
         for rule in config.rules() {
             check_backend(rule)?;
+            required::check_rule(rule)?;
         }
         let request = std::mem::take(&mut config.request);
         let name = &config.workspace;
