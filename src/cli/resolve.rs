@@ -2,11 +2,10 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::unwritable;
+use super::{image, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
-use crate::host::ImageRef;
+use crate::error::Error;
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
@@ -19,12 +18,8 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let id = matches.get_one::<String>("image-id").map_or("", String::as_str);
-    let image = matches.get_one::<String>("image").map(|text| {
-        ImageRef::parse(text)
-            .map_err(|error| Problem::new("--image", error).fix("give it as docker pull takes it").failed())
-    });
+    let image = matches.get_one::<String>("image").map(|text| image(text)).transpose()?;
     let resolver = Resolver::new(Config::load(env)?)?;
-    let image = image.transpose()?;
     let host = image.as_ref().map(|image| image.host.as_str());
     let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
     super::warn(io, &resolver);
