@@ -317,7 +317,9 @@ fn the_columns_of_the_database_say_what_is_written_and_bound() {
     let args = [&["ghcr.io/org/app", "--image-id", "im1"], &GITHUB[..]].concat();
     for (columns, names) in [(&[WITH_SECRET][..], false), (&[WITH_NAMES], true), (&[WITH_SECRET, WITH_NAMES], true)] {
         let Some(database) = Database::new(test) else { return };
-        columns.iter().for_each(|column| _ = database.sql(column));
+        for column in columns {
+            database.sql(column);
+        }
         database.sql("INSERT INTO image (image_id) VALUES ('im1')");
         let node = database.node().with("GITHUB_USERNAME", "octo").with("GITHUB_TOKEN", "ghp_hunter2");
         let flagged = provision(&node, &[&args[..], &["--names"]].concat());
@@ -378,7 +380,9 @@ fn only_names_that_a_build_was_seen_to_accept_are_written() {
         let (image, names) = (text(&row, "image"), names(&row));
         let host = Host::parse(image.split_once('/').unwrap().0.as_bytes()).unwrap();
         let mut keys = Keys::default();
-        names.iter().for_each(|name| keys.insert(name, format!("value of {name}").into()).unwrap());
+        for name in &names {
+            keys.insert(name, format!("value of {name}").into()).unwrap();
+        }
         let Ok(choice) = choose(Registry::of(&host), &host, keys) else { continue };
         // No row has AWS keys with their region.
         if choice.backend.name() == "aws" {
