@@ -620,7 +620,7 @@ fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missin
     // Nothing else is written in their place.
     let secrets = gateway.secrets();
     for answer in [node.store("harbor.example", "u", "x"), node.erase("harbor.example")] {
-        assert!(failure(&answer).contains("nothing was changed; change them with: beta9 secret modify"), "{answer:?}");
+        assert!(failure(&answer).contains("nothing was changed; change those in the workspace"), "{answer:?}");
     }
     assert_eq!(gateway.secrets(), secrets);
     // A pull may name them too.
