@@ -10,13 +10,15 @@ mod whose;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{CloudSettings, Node};
-use crate::credential::{Credential, shown_username};
+use crate::credential::{Credential, Redacted, shown_username};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{KeySet, Keys};
 use crate::service_account::ServiceAccount;
 
+pub use aws::{is_public as is_ecr_public, region as ecr_region};
 pub use fixed::User;
+pub use gcp::USER as GCP_USER;
 pub use whose::{Scope, Unnamed, Whose};
 
 /// A way to log in. A registry has one or several; the first one that the keys suit is used.
@@ -101,13 +103,23 @@ impl Backend {
     pub fn username<'k>(&self, keys: &'k Keys) -> &'k str {
         match self {
             Self::Aws => "AWS",
-            Self::Gcp => "oauth2accesstoken",
+            Self::Gcp => GCP_USER,
             Self::Azure => "00000000-0000-0000-0000-000000000000",
             Self::Fixed { user, secret } => user.name(keys, secret).unwrap_or_default(),
         }
     }
 
-    /// The same for all that is not the answer itself; `None` where it is the secret.
+    /// The user name and the secret that [`Backend::login`] will answer, where nothing has to be minted for it.
+    #[must_use]
+    pub fn plain<'k>(&self, keys: &'k Keys) -> Option<(&'k str, &'k Redacted)> {
+        match self {
+            Self::Fixed { user, secret } => Some((user.name(keys, secret)?, keys.get(secret)?)),
+            Self::Gcp => Some((GCP_USER, keys.get(GCP_KEYS[0])?)),
+            Self::Aws | Self::Azure => None,
+        }
+    }
+
+    /// That user name for all that is not the answer itself; `None` where it is the secret.
     #[must_use]
     pub fn shown_username<'k>(&self, keys: &'k Keys) -> Option<&'k str> {
         let username = self.username(keys);

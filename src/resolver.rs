@@ -6,6 +6,7 @@ mod find;
 mod items;
 mod list;
 mod login;
+mod names;
 mod peek;
 mod provision;
 mod refresh;
@@ -18,7 +19,9 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::answer::Answered;
+pub use self::names::Planned;
 pub use self::peek::{Cached, Outlook};
+pub use self::provision::{Form, Prepared};
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;

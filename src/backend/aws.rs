@@ -57,6 +57,21 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
+/// The region that the host of a private registry names.
+#[must_use]
+pub fn region(host: &Host) -> Option<String> {
+    match EcrHost::parse(host)? {
+        EcrHost::Private(registry) => Some(registry.region),
+        EcrHost::Public { .. } => None,
+    }
+}
+
+/// Whether it is the public gallery, whose tokens another API mints.
+#[must_use]
+pub fn is_public(host: &Host) -> bool {
+    matches!(EcrHost::parse(host), Some(EcrHost::Public { .. }))
+}
+
 /// Whether its annotations name a role.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     POD_ROLES.iter().any(|name| account.annotation(name).is_some())

@@ -161,14 +161,14 @@ fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
 const LIFE: Duration = Duration::from_secs(exchange::LIFE);
 /// Who is named in errors.
 const PART: &str = "backend gcp";
-const USER: &str = "oauth2accesstoken";
+/// The user name of every access token.
+pub const USER: &str = "oauth2accesstoken";
 /// The backend's own keys, in the order of `GCP_KEYS`.
 const ACCESS_TOKEN: &str = GCP_KEYS[0];
 const KEY: &str = GCP_KEYS[1];
 const PROJECT: &str = GCP_KEYS[2];
 /// The user names beside which a service-account key stands, as JSON and as base64 of it.
 const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
-/// The pairs that every registry takes.
 
 #[cfg(test)]
 mod tests {

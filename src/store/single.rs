@@ -109,7 +109,9 @@ impl Single {
         })
     }
 
-    fn is_for(&self, host: &Host) -> bool {
+    /// Whether it may be sent to this registry.
+    #[must_use]
+    pub fn is_for(&self, host: &Host) -> bool {
         is_for(&self.hosts, host)
     }
 }

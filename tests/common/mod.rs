@@ -12,6 +12,7 @@
     reason = "test code"
 )]
 
+pub mod clip;
 pub mod clouds;
 pub mod ecr;
 pub mod gateway;
