@@ -214,6 +214,16 @@ impl Config {
         })
     }
 
+    /// The same configuration for the control plane's own keys, which are in the embedded store: that one names no single
+    /// secrets, and no request brings any.
+    #[must_use]
+    pub fn of_own_keys(mut self) -> Self {
+        self.store = StoreKind::File;
+        self.request = Request::default();
+        self.rules.iter_mut().for_each(|rule| rule.secrets = None);
+        self
+    }
+
     /// The most specific rule about this host and path.
     #[must_use]
     pub fn rule(&self, host: &Host, path: &str) -> Option<&Rule> {

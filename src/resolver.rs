@@ -7,6 +7,7 @@ mod list;
 mod login;
 mod peek;
 mod provision;
+mod publish;
 mod refresh;
 
 use std::cell::{Cell, OnceCell};
@@ -16,6 +17,7 @@ use std::time::Instant;
 
 pub use self::answer::Answered;
 pub use self::peek::Cached;
+pub use self::publish::{How, Publication, Publisher};
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;

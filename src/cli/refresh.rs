@@ -51,6 +51,11 @@ fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Re
     if matches!(config.store, StoreKind::File | StoreKind::Postgres) {
         config.workspace.clone_from(&entry.origin.workspace);
     }
+    // What `publish` has minted from the control plane's own keys is renewed from them.
+    if entry.origin.store == StoreKind::File.name() && matches!(config.store, StoreKind::Gateway | StoreKind::Postgres)
+    {
+        config = config.of_own_keys();
+    }
     let resolver = Resolver::new(config)?;
     let registry = &entry.origin.registry;
     let outcome = resolver.refresh(cache, entry).map_err(|error| error.about(registry));

@@ -33,6 +33,7 @@ struct State {
     mints: usize,
     down: bool,
     delay: Duration,
+    life: Option<Duration>,
 }
 
 impl Ecr {
@@ -58,6 +59,11 @@ impl Ecr {
     /// From now on an answer takes this long.
     pub fn be_slow(&self, delay: Duration) {
         self.state.lock().unwrap().delay = delay;
+    }
+
+    /// From now on a token lives this long, and not for 12 hours.
+    pub fn live(&self, life: Duration) {
+        self.state.lock().unwrap().life = Some(life);
     }
 
     /// How often it was asked, since this was asked last.
@@ -126,17 +132,17 @@ pub fn keys() -> Keys {
 fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     while let Some(request) = Request::read(&mut stream) {
         assert_eq!(request.method, "POST");
-        let (number, down, delay) = {
+        let (number, down, delay, life) = {
             let mut state = state.lock().unwrap();
             state.mints += 1;
-            (state.mints, state.down, state.delay)
+            (state.mints, state.down, state.delay, state.life.unwrap_or(Duration::from_hours(12)))
         };
         thread::sleep(delay);
         let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let answer = if down {
             Answer::of(400, &json!({"__type": "UnrecognizedClientException", "message": "no: hunter2"}))
         } else {
-            let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 12 * 3600;
+            let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + life.as_secs();
             let account = asked["registryIds"][0].as_str().unwrap();
             Answer::of(
                 200,

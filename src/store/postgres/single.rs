@@ -42,4 +42,10 @@ impl PostgresStore {
         _ = (self, image_id, names, deadline);
         Err(Error::NotFound)
     }
+
+    /// Removes one, where it still has exactly this value.
+    pub(in crate::store) fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+        _ = (self, name, value, deadline);
+        Err(Error::NotFound)
+    }
 }
