@@ -12,14 +12,14 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::Node;
-use common::worker::Gateway;
+use common::worker::{Gateway, WORKSPACE};
 
 const BLOB: &str = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;
 const ROUNDS: usize = 200;
 
 fn main() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", BLOB);
+    gateway.plant(WORKSPACE, "image-1", BLOB);
     let node = gateway.node();
     let (mut floor, mut cold, mut warm) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

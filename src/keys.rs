@@ -18,6 +18,8 @@ pub struct Keys {
     texts: BTreeMap<String, Redacted>,
     /// Members whose value is not a usable text. They do no harm beside a complete set of keys.
     unusable: Vec<String>,
+    /// Whether they were to be made of single secrets that the workspace does not have.
+    names_missing: bool,
 }
 
 impl Keys {
@@ -25,7 +27,7 @@ impl Keys {
     #[must_use]
     pub fn user_password(username: String, password: Redacted) -> Self {
         let pair = [("USERNAME".to_owned(), username.into()), ("PASSWORD".to_owned(), password)];
-        Self { texts: BTreeMap::from(pair), unusable: Vec::new() }
+        Self { texts: BTreeMap::from(pair), ..Self::default() }
     }
 
     /// The value of a key that is there and not empty.
@@ -51,10 +53,11 @@ impl Keys {
         self.texts.is_empty() && self.unusable.is_empty()
     }
 
-    /// The error for a member whose value cannot be used, where there is one.
+    /// What is wrong with them beyond an incomplete pair: single secrets that are missing, or a value that cannot be used.
     #[must_use]
-    pub fn unusable(&self) -> Option<KeysError> {
-        self.unusable.first().map(|key| KeysError::Value { key: key.clone() })
+    pub fn fault(&self) -> Option<KeysError> {
+        let missing = self.names_missing.then_some(KeysError::NamesMissing);
+        missing.or_else(|| self.unusable.first().map(|key| KeysError::Value { key: key.clone() }))
     }
 
     /// The first key whose value is what a Beta9 sandbox shows in place of a secret.

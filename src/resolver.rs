@@ -9,6 +9,7 @@ mod peek;
 mod provision;
 mod publish;
 mod refresh;
+mod required;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -75,6 +76,7 @@ impl Resolver {
     pub fn new(mut config: Config) -> Result<Self, Error> {
         for rule in config.rules() {
             check_backend(rule)?;
+            required::check_rule(rule)?;
         }
         let request = std::mem::take(&mut config.request);
         let name = &config.workspace;

@@ -16,8 +16,8 @@ pub use gateway::GatewayStore;
 pub use postgres::{ImageSecret, PostgresStore, Step};
 pub use request::RequestStore;
 pub use single::Single;
-use terms::unbound;
 pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Owner, Secret, Username};
+use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;
@@ -79,6 +79,28 @@ impl Store {
             Self::Gateway(store) => store.get(lookup),
             Self::Worker(store) => store.get(lookup),
             Self::Postgres(store) => store.get(lookup),
+        }
+    }
+
+    /// Whether the store's own settings say that one of these hosts must have a credential.
+    pub fn requires(&self, hosts: [&Host; 2]) -> Result<bool, Error> {
+        match self {
+            Self::Worker(store) => store.requires(hosts),
+            _ => Ok(false),
+        }
+    }
+
+    /// The error for a host that must have a credential, and has none here; `why` it must.
+    #[must_use]
+    pub fn lacks(&self, host: &Host, why: &str) -> Error {
+        match self {
+            Self::Worker(store) => store.lacks(host, why),
+            other => Problem::new(
+                format!("{} store", other.name()),
+                format_args!("it has nothing for {host}, which must have a credential ({why})"),
+            )
+            .fix(format_args!("store one with docker login {host}, or remove required from the rule"))
+            .failed(),
         }
     }
 

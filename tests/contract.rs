@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use beta9_credential::config::KeyPlace;
 use beta9_credential::host::Host;
+use beta9_credential::json::{self, Object, Value};
 use beta9_credential::store::{FileStore, Lookup, Secret, Store, name};
 use common::gateway::Gateway;
 use common::postgres::Database;
 use common::postgres::pooler::Pooler;
 use common::postgres::relay::{Mood, Relay};
+use common::worker::WORKSPACE;
 use common::{Answer, Node};
 
 /// A store under test: a node that is wired to it, and ways to change it from outside.
@@ -111,8 +113,21 @@ fn worker() -> Subject {
     let gateway = common::worker::Gateway::start();
     Subject {
         node: gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app"),
-        plant: Box::new(move |_, _, blob| gateway.plant("w-1", "image-1", blob)),
+        plant: Box::new(move |_, _, blob| gateway.plant(WORKSPACE, "image-1", blob)),
         remove: Box::new(|_, _| panic!("it is read-only, and vends what an image has")),
+        far: None,
+    }
+}
+
+/// What a scheduler hands to a worker with the image.
+fn request() -> Subject {
+    let node = Node::new();
+    let file = node.home().join("payload");
+    let path = file.to_str().unwrap().to_owned();
+    Subject {
+        node: node.with("BETA9_IMAGE_CREDENTIALS_FILE", path),
+        plant: Box::new(move |_, _, blob| std::fs::write(&file, blob).unwrap()),
+        remove: Box::new(|_, _| panic!("it is read-only")),
         far: None,
     }
 }
@@ -144,11 +159,14 @@ contract! {
     a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
+    what_beta9s_builder_stored_is_answered,
+    every_secret_that_a_workspace_may_hold_is_answered_or_refused,
+    a_registry_that_must_have_a_credential_and_has_none_is_an_error,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
 
-/// The read half, for a store that is read-only. What it does with another registry's secret is its own affair.
+/// The read half, for a store that is read-only.
 macro_rules! read_contract {
     ($($case:ident),* $(,)?) => {
         mod worker_store {
@@ -160,8 +178,30 @@ macro_rules! read_contract {
 read_contract! {
     a_new_secret_is_seen_by_the_very_next_get,
     every_shape_of_blob_is_answered,
+    a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
     a_public_registry_is_not_found,
+    what_beta9s_builder_stored_is_answered,
+    every_secret_that_a_workspace_may_hold_is_answered_or_refused,
+    a_payload_of_named_secrets_is_for_the_image_that_is_pulled,
+    a_registry_that_must_have_a_credential_and_has_none_is_an_error,
+}
+
+mod request_store {
+    #[test]
+    fn what_beta9s_builder_stored_is_answered() {
+        super::what_beta9s_builder_stored_is_answered(&super::request());
+    }
+
+    #[test]
+    fn every_secret_that_a_workspace_may_hold_is_answered_or_refused() {
+        super::every_secret_that_a_workspace_may_hold_is_answered_or_refused(&super::request());
+    }
+
+    #[test]
+    fn a_payload_of_named_secrets_is_for_the_image_that_is_pulled() {
+        super::a_payload_of_named_secrets_is_for_the_image_that_is_pulled(&super::request());
+    }
 }
 
 /// Every case about the network for every store behind one.
@@ -268,7 +308,7 @@ fn a_secret_that_cannot_be_used_is_an_error_that_says_why(subject: &Subject) {
         ),
         (
             r#"{"registry":"ghcr.io","type":"token","credentials":{"NGC_API_KEY":"hunter2"}}"#,
-            "it holds NGC_API_KEY, which this registry (ghcr) does not take",
+            "it has NGC_API_KEY, but this registry (ghcr) needs GITHUB_USERNAME and GITHUB_TOKEN, or USERNAME and PASSWORD",
         ),
         (
             r#"{"registry":"ghcr.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2\u0007"}}"#,
@@ -294,6 +334,95 @@ fn a_public_registry_is_not_found(subject: &Subject) {
         (subject.plant)(&subject.node, "ghcr.io", blob);
         assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
     }
+}
+
+/// What Beta9's own builder stored for an image, and what CLIP answers for it.
+fn what_beta9s_builder_stored_is_answered(subject: &Subject) {
+    let rows = vectors(include_bytes!("fixtures/beta9/beta9-built.json"));
+    assert_eq!(rows.len(), 51);
+    for row in &rows {
+        let image = text(row, "image");
+        let registry = image.split('/').next().unwrap();
+        answers_as_expected(subject, registry, text(row, "value"), row.get("answer").unwrap());
+    }
+}
+
+/// Where CLIP would send a secret to a registry that it does not record, or one vendor's token to another, it is refused.
+fn every_secret_that_a_workspace_may_hold_is_answered_or_refused(subject: &Subject) {
+    let rows = vectors(include_bytes!("fixtures/beta9/beta9-secrets.json"));
+    assert_eq!(rows.len(), 149);
+    for row in &rows {
+        answers_as_expected(subject, text(row, "registry"), text(row, "secret"), row.get("expected").unwrap());
+    }
+}
+
+/// What a scheduler of today assembles records no registry.
+fn a_payload_of_named_secrets_is_for_the_image_that_is_pulled(subject: &Subject) {
+    let rows = vectors(include_bytes!("fixtures/beta9/beta9-gen3.json"));
+    assert_eq!(rows.len(), 143);
+    for row in &rows {
+        let registry = text(row, "image").split('/').next().unwrap();
+        answers_as_expected(subject, registry, text(row, "payload"), row.get("expected").unwrap());
+    }
+}
+
+/// Plants a secret for a registry, and asks for it: a pair, "not found", "error", or a mint, which `null` stands for too.
+fn answers_as_expected(subject: &Subject, registry: &str, blob: &str, expected: &Value) {
+    // A miss would be remembered for the next row.
+    let node = subject.node.clone_with("BETA9_IMAGE", format!("{registry}/org/app:1")).with("BETA9_CACHE", "off");
+    (subject.plant)(&node, registry, blob);
+    let mints = || {
+        let cloud = node.explain(registry).text("backend").map(|backend| backend.expose().to_owned()).unwrap();
+        assert!(["aws", "azure", "gcp"].contains(&cloud.as_str()), "{registry}: {blob}: {cloud}");
+    };
+    match expected {
+        Value::Array(pair) => {
+            let word = |part: &Value| if let Value::Text(text) = part { text.expose().to_owned() } else { panic!() };
+            assert_eq!(node.pair(registry), (word(&pair[0]), word(&pair[1])), "{registry}: {blob}");
+        }
+        Value::Text(word) if word.expose() == "not found" => {
+            assert_eq!(node.get(registry), Answer::not_found(), "{registry}: {blob}");
+        }
+        Value::Text(word) if word.expose() == "error" => {
+            let answer = node.get(registry);
+            assert_ne!(answer, Answer::not_found(), "{registry}: {blob}");
+            assert!(answer.failure().starts_with(registry), "{registry}: {blob}");
+        }
+        Value::Null => mints(),
+        Value::Text(word) if word.expose() == "mint" => mints(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn vectors(file: &[u8]) -> Vec<Object> {
+    let Ok(Value::Array(rows)) = json::parse(file) else { panic!("the vectors are an array") };
+    let object = |row| if let Value::Object(row) = row { row } else { panic!("a row is an object") };
+    rows.into_iter().map(object).collect()
+}
+
+fn text<'r>(row: &'r Object, member: &str) -> &'r str {
+    row.text(member).unwrap().expose()
+}
+
+fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Subject) {
+    let rules = subject.node.home().join("required.toml");
+    std::fs::write(&rules, "[[registry]]\nhost = \"ghcr.io\"\nrequired = true\n").unwrap();
+    let node = subject.node.clone_with("BETA9_CREDENTIAL_CONFIG", rules.to_str().unwrap());
+    let why =
+        format!("ghcr.io, which must have a credential (required in the rule for ghcr.io in {})", rules.display());
+    for blob in ["", r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#] {
+        if !blob.is_empty() {
+            (subject.plant)(&node, "ghcr.io", blob);
+        }
+        // What other clients of the node have missed is no answer here.
+        assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
+        let answer = node.get("ghcr.io");
+        let line = answer.failure();
+        assert!(line.starts_with("ghcr.io: ") && line.contains(" store: ") && line.contains(&why), "{line}");
+        assert_eq!(node.get("quay.io"), Answer::not_found());
+    }
+    (subject.plant)(&node, "ghcr.io", BLOB);
+    assert_eq!(node.pair("ghcr.io"), ("u".into(), "s".into()));
 }
 
 fn writers_of_many_hosts_lose_nothing(subject: &Subject) {

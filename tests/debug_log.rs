@@ -8,7 +8,7 @@ mod common;
 use common::ecr::{self, Ecr, HOST};
 use common::gateway::{Gateway, Mood};
 use common::postgres::Database;
-use common::worker::{self, Wrong};
+use common::worker::{self, WORKSPACE, Wrong};
 use common::{Answer, Node, store_request};
 use regex::Regex;
 
@@ -141,7 +141,7 @@ fn the_gateway_well_and_ill() {
 #[test]
 fn a_worker_well_and_ill() {
     let gateway = worker::Gateway::start();
-    gateway.plant("w-1", "image-1", BLOB);
+    gateway.plant(WORKSPACE, "image-1", BLOB);
     let node = gateway.node();
     assert_said(&logged(&node, &["get"], "ghcr.io"), &["store worker: a secret for ghcr.io", "get ghcr.io: answered"]);
     for wrong in [Wrong::Status(7), Wrong::Refuses, Wrong::Garbage, Wrong::Http(502), Wrong::Nothing] {

@@ -275,7 +275,7 @@ fn a_rule_can_say_that_a_host_of_ones_own_is_a_vendors_registry() {
     assert!(
         node.get("gitlab.example.org")
             .failure()
-            .contains("it holds CI_JOB_TOKEN, which this registry (generic) does not take")
+            .contains("it has CI_JOB_TOKEN, but this registry (generic) needs USERNAME and PASSWORD")
     );
     let node = node.configured("[[registry]]\nhost = \"gitlab.example.org\"\nbackend = \"gitlab\"\n");
     assert_eq!(node.pair("gitlab.example.org"), ("gitlab-ci-token".into(), "job".into()));
@@ -329,7 +329,10 @@ fn the_requests_credentials_may_be_a_mounted_file() {
     std::fs::write(&file, "octo:hunter2\n").unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
     let node = node.with("BETA9_IMAGE_CREDENTIALS_FILE", file.to_str().unwrap());
-    assert_eq!(node.get("ghcr.io").out, NOT_FOUND, "without a binding it is not used");
+    assert_eq!(
+        node.get("ghcr.io").failure(),
+        "ghcr.io: BETA9_IMAGE_CREDENTIALS_FILE: it does not say which registry it is for; set BETA9_IMAGE to the image that is pulled"
+    );
     let node = node.with("BETA9_IMAGE", "ghcr.io/org/app:1");
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o446)).unwrap();

@@ -34,7 +34,7 @@ fn what_is_stored_is_a_row_as_beta9_writes_it_and_opens_by_its_rules() {
     assert_eq!(node.store("ghcr.io", "octo", "s1"), Answer::silence());
     assert_eq!(
         database.opened("oci-registry-ghcr-io"),
-        r#"{"registry":"ghcr.io","type":"basic","credentials":{"PASSWORD":"s1","USERNAME":"octo"}}"#
+        r#"{"credentials":{"PASSWORD":"s1","USERNAME":"octo"},"registry":"ghcr.io","type":"basic"}"#
     );
     database
         .sql("UPDATE workspace_secret SET last_updated_by = 7, updated_at = '2020-01-01', created_at = '2020-01-01'");

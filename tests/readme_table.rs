@@ -91,11 +91,19 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
     fs::write(&file, example).unwrap();
     let env = Env::of([("BETA9_CREDENTIAL_CONFIG", file.to_str().unwrap())]);
     let config = Config::load(&env).unwrap();
-    assert_eq!(config.rules().len(), 4);
+    assert_eq!(config.rules().len(), 5);
     // A key that the code takes stands in a call such as `section.text("backend")?`.
-    for call in
-        [".text(\"", ".flag(\"", ".path(\"", ".duration(\"", ".parsed(\"", ".section(\"", ".sections(\"", ".number(\""]
-    {
+    for call in [
+        ".text(\"",
+        ".texts(\"",
+        ".flag(\"",
+        ".path(\"",
+        ".duration(\"",
+        ".parsed(\"",
+        ".section(\"",
+        ".sections(\"",
+        ".number(\"",
+    ] {
         for file in ["src/config/audit.rs", "src/config/kubelet.rs", "src/config/layer.rs", "src/config/rule.rs"] {
             let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
             for key in code.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {

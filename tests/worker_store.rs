@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::worker::{Asked, Gateway, SECRET, TOKEN, Wrong};
+use common::worker::{Asked, Gateway, OTHER_WORKSPACE, SECRET, TOKEN, WORKSPACE, Wrong};
 use common::{Answer, Node};
 
 const GHCR: &str =
@@ -32,12 +32,12 @@ fn failure(node: &Node, host: &str) -> String {
 #[test]
 fn an_images_own_secret_is_asked_for_with_the_workers_token_in_one_question() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     let node = gateway.node().with("BETA9_STUB_ID", "stub-1");
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     let asked = Asked {
         bearer: TOKEN.into(),
-        workspace: "w-1".into(),
+        workspace: WORKSPACE.into(),
         stub: "stub-1".into(),
         registry: "ghcr.io".into(),
         image: "image-1".into(),
@@ -57,22 +57,24 @@ fn the_image_comes_first_then_the_build_registry_then_nothing() {
     assert_eq!(node.pair("builds.example:5000"), pair("builder", "hunter2"));
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     let own = r#"{"registry":"builds.example:5000","credentials":{"USERNAME":"octo","PASSWORD":"hunter2"}}"#;
-    gateway.plant("w-1", "image-1", own);
+    gateway.plant(WORKSPACE, "image-1", own);
     assert_eq!(node.pair("builds.example:5000"), pair("octo", "hunter2"));
 }
 
 #[test]
 fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_from_and_to_no_other() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", "octo:hunter2");
-    let unbound = "worker store: the image's secret does not say which registry it is for; add \"registry\" to it, or set BETA9_IMAGE to the image that is pulled";
+    gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
+    let unbound = "worker store: the image's secret does not say which registry it is for; set BETA9_IMAGE to the image that is pulled";
     for host in ["ghcr.io", "evil.example"] {
         assert_eq!(gateway.node().get(host).failure(), format!("{host}: {unbound}"));
     }
     for (variable, value) in [("BETA9_IMAGE", "ghcr.io/org/app:1"), ("BETA9_REGISTRY", "ghcr.io")] {
         let node = gateway.node().with(variable, value);
         assert_eq!(node.pair("ghcr.io"), pair("octo", "hunter2"));
-        assert_eq!(node.get("evil.example").failure(), format!("evil.example: {unbound}"));
+        for host in ["evil.example", "docker.io", "ghcr.io:5000"] {
+            assert_eq!(node.get(host), Answer::not_found(), "{variable} {host}");
+        }
     }
     // The build registry has a token of its own, which the gateway gives for it alone.
     gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
@@ -85,7 +87,7 @@ fn a_secret_that_is_rotated_or_removed_is_so_at_the_very_next_get() {
     let gateway = Gateway::start();
     let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
     for secret in ["hunter2-old", "hunter2-new"] {
-        gateway.plant("w-1", "image-1", &format!("octo:{secret}"));
+        gateway.plant(WORKSPACE, "image-1", &format!("octo:{secret}"));
         assert_eq!(node.pair("ghcr.io"), pair("octo", secret));
     }
     gateway.world().images.clear();
@@ -95,7 +97,11 @@ fn a_secret_that_is_rotated_or_removed_is_so_at_the_very_next_get() {
 #[test]
 fn docker_hub_is_asked_for_by_one_name() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", r#"{"registry":"docker.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#);
+    gateway.plant(
+        WORKSPACE,
+        "image-1",
+        r#"{"registry":"docker.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#,
+    );
     let node = gateway.node();
     for name in ["https://index.docker.io/v1/", "docker.io", "registry-1.docker.io"] {
         assert_eq!(node.pair(name), pair("u", "hunter2"));
@@ -106,20 +112,28 @@ fn docker_hub_is_asked_for_by_one_name() {
 #[test]
 fn a_private_pools_worker_names_its_stub_and_has_its_own_workspace_only() {
     let gateway = Gateway::start();
-    gateway.world().tokens.insert("private-hunter2".into(), Some("w-1".into()));
-    gateway.world().stubs = [("stub-1".into(), "w-1".into()), ("stub-2".into(), "w-2".into())].into_iter().collect();
-    gateway.plant("w-1", "image-1", GHCR);
-    gateway.plant("w-2", "image-1", GHCR);
+    let stub = |workspace: &str| (workspace.to_owned(), "image-1".to_owned());
+    gateway.world().tokens.insert("private-hunter2".into(), Some(WORKSPACE.into()));
+    gateway.world().stubs =
+        [("stub-1".into(), stub(WORKSPACE)), ("stub-2".into(), stub(OTHER_WORKSPACE))].into_iter().collect();
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    gateway.plant(OTHER_WORKSPACE, "image-1", GHCR);
     let node = gateway.node().with("BETA9_WORKER_TOKEN", "private-hunter2");
     let line = failure(&node, "ghcr.io");
-    assert!(line.contains("refused to vend credentials for workspace w-1, no stub, image image-1"), "{line}");
-    assert!(line.contains("set BETA9_STUB_ID"), "{line}");
+    let refused = format!("refused to vend credentials for workspace {WORKSPACE}, no stub, image image-1");
+    assert!(line.contains(&refused) && line.contains("set BETA9_STUB_ID"), "{line}");
     let node = node.with("BETA9_STUB_ID", "stub-1");
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
-    let node = node.with("BETA9_STUB_ID", "stub-2");
-    assert!(failure(&node, "ghcr.io").contains("stub stub-2"));
-    let node = node.with("BETA9_WORKSPACE_ID", "w-2");
-    assert!(failure(&node, "ghcr.io").contains("see whether the worker token, the stub and the image are of this"));
+    assert_eq!(node.get("docker.io"), Answer::not_found());
+    let fix = "see whether the worker token, the stub and the image are of this";
+    for (variable, value) in
+        [("BETA9_STUB_ID", "stub-2"), ("BETA9_IMAGE_ID", "image-2"), ("BETA9_WORKSPACE_ID", OTHER_WORKSPACE)]
+    {
+        let line = failure(&node.clone_with(variable, value), "ghcr.io");
+        assert!(line.contains(value) && line.contains(fix) && !line.contains("cannot request"), "{line}");
+    }
+    gateway.world().is_database_down = true;
+    assert!(failure(&node, "ghcr.io").contains("refused to vend credentials"));
 }
 
 #[test]
@@ -174,7 +188,7 @@ fn neither_what_is_vended_nor_a_token_minted_from_it_is_ever_written() {
         files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     for (host, blob, username) in [("ghcr.io", GHCR, "octo"), (ECR, ECR_BLOB, "AWS")] {
-        gateway.plant("w-1", "image-1", blob);
+        gateway.plant(WORKSPACE, "image-1", blob);
         for _ in 0..2 {
             assert_eq!(node.pair(host).0, username);
             node.explain(host);
@@ -197,7 +211,7 @@ fn neither_what_is_vended_nor_a_token_minted_from_it_is_ever_written() {
 #[test]
 fn it_is_read_only_and_says_so_and_lists_nothing() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     let node = gateway.node();
     let expected = "ghcr.io: worker store: it is read-only; change the secret where the workspace keeps it; the next pull has the new one";
     assert_eq!(node.store("ghcr.io", "u", "hunter2").failure(), expected);
@@ -211,16 +225,36 @@ fn it_is_read_only_and_says_so_and_lists_nothing() {
 }
 
 #[test]
-fn a_blob_for_another_registry_is_refused_unless_a_rule_says_they_are_one() {
+fn another_registrys_secret_is_not_used_and_the_build_registry_is_asked_for_on_the_same_connection() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
     let node = gateway.node();
-    for host in ["evil.example", "ghcr.io:5000", "docker.io"] {
-        let line = failure(&node, host);
-        assert!(line.contains("the gateway vended a secret for another registry, ghcr.io; it is not used"), "{line}");
+    let public = ["docker.io", "quay.io", "mcr.microsoft.com", "evil.example", "ghcr.io:5000"];
+    for host in public {
+        gateway.count();
+        assert_eq!(node.get(host), Answer::not_found(), "{host}");
+        let images: Vec<_> = gateway.world().asked.iter().map(|asked| asked.image.clone()).collect();
+        assert_eq!((images, gateway.count().1), (vec!["image-1".to_owned(), String::new()], 1), "{host}");
     }
-    let node = node.configured("[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n");
+    assert_eq!(node.pair("builds.example:5000"), pair("builder", "hunter2"));
+    assert_eq!(gateway.count(), (2, 1));
+    assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    assert_eq!(gateway.count(), (1, 1));
+    // The second question can fail too, and then nobody knows what there is.
+    gateway.next(&[Wrong::Slow(Duration::ZERO), Wrong::Status(13)]);
+    assert!(failure(&node, "nvcr.io").contains("has failed (gRPC status Internal)"));
+    // Without an image there is nothing to ask again for.
     gateway.count();
+    assert_eq!(node.without("BETA9_IMAGE_ID").get("nvcr.io"), Answer::not_found());
+    assert_eq!(gateway.count(), (1, 1));
+}
+
+#[test]
+fn a_rule_can_say_that_another_registrys_secret_is_meant() {
+    let gateway = Gateway::start();
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    let node = gateway.node().configured("[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n");
     assert_eq!(node.pair("mirror.example"), pair("octo", "ghp_hunter2"));
     assert_eq!(gateway.count(), (1, 1));
 }
@@ -233,20 +267,42 @@ fn a_rules_secret_name_is_an_error_and_not_ignored() {
 }
 
 #[test]
-fn what_the_gateway_refuses_says_which_token_and_workspace_and_never_in_the_gateways_words() {
+fn a_token_that_is_not_accepted_is_reported_as_such_for_the_gateways_words_and_a_proxys_status() {
     let gateway = Gateway::start();
-    let token = "BETA9_WORKER_TOKEN, or token in [store.worker]";
-    let node = gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2");
-    let line = failure(&node, "ghcr.io");
-    assert!(line.contains("does not accept the worker token, for workspace w-1") && line.contains(token), "{line}");
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    let not_accepted = |node: &Node, source: &str| {
+        let line = failure(node, "ghcr.io");
+        assert!(line.contains(&format!("does not accept the worker token, for workspace {WORKSPACE}")), "{line}");
+        assert!(line.ends_with(&format!("and not a workspace's ({source})")), "{line}");
+        assert!(!line.contains("stub:") && !line.contains("coordinator"), "{line}");
+    };
+    let source = "BETA9_WORKER_TOKEN, or token in [store.worker]";
+    not_accepted(&gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2"), source);
+    not_accepted(&gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2").with("BETA9_STUB_ID", "s"), source);
+    not_accepted(&gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2").without("BETA9_IMAGE_ID"), source);
+    for wrong in [Wrong::Status(16), Wrong::Http(401)] {
+        gateway.next(&[wrong]);
+        not_accepted(&gateway.node(), source);
+    }
+    gateway.world().tokens.clear();
+    not_accepted(&gateway.node(), source);
+}
+
+#[test]
+fn what_the_gateway_refuses_says_which_workspace_and_image_and_never_in_the_gateways_words() {
+    let gateway = Gateway::start();
     let node = gateway.node();
+    let about = format!("workspace {WORKSPACE}, no stub, image image-1");
+    let (question, credentials) = (
+        format!("refused the question about {about} (gRPC status NotFound)"),
+        format!("refused to vend credentials for {about}"),
+    );
     for (wrong, words) in [
         (Wrong::Status(7), "the worker token may not ask"),
         (Wrong::Status(12), "does not know GetCacheOriginCredentials"),
-        (Wrong::Status(5), "refused the question about workspace w-1, no stub, image image-1 (gRPC status NotFound)"),
-        (Wrong::Http(401), "does not accept the worker token"),
+        (Wrong::Status(5), &question),
         (Wrong::Http(404), "does not know GetCacheOriginCredentials"),
-        (Wrong::Refuses, "refused to vend credentials for workspace w-1"),
+        (Wrong::Refuses, &credentials),
         (Wrong::Garbage, "answered what cannot be read"),
         (Wrong::Huge(1 << 20), "answered more than 1 MiB"),
     ] {
@@ -262,7 +318,7 @@ fn what_the_gateway_refuses_says_which_token_and_workspace_and_never_in_the_gate
 fn a_blob_may_be_large_as_long_as_the_answer_is_no_larger_than_a_mebibyte() {
     let gateway = Gateway::start();
     let secret = "s".repeat((1 << 20) - 100);
-    gateway.plant("w-1", "image-1", &format!("u:{secret}"));
+    gateway.plant(WORKSPACE, "image-1", &format!("u:{secret}"));
     let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
     assert_eq!(node.pair("ghcr.io"), ("u".into(), secret));
 }
@@ -270,7 +326,7 @@ fn a_blob_may_be_large_as_long_as_the_answer_is_no_larger_than_a_mebibyte() {
 #[test]
 fn what_may_pass_is_tried_once_more_and_no_oftener() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     let node = gateway.node();
     for (wrong, words) in [
         (Wrong::Status(14), "has failed (gRPC status Unavailable)"),
@@ -302,7 +358,7 @@ fn what_may_pass_is_tried_once_more_and_no_oftener() {
 #[test]
 fn a_gateway_that_is_out_of_reach_is_an_error_and_no_earlier_answer_stands_in() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     let node = gateway.node().with("BETA9_STALE_IF_ERROR", "15m");
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     let address = gateway.address;
@@ -310,7 +366,7 @@ fn a_gateway_that_is_out_of_reach_is_an_error_and_no_earlier_answer_stands_in() 
     let line = failure(&node, "ghcr.io");
     assert!(line.contains(&format!("{address} refused the connection; see whether the node reaches it")), "{line}");
     let gateway = Gateway::at(&address.to_string(), None);
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     gateway.next(&[Wrong::Slow(Duration::from_mins(1))]);
     let line = failure(&node.with("BETA9_TIMEOUT", "500ms"), "ghcr.io");
@@ -323,8 +379,8 @@ fn a_gateway_that_is_out_of_reach_is_an_error_and_no_earlier_answer_stands_in() 
 #[test]
 fn a_miss_is_remembered_for_its_own_image_stub_and_workspace_only() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-2", GHCR);
-    gateway.plant("w-2", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-2", GHCR);
+    gateway.plant(OTHER_WORKSPACE, "image-1", GHCR);
     let mut node = gateway.node();
     let asked = common::within_a_miss_life(|| {
         gateway.count();
@@ -335,9 +391,9 @@ fn a_miss_is_remembered_for_its_own_image_stub_and_workspace_only() {
     assert_eq!(asked, 1, "the second miss is remembered");
     node = node.with("BETA9_IMAGE_ID", "image-2");
     assert_eq!(node.pair("ghcr.io").0, "octo");
-    node = node.with("BETA9_IMAGE_ID", "image-1").with("BETA9_WORKSPACE_ID", "w-2");
+    node = node.with("BETA9_IMAGE_ID", "image-1").with("BETA9_WORKSPACE_ID", OTHER_WORKSPACE);
     assert_eq!(node.pair("ghcr.io").0, "octo");
-    node = node.with("BETA9_WORKSPACE_ID", "w-1").with("BETA9_STUB_ID", "stub-1");
+    node = node.with("BETA9_WORKSPACE_ID", WORKSPACE).with("BETA9_STUB_ID", "stub-1");
     gateway.count();
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     assert_eq!(gateway.count().0, 1);
@@ -346,16 +402,16 @@ fn a_miss_is_remembered_for_its_own_image_stub_and_workspace_only() {
 #[test]
 fn two_workspaces_on_one_node_never_see_each_others_secrets() {
     let gateway = Gateway::start();
-    for workspace in ["w-1", "w-2"] {
+    for workspace in [WORKSPACE, OTHER_WORKSPACE] {
         gateway.world().tokens.insert(format!("token-{workspace}"), Some(workspace.into()));
-        gateway.world().stubs.insert(format!("stub-{workspace}"), workspace.into());
+        gateway.world().stubs.insert(format!("stub-{workspace}"), (workspace.into(), "image-1".into()));
         gateway.plant(workspace, "image-1", &format!("{workspace}:hunter2-{workspace}"));
     }
     // It has time: two dozen debug builds are at work at once.
     let mut node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app").with("BETA9_TIMEOUT", "60s");
     let mut all = Vec::new();
     for round in 0..24 {
-        let workspace = ["w-1", "w-2"][round % 2];
+        let workspace = [WORKSPACE, OTHER_WORKSPACE][round % 2];
         node = node
             .with("BETA9_WORKSPACE_ID", workspace)
             .with("BETA9_WORKER_TOKEN", format!("token-{workspace}"))
@@ -368,13 +424,13 @@ fn two_workspaces_on_one_node_never_see_each_others_secrets() {
         assert!(answer.status == 0 && answer.out.contains(&expected), "{answer:?}");
     }
     // One workspace's token does not open the other's.
-    assert!(failure(&node.with("BETA9_WORKSPACE_ID", "w-1"), "ghcr.io").contains("refused to vend"));
+    assert!(failure(&node.with("BETA9_WORKSPACE_ID", WORKSPACE), "ghcr.io").contains("refused to vend"));
 }
 
 #[test]
 fn the_token_may_be_in_a_file_which_an_error_names() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     let node = gateway.node().without("BETA9_WORKER_TOKEN");
     let file = node.home().join("worker-token");
     let write = |text: &str| {
@@ -386,7 +442,8 @@ fn the_token_may_be_in_a_file_which_an_error_names() {
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     write("old-hunter2\n");
     let line = failure(&node, "ghcr.io");
-    assert!(line.contains(&format!("see whether it is this worker's current token ({})", file.display())), "{line}");
+    assert!(line.contains(&format!("does not accept the worker token, for workspace {WORKSPACE}")), "{line}");
+    assert!(line.ends_with(&format!("not a workspace's ({})", file.display())), "{line}");
     for text in ["\n", "two\nhunter2\n"] {
         write(text);
         assert!(failure(&node, "ghcr.io").contains("is empty or holds a character that no token has"), "{text:?}");
@@ -410,9 +467,118 @@ fn what_is_not_configured_is_named_and_nobody_is_asked() {
 }
 
 #[test]
+fn a_workers_process_brings_its_token_and_the_gateways_address_and_what_is_configured_comes_first() {
+    let gateway = Gateway::start();
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    let process = gateway
+        .node()
+        .without("BETA9_WORKER_TOKEN")
+        .without("BETA9_WORKER_ADDRESS")
+        .with("WORKER_TOKEN", TOKEN)
+        .with("BETA9_GATEWAY_HOST", "127.0.0.1")
+        .with("BETA9_GATEWAY_PORT", gateway.address.port().to_string());
+    assert_eq!(process.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    assert!(failure(&process.clone_with("WORKER_TOKEN", "old-hunter2"), "ghcr.io").ends_with(" (WORKER_TOKEN)"));
+    let line = failure(&process.clone_with("BETA9_GATEWAY_PORT", "grpc"), "ghcr.io");
+    assert!(line.ends_with("correct BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT: host:port"), "{line}");
+    // Nothing is listening there, and nobody takes that token.
+    let file = process.home().join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let settings = format!("[store.worker]\naddress = \"{}\"\ntoken_file = \"{}\"\n", gateway.address, file.display());
+    let process = process.with("WORKER_TOKEN", "old-hunter2").with("BETA9_GATEWAY_PORT", "1");
+    let variables =
+        process.clone_with("BETA9_WORKER_TOKEN", TOKEN).with("BETA9_WORKER_ADDRESS", gateway.address.to_string());
+    assert_eq!(variables.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    assert_eq!(process.configured(&settings).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+}
+
+#[test]
+fn a_workspace_that_is_not_a_uuid_is_an_error_and_nobody_is_asked() {
+    let gateway = Gateway::start();
+    for wrong in ["zzz", "w-1", &WORKSPACE[1..], &WORKSPACE.replace('-', "_"), &format!("{WORKSPACE}0"), "\u{e9}"] {
+        for host in ["ghcr.io", "docker.io"] {
+            let line = failure(&gateway.node().with("BETA9_WORKSPACE_ID", wrong), host);
+            let fix = "set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID";
+            assert!(line.contains("is not the id of one") && line.ends_with(fix), "{line}");
+        }
+    }
+    assert_eq!(gateway.count(), (0, 0));
+}
+
+#[test]
+fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_a_credential() {
+    let gateway = Gateway::start();
+    gateway.plant(WORKSPACE, "image-1", GHCR);
+    let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app:1").with("BETA9_STALE_IF_ERROR", "15m");
+    let required = |node: &Node| node.clone_with("BETA9_WORKER_REQUIRED", "true");
+    assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    gateway.world().is_database_down = true;
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    // Neither a remembered miss nor an earlier answer stands in for the error.
+    for _ in 0..2 {
+        let line = failure(&required(&node), "ghcr.io");
+        let cause = "the gateway vended nothing for ghcr.io, which must have a credential (BETA9_WORKER_REQUIRED, or required in [store.worker]), and this API cannot tell a missing secret from one that the gateway failed to read";
+        let fix = format!("check the gateway's log, and the secret of image image-1 in workspace {WORKSPACE}");
+        assert_eq!(line, format!("ghcr.io: worker store: {cause}; {fix}"));
+    }
+    // What else is pulled may be public.
+    for host in ["docker.io", "mcr.microsoft.com", "ghcr.io:5000", "quay.io"] {
+        assert_eq!(required(&node).get(host), Answer::not_found(), "{host}");
+    }
+    gateway.world().is_database_down = false;
+    assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    // A secret without keys, and one that is another registry's, are no credential either.
+    for blob in [r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#, &GHCR.replace("ghcr.io", "quay.io")] {
+        gateway.plant(WORKSPACE, "image-1", blob);
+        assert!(failure(&required(&node), "ghcr.io").contains("the gateway vended nothing for ghcr.io"), "{blob}");
+    }
+}
+
+#[test]
+fn the_configuration_says_required_too_and_only_of_the_registry_that_is_pulled_from() {
+    let gateway = Gateway::start();
+    let node = gateway.node().configured("[store.worker]\nrequired = true\n");
+    let named = node.clone_with("BETA9_REGISTRY", "registry.example:5000");
+    assert!(failure(&named, "registry.example:5000").contains("required in [store.worker]"));
+    assert_eq!(named.get("ghcr.io"), Answer::not_found());
+    assert_eq!(named.clone_with("BETA9_WORKER_REQUIRED", "false").get("registry.example:5000"), Answer::not_found());
+    let hub = node.clone_with("BETA9_IMAGE", "org/app");
+    assert!(failure(&hub, "docker.io").contains("vended nothing for docker.io"));
+    let line = node.clone_with("BETA9_WORKER_REQUIRED", "maybe").get("ghcr.io");
+    assert_eq!(line.failure(), "BETA9_WORKER_REQUIRED: it is not true or false; correct it, or unset it");
+    // Where nothing says what is pulled, it is of no use, and `doctor` says so.
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    assert!(node.run(&["doctor"], "").out.contains("neither BETA9_IMAGE nor"));
+}
+
+#[test]
+fn a_rule_says_required_of_its_hosts_or_that_they_are_not() {
+    let gateway = Gateway::start();
+    let rules = "[store.worker]\nrequired = true\n[[registry]]\nhost = \"*.corp.example\"\nrequired = true\n[[registry]]\nhost = \"open.corp.example\"\nrequired = false\n[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n";
+    let node = gateway.node().configured(rules).with("BETA9_IMAGE", "open.corp.example/app");
+    let line = failure(&node, "a.corp.example");
+    let file = node.home().join("config.toml");
+    assert!(line.contains(&format!("(required in the rule for *.corp.example in {})", file.display())), "{line}");
+    for host in ["open.corp.example", "corp.example", "docker.io", "mirror.example"] {
+        assert_eq!(node.get(host), Answer::not_found(), "{host}");
+    }
+    assert_eq!(
+        node.run(&["explain", "a.corp.example"], "").out.matches("fails: a.corp.example: worker store: ").count(),
+        1
+    );
+    // A mirror stands for its registry.
+    let node = node.with("BETA9_IMAGE", "ghcr.io/org/app");
+    assert!(failure(&node, "mirror.example").contains("required in [store.worker]"));
+    // No image, no secret of it.
+    let line = failure(&node.without("BETA9_IMAGE_ID"), "ghcr.io");
+    assert!(line.contains("set BETA9_IMAGE_ID to the image's id"), "{line}");
+}
+
+#[test]
 fn explain_says_what_is_there_and_shows_no_secret() {
     let gateway = Gateway::start();
-    gateway.plant("w-1", "image-1", GHCR);
+    gateway.plant(WORKSPACE, "image-1", GHCR);
     for wrong in [None, Some(Wrong::Refuses), Some(Wrong::Status(16))] {
         gateway.next(wrong.as_slice());
         let answer = gateway.node().run(&["explain", "ghcr.io/org/app"], "");

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use common::Node;
-use common::worker::{Gateway, SECRET};
+use common::worker::{Gateway, SECRET, WORKSPACE};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -52,7 +52,7 @@ fn over_tls() {
     let authority = Authority::make(scratch.path(), "true");
     let stranger = Authority::make(scratch.path(), "strange");
     let gateway = Gateway::at("127.0.0.1:443", Some(authority.acceptor("127.0.0.1")));
-    gateway.plant("w-1", "image-1", "octo:hunter2");
+    gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
     let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app");
     let node = node.with("SSL_CERT_FILE", authority.certificate.to_str().unwrap());
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));

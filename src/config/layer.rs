@@ -172,7 +172,12 @@ pub(super) fn cover<T>(below: &mut Option<T>, above: Option<T>) {
     }
 }
 
-fn parsed<T>(env: &Env, name: &str, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Error> {
+pub(super) fn parsed<T>(
+    env: &Env,
+    name: &str,
+    what: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Error> {
     let Some(text) = env.text(name)? else { return Ok(None) };
     let value = parse(&text);
     if value.is_none() {
@@ -181,7 +186,7 @@ fn parsed<T>(env: &Env, name: &str, what: &str, parse: impl FnOnce(&str) -> Opti
     Ok(value)
 }
 
-fn parse_flag(text: &str) -> Option<bool> {
+pub(super) fn parse_flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "on" | "yes" => Some(true),
         "false" | "0" | "off" | "no" => Some(false),

@@ -21,6 +21,8 @@ pub struct Rule {
     pub secrets: Option<Vec<String>>,
     /// Whether the node's own identity may be used for these hosts.
     pub ambient: Option<bool>,
+    /// Whether these hosts must have a credential, so that "not found" is an error.
+    pub required: Option<bool>,
     /// Whether a pod's service account may log in to these hosts, when kubelet asks.
     pub workload_identity: Option<bool>,
     /// The real registry that a mirror or CNAME stands for.
@@ -83,6 +85,7 @@ impl Rule {
             secret: section.text("secret")?,
             secrets: section.texts("secrets")?,
             ambient: section.flag("ambient")?,
+            required: section.flag("required")?,
             workload_identity: section.flag("workload_identity")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
             file,
@@ -111,6 +114,7 @@ impl Rule {
             (self.secret, self.secrets) = (over.secret, over.secrets);
         }
         cover(&mut self.ambient, over.ambient);
+        cover(&mut self.required, over.required);
         cover(&mut self.workload_identity, over.workload_identity);
         cover(&mut self.alias_of, over.alias_of);
         let (over, cloud) = (over.cloud, &mut self.cloud);

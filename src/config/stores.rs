@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
-use super::layer::cover;
+use super::layer::{cover, parse_flag, parsed};
 use super::section::Section;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -45,12 +45,18 @@ pub struct GatewayConfig {
 pub struct WorkerConfig {
     /// `host:port`; port 443 means TLS.
     pub address: Option<String>,
+    /// The settings or variables that the address can be set by.
+    pub address_source: &'static str,
     /// The worker token.
     pub token: Option<SecretSetting>,
+    /// The settings or variables that the token can be set by.
+    pub token_source: &'static str,
     /// The stub that a private pool's worker must name.
     pub stub_id: Option<String>,
     /// The image whose secret comes first.
     pub image_id: Option<String>,
+    /// Whether the registry of the image that is pulled must have a credential.
+    pub required: bool,
 }
 
 /// `[store.postgres]`: Beta9's database.
@@ -66,6 +72,9 @@ pub(super) struct StoresLayer {
     gateway: GatewayConfig,
     insecure: Option<bool>,
     worker: WorkerConfig,
+    required: Option<bool>,
+    /// The token that Beta9 puts into the environment of a worker's process.
+    process_token: Option<SecretSetting>,
     postgres: PostgresConfig,
 }
 
@@ -89,7 +98,10 @@ impl StoresLayer {
                 token: secret(&mut worker, "token", "token_file")?,
                 stub_id: worker.text("stub_id")?,
                 image_id: worker.text("image_id")?,
+                ..WorkerConfig::default()
             },
+            required: worker.flag("required")?,
+            process_token: None,
             postgres: PostgresConfig { url: secret(&mut postgres, "url", "url_file")? },
         };
         gateway.finish()?;
@@ -132,7 +144,10 @@ impl StoresLayer {
                 token: given("BETA9_WORKER_TOKEN", "beta9-worker-token")?,
                 stub_id: env.text("BETA9_STUB_ID")?,
                 image_id: env.text("BETA9_IMAGE_ID")?,
+                ..WorkerConfig::default()
             },
+            required: parsed(env, "BETA9_WORKER_REQUIRED", "true or false", parse_flag)?,
+            process_token: inline(PROCESS_TOKEN)?,
             postgres: PostgresConfig { url: given("BETA9_DATABASE_URL", "beta9-database-url")? },
         })
     }
@@ -155,6 +170,8 @@ impl StoresLayer {
         cover(&mut self.worker.token, over.worker.token);
         cover(&mut self.worker.stub_id, over.worker.stub_id);
         cover(&mut self.worker.image_id, over.worker.image_id);
+        cover(&mut self.required, over.required);
+        cover(&mut self.process_token, over.process_token);
         cover(&mut self.postgres.url, over.postgres.url);
     }
 
@@ -162,7 +179,21 @@ impl StoresLayer {
     pub(super) fn into_configs(self, workspace: Option<&str>) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
         let insecure = self.insecure.unwrap_or(false);
         let gateway = GatewayConfig { insecure, workspace: workspace.map(str::to_owned), ..self.gateway };
-        (gateway, self.worker, self.postgres)
+        let mut worker = WorkerConfig {
+            address_source: "BETA9_WORKER_ADDRESS, or address in [store.worker]",
+            token_source: "BETA9_WORKER_TOKEN, or token in [store.worker]",
+            required: self.required.unwrap_or(false),
+            ..self.worker
+        };
+        // Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in these variables.
+        if let (None, Some(host)) = (&worker.address, &gateway.sdk_host) {
+            let port = gateway.sdk_port.as_ref().map_or_else(String::new, |port| format!(":{port}"));
+            (worker.address, worker.address_source) = (Some(format!("{host}{port}")), PROCESS_ADDRESS);
+        }
+        if worker.token.is_none() && self.process_token.is_some() {
+            (worker.token, worker.token_source) = (self.process_token, PROCESS_TOKEN);
+        }
+        (gateway, worker, self.postgres)
     }
 }
 
@@ -201,4 +232,6 @@ fn secret(section: &mut Section, key: &'static str, file_key: &'static str) -> R
 
 const TOKEN: &str = "BETA9_TOKEN";
 const HOSTED_TOKEN: &str = "BEAM_TOKEN";
+const PROCESS_TOKEN: &str = "WORKER_TOKEN";
+const PROCESS_ADDRESS: &str = "BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT";
 const MAX_SECRET: u64 = 64 << 10;

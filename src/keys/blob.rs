@@ -50,6 +50,9 @@ impl Blob {
         else {
             return Err(shape("the secrets are no JSON array".to_owned()));
         };
+        if all.is_empty() {
+            return Err(shape("the array of secrets is empty".to_owned()));
+        }
         all.iter()
             .map(|one| match one {
                 Value::Object(object) => Self::from_object(object),
@@ -61,12 +64,12 @@ impl Blob {
     /// A secret that records no registry and has no keys is what Beta9 makes of names that the workspace does not have.
     fn from_object(object: &Object) -> Result<Self, KeysError> {
         let (registry, credentials) = (member(object, "registry"), member(object, "credentials"));
-        let blob = if registry.is_some() || credentials.is_some() {
-            recorded(object, registry, credentials)?
-        } else {
-            Self { registry: None, keys: flat(object.iter())? }
-        };
-        if blob.registry.is_none() && blob.keys.is_empty() { Err(KeysError::NamesMissing) } else { Ok(blob) }
+        if registry.is_none() && credentials.is_none() {
+            return Ok(Self { registry: None, keys: flat(object.iter())? });
+        }
+        let mut blob = recorded(object, registry, credentials)?;
+        blob.keys.names_missing = blob.registry.is_none() && blob.keys.is_empty();
+        Ok(blob)
     }
 
     /// Writes the current format, byte for byte as Beta9 does: members and keys in alphabetical order, Go's escapes.
@@ -253,9 +256,6 @@ mod tests {
             r#"{"registry":7,"credentials":{}}"#,
             r#"{"version":2,"registry":"ghcr.io","credentials":{"A":"hunter2"}}"#,
             r#"{"credentials":"hunter2"}"#,
-            r#"{"credentials":{},"registry":"","type":"public"}"#,
-            r#"{"registry":"","type":"public"}"#,
-            "{}",
             "beam_secret_hunter2:x",
             r#"{"AWS_SECRET_ACCESS_KEY":"hunter2""#,
             "[\"hunter2\"]",

@@ -15,7 +15,7 @@ impl Keys {
     /// Every complete pair of `X_USERNAME` and `X_PASSWORD`, with any prefix or none, in upper or lower case.
     pub fn pairs(&self) -> impl Iterator<Item = UserPassword<'_>> {
         self.names().filter_map(|user| {
-            let password = self.named(&format!("{}{PASSWORD}", prefix(user, USERNAME)?))?;
+            let password = self.named(&[prefix(user, USERNAME)?, PASSWORD].concat())?;
             Some(UserPassword { user, password })
         })
     }
@@ -61,8 +61,8 @@ impl UserPassword<'_> {
 
 /// The keys any of which completes this one; none for a key that needs no other.
 fn partners(name: &str) -> Vec<String> {
-    let user = prefix(name, PASSWORD).map(|prefix| format!("{prefix}{USERNAME}"));
-    let password = prefix(name, USERNAME).map(|prefix| format!("{prefix}{PASSWORD}"));
+    let user = prefix(name, PASSWORD).map(|prefix| [prefix, USERNAME].concat());
+    let password = prefix(name, USERNAME).map(|prefix| [prefix, PASSWORD].concat());
     let vendors = PAIRS.iter().flat_map(|(user, secret)| {
         [(*user == name).then_some(*secret), (*secret == name).then_some(*user)].into_iter().flatten()
     });

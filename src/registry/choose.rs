@@ -33,17 +33,18 @@ impl Choice {
 /// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
 /// secret is meant for this host, so going on anonymously would hide the mistake.
 pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
-    if keys.is_empty() {
-        return Err(Error::NotFound);
-    }
     let refused = |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_str());
+    if keys.is_empty() {
+        let missing = |fault: KeysError| refused(fault.to_string(), "create them with: beta9 secret create NAME VALUE");
+        return Err(keys.fault().map_or(Error::NotFound, missing));
+    }
     let choice = match chosen(row, &keys) {
         Ok(Some(pair)) => Choice { backend: backend_of(row.backends(), &pair), keys: pair },
         Ok(None) if let Some(backend) = row.own().iter().find(|backend| backend.fits(&keys)) => {
             Choice { backend: *backend, keys }
         }
         Ok(None) => {
-            let half = keys.check_pairs().err().or_else(|| keys.unusable());
+            let half = keys.check_pairs().err().or_else(|| keys.fault());
             let cause = half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
             return Err(refused(cause, "correct the keys in the secret"));
         }

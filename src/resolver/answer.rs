@@ -41,7 +41,11 @@ impl Resolver {
             expires: minted.expires,
             of_pod,
         };
-        self.minted(route, pod).map(answered).map_err(|error| error.about(route.host.as_str()))
+        let minted = self.minted(route, pod).map_err(|error| match error {
+            Error::NotFound => self.missing(route),
+            other => other,
+        });
+        minted.map(answered).map_err(|error| error.about(route.host.as_str()))
     }
 
     fn minted(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<(Minted, bool), Error> {

@@ -1,5 +1,6 @@
 //! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -56,7 +57,9 @@ impl Resolver {
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host)? };
         let Some(memory) = &memory else { return store.get(&lookup) };
         let subject = self.subject(store, &lookup);
-        if memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE) {
+        let is_missed = memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE);
+        // Where a miss is an error, it ends as soon as the secret is there.
+        if is_missed && !self.is_required(route)? {
             self.log
                 .note(format_args!("store {}: it had nothing within {MISS_LIFE:?}, and is not asked", store.name()));
             return Ok(None);
@@ -159,6 +162,17 @@ impl Resolver {
         })
     }
 
+    /// The single secrets of the workspace that may be meant for a route although nothing uses them: its vendor's, and the
+    /// pairs that a Beta9 build takes for any registry. None where the store cannot tell.
+    #[must_use]
+    pub fn unused_singles(&self, route: &Route) -> Vec<String> {
+        let vendors = route.row.key_sets().into_iter().flat_map(|set| set.names().collect::<Vec<_>>());
+        let names: BTreeSet<String> = vendors.chain(ANY_REGISTRYS).map(str::to_owned).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let there = self.workspace.singles(&names, self.deadline()).unwrap_or_default();
+        names.into_iter().filter(|name| there.iter().any(|single| single.name == *name)).collect()
+    }
+
     /// The single secrets that the request names for the image that it pulls.
     fn named_by_request(&self, host: &Host) -> Result<&[String], Error> {
         let pulled = &self.pulled;
@@ -196,6 +210,9 @@ impl fmt::Display for Names<'_> {
     }
 }
 
+/// The keys of a pair that a Beta9 build takes for any registry.
+const ANY_REGISTRYS: [&str; 6] =
+    ["DOCKERHUB_PASSWORD", "DOCKERHUB_USERNAME", "PASSWORD", "REGISTRY_PASSWORD", "REGISTRY_USERNAME", "USERNAME"];
 const MISS: &str = "miss";
 const ANSWER: &str = "answer";
 const MISS_LIFE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use super::{Found, Keep, Listed, Lookup, Username};
 use crate::config::{Pulled, Request};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ImageRef, ServerUrl};
-use crate::keys::{Blob, KeysError};
+use crate::keys::{Blob, Keys};
 use crate::private::{self, Readers};
 use crate::registry::bound_by_keys;
 
@@ -31,7 +31,7 @@ impl RequestStore {
             match ours {
                 Some(true) => return Ok(Some(Found::new(blob.keys, Keep::Disk))),
                 Some(false) => {}
-                None => unknown = Err(unbound(carrier)),
+                None => unknown = Err(unbound(carrier, &blob.keys)),
             }
         }
         unknown
@@ -51,13 +51,8 @@ impl RequestStore {
     /// Where they stand, and the blobs with the registry that each is for, where it or its carrier says so.
     fn blobs(&self) -> Result<(&'static str, Vec<(Option<Host>, Blob)>), Error> {
         let Some((carrier, text)) = self.text()? else { return Ok((VARIABLE, Vec::new())) };
-        let blobs = Blob::parse_all(&text).map_err(|error| {
-            let fix = match error {
-                KeysError::NamesMissing => "create the secrets with: beta9 secret create NAME VALUE",
-                _ => "correct the value, or unset it",
-            };
-            Problem::new(carrier, error).fix(fix).failed()
-        })?;
+        let blobs = Blob::parse_all(&text)
+            .map_err(|error| Problem::new(carrier, error).fix("correct the value, or unset it").failed())?;
         let bound = |mut blob: Blob| {
             let host = blob.registry.take().map_or_else(|| self.0.pulled.host(), |host| Ok(Some(host)))?;
             Ok((host, blob))
@@ -95,10 +90,11 @@ impl Pulled {
     }
 }
 
-fn unbound(carrier: &str) -> Error {
-    Problem::new(carrier, "it does not say which registry it is for")
-        .fix("set BETA9_IMAGE to the image that is pulled")
-        .failed()
+/// Keys that nothing binds; what is wrong with them already is said first.
+pub(super) fn unbound(part: &str, keys: &Keys) -> Error {
+    let cause =
+        keys.fault().map_or_else(|| "it does not say which registry it is for".to_owned(), |fault| fault.to_string());
+    Problem::new(part, cause).fix("set BETA9_IMAGE to the image that is pulled").failed()
 }
 
 const VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS";
@@ -161,16 +157,6 @@ mod tests {
         assert!(user(hub, "", "", "harbor.example").unwrap_err().contains("set BETA9_IMAGE"));
         assert_eq!(user(hub, "", "harbor.example/org/app", "harbor.example"), Ok(Some("u".into())));
         assert_eq!(user(hub, "", "harbor.example/org/app", "docker.io"), Ok(None));
-    }
-
-    #[test]
-    fn a_payload_of_names_that_the_workspace_lacks_is_an_error() {
-        let error =
-            user(r#"{"credentials":{},"registry":"","type":"public"}"#, "", "ghcr.io/a", "ghcr.io").unwrap_err();
-        assert_eq!(
-            error,
-            "BETA9_IMAGE_CREDENTIALS: it has no keys: the image names secrets, and the workspace has none of them; create the secrets with: beta9 secret create NAME VALUE"
-        );
     }
 
     #[test]

@@ -152,6 +152,22 @@ impl Lookup<'_> {
     }
 }
 
+/// The id of a workspace, which Beta9 knows as a UUID; what is something else names none, and is an error of a store,
+/// `part`.
+pub(super) fn workspace_id<'a>(part: &str, id: &'a str) -> Result<&'a str, Error> {
+    let is_uuid = id.len() == 36
+        && id.bytes().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if is_uuid {
+        return Ok(id);
+    }
+    Err(Problem::new(part, format_args!("the workspace \"{}\" is not the id of one", id.escape_debug()))
+        .fix("set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID")
+        .failed())
+}
+
 /// A secret that is nobody's: the error of a store, `part`.
 pub(super) fn unbound(part: &str, name: &str) -> Error {
     let name = name.escape_debug();

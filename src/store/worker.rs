@@ -1,10 +1,13 @@
 //! The gateway's gRPC API for workers, which a worker token opens: what a worker is vended for an image, and all that
 //! a worker node can ask for.
 //!
-//! What is vended is for memory only: neither the blob nor a token minted from it is ever written, so it is asked for
-//! anew on every `get`, and no last answer stands in for a gateway that cannot be reached. The store reads, and that is
-//! all. Like Beta9's own workers it speaks TLS when the port is 443 and plain HTTP/2 otherwise; the gRPC connection
-//! knows no proxy.
+//! What is vended is for memory only: neither the blob nor a token minted from it is ever written, so each `get` asks
+//! again, and no last answer stands in for a gateway that cannot be reached. The store reads, and that is all. Like
+//! Beta9's own workers it speaks TLS when the port is 443 and plain HTTP/2 otherwise; the gRPC connection knows no proxy.
+//!
+//! An image's own secret is vended whatever registry is asked for. An image without one, and a request that names no
+//! image, get the token of the cluster's build registry, if that is the registry asked for. A secret that is missing and
+//! one that the gateway failed to read look the same: an empty answer.
 
 mod address;
 mod call;
@@ -13,17 +16,18 @@ mod message;
 mod proxied;
 mod refusal;
 
-use std::time::Instant;
-
 use self::address::Address;
 use self::call::Call;
-use self::message::{Request, Vended};
+use self::message::{Reply, Request};
 use self::refusal::Asked;
-use super::{Found, Keep, Lookup};
+use super::request::unbound;
+use super::{Found, Keep, Lookup, workspace_id};
 use crate::config::{DEFAULT_WORKSPACE, Pulled, SecretSetting, WorkerConfig};
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::Blob;
+use crate::registry::bound_by_keys;
 use crate::runtime;
 
 /// The gateway's gRPC API for workers, with a worker token. Its answers stay in memory.
@@ -48,52 +52,84 @@ impl WorkerStore {
             let cause = format_args!("a rule names the secret \"{}\", and a worker cannot choose", name.escape_debug());
             return Err(problem(cause).fix("remove secret from the rule: the gateway goes by the image").failed());
         }
-        let ask = |image| self.ask(&address, token, lookup.host.as_str(), image, lookup.deadline);
-        let image = self.config.image_id.as_deref();
-        let Some(blob) = found(&ask(image)?, lookup)? else { return Ok(None) };
-        // An image's own secret is vended whatever registry is asked for. For no image there is only the build registry's
-        // token, and the gateway gives that to the build registry alone.
-        let is_bound = blob.registry.is_some()
-            || image.is_none()
-            || self.pulled.host()?.is_some_and(|host| is_meant(&host, lookup));
-        if is_bound {
-            return Ok(Some(kept(blob)));
-        }
-        found(&ask(None)?, lookup)?.map(kept).map(Some).ok_or_else(unbound)
+        let token = token.read(PART)?;
+        let call = Call::new(&address, &token, lookup.deadline);
+        runtime::block_on(PART, lookup.deadline, async {
+            let registry = lookup.host.as_str();
+            let mut nobodys = None;
+            if let Some(image) = &self.config.image_id {
+                let Some(blob) = parsed(&self.ask(&call, registry, Some(image)).await?)? else { return Ok(None) };
+                let ours = match self.registry_of(&blob)? {
+                    Some(host) => Some(is_meant(&host, lookup)),
+                    None => bound_by_keys(lookup.row, &blob.keys),
+                };
+                match ours {
+                    Some(true) => return Ok(Some(kept(blob))),
+                    Some(false) => {}
+                    None => nobodys = Some(unbound(PART, &blob.keys)),
+                }
+            }
+            let build = parsed(&self.ask(&call, registry, None).await?)?;
+            let ours = build.filter(|blob| blob.registry.as_ref().is_none_or(|host| is_meant(host, lookup)));
+            ours.map(kept).map_or_else(|| nobodys.map_or(Ok(None), Err), |found| Ok(Some(found)))
+        })
     }
 
-    /// What the gateway vends for a registry.
-    fn ask(
-        &self,
-        address: &Address,
-        token: &SecretSetting,
-        registry: &str,
-        image: Option<&str>,
-        deadline: Instant,
-    ) -> Result<Vended, Error> {
+    /// Whether "not found" is an error for one of these hosts, since it is the registry that is pulled from.
+    pub(super) fn requires(&self, hosts: [&Host; 2]) -> Result<bool, Error> {
+        Ok(self.config.required && self.pulled.host()?.is_some_and(|pulled| hosts.contains(&&pulled)))
+    }
+
+    /// The error for a registry that must have a credential, where nothing was vended for it; `why` it must.
+    pub(super) fn lacks(&self, host: &Host, why: &str) -> Error {
+        let cause = format_args!(
+            "the gateway vended nothing for {host}, which must have a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
+        );
+        let workspace = self.workspace.escape_debug();
+        let fix = match &self.config.image_id {
+            Some(image) => format!(
+                "check the gateway's log, and the secret of image {} in workspace {workspace}",
+                image.escape_debug()
+            ),
+            None => {
+                format!("set BETA9_IMAGE_ID to the image's id, and check the gateway's log for workspace {workspace}")
+            }
+        };
+        problem(cause).fix(fix).failed()
+    }
+
+    /// The registry that an image's secret is for: the recorded one, else the one that is pulled from.
+    fn registry_of(&self, blob: &Blob) -> Result<Option<Host>, Error> {
+        match &blob.registry {
+            Some(host) => Ok(Some(host.clone())),
+            None => self.pulled.host(),
+        }
+    }
+
+    /// What the gateway vends for a registry: to an image, or without one.
+    async fn ask(&self, call: &Call<'_>, registry: &str, image: Option<&str>) -> Result<Redacted, Error> {
         let asked = Asked {
-            address,
-            token: token_source(token),
+            address: call.address,
+            token: self.token_source(),
             workspace: &self.workspace,
             stub: self.config.stub_id.as_deref(),
             image,
         };
-        let token = token.read(PART)?;
-        let call = Call { address, token: &token, deadline };
         let request = Request {
             workspace_id: self.workspace.clone(),
             stub_id: self.config.stub_id.clone().unwrap_or_default(),
             registry: registry.to_owned(),
             image_id: image.unwrap_or_default().to_owned(),
         };
-        let vended = runtime::block_on(PART, deadline, async {
-            call.make(&request).await.map_err(|trouble| asked.error(&trouble))
-        })?;
-        if vended.ok { Ok(vended) } else { Err(asked.refused()) }
+        match call.make(&request).await.map_err(|trouble| asked.error(&trouble))? {
+            Reply::Vended(blob) => Ok(blob),
+            Reply::Unauthorized => Err(asked.unauthorized()),
+            Reply::Refused => Err(asked.refused()),
+        }
     }
 
     pub(super) fn identity(&self) -> Vec<&str> {
-        let WorkerConfig { address, token: _, stub_id, image_id } = &self.config;
+        let WorkerConfig { address, stub_id, image_id, .. } = &self.config;
         [address, stub_id, image_id].into_iter().map(|text| text.as_deref().unwrap_or_default()).collect()
     }
 
@@ -111,7 +147,7 @@ impl WorkerStore {
             let settings = [
                 (workspace.is_some(), "workspace", "BETA9_WORKSPACE_ID"),
                 (address.is_some(), "address", "BETA9_WORKER_ADDRESS"),
-                (token.is_some(), "token", "BETA9_WORKER_TOKEN"),
+                (token.is_some(), "token", "BETA9_WORKER_TOKEN or WORKER_TOKEN"),
             ];
             let missing = settings.iter().filter(|(set, ..)| !set);
             let (names, variables): (Vec<_>, Vec<_>) = missing.map(|(_, name, variable)| (*name, *variable)).unzip();
@@ -119,26 +155,29 @@ impl WorkerStore {
                 .fix(format_args!("set {}, or the same in the configuration", variables.join(", ")))
                 .failed());
         };
+        workspace_id(PART, &self.workspace)?;
         let address = Address::parse(address).map_err(|error| {
-            problem(error).fix("correct BETA9_WORKER_ADDRESS, or address in [store.worker]: host:port").failed()
+            problem(error).fix(format_args!("correct {}: host:port", self.config.address_source)).failed()
         })?;
         Ok((address, token))
     }
+
+    /// Where the token comes from, for people who must replace it.
+    fn token_source(&self) -> String {
+        match &self.config.token {
+            Some(SecretSetting::File(path)) => path.display().to_string(),
+            _ => self.config.token_source.to_owned(),
+        }
+    }
 }
 
-/// The vended blob, if there is one; one that names a registry, and not the one asked for, is an error.
-fn found(vended: &Vended, lookup: &Lookup) -> Result<Option<Blob>, Error> {
-    if vended.credentials.expose().trim().is_empty() {
+/// The blob in an answer, unless that is empty.
+fn parsed(vended: &Redacted) -> Result<Option<Blob>, Error> {
+    if vended.expose().trim().is_empty() {
         return Ok(None);
     }
-    let blob = Blob::parse(vended.credentials.expose())
+    let blob = Blob::parse(vended.expose())
         .map_err(|error| problem(error).fix("correct the secret that the gateway vends for this image").failed())?;
-    if let Some(other) = blob.registry.as_ref().filter(|host| !is_meant(host, lookup)) {
-        // The gateway gave it in answer to this registry's name, so this is a mistake and not an absence.
-        return Err(problem(format_args!("the gateway vended a secret for another registry, {other}; it is not used"))
-            .fix("see whether BETA9_IMAGE_ID is the image that is pulled, and which secret that image has")
-            .failed());
-    }
     Ok(Some(blob))
 }
 
@@ -148,20 +187,6 @@ fn is_meant(host: &Host, lookup: &Lookup) -> bool {
 
 fn kept(blob: Blob) -> Found {
     Found::new(blob.keys, Keep::Memory)
-}
-
-fn unbound() -> Error {
-    problem("the image's secret does not say which registry it is for")
-        .fix("add \"registry\" to it, or set BETA9_IMAGE to the image that is pulled")
-        .failed()
-}
-
-/// Where the token comes from, for people who must replace it.
-fn token_source(token: &SecretSetting) -> String {
-    match token {
-        SecretSetting::Inline(_) => "BETA9_WORKER_TOKEN, or token in [store.worker]".to_owned(),
-        SecretSetting::File(path) => path.display().to_string(),
-    }
 }
 
 fn problem(cause: impl std::fmt::Display) -> Problem {
@@ -174,34 +199,6 @@ const PART: &str = "worker store";
 mod tests {
     use super::*;
 
-    fn vend(blob: &str, asked: &str, alias_of: Option<&str>) -> Result<Option<Found>, String> {
-        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
-        let (host, alias_of) = (host(asked), alias_of.map(host));
-        let (deadline, alias_of) = (Instant::now(), alias_of.as_ref());
-        let lookup = Lookup { alias_of, deadline, ..Lookup::of(&host) };
-        let found = found(&Vended { ok: true, credentials: blob.into() }, &lookup);
-        found.map(|blob| blob.map(kept)).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn what_is_vended_is_for_memory_only_and_for_the_registry_asked_for() {
-        let ghcr = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#;
-        assert_eq!(vend(ghcr, "ghcr.io", None).unwrap().unwrap().keep, Keep::Memory);
-        assert_eq!(vend(ghcr, "mirror.example", Some("ghcr.io")).unwrap().unwrap().keep, Keep::Memory);
-        assert_eq!(vend("u:p", "quay.io", None).unwrap().unwrap().keep, Keep::Memory);
-        for (host, alias_of) in [("quay.io", None), ("ghcr.io:5000", None), ("mirror.example", Some("quay.io"))] {
-            let error = vend(ghcr, host, alias_of).unwrap_err();
-            assert!(error.contains("another registry, ghcr.io") && !error.contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn nothing_vended_is_nothing_found() {
-        for nothing in ["", " \n"] {
-            assert!(vend(nothing, "ghcr.io", None).unwrap().is_none());
-        }
-    }
-
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
         let missing = |workspace: &str, config| {
@@ -209,7 +206,7 @@ mod tests {
         };
         assert_eq!(
             missing(DEFAULT_WORKSPACE, WorkerConfig::default()),
-            "worker store: no workspace, no address, no token is configured; set BETA9_WORKSPACE_ID, BETA9_WORKER_ADDRESS, BETA9_WORKER_TOKEN, or the same in the configuration"
+            "worker store: no workspace, no address, no token is configured; set BETA9_WORKSPACE_ID, BETA9_WORKER_ADDRESS, BETA9_WORKER_TOKEN or WORKER_TOKEN, or the same in the configuration"
         );
         let token = Some(SecretSetting::Inline("hunter2".into()));
         let half = WorkerConfig { token: token.clone(), ..WorkerConfig::default() };
@@ -217,7 +214,11 @@ mod tests {
             missing("w", half),
             "worker store: no address is configured; set BETA9_WORKER_ADDRESS, or the same in the configuration"
         );
-        let wrong = WorkerConfig { token, address: Some("http://gateway".into()), ..WorkerConfig::default() };
-        assert!(missing("w", wrong).contains("correct BETA9_WORKER_ADDRESS"));
+        let address_source = "BETA9_WORKER_ADDRESS, or address in [store.worker]";
+        let wrong =
+            WorkerConfig { token, address: Some("http://gateway".into()), address_source, ..WorkerConfig::default() };
+        assert!(missing("w", wrong.clone()).contains("the workspace \"w\" is not the id of one; set workspace"));
+        let id = "0b7f5f6e-3f0a-4c1e-9d2b-000000000001";
+        assert!(missing(id, wrong).ends_with("correct BETA9_WORKER_ADDRESS, or address in [store.worker]: host:port"));
     }
 }

@@ -1,6 +1,8 @@
-//! A gateway that vends registry credentials to workers over gRPC, made from the contract alone, frame by frame: it
-//! wants a bearer token, holds a private pool's worker to its stub and its workspace, vends an image's own secret before
-//! the build registry's token, and misbehaves when it is told to.
+//! A gateway that vends registry credentials to workers over gRPC, frame by frame and with the real one's rules and words
+//! (<https://github.com/beam-cloud/beta9>, `pkg/gateway/services/repository/cache_metadata.go`): a token that it does not
+//! take is `ok = false`; a private pool's worker is held to its workspace, its stub and that stub's image; an image's own
+//! secret is vended whatever registry is asked for, before the build registry's token; and what it fails to read is an
+//! empty answer. It misbehaves when it is told to.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener};
@@ -23,6 +25,9 @@ use super::Node;
 /// What no error, log or file may ever hold: it is in every token, every secret and all that the gateway says.
 pub const SECRET: &str = "hunter2";
 pub const TOKEN: &str = "worker-hunter2";
+/// The workspaces that the gateway knows: a worker asks by such an id.
+pub const WORKSPACE: &str = "5d0c7a8e-91b2-4c3d-8e4f-0a1b2c3d4e01";
+pub const OTHER_WORKSPACE: &str = "5d0c7a8e-91b2-4c3d-8e4f-0a1b2c3d4e02";
 
 /// A gateway on a port of its own; dropped, it is down.
 pub struct Gateway {
@@ -37,12 +42,14 @@ pub struct Gateway {
 pub struct World {
     /// Worker tokens; one of a private pool has its workspace.
     pub tokens: HashMap<String, Option<String>>,
-    /// The workspaces of the stubs.
-    pub stubs: HashMap<String, String>,
+    /// The workspaces and the images of the stubs.
+    pub stubs: HashMap<String, (String, String)>,
     /// The images' own secrets, by workspace and image.
     pub images: HashMap<(String, String), String>,
     /// The cluster's build registry and a blob for it.
     pub build_registry: Option<(String, String)>,
+    /// Its database cannot be read.
+    pub is_database_down: bool,
     /// What is wrong with the next answers, in order; after them everything is right.
     pub script: VecDeque<Wrong>,
     /// All questions, as they came.
@@ -58,7 +65,7 @@ pub enum Wrong {
     Status(u32),
     /// An HTTP status, from a proxy that speaks no gRPC.
     Http(u16),
-    /// `ok` is false.
+    /// `ok` is false, for a reason that nobody knows.
     Refuses,
     /// A message that is none.
     Garbage,
@@ -152,7 +159,7 @@ impl Gateway {
         (std::mem::take(&mut world.asked).len(), std::mem::take(&mut world.connections))
     }
 
-    /// A worker node of workspace `w-1`, for the image `image-1`.
+    /// A worker node of [`WORKSPACE`], for the image `image-1`.
     pub fn node(&self) -> Node {
         self.wire(Node::new())
     }
@@ -161,7 +168,7 @@ impl Gateway {
         node.with("BETA9_STORE", "worker")
             .with("BETA9_WORKER_ADDRESS", self.address.to_string())
             .with("BETA9_WORKER_TOKEN", TOKEN)
-            .with("BETA9_WORKSPACE_ID", "w-1")
+            .with("BETA9_WORKSPACE_ID", WORKSPACE)
             .with("BETA9_IMAGE_ID", "image-1")
     }
 }
@@ -176,22 +183,51 @@ impl Drop for Gateway {
 }
 
 impl World {
-    /// The contract's rules, for a token that is known.
-    fn vend(&self, asked: &Asked, private_pool_of: Option<&String>) -> Answer {
-        let refuse = |why: &str| Answer { error_msg: format!("{why} {SECRET}\n"), ..Answer::default() };
-        if let Some(own) = private_pool_of {
-            if asked.stub.is_empty() {
-                return refuse("stub_id is required");
-            }
-            if asked.workspace != *own || self.stubs.get(&asked.stub) != Some(own) {
-                return refuse("workspace mismatch");
-            }
+    fn answer(&self, asked: &Asked) -> Answer {
+        if let Err(error_msg) = self.authorize(asked) {
+            return Answer { error_msg, ..Answer::default() };
         }
         let images_own = self.images.get(&(asked.workspace.clone(), asked.image.clone()));
-        let build = self.build_registry.as_ref().filter(|(host, _)| *host == asked.registry).map(|(_, blob)| blob);
+        let images_own = images_own.filter(|_| !self.is_database_down);
+        // Its token is made from the gateway's own configuration.
+        let is_build = |host: &str| registry_host(host) == registry_host(&asked.registry);
+        let build = self.build_registry.as_ref().filter(|(host, _)| is_build(host)).map(|(_, blob)| blob);
         let registry_credentials = images_own.or(build).cloned().unwrap_or_default();
         Answer { ok: true, registry_credentials, more: SECRET.to_owned(), ..Answer::default() }
     }
+
+    /// The real service's checks, in its order and with its words.
+    fn authorize(&self, asked: &Asked) -> Result<(), String> {
+        let Asked { bearer, workspace, stub, image, .. } = asked;
+        let Some(pool) = self.tokens.get(bearer) else { return Err("unauthorized cache coordinator request".into()) };
+        // A cluster's own worker serves every workspace.
+        let Some(own) = pool else { return Ok(()) };
+        if workspace != own {
+            return Err(format!("worker token cannot request credentials for workspace {workspace:?}"));
+        }
+        if stub.is_empty() {
+            return Err("worker token credential request requires a stub".into());
+        }
+        if image.is_empty() {
+            return Ok(());
+        }
+        if self.is_database_down {
+            return Err(format!("dial tcp 10.0.0.7:5432: connect: connection refused ({SECRET})"));
+        }
+        match self.stubs.get(stub).filter(|(of, _)| of == workspace) {
+            None => Err(format!("stub {stub:?} was not found in workspace {workspace:?}")),
+            Some((_, own)) if own != image => {
+                Err(format!("worker token cannot request credentials for image {image:?} on stub {stub:?}"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// A registry's host, without a scheme and a path.
+fn registry_host(registry: &str) -> &str {
+    let bare = registry.trim_start_matches("https://").trim_start_matches("http://").trim_matches('/');
+    bare.split_once('/').map_or(bare, |(host, _)| host)
 }
 
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, world: Arc<Mutex<World>>) {
@@ -267,13 +303,13 @@ async fn answer(
     };
     let vended = {
         let mut world = world.lock().unwrap();
-        world.asked.push(asked.clone());
-        world.tokens.get(&asked.bearer).map(|own| world.vend(&asked, own.as_ref()))
+        let vended = world.answer(&asked);
+        world.asked.push(asked);
+        vended
     };
-    let status = match (wrong, &vended) {
-        (Some(Wrong::Status(code)), _) => Some(code),
+    let status = match wrong {
+        Some(Wrong::Status(code)) => Some(code),
         _ if !is_grpc => Some(UNIMPLEMENTED),
-        (_, None) => Some(UNAUTHENTICATED),
         _ => None,
     };
     if let Some(code) = status {
@@ -281,7 +317,7 @@ async fn answer(
         respond.send_response(head.body(()).unwrap(), true)?;
         return Ok(());
     }
-    let mut message = vended.unwrap_or_default().encode_to_vec();
+    let mut message = vended.encode_to_vec();
     match wrong {
         Some(Wrong::Http(code)) => {
             let head = Response::builder().status(code).header("content-type", "text/html").body(()).unwrap();
@@ -340,4 +376,3 @@ async fn read(mut body: RecvStream) -> Result<Question, h2::Error> {
 }
 
 const UNIMPLEMENTED: u32 = 12;
-const UNAUTHENTICATED: u32 = 16;

@@ -103,6 +103,12 @@ impl Answer {
             Ok(found) => answer.decide(route, found, resolver),
             Err(error) => answer.told = Told::failure(error, route),
         }
+        if matches!(answer.told, Told::NotFound(_)) {
+            match resolver.missing(route) {
+                Error::NotFound => {}
+                error => answer.told = Told::failure(error, route),
+            }
+        }
         answer
     }
 

@@ -12,6 +12,13 @@ pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
     if route.row.name == "public" {
         return None;
     }
+    let unused = if resolver.names_secrets() { resolver.unused_singles(route) } else { Vec::new() };
+    if !unused.is_empty() {
+        let (names, quoted) = (unused.join(", "), unused.join("\", \""));
+        return Some(format!(
+            "the workspace has the single secrets {names}; where they are for {host}, say so in a rule: secrets = [\"{quoted}\"]"
+        ));
+    }
     let provision = format!("docker-credential-beta9 provision {host}/IMAGE --creds KEY,KEY");
     Some(match store {
         StoreKind::Worker => format!(

@@ -10,7 +10,7 @@ use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::Blob;
 use crate::seal::SealKey;
-use crate::store::{Lookup, Owner, name, unbound};
+use crate::store::{Lookup, Owner, name, unbound, workspace_id};
 
 /// A workspace's key, and those of its secrets that were asked for.
 pub(super) struct Secrets {
@@ -119,18 +119,7 @@ impl Secrets {
 impl PostgresStore {
     /// The workspace's id, which the database knows as a UUID.
     pub(super) fn workspace_id(&self) -> Result<&str, Error> {
-        let id = self.workspace.as_str();
-        let is_uuid = id.len() == 36
-            && id.bytes().enumerate().all(|(index, byte)| match index {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        if is_uuid {
-            return Ok(id);
-        }
-        Err(Problem::new(PART, format_args!("the workspace \"{}\" is not the id of one", id.escape_debug()))
-            .fix("set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID")
-            .failed())
+        workspace_id(PART, &self.workspace)
     }
 }
 

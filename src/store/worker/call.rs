@@ -1,5 +1,6 @@
-//! `Call`: one question to the gateway over one connection, ended by the deadline and repeated at most once.
+//! `Call`: questions to the gateway over one connection, ended by the deadline; each is repeated at most once.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tonic::{Code, ConnectError, Status};
 use zeroize::Zeroizing;
 
 use super::address::Address;
-use super::message::{Request, Unreadable, Vended, Wire};
+use super::message::{Reply, Request, Unreadable, Wire};
 use super::proxied::{HttpStatus, Proxied};
 use crate::credential::Redacted;
 use crate::http::{Fault, Kind};
@@ -22,8 +23,10 @@ use crate::tls;
 /// Whom to ask, as whom, and until when.
 pub(super) struct Call<'a> {
     pub(super) address: &'a Address,
-    pub(super) token: &'a Redacted,
-    pub(super) deadline: Instant,
+    token: &'a Redacted,
+    deadline: Instant,
+    /// The connection that has answered before.
+    open: Cell<Option<Channel>>,
 }
 
 /// Why nothing was answered.
@@ -39,9 +42,14 @@ pub(super) enum Trouble {
     Token,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// Nothing is opened yet.
+    pub(super) fn new(address: &'a Address, token: &'a Redacted, deadline: Instant) -> Self {
+        Self { address, token, deadline, open: Cell::default() }
+    }
+
     /// Asks; what may pass in a moment (a restart, a connection that broke) is tried once more.
-    pub(super) async fn make(&self, request: &Request) -> Result<Vended, Trouble> {
+    pub(super) async fn make(&self, request: &Request) -> Result<Reply, Trouble> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let end = self.deadline.checked_sub(LAST_WORDS.min(left / 10)).unwrap_or(self.deadline);
         let both = async {
@@ -56,7 +64,7 @@ impl Call<'_> {
         timeout_at(end.into(), both).await.unwrap_or_else(|_| Err(self.fault(Kind::Timeout)))
     }
 
-    async fn once(&self, request: &Request) -> Result<Vended, Trouble> {
+    async fn once(&self, request: &Request) -> Result<Reply, Trouble> {
         if self.token.is_empty() {
             return Err(Trouble::Token);
         }
@@ -65,11 +73,15 @@ impl Call<'_> {
         let mut bearer = MetadataValue::try_from(bearer.as_str()).map_err(|_| Trouble::Token)?;
         bearer.set_sensitive(true);
         request.metadata_mut().insert("authorization", bearer);
-        let mut gateway = Grpc::new(Proxied(self.channel()?)).max_decoding_message_size(MAX_ANSWER);
+        let channel = self.open.take().map_or_else(|| self.channel(), Ok)?;
+        let mut gateway = Grpc::new(Proxied(channel.clone())).max_decoding_message_size(MAX_ANSWER);
         gateway.ready().await.map_err(|error| self.broken(&*error))?;
         let answer = gateway.unary(request, PathAndQuery::from_static(METHOD), Wire).await;
         match answer.map(tonic::Response::into_inner) {
-            Ok(Ok(vended)) => Ok(vended),
+            Ok(Ok(reply)) => {
+                self.open.set(Some(channel));
+                Ok(reply)
+            }
             Ok(Err(Unreadable)) => Err(Trouble::Unreadable),
             Err(status) => Err(self.status(&status)),
         }

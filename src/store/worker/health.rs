@@ -2,18 +2,30 @@
 
 use std::time::Instant;
 
-use super::{WorkerStore, token_source};
+use super::call::Call;
+use super::{PART, WorkerStore, problem};
 use crate::error::Error;
+use crate::runtime;
 use crate::store::Health;
 
 impl WorkerStore {
     /// Asks for what is vended for a registry that every worker may ask for; there need not be anything.
     pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
         let (address, token) = self.settings()?;
-        self.ask(&address, token, EXAMPLE, self.config.image_id.as_deref(), deadline)?;
-        let (source, workspace) = (token_source(token), &self.workspace);
+        let token = token.read(PART)?;
+        let call = Call::new(&address, &token, deadline);
+        runtime::block_on(PART, deadline, self.ask(&call, EXAMPLE, self.config.image_id.as_deref()))?;
+        let (source, workspace) = (self.token_source(), &self.workspace);
         let well = vec![format!("{address} takes the token from {source} for workspace {workspace}")];
-        Ok(Health { well, ..Health::default() })
+        let lacking = match self.pulled.host()? {
+            None if self.config.required => vec![
+                problem("required applies to the registry of the image that is pulled, and neither BETA9_IMAGE nor BETA9_REGISTRY is set")
+                    .fix("set BETA9_IMAGE where images are pulled, or required = true in a [[registry]] rule")
+                    .failed(),
+            ],
+            _ => Vec::new(),
+        };
+        Ok(Health { well, lacking, ..Health::default() })
     }
 }
 

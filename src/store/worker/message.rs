@@ -23,37 +23,52 @@ pub(super) struct Request {
     pub(super) image_id: String,
 }
 
-/// What the gateway says. Its `error_msg` (2) is another program's text, which may hold anything; it is not even read.
+/// What the gateway says. Its `error_msg` is another program's text, which may hold anything: it is compared with one that
+/// is known, and goes no further.
 #[derive(Clone, PartialEq, Eq, Message)]
 #[prost(skip_debug)]
 struct Answer {
     #[prost(bool, tag = "1")]
     ok: bool,
+    #[prost(bytes = "vec", tag = "2")]
+    error_msg: Vec<u8>,
     #[prost(string, tag = "3")]
     registry_credentials: String,
 }
 
-/// What was vended.
+/// What that means.
 #[derive(Debug)]
-pub(super) struct Vended {
-    /// Whether the gateway was willing.
-    pub(super) ok: bool,
-    /// The blob; empty where there is none.
-    pub(super) credentials: Redacted,
+pub(super) enum Reply {
+    /// A blob, or nothing.
+    Vended(Redacted),
+    /// The token is not a worker's, or not one any more. This method needs no login, so no status says it.
+    Unauthorized,
+    /// Another refusal, such as a private pool's of what is not its own.
+    Refused,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        if answer.ok {
+            return Self::Vended(answer.registry_credentials.into());
+        }
+        let is_known = answer.error_msg.windows(UNAUTHORIZED.len()).any(|words| words == UNAUTHORIZED);
+        if is_known { Self::Unauthorized } else { Self::Refused }
+    }
 }
 
 /// The answer is not the message that it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// Carries [`Request`] there and [`Vended`] back.
+/// Carries [`Request`] there and [`Reply`] back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wire;
 
 impl Codec for Wire {
     type Encode = Request;
     /// Told apart from what the gateway says in a status.
-    type Decode = Result<Vended, Unreadable>;
+    type Decode = Result<Reply, Unreadable>;
     type Encoder = Self;
     type Decoder = Self;
 
@@ -76,15 +91,14 @@ impl Encoder for Wire {
 }
 
 impl Decoder for Wire {
-    type Item = Result<Vended, Unreadable>;
+    type Item = Result<Reply, Unreadable>;
     type Error = Status;
 
     fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
         let answer = Answer::decode(&mut *message);
         // Garbage is left lying where decoding stopped; what follows it must still be found.
         message.advance(message.remaining());
-        let vended = |answer: Answer| Vended { ok: answer.ok, credentials: answer.registry_credentials.into() };
-        Ok(Some(answer.map(vended).map_err(|_| Unreadable)))
+        Ok(Some(answer.map(Reply::from).map_err(|_| Unreadable)))
     }
 }
 
@@ -93,6 +107,9 @@ impl fmt::Debug for Answer {
         f.debug_struct("Answer").field("ok", &self.ok).finish_non_exhaustive()
     }
 }
+
+/// <https://github.com/beam-cloud/beta9>, `pkg/gateway/services/repository/cache_coordinator.go`.
+const UNAUTHORIZED: &[u8] = b"unauthorized cache coordinator request";
 
 #[cfg(test)]
 mod tests {
@@ -103,15 +120,26 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let request = Request { workspace_id: text("w"), stub_id: text("s"), registry: text("r"), image_id: text("i") };
         assert_eq!(request.encode_to_vec(), b"\x0a\x01w\x12\x01s\x1a\x01r\x22\x01i");
-        let answer = Answer::decode(b"\x08\x01\x12\x02no\x1a\x04blob\x22\x03new".as_slice()).unwrap();
+        let answer = Answer::decode(b"\x08\x01\x12\x02n\xff\x1a\x04blob\x22\x03new".as_slice()).unwrap();
         assert_eq!((answer.ok, answer.registry_credentials.as_str()), (true, "blob"));
     }
 
     #[test]
+    fn a_refused_token_is_told_from_every_other_refusal() {
+        let reply = |ok, text: &str| Reply::from(Answer { ok, error_msg: text.into(), ..Answer::default() });
+        let words = "unauthorized cache coordinator request";
+        assert!(matches!(reply(false, words), Reply::Unauthorized));
+        assert!(matches!(reply(false, &format!("gateway: {words}\n")), Reply::Unauthorized));
+        for other in ["", "unauthorized", "worker token credential request requires a stub"] {
+            assert!(matches!(reply(false, other), Reply::Refused), "{other}");
+        }
+        assert!(matches!(reply(true, words), Reply::Vended(_)));
+    }
+
+    #[test]
     fn debug_output_never_holds_what_was_vended() {
-        let answer = Answer { ok: true, registry_credentials: "hunter2".to_owned() };
+        let answer = Answer { ok: true, error_msg: b"hunter2".to_vec(), registry_credentials: "hunter2".to_owned() };
         assert_eq!(format!("{answer:?}"), "Answer { ok: true, .. }");
-        let vended = Vended { ok: true, credentials: "hunter2".into() };
-        assert_eq!(format!("{vended:?}"), "Vended { ok: true, credentials: **** }");
+        assert_eq!(format!("{:?}", Reply::from(answer)), "Vended(****)");
     }
 }

@@ -41,7 +41,15 @@ impl Asked<'_> {
         }
     }
 
-    /// The error for an answer that says no. The gateway's own words are not shown: they may hold anything.
+    /// The error for a token that is wrong, revoked, disabled or of another kind.
+    pub(super) fn unauthorized(&self) -> Error {
+        let (address, token) = (self.address, &self.token);
+        problem(format_args!("{address} does not accept the worker token, for {self}"))
+            .fix(format_args!("check that it is a current worker token, and not a workspace's ({token})"))
+            .failed()
+    }
+
+    /// The error for another answer that says no. The gateway's own words are not shown: they may hold anything.
     pub(super) fn refused(&self) -> Error {
         let fix = match self.stub {
             None => {
@@ -58,9 +66,7 @@ impl Asked<'_> {
     fn status(&self, code: Code) -> Error {
         let (address, token) = (self.address, &self.token);
         match code {
-            Code::Unauthenticated => problem(format_args!("{address} does not accept the worker token, for {self}"))
-                .fix(format_args!("see whether it is this worker's current token ({token})"))
-                .failed(),
+            Code::Unauthenticated => self.unauthorized(),
             Code::PermissionDenied => problem(format_args!("the worker token may not ask {address} for {self}"))
                 .fix(format_args!("see whether the token ({token}) is for this workspace and its pool for this stub"))
                 .failed(),
@@ -131,7 +137,7 @@ mod tests {
     fn a_token_that_is_not_accepted_is_named_by_its_place_beside_the_workspace() {
         assert_eq!(
             error(Code::Unauthenticated).to_string(),
-            "worker store: gateway:1993 does not accept the worker token, for workspace w, no stub, image i; see whether it is this worker's current token (/run/token)"
+            "worker store: gateway:1993 does not accept the worker token, for workspace w, no stub, image i; check that it is a current worker token, and not a workspace's (/run/token)"
         );
     }
 }
