@@ -12,6 +12,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::backend::Scope;
+use common::ecr::{self, Ecr};
+use common::gateway::{Gateway, WORKSPACE};
 use common::registry::{FakeRegistry, say};
 use common::terminal::{Session, assert_fits, recorded_sessions, recording};
 use common::{BINARY, Node, tokens};
@@ -62,6 +64,20 @@ fn status() {
     let azure = tokens::id("team-a", "myreg.azurecr.io", "azure", &scope);
     tokens::plant(&node, &azure, ago(5), Err("login.microsoftonline.com refused the connection"));
     Session { name: "status", stands_for: vec![] }.run(&node, &[(&["status"], 0)]);
+}
+
+#[test]
+fn publish() {
+    let (ecr, gateway) = (Ecr::start(), Gateway::start());
+    let node = ecr.wire(gateway.node()).with("BETA9_WORKSPACE_ID", WORKSPACE);
+    let own = node.clone_with("BETA9_STORE", "file").with("AWS_ACCESS_KEY_ID", ecr::KEY_ID);
+    let keep = ["provision", &format!("{}/app", ecr::HOST), "--creds", "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY"];
+    assert_eq!(own.with("AWS_SECRET_ACCESS_KEY", ecr::KEY).run(&keep, "").status, 0);
+    let (age, life) = (Duration::from_secs(9030), Duration::from_hours(11));
+    ecr.plant(&node, WORKSPACE, ecr::HOST, (age, life));
+    let command: &[&str] = &["publish", ecr::HOST, "--names"];
+    assert_eq!(node.run(command, "").status, 0);
+    Session { name: "publish", stands_for: vec![] }.run(&node, &[(&["publish"], 0)]);
 }
 
 #[test]

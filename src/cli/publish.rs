@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::rows::fold;
 use super::status::{brief, rfc3339};
 use super::unwritable;
 use crate::Io;
@@ -17,7 +18,7 @@ use crate::store::Published;
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     Command::new("publish")
-        .about("Write the token of a registry whose keys stay in the control plane into the workspace, and renew it")
+        .about("Write a cloud registry's token into the workspace, from keys that stay here")
         .arg(
             Arg::new("host")
                 .value_name("HOST")
@@ -86,7 +87,7 @@ impl Report {
             }
             Ok(Publication::Current(published)) => {
                 described(&mut row, published);
-                format!("{} is there, and due in {}", listed(published.names()), left(published.due()))
+                format!("nothing is due for {} ({})", left(published.due()), listed(published.names()))
             }
             Ok(Publication::Planned(names)) => {
                 row.texts("names", names.iter().map(String::as_str));
@@ -111,7 +112,7 @@ impl Report {
         if self.json || line.is_empty() {
             return Ok(());
         }
-        writeln!(io.out, "{host}: {line}").and_then(|()| io.out.flush()).map_err(unwritable)
+        writeln!(io.out, "{}", fold(&format!("{host}: {line}"))).and_then(|()| io.out.flush()).map_err(unwritable)
     }
 
     fn finish(self, io: &mut Io) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::status::brief;
 use super::unwritable;
 use crate::Io;
-use crate::cache::{Cache, State, Survey, Surveyed};
+use crate::cache::{Cache, OWN, State, Survey, Surveyed};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::{Error, Problem};
 use crate::json::ObjectWriter;
@@ -51,9 +51,7 @@ fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Re
     if matches!(config.store, StoreKind::File | StoreKind::Postgres) {
         config.workspace.clone_from(&entry.origin.workspace);
     }
-    // What `publish` has minted from the control plane's own keys is renewed from them.
-    if entry.origin.store == StoreKind::File.name() && matches!(config.store, StoreKind::Gateway | StoreKind::Postgres)
-    {
+    if entry.origin.store == OWN {
         config = config.of_own_keys();
     }
     let resolver = Resolver::new(config)?;

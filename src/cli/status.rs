@@ -25,7 +25,7 @@ use crate::{Io, Output};
 pub(super) fn command() -> Command {
     let format = Arg::new("format").long("format").value_name("FORMAT").default_value("text");
     Command::new("status")
-        .about("Show the cached and the published tokens, how long they live, and the last failure of each")
+        .about("Show the cached and published tokens, how long they live, and what failed last")
         .arg(
             Arg::new("json")
                 .long("json")

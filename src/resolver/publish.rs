@@ -20,7 +20,7 @@ use self::plan::Plan;
 use super::answer::Who;
 use super::{Cached, Resolver, Route};
 use crate::backend::Backend;
-use crate::cache::Cache;
+use crate::cache::{Cache, NODE, OWN};
 use crate::config::{Config, Request};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
@@ -65,6 +65,7 @@ pub enum Publication {
 struct Login<'a> {
     route: Route<'a>,
     backend: Backend,
+    /// What stands in place of a store.
     store: &'static str,
     keys: Option<Keys>,
 }
@@ -285,7 +286,10 @@ impl Publisher {
             return lasting("no tokens are minted for this registry, whose credential lasts");
         }
         match self.source.keys_for(&route)? {
-            Some((backend, store, keys)) if backend.is_cloud() => Ok(Login { route, backend, store, keys }),
+            Some((backend, _, keys)) if backend.is_cloud() => {
+                let store = if keys.is_some() { OWN } else { NODE };
+                Ok(Login { route, backend, store, keys })
+            }
             Some(_) => lasting("the control plane's own store has a user name and password for it, which last"),
             None => Err(Problem::new(PART, "the control plane's own store has no keys for it")
                 .fix(format_args!(

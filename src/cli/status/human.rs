@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::super::rows::Rows;
 use super::super::style::Style;
 use super::{View, brief};
-use crate::cache::{NODE, Origin, POD, State, TokenLife};
+use crate::cache::{NODE, OWN, Origin, POD, State, TokenLife};
 use crate::store::Published;
 
 pub(super) fn text(view: &View, style: Style) -> String {
@@ -45,6 +45,7 @@ fn about(origin: &Origin) -> String {
     let Origin { workspace, backend, store, .. } = origin;
     let whose = match store.as_str() {
         NODE => "with the node's own identity".to_owned(),
+        OWN => "with the control plane's own keys".to_owned(),
         POD => "by the pod's service account".to_owned(),
         store => format!("with the secret from the {store} store"),
     };
@@ -125,6 +126,7 @@ mod tests {
     fn a_token_is_said_to_be_whose_it_is() {
         let table = [
             ("node", "with the node's own identity"),
+            ("own", "with the control plane's own keys"),
             ("pod", "by the pod's service account"),
             ("gateway", "with the secret from the gateway store"),
         ];
