@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::keys::{KeySet, Keys};
 use crate::service_account::ServiceAccount;
 
-pub use aws::region as ecr_region;
+pub use aws::{is_public as is_ecr_public, region as ecr_region};
 pub use fixed::User;
 pub use gcp::USER as GCP_USER;
 

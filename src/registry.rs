@@ -2,6 +2,7 @@
 
 mod build;
 mod choose;
+mod clip;
 mod detect;
 mod match_images;
 mod vendor;
@@ -9,8 +10,9 @@ mod vendor;
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
-pub use build::{Names, Unbuildable, build_names, build_sets};
+pub use build::{Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds};
 pub use choose::{Choice, choose, provider_from_environment};
+pub use clip::{Written, written};
 pub use detect::detect;
 pub use match_images::match_images;
 pub use vendor::bound_by_keys;

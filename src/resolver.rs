@@ -5,6 +5,7 @@ mod audited;
 mod find;
 mod list;
 mod login;
+mod names;
 mod peek;
 mod provision;
 mod publish;
@@ -17,7 +18,9 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::answer::Answered;
+pub use self::names::Planned;
 pub use self::peek::Cached;
+pub use self::provision::{Form, Prepared};
 pub use self::publish::{How, Publication, Publisher};
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;

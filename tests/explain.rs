@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::json::Value;
 use common::registry::{FakeRegistry, say};
-use common::{Answer, NOT_FOUND, Node};
+use common::{Answer, Node};
 
 const BLOB: &str =
     r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_USERNAME":"octo","GITHUB_TOKEN":"ghp_hunter2"}}"#;

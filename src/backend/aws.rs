@@ -62,6 +62,12 @@ pub fn region(host: &Host) -> Option<String> {
     }
 }
 
+/// Whether it is the public gallery, whose tokens another API mints.
+#[must_use]
+pub fn is_public(host: &Host) -> bool {
+    matches!(EcrHost::parse(host), Some(EcrHost::Public { .. }))
+}
+
 /// Whether its annotations name a role.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     POD_ROLES.iter().any(|name| account.annotation(name).is_some())

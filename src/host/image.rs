@@ -11,6 +11,8 @@ use super::{Host, Rejected};
 pub struct ImageRef {
     /// The registry.
     pub host: Host,
+    /// The registry as the image spells it.
+    pub spelling: String,
     /// The repository, with Docker Hub's `library/` spelled out.
     pub repository: String,
     /// What follows the repository: `:tag`, `@digest` or both; empty where there is neither.
@@ -22,11 +24,11 @@ impl ImageRef {
     pub fn parse(reference: &str) -> Result<Self, Rejected> {
         let text =
             ["docker://", "oci://"].iter().find_map(|prefix| reference.strip_prefix(prefix)).unwrap_or(reference);
-        let (host, path) = match text.split_once('/') {
+        let (host, spelling, path) = match text.split_once('/') {
             Some((first, rest)) if first.is_empty() || names_a_registry(first) => {
-                (Host::parse(first.as_bytes())?, rest)
+                (Host::parse(first.as_bytes())?, first.to_owned(), rest)
             }
-            _ => (Host::docker_hub(), text),
+            _ => (Host::docker_hub(), Host::docker_hub().to_string(), text),
         };
         let (repository, suffix) = path.split_at(suffix_start(path));
         if !is_repository(repository) {
@@ -37,7 +39,7 @@ impl ImageRef {
         }
         let official = host.is_docker_hub() && !repository.contains('/');
         let repository = if official { format!("library/{repository}") } else { repository.to_owned() };
-        Ok(Self { host, repository, suffix: suffix.to_owned() })
+        Ok(Self { host, spelling, repository, suffix: suffix.to_owned() })
     }
 }
 

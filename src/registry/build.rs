@@ -54,6 +54,25 @@ pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildabl
     }
 }
 
+/// Whether a build takes a key of this name for this registry, or refuses it for what it says.
+#[must_use]
+pub fn is_taken_by_builds(host: &Host, name: &str) -> bool {
+    match takes(host) {
+        Takes::Aws => name.starts_with("AWS_"),
+        _ => build_key_names(host).contains(&name),
+    }
+}
+
+/// Every name that a build takes for this registry.
+#[must_use]
+pub fn build_key_names(host: &Host) -> Vec<&'static str> {
+    match takes(host) {
+        Takes::Aws => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", REGION, "AWS_SESSION_TOKEN"],
+        Takes::Token { name, .. } => vec![name],
+        Takes::Pair(pairs) => pairs.iter().flat_map(|(user, password)| [*user, *password]).collect(),
+    }
+}
+
 /// Both keys and the region. A role has to be assumed first, which neither a build nor CLIP does.
 fn aws(host: &Host, choice: &Choice) -> Option<Names> {
     let keys = &choice.keys;
@@ -61,7 +80,7 @@ fn aws(host: &Host, choice: &Choice) -> Option<Names> {
         return None;
     }
     let key = |name| keys.get(name).map(|value| (name, value.clone()));
-    let region = key(REGION).or_else(|| Some((REGION, ecr_region(host)?.as_str().into())))?;
+    let region = ecr_region(host).map(|region| (REGION, region.into())).or_else(|| key(REGION))?;
     let needed = [key("AWS_ACCESS_KEY_ID")?, key("AWS_SECRET_ACCESS_KEY")?, region];
     Some(needed.into_iter().chain(key("AWS_SESSION_TOKEN")).collect())
 }

@@ -3,38 +3,87 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Resolver;
 use super::answer::Who;
+use super::names::Planned;
+use super::{Resolver, Route};
+use crate::backend::Backend;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
-use crate::registry::{choose, detect};
-use crate::store::{Binding, Secret};
+use crate::registry::{Choice, Written, choose, detect, written};
+use crate::store::{Binding, Keep, Secret};
+
+/// What is going to be written for an image's registry.
+#[derive(Debug)]
+pub struct Prepared<'i> {
+    /// The image.
+    pub image: &'i ImageRef,
+    /// As what.
+    pub form: Form,
+    /// The keys that a reader will find.
+    pub keys: Keys,
+    /// The keys that were given and are not among them.
+    pub left_out: Vec<String>,
+    /// What else there is to say of it.
+    pub notes: Vec<String>,
+}
+
+/// How a login is kept in the workspace.
+#[derive(Debug)]
+pub enum Form {
+    /// As the registry's own secret, with all keys in it.
+    Secret(Secret),
+    /// As single secrets, whose names an image has.
+    Names(Vec<Planned>),
+}
 
 impl Resolver {
     /// The credential that these keys would give for the image's registry; `NotFound` for a public one. Nothing is kept.
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
-        let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
+        let route = self.image_route(image)?;
         let choice = choose(route.row, route.real, keys.clone())?;
         let who = Who { store: GIVEN, keys: Some(&choice.keys), pod: None };
-        self.login(&choice.backend, &route, who, crate::store::Keep::Memory).map(|minted| minted.credential)
+        self.login(&choice.backend, &route, who, Keep::Memory).map(|minted| minted.credential)
     }
 
-    /// Keeps these keys as the secret of the image's registry, for as long as `ttl` says; answers the secret's name.
-    /// Keys that the registry cannot take are refused.
-    pub fn provision(&self, image: &ImageRef, keys: &Keys, ttl: Option<Duration>) -> Result<String, Error> {
-        let host = &image.host;
-        let route = self.route(host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
-        let choice = choose(route.row, route.real, keys.clone())?;
-        let (username, blob) =
-            (choice.listed_username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
-        let name = self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
+    /// The secret of the image's registry, with these keys. Keys that the registry cannot take are refused.
+    pub fn prepare_secret<'i>(&self, image: &'i ImageRef, given: &Keys) -> Result<Prepared<'i>, Error> {
+        let route = self.image_route(image)?;
+        let choice = usable(&route, choose(route.row, route.real, given.clone())?)?;
+        let Written { keys, is_for_clip } = written(route.real, &choice, &with_region(&route, given.clone()));
+        let (username, kind) = (choice.listed_username().to_owned(), detect(&image.host, &keys));
+        let blob = Blob::marshal(&image.spelling, kind, &keys);
+        let mut notes: Vec<String> = other_region(given, &keys).into_iter().collect();
+        if !is_for_clip {
+            let host = &image.host;
+            notes.push(format!(
+                "Beta9's workers cannot log in to {host} with these keys: a token has to be minted; run in the control plane: docker-credential-beta9 publish {host}"
+            ));
+        }
+        let left_out = left_out(given, |name| keys.has(name));
+        Ok(Prepared { image, form: Form::Secret(Secret { username, blob }), keys, left_out, notes })
+    }
+
+    /// Writes what was prepared; a secret for as long as `ttl` says. Answers the secret's name, or the names.
+    pub fn provision(&self, prepared: &Prepared, ttl: Option<Duration>) -> Result<Vec<String>, Error> {
+        let host = &prepared.image.host;
+        let route = self.image_route(prepared.image)?;
+        let secret = match &prepared.form {
+            Form::Secret(secret) => secret,
+            Form::Names(planned) => return self.change(&route, |_| self.write_names(planned)),
+        };
+        let name = self.change(&route, |lookup| self.workspace.store(lookup, secret))?;
         if let Some(ttl) = ttl {
             let lookup = self.lookup(&route, host)?;
             self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_str()))?;
         }
-        Ok(name)
+        Ok(vec![name])
+    }
+
+    /// Whether images are bound to names in the workspace store; `None` where nothing shows it.
+    pub fn binds_names(&self) -> Result<Option<bool>, Error> {
+        self.workspace.binds_names(self.deadline())
     }
 
     /// Refuses, before anything is changed, what cannot be done to its end.
@@ -43,12 +92,20 @@ impl Resolver {
         self.workspace.check_provision(registries, image_id.is_some(), ttl)
     }
 
-    /// Binds an image to the secrets of its registries.
-    pub fn bind_image(&self, image_id: &str, images: &[&ImageRef]) -> Result<Binding, Error> {
-        let routes: Vec<_> =
-            images.iter().filter_map(|image| self.route(&image.host, Scheme::Https, &image.repository)).collect();
+    /// Binds an image to what was written for it.
+    pub fn bind_image(&self, image_id: &str, written: &[Prepared]) -> Result<Binding, Error> {
+        let image_id = check_image_id(image_id)?;
+        if let [Prepared { form: Form::Names(planned), .. }] = written {
+            let names: Vec<String> = planned.iter().map(|one| one.name.to_owned()).collect();
+            return self.workspace.bind_names(image_id, &names, self.deadline());
+        }
+        let routes = written.iter().map(|one| self.image_route(one.image)).collect::<Result<Vec<_>, _>>()?;
         let lookups = routes.iter().map(|route| self.lookup(route, route.host)).collect::<Result<Vec<_>, _>>()?;
-        self.workspace.bind_image(check_image_id(image_id)?, &lookups)
+        self.workspace.bind_image(image_id, &lookups)
+    }
+
+    pub(super) fn image_route<'a>(&'a self, image: &'a ImageRef) -> Result<Route<'a>, Error> {
+        self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)
     }
 
     /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, or an array of its secrets. Where the store
@@ -74,6 +131,41 @@ impl Resolver {
     }
 }
 
+/// The choice, if what it gives can be shown to a registry at all.
+pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
+    if let Some((username, secret)) = choice.backend.plain(&choice.keys) {
+        Credential::new(username.to_owned(), secret.clone()).map_err(|unusable| {
+            Problem::new("credentials", unusable)
+                .fix("correct the value; nothing was stored")
+                .failed()
+                .about(route.host.as_str())
+        })?;
+    }
+    Ok(choice)
+}
+
+/// The keys, with the region that only a rule tells of a host.
+pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
+    match &route.settings().region {
+        Some(region) if route.row.cloud().is_some_and(|cloud| matches!(cloud, Backend::Aws)) && !keys.has(REGION) => {
+            keys.with(REGION, region.as_str().into())
+        }
+        _ => keys,
+    }
+}
+
+/// What is to be said of a region that was given and is not the registry's.
+pub(super) fn other_region(given: &Keys, kept: &Keys) -> Option<String> {
+    let (given, kept) = (given.get(REGION)?, kept.get(REGION)?);
+    (given != kept)
+        .then(|| format!("{REGION} is {}, as the registry's name says, and not what was given", kept.expose()))
+}
+
+/// The names of the keys that are not among those that are kept.
+pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<String> {
+    given.names().filter(|name| !is_kept(name)).map(|name| name.escape_debug().to_string()).collect()
+}
+
 /// Image ids are hashes or short names; what else it may be has no business in a query or a file name.
 fn check_image_id(image_id: &str) -> Result<&str, Error> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
@@ -87,3 +179,4 @@ fn check_image_id(image_id: &str) -> Result<&str, Error> {
 
 /// In place of a store: keys that were handed over.
 const GIVEN: &str = "given";
+const REGION: &str = "AWS_REGION";

@@ -86,7 +86,8 @@ impl Lookup<'_> {
 
 impl Single {
     /// Whether it may be sent to this registry; Docker Hub has several names.
-    fn is_for(&self, host: &Host) -> bool {
+    #[must_use]
+    pub fn is_for(&self, host: &Host) -> bool {
         let names = host.names();
         self.hosts.is_empty()
             || self.hosts.iter().any(|allowed| {

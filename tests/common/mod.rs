@@ -11,6 +11,7 @@
     reason = "test code"
 )]
 
+pub mod clip;
 pub mod ecr;
 pub mod gateway;
 pub mod postgres;

@@ -118,8 +118,6 @@ def _() -> None:
         node = plane(where.url)
         publish(node, GOOGLE)
         before = where.sql("SELECT name, value FROM workspace_secret")
-        where.sql("UPDATE workspace_secret SET value = value || ''")
-        assert publish(node).status == 0
         note = next(file for file in node.home.rglob("*.sealed") if b"#published:" in file.read_bytes())
         note.unlink()
         refused = node.command("publish", GOOGLE)
