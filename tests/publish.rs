@@ -41,11 +41,7 @@ impl Plane {
     }
 
     fn keep_keys(&self, host: &str) {
-        let own = self.node.clone_with("BETA9_STORE", "file").with("AWS_ACCESS_KEY_ID", ecr::KEY_ID);
-        let image = format!("{host}/team/app");
-        let args = ["provision", &image, "--creds", "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY"];
-        let answer = own.with("AWS_SECRET_ACCESS_KEY", ecr::KEY).run(&args, "");
-        assert_eq!(answer.status, 0, "{answer:?}");
+        ecr::keep(&self.node, "default", host, &ecr::blob(host));
     }
 
     /// Standard output of a run that succeeds and warns of nothing.

@@ -70,9 +70,7 @@ fn status() {
 fn publish() {
     let (ecr, gateway) = (Ecr::start(), Gateway::start());
     let node = ecr.wire(gateway.node()).with("BETA9_WORKSPACE_ID", WORKSPACE);
-    let own = node.clone_with("BETA9_STORE", "file").with("AWS_ACCESS_KEY_ID", ecr::KEY_ID);
-    let keep = ["provision", &format!("{}/app", ecr::HOST), "--creds", "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY"];
-    assert_eq!(own.with("AWS_SECRET_ACCESS_KEY", ecr::KEY).run(&keep, "").status, 0);
+    ecr::keep(&node, WORKSPACE, ecr::HOST, &ecr::blob(ecr::HOST));
     let (age, life) = (Duration::from_secs(9030), Duration::from_hours(11));
     ecr.plant(&node, WORKSPACE, ecr::HOST, (age, life));
     let command: &[&str] = &["publish", ecr::HOST, "--names"];

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::backend::{Backend, Login};
-use beta9_credential::config::{CloudSettings, Node as Identity};
+use beta9_credential::config::{CloudSettings, KeyPlace, Node as Identity};
 use beta9_credential::host::Host;
 use beta9_credential::keys::Keys;
+use beta9_credential::store::{FileStore, Lookup, Secret, Store};
 use serde_json::json;
 
 use super::gateway::wire::{Answer, Request};
@@ -120,6 +121,15 @@ pub fn end_shared_failures(node: &Node) {
 pub fn blob(host: &str) -> String {
     json!({"registry": host, "type": "aws", "credentials": {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY}})
         .to_string()
+}
+
+/// Puts a secret of this content into the built-in store of a workspace.
+pub fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
+    let store = Store::File(FileStore::new(workspace, Some(node.store_dir()), KeyPlace::File(node.key_file())));
+    let host = Host::parse(host.as_bytes()).unwrap();
+    let deadline = Instant::now() + Duration::from_hours(1);
+    let lookup = Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) };
+    store.store(&lookup, &Secret { username: "AWS".into(), blob: blob.into() }).unwrap();
 }
 
 pub fn keys() -> Keys {
