@@ -80,15 +80,15 @@ impl View {
         let cache = Cache::existing(&config.cache, &config.file_key, &Rc::<Warnings>::default())?;
         let dir = cache.as_ref().map(|cache| cache.dir().to_owned()).or_else(|| config.cache.dirs.first().cloned());
         let survey = cache.as_ref().map(Cache::survey).transpose()?;
-        let notes = FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone());
+        let store = FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone());
         let mut published = Vec::new();
-        let hosts = notes.published_hosts().unwrap_or_else(|error| {
+        let hosts = store.published_hosts().unwrap_or_else(|error| {
             crate::warn(err, &error);
             Vec::new()
         });
         for host in hosts {
-            match notes.published(&host) {
-                Ok(noted) => published.extend(noted.map(|noted| (host, noted))),
+            match store.published(&host) {
+                Ok(one) => published.extend(one.map(|one| (host, one))),
                 Err(error) => crate::warn(err, &error),
             }
         }

@@ -13,20 +13,16 @@
 //! - **When**: from half of a token's life on, at once where it is missing, and again where the last run was cut short.
 
 mod plan;
+mod token;
+mod write;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use self::plan::Plan;
-use super::answer::Who;
-use super::{Cached, Resolver, Route};
-use crate::backend::Backend;
-use crate::cache::{Cache, NODE, OWN};
+use super::{Resolver, Route};
 use crate::config::{Config, Request};
-use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme};
-use crate::keys::Keys;
-use crate::store::{FileStore, Keep, Published, Store, Written};
+use crate::store::{FileStore, Published, Store};
 
 /// Publishes into the workspace that is configured.
 pub struct Publisher {
@@ -59,21 +55,6 @@ pub enum Publication {
     Planned(Vec<String>),
     /// These secrets were removed.
     Removed(Vec<String>),
-}
-
-/// What logs in: the keys, or the node's own identity.
-struct Login<'a> {
-    route: Route<'a>,
-    backend: Backend,
-    /// What stands in place of a store.
-    store: &'static str,
-    keys: Option<Keys>,
-}
-
-struct Token {
-    credential: Credential,
-    minted: SystemTime,
-    expires: SystemTime,
 }
 
 impl Publisher {
@@ -166,52 +147,6 @@ impl Publisher {
         Ok(Publication::Written(published))
     }
 
-    /// Writes the values: noted before, so that a run that is cut short knows its own, and after.
-    fn write(
-        &self,
-        host: &Host,
-        login: &Login,
-        plan: &Plan,
-        values: &[Redacted],
-        token: &Token,
-        noted: Option<&Published>,
-    ) -> Result<Published, Error> {
-        let mut secrets = Vec::new();
-        for (place, value) in plan.places.iter().zip(values) {
-            let print = self.notes.print(&place.name, value.expose())?;
-            let mut prints = noted.map_or(Vec::new(), |noted| noted.prints(&place.name).to_vec());
-            prints.retain(|known| *known != print);
-            prints.insert(0, print);
-            secrets.push(Written { name: place.name.clone(), prints });
-        }
-        let before = noted.into_iter().flat_map(|noted| noted.secrets.iter().chain(&noted.former));
-        let former = before.filter(|old| plan.names().all(|name| name != old.name)).cloned().collect();
-        let mut published = Published {
-            store: self.target.workspace_store().to_owned(),
-            backend: login.backend.name().to_owned(),
-            by_names: plan.by_names,
-            is_whole: false,
-            minted: token.minted,
-            expires: token.expires,
-            secrets,
-            former,
-        };
-        self.notes.note_published(host, &published)?;
-        for (place, value) in plan.places.iter().zip(values) {
-            if place.there.as_ref() != Some(value) {
-                let deadline = self.target.deadline();
-                self.target.workspace.put_single(&place.name, value, place.there.as_ref(), deadline)?;
-            }
-        }
-        // What stands under other names, such as those of another generation, is not renewed any more.
-        self.remove(&published.former, true)?;
-        published.former.clear();
-        published.is_whole = true;
-        published.secrets.iter_mut().for_each(|secret| secret.prints.truncate(1));
-        self.notes.note_published(host, &published)?;
-        Ok(published)
-    }
-
     fn undo_one(&self, host: &Host, how: How) -> Result<Publication, Error> {
         let _lock = self.notes.publishing(self.target.deadline())?;
         let noted = self.notes.published(host)?.ok_or_else(|| {
@@ -225,102 +160,11 @@ impl Publisher {
         Ok(Publication::Removed(removed))
     }
 
-    /// Removes those of these secrets that are there, and answers their names. One that somebody has changed stays, which is
-    /// an error unless that was `expected`.
-    fn remove(&self, secrets: &[Written], expected: bool) -> Result<Vec<String>, Error> {
-        let names: Vec<_> = secrets.iter().map(|secret| secret.name.clone()).collect();
-        if names.is_empty() {
-            return Ok(names);
-        }
-        let mut removed = Vec::new();
-        let there = self.target.workspace.singles(&names, self.target.deadline())?;
-        // The password goes first, so that no other stands beside the user name.
-        for secret in secrets.iter().rev() {
-            let Some(single) = there.iter().find(|single| single.name == secret.name) else { continue };
-            if secret.prints.contains(&self.notes.print(&single.name, single.value.expose())?) {
-                self.target.workspace.remove_single(&single.name, &single.value, self.target.deadline())?;
-                removed.push(single.name.clone());
-            } else if !expected {
-                let cause =
-                    format_args!("the secret {} was changed since it was published", single.name.escape_debug());
-                return Err(Problem::new(PART, cause).fix("to leave it as it is, add --force").failed());
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Every secret that is there must be one that this node wrote.
-    fn check_ours(&self, host: &Host, plan: &Plan, noted: Option<&Published>) -> Result<(), Error> {
-        for place in &plan.places {
-            let Some(there) = &place.there else { continue };
-            let prints = noted.map_or(&[][..], |noted| noted.prints(&place.name));
-            if !prints.is_empty() && prints.contains(&self.notes.print(&place.name, there.expose())?) {
-                continue;
-            }
-            let name = place.name.escape_debug();
-            let problem = if prints.is_empty() {
-                Problem::new(PART, format_args!("the workspace has a secret {name} that this node did not write"))
-            } else {
-                Problem::new(PART, format_args!("the secret {name} was changed since it was published"))
-            };
-            return Err(problem
-                .fix(format_args!(
-                    "to take it over, run docker-credential-beta9 publish {host} --force; to leave it, name another in a rule for this registry"
-                ))
-                .failed());
-        }
-        Ok(())
-    }
-
-    /// What logs in to a registry for which tokens are minted.
-    fn login<'a>(&'a self, host: &'a Host) -> Result<Login<'a>, Error> {
-        let route = self.route(host);
-        let lasting = |cause: &str| {
-            let fix = format_args!("store it in the workspace with docker-credential-beta9 provision {host}/IMAGE");
-            Err(Problem::new(PART, cause).fix(fix).failed())
-        };
-        if route.is_public() {
-            return Err(Problem::new(PART, "a rule says that the registry is public").fix("remove the rule").failed());
-        }
-        if !route.row.is_cloud() {
-            return lasting("no tokens are minted for this registry, whose credential lasts");
-        }
-        match self.source.keys_for(&route)? {
-            Some((backend, _, keys)) if backend.is_cloud() => {
-                let store = if keys.is_some() { OWN } else { NODE };
-                Ok(Login { route, backend, store, keys })
-            }
-            Some(_) => lasting("the control plane's own store has a user name and password for it, which last"),
-            None => Err(Problem::new(PART, "the control plane's own store has no keys for it")
-                .fix(format_args!(
-                    "store them with BETA9_STORE=file docker-credential-beta9 provision {host}/IMAGE --creds NAMES, or let the node log in with ambient = true in a rule"
-                ))
-                .failed()),
-        }
-    }
-
-    /// The token as a `get` would answer it, with its whole life.
-    fn token(&self, login: &Login) -> Result<Token, Error> {
-        let who = Who { store: login.store, keys: login.keys.as_ref(), pod: None };
-        let minted = self.source.login(&login.backend, &login.route, who, Keep::Disk)?;
-        let expires = minted.expires.ok_or_else(|| {
-            Problem::new(PART, "nobody says when its token ends, so that it cannot be renewed")
-                .fix("store keys that tokens are minted from, and not a token")
-                .failed()
-        })?;
-        let age = match self.source.cached(&login.route, &login.backend, login.keys.as_ref()) {
-            Cached::Token(peek) => peek.age,
-            _ => Duration::ZERO,
-        };
-        let now = SystemTime::now();
-        Ok(Token { credential: minted.credential, minted: now.checked_sub(age).unwrap_or(now), expires })
-    }
-
     /// Misses of this node, and the last answer for when the store cannot be reached.
     fn forget_answers(&self, host: &Host) -> Result<(), Error> {
         let Some(cache) = self.target.cache_that_exists() else { return Ok(()) };
         let lookup = self.target.lookup(&self.target_route(host), host)?;
-        self.target.forget_answers(&Cache::memory(&cache), &lookup);
+        self.target.forget_answers(&cache.memory(), &lookup);
         Ok(())
     }
 

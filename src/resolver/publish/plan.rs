@@ -7,7 +7,8 @@
 //! registry, with the registry recorded in it. Where nothing shows the generation (the gateway's API), `--names` says it, or
 //! what was published before.
 
-use super::{How, Login, PART, Publisher};
+use super::token::Login;
+use super::{How, PART, Publisher};
 use crate::backend::{Backend, GCP_KEYS};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
@@ -72,16 +73,15 @@ impl Plan {
 impl Publisher {
     pub(super) fn plan(&self, host: &Host, login: &Login, noted: Option<&Published>, how: How) -> Result<Plan, Error> {
         let route = self.target_route(host);
-        let named = route.rule.and_then(|rule| rule.secrets.as_deref());
+        let of_rule = route.rule.and_then(|rule| rule.secrets.as_deref());
         let by_names = how.by_names
-            || named.is_some()
+            || of_rule.is_some()
             || match self.target.workspace.binds_names(self.target.deadline())? {
                 Some(by_names) => by_names,
                 None => noted.is_some_and(|noted| noted.by_names),
             };
-        let noted_names =
-            noted.filter(|noted| noted.by_names == by_names).map(|noted| noted.names().collect::<Vec<_>>());
-        match (by_names, named, noted_names) {
+        let before = noted.filter(|noted| noted.by_names == by_names).map(|noted| noted.names().collect::<Vec<_>>());
+        match (by_names, of_rule, before) {
             (true, Some(names), _) => self.at(&in_order(names, &login.backend)?),
             (true, None, Some(names)) => self.at(&names),
             (true, None, None) => self.free_names(host, login),
