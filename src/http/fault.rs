@@ -33,8 +33,8 @@ pub enum Kind {
     Closed,
     /// The connection ended in the middle of the answer.
     Truncated,
-    /// The answer is larger than any true one.
-    TooLarge,
+    /// The answer is larger than any true one, which has at most this many bytes.
+    TooLarge(u64),
     /// `http://` to a host that must be spoken to over TLS.
     Cleartext,
     /// The request cannot be sent as it is.
@@ -83,9 +83,12 @@ impl Fault {
             | Kind::Proxy
             | Kind::Closed
             | Kind::Truncated => problem.unreachable(),
-            Kind::Certificate(_) | Kind::Tls | Kind::TooLarge | Kind::Cleartext | Kind::Request | Kind::Authorities => {
-                problem.failed()
-            }
+            Kind::Certificate(_)
+            | Kind::Tls
+            | Kind::TooLarge(_)
+            | Kind::Cleartext
+            | Kind::Request
+            | Kind::Authorities => problem.failed(),
         }
     }
 
@@ -111,7 +114,7 @@ impl Fault {
                 "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_FILE to it"
             }
             Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
-            Kind::TooLarge => "see who answers in its place; nothing of it was used",
+            Kind::TooLarge(_) => "see who answers in its place; nothing of it was used",
             Kind::Cleartext => "use https://",
             Kind::Request => "see whether what was configured holds line ends or other control characters",
             Kind::Authorities => "install ca-certificates, or correct SSL_CERT_FILE",
@@ -132,7 +135,7 @@ impl fmt::Display for Fault {
             Kind::Tls => write!(f, "no TLS connection with {host} came about"),
             Kind::Closed => write!(f, "{host} closed the connection without an answer"),
             Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
-            Kind::TooLarge => write!(f, "{host} answered more than 1 MiB"),
+            Kind::TooLarge(max) => write!(f, "{host} answered more than {} MiB", max >> 20),
             Kind::Cleartext => write!(f, "{host} must not be spoken to without TLS"),
             Kind::Request => write!(f, "the request to {host} has a URL or a header that cannot be sent"),
             Kind::Authorities => write!(f, "the system's certificate authorities cannot be read"),

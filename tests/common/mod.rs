@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod registry;
 pub mod terminal;
 pub mod tokens;
+pub mod vectors;
 pub mod worker;
 
 use std::io::Write;

@@ -2,27 +2,20 @@
 
 use std::time::Instant;
 
+use super::read::Reader;
 use super::{GatewayStore, errors};
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::store::Single;
+use crate::store::{Single, name};
 
 impl GatewayStore {
     /// Those of these names that are there.
     pub(in crate::store) fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
-        self.with(deadline, None, async |api| {
-            let mut all = Vec::new();
-            let mut values = api.values(names);
-            while let Some((name, value)) = values.next().await {
-                if let Some(value) = value? {
-                    all.push(Single { name: name.to_owned(), value, hosts: Vec::new() });
-                }
-            }
-            Ok(all)
-        })
+        self.with(deadline, None, async |api| read(&mut Reader::begin(api, &[], names)?, names).await)
     }
 
-    /// Writes one: a new one, or in place of exactly this old value.
+    /// Writes one: a new one, or in place of exactly this old value. The API compares nothing, so what is written between the
+    /// look and the change is overwritten.
     pub(in crate::store) fn put_single(
         &self,
         name: &str,
@@ -30,29 +23,53 @@ impl GatewayStore {
         old: Option<&Redacted>,
         deadline: Instant,
     ) -> Result<(), Error> {
+        if old.is_none() && !name::can_be_created(name) {
+            return Err(errors::invalid(name));
+        }
         self.with(deadline, None, async |api| {
+            if old.is_none() && api.create(name, value).await? {
+                return Ok(());
+            }
             let names = [name.to_owned()];
-            let done = match old {
-                None => api.create(name, value).await?,
-                Some(old) => {
-                    let there = api.values(&names).next().await.map(|(_, value)| value).transpose()?.flatten();
-                    there.as_ref() == Some(old) && api.update(name, value).await?
+            let there = read(&mut Reader::begin(api, &names, &names)?, &names).await?.pop();
+            match (there, old) {
+                // The answer to what was written may have been lost on its way.
+                (Some(there), _) if there.value == *value => Ok(()),
+                (Some(there), Some(old)) if there.value == *old => {
+                    if api.update(name, value).await? {
+                        Ok(())
+                    } else {
+                        Err(errors::contested("nothing was stored"))
+                    }
                 }
-            };
-            if done { Ok(()) } else { Err(errors::contested("nothing was stored")) }
-        })
-    }
-
-    /// Removes one, where it still has exactly this value.
-    pub(in crate::store) fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
-        self.with(deadline, None, async |api| {
-            let names = [name.to_owned()];
-            let there = api.values(&names).next().await.map(|(_, value)| value).transpose()?.flatten();
-            match there {
-                None => Ok(()),
-                Some(there) if there == *value => api.delete(name).await,
-                Some(_) => Err(errors::contested("it was not removed")),
+                (Some(_), Some(_)) => Err(errors::changed(name, "has been changed in the meantime")),
+                (Some(_), None) => Err(errors::changed(name, "is there already, with another value")),
+                (None, _) => Err(errors::contested("nothing was stored")),
             }
         })
     }
+
+    /// Removes one, where it still has exactly this value. As with a change, the API compares nothing.
+    pub(in crate::store) fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+        self.with(deadline, None, async |api| {
+            let names = [name.to_owned()];
+            match read(&mut Reader::begin(api, &names, &names)?, &names).await?.pop() {
+                None => Ok(()),
+                Some(there) if there.value == *value => api.delete(name).await,
+                Some(_) => Err(errors::changed(name, "has been changed in the meantime")),
+            }
+        })
+    }
+}
+
+/// Those of these names that are there.
+pub(super) async fn read(reader: &mut Reader<'_>, names: &[String]) -> Result<Vec<Single>, Error> {
+    let mut there = Vec::with_capacity(names.len());
+    for name in names {
+        if let Some(shown) = reader.shown(name).await? {
+            let value = shown.value.clone();
+            there.push(Single { name: name.clone(), value, hosts: shown.hosts(name)? });
+        }
+    }
+    Ok(there)
 }

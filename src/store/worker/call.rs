@@ -107,7 +107,7 @@ impl<'a> Call<'a> {
         let Some(below) = status.source() else {
             return match status.code() {
                 // The one status that is made here and not by the gateway: the answer is longer than the bound.
-                Code::OutOfRange => self.fault(Kind::TooLarge),
+                Code::OutOfRange => self.fault(Kind::TooLarge(MAX_ANSWER as u64)),
                 code => Trouble::Status(code),
             };
         };

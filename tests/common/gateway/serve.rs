@@ -89,7 +89,7 @@ impl Shared {
                 thread::sleep(PATIENCE);
                 None
             }
-            Mood::Well | Mood::HangOnChange | Mood::DatabaseDown | Mood::LoseAnswersToChanges(_) => {
+            Mood::Well | Mood::HangOnChange | Mood::DatabaseDown { .. } | Mood::LoseAnswersToChanges(_) => {
                 Some(self.state().answer(request))
             }
             Mood::Status(status) => Some(Answer::of(status, &json!({"error": "hunter2 body"}))),

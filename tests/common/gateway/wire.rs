@@ -46,7 +46,11 @@ pub struct Answer {
 
 impl Answer {
     pub fn of(status: u16, body: &serde_json::Value) -> Self {
-        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", &body.to_string())
+        Self::json(status, &body.to_string())
+    }
+
+    pub fn json(status: u16, body: &str) -> Self {
+        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", body)
     }
 
     pub fn raw(status: u16, headers: &str, body: &str) -> Self {
