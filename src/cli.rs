@@ -101,6 +101,12 @@ fn warn(io: &mut Io, resolver: &Resolver) {
     resolver.warnings().iter().for_each(|warning| crate::warn(io.err, warning));
 }
 
+/// Reports a failure on standard error, for a command whose standard output is passed on to other programs.
+fn on_standard_error(error: &dyn fmt::Display, io: &mut Io) -> Error {
+    crate::warn(io.err, &crate::one_line(error));
+    Error::Told
+}
+
 fn unwritable(error: std::io::Error) -> Error {
     Problem::new("standard output", "it cannot be written").source(error).failed()
 }

@@ -125,7 +125,7 @@ fn version() -> String {
 }
 
 /// Clients read the first line of a failure and compare it; a cause from below must not add another.
-fn one_line(error: &Error) -> String {
+fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

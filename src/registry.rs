@@ -13,7 +13,7 @@ use crate::host::{Host, matches_name};
 pub use build::{Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds};
 pub use choose::{Choice, choose, provider_from_environment};
 pub use clip::{Written, written};
-pub use detect::detect;
+pub use detect::{detect, detect_by_keys};
 pub use match_images::match_images;
 pub use vendor::bound_by_keys;
 

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
-pub use postgres::{ImageSecret, PostgresStore, Step};
+pub use postgres::{Generation, Migrated, PostgresStore, Step};
 pub use request::RequestStore;
 pub use single::Single;
-pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Owner, Secret, Username};
+pub use terms::{Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Username};
 use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
@@ -114,6 +114,7 @@ impl Store {
 
     /// Keeps a credential for a registry; it replaces the old one as a whole. Answers the secret's name.
     pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
+        lookup.check_writable(&format!("{} store", self.name()))?;
         let derived = |()| lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
         match self {
             Self::Request(store) => store.read_only().map(derived),
@@ -138,6 +139,7 @@ impl Store {
 
     /// Forgets a registry's credential; it is no error when there is none.
     pub fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
+        lookup.check_writable(&format!("{} store", self.name()))?;
         match self {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.erase(lookup.host.as_str()),
@@ -168,14 +170,12 @@ impl Store {
         }
     }
 
-    /// The blobs of an image's registries, one text each; none where it has none.
-    pub fn image_blobs(&self, image_id: &str, deadline: Instant) -> Result<Vec<Redacted>, Error> {
+    /// What an image is bound to. A binding whose secret is gone is an error.
+    pub fn image_secrets(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
         match self {
-            Self::File(store) => store.image_blobs(image_id),
-            Self::Postgres(store) => store
-                .image_secret(image_id, deadline)
-                .map(|secret| secret.map(|secret| secret.blob).into_iter().collect()),
-            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Vec::new()),
+            Self::File(store) => store.image_secrets(image_id),
+            Self::Postgres(store) => store.image_secrets(image_id, deadline),
+            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(ImageSecrets::Elsewhere),
         }
     }
 

@@ -8,7 +8,7 @@ use beta9_credential::backend::{Backend, User};
 use beta9_credential::json::{self, Value};
 use beta9_credential::registry::Registry;
 use common::clip::Clip;
-use common::{Answer, NOT_FOUND, Node};
+use common::{Answer, Node};
 
 const GITHUB: [&str; 2] = ["--creds", "GITHUB_USERNAME,GITHUB_TOKEN"];
 const BLOB: &str =
@@ -99,15 +99,20 @@ fn an_image_that_is_built_from_several_registries_has_an_array_for_a_payload() {
 }
 
 #[test]
-fn resolve_is_not_found_for_an_image_that_nothing_is_known_of() {
+fn resolve_says_on_standard_error_that_nothing_is_known_of_an_image() {
     let node = node();
-    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: NOT_FOUND.into(), err: String::new() });
+    let unknown = "docker-credential-beta9: file store: there is no image im1; bind it with docker-credential-beta9 provision --image-id, or correct its id\n";
+    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: String::new(), err: unknown.into() });
     node.store("ghcr.io", "u", "s");
     let answer = node.run(&["resolve", "im1", "--image", "ghcr.io/a/b"], "");
     assert_eq!(
         answer,
         said("{\"credentials\":{\"PASSWORD\":\"s\",\"USERNAME\":\"u\"},\"registry\":\"ghcr.io\",\"type\":\"basic\"}\n")
     );
+    assert_eq!(node.run(&["provision", "ghcr.io/a/b", "--creds", GITHUB[1], "--image-id", "im1"], "").status, 0);
+    node.erase("ghcr.io");
+    let gone = "docker-credential-beta9: file store: image im1 is bound to the secret of ghcr.io, which is gone; store the secret again with docker-credential-beta9 provision\n";
+    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: String::new(), err: gone.into() });
 }
 
 #[test]

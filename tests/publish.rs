@@ -14,6 +14,8 @@ use std::time::Duration;
 use beta9_credential::json::{Object, Value, parse_object};
 use common::ecr::{self, Ecr, HOST};
 use common::gateway::{Gateway, Mood};
+use common::postgres::Database;
+use common::postgres::migrations::Migration;
 use common::{Answer, Node};
 
 const OTHER: &str = "210987654321.dkr.ecr.us-east-1.amazonaws.com";
@@ -474,6 +476,58 @@ fn refresh_renews_what_publish_has_minted_from_the_control_planes_own_keys() {
     assert_eq!(answer, Answer { status: 0, out: format!("[1/1] {HOST} (default): renewed\n"), err: String::new() });
     plane.publish(&[HOST, "--force"]);
     assert!(plane.secrets()[BLOB].contains("hunter2-minted-2"));
+}
+
+/// A control plane whose workspace is in this database.
+fn plane_of(database: &Database) -> (Ecr, Node) {
+    let ecr = Ecr::start();
+    let node = database.node().configured(&ecr.config());
+    ecr::keep(&node, &database.workspace, HOST, &ecr::blob(HOST));
+    (ecr, node)
+}
+
+#[test]
+fn the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behind() {
+    let test = "the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behind";
+    let Some(database) = Database::after(Migration::M036, test) else { return };
+    let (ecr, node) = plane_of(&database);
+    let publish = |args: &[&str]| {
+        let answer = node.run(&[&["publish"], args].concat(), "");
+        assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    };
+    publish(&[HOST]);
+    let name = "oci-registry-123456789012-dkr-ecr-us-east-1-amazonaws-com";
+    assert_eq!(database.secret_names(), name);
+    let blob = r#"{"credentials":{"PASSWORD":"hunter2-minted-1","USERNAME":"AWS"},"registry":"HOST","type":"basic"}"#;
+    assert_eq!(database.opened(name), blob.replace("HOST", HOST));
+    assert_eq!(node.pair(HOST), ("AWS".into(), "hunter2-minted-1".into()));
+    database.sql("ALTER TABLE image DROP COLUMN credential_secret_name, DROP COLUMN credential_secret_id");
+    database.sql("ALTER TABLE image ADD COLUMN credential_secret_names TEXT[]");
+    publish(&[]);
+    assert_eq!(database.secret_names(), "REGISTRY_PASSWORD,REGISTRY_USERNAME");
+    assert_eq!(
+        (database.opened("REGISTRY_USERNAME"), database.opened("REGISTRY_PASSWORD")),
+        ("AWS".into(), "hunter2-minted-1".into())
+    );
+    assert_eq!(ecr.mints(), 1);
+    publish(&[HOST, "--undo"]);
+    assert_eq!(database.secret_names(), "");
+}
+
+#[test]
+fn in_the_database_what_somebody_else_wrote_stays() {
+    let test = "in_the_database_what_somebody_else_wrote_stays";
+    let Some(database) = Database::after(Migration::M053, test) else { return };
+    let (_ecr, node) = plane_of(&database);
+    assert_eq!(node.run(&["publish", HOST], "").status, 0);
+    database.plant_as("REGISTRY_PASSWORD", "somebody's");
+    let answer = node.run(&["publish"], "");
+    let changed = "publish: the secret REGISTRY_PASSWORD was changed since it was published";
+    assert!(answer.status == 1 && answer.err.contains(changed), "{answer:?}");
+    assert_eq!(node.run(&["publish", HOST, "--undo"], "").status, 1);
+    assert_eq!(database.opened("REGISTRY_PASSWORD"), "somebody's");
+    assert_eq!(node.run(&["publish", HOST, "--force"], "").status, 0);
+    assert_eq!(database.opened("REGISTRY_PASSWORD"), "hunter2-minted-1");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
-use crate::registry::{Choice, Written, choose, detect, written};
-use crate::store::{Binding, Keep, Secret};
+use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
+use crate::store::{Binding, ImageSecrets, Keep, Secret, Single};
 
 /// What is going to be written for an image's registry.
 #[derive(Debug)]
@@ -108,21 +108,65 @@ impl Resolver {
         self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)
     }
 
-    /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, or an array of its secrets. Where the store
-    /// knows no images, the reference says which registry it is.
+    /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, an array of its secrets, or what Beta9 makes of the
+    /// single secrets that it names. Where the store does not know the image, the reference says which registry it is.
+    /// `NotFound` for an image that is bound to nothing.
     pub fn payload(&self, image_id: &str, image: Option<&ImageRef>) -> Result<Redacted, Error> {
-        let mut blobs = self.workspace.image_blobs(check_image_id(image_id)?, self.deadline())?;
-        if let (true, Some(image)) = (blobs.is_empty(), image) {
-            let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
-            let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
-            let marshal = |keys: Keys| Blob::marshal(image.host.as_str(), detect(&image.host, &keys), &keys);
-            blobs.extend(found.map(marshal));
+        let of_registry = || image.map_or(Ok(None), |image| self.payload_of_registry(image));
+        match self.workspace.image_secrets(check_image_id(image_id)?, self.deadline())? {
+            ImageSecrets::Elsewhere if image.is_none() => {
+                Err(Problem::new(format!("{} store", self.workspace_store()), "it knows no images")
+                    .fix("give the image's reference with --image")
+                    .failed())
+            }
+            ImageSecrets::Unknown(why) => of_registry()?.ok_or(why),
+            ImageSecrets::Elsewhere | ImageSecrets::Unbound => of_registry()?.ok_or(Error::NotFound),
+            ImageSecrets::Names { names, there } => self.payload_of_names(image_id, image, &names, &there),
+            ImageSecrets::Blobs(blobs) => match blobs.as_slice() {
+                [] => Err(Error::NotFound),
+                [blob] => Ok(blob.clone()),
+                all => Ok(format!("[{}]", all.iter().map(Redacted::expose).collect::<Vec<_>>().join(",")).into()),
+            },
         }
-        match blobs.as_slice() {
-            [] => Err(Error::NotFound),
-            [blob] => Ok(blob.clone()),
-            several => Ok(format!("[{}]", several.iter().map(Redacted::expose).collect::<Vec<_>>().join(",")).into()),
+    }
+
+    fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<Redacted>, Error> {
+        let host = &image.host;
+        let Some(route) = self.route(host, Scheme::Https, &image.repository) else { return Ok(None) };
+        let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
+        Ok(found.map(|keys| Blob::marshal(host.as_str(), detect(host, &keys), &keys)))
+    }
+
+    /// Byte for byte what Beta9 makes of the secrets that an image names: no registry, and the type by the keys alone. It
+    /// drops a secret that is missing without a word, which is a warning here, and an error where none is there.
+    fn payload_of_names(
+        &self,
+        image_id: &str,
+        image: Option<&ImageRef>,
+        names: &[String],
+        there: &[Single],
+    ) -> Result<Redacted, Error> {
+        let part = format!("{} store", self.workspace_store());
+        let route = image.and_then(|image| self.route(&image.host, Scheme::Https, &image.repository));
+        let lookup = route.as_ref().map(|route| self.lookup(route, route.host)).transpose()?;
+        let mut keys = Keys::default();
+        for single in there {
+            lookup.as_ref().map_or(Ok(()), |lookup| lookup.check_hosts(&part, single))?;
+            single.add_to(&mut keys, &part)?;
         }
+        let missing = names.iter().filter(|name| !keys.has(name)).map(|name| name.escape_debug().to_string());
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        let problem = |cause: std::fmt::Arguments| Problem::new(format!("image {image_id}"), cause);
+        if keys.is_empty() {
+            return Err(problem(format_args!("the workspace has none of the secrets that it names: {missing}"))
+                .fix("create each with: beta9 secret create NAME VALUE")
+                .failed());
+        }
+        if !missing.is_empty() {
+            let cause = format_args!("of the secrets that it names the workspace lacks {missing}; the others are used");
+            self.warnings.add(problem(cause).fix("create each with: beta9 secret create NAME VALUE"));
+        }
+        Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
     }
 
     /// Removes the secrets whose time is over, and answers what they were called.
