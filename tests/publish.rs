@@ -515,6 +515,24 @@ fn the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behi
 }
 
 #[test]
+fn an_image_is_bound_to_the_published_names_and_its_payload_has_the_token() {
+    let test = "an_image_is_bound_to_the_published_names_and_its_payload_has_the_token";
+    let Some(database) = Database::after(Migration::M053, test) else { return };
+    let (_ecr, node) = plane_of(&database);
+    database.sql("INSERT INTO image (image_id) VALUES ('im1')");
+    assert_eq!(node.run(&["publish", HOST], "").status, 0);
+    let image = format!("{HOST}/team/app");
+    let names = "REGISTRY_USERNAME,REGISTRY_PASSWORD";
+    let answer = node.run(&["provision", &image, "--creds", names, "--image-id", "im1"], "");
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    let payload = node.run(&["resolve", "im1"], "").out;
+    let expected = r#"{"credentials":{"REGISTRY_PASSWORD":"hunter2-minted-1","REGISTRY_USERNAME":"AWS"},"registry":"","type":"basic"}"#;
+    assert_eq!(payload, format!("{expected}\n"));
+    let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", payload).with("BETA9_IMAGE", image);
+    assert_eq!(worker.pair(HOST), ("AWS".into(), "hunter2-minted-1".into()));
+}
+
+#[test]
 fn in_the_database_what_somebody_else_wrote_stays() {
     let test = "in_the_database_what_somebody_else_wrote_stays";
     let Some(database) = Database::after(Migration::M053, test) else { return };

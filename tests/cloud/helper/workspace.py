@@ -101,7 +101,7 @@ def _() -> None:
             assert done.status == 0 and "bound image im1" in done.out, done
             assert variable(f"AWS_{prefix}SECRET_ACCESS_KEY") not in done.out + done.err
             payload = command(plane, "resolve", "im1")
-            assert payload.status == 0 and payload.out.startswith('{"registry":"'), payload
+            assert payload.status == 0 and payload.out.startswith('{"credentials":{'), payload
             worker.variables["BETA9_IMAGE_CREDENTIALS"] = payload.out.strip()
             pulled = run(worker.wire(ECR), "skopeo", "inspect", f"docker://{image}")
             assert pulled.returncode == 0, pulled.stderr
