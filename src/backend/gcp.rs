@@ -138,7 +138,6 @@ const KEY: &str = GCP_KEYS[1];
 const PROJECT: &str = GCP_KEYS[2];
 /// The user names beside which a service-account key stands, as JSON and as base64 of it.
 const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
-/// The pairs that every registry takes.
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,8 @@
 //! `provision IMAGE`: at build time, the keys for an image's registry are kept in the workspace, and the image is bound to them.
 
+mod given;
 mod report;
 
-use std::collections::BTreeSet;
-use std::io::Read;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
@@ -11,14 +10,12 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use super::images;
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::ImageRef;
-use crate::keys::{BaseImageCreds, Keys, KeysError};
-use crate::registry::build_key_names;
-use crate::resolver::Resolver;
-use crate::store::{Single, name};
+use crate::keys::Keys;
+use crate::resolver::{Prepared, Resolver};
 use crate::verify;
+use given::{asked, given};
 use report::Report;
 
 pub(super) fn command() -> Command {
@@ -67,23 +64,6 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     done
 }
 
-/// The keys whose values are at hand, and the names of the others.
-fn asked(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(Keys, Vec<String>), Error> {
-    // Its value, or nothing: a variable that cannot be read is as good as unset, and named in the error.
-    let lookup = |name: &str| env.secret(name).ok().flatten();
-    let asked = if let Some(names) = matches.get_many::<String>("creds") {
-        Keys::found(names.map(String::as_str), lookup)
-    } else if let Some(file) = matches.get_one::<String>("creds-json") {
-        BaseImageCreds::parse(read(file, io)?.expose().as_bytes()).and_then(|creds| match creds {
-            BaseImageCreds::Names(names) => Keys::found(names.iter().map(String::as_str), lookup),
-            BaseImageCreds::Keys(keys) => Ok((keys, Vec::new())),
-        })
-    } else {
-        Ok((Keys::default(), Vec::new()))
-    };
-    asked.map_err(refused)
-}
-
 /// One run, once it is known what is asked for.
 struct Provision<'a> {
     resolver: &'a Resolver,
@@ -106,25 +86,21 @@ impl Provision<'_> {
         resolver.check_provision(first_of_each.len(), image_id, ttl.is_some())?;
         let binds_names = resolver.binds_names()?;
         let names = self.writes_names(binds_names, ttl.is_some())?;
-        let (keys, there) = self.given(&first_of_each, keys, missing, names)?;
-        let prepared = if names {
-            resolver.prepare_names(&first_of_each, &keys, there, self.matches.get_flag("force"))?
-        } else {
-            first_of_each.iter().map(|image| resolver.prepare_secret(image, &keys)).collect::<Result<_, _>>()?
-        };
-        if self.matches.get_flag("check") {
-            for image in images {
-                let keys = prepared.iter().find(|one| one.image.host == image.host).map(|one| &one.keys);
-                report.note(&self.check(image, keys.unwrap_or(&Keys::default()))?);
-            }
-        }
+        let prepared = self
+            .prepare(&first_of_each, keys, missing, names)
+            .and_then(|prepared| self.check(images, &prepared, report).map(|()| prepared))
+            .inspect_err(|_| {
+                for image in &first_of_each {
+                    resolver.audit("provision", Some(image.host.as_str()), "error");
+                }
+            })?;
         for one in &prepared {
             let host = Some(one.image.host.as_str());
             let written = resolver.audited("provision", host, |resolver| resolver.provision(one, ttl))?;
             report.stored(one, &written, resolver.workspace_store());
         }
         if let Some(id) = image_id {
-            report.bound(id, &prepared, &resolver.bind_image(id, &prepared)?);
+            report.bound(id, &prepared, resolver.bind_image(id, &prepared)?);
         }
         if binds_names.is_none() {
             report.note(if names { FOR_OLDER } else { FOR_NEWER });
@@ -148,93 +124,42 @@ impl Provision<'_> {
         Ok(names)
     }
 
-    /// All keys, those that are missing from the workspace's single secrets; and what of it there is.
-    fn given(
+    /// What is to be written, once it is known that all of it can be.
+    fn prepare<'i>(
         &self,
-        images: &[&ImageRef],
-        mut keys: Keys,
+        images: &[&'i ImageRef],
+        keys: Keys,
         missing: &[String],
         names: bool,
-    ) -> Result<(Keys, Vec<Single>), Error> {
-        let resolver = self.resolver;
-        if !missing.is_empty() && !resolver.names_secrets() {
-            return Err(refused(KeysError::Unset(escaped(missing))));
-        }
-        let mut wanted: BTreeSet<String> = missing.iter().filter(|name| name::can_be_created(name)).cloned().collect();
+    ) -> Result<Vec<Prepared<'i>>, Error> {
+        let (keys, there) = given(self.resolver, images, keys, missing, names)?;
         if names {
-            wanted.extend(keys.names().map(str::to_owned));
-            wanted.extend(images.iter().flat_map(|image| build_key_names(&image.host)).map(str::to_owned));
+            return self.resolver.prepare_names(images, &keys, there, self.matches.get_flag("force"));
         }
-        let there = resolver.singles(&wanted.into_iter().collect::<Vec<_>>())?;
-        let (mut absent, mut empty) = (Vec::new(), Vec::new());
-        for name in missing {
-            match there.iter().find(|single| single.name == *name) {
-                Some(single) if single.value.is_empty() => empty.push(name.clone()),
-                Some(single) => keys.insert(name, single.value.clone()).map_err(refused)?,
-                None => absent.push(name.clone()),
-            }
-        }
-        if !absent.is_empty() {
-            return Err(refused(KeysError::Absent(escaped(&absent))));
-        }
-        if !empty.is_empty() {
-            return Err(refused(KeysError::Empty(escaped(&empty))));
-        }
-        keys.check_pairs().map_err(refused)?;
-        if let Some(name) = keys.placeholder() {
-            let cause = format_args!("{}: {}", name.escape_debug(), KeysError::Placeholder);
-            return Err(Problem::new("credentials", cause).fix("give the secret itself; nothing was stored").failed());
-        }
-        images.iter().try_for_each(|image| resolver.check_hosts(image, missing, &there))?;
-        Ok((keys, there))
+        images.iter().map(|image| self.resolver.prepare_secret(image, &keys)).collect()
     }
 
-    fn check(&self, image: &ImageRef, keys: &Keys) -> Result<String, Error> {
+    /// Asks the registry of each image whether it takes what is to be written, where that is wanted.
+    fn check(&self, images: &[ImageRef], prepared: &[Prepared], report: &mut Report) -> Result<(), Error> {
+        if !self.matches.get_flag("check") {
+            return Ok(());
+        }
         let resolver = self.resolver;
-        let credential = resolver.credential_of(image, keys).map_err(|error| error.about(image.host.as_str()))?;
-        let taken = verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
-        let (host, repository) = (&image.host, &image.repository);
-        Ok(if taken {
-            format!("{host} accepts the credential for {repository}")
-        } else {
-            format!("{host} does not tell whether it accepts the credential for {repository}: it asks nobody for one")
-        })
-    }
-}
-
-fn escaped(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| name.escape_debug().to_string()).collect()
-}
-
-fn refused(error: KeysError) -> Error {
-    let fix = match &error {
-        KeysError::Absent(names) => match names.as_slice() {
-            [name] => format!("export it, or create it with: beta9 secret create {name} VALUE"),
-            _ => "export them, or create each with: beta9 secret create NAME VALUE".to_owned(),
-        },
-        KeysError::Empty(names) => {
-            let name = if let [name] = names.as_slice() { name } else { "NAME" };
-            format!("delete it with: beta9 secret delete {name}, and create it again with its value")
+        for image in images {
+            let (host, repository) = (&image.host, &image.repository);
+            let Some(one) = prepared.iter().find(|one| one.image.host == *host) else { continue };
+            let credential = resolver.credential_of(image, &one.keys).map_err(|error| error.about(host.as_str()))?;
+            let taken = verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
+            report.note(&if taken {
+                format!("{host} accepts the credential for {repository}")
+            } else {
+                format!(
+                    "{host} does not tell whether it accepts the credential for {repository}: it asks nobody for one"
+                )
+            });
         }
-        _ => "nothing was stored".to_owned(),
-    };
-    Problem::new("credentials", error).fix(fix).failed()
-}
-
-fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
-    let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new("credentials", format_args!("{file} {cause}")).fix("nothing was stored").failed()
-    };
-    let bytes = if file == "-" {
-        crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
-            .map_err(|_| problem(&"(standard input) is too long, a terminal, or has no end"))?
-    } else {
-        let mut bytes = zeroize::Zeroizing::new(Vec::new());
-        let read = std::fs::File::open(file).and_then(|file| file.take(MAX_KEYS as u64).read_to_end(&mut bytes));
-        read.map_err(|error| problem(&format_args!("cannot be read ({error})")))?;
-        bytes
-    };
-    std::str::from_utf8(&bytes).map(Redacted::from).map_err(|_| problem(&"is not UTF-8"))
+        Ok(())
+    }
 }
 
 const FOR_NEWER: &str =
@@ -252,5 +177,3 @@ Example:
   export GITHUB_USERNAME=octo GITHUB_TOKEN=…
   docker-credential-beta9 provision ghcr.io/org/app:1.2 --image-id 7d1c \\
     --creds GITHUB_USERNAME,GITHUB_TOKEN";
-const MAX_KEYS: usize = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(5);

@@ -82,13 +82,12 @@ impl Resolver {
         let mut sets = build_sets(host, &choice).map_err(|error| error.problem(host).failed())?;
         let free = build_names(host, &choice, &|name| workspace.taken(name));
         let chosen = sets.iter().position(|set| is_given(set, given));
-        let (set, skipped) = match chosen.or_else(|| workspace.replaced(&sets, force)) {
-            Some(at) => (sets.swap_remove(at), Vec::new()),
-            None => {
-                let set = free.clone().map_err(|error| error.problem(host).failed())?;
-                let skipped = sets.iter().take_while(|other| **other != set).map(named).collect();
-                (set, skipped)
-            }
+        let (set, skipped) = if let Some(at) = chosen.or_else(|| workspace.replaced(&sets, force)) {
+            (sets.swap_remove(at), Vec::new())
+        } else {
+            let set = free.clone().map_err(|error| error.problem(host).failed())?;
+            let skipped = sets.iter().take_while(|other| **other != set).map(named).collect();
+            (set, skipped)
         };
         let planned = workspace.plan(set);
         let others: Vec<&str> =

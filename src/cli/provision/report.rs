@@ -59,7 +59,7 @@ impl Report {
         one.notes.iter().for_each(|note| self.note(note));
     }
 
-    pub(super) fn bound(&mut self, id: &str, written: &[Prepared], binding: &Binding) {
+    pub(super) fn bound(&mut self, id: &str, written: &[Prepared], binding: Binding) {
         let names = written.iter().find_map(|one| match &one.form {
             Form::Names(planned) => Some(planned.iter().map(|one| one.name).collect::<Vec<_>>()),
             Form::Secret(_) => None,
