@@ -14,7 +14,7 @@ use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Blob, Keys};
-use crate::registry::detect;
+use crate::registry::{NOBODYS_PAIRS, detect};
 use crate::store::{Lookup, Owner, Published, Single, name};
 
 /// Where a token goes.
@@ -111,11 +111,12 @@ impl Publisher {
             }
             return self.at(&[GOOGLE]);
         }
-        let there = self.singles(PAIRS.as_flattened())?;
+        let pairs = NOBODYS_PAIRS.map(|(username, password)| [username, password]);
+        let there = self.singles(pairs.as_flattened())?;
         let none = Keys::default();
         let username = login.backend.username(&none);
         let mut free = None;
-        for pair in PAIRS.iter().filter(|pair| pair.iter().all(|name| other(name).is_none())) {
+        for pair in pairs.iter().filter(|pair| pair.iter().all(|name| other(name).is_none())) {
             let plan = Plan::of(true, pair, &there);
             match &plan.places[0].there {
                 // It may be what this node has published, before it lost the note of it.
@@ -125,7 +126,7 @@ impl Publisher {
             }
         }
         free.ok_or_else(|| {
-            let names = PAIRS.map(|[_, password]| password).join(" and ");
+            let names = pairs.map(|[_, password]| password).join(" and ");
             Problem::new(PART, format_args!("the workspace has other secrets under {names}"))
                 .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
                 .failed()
@@ -182,4 +183,3 @@ fn in_order<'n>(names: &'n [String], backend: &Backend) -> Result<Vec<&'n str>, 
 }
 
 const GOOGLE: &str = GCP_KEYS[0];
-const PAIRS: [[&str; 2]; 2] = [["REGISTRY_USERNAME", "REGISTRY_PASSWORD"], ["USERNAME", "PASSWORD"]];
