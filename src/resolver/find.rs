@@ -139,7 +139,9 @@ impl Resolver {
     /// Forgets what the workspace store answered last: it has just been changed.
     pub(super) fn forget_answers(&self, memory: &Memory, lookup: &Lookup) {
         let subject = self.subject(&self.workspace, lookup);
-        [MISS, ANSWER].into_iter().for_each(|kind| memory.forget(kind, &subject));
+        for kind in [MISS, ANSWER] {
+            memory.forget(kind, &subject);
+        }
         self.forget_list(memory, &self.workspace);
     }
 

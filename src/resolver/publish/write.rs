@@ -75,7 +75,9 @@ impl Publisher {
         self.remove(&published.former, true)?;
         published.former.clear();
         (published.is_whole, published.minted, published.expires) = (true, token.minted, token.expires);
-        published.secrets.iter_mut().for_each(|secret| secret.prints.truncate(1));
+        for secret in &mut published.secrets {
+            secret.prints.truncate(1);
+        }
         self.notes.note_published(host, &published)?;
         Ok(published)
     }
