@@ -1,7 +1,9 @@
 //! `Config`: the configuration files and the environment, read once; the only reader of either.
 
+mod address;
 mod audit;
 mod env;
+mod ini;
 mod kubelet;
 mod layer;
 mod node;
@@ -13,6 +15,7 @@ mod stores;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use address::Address;
 pub use audit::AuditConfig;
 pub use env::{Env, names_authorities};
 pub use kubelet::KubeletConfig;
@@ -20,7 +23,7 @@ use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};
 pub use sdk::Endpoint;
-pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, WorkerConfig};
+pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, TokenSource, WorkerConfig};
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -220,7 +223,9 @@ impl Config {
     pub fn of_own_keys(mut self) -> Self {
         self.store = StoreKind::File;
         self.request = Request::default();
-        self.rules.iter_mut().for_each(|rule| rule.secrets = None);
+        for rule in &mut self.rules {
+            rule.secrets = None;
+        }
         self
     }
 

@@ -27,6 +27,7 @@ pub struct Problem {
     part: String,
     cause: String,
     fix: String,
+    refused: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -63,6 +64,12 @@ impl Problem {
         Error::Failed(Box::new(self))
     }
 
+    /// It stops everything: a token or password is wrong, or may not do this.
+    #[must_use]
+    pub fn refused(self) -> Error {
+        Self { refused: true, ..self }.failed()
+    }
+
     /// It is out of reach, which a remembered answer may bridge.
     #[must_use]
     pub fn unreachable(self) -> Error {
@@ -78,6 +85,14 @@ impl Error {
             problem.registry.get_or_insert_with(|| registry.to_owned());
         }
         self
+    }
+
+    /// The same once more where it is a refusal, after which even a `list` has no answer.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Self> {
+        let Self::Failed(problem) = self else { return None };
+        let (part, cause, fix) = problem.words();
+        problem.refused.then(|| Problem::new(part, cause).fix(fix).refused())
     }
 }
 

@@ -5,6 +5,7 @@ mod choose;
 mod clip;
 mod detect;
 mod match_images;
+mod singles;
 mod vendor;
 
 use crate::backend::{Backend, User};
@@ -15,6 +16,7 @@ pub use choose::{Choice, choose, provider_from_environment};
 pub use clip::{Written, written};
 pub use detect::{detect, detect_by_keys};
 pub use match_images::match_images;
+pub use singles::single_sets;
 pub use vendor::bound_by_keys;
 
 /// One row: hosts that are one kind of registry.

@@ -3,6 +3,7 @@
 mod answer;
 mod audited;
 mod find;
+mod items;
 mod list;
 mod login;
 mod names;
@@ -99,7 +100,7 @@ impl Resolver {
     /// The user name and password for a server URL.
     pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
         match url {
-            ServerUrl::Item(item) => self.workspace.item(item)?.ok_or(Error::NotFound),
+            ServerUrl::Item(item) => self.item(item),
             ServerUrl::Registry { host, scheme, path } => {
                 let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
                 self.answer(&route, None).map(|answered| answered.credential)
@@ -145,7 +146,7 @@ impl Resolver {
         let ServerUrl::Registry { host, scheme, path } = url else {
             // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
-            return self.workspace.store_item(url.label(), &Secret { username: listed, blob });
+            return self.store_item(url.label(), &Secret { username: listed, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let cause = "a cloud registry's credential never goes over plain HTTP";
@@ -161,7 +162,7 @@ impl Resolver {
     /// Forgets the credential for a server URL; it is no error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
         match url {
-            ServerUrl::Item(item) => self.workspace.erase_item(item),
+            ServerUrl::Item(item) => self.erase_item(item),
             // Also where nothing would be answered: `docker logout` erases http://HOST too.
             ServerUrl::Registry { host, path, .. } => match self.route(host, Scheme::Https, path) {
                 Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),

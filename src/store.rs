@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
-pub use postgres::{Generation, Migrated, PostgresStore, Step};
+pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
 pub use single::Single;
 pub use terms::{Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Username};
@@ -21,7 +21,7 @@ use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;
-use crate::credential::{Credential, Redacted};
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 
@@ -104,17 +104,8 @@ impl Store {
         }
     }
 
-    /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys. Only the embedded store keeps any.
-    pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
-        match self {
-            Self::File(store) => store.item(item),
-            _ => Ok(None),
-        }
-    }
-
     /// Keeps a credential for a registry; it replaces the old one as a whole. Answers the secret's name.
     pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        lookup.check_writable(&format!("{} store", self.name()))?;
         let derived = |()| lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
         match self {
             Self::Request(store) => store.read_only().map(derived),
@@ -125,35 +116,14 @@ impl Store {
         }
     }
 
-    /// Keeps an item.
-    pub fn store_item(&self, item: &str, secret: &Secret) -> Result<(), Error> {
-        match self {
-            Self::File(store) => store.store(item, secret),
-            Self::Worker(store) => store.read_only(item),
-            other => Err(Problem::new(format!("{} store", other.name()), "it keeps registries' credentials only")
-                .fix("nothing was stored")
-                .failed()
-                .about(item)),
-        }
-    }
-
     /// Forgets a registry's credential; it is no error when there is none.
     pub fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        lookup.check_writable(&format!("{} store", self.name()))?;
         match self {
             Self::Request(store) => store.read_only(),
             Self::File(store) => store.erase(lookup.host.as_str()),
             Self::Gateway(store) => store.erase(lookup),
             Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.erase(lookup),
-        }
-    }
-
-    /// Forgets an item.
-    pub fn erase_item(&self, item: &str) -> Result<(), Error> {
-        match self {
-            Self::File(store) => store.erase(item),
-            _ => Ok(()),
         }
     }
 
@@ -308,7 +278,7 @@ impl Store {
     ) -> Result<Vec<Listed>, Error> {
         match self {
             Self::Request(store) => store.list(),
-            Self::File(store) => store.list(skipped),
+            Self::File(store) => store.list(|_| true, skipped),
             Self::Gateway(store) => store.list(deadline, memory, skipped),
             Self::Worker(_) => Ok(Vec::new()),
             Self::Postgres(store) => store.list(deadline, skipped),

@@ -171,6 +171,12 @@ fn explain_understands_hosts_server_urls_and_images() {
         ("ghcr.io", "ghcr.io", "ghcr"),
         ("https://index.docker.io/v1/", "docker.io", "dockerhub"),
         ("ubuntu", "docker.io", "dockerhub"),
+        ("ubuntu:20.04", "docker.io", "dockerhub"),
+        ("redis:7", "docker.io", "dockerhub"),
+        ("ubuntu@sha256:0123456789abcdef0123456789abcdef", "docker.io", "dockerhub"),
+        ("localhost:5000", "localhost:5000", "generic"),
+        ("registry.example.com:5000", "registry.example.com:5000", "generic"),
+        ("myhost:5000/app", "myhost:5000", "generic"),
         ("org/app:1", "docker.io", "dockerhub"),
         ("docker://quay.io/org/app", "quay.io", "quay"),
         ("localhost", "localhost", "generic"),
@@ -183,6 +189,42 @@ fn explain_understands_hosts_server_urls_and_images() {
         let object = node.explain(input);
         let text = |key| object.text(key).unwrap().expose().to_owned();
         assert_eq!((text("host").as_str(), text("class").as_str()), (host, class), "{input}");
+    }
+}
+
+#[test]
+fn every_command_takes_a_reference_for_what_docker_takes_it_for() {
+    let node = Node::new().with("GITHUB_USERNAME", "u").with("GITHUB_TOKEN", "t");
+    let hub = node.clone_with("DOCKERHUB_USERNAME", "octo").with("DOCKERHUB_TOKEN", "hunter2");
+    for image in ["redis", "redis:7", "ubuntu:20.04", "ubuntu@sha256:0123456789abcdef0123456789abcdef"] {
+        let answer = hub.run(&["provision", image, "--creds", "DOCKERHUB_USERNAME,DOCKERHUB_TOKEN"], "");
+        assert!(answer.status == 0 && answer.out.starts_with("stored the secret of docker.io "), "{image}: {answer:?}");
+        assert_eq!(hub.pair("docker.io"), ("octo".into(), "hunter2".into()), "{image}");
+        let payload = hub.run(&["resolve", "unknown", "--image", image], "").out;
+        assert!(payload.contains(r#""registry":"docker.io""#), "{image}: {payload}");
+        assert_eq!(hub.erase("docker.io"), Answer::silence());
+    }
+    for registry in ["ghcr.io", "localhost:5000", "10.0.0.7:5000", "docker://ghcr.io", "https://ghcr.io/org/app"] {
+        let host = if registry.contains("ghcr.io") { "ghcr.io" } else { registry };
+        assert_eq!(node.explain(registry).text("host").unwrap().expose(), host);
+        let expected = format!(
+            "{registry}: image reference: it names a registry, not an image; name an image, such as {host}/org/app"
+        );
+        let commands: [&[&str]; 3] = [
+            &["check", registry],
+            &["provision", registry, "--creds", "GITHUB_USERNAME,GITHUB_TOKEN"],
+            &["resolve", "unknown", "--image", registry],
+        ];
+        for command in commands {
+            assert_eq!(node.run(command, "").failure(), expected, "{command:?}");
+        }
+    }
+    assert_eq!(node.list(), "{}\n");
+    // A blob that names no registry would go to Docker Hub, which nobody has meant.
+    let request = node.with("BETA9_IMAGE_CREDENTIALS", "octo:hunter2").with("BETA9_IMAGE", "ghcr.io");
+    for host in ["ghcr.io", "docker.io"] {
+        let line = request.get(host).failure().to_owned();
+        assert!(line.ends_with("BETA9_IMAGE: it names a registry, not an image; correct or unset it"), "{line}");
     }
 }
 

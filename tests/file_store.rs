@@ -163,6 +163,8 @@ fn a_lost_key_is_an_error_and_no_new_one_is_made_over_what_it_sealed() {
     let key = fs::read(node.key_file()).unwrap();
     fs::remove_file(node.key_file()).unwrap();
     assert!(node.get("ghcr.io").failure().contains("is gone, and nothing opens without it; restore it"));
+    // An empty list would be taken for an empty store.
+    assert!(node.run(&["list"], "").failure().contains("is gone, and nothing opens without it; restore it"));
     assert!(node.store("quay.io", "u", "s").failure().contains("is gone, and nothing opens without it; restore it"));
     assert!(!node.key_file().exists());
     fs::write(node.key_file(), b"short").unwrap();

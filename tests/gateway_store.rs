@@ -267,7 +267,8 @@ fn a_refused_token_is_an_error_that_says_where_it_is_from_and_for_which_workspac
             assert!(line.contains(&format!("{source} for workspace {WORKSPACE} (401)")), "{line}");
         }
         let list = node.run(&["list"], "");
-        assert!((list.status, list.out.as_str()) == (0, "{}\n") && list.err.contains("(401)"), "{list:?}");
+        assert!(list.status == 1 && list.out.contains("refused the token from "), "{list:?}");
+        assert!(list.out.ends_with('\n') && list.out.lines().count() == 1 && list.err.contains("(401)"), "{list:?}");
     }
     // A token whose workspace is not known yet.
     let answer = gateway.node().with("BETA9_TOKEN", "hunter2").get("ghcr.io");

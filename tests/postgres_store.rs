@@ -522,6 +522,36 @@ fn sslmode_decides_on_tls_and_on_whom_to_believe() {
 }
 
 #[test]
+fn a_list_fails_where_the_server_refuses_who_asks_and_not_where_it_is_out_of_reach() {
+    let case = "a_list_fails_where_the_server_refuses_who_asks_and_not_where_it_is_out_of_reach";
+    let Some(database) = Database::new(case) else { return };
+    let (name, port) = (&database.name, database.server.port);
+    database.sql(&format!(
+        "CREATE ROLE barred_{name} PASSWORD 'hunter2@/:?'; CREATE ROLE reader_{name} LOGIN PASSWORD 'hunter2@/:?'"
+    ));
+    let list = |user: &str, port: u16| {
+        let url = format!("postgres://{user}@127.0.0.1:{port}/{name}?sslmode=disable");
+        database.node().with("BETA9_DATABASE_URL", url).run(&["list"], "unused")
+    };
+    let table = [
+        (format!("{USER}:{PASSWORD_IN_URL}x"), "refused the password of user"),
+        (USER.to_owned(), "asks for a password"),
+        (format!("barred_{name}:{PASSWORD_IN_URL}"), "does not let user"),
+        (format!("reader_{name}:{PASSWORD_IN_URL}"), "may not use the table workspace"),
+    ];
+    for (user, why) in table {
+        let answer = list(&user, port);
+        assert_eq!((answer.status, answer.out.lines().count()), (1, 1), "{answer:?}");
+        assert!(answer.out.contains(why) && answer.err.contains(why) && !answer.out.contains("hunter2"), "{answer:?}");
+    }
+    let relay = Relay::to(port);
+    relay.becomes(Mood::Closes);
+    let answer = list(&format!("{USER}:{PASSWORD_IN_URL}"), relay.port);
+    assert_eq!((answer.status, answer.out.as_str()), (0, "{}\n"), "{answer:?}");
+    assert!(answer.err.contains("left out of the list: postgres store"), "{answer:?}");
+}
+
+#[test]
 fn a_user_whom_the_server_turns_away_is_told_where_to_look() {
     let Some(database) = Database::new("a_user_whom_the_server_turns_away_is_told_where_to_look") else { return };
     // A role that may not log in stands for any that pg_hba.conf turns away: the server says the same.

@@ -2,11 +2,10 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{on_standard_error, unwritable};
+use super::{image, on_standard_error, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
-use crate::host::ImageRef;
+use crate::error::Error;
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
@@ -26,12 +25,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 }
 
 fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let image = matches.get_one::<String>("image").map(|text| {
-        ImageRef::parse(text)
-            .map_err(|error| Problem::new("--image", error).fix("give it as docker pull takes it").failed())
-    });
+    let image = matches.get_one::<String>("image").map(|text| image(text)).transpose()?;
     let resolver = Resolver::new(Config::load(env)?)?;
-    let image = image.transpose()?;
     let host = image.as_ref().map(|image| image.host.as_str());
     let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
     super::warn(io, &resolver);

@@ -118,15 +118,7 @@ impl Resolver {
         let cache = self.cache_that_exists();
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host)? };
-        if !lookup.named.is_empty() {
-            return Err(Problem::new(
-                format!("{} store", self.workspace_store()),
-                "its credential is of single secrets by name",
-            )
-            .fix("nothing was changed; change them with: beta9 secret modify NAME VALUE")
-            .failed()
-            .about(route.host.as_str()));
-        }
+        lookup.check_writable(&format!("{} store", self.workspace_store()))?;
         let done = change(&lookup)?;
         if let Some(cache) = &cache {
             // Tokens that were minted from the old credential are of no use any more.

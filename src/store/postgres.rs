@@ -28,6 +28,7 @@ mod generation;
 mod health;
 mod image;
 mod migrate;
+mod names;
 mod rows;
 mod secrets;
 mod session;
@@ -40,6 +41,7 @@ use std::time::Instant;
 
 pub use generation::Generation;
 pub use migrate::{Migrated, Step};
+pub use names::{Converted, Left, ToNames};
 use rows::Rows;
 use secrets::Secrets;
 

@@ -62,7 +62,7 @@ impl Lookup<'_> {
     }
 
     /// Refuses to change a registry's whole credential where single secrets are named for it: those would still be used.
-    pub(super) fn check_writable(&self, part: &str) -> Result<(), Error> {
+    pub fn check_writable(&self, part: &str) -> Result<(), Error> {
         if self.named.is_empty() {
             return Ok(());
         }

@@ -17,7 +17,7 @@ pub(super) fn status(endpoint: &Endpoint, workspace: Option<&str>, answer: &Resp
             "{url} refused the token from {source} for {shown} ({status}), or cannot look the token up"
         ))
         .fix("give it a token of that workspace that is not restricted, or see whether the gateway's database is up")
-        .failed(),
+        .refused(),
         400 if workspace.is_some() => problem(format!("{url} does not know {shown} (400)"))
             .fix("correct the workspace's id, or unset it: the token's own is used then")
             .failed(),
