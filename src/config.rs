@@ -1,6 +1,7 @@
 //! `Config`: the configuration files and the environment, read once; the only reader of either.
 
 mod address;
+mod ambient;
 mod audit;
 mod env;
 mod ini;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use address::Address;
+pub use ambient::Ambient;
 pub use audit::AuditConfig;
 pub use env::{Env, names_authorities};
 pub use kubelet::KubeletConfig;
@@ -39,8 +41,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How long a `list` waits for a store that is far away, before what it said last is told.
     pub list_timeout: Duration,
-    /// Whether the node's own identity may be used, where no rule says otherwise.
-    pub ambient: bool,
+    /// For which clouds the node's own identity may be used, where no rule says otherwise.
+    pub ambient: Ambient,
     /// The one workspace store.
     pub store: StoreKind,
     /// Which single workspace secrets are used although nobody named them.
@@ -61,7 +63,7 @@ pub struct Config {
     pub kubelet: KubeletConfig,
     /// What this one request brought with it.
     pub request: Request,
-    /// The variables that say which identity the node has.
+    /// What says which identity the node has.
     pub node: Node,
     /// Where it is written down who was answered what, if it is.
     pub audit: Option<AuditConfig>,
@@ -190,7 +192,7 @@ impl Config {
             workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
             timeout: layer.timeout.unwrap_or(DEFAULT_TIMEOUT),
             list_timeout: layer.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
-            ambient: layer.ambient.unwrap_or(false),
+            ambient: layer.ambient.unwrap_or_default(),
             store: layer.store.unwrap_or(StoreKind::File),
             singles: layer.singles.unwrap_or_default(),
             file_key: key_place(layer.file_key, env, file_path.as_deref())?,
@@ -358,7 +360,10 @@ mod tests {
     #[test]
     fn nothing_at_all_is_a_whole_configuration() {
         let config = load("", "", NONE).unwrap();
-        assert_eq!((config.workspace.as_str(), config.timeout, config.ambient), ("default", DEFAULT_TIMEOUT, false));
+        assert_eq!(
+            (config.workspace.as_str(), config.timeout, config.ambient),
+            ("default", DEFAULT_TIMEOUT, Ambient::NONE)
+        );
         assert!(config.file_path.unwrap().ends_with(".local/share/beta9/credentials"));
     }
 
@@ -368,7 +373,7 @@ mod tests {
             "workspace = \"s\"\ntimeout = \"3s\"\nambient = true\n[store.file]\npath = \"/s\"\nkey_file = \"/k\"";
         let config =
             load(system, "workspace = \"u\"\ntimeout = \"4s\"", [("BETA9_WORKSPACE_ID", "e"), ("B", "")]).unwrap();
-        assert_eq!((config.workspace.as_str(), config.timeout.as_secs(), config.ambient), ("e", 4, true));
+        assert_eq!((config.workspace.as_str(), config.timeout.as_secs(), config.ambient), ("e", 4, Ambient::ALL));
         assert_eq!(config.file_path.as_deref(), Some(Path::new("/s")));
         assert_eq!(config.file_key, KeyPlace::File("/k".into()));
     }
@@ -380,7 +385,7 @@ mod tests {
         let rule = |host: &str, path: &str| config.rule(&Host::parse(host.as_bytes()).unwrap(), path).cloned();
         assert_eq!(rule("r.example.com", "team/app").unwrap().secret.as_deref(), Some("team"));
         let exact = rule("r.example.com", "teams").unwrap();
-        assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(true)));
+        assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(Ambient::ALL)));
         let in_file = |rule: Option<Rule>, file| rule.unwrap().file.ends_with(file);
         assert!(in_file(Some(exact), "credential-helper.toml"), "it was changed there last");
         assert!(in_file(rule("q.example.com", ""), "system.toml"));
@@ -443,6 +448,10 @@ mod tests {
             (
                 "timeout = \"soon\"",
                 "configuration ~/system.toml: \"timeout\" is not a duration such as \"10s\" or \"15m\"; correct it",
+            ),
+            (
+                "ambient = [\"aws\", \"google\"]",
+                "configuration ~/system.toml: \"ambient\" is not true, false or a list of \"aws\", \"gcp\" and \"azure\"; correct it",
             ),
             ("store = 1", "configuration ~/system.toml: \"store\" is not a table; correct it"),
             (

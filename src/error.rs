@@ -28,6 +28,7 @@ pub struct Problem {
     cause: String,
     fix: String,
     refused: bool,
+    dispensable: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -49,6 +50,18 @@ impl Problem {
     pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
+    }
+
+    /// The login was denied, and the registry serves those who do not log in.
+    #[must_use]
+    pub fn dispensable(self, dispensable: bool) -> Self {
+        Self { dispensable, ..self }
+    }
+
+    /// Whether the registry can do without the login that failed.
+    #[must_use]
+    pub fn is_dispensable(&self) -> bool {
+        self.dispensable
     }
 
     /// The part, the cause with what lies below it, and the fix.

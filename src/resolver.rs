@@ -12,6 +12,7 @@ mod provision;
 mod publish;
 mod refresh;
 mod required;
+mod whose;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use std::time::Instant;
 
 pub use self::answer::Answered;
 pub use self::names::Planned;
-pub use self::peek::Cached;
+pub use self::peek::{Cached, Outlook};
 pub use self::provision::{Form, Prepared};
 pub use self::publish::{How, Publication, Publisher};
 pub use self::refresh::Refreshed;
@@ -179,9 +180,9 @@ impl Resolver {
         let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
         let row = forced.unwrap_or_else(|| Registry::of(real));
         // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
-        let ambient = row.is_cloud()
-            && self.config.store != StoreKind::Worker
-            && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let ambient = rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let ambient =
+            self.config.store != StoreKind::Worker && row.cloud().is_some_and(|cloud| ambient.allows(cloud.name()));
         let workload_identity = row.is_cloud()
             && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
         let cloud = row.is_cloud() || Registry::of(host).is_cloud();

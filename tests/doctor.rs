@@ -458,7 +458,7 @@ fn a_clock_that_is_off_is_seen_by_the_gateways() {
 #[test]
 fn a_clock_that_was_set_back_is_seen_by_the_last_token() {
     let node = healthy_node();
-    let scope = Scope(vec!["keys".to_owned()]);
+    let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = tokens::id("default", ECR, "aws", &scope);
     tokens::plant(&node, &id, Duration::from_mins(30), Ok(Duration::from_hours(12)));
     let health = doctor(&node);
@@ -466,7 +466,11 @@ fn a_clock_that_was_set_back_is_seen_by_the_last_token() {
     assert!(health.says("clock", "ok", "since a provider last gave a token"), "{health:#?}");
     assert!(health.says("tokens", "ok", "1 cached token is good"), "{health:#?}");
     // To the helper it is one whether the clock is set back or was ahead when the token was minted.
-    tokens::plant_ahead(&node, &tokens::id("default", ECR, "aws", &Scope(vec!["other keys".to_owned()])), 7230);
+    tokens::plant_ahead(
+        &node,
+        &tokens::id("default", ECR, "aws", &Scope::new("", vec!["other keys".to_owned()])),
+        7230,
+    );
     let health = doctor(&node);
     assert_eq!(health.broken().what, "this node's clock was set back by 2 h since a provider last gave a token");
     assert!(health.broken().command.as_ref().unwrap().ends_with("timedatectl set-ntp true"), "{health:#?}");
@@ -474,7 +478,7 @@ fn a_clock_that_was_set_back_is_seen_by_the_last_token() {
 
 #[test]
 fn a_clock_that_was_set_ahead_is_seen_by_the_last_token() {
-    let (node, scope) = (healthy_node(), Scope(vec!["keys".to_owned()]));
+    let (node, scope) = (healthy_node(), Scope::new("", vec!["keys".to_owned()]));
     if !tokens::plant_behind(&node, &tokens::id("default", ECR, "aws", &scope), 930) {
         println!("skip a_clock_that_was_set_ahead_is_seen_by_the_last_token: the machine has just been started");
         return;
@@ -488,7 +492,7 @@ fn a_clock_that_was_set_ahead_is_seen_by_the_last_token() {
 #[test]
 fn a_token_that_could_not_be_had_is_told_with_its_cause_until_one_was() {
     let node = healthy_node();
-    let scope = Scope(vec!["keys".to_owned()]);
+    let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = tokens::id("default", ECR, "aws", &scope);
     tokens::plant(&node, &id, Duration::from_mins(10), Err("the session has expired"));
     let health = doctor(&node);
@@ -498,7 +502,7 @@ fn a_token_that_could_not_be_had_is_told_with_its_cause_until_one_was() {
     assert_eq!(warning.fix.as_deref(), Some("try again"));
     tokens::plant(&node, &id, Duration::from_secs(30), Ok(Duration::from_hours(12)));
     doctor(&node).assert_well();
-    let other = Scope(vec!["other keys".to_owned()]);
+    let other = Scope::new("", vec!["other keys".to_owned()]);
     let late = tokens::id("default", "gcr.io", "gcp", &other);
     tokens::plant(&node, &late, Duration::from_mins(3), Err("this node's clock is more than five minutes off"));
     let health = doctor(&node);

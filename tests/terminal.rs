@@ -53,7 +53,7 @@ fn check() {
 
 #[test]
 fn status() {
-    let (node, scope) = (Node::new(), Scope(vec!["keys".to_owned()]));
+    let (node, scope) = (Node::new(), Scope::new("", vec!["keys".to_owned()]));
     // Half a minute more, so that what is told in minutes stays the same for as long.
     let ago = |minutes: u64| Duration::from_secs(minutes * 60 + 30);
     for (host, backend, age, life) in

@@ -2,11 +2,13 @@
 //! out of reach answered last. Losing one costs a round trip, so no fault of it is told.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::MEMO;
 use super::clock::Moment;
+use super::turn::Turn;
+use super::{LOCK, MEMO};
 use crate::credential::Redacted;
+use crate::error::Error;
 use crate::private::{self, Readers};
 use crate::seal::SealKey;
 
@@ -50,6 +52,36 @@ impl Memory<'_> {
         if let Ok(sealed) = self.key.seal(&associated(&name), &bytes) {
             _ = private::replace_unsynced(self.dir, &name, &sealed, None);
         }
+    }
+
+    /// What was noted about this subject within that time; else what is asked for now, by one process at a time, and noted.
+    pub fn recall_or_ask(
+        &self,
+        kind: &str,
+        subject: &[&str],
+        within: Duration,
+        deadline: Instant,
+        ask: impl FnOnce() -> Result<Option<String>, Error>,
+    ) -> Result<Option<String>, Error> {
+        let recall = || self.recall(kind, subject).filter(|noted| noted.age < within).map(|noted| noted.text);
+        let known = |text: Redacted| Ok(Some(text.expose().to_owned()));
+        if let Some(text) = recall() {
+            return known(text);
+        }
+        let lock = self.dir.join(self.name(kind, subject)).with_extension(LOCK);
+        // Where there is no turn to be had, asking once more does no harm.
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        let turn = Turn::wait(&lock, half, recall);
+        match turn {
+            Ok(Turn::Theirs(text)) => return known(text),
+            Ok(Turn::Ours(_)) if let Some(text) = recall() => return known(text),
+            _ => {}
+        }
+        let answer = ask()?;
+        if let Some(text) = &answer {
+            self.note(kind, subject, text);
+        }
+        Ok(answer)
     }
 
     /// Forgets what was noted about a subject.

@@ -1,7 +1,6 @@
 //! `explain HOST|IMAGE`: what would answer, and why; no secret is shown and no token is minted.
 
 mod answer;
-mod identity;
 mod remedy;
 
 use std::ffi::OsString;

@@ -128,6 +128,7 @@ fn entry_json(entry: &Surveyed) -> ObjectWriter {
     let mut out = ObjectWriter::with_capacity(512);
     out.text("registry", &origin.registry).text("workspace", &origin.workspace).text("backend", &origin.backend);
     out.text("secret_from", &origin.store);
+    out.optional("identity", Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()));
     let token = entry.token.map(|token| {
         let mut out = ObjectWriter::with_capacity(256);
         out.text("state", word(token.state)).number("age_seconds", token.age.as_secs());

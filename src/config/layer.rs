@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::ambient::{AMBIENT, AMBIENT_VARIABLE, Ambient};
 use super::audit::AuditLayer;
 use super::env::Env;
 use super::kubelet::KubeletLayer;
@@ -18,7 +19,7 @@ pub(super) struct Layer {
     pub(super) workspace: Option<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) list_timeout: Option<Duration>,
-    pub(super) ambient: Option<bool>,
+    pub(super) ambient: Option<Ambient>,
     pub(super) store: Option<StoreKind>,
     pub(super) singles: Option<Singles>,
     pub(super) file_path: Option<PathBuf>,
@@ -90,7 +91,7 @@ impl Layer {
             workspace: top.text("workspace")?,
             timeout: top.duration("timeout")?,
             list_timeout: top.duration("list_timeout")?,
-            ambient: top.flag("ambient")?,
+            ambient: top.take("ambient", AMBIENT, Ambient::from_toml)?,
             ..Self::default()
         };
         let mut store = top.section("store")?;
@@ -121,7 +122,7 @@ impl Layer {
             workspace: env.text("BETA9_WORKSPACE_ID")?,
             timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
             list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
-            ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
+            ambient: parsed(env, "BETA9_AMBIENT", AMBIENT_VARIABLE, Ambient::parse)?,
             store: parsed(env, "BETA9_STORE", STORE_KINDS, StoreKind::parse)?,
             singles: parsed(env, "BETA9_SINGLE_SECRETS", SINGLES, Singles::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,

@@ -3,7 +3,7 @@
 //! helper's own HTTP client.
 
 mod api;
-mod certificates;
+pub mod certificates;
 mod serve;
 pub mod wire;
 
@@ -13,9 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::serve::Open;
 use super::Node;
@@ -137,14 +134,8 @@ impl Gateway {
 
     /// Over TLS, with an authority of its own in `dir`.
     pub fn start_tls(dir: &Path) -> Self {
-        let authority = certificates::make(dir);
-        let certificates = CertificateDer::pem_file_iter(dir.join("server.pem")).unwrap().map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config =
-            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(certificates, key).unwrap();
-        Self::listen(Some(Arc::new(config)), Some(authority))
+        let (authority, config) = certificates::server(dir, "IP:127.0.0.1");
+        Self::listen(Some(config), Some(authority))
     }
 
     fn listen(tls: Option<Arc<rustls::ServerConfig>>, authority: Option<PathBuf>) -> Self {

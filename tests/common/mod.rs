@@ -12,6 +12,7 @@
 )]
 
 pub mod clip;
+pub mod clouds;
 pub mod ecr;
 pub mod gateway;
 pub mod postgres;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::ambient::read;
 use super::answer::ask;
 use super::document::{External, Source};
 use super::{PART, aws};
@@ -10,7 +11,6 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Request};
 use crate::json;
-use crate::private::{self, Readers};
 
 /// The token to be exchanged.
 pub(super) async fn subject_token(http: &Http, origin: &str, external: &External) -> Result<Redacted, Error> {
@@ -22,15 +22,13 @@ pub(super) async fn subject_token(http: &Http, origin: &str, external: &External
     }
 }
 
-fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
+pub(super) fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
     let missing = || {
         Problem::new(PART, format_args!("{origin}: there is no token file {}", path.display()))
             .fix("mount it, or correct \"credential_source\"")
             .failed()
     };
-    let bytes = private::read(path, Readers::Anybody, MAX_TOKEN)
-        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())?
-        .ok_or_else(missing)?;
+    let bytes = read(path, MAX_TOKEN)?.ok_or_else(missing)?;
     pick(&bytes, field).ok_or_else(|| unreadable(origin, &path.display().to_string()))
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::super::answer::Who;
-use super::super::{Cached, Route};
+use super::super::{Cached, Outlook, Route};
 use super::{PART, Publisher};
 use crate::backend::Backend;
 use crate::cache::{NODE, OWN};
@@ -48,28 +48,36 @@ impl Publisher {
                 Ok(Login { route, backend, store, keys })
             }
             Some(_) => lasting("the control plane's own store has a user name and password for it, which last"),
-            None => Err(Problem::new(PART, "the control plane's own store has no keys for it")
-                .fix(format_args!(
-                    "store them with BETA9_STORE=file docker-credential-beta9 provision {host}/IMAGE --creds NAMES, or let the node log in with ambient = true in a rule"
-                ))
-                .failed()),
+            None => Err(keyless(host)),
         }
     }
 
     /// The token as a `get` would answer it, with its whole life.
     pub(super) fn token(&self, login: &Login) -> Result<Token, Error> {
         let who = Who { store: login.store, keys: login.keys.as_ref(), pod: None };
-        let minted = self.source.login(&login.backend, &login.route, who, Keep::Disk)?;
+        let minted = match self.source.login(&login.backend, &login.route, who, Keep::Disk) {
+            // The node was to log in, and has no identity of this cloud.
+            Err(Error::NotFound) => return Err(keyless(login.route.host)),
+            minted => minted?,
+        };
         let expires = minted.expires.ok_or_else(|| {
             Problem::new(PART, "nobody says when its token ends, so that it cannot be renewed")
                 .fix("store keys that tokens are minted from, and not a token")
                 .failed()
         })?;
-        let age = match self.source.cached(&login.route, &login.backend, login.keys.as_ref()) {
-            Cached::Token(peek) => peek.age,
+        let age = match self.source.outlook(&login.route, &login.backend, login.keys.as_ref())? {
+            Outlook::Identity(_, Cached::Token(peek)) => peek.age,
             _ => Duration::ZERO,
         };
         let now = SystemTime::now();
         Ok(Token { credential: minted.credential, minted: now.checked_sub(age).unwrap_or(now), expires })
     }
+}
+
+fn keyless(host: &Host) -> Error {
+    Problem::new(PART, "the control plane's own store has no keys for it, and the node does not log in itself")
+        .fix(format_args!(
+            "store them with BETA9_STORE=file docker-credential-beta9 provision {host}/IMAGE --creds NAMES, or set ambient = true in a rule for it on a node that has an identity of this cloud"
+        ))
+        .failed()
 }

@@ -11,6 +11,7 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub token: Option<String>,
+    pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
 
@@ -35,7 +36,7 @@ impl Request {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).ok()?;
         let token = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-        Some(Self { method, path, token, body })
+        Some(Self { method, path, token, headers, body })
     }
 }
 
