@@ -78,7 +78,7 @@ fn secrets_of_registries_become_single_ones_and_their_images_are_bound_to_the_na
         "OCI_REGISTRY_GHCR_IO: oci-registry-ghcr-io is for the same registry, and counts more",
         "oci-registry-damaged: the secret oci-registry-damaged: it does not open: ",
         "oci-registry-flat-example: it does not say which registry it is for",
-        "oci-registry-reg-azurecr-io: a build takes no keys of azure for this registry",
+        "oci-registry-reg-azurecr-io: a Beta9 build needs a user name and a password, and these keys are not that",
         "oci-registry-registry-gitlab-com: the names that a build takes for its registry are there with other values",
     ] {
         assert!(left.iter().any(|line| line.starts_with(why)), "{why}: {left:?}");

@@ -11,10 +11,17 @@ use beta9_credential::json::{self, Object, Value};
 use beta9_credential::keys::Keys;
 use beta9_credential::registry::{Registry, build_names, choose};
 use common::gateway::Gateway;
+use common::postgres::Database;
 use common::{Answer, Node};
 
 const GITHUB: [&str; 2] = ["--creds", "GITHUB_USERNAME,GITHUB_TOKEN"];
 const QUAY: [&str; 4] = ["quay.io/org/app", "--names", "--creds", "QUAY_USERNAME,QUAY_PASSWORD"];
+/// The image table as migration 053 leaves it.
+const WITH_NAMES: &str = "ALTER TABLE image ADD COLUMN credential_secret_names TEXT[]";
+/// As migration 036 leaves it.
+const WITH_SECRET: &str =
+    "ALTER TABLE image ADD COLUMN credential_secret_name VARCHAR(255), ADD COLUMN credential_secret_id VARCHAR(36)";
+
 fn node(gateway: &Gateway) -> Node {
     let pairs =
         [("GITHUB_USERNAME", "octo"), ("GITHUB_TOKEN", "ghp_hunter2"), ("QUAY_USERNAME", "u"), ("QUAY_PASSWORD", "p")];
@@ -304,6 +311,52 @@ fn a_store_without_names_refuses_them() {
     assert_eq!(node.list(), "{}\n");
 }
 
+#[test]
+fn the_columns_of_the_database_say_what_is_written_and_bound() {
+    let test = "the_columns_of_the_database_say_what_is_written_and_bound";
+    let args = [&["ghcr.io/org/app", "--image-id", "im1"], &GITHUB[..]].concat();
+    for (columns, names) in [(&[WITH_SECRET][..], false), (&[WITH_NAMES], true), (&[WITH_SECRET, WITH_NAMES], true)] {
+        let Some(database) = Database::new(test) else { return };
+        for column in columns {
+            database.sql(column);
+        }
+        database.sql("INSERT INTO image (image_id) VALUES ('im1')");
+        let node = database.node().with("GITHUB_USERNAME", "octo").with("GITHUB_TOKEN", "ghp_hunter2");
+        let flagged = provision(&node, &[&args[..], &["--names"]].concat());
+        let expected = if names {
+            "stored the secrets of ghcr.io in the postgres store: GITHUB_TOKEN, GITHUB_USERNAME\nbound image im1 to GITHUB_TOKEN, GITHUB_USERNAME\n"
+        } else {
+            assert_eq!(
+                flagged.failure(),
+                "postgres store: its images are bound to registries' own secrets, and not to names of single ones; leave out --names"
+            );
+            assert_eq!(database.secret_names(), "");
+            "stored the secret of ghcr.io (oci-registry-ghcr-io) in the postgres store\nbound image im1\n"
+        };
+        let answer = if names { flagged } else { provision(&node, &args) };
+        assert_eq!(answer, Answer { status: 0, out: expected.into(), err: String::new() });
+        if names {
+            assert_eq!(database.secret_names(), "GITHUB_TOKEN,GITHUB_USERNAME");
+            assert_eq!(database.opened("GITHUB_TOKEN"), "ghp_hunter2");
+            assert_eq!(database.sql("SELECT credential_secret_names FROM image"), "{GITHUB_TOKEN,GITHUB_USERNAME}");
+            let ttl = provision(&node, &[&args[..], &["--ttl", "30d"]].concat());
+            assert!(ttl.failure().ends_with("which have no end; leave out --ttl"), "{ttl:?}");
+        } else {
+            assert_eq!(database.secret_names(), "oci-registry-ghcr-io");
+            assert_eq!(database.sql("SELECT credential_secret_name FROM image"), "oci-registry-ghcr-io");
+        }
+        assert_eq!(node.pair("ghcr.io"), ("octo".into(), "ghp_hunter2".into()));
+        let payload = node.run(&["resolve", "im1"], "").out;
+        let registry = if names { "" } else { "ghcr.io" };
+        assert_eq!(
+            payload,
+            format!(
+                "{{\"credentials\":{{\"GITHUB_TOKEN\":\"ghp_hunter2\",\"GITHUB_USERNAME\":\"octo\"}},\"registry\":\"{registry}\",\"type\":\"token\"}}\n"
+            )
+        );
+    }
+}
+
 /// The rows of beta9-gen3.json: an image, single secrets, and what a build makes of them.
 fn builds() -> Vec<Object> {
     let Value::Array(rows) = json::parse(include_bytes!("fixtures/beta9/beta9-gen3.json")).unwrap() else { panic!() };
@@ -327,7 +380,9 @@ fn only_names_that_a_build_was_seen_to_accept_are_written() {
         let (image, names) = (text(&row, "image"), names(&row));
         let host = Host::parse(image.split_once('/').unwrap().0.as_bytes()).unwrap();
         let mut keys = Keys::default();
-        names.iter().for_each(|name| keys.insert(name, format!("value of {name}").into()).unwrap());
+        for name in &names {
+            keys.insert(name, format!("value of {name}").into()).unwrap();
+        }
         let Ok(choice) = choose(Registry::of(&host), &host, keys) else { continue };
         // No row has AWS keys with their region.
         if choice.backend.name() == "aws" {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::Choice;
+use super::{Choice, Registry};
 use crate::backend::{Backend, GCP_KEYS, GCP_USER, ecr_region};
 use crate::credential::Redacted;
 use crate::error::Problem;
@@ -21,6 +21,8 @@ pub enum Unbuildable {
     Taken(Vec<&'static str>),
     /// A build takes only this, and it has to be minted from the keys.
     Needs(&'static str),
+    /// A build takes the host for this vendor's registry, by its name.
+    Mistaken(&'static str),
 }
 
 /// The single secrets with which a build and CLIP log in as `choice` does: the first set of names under which the workspace
@@ -39,7 +41,10 @@ pub fn build_names(
 /// The sets of single secrets any one of which a build takes for this registry, with the values of `choice`, the preferred
 /// one first.
 pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildable> {
-    let takes = takes(host);
+    let takes = match by_name(host) {
+        Some((_, vendor, _)) if *vendor != Registry::of(host).name => return Err(Unbuildable::Mistaken(vendor)),
+        _ => takes(host),
+    };
     let needs = Unbuildable::Needs(takes.words());
     match (takes, choice.backend.plain(&choice.keys)) {
         (Takes::Aws, _) => Ok(vec![aws(host, choice).ok_or(needs)?]),
@@ -95,6 +100,7 @@ impl Unbuildable {
             Self::Needs(_) => problem.fix(format_args!(
                 "keep these keys in the control plane, and run there: docker-credential-beta9 publish {host}"
             )),
+            Self::Mistaken(_) => problem.fix("give the registry a name without that in it"),
         }
     }
 }
@@ -106,6 +112,7 @@ impl fmt::Display for Unbuildable {
                 write!(f, "there are other values under every name that a Beta9 build takes: {}", names.join(", "))
             }
             Self::Needs(words) => write!(f, "a Beta9 build needs {words}, and these keys are not that"),
+            Self::Mistaken(vendor) => write!(f, "a Beta9 build takes it for another registry ({vendor}), by its name"),
         }
     }
 }
@@ -131,24 +138,30 @@ impl Takes {
     }
 }
 
-/// A build looks for these anywhere in the image's name, in this order.
 fn takes(host: &Host) -> Takes {
-    let known = BY_NAME.iter().find(|(part, _)| host.as_str().contains(part));
-    match known {
-        Some((_, takes)) => *takes,
+    match by_name(host) {
+        Some((_, _, takes)) => *takes,
         None if host.is_docker_hub() => Takes::Pair(&[DOCKERHUB, REGISTRY, PLAIN]),
         // Without being named, Docker Hub's own pair is the credential of docker.io.
         None => Takes::Pair(&[REGISTRY, PLAIN, DOCKERHUB]),
     }
 }
 
+/// A build looks for these anywhere in the image's name, in this order.
+fn by_name(host: &Host) -> Option<&'static ByName> {
+    BY_NAME.iter().find(|(part, ..)| host.as_str().contains(part))
+}
+
+/// What a build looks for, the row that it takes the registry for, and what it then takes.
+type ByName = (&'static str, &'static str, Takes);
+
 const GOOGLE: Takes = Takes::Token { user: GCP_USER, name: GCP_KEYS[0] };
-const BY_NAME: [(&str, Takes); 5] = [
-    ("amazonaws.com", Takes::Aws),
-    ("pkg.dev", GOOGLE),
-    ("gcr.io", GOOGLE),
-    ("nvcr.io", Takes::Token { user: "$oauthtoken", name: "NGC_API_KEY" }),
-    ("ghcr.io", Takes::Pair(&[("GITHUB_USERNAME", "GITHUB_TOKEN")])),
+const BY_NAME: [ByName; 5] = [
+    ("amazonaws.com", "aws", Takes::Aws),
+    ("pkg.dev", "gcp", GOOGLE),
+    ("gcr.io", "gcp", GOOGLE),
+    ("nvcr.io", "ngc", Takes::Token { user: "$oauthtoken", name: "NGC_API_KEY" }),
+    ("ghcr.io", "ghcr", Takes::Pair(&[("GITHUB_USERNAME", "GITHUB_TOKEN")])),
 ];
 const DOCKERHUB: (&str, &str) = ("DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD");
 /// The pairs that no vendor's registry uses without their being named.
@@ -226,6 +239,10 @@ mod tests {
         ];
         for (host, keys) in table {
             assert!(matches!(names(host, keys, &[]), Err(Unbuildable::Needs(_))), "{host} {keys:?}");
+        }
+        for (host, vendor) in [("ghcr.io:5000", "ghcr"), ("ghcr.io.example", "ghcr"), ("myamazonaws.com", "aws")] {
+            let pair = [("USERNAME", "u"), ("PASSWORD", "p")];
+            assert_eq!(names(host, &pair, &[]), Err(Unbuildable::Mistaken(vendor)), "{host}");
         }
     }
 
