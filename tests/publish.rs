@@ -368,7 +368,7 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
         ),
         (
             "us-docker.pkg.dev",
-            "publish: the control plane's own store has no keys for it; store them with BETA9_STORE=file ",
+            "publish: the control plane's own store has no keys for it, and the node does not log in itself; store them with BETA9_STORE=file ",
         ),
         ("eu-docker.pkg.dev", "publish: nobody says when its token ends, so that it cannot be renewed; "),
     ];
@@ -392,6 +392,18 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
     };
     assert_eq!(rows.iter().map(outcome).collect::<Vec<_>>(), ["written", "failed"]);
     assert_eq!(plane.secrets().len(), 1);
+}
+
+#[test]
+fn without_keys_of_its_own_the_nodes_identity_logs_in_where_that_is_allowed() {
+    let plane = Plane::new();
+    fs::remove_dir_all(plane.node.store_dir()).unwrap();
+    let node = plane.node.clone_with("AWS_ACCESS_KEY_ID", ecr::KEY_ID).with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
+    assert_eq!(node.run(&["publish", HOST], "").status, 1);
+    assert_eq!((plane.secrets().len(), plane.ecr.mints()), (0, 0));
+    let answer = node.with("BETA9_AMBIENT", "true").run(&["publish", HOST, "--names"], "");
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    assert_eq!(plane.secrets(), pair("hunter2-minted-1"));
 }
 
 #[test]
