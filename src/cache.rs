@@ -28,7 +28,7 @@ use self::entry::Entry;
 pub use self::entry::State;
 pub use self::fault::LastFailure;
 pub use self::memory::{Memory, Recalled};
-pub use self::origin::{NODE, Origin, POD};
+pub use self::origin::{NODE, OWN, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
 use self::slot::Slot;

@@ -10,6 +10,7 @@ mod man;
 mod migrate;
 mod provision;
 mod prune;
+mod publish;
 mod refresh;
 mod resolve;
 mod rows;
@@ -45,6 +46,7 @@ const COMMANDS: &[Entry] = &[
     Entry { command: migrate::command, run: migrate::run },
     Entry { command: provision::command, run: provision::run },
     Entry { command: resolve::command, run: resolve::run },
+    Entry { command: publish::command, run: publish::run },
     Entry { command: prune::command, run: prune::run },
     Entry { command: completions::command, run: completions::run },
     Entry { command: man::command, run: man::run },

@@ -225,6 +225,18 @@ impl Config {
         })
     }
 
+    /// The same configuration for the control plane's own keys, which are in the embedded store: that one names no single
+    /// secrets, and no request brings any.
+    #[must_use]
+    pub fn of_own_keys(mut self) -> Self {
+        self.store = StoreKind::File;
+        self.request = Request::default();
+        for rule in &mut self.rules {
+            rule.secrets = None;
+        }
+        self
+    }
+
     /// The most specific rule about this host and path.
     #[must_use]
     pub fn rule(&self, host: &Host, path: &str) -> Option<&Rule> {

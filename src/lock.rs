@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
@@ -14,6 +15,17 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Takes the lock as soon as nobody has it; `None` where somebody still has it at the deadline.
+    pub fn acquire(path: &Path, deadline: Instant) -> io::Result<Option<Self>> {
+        loop {
+            let lock = Self::try_acquire(path)?;
+            if lock.is_some() || Instant::now() >= deadline {
+                return Ok(lock);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Takes the lock if nobody has it; never waits.
     pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         loop {
@@ -43,6 +55,9 @@ fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
+/// Short beside what is done under a lock that is waited for, which speaks to a network.
+const PAUSE: Duration = Duration::from_millis(20);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,8 +68,9 @@ mod tests {
         let path = scratch.path().join("lock");
         let first = Lock::try_acquire(&path).unwrap().unwrap();
         assert!(Lock::try_acquire(&path).unwrap().is_none());
+        assert!(Lock::acquire(&path, Instant::now()).unwrap().is_none());
         drop(first);
-        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(Lock::acquire(&path, Instant::now()).unwrap().is_some());
     }
 
     #[test]

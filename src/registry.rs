@@ -11,7 +11,7 @@ mod vendor;
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
-pub use build::{Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds};
+pub use build::{NOBODYS_PAIRS, Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds};
 pub use choose::{Choice, choose, provider_from_environment};
 pub use clip::{Written, written};
 pub use detect::{detect, detect_by_keys};

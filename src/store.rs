@@ -11,7 +11,7 @@ mod worker;
 
 use std::time::{Duration, Instant, SystemTime};
 
-pub use file::FileStore;
+pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
@@ -180,6 +180,25 @@ impl Store {
             Self::Gateway(store) => store.put_single(name, value, old, deadline),
             Self::Postgres(store) => store.put_single(name, value, old, deadline),
             other => Err(other.no_singles()),
+        }
+    }
+
+    /// Removes a single secret, where it still has exactly this value.
+    pub fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+        match self {
+            Self::Gateway(store) => store.remove_single(name, value, deadline),
+            Self::Postgres(store) => store.remove_single(name, value, deadline),
+            other => Err(other.no_singles()),
+        }
+    }
+
+    /// The names that a registry's new secret may have here, the preferred one first: the API takes only those of
+    /// environment variables.
+    #[must_use]
+    pub fn new_names(&self, host: &Host) -> Vec<String> {
+        match self {
+            Self::Postgres(_) => vec![name::current(host), name::first_design(host)],
+            _ => vec![name::api(host), name::api_hashed(host)],
         }
     }
 

@@ -449,7 +449,7 @@ fn a_single_secret_is_written_only_over_the_very_value_that_was_read() {
     assert!(put("A", "2", Some("0")).unwrap_err().contains("the secret A was changed meanwhile; "));
     assert_eq!(put("A", "2", Some("1")), Ok(()));
     assert_eq!(database.opened("A"), "2");
-    assert!(put("oci-registry-x", "1", None).unwrap_err().contains("cannot have this name in Beta9"));
+    assert!(put("not-a-name", "1", None).unwrap_err().contains("cannot have this name in Beta9"));
     database.sql("UPDATE workspace_secret SET value = 'damaged'");
     assert!(put("A", "3", Some("2")).unwrap_err().contains("it does not open"));
     assert_eq!(database.sql("SELECT name, value FROM workspace_secret"), "A|damaged");

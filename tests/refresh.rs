@@ -9,9 +9,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use beta9_credential::config::KeyPlace;
-use beta9_credential::host::Host;
-use beta9_credential::store::{FileStore, Lookup, Secret, Store};
 use common::ecr::{self, Ecr, HOST};
 use common::{Answer, Node, tokens};
 
@@ -20,20 +17,11 @@ const OTHER: &str = "210987654321.dkr.ecr.us-east-1.amazonaws.com";
 const DUE: (Duration, Duration) = (Duration::from_hours(6), Duration::from_hours(10));
 const FRESH: (Duration, Duration) = (HOUR, Duration::from_hours(10));
 
-/// Puts a secret with these keys into the built-in store of a workspace.
-fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
-    let store = Store::File(FileStore::new(workspace, Some(node.store_dir()), KeyPlace::File(node.key_file())));
-    let host = Host::parse(host.as_bytes()).unwrap();
-    let deadline = std::time::Instant::now() + HOUR;
-    let lookup = Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) };
-    store.store(&lookup, &Secret { username: "AWS".into(), blob: blob.into() }).unwrap();
-}
-
 /// A node whose built-in store has a secret, and whose cache has a token of it that is half through its life.
 fn one_is_due() -> (Ecr, Node) {
     let ecr = Ecr::start();
     let node = ecr.node();
-    keep(&node, "default", HOST, &ecr::blob(HOST));
+    ecr::keep(&node, "default", HOST, &ecr::blob(HOST));
     ecr.plant(&node, "default", HOST, DUE);
     (ecr, node)
 }
@@ -54,7 +42,7 @@ fn what_is_due_is_renewed_and_what_is_fresh_is_left() {
     let ecr = Ecr::start();
     let node = ecr.node();
     for (host, life) in [(HOST, DUE), (OTHER, FRESH)] {
-        keep(&node, "default", host, &ecr::blob(host));
+        ecr::keep(&node, "default", host, &ecr::blob(host));
         ecr.plant(&node, "default", host, life);
     }
     assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (default): renewed\n")));
@@ -104,7 +92,7 @@ fn a_token_never_outlives_its_secret() {
     let node = ecr.node();
     ecr.plant(&node, "default", HOST, DUE);
     ecr.plant(&node, "default", OTHER, DUE);
-    keep(&node, "default", OTHER, &ecr::blob(OTHER).replace(ecr::KEY, "rotated"));
+    ecr::keep(&node, "default", OTHER, &ecr::blob(OTHER).replace(ecr::KEY, "rotated"));
     let gone = format!("[1/2] {HOST} (default): removed: its secret is gone\n");
     let changed = format!("[2/2] {OTHER} (default): removed: its secret has changed\n");
     assert_eq!(refresh(&node, &[]), (0, gone + &changed));
@@ -128,7 +116,7 @@ fn what_came_with_a_request_is_left_alone() {
     let why = "its secret came with a request, which alone can renew it";
     assert_eq!(refresh(&node, &["--all"]), (0, format!("[1/1] {HOST} (default): left: {why}\n")));
     // Nor does a credential in the environment stand in for the secret of a stored one.
-    keep(&node, "default", OTHER, &ecr::blob(OTHER));
+    ecr::keep(&node, "default", OTHER, &ecr::blob(OTHER));
     ecr.plant(&node, "default", OTHER, DUE);
     let other = node.clone_with("BETA9_IMAGE_CREDENTIALS", ecr::blob(OTHER).replace(ecr::KEY, "other"));
     assert_eq!(refresh(&other, &[]), (0, format!("[1/1] {OTHER} (default): renewed\n")));
@@ -138,7 +126,7 @@ fn what_came_with_a_request_is_left_alone() {
 fn the_built_in_store_is_asked_for_each_workspaces_own_secret() {
     let ecr = Ecr::start();
     let node = ecr.node();
-    keep(&node, "tenant", HOST, &ecr::blob(HOST));
+    ecr::keep(&node, "tenant", HOST, &ecr::blob(HOST));
     ecr.plant(&node, "tenant", HOST, DUE);
     assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (tenant): renewed\n")));
     assert_eq!(node.with("BETA9_WORKSPACE_ID", "tenant").pair(HOST).1, "hunter2-minted-1");

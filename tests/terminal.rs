@@ -13,6 +13,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::backend::Scope;
+use common::ecr::{self, Ecr};
+use common::gateway::{Gateway, WORKSPACE};
 use common::registry::{FakeRegistry, say};
 use common::terminal::{Session, assert_fits, recorded_sessions, recording};
 use common::{BINARY, Node, tokens};
@@ -63,6 +65,18 @@ fn status() {
     let azure = tokens::id("team-a", "myreg.azurecr.io", "azure", &scope);
     tokens::plant(&node, &azure, ago(5), Err("login.microsoftonline.com refused the connection"));
     Session { name: "status", stands_for: vec![] }.run(&node, &[(&["status"], 0)]);
+}
+
+#[test]
+fn publish() {
+    let (ecr, gateway) = (Ecr::start(), Gateway::start());
+    let node = ecr.wire(gateway.node()).with("BETA9_WORKSPACE_ID", WORKSPACE);
+    ecr::keep(&node, WORKSPACE, ecr::HOST, &ecr::blob(ecr::HOST));
+    let (age, life) = (Duration::from_secs(9030), Duration::from_hours(11));
+    ecr.plant(&node, WORKSPACE, ecr::HOST, (age, life));
+    let command: &[&str] = &["publish", ecr::HOST, "--names"];
+    assert_eq!(node.run(command, "").status, 0);
+    Session { name: "publish", stands_for: vec![] }.run(&node, &[(&["publish"], 0)]);
 }
 
 #[test]

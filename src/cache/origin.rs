@@ -14,7 +14,7 @@ pub struct Origin {
     pub backend: String,
     /// The path below the registry that was asked for first: a rule may be about a path.
     pub path: String,
-    /// The store that had the secret, or [`NODE`], or [`POD`].
+    /// The store that had the secret, or [`NODE`], [`OWN`] or [`POD`].
     pub store: String,
     /// Who the node or the pod was, as people read it; empty where a secret's keys logged in.
     pub identity: String,
@@ -24,6 +24,8 @@ pub struct Origin {
 pub const NODE: &str = "node";
 /// In place of a store: the service account of a pod.
 pub const POD: &str = "pod";
+/// In place of a store: the control plane's own keys, which `publish` mints tokens from.
+pub const OWN: &str = "own";
 
 /// How many lines it has.
 pub(super) const LINES: usize = 6;

@@ -12,6 +12,8 @@ use crate::config::{CacheConfig, KeyPlace};
 pub struct Peek {
     /// How long it still would.
     pub left: Duration,
+    /// How long ago it was minted.
+    pub age: Duration,
     /// Whether whoever asks next may renew it.
     pub due: bool,
 }
@@ -22,6 +24,6 @@ impl Cache {
     pub fn peek(config: &CacheConfig, key: &KeyPlace, id: &TokenId) -> Option<Peek> {
         let cache = Self::existing(config, key, &Rc::default()).ok().flatten().filter(|_| config.enabled)?;
         let (entry, now) = (cache.slot(id).read()?, Moment::now());
-        Some(Peek { left: entry.left(now)?, due: entry.state(now) == State::Due })
+        Some(Peek { left: entry.left(now)?, age: now.since(entry.minted)?, due: entry.state(now) == State::Due })
     }
 }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::status::brief;
 use super::unwritable;
 use crate::Io;
-use crate::cache::{Cache, State, Survey, Surveyed};
+use crate::cache::{Cache, OWN, State, Survey, Surveyed};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::{Error, Problem};
 use crate::json::ObjectWriter;
@@ -50,6 +50,9 @@ fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Re
     // These stores find any workspace's secrets by its name; the others are bound to one by their token.
     if matches!(config.store, StoreKind::File | StoreKind::Postgres) {
         config.workspace.clone_from(&entry.origin.workspace);
+    }
+    if entry.origin.store == OWN {
+        config = config.of_own_keys();
     }
     let resolver = Resolver::new(config)?;
     let registry = &entry.origin.registry;

@@ -1,4 +1,5 @@
-//! `status`: the cached tokens: what they are for, how long they live, and what went wrong last. Nothing secret.
+//! `status`: the cached tokens and the published ones: what they are for, how long they live, and what went wrong last.
+//! Nothing secret.
 
 mod human;
 mod prometheus;
@@ -12,17 +13,19 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::style::Style;
 use super::unwritable;
-use crate::Io;
 use crate::cache::{Cache, State, Survey, Surveyed};
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem, Warnings};
+use crate::host::Host;
 use crate::json::ObjectWriter;
+use crate::store::{FileStore, Published};
 use crate::trusted::Fault;
+use crate::{Io, Output};
 
 pub(super) fn command() -> Command {
     let format = Arg::new("format").long("format").value_name("FORMAT").default_value("text");
     Command::new("status")
-        .about("Show the cached tokens, how long they live, and the last failure of each")
+        .about("Show the cached and published tokens, how long they live, and what failed last")
         .arg(
             Arg::new("json")
                 .long("json")
@@ -41,7 +44,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let config = Config::load(env)?;
-    let view = View::of(&config);
+    let view = View::of(&config, io.err);
     let format = matches.get_one::<String>("format").map(String::as_str);
     let text = match (matches.get_flag("json"), format, view) {
         // A collector's file says that there is something wrong; whoever wrote it is told what.
@@ -50,7 +53,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
             prometheus::unreadable()
         }
         (_, _, Err(fault)) => return Err(Problem::new("token cache", fault.cause).fix(fault.fix).failed()),
-        (false, Some("prometheus"), Ok(view)) => prometheus::text(&view.survey),
+        (false, Some("prometheus"), Ok(view)) => prometheus::text(&view),
         (false, Some("text") | None, Ok(view)) => human::text(&view, Style::of(io.out, env)),
         (_, _, Ok(view)) => json(&view),
     };
@@ -60,6 +63,9 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 /// What there is, and where.
 struct View {
     survey: Survey,
+    /// What this node has published into the workspace that is configured.
+    published: Vec<(Host, Published)>,
+    workspace: String,
     /// The cache's directory, or where it would be.
     dir: Option<PathBuf>,
     /// Whether it is there.
@@ -70,11 +76,25 @@ struct View {
 }
 
 impl View {
-    fn of(config: &Config) -> Result<Self, Fault> {
+    fn of(config: &Config, err: &mut dyn Output) -> Result<Self, Fault> {
         let cache = Cache::existing(&config.cache, &config.file_key, &Rc::<Warnings>::default())?;
         let dir = cache.as_ref().map(|cache| cache.dir().to_owned()).or_else(|| config.cache.dirs.first().cloned());
         let survey = cache.as_ref().map(Cache::survey).transpose()?;
+        let store = FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone());
+        let mut published = Vec::new();
+        let hosts = store.published_hosts().unwrap_or_else(|error| {
+            crate::warn(err, &error);
+            Vec::new()
+        });
+        for host in hosts {
+            match store.published(&host) {
+                Ok(one) => published.extend(one.map(|one| (host, one))),
+                Err(error) => crate::warn(err, &error),
+            }
+        }
         Ok(Self {
+            published,
+            workspace: config.workspace.clone(),
             exists: survey.is_some(),
             survey: survey.unwrap_or_default(),
             dir,
@@ -90,7 +110,17 @@ fn json(view: &View) -> String {
     out.optional("directory", dir.as_deref()).flag("enabled", view.enabled);
     out.objects("tokens", view.survey.entries.iter().map(entry_json));
     out.number("unreadable", view.survey.unreadable as u64);
+    out.objects("published", view.published.iter().map(|(host, published)| published_json(host, published, view)));
     out.finish().to_string()
+}
+
+fn published_json(host: &Host, published: &Published, view: &View) -> ObjectWriter {
+    let mut out = ObjectWriter::with_capacity(512);
+    out.text("registry", host.as_str()).text("workspace", &view.workspace).text("store", &published.store);
+    out.text("backend", &published.backend).texts("names", published.names()).flag("whole", published.is_whole);
+    out.text("minted", &rfc3339(published.minted)).text("due", &rfc3339(published.due()));
+    out.text("expires", &rfc3339(published.expires)).flag("is_due", published.is_due(view.now));
+    out
 }
 
 fn entry_json(entry: &Surveyed) -> ObjectWriter {
@@ -124,7 +154,7 @@ fn word(state: State) -> &'static str {
     }
 }
 
-fn rfc3339(time: SystemTime) -> String {
+pub(super) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
@@ -145,7 +175,8 @@ pub(super) fn brief(time: Duration) -> String {
 }
 
 const HELP: &str = "\
-Only what is exchanged for a short-lived token is cached (ECR, Google, Azure); the tokens of all workspaces are shown. \
+Only what is exchanged for a short-lived token is cached (ECR, Google, Azure); the tokens of all workspaces are shown, and \
+what `publish` has written into the workspace that is configured. \
 With --format prometheus, a cache that cannot be read is beta9_credential_cache_readable 0, and the reason is on \
 standard error.
 

@@ -164,6 +164,8 @@ const BY_NAME: [ByName; 5] = [
     ("ghcr.io", "ghcr", Takes::Pair(&[("GITHUB_USERNAME", "GITHUB_TOKEN")])),
 ];
 const DOCKERHUB: (&str, &str) = ("DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD");
+/// The pairs that no vendor's registry uses without their being named.
+pub const NOBODYS_PAIRS: [(&str, &str); 2] = [REGISTRY, PLAIN];
 const REGISTRY: (&str, &str) = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD");
 const PLAIN: (&str, &str) = ("USERNAME", "PASSWORD");
 const REGION: &str = "AWS_REGION";

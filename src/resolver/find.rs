@@ -123,13 +123,18 @@ impl Resolver {
         if let Some(cache) = &cache {
             // Tokens that were minted from the old credential are of no use any more.
             cache.forget(&self.config.workspace, route.host.as_str());
-            let subject = self.subject(&self.workspace, &lookup);
-            for kind in [MISS, ANSWER] {
-                cache.memory().forget(kind, &subject);
-            }
-            self.forget_list(&cache.memory(), &self.workspace);
+            self.forget_answers(&cache.memory(), &lookup);
         }
         Ok(done)
+    }
+
+    /// Forgets what the workspace store answered last: it has just been changed.
+    pub(super) fn forget_answers(&self, memory: &Memory, lookup: &Lookup) {
+        let subject = self.subject(&self.workspace, lookup);
+        for kind in [MISS, ANSWER] {
+            memory.forget(kind, &subject);
+        }
+        self.forget_list(memory, &self.workspace);
     }
 
     pub(super) fn lookup<'a>(&'a self, route: &Route<'a>, host: &'a Host) -> Result<Lookup<'a>, Error> {

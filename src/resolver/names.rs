@@ -7,7 +7,7 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ImageRef};
 use crate::keys::Keys;
-use crate::registry::{Choice, Names, build_names, build_sets, choose, is_taken_by_builds};
+use crate::registry::{Choice, NOBODYS_PAIRS, Names, build_names, build_sets, choose, is_taken_by_builds};
 use crate::store::{Lookup, Single};
 
 /// A single secret as it is to be.
@@ -62,7 +62,8 @@ impl Resolver {
             let keys = planned.iter().fold(Keys::default(), |keys, one| keys.with(one.name, one.value.clone()));
             let left_out = left_out(given, |name| keys.has(name));
             let notes = skipped.iter().map(|names| format!("{names} have other values in this workspace"));
-            let notes = notes.chain(other_region(given, &keys)).chain(self.for_hub(host, &planned)).collect();
+            let notes = notes.chain(other_region(given, &keys)).chain(self.for_hub(host, &planned));
+            let notes = notes.chain(for_builds(host, &planned)).collect();
             all.push(Prepared { image, form: Form::Names(planned), keys, left_out, notes });
         }
         Ok(all)
@@ -79,7 +80,10 @@ impl Resolver {
         let route = self.image_route(image)?;
         let (host, workspace) = (&image.host, Workspace { there, host: route.real });
         let choice = buildable(&route, given)?;
-        let mut sets = build_sets(host, &choice).map_err(|error| error.problem(host).failed())?;
+        let mut sets = match build_sets(host, &choice) {
+            Ok(sets) => sets,
+            Err(error) => vec![workspace.published(given).ok_or_else(|| error.problem(host).failed())?],
+        };
         let free = build_names(host, &choice, &|name| workspace.taken(name));
         let chosen = sets.iter().position(|set| is_given(set, given));
         let (set, skipped) = if let Some(at) = chosen.or_else(|| workspace.replaced(&sets, force)) {
@@ -147,6 +151,12 @@ impl Resolver {
     }
 }
 
+/// What is to be said of names that a pull takes and a build does not.
+fn for_builds(host: &Host, planned: &[Planned]) -> Option<String> {
+    let taken = planned.iter().all(|one| is_taken_by_builds(host, one.name));
+    (!taken).then(|| format!("a Beta9 build does not take these names for {host}, and a pull does"))
+}
+
 /// What the workspace has, as far as a registry is concerned.
 struct Workspace<'a> {
     there: &'a [Single],
@@ -162,6 +172,19 @@ impl Workspace<'_> {
     fn taken(&self, name: &str) -> Option<Redacted> {
         self.single(name)
             .map(|single| if single.is_for(self.host) { single.value.clone() } else { Redacted::default() })
+    }
+
+    /// The pair that was given, where all of it is the workspace's: a pull takes it, and `publish` writes it where a build takes
+    /// no pair.
+    fn published(&self, given: &Keys) -> Option<Names> {
+        let pair = |&(username, password): &(&'static str, &'static str)| {
+            let value = |name: &'static str| {
+                let there = self.taken(name).filter(|there| given.get(name) == Some(there));
+                there.map(|value| (name, value))
+            };
+            Some(vec![value(username)?, value(password)?])
+        };
+        NOBODYS_PAIRS.iter().find_map(pair).filter(|pair| pair.len() == given.names().count())
     }
 
     /// The set whose values are replaced where there is a choice: the only one, or, by force, that of the same user name.

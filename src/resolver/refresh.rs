@@ -62,7 +62,7 @@ impl Resolver {
     }
 
     /// What a `get` would log in with: the backend, the store, and the keys unless the node's own identity logs in.
-    fn keys_for(&self, route: &Route) -> Result<Option<(Backend, &'static str, Option<Keys>)>, Error> {
+    pub(super) fn keys_for(&self, route: &Route) -> Result<Option<(Backend, &'static str, Option<Keys>)>, Error> {
         match self.find(route)? {
             Some((_, found)) if found.keep == Keep::Memory => Ok(None),
             Some((store, found)) => match choose(route.row, route.real, found.keys) {

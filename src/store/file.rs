@@ -7,6 +7,7 @@
 mod entry;
 mod health;
 mod notes;
+mod published;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use self::entry::Entry;
+pub use self::published::{Published, Written};
 use super::{Found, Keep, Listed, Secret, Username};
 use crate::config::KeyPlace;
 use crate::credential::Credential;
@@ -128,9 +130,7 @@ impl FileStore {
     }
 
     fn put(&self, server: &str, secret: &Secret) -> Result<(), Error> {
-        let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Err(homeless()) };
-        private::make_dir(root).map_err(problem)?;
-        private::make_dir(&dir).map_err(problem)?;
+        let dir = self.made_dir()?;
         let key = self.key_or_new(&dir)?;
         let bytes = Entry::seal(&key, &self.workspace, server, secret)
             .map_err(|cause| Problem::new(PART, cause).fix("nothing was stored").failed())?;
@@ -144,6 +144,14 @@ impl FileStore {
         }
         let is_new = sealed_files(dir)?.is_empty();
         if is_new { self.key.read_or_make(dir) } else { self.key.existing() }.map_err(problem)
+    }
+
+    /// The workspace's directory, made if need be.
+    fn made_dir(&self) -> Result<PathBuf, Error> {
+        let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Err(homeless()) };
+        private::make_dir(root).map_err(problem)?;
+        private::make_dir(&dir).map_err(problem)?;
+        Ok(dir)
     }
 
     fn dir(&self) -> Option<PathBuf> {

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::backend::{Backend, Login, Whose};
-use beta9_credential::config::{CloudSettings, Node as Identity};
+use beta9_credential::config::{CloudSettings, KeyPlace, Node as Identity};
 use beta9_credential::host::Host;
 use beta9_credential::keys::Keys;
+use beta9_credential::store::{FileStore, Lookup, Secret, Store};
 use serde_json::json;
 
 use super::gateway::wire::{Answer, Request};
@@ -33,6 +34,7 @@ struct State {
     mints: usize,
     down: bool,
     delay: Duration,
+    life: Option<Duration>,
 }
 
 impl Ecr {
@@ -58,6 +60,11 @@ impl Ecr {
     /// From now on an answer takes this long.
     pub fn be_slow(&self, delay: Duration) {
         self.state.lock().unwrap().delay = delay;
+    }
+
+    /// From now on a token lives this long, and not for 12 hours.
+    pub fn live(&self, life: Duration) {
+        self.state.lock().unwrap().life = Some(life);
     }
 
     /// How often it was asked, since this was asked last.
@@ -116,6 +123,15 @@ pub fn blob(host: &str) -> String {
         .to_string()
 }
 
+/// Puts a secret of this content into the built-in store of a workspace.
+pub fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
+    let store = Store::File(FileStore::new(workspace, Some(node.store_dir()), KeyPlace::File(node.key_file())));
+    let host = Host::parse(host.as_bytes()).unwrap();
+    let deadline = Instant::now() + Duration::from_hours(1);
+    let lookup = Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) };
+    store.store(&lookup, &Secret { username: "AWS".into(), blob: blob.into() }).unwrap();
+}
+
 pub fn keys() -> Keys {
     let mut keys = Keys::default();
     keys.insert("AWS_ACCESS_KEY_ID", KEY_ID.into()).unwrap();
@@ -126,17 +142,17 @@ pub fn keys() -> Keys {
 fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     while let Some(request) = Request::read(&mut stream) {
         assert_eq!(request.method, "POST");
-        let (number, down, delay) = {
+        let (number, down, delay, life) = {
             let mut state = state.lock().unwrap();
             state.mints += 1;
-            (state.mints, state.down, state.delay)
+            (state.mints, state.down, state.delay, state.life.unwrap_or(Duration::from_hours(12)))
         };
         thread::sleep(delay);
         let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let answer = if down {
             Answer::of(400, &json!({"__type": "UnrecognizedClientException", "message": "no: hunter2"}))
         } else {
-            let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 12 * 3600;
+            let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + life.as_secs();
             let account = asked["registryIds"][0].as_str().unwrap();
             Answer::of(
                 200,

@@ -62,6 +62,8 @@ pub enum Mood {
     Truncated,
     /// It restarts: this many requests are done, but their answers are lost.
     LoseAnswers(usize),
+    /// A change is done, but no answer to it ever comes.
+    HangOnChange,
     /// The same, for changes alone.
     LoseAnswersToChanges(usize),
     /// It sends on to another place.

@@ -1,19 +1,20 @@
-//! The cached tokens for a person: a few rows each.
+//! The cached and the published tokens for a person: a few rows each.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::super::rows::Rows;
 use super::super::style::Style;
 use super::{View, brief};
-use crate::cache::{NODE, Origin, POD, State, TokenLife};
+use crate::cache::{NODE, OWN, Origin, POD, State, TokenLife};
+use crate::store::Published;
 
 pub(super) fn text(view: &View, style: Style) -> String {
     let mut rows = Rows::new(2, "failed ".len());
     for entry in &view.survey.entries {
         rows.heading(&entry.origin.registry, style);
         match &entry.token {
-            Some(token) => life(&mut rows, token, style),
+            Some(TokenLife { left, age, state, .. }) => life(&mut rows, (*left, *age), *state, style),
             None => rows.row("token", "none", |line| style.bad(line).to_string()),
         }
         rows.plain("for", &about(&entry.origin));
@@ -21,6 +22,16 @@ pub(super) fn text(view: &View, style: Style) -> String {
             let ago = view.now.duration_since(failure.at).unwrap_or_default();
             rows.plain("failed", &format!("{} ago: {}", brief(ago), failure.text));
         }
+    }
+    for (host, published) in &view.published {
+        rows.heading(&format!("{host}, published"), style);
+        let left = published.expires.duration_since(view.now).unwrap_or_default();
+        let age = view.now.duration_since(published.minted).unwrap_or_default();
+        life(&mut rows, (left, age), state(published, view.now), style);
+        let names = published.names().collect::<Vec<_>>().join(" and ");
+        let cut = if published.is_whole { "" } else { "; the last run was cut short" };
+        let Published { backend, store, .. } = published;
+        rows.plain("for", &format!("workspace {}; {backend}, as {names} in the {store} store{cut}", view.workspace));
     }
     let mut out = rows.finish();
     if !out.is_empty() {
@@ -34,6 +45,7 @@ fn about(origin: &Origin) -> String {
     let Origin { workspace, backend, store, identity, .. } = origin;
     let whose = match store.as_str() {
         NODE => format!("with the node's own identity: {identity}"),
+        OWN => "with the control plane's own keys".to_owned(),
         POD => format!("by the pod's {identity}"),
         store if identity.is_empty() => format!("with the secret from the {store} store"),
         store => format!("with the node's own identity, as the secret from the {store} store says: {identity}"),
@@ -41,14 +53,22 @@ fn about(origin: &Origin) -> String {
     format!("workspace {workspace}; {backend}, {whose}")
 }
 
-fn life(rows: &mut Rows, token: &TokenLife, style: Style) {
-    let (bar, minted) = (bar(token.left, token.left + token.age), format!("minted {} ago", brief(token.age)));
-    let text = match token.state {
-        State::Fresh => format!("{bar}  {} left, {minted}", brief(token.left)),
-        State::Due => format!("{bar}  {} left, {minted}, due", brief(token.left)),
+fn state(published: &Published, now: SystemTime) -> State {
+    match (now >= published.expires, published.is_due(now)) {
+        (true, _) => State::Over,
+        (false, true) => State::Due,
+        (false, false) => State::Fresh,
+    }
+}
+
+fn life(rows: &mut Rows, (left, age): (Duration, Duration), state: State, style: Style) {
+    let (bar, minted) = (bar(left, left + age), format!("minted {} ago", brief(age)));
+    let text = match state {
+        State::Fresh => format!("{bar}  {} left, {minted}", brief(left)),
+        State::Due => format!("{bar}  {} left, {minted}, due", brief(left)),
         State::Over => format!("{bar}  over, {minted}"),
     };
-    rows.row("token", &text, |line| match token.state {
+    rows.row("token", &text, |line| match state {
         State::Fresh => style.good(line).to_string(),
         State::Due => line.to_owned(),
         State::Over => style.bad(line).to_string(),
@@ -107,6 +127,7 @@ mod tests {
     fn a_token_is_said_to_be_whose_it_is() {
         let table = [
             ("node", "key AKIA", "with the node's own identity: key AKIA"),
+            ("own", "", "with the control plane's own keys"),
             ("pod", "service account a/b", "by the pod's service account a/b"),
             ("gateway", "", "with the secret from the gateway store"),
             ("file", "user x", "with the node's own identity, as the secret from the file store says: user x"),

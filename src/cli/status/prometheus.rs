@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 use std::time::SystemTime;
 
-use crate::cache::{Origin, Survey, Surveyed};
+use super::View;
+use crate::cache::{Origin, Surveyed};
 
 /// One sample's labels. Tokens of a secret that was rotated have the same ones, and one of each may stand in the text.
 type Labels<'a> = (&'a str, &'a str, &'a str);
 
-pub(super) fn text(survey: &Survey) -> String {
+pub(super) fn text(view: &View) -> String {
+    let survey = &view.survey;
     let mut out = String::new();
     let tokens = survey.entries.iter().filter(|entry| entry.token.is_some()).count();
     metric(&mut out, READABLE, [(None, 1)]);
@@ -37,6 +39,10 @@ pub(super) fn text(survey: &Survey) -> String {
     metric(&mut out, EXPIRES_AT, newest.iter().map(|(labels, token)| (*labels, unix(token.expires))));
     metric(&mut out, MINTED_AT, newest.iter().map(|(labels, token)| (*labels, unix(token.minted))));
     metric(&mut out, FAILED_AT, failures.iter().map(|(labels, at)| (Some(*labels), unix(*at))));
+    let published = view.published.iter().map(|(host, published)| {
+        (Some((host.as_str(), view.workspace.as_str(), published.backend.as_str())), unix(published.expires))
+    });
+    metric(&mut out, PUBLISHED_UNTIL, published);
     out
 }
 
@@ -92,6 +98,10 @@ const MINTED_AT: (&str, &str) =
 const FAILED_AT: (&str, &str) = (
     "beta9_credential_token_last_failure_timestamp_seconds",
     "When a token could not be minted last, in seconds since 1970.",
+);
+const PUBLISHED_UNTIL: (&str, &str) = (
+    "beta9_credential_published_expires_timestamp_seconds",
+    "When the token that was published into the workspace ends, in seconds since 1970.",
 );
 
 #[cfg(test)]

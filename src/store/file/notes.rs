@@ -14,9 +14,10 @@ use crate::trusted::{self, Readers};
 /// registry `image:5000` is not image 5000.
 const IMAGE: &str = "#image:";
 const EXPIRY: &str = "#expiry:";
+pub(super) const PUBLISHED: &str = "#published:";
 
 pub(super) fn is_note(server: &str) -> bool {
-    server.starts_with(IMAGE) || server.starts_with(EXPIRY)
+    [IMAGE, EXPIRY, PUBLISHED].iter().any(|prefix| server.starts_with(prefix))
 }
 
 impl FileStore {
@@ -75,7 +76,7 @@ impl FileStore {
         Ok(pruned)
     }
 
-    fn note(&self, name: &str, text: &str) -> Result<(), Error> {
+    pub(super) fn note(&self, name: &str, text: &str) -> Result<(), Error> {
         self.put(name, &Secret { username: String::new(), blob: text.into() })
     }
 }

@@ -48,6 +48,18 @@ impl GatewayStore {
             }
         })
     }
+
+    /// Removes one, where it still has exactly this value. As with a change, the API compares nothing.
+    pub(in crate::store) fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+        self.with(deadline, None, async |api| {
+            let names = [name.to_owned()];
+            match read(&mut Reader::begin(api, &names, &names)?, &names).await?.pop() {
+                None => Ok(()),
+                Some(there) if there.value == *value => api.delete(name).await,
+                Some(_) => Err(errors::changed(name, "has been changed in the meantime")),
+            }
+        })
+    }
 }
 
 /// Those of these names that are there.

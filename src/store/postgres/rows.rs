@@ -9,8 +9,7 @@ use super::{PART, PostgresStore};
 use crate::error::{Error, Problem};
 use crate::json::{self, Value};
 use crate::seal::SealKey;
-use crate::store::name;
-use crate::store::workspace_id;
+use crate::store::{name, workspace_id};
 
 /// A workspace's key, and those of its secrets that were asked for.
 pub(super) struct Rows {

@@ -117,7 +117,7 @@ pub(super) async fn update(
 }
 
 /// Whether it was still there, unchanged.
-async fn delete(transaction: &Transaction<'_>, workspace: &str, old: &Row) -> Result<bool, Fault> {
+pub(super) async fn delete(transaction: &Transaction<'_>, workspace: &str, old: &Row) -> Result<bool, Fault> {
     let params = [(&workspace as _, Type::TEXT), (&old.name as _, Type::TEXT), (&old.sealed as _, Type::TEXT)];
     Ok(transaction.execute_typed(DELETE, &params).await? == 1)
 }

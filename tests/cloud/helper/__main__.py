@@ -17,6 +17,7 @@ MODULES = (
     "cache",
     "refresh",
     "workspace",
+    "publish",
     "broken",
 )
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, NamedTuple
 
 from claims.pullers import needs
 from claims.report import claim
@@ -21,9 +21,23 @@ WORKSPACE = "7d1c6a52-0000-4000-8000-000000000001"
 SCHEMA = Path(__file__).parents[2] / "fixtures/beta9-schema.sql"
 
 
+class Database(NamedTuple):
+    """A PostgreSQL with Beta9's tables, a workspace and an image."""
+
+    url: str
+    key: str
+    """The workspace's signing key."""
+    psql: List[str]
+
+    def sql(self, text: str) -> str:
+        """What psql prints, a row a line."""
+        quiet = {"check": True, "capture_output": True, "text": True}
+        return subprocess.run([*self.psql, "-At"], input=text, **quiet).stdout
+
+
 @contextlib.contextmanager
-def database() -> Iterator[str]:
-    """A PostgreSQL with Beta9's tables, a workspace and an image; the URL."""
+def database() -> Iterator[Database]:
+    """A new one."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin")) or [os.path.dirname(shutil.which("initdb") or "")]
     programs = Path(found[-1])
     if not (programs / "initdb").exists():
@@ -45,9 +59,9 @@ def database() -> Iterator[str]:
             f"INSERT INTO workspace (external_id, name, signing_key) VALUES ('{WORKSPACE}', 'w', '{key}');"
             "INSERT INTO image (image_id) VALUES ('im1');"
         )
-        psql = [programs / "psql", "-q", "-h", "127.0.0.1", "-U", "postgres", "-v", "ON_ERROR_STOP=1"]
+        psql = [str(programs / "psql"), "-q", "-h", "127.0.0.1", "-U", "postgres", "-v", "ON_ERROR_STOP=1"]
         subprocess.run(psql, input=SCHEMA.read_text() + rows, text=True, **quiet)
-        yield "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
+        yield Database("postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable", key, psql)
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=False, stdout=subprocess.DEVNULL, cwd=home)
 
@@ -77,8 +91,8 @@ def access_keys() -> List[str]:
 def _() -> None:
     needs("skopeo", "setpriv")
     image = f"{ECR}/{variable('IMAGE')}"
-    with database() as url:
-        plane = Node(BETA9_STORE="postgres", BETA9_DATABASE_URL=url, BETA9_WORKSPACE_ID=WORKSPACE)
+    with database() as where:
+        plane = Node(BETA9_STORE="postgres", BETA9_DATABASE_URL=where.url, BETA9_WORKSPACE_ID=WORKSPACE)
         assert command(plane, "migrate").status == 0
         worker = Node()
         tokens = []
@@ -87,7 +101,7 @@ def _() -> None:
             assert done.status == 0 and "bound image im1" in done.out, done
             assert variable(f"AWS_{prefix}SECRET_ACCESS_KEY") not in done.out + done.err
             payload = command(plane, "resolve", "im1")
-            assert payload.status == 0 and payload.out.startswith('{"registry":"'), payload
+            assert payload.status == 0 and payload.out.startswith('{"credentials":{'), payload
             worker.variables["BETA9_IMAGE_CREDENTIALS"] = payload.out.strip()
             pulled = run(worker.wire(ECR), "skopeo", "inspect", f"docker://{image}")
             assert pulled.returncode == 0, pulled.stderr
@@ -101,8 +115,8 @@ def _() -> None:
 
 @claim("provision --check stores nothing that the registry refuses")
 def _() -> None:
-    with database() as url:
-        plane = Node(BETA9_STORE="postgres", BETA9_DATABASE_URL=url, BETA9_WORKSPACE_ID=WORKSPACE)
+    with database() as where:
+        plane = Node(BETA9_STORE="postgres", BETA9_DATABASE_URL=where.url, BETA9_WORKSPACE_ID=WORKSPACE)
         plane.variables.update(USERNAME="AWS", PASSWORD="wrong")
         done = command(plane, "provision", f"{ECR}/{variable('IMAGE')}", "--creds", "USERNAME,PASSWORD", "--check")
         assert done.status == 1 and "it does not take this credential (401)" in done.out, done

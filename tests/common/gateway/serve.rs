@@ -84,7 +84,12 @@ impl Shared {
                 self.state().answer(request);
                 None
             }
-            Mood::Well | Mood::DatabaseDown { .. } | Mood::LoseAnswersToChanges(_) => {
+            Mood::HangOnChange if request.method != "GET" => {
+                self.state().answer(request);
+                thread::sleep(PATIENCE);
+                None
+            }
+            Mood::Well | Mood::HangOnChange | Mood::DatabaseDown { .. } | Mood::LoseAnswersToChanges(_) => {
                 Some(self.state().answer(request))
             }
             Mood::Status(status) => Some(Answer::of(status, &json!({"error": "hunter2 body"}))),

@@ -4,6 +4,7 @@
 //	clip keychain REGISTRY   prints USER SECRET as CLIP's keychain provider finds it
 //	clip index REFERENCE     reads the image from its registry
 //	clip secret REGISTRY     prints USER SECRET as CLIP takes them from the workspace secret on standard input
+//	clip payload REFERENCE   reads the image with nothing but the workspace secret on standard input
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/beam-cloud/clip/pkg/clip"
 	"github.com/beam-cloud/clip/pkg/common"
@@ -21,10 +23,10 @@ import (
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 3 {
-		log.Fatal("usage: clip keychain REGISTRY | clip index REFERENCE | clip secret REGISTRY")
+		log.Fatal("usage: clip keychain REGISTRY | clip index REFERENCE | clip secret REGISTRY | clip payload REFERENCE")
 	}
 	run := map[string]func(context.Context, string) error{
-		"keychain": keychain, "index": index, "secret": secret,
+		"keychain": keychain, "index": index, "secret": secret, "payload": payload,
 	}[os.Args[1]]
 	if err := run(context.Background(), os.Args[2]); err != nil {
 		log.Fatal(err)
@@ -40,15 +42,11 @@ func keychain(ctx context.Context, registry string) error {
 }
 
 func secret(ctx context.Context, registry string) error {
-	text, err := io.ReadAll(os.Stdin)
+	provider, err := given(ctx, registry)
 	if err != nil {
 		return err
 	}
-	keys, err := common.ParseCredentialsFromJSON(string(text))
-	if err != nil {
-		return err
-	}
-	found, err := common.CredentialsToProvider(ctx, registry, keys).GetCredentials(ctx, registry, "")
+	found, err := provider.GetCredentials(ctx, registry, "")
 	if err == nil {
 		fmt.Println(found.Username, found.Password)
 	}
@@ -56,13 +54,40 @@ func secret(ctx context.Context, registry string) error {
 }
 
 func index(ctx context.Context, reference string) error {
+	return read(ctx, reference, nil)
+}
+
+func payload(ctx context.Context, reference string) error {
+	registry, _, _ := strings.Cut(reference, "/")
+	provider, err := given(ctx, registry)
+	if err != nil {
+		return err
+	}
+	return read(ctx, reference, provider)
+}
+
+// given is the provider that CLIP makes of the workspace secret on standard input.
+func given(ctx context.Context, registry string) (common.RegistryCredentialProvider, error) {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := common.ParseCredentialsFromJSON(string(text))
+	if err != nil {
+		return nil, err
+	}
+	return common.CredentialsToProvider(ctx, registry, keys), nil
+}
+
+func read(ctx context.Context, reference string, provider common.RegistryCredentialProvider) error {
 	dir, err := os.MkdirTemp("", "clip")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	return clip.CreateFromOCIImage(ctx, clip.CreateFromOCIImageOptions{
-		ImageRef:   reference,
-		OutputPath: filepath.Join(dir, "image.clip"),
+		ImageRef:     reference,
+		OutputPath:   filepath.Join(dir, "image.clip"),
+		CredProvider: provider,
 	})
 }

@@ -1,0 +1,165 @@
+//! `publish HOST…`: the token of a registry whose keys stay in the control plane, written into the workspace; for a timer.
+
+use std::time::SystemTime;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::rows::fold;
+use super::status::{brief, rfc3339};
+use super::unwritable;
+use crate::Io;
+use crate::config::{Config, Env};
+use crate::error::Error;
+use crate::host::Host;
+use crate::json::ObjectWriter;
+use crate::resolver::{How, Publication, Publisher};
+use crate::store::Published;
+
+pub(super) fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    Command::new("publish")
+        .about("Write a cloud registry's token into the workspace, from keys that stay here")
+        .arg(
+            Arg::new("host")
+                .value_name("HOST")
+                .num_args(0..)
+                .value_parser(|text: &str| Host::parse(text.as_bytes()))
+                .help("The registries; without any, those that were published before"),
+        )
+        .arg(
+            flag("all", "Every registry of a cloud whose keys are in the control plane's own store")
+                .conflicts_with("host"),
+        )
+        .arg(flag(
+            "names",
+            "As single secrets, which images name: for the gateway, which does not show that it takes them",
+        ))
+        .arg(
+            flag("force", "Also what is not due, and over a secret that was not written by this node").requires("host"),
+        )
+        .arg(flag("undo", "Remove what was written for these registries").requires("host").conflicts_with("dry-run"))
+        .arg(flag("dry-run", "Only say what would be written"))
+        .arg(flag("json", "Print one JSON object"))
+        .after_help(HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let flag = |name: &str| matches.get_flag(name);
+    let how = How { by_names: flag("names"), force: flag("force"), dry_run: flag("dry-run") };
+    let publisher = || Publisher::new(Config::load(env)?, Config::load(env)?);
+    let first = publisher()?;
+    let mut hosts: Vec<Host> = match matches.get_many("host") {
+        Some(hosts) => hosts.cloned().collect(),
+        None if flag("all") => first.with_own_keys()?,
+        None => first.published()?,
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    hosts.retain(|host| seen.insert(host.clone()));
+    let mut report = Report { json: flag("json"), rows: Vec::new(), failed: 0 };
+    for host in &hosts {
+        // Each has the whole time of a command.
+        let publisher = publisher()?;
+        let done = if flag("undo") { publisher.undo(host, how) } else { publisher.publish(host, how) };
+        publisher.warnings().iter().for_each(|warning| crate::warn(io.err, warning));
+        publisher.target().audit("publish", Some(host.as_str()), outcome(&done));
+        publisher.target().warnings().iter().for_each(|warning| crate::warn(io.err, warning));
+        report.add(host, &done, publisher.target().workspace_store(), io)?;
+    }
+    report.finish(io)
+}
+
+/// What is told, line by line, or at the end in JSON.
+struct Report {
+    json: bool,
+    rows: Vec<ObjectWriter>,
+    failed: usize,
+}
+
+impl Report {
+    fn add(&mut self, host: &Host, done: &Result<Publication, Error>, store: &str, io: &mut Io) -> Result<(), Error> {
+        let mut row = ObjectWriter::with_capacity(256);
+        row.text("registry", host.as_str()).text("store", store).text("outcome", outcome(done));
+        let line = match done {
+            Ok(Publication::Written(published)) => {
+                described(&mut row, published);
+                let left = left(published.expires);
+                format!("wrote {} to the {store} store, good for {left}", listed(published.names()))
+            }
+            Ok(Publication::Current(published)) => {
+                described(&mut row, published);
+                format!("nothing is due for {} ({})", left(published.due()), listed(published.names()))
+            }
+            Ok(Publication::Planned(names)) => {
+                row.texts("names", names.iter().map(String::as_str));
+                format!("would write {} to the {store} store", listed(names.iter().map(String::as_str)))
+            }
+            Ok(Publication::Removed(names)) => {
+                row.texts("names", names.iter().map(String::as_str));
+                match names.as_slice() {
+                    [] => "nothing was left of it in the workspace".to_owned(),
+                    names => format!("removed {} from the {store} store", listed(names.iter().map(String::as_str))),
+                }
+            }
+            Err(error) => {
+                self.failed += 1;
+                let error = crate::one_line(error);
+                row.text("reason", &error);
+                crate::warn(io.err, &error);
+                String::new()
+            }
+        };
+        self.rows.push(row);
+        if self.json || line.is_empty() {
+            return Ok(());
+        }
+        writeln!(io.out, "{}", fold(&format!("{host}: {line}"))).and_then(|()| io.out.flush()).map_err(unwritable)
+    }
+
+    fn finish(self, io: &mut Io) -> Result<(), Error> {
+        if self.json {
+            let mut out = ObjectWriter::with_capacity(1024);
+            out.objects("registries", self.rows).number("failed", self.failed as u64);
+            io.out.write_all(out.finish().as_bytes()).map_err(unwritable)?;
+        } else if self.rows.is_empty() {
+            writeln!(io.out, "nothing to publish: name a registry").map_err(unwritable)?;
+        }
+        if self.failed > 0 { Err(Error::Told) } else { Ok(()) }
+    }
+}
+
+fn described(row: &mut ObjectWriter, published: &Published) {
+    row.texts("names", published.names()).text("minted", &rfc3339(published.minted));
+    row.text("due", &rfc3339(published.due())).text("expires", &rfc3339(published.expires));
+}
+
+fn outcome(done: &Result<Publication, Error>) -> &'static str {
+    match done {
+        Ok(Publication::Written(_)) => "written",
+        Ok(Publication::Current(_)) => "current",
+        Ok(Publication::Planned(_)) => "planned",
+        Ok(Publication::Removed(_)) => "removed",
+        Err(_) => "failed",
+    }
+}
+
+/// `A`, `A and B`.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+fn left(end: SystemTime) -> String {
+    brief(end.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+const HELP: &str = "\
+The keys are those of the control plane's own store, BETA9_STORE=file, or with ambient = true those of the node itself; \
+they never reach the workspace. A Google registry's token is written as GCP_ACCESS_TOKEN, which a build and a pull take; \
+any other as a pair under REGISTRY_ or without a prefix, which a pull takes, and a build for Azure but not for ECR. Where \
+images name no single secrets yet, it is one secret named after the registry.
+
+A token is written anew from half of its life on: run this every 15 minutes. A secret that this node did not write, or that \
+somebody changed, is left alone.
+
+Exit status: 0 when all that was due was written; 1 otherwise, with a line for each failure on standard error.
+
+Example: docker-credential-beta9 publish us-docker.pkg.dev --names";

@@ -1,0 +1,185 @@
+//! Under which names a registry's token is published.
+//!
+//! Beta9's third generation has single secrets, which images name: `GCP_ACCESS_TOKEN` for Google, and else a pair of user
+//! name and password, `REGISTRY_` or the one without a prefix, whichever nothing stands under. Docker Hub's pair, the third
+//! that a build takes, is left out: without being named it is the credential of docker.io, where another registry's token has
+//! no business. A rule's `secrets` names others. Before the third generation it is the one secret that follows from the
+//! registry, with the registry recorded in it. Where nothing shows the generation (the gateway's API), `--names` says it, or
+//! what was published before.
+
+use super::token::Login;
+use super::{How, PART, Publisher};
+use crate::backend::{Backend, GCP_KEYS};
+use crate::credential::{Credential, Redacted};
+use crate::error::{Error, Problem};
+use crate::host::Host;
+use crate::keys::{Blob, Keys};
+use crate::registry::{NOBODYS_PAIRS, detect};
+use crate::store::{Lookup, Owner, Published, Single, name};
+
+/// Where a token goes.
+pub(super) struct Plan {
+    pub(super) by_names: bool,
+    /// In the order in which they are written.
+    pub(super) places: Vec<Place>,
+}
+
+/// A secret's name, and what stands there.
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) there: Option<Redacted>,
+}
+
+impl Plan {
+    fn of<N: AsRef<str>>(by_names: bool, names: &[N], there: &[Single]) -> Self {
+        let value = |name: &str| there.iter().find(|single| single.name == name).map(|single| single.value.clone());
+        let place = |name: &N| Place { name: name.as_ref().to_owned(), there: value(name.as_ref()) };
+        Self { by_names, places: names.iter().map(place).collect() }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().map(|place| place.name.as_str())
+    }
+
+    /// Whether every one of its secrets is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.places.iter().all(|place| place.there.is_some())
+    }
+
+    /// Whether these values are there already.
+    pub(super) fn holds(&self, values: &[Redacted]) -> bool {
+        self.places.iter().zip(values).all(|(place, value)| place.there.as_ref() == Some(value))
+    }
+
+    /// What is written, place by place.
+    pub(super) fn values(&self, host: &Host, backend: &Backend, credential: &Credential) -> Vec<Redacted> {
+        let (username, secret) = (credential.username(), credential.secret());
+        match (self.by_names, self.places.len()) {
+            (true, 1) => vec![secret.clone()],
+            (true, _) => vec![username.into(), secret.clone()],
+            (false, _) => {
+                let mut keys = Keys::user_password(username.to_owned(), secret.clone());
+                if matches!(backend, Backend::Gcp) {
+                    keys = Keys::default();
+                    keys.insert(GOOGLE, secret.clone())
+                        .expect("because the name is a plain one, and a token has no NUL");
+                }
+                vec![Blob::marshal(host.as_str(), detect(host, &keys), &keys)]
+            }
+        }
+    }
+}
+
+impl Publisher {
+    pub(super) fn plan(&self, host: &Host, login: &Login, noted: Option<&Published>, how: How) -> Result<Plan, Error> {
+        let route = self.target_route(host);
+        let of_rule = route.rule.and_then(|rule| rule.secrets.as_deref());
+        let by_names = how.by_names
+            || of_rule.is_some()
+            || match self.target.workspace.binds_names(self.target.deadline())? {
+                Some(by_names) => by_names,
+                None => noted.is_some_and(|noted| noted.by_names),
+            };
+        let before = noted.filter(|noted| noted.by_names == by_names).map(|noted| noted.names().collect::<Vec<_>>());
+        match (by_names, of_rule, before) {
+            (true, Some(names), _) => self.at(&in_order(names, &login.backend)?),
+            (true, None, Some(names)) => self.at(&names),
+            (true, None, None) => self.free_names(host, login),
+            (false, _, Some(names)) => Ok(Plan { by_names, ..self.at(&names)? }),
+            (false, ..) => self.blob(&self.target.lookup(&route, host)?),
+        }
+    }
+
+    /// Single secrets of these names.
+    fn at<N: AsRef<str>>(&self, names: &[N]) -> Result<Plan, Error> {
+        Ok(Plan::of(true, names, &self.singles(names)?))
+    }
+
+    /// The names that nothing stands under, or whose user name shows that a token of this cloud does.
+    fn free_names(&self, host: &Host, login: &Login) -> Result<Plan, Error> {
+        let mut others = Vec::new();
+        for other in self.notes.published_hosts()?.into_iter().filter(|other| other != host) {
+            others.extend(self.notes.published(&other)?.map(|noted| (other, noted)));
+        }
+        let other = |name: &str| others.iter().find(|(_, noted)| noted.names().any(|one| one == name));
+        if matches!(login.backend, Backend::Gcp) {
+            if let Some((other, _)) = other(GOOGLE) {
+                let cause = format_args!("{GOOGLE} holds the token that is published for {other}");
+                return Err(Problem::new(PART, cause)
+                    .fix("name it in the images of both where one account may pull from both, or set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
+                    .failed());
+            }
+            return self.at(&[GOOGLE]);
+        }
+        let pairs = NOBODYS_PAIRS.map(|(username, password)| [username, password]);
+        let there = self.singles(pairs.as_flattened())?;
+        let none = Keys::default();
+        let username = login.backend.username(&none);
+        let mut free = None;
+        for pair in pairs.iter().filter(|pair| pair.iter().all(|name| other(name).is_none())) {
+            let plan = Plan::of(true, pair, &there);
+            match &plan.places[0].there {
+                // It may be what this node has published, before it lost the note of it.
+                Some(there) if there.expose() == username => return Ok(plan),
+                None if plan.places[1].there.is_none() => _ = free.get_or_insert(plan),
+                _ => {}
+            }
+        }
+        free.ok_or_else(|| {
+            let names = pairs.map(|[_, password]| password).join(" and ");
+            Problem::new(PART, format_args!("the workspace has other secrets under {names}"))
+                .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
+                .failed()
+        })
+    }
+
+    /// The one secret that a reader would take for this registry's, or a new one.
+    fn blob(&self, lookup: &Lookup) -> Result<Plan, Error> {
+        let names = lookup.names();
+        let there = self.singles(&names)?;
+        for name in &names {
+            let Some(single) = there.iter().find(|single| single.name == *name) else { continue };
+            let blob = Blob::parse(single.value.expose()).map_err(|error| {
+                Problem::new(PART, format_args!("the secret {} cannot be read: {error}", name.escape_debug()))
+                    .fix("correct or delete it")
+                    .failed()
+            })?;
+            if lookup.owner(name, blob.registry.as_ref()) == Owner::Ours {
+                return Ok(Plan::of(false, &[name], &there));
+            }
+        }
+        let new = match lookup.secret {
+            Some(name) => vec![name.to_owned()],
+            None => self.target.workspace.new_names(lookup.host),
+        };
+        let free = new.iter().find(|name| there.iter().all(|single| single.name != **name));
+        let name = free.ok_or_else(|| {
+            Problem::new(PART, format_args!("{} are other registries' secrets", new.join(", ")))
+                .fix("set secret = \"NAME\" in a rule for this registry")
+                .failed()
+        })?;
+        Ok(Plan::of(false, &[name], &[]))
+    }
+
+    fn singles<N: AsRef<str>>(&self, names: &[N]) -> Result<Vec<Single>, Error> {
+        let names: Vec<_> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.target.workspace.singles(&names, self.target.deadline())
+    }
+}
+
+/// A rule's names: a user name and its password, or the one name of Google's token.
+fn in_order<'n>(names: &'n [String], backend: &Backend) -> Result<Vec<&'n str>, Error> {
+    let ends = |ending: &str| names.iter().find(|name| name.to_ascii_uppercase().ends_with(ending)).map(String::as_str);
+    let in_order = match (names, ends("USERNAME"), ends("PASSWORD")) {
+        ([token], ..) if token == GOOGLE && matches!(backend, Backend::Gcp) => Some(vec![GOOGLE]),
+        ([_, _], Some(username), Some(password)) => Some(vec![username, password]),
+        _ => None,
+    };
+    in_order.filter(|names| names.iter().all(|name| name::can_be_created(name))).ok_or_else(|| {
+        Problem::new(PART, "the names in the rule's secrets are not those of a user name and a password")
+            .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"]")
+            .failed()
+    })
+}
+
+const GOOGLE: &str = GCP_KEYS[0];
