@@ -1,6 +1,7 @@
 //! `Backend`: what turns the keys of a secret into the user name and password that a registry takes.
 
 mod aws;
+mod aws_files;
 mod azure;
 mod fixed;
 mod gcp;
@@ -180,6 +181,13 @@ impl Backend {
         }
         .map_err(|error| error.about(login.host.as_str()))
     }
+}
+
+/// What is wrong with the files that say which identity the node has, as far as there are any.
+#[must_use]
+pub fn check_node_files(node: &Node) -> Vec<Error> {
+    let checked = [aws::check_files(node), gcp::check_files(node), azure::check_files(node)];
+    checked.into_iter().filter_map(Result::err).collect()
 }
 
 /// What a login works with.

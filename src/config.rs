@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use address::Address;
 pub use ambient::Ambient;
 pub use audit::AuditConfig;
-pub use env::{Env, names_authorities};
+pub use env::{Env, ForeignHome, named_authorities};
 pub use kubelet::KubeletConfig;
 use layer::Layer;
 pub use node::Node;
@@ -31,6 +31,7 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::log::Log;
+use crate::trusted::{self, Reader};
 
 /// Everything that steers an answer, checked.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub struct Config {
     pub audit: Option<AuditConfig>,
     /// Where what is done is said.
     pub log: Log,
+    /// What `HOME` says, where that is another user's and this user's own home directory, or none, is used.
+    pub foreign_home: Option<ForeignHome>,
     /// The configuration files that were read.
     pub files: Vec<PathBuf>,
     rules: Vec<Rule>,
@@ -158,7 +161,7 @@ impl Config {
         let mut files = Vec::new();
         let mut merged = Layer::default();
         if let Some(path) = env.path("BETA9_CREDENTIAL_CONFIG")? {
-            merged = Layer::from_file(&path)?.ok_or_else(|| {
+            merged = Layer::from_file(&path, trusted::read)?.ok_or_else(|| {
                 Problem::new("BETA9_CREDENTIAL_CONFIG", format_args!("there is no file {}", path.display()))
                     .fix("correct or unset it")
                     .failed()
@@ -166,8 +169,10 @@ impl Config {
             files.push(path);
         } else {
             let user_file = env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join(USER_FILE));
-            for path in [Some(system_file.to_owned()), user_file].into_iter().flatten() {
-                if let Some(layer) = Layer::from_file(&path)? {
+            let system_file: (_, Reader) = (Some(system_file.to_owned()), trusted::read_system);
+            for (path, read) in [system_file, (user_file, trusted::read)] {
+                let Some(path) = path else { continue };
+                if let Some(layer) = Layer::from_file(&path, read)? {
                     merged.cover_with(layer);
                     files.push(path);
                 }
@@ -205,6 +210,7 @@ impl Config {
             node: Node::read(env)?,
             audit: layer.audit.into_config(),
             log: env.log().clone(),
+            foreign_home: env.foreign_home().cloned(),
             request: Request {
                 credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
                 file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,

@@ -108,9 +108,8 @@ impl Http {
         if let Some(client) = self.far.get() {
             return Ok(client);
         }
-        let unusable = || Fault::new("", Kind::Authorities);
-        let roots = tls::roots().map_err(|_| unusable())?;
-        let config = tls::client(roots, &[b"h2", b"http/1.1"]).map_err(|_| unusable())?;
+        let roots = tls::roots().map_err(|nobody| Fault::no_authorities(&nobody))?;
+        let config = tls::client(roots, &[b"h2", b"http/1.1"]).map_err(|_| Fault::new("", Kind::Authorities))?;
         let client = build(Client::builder().https_only(true).tls_backend_preconfigured(config))?;
         Ok(self.far.get_or_init(|| client))
     }

@@ -35,6 +35,7 @@ use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
 use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+use crate::trusted;
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
@@ -112,7 +113,8 @@ impl Resolver {
     /// What went wrong on the way to an answer without hindering it.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.take()
+        let files = trusted::take_warnings();
+        files.iter().map(ToString::to_string).chain(self.warnings.take()).collect()
     }
 
     /// The cache, opened when it is first needed.
@@ -140,6 +142,7 @@ impl Resolver {
 
     /// Keeps a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
+        self.warn_of_foreign_home();
         // What is recorded is what `list` shows.
         let listed = credential.shown_username().unwrap_or(SECRET_FOR_USERNAME).to_owned();
         let (username, password) = credential.into_parts();
@@ -158,6 +161,20 @@ impl Resolver {
         let answered = choose(route.row, route.real, keys).ok();
         let username = answered.map_or(listed, |choice| choice.listed_username().to_owned());
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
+    }
+
+    /// Somebody who logs in by sudo may expect to find it without.
+    fn warn_of_foreign_home(&self) {
+        let Config { foreign_home, file_path, store, .. } = &self.config;
+        let follows_home = file_path.as_ref().is_none_or(|path| !trusted::is_named(path));
+        if let Some(home) = foreign_home.as_ref().filter(|_| *store == StoreKind::File && follows_home) {
+            let (place, owner) = (file_path.as_ref().map(|path| path.display().to_string()), home.owner);
+            self.warnings.add(format_args!(
+                "HOME={} belongs to uid {owner}, so {} is used; for uid {owner}, run it without sudo",
+                home.path.display(),
+                place.as_deref().unwrap_or("no home directory")
+            ));
+        }
     }
 
     /// Forgets the credential for a server URL; it is no error when there is none.

@@ -1,5 +1,6 @@
 //! The audit log: a line for each request, whole whatever happens beside it, bounded, private, and in nobody's way.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;

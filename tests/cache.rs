@@ -1,5 +1,6 @@
 //! The token cache by itself: what is a hit, what is a miss, who mints, and how much is kept.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::fs;

@@ -416,7 +416,7 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
         (Mood::Status(500), " (500)"),
     ];
     let names = names("ghcr.io");
-    let named = "[[registry]]\nhost = \"ghcr.io\"\nsecrets = [\"A_USERNAME\", \"A_PASSWORD\"]\n";
+    let by_rule = "[[registry]]\nhost = \"ghcr.io\"\nsecrets = [\"A_USERNAME\", \"A_PASSWORD\"]\n";
     let pair = |prefix: &str, token: &str| [(format!("{prefix}_USERNAME"), "u"), (format!("{prefix}_{token}"), "1")];
     let derived = |name: &String| vec![(name.clone(), blob("ghcr.io", "1"))];
     let single = |pair: [(String, &str); 2]| pair.map(|(name, value)| (name, value.to_owned())).to_vec();
@@ -424,12 +424,14 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
         (derived(&names[0]), ""),
         (derived(&names[3]), ""),
         (single(pair("GITHUB", "TOKEN")), ""),
-        (single(pair("A", "PASSWORD")), named),
+        (single(pair("A", "PASSWORD")), by_rule),
     ];
     // With a workspace of the configuration, and with the token's own.
     for ((secrets, rule), workspace) in secrets.iter().zip([WORKSPACE, "", "", WORKSPACE]) {
         let gateway = Gateway::start();
-        secrets.iter().for_each(|(name, value)| gateway.plant(name, value));
+        for (name, value) in secrets {
+            gateway.plant(name, value);
+        }
         gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
         let node = gateway.node().with("BETA9_WORKSPACE_ID", workspace).configured(rule);
         for (mood, why) in &shapes {
@@ -620,7 +622,7 @@ fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missin
     // Nothing else is written in their place.
     let secrets = gateway.secrets();
     for answer in [node.store("harbor.example", "u", "x"), node.erase("harbor.example")] {
-        assert!(failure(&answer).contains("nothing was changed; change them with: beta9 secret modify"), "{answer:?}");
+        assert!(failure(&answer).contains("nothing was changed; change those in the workspace"), "{answer:?}");
     }
     assert_eq!(gateway.secrets(), secrets);
     // A pull may name them too.
@@ -665,7 +667,7 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
     };
     let store = Store::Gateway(GatewayStore::new(config));
     let put = |name: &str, value: &str, old: Option<&str>| {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let old = old.map(Into::into);
         store.put_single(name, &value.into(), old.as_ref(), deadline).map_err(|error| match error {
             Error::Failed(problem) => problem.to_string(),
@@ -689,7 +691,7 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
     }
     let expected = [("A", "2"), ("B", "1"), ("C", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), expected);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let there = store.singles(&["A".to_owned(), "X".to_owned(), "C".to_owned()], deadline).unwrap();
     let there: Vec<_> = there.iter().map(|single| (single.name.as_str(), single.value.expose())).collect();
     assert_eq!(there, [("A", "2"), ("C", "2")]);

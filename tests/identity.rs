@@ -1,5 +1,6 @@
 //! Whose identity a node answers with, through the real binary: what it would use now, and never what it used before.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;

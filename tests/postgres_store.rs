@@ -467,8 +467,11 @@ fn sslmode_decides_on_tls_and_on_whom_to_believe() {
         println!("skip sslmode_decides_on_tls_and_on_whom_to_believe: there is no openssl here");
         return;
     };
-    let ca = ca.to_str().unwrap();
     let scratch = tempfile::tempdir().unwrap();
+    // Where it lies it belongs to the database's account, who could put another one in its place.
+    let own = scratch.path().join("ca.pem");
+    std::fs::copy(ca, &own).unwrap();
+    let ca = own.to_str().unwrap();
     let strangers = scratch.path().join("stranger.pem").display().to_string();
     let made = std::process::Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3"])

@@ -113,6 +113,11 @@ fn wire(login: &Login) -> Result<Wire, Error> {
     Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))
 }
 
+/// Whether the node's own files can be used.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    super::aws_files::profile_files(PART, node).map(|_| ())
+}
+
 /// The API that mints a registry's tokens.
 #[derive(Debug)]
 enum Api {

@@ -12,6 +12,7 @@ mod identity;
 mod whose;
 
 use super::{Login, Minted};
+use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::http::Http;
@@ -47,6 +48,11 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let claims = jwt::claims(&token);
     let id = claims.as_ref().and_then(|claims| claims.text("appid").or_else(|| claims.text("oid")));
     Ok(id.map(Redacted::expose).filter(|id| identity::is_guid(id)).map(str::to_owned))
+}
+
+/// Whether the node's own token file can be used, where one is named.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    node.file(identity::TOKEN_FILE)?.map_or(Ok(()), |file| identity::read(&file).map(|_| ()))
 }
 
 /// Who speaks, in errors.

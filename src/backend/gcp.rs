@@ -23,6 +23,7 @@ use exchange::Token;
 pub(super) use pod::is_for_pod;
 
 use super::{GCP_KEYS, Login, Minted, Scope, Whose};
+use crate::config::Node;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::http::{Cleartext, Http};
@@ -50,19 +51,19 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
         }
         Secret::Pod(account) => {
             let identity = pod::identity(account, login.settings)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
         }
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
             let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
             let asked = async {
                 match found {
-                    Found::Document(document) => exchange::token(&http, &document.identity).await,
+                    Found::Document(document) => exchange::token(&http, &document.identity, login.node).await,
                     Found::Metadata(server) => server.token(&http).await,
                     Found::Nobody(why) => Err(Problem::new(PART, why).fix(ambient::FIX).failed()),
                 }
@@ -103,10 +104,15 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     block_on(PART, login.deadline, async {
         match &found {
             Found::Metadata(server) => server.email(&http).await.map(Some),
-            Found::Document(document) => document.subject(&http).await,
+            Found::Document(document) => document.subject(&http, login.node).await,
             Found::Nobody(_) => Ok(None),
         }
     })
+}
+
+/// Whether the node's own document can be used, where there is one.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    ambient::find(node).map(|_| ())
 }
 
 /// What a tenant's secret asks for.

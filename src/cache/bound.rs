@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{FAILED, FAULT, LOCK, MEMO, TOKEN};
 use crate::config::CacheConfig;
 use crate::lock::Lock;
+use crate::trusted;
 
 /// A token file, as its times tell: it is modified when it expires, and accessed when it was last used.
 struct Token {
@@ -63,7 +64,7 @@ fn token(path: PathBuf) -> Option<Token> {
 
 /// A lock or failure that has no token, and is too old for anybody to be at work on one.
 fn is_orphan(path: &Path, now: SystemTime) -> bool {
-    is_older(path, now, ORPHAN) && !path.with_extension(TOKEN).exists()
+    is_older(path, now, ORPHAN) && matches!(trusted::exists(&path.with_extension(TOKEN)), Ok(false))
 }
 
 fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {

@@ -9,8 +9,9 @@ use super::turn::Turn;
 use super::{LOCK, MEMO};
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::private::{self, Readers};
+use crate::private;
 use crate::seal::SealKey;
+use crate::trusted::{self, Readers};
 
 /// Notes by kind and subject, in the cache's directory, sealed with its key.
 pub struct Memory<'a> {
@@ -33,7 +34,7 @@ impl Memory<'_> {
     #[must_use]
     pub fn recall(&self, kind: &str, subject: &[&str]) -> Option<Recalled> {
         let name = self.name(kind, subject);
-        let bytes = private::read(&self.dir.join(&name), Readers::Owner, MAX_MEMO).ok()??;
+        let bytes = trusted::read_inside(&self.dir.join(&name), Readers::Owner, MAX_MEMO).ok()??;
         let opened = self.key.open(&associated(&name), &bytes).ok()?;
         let (times, text) = opened.split_at_checked(16)?;
         let (wall, boot) = times.split_first_chunk::<8>()?;

@@ -11,8 +11,8 @@ use crate::cache::{Cache, OWN, State, Survey, Surveyed};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::{Error, Problem};
 use crate::json::ObjectWriter;
-use crate::private::Fault;
 use crate::resolver::{Refreshed, Resolver};
+use crate::trusted::Fault;
 
 pub(super) fn command() -> Command {
     Command::new("refresh")

@@ -18,8 +18,8 @@ use crate::config::{Config, Env};
 use crate::error::{Error, Problem, Warnings};
 use crate::host::Host;
 use crate::json::ObjectWriter;
-use crate::private::Fault;
 use crate::store::{FileStore, Published};
+use crate::trusted::Fault;
 use crate::{Io, Output};
 
 pub(super) fn command() -> Command {

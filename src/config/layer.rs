@@ -13,6 +13,7 @@ use super::section::{Section, parse_duration};
 use super::stores::StoresLayer;
 use super::{SINGLES, STORE_KINDS, Singles, StoreKind};
 use crate::error::{Error, Problem};
+use crate::trusted::{self, Fault, MAX_TEXT, Reader, Readers};
 
 #[derive(Debug, Default)]
 pub(super) struct Layer {
@@ -65,19 +66,11 @@ impl CacheLayer {
 
 impl Layer {
     /// Reads a configuration file; `None` when there is none.
-    pub(super) fn from_file(path: &Path) -> Result<Option<Self>, Error> {
+    pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
         let problem = |cause: &dyn std::fmt::Display| Problem::new(format!("configuration {}", path.display()), cause);
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => {
-                return Err(problem(&format_args!("it cannot be read ({error})"))
-                    .fix("make it readable for this user")
-                    .failed());
-            }
-        };
+        let refused = |fault: Fault| fault.problem("configuration");
+        let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else { return Ok(None) };
+        let text = trusted::text_of(path, bytes).map_err(refused)?;
         let table = toml::de::DeTable::parse(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             // The message names what was expected; unlike the error's Display it does not quote the file.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::env::Env;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// The well-known variables of the clouds' own tools, as far as they are set, and the machine's own description.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub struct Node {
     home: Option<PathBuf>,
     /// Where the kernel describes the machine; `None` where nothing does.
     sysfs: Option<PathBuf>,
+    foreign_home: bool,
 }
 
 impl Node {
@@ -25,7 +26,8 @@ impl Node {
                 variables.insert(name, value);
             }
         }
-        Ok(Self { variables, home: env.home(), sysfs: Some(SYSFS.into()) })
+        let foreign_home = env.foreign_home().is_some();
+        Ok(Self { variables, home: env.home(), sysfs: Some(SYSFS.into()), foreign_home })
     }
 
     /// The same node on a machine that is described in this directory, as in `/sys`.
@@ -38,6 +40,12 @@ impl Node {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Redacted> {
         self.variables.get(name)
+    }
+
+    /// Whether `HOME` is another user's, so that what follows it by itself looks in the wrong place.
+    #[must_use]
+    pub fn has_foreign_home(&self) -> bool {
+        self.foreign_home
     }
 
     /// The file that a variable names. A relative path would be looked for wherever docker was started, which may be
@@ -80,7 +88,7 @@ struct Mark {
 
 impl Mark {
     fn is_on(&self, sysfs: &Path) -> bool {
-        match private::read(&sysfs.join(self.file), Readers::Anybody, 4096) {
+        match trusted::read_system(&sysfs.join(self.file), Readers::Anybody, 4096) {
             Ok(None) => false,
             Err(_) => true,
             Ok(Some(text)) => {

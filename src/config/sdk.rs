@@ -15,7 +15,7 @@ use super::ini::Ini;
 use super::stores::{GatewayConfig, SecretSetting, TokenSource};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
 #[derive(Clone, Debug)]
@@ -158,7 +158,7 @@ impl GatewayConfig {
         let name = self.context.as_deref().unwrap_or(DEFAULT);
         for file in &self.sdk_files {
             let bytes =
-                private::read(file, Readers::Anybody, MAX_FILE).map_err(|fault| problem(fault.cause, &fault.fix))?;
+                trusted::read(file, Readers::Mounted, MAX_FILE).map_err(|fault| problem(fault.cause, &fault.fix))?;
             let Some(bytes) = bytes else { continue };
             let unreadable = |cause: String| problem(format_args!("{} {cause}", file.display()), "correct the file");
             let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;

@@ -234,11 +234,11 @@ impl SecretSetting {
 }
 
 fn read_file(part: &str, path: &Path) -> Result<Redacted, Error> {
-    use crate::private::{self, Readers};
+    use crate::trusted::{self, Readers};
 
     let problem = |cause: String, fix: String| Problem::new(part, cause).fix(fix).failed();
     let bytes =
-        private::read(path, Readers::Group, MAX_SECRET).map_err(|fault| problem(fault.cause, fault.fix))?.ok_or_else(
+        trusted::read(path, Readers::Token, MAX_SECRET).map_err(|fault| problem(fault.cause, fault.fix))?.ok_or_else(
             || problem(format!("there is no file {}", path.display()), "make it, or correct its path".to_owned()),
         )?;
     let text = std::str::from_utf8(&bytes)

@@ -4,12 +4,15 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use crate::error::{Error, Problem};
+use crate::tls::NoAuthorities;
 
 /// A request that got no answer. Names the host, and nothing that was sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     host: String,
     kind: Kind,
+    /// What is wrong with a file of authorities.
+    refused: String,
 }
 
 /// What happened.
@@ -57,7 +60,12 @@ pub enum Certificate {
 
 impl Fault {
     pub(crate) fn new(host: &str, kind: Kind) -> Self {
-        Self { host: host.to_owned(), kind }
+        Self { host: host.to_owned(), kind, refused: String::new() }
+    }
+
+    pub(crate) fn no_authorities(nobody: &NoAuthorities) -> Self {
+        let refused = nobody.refused.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.cause));
+        Self { refused, ..Self::new("", Kind::Authorities) }
     }
 
     /// What happened.
@@ -138,7 +146,7 @@ impl fmt::Display for Fault {
             Kind::TooLarge(max) => write!(f, "{host} answered more than {} MiB", max >> 20),
             Kind::Cleartext => write!(f, "{host} must not be spoken to without TLS"),
             Kind::Request => write!(f, "the request to {host} has a URL or a header that cannot be sent"),
-            Kind::Authorities => write!(f, "the system's certificate authorities cannot be read"),
+            Kind::Authorities => write!(f, "the system's certificate authorities cannot be read{}", self.refused),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Resolver {
     }
 
     /// The cache that is there, also while it is switched off; nothing is made.
-    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::private::Fault> {
+    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::Fault> {
         Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings)
     }
 }

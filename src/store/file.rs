@@ -22,8 +22,9 @@ use crate::credential::Credential;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
-use crate::private::{self, Fault, Readers};
+use crate::private;
 use crate::seal::{KeyFile, SealKey, sha256_hex};
+use crate::trusted::{self, Fault, Readers};
 
 /// A directory of sealed files, and the key that opens them.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl FileStore {
 
     /// Forgets it; it is no error when there is nothing.
     pub fn erase(&self, server: &str) -> Result<(), Error> {
-        let Some(dir) = self.dir().filter(|dir| dir.exists()) else { return Ok(()) };
+        let Some(dir) = self.checked_dir().map_err(|error| error.about(server))? else { return Ok(()) };
         private::remove(&dir, &file_name(server)).map_err(|fault| problem(fault).about(server))?;
         Ok(())
     }
@@ -81,7 +82,7 @@ impl FileStore {
         let mut listed = Vec::new();
         let mut key = None;
         for path in sealed_files(&dir)? {
-            let bytes = match private::read(&path, Readers::Owner, MAX_ENTRY) {
+            let bytes = match trusted::read_inside(&path, Readers::Owner, MAX_ENTRY) {
                 Ok(Some(bytes)) => bytes,
                 // It has gone in the meantime.
                 Ok(None) => continue,
@@ -118,7 +119,8 @@ impl FileStore {
     fn open(&self, server: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(None) };
         let path = dir.join(file_name(server));
-        let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
+        let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+        let Some(bytes) = bytes else { return Ok(None) };
         let entry = Entry::parse(&bytes).map_err(damaged)?;
         if entry.server != server {
             return Err(damaged("it is another registry's"));
@@ -157,10 +159,15 @@ impl FileStore {
         self.root.as_ref().map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
     }
 
+    /// The directory, where it exists: it and all above it belong to this user or to root, and nobody else could rename
+    /// it away.
     fn checked_dir(&self) -> Result<Option<PathBuf>, Error> {
         let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Ok(None) };
-        let there = private::check_dir(root).map_err(problem)? && private::check_dir(&dir).map_err(problem)?;
-        Ok(there.then_some(dir))
+        let judge = |dir: &Path| trusted::directory(dir).map_err(problem);
+        // On the way to the one the other is passed, and is known then.
+        let exists = judge(&dir);
+        judge(root)?;
+        Ok(exists?.then_some(dir))
     }
 }
 

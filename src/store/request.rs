@@ -5,8 +5,8 @@ use crate::config::{Pulled, Request};
 use crate::error::{Error, Problem};
 use crate::host::{Host, Reference, Rejected, ServerUrl};
 use crate::keys::{Blob, Keys};
-use crate::private::{self, Readers};
 use crate::registry::bound_by_keys;
+use crate::trusted::{self, Readers};
 
 /// One blob or an array of them, each bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY`
 /// or `BETA9_IMAGE`, or else to the vendor that alone has such keys.
@@ -66,7 +66,7 @@ impl RequestStore {
         }
         let Some(path) = &self.0.file else { return Ok(None) };
         let problem = |cause: String, fix: String| Problem::new(FILE_VARIABLE, cause).fix(fix).failed();
-        let bytes = private::read(path, Readers::Anybody, MAX_BLOB)
+        let bytes = trusted::read(path, Readers::Mounted, MAX_BLOB)
             .map_err(|fault| problem(fault.cause, fault.fix))?
             .ok_or_else(|| {
             problem(format!("there is no file {}", path.display()), "mount it, or unset the variable".to_owned())

@@ -9,16 +9,17 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use aws_config::profile::{Profile as Section, ProfileFileLoadError, ProfileSet};
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 use zeroize::Zeroizing;
 
 use super::PART;
+use crate::backend::aws_files;
 use crate::backend::whose::shown;
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// The two files, and the profile that is chosen.
 pub(super) struct Files<'n> {
@@ -42,19 +43,13 @@ pub(super) enum ChosenBy {
 impl<'n> Files<'n> {
     /// Reads both; `rule` is the profile that a rule names.
     pub(super) fn read(node: &'n Node, rule: Option<&str>) -> Result<Self, Error> {
-        let (mut texts, mut places) = (EnvConfigFiles::builder(), Vec::new());
-        for (variable, at_home, kind) in FILES {
-            let place = node.file(variable)?.or_else(|| node.at_home(at_home));
-            let text = place.as_deref().map(read_text).transpose()?.flatten();
-            texts = texts.with_contents(kind, text.as_deref().map_or("", String::as_str));
-            places.extend(place);
-        }
+        let (texts, places) = aws_files::profile_files(PART, node)?;
         let (name, by) = match (rule, text(node, PROFILE)) {
             (Some(name), _) => (name, ChosenBy::Rule),
             (None, Some(name)) => (name, ChosenBy::Environment),
             (None, None) => (DEFAULT, ChosenBy::Nobody),
         };
-        let (name, texts) = (name.to_owned(), texts.build());
+        let name = name.to_owned();
         let sections = parsed(&texts, &name).map_err(|error| unparsed(error.as_ref(), &places))?;
         Ok(Self { node, name, by, texts, sections, places })
     }
@@ -125,8 +120,7 @@ pub(super) fn text<'a>(node: &'a Node, name: &str) -> Option<&'a str> {
 
 /// Every file that is read for the node's identity at AWS is read here.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    private::read(path, Readers::Anybody, MAX_FILE)
-        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())
+    trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
 }
 
 /// A token in a file, which `name` names.
@@ -177,10 +171,6 @@ fn listed(places: &[PathBuf], between: &str) -> String {
     places.join(&format!(" {between} "))
 }
 
-const FILES: [(&str, &str, EnvConfigFileKind); 2] = [
-    ("AWS_CONFIG_FILE", ".aws/config", EnvConfigFileKind::Config),
-    ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", EnvConfigFileKind::Credentials),
-];
 const PROFILE: &str = "AWS_PROFILE";
 const DEFAULT: &str = "default";
 const METADATA: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");

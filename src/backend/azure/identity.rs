@@ -21,8 +21,8 @@ use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::http::Cleartext;
 use crate::keys::Keys;
-use crate::private::{self, Readers};
 use crate::service_account::ServiceAccount;
+use crate::trusted::{self, Readers};
 
 /// Who logs in.
 pub(super) enum Identity {
@@ -131,8 +131,7 @@ fn token(path: &Path) -> Result<Redacted, Error> {
 
 /// Every file that is read for the node's identity at Azure is read here.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    private::read(path, Readers::Anybody, MAX_FILE)
-        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())
+    trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
 }
 
 /// Where the variables of an application are, and how errors call that.
@@ -214,7 +213,7 @@ const POD_TENANT: &str =
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 pub(super) const TENANT_ID: &str = "AZURE_TENANT_ID";
-const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 /// Of managed identities that are no virtual machine's.

@@ -17,7 +17,7 @@ use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Kind, Request, Response};
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// What identity the node has.
 pub(super) enum Found {
@@ -76,8 +76,7 @@ fn document(path: &Path) -> Result<Option<Found>, Error> {
 
 /// Every file that is read for the node's identity at Google is read here.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    private::read(path, Readers::Anybody, limit)
-        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())
+    trusted::read(path, Readers::Mounted, limit).map_err(|fault| fault.problem(PART))
 }
 
 impl Metadata {

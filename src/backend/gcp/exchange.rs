@@ -17,6 +17,7 @@ use super::answer::{Answer, ask};
 use super::document::{Account, ActsAs, Base, External, Identity, User};
 use super::refusal::{Grant, refused};
 use super::{PART, federation};
+use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Request};
@@ -31,14 +32,14 @@ pub(super) struct Token {
 }
 
 /// An identity's token for registries.
-pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Token, Error> {
+pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Result<Token, Error> {
     // Whoever is about to act as somebody else needs no more than that from its own token.
     let scope = if identity.acts_as.is_empty() { SCOPE } else { IAM_SCOPE };
     let origin = identity.origin.as_str();
     let mut token = match &identity.base {
         Base::Account(account) => of_account(http, origin, account, scope).await?,
         Base::User(user) => of_user(http, origin, user).await?,
-        Base::External(external) => of_external(http, origin, external, scope).await?,
+        Base::External(external) => of_external(http, origin, external, scope, node).await?,
     };
     for (index, target) in identity.acts_as.iter().enumerate() {
         let scope = if index + 1 == identity.acts_as.len() { SCOPE } else { IAM_SCOPE };
@@ -63,8 +64,8 @@ async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error>
     granted(&ask(http, &user.token_uri, &request).await?, origin, &Grant::User)
 }
 
-async fn of_external(http: &Http, origin: &str, external: &External, scope: &str) -> Result<Token, Error> {
-    let subject = federation::subject_token(http, origin, external).await?;
+async fn of_external(http: &Http, origin: &str, external: &External, scope: &str, node: &Node) -> Result<Token, Error> {
+    let subject = federation::subject_token(http, origin, external, node).await?;
     let mut form = vec![
         ("grant_type", TOKEN_EXCHANGE.into()),
         ("audience", external.audience.as_str().into()),

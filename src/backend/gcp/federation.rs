@@ -7,18 +7,26 @@ use super::ambient::read;
 use super::answer::ask;
 use super::document::{External, Source};
 use super::{PART, aws};
+use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Request};
 use crate::json;
 
 /// The token to be exchanged.
-pub(super) async fn subject_token(http: &Http, origin: &str, external: &External) -> Result<Redacted, Error> {
+pub(super) async fn subject_token(
+    http: &Http,
+    origin: &str,
+    external: &External,
+    node: &Node,
+) -> Result<Redacted, Error> {
     match &external.source {
         Source::File { path, field } => from_file(origin, path, field.as_deref()),
         Source::Url { url, headers, field } => from_url(http, origin, url, headers, field.as_deref()).await,
         Source::Pod { token } => Ok(token.clone()),
-        Source::Aws { verification_url } => aws::subject_token(origin, verification_url, &external.audience).await,
+        Source::Aws { verification_url } => {
+            aws::subject_token(origin, verification_url, &external.audience, node).await
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::federation;
 use super::refusal::{shown, target};
 use crate::backend::whose::Bearer;
 use crate::backend::{Login, Scope, Unnamed, Whose, aws};
+use crate::config::Node;
 use crate::error::Error;
 use crate::http::Http;
 
@@ -44,9 +45,9 @@ impl Document {
     }
 
     /// Whom the token is about that Google is shown; `None` where it does not say.
-    pub(super) async fn subject(&self, http: &Http) -> Result<Option<String>, Error> {
+    pub(super) async fn subject(&self, http: &Http, node: &Node) -> Result<Option<String>, Error> {
         let Some(external) = self.external() else { return Ok(None) };
-        let token = federation::subject_token(http, &self.identity.origin, external).await?;
+        let token = federation::subject_token(http, &self.identity.origin, external, node).await?;
         let bearer = Bearer::of(&token);
         Ok(bearer.subject.map(|_| bearer.parts[1..].join(" ")))
     }

@@ -1,7 +1,7 @@
 //! Where the values of the keys come from: a file, the environment, the workspace's single secrets.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -15,6 +15,7 @@ use crate::keys::{BaseImageCreds, Keys, KeysError};
 use crate::registry::build_key_names;
 use crate::resolver::Resolver;
 use crate::store::{Single, name};
+use crate::trusted::{self, Readers};
 
 /// The keys whose values are at hand, and the names of the others.
 pub(super) fn asked(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(Keys, Vec<String>), Error> {
@@ -99,10 +100,9 @@ fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
         crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
             .map_err(|_| problem(&"(standard input) is too long, a terminal, or has no end"))?
     } else {
-        let mut bytes = zeroize::Zeroizing::new(Vec::new());
-        let read = std::fs::File::open(file).and_then(|file| file.take(MAX_KEYS as u64).read_to_end(&mut bytes));
-        read.map_err(|error| problem(&format_args!("cannot be read ({error})")))?;
-        bytes
+        trusted::read(Path::new(file), Readers::Mounted, MAX_KEYS as u64)
+            .map_err(|fault| fault.problem("credentials"))?
+            .ok_or_else(|| problem(&"does not exist"))?
     };
     std::str::from_utf8(&bytes).map(Redacted::from).map_err(|_| problem(&"is not UTF-8"))
 }

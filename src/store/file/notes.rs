@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::{FileStore, MAX_ENTRY, PART, problem, sealed_files};
 use crate::error::{Error, Problem};
 use crate::host::Host;
-use crate::private::{self, Readers};
 use crate::store::file::entry::Entry;
 use crate::store::{ImageSecrets, Secret};
+use crate::trusted::{self, Readers};
 
 /// No server URL and no item has a `#` before its scheme, so no note is taken for a credential or put in its place: the
 /// registry `image:5000` is not image 5000.
@@ -61,7 +61,8 @@ impl FileStore {
         let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
         let mut pruned = Vec::new();
         for path in sealed_files(&dir)? {
-            let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { continue };
+            let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+            let Some(bytes) = bytes else { continue };
             let Ok(entry) = Entry::parse(&bytes) else { continue };
             let Some(host) = entry.server.strip_prefix(EXPIRY) else { continue };
             let end = self.open(&entry.server)?.and_then(|text| text.parse().ok()).map(Duration::from_secs);

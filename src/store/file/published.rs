@@ -17,7 +17,7 @@ use super::{FileStore, MAX_ENTRY, PART, problem, sealed_files};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::lock::Lock;
-use crate::private::{self, Readers};
+use crate::trusted::{self, Readers};
 
 /// What this node has published for one registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +135,9 @@ impl FileStore {
     pub fn published_hosts(&self) -> Result<Vec<Host>, Error> {
         let mut hosts = Vec::new();
         for path in self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))? {
-            let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { continue };
+            let Some(bytes) = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else {
+                continue;
+            };
             let entry = Entry::parse(&bytes).ok();
             let host = entry.as_ref().and_then(|entry| entry.server.strip_prefix(PUBLISHED));
             hosts.extend(host.and_then(|host| Host::parse(host.as_bytes()).ok()));

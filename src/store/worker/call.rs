@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
             .map_err(unusable)?
             .connect_timeout(CONNECT);
         if self.address.is_tls() {
-            let roots = tls::roots().map_err(|_| self.fault(Kind::Authorities))?.roots;
+            let roots = tls::roots().map_err(|nobody| Trouble::Connection(Fault::no_authorities(&nobody)))?.roots;
             let tls = ClientTlsConfig::new().trust_anchors(roots).domain_name(self.address.server_name());
             endpoint = endpoint.tls_config(tls).map_err(|_| self.fault(Kind::Authorities))?;
         }
