@@ -17,7 +17,7 @@
 //! | [`backend`] | keys to user name and password |
 //! | [`store`] | where secrets are: the request, the embedded store, the gateway, the worker API, the database |
 //! | [`cache`] | minted tokens, sealed, one mint at a time on the whole node |
-//! | [`resolver`] | get, store, erase, list; provision and resolve; what is remembered of a store far away |
+//! | [`resolver`] | get, store, erase, list; provision, resolve and publish; what is remembered of a store far away |
 //! | [`client`] | the clients' own configuration files: what they say of this helper, and how that is changed |
 //! | [`verify`] | a registry is asked whether it takes a credential |
 //! | [`config`] | files and environment, the only reader of either |
