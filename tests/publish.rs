@@ -1,6 +1,7 @@
 //! `publish`, through the real binary: the token of a registry whose keys stay in the control plane's own store, in the
 //! workspace of a gateway.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
