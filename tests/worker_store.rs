@@ -77,6 +77,18 @@ fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_f
             assert_eq!(node.get(host), Answer::not_found(), "{variable} {host}");
         }
     }
+    // A payload of single secrets never names a registry; keys that only one vendor has are for that one.
+    gateway.plant(
+        WORKSPACE,
+        "image-1",
+        r#"{"credentials":{"GITHUB_TOKEN":"hunter2","GITHUB_USERNAME":"octo"},"registry":"","type":"token"}"#,
+    );
+    assert_eq!(gateway.node().pair("ghcr.io"), pair("octo", "hunter2"));
+    assert_eq!(gateway.node().get("quay.io"), Answer::not_found());
+    gateway.plant(WORKSPACE, "image-1", r#"{"credentials":{},"registry":"","type":"public"}"#);
+    let missing = "the image names secrets, and the workspace has none of them";
+    assert!(gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app").get("ghcr.io").failure().contains(missing));
+    gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
     // The build registry has a token of its own, which the gateway gives for it alone.
     gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
     assert_eq!(gateway.node().pair("builds.example:5000"), pair("builder", "hunter2"));

@@ -31,7 +31,7 @@ impl RequestStore {
             match ours {
                 Some(true) => return Ok(Some(Found::new(blob.keys, Keep::Disk))),
                 Some(false) => {}
-                None => unknown = Err(unbound(carrier, &blob.keys)),
+                None => unknown = Err(unbound(carrier, "it", &blob.keys)),
             }
         }
         unknown
@@ -95,9 +95,9 @@ impl Pulled {
 }
 
 /// Keys that nothing binds; what is wrong with them already is said first.
-pub(super) fn unbound(part: &str, keys: &Keys) -> Error {
-    let cause =
-        keys.fault().map_or_else(|| "it does not say which registry it is for".to_owned(), |fault| fault.to_string());
+pub(super) fn unbound(part: &str, secret: &str, keys: &Keys) -> Error {
+    let unbound = || format!("{secret} does not say which registry it is for");
+    let cause = keys.fault().map_or_else(unbound, |fault| fault.to_string());
     Problem::new(part, cause).fix("set BETA9_IMAGE to the image that is pulled").failed()
 }
 
