@@ -6,6 +6,7 @@
 mod write;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -76,6 +77,15 @@ impl Object {
     pub fn text(&self, key: &str) -> Option<&Redacted> {
         match self.get(key) {
             Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of seconds of `key`, where it has one that a time can be.
+    #[must_use]
+    pub fn seconds(&self, key: &str) -> Option<Duration> {
+        match self.get(key) {
+            Some(Value::Number(seconds)) => Duration::try_from_secs_f64(*seconds).ok(),
             _ => None,
         }
     }

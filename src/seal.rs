@@ -92,6 +92,17 @@ impl SealKey {
         Ok(text)
     }
 
+    /// A name for the key that tells nothing of it: [`SealKey::ID_LENGTH`] hex digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let mut id = self.fingerprint(["beta9 sealing key"]);
+        id.truncate(Self::ID_LENGTH);
+        id
+    }
+
+    /// How long [`SealKey::id`] is.
+    pub const ID_LENGTH: usize = 16;
+
     /// A name for these texts that tells nothing of them without the key: HMAC-SHA256 in hex, lengths included, so that
     /// no two lists of texts run together to the same.
     #[must_use]

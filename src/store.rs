@@ -16,7 +16,7 @@ pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
 pub use single::Single;
-pub use terms::{Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Username};
+pub use terms::{Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Times, Username};
 use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
@@ -106,13 +106,24 @@ impl Store {
 
     /// Keeps a credential for a registry; it replaces the old one as a whole. Answers the secret's name.
     pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
+        self.store_for(lookup, secret, None)
+    }
+
+    /// The same for a time, after which `prune` may remove it.
+    pub fn store_for(&self, lookup: &Lookup, secret: &Secret, ttl: Option<Duration>) -> Result<String, Error> {
         let derived = |()| lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
         match self {
             Self::Request(store) => store.read_only().map(derived),
-            Self::File(store) => store.store(lookup.host.as_str(), secret).map(derived),
-            Self::Gateway(store) => store.store(lookup, secret),
             Self::Worker(store) => store.read_only(lookup.host.as_str()).map(derived),
-            Self::Postgres(store) => store.store(lookup, secret),
+            Self::File(store) => store.store_for(lookup.host.as_str(), secret, ttl).map(derived),
+            Self::Gateway(_) if ttl.is_some() => Err(self.no_expiry()),
+            Self::Gateway(store) => store.store(lookup, secret),
+            Self::Postgres(store) => {
+                let name = store.store(lookup, secret)?;
+                // An end holds for the very value that it was given for, so that the old one's is not the new one's.
+                ttl.map_or(Ok(()), |ttl| store.set_expiry(lookup, Some(ttl)))?;
+                Ok(name)
+            }
         }
     }
 
@@ -217,25 +228,22 @@ impl Store {
             .failed()
     }
 
-    /// Notes how long from now a host's secret is kept, where this store can. Writing the secret anew ends it.
-    pub fn set_expiry(&self, lookup: &Lookup, ttl: Duration) -> Result<(), Error> {
+    /// Removes the secrets whose end has come, and answers what they were called; those whose end cannot be read are
+    /// passed to `skipped`.
+    pub fn prune(
+        &self,
+        now: SystemTime,
+        deadline: Instant,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Vec<String>, Error> {
         match self {
-            Self::File(store) => store.set_expiry(lookup.host, SystemTime::now() + ttl),
-            Self::Postgres(store) => store.set_expiry(lookup, Some(ttl)),
-            other => Err(other.no_expiry()),
-        }
-    }
-
-    /// Removes the secrets whose end has come, and answers what they were called.
-    pub fn prune(&self, now: SystemTime, deadline: Instant) -> Result<Vec<String>, Error> {
-        match self {
-            Self::File(store) => store.prune(now),
+            Self::File(store) => store.prune(now, skipped),
             Self::Postgres(store) => store.prune(now, deadline),
             other => Err(other.no_expiry()),
         }
     }
 
-    /// Refuses, before anything is changed, what [`Store::set_expiry`] or [`Store::bind_image`] would refuse after it.
+    /// Refuses, before anything is changed, what [`Store::store_for`] or [`Store::bind_image`] would refuse after it.
     pub fn check_provision(&self, registries: usize, image_id: bool, ttl: bool) -> Result<(), Error> {
         if ttl && !matches!(self, Self::File(_) | Self::Postgres(_)) {
             return Err(self.no_expiry());

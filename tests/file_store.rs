@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Answer, BINARY, Node, store_request};
+use common::{Answer, BINARY, Node, first_store, store_request};
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -22,13 +22,13 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nothing_on_disk_is_in_clear_but_the_server_url_and_nothing_is_for_others() {
+fn nothing_on_disk_is_in_clear_and_nothing_is_for_others() {
     let node = Node::new();
     node.store("ghcr.io", "hunter-user", "hunter-secret");
     let bytes = fs::read(node.sealed_file()).unwrap();
     let text = String::from_utf8_lossy(&bytes);
-    assert!(text.starts_with("beta9-credential 1\nghcr.io\n"));
-    assert!(!text.contains("hunter"));
+    assert!(text.starts_with("beta9-credential 2\n"));
+    assert!(!text.contains("hunter") && !text.contains("ghcr.io"));
     assert_eq!((mode(&node.sealed_file()), mode(&node.key_file())), (0o600, 0o600));
     assert_eq!((mode(&node.store_dir()), mode(node.sealed_file().parent().unwrap())), (0o700, 0o700));
 }
@@ -96,23 +96,27 @@ fn a_file_that_is_moved_copied_or_damaged_does_not_open_but_can_be_erased() {
     let good = fs::read(&ghcr).unwrap();
     node.store("quay.io", "q", "s");
     let quay = node.sealed_files().into_iter().find(|path| *path != ghcr).unwrap();
+    let own = fs::read(&quay).unwrap();
     fs::copy(&ghcr, &quay).unwrap();
-    assert!(
-        node.get("quay.io")
-            .failure()
-            .starts_with("quay.io: file store: its entry does not open: it is another registry's")
-    );
-    // Renamed inside as well: the associated data tells.
-    let forged = [b"beta9-credential 1\nquay.io\n", &good[b"beta9-credential 1\nghcr.io\n".len()..]].concat();
-    fs::write(&quay, forged).unwrap();
     assert!(node.get("quay.io").failure().contains("it was sealed with another key, or is damaged"));
+    // What is said of one secret does not go with another, nor one key's id with what another key sealed.
+    let header = "beta9-credential 2\n0123456789abcdef\n".len();
+    let about = header + 2 + usize::from(u16::from_be_bytes([own[header], own[header + 1]]));
+    fs::write(&quay, [&own[..about], &good[about..]].concat()).unwrap();
+    assert!(node.get("quay.io").failure().contains("it was sealed with another key, or is damaged"));
+    let mut foreign = own.clone();
+    foreign[header - 2] ^= 1;
+    fs::write(&quay, foreign).unwrap();
+    assert!(node.get("quay.io").failure().contains("it was sealed with another key ("));
+    fs::write(&quay, own).unwrap();
+    assert_eq!(node.pair("quay.io").1, "s");
     for length in 0..good.len() {
         fs::write(&ghcr, &good[..length]).unwrap();
         assert!(node.get("ghcr.io").failure().contains("ghcr.io: file store: its entry does not open"), "{length}");
     }
     fs::write(&ghcr, &good[..30]).unwrap();
     let list = node.run(&["list"], "");
-    assert_eq!((list.status, list.out.as_str()), (0, "{}\n"));
+    assert_eq!((list.status, list.out.as_str()), (0, "{\"quay.io\":\"q\"}\n"));
     assert!(list.err.contains("left out of the list: ") && !list.err.contains("hunter2"));
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
@@ -175,6 +179,143 @@ fn a_lost_key_is_an_error_and_no_new_one_is_made_over_what_it_sealed() {
     assert!(node.get("ghcr.io").failure().contains("is unusable: "));
     fs::write(node.key_file(), key).unwrap();
     assert_eq!(node.pair("ghcr.io").1, "s");
+}
+
+#[test]
+fn no_workspace_gets_a_new_key_while_another_one_has_entries() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let key = fs::read(node.key_file()).unwrap();
+    fs::remove_file(node.key_file()).unwrap();
+    let other = node.clone_with("BETA9_WORKSPACE_ID", "other");
+    let expected = format!(
+        "ghcr.io: file store: the key {} is gone, and nothing opens without it; restore it, or remove all entries (rm -r {}) and log in again",
+        node.key_file().display(),
+        node.store_dir().display()
+    );
+    for node in [&other, &node] {
+        assert_eq!(node.store("ghcr.io", "u", "new").failure(), expected);
+        assert!(!node.key_file().exists());
+    }
+    // Both remedies work.
+    fs::write(node.key_file(), key).unwrap();
+    chmod(&node.key_file(), 0o600);
+    assert_eq!((node.pair("ghcr.io").1.as_str(), other.get("ghcr.io")), ("s", Answer::not_found()));
+    fs::remove_file(node.key_file()).unwrap();
+    fs::remove_dir_all(node.store_dir()).unwrap();
+    assert_eq!(other.store("ghcr.io", "u", "new"), Answer::silence());
+    assert_eq!((other.pair("ghcr.io").1.as_str(), node.get("ghcr.io")), ("new", Answer::not_found()));
+}
+
+#[test]
+fn an_entry_that_another_key_sealed_says_so_and_a_new_login_replaces_it() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let key = fs::read(node.key_file()).unwrap();
+    fs::write(node.key_file(), "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
+    let answer = node.get("ghcr.io");
+    let line = answer.failure();
+    assert!(
+        line.starts_with("ghcr.io: file store: its entry does not open: it was sealed with another key ("),
+        "{line}"
+    );
+    assert!(line.contains(&format!(") than {} (", node.key_file().display())), "{line}");
+    assert!(line.ends_with("); restore that key, or docker logout, then docker login again"), "{line}");
+    // The key that is back opens what it sealed, and names what the other one did.
+    node.store("quay.io", "u", "by the other key");
+    fs::write(node.key_file(), key).unwrap();
+    assert_eq!(node.pair("ghcr.io").1, "s");
+    assert!(node.get("quay.io").failure().contains("it was sealed with another key ("));
+    assert_eq!(node.store("quay.io", "u", "new"), Answer::silence());
+    assert_eq!(node.pair("quay.io").1, "new");
+}
+
+#[test]
+fn erasing_from_a_store_that_cannot_be_read_is_an_error() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "s");
+    let aside = node.home().join("aside");
+    fs::rename(node.store_dir(), &aside).unwrap();
+    // Nobody, root included, gets through a link to itself.
+    std::os::unix::fs::symlink(node.store_dir(), node.store_dir()).unwrap();
+    for answer in [node.erase("ghcr.io"), node.get("ghcr.io"), node.run(&["list"], ""), node.run(&["prune"], "")] {
+        assert!(answer.status == 1 && answer.out.contains("leads in a circle of symbolic links"), "{answer:?}");
+    }
+    fs::remove_file(node.store_dir()).unwrap();
+    assert_eq!(node.erase("ghcr.io"), Answer::silence(), "certainly nothing is there");
+    fs::rename(&aside, node.store_dir()).unwrap();
+    let above = node.store_dir().parent().unwrap().to_owned();
+    chmod(&above, 0o000);
+    let as_user = fs::metadata(&above).unwrap().uid() != 0;
+    let answer = node.erase("ghcr.io");
+    chmod(&above, 0o700);
+    if as_user {
+        assert!(answer.failure().contains("cannot be read (Permission denied"), "{answer:?}");
+        assert_eq!(node.pair("ghcr.io").1, "s");
+    } else {
+        assert_eq!((answer, node.get("ghcr.io")), (Answer::silence(), Answer::not_found()));
+    }
+}
+
+#[test]
+fn what_0_1_stored_is_read_listed_and_erased() {
+    let node = Node::new();
+    first_store::plant(&node);
+    let other = node.clone_with("BETA9_WORKSPACE_ID", "other");
+    let before = node.sealed_files().len();
+    assert_eq!(node.pair("ghcr.io"), ("octo".into(), "secret-of-format-1".into()));
+    assert_eq!(node.pair("https://index.docker.io/v1/access-token"), ("octo".into(), "item-of-format-1".into()));
+    assert_eq!(other.pair("ghcr.io"), ("other".into(), "secret-of-other".into()));
+    let expected = "{\"built.example\":\"u\",\"europe-docker.pkg.dev\":\"oauth2accesstoken\",\"ghcr.io\":\"octo\",\"https://index.docker.io/v1/access-token\":\"octo\",\"later.example\":\"u\",\"over.example\":\"u\"}\n";
+    assert_eq!(node.list(), expected);
+    assert_eq!(
+        node.run(&["resolve", "im1"], "").out,
+        "{\"credentials\":{\"PASSWORD\":\"p\",\"USERNAME\":\"u\"},\"registry\":\"built.example\",\"type\":\"basic\"}\n"
+    );
+    assert_eq!(node.sealed_files().len(), before, "reading changes nothing");
+    assert_eq!(node.erase("ghcr.io"), Answer::silence());
+    assert_eq!(node.erase("later.example"), Answer::silence());
+    assert_eq!((node.get("ghcr.io"), node.get("later.example")), (Answer::not_found(), Answer::not_found()));
+    assert_eq!(node.sealed_files().len(), before - 3, "with the note about its end");
+    assert_eq!(other.pair("ghcr.io").1, "secret-of-other");
+}
+
+#[test]
+fn a_login_replaces_what_0_1_stored_and_erase_leaves_neither() {
+    let node = Node::new();
+    first_store::plant(&node);
+    let before = first_store::files(&node).len();
+    let stem = node
+        .sealed_files()
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("/37a8eec1ce19687d132fe29051dca629/0fd460f0"))
+        .unwrap();
+    let old = fs::read(&stem).unwrap();
+    assert_eq!(node.store("ghcr.io", "new", "s2"), Answer::silence());
+    assert_eq!((node.pair("ghcr.io").1.as_str(), first_store::files(&node).len()), ("s2", before - 1));
+    // As after a crash between the two: the new one counts, once.
+    fs::write(&stem, old).unwrap();
+    chmod(&stem, 0o600);
+    assert_eq!(node.pair("ghcr.io"), ("new".into(), "s2".into()));
+    assert_eq!(node.list().matches("ghcr.io").count(), 1);
+    assert!(node.list().contains("\"ghcr.io\":\"new\""));
+    assert_eq!(node.erase("ghcr.io"), Answer::silence());
+    assert_eq!(node.get("ghcr.io"), Answer::not_found(), "and the old one does not come back");
+}
+
+#[test]
+fn a_get_while_the_format_changes_always_finds_a_credential() {
+    for _ in 0..20 {
+        let node = Node::new();
+        first_store::plant(&node);
+        let readers: Vec<_> = (0..4).map(|_| node.start(&["get"], b"ghcr.io")).collect();
+        let writer = node.start(&["store"], store_request("ghcr.io", "octo", "s2").as_bytes());
+        for reader in readers {
+            let answer = Answer::of(reader);
+            assert!(answer.status == 0 && answer.out.contains("\"Username\":\"octo\""), "{answer:?}");
+        }
+        assert_eq!(Answer::of(writer), Answer::silence());
+    }
 }
 
 #[test]
@@ -264,6 +405,32 @@ fn a_read_only_home_still_answers_what_is_in_it() {
     assert_eq!(answer.out, "{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}\n");
     assert_eq!(listed.out, "{\"ghcr.io\":\"u\"}\n");
     assert!(stored.failure().contains("cannot be written (Permission denied"), "{stored:?}");
+}
+
+#[test]
+fn killing_the_first_writer_after_0_1_leaves_its_credential_or_the_new_one() {
+    let mut seen = std::collections::BTreeSet::new();
+    let started = Instant::now();
+    (0..5).for_each(|_| assert_eq!(Node::new().store("ghcr.io", "u", "s"), Answer::silence()));
+    let span = started.elapsed() * 2 / 5;
+    for round in 0..150 {
+        let node = Node::new();
+        first_store::plant(&node);
+        let mut writer = node.start(&["store"], store_request("ghcr.io", "new", "s2").as_bytes());
+        std::thread::sleep(span * (round * 7 % 100) / 100);
+        _ = writer.kill();
+        writer.wait().unwrap();
+        let pair = node.pair("ghcr.io");
+        assert!(
+            pair == ("octo".into(), "secret-of-format-1".into()) || pair == ("new".into(), "s2".into()),
+            "{pair:?}"
+        );
+        assert_eq!(node.list().matches("ghcr.io").count(), 1);
+        assert_eq!(node.erase("ghcr.io"), Answer::silence());
+        assert_eq!(node.get("ghcr.io"), Answer::not_found());
+        seen.insert(pair.0);
+    }
+    assert_eq!(seen.len(), 2, "the kills came too late or too early to show anything");
 }
 
 #[test]

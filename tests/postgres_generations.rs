@@ -196,14 +196,15 @@ fn a_pruned_secret_leaves_an_error_and_no_anonymous_pull() {
     each("a_pruned_secret_leaves_an_error_and_no_anonymous_pull", |migration, database| {
         let (node, ours, ghcr) = (database.node(), store(database), host("ghcr.io"));
         assert_eq!(node.run(&["migrate"], "").status, 0);
-        ours.store(&lookup(&ghcr), &Secret { username: "u".into(), blob: BLOB.into() }).unwrap();
+        let secret = Secret { username: "u".into(), blob: BLOB.into() };
+        ours.store_for(&lookup(&ghcr), &secret, Some(Duration::from_secs(1))).unwrap();
         let has_secret = migration.has_secret() || migration == Migration::M035;
         if has_secret {
             ours.bind_image("im", &[lookup(&ghcr)]).unwrap();
         }
-        ours.set_expiry(&lookup(&ghcr), Duration::from_secs(1)).unwrap();
         let later = SystemTime::now() + Duration::from_hours(24);
-        assert_eq!(ours.prune(later, deadline()).unwrap(), ["oci-registry-ghcr-io"], "{migration:?}");
+        let pruned = ours.prune(later, deadline(), &mut |error| panic!("{error}")).unwrap();
+        assert_eq!(pruned, ["oci-registry-ghcr-io"], "{migration:?}");
         let answer = node.run(&["resolve", "im", "--image", "ghcr.io/a/b"], "");
         let expected = if has_secret {
             "postgres store: image im is bound to the secret oci-registry-ghcr-io, which is gone or empty; store the secret again with docker-credential-beta9 provision, or build the image again"

@@ -1,14 +1,22 @@
 //! Build time and run time with the embedded store: keys become a secret, the image is bound, the payload is handed on.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use beta9_credential::backend::{Backend, User};
 use beta9_credential::json::{self, Value};
 use beta9_credential::registry::Registry;
 use common::clip::Clip;
-use common::{Answer, Node};
+use common::{Answer, Node, first_store, store_request};
 
 const GITHUB: [&str; 2] = ["--creds", "GITHUB_USERNAME,GITHUB_TOKEN"];
 const BLOB: &str =
@@ -137,6 +145,108 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
     provision("f.example/x", &["--ttl", "0s"]);
     node.store("f.example", "u", "p");
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
+}
+
+#[test]
+fn the_ends_that_0_1_noted_are_read_until_a_new_login() {
+    let node = Node::new();
+    first_store::plant(&node);
+    assert_eq!(node.run(&["prune"], ""), said("removed the secret of over.example\n1 removed\n"));
+    assert_eq!(node.get("over.example"), Answer::not_found());
+    assert_eq!(node.pair("later.example"), ("u".into(), "p".into()));
+    assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
+    let node = Node::new();
+    first_store::plant(&node);
+    node.store("over.example", "u", "new");
+    assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
+    assert_eq!(node.pair("over.example").1, "new");
+    // As after a crash before the note went.
+    let files = node.sealed_files();
+    first_store::plant(&node);
+    let is_old = |path: &PathBuf| !files.contains(path);
+    assert!(node.sealed_files().iter().filter(|path| is_old(path)).count() == 2);
+    assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
+    assert_eq!(node.pair("over.example").1, "new");
+}
+
+#[test]
+fn a_login_that_was_killed_at_any_instant_is_never_pruned_by_the_end_of_the_one_before() {
+    let node = Node::new();
+    let started = Instant::now();
+    (0..5).for_each(|_| assert_eq!(node.store("a.example", "u", "p"), Answer::silence()));
+    let span = started.elapsed() * 2 / 5;
+    let mut seen = BTreeSet::new();
+    for round in 0..150 {
+        let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
+        assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+        let mut writer = node.start(&["store"], store_request("a.example", "new", "p").as_bytes());
+        sleep(span * (round * 7 % 100) / 100);
+        _ = writer.kill();
+        writer.wait().unwrap();
+        let (user, _) = node.pair("a.example");
+        let pruned = node.run(&["prune"], "").out;
+        if user == "new" {
+            assert_eq!((pruned.as_str(), node.pair("a.example").0), ("0 removed\n", user.clone()));
+        } else {
+            assert_eq!(pruned, "removed the secret of a.example\n1 removed\n");
+            assert_eq!(node.get("a.example"), Answer::not_found());
+        }
+        seen.insert(user);
+    }
+    assert_eq!(seen.len(), 2, "the kills came too late or too early to show anything");
+}
+
+#[test]
+fn prune_beside_a_login_never_removes_that_login() {
+    let node = Node::new();
+    for _ in 0..60 {
+        let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
+        assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+        let pruning = [node.start(&["prune"], b""), node.start(&["prune"], b"")];
+        let login = node.start(&["store"], store_request("a.example", "new", "p").as_bytes());
+        assert_eq!(Answer::of(login), Answer::silence());
+        for prune in pruning {
+            assert_eq!(Answer::of(prune).status, 0);
+        }
+        assert_eq!(node.pair("a.example").0, "new");
+    }
+}
+
+#[test]
+fn what_was_stored_after_prune_looked_stays() {
+    let node = Node::new();
+    node.store("a.example", "new", "p");
+    let file = node.sealed_file();
+    let new = std::fs::read(&file).unwrap();
+    let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
+    assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+    // As a login holds it while it writes.
+    let lock = File::options().write(true).open(file.with_file_name("lock")).unwrap();
+    lock.lock().unwrap();
+    let mut prune = node.start(&["prune"], b"");
+    // Time to look, and then to wait for the lock; one that has not come so far yet finds the new one at once.
+    sleep(Duration::from_millis(500));
+    assert!(prune.try_wait().unwrap().is_none(), "it waits for who writes");
+    let aside = node.home().join("aside");
+    std::fs::write(&aside, new).unwrap();
+    std::fs::set_permissions(&aside, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    drop(lock);
+    assert_eq!(Answer::of(prune), said("0 removed\n"));
+    assert_eq!(node.pair("a.example").0, "new");
+}
+
+#[test]
+fn an_entry_whose_end_cannot_be_read_is_named_and_hinders_no_other() {
+    let node = Node::new();
+    node.store("b.example", "u", "p");
+    let damaged = node.sealed_file();
+    std::fs::write(&damaged, "beta9-credential 2\n").unwrap();
+    let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
+    assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+    let answer = node.run(&["prune"], "");
+    assert_eq!((answer.status, answer.out.as_str()), (0, "removed the secret of a.example\n1 removed\n"));
+    assert!(answer.err.contains("left alone: ") && answer.err.contains(damaged.to_str().unwrap()), "{answer:?}");
 }
 
 #[test]

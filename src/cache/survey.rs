@@ -181,7 +181,7 @@ fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fau
     }
     let key = KeyFile::new(key_place(dir, store_key));
     match key.read()? {
-        None if has_tokens(dir) => key.existing().map(Some),
+        None if has_tokens(dir) => key.existing(dir).map(Some),
         key => Ok(key),
     }
 }

@@ -1,6 +1,7 @@
 //! `Blob`: the text inside a workspace secret, in all the shapes that are in the field, and the one that is written.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use super::{Keys, KeysError, PLACEHOLDER};
 use crate::credential::Redacted;
@@ -14,6 +15,8 @@ pub struct Blob {
     pub registry: Option<Host>,
     /// The keys.
     pub keys: Keys,
+    /// When they end; `None` where nobody said.
+    pub expires_at: Option<SystemTime>,
 }
 
 impl Blob {
@@ -36,7 +39,8 @@ impl Blob {
             .split_once(':')
             .filter(|(username, _)| !username.is_empty())
             .ok_or_else(|| shape("the secret is neither a JSON object nor username:password".to_owned()))?;
-        Ok(Self { registry: None, keys: Keys::user_password(username.to_owned(), password.into()) })
+        let keys = Keys::user_password(username.to_owned(), password.into());
+        Ok(Self { registry: None, keys, expires_at: None })
     }
 
     /// Reads one blob, or a JSON array of them: the secrets of an image that is built from several private registries.
@@ -65,7 +69,9 @@ impl Blob {
     fn from_object(object: &Object) -> Result<Self, KeysError> {
         let (registry, credentials) = (member(object, "registry"), member(object, "credentials"));
         if registry.is_none() && credentials.is_none() {
-            return Ok(Self { registry: None, keys: flat(object.iter())? });
+            // Beside names of environment variables, only this very spelling is not one of them.
+            let keys = flat(object.iter().filter(|(name, _)| *name != EXPIRES_AT))?;
+            return Ok(Self { registry: None, keys, expires_at: end(object.get(EXPIRES_AT))? });
         }
         let mut blob = recorded(object, registry, credentials)?;
         blob.keys.names_missing = blob.registry.is_none() && blob.keys.is_empty();
@@ -77,6 +83,17 @@ impl Blob {
     /// This is the seeds' `MarshalCredentials`.
     #[must_use]
     pub fn marshal(registry: &str, credential_type: CredentialType, keys: &Keys) -> Redacted {
+        Self::marshal_until(registry, credential_type, keys, None)
+    }
+
+    /// The same with the keys' end, which readers that do not know of it ignore.
+    #[must_use]
+    pub fn marshal_until(
+        registry: &str,
+        credential_type: CredentialType,
+        keys: &Keys,
+        expires_at: Option<SystemTime>,
+    ) -> Redacted {
         let mut out = ObjectWriter::with_capacity(512);
         out.within("credentials", |out| {
             for (name, value) in keys.iter() {
@@ -84,6 +101,9 @@ impl Blob {
             }
         });
         out.text("registry", registry).text("type", credential_type.as_str());
+        if let Some(end) = expires_at {
+            out.text(EXPIRES_AT, &humantime::format_rfc3339_seconds(end).to_string());
+        }
         out.finish().trim_end().into()
     }
 }
@@ -143,7 +163,19 @@ fn recorded(object: &Object, registry: Option<&Value>, credentials: Option<&Valu
     };
     let beside = object.iter().filter(|(name, _)| !MEMBERS.iter().any(|member| member.eq_ignore_ascii_case(name)));
     let keys = if inner.is_empty() { flat(beside)? } else { inner };
-    Ok(Blob { registry, keys })
+    Ok(Blob { registry, keys, expires_at: end(member(object, EXPIRES_AT))? })
+}
+
+/// When the keys end: RFC 3339 in UTC and whole seconds. An end that cannot be read may be over.
+fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
+    let text = match member {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Text(text)) => text.expose(),
+        Some(_) => "",
+    };
+    let end = humantime::parse_rfc3339(text).ok().filter(|_| text.len() == "2026-11-27T13:00:00Z".len());
+    end.map(Some)
+        .ok_or_else(|| shape("the secret's \"expires_at\" is not a time such as 2026-11-27T13:00:00Z".to_owned()))
 }
 
 /// The member of this name, in any case, as Go reads it.
@@ -206,7 +238,8 @@ fn shape(what: String) -> KeysError {
 }
 
 /// What stands beside the keys and is none.
-const MEMBERS: [&str; 5] = ["credentials", "expires_at", "registry", "type", "version"];
+const MEMBERS: [&str; 5] = ["credentials", EXPIRES_AT, "registry", "type", "version"];
+const EXPIRES_AT: &str = "expires_at";
 
 #[cfg(test)]
 mod tests {
@@ -269,6 +302,33 @@ mod tests {
             let error = Blob::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_end_is_read_from_every_json_shape_and_is_no_key() {
+        let end =
+            |text: &str| Blob::parse(text).unwrap().expires_at.map(|end| humantime::format_rfc3339(end).to_string());
+        let known = Some("2026-11-27T13:00:00Z".to_owned());
+        for text in [
+            r#"{"credentials":{"A":"a"},"registry":"ghcr.io","type":"basic","expires_at":"2026-11-27T13:00:00Z"}"#,
+            r#"{"credentials":{"A":"a"},"registry":"","Expires_At":"2026-11-27T13:00:00Z"}"#,
+            r#"{"registry":"ghcr.io","A":"a","expires_at":"2026-11-27T13:00:00Z"}"#,
+            r#"{"A":"a","expires_at":"2026-11-27T13:00:00Z"}"#,
+        ] {
+            assert_eq!(end(text), known, "{text}");
+            assert_eq!(Blob::parse(text).unwrap().keys.names().collect::<Vec<_>>(), ["A"]);
+        }
+        assert_eq!(end(r#"{"credentials":{"A":"a"},"expires_at":null}"#), None);
+        assert_eq!(end("u:p"), None);
+        // A key of a tenant's is one.
+        assert!(Blob::parse(r#"{"A":"a","EXPIRES_AT":"soon"}"#).unwrap().keys.has("EXPIRES_AT"));
+        let blob = Blob::parse(r#"{"A":"a","expires_at":"2026-11-27T13:00:00Z"}"#).unwrap();
+        let written = Blob::marshal_until("ghcr.io", CredentialType::Basic, &blob.keys, blob.expires_at);
+        assert_eq!(
+            written.expose(),
+            r#"{"credentials":{"A":"a"},"registry":"ghcr.io","type":"basic","expires_at":"2026-11-27T13:00:00Z"}"#
+        );
+        assert_eq!(Blob::parse(written.expose()).unwrap().expires_at, blob.expires_at);
     }
 
     #[test]

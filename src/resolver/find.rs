@@ -95,7 +95,8 @@ impl Resolver {
         if stale_if_error.is_zero() {
             return;
         }
-        let blob = Blob::marshal(host.as_str(), detect(host, &found.keys), &found.keys);
+        let keys = &found.keys;
+        let blob = Blob::marshal_until(host.as_str(), detect(host, keys), keys, found.times.expires_at);
         let noted = memory.recall(ANSWER, subject);
         if !noted.is_some_and(|noted| noted.text == blob && noted.age < stale_if_error / 2) {
             memory.note(ANSWER, subject, blob.expose());
@@ -106,7 +107,7 @@ impl Resolver {
     fn last_answer(&self, memory: &Memory, subject: &[&str], host: &Host) -> Option<Found> {
         let last = memory.recall(ANSWER, subject).filter(|last| last.age < self.config.cache.stale_if_error)?;
         let blob = Blob::parse(last.text.expose()).ok().filter(|blob| blob.registry.as_ref() == Some(host))?;
-        Some(Found::new(blob.keys, Keep::Disk))
+        Some(Found::of(blob, Keep::Disk))
     }
 
     /// Changes the workspace store, and forgets what this node remembers of the host.

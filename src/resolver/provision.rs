@@ -12,7 +12,7 @@ use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
 use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
-use crate::store::{Binding, ImageSecrets, Keep, Secret, Single};
+use crate::store::{Binding, Found, ImageSecrets, Keep, Secret, Single};
 
 /// What is going to be written for an image's registry.
 #[derive(Debug)]
@@ -67,18 +67,12 @@ impl Resolver {
 
     /// Writes what was prepared; a secret for as long as `ttl` says. Answers the secret's name, or the names.
     pub fn provision(&self, prepared: &Prepared, ttl: Option<Duration>) -> Result<Vec<String>, Error> {
-        let host = &prepared.image.host;
         let route = self.image_route(prepared.image)?;
         let secret = match &prepared.form {
             Form::Secret(secret) => secret,
             Form::Names(planned) => return self.change(&route, |_| self.write_names(planned)),
         };
-        let name = self.change(&route, |lookup| self.workspace.store(lookup, secret))?;
-        if let Some(ttl) = ttl {
-            let lookup = self.lookup(&route, host)?;
-            self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_str()))?;
-        }
-        Ok(vec![name])
+        self.change(&route, |lookup| self.workspace.store_for(lookup, secret, ttl)).map(|name| vec![name])
     }
 
     /// Whether images are bound to names in the workspace store; `None` where nothing shows it.
@@ -133,8 +127,10 @@ impl Resolver {
     fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<Redacted>, Error> {
         let host = &image.host;
         let Some(route) = self.route(host, Scheme::Https, &image.repository) else { return Ok(None) };
-        let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
-        Ok(found.map(|keys| Blob::marshal(host.as_str(), detect(host, &keys), &keys)))
+        let found = self.find(&route)?.map(|(_, found)| found).filter(|found| !found.keys.is_empty());
+        Ok(found.map(|Found { keys, times, .. }| {
+            Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, times.expires_at)
+        }))
     }
 
     /// Byte for byte what Beta9 makes of the secrets that an image names: no registry, and the type by the keys alone. It
@@ -171,7 +167,8 @@ impl Resolver {
 
     /// Removes the secrets whose time is over, and answers what they were called.
     pub fn prune(&self) -> Result<Vec<String>, Error> {
-        self.workspace.prune(SystemTime::now(), self.deadline())
+        let mut skipped = |error: &Error| self.warnings.add(format_args!("left alone: {error}"));
+        self.workspace.prune(SystemTime::now(), self.deadline(), &mut skipped)
     }
 }
 

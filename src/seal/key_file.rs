@@ -38,15 +38,24 @@ impl KeyFile {
         })
     }
 
-    /// The key, which must be there, since something is sealed with it.
-    pub fn existing(&self) -> Result<SealKey, Fault> {
-        self.read()?.ok_or_else(|| match &self.0 {
-            KeyPlace::File(path) | KeyPlace::Credential(path) => Fault {
+    /// The key, which must exist, since the entries in this directory are sealed with it.
+    pub fn existing(&self, entries: &Path) -> Result<SealKey, Fault> {
+        self.read()?.ok_or_else(|| match self.path() {
+            Some(path) => Fault {
                 cause: format!("the key {} is gone, and nothing opens without it", path.display()),
-                fix: "restore it, or remove the store's directory and log in again".to_owned(),
+                fix: format!("restore it, or remove all entries (rm -r {}) and log in again", entries.display()),
             },
-            KeyPlace::Nowhere => homeless(),
+            None => homeless(),
         })
+    }
+
+    /// Where it is, if anywhere.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            KeyPlace::File(path) | KeyPlace::Credential(path) => Some(path),
+            KeyPlace::Nowhere => None,
+        }
     }
 
     /// The key, made if there is none; of several processes that make one at once, the first one's counts. `dir` is a
@@ -64,7 +73,7 @@ impl KeyFile {
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
             private::create_new(dir, path, text.as_bytes())?;
         }
-        self.existing()
+        self.existing(dir)
     }
 }
 

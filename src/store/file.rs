@@ -1,20 +1,26 @@
 //! The embedded store: one sealed file per workspace and host, which needs nothing but a directory.
 //!
-//! Beside the sealed secret a file has the server URL in clear and the user name sealed on its own, so that `list`
-//! opens no secret. Both parts are bound to the workspace, the server URL and the format version as associated data: a
-//! file that is copied to another name, host or workspace does not open.
+//! What is said of a secret (whose it is, the user name, times) is sealed on its own, so that `list` and `prune` open no
+//! secret. Both parts are bound to the workspace and the file's name as associated data: a file that is copied to another
+//! name, host or workspace does not open.
+//!
+//! Files of 0.1 have another name and format. They are read where there is no newer one, and replaced by the next `store`.
 
+mod dir;
 mod entry;
+mod first;
 mod health;
 mod notes;
+mod prune;
 mod published;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use self::entry::Entry;
+use self::entry::{About, Entry, Unopened};
 pub use self::published::{Published, Written};
 use super::{Found, Keep, Listed, Secret, Username};
 use crate::config::KeyPlace;
@@ -35,6 +41,12 @@ pub struct FileStore {
     key: KeyFile,
 }
 
+/// A secret, and what is said of it.
+struct Opened {
+    about: About,
+    text: Zeroizing<String>,
+}
+
 impl FileStore {
     /// The store of one workspace below `root`. Nothing is read or made yet.
     #[must_use]
@@ -43,15 +55,17 @@ impl FileStore {
     }
 
     pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
-        let Some(blob) = self.blob(host.as_str())? else { return Ok(None) };
+        let Some((blob, stored_at)) = self.blob(host.as_str())? else { return Ok(None) };
         // The associated data binds the file to this host, which is enough for a blob that names none.
-        let ours = blob.registry.is_none_or(|registry| registry == *host);
-        Ok(ours.then_some(Found::new(blob.keys, Keep::Disk)))
+        let ours = blob.registry.as_ref().is_none_or(|registry| registry == host);
+        let mut found = Found::of(blob, Keep::Disk);
+        found.times.stored_at = stored_at;
+        Ok(ours.then_some(found))
     }
 
     /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys.
     pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
-        let Some(blob) = self.blob(item)? else { return Ok(None) };
+        let Some((blob, _)) = self.blob(item)? else { return Ok(None) };
         let (Some(username), Some(secret)) = (blob.keys.get("USERNAME"), blob.keys.get("PASSWORD")) else {
             return Err(damaged("it holds no user name and password").about(item));
         };
@@ -62,14 +76,18 @@ impl FileStore {
 
     /// Keeps what belongs to a server URL, a host or an item; it replaces the old one as a whole.
     pub fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
-        self.put(server, secret).and_then(|()| self.forget_expiry(server)).map_err(|error| error.about(server))
+        self.store_for(server, secret, None)
+    }
+
+    /// The same for a time, after which `prune` may remove it.
+    pub(super) fn store_for(&self, server: &str, secret: &Secret, ttl: Option<Duration>) -> Result<(), Error> {
+        self.put(server, secret, ttl).map_err(|error| error.about(server))
     }
 
     /// Forgets it; it is no error when there is nothing.
     pub fn erase(&self, server: &str) -> Result<(), Error> {
-        let Some(dir) = self.checked_dir().map_err(|error| error.about(server))? else { return Ok(()) };
-        private::remove(&dir, &file_name(server)).map_err(|fault| problem(fault).about(server))?;
-        Ok(())
+        let erased = self.checked_dir().and_then(|dir| dir.map_or(Ok(()), |dir| dir::remove(&dir, server)));
+        erased.map_err(|error| error.about(server))
     }
 
     /// What there is of the server URLs that are wanted; entries that cannot be read are passed to `skipped`.
@@ -79,30 +97,16 @@ impl FileStore {
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Vec<Listed>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
+        let files = dir::sealed_files(&dir)?;
         let mut listed = Vec::new();
-        let mut key = None;
-        for path in sealed_files(&dir)? {
-            let bytes = match trusted::read_inside(&path, Readers::Owner, MAX_ENTRY) {
-                Ok(Some(bytes)) => bytes,
-                // It has gone in the meantime.
-                Ok(None) => continue,
-                Err(fault) => {
-                    skipped(&problem(fault));
-                    continue;
-                }
-            };
-            match named(&bytes, &path) {
-                Ok(Some((entry, url))) if wanted(&url) => {
-                    // Without its key nothing opens, which is no single entry's fault.
-                    let key = match &key {
-                        Some(key) => key,
-                        None => key.insert(self.key.existing().map_err(problem)?),
-                    };
-                    match entry.open_username(key, &self.workspace) {
-                        Ok(username) => listed.push(Listed { url, username: Username::Recorded(username) }),
-                        Err(error) => skipped(&damaged(&error).about(&entry.server)),
-                    }
-                }
+        if files.is_empty() {
+            return Ok(listed);
+        }
+        // Without its key nothing opens, which is no single entry's fault.
+        let key = self.existing_key()?;
+        for path in files {
+            match self.listed(&path, &key) {
+                Ok(Some(line)) if wanted(&line.url) => listed.push(line),
                 Ok(_) => {}
                 Err(error) => skipped(&error),
             }
@@ -111,39 +115,90 @@ impl FileStore {
         Ok(listed)
     }
 
-    fn blob(&self, server: &str) -> Result<Option<Blob>, Error> {
-        let parse = |text: Zeroizing<String>| Blob::parse(&text).map_err(|error| damaged(&error.to_string()));
-        self.open(server).and_then(|text| text.map(parse).transpose()).map_err(|error| error.about(server))
+    /// One line of a list; `None` for a note, and for what has gone in the meantime.
+    fn listed(&self, path: &Path, key: &SealKey) -> Result<Option<Listed>, Error> {
+        let Some(about) = self.about(path, key)?.filter(|about| !notes::is_note(&about.server)) else {
+            return Ok(None);
+        };
+        let url = ServerUrl::parse(about.server.as_bytes()).map_err(|error| damaged(error.0).about(&about.server))?;
+        Ok(Some(Listed { url, username: Username::Recorded(about.username) }))
     }
 
-    fn open(&self, server: &str) -> Result<Option<Zeroizing<String>>, Error> {
-        let Some(dir) = self.checked_dir()? else { return Ok(None) };
-        let path = dir.join(file_name(server));
-        let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+    /// What is said of the secret in a file; `None` where that has gone in the meantime.
+    fn about(&self, path: &Path, key: &SealKey) -> Result<Option<About>, Error> {
+        let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let entry = Entry::parse(&bytes).map_err(damaged)?;
-        if entry.server != server {
+        let about = Entry::parse(dir::file_name(path), &bytes).and_then(|entry| entry.about(key, &self.workspace));
+        self.opened(path, about).map(Some)
+    }
+
+    fn blob(&self, server: &str) -> Result<Option<(Blob, Option<SystemTime>)>, Error> {
+        let parse = |opened: Opened| {
+            let blob = Blob::parse(&opened.text).map_err(|error| damaged(&error.to_string()))?;
+            Ok((blob, opened.about.stored_at))
+        };
+        self.open(server).and_then(|opened| opened.map(parse).transpose()).map_err(|error| error.about(server))
+    }
+
+    fn open(&self, server: &str) -> Result<Option<Opened>, Error> {
+        let Some(dir) = self.checked_dir()? else { return Ok(None) };
+        // A `store` in between puts the new file in place before it removes the old one, so a miss needs a last look.
+        for name in [entry::file_name, entry::first_file_name, entry::file_name] {
+            let path = dir.join(name(server));
+            if let Some(bytes) = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? {
+                return self.open_bytes(&path, &bytes, server).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_bytes(&self, path: &Path, bytes: &[u8], server: &str) -> Result<Opened, Error> {
+        let key = self.existing_key()?;
+        let opened = Entry::parse(dir::file_name(path), bytes).and_then(|entry| {
+            Ok(Opened { about: entry.about(&key, &self.workspace)?, text: entry.secret(&key, &self.workspace)? })
+        });
+        let mut opened = opened.map_err(|unopened| self.unopened(unopened))?;
+        if opened.about.server != server {
             return Err(damaged("it is another registry's"));
         }
-        let key = self.key.existing().map_err(problem)?;
-        entry.open_secret(&key, &self.workspace).map(Some).map_err(|error| damaged(&error))
+        if opened.about.stored_at.is_none() {
+            opened.about.stored_at = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        }
+        Ok(opened)
     }
 
-    fn put(&self, server: &str, secret: &Secret) -> Result<(), Error> {
+    /// The new file is in place, whole, before what it replaces goes.
+    fn put(&self, server: &str, secret: &Secret, ttl: Option<Duration>) -> Result<(), Error> {
         let dir = self.made_dir()?;
         let key = self.key_or_new(&dir)?;
-        let bytes = Entry::seal(&key, &self.workspace, server, secret)
+        let now = SystemTime::now();
+        let about = About {
+            server: server.to_owned(),
+            username: secret.username.clone(),
+            stored_at: Some(now),
+            // An end beyond all times is none.
+            expires_at: ttl.and_then(|ttl| now.checked_add(ttl)),
+            ..About::default()
+        };
+        let name = entry::file_name(server);
+        let bytes = entry::seal(&key, &self.workspace, &name, &about, secret)
             .map_err(|cause| Problem::new(PART, cause).fix("nothing was stored").failed())?;
-        private::replace(&dir, &file_name(server), &bytes).map_err(problem)
+        let _held = dir::lock(&dir)?;
+        private::replace(&dir, &name, &bytes).map_err(problem)?;
+        dir::remove_first(&dir, server)
     }
 
-    /// The key, made when there is none and nothing is sealed yet: what is sealed would never open again.
+    fn existing_key(&self) -> Result<SealKey, Error> {
+        self.key.existing(self.root.as_deref().unwrap_or(Path::new(""))).map_err(problem)
+    }
+
+    /// The key, made when there is none and no workspace has an entry yet: what is sealed would never open again.
     fn key_or_new(&self, dir: &Path) -> Result<SealKey, Error> {
         if let Some(key) = self.key.read().map_err(problem)? {
             return Ok(key);
         }
-        let is_new = sealed_files(dir)?.is_empty();
-        if is_new { self.key.read_or_make(dir) } else { self.key.existing() }.map_err(problem)
+        let is_new = !dir::has_entries(dir.parent().unwrap_or(dir))?;
+        if is_new { self.key.read_or_make(dir).map_err(problem) } else { self.existing_key() }
     }
 
     /// The workspace's directory, made if need be.
@@ -152,6 +207,24 @@ impl FileStore {
         private::make_dir(root).map_err(problem)?;
         private::make_dir(&dir).map_err(problem)?;
         Ok(dir)
+    }
+
+    /// What came of opening the file at this path.
+    fn opened<T>(&self, path: &Path, opened: Result<T, Unopened>) -> Result<T, Error> {
+        opened.map_err(|unopened| self.unopened(unopened).about(&path.display().to_string()))
+    }
+
+    fn unopened(&self, unopened: Unopened) -> Error {
+        match unopened {
+            Unopened::Damaged(cause) => damaged(&cause),
+            Unopened::OtherKey { sealed, here } => {
+                let place = self.key.path().unwrap_or(Path::new("the key")).display();
+                let cause = format!("it was sealed with another key ({sealed}) than {place} ({here})");
+                Problem::new(PART, format_args!("its entry does not open: {cause}"))
+                    .fix("restore that key, or docker logout, then docker login again")
+                    .failed()
+            }
+        }
     }
 
     fn dir(&self) -> Option<PathBuf> {
@@ -171,38 +244,6 @@ impl FileStore {
     }
 }
 
-/// An entry, still sealed, and whose it is; `None` for a note.
-fn named<'b>(bytes: &'b [u8], path: &Path) -> Result<Option<(Entry<'b>, ServerUrl)>, Error> {
-    let entry = Entry::parse(bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
-    if notes::is_note(&entry.server) {
-        return Ok(None);
-    }
-    let url = ServerUrl::parse(entry.server.as_bytes()).map_err(|error| damaged(error.0).about(&entry.server))?;
-    Ok(Some((entry, url)))
-}
-
-/// The sealed files of a workspace, notes among them, in no order.
-fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |error: std::io::Error| {
-        problem(Fault {
-            cause: format!("{} cannot be read ({error})", dir.display()),
-            fix: "give this user access to it".to_owned(),
-        })
-    };
-    let mut files = Vec::new();
-    for file in fs::read_dir(dir).map_err(unreadable)? {
-        let path = file.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            files.push(path);
-        }
-    }
-    Ok(files)
-}
-
-fn file_name(server: &str) -> String {
-    [&sha256_hex(server)[..40], ".", EXTENSION].concat()
-}
-
 fn problem(fault: Fault) -> Error {
     Problem::new(PART, fault.cause).fix(fault.fix).failed()
 }
@@ -218,24 +259,4 @@ fn homeless() -> Error {
 }
 
 const PART: &str = "file store";
-const EXTENSION: &str = "sealed";
 const MAX_ENTRY: u64 = 8 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_that_cannot_be_read_is_no_damaged_entry() {
-        let scratch = tempfile::tempdir().unwrap();
-        let file = scratch.path().join("file");
-        fs::write(&file, "").unwrap();
-        assert_eq!(
-            sealed_files(&file).unwrap_err().to_string(),
-            format!(
-                "file store: {} cannot be read (Not a directory (os error 20)); give this user access to it",
-                file.display()
-            )
-        );
-    }
-}

@@ -82,7 +82,7 @@ impl PostgresStore {
             let (rows, singles) = rows.into_iter().partition::<Vec<_>, _>(|row| names.contains(&row.name));
             let there = Secrets::open(Rows { key, rows }, &names);
             Ok(match there.of(lookup)? {
-                Some((_, content)) => Some(Found::new(content.blob.keys.clone(), Keep::Disk)),
+                Some((_, content)) => Some(Found::of(content.blob.clone(), Keep::Disk)),
                 None => single::assemble(lookup, &singles, there.key())?,
             })
         })

@@ -29,7 +29,7 @@ impl RequestStore {
                 None => bound_by_keys(lookup.row, &blob.keys),
             };
             match ours {
-                Some(true) => return Ok(Some(Found::new(blob.keys, Keep::Disk))),
+                Some(true) => return Ok(Some(Found::of(blob, Keep::Disk))),
                 Some(false) => {}
                 None => unknown = Err(unbound(carrier, "it", &blob.keys)),
             }

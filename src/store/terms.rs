@@ -8,7 +8,7 @@ use crate::config::Singles;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
-use crate::keys::Keys;
+use crate::keys::{Blob, Keys};
 use crate::registry::Registry;
 
 /// A secret that is for the host asked for, by what is recorded inside it or by its carrier.
@@ -20,13 +20,39 @@ pub struct Found {
     pub keep: Keep,
     /// Whether it was made of single secrets that nobody named for this registry: what refuses them then is not found.
     pub guessed: bool,
+    /// What is known of its time.
+    pub times: Times,
+}
+
+/// What is known of a secret's time beside what its keys say themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// When it was stored, where the store knows.
+    pub stored_at: Option<SystemTime>,
+    /// When it ends, where that is recorded in it.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl Times {
+    /// Of what is stored now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { stored_at: Some(SystemTime::now()), expires_at: None }
+    }
 }
 
 impl Found {
     /// A secret for this registry.
     #[must_use]
     pub fn new(keys: Keys, keep: Keep) -> Self {
-        Self { keys, keep, guessed: false }
+        Self { keys, keep, guessed: false, times: Times::default() }
+    }
+
+    /// What is in a blob of this registry.
+    #[must_use]
+    pub fn of(blob: Blob, keep: Keep) -> Self {
+        let times = Times { expires_at: blob.expires_at, ..Times::default() };
+        Self { times, ..Self::new(blob.keys, keep) }
     }
 }
 

@@ -186,7 +186,7 @@ fn is_meant(host: &Host, lookup: &Lookup) -> bool {
 }
 
 fn kept(blob: Blob) -> Found {
-    Found::new(blob.keys, Keep::Memory)
+    Found::of(blob, Keep::Memory)
 }
 
 fn problem(cause: impl std::fmt::Display) -> Problem {

@@ -15,6 +15,7 @@
 pub mod clip;
 pub mod clouds;
 pub mod ecr;
+pub mod first_store;
 pub mod gateway;
 pub mod postgres;
 pub mod registry;

@@ -14,7 +14,7 @@ use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::Host;
 use crate::http::{Http, Request};
-use crate::json::{self, Value};
+use crate::json;
 use crate::jwt;
 use crate::keys::Keys;
 
@@ -47,12 +47,8 @@ pub(super) async fn refresh_token(
 /// The signature is the registry's own business: a token that lies about its end is only refused sooner.
 fn end(token: &Redacted, asked: SystemTime) -> Option<SystemTime> {
     let claims = jwt::claims(token)?;
-    let seconds = |name| match claims.get(name)? {
-        Value::Number(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
-        _ => None,
-    };
-    let end = seconds("exp")?;
-    let life = seconds("iat").map_or(Some(DOCUMENTED_LIFE), |begin| end.checked_sub(begin))?;
+    let end = claims.seconds("exp")?;
+    let life = claims.seconds("iat").map_or(Some(DOCUMENTED_LIFE), |begin| end.checked_sub(begin))?;
     Some(asked.checked_add(life)?.min(UNIX_EPOCH.checked_add(end)?))
 }
 

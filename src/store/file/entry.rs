@@ -1,69 +1,197 @@
-//! The format of one sealed file, version 1.
+//! One sealed file. Version 2 is written; version 1 is read, too.
 //!
 //! ```text
-//! beta9-credential 1\n      format and version
-//! <server URL>\n            a host, or an item's key
+//! beta9-credential 2\n      format and version
+//! <16 hex digits>\n         the id of the sealing key
 //! <u16, big-endian>         length of the first part
-//! sealed user name
-//! sealed blob
+//! sealed                    server URL \n path \n when it was stored \n when it may be pruned \n user name
+//! sealed                    blob
 //! ```
+//!
+//! Times are seconds since 1970; a field that does not apply is empty. Both parts are bound to the header, the file's name
+//! and the workspace, and the second one to the first, so that no part of one file opens in another.
+
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::seal::SealKey;
+use super::first::First;
+use crate::seal::{SealError, SealKey, sha256_hex};
 use crate::store::Secret;
 
-/// A file, taken apart; the parts are still sealed.
-pub(super) struct Entry<'a> {
+/// What is said of a secret.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// A host, an item's key, or a note's name.
     pub(super) server: String,
-    username: &'a [u8],
+    /// The path below the host that it is for; empty for all of it.
+    pub(super) path: String,
+    pub(super) username: String,
+    /// Unknown of what 0.1 has written.
+    pub(super) stored_at: Option<SystemTime>,
+    /// When `prune` may remove it.
+    pub(super) expires_at: Option<SystemTime>,
+}
+
+/// A file, taken apart; the parts are still sealed.
+pub(super) enum Entry<'a> {
+    First(First<'a>),
+    Second(Second<'a>),
+}
+
+pub(super) struct Second<'a> {
+    name: &'a str,
+    header: &'a [u8],
+    key_id: &'a str,
+    about: &'a [u8],
     secret: &'a [u8],
 }
 
+/// Why an entry does not open.
+#[derive(Debug)]
+pub(super) enum Unopened {
+    Damaged(String),
+    /// It was sealed with another key than the one that is here.
+    OtherKey {
+        sealed: String,
+        here: String,
+    },
+}
+
 impl<'a> Entry<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, &'static str> {
-        let rest = bytes.strip_prefix(HEADER.as_bytes()).ok_or("it has another format or version")?;
-        let end = rest.iter().position(|byte| *byte == b'\n').ok_or("it is cut short")?;
-        let server = std::str::from_utf8(&rest[..end]).map_err(|_| "its server URL is damaged")?;
-        let (length, parts) = rest[end + 1..].split_first_chunk::<2>().ok_or("it is cut short")?;
-        let (username, secret) = parts.split_at_checked(u16::from_be_bytes(*length).into()).ok_or("it is cut short")?;
-        Ok(Self { server: server.to_owned(), username, secret })
-    }
-
-    /// Seals both parts into a whole file.
-    pub(super) fn seal(key: &SealKey, workspace: &str, server: &str, secret: &Secret) -> Result<Vec<u8>, String> {
-        let seal = |part, text: &str| {
-            key.seal(&associated(part, workspace, server), text.as_bytes()).map_err(|error| error.to_string())
+    /// Takes the file of this name apart.
+    pub(super) fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, Unopened> {
+        let entry = if name.ends_with(SECOND) {
+            Second::parse(name, bytes).map(Self::Second)
+        } else {
+            First::parse(bytes).map(Self::First)
         };
-        let sealed_name = seal(USERNAME, &secret.username)?;
-        let length = u16::try_from(sealed_name.len()).map_err(|_| "the user name is too long".to_owned())?;
-        let mut bytes = format!("{HEADER}{server}\n").into_bytes();
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&sealed_name);
-        bytes.extend_from_slice(&seal(SECRET, secret.blob.expose())?);
-        Ok(bytes)
+        entry.map_err(|cause| Unopened::Damaged(cause.to_owned()))
     }
 
-    pub(super) fn open_username(&self, key: &SealKey, workspace: &str) -> Result<String, String> {
-        Ok(self.open(key, workspace, USERNAME, self.username)?.to_string())
+    pub(super) fn about(&self, key: &SealKey, workspace: &str) -> Result<About, Unopened> {
+        match self {
+            Self::First(first) => first.about(key, workspace).map_err(Unopened::from),
+            Self::Second(second) => second.about(key, workspace),
+        }
     }
 
-    pub(super) fn open_secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<String>, String> {
-        self.open(key, workspace, SECRET, self.secret)
-    }
-
-    fn open(&self, key: &SealKey, workspace: &str, part: &str, sealed: &[u8]) -> Result<Zeroizing<String>, String> {
-        let bytes = key.open(&associated(part, workspace, &self.server), sealed).map_err(|error| error.to_string())?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| "what it holds is not UTF-8".to_owned())?;
+    pub(super) fn secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<String>, Unopened> {
+        let bytes = match self {
+            Self::First(first) => first.secret(key, workspace)?,
+            Self::Second(second) => second.secret(key, workspace)?,
+        };
+        let text =
+            std::str::from_utf8(&bytes).map_err(|_| Unopened::Damaged("what it holds is not UTF-8".to_owned()))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 }
 
-/// What a part is bound to. No field can hold a NUL but the workspace, which stands last.
-fn associated(part: &str, workspace: &str, server: &str) -> Vec<u8> {
-    format!("{HEADER}\0{part}\0{server}\0{workspace}").into_bytes()
+/// Seals a whole file of this name.
+pub(super) fn seal(
+    key: &SealKey,
+    workspace: &str,
+    name: &str,
+    about: &About,
+    secret: &Secret,
+) -> Result<Vec<u8>, String> {
+    let key_id = key.id();
+    let mut bytes = [MAGIC, &key_id, "\n"].concat().into_bytes();
+    let (stored_at, expires_at) = (seconds(about.stored_at), seconds(about.expires_at));
+    let fields = [&about.server, &about.path, &stored_at, &expires_at, &about.username].map(String::as_str);
+    let seal = |associated: &[u8], text: &str| key.seal(associated, text.as_bytes()).map_err(|error| error.to_string());
+    let first = seal(&bound(&bytes, ABOUT, name, &[], workspace), &fields.join("\n"))?;
+    let length = u16::try_from(first.len()).map_err(|_| "the user name is too long".to_owned())?;
+    let second = seal(&bound(&bytes, SECRET, name, &first, workspace), secret.blob.expose())?;
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(&first);
+    bytes.extend_from_slice(&second);
+    Ok(bytes)
 }
 
-const HEADER: &str = "beta9-credential 1\n";
-const USERNAME: &str = "username";
+impl<'a> Second<'a> {
+    fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, &'static str> {
+        let rest = bytes.strip_prefix(MAGIC.as_bytes()).ok_or("it has another format or version")?;
+        let (key_id, rest) = rest.split_at_checked(SealKey::ID_LENGTH).ok_or("it is cut short")?;
+        let key_id = std::str::from_utf8(key_id).map_err(|_| "its header is damaged")?;
+        let rest = rest.strip_prefix(b"\n").ok_or("its header is damaged")?;
+        let (length, parts) = rest.split_first_chunk::<2>().ok_or("it is cut short")?;
+        let (about, secret) = parts.split_at_checked(u16::from_be_bytes(*length).into()).ok_or("it is cut short")?;
+        let header = &bytes[..bytes.len() - rest.len()];
+        Ok(Self { name, header, key_id, about, secret })
+    }
+
+    fn about(&self, key: &SealKey, workspace: &str) -> Result<About, Unopened> {
+        let text = self.open(key, &bound(self.header, ABOUT, self.name, &[], workspace), self.about)?;
+        let damaged = || Unopened::Damaged("what is said of it is damaged".to_owned());
+        let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
+        // The user name is the rest.
+        let mut fields = text.splitn(5, '\n');
+        let mut field = || fields.next().ok_or_else(damaged);
+        let (server, path) = (field()?.to_owned(), field()?.to_owned());
+        let (stored_at, expires_at) = (time(field()?), time(field()?));
+        Ok(About { server, path, username: field()?.to_owned(), stored_at, expires_at })
+    }
+
+    fn secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        self.open(key, &bound(self.header, SECRET, self.name, self.about, workspace), self.secret)
+    }
+
+    fn open(&self, key: &SealKey, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        key.open(associated, sealed).map_err(|error| {
+            let here = key.id();
+            if self.key_id == here {
+                return error.into();
+            }
+            Unopened::OtherKey { sealed: self.key_id.escape_debug().to_string(), here }
+        })
+    }
+}
+
+impl From<SealError> for Unopened {
+    fn from(error: SealError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// What a part is bound to: of what stands before it in the file, the header, and for the second part the first one.
+fn bound(header: &[u8], part: &str, name: &str, before: &[u8], workspace: &str) -> Vec<u8> {
+    let length = (before.len() as u64).to_be_bytes();
+    [header, b"\0", part.as_bytes(), b"\0", name.as_bytes(), b"\0", &length, before, workspace.as_bytes()].concat()
+}
+
+fn seconds(time: Option<SystemTime>) -> String {
+    let since =
+        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+    time.map_or_else(String::new, since)
+}
+
+fn time(seconds: &str) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))
+}
+
+/// The name of the file of a server URL or a note.
+pub(super) fn file_name(server: &str) -> String {
+    [&sha256_hex(server)[..40], SECOND].concat()
+}
+
+/// The name that it has in version 1. 0.1 neither reads nor overwrites version 2, whose names differ.
+pub(super) fn first_file_name(server: &str) -> String {
+    [&sha256_hex(server)[..40], FIRST].concat()
+}
+
+/// The name in version 2 of a file of version 1; where both exist, that one counts.
+pub(super) fn successor(name: &str) -> Option<String> {
+    let stem = name.strip_suffix(FIRST).filter(|_| !name.ends_with(SECOND))?;
+    Some([stem, SECOND].concat())
+}
+
+pub(super) fn is_sealed(name: &str) -> bool {
+    name.ends_with(FIRST)
+}
+
+const MAGIC: &str = "beta9-credential 2\n";
+const ABOUT: &str = "about";
 const SECRET: &str = "secret";
+const FIRST: &str = ".sealed";
+const SECOND: &str = ".2.sealed";

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::dir::{file_name, sealed_files};
 use super::entry::Entry;
-use super::{FileStore, MAX_ENTRY, damaged, notes, problem, sealed_files};
+use super::{FileStore, MAX_ENTRY, notes, problem};
 use crate::error::Error;
 use crate::seal::SealKey;
 use crate::store::Health;
@@ -19,7 +20,7 @@ impl FileStore {
             health.well.push("nothing is stored yet".to_owned());
             return Ok(health);
         }
-        let key = self.key.existing().map_err(problem)?;
+        let key = self.existing_key()?;
         let mut opened = 0;
         for path in files {
             match self.opens(&path, &key) {
@@ -36,9 +37,9 @@ impl FileStore {
     fn opens(&self, path: &Path, key: &SealKey) -> Result<bool, Error> {
         let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
         let Some(bytes) = bytes else { return Ok(false) };
-        let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
-        let both = entry.open_username(key, &self.workspace).and_then(|_| entry.open_secret(key, &self.workspace));
-        both.map_err(|error| damaged(&error).about(&entry.server))?;
-        Ok(!notes::is_note(&entry.server))
+        let entry = self.opened(path, Entry::parse(file_name(path), &bytes))?;
+        let server = self.opened(path, entry.about(key, &self.workspace))?.server;
+        entry.secret(key, &self.workspace).map_err(|unopened| self.unopened(unopened).about(&server))?;
+        Ok(!notes::is_note(&server))
     }
 }

@@ -1,14 +1,10 @@
-//! What the embedded store keeps beside the secrets, sealed like them: which image was built from which registries, and
-//! when a secret that nobody uses any more may go.
+//! What the embedded store notes beside the secrets, sealed like them: which image was built from which registries. 0.1
+//! noted there, too, when a secret may be pruned, which is part of its entry now.
 
-use std::time::{Duration, SystemTime};
-
-use super::{FileStore, MAX_ENTRY, PART, problem, sealed_files};
+use super::{FileStore, Opened, PART};
 use crate::error::{Error, Problem};
 use crate::host::Host;
-use crate::store::file::entry::Entry;
 use crate::store::{ImageSecrets, Secret};
-use crate::trusted::{self, Readers};
 
 /// No server URL and no item has a `#` before its scheme, so no note is taken for a credential or put in its place: the
 /// registry `image:5000` is not image 5000.
@@ -18,6 +14,16 @@ pub(super) const PUBLISHED: &str = "#published:";
 
 pub(super) fn is_note(server: &str) -> bool {
     [IMAGE, EXPIRY, PUBLISHED].iter().any(|prefix| server.starts_with(prefix))
+}
+
+/// The name of 0.1's note about the end of a server's secret.
+pub(super) fn expiry_note(server: &str) -> String {
+    [EXPIRY, server].concat()
+}
+
+/// The server whose secret a note of 0.1 is about.
+pub(super) fn ended_by(note: &str) -> Option<&str> {
+    note.strip_prefix(EXPIRY)
 }
 
 impl FileStore {
@@ -30,13 +36,13 @@ impl FileStore {
     /// The blobs of the registries that an image was built from.
     pub(in crate::store) fn image_secrets(&self, image_id: &str) -> Result<ImageSecrets, Error> {
         let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix).failed();
-        let Some(hosts) = self.open(&format!("{IMAGE}{image_id}"))? else {
+        let Some(Opened { text: hosts, .. }) = self.open(&format!("{IMAGE}{image_id}"))? else {
             let cause = format!("there is no image {image_id}");
             let fix = "bind it with docker-credential-beta9 provision --image-id, or correct its id";
             return Ok(ImageSecrets::Unknown(problem(cause, fix)));
         };
         let blob = |host| match self.open(host)? {
-            Some(text) => Ok(text.as_str().into()),
+            Some(opened) => Ok(opened.text.as_str().into()),
             None => Err(problem(
                 format!("image {image_id} is bound to the secret of {host}, which is gone"),
                 "store the secret again with docker-credential-beta9 provision",
@@ -44,39 +50,7 @@ impl FileStore {
         };
         hosts.lines().map(blob).collect::<Result<_, _>>().map(ImageSecrets::Blobs)
     }
-
-    /// Notes when a host's secret may go.
-    pub(in crate::store) fn set_expiry(&self, host: &Host, end: SystemTime) -> Result<(), Error> {
-        let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.note(&format!("{EXPIRY}{host}"), &end.as_secs().to_string())
-    }
-
-    /// A secret that was written anew stays, whatever end the old one had.
-    pub(super) fn forget_expiry(&self, server: &str) -> Result<(), Error> {
-        self.erase(&format!("{EXPIRY}{server}"))
-    }
-
-    /// Removes the secrets whose end has come, and answers their hosts.
-    pub(in crate::store) fn prune(&self, now: SystemTime) -> Result<Vec<String>, Error> {
-        let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
-        let mut pruned = Vec::new();
-        for path in sealed_files(&dir)? {
-            let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
-            let Some(bytes) = bytes else { continue };
-            let Ok(entry) = Entry::parse(&bytes) else { continue };
-            let Some(host) = entry.server.strip_prefix(EXPIRY) else { continue };
-            let end = self.open(&entry.server)?.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-            if end.is_some_and(|end| SystemTime::UNIX_EPOCH + end <= now) {
-                self.erase(host)?;
-                self.erase(&entry.server)?;
-                pruned.push(host.to_owned());
-            }
-        }
-        pruned.sort();
-        Ok(pruned)
-    }
-
     pub(super) fn note(&self, name: &str, text: &str) -> Result<(), Error> {
-        self.put(name, &Secret { username: String::new(), blob: text.into() })
+        self.put(name, &Secret { username: String::new(), blob: text.into() }, None)
     }
 }

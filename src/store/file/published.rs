@@ -11,13 +11,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::entry::Entry;
+use super::dir::sealed_files;
 use super::notes::PUBLISHED;
-use super::{FileStore, MAX_ENTRY, PART, problem, sealed_files};
+use super::{FileStore, PART};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::lock::Lock;
-use crate::trusted::{self, Readers};
 
 /// What this node has published for one registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,18 +127,21 @@ impl FileStore {
             Error::Failed(problem) => lost(&problem.words().1),
             _ => error,
         })?;
-        text.map(|text| Published::read(&text).ok_or_else(|| lost(&"it is of another version"))).transpose()
+        text.map(|opened| Published::read(&opened.text).ok_or_else(|| lost(&"it is of another version"))).transpose()
     }
 
     /// The registries for which something was published; no note is opened.
     pub fn published_hosts(&self) -> Result<Vec<Host>, Error> {
         let mut hosts = Vec::new();
-        for path in self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))? {
-            let Some(bytes) = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else {
-                continue;
-            };
-            let entry = Entry::parse(&bytes).ok();
-            let host = entry.as_ref().and_then(|entry| entry.server.strip_prefix(PUBLISHED));
+        let files = self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
+        if files.is_empty() {
+            return Ok(hosts);
+        }
+        let key = self.existing_key()?;
+        for path in files {
+            // What does not open may be such a note.
+            let about = self.about(&path, &key)?;
+            let host = about.as_ref().and_then(|about| about.server.strip_prefix(PUBLISHED));
             hosts.extend(host.and_then(|host| Host::parse(host.as_bytes()).ok()));
         }
         hosts.sort();

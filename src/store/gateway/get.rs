@@ -63,7 +63,7 @@ async fn whole(
             continue;
         }
         if let Some(blob) = held.usable(name)? {
-            return Ok(Some((vec![name.clone()], Found::new(blob.keys, Keep::Disk))));
+            return Ok(Some((vec![name.clone()], Found::of(blob, Keep::Disk))));
         }
     }
     nobodys.map_or(Ok(None), Err)

@@ -137,7 +137,7 @@ impl Entry {
             let blob = match Blob::parse(&text) {
                 Err(KeysError::NamesMissing) => {
                     is_empty = true;
-                    Blob { registry: None, keys: Keys::default() }
+                    Blob { registry: None, keys: Keys::default(), expires_at: None }
                 }
                 blob => blob.map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?,
             };

@@ -1,0 +1,99 @@
+//! The directory of one workspace: its sealed files, and the lock of those who write them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use super::entry::{self, first_file_name};
+use super::{PART, notes, problem};
+use crate::error::{Error, Problem};
+use crate::lock::Lock;
+use crate::private;
+use crate::trusted::{self, Fault};
+
+/// The sealed files of a workspace that count, notes among them, in no order.
+pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = paths_in(dir).map_err(|error| unreadable(dir, &error))?;
+    files.retain(|path| entry::is_sealed(file_name(path)));
+    let names: BTreeSet<String> = files.iter().map(|path| file_name(path).to_owned()).collect();
+    files.retain(|path| entry::successor(file_name(path)).is_none_or(|newer| !names.contains(&newer)));
+    Ok(files)
+}
+
+/// Whether any workspace below this directory has an entry.
+pub(super) fn has_entries(root: &Path) -> Result<bool, Error> {
+    for dir in paths_in(root).map_err(|error| unreadable(root, &error))? {
+        match paths_in(&dir) {
+            Ok(files) if files.iter().any(|path| entry::is_sealed(file_name(path))) => return Ok(true),
+            Ok(_) => {}
+            Err(error) if trusted::is_absent(&error) => {}
+            Err(error) => return Err(unreadable(&dir, &error)),
+        }
+    }
+    Ok(false)
+}
+
+/// Removes what there is of a server. What counts goes last, so that nothing older takes its place.
+pub(super) fn remove(dir: &Path, server: &str) -> Result<(), Error> {
+    remove_first(dir, server)?;
+    private::remove(dir, &entry::file_name(server)).map(|_| ()).map_err(problem)
+}
+
+/// Removes what 0.1 has written of a server.
+pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
+    for old in [first_file_name(server), first_file_name(&notes::expiry_note(server))] {
+        private::remove(dir, &old).map_err(problem)?;
+    }
+    Ok(())
+}
+
+/// Keeps all others out who store or prune, for as long as it is held. Erasing needs no lock.
+pub(super) fn lock(dir: &Path) -> Result<Lock, Error> {
+    let path = dir.join(LOCK);
+    let lock = Lock::acquire(&path, Instant::now() + PATIENCE).map_err(|error| {
+        problem(Fault {
+            cause: format!("{} cannot be written ({error})", path.display()),
+            fix: "make room or make it writable, or choose another place in the configuration".to_owned(),
+        })
+    })?;
+    lock.ok_or_else(|| Problem::new(PART, "another process is writing and has not finished").fix("try again").failed())
+}
+
+pub(super) fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn paths_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(dir)?.map(|file| file.map(|file| file.path())).collect()
+}
+
+fn unreadable(dir: &Path, error: &io::Error) -> Error {
+    problem(Fault {
+        cause: format!("{} cannot be read ({error})", dir.display()),
+        fix: "give this user access to it".to_owned(),
+    })
+}
+
+const LOCK: &str = "lock";
+/// Whoever holds the lock writes one file, which takes a slow disk a moment.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_no_damaged_entry() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(
+            sealed_files(&file).unwrap_err().to_string(),
+            format!(
+                "file store: {} cannot be read (Not a directory (os error 20)); give this user access to it",
+                file.display()
+            )
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! Removing the secrets whose `--ttl` is over. What was just stored must not be removed in place of what was looked at: a
+//! file goes only if it is unchanged while every other writer is kept out.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::dir::{self, file_name, sealed_files};
+use super::entry::{self, Entry};
+use super::{FileStore, MAX_ENTRY, notes, problem};
+use crate::error::Error;
+use crate::seal::SealKey;
+use crate::trusted::{self, Readers};
+
+impl FileStore {
+    /// Removes the secrets whose end has come, and answers their hosts; those whose end cannot be read are passed to
+    /// `skipped`.
+    pub(in crate::store) fn prune(
+        &self,
+        now: SystemTime,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Vec<String>, Error> {
+        let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
+        let files = sealed_files(&dir)?;
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.existing_key()?;
+        let mut pruned = Vec::new();
+        for path in files {
+            match self.prune_file(&dir, &path, &key, now) {
+                Ok(host) => pruned.extend(host),
+                Err(error) => skipped(&error),
+            }
+        }
+        pruned.sort();
+        Ok(pruned)
+    }
+
+    /// Removes the secret that this file holds, or that this note of 0.1 is about, if its end has come; answers its host.
+    fn prune_file(&self, dir: &Path, path: &Path, key: &SealKey, now: SystemTime) -> Result<Option<String>, Error> {
+        let Some(bytes) = read(path)? else { return Ok(None) };
+        let is_over = |end: SystemTime| end <= now;
+        let name = file_name(path);
+        let about =
+            self.opened(path, Entry::parse(name, &bytes).and_then(|entry| entry.about(key, &self.workspace)))?;
+        if about.expires_at.is_some_and(is_over) {
+            let _held = dir::lock(dir)?;
+            if read(path)?.as_ref() != Some(&bytes) {
+                return Ok(None);
+            }
+            dir::remove(dir, &about.server)?;
+            return Ok(Some(about.server));
+        }
+        let Some(server) = notes::ended_by(&about.server) else { return Ok(None) };
+        let text =
+            self.opened(path, Entry::parse(name, &bytes).and_then(|entry| entry.secret(key, &self.workspace)))?;
+        let end = text.parse().ok().and_then(|end| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end)));
+        if !end.is_some_and(is_over) {
+            return Ok(None);
+        }
+        let secret = dir.join(entry::first_file_name(server));
+        let looked_at = read(&secret)?;
+        let _held = dir::lock(dir)?;
+        let is_superseded = read(&dir.join(entry::file_name(server)))?.is_some();
+        if is_superseded || read(&secret)? != looked_at || read(path)?.as_ref() != Some(&bytes) {
+            return Ok(None);
+        }
+        dir::remove(dir, server)?;
+        Ok(looked_at.map(|_| server.to_owned()))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Error> {
+    trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)
+}
