@@ -143,7 +143,10 @@ impl fmt::Display for Problem {
         if let Some(registry) = &self.registry {
             write!(f, "{registry}: ")?;
         }
-        write!(f, "{}: {}", self.part, self.cause)?;
+        if !self.part.is_empty() {
+            write!(f, "{}: ", self.part)?;
+        }
+        f.write_str(&self.cause)?;
         if let Some(source) = &self.source {
             write!(f, ": {source}")?;
         }

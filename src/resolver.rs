@@ -2,6 +2,7 @@
 
 mod answer;
 mod audited;
+mod end;
 mod find;
 mod items;
 mod list;
@@ -34,7 +35,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
-use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore};
 use crate::trusted;
 
 /// Answers for one workspace, by one configuration.
@@ -156,9 +157,10 @@ impl Resolver {
             let cause = "a cloud registry's credential never goes over plain HTTP";
             Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
         })?;
-        let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
-        let answered = choose(route.row, route.real, keys).ok();
+        let answered = choose(route.row, route.real, keys.clone()).ok();
+        let end = answered.as_ref().and_then(|choice| end::unwritten_end(choice, Times::now()));
+        let blob = Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, end);
         let username = answered.map_or(listed, |choice| choice.listed_username().to_owned());
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
     }

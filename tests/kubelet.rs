@@ -6,6 +6,7 @@ mod common;
 
 use beta9_credential::host::ServerUrl;
 use beta9_credential::registry::{Registry, match_images};
+use common::ecr::{self, Ecr};
 use common::{Answer, Node, host_vectors};
 
 /// Kubelet's rule, from its documentation: as many labels, each a glob of its own, the same port, and the path a prefix
@@ -113,6 +114,35 @@ fn the_operator_says_how_long_a_credential_without_an_end_is_kept() {
         node.store("ghcr.io", "u", "s");
         assert_eq!(ask(&node, "ghcr.io/org/app"), answered("Registry", duration, "ghcr.io"));
     }
+}
+
+#[test]
+fn a_token_is_kept_for_half_of_what_is_left_of_its_life_and_a_password_with_an_end_too() {
+    let cases = [(7200, 3300..=3600), (43_200, 20_000..=21_600), (300, 90..=150)];
+    for (left, expected) in cases {
+        let end = std::time::SystemTime::now() + std::time::Duration::from_secs(left);
+        let end = humantime::format_rfc3339_seconds(end);
+        let blob = format!(
+            "{{\"credentials\":{{\"USERNAME\":\"u\",\"PASSWORD\":\"s\"}},\"registry\":\"ghcr.io\",\"type\":\"basic\",\"expires_at\":\"{end}\"}}"
+        );
+        let node = Node::new().with("BETA9_IMAGE_CREDENTIALS", blob);
+        assert!(expected.contains(&kept(&node, "ghcr.io/org/app")), "{left} s");
+    }
+    let ecr = Ecr::start();
+    let node = ecr.node().with("BETA9_IMAGE_CREDENTIALS", ecr::blob(ecr::HOST));
+    // Of a minted token and of the same one from the cache. It lives for 12 hours, and is cached for 11.
+    for _ in 0..2 {
+        let kept = kept(&node, &format!("{}/app", ecr::HOST));
+        assert!((19_000..=21_600).contains(&kept), "{kept}");
+    }
+    assert_eq!(ecr.mints(), 1);
+}
+
+/// How long kubelet is told to keep the answer.
+fn kept(node: &Node, image: &str) -> u64 {
+    let answer = ask(node, image);
+    let object = beta9_credential::json::parse_object(answer.out.as_bytes()).unwrap();
+    humantime::parse_duration(object.text("cacheDuration").unwrap().expose()).unwrap().as_secs()
 }
 
 #[test]

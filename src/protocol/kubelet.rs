@@ -82,8 +82,8 @@ fn response(
     let config = resolver.config();
     let by_image = answered.of_pod || config.rules_depend_on_path(&image.host) || config.store == StoreKind::Worker;
     let duration = match answered.expires {
-        // One minute less, as with tokens that are served from the cache: a pull is still before it.
-        Some(end) => end.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(MARGIN),
+        // As the clouds' own providers have it: what kubelet keeps is still good for as long again, for a long pull.
+        Some(end) => end.duration_since(SystemTime::now()).unwrap_or_default() / 2,
         None => config.kubelet.static_cache_duration,
     };
     let below = route.rule.map_or("", |rule| rule.host.path());
@@ -149,7 +149,6 @@ const EXAMPLE: &str = "pipe a CredentialProviderRequest in; see docker-credentia
 /// All annotations of an object have 256 KiB together.
 const MAX_REQUEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
-const MARGIN: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

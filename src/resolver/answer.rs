@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::end::{earlier, end_of};
 use super::{Resolver, Route, Source};
 use crate::backend::Minted;
 use crate::cache::{NODE, POD};
@@ -52,17 +53,48 @@ impl Resolver {
         if route.is_public() {
             return Err(Error::NotFound);
         }
-        if let Some((store, found)) = self.find(route)? {
-            let guessed = found.guessed;
-            match self.of_secret(route, store, found) {
-                Ok(minted) => return Ok((minted, false)),
-                // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
-                Err(Error::Failed(problem)) if guessed => {
-                    self.warnings.add(format_args!("{}: {problem}; {GUESSED}", route.host));
+        let absent = match self.find(route)? {
+            None => Error::NotFound,
+            Some((store, found)) => {
+                let guessed = found.guessed;
+                match self.of_secret(route, store, found) {
+                    Ok(Ok(minted)) => return Ok((minted, false)),
+                    // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
+                    Ok(Err(Error::Failed(problem))) | Err(Error::Failed(problem)) if guessed => {
+                        self.warnings.add(format_args!("{}: {problem}; {GUESSED}", route.host));
+                        Error::NotFound
+                    }
+                    Ok(Err(ended)) => ended,
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
+        };
+        match (self.of_identity(route, pod), absent) {
+            (Err(Error::NotFound), absent) => Err(absent),
+            (Err(Error::Failed(problem)), Error::NotFound) if problem.is_dispensable() => {
+                let denied = Error::Failed(problem).about(route.host.as_str());
+                self.warnings.add(format_args!("{denied}; the client will pull anonymously"));
+                Err(Error::NotFound)
+            }
+            (answer, _) => answer,
         }
+    }
+
+    /// What a secret's keys are answered as; the inner error where they have ended, for which a pod or the node may stand in.
+    fn of_secret(&self, route: &Route, store: &'static str, found: Found) -> Result<Result<Minted, Error>, Error> {
+        let Found { keys, keep, times, .. } = found;
+        let choice = choose(route.row, route.real, keys)?;
+        if let Some(ended) = self.ended(route, store, &choice, times) {
+            return Ok(Err(ended));
+        }
+        self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
+        let minted = self.login(&choice.backend, route, Who { store, keys: Some(&choice.keys), pod: None }, keep)?;
+        let expires = earlier(minted.expires, end_of(&choice, times));
+        Ok(Ok(Minted { expires, ..minted }))
+    }
+
+    /// What the pod's own identity, or else the node's, is answered as, and whether it is the pod's.
+    fn of_identity(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<(Minted, bool), Error> {
         let cloud = route.row.cloud().ok_or(Error::NotFound)?;
         let for_pod = |account: &&ServiceAccount| cloud.is_for_pod(account, route.settings());
         let pod = pod.filter(|_| route.workload_identity).filter(for_pod);
@@ -72,23 +104,8 @@ impl Resolver {
         let store = if pod.is_some() { POD } else { NODE };
         self.answered_by.set(Source { store: Some(store), cached: false });
         self.log.note(format_args!("backend: {}, by the {store}'s own identity", cloud.name()));
-        let minted = self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk);
-        match minted {
-            Ok(minted) => Ok((minted, pod.is_some())),
-            Err(Error::Failed(problem)) if problem.is_dispensable() => {
-                let denied = Error::Failed(problem).about(route.host.as_str());
-                self.warnings.add(format_args!("{denied}; the client will pull anonymously"));
-                Err(Error::NotFound)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What a secret's keys are answered as.
-    fn of_secret(&self, route: &Route, store: &'static str, found: Found) -> Result<Minted, Error> {
-        let choice = choose(route.row, route.real, found.keys)?;
-        self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
-        self.login(&choice.backend, route, Who { store, keys: Some(&choice.keys), pod: None }, found.keep)
+        let minted = self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk)?;
+        Ok((minted, pod.is_some()))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::answer::Who;
+use super::end::unwritten_end;
 use super::names::Planned;
 use super::{Resolver, Route};
 use crate::backend::Backend;
@@ -129,7 +130,9 @@ impl Resolver {
         let Some(route) = self.route(host, Scheme::Https, &image.repository) else { return Ok(None) };
         let found = self.find(&route)?.map(|(_, found)| found).filter(|found| !found.keys.is_empty());
         Ok(found.map(|Found { keys, times, .. }| {
-            Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, times.expires_at)
+            let choice = choose(route.row, route.real, keys.clone());
+            let end = choice.map_or(times.expires_at, |choice| unwritten_end(&choice, times));
+            Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, end)
         }))
     }
 

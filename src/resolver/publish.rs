@@ -87,7 +87,7 @@ impl Publisher {
         let is_minted = |host: &&Host| {
             let route = self.route(host);
             let found = self.source.keys_for(&route);
-            route.row.is_cloud() && !matches!(found, Ok(Some((backend, ..))) if !backend.is_cloud())
+            route.row.is_cloud() && !matches!(found, Ok(Ok((backend, ..))) if !backend.is_cloud())
         };
         Ok(listed.iter().filter_map(|line| line.url.host()).filter(is_minted).cloned().collect())
     }
@@ -133,7 +133,7 @@ impl Publisher {
             _ => {}
         }
         let token = self.token(&login)?;
-        let values = plan.values(host, &login.backend, &token.credential);
+        let values = plan.values(host, &login.backend, &token);
         if let Some(noted) = noted.as_ref().filter(|noted| noted.is_whole && !how.force)
             && plan.holds(&values)
             && noted.is_due(SystemTime::now())

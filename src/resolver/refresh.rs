@@ -7,7 +7,7 @@ use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme};
 use crate::keys::Keys;
 use crate::registry::choose;
-use crate::store::Keep;
+use crate::store::{Found, Keep};
 
 /// What came of a token that was to be renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub enum Refreshed {
     /// It was left alone, for this reason.
     Left(&'static str),
 }
+
+/// A backend, the store, and the keys unless the node's own identity logs in.
+pub(super) type Identity = (Backend, &'static str, Option<Keys>);
 
 impl Resolver {
     /// Renews a token of the cache, or removes it when nothing would be minted for it any more.
@@ -37,9 +40,9 @@ impl Resolver {
         };
         let route = self.route(&host, Scheme::Https, &origin.path).filter(|route| !route.is_public());
         let Some(route) = route else { return removed("a rule says that the registry is public") };
-        let Some((backend, store, keys)) = self.keys_for(&route)? else {
-            let Some(why) = left_alone(known) else { return removed("its secret is gone") };
-            return Ok(Refreshed::Left(why));
+        let (backend, store, keys) = match self.keys_for(&route)? {
+            Ok(found) => found,
+            Err(gone) => return left_alone(known).map_or_else(|| removed(gone), |why| Ok(Refreshed::Left(why))),
         };
         let login = self.login_of(&route, keys.as_ref(), None);
         let scope = match self.whose(&backend, &login) {
@@ -61,17 +64,23 @@ impl Resolver {
         })
     }
 
-    /// What a `get` would log in with: the backend, the store, and the keys unless the node's own identity logs in.
-    pub(super) fn keys_for(&self, route: &Route) -> Result<Option<(Backend, &'static str, Option<Keys>)>, Error> {
-        match self.find(route)? {
-            Some((_, found)) if found.keep == Keep::Memory => Ok(None),
-            Some((store, found)) => match choose(route.row, route.real, found.keys) {
-                Ok(choice) => Ok(Some((choice.backend, store, Some(choice.keys)))),
-                Err(Error::NotFound) => Ok(None),
-                Err(error) => Err(error),
-            },
-            None => Ok(route.row.cloud().filter(|_| route.ambient).map(|backend| (*backend, NODE, None))),
-        }
+    /// What a `get` would log in with, or why nothing would.
+    pub(super) fn keys_for(&self, route: &Route) -> Result<Result<Identity, &'static str>, Error> {
+        const GONE: &str = "its secret is gone";
+        let why = match self.find(route)? {
+            Some((_, found)) if found.keep == Keep::Memory => return Ok(Err(GONE)),
+            Some((store, found)) => {
+                let Found { keys, times, .. } = found;
+                match choose(route.row, route.real, keys) {
+                    Ok(choice) if self.ended(route, store, &choice, times).is_some() => "its secret has expired",
+                    Ok(choice) => return Ok(Ok((choice.backend, store, Some(choice.keys)))),
+                    Err(Error::NotFound) => return Ok(Err(GONE)),
+                    Err(error) => return Err(error),
+                }
+            }
+            None => GONE,
+        };
+        Ok(route.row.cloud().filter(|_| route.ambient).map(|backend| (*backend, NODE, None)).ok_or(why))
     }
 
     /// The cache that is there, also while it is switched off; nothing is made.

@@ -10,7 +10,7 @@ use crate::host::Rejected;
 use crate::keys::Keys;
 use crate::registry::{Registry, choose};
 use crate::resolver::{Cached, Outlook, Resolver, Route};
-use crate::store::{Found, Keep, name};
+use crate::store::{Found, Keep, Times, name};
 
 /// What would be answered, and why.
 pub(super) struct Answer {
@@ -114,6 +114,7 @@ impl Answer {
 
     fn decide(&mut self, route: &Route, found: Option<(&'static str, Found)>, resolver: &Resolver) {
         let keep = found.as_ref().map_or(Keep::Disk, |(_, found)| found.keep);
+        let times = found.as_ref().map_or(Times::default(), |(_, found)| found.times);
         let keys = found.map(|(store, found)| {
             (self.store, self.found) = (Some(store), true);
             self.keys = found.keys.names().map(str::to_owned).collect();
@@ -126,7 +127,21 @@ impl Answer {
             self.told = Told::NotFound("the rule says that nothing is ever answered".to_owned());
             return;
         }
-        match (keys.map(|keys| choose(route.row, route.real, keys)), route.row.cloud()) {
+        let mut choice = keys.map(|keys| choose(route.row, route.real, keys));
+        if let Some(Ok(chosen)) = &choice
+            && let Some(ended) = resolver.ended(route, self.store.unwrap_or_default(), chosen, times)
+        {
+            if let (true, Some(cloud)) = (route.ambient, route.row.cloud()) {
+                self.look(route, cloud, None, keep, resolver);
+                if !matches!(self.told, Told::NotFound(_)) {
+                    let stands_in = "; the stored credential has expired";
+                    self.identity.iter_mut().for_each(|identity| identity.push_str(stands_in));
+                    return;
+                }
+            }
+            choice = Some(Err(ended));
+        }
+        match (choice, route.row.cloud()) {
             (Some(Ok(choice)), _) => {
                 self.backend = Some(choice.backend.name());
                 self.look(route, &choice.backend, Some(&choice.keys), keep, resolver);

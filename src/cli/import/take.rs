@@ -9,6 +9,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
 use crate::resolver::Resolver;
+use crate::store::Times;
 
 /// One entry of one file.
 pub(super) struct Entry {
@@ -128,6 +129,9 @@ impl Import<'_> {
         {
             return Ok(Fate::Left("a rule says that nothing is ever answered for it; remove it, or the rule".into()));
         }
+        if let Some(ended) = ended(resolver, url, given(credential), Times::default()) {
+            return Err(ended);
+        }
         let before = read_back(resolver, url, credential)?;
         match before {
             Some(true) => return Ok(Fate::Unchanged),
@@ -178,6 +182,19 @@ fn without_name(error: &str, url: &ServerUrl) -> String {
     named.unwrap_or(error).to_owned()
 }
 
+/// The keys that a client's credential is kept as.
+fn given(credential: &Credential) -> Keys {
+    Keys::user_password(credential.username().to_owned(), credential.secret().clone())
+}
+
+/// The error for a registry's credential that is past its end.
+fn ended(resolver: &Resolver, url: &ServerUrl, keys: Keys, times: Times) -> Option<Error> {
+    let ServerUrl::Registry { host, path, .. } = url else { return None };
+    let route = resolver.route(host, Scheme::Https, path)?;
+    let choice = choose(route.row, route.real, keys).ok()?;
+    resolver.ended(&route, resolver.workspace_store(), &choice, times)
+}
+
 /// Whether the store has exactly this, and clients get exactly this; `None` when it has nothing.
 fn read_back(resolver: &Resolver, url: &ServerUrl, credential: &Credential) -> Result<Option<bool>, Error> {
     let answered = || match resolver.get(url) {
@@ -188,9 +205,11 @@ fn read_back(resolver: &Resolver, url: &ServerUrl, credential: &Credential) -> R
     let ServerUrl::Registry { host, path, .. } = url else { return answered() };
     let Some(route) = resolver.route(host, Scheme::Https, path) else { return Ok(None) };
     let Some((_, found)) = resolver.find(&route).map_err(|error| error.about(host.as_str()))? else { return Ok(None) };
-    let keys = Keys::user_password(credential.username().to_owned(), credential.secret().clone());
+    let keys = given(credential);
     if found.keys != keys {
-        return Ok(Some(false));
+        // What has ended is in nobody's way.
+        let has_ended = ended(resolver, url, found.keys, found.times).is_some();
+        return Ok((!has_ended).then_some(false));
     }
     // What a client gets for a cloud's key is a token of that cloud, which is not asked for one here.
     match choose(route.row, route.real, keys)?.backend {

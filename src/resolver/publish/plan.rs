@@ -7,10 +7,10 @@
 //! registry, with the registry recorded in it. Where nothing shows the generation (the gateway's API), `--names` says it, or
 //! what was published before.
 
-use super::token::Login;
+use super::token::{Login, Token};
 use super::{How, PART, Publisher};
 use crate::backend::{Backend, GCP_KEYS};
-use crate::credential::{Credential, Redacted};
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Blob, Keys};
@@ -52,19 +52,21 @@ impl Plan {
     }
 
     /// What is written, place by place.
-    pub(super) fn values(&self, host: &Host, backend: &Backend, credential: &Credential) -> Vec<Redacted> {
-        let (username, secret) = (credential.username(), credential.secret());
+    pub(super) fn values(&self, host: &Host, backend: &Backend, token: &Token) -> Vec<Redacted> {
+        let (username, secret) = (token.credential.username(), token.credential.secret());
         match (self.by_names, self.places.len()) {
             (true, 1) => vec![secret.clone()],
             (true, _) => vec![username.into(), secret.clone()],
             (false, _) => {
-                let mut keys = Keys::user_password(username.to_owned(), secret.clone());
+                let (mut keys, mut end) = (Keys::user_password(username.to_owned(), secret.clone()), None);
                 if matches!(backend, Backend::Gcp) {
                     keys = Keys::default();
                     keys.insert(GOOGLE, secret.clone())
                         .expect("because the name is a plain one, and a token has no NUL");
+                    // The other clouds' tokens say it themselves.
+                    end = Some(token.expires);
                 }
-                vec![Blob::marshal(host.as_str(), detect(host, &keys), &keys)]
+                vec![Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, end)]
             }
         }
     }

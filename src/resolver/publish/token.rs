@@ -43,12 +43,12 @@ impl Publisher {
             return lasting("no tokens are minted for this registry, whose credential lasts");
         }
         match self.source.keys_for(&route)? {
-            Some((backend, _, keys)) if backend.is_cloud() => {
+            Ok((backend, _, keys)) if backend.is_cloud() => {
                 let store = if keys.is_some() { OWN } else { NODE };
                 Ok(Login { route, backend, store, keys })
             }
-            Some(_) => lasting("the control plane's own store has a user name and password for it, which last"),
-            None => Err(keyless(host)),
+            Ok(_) => lasting("the control plane's own store has a user name and password for it, which last"),
+            Err(_) => Err(keyless(host)),
         }
     }
 
