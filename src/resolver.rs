@@ -143,7 +143,7 @@ impl Resolver {
             return self.workspace.store_item(url.label(), &Secret { username: listed, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
-            let cause = "a cloud registry's credential never goes over plain HTTP";
+            let cause = "a vendor's credential never goes over plain HTTP";
             Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
         })?;
         let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
@@ -165,7 +165,7 @@ impl Resolver {
         }
     }
 
-    /// Which row and rule apply; `None` when no store may be asked: a cloud registry over plain HTTP.
+    /// Which row and rule apply; `None` when no store may be asked: a vendor's registry over plain HTTP.
     #[must_use]
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
@@ -178,8 +178,8 @@ impl Resolver {
             && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
         let workload_identity = row.is_cloud()
             && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
-        let cloud = row.is_cloud() || Registry::of(host).is_cloud();
-        let there = !cloud || scheme == Scheme::Https;
+        let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
+        let there = !vendors || scheme == Scheme::Https;
         there.then_some(Route { host, row, rule, real, path, ambient, workload_identity })
     }
 

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::json::Value;
 use common::registry::{FakeRegistry, say};
-use common::{Answer, NOT_FOUND, Node};
+use common::{Answer, Node};
 
 const BLOB: &str =
     r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_USERNAME":"octo","GITHUB_TOKEN":"ghp_hunter2"}}"#;
@@ -50,7 +50,8 @@ fn what_docker_would_be_told_is_said_as_get_says_it() {
         ("quay.io", "not found: clients go on anonymously"),
         ("ghcr.io", "an identity token"),
         ("registry.digitalocean.com", "a token for user name and password"),
-        ("http://gcr.io", "not found: a cloud registry's token never goes over plain HTTP"),
+        ("http://gcr.io", "not found: a vendor's credential never goes over plain HTTP"),
+        ("http://ghcr.io", "not found: a vendor's credential never goes over plain HTTP"),
     ];
     for (input, expected) in table {
         let answer = node.run(&["explain", input], "");

@@ -18,7 +18,7 @@ fn class(input: &[u8]) -> &'static str {
     match ServerUrl::parse(input) {
         Ok(ServerUrl::Registry { host, scheme, .. }) => {
             let row = Registry::of(&host);
-            if row.is_cloud() && scheme == Scheme::Http { "reject" } else { row.name }
+            if !row.is_generic() && scheme == Scheme::Http { "reject" } else { row.name }
         }
         _ => "reject",
     }
@@ -107,7 +107,7 @@ fn independent_class(input: &str) -> &'static str {
     }
     let default_port = port == 0 || port == 443 || (http && port == 80);
     match CLOUDS.iter().find(|(_, pattern)| default_port && pattern.is_match(&name)) {
-        Some((class, _)) if *class != "dockerhub" && http => "reject",
+        Some(_) if http => "reject",
         Some(("dockerhub", _)) if parts.name("path").is_some_and(|path| path.as_str().ends_with("-token")) => "other",
         Some((class, _)) => class,
         None => "other",

@@ -9,7 +9,7 @@ pub enum ServerUrl {
     Registry {
         /// The registry.
         host: Host,
-        /// `http://` was written: no cloud token is ever answered.
+        /// `http://` was written: no vendor's credential is ever answered.
         scheme: Scheme,
         /// What follows the host, without its leading slash.
         path: String,
