@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use audit::AuditConfig;
-pub use env::{Env, names_authorities};
+pub use env::{Authorities, Env};
 pub use kubelet::KubeletConfig;
 use layer::Layer;
 pub use node::Node;

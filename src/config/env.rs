@@ -11,12 +11,33 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::log::Log;
 
-/// Whether the environment says whom TLS trusts, as it does for every program that uses OpenSSL. It is asked here and read
-/// where certificates are loaded, once something must go on the network.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
-pub fn names_authorities() -> bool {
-    ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
+/// Where the authorities' certificates are that TLS trusts.
+#[derive(Debug, Default)]
+pub struct Authorities {
+    /// One file with all of them.
+    pub bundle: Option<PathBuf>,
+    /// Directories with a file each.
+    pub dirs: Vec<PathBuf>,
+}
+
+impl Authorities {
+    /// What the environment names: `SSL_CERT_FILE`, and the directories of `SSL_CERT_DIR`. Empty counts as unset. It is asked
+    /// for where certificates are loaded, once something must go on the network.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    pub fn named() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dirs = set("SSL_CERT_DIR")
+            .map(|dirs| std::env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()).collect())
+            .unwrap_or_default();
+        Self { bundle: set("SSL_CERT_FILE").map(PathBuf::from), dirs }
+    }
+
+    /// Whether none are named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bundle.is_none() && self.dirs.is_empty()
+    }
 }
 
 /// The environment that the program was given.

@@ -30,7 +30,7 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
         Trust::Named(Some(file)) => named(roots(file)?),
         Trust::Named(None) => named(tls::roots().map_err(|_| {
             Problem::new(PART, "the system's certificate authorities cannot be read")
-                .fix("install ca-certificates, correct SSL_CERT_FILE, or name the database's own with sslrootcert")
+                .fix("install ca-certificates, correct SSL_CERT_FILE and SSL_CERT_DIR, or name the database's own with sslrootcert")
                 .failed()
         })?),
     }
