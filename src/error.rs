@@ -28,6 +28,7 @@ pub struct Problem {
     cause: String,
     fix: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    answered: bool,
 }
 
 impl Problem {
@@ -78,6 +79,21 @@ impl Error {
             problem.registry.get_or_insert_with(|| registry.to_owned());
         }
         self
+    }
+
+    /// The store or the provider itself said so: it isn't a fault of this process, its environment or the way there.
+    #[must_use]
+    pub fn answered(mut self) -> Self {
+        if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
+            problem.answered = true;
+        }
+        self
+    }
+
+    /// Whether the store or the provider itself said so.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Failed(problem) | Self::Unreachable(problem) if problem.answered)
     }
 }
 

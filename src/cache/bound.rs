@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{FAILED, FAULT, LOCK, MEMO, TOKEN};
+use super::{FAILED, FAULT, LOCK, MEMO, SPARE, TOKEN};
 use crate::config::CacheConfig;
 use crate::lock::Lock;
 
@@ -27,7 +27,7 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     for path in files.flatten().map(|file| file.path()) {
         match path.extension().and_then(OsStr::to_str) {
             Some(TOKEN) => tokens.extend(token(path)),
-            Some(LOCK | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
+            Some(LOCK | SPARE | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
             Some(FAULT) if is_older(&path, now, FAULT_LIFE) => _ = fs::remove_file(&path),
             Some(FAULT) => faults.extend(modified(&path).map(|time| (time, path))),
             // Nothing that is noted is of use after a day, and what is in use is noted anew.
@@ -78,7 +78,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 pub(super) fn remove(token: &Path) {
     let lock = token.with_extension(LOCK);
     if let Ok(Some(_held)) = Lock::try_acquire(&lock) {
-        for path in [token, &token.with_extension(FAILED), &lock] {
+        for path in [token, &token.with_extension(FAILED), &token.with_extension(SPARE), &lock] {
             _ = fs::remove_file(path);
         }
     }
