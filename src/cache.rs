@@ -27,7 +27,7 @@ use self::clock::wall_seconds;
 use self::entry::Entry;
 pub use self::entry::State;
 pub use self::fault::LastFailure;
-pub use self::memory::{Memory, Recalled};
+pub use self::memory::{Asked, Memory, Recalled};
 pub use self::origin::{NODE, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
@@ -133,7 +133,7 @@ impl Cache {
     /// The notes that are kept beside the tokens.
     #[must_use]
     pub fn memory(&self) -> Memory<'_> {
-        Memory { dir: &self.dir, key: &self.key, clock: &*self.clock }
+        Memory { dir: &self.dir, config: &self.config, key: &self.key, clock: &*self.clock }
     }
 
     /// Forgets every token of this workspace for this host. What cannot be removed is told as a warning.
@@ -247,6 +247,7 @@ const LOCK: &str = "lock";
 /// The lock of whoever mints beside a holder of the first that does not come to an end.
 const SPARE: &str = "spare";
 const MEMO: &str = "memo";
+const MARK: &str = "mark";
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 const WAITERS_MARGIN: Duration = Duration::from_millis(500);

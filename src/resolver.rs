@@ -5,6 +5,7 @@ mod audited;
 mod find;
 mod list;
 mod login;
+mod notes;
 mod peek;
 mod provision;
 mod refresh;

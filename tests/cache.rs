@@ -324,6 +324,28 @@ fn after_any_number_of_rotations_it_keeps_to_its_bounds() {
 }
 
 #[test]
+fn notes_and_tokens_share_the_bounds_and_neither_pushes_the_other_out() {
+    let mut node = Node::new();
+    node.max_entries = 8;
+    let config = node.config();
+    let note = |number: usize| {
+        let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
+        cache.memory().note("kind", &[&number.to_string()], "text");
+    };
+    (0..40).for_each(note);
+    assert_eq!(node.files("memo").len(), 8);
+    for round in 0..40 {
+        node.ask(("w", "h", &format!("keys {round}")), "t", Some(HOUR));
+    }
+    assert_eq!((node.files("token").len(), node.files("memo").len()), (4, 4));
+    (0..40).for_each(note);
+    assert_eq!((node.files("token").len(), node.files("memo").len()), (4, 4));
+    let recalled = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
+    assert_eq!(recalled.memory().recall("kind", &["39"]).unwrap().text.expose(), "text");
+    assert_eq!(node.ask(("w", "h", "keys 39"), "new", Some(HOUR)), "t");
+}
+
+#[test]
 fn what_is_expired_goes_first_and_then_what_was_used_least_lately() {
     let mut node = Node::new();
     let name =

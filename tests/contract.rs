@@ -541,11 +541,21 @@ fn a_secret_that_was_gone_before_the_outage_does_not_come_back(subject: &Subject
 fn a_refusal_is_an_error_and_is_not_bridged(subject: &Subject) {
     let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
     (subject.plant)(node, "ghcr.io", BLOB);
-    assert_eq!(node.pair("ghcr.io").1, "s");
+    (subject.plant)(node, "quay.io", &BLOB.replace("ghcr.io", "quay.io"));
+    for host in ["ghcr.io", "quay.io"] {
+        assert_eq!(node.pair(host).1, "s");
+    }
+    assert_eq!(node.run(&["list"], "unused").out, "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
     far.refuse.as_ref().unwrap()();
     let answer = node.get("ghcr.io");
     let line = answer.failure();
     assert!(line.starts_with("ghcr.io: ") && !line.contains("hunter2"), "{line}");
+    // Whoever is refused has lost all that they were answered before, whatever happens then.
+    (far.stop)();
+    for host in ["ghcr.io", "quay.io"] {
+        assert!(node.get(host).failure().starts_with(&format!("{host}: ")), "{host}");
+    }
+    assert_eq!(node.run(&["list"], "unused").out, "{}\n");
 }
 
 fn a_list_is_always_answered(subject: &Subject) {

@@ -70,7 +70,11 @@ impl Resolver {
 
     /// Removes the secrets whose time is over, and answers what they were called.
     pub fn prune(&self) -> Result<Vec<String>, Error> {
-        self.workspace.prune(SystemTime::now(), self.deadline())
+        let pruned = self.workspace.prune(SystemTime::now(), self.deadline());
+        if !matches!(&pruned, Ok(names) if names.is_empty()) {
+            self.changed_somewhere();
+        }
+        pruned
     }
 }
 

@@ -85,6 +85,18 @@ struct State {
     clock: Option<i64>,
     /// What somebody else creates just before the helper does.
     faster: Vec<(String, String)>,
+    held: Held,
+}
+
+/// Answers that are held back.
+#[derive(Default)]
+struct Held {
+    /// How many requests go by before.
+    skip: usize,
+    /// How many are still to come.
+    wanted: usize,
+    /// How many wait.
+    waiting: usize,
 }
 
 impl Gateway {
@@ -204,6 +216,23 @@ impl Gateway {
         let state = self.shared.state();
         let own = state.secrets.iter().filter(|((workspace, _), _)| workspace == WORKSPACE);
         own.map(|((_, name), value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// After this many requests the answers to the next `count` are made when they are asked for, and given when
+    /// [`Gateway::release`] says so.
+    pub fn hold_back(&self, skip: usize, count: usize) {
+        self.shared.state().held = Held { skip, wanted: count, waiting: 0 };
+    }
+
+    /// Once all of those have been asked for.
+    pub fn wait_for_held(&self) {
+        drop(self.wait_while(|state| state.held.wanted > 0, "is not asked"));
+    }
+
+    /// They are given.
+    pub fn release(&self) {
+        self.shared.state().held = Held::default();
+        self.shared.moved.notify_all();
     }
 
     /// Somebody else creates this just before the helper's next create.

@@ -14,10 +14,12 @@ pub(super) fn status(endpoint: &Endpoint, workspace: Option<&str>, answer: &Resp
     match answer.status {
         status @ (401 | 403) => problem(format!("{url} refused the token from {source} for {shown} ({status})"))
             .fix("give it a token of that workspace that is neither restricted nor a worker's")
-            .failed(),
+            .failed()
+            .answered(),
         400 if workspace.is_some() => problem(format!("{url} does not know {shown} (400)"))
             .fix("correct the workspace's id, or unset it: the token's own is used then")
-            .failed(),
+            .failed()
+            .answered(),
         status @ 300..400 => problem(format!("{url} sends on to another place ({status}), where no token goes"))
             .fix("set store.gateway.url to where the gateway is")
             .failed(),

@@ -37,7 +37,7 @@ impl Fault {
         match self {
             Self::Ours(error) => error,
             Self::Database(error) => match error.as_db_error() {
-                Some(refusal) => refused(code(refusal), refusal.message(), target),
+                Some(refusal) => refused(code(refusal), refusal.message(), target).answered(),
                 None => broken(&error, target),
             },
         }
