@@ -27,6 +27,7 @@ use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::{ImageRef, names_a_registry};
 use crate::resolver::Resolver;
+use crate::shown::shown;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -75,7 +76,7 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
 fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
     let parse = |text: &String| {
         let problem = |cause: &dyn fmt::Display, fix: &str| {
-            Problem::new("image reference", cause).fix(fix).failed().about(&text.escape_debug().to_string())
+            Problem::new("image reference", cause).fix(fix).failed().about(&shown(text).to_string())
         };
         if names_a_registry_alone(text) {
             return Err(problem(

@@ -27,7 +27,7 @@
 //! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
 //! | [`audit`] | who was answered what, where the operator asks for it |
 //! | [`service_account`] | a pod's identity, as kubelet passes it on |
-//! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -53,6 +53,7 @@ pub mod resolver;
 pub mod runtime;
 pub mod seal;
 pub mod service_account;
+mod shown;
 pub mod store;
 pub mod tls;
 pub mod verify;
@@ -65,6 +66,7 @@ use error::Error;
 use protocol::Input;
 use protocol::docker::{self, Verb};
 use protocol::kubelet;
+use shown::one_line;
 
 /// The program's standard streams; nothing else writes to any.
 pub struct Io<'a> {
@@ -124,14 +126,9 @@ fn version() -> String {
     format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
-/// Clients read the first line of a failure and compare it; a cause from below must not add another.
-fn one_line(error: &Error) -> String {
-    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// A line on standard error; one that cannot be written is no reason not to answer.
 fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
-    _ = writeln!(err, "docker-credential-beta9: {warning}");
+    _ = writeln!(err, "docker-credential-beta9: {}", one_line(warning));
 }
 
 /// The one line of a failure, on standard output, where clients look for it.

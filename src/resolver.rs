@@ -28,6 +28,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
+use crate::shown::shown;
 use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, WorkerStore};
 
 /// Answers for one workspace, by one configuration.
@@ -233,10 +234,7 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
         return Ok(());
     }
     let nearest = Registry::names().min_by_key(|name| strsim::damerau_levenshtein(name, word)).unwrap_or(Rule::PUBLIC);
-    Err(Problem::new(
-        "configuration",
-        format_args!("rule for {}: there is no backend \"{}\"", rule.host, word.escape_debug()),
-    )
-    .fix(format_args!("did you mean \"{nearest}\"?"))
-    .failed())
+    Err(Problem::new("configuration", format_args!("rule for {}: there is no backend \"{}\"", rule.host, shown(word)))
+        .fix(format_args!("did you mean \"{nearest}\"?"))
+        .failed())
 }

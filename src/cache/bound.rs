@@ -56,15 +56,21 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     let all = Room { files: config.max_entries, bytes: config.max_bytes };
     let of_notes = Room { files: all.files / 2, bytes: all.bytes / 2 }.holds(&notes);
     let kept = all.without(of_notes).holds(&tokens);
-    tokens.iter().skip(kept.len()).for_each(|entry| remove(&entry.path));
+    for token in tokens.iter().skip(kept.len()) {
+        remove(&token.path);
+    }
     let kept = all.without(kept).holds(&notes);
-    notes.iter().skip(kept.len()).for_each(|entry| remove_note(&entry.path));
+    for note in notes.iter().skip(kept.len()) {
+        remove_note(&note.path);
+    }
 }
 
 /// Those that are not expired, the latest used first; the others are removed.
 fn live(entries: Vec<Entry>, now: SystemTime, remove: impl Fn(&Path)) -> Vec<Entry> {
     let (mut live, expired): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.expires > now);
-    expired.iter().for_each(|entry| remove(&entry.path));
+    for entry in expired {
+        remove(&entry.path);
+    }
     live.sort_by_key(|entry| Reverse(entry.used));
     live
 }

@@ -13,6 +13,7 @@ use super::stores::{GatewayConfig, SecretSetting};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::private::{self, Readers};
+use crate::shown::shown;
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
 #[derive(Clone, Debug)]
@@ -117,8 +118,8 @@ impl GatewayConfig {
         let Some(url) = derived else {
             let cause = format!(
                 "the gateway's HTTP address does not follow from its gRPC address {}:{}",
-                host.escape_debug(),
-                port.escape_debug()
+                shown(host),
+                shown(port)
             );
             return Err(Problem::new(PART, cause).fix("set store.gateway.url or BETA9_GATEWAY_URL").failed());
         };
@@ -145,12 +146,11 @@ impl GatewayConfig {
             }
         }
         match &self.context {
-            Some(name) => Err(Problem::new(
-                PART,
-                format_args!("there is no context \"{}\" in {}", name.escape_debug(), self.places()),
-            )
-            .fix("correct store.gateway.context or BETA9_CONTEXT")
-            .failed()),
+            Some(name) => {
+                Err(Problem::new(PART, format_args!("there is no context \"{}\" in {}", shown(name), self.places()))
+                    .fix("correct store.gateway.context or BETA9_CONTEXT")
+                    .failed())
+            }
             None => Ok(None),
         }
     }

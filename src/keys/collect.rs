@@ -3,6 +3,7 @@
 use super::{Keys, KeysError};
 use crate::credential::Redacted;
 use crate::json::{self, Value};
+use crate::shown::shown;
 
 impl Keys {
     /// The values behind `names`; all that are unset or empty are named in one error, and so is half a pair.
@@ -18,11 +19,11 @@ impl Keys {
         for name in names {
             // Whoever may name variables must not get the control plane's own tokens into a workspace's secret.
             if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
-                return Err(KeysError::Setting(name.escape_debug().to_string()));
+                return Err(KeysError::Setting(shown(name).to_string()));
             }
             match lookup(name).filter(|value| !value.is_empty()) {
                 Some(value) => keys.insert(name, value)?,
-                None => unset.push(name.escape_debug().to_string()),
+                None => unset.push(name.to_owned()),
             }
         }
         if !unset.is_empty() {

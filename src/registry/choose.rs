@@ -9,6 +9,7 @@ use crate::credential::{Redacted, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Keys, KeysError, UserPassword};
+use crate::shown::{shown, shown_list};
 
 /// A backend and the keys it will log in with.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
     };
     match choice.keys.placeholder() {
         Some(key) => Err(refused(
-            format!("{} holds the placeholder that a Beta9 sandbox shows in place of a secret", key.escape_debug()),
+            format!("{} holds the placeholder that a Beta9 sandbox shows in place of a secret", shown(key)),
             "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
         )),
         None => Ok(choice),
@@ -97,9 +98,8 @@ pub fn provider_from_environment<'a>(
 }
 
 fn foreign(row: &Registry, keys: &Keys) -> String {
-    let present: Vec<_> = keys.names().map(|name| name.escape_debug().to_string()).collect();
     let wanted: Vec<_> = row.backends().map(Backend::wants).collect();
-    format!("it has {}, but this registry ({}) needs {}", present.join(", "), row.name, wanted.join(", or "))
+    format!("it has {}, but this registry ({}) needs {}", shown_list(keys.names()), row.name, wanted.join(", or "))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use super::notes::MISS_LIFE;
 use super::{Resolver, Route, Source};
@@ -9,6 +8,7 @@ use crate::config::{Pulled, Singles};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::Keys;
+use crate::shown::shown_list;
 use crate::store::{Found, Keep, Lookup, Store};
 
 impl Resolver {
@@ -41,7 +41,7 @@ impl Resolver {
         match &answer {
             Ok(None) => self.log.done(step, format_args!("store {name}: nothing for {host}")),
             Ok(Some(found)) => {
-                self.log.done(step, format_args!("store {name}: a secret for {host}, with {}", Names(&found.keys)));
+                self.log.done(step, format_args!("store {name}: a secret for {host}, with {}", names(&found.keys)));
             }
             Err(error) => self.log.done(step, format_args!("store {name}: it failed: {error}")),
         }
@@ -170,18 +170,8 @@ impl Resolver {
 }
 
 /// The names of keys; names are not secret.
-struct Names<'a>(&'a Keys);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("no keys");
-        }
-        for (index, name) in self.0.names().enumerate() {
-            write!(f, "{}{name}", if index > 0 { ", " } else { "" })?;
-        }
-        Ok(())
-    }
+fn names(keys: &Keys) -> String {
+    if keys.is_empty() { "no keys".to_owned() } else { shown_list(keys.names()) }
 }
 
 /// The keys of a pair that a Beta9 build takes for any registry.

@@ -43,6 +43,7 @@ use secrets::Secrets;
 use super::{Found, Keep, Listed, Lookup, Secret, Username};
 use crate::config::{PostgresConfig, SecretSetting};
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 
 /// Beta9's database, for the control plane and self-hosted single nodes.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl PostgresStore {
 }
 
 fn unnamed(name: &str) -> Error {
-    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", name.escape_debug()))
+    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", shown(name)))
         .fix("store it anew to have it listed")
         .failed()
 }

@@ -6,6 +6,7 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{KeySet, Keys};
+use crate::shown::{shown, shown_list};
 
 /// A single secret as the workspace has it.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Lookup<'_> {
             return self.guess(part, there);
         }
         let missing = |name: &&String| !there.iter().any(|single| single.name == **name && !single.value.is_empty());
-        let missing: Vec<_> = self.named.iter().filter(missing).map(|name| name.escape_debug().to_string()).collect();
+        let missing: Vec<_> = self.named.iter().filter(missing).map(|name| shown(name).to_string()).collect();
         if let Some(first) = missing.first() {
             let cause = format_args!("the workspace has no secret {}, or it is empty", missing.join(", no "));
             return Err(Problem::new(part, cause)
@@ -47,8 +48,7 @@ impl Lookup<'_> {
         for single in there.iter().filter(|single| self.named.contains(&single.name)) {
             let is_vendors = vendor.iter().flat_map(KeySet::names).any(|name| name == single.name);
             if !single.is_for(self.real()) && !is_vendors {
-                let cause =
-                    format_args!("the secret {} is only for {}", single.name.escape_debug(), single.shown_hosts());
+                let cause = format_args!("the secret {} is only for {}", shown(&single.name), single.shown_hosts());
                 return Err(Problem::new(part, cause)
                     .fix(format_args!("add {} to its hosts, or name another secret", self.real().name()))
                     .failed());
@@ -101,13 +101,13 @@ impl Single {
     }
 
     fn shown_hosts(&self) -> String {
-        self.hosts.join(", ").escape_debug().to_string()
+        shown_list(&self.hosts)
     }
 }
 
 fn insert(keys: &mut Keys, single: &Single, part: &str) -> Result<(), Error> {
     keys.insert(&single.name, single.value.clone()).map_err(|error| {
-        Problem::new(part, format_args!("the secret {}: {error}", single.name.escape_debug()))
+        Problem::new(part, format_args!("the secret {}: {error}", shown(&single.name)))
             .fix("correct it in the workspace")
             .failed()
     })

@@ -13,6 +13,7 @@ use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme, matches_name};
 use crate::registry::match_images;
 use crate::resolver::Resolver;
+use crate::shown::shown;
 
 pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     let path = kubelet_file(request);
@@ -20,7 +21,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         .map_err(|cause| Problem::new(path.display().to_string(), cause).fix("nothing was changed").failed())?;
     let others: Vec<String> = others.into_iter().filter(|name| name != env!("CARGO_PKG_NAME")).collect();
     // They are somebody else's text, which may hold what moves a terminal's cursor.
-    let told: Vec<String> = others.iter().map(|name| name.escape_debug().to_string()).collect();
+    let told: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
     let bin_dir = match (&request.bin_dir, others.as_slice()) {
         (Some(dir), _) => dir.clone(),
         (None, []) => match find_helper(SYSTEM_PATH.as_ref()) {

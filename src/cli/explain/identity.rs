@@ -4,6 +4,7 @@ use crate::backend::Backend;
 use crate::config::{CloudSettings, Node};
 use crate::keys::Keys;
 use crate::resolver::Route;
+use crate::shown::shown;
 
 /// The identity behind an answer from a secret's keys.
 pub(super) fn of_secret(backend: &Backend, keys: &Keys, route: &Route, node: &Node) -> String {
@@ -38,7 +39,7 @@ fn aws(settings: Option<&CloudSettings>, node: &Node) -> String {
     } else if node.get("AWS_ACCESS_KEY_ID").is_some() {
         "the keys in its environment".to_owned()
     } else if let Some(profile) = node.get("AWS_PROFILE") {
-        format!("profile {}", profile.expose().escape_debug())
+        format!("profile {}", shown(profile.expose()))
     } else if node.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
         "its web identity token".to_owned()
     } else if CONTAINER.iter().any(|name| node.get(name).is_some()) {

@@ -9,6 +9,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
 use crate::resolver::Resolver;
+use crate::shown::shown;
 
 /// One entry of one file.
 pub(super) struct Entry {
@@ -53,7 +54,7 @@ impl Fate {
 impl Entry {
     /// What became of it, and of what; for a row.
     pub(super) fn told(&self, dry_run: bool) -> (&'static str, String) {
-        let key = self.key.escape_debug();
+        let key = shown(&self.key);
         match &self.fate {
             Fate::Imported if dry_run => ("would take over", key.to_string()),
             Fate::Imported => ("taken over", key.to_string()),

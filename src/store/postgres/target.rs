@@ -10,6 +10,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::PART;
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 
 /// Where to connect, as whom, and whom to believe.
 #[derive(Debug)]
@@ -97,13 +98,13 @@ impl Target {
 
     /// As whom, for errors.
     pub(super) fn user(&self) -> String {
-        self.config.get_user().map_or("this user".to_owned(), |user| format!("user \"{}\"", user.escape_debug()))
+        self.config.get_user().map_or("this user".to_owned(), |user| format!("user \"{}\"", shown(user)))
     }
 
     /// Which database, for errors.
     pub(super) fn database(&self) -> String {
         let name = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
-        format!("\"{}\"", name.escape_debug())
+        format!("\"{}\"", shown(name))
     }
 }
 

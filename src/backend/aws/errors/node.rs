@@ -13,6 +13,7 @@ use super::super::wire::{Wire, chain};
 use super::super::{Api, PART};
 use super::{ASSUME, Call, WEB_IDENTITY, Who, late, transport::transport};
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 
 /// The node has no credentials, or the source that has them failed.
 pub(in crate::backend::aws) fn no_credentials(
@@ -59,7 +60,7 @@ pub(in crate::backend::aws) fn no_credentials(
 
 fn not_there(error: &CredentialsError, profile: Option<&str>) -> Error {
     if let Some(profile) = profile {
-        return problem(&format_args!("the profile {} has no credentials", profile.escape_debug()))
+        return problem(&format_args!("the profile {} has no credentials", shown(profile)))
             .fix("see that AWS_CONFIG_FILE or ~/.aws has it, for the user that this runs as")
             .failed();
     }
