@@ -12,7 +12,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PART;
-use super::target::Trust;
+use super::sslmode::Trust;
 use crate::error::{Error, Problem};
 use crate::tls;
 
