@@ -124,7 +124,7 @@ impl Backend {
             Self::Azure => azure::login(login),
             Self::Fixed { user, secret } => fixed::login(*user, secret, login),
         }
-        .map_err(|error| error.about(login.host.as_str()))
+        .map_err(|error| error.about(login.host.as_reference()))
     }
 
     /// Whether this service account is to log in here: its annotations say so, or the operator's settings.

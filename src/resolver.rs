@@ -146,9 +146,9 @@ impl Resolver {
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let cause = "a vendor's credential never goes over plain HTTP";
-            Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
+            Problem::new("store", cause).fix("use https://").failed().about(host.as_reference())
         })?;
-        let blob = Blob::marshal(host.as_str(), detect(host, &keys), &keys);
+        let blob = Blob::marshal(host.as_reference(), detect(host, &keys), &keys);
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys).ok();
         let username = answered.map_or(listed, |choice| choice.listed_username().to_owned());

@@ -235,3 +235,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_printed_of_a_host_without_a_dot_reads_back_as_itself() {
+    // `o/org/app` is an image of Docker Hub's; the image of the host `o` is `o:443/org/app`.
+    let rules =
+        "[[registry]]\nhost = \"o:443/org\"\nsecret = \"x\"\n[[registry]]\nhost = \"mirror-*\"\nrequired = true\n";
+    let node = Node::new().configured(rules);
+    for spelling in ["o", "o:443", "https://o"] {
+        assert_eq!(node.store(spelling, "u", "s"), Answer::silence());
+        assert_eq!(node.list(), "{\"o:443\":\"u\"}\n");
+        for asked in ["o", "o:443", "https://o:443/v2/", "o:443/org/app"] {
+            assert_eq!(node.pair(asked).1, "s", "{spelling} {asked}");
+        }
+    }
+    let text = |input: &str, key: &str| node.explain(input).text(key).unwrap().expose().to_owned();
+    assert_eq!((text("o:443/org/app", "host"), text("o:443/org/app", "rule")), ("o:443".into(), "o:443/org".into()));
+    assert_eq!(
+        (text(&text("o:443/org/app", "host"), "host"), text("o/org/app", "host")),
+        ("o:443".into(), "docker.io".into())
+    );
+    let said = node.run(&["explain", "o:443/org/app"], "").out;
+    assert!(said.contains("registry  o:443 (generic)"), "{said}");
+    assert!(text("mirror-1:443/a", "answer") == "failure");
+    assert!(node.get("mirror-1").failure().starts_with("mirror-1:443: "));
+    // Kubelet's patterns and keys are compared with the image, port and all.
+    let config = node.home().join("providers.yaml");
+    let bin = node.home().to_str().unwrap().to_owned();
+    std::os::unix::fs::symlink(common::BINARY, node.home().join("docker-credential-beta9")).unwrap();
+    let node = node.with("PATH", bin.as_str());
+    let args = ["configure", "kubelet", "--config", config.to_str().unwrap(), "--bin-dir", &bin, "--dry-run"];
+    let plan = node.run(&args, "").out;
+    for pattern in ["o:443", "mirror-*:443"] {
+        assert!(plan.lines().any(|line| line.trim_end_matches(['"', ',']).ends_with(pattern)), "{pattern}: {plan}");
+    }
+    // Docker looks up its helper by the host of the image.
+    let configured = node.run(&["configure", "docker", "--hosts", "o"], "");
+    assert!(configured.status == 0 && configured.out.contains("o:443"), "{configured:?}");
+    assert!(std::fs::read_to_string(node.home().join(".docker/config.json")).unwrap().contains("\"o:443\": \"beta9\""));
+    assert_eq!(node.erase("o:443"), Answer::silence());
+    assert_eq!(node.get("o"), Answer::not_found());
+}

@@ -70,7 +70,8 @@ fn keep(
     resolver.check_provision(hosts.len(), image_id, ttl.is_some())?;
     if matches.get_flag("check") {
         for image in images {
-            let credential = resolver.credential_of(image, keys).map_err(|error| error.about(image.host.as_str()))?;
+            let credential =
+                resolver.credential_of(image, keys).map_err(|error| error.about(image.host.as_reference()))?;
             let taken = verify::authenticate(image, &credential, resolver.deadline(), env.log())?;
             let (host, repository) = (&image.host, &image.repository);
             let text = if taken {
@@ -86,7 +87,7 @@ fn keep(
     let mut provisioned: Vec<&ImageRef> = Vec::new();
     for image in images {
         if !provisioned.iter().any(|other| other.host == image.host) {
-            let host = Some(image.host.as_str());
+            let host = Some(image.host.as_reference());
             let name = resolver.audited("provision", host, |resolver| resolver.provision(image, keys, ttl))?;
             say(
                 io,

@@ -25,7 +25,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     });
     let resolver = Resolver::new(Config::load(env)?)?;
     let image = image.transpose()?;
-    let host = image.as_ref().map(|image| image.host.as_str());
+    let host = image.as_ref().map(|image| image.host.as_reference());
     let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
     super::warn(io, &resolver);
     writeln!(io.out, "{}", payload?.expose()).map_err(unwritable)

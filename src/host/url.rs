@@ -59,7 +59,7 @@ impl ServerUrl {
     #[must_use]
     pub fn label(&self) -> &str {
         match self {
-            Self::Registry { host, .. } => host.as_str(),
+            Self::Registry { host, .. } => host.as_reference(),
             Self::Item(item) => item,
         }
     }

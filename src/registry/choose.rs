@@ -34,7 +34,8 @@ impl Choice {
 /// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
 /// secret is meant for this host, so going on anonymously would hide the mistake.
 pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
-    let refused = |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_str());
+    let refused =
+        |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_reference());
     if keys.is_empty() {
         let missing = |fault: KeysError| refused(fault.to_string(), "create them with: beta9 secret create NAME VALUE");
         return Err(keys.fault().map_or(Error::NotFound, missing));
@@ -92,7 +93,10 @@ pub fn provider_from_environment<'a>(
     lookup: impl Fn(&str) -> Option<Redacted>,
 ) -> Result<Choice, Error> {
     let keys = Keys::from_environment(names, lookup).map_err(|error| {
-        Problem::new("its credentials", error).fix("export them, or leave the names out").failed().about(host.as_str())
+        Problem::new("its credentials", error)
+            .fix("export them, or leave the names out")
+            .failed()
+            .about(host.as_reference())
     })?;
     choose(Registry::of(host), host, keys)
 }

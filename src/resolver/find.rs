@@ -75,7 +75,7 @@ impl Resolver {
             }
             Err(error @ Error::Unreachable(_)) => match notes.last_answer() {
                 Some(found) => {
-                    self.warnings.add(format_args!("{}; its last answer is used", error.about(host.as_str())));
+                    self.warnings.add(format_args!("{}; its last answer is used", error.about(host.as_reference())));
                     Ok(Some(found))
                 }
                 None => Err(error),
@@ -109,7 +109,7 @@ impl Resolver {
         }
         if let (Ok(_), Some(cache)) = (&done, &cache) {
             // Tokens that were minted from the old credential are of no use any more.
-            cache.forget(&self.config.workspace, route.host.as_str());
+            cache.forget(&self.config.workspace, route.host.as_reference());
         }
         done
     }

@@ -28,11 +28,11 @@ impl Resolver {
         let route = self.route(host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
         let choice = choose(route.row, route.real, keys.clone())?;
         let (username, blob) =
-            (choice.listed_username().to_owned(), Blob::marshal(host.as_str(), detect(host, keys), keys));
+            (choice.listed_username().to_owned(), Blob::marshal(host.as_reference(), detect(host, keys), keys));
         let name = self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
         if let Some(ttl) = ttl {
             let lookup = self.lookup(&route, host)?;
-            self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_str()))?;
+            self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_reference()))?;
         }
         Ok(name)
     }
@@ -58,7 +58,7 @@ impl Resolver {
         if let (true, Some(image)) = (blobs.is_empty(), image) {
             let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
             let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
-            let marshal = |keys: Keys| Blob::marshal(image.host.as_str(), detect(&image.host, &keys), &keys);
+            let marshal = |keys: Keys| Blob::marshal(image.host.as_reference(), detect(&image.host, &keys), &keys);
             blobs.extend(found.map(marshal));
         }
         match blobs.as_slice() {

@@ -83,11 +83,11 @@ impl PostgresStore {
     }
 
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_str()))
+        self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        self.remove(lookup).map_err(|error| error.about(lookup.host.as_str()))
+        self.remove(lookup).map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     pub(super) fn list(&self, deadline: Instant, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {

@@ -82,11 +82,11 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let covers = |name: &str, by: &str| !name.contains(':') && matches_name(by, name);
     wide.retain(|name| !table.iter().any(|pattern| covers(name, pattern)));
     let patterns: Vec<String> = table.into_iter().chain(wide).collect();
-    more.retain(|host| !patterns.iter().any(|pattern| covers(host.as_str(), pattern)));
+    more.retain(|host| !patterns.iter().any(|pattern| covers(host.as_reference(), pattern)));
     // Kubelet takes the brackets for a set of characters.
     let (addresses, more): (Vec<Host>, Vec<Host>) = more.into_iter().partition(|host| host.name().starts_with('['));
     notes.extend(addresses.iter().map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")));
-    (patterns.into_iter().chain(more.iter().map(|host| host.as_str().to_owned())).collect(), notes)
+    (patterns.into_iter().chain(more.iter().map(|host| host.as_reference().to_owned())).collect(), notes)
 }
 
 /// Whether the rules let anything be answered there.
@@ -97,7 +97,7 @@ fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
 /// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
 fn images_of(host: &Host) -> Vec<String> {
     let other = host.is_docker_hub().then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
-    [host.as_str().to_owned()].into_iter().chain(other).collect()
+    [host.as_reference().to_owned()].into_iter().chain(other).collect()
 }
 
 /// Where a new one goes; kubelet has no place of its own, and reads what its flag names.

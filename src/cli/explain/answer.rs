@@ -53,7 +53,7 @@ enum Told {
 impl Told {
     /// The line that `get` would fail with.
     fn failure(error: Error, route: &Route) -> Self {
-        Self::Failure(one_line(&error.about(route.host.as_str())))
+        Self::Failure(one_line(&error.about(route.host.as_reference())))
     }
 }
 
@@ -89,7 +89,7 @@ impl Answer {
     pub(super) fn about(route: &Route, path: &str, resolver: &Resolver) -> Self {
         let named = route.rule.and_then(|rule| rule.secret.clone());
         let mut answer = Self {
-            host: Some(route.host.as_str().to_owned()),
+            host: Some(route.host.as_reference().to_owned()),
             class: Registry::of(route.host).name,
             backend: Some(route.backend()),
             rule: route.rule.map(|rule| rule.host.as_str().to_owned()),

@@ -188,7 +188,9 @@ fn read_back(resolver: &Resolver, url: &ServerUrl, credential: &Credential) -> R
     };
     let ServerUrl::Registry { host, path, .. } = url else { return answered() };
     let Some(route) = resolver.route(host, Scheme::Https, path) else { return Ok(None) };
-    let Some((_, found)) = resolver.find(&route).map_err(|error| error.about(host.as_str()))? else { return Ok(None) };
+    let Some((_, found)) = resolver.find(&route).map_err(|error| error.about(host.as_reference()))? else {
+        return Ok(None);
+    };
     let keys = Keys::user_password(credential.username().to_owned(), credential.secret().clone());
     if found.keys != keys {
         return Ok(Some(false));

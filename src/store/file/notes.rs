@@ -37,7 +37,7 @@ impl FileStore {
     /// Notes when a host's secret may go.
     pub(in crate::store) fn set_expiry(&self, host: &Host, end: SystemTime) -> Result<(), Error> {
         let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.note(&format!("{EXPIRY}{host}"), &end.as_secs().to_string())
+        self.note(&format!("{EXPIRY}{}", host.as_str()), &end.as_secs().to_string())
     }
 
     /// A secret that was written anew stays, whatever end the old one had.
