@@ -328,17 +328,17 @@ fn notes_and_tokens_share_the_bounds_and_neither_pushes_the_other_out() {
     let mut node = Node::new();
     node.max_entries = 8;
     let config = node.config();
-    let note = |number: usize| {
+    let write = |number: usize| {
         let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
         cache.memory().note("kind", &[&number.to_string()], "text");
     };
-    (0..40).for_each(note);
+    (0..40).for_each(write);
     assert_eq!(node.files("memo").len(), 8);
     for round in 0..40 {
         node.ask(("w", "h", &format!("keys {round}")), "t", Some(HOUR));
     }
     assert_eq!((node.files("token").len(), node.files("memo").len()), (4, 4));
-    (0..40).for_each(note);
+    (0..40).for_each(write);
     assert_eq!((node.files("token").len(), node.files("memo").len()), (4, 4));
     let recalled = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
     assert_eq!(recalled.memory().recall("kind", &["39"]).unwrap().text.expose(), "text");

@@ -32,7 +32,7 @@ fn node(ecr: &Ecr) -> Node {
 fn a_process_that_is_stopped_while_it_mints_holds_up_nobody() {
     let ecr = Ecr::start();
     let node = node(&ecr);
-    ecr.be_slow(Duration::from_secs(3600));
+    ecr.be_slow(Duration::from_hours(1));
     let mut stopped = node.start(&["get"], HOST.as_bytes());
     wait_for(|| ecr.mints() == 1);
     kill_process(Pid::from_child(&stopped), Signal::STOP).unwrap();

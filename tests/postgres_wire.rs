@@ -40,10 +40,10 @@ fn serve(server: Server) -> (u16, Arc<Mutex<Vec<u8>>>, Arc<Mutex<u64>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (heard, sent) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<Mutex<u64>>::default());
-    let (hears, sends) = (heard.clone(), sent.clone());
+    let (ears, mouth) = (heard.clone(), sent.clone());
     thread::spawn(move || {
         for stream in listener.incoming() {
-            converse(server, stream.unwrap(), &hears, &sends);
+            converse(server, stream.unwrap(), &ears, &mouth);
         }
     });
     (port, heard, sent)

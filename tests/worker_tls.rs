@@ -79,9 +79,9 @@ fn over_tls() {
         let line = answer.failure();
         assert!(line.contains(words) && !line.contains(SECRET), "{line}");
     }
-    let none = scratch.path().join("none");
+    let nowhere = scratch.path().join("nowhere");
     let node = gateway.wire(Node::new()).with("BETA9_WORKER_ADDRESS", "127.0.0.1:443");
-    let node = node.with("SSL_CERT_FILE", none.to_str().unwrap()).with("SSL_CERT_DIR", none.to_str().unwrap());
+    let node = node.with("SSL_CERT_FILE", nowhere.to_str().unwrap()).with("SSL_CERT_DIR", nowhere.to_str().unwrap());
     assert!(node.get("ghcr.io").failure().contains("the system's certificate authorities cannot be read"));
     // On another port TLS is not spoken, whoever is there.
     let elsewhere = Gateway::at("127.0.0.1:1993", Some(authority.acceptor("127.0.0.1")));
