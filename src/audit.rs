@@ -10,10 +10,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::OFlags;
+
 use crate::config::AuditConfig;
 use crate::json::ObjectWriter;
 use crate::lock::Lock;
-use crate::private::{self, Fault};
+use crate::private;
+use crate::trusted::{self, Fault};
 
 /// One request, as it is written down.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,7 @@ fn json(line: &Line) -> String {
 }
 
 /// Who called: the process above this one, and what it calls itself.
+#[expect(clippy::disallowed_methods, reason = "the kernel's own file: it neither steers nor holds a secret")]
 fn parent() -> (u64, Option<String>) {
     let id = rustix::process::getppid().map_or(0, |id| u64::from(id.as_raw_nonzero().get().unsigned_abs()));
     let name = fs::read(format!("/proc/{id}/comm")).ok();
@@ -70,12 +74,12 @@ fn parent() -> (u64, Option<String>) {
 /// Opens the file, which nobody else may have made, linked or replaced: what is written there would be theirs to change.
 fn open(path: &Path) -> Result<File, Fault> {
     let dir = directory(path);
-    let there = private::check_dir(dir).map_err(|fault| Fault { fix: OWN_DIRECTORY.to_owned(), ..fault })?;
-    if !there {
+    let there = trusted::directory(dir);
+    if !there.map_err(|fault| Fault { fix: OWN_DIRECTORY.to_owned(), ..fault })? {
         private::make_dir(dir)?;
     }
     // A link could lead anywhere, and a pipe would be waited for.
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
     let file = file.map_err(|error| unwritable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unwritable(path, &error))?;
@@ -85,7 +89,7 @@ fn open(path: &Path) -> Result<File, Fault> {
     if !metadata.is_file() {
         return refused("is not a plain file", "move it out of the way".to_owned());
     }
-    private::check_owner(path, metadata.uid())
+    trusted::check_owner(path, metadata.uid())
         .map_err(|fault| Fault { fix: "move it out of the way, or name another file".to_owned(), ..fault })?;
     // It has no link at all when another process has put it aside just now and keeps none.
     if metadata.nlink() > 1 {

@@ -1,9 +1,11 @@
 //! `Backend`: what turns the keys of a secret into the user name and password that a registry takes.
 
 mod aws;
+mod aws_files;
 mod azure;
 mod fixed;
 mod gcp;
+mod whose;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +16,10 @@ use crate::host::Host;
 use crate::keys::{KeySet, Keys};
 use crate::service_account::ServiceAccount;
 
+pub use aws::{is_public as is_ecr_public, region as ecr_region};
 pub use fixed::User;
+pub use gcp::USER as GCP_USER;
+pub use whose::{Scope, Unnamed, Whose};
 
 /// A way to log in. A registry has one or several; the first one that the keys suit is used.
 #[derive(Clone, Copy, Debug)]
@@ -98,13 +103,23 @@ impl Backend {
     pub fn username<'k>(&self, keys: &'k Keys) -> &'k str {
         match self {
             Self::Aws => "AWS",
-            Self::Gcp => "oauth2accesstoken",
+            Self::Gcp => GCP_USER,
             Self::Azure => "00000000-0000-0000-0000-000000000000",
             Self::Fixed { user, secret } => user.name(keys, secret).unwrap_or_default(),
         }
     }
 
-    /// The same for all that is not the answer itself; `None` where it is the secret.
+    /// The user name and the secret that [`Backend::login`] will answer, where nothing has to be minted for it.
+    #[must_use]
+    pub fn plain<'k>(&self, keys: &'k Keys) -> Option<(&'k str, &'k Redacted)> {
+        match self {
+            Self::Fixed { user, secret } => Some((user.name(keys, secret)?, keys.get(secret)?)),
+            Self::Gcp => Some((GCP_USER, keys.get(GCP_KEYS[0])?)),
+            Self::Aws | Self::Azure => None,
+        }
+    }
+
+    /// That user name for all that is not the answer itself; `None` where it is the secret.
     #[must_use]
     pub fn shown_username<'k>(&self, keys: &'k Keys) -> Option<&'k str> {
         let username = self.username(keys);
@@ -145,17 +160,34 @@ impl Backend {
         matches!(self, Self::Aws).then_some(Duration::from_hours(11))
     }
 
-    /// What a minted token's place in the cache depends on besides workspace, host and backend; `None` where nothing
-    /// may be cached.
-    #[must_use]
-    pub fn scope(&self, login: &Login) -> Option<Scope> {
+    /// Whose token a login mints; nobody is asked. An error where what says who the node is cannot be used.
+    pub fn whose(&self, login: &Login) -> Result<Whose, Error> {
         match self {
-            Self::Aws => aws::scope(login),
-            Self::Gcp => gcp::scope(login),
-            Self::Azure => Some(azure::scope(login)),
-            Self::Fixed { .. } => None,
+            Self::Aws => aws::whose(login),
+            Self::Gcp => gcp::whose(login),
+            Self::Azure => azure::whose(login),
+            Self::Fixed { .. } => Ok(Whose::Unknown),
         }
+        .map_err(|error| error.about(login.host.as_reference()))
     }
+
+    /// What the node's metadata service calls the identity of a [`Whose::Machine`]; `None` where it does not say.
+    pub fn ask_machine(&self, login: &Login) -> Result<Option<String>, Error> {
+        match self {
+            Self::Aws => aws::ask_machine(login),
+            Self::Gcp => gcp::ask_machine(login),
+            Self::Azure => azure::ask_machine(login),
+            Self::Fixed { .. } => Ok(None),
+        }
+        .map_err(|error| error.about(login.host.as_reference()))
+    }
+}
+
+/// What is wrong with the files that say which identity the node has, as far as there are any.
+#[must_use]
+pub fn check_node_files(node: &Node) -> Vec<Error> {
+    let checked = [aws::check_files(node), gcp::check_files(node), azure::check_files(node)];
+    checked.into_iter().filter_map(Result::err).collect()
 }
 
 /// What a login works with.
@@ -171,7 +203,7 @@ pub struct Login<'a> {
     pub ambient: bool,
     /// The operator's word on how the cloud is asked.
     pub settings: &'a CloudSettings,
-    /// The variables that say which identity the node has.
+    /// What says which identity the node has.
     pub node: &'a Node,
     /// When an answer is of no use any more.
     pub deadline: Instant,
@@ -184,22 +216,6 @@ pub struct Minted {
     pub credential: Credential,
     /// When it ends; `None` where nobody said, and then it is not cached.
     pub expires: Option<SystemTime>,
-}
-
-/// What tells one minted token from another; only a keyed hash of it is ever written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope(pub Vec<String>);
-
-impl Scope {
-    /// The scope of a token that is minted with these keys: another value of any of them is another token.
-    #[must_use]
-    pub fn of_keys(keys: &Keys) -> Self {
-        Self(
-            keys.names()
-                .flat_map(|name| [name.to_owned(), keys.get(name).map_or("", Redacted::expose).to_owned()])
-                .collect(),
-        )
-    }
 }
 
 /// The keys of Google's registries.
@@ -230,6 +246,31 @@ pub(crate) mod tests {
             settings,
             node,
             deadline: Instant::now() + Duration::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn a_machine_of_a_cloud_has_its_identity_and_another_one_has_none() {
+        let marks = [
+            (Backend::Aws, "123456789012.dkr.ecr.us-east-1.amazonaws.com", "sys_vendor", "Amazon EC2"),
+            (Backend::Gcp, "gcr.io", "product_name", "Google Compute Engine"),
+            (Backend::Azure, "myreg.azurecr.io", "chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"),
+        ];
+        for (_, _, file, text) in marks {
+            let sysfs = tempfile::tempdir().unwrap();
+            let dmi = sysfs.path().join("class/dmi/id");
+            std::fs::create_dir_all(&dmi).unwrap();
+            std::fs::write(dmi.join(file), text).unwrap();
+            let node = Node::default().described_in(sysfs.path());
+            for (cloud, host, other, _) in marks {
+                let keys = Keys::default();
+                let login = Login { keys: None, ambient: true, node: &node, ..test_login(host, &keys) };
+                match cloud.whose(&login).unwrap() {
+                    Whose::Machine(_) => assert_eq!(other, file),
+                    Whose::Nobody(why) => assert!(other != file && why.starts_with("this node has no "), "{why}"),
+                    whose => panic!("{whose:?}"),
+                }
+            }
         }
     }
 }

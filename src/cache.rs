@@ -229,8 +229,7 @@ impl Cache {
     }
 
     fn slot(&self, id: &TokenId) -> Slot<'_> {
-        let parts =
-            [id.workspace, id.host, id.real, id.backend].into_iter().chain(id.scope.0.iter().map(String::as_str));
+        let parts = [id.workspace, id.host, id.real, id.backend].into_iter().chain(id.scope.parts());
         let name = self.host_part(id.workspace, id.host) + &self.key.fingerprint(parts)[..32];
         Slot { dir: &self.dir, key: &self.key, name }
     }

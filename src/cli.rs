@@ -25,7 +25,7 @@ use style::Style;
 use crate::Io;
 use crate::config::Env;
 use crate::error::{Error, Problem};
-use crate::host::{ImageRef, names_a_registry};
+use crate::host::{ImageRef, Reference};
 use crate::resolver::Resolver;
 use crate::shown::shown;
 
@@ -74,30 +74,33 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
 
 /// The image references of a command.
 fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
-    let parse = |text: &String| {
-        let problem = |cause: &dyn fmt::Display, fix: &str| {
-            Problem::new("image reference", cause).fix(fix).failed().about(&shown(text).to_string())
-        };
-        if names_a_registry_alone(text) {
-            return Err(problem(
-                &"it names a registry and no repository",
-                &format!("name an image, such as {text}/org/app"),
-            ));
-        }
-        ImageRef::parse(text).map_err(|error| problem(&error, "give it as docker pull takes it"))
-    };
-    matches.get_many::<String>("image").unwrap_or_default().map(parse).collect()
+    matches.get_many::<String>("image").unwrap_or_default().map(|text| image(text)).collect()
 }
 
-/// To docker, `ghcr.io` is an image of Docker Hub; whoever types it means the registry.
-fn names_a_registry_alone(text: &str) -> bool {
-    let name = text.split([':', '@']).next().unwrap_or_default();
-    !text.contains('/') && names_a_registry(name)
+/// An argument that has to be an image.
+fn image(text: &str) -> Result<ImageRef, Error> {
+    let problem = |cause: &dyn fmt::Display, fix: &str| {
+        Problem::new("image reference", cause).fix(fix).failed().about(&shown(text).to_string())
+    };
+    match Reference::parse(text.as_bytes()) {
+        Ok(Reference::Image(image)) => Ok(image),
+        Ok(Reference::Server(url)) => {
+            let example = url.host().map_or(String::new(), |host| format!(", such as {host}/org/app"));
+            Err(problem(&"it names a registry, not an image", &format!("name an image{example}")))
+        }
+        Err(error) => Err(problem(&error, "give it as docker pull takes it")),
+    }
 }
 
 /// Passes on what went wrong on the way without hindering anything, also before a failure.
 fn warn(io: &mut Io, resolver: &Resolver) {
     resolver.warnings().iter().for_each(|warning| crate::warn(io.err, warning));
+}
+
+/// Reports a failure on standard error, for a command whose standard output is passed on to other programs.
+fn on_standard_error(error: &dyn fmt::Display, io: &mut Io) -> Error {
+    crate::warn(io.err, &crate::one_line(error));
+    Error::Told
 }
 
 fn unwritable(error: std::io::Error) -> Error {

@@ -1,7 +1,10 @@
 //! `Config`: the configuration files and the environment, read once; the only reader of either.
 
+mod address;
+mod ambient;
 mod audit;
 mod env;
+mod ini;
 mod kubelet;
 mod layer;
 mod node;
@@ -13,19 +16,22 @@ mod stores;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use address::Address;
+pub use ambient::Ambient;
 pub use audit::AuditConfig;
-pub use env::{Authorities, Env};
+pub use env::{Authorities, Env, ForeignHome};
 pub use kubelet::KubeletConfig;
 use layer::Layer;
 pub use node::Node;
 pub use rule::{CloudSettings, Rule};
 pub use sdk::Endpoint;
-pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, WorkerConfig};
+pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, TokenSource, WorkerConfig};
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::log::Log;
+use crate::trusted::{self, Reader};
 
 /// Everything that steers an answer, checked.
 #[derive(Debug)]
@@ -36,8 +42,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How long a `list` waits for a store that is far away, before what it said last is told.
     pub list_timeout: Duration,
-    /// Whether the node's own identity may be used, where no rule says otherwise.
-    pub ambient: bool,
+    /// For which clouds the node's own identity may be used, where no rule says otherwise.
+    pub ambient: Ambient,
     /// The one workspace store.
     pub store: StoreKind,
     /// Which single workspace secrets are used although nobody named them.
@@ -58,12 +64,14 @@ pub struct Config {
     pub kubelet: KubeletConfig,
     /// What this one request brought with it.
     pub request: Request,
-    /// The variables that say which identity the node has.
+    /// What says which identity the node has.
     pub node: Node,
     /// Where it is written down who was answered what, if it is.
     pub audit: Option<AuditConfig>,
     /// Where what is done is said.
     pub log: Log,
+    /// What `HOME` says, where that is another user's and this user's own home directory, or none, is used.
+    pub foreign_home: Option<ForeignHome>,
     /// The configuration files that were read.
     pub files: Vec<PathBuf>,
     rules: Vec<Rule>,
@@ -153,7 +161,7 @@ impl Config {
         let mut files = Vec::new();
         let mut merged = Layer::default();
         if let Some(path) = env.path("BETA9_CREDENTIAL_CONFIG")? {
-            merged = Layer::from_file(&path)?.ok_or_else(|| {
+            merged = Layer::from_file(&path, trusted::read)?.ok_or_else(|| {
                 Problem::new("BETA9_CREDENTIAL_CONFIG", format_args!("there is no file {}", path.display()))
                     .fix("correct or unset it")
                     .failed()
@@ -161,8 +169,10 @@ impl Config {
             files.push(path);
         } else {
             let user_file = env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join(USER_FILE));
-            for path in [Some(system_file.to_owned()), user_file].into_iter().flatten() {
-                if let Some(layer) = Layer::from_file(&path)? {
+            let system_file: (_, Reader) = (Some(system_file.to_owned()), trusted::read_system);
+            for (path, read) in [system_file, (user_file, trusted::read)] {
+                let Some(path) = path else { continue };
+                if let Some(layer) = Layer::from_file(&path, read)? {
                     merged.cover_with(layer);
                     files.push(path);
                 }
@@ -187,7 +197,7 @@ impl Config {
             workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
             timeout: layer.timeout.unwrap_or(DEFAULT_TIMEOUT),
             list_timeout: layer.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
-            ambient: layer.ambient.unwrap_or(false),
+            ambient: layer.ambient.unwrap_or_default(),
             store: layer.store.unwrap_or(StoreKind::File),
             singles: layer.singles.unwrap_or_default(),
             file_key: key_place(layer.file_key, env, file_path.as_deref())?,
@@ -200,6 +210,7 @@ impl Config {
             node: Node::read(env)?,
             audit: layer.audit.into_config(),
             log: env.log().clone(),
+            foreign_home: env.foreign_home().cloned(),
             request: Request {
                 credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
                 file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
@@ -343,7 +354,10 @@ mod tests {
     #[test]
     fn nothing_at_all_is_a_whole_configuration() {
         let config = load("", "", NONE).unwrap();
-        assert_eq!((config.workspace.as_str(), config.timeout, config.ambient), ("default", DEFAULT_TIMEOUT, false));
+        assert_eq!(
+            (config.workspace.as_str(), config.timeout, config.ambient),
+            ("default", DEFAULT_TIMEOUT, Ambient::NONE)
+        );
         assert!(config.file_path.unwrap().ends_with(".local/share/beta9/credentials"));
     }
 
@@ -353,7 +367,7 @@ mod tests {
             "workspace = \"s\"\ntimeout = \"3s\"\nambient = true\n[store.file]\npath = \"/s\"\nkey_file = \"/k\"";
         let config =
             load(system, "workspace = \"u\"\ntimeout = \"4s\"", [("BETA9_WORKSPACE_ID", "e"), ("B", "")]).unwrap();
-        assert_eq!((config.workspace.as_str(), config.timeout.as_secs(), config.ambient), ("e", 4, true));
+        assert_eq!((config.workspace.as_str(), config.timeout.as_secs(), config.ambient), ("e", 4, Ambient::ALL));
         assert_eq!(config.file_path.as_deref(), Some(Path::new("/s")));
         assert_eq!(config.file_key, KeyPlace::File("/k".into()));
     }
@@ -365,7 +379,7 @@ mod tests {
         let rule = |host: &str, path: &str| config.rule(&Host::parse(host.as_bytes()).unwrap(), path).cloned();
         assert_eq!(rule("r.example.com", "team/app").unwrap().secret.as_deref(), Some("team"));
         let exact = rule("r.example.com", "teams").unwrap();
-        assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(true)));
+        assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(Ambient::ALL)));
         let in_file = |rule: Option<Rule>, file| rule.unwrap().file.ends_with(file);
         assert!(in_file(Some(exact), "credential-helper.toml"), "it was changed there last");
         assert!(in_file(rule("q.example.com", ""), "system.toml"));
@@ -428,6 +442,10 @@ mod tests {
             (
                 "timeout = \"soon\"",
                 "configuration ~/system.toml: \"timeout\" is not a duration such as \"10s\" or \"15m\"; correct it",
+            ),
+            (
+                "ambient = [\"aws\", \"google\"]",
+                "configuration ~/system.toml: \"ambient\" is not true, false or a list of \"aws\", \"gcp\" and \"azure\"; correct it",
             ),
             ("store = 1", "configuration ~/system.toml: \"store\" is not a table; correct it"),
             (

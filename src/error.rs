@@ -27,6 +27,8 @@ pub struct Problem {
     part: String,
     cause: String,
     fix: String,
+    refused: bool,
+    dispensable: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     answered: bool,
 }
@@ -51,6 +53,18 @@ impl Problem {
         self
     }
 
+    /// The login was denied, and the registry serves those who do not log in.
+    #[must_use]
+    pub fn dispensable(self, dispensable: bool) -> Self {
+        Self { dispensable, ..self }
+    }
+
+    /// Whether the registry can do without the login that failed.
+    #[must_use]
+    pub fn is_dispensable(&self) -> bool {
+        self.dispensable
+    }
+
     /// The part, the cause with what lies below it, and the fix.
     #[must_use]
     pub fn words(&self) -> (String, String, String) {
@@ -62,6 +76,12 @@ impl Problem {
     #[must_use]
     pub fn failed(self) -> Error {
         Error::Failed(Box::new(self))
+    }
+
+    /// It stops everything: a token or password is wrong, or may not do this.
+    #[must_use]
+    pub fn refused(self) -> Error {
+        Self { refused: true, ..self }.failed()
     }
 
     /// It is out of reach, which a remembered answer may bridge.
@@ -81,7 +101,7 @@ impl Error {
         self
     }
 
-    /// The store or the provider itself said so: it isn't a fault of this process, its environment or the way there.
+    /// The provider itself said so: it isn't a fault of this process, its environment or the way there.
     #[must_use]
     pub fn answered(mut self) -> Self {
         if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
@@ -90,10 +110,24 @@ impl Error {
         self
     }
 
-    /// Whether the store or the provider itself said so.
+    /// Whether the provider itself said so.
     #[must_use]
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Failed(problem) | Self::Unreachable(problem) if problem.answered)
+    }
+
+    /// Whether a token or password is wrong, or may not do this.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Failed(problem) if problem.refused)
+    }
+
+    /// The same once more where it is a refusal, after which even a `list` has no answer.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Self> {
+        let Self::Failed(problem) = self else { return None };
+        let (part, cause, fix) = problem.words();
+        problem.refused.then(|| Problem::new(part, cause).fix(fix).refused())
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod image;
 mod pattern;
+mod reference;
 mod url;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub use image::ImageRef;
 pub(crate) use image::names_a_registry;
 pub use pattern::{Pattern, is_account, matches_name};
+pub use reference::Reference;
 pub use url::{Scheme, ServerUrl, strip_line_end};
 
 /// A registry host in its one canonical spelling: lower-case ASCII, the default port dropped, Docker Hub's names one.

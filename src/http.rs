@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::tls;
 pub use fault::{Certificate, Fault, Kind};
-pub use message::{Request, Response};
+pub use message::{Pieces, Request, Response};
 
 /// A client for the requests of one command.
 #[derive(Clone, Debug)]
@@ -62,8 +62,17 @@ impl Http {
     /// The answer, whatever its status. What may pass soon (429, some 5xx, a broken connection) is tried again, and
     /// `Retry-After` is waited for where the deadline allows it.
     pub async fn send(&self, request: &Request) -> Result<Response, Fault> {
+        self.send_into(request, None).await
+    }
+
+    /// The same, of an answer that may be larger than what is kept: if it is a success, its body goes to `pieces`.
+    pub async fn stream(&self, request: &Request, pieces: &mut dyn Pieces) -> Result<Response, Fault> {
+        self.send_into(request, Some(pieces)).await
+    }
+
+    async fn send_into(&self, request: &Request, mut pieces: Option<&mut dyn Pieces>) -> Result<Response, Fault> {
         for pause in PAUSES {
-            let outcome = self.send_once(request).await;
+            let outcome = self.send_once(request, reborrow(&mut pieces)).await;
             let asked = match &outcome {
                 Ok(response) => response.worth_repeating_after(),
                 Err(fault) => fault.may_pass_at_once().then_some(Duration::ZERO),
@@ -73,15 +82,15 @@ impl Http {
             let Some(again) = again.filter(|again| *again + ROOM < self.deadline) else { return outcome };
             sleep(again.saturating_duration_since(Instant::now())).await;
         }
-        self.send_once(request).await
+        self.send_once(request, pieces).await
     }
 
-    async fn send_once(&self, request: &Request) -> Result<Response, Fault> {
+    async fn send_once(&self, request: &Request, pieces: Option<&mut dyn Pieces>) -> Result<Response, Fault> {
         let url = Url::parse(&request.url).map_err(|_| Fault::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let client = self.client(&url)?.ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
         let prepared = request.prepare(client, url).ok_or_else(|| Fault::new(&host, Kind::Request))?;
-        timeout_at(self.deadline.into(), exchange(client, prepared))
+        timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
             .await
             .unwrap_or(Err(Kind::Timeout))
             .map_err(|kind| Fault::new(&host, kind))
@@ -99,9 +108,8 @@ impl Http {
         if let Some(client) = self.far.get() {
             return Ok(client);
         }
-        let unusable = || Fault::new("", Kind::Authorities);
-        let roots = tls::roots().map_err(|_| unusable())?;
-        let config = tls::client(roots, &[b"h2", b"http/1.1"]).map_err(|_| unusable())?;
+        let roots = tls::roots().map_err(|nobody| Fault::no_authorities(&nobody))?;
+        let config = tls::client(roots, &[b"h2", b"http/1.1"]).map_err(|_| Fault::new("", Kind::Authorities))?;
         let client = build(Client::builder().https_only(true).tls_backend_preconfigured(config))?;
         Ok(self.far.get_or_init(|| client))
     }
@@ -128,25 +136,48 @@ impl Cleartext {
     }
 }
 
-async fn exchange(client: &Client, request: reqwest::Request) -> Result<Response, Kind> {
+async fn exchange(
+    client: &Client,
+    request: reqwest::Request,
+    pieces: Option<&mut dyn Pieces>,
+) -> Result<Response, Kind> {
     let mut answer = client.execute(request).await.map_err(|error| Kind::of(&error, Kind::Closed))?;
-    let announced = answer.content_length().unwrap_or_default();
-    if announced > MAX_BODY {
-        return Err(Kind::TooLarge);
+    let mut pieces = pieces.filter(|_| answer.status().is_success());
+    let (max, announced) = (if pieces.is_some() { MAX_STREAM } else { MAX_BODY }, answer.content_length());
+    if announced.is_some_and(|announced| announced > max) {
+        return Err(Kind::TooLarge(max));
     }
+    let kept = if pieces.is_some() { 0 } else { announced.unwrap_or_default() };
     // With room for all of it from the beginning, what is secret in it does not move.
-    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(announced).unwrap_or_default()));
+    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(kept).unwrap_or_default()));
+    if let Some(pieces) = &mut pieces {
+        pieces.begin();
+    }
+    let mut taken = 0;
     while let Some(chunk) = answer.chunk().await.map_err(|error| Kind::of(&error, Kind::Truncated))? {
-        if (body.len() + chunk.len()) as u64 > MAX_BODY {
-            return Err(Kind::TooLarge);
+        taken += chunk.len() as u64;
+        if taken > max {
+            return Err(Kind::TooLarge(max));
         }
-        body.extend_from_slice(&chunk);
+        match &mut pieces {
+            Some(pieces) => pieces.take(&chunk),
+            None => body.extend_from_slice(&chunk),
+        }
     }
     Ok(Response { status: answer.status().as_u16(), headers: std::mem::take(answer.headers_mut()), body })
 }
 
+fn reborrow<'p>(pieces: &'p mut Option<&mut dyn Pieces>) -> Option<&'p mut dyn Pieces> {
+    match pieces {
+        Some(pieces) => Some(&mut **pieces),
+        None => None,
+    }
+}
+
 /// No answer that is asked for here has a fiftieth of this.
-const MAX_BODY: u64 = 1024 * 1024;
+const MAX_BODY: u64 = 1 << 20;
+/// What is read piece by piece is a list, and none of a true workspace is this long.
+const MAX_STREAM: u64 = 64 << 20;
 /// How long to wait before the first and before the second repetition, at least.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 /// A repetition that has not this much time left is not begun.

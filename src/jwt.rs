@@ -1,12 +1,15 @@
-//! What a JSON Web Token (<https://www.rfc-editor.org/rfc/rfc7519>) says of itself. Signatures are not checked: whoever
-//! takes a token does that, with its issuer's keys, and here nothing hangs on the claims but whose it is and when it ends.
+//! JSON Web Tokens (<https://www.rfc-editor.org/rfc/rfc7519>): what one says of itself, and those that are signed here.
+//! Signatures of others are not checked: whoever takes a token does that, with its issuer's keys, and here nothing hangs on
+//! the claims but whose it is and when it ends.
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RsaEncoding, RsaKeyPair};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use crate::credential::Redacted;
-use crate::json::{self, Object};
+use crate::json::{self, Object, Value};
 
 /// The claims of a signed token; `None` of anything else.
 pub(crate) fn claims(token: &Redacted) -> Option<Object> {
@@ -17,6 +20,68 @@ pub(crate) fn claims(token: &Redacted) -> Option<Object> {
     }
     // Some issuers fill up to whole groups, which the RFC forbids.
     json::parse_object(&Zeroizing::new(URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?)).ok()
+}
+
+/// Who a token is about, by whose word and for whom.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) issuer: String,
+    pub(crate) name: String,
+    pub(crate) audiences: Vec<String>,
+}
+
+impl Subject {
+    /// `None` of a token that does not say it in full.
+    pub(crate) fn of(token: &Redacted) -> Option<Self> {
+        let claims = claims(token)?;
+        let text = |name| claims.text(name).map(|text| text.expose().to_owned()).filter(|text| !text.is_empty());
+        Some(Self { issuer: text("iss")?, name: text("sub")?, audiences: audiences(&claims) })
+    }
+}
+
+/// One text, or a list of them.
+pub(crate) fn audiences(claims: &Object) -> Vec<String> {
+    let all = match claims.get("aud") {
+        Some(Value::Array(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    let texts = all.iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    texts.map(|text| text.expose().to_owned()).collect()
+}
+
+/// A token of this header and these claims; `None` where the key cannot sign it.
+pub(crate) fn signed(
+    header: &serde_json::Value,
+    claims: &serde_json::Value,
+    key: &RsaKeyPair,
+    how: &'static dyn RsaEncoding,
+) -> Option<Redacted> {
+    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(how, &SystemRandom::new(), token.as_bytes(), &mut signature).ok()?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Some(token.into())
+}
+
+/// The key in a PEM text, of PKCS #8 or #1, without a password.
+pub(crate) fn rsa_key(pem: &str) -> Option<RsaKeyPair> {
+    match pem_block(pem, "PRIVATE KEY") {
+        Some(der) => RsaKeyPair::from_pkcs8(&der).ok(),
+        None => RsaKeyPair::from_der(&pem_block(pem, "RSA PRIVATE KEY")?).ok(),
+    }
+}
+
+/// The bytes of the first block with this label. Some carriers turn line ends into the two characters `\n`.
+pub(crate) fn pem_block(pem: &str, label: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    let text = Zeroizing::new(body.replace("\\n", "\n"));
+    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    STANDARD.decode(compact.as_slice()).ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -48,6 +113,22 @@ pub(crate) mod tests {
             (String::new(), "of nothing"),
         ] {
             assert_eq!(subject(&token), None, "a token {why}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_from_pem_of_either_kind() {
+        use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+        use aws_lc_rs::rsa::{KeyPair, KeySize};
+        let der: Pkcs8V1Der = KeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
+        // PKCS #8 is PKCS #1 behind a header of 26 bytes, for a key of this size.
+        let block = |label: &str, der: &[u8]| {
+            format!("x\n-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+        };
+        assert!(rsa_key(&block("PRIVATE KEY", der.as_ref())).is_some());
+        assert!(rsa_key(&block("RSA PRIVATE KEY", &der.as_ref()[26..])).is_some());
+        for wrong in [block("ENCRYPTED PRIVATE KEY", der.as_ref()), block("PRIVATE KEY", b"x"), "x".to_owned()] {
+            assert!(rsa_key(&wrong).is_none());
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::credential::Redacted;
 use crate::shown::{shown, shown_list};
 
 pub use blob::{Blob, CredentialType};
+pub use collect::BaseImageCreds;
 pub use pairs::UserPassword;
 
 /// Names such as `AWS_ACCESS_KEY_ID` with their secret values. An empty value counts as not there.
@@ -81,6 +82,20 @@ impl Keys {
         Ok(())
     }
 
+    /// These keys, and this one in place of any of its name.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Redacted) -> Self {
+        self.texts.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The keys whose names are like this.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let texts = self.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.to_owned(), value.clone()));
+        Self { texts: texts.collect(), ..Self::default() }
+    }
+
     fn iter(&self) -> impl Iterator<Item = (&str, &Redacted)> {
         self.texts.iter().map(|(name, value)| (name.as_str(), value))
     }
@@ -122,6 +137,10 @@ pub enum KeysError {
     Placeholder,
     /// Environment variables that were named but are unset or empty.
     Unset(Vec<String>),
+    /// Names that are neither in the environment nor in the workspace.
+    Absent(Vec<String>),
+    /// Names of workspace secrets that are empty.
+    Empty(Vec<String>),
     /// An environment variable that was named and is this program's own setting.
     Setting(String),
     /// A blob that is neither JSON of a known shape nor `username:password`.
@@ -151,14 +170,9 @@ impl fmt::Display for KeysError {
                 f.write_str("it has no keys: the image names secrets, and the workspace has none of them")
             }
             Self::Placeholder => f.write_str("it is the placeholder that a Beta9 sandbox shows in place of a secret"),
-            Self::Unset(names) => {
-                write!(
-                    f,
-                    "{} {} unset or empty in the environment",
-                    shown_list(names),
-                    if names.len() == 1 { "is" } else { "are" }
-                )
-            }
+            Self::Unset(names) => write!(f, "{} unset or empty in the environment", Subject(names)),
+            Self::Absent(names) => write!(f, "{} in neither the environment nor the workspace", Subject(names)),
+            Self::Empty(names) => write!(f, "{} empty in the workspace", Subject(names)),
             Self::Setting(name) => write!(f, "{name} is a setting of this program and no registry's key"),
             Self::Shape(what) => f.write_str(what),
             Self::Value { key } => write!(f, "the value of {} is not a usable text", shown(key)),
@@ -168,6 +182,15 @@ impl fmt::Display for KeysError {
 }
 
 impl std::error::Error for KeysError {}
+
+/// Names, and the verb that goes with so many.
+struct Subject<'n>(&'n [String]);
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", shown_list(self.0), if self.0.len() == 1 { "is" } else { "are" })
+    }
+}
 
 /// How a placeholder begins. Beta9 replaces it in the headers of requests that leave a sandbox, and nowhere else.
 const PLACEHOLDER: &str = "beam_secret_";

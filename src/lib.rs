@@ -27,9 +27,12 @@
 //! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
 //! | [`audit`] | who was answered what, where the operator asks for it |
 //! | [`service_account`] | a pod's identity, as kubelet passes it on |
+//! | [`trusted`] | the one way to every file that steers or holds a secret: it and all above it is judged |
 //! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read what they wrote"))]
 
 pub mod audit;
 pub mod backend;
@@ -56,6 +59,7 @@ pub mod service_account;
 mod shown;
 pub mod store;
 pub mod tls;
+pub mod trusted;
 pub mod verify;
 
 use std::ffi::OsString;

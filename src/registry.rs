@@ -1,16 +1,22 @@
 //! THE TABLE: which registry a host is, and which backends can log in to it. A new registry is one row.
 
+mod build;
 mod choose;
+mod clip;
 mod detect;
 mod match_images;
+mod singles;
 mod vendor;
 
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
+pub use build::{Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds};
 pub use choose::{Choice, choose, provider_from_environment};
-pub use detect::detect;
+pub use clip::{Written, written};
+pub use detect::{detect, detect_by_keys};
 pub use match_images::match_images;
+pub use singles::single_sets;
 pub use vendor::bound_by_keys;
 
 /// One row: hosts that are one kind of registry.

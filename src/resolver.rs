@@ -3,13 +3,16 @@
 mod answer;
 mod audited;
 mod find;
+mod items;
 mod list;
 mod login;
+mod names;
 mod notes;
 mod peek;
 mod provision;
 mod refresh;
 mod required;
+mod whose;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -17,7 +20,9 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::answer::Answered;
-pub use self::peek::Cached;
+pub use self::names::Planned;
+pub use self::peek::{Cached, Outlook};
+pub use self::provision::{Form, Prepared};
 pub use self::refresh::Refreshed;
 use crate::backend::Backend;
 use crate::cache::Cache;
@@ -30,6 +35,7 @@ use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
 use crate::shown::shown;
 use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, WorkerStore};
+use crate::trusted;
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
@@ -96,7 +102,7 @@ impl Resolver {
     /// The user name and password for a server URL.
     pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
         match url {
-            ServerUrl::Item(item) => self.workspace.item(item)?.ok_or(Error::NotFound),
+            ServerUrl::Item(item) => self.item(item),
             ServerUrl::Registry { host, scheme, path } => {
                 let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
                 self.answer(&route, None).map(|answered| answered.credential)
@@ -107,7 +113,8 @@ impl Resolver {
     /// What went wrong on the way to an answer without hindering it.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.take()
+        let files = trusted::take_warnings();
+        files.iter().map(ToString::to_string).chain(self.warnings.take()).collect()
     }
 
     /// The cache, opened when it is first needed.
@@ -135,6 +142,7 @@ impl Resolver {
 
     /// Keeps a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
+        self.warn_of_foreign_home();
         // What is recorded is what `list` shows.
         let listed = credential.shown_username().unwrap_or(SECRET_FOR_USERNAME).to_owned();
         let (username, password) = credential.into_parts();
@@ -142,7 +150,7 @@ impl Resolver {
         let ServerUrl::Registry { host, scheme, path } = url else {
             // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
-            return self.workspace.store_item(url.label(), &Secret { username: listed, blob });
+            return self.store_item(url.label(), &Secret { username: listed, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let cause = "a vendor's credential never goes over plain HTTP";
@@ -155,10 +163,24 @@ impl Resolver {
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
     }
 
+    /// Somebody who logs in by sudo may expect to find it without.
+    fn warn_of_foreign_home(&self) {
+        let Config { foreign_home, file_path, store, .. } = &self.config;
+        let follows_home = file_path.as_ref().is_none_or(|path| !trusted::is_named(path));
+        if let Some(home) = foreign_home.as_ref().filter(|_| *store == StoreKind::File && follows_home) {
+            let (place, owner) = (file_path.as_ref().map(|path| path.display().to_string()), home.owner);
+            self.warnings.add(format_args!(
+                "HOME={} belongs to uid {owner}, so {} is used; for uid {owner}, run it without sudo",
+                home.path.display(),
+                place.as_deref().unwrap_or("no home directory")
+            ));
+        }
+    }
+
     /// Forgets the credential for a server URL; it is no error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
         match url {
-            ServerUrl::Item(item) => self.workspace.erase_item(item),
+            ServerUrl::Item(item) => self.erase_item(item),
             // Also where nothing would be answered: `docker logout` erases http://HOST too.
             ServerUrl::Registry { host, path, .. } => match self.route(host, Scheme::Https, path) {
                 Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),
@@ -175,9 +197,9 @@ impl Resolver {
         let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
         let row = forced.unwrap_or_else(|| Registry::of(real));
         // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
-        let ambient = row.is_cloud()
-            && self.config.store != StoreKind::Worker
-            && rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let ambient = rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
+        let ambient =
+            self.config.store != StoreKind::Worker && row.cloud().is_some_and(|cloud| ambient.allows(cloud.name()));
         let workload_identity = row.is_cloud()
             && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
         let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();

@@ -44,7 +44,7 @@ impl ServiceAccount {
         if subject != format!("system:serviceaccount:{namespace}:{name}") {
             return Err(wrong("its subject and its service account are not the same", NOT_KUBERNETES));
         }
-        let audiences = audiences(&claims);
+        let audiences = jwt::audiences(&claims);
         if audiences.iter().any(|audience| is_cluster(audience, &issuer)) {
             // Whoever was sent this one could act as the pod in the cluster.
             let fix = "let serviceAccountTokenAudience in kubelet's CredentialProviderConfig be the cloud's";
@@ -90,17 +90,6 @@ impl fmt::Display for ServiceAccount {
 
 fn object<'a>(object: &'a Object, key: &str) -> Option<&'a Object> {
     if let Some(Value::Object(inner)) = object.get(key) { Some(inner) } else { None }
-}
-
-/// One text, or a list of them.
-fn audiences(claims: &Object) -> Vec<String> {
-    let all = match claims.get("aud") {
-        Some(Value::Array(values)) => values.as_slice(),
-        Some(value) => std::slice::from_ref(value),
-        None => &[],
-    };
-    let texts = all.iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
-    texts.map(|text| text.expose().to_owned()).collect()
 }
 
 /// The audiences that API servers take by default: the issuer that they name in their tokens

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use file::FileStore;
 pub use gateway::GatewayStore;
-pub use postgres::{ImageSecret, PostgresStore, Step};
+pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
 pub use single::Single;
-pub use terms::{Binding, Found, Health, Keep, Listed, Lookup, Owner, Secret, Username};
+pub use terms::{Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Username};
 use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;
-use crate::credential::{Credential, Redacted};
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 
@@ -104,14 +104,6 @@ impl Store {
         }
     }
 
-    /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys. Only the embedded store keeps any.
-    pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
-        match self {
-            Self::File(store) => store.item(item),
-            _ => Ok(None),
-        }
-    }
-
     /// Keeps a credential for a registry; it replaces the old one as a whole. Answers the secret's name.
     pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         let derived = |()| lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
@@ -124,18 +116,6 @@ impl Store {
         }
     }
 
-    /// Keeps an item.
-    pub fn store_item(&self, item: &str, secret: &Secret) -> Result<(), Error> {
-        match self {
-            Self::File(store) => store.store(item, secret),
-            Self::Worker(store) => store.read_only(item),
-            other => Err(Problem::new(format!("{} store", other.name()), "it keeps registries' credentials only")
-                .fix("nothing was stored")
-                .failed()
-                .about(item)),
-        }
-    }
-
     /// Forgets a registry's credential; it is no error when there is none.
     pub fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
         match self {
@@ -144,14 +124,6 @@ impl Store {
             Self::Gateway(store) => store.erase(lookup),
             Self::Worker(store) => store.read_only(lookup.host.as_str()),
             Self::Postgres(store) => store.erase(lookup),
-        }
-    }
-
-    /// Forgets an item.
-    pub fn erase_item(&self, item: &str) -> Result<(), Error> {
-        match self {
-            Self::File(store) => store.erase(item),
-            _ => Ok(()),
         }
     }
 
@@ -168,14 +140,12 @@ impl Store {
         }
     }
 
-    /// The blobs of an image's registries, one text each; none where it has none.
-    pub fn image_blobs(&self, image_id: &str, deadline: Instant) -> Result<Vec<Redacted>, Error> {
+    /// What an image is bound to. A binding whose secret is gone is an error.
+    pub fn image_secrets(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
         match self {
-            Self::File(store) => store.image_blobs(image_id),
-            Self::Postgres(store) => store
-                .image_secret(image_id, deadline)
-                .map(|secret| secret.map(|secret| secret.blob).into_iter().collect()),
-            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(Vec::new()),
+            Self::File(store) => store.image_secrets(image_id),
+            Self::Postgres(store) => store.image_secrets(image_id, deadline),
+            Self::Gateway(_) | Self::Worker(_) | Self::Request(_) => Ok(ImageSecrets::Elsewhere),
         }
     }
 
@@ -289,7 +259,7 @@ impl Store {
     ) -> Result<Vec<Listed>, Error> {
         match self {
             Self::Request(store) => store.list(),
-            Self::File(store) => store.list(skipped),
+            Self::File(store) => store.list(|_| true, skipped),
             Self::Gateway(store) => store.list(deadline, memory, skipped),
             Self::Worker(_) => Ok(Vec::new()),
             Self::Postgres(store) => store.list(deadline, skipped),

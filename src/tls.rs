@@ -10,23 +10,63 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_native_certs::load_certs_from_paths;
 
 use crate::config::Authorities;
+use crate::trusted::{self, Fault, Reader, Readers};
 
 /// There is nobody to trust: no authority's certificate could be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoAuthorities;
+#[derive(Debug, Default)]
+pub struct NoAuthorities {
+    /// What was named and is not used, where that is why.
+    pub refused: Option<Fault>,
+}
+
+impl From<Fault> for NoAuthorities {
+    fn from(fault: Fault) -> Self {
+        Self { refused: Some(fault) }
+    }
+}
 
 /// The authorities' certificates, as they lie there.
 pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
-    let mut found = bundle().map_or_else(Vec::new, |bundle| load(Some(&bundle), &[]));
-    if found.is_empty() {
-        let Authorities { bundle, dirs } = beside(Authorities::named(), system_bundle, system_dirs);
-        found = load(bundle.as_deref(), &dirs);
+    let named = Authorities::named();
+    // What is refused of the system's is not trusted, and the rest is; what is named and refused stops everything.
+    let system = |file: PathBuf| in_file(&file, trusted::read_system).unwrap_or_default();
+    let mut found = match &named.bundle {
+        Some(file) => in_file(file, trusted::read)?,
+        None => system_bundle().map_or_else(Vec::new, system),
+    };
+    for file in named.dirs.iter().flat_map(|dir| files(dir)) {
+        found.extend(in_file(&file, trusted::read)?);
     }
-    if found.is_empty() { Err(NoAuthorities) } else { Ok(found) }
+    if named.dirs.is_empty() && (named.bundle.is_some() || found.is_empty()) {
+        found.extend(openssl_probe::candidate_cert_dirs().flat_map(files).flat_map(system));
+    }
+    if found.is_empty() { Err(NoAuthorities::default()) } else { Ok(found) }
+}
+
+/// What is wrong with the authorities that the environment names, where they are not used.
+#[must_use]
+pub fn refused() -> Option<Fault> {
+    if Authorities::named().is_empty() { None } else { certificates().err()?.refused }
+}
+
+fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let pem = bundle_text(file, read)?.unwrap_or_default();
+    Ok(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect())
+}
+
+/// The files of a directory, or none where it cannot be read.
+fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| !path.is_dir())
+}
+
+/// A file of certificates, as it lies there; `None` where it does not exist.
+pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, Fault> {
+    Ok(read(file, Readers::Anybody, MAX_BUNDLE)?.map(|mut bytes| std::mem::take(&mut *bytes)))
 }
 
 /// The system's bundle, where nobody names other authorities.
@@ -35,40 +75,15 @@ pub fn bundle() -> Option<PathBuf> {
     if Authorities::named().is_empty() { system_bundle() } else { None }
 }
 
-/// What is named, and the system's other one beside it.
-fn beside(
-    named: Authorities,
-    system_bundle: impl FnOnce() -> Option<PathBuf>,
-    system_dirs: impl FnOnce() -> Vec<PathBuf>,
-) -> Authorities {
-    Authorities {
-        bundle: named.bundle.or_else(system_bundle),
-        dirs: if named.dirs.is_empty() { system_dirs() } else { named.dirs },
-    }
-}
-
 fn system_bundle() -> Option<PathBuf> {
     openssl_probe::probe().cert_file
-}
-
-fn system_dirs() -> Vec<PathBuf> {
-    openssl_probe::candidate_cert_dirs().map(PathBuf::from).collect()
-}
-
-/// What can be read of these.
-fn load(bundle: Option<&Path>, dirs: &[PathBuf]) -> Vec<CertificateDer<'static>> {
-    let mut certificates = load_certs_from_paths(bundle, None).certs;
-    certificates.extend(dirs.iter().flat_map(|dir| load_certs_from_paths(None, Some(dir)).certs));
-    certificates.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
-    certificates.dedup();
-    certificates
 }
 
 /// The authorities. What is no certificate is passed over: one bad line in the system's list is no reason to trust nobody.
 pub fn roots() -> Result<RootCertStore, NoAuthorities> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates()?);
-    if roots.is_empty() { Err(NoAuthorities) } else { Ok(roots) }
+    if roots.is_empty() { Err(NoAuthorities::default()) } else { Ok(roots) }
 }
 
 /// A client that trusts these, and offers the protocols that it is told to offer.
@@ -87,24 +102,5 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_named_takes_the_place_of_its_like_and_leaves_the_systems_other_one() {
-        let path = |name: &&str| PathBuf::from(*name);
-        let table: &[(Option<&str>, &[&str], &str, &[&str])] = &[
-            (None, &[], "/system.pem", &["/system"]),
-            (Some("/mine.pem"), &[], "/mine.pem", &["/system"]),
-            (None, &["/mine", "/more"], "/system.pem", &["/mine", "/more"]),
-            (Some("/mine.pem"), &["/mine"], "/mine.pem", &["/mine"]),
-        ];
-        for (bundle, dirs, read_bundle, read_dirs) in table {
-            let named = Authorities { bundle: bundle.as_ref().map(path), dirs: dirs.iter().map(path).collect() };
-            let read = beside(named, || Some("/system.pem".into()), || vec!["/system".into()]);
-            assert_eq!(read.bundle, Some(PathBuf::from(read_bundle)), "{bundle:?} {dirs:?}");
-            assert_eq!(read.dirs, read_dirs.iter().map(path).collect::<Vec<_>>(), "{bundle:?} {dirs:?}");
-        }
-    }
-}
+/// A system's whole list is a fifth of a megabyte.
+const MAX_BUNDLE: u64 = 16 << 20;

@@ -1,5 +1,6 @@
 //! The audit log: a line for each request, whole whatever happens beside it, bounded, private, and in nobody's way.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
@@ -11,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use beta9_credential::json::{Object, Value, parse_object};
 use common::ecr::{self, Ecr, HOST};
+use common::gateway::Gateway;
 use common::{Answer, Node};
 
 fn log_of(node: &Node) -> PathBuf {
@@ -76,6 +78,25 @@ fn each_request_is_a_line_that_says_who_asked_for_what_and_what_came_of_it() {
         assert_eq!(text(line, "parent"), own_name.trim_end());
     }
     assert_eq!((mode(&log_of(&node)), mode(log_of(&node).parent().unwrap())), (0o600, 0o700));
+}
+
+#[test]
+fn an_item_is_the_embedded_stores_and_a_refused_list_is_an_error() {
+    let gateway = Gateway::start();
+    let node = audited(gateway.node());
+    let item = "https://index.docker.io/v1/access-token";
+    assert_eq!(node.store(item, "octo", "hunter2"), Answer::silence());
+    node.pair(item);
+    gateway.refuse_tokens();
+    assert_eq!(node.run(&["list"], "unused").status, 1);
+    let told: Vec<_> = lines(&log_of(&node))
+        .iter()
+        .map(|line| ["verb", "host", "outcome", "store"].map(|key| text(line, key).to_owned()))
+        .collect();
+    assert_eq!(
+        told,
+        [["store", item, "stored", "file"], ["get", item, "answered", "file"], ["list", "", "error", "gateway"]]
+    );
 }
 
 #[test]

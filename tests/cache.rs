@@ -1,5 +1,6 @@
 //! The token cache by itself: what is a hit, what is a miss, who mints, and how much is kept.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::fs;
@@ -47,7 +48,7 @@ impl Node {
     fn ask(&self, id: (&str, &str, &str), password: &str, life: Option<Duration>) -> String {
         let config = self.config();
         let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
-        let scope = Scope(vec![id.2.to_owned()]);
+        let scope = Scope::new("", vec![id.2.to_owned()]);
         let token =
             TokenId { workspace: id.0, host: id.1, path: "", real: id.1, backend: "aws", store: "file", scope: &scope };
         let answer = cache.get_or_mint(&token, None, soon(), |_| Ok(minted(password, life))).unwrap();
@@ -126,7 +127,7 @@ fn a_file_of_another_token_or_a_damaged_one_is_a_miss() {
     let file_of_b = node.files("token").into_iter().find(|file| *file != file_of_a).unwrap();
     fs::copy(&file_of_b, &file_of_a).unwrap();
     assert_eq!(node.ask(("a", "h", "keys"), "new", Some(HOUR)), "new");
-    for damage in [&b""[..], b"beta9-token 0\n", b"beta9-token 2\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", b"\0\0\0"]
+    for damage in [&b""[..], b"beta9-token 0\n", b"beta9-token 3\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", b"\0\0\0"]
     {
         fs::write(&file_of_b, damage).unwrap();
         assert_eq!(node.ask(("b", "h", "keys"), "minted anew", Some(HOUR)), "minted anew");
@@ -143,7 +144,7 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
             scope.spawn(|| {
                 let config = node.config();
                 let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
-                let keys = Scope(vec!["keys".to_owned()]);
+                let keys = Scope::new("", vec!["keys".to_owned()]);
                 let id = TokenId {
                     workspace: "w",
                     host: "h",
@@ -164,11 +165,36 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
     assert_eq!(mints.load(Ordering::SeqCst), 1);
 }
 
+#[test]
+fn of_many_that_need_a_note_at_once_one_asks_and_it_is_asked_again_when_the_note_is_old() {
+    let node = Node::new();
+    let asked = AtomicUsize::new(0);
+    let recall = |seconds: u64| {
+        let now = Moment::now();
+        let clock = move || Moment { wall: now.wall + seconds, boot: now.boot + seconds };
+        let cache = Cache::open(&node.config(), &KeyPlace::Nowhere, &no_warnings()).unwrap().with_clock(clock);
+        let ask = || {
+            std::thread::sleep(Duration::from_millis(100));
+            Ok(Some(format!("role {}", asked.fetch_add(1, Ordering::SeqCst))))
+        };
+        let deadline = Instant::now() + Duration::from_mins(2);
+        cache.memory().recall_or_ask("identity", &["aws"], Duration::from_mins(5), deadline, ask).unwrap().unwrap()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| assert_eq!(recall(0), "role 0"));
+        }
+    });
+    assert_eq!(recall(240), "role 0");
+    assert_eq!(recall(301), "role 1");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
 /// Asks with a mint that fails, and answers the error and how often it was minted.
 fn fail(node: &Node, keys: &str) -> (String, usize) {
     let config = node.config();
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
-    let (scope, mints) = (Scope(vec![keys.to_owned()]), AtomicUsize::new(0));
+    let (scope, mints) = (Scope::new("", vec![keys.to_owned()]), AtomicUsize::new(0));
     let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
         mints.fetch_add(1, Ordering::SeqCst);
@@ -221,7 +247,7 @@ fn ask_later(
     let clock = move || Moment { wall: now.wall + seconds, boot: now.boot + seconds };
     let (config, warnings, mints) = (node.config(), Rc::<Warnings>::default(), AtomicUsize::new(0));
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &warnings).unwrap().with_clock(clock);
-    let scope = Scope(vec!["keys".to_owned()]);
+    let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
         mints.fetch_add(1, Ordering::SeqCst);
@@ -284,7 +310,7 @@ fn a_cached_token_is_handed_out_with_its_own_end_and_not_with_a_new_one() {
     let config = node.config();
     let later = move || Moment { wall: now.wall + 600, boot: now.boot + 600 };
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap().with_clock(later);
-    let scope = Scope(vec![A.2.to_owned()]);
+    let scope = Scope::new("", vec![A.2.to_owned()]);
     let id = TokenId { workspace: A.0, host: A.1, path: "", real: A.1, backend: "aws", store: "file", scope: &scope };
     let cached = cache.get_or_mint(&id, None, soon(), |_| down()).unwrap();
     let end = cached.expires.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -296,7 +322,7 @@ fn a_longest_life_is_kept_to() {
     let node = Node::new();
     let config = node.config();
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
-    let scope = Scope(vec!["keys".to_owned()]);
+    let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     cache.get_or_mint(&id, Some(11 * HOUR), soon(), |_| Ok(minted("t", Some(12 * HOUR)))).unwrap();
     let expires = fs::metadata(&node.files("token")[0]).unwrap().modified().unwrap();

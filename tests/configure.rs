@@ -1,5 +1,6 @@
 //! `configure` and its `--undo`, through the real binary, over files as they are found on people's machines.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;

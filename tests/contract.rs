@@ -163,6 +163,7 @@ contract! {
     what_beta9s_builder_stored_is_answered,
     every_secret_that_a_workspace_may_hold_is_answered_or_refused,
     a_registry_that_must_have_a_credential_and_has_none_is_an_error,
+    dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest,
     writers_of_many_hosts_lose_nothing,
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
@@ -187,6 +188,7 @@ read_contract! {
     every_secret_that_a_workspace_may_hold_is_answered_or_refused,
     a_payload_of_named_secrets_is_for_the_image_that_is_pulled,
     a_registry_that_must_have_a_credential_and_has_none_is_an_error,
+    dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest,
 }
 
 mod request_store {
@@ -228,7 +230,7 @@ network_contract! {
     an_outage_without_a_last_answer_is_an_error,
     an_outage_is_not_bridged_where_that_is_switched_off,
     a_secret_that_was_gone_before_the_outage_does_not_come_back,
-    a_list_is_always_answered,
+    a_list_is_answered_unless_the_token_is_refused,
 }
 
 fn a_credential_is_kept_replaced_and_forgotten(subject: &Subject) {
@@ -582,7 +584,43 @@ fn a_refusal_is_an_error_and_is_not_bridged(subject: &Subject) {
     assert_eq!(node.run(&["list"], "unused").out, "{}\n");
 }
 
-fn a_list_is_always_answered(subject: &Subject) {
+fn dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest(subject: &Subject) {
+    let node = &subject.node;
+    let items = [
+        "https://index.docker.io/v1/access-token",
+        "https://index.docker.io/v1/refresh-token",
+        "nerdctl-experimental://registry.example.com:5000/?host-dir=x",
+    ];
+    // What docker's login in a browser does, before there is any credential of Docker Hub.
+    for item in items {
+        assert_eq!(node.get(item), Answer::not_found(), "{item}");
+        assert_eq!(node.erase(item), Answer::silence(), "{item}");
+        assert_eq!(node.store(item, "octo", item), Answer::silence(), "{item}");
+        assert_eq!(node.pair(item), ("octo".into(), item.into()));
+    }
+    assert_eq!(node.get("docker.io"), Answer::not_found());
+    let listed = items.map(|item| format!("\"{item}\":\"octo\"")).join(",");
+    assert_eq!(node.list(), format!("{{{listed}}}\n"));
+    // Another workspace has its own.
+    assert_eq!(node.clone_with("BETA9_WORKSPACE_ID", "another").get(items[0]), Answer::not_found());
+    // None of it waits for a store that is away, and none is lost with one.
+    if let Some(far) = &subject.far {
+        (far.stop)();
+        assert_eq!(node.store(items[0], "octo", "2"), Answer::silence());
+        assert_eq!(node.pair(items[0]).1, "2");
+        let answer = node.run(&["list"], "unused");
+        assert_eq!((answer.status, answer.out), (0, format!("{{{listed}}}\n")));
+        assert_eq!(node.erase(items[2]), Answer::silence());
+        assert_eq!(node.get(items[2]), Answer::not_found());
+        (far.start_again)();
+    }
+    for item in items {
+        assert_eq!(node.erase(item), Answer::silence());
+    }
+    assert_eq!(node.list(), "{}\n");
+}
+
+fn a_list_is_answered_unless_the_token_is_refused(subject: &Subject) {
     let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
     assert_eq!(node.list(), "{}\n");
     (subject.plant)(node, "ghcr.io", BLOB);
@@ -606,7 +644,11 @@ fn a_list_is_always_answered(subject: &Subject) {
     (far.start_again)();
     if let Some(refuse) = &far.refuse {
         refuse();
-        warned(node.run(&["list"], "unused"), "{}\n");
+        // Neither what it said last nor an empty list is an answer then.
+        let answer = node.run(&["list"], "unused");
+        assert_eq!((answer.status, answer.out.lines().count()), (1, 1), "{answer:?}");
+        assert!(answer.out.contains(" refused ") && !answer.out.contains("hunter2"), "{answer:?}");
+        assert!(answer.err.ends_with(&format!("left out of the list: {}", answer.out)), "{answer:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! `explain`, rules and the request's own credentials, through the real binary.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
@@ -79,27 +80,40 @@ fn the_identity_is_the_secrets_or_the_nodes_by_name_and_never_by_value() {
                 role_arn = \"arn:aws:iam::123456789012:role/pull\"\n";
     let identity = |node: &Node, host: &str| {
         let answer = node.run(&["explain", "--json", host], "").out;
-        assert!(!answer.contains("hunter2") && !answer.contains("AKIA"), "{answer}");
+        assert!(!answer.contains("hunter2"), "{answer}");
         node.explain(host).text("identity").map(|text| text.expose().to_owned())
     };
-    let operator = Node::new().configured(rule);
+    let operator = Node::new().configured(rule).with("AWS_EC2_METADATA_DISABLED", "true");
+    std::fs::create_dir(operator.home().join(".aws")).unwrap();
+    let profile = "[profile pull]\ncredential_process = /bin/hunter2\n";
+    std::fs::write(operator.home().join(".aws/config"), profile).unwrap();
     assert_eq!(
         identity(&operator, ecr).unwrap(),
-        "the node's own: profile pull, which assumes arn:aws:iam::123456789012:role/pull"
+        "the node's own: profile pull (credential_process), which assumes arn:aws:iam::123456789012:role/pull"
     );
-    let ambient = Node::new().with("BETA9_AMBIENT", "true");
+    let keys = operator.clone_with("BETA9_AMBIENT", "true").without("BETA9_CREDENTIAL_CONFIG");
+    let keys = keys.with("AWS_SECRET_ACCESS_KEY", "hunter2").with("AZURE_CLIENT_SECRET", "hunter2");
+    let keys = keys.with("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
+    let client = "aaaaaaaa-0000-4000-8000-000000000001";
     let table = [
-        (ecr, ("AWS_ACCESS_KEY_ID", "AKIAhunter2"), "the node's own: the keys in its environment"),
-        (ecr, ("AWS_PROFILE", "dev"), "the node's own: profile dev"),
-        (ecr, ("AWS_WEB_IDENTITY_TOKEN_FILE", "/hunter2"), "the node's own: its web identity token"),
-        (ecr, ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://hunter2"), "the node's own: its container's role"),
-        (ecr, ("NOTHING", ""), "the node's own: its default profile, or the instance's role"),
-        ("gcr.io", ("NOTHING", ""), "the node's own: gcloud's credentials, or the metadata server"),
-        ("x.azurecr.io", ("AZURE_FEDERATED_TOKEN_FILE", "/hunter2"), "the node's own: its workload identity"),
-        ("x.azurecr.io", ("NOTHING", ""), "the node's own: its managed identity"),
+        (ecr, ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), "the node's own: key AKIAIOSFODNN7EXAMPLE"),
+        // What is not written as a key's id may be its secret.
+        (ecr, ("AWS_ACCESS_KEY_ID", "hunter2hunter2hunter2"), "the node's own: an access key"),
+        (ecr, ("AWS_PROFILE", "pull"), "the node's own: profile pull (credential_process)"),
+        (ecr, ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://hunter2"), "the node's own: the container's role"),
+        (
+            "gcr.io",
+            ("GCE_METADATA_HOST", "127.0.0.1:1"),
+            "the node's own: service account (its metadata service says which one)",
+        ),
+        (
+            "x.azurecr.io",
+            ("AZURE_CLIENT_ID", client),
+            "the node's own: application aaaaaaaa-0000-4000-8000-000000000001",
+        ),
     ];
     for (host, (name, value), expected) in table {
-        assert_eq!(identity(&ambient.clone_with(name, value), host).unwrap(), expected, "{name}");
+        assert_eq!(identity(&keys.clone_with(name, value), host).unwrap(), expected, "{name}");
     }
     let off = "none: the node's own may not be used here (ambient is off)";
     assert_eq!(identity(&Node::new(), "gcr.io").unwrap(), off);
@@ -172,6 +186,12 @@ fn explain_understands_hosts_server_urls_and_images() {
         ("ghcr.io", "ghcr.io", "ghcr"),
         ("https://index.docker.io/v1/", "docker.io", "dockerhub"),
         ("ubuntu", "docker.io", "dockerhub"),
+        ("ubuntu:20.04", "docker.io", "dockerhub"),
+        ("redis:7", "docker.io", "dockerhub"),
+        ("ubuntu@sha256:0123456789abcdef0123456789abcdef", "docker.io", "dockerhub"),
+        ("localhost:5000", "localhost:5000", "generic"),
+        ("registry.example.com:5000", "registry.example.com:5000", "generic"),
+        ("myhost:5000/app", "myhost:5000", "generic"),
         ("org/app:1", "docker.io", "dockerhub"),
         ("docker://quay.io/org/app", "quay.io", "quay"),
         ("localhost", "localhost", "generic"),
@@ -184,6 +204,44 @@ fn explain_understands_hosts_server_urls_and_images() {
         let object = node.explain(input);
         let text = |key| object.text(key).unwrap().expose().to_owned();
         assert_eq!((text("host").as_str(), text("class").as_str()), (host, class), "{input}");
+    }
+}
+
+#[test]
+fn every_command_takes_a_reference_for_what_docker_takes_it_for() {
+    let node = Node::new().with("GITHUB_USERNAME", "u").with("GITHUB_TOKEN", "t");
+    let hub = node.clone_with("DOCKERHUB_USERNAME", "octo").with("DOCKERHUB_TOKEN", "hunter2");
+    for image in ["redis", "redis:7", "ubuntu:20.04", "ubuntu@sha256:0123456789abcdef0123456789abcdef"] {
+        let answer = hub.run(&["provision", image, "--creds", "DOCKERHUB_USERNAME,DOCKERHUB_TOKEN"], "");
+        assert!(answer.status == 0 && answer.out.starts_with("stored the secret of docker.io "), "{image}: {answer:?}");
+        assert_eq!(hub.pair("docker.io"), ("octo".into(), "hunter2".into()), "{image}");
+        let payload = hub.run(&["resolve", "unknown", "--image", image], "").out;
+        assert!(payload.contains(r#""registry":"docker.io""#), "{image}: {payload}");
+        assert_eq!(hub.erase("docker.io"), Answer::silence());
+    }
+    for registry in ["ghcr.io", "localhost:5000", "10.0.0.7:5000", "docker://ghcr.io", "https://ghcr.io/org/app"] {
+        let host = if registry.contains("ghcr.io") { "ghcr.io" } else { registry };
+        assert_eq!(node.explain(registry).text("host").unwrap().expose(), host);
+        let expected = format!(
+            "{registry}: image reference: it names a registry, not an image; name an image, such as {host}/org/app"
+        );
+        let commands: [&[&str]; 2] =
+            [&["check", registry], &["provision", registry, "--creds", "GITHUB_USERNAME,GITHUB_TOKEN"]];
+        for command in commands {
+            let answer = node.run(command, "");
+            let said = [answer.out.as_str(), answer.err.trim_start_matches("docker-credential-beta9: ")].concat();
+            assert_eq!((answer.status, said.trim_end()), (1, expected.as_str()), "{command:?}");
+        }
+        let answer = node.run(&["resolve", "unknown", "--image", registry], "");
+        let err = format!("docker-credential-beta9: {expected}\n");
+        assert_eq!(answer, Answer { status: 1, out: String::new(), err });
+    }
+    assert_eq!(node.list(), "{}\n");
+    // A blob that names no registry would go to Docker Hub, which nobody has meant.
+    let request = node.with("BETA9_IMAGE_CREDENTIALS", "octo:hunter2").with("BETA9_IMAGE", "ghcr.io");
+    for host in ["ghcr.io", "docker.io"] {
+        let line = request.get(host).failure().to_owned();
+        assert!(line.ends_with("BETA9_IMAGE: it names a registry, not an image; correct or unset it"), "{line}");
     }
 }
 

@@ -6,15 +6,21 @@ mod common;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use beta9_credential::config::{GatewayConfig, SecretSetting};
+use beta9_credential::error::Error;
 use beta9_credential::host::Host;
-use beta9_credential::store::name;
-use common::gateway::{Gateway, Mood, OTHER_TOKEN, OTHER_WORKSPACE, RESTRICTED_TOKEN, TOKEN, WORKSPACE};
+use beta9_credential::store::{GatewayStore, Store, name};
+use common::gateway::{
+    ADMIN_TOKEN, Gateway, Mood, OTHER_TOKEN, OTHER_WORKSPACE, RESTRICTED_TOKEN, TOKEN, TOKENS, WORKSPACE,
+};
+use common::vectors::assert_all_that_beta9_built_is_answered;
 use common::{Answer, Node};
+use serde_json::json;
 
 fn blob(host: &str, password: &str) -> String {
-    format!(r#"{{"registry":"{host}","type":"basic","credentials":{{"PASSWORD":"{password}","USERNAME":"u"}}}}"#)
+    format!(r#"{{"credentials":{{"PASSWORD":"{password}","USERNAME":"u"}},"registry":"{host}","type":"basic"}}"#)
 }
 
 /// The names of a host's secret, those that count most first.
@@ -34,23 +40,24 @@ fn failure(answer: &Answer) -> &str {
 }
 
 #[test]
-fn the_first_get_takes_two_round_trips_and_every_later_one_takes_one() {
-    for (name, later) in names("ghcr.io").iter().zip(1..) {
+fn the_first_get_takes_two_or_three_round_trips_and_every_later_one_takes_one() {
+    for name in &names("ghcr.io") {
         let gateway = Gateway::start();
         let node = gateway.node();
         gateway.plant(name, &blob("ghcr.io", "1"));
-        // The workspace; then all names at once.
-        gateway.expect_batches(&[1, 4]);
+        // The workspace; the likeliest name with the list of names; and what is listed, where that is another one.
+        let first: &[usize] = if *name == names("ghcr.io")[0] { &[1, 2] } else { &[1, 2, 1] };
+        gateway.expect_batches(first);
         assert_eq!(secret(&node, "ghcr.io"), "1");
-        gateway.check_batches(&[1, 4]);
-        // The name that hit, and those that count more.
-        gateway.expect_batches(&[later]);
+        gateway.check_batches(first);
+        // The name that hit, and the list, which would show one that counts more.
+        gateway.expect_batches(&[2]);
         assert_eq!(secret(&node, "ghcr.io"), "1");
-        gateway.check_batches(&[later]);
-        // The workspace is remembered for every host.
-        gateway.expect_batches(&[4]);
+        gateway.check_batches(&[2]);
+        // The workspace is remembered for every host, and a miss takes one round trip too.
+        gateway.expect_batches(&[2]);
         assert_eq!(node.get("quay.io"), Answer::not_found());
-        gateway.check_batches(&[4]);
+        gateway.check_batches(&[2]);
     }
 }
 
@@ -59,17 +66,13 @@ fn with_a_workspace_in_the_configuration_the_first_get_takes_one_round_trip() {
     let gateway = Gateway::start();
     let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
-    for batch in [4, 1] {
-        gateway.expect_batches(&[batch]);
-        assert_eq!(secret(&node, "ghcr.io"), "1");
-        gateway.check_batches(&[batch]);
+    // Without a place to remember anything, it works all the same.
+    for node in [&node, &node, &node.clone_with("BETA9_CACHE", "off")] {
+        gateway.expect_batches(&[2]);
+        assert_eq!(secret(node, "ghcr.io"), "1");
+        gateway.check_batches(&[2]);
     }
     assert_eq!(gateway.secrets().len(), 1);
-    // Without a place to remember anything, it works all the same.
-    let node = node.with("BETA9_CACHE", "off");
-    gateway.expect_batches(&[4]);
-    assert_eq!(secret(&node, "ghcr.io"), "1");
-    gateway.check_batches(&[4]);
 }
 
 #[test]
@@ -101,14 +104,14 @@ fn a_secret_under_another_name_than_the_last_time_is_found_by_the_very_next_get(
     // One that counts more appears beside it.
     gateway.plant(&names[0], &blob("ghcr.io", "current"));
     assert_eq!(secret(&node, "ghcr.io"), "current");
-    gateway.expect_batches(&[1]);
+    gateway.expect_batches(&[2]);
     assert_eq!(secret(&node, "ghcr.io"), "current");
-    gateway.check_batches(&[1]);
-    // It goes, and the others are looked for.
+    gateway.check_batches(&[2]);
+    // It goes, and the other is seen in the list.
     gateway.remove(&names[0]);
-    gateway.expect_batches(&[1, 3]);
+    gateway.expect_batches(&[2, 1]);
     assert_eq!(secret(&node, "ghcr.io"), "api");
-    gateway.check_batches(&[1, 3]);
+    gateway.check_batches(&[2, 1]);
 }
 
 #[test]
@@ -221,9 +224,9 @@ fn a_rule_that_names_a_secret_means_that_one_alone() {
     assert_eq!(node.store("ghcr.io", "u", "named"), Answer::silence());
     assert_eq!(secret(&node, "ghcr.io"), "named");
     assert_eq!(gateway.secrets()["MINE"], blob("ghcr.io", "named"));
-    gateway.expect_batches(&[1]);
+    gateway.expect_batches(&[2]);
     assert_eq!(secret(&node, "ghcr.io"), "named");
-    gateway.check_batches(&[1]);
+    gateway.check_batches(&[2]);
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
     assert_eq!(gateway.secrets().into_keys().collect::<Vec<_>>(), ["oci-registry-ghcr-io"]);
     // Nor is anything done to a secret that is another registry's, whatever the rule says.
@@ -264,7 +267,8 @@ fn a_refused_token_is_an_error_that_says_where_it_is_from_and_for_which_workspac
             assert!(line.contains(&format!("{source} for workspace {WORKSPACE} (401)")), "{line}");
         }
         let list = node.run(&["list"], "");
-        assert!((list.status, list.out.as_str()) == (0, "{}\n") && list.err.contains("(401)"), "{list:?}");
+        assert!(list.status == 1 && list.out.contains("refused the token from "), "{list:?}");
+        assert!(list.out.ends_with('\n') && list.out.lines().count() == 1 && list.err.contains("(401)"), "{list:?}");
     }
     // A token whose workspace is not known yet.
     let answer = gateway.node().with("BETA9_TOKEN", "hunter2").get("ghcr.io");
@@ -279,6 +283,9 @@ fn a_refused_token_is_an_error_that_says_where_it_is_from_and_for_which_workspac
 fn a_wrong_workspace_a_missing_token_and_a_missing_url_are_told() {
     let gateway = Gateway::start();
     let node = gateway.node().with("BETA9_WORKSPACE_ID", "my-workspace");
+    assert!(failure(&node.get("ghcr.io")).contains("for workspace my-workspace (401)"));
+    // Who may look into every workspace hears that there is none such.
+    let node = node.with("BETA9_TOKEN", ADMIN_TOKEN);
     assert!(failure(&node.get("ghcr.io")).contains("does not know workspace my-workspace (400)"));
     let node = gateway.node().with("BETA9_WORKSPACE_ID", "../../x");
     assert!(failure(&node.get("ghcr.io")).contains("\"../../x\" cannot be a workspace's id"));
@@ -321,7 +328,6 @@ fn somebody_else_in_the_gateways_place_is_told_and_hears_no_more() {
         (Mood::Page(404), "is not Beta9's gateway"),
         (Mood::Page(418), "is not Beta9's gateway"),
         (Mood::Redirect(elsewhere.url()), "sends on to another place (307), where no token goes"),
-        (Mood::Status(429), "has been asked too often (429)"),
     ];
     for (mood, why) in table {
         let gateway = Gateway::start();
@@ -348,6 +354,7 @@ fn every_outage_is_bridged_and_names_itself() {
     let table = [
         (Mood::Status(500), "could not give its secrets (500)"),
         (Mood::Status(503), "could not give its secrets (503)"),
+        (Mood::Status(429), "has been asked too often (429)"),
         (Mood::Truncated, "broke off in the middle of its answer"),
         (Mood::Hang, "did not answer in time"),
     ];
@@ -398,17 +405,380 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
 }
 
 #[test]
-fn a_database_fault_reads_as_a_miss_but_nothing_is_written_on_the_strength_of_it() {
+fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_error_and_never_not_found() {
+    let down = |secret, list| Mood::DatabaseDown { secret, list };
+    let shapes = [
+        (down(404, 200), "lists the secret "),
+        (down(404, 500), "could not list its secrets (500)"),
+        (down(404, 400), "cannot look up workspace 11111111-1111-4111-8111-111111111111 any more (400)"),
+        (down(400, 400), "cannot look up workspace "),
+        (Mood::Status(429), "has been asked too often (429)"),
+        (Mood::Status(500), " (500)"),
+    ];
+    let names = names("ghcr.io");
+    let named = "[[registry]]\nhost = \"ghcr.io\"\nsecrets = [\"A_USERNAME\", \"A_PASSWORD\"]\n";
+    let pair = |prefix: &str, token: &str| [(format!("{prefix}_USERNAME"), "u"), (format!("{prefix}_{token}"), "1")];
+    let derived = |name: &String| vec![(name.clone(), blob("ghcr.io", "1"))];
+    let single = |pair: [(String, &str); 2]| pair.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let secrets = [
+        (derived(&names[0]), ""),
+        (derived(&names[3]), ""),
+        (single(pair("GITHUB", "TOKEN")), ""),
+        (single(pair("A", "PASSWORD")), named),
+    ];
+    // With a workspace of the configuration, and with the token's own.
+    for ((secrets, rule), workspace) in secrets.iter().zip([WORKSPACE, "", "", WORKSPACE]) {
+        let gateway = Gateway::start();
+        secrets.iter().for_each(|(name, value)| gateway.plant(name, value));
+        gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
+        let node = gateway.node().with("BETA9_WORKSPACE_ID", workspace).configured(rule);
+        for (mood, why) in &shapes {
+            assert_eq!(secret(&node, "ghcr.io"), "1", "{mood:?}");
+            gateway.mood(mood.clone());
+            let answer = node.get("ghcr.io");
+            assert!(answer.status == 0 && answer.out.contains("\"1\""), "{mood:?}: {answer:?}");
+            assert!(answer.err.contains(why) && answer.err.ends_with("its last answer is used\n"), "{answer:?}");
+            // Where there is no last answer, it is an error.
+            let line = node.get("quay.io");
+            assert!(failure(&line).contains(why), "{mood:?}: {line:?}");
+            gateway.mood(Mood::Well);
+        }
+        // A token that the gateway does not know by heart is refused, which may be meant.
+        gateway.forget_tokens();
+        for mood in [down(404, 500), down(400, 400)] {
+            gateway.mood(mood);
+            for host in ["ghcr.io", "quay.io"] {
+                let answer = node.get(host);
+                let line = failure(&answer);
+                assert!(line.contains("refused the token from BETA9_TOKEN for "), "{line}");
+                assert!(line.contains("(401), or cannot look the token up; give it a token"), "{line}");
+                assert!(line.ends_with("or see whether the gateway's database is up"), "{line}");
+            }
+        }
+        gateway.mood(Mood::Well);
+    }
+}
+
+#[test]
+fn a_workspace_that_never_answered_is_a_mistake_in_the_configuration() {
+    let gateway = Gateway::start();
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
+    let down = Mood::DatabaseDown { secret: 404, list: 400 };
+    assert!(gateway.node().list() == "{}\n");
+    gateway.mood(down.clone());
+    let answer = node.get("ghcr.io");
+    assert!(
+        failure(&answer).contains("does not know workspace 11111111-1111-4111-8111-111111111111 (400)"),
+        "{answer:?}"
+    );
+    assert!(failure(&answer).contains("correct the workspace's id, or unset it"), "{answer:?}");
+    // A miss is an answer too.
+    gateway.mood(Mood::Well);
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    gateway.mood(down);
+    assert!(failure(&node.get("quay.io")).contains("any more (400); see the gateway's log"));
+}
+
+#[test]
+fn nothing_is_written_and_no_list_is_shortened_while_the_database_is_down() {
     let gateway = Gateway::start();
     let node = gateway.node();
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
-    gateway.mood(Mood::DatabaseDown);
-    // The API says no more than "not found", whatever the reason.
+    gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
+    let listed = node.list();
+    for (status, list) in [(404, 200), (404, 500), (400, 400)] {
+        gateway.mood(Mood::DatabaseDown { secret: status, list });
+        for answer in [node.store("ghcr.io", "u", "2"), node.store("gcr.io", "u", "2"), node.erase("ghcr.io")] {
+            failure(&answer);
+        }
+        let answer = node.run(&["list"], "");
+        assert!(answer.status == 0 && answer.out == listed && !answer.err.is_empty(), "{answer:?}");
+        gateway.mood(Mood::Well);
+        assert_eq!(gateway.secrets().len(), 2);
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+    }
+}
+
+#[test]
+fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_just_deleted_is_not_there() {
+    let gateway = Gateway::start();
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
+    gateway.seal("oci-registry-ghcr-io");
+    let node = gateway.node();
+    for answer in [node.get("ghcr.io"), node.store("ghcr.io", "u", "2"), node.erase("ghcr.io")] {
+        let line = failure(&answer);
+        assert!(
+            line.contains("lists the secret oci-registry-ghcr-io and cannot read it; see the gateway's log"),
+            "{line}"
+        );
+    }
+    let answer = node.run(&["list"], "");
+    assert!(answer.status == 0 && answer.out == "{\"quay.io\":\"u\"}\n", "{answer:?}");
+    assert!(answer.err.contains("oci-registry-ghcr-io and cannot read it"), "{answer:?}");
+    // Another one under a name that counts less is no answer: the one that counts may say something else.
+    gateway.plant("OCI_REGISTRY_GHCR_IO", &blob("ghcr.io", "2"));
+    assert!(failure(&node.get("ghcr.io")).contains("oci-registry-ghcr-io and cannot read it"));
+    // Nor is a vendor's pair.
+    gateway.remove("OCI_REGISTRY_GHCR_IO");
+    gateway.plant("GITHUB_USERNAME", "u");
+    gateway.plant("GITHUB_TOKEN", "3");
+    assert!(failure(&node.get("ghcr.io")).contains("oci-registry-ghcr-io and cannot read it"));
+    gateway.remove("oci-registry-ghcr-io");
+    gateway.seal("GITHUB_TOKEN");
+    assert!(failure(&node.get("ghcr.io")).contains("lists the secret GITHUB_TOKEN and cannot read it"));
+
+    let node = gateway.node();
+    gateway.plant("OCI_REGISTRY_GCR_IO", &blob("gcr.io", "1"));
+    gateway.delete_after_list("OCI_REGISTRY_GCR_IO");
+    assert_eq!(node.get("gcr.io"), Answer::not_found());
+}
+
+#[test]
+fn an_empty_secret_counts_as_none_is_replaced_and_is_erased() {
+    let gateway = Gateway::start();
+    for name in &names("quay.io") {
+        gateway.plant(name, "");
+        let node = gateway.node();
+        assert_eq!(node.get("quay.io"), Answer::not_found(), "{name}");
+        assert_eq!(node.list(), "{}\n");
+        assert_eq!(node.store("quay.io", "u", "1"), Answer::silence());
+        assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), [(name.clone(), blob("quay.io", "1"))]);
+        assert_eq!(secret(&node, "quay.io"), "1");
+        gateway.plant(name, "");
+        assert_eq!(node.erase("quay.io"), Answer::silence());
+        assert_eq!(gateway.secrets().len(), 0);
+    }
+    // An empty one that counts more does not hide another.
+    let node = gateway.node();
+    gateway.plant("oci-registry-quay-io", "");
+    gateway.plant("OCI_REGISTRY_QUAY_IO", &blob("quay.io", "1"));
+    assert_eq!(secret(&node, "quay.io"), "1");
+    assert_eq!(node.store("quay.io", "u", "2"), Answer::silence());
+    assert_eq!(secret(&node, "quay.io"), "2");
+}
+
+#[test]
+fn a_vendors_whole_pair_of_single_secrets_is_read_in_one_round_trip_once_it_is_known() {
+    let gateway = Gateway::start();
+    gateway.plant("GITHUB_USERNAME", "u");
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
-    assert!(failure(&node.store("ghcr.io", "u", "2")).contains("could not list its secrets (500)"));
-    assert!(failure(&node.erase("ghcr.io")).contains("could not list its secrets (500)"));
-    gateway.mood(Mood::Well);
-    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), [blob("ghcr.io", "1")]);
+    gateway.plant("GITHUB_TOKEN", "1");
+    gateway.plant("NGC_API_KEY", "hunter2");
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
+    for batches in [&[2, 2][..], &[3]] {
+        gateway.expect_batches(batches);
+        assert_eq!(node.pair("ghcr.io"), ("u".into(), "1".into()));
+        gateway.check_batches(batches);
+    }
+    gateway.plant("GITHUB_TOKEN", "2");
+    assert_eq!(secret(&node, "ghcr.io"), "2");
+    // It is nobody else's, and a lone token has to be named.
+    for host in ["quay.io", "nvcr.io"] {
+        assert_eq!(node.get(host), Answer::not_found());
+    }
+    // The registry's own secret counts more, and then no other is read.
+    gateway.plant("OCI_REGISTRY_GHCR_IO", &blob("ghcr.io", "own"));
+    assert_eq!(secret(&node, "ghcr.io"), "own");
+    gateway.expect_batches(&[2]);
+    assert_eq!(secret(&node, "ghcr.io"), "own");
+    gateway.check_batches(&[2]);
+    gateway.remove("OCI_REGISTRY_GHCR_IO");
+    assert_eq!(secret(&node, "ghcr.io"), "2");
+    // Half of it is empty.
+    gateway.plant("GITHUB_TOKEN", "");
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    gateway.plant("GITHUB_TOKEN", "3");
+    let node = gateway.node().configured("[store]\nsingle_secrets = \"named\"\n");
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    let node = gateway.node().configured("[store]\nsingle_secrets = \"all\"\n");
+    assert_eq!(node.pair("nvcr.io"), ("$oauthtoken".into(), "hunter2".into()));
+}
+
+#[test]
+fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missing() {
+    let gateway = Gateway::start();
+    let rule = "[[registry]]\nhost = \"harbor.example\"\nsecrets = [\"H_USERNAME\", \"H_PASSWORD\"]\n";
+    let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE).configured(rule);
+    gateway.plant("oci-registry-harbor-example", &blob("harbor.example", "derived"));
+    gateway.plant("H_USERNAME", "robot");
+    for missing in [|_: &Gateway| {}, |gateway: &Gateway| gateway.plant("H_PASSWORD", "")] {
+        missing(&gateway);
+        let answer = node.get("harbor.example");
+        assert!(
+            failure(&answer).contains("the workspace has no secret H_PASSWORD, or it is empty; create it"),
+            "{answer:?}"
+        );
+    }
+    gateway.plant("H_PASSWORD", "1");
+    for _ in 0..2 {
+        gateway.expect_batches(&[3]);
+        assert_eq!(node.pair("harbor.example"), ("robot".into(), "1".into()));
+        gateway.check_batches(&[3]);
+    }
+    // Nothing else is written in their place.
+    let secrets = gateway.secrets();
+    for answer in [node.store("harbor.example", "u", "x"), node.erase("harbor.example")] {
+        assert!(failure(&answer).contains("nothing was changed; change those in the workspace"), "{answer:?}");
+    }
+    assert_eq!(gateway.secrets(), secrets);
+    // A pull may name them too.
+    let node =
+        gateway.node().with("BETA9_IMAGE", "quay.io/org/app").with("BETA9_IMAGE_SECRETS", "H_USERNAME,H_PASSWORD");
+    assert_eq!(node.pair("quay.io"), ("robot".into(), "1".into()));
+    assert_eq!(secret(&node, "harbor.example"), "derived");
+}
+
+#[test]
+fn a_secrets_hosts_are_obeyed_and_ones_that_are_not_understood_are_refused() {
+    let gateway = Gateway::start();
+    gateway.plant("GITHUB_USERNAME", "u");
+    gateway.plant("GITHUB_TOKEN", "1");
+    for (hosts, is_found) in [
+        (json!(null), true),
+        (json!([]), true),
+        (json!(["ghcr.io"]), true),
+        (json!(["*.github.com", "*.io"]), true),
+        (json!(["api.github.com"]), false),
+    ] {
+        gateway.set_hosts("GITHUB_TOKEN", hosts.clone());
+        let answer = gateway.node().get("ghcr.io");
+        assert_eq!(answer.status == 0, is_found, "{hosts}: {answer:?}");
+        assert!(is_found || answer == Answer::not_found(), "{hosts}: {answer:?}");
+    }
+    for unknown in [json!("ghcr.io"), json!({"allow": ["ghcr.io"]}), json!([1]), json!(true)] {
+        gateway.set_hosts("GITHUB_TOKEN", unknown.clone());
+        let answer = gateway.node().get("ghcr.io");
+        assert!(failure(&answer).contains("the hosts of the secret GITHUB_TOKEN are not a list of names"), "{unknown}");
+    }
+}
+
+#[test]
+fn a_single_secret_is_written_only_where_it_is_what_it_was() {
+    let gateway = Gateway::start();
+    let config = GatewayConfig {
+        url: Some(gateway.url()),
+        token: Some(SecretSetting::Inline(TOKEN.into())),
+        workspace: Some(WORKSPACE.to_owned()),
+        ..GatewayConfig::default()
+    };
+    let store = Store::Gateway(GatewayStore::new(config));
+    let put = |name: &str, value: &str, old: Option<&str>| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let old = old.map(Into::into);
+        store.put_single(name, &value.into(), old.as_ref(), deadline).map_err(|error| match error {
+            Error::Failed(problem) => problem.to_string(),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(put("A", "1", None), Ok(()));
+    // Once more, because the answer was lost.
+    assert_eq!(put("A", "1", None), Ok(()));
+    gateway.mood(Mood::LoseAnswersToChanges(1));
+    assert_eq!(put("B", "1", None), Ok(()));
+    assert!(put("A", "2", None).unwrap_err().contains("the secret A is there already, with another value"));
+    assert!(put("A", "2", Some("0")).unwrap_err().contains("the secret A has been changed in the meantime"));
+    assert_eq!(put("A", "2", Some("1")), Ok(()));
+    assert!(put("C", "2", Some("1")).unwrap_err().contains("nothing was stored"));
+    gateway.plant("C", "");
+    assert_eq!(put("C", "2", Some("")), Ok(()));
+    for name in ["", "9A", "A-B", "oci-registry-ghcr-io", "A/../B", &"A".repeat(65)] {
+        let error = put(name, "hunter2", None).unwrap_err();
+        assert!(error.contains("is not a valid name for a secret") && !error.contains("hunter2"), "{error}");
+    }
+    let expected = [("A", "2"), ("B", "1"), ("C", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), expected);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let there = store.singles(&["A".to_owned(), "X".to_owned(), "C".to_owned()], deadline).unwrap();
+    let there: Vec<_> = there.iter().map(|single| (single.name.as_str(), single.value.expose())).collect();
+    assert_eq!(there, [("A", "2"), ("C", "2")]);
+}
+
+#[test]
+fn a_workspaces_own_workers_and_machines_may_read_and_write_and_restricted_tokens_may_not() {
+    let gateway = Gateway::start();
+    for (token, kind, own) in TOKENS {
+        let node = gateway.node().with("BETA9_TOKEN", token).with("BETA9_WORKSPACE_ID", WORKSPACE);
+        if kind == "workspace_restricted" || (own != WORKSPACE && kind != "cluster_admin") {
+            assert!(failure(&node.get("ghcr.io")).contains("(401)"), "{kind}");
+            assert!(failure(&node.store("ghcr.io", "u", "x")).contains("(401)"), "{kind}");
+            continue;
+        }
+        assert_eq!(node.store("ghcr.io", "u", kind), Answer::silence(), "{kind}");
+        assert_eq!(secret(&node, "ghcr.io"), kind);
+        assert_eq!(node.erase("ghcr.io"), Answer::silence(), "{kind}");
+    }
+    assert_eq!(gateway.secrets().len(), 0);
+}
+
+#[test]
+fn a_secret_is_found_under_the_name_that_the_images_spelling_of_the_registry_gave_it() {
+    let gateway = Gateway::start();
+    let rows = [
+        ("oci-registry-index-docker-io", "index.docker.io", "docker.io"),
+        ("oci-registry-registry-1-docker-io", "registry-1.docker.io", "https://index.docker.io/v1/"),
+        ("oci-registry-ghcr-io-443", "ghcr.io:443", "ghcr.io"),
+        ("oci-registry-[--1]-5000", "[::1]:5000", "[::1]:5000"),
+        ("oci-registry-[2001-db8--1]", "[2001:db8::1]", "[2001:DB8::1]"),
+        ("oci-registry-[2001-db8--1]-443", "[2001:db8::1]:443", "[2001:db8::1]"),
+    ];
+    for (name, registry, asked) in rows {
+        gateway.plant(name, &blob(registry, "1"));
+        let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
+        for _ in 0..2 {
+            assert_eq!(secret(&node, asked), "1", "{name}");
+        }
+        // The list of names is asked for once, and what it has not is not asked for.
+        gateway.expect_batches(&[2]);
+        assert_eq!(secret(&node, asked), "1", "{name}");
+        gateway.check_batches(&[2]);
+        assert_eq!(node.list().matches("\"u\"").count(), 1, "{name}");
+        assert_eq!(node.store(asked, "u", "2"), Answer::silence());
+        assert_eq!(gateway.secrets().into_keys().collect::<Vec<_>>(), [name]);
+        assert_eq!(secret(&node, asked), "2", "{name}");
+        assert_eq!(node.erase(asked), Answer::silence());
+        assert_eq!(gateway.secrets().len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_long_list_takes_little_memory_and_one_without_end_is_refused() {
+    let gateway = Gateway::start();
+    gateway.plant("OCI_REGISTRY_GHCR_IO", &blob("ghcr.io", "1"));
+    let node = gateway.node().with("BETA9_TIMEOUT", "120s").with("BETA9_WORKSPACE_ID", WORKSPACE);
+    // So much memory as it takes for a short list does for a long one.
+    let get = |host: &str, kilobytes: u32| {
+        let helper = node.command(&["get"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -d {kilobytes} && exec \"$0\" get"), common::BINARY]);
+        shell.env_clear().envs(helper.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), host.as_bytes()).unwrap();
+        Answer::of(child)
+    };
+    gateway.pad_list(32 << 20);
+    for host in ["ghcr.io", "ghcr.io"] {
+        let answer = get(host, 24 << 10);
+        assert!(answer.status == 0 && answer.out.contains("\"1\""), "{answer:?}");
+    }
+    assert_eq!(get("quay.io", 24 << 10), Answer::not_found());
+    gateway.pad_list(64 << 20);
+    assert!(failure(&node.get("gcr.io")).contains("answered more than 64 MiB"));
+}
+
+#[test]
+fn what_beta9s_image_builder_stored_is_found_under_the_name_that_it_gave_it() {
+    let gateway = Gateway::start();
+    assert_all_that_beta9_built_is_answered(|secret| {
+        gateway.secrets().keys().for_each(|name| gateway.remove(name));
+        gateway.plant(secret.name, secret.value);
+        gateway.node()
+    });
 }
 
 #[test]
@@ -527,12 +897,11 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     let gateway = Gateway::start_tls(scratch.path());
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     let node = gateway.node().with("SSL_CERT_FILE", gateway.authority());
-    gateway.expect_batches(&[1, 4]);
-    assert_eq!(secret(&node, "ghcr.io"), "1");
-    gateway.check_batches(&[1, 4]);
-    gateway.expect_batches(&[1]);
-    assert_eq!(secret(&node, "ghcr.io"), "1");
-    gateway.check_batches(&[1]);
+    for batches in [&[1, 2][..], &[2]] {
+        gateway.expect_batches(batches);
+        assert_eq!(secret(&node, "ghcr.io"), "1");
+        gateway.check_batches(batches);
+    }
     assert_eq!(node.store("quay.io", "u", "2"), Answer::silence());
     assert_eq!(node.list(), "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
     assert_eq!(node.erase("quay.io"), Answer::silence());

@@ -1,5 +1,6 @@
 //! `import`: what docker and podman keep in plain text goes into the store, and then from their files.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;

@@ -4,28 +4,14 @@
 
 mod common;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use beta9_credential::config::{PostgresConfig, SecretSetting};
 use beta9_credential::host::Host;
-use beta9_credential::store::{Lookup, PostgresStore, Secret, Store};
-use common::postgres::{Database, PASSWORD_IN_URL, signing_key};
+use beta9_credential::store::{ImageSecrets, PostgresStore, Secret, Store};
+use common::postgres::{Database, PASSWORD_IN_URL, deadline, lookup, signing_key};
 use common::{Answer, Node};
 
-const BLOB: &str = r#"{"registry":"ghcr.io","type":"basic","credentials":{"PASSWORD":"s","USERNAME":"u"}}"#;
-
-fn store(database: &Database, workspace: &str) -> PostgresStore {
-    let url = Some(SecretSetting::Inline(database.url().into()));
-    PostgresStore::new(workspace, PostgresConfig { url })
-}
-
-fn deadline() -> Instant {
-    Instant::now() + Duration::from_mins(1)
-}
-
-fn lookup(host: &Host) -> Lookup<'_> {
-    Lookup { by_shared_name: true, deadline: deadline(), ..Lookup::of(host) }
-}
+const BLOB: &str = r#"{"credentials":{"PASSWORD":"s","USERNAME":"u"},"registry":"ghcr.io","type":"basic"}"#;
 
 fn host(text: &str) -> Host {
     Host::parse(text.as_bytes()).unwrap()
@@ -36,6 +22,15 @@ fn put(store: PostgresStore, host: &Host, blob: &str) -> PostgresStore {
     store.store(&lookup(host), &Secret { username: "u".into(), blob: blob.into() }).unwrap();
     let Store::Postgres(store) = store else { unreachable!() };
     store
+}
+
+/// The one secret of the image `img-1`.
+fn image_secret(store: &PostgresStore) -> Option<String> {
+    match store.image_secrets("img-1", deadline()).unwrap() {
+        ImageSecrets::Unbound => None,
+        ImageSecrets::Blobs(blobs) if blobs.len() == 1 => Some(blobs[0].expose().to_owned()),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn migrated(database: &Database) {
@@ -49,41 +44,42 @@ fn an_image_is_bound_to_its_secret_and_gives_it_back() {
     migrated(&database);
     database.sql("INSERT INTO image (image_id) VALUES ('img-1'), ('img-2'), ('img-3')");
     let ghcr = host("ghcr.io");
-    let ours = put(store(&database, &database.workspace), &ghcr, BLOB);
-    assert!(ours.image_secret("img-1", deadline()).unwrap().is_none());
+    let ours = put(database.store_of(&database.workspace), &ghcr, BLOB);
+    assert_eq!(image_secret(&ours), None);
     assert_eq!(ours.bind_image("img-1", &lookup(&ghcr)).unwrap(), "oci-registry-ghcr-io");
     assert_eq!(
         database.sql("SELECT i.credential_secret_name, i.credential_secret_id = s.external_id::text FROM image i, workspace_secret s WHERE i.image_id = 'img-1'"),
         "oci-registry-ghcr-io|t"
     );
-    let secret = ours.image_secret("img-1", deadline()).unwrap().unwrap();
-    assert_eq!(
-        (secret.name.as_str(), secret.registry.as_ref(), secret.blob.expose()),
-        ("oci-registry-ghcr-io", Some(&ghcr), BLOB)
-    );
-    // A changed secret is the image's at once, and a removed one no more.
+    assert_eq!(image_secret(&ours).as_deref(), Some(BLOB));
+    // A changed secret is the image's at once.
     database.plant("ghcr.io", "user:changed");
-    let secret = ours.image_secret("img-1", deadline()).unwrap().unwrap();
-    assert_eq!((secret.registry, secret.blob.expose()), (None, "user:changed"));
-    // Another workspace with the same image has its own secret of that name, or none.
+    assert_eq!(image_secret(&ours).as_deref(), Some("user:changed"));
+    // Another workspace with the same image has its own secret of that name, and without it an error.
     let other = "11111111-2222-4333-8444-555555555555";
     database.add_workspace(other, &signing_key(99));
-    assert!(store(&database, other).image_secret("img-1", deadline()).unwrap().is_none());
-    put(store(&database, other), &ghcr, &BLOB.replace("\"s\"", "\"other\""));
-    assert!(
-        store(&database, other).image_secret("img-1", deadline()).unwrap().unwrap().blob.expose().contains("other")
-    );
-    assert_eq!(ours.image_secret("img-1", deadline()).unwrap().unwrap().blob.expose(), "user:changed");
+    let theirs = database.store_of(other);
+    let gone = |store: &PostgresStore| store.image_secrets("img-1", deadline()).unwrap_err().to_string();
+    let why = "postgres store: image img-1 is bound to the secret oci-registry-ghcr-io, which is gone or empty; ";
+    assert!(gone(&theirs).starts_with(why), "{}", gone(&theirs));
+    let theirs = put(theirs, &ghcr, &BLOB.replace("\"s\"", "\"other\""));
+    assert!(image_secret(&theirs).unwrap().contains("other"));
+    assert_eq!(image_secret(&ours).as_deref(), Some("user:changed"));
+    database.plant("ghcr.io", "");
+    assert!(gone(&ours).starts_with(why));
     database.sql("DELETE FROM workspace_secret");
-    assert!(ours.image_secret("img-1", deadline()).unwrap().is_none());
-    assert!(ours.image_secret("no such image", deadline()).unwrap().is_none());
+    assert!(gone(&ours).starts_with(why));
+    let nowhere = ours.image_secrets("no such image", deadline()).unwrap();
+    assert!(
+        matches!(nowhere, ImageSecrets::Unknown(why) if why.to_string().contains("there is no image no such image"))
+    );
 }
 
 #[test]
 fn what_cannot_be_bound_is_said() {
     let Some(database) = Database::new("what_cannot_be_bound_is_said") else { return };
     let ghcr = host("ghcr.io");
-    let ours = store(&database, &database.workspace);
+    let ours = database.store_of(&database.workspace);
     let error = |outcome: Result<String, beta9_credential::error::Error>| outcome.unwrap_err().to_string();
     assert_eq!(
         error(ours.bind_image("img", &lookup(&ghcr))),
@@ -95,7 +91,10 @@ fn what_cannot_be_bound_is_said() {
         database.name
     );
     assert_eq!(error(ours.bind_image("img", &lookup(&ghcr))), format!("ghcr.io: {not_migrated}"));
-    assert_eq!(ours.image_secret("img", deadline()).unwrap_err().to_string(), not_migrated);
+    database.sql("INSERT INTO image (image_id) VALUES ('img')");
+    let unmigrated = ours.image_secrets("img", deadline()).unwrap();
+    let why = "postgres store: the table image has no column for secrets; run docker-credential-beta9 migrate";
+    assert!(matches!(unmigrated, ImageSecrets::Unknown(error) if error.to_string() == why));
     migrated(&database);
     assert_eq!(
         error(ours.bind_image("im\ng", &lookup(&ghcr))),
@@ -108,7 +107,7 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
     let Some(database) = Database::new("only_what_is_past_its_own_expiry_is_pruned") else { return };
     let names = ["a.example", "b.example", "c.example", "d.example", "e.example"];
     let hosts = names.map(host);
-    let mut ours = store(&database, &database.workspace);
+    let mut ours = database.store_of(&database.workspace);
     for host in &hosts {
         ours = put(ours, host, &BLOB.replace("ghcr.io", host.as_str()));
     }
@@ -132,7 +131,7 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
     // Another workspace's are its own business.
     let other = "11111111-2222-4333-8444-555555555555";
     database.add_workspace(other, &signing_key(99));
-    let theirs = put(store(&database, other), &hosts[0], &BLOB.replace("ghcr.io", "a.example"));
+    let theirs = put(database.store_of(other), &hosts[0], &BLOB.replace("ghcr.io", "a.example"));
     theirs.set_expiry(&lookup(&hosts[0]), Some(day)).unwrap();
 
     let prune = |days: u32| ours.prune(SystemTime::now() + days * day, deadline()).unwrap();
@@ -158,16 +157,20 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
     let Some(database) = Database::new("migrate_makes_what_is_missing_once_and_says_so") else { return };
     let node = database.node().without("BETA9_STORE").without("BETA9_WORKSPACE_ID");
     database.sql("INSERT INTO image (image_id) VALUES ('img')");
-    let lines = |word: &str| {
+    let lines = |generation: &str, word: &str| {
         let what = [
             "image.credential_secret_name",
             "image.credential_secret_id",
             "idx_image_credential_secret_name",
             "credential_helper_expiry",
         ];
-        what.map(|what| format!("{what:<34} {word}\n")).concat()
+        let steps = what.map(|what| format!("{what:<34} {word}\n")).concat();
+        format!("{:<34} {generation}\n{steps}", "the database")
     };
-    assert_eq!(node.run(&["migrate"], ""), Answer { status: 0, out: lines("made"), err: String::new() });
+    let first = "generation 1: images are not bound to secrets\n                                   (before Beta9's migration 036)";
+    let second =
+        "generation 2: an image is bound to one secret\n                                   (Beta9's migration 036)";
+    assert_eq!(node.run(&["migrate"], ""), Answer { status: 0, out: lines(first, "made"), err: String::new() });
     let columns = "SELECT column_name, data_type, character_maximum_length, is_nullable FROM information_schema.columns WHERE table_name = 'image' AND column_name LIKE 'credential%' ORDER BY 1 DESC";
     let both = "credential_secret_name|character varying|255|YES\ncredential_secret_id|character varying|36|YES";
     assert_eq!(database.sql(columns), both);
@@ -176,13 +179,16 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
         database.sql(index),
         "CREATE INDEX idx_image_credential_secret_name ON public.image USING btree (credential_secret_name)"
     );
-    assert_eq!(node.run(&["migrate"], ""), Answer { status: 0, out: lines("there already"), err: String::new() });
+    assert_eq!(
+        node.run(&["migrate"], ""),
+        Answer { status: 0, out: lines(second, "there already"), err: String::new() }
+    );
     // Beta9's own migration goes over it without a word.
     database.sql("ALTER TABLE image ADD COLUMN IF NOT EXISTS credential_secret_name VARCHAR(255), ADD COLUMN IF NOT EXISTS credential_secret_id VARCHAR(36); CREATE INDEX IF NOT EXISTS idx_image_credential_secret_name ON image (credential_secret_name);");
     database.sql("ALTER TABLE image DROP COLUMN credential_secret_id");
     assert_eq!(
         node.run(&["migrate", "--json"], "").out,
-        "{\"made\":[\"image.credential_secret_id\"],\"there\":[\"image.credential_secret_name\",\"idx_image_credential_secret_name\",\"credential_helper_expiry\"]}\n"
+        "{\"generation\":2,\"made\":[\"image.credential_secret_id\"],\"there\":[\"image.credential_secret_name\",\"idx_image_credential_secret_name\",\"credential_helper_expiry\"],\"left_over\":[]}\n"
     );
     // Who owns nothing may find that all of it is there.
     let user = format!("reader_{}", database.name);
@@ -192,7 +198,7 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
         database.server.port, database.name
     );
     let reader = node.clone_with("BETA9_DATABASE_URL", url);
-    assert_eq!(reader.run(&["migrate"], "").out, lines("there already"));
+    assert_eq!(reader.run(&["migrate"], "").out, lines(second, "there already"));
     database.sql("ALTER TABLE image DROP COLUMN credential_secret_name");
     let answer = reader.run(&["migrate"], "");
     assert!(answer.failure().contains("may not use the table image"), "{answer:?}");

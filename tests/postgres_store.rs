@@ -467,8 +467,11 @@ fn sslmode_decides_on_tls_and_on_whom_to_believe() {
         println!("skip sslmode_decides_on_tls_and_on_whom_to_believe: there is no openssl here");
         return;
     };
-    let ca = ca.to_str().unwrap();
     let scratch = tempfile::tempdir().unwrap();
+    // Where it lies it belongs to the database's account, who could put another one in its place.
+    let own = scratch.path().join("ca.pem");
+    std::fs::copy(ca, &own).unwrap();
+    let ca = own.to_str().unwrap();
     let strangers = scratch.path().join("stranger.pem").display().to_string();
     let made = std::process::Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3"])
@@ -519,6 +522,36 @@ fn sslmode_decides_on_tls_and_on_whom_to_believe() {
     let place = format!("127.0.0.1:{}", relay.port);
     let line = failure(&get(&place, "sslmode=require"));
     assert!(line.starts_with(&format!("{place} offers no TLS, which sslmode=require requires; ")), "{line}");
+}
+
+#[test]
+fn a_list_fails_where_the_server_refuses_who_asks_and_not_where_it_is_out_of_reach() {
+    let case = "a_list_fails_where_the_server_refuses_who_asks_and_not_where_it_is_out_of_reach";
+    let Some(database) = Database::new(case) else { return };
+    let (name, port) = (&database.name, database.server.port);
+    database.sql(&format!(
+        "CREATE ROLE barred_{name} PASSWORD 'hunter2@/:?'; CREATE ROLE reader_{name} LOGIN PASSWORD 'hunter2@/:?'"
+    ));
+    let list = |user: &str, port: u16| {
+        let url = format!("postgres://{user}@127.0.0.1:{port}/{name}?sslmode=disable");
+        database.node().with("BETA9_DATABASE_URL", url).run(&["list"], "unused")
+    };
+    let table = [
+        (format!("{USER}:{PASSWORD_IN_URL}x"), "refused the password of user"),
+        (USER.to_owned(), "asks for a password"),
+        (format!("barred_{name}:{PASSWORD_IN_URL}"), "does not let user"),
+        (format!("reader_{name}:{PASSWORD_IN_URL}"), "may not use the table workspace"),
+    ];
+    for (user, why) in table {
+        let answer = list(&user, port);
+        assert_eq!((answer.status, answer.out.lines().count()), (1, 1), "{answer:?}");
+        assert!(answer.out.contains(why) && answer.err.contains(why) && !answer.out.contains("hunter2"), "{answer:?}");
+    }
+    let relay = Relay::to(port);
+    relay.becomes(Mood::Closes);
+    let answer = list(&format!("{USER}:{PASSWORD_IN_URL}"), relay.port);
+    assert_eq!((answer.status, answer.out.as_str()), (0, "{}\n"), "{answer:?}");
+    assert!(answer.err.contains("left out of the list: postgres store"), "{answer:?}");
 }
 
 #[test]

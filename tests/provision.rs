@@ -4,11 +4,15 @@
 
 mod common;
 
-use common::{Answer, NOT_FOUND, Node};
+use beta9_credential::backend::{Backend, User};
+use beta9_credential::json::{self, Value};
+use beta9_credential::registry::Registry;
+use common::clip::Clip;
+use common::{Answer, Node};
 
 const GITHUB: [&str; 2] = ["--creds", "GITHUB_USERNAME,GITHUB_TOKEN"];
 const BLOB: &str =
-    r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_TOKEN":"ghp_hunter2","GITHUB_USERNAME":"octo"}}"#;
+    r#"{"credentials":{"GITHUB_TOKEN":"ghp_hunter2","GITHUB_USERNAME":"octo"},"registry":"ghcr.io","type":"token"}"#;
 
 fn node() -> Node {
     Node::new().with("GITHUB_USERNAME", "octo").with("GITHUB_TOKEN", "ghp_hunter2")
@@ -67,7 +71,7 @@ fn keys_that_the_registry_cannot_take_are_refused_and_nothing_is_stored() {
         ),
         (
             &["ghcr.io/a/b", "--creds", "NGC_API_KEY"],
-            "ghcr.io: its secret: it holds NGC_API_KEY, which this registry (ghcr) does not take",
+            "ghcr.io: its secret: it has NGC_API_KEY, but this registry (ghcr) needs",
         ),
         (&["ghcr.io@evil/a", "--creds", "NGC_API_KEY"], "ghcr.io@evil/a: image reference: "),
         (&["ghcr.io/a/b", "--creds", "GITHUB_USERNAME,GITHUB_TOKEN", "--image-id", "../x"], "image id: "),
@@ -87,7 +91,7 @@ fn an_image_that_is_built_from_several_registries_has_an_array_for_a_payload() {
     let args = ["provision", "ghcr.io/a/b", "quay.io/c/d:1", "ghcr.io/e/f", "--creds-json", "-", "--image-id", "im"];
     assert_eq!(node.run(&args, json).status, 0);
     let payload = node.run(&["resolve", "im"], "").out;
-    let expected = r#"[{"registry":"ghcr.io","type":"basic","credentials":{"PASSWORD":"p","USERNAME":"u"}},{"registry":"quay.io","type":"basic","credentials":{"PASSWORD":"p","USERNAME":"u"}}]"#;
+    let expected = r#"[{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"ghcr.io","type":"basic"},{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"quay.io","type":"basic"}]"#;
     assert_eq!(payload, format!("{expected}\n"));
     let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", payload);
     assert_eq!((worker.pair("ghcr.io").0, worker.pair("quay.io").0), ("u".into(), "u".into()));
@@ -95,15 +99,20 @@ fn an_image_that_is_built_from_several_registries_has_an_array_for_a_payload() {
 }
 
 #[test]
-fn resolve_is_not_found_for_an_image_that_nothing_is_known_of() {
+fn resolve_says_on_standard_error_that_nothing_is_known_of_an_image() {
     let node = node();
-    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: NOT_FOUND.into(), err: String::new() });
+    let unknown = "docker-credential-beta9: file store: there is no image im1; bind it with docker-credential-beta9 provision --image-id, or correct its id\n";
+    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: String::new(), err: unknown.into() });
     node.store("ghcr.io", "u", "s");
     let answer = node.run(&["resolve", "im1", "--image", "ghcr.io/a/b"], "");
     assert_eq!(
         answer,
-        said("{\"registry\":\"ghcr.io\",\"type\":\"basic\",\"credentials\":{\"PASSWORD\":\"s\",\"USERNAME\":\"u\"}}\n")
+        said("{\"credentials\":{\"PASSWORD\":\"s\",\"USERNAME\":\"u\"},\"registry\":\"ghcr.io\",\"type\":\"basic\"}\n")
     );
+    assert_eq!(node.run(&["provision", "ghcr.io/a/b", "--creds", GITHUB[1], "--image-id", "im1"], "").status, 0);
+    node.erase("ghcr.io");
+    let gone = "docker-credential-beta9: file store: image im1 is bound to the secret of ghcr.io, which is gone; store the secret again with docker-credential-beta9 provision\n";
+    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: String::new(), err: gone.into() });
 }
 
 #[test]
@@ -167,11 +176,161 @@ fn a_registry_whose_name_looks_like_a_note_is_a_registry() {
     assert_eq!(node.pair("expiry:5000"), ("expiry:5000".into(), "s".into()));
     let expected = "{\"a.example\":\"u\",\"expiry:5000\":\"expiry:5000\",\"image:5000\":\"image:5000\"}\n";
     assert_eq!(node.list(), expected);
-    let payload = r#"{"registry":"a.example","type":"basic","credentials":{"PASSWORD":"p","USERNAME":"u"}}"#;
+    let payload = r#"{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"a.example","type":"basic"}"#;
     assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
     provision("image:5000/x", ["--ttl", "0s"]);
     provision("expiry:5000/x", ["--ttl", "0s"]);
     let pruned = "removed the secret of expiry:5000\nremoved the secret of image:5000\n2 removed\n";
     assert_eq!(node.run(&["prune"], ""), said(pruned));
     assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+}
+
+/// The keys that a backend logs in with; each value is its name.
+fn keys_of(backend: &Backend) -> Vec<&'static str> {
+    match backend {
+        Backend::Fixed { user: User::Key(user), secret } => vec![user, secret],
+        Backend::Fixed { secret, .. } => vec![secret],
+        Backend::Aws => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        Backend::Gcp => vec!["GCP_ACCESS_TOKEN"],
+        Backend::Azure => vec!["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+    }
+}
+
+/// What `provision` keeps for an image of this registry, and what it says.
+fn provisioned(host: &str, keys: &[(&str, &str)]) -> (Node, String, String) {
+    let node = Node::new();
+    let json: Vec<_> = keys.iter().map(|(name, value)| format!("{name:?}:{value:?}")).collect();
+    let image = format!("{host}/org/app:1");
+    let args = ["provision", &image, "--creds-json", "-", "--image-id", "im"];
+    let answer = node.run(&args, format!("{{{}}}", json.join(",")));
+    assert_eq!(answer.status, 0, "{host} {keys:?}: {answer:?}");
+    let secret = node.run(&["resolve", "im"], "").out.trim_end().to_owned();
+    (node, secret, answer.out)
+}
+
+#[test]
+fn clip_reads_what_is_written_for_every_vendor_of_the_table() {
+    let mut logins = 0;
+    for name in Registry::names() {
+        let row = Registry::named(name).unwrap();
+        let hosts: &[&str] = if row.hosts().is_empty() { &["harbor.example"] } else { row.hosts() };
+        // One host of a row is as good as any, but for AWS, whose hosts name a region.
+        for host in if name == "aws" { hosts } else { &hosts[..1] } {
+            let host = host.replace("{account}", "123456789012").replace('*', "x1");
+            for backend in row.backends() {
+                let values: Vec<_> = keys_of(backend).into_iter().map(|name| (name, name)).collect();
+                let (node, secret, said) = provisioned(&host, &values);
+                let read = Clip::reads(&host, &secret);
+                logins += 1;
+                let unreadable = said.contains(&format!("docker-credential-beta9 publish {host}\n"));
+                match backend {
+                    Backend::Aws if host.contains("x1") => assert_eq!(read, Clip::Ecr("x1".into()), "{host} {secret}"),
+                    Backend::Aws | Backend::Azure => {
+                        assert!(unreadable && read == Clip::Nothing, "{host} {secret}: {said}");
+                        continue;
+                    }
+                    Backend::Gcp | Backend::Fixed { .. } => {
+                        let (username, password) = node.pair(&host);
+                        assert_eq!(read, Clip::Pair(username, password), "{host} {secret}");
+                    }
+                }
+                assert!(!unreadable, "{host}: {said}");
+            }
+        }
+    }
+    assert!(logins > 50, "{logins}");
+}
+
+#[test]
+fn what_a_login_does_not_need_is_left_out_where_clip_would_take_it_for_the_login() {
+    let aws = ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+    let table: [(&str, &[(&str, &str)], &str, Clip); 6] = [
+        (
+            "harbor.example",
+            &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_PASSWORD", "p"), ("DOCKERHUB_TOKEN", "t")],
+            "DOCKERHUB_TOKEN",
+            Clip::pair("u", "p"),
+        ),
+        (
+            "ghcr.io",
+            &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "t"), aws, ("AWS_SECRET_ACCESS_KEY", "s")],
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+            Clip::pair("u", "t"),
+        ),
+        (
+            "docker.pkg.github.com",
+            &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "t")],
+            "GITHUB_TOKEN, GITHUB_USERNAME",
+            Clip::pair("u", "t"),
+        ),
+        (
+            "gcr.io",
+            &[("GCP_PROJECT_ID", "p"), ("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")],
+            "GCP_PROJECT_ID",
+            Clip::pair("oauth2accesstoken", "t"),
+        ),
+        (
+            "eu-docker.pkg.dev",
+            &[("GCP_ACCESS_TOKEN", "t"), aws, ("AWS_SECRET_ACCESS_KEY", "s")],
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+            Clip::pair("oauth2accesstoken", "t"),
+        ),
+        (
+            "quay.io",
+            &[("QUAY_USERNAME", "u"), ("QUAY_PASSWORD", "p"), ("USERNAME", "x"), ("PASSWORD", "y")],
+            "QUAY_PASSWORD, QUAY_USERNAME",
+            Clip::pair("x", "y"),
+        ),
+    ];
+    for (host, keys, left_out, expected) in table {
+        let (_, secret, said) = provisioned(host, keys);
+        assert_eq!(Clip::reads(host, &secret), expected, "{host} {secret}");
+        assert!(said.contains(&format!("left out {left_out}: this registry does not need them\n")), "{host} {said}");
+    }
+}
+
+#[test]
+fn what_clip_cannot_log_in_with_is_said_with_the_remedy() {
+    let ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    let aws = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let role = [aws[0], aws[1], ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")];
+    let table: [(&str, &[(&str, &str)]); 4] = [
+        (ecr, &role),
+        ("public.ecr.aws", &aws),
+        ("gcr.io", &[("GOOGLE_APPLICATION_CREDENTIALS", "{\"type\": 1}")]),
+        ("myreg.azurecr.io", &[("AZURE_CLIENT_ID", "a"), ("AZURE_CLIENT_SECRET", "b"), ("AZURE_TENANT_ID", "c")]),
+    ];
+    for (host, keys) in table {
+        let (_, _, said) = provisioned(host, keys);
+        let note = format!(
+            "Beta9's workers cannot log in to {host} with these keys: a token has to be minted; run in the control plane: docker-credential-beta9 publish {host}\n"
+        );
+        assert!(said.contains(&note), "{host}: {said}");
+    }
+    let (_, secret, said) = provisioned(ecr, &[aws[0], aws[1], ("AWS_REGION", "us-west-2")]);
+    assert_eq!(Clip::reads(ecr, &secret), Clip::Ecr("eu-west-1".into()));
+    assert!(
+        said.contains("\nAWS_REGION is eu-west-1, as the registry's name says, and not what was given\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_secret_is_byte_for_byte_the_one_that_beta9s_builder_stores_for_the_same_keys() {
+    let Value::Array(rows) = json::parse(include_bytes!("fixtures/beta9/beta9-built.json")).unwrap() else { panic!() };
+    let mut compared = 0;
+    for row in &rows {
+        let Value::Object(row) = row else { panic!() };
+        let (image, value) = (row.text("image").unwrap().expose(), row.text("value").unwrap().expose());
+        // The keys that the builder keeps of those that it was given.
+        let blob = json::parse_object(value.as_bytes()).unwrap();
+        let Some(Value::Object(kept)) = blob.get("credentials") else { panic!() };
+        let text = |value: &Value| if let Value::Text(text) = value { text.expose().to_owned() } else { panic!() };
+        let keys: Vec<_> = kept.iter().map(|(name, value)| (name, text(value))).collect();
+        let keys: Vec<_> = keys.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (_, secret, _) = provisioned(image.split_once('/').unwrap().0, &keys);
+        assert_eq!(secret, value, "{image}");
+        compared += 1;
+    }
+    assert!(compared > 50);
 }

@@ -1,5 +1,6 @@
 //! `refresh`, through the real binary and against a fake of ECR's API: what is due is minted anew from its secret.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;

@@ -1,5 +1,6 @@
 //! What a person at a terminal of 80 columns sees, and that README.md shows just that.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
@@ -51,7 +52,7 @@ fn check() {
 
 #[test]
 fn status() {
-    let (node, scope) = (Node::new(), Scope(vec!["keys".to_owned()]));
+    let (node, scope) = (Node::new(), Scope::new("", vec!["keys".to_owned()]));
     // Half a minute more, so that what is told in minutes stays the same for as long.
     let ago = |minutes: u64| Duration::from_secs(minutes * 60 + 30);
     for (host, backend, age, life) in

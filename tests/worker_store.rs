@@ -1,5 +1,6 @@
 //! The worker store through the real binary, against a gateway on loopback.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
@@ -216,9 +217,6 @@ fn it_is_read_only_and_says_so_and_lists_nothing() {
     let expected = "ghcr.io: worker store: it is read-only; change the secret where the workspace keeps it; the next pull has the new one";
     assert_eq!(node.store("ghcr.io", "u", "hunter2").failure(), expected);
     assert_eq!(node.erase("ghcr.io").failure(), expected);
-    assert!(
-        node.store("https://index.docker.io/v1/access-token", "u", "hunter2").failure().contains("it is read-only")
-    );
     assert_eq!(node.list(), "{}\n");
     assert_eq!(gateway.count(), (0, 0));
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));

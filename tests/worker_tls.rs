@@ -2,6 +2,7 @@
 //! nothing on the machine is in the way and no privilege over it is needed. Where no namespace can be made the test says
 //! that it was skipped; `STRICT=1` makes that a failure.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;

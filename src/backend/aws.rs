@@ -4,20 +4,24 @@
 //!
 //! A secret's keys are used by themselves: nothing of the node's environment, files or metadata services is read, and
 //! the only hosts asked are the registry's own API and, for `AWS_ROLE_ARN`, STS of the registry's region. The node's
-//! identity, where it may be used, comes from the SDK's whole chain. A pod's service account proves itself to STS by its
+//! identity, where it may be used, is the one that the SDK's chain would find. A pod's service account proves itself to STS by its
 //! token, for the role that its annotation names.
 
 mod errors;
+mod files;
 mod host;
 mod identity;
+mod node;
+mod profile;
 mod role;
 mod token;
 mod wire;
 
 use std::time::Duration;
 
-use super::{Login, Minted, Scope};
-use crate::config::CloudSettings;
+use super::whose::shown;
+use super::{Login, Minted, Scope, Whose};
+use crate::config::{CloudSettings, Node};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
@@ -37,13 +41,13 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             .fix("store a secret for this registry, or set ambient = true for it in the configuration")
             .failed());
     }
-    let wire = Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))?;
+    let wire = wire(login)?;
     runtime::block_on(PART, login.deadline, async {
         let minted = async {
             let (config, who) = match (keys, login.pod) {
                 (Some(keys), _) => identity::of_secret(keys, &api, &wire).await?,
                 (None, Some(account)) => identity::of_pod(account, &api, &wire).await?,
-                (None, None) => identity::of_node(login.settings, &api, &wire).await?,
+                (None, None) => identity::of_node(login, &api, &wire).await?,
             };
             token::mint(&api, Call { api: &api, who }, &config, &wire).await
         };
@@ -53,38 +57,65 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
+/// The region that the host of a private registry names.
+#[must_use]
+pub fn region(host: &Host) -> Option<String> {
+    match EcrHost::parse(host)? {
+        EcrHost::Private(registry) => Some(registry.region),
+        EcrHost::Public { .. } => None,
+    }
+}
+
+/// Whether it is the public gallery, whose tokens another API mints.
+#[must_use]
+pub fn is_public(host: &Host) -> bool {
+    matches!(EcrHost::parse(host), Some(EcrHost::Public { .. }))
+}
+
 /// Whether its annotations name a role.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     POD_ROLES.iter().any(|name| account.annotation(name).is_some())
 }
 
-pub(super) fn scope(login: &Login) -> Option<Scope> {
+pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
     let settings = login.settings;
     let setting = |name: &str, value: &Option<String>| [name, "=", value.as_deref().unwrap_or_default()].concat();
-    let mut scope = vec![setting("endpoint_url", &settings.endpoint_url), setting("region", &settings.region)];
+    let asked = [setting("endpoint_url", &settings.endpoint_url), setting("region", &settings.region)];
     if let Some(keys) = login.keys {
-        scope.extend(Scope::of_keys(keys).0);
-        return Some(Scope(scope));
+        return Ok(Whose::Known(Scope::of_keys(keys).with(asked)));
     }
     if let Some(account) = login.pod {
-        scope.extend(account.describe());
-        return Some(Scope(scope));
+        let scope = Scope::new(format!("service account {account}"), account.describe());
+        return Ok(Whose::Known(scope.with(asked)));
     }
-    if !login.ambient {
-        return None;
-    }
-    scope.push(setting("role_arn", &settings.role_arn));
-    scope.push(setting("external_id", &settings.external_id));
-    scope.push(setting("profile", &settings.profile));
-    // A long-lived key in the environment is an identity; a session's key is one of the hour, and only its being there
-    // says something.
-    let key_id = login
-        .node
-        .get("AWS_ACCESS_KEY_ID")
-        .map_or("", |id| if id.expose().starts_with("ASIA") { "session" } else { id.expose() });
-    scope.push(format!("key={key_id}"));
-    scope.extend(login.node.describe(&IDENTITY));
-    Some(Scope(scope))
+    let role = [setting("role_arn", &settings.role_arn), setting("external_id", &settings.external_id)];
+    let by_role = |scope: Scope| match &settings.role_arn {
+        Some(arn) => scope.called(|name| format!("{name}, which assumes {}", shown(arn))),
+        None => scope,
+    };
+    let node = whose_node(login.node, settings.profile.as_deref())?;
+    Ok(node.map(|scope| by_role(scope).with(asked).with(role)))
+}
+
+/// The same of the node itself, whatever a rule has it assume; `profile` is the one that a rule names.
+pub(super) fn whose_node(node: &Node, profile: Option<&str>) -> Result<Whose, Error> {
+    node::whose(node, profile)
+}
+
+/// The name of the instance's role.
+#[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
+pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
+    let wire = wire(login)?;
+    runtime::block_on(PART, login.deadline, identity::instance_role(login, &wire)).map(Some)
+}
+
+fn wire(login: &Login) -> Result<Wire, Error> {
+    Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))
+}
+
+/// Whether the node's own files can be used.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    super::aws_files::profile_files(PART, node).map(|_| ())
 }
 
 /// The API that mints a registry's tokens.
@@ -163,78 +194,62 @@ const USER: &str = "AWS";
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>).
 const PUBLIC_REGION: &str = "us-east-1";
 const TO_NAME_A_HANG: Duration = Duration::from_millis(500);
-/// The variables that say which identity the node has, without its keys.
-const IDENTITY: [&str; 11] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "HOME",
-];
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{test_keys as keys, test_login};
     use super::*;
+    use crate::config::{Config, Env};
     use crate::service_account::tests::test_account;
 
     const REGISTRY: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+
+    /// Session keys in the environment.
+    fn in_session(token: &str) -> Node {
+        let keys = [("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+        let env = Env::of([keys[0], keys[1], ("AWS_SESSION_TOKEN", token)]);
+        Config::load(&env).unwrap().node
+    }
 
     #[test]
     fn any_key_of_a_secret_and_what_the_operator_sets_make_another_token() {
         let (one, two) = (keys(&[("AWS_ACCESS_KEY_ID", "A")]), keys(&[("AWS_ACCESS_KEY_ID", "B")]));
         let login = test_login(REGISTRY, &one);
-        assert_eq!(scope(&login), scope(&test_login(REGISTRY, &one)));
-        assert_ne!(scope(&login), scope(&test_login(REGISTRY, &two)));
+        let of = |login: &Login| whose(login).unwrap();
+        assert_eq!(of(&login), of(&test_login(REGISTRY, &one)));
+        assert_ne!(of(&login), of(&test_login(REGISTRY, &two)));
         let settings =
             CloudSettings { endpoint_url: Some("https://vpc.example".to_owned()), ..CloudSettings::default() };
-        assert_ne!(scope(&login), scope(&Login { settings: &settings, ..login }));
+        assert_ne!(of(&login), of(&Login { settings: &settings, ..login }));
     }
 
     #[test]
-    fn the_nodes_token_is_told_by_role_and_profile_and_never_taken_for_a_tenants() {
-        let empty = keys(&[]);
-        let node = Login { keys: None, ambient: true, ..test_login(REGISTRY, &empty) };
-        assert!(scope(&node).is_some() && scope(&node) != scope(&test_login(REGISTRY, &empty)));
-        assert!(scope(&Login { ambient: false, ..node }).is_none());
+    fn the_nodes_token_is_its_identitys_and_its_roles_and_never_taken_for_a_tenants_or_a_pods() {
+        let (empty, session, other) = (keys(&[]), in_session("one"), in_session("two"));
+        let role = |arn: &str| test_account(&[(POD_ROLES[0], arn)]);
+        let (pod, other_pod) = (role("arn:aws:iam::123456789012:role/a"), role("arn:aws:iam::123456789012:role/b"));
+        let node = Login { keys: None, ambient: true, node: &session, ..test_login(REGISTRY, &empty) };
         let with = |change: fn(&mut CloudSettings)| {
             let mut settings = CloudSettings::default();
             change(&mut settings);
-            scope(&Login { settings: &settings, ..node })
+            whose(&Login { settings: &settings, ..node }).unwrap()
         };
+        let of = |login: Login| whose(&login).unwrap();
         let all = [
-            scope(&node),
+            of(node),
+            of(test_login(REGISTRY, &empty)),
+            of(Login { node: &other, ..node }),
             with(|settings| settings.role_arn = Some("x".to_owned())),
             with(|settings| settings.external_id = Some("x".to_owned())),
-            with(|settings| settings.profile = Some("x".to_owned())),
+            of(Login { pod: Some(&pod), ..node }),
+            of(Login { pod: Some(&other_pod), ..node }),
+            of(Login { pod: Some(&test_account(&[])), ..node }),
         ];
-        for (index, scope) in all.iter().enumerate() {
-            assert!(!all[..index].contains(scope), "{scope:?}");
+        for (index, whose) in all.iter().enumerate() {
+            assert!(matches!(whose, Whose::Known(_)) && !all[..index].contains(whose), "{whose:?}");
         }
-    }
-
-    #[test]
-    fn a_pods_token_is_its_service_accounts_and_neither_the_nodes_nor_anothers() {
-        let empty = keys(&[]);
-        let role = |arn: &str| test_account(&[(POD_ROLES[0], arn)]);
-        let (one, two) = (role("arn:aws:iam::123456789012:role/a"), role("arn:aws:iam::123456789012:role/b"));
-        let node = Login { keys: None, ambient: true, ..test_login(REGISTRY, &empty) };
-        let all = [
-            scope(&node),
-            scope(&Login { pod: Some(&one), ..node }),
-            scope(&Login { pod: Some(&two), ..node }),
-            scope(&Login { pod: Some(&test_account(&[])), ..node }),
-        ];
-        for (index, scope) in all.iter().enumerate() {
-            assert!(scope.is_some() && !all[..index].contains(scope), "{scope:?}");
-        }
-        assert_eq!(scope(&Login { pod: Some(&one), ambient: false, ..node }), all[1]);
+        assert_eq!(of(Login { pod: Some(&pod), ambient: false, ..node }), all[5]);
+        assert!(matches!(of(Login { node: &Node::default(), ..node }), Whose::Nobody(_)));
     }
 
     #[test]

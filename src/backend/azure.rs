@@ -3,21 +3,28 @@
 //! <https://learn.microsoft.com/azure/container-registry/container-registry-authentication>,
 //! <https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md>
 
+mod authority;
+mod certificate;
 mod entra;
 mod errors;
 mod exchange;
 mod identity;
+mod whose;
 
-use super::{Login, Minted, Scope};
+use super::{Login, Minted};
+use crate::config::Node;
+use crate::credential::Redacted;
 use crate::error::Error;
 use crate::http::Http;
+use crate::jwt;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
 use identity::Identity;
+pub(super) use whose::whose;
 
 #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
-    let identity = Identity::of(login)?;
+    let identity = Identity::of(login)?.ok_or_else(errors::nobody)?;
     runtime::block_on(PART, login.deadline, async {
         let http = Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
         let token = entra::token(&http, &identity).await?;
@@ -30,15 +37,22 @@ pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     account.annotation(identity::POD_CLIENT_ID).is_some()
 }
 
-/// With a secret, its keys; with a pod, whose it is; without, what says which identity the node has. Which registry it is, the cache knows.
-pub(super) fn scope(login: &Login) -> Scope {
-    let node = login.node.describe(&identity::DESCRIBED);
-    match (login.keys, login.pod) {
-        (Some(keys), _) => Scope::of_keys(keys),
-        // What the node says of tenant and authority has its part in it.
-        (None, Some(account)) => Scope(account.describe().into_iter().chain(node).collect()),
-        (None, None) => Scope(node),
-    }
+/// The client id of the machine's own identity: a metadata service says it in the token that it gives, and nowhere else.
+#[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
+pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
+    let identity = Identity::of(login)?.ok_or_else(errors::nobody)?;
+    let token = runtime::block_on(PART, login.deadline, async {
+        let http = Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
+        entra::token(&http, &identity).await
+    })?;
+    let claims = jwt::claims(&token);
+    let id = claims.as_ref().and_then(|claims| claims.text("appid").or_else(|| claims.text("oid")));
+    Ok(id.map(Redacted::expose).filter(|id| identity::is_guid(id)).map(str::to_owned))
+}
+
+/// Whether the node's own token file can be used, where one is named.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    node.file(identity::TOKEN_FILE)?.map_or(Ok(()), |file| identity::read(&file).map(|_| ()))
 }
 
 /// Who speaks, in errors.

@@ -12,14 +12,18 @@ mod aws;
 mod document;
 mod exchange;
 mod federation;
+mod owner;
 mod pod;
 mod refusal;
+
+use std::time::{Duration, SystemTime};
 
 use ambient::Found;
 use exchange::Token;
 pub(super) use pod::is_for_pod;
 
-use super::{GCP_KEYS, Login, Minted, Scope};
+use super::{GCP_KEYS, Login, Minted, Scope, Whose};
+use crate::config::Node;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::http::{Cleartext, Http};
@@ -41,25 +45,27 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         (None, Some(account)) => Secret::Pod(account),
         (None, None) => Secret::Ambient,
     };
+    let asked_at = SystemTime::now();
     let token = match asked_by {
         Secret::Token(token) => Token { secret: token.clone(), expires: None },
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
         }
         Secret::Pod(account) => {
             let identity = pod::identity(account, login.settings)?;
             let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity))?
+            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
         }
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
             let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
             let asked = async {
-                match &found {
-                    Found::Document(identity) => exchange::token(&http, identity).await,
+                match found {
+                    Found::Document(document) => exchange::token(&http, &document.identity, login.node).await,
                     Found::Metadata(server) => server.token(&http).await,
+                    Found::Nobody(why) => Err(Problem::new(PART, why).fix(ambient::FIX).failed()),
                 }
             };
             block_on(PART, login.deadline, asked)?
@@ -68,22 +74,45 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let credential = Credential::new(USER.to_owned(), token.secret).map_err(|error| {
         Problem::new(PART, format_args!("the access token is of no use: {error}")).fix("store it anew").failed()
     })?;
-    Ok(Minted { credential, expires: token.expires })
+    Ok(Minted { credential, expires: token.expires.map(|end| end.min(asked_at + LIFE)) })
 }
 
-pub(super) fn scope(login: &Login) -> Option<Scope> {
-    let ambient = || Scope(login.node.describe(&ambient::VARIABLES));
+pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
     let keys = match (login.keys, login.pod) {
         (Some(keys), _) => keys,
-        (None, Some(account)) => return Some(pod::scope(account, login.settings)),
-        (None, None) => return Some(ambient()),
+        (None, Some(account)) => return Ok(Whose::Known(pod::scope(account, login.settings))),
+        (None, None) => return ambient::whose(login),
     };
-    match Secret::of(keys, login.ambient).ok()? {
-        // Nobody said when it ends.
-        Secret::Token(_) => None,
-        Secret::Key { .. } => Some(Scope::of_keys(keys)),
-        Secret::Ambient | Secret::Pod(_) => Some(ambient()),
+    match Secret::of(keys, login.ambient) {
+        Ok(Secret::Key { .. }) => Ok(Whose::Known(Scope::of_keys(keys))),
+        Ok(Secret::Ambient | Secret::Pod(_)) => ambient::whose(login),
+        // Nobody said when the token ends; and what is wrong with the secret, the login says.
+        Ok(Secret::Token(_)) | Err(_) => Ok(Whose::Unknown),
     }
+}
+
+/// The e-mail of the machine's service account, or the subject of the token that the node's document leads to.
+#[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
+pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
+    let found = ambient::find(login.node)?;
+    if let Found::Document(document) = &found
+        && document.is_of_aws()
+    {
+        return super::aws::ask_machine(login);
+    }
+    let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
+    block_on(PART, login.deadline, async {
+        match &found {
+            Found::Metadata(server) => server.email(&http).await.map(Some),
+            Found::Document(document) => document.subject(&http, login.node).await,
+            Found::Nobody(_) => Ok(None),
+        }
+    })
+}
+
+/// Whether the node's own document can be used, where there is one.
+pub(super) fn check_files(node: &Node) -> Result<(), Error> {
+    ambient::find(node).map(|_| ())
 }
 
 /// What a tenant's secret asks for.
@@ -128,21 +157,24 @@ fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
         .and_then(|pair| Some((pair.password, keys.get(pair.password)?)))
 }
 
+/// No token is asked for longer; an end that Google wrote down by its clock says more to a node whose clock is behind.
+const LIFE: Duration = Duration::from_secs(exchange::LIFE);
 /// Who is named in errors.
 const PART: &str = "backend gcp";
-const USER: &str = "oauth2accesstoken";
+/// The user name of every access token.
+pub const USER: &str = "oauth2accesstoken";
 /// The backend's own keys, in the order of `GCP_KEYS`.
 const ACCESS_TOKEN: &str = GCP_KEYS[0];
 const KEY: &str = GCP_KEYS[1];
 const PROJECT: &str = GCP_KEYS[2];
 /// The user names beside which a service-account key stands, as JSON and as base64 of it.
 const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
-/// The pairs that every registry takes.
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{test_keys as keys, test_login};
     use super::*;
+    use crate::config::{Config, Env};
 
     #[test]
     fn its_own_keys_and_pairs_of_a_service_account_key_fit_and_plain_pairs_do_not() {
@@ -171,7 +203,7 @@ mod tests {
             (minted.credential.username(), minted.credential.secret().expose()),
             ("oauth2accesstoken", "ya29.x")
         );
-        assert_eq!((minted.expires, scope(&login)), (None, None));
+        assert_eq!((minted.expires, whose(&login).unwrap()), (None, Whose::Unknown));
     }
 
     #[test]
@@ -180,16 +212,20 @@ mod tests {
         let login = test_login("gcr.io", &keys);
         let error = super::login(&login).unwrap_err().to_string();
         assert!(error.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"), "{error}");
-        assert_eq!(scope(&login), None);
+        assert_eq!(whose(&login).unwrap(), Whose::Unknown);
         let on = Login { ambient: true, ..login };
-        assert_eq!(scope(&on), scope(&Login { keys: None, ..on }));
-        assert!(scope(&on).is_some());
+        assert!(matches!(whose(&on).unwrap(), Whose::Nobody(_)));
+        let node = Config::load(&Env::of([("GCE_METADATA_HOST", "127.0.0.1:1")])).unwrap().node;
+        let on = Login { node: &node, ..on };
+        assert!(matches!(whose(&on).unwrap(), Whose::Machine(_)));
+        assert_eq!(whose(&on).unwrap(), whose(&Login { keys: None, ..on }).unwrap());
     }
 
     #[test]
     fn a_minted_tokens_scope_is_the_key_it_is_minted_with() {
-        let scope = |value| scope(&test_login("gcr.io", &keys(&[("USERNAME", "_json_key"), ("PASSWORD", value)])));
-        assert!(scope("{}").is_some());
-        assert_ne!(scope("{}"), scope("{ }"));
+        let of =
+            |value| whose(&test_login("gcr.io", &keys(&[("USERNAME", "_json_key"), ("PASSWORD", value)]))).unwrap();
+        assert!(matches!(of("{}"), Whose::Known(_)));
+        assert_ne!(of("{}"), of("{ }"));
     }
 }

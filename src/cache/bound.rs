@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::{FAILED, FAULT, LOCK, MARK, MEMO, SPARE, TOKEN};
 use crate::config::CacheConfig;
 use crate::lock::Lock;
+use crate::trusted;
 
 /// A token, note or mark, as its times tell: it is modified when it expires, and accessed when it was last used.
 struct Entry {
@@ -106,7 +107,7 @@ fn entry(path: PathBuf) -> Option<Entry> {
 
 /// A lock or failure that has no token, and is too old for anybody to be at work on one.
 fn is_orphan(path: &Path, now: SystemTime) -> bool {
-    is_older(path, now, ORPHAN) && !path.with_extension(TOKEN).exists()
+    is_older(path, now, ORPHAN) && matches!(trusted::exists(&path.with_extension(TOKEN)), Ok(false))
 }
 
 fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {

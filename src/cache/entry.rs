@@ -1,13 +1,13 @@
-//! The format of one cached token, version 2, and the rule by which it is still good.
+//! The format of one cached token, version 3, and the rule by which it is still good.
 //!
 //! ```text
-//! beta9-token 2\n                          format and version
+//! beta9-token 3\n                          format and version
 //! minted, boot clock, expires              three u64 of seconds, big-endian
-//! sealed: the origin's five lines, user name \n secret
+//! sealed: the origin's six lines, user name \n secret
 //! ```
 //!
 //! The times stand in clear and are bound, with the file's name, as associated data. A hit skips the origin, which is for
-//! `status` and `refresh`. Version 1 had none; a token of it is missed, and minted anew.
+//! `status` and `refresh`. A token of an older version is a miss.
 
 use std::time::{Duration, SystemTime};
 
@@ -141,7 +141,7 @@ fn associated(header: &[u8], name: &str) -> Vec<u8> {
     [header, name.as_bytes()].concat()
 }
 
-const MAGIC: &[u8] = b"beta9-token 2\n";
+const MAGIC: &[u8] = b"beta9-token 3\n";
 const HEADER_LEN: usize = MAGIC.len() + 3 * 8;
 /// No token is served in the last minute of its life: it has a pull before it.
 const MARGIN: u64 = 60;
@@ -149,16 +149,14 @@ const MARGIN: u64 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Scope;
 
-    const ID: TokenId<'static> = TokenId {
-        workspace: "w",
-        host: "gcr.io",
-        path: "team/app",
-        real: "gcr.io",
-        backend: "gcp",
-        store: "file",
-        scope: &crate::backend::Scope(Vec::new()),
-    };
+    fn sealed(entry: &Entry, key: &SealKey) -> Vec<u8> {
+        let scope = Scope::new("key AKIA", Vec::new());
+        let (host, path, store) = ("gcr.io", "team/app", "node");
+        let id = TokenId { workspace: "w", host, path, real: host, backend: "gcp", store, scope: &scope };
+        entry.seal(&id, key, "name").unwrap()
+    }
 
     fn entry(life: u64) -> Entry {
         let credential = Credential::new("AWS".into(), "token".into()).unwrap();
@@ -191,7 +189,7 @@ mod tests {
     #[test]
     fn only_the_same_name_key_and_version_open_and_damage_is_a_miss() {
         let key = SealKey::new(&[1; 32]).unwrap();
-        let bytes = entry(3600).seal(&ID, &key, "name").unwrap();
+        let bytes = sealed(&entry(3600), &key);
         let opened = Entry::open(&bytes, &key, "name").unwrap();
         assert_eq!((opened.credential.username(), opened.credential.secret().expose()), ("AWS", "token"));
         let origin = Entry::open_with_origin(&bytes, &key, "name").unwrap().1;
@@ -199,7 +197,8 @@ mod tests {
             (origin.workspace.as_str(), origin.registry.as_str(), origin.path.as_str()),
             ("w", "gcr.io", "team/app")
         );
-        assert_eq!((origin.backend.as_str(), origin.store.as_str()), ("gcp", "file"));
+        assert_eq!((origin.backend.as_str(), origin.store.as_str()), ("gcp", "node"));
+        assert_eq!(origin.identity, "key AKIA");
         assert!(Entry::open(&bytes, &key, "other").is_none());
         assert!(Entry::open(&bytes, &SealKey::new(&[2; 32]).unwrap(), "name").is_none());
         for index in 0..bytes.len() {
@@ -208,7 +207,7 @@ mod tests {
             damaged[index] ^= 1;
             assert!(Entry::open(&damaged, &key, "name").is_none(), "damaged at {index}");
         }
-        for version in [b'0', b'1', b'3'] {
+        for version in [b'0', b'2', b'4'] {
             let mut other = bytes.clone();
             other[MAGIC.len() - 2] = version;
             assert!(Entry::open(&other, &key, "name").is_none());

@@ -14,7 +14,7 @@ pub(super) struct Failure {
     pub(super) at: Moment,
     /// The provider said so.
     answered: bool,
-    unreachable: bool,
+    kind: Kind,
     part: String,
     cause: String,
     fix: String,
@@ -23,13 +23,14 @@ pub(super) struct Failure {
 impl Failure {
     /// `None` for what is no failure of a mint.
     pub(super) fn of(error: &Error, now: Moment) -> Option<Self> {
-        let (problem, unreachable) = match error {
-            Error::Failed(problem) => (problem, false),
-            Error::Unreachable(problem) => (problem, true),
+        let (problem, kind) = match error {
+            Error::Failed(problem) if problem.is_dispensable() => (problem, Kind::Dispensable),
+            Error::Failed(problem) => (problem, Kind::Failed),
+            Error::Unreachable(problem) => (problem, Kind::Unreachable),
             _ => return None,
         };
         let (part, cause, fix) = problem.words();
-        Some(Self { at: now, answered: error.is_answer(), unreachable, part, cause, fix })
+        Some(Self { at: now, answered: error.is_answer(), kind, part, cause, fix })
     }
 
     /// Whether every process that asks for the token fails with it now.
@@ -44,7 +45,11 @@ impl Failure {
 
     pub(super) fn into_error(self) -> Error {
         let problem = Problem::new(self.part, self.cause).fix(self.fix);
-        if self.unreachable { problem.unreachable() } else { problem.failed() }
+        match self.kind {
+            Kind::Unreachable => problem.unreachable(),
+            Kind::Failed => problem.failed(),
+            Kind::Dispensable => problem.dispensable(true).failed(),
+        }
     }
 
     /// In one line, without the registry.
@@ -55,10 +60,10 @@ impl Failure {
     }
 
     pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
-        let kind = if self.unreachable { "unreachable" } else { "failed" };
         let said_by = if self.answered { PROVIDER } else { "this process" };
         let Moment { wall, boot } = self.at;
-        let text = [&wall.to_string(), &boot.to_string(), said_by, kind, &self.part, &self.cause, &self.fix]
+        let (wall, boot) = (wall.to_string(), boot.to_string());
+        let text = [&wall, &boot, said_by, self.kind.word(), &self.part, &self.cause, &self.fix]
             .map(|text| text.replace('\n', " "));
         key.seal(&associated(name), text.join("\n").as_bytes()).ok()
     }
@@ -68,9 +73,31 @@ impl Failure {
         let mut lines = std::str::from_utf8(&text).ok()?.split('\n');
         let at = Moment { wall: lines.next()?.parse().ok()?, boot: lines.next()?.parse().ok()? };
         let answered = lines.next()? == PROVIDER;
-        let unreachable = lines.next()? == "unreachable";
+        let kind = Kind::of(lines.next()?)?;
         let mut line = || lines.next().map(str::to_owned);
-        Some(Self { at, answered, unreachable, part: line()?, cause: line()?, fix: line()? })
+        Some(Self { at, answered, kind, part: line()?, cause: line()?, fix: line()? })
+    }
+}
+
+/// What whoever it is told to does next.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Failed,
+    Unreachable,
+    Dispensable,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
+            Self::Dispensable => "dispensable",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::Failed, Self::Unreachable, Self::Dispensable].into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -102,5 +129,9 @@ mod tests {
         let own = Failure::open(&Failure::of(&error(), at).unwrap().seal(&key, "name").unwrap(), &key, "name").unwrap();
         assert!(!own.is_shared(at) && own.is_within(SHARED, at));
         assert!(Failure::of(&Error::NotFound, at).is_none());
+        let denied = Problem::new("backend aws", "it is denied").dispensable(true).failed();
+        let bytes = Failure::of(&denied, at).unwrap().seal(&key, "name").unwrap();
+        let told = Failure::open(&bytes, &key, "name").unwrap().into_error();
+        assert!(matches!(told, Error::Failed(problem) if problem.is_dispensable()));
     }
 }

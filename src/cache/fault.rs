@@ -31,5 +31,5 @@ pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<(Origin, L
 }
 
 fn associated(name: &str) -> Vec<u8> {
-    format!("beta9-fault 1\n{name}").into_bytes()
+    format!("beta9-fault 2\n{name}").into_bytes()
 }

@@ -11,11 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 use super::clock::{Moment, boot_nanos};
-use super::{MARK, MEMO, bound};
+use super::turn::Turn;
+use super::{LOCK, MARK, MEMO, bound};
 use crate::config::CacheConfig;
 use crate::credential::Redacted;
-use crate::private::{self, Readers};
+use crate::error::Error;
+use crate::private;
 use crate::seal::SealKey;
+use crate::trusted::{self, Readers};
 
 /// Notes by kind and subject, in the cache's directory, sealed with its key.
 pub struct Memory<'a> {
@@ -85,6 +88,36 @@ impl Memory<'_> {
         self.write(&self.name(kind, subject, MEMO), &bytes, life);
     }
 
+    /// What was noted about this subject within that time; else what is asked for now, by one process at a time, and noted.
+    pub fn recall_or_ask(
+        &self,
+        kind: &str,
+        subject: &[&str],
+        within: Duration,
+        deadline: Instant,
+        ask: impl FnOnce() -> Result<Option<String>, Error>,
+    ) -> Result<Option<String>, Error> {
+        let recall = || self.recall(kind, subject).filter(|noted| noted.age < within).map(|noted| noted.text);
+        let known = |text: Redacted| Ok(Some(text.expose().to_owned()));
+        if let Some(text) = recall() {
+            return known(text);
+        }
+        let lock = self.dir.join(self.name(kind, subject, LOCK));
+        // Where there is no turn to be had, asking once more does no harm.
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        let turn = Turn::wait(&lock, half, recall);
+        match turn {
+            Ok(Turn::Theirs(text)) => return known(text),
+            Ok(Turn::Ours(_)) if let Some(text) = recall() => return known(text),
+            _ => {}
+        }
+        let answer = ask()?;
+        if let Some(text) = &answer {
+            self.note(kind, subject, text);
+        }
+        Ok(answer)
+    }
+
     /// Forgets what was noted about a subject.
     pub fn forget(&self, kind: &str, subject: &[&str]) {
         _ = private::remove(self.dir, &self.name(kind, subject, MEMO));
@@ -112,7 +145,7 @@ impl Memory<'_> {
     }
 
     fn open(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let bytes = private::read(&self.dir.join(name), Readers::Owner, MAX_MEMO).ok()??;
+        let bytes = trusted::read_inside(&self.dir.join(name), Readers::Owner, MAX_MEMO).ok()??;
         self.key.open(&associated(name), &bytes).ok()
     }
 

@@ -16,6 +16,8 @@ pub struct Origin {
     pub path: String,
     /// The store that had the secret, or [`NODE`], or [`POD`].
     pub store: String,
+    /// Who the node or the pod was, as people read it; empty where a secret's keys logged in.
+    pub identity: String,
 }
 
 /// In place of a store: the node's own identity.
@@ -24,18 +26,26 @@ pub const NODE: &str = "node";
 pub const POD: &str = "pod";
 
 /// How many lines it has.
-pub(super) const LINES: usize = 5;
+pub(super) const LINES: usize = 6;
 
 /// The origin of a token, a line each.
 pub(super) fn lines(id: &TokenId) -> String {
     // A workspace is any text that an operator wrote down; everything else here has no line ends.
-    let lines: [&str; LINES] = [id.host, &id.workspace.replace('\n', " "), id.backend, id.path, id.store];
+    let identity = id.scope.identity().replace('\n', " ");
+    let lines: [&str; LINES] = [id.host, &id.workspace.replace('\n', " "), id.backend, id.path, id.store, &identity];
     lines.map(|line| format!("{line}\n")).concat()
 }
 
 impl Origin {
     pub(super) fn read(lines: &mut dyn Iterator<Item = &str>) -> Option<Self> {
         let mut line = || lines.next().map(str::to_owned);
-        Some(Self { registry: line()?, workspace: line()?, backend: line()?, path: line()?, store: line()? })
+        Some(Self {
+            registry: line()?,
+            workspace: line()?,
+            backend: line()?,
+            path: line()?,
+            store: line()?,
+            identity: line()?,
+        })
     }
 }

@@ -8,8 +8,9 @@ use rustix::fs::{Access, access};
 use super::Cache;
 use crate::config::{CacheConfig, KeyPlace};
 use crate::error::Warnings;
-use crate::private::{self, Fault};
+use crate::private;
 use crate::seal::{KeyFile, SealKey};
+use crate::trusted::Fault;
 
 impl Cache {
     /// The first of the configured directories that can be used, made if need be; `None` where there is none.
@@ -28,9 +29,7 @@ impl Cache {
 }
 
 fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, Fault> {
-    if !private::check_dir(dir)? {
-        private::make_dir(dir)?;
-    }
+    private::make_dir(dir)?;
     access(dir, Access::WRITE_OK).map_err(|error| Fault {
         cause: format!("{} cannot be written ({error})", dir.display()),
         fix: "make it writable, or set cache.dir".to_owned(),

@@ -1,7 +1,7 @@
 //! `Slot`: the files of one token, which are named alike: the token, the failure to mint it, the
 //! last failure for those who look, and the lock.
 
-use std::fs::{File, FileTimes};
+use std::fs::FileTimes;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +11,9 @@ use super::failure::Failure;
 use super::{FAILED, FAULT, TOKEN, TokenId, fault};
 use crate::backend::Minted;
 use crate::error::Error;
-use crate::private::{self, Fault, Readers};
+use crate::private;
 use crate::seal::SealKey;
+use crate::trusted::{self, Fault, Readers};
 
 /// One token's place.
 pub(super) struct Slot<'a> {
@@ -28,12 +29,12 @@ impl Slot<'_> {
 
     /// The token; whatever is not one is a miss.
     pub(super) fn read(&self) -> Option<Entry> {
-        let bytes = private::read(&self.path(TOKEN), Readers::Owner, MAX_TOKEN).ok()??;
+        let bytes = trusted::read_inside(&self.path(TOKEN), Readers::Owner, MAX_TOKEN).ok()??;
         Entry::open(&bytes, self.key, &self.name)
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
-        let bytes = private::read(&self.path(FAILED), Readers::Owner, MAX_TOKEN).ok()??;
+        let bytes = trusted::read_inside(&self.path(FAILED), Readers::Owner, MAX_TOKEN).ok()??;
         Failure::open(&bytes, self.key, &self.name)
     }
 
@@ -85,7 +86,7 @@ impl Slot<'_> {
     /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
     pub(super) fn stamp(&self, entry: &Entry, used: SystemTime) {
         // Wrong times only make it leave early.
-        _ = File::open(self.path(TOKEN)).and_then(|file| file.set_times(times(entry, used)));
+        _ = trusted::set_times(&self.path(TOKEN), used, SystemTime::UNIX_EPOCH + entry.expires());
     }
 }
 

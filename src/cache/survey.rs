@@ -15,8 +15,8 @@ use super::slot::{MAX_TOKEN, Slot};
 use super::{Cache, FAULT, Moment, TOKEN};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::error::Warnings;
-use crate::private::{self, Fault, Readers};
 use crate::seal::{KeyFile, SealKey};
+use crate::trusted::{self, Fault, Readers};
 
 /// What is in a cache's directory.
 #[derive(Debug, Default)]
@@ -94,8 +94,8 @@ impl Cache {
             match path.extension().and_then(OsStr::to_str) {
                 Some(TOKEN) => match self.token(&path) {
                     Some(token) => survey.entries.push(token),
-                    // One that has gone in the meantime is none.
-                    None => survey.unreadable += usize::from(path.exists()),
+                    // Ignore one that disappeared while we read.
+                    None => survey.unreadable += usize::from(trusted::exists(&path).unwrap_or(true)),
                 },
                 Some(FAULT) => faults.extend(self.fault(&path)),
                 _ => {}
@@ -114,7 +114,7 @@ impl Cache {
         let slot = self.slot_of(path)?;
         // Reading sets the time of the last use on most file systems; it is set back.
         let used = slot.last_used()?;
-        let bytes = private::read(path, Readers::Owner, MAX_TOKEN).ok()??;
+        let bytes = trusted::read_inside(path, Readers::Owner, MAX_TOKEN).ok()??;
         let (entry, origin) = Entry::open_with_origin(&bytes, &self.key, &slot.name)?;
         slot.stamp(&entry, used);
         let token = Some(life(&entry, (self.clock)(), used));
@@ -123,7 +123,7 @@ impl Cache {
 
     fn fault(&self, path: &Path) -> Option<Surveyed> {
         let slot = self.slot_of(path)?;
-        let bytes = private::read(path, Readers::Owner, MAX_TOKEN).ok()??;
+        let bytes = trusted::read_inside(path, Readers::Owner, MAX_TOKEN).ok()??;
         let (origin, last_failure) = fault::open(&bytes, &self.key, &slot.name)?;
         Some(Surveyed { origin, token: None, last_failure: Some(last_failure), name: slot.name })
     }
@@ -176,7 +176,7 @@ fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
 /// The key of a directory that is there; it is `None` where there is no directory, or nothing in it.
 fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fault> {
     check_owner(dir)?;
-    if !private::check_dir(dir)? {
+    if !trusted::directory(dir)? {
         return Ok(None);
     }
     let key = KeyFile::new(key_place(dir, store_key));

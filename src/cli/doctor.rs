@@ -53,7 +53,7 @@ fn examine(env: &Env) -> Report {
             let in_order = node.store != StoreKind::File || node.files.iter().all(|one| one.state != State::Broken);
             report.add("files", node.files.iter().cloned());
             let asked = if in_order { node.expected.ask(&node.resolver) } else { not_asked(MENDED) };
-            report.add("store", asked.findings.iter().cloned());
+            report.add("store", asked.findings.iter().cloned().chain(files::warned()));
             report.add("tokens", tokens::look(&node.tokens));
             report.add("clock", clock::look(asked.clock, &node.tokens, node.now));
             asked
@@ -87,8 +87,10 @@ fn configured(env: &Env) -> Result<Node, Error> {
     let read: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
     let source = if read.is_empty() { "no file; defaults and the environment".to_owned() } else { read.join(", ") };
     let (store, workspace) = (config.store, &config.workspace);
-    let said = vec![Finding::ok(format_args!("{source}: workspace {workspace}, store {}", store.name()))];
-    let (files, expected, now) = (files::look(&config), Expected::of(&config, env), Moment::now());
+    let mut said = vec![Finding::ok(format_args!("{source}: workspace {workspace}, store {}", store.name()))];
+    said.extend(env.foreign_home().map(|home| files::foreign_home(home, env)));
+    let (mut files, expected, now) = (files::look(&config), Expected::of(&config, env), Moment::now());
+    files.extend(files::warned());
     let tokens = tokens::survey(&config);
     Ok(Node { said, files, store, expected, resolver: Resolver::new(config)?, tokens, now })
 }

@@ -1,7 +1,6 @@
 //! `explain HOST|IMAGE`: what would answer, and why; no secret is shown and no token is minted.
 
 mod answer;
-mod identity;
 mod remedy;
 
 use std::ffi::OsString;
@@ -16,7 +15,7 @@ use super::style::Style;
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
-use crate::host::{Host, ImageRef, Rejected, Scheme, ServerUrl};
+use crate::host::{Host, Reference, Rejected, Scheme, ServerUrl};
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
@@ -65,21 +64,12 @@ struct Target {
     path: String,
 }
 
-/// With a scheme, or without a slash, it is what a client would ask for; else an image, and so is a bare word.
 fn parse(input: &[u8]) -> Result<Target, Rejected> {
-    let has_scheme = ["http://", "https://"]
-        .iter()
-        .any(|scheme| input.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes())));
-    let bare_word = input.iter().all(|byte| !b".:/[".contains(byte)) && input != b"localhost" && !input.is_empty();
-    if has_scheme || !(bare_word || input.contains(&b'/')) {
-        return match ServerUrl::parse(input)? {
-            ServerUrl::Registry { host, scheme, path } => Ok(Target { host, scheme, path }),
-            ServerUrl::Item(_) => Err(ITEM),
-        };
+    match Reference::parse(input)? {
+        Reference::Server(ServerUrl::Registry { host, scheme, path }) => Ok(Target { host, scheme, path }),
+        Reference::Server(ServerUrl::Item(_)) => Err(ITEM),
+        Reference::Image(image) => Ok(Target { host: image.host, scheme: Scheme::Https, path: image.repository }),
     }
-    let text = std::str::from_utf8(input).map_err(|_| Rejected("it is not UTF-8"))?;
-    let image = ImageRef::parse(text)?;
-    Ok(Target { host: image.host, scheme: Scheme::Https, path: image.repository })
 }
 
 const ITEM: Rejected = Rejected("it is an item that is kept verbatim, not a registry");

@@ -1,20 +1,27 @@
-//! `migrate`: gives Beta9's database the columns and the index of its migration 036, and the table that expiry needs.
+//! `migrate`: gives Beta9's database what this program needs of it and, asked for, turns the secrets of registries into
+//! single ones.
 
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::rows::Rows;
 use super::unwritable;
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::json::ObjectWriter;
-use crate::store::{PostgresStore, Step};
+use crate::registry::single_sets;
+use crate::shown::shown;
+use crate::store::{Converted, Generation, Migrated, PostgresStore, ToNames};
 
 pub(super) fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     Command::new("migrate")
         .about("Prepare Beta9's database for images with secrets, and for secrets that expire")
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
+        .arg(flag("json", "Print one JSON object"))
+        .arg(flag("to-names", "Copy the secrets of registries into single secrets, and bind images to their names"))
+        .arg(flag("dry-run", "Say what --to-names would do, and change nothing").requires("to-names"))
         .long_about(LONG)
         .after_help(HELP)
 }
@@ -22,28 +29,108 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let config = Config::load(env)?;
     let deadline = Instant::now() + config.timeout;
-    let steps = PostgresStore::new(&config.workspace, config.postgres).migrate(deadline)?;
-    let text = if matches.get_flag("json") { json(&steps) } else { human(&steps) };
+    let store = PostgresStore::new(&config.workspace, config.postgres);
+    let is_json = matches.get_flag("json");
+    let text = if matches.get_flag("to-names") {
+        let dry_run = matches.get_flag("dry-run");
+        let done = store.to_names(single_sets, dry_run, deadline)?;
+        if is_json { names_json(&done, dry_run) } else { names_human(&done, dry_run) }
+    } else {
+        let done = store.migrate(deadline)?;
+        if is_json { json(&done) } else { human(&done) }
+    };
     io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
 
-fn json(steps: &[Step]) -> String {
-    let what = |made| steps.iter().filter(move |step| step.made == made).map(|step| step.what);
+fn json(done: &Migrated) -> String {
+    let what = |made| done.steps.iter().filter(move |step| step.made == made).map(|step| step.what);
     let mut out = ObjectWriter::with_capacity(256);
-    out.texts("made", what(true)).texts("there", what(false));
+    out.number("generation", done.generation.number().into()).texts("made", what(true)).texts("there", what(false));
+    out.texts("left_over", done.left_over.iter().copied());
     out.finish().to_string()
 }
 
-fn human(steps: &[Step]) -> String {
-    let line = |step: &Step| format!("{:<34} {}\n", step.what, if step.made { "made" } else { "there already" });
-    steps.iter().map(line).collect()
+fn human(done: &Migrated) -> String {
+    let mut rows = Rows::new(0, 35);
+    rows.plain("the database", &done.generation.to_string());
+    done.steps.iter().for_each(|step| rows.plain(step.what, if step.made { "made" } else { "there already" }));
+    done.left_over.iter().for_each(|what| rows.plain(what, LEFT_OVER));
+    rows.finish()
 }
 
+fn names_json(done: &ToNames, dry_run: bool) -> String {
+    let texts =
+        |out: &mut ObjectWriter, name: &str, all: &[String]| _ = out.texts(name, all.iter().map(String::as_str));
+    let converted = done.converted.iter().map(|one| {
+        let mut out = ObjectWriter::with_capacity(256);
+        out.text("registry", one.host.as_reference()).text("secret", &one.secret);
+        texts(&mut out, "names", &one.names);
+        texts(&mut out, "made", &one.made);
+        texts(&mut out, "bound", &one.bound);
+        texts(&mut out, "deploy_again", &one.again);
+        out
+    });
+    let left = done.left.iter().map(|left| {
+        let mut out = ObjectWriter::with_capacity(128);
+        out.text("secret", &left.secret).text("why", &left.why);
+        out
+    });
+    let mut out = ObjectWriter::with_capacity(1024);
+    out.flag("dry_run", dry_run).number("generation", done.generation.number().into());
+    out.objects("converted", converted).objects("left", left);
+    if let Some(unbound) = done.unbound {
+        out.number("images_without_names", unbound);
+    }
+    out.finish().to_string()
+}
+
+fn names_human(done: &ToNames, dry_run: bool) -> String {
+    let mut lines = vec![format!("the database is of {}", done.generation)];
+    let would = if dry_run { "would have " } else { "" };
+    for Converted { host, secret, names, made, bound, again } in &done.converted {
+        let names = names.join(", ");
+        if made.is_empty() {
+            lines.push(format!("{host}: {names} are there already, as {secret} has them"));
+        } else {
+            lines.push(format!("{host}: {would}made {} from {secret}; the names are {names}", made.join(", ")));
+        }
+        if !bound.is_empty() {
+            lines.push(format!("{host}: {would}bound the images {} to the names", bound.join(", ")));
+        }
+        if !again.is_empty() {
+            let why = match done.generation {
+                Generation::Third => "they are bound to a secret of this name that is another workspace's, or is gone",
+                _ => "once Beta9's migration 053 has run, which unbinds them",
+            };
+            lines.push(format!("{host}: deploy the images {} again, with the names {names}: {why}", again.join(", ")));
+        }
+    }
+    lines.extend(done.left.iter().map(|left| format!("left {} as it is: {}", shown(&left.secret), left.why)));
+    if let Some(unbound) = done.unbound.filter(|unbound| *unbound > 0) {
+        lines.push(format!(
+            "{unbound} images name no secrets, and nothing in the database says which of them are private: deploy those again, with the names of their registry"
+        ));
+    }
+    if dry_run {
+        lines.push("nothing was changed".to_owned());
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+const LEFT_OVER: &str =
+    "left as it is: Beta9's migration 053 drops it and does not read it; version 0.1 of this program added it again";
 const LONG: &str = "\
-Gives Beta9's database what it lacks of its migration 036 (the columns credential_secret_name and credential_secret_id \
-of image, and the index idx_image_credential_secret_name), and a table credential_helper_expiry, in which provision \
---ttl records when a secret expires. What is there is left alone, so that it can be run again at any time. All of it \
-happens or nothing; a database that is not Beta9's is refused.
+Looks which of Beta9's migrations the database has, and gives it what it lacks: of migration 036 the columns \
+credential_secret_name and credential_secret_id of image and the index idx_image_credential_secret_name, unless migration \
+053 is there, which drops them; and a table credential_helper_expiry, in which provision --ttl records when a secret \
+expires. What is there is left alone, so that it can be run again at any time. All of it happens or nothing; a database \
+that is not Beta9's is refused.
+
+With --to-names it does something else: since migration 053 Beta9 binds an image to the names of single secrets, and \
+images that were bound to a registry's secret have no credential. The workspace's secrets of registries are copied into \
+single secrets under names that a build takes, and images that are still bound to such a secret are bound to the names. \
+Nothing is deleted, no secret that is there is changed, and what cannot be copied is listed.
 
 The database is the one of BETA9_DATABASE_URL, or of url in [store.postgres]; its user must own the table image. \
 Grant SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry to the user that provisions, if that is another.";
@@ -52,4 +139,5 @@ Exit status: 0 when all of it is there in the end; 1 when nothing was changed, w
 
 Example, with the URL in the environment or in the configuration:
   export BETA9_DATABASE_URL='postgres://beta9:…@db.example/beta9'
-  docker-credential-beta9 migrate";
+  docker-credential-beta9 migrate
+  docker-credential-beta9 migrate --to-names --dry-run";

@@ -1,36 +1,42 @@
-//! `provision IMAGE`: at build time, the keys for an image's registry become a workspace secret, and the image is bound to it.
+//! `provision IMAGE`: at build time, the keys for an image's registry are kept in the workspace, and the image is bound to them.
 
-use std::io::Read;
+mod given;
+mod report;
+
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
-use super::{images, unwritable};
+use super::images;
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::ImageRef;
-use crate::keys::{Keys, KeysError};
-use crate::resolver::Resolver;
-use crate::store::Binding;
+use crate::keys::Keys;
+use crate::resolver::{Prepared, Resolver};
 use crate::verify;
+use given::{asked, given};
+use report::Report;
 
 pub(super) fn command() -> Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     Command::new("provision")
-        .about("Keep the keys for an image's registry as a workspace secret, and bind the image to it")
-        .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references; one secret for each registry"))
-        .arg(option("creds", "KEY,KEY", "Names of environment variables that hold the keys").value_delimiter(','))
-        .arg(option("creds-json", "FILE", "A JSON list of names, which are looked up in this environment, or a map from names to values; - is standard input"))
+        .about("Keep the keys for an image's registry in the workspace, and bind the image to them")
+        .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
+        .arg(option("creds", "KEY,KEY", "Names of the keys; each value is read from the environment, else from the workspace's secret of that name").value_delimiter(','))
+        .arg(option("creds-json", "FILE", "The same as a JSON list, or a map from names to values; - is standard input"))
         .group(ArgGroup::new("keys").args(["creds", "creds-json"]))
-        .arg(option("image-id", "ID", "The image to bind to the secret"))
+        .arg(option("image-id", "ID", "The image to bind to what is stored"))
         .arg(option("ttl", "TIME", "When `prune` may remove the secret, such as 30d").value_parser(parse_ttl))
-        .arg(Arg::new("modified").long("modified").action(ArgAction::SetTrue).help("The build changed the image: nothing is stored"))
-        .arg(Arg::new("check").long("check").action(ArgAction::SetTrue).help("Authenticate against the registry first, and store nothing that it refuses"))
-        .after_help("Exit status: 0 when it was stored, or nothing had to be; 1 otherwise.\n\nExample:\n  export GITHUB_USERNAME=octo GITHUB_TOKEN=…\n  docker-credential-beta9 provision ghcr.io/org/app:1.2 --image-id 7d1c \\\n    --creds GITHUB_USERNAME,GITHUB_TOKEN")
+        .arg(flag("names", "Write single secrets, whose names an image has, through a gateway (Beta9 since September 2026)"))
+        .arg(flag("force", "Replace another value of a single secret"))
+        .arg(flag("modified", "The build changed the image: nothing is stored"))
+        .arg(flag("check", "Authenticate against the registry first, and store nothing that it refuses"))
+        .arg(flag("json", "Print one JSON object"))
+        .after_help(HELP)
 }
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {
@@ -39,105 +45,136 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let images = images(matches)?;
+    let mut report = Report::new(matches.get_flag("json"));
     if matches.get_flag("modified") {
-        return say(
-            io,
+        report.note(
             "nothing was stored: a modified image is pulled from the build registry, with that registry's credential",
         );
+        return report.finish(&Ok(()), io);
     }
-    let keys = keys(matches, env, io)?;
-    if keys.is_empty() {
-        return say(io, "nothing was stored: without keys the image is public");
+    let (keys, missing) = asked(matches, env, io)?;
+    if keys.is_empty() && missing.is_empty() {
+        report.note("nothing was stored: without keys the image is public");
+        return report.finish(&Ok(()), io);
     }
     let resolver = Resolver::new(Config::load(env)?)?;
-    let done = keep(&resolver, &images, &keys, matches, env, io);
+    let done = Provision { resolver: &resolver, matches, env }.keep(&images, keys, &missing, &mut report);
     super::warn(io, &resolver);
+    report.finish(&done, io)?;
     done
 }
 
-/// Stores the keys for each registry, and binds the image to them.
-fn keep(
-    resolver: &Resolver,
-    images: &[ImageRef],
-    keys: &Keys,
-    matches: &ArgMatches,
-    env: &Env,
-    io: &mut Io,
-) -> Result<(), Error> {
-    let image_id = matches.get_one::<String>("image-id").map(String::as_str);
-    let ttl: Option<Duration> = matches.get_one("ttl").copied();
-    let hosts: std::collections::BTreeSet<_> = images.iter().map(|image| &image.host).collect();
-    resolver.check_provision(hosts.len(), image_id, ttl.is_some())?;
-    if matches.get_flag("check") {
+/// One run, once it is known what is asked for.
+struct Provision<'a> {
+    resolver: &'a Resolver,
+    matches: &'a ArgMatches,
+    env: &'a Env,
+}
+
+impl Provision<'_> {
+    /// Stores the keys for each registry, and binds the image to them. Nothing is written before all has been checked.
+    fn keep(&self, images: &[ImageRef], keys: Keys, missing: &[String], report: &mut Report) -> Result<(), Error> {
+        let resolver = self.resolver;
+        let image_id = self.matches.get_one::<String>("image-id").map(String::as_str);
+        let ttl: Option<Duration> = self.matches.get_one("ttl").copied();
+        let mut first_of_each: Vec<&ImageRef> = Vec::new();
         for image in images {
-            let credential =
-                resolver.credential_of(image, keys).map_err(|error| error.about(image.host.as_reference()))?;
-            let taken = verify::authenticate(image, &credential, resolver.deadline(), env.log())?;
+            if !first_of_each.iter().any(|other| other.host == image.host) {
+                first_of_each.push(image);
+            }
+        }
+        resolver.check_provision(first_of_each.len(), image_id, ttl.is_some())?;
+        let binds_names = resolver.binds_names()?;
+        let names = self.writes_names(binds_names, ttl.is_some())?;
+        let prepared = self
+            .prepare(&first_of_each, keys, missing, names)
+            .and_then(|prepared| self.check(images, &prepared, report).map(|()| prepared))
+            .inspect_err(|_| {
+                for image in &first_of_each {
+                    resolver.audit("provision", Some(image.host.as_reference()), "error");
+                }
+            })?;
+        for one in &prepared {
+            let host = Some(one.image.host.as_reference());
+            let written = resolver.audited("provision", host, |resolver| resolver.provision(one, ttl))?;
+            report.stored(one, &written, resolver.workspace_store());
+        }
+        if let Some(id) = image_id {
+            report.bound(id, &prepared, resolver.bind_image(id, &prepared)?);
+        }
+        if binds_names.is_none() {
+            report.note(if names { FOR_OLDER } else { FOR_NEWER });
+        }
+        Ok(())
+    }
+
+    /// Whether single secrets are written: what the store shows decides, and the flag where it shows nothing.
+    fn writes_names(&self, binds_names: Option<bool>, ttl: bool) -> Result<bool, Error> {
+        let flag = self.matches.get_flag("names");
+        let store = format!("{} store", self.resolver.workspace_store());
+        if binds_names == Some(false) && flag {
+            let cause = "its images are bound to registries' own secrets, and not to names of single ones";
+            return Err(Problem::new(store, cause).fix("leave out --names").failed());
+        }
+        let names = binds_names.unwrap_or(flag);
+        if names && ttl {
+            let cause = "its images are bound to single secrets, which have no end";
+            return Err(Problem::new(store, cause).fix("leave out --ttl").failed());
+        }
+        Ok(names)
+    }
+
+    /// What is to be written, once it is known that all of it can be.
+    fn prepare<'i>(
+        &self,
+        images: &[&'i ImageRef],
+        keys: Keys,
+        missing: &[String],
+        names: bool,
+    ) -> Result<Vec<Prepared<'i>>, Error> {
+        let (keys, there) = given(self.resolver, images, keys, missing, names)?;
+        if names {
+            return self.resolver.prepare_names(images, &keys, there, self.matches.get_flag("force"));
+        }
+        images.iter().map(|image| self.resolver.prepare_secret(image, &keys)).collect()
+    }
+
+    /// Asks the registry of each image whether it takes what is to be written, where that is wanted.
+    fn check(&self, images: &[ImageRef], prepared: &[Prepared], report: &mut Report) -> Result<(), Error> {
+        if !self.matches.get_flag("check") {
+            return Ok(());
+        }
+        let resolver = self.resolver;
+        for image in images {
             let (host, repository) = (&image.host, &image.repository);
-            let text = if taken {
+            let Some(one) = prepared.iter().find(|one| one.image.host == *host) else { continue };
+            let credential =
+                resolver.credential_of(image, &one.keys).map_err(|error| error.about(host.as_reference()))?;
+            let taken = verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
+            report.note(&if taken {
                 format!("{host} accepts the credential for {repository}")
             } else {
                 format!(
                     "{host} does not tell whether it accepts the credential for {repository}: it asks nobody for one"
                 )
-            };
-            say(io, &text)?;
+            });
         }
+        Ok(())
     }
-    let mut provisioned: Vec<&ImageRef> = Vec::new();
-    for image in images {
-        if !provisioned.iter().any(|other| other.host == image.host) {
-            let host = Some(image.host.as_reference());
-            let name = resolver.audited("provision", host, |resolver| resolver.provision(image, keys, ttl))?;
-            say(
-                io,
-                &format!("stored the secret of {} ({name}) in the {} store", image.host, resolver.workspace_store()),
-            )?;
-            provisioned.push(image);
-        }
-    }
-    if let Some(id) = image_id {
-        let text = match resolver.bind_image(id, &provisioned)? {
-            Binding::Kept => format!("bound image {id}"),
-            Binding::Elsewhere => format!("image {id} is to be bound to the secret by the gateway"),
-        };
-        say(io, &text)?;
-    }
-    Ok(())
 }
 
-fn keys(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<Keys, Error> {
-    // Its value, or nothing: a variable that cannot be read is as good as unset, and named in the error.
-    let lookup = |name: &str| env.secret(name).ok().flatten();
-    let keys = if let Some(names) = matches.get_many::<String>("creds") {
-        Keys::from_environment(names.map(String::as_str), lookup)
-    } else if let Some(file) = matches.get_one::<String>("creds-json") {
-        Keys::from_base_image_creds(read(file, io)?.expose().as_bytes(), lookup)
-    } else {
-        Ok(Keys::default())
-    };
-    keys.map_err(|error: KeysError| Problem::new("credentials", error).fix("nothing was stored").failed())
-}
+const FOR_NEWER: &str =
+    "a Beta9 since September 2026 reads single secrets instead: for it, run this again with --names";
+const FOR_OLDER: &str =
+    "a Beta9 from before September 2026 reads a registry's own secret: for it, run this again without --names";
+const HELP: &str = "\
+Beta9 since September 2026 binds an image to the names of single secrets, Beta9
+from before it to the secret of a registry. What is written follows the database;
+through a gateway, which shows neither, --names says it.
 
-fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
-    let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new("credentials", format_args!("{file} {cause}")).fix("nothing was stored").failed()
-    };
-    let bytes = if file == "-" {
-        crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
-            .map_err(|_| problem(&"(standard input) is too long, a terminal, or has no end"))?
-    } else {
-        let mut bytes = zeroize::Zeroizing::new(Vec::new());
-        let read = std::fs::File::open(file).and_then(|file| file.take(MAX_KEYS as u64).read_to_end(&mut bytes));
-        read.map_err(|error| problem(&format_args!("cannot be read ({error})")))?;
-        bytes
-    };
-    std::str::from_utf8(&bytes).map(Redacted::from).map_err(|_| problem(&"is not UTF-8"))
-}
+Exit status: 0 when it was stored, or nothing had to be; 1 otherwise.
 
-fn say(io: &mut Io, line: &str) -> Result<(), Error> {
-    writeln!(io.out, "{line}").map_err(unwritable)
-}
-
-const MAX_KEYS: usize = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(5);
+Example:
+  export GITHUB_USERNAME=octo GITHUB_TOKEN=…
+  docker-credential-beta9 provision ghcr.io/org/app:1.2 --image-id 7d1c \\
+    --creds GITHUB_USERNAME,GITHUB_TOKEN";

@@ -11,8 +11,8 @@ use crate::cache::{Cache, State, Survey, Surveyed};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::{Error, Problem};
 use crate::json::ObjectWriter;
-use crate::private::Fault;
 use crate::resolver::{Refreshed, Resolver};
+use crate::trusted::Fault;
 
 pub(super) fn command() -> Command {
     Command::new("refresh")
@@ -148,8 +148,8 @@ const IDLE: &str = "nobody has asked for it in 7 days";
 const LONGEST_IDLE: Duration = Duration::from_hours(7 * 24);
 const HELP: &str = "\
 The secret of each token is looked up again, so that a token whose secret is gone or was changed is removed. What a \
-request brought along cannot be renewed without it, and is left alone; so is, without --all, what nobody has asked for \
-in 7 days.
+request brought along, or another identity than the node has here, cannot be renewed without it, and is left alone; so \
+is, without --all, what nobody has asked for in 7 days.
 
 Exit status: 0 when all that was due was renewed; 1 otherwise, with a line for each failure.
 

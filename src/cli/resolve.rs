@@ -2,11 +2,10 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::unwritable;
+use super::{image, on_standard_error, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
-use crate::host::ImageRef;
+use crate::error::Error;
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
@@ -14,17 +13,20 @@ pub(super) fn command() -> Command {
         .about("Print the secret of an image id, as BETA9_IMAGE_CREDENTIALS takes it")
         .arg(Arg::new("image-id").value_name("IMAGE_ID").required(true).help("The image's id"))
         .arg(Arg::new("image").long("image").value_name("REF").help("Its reference, for stores that know no image ids"))
-        .after_help("It prints a secret: pass it on, do not log it.\nExit status: 0 with the payload; 1 when there is none, or on a failure.\n\nExample: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …")
+        .after_help("It prints a secret: pass it on, do not log it.\nExit status: 0 with the payload; 1 when there is none, or on a failure, with the\nreason on standard error.\n\nExample: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …")
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let id = matches.get_one::<String>("image-id").map_or("", String::as_str);
-    let image = matches.get_one::<String>("image").map(|text| {
-        ImageRef::parse(text)
-            .map_err(|error| Problem::new("--image", error).fix("give it as docker pull takes it").failed())
-    });
+    resolve(id, matches, env, io).map_err(|error| match error {
+        Error::NotFound => on_standard_error(&format_args!("image {id} has no credential: the pull is anonymous"), io),
+        error => on_standard_error(&error, io),
+    })
+}
+
+fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let image = matches.get_one::<String>("image").map(|text| image(text)).transpose()?;
     let resolver = Resolver::new(Config::load(env)?)?;
-    let image = image.transpose()?;
     let host = image.as_ref().map(|image| image.host.as_reference());
     let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
     super::warn(io, &resolver);

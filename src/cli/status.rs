@@ -17,7 +17,7 @@ use crate::cache::{Cache, State, Survey, Surveyed};
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem, Warnings};
 use crate::json::ObjectWriter;
-use crate::private::Fault;
+use crate::trusted::Fault;
 
 pub(super) fn command() -> Command {
     let format = Arg::new("format").long("format").value_name("FORMAT").default_value("text");
@@ -98,6 +98,7 @@ fn entry_json(entry: &Surveyed) -> ObjectWriter {
     let mut out = ObjectWriter::with_capacity(512);
     out.text("registry", &origin.registry).text("workspace", &origin.workspace).text("backend", &origin.backend);
     out.text("secret_from", &origin.store);
+    out.optional("identity", Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()));
     let token = entry.token.map(|token| {
         let mut out = ObjectWriter::with_capacity(256);
         out.text("state", word(token.state)).number("age_seconds", token.age.as_secs());

@@ -141,7 +141,7 @@ impl Change {
         record.dirs += dirs;
         // The file first would leave it without a note, should the second write fail.
         record.write(place, old)?;
-        let written = place.replace(old, &self.new, Rights::of(old, self.readers));
+        let written = place.replace(old, &self.new, &Rights::of(old, self.readers));
         if written.is_err() && fresh {
             _ = Record::discard(place, 0);
         }

@@ -41,7 +41,7 @@ pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
     if let Some(dir) = env.path("DOCKER_CONFIG")? {
         return Ok(dir.join("config.json"));
     }
-    let home = env.home().ok_or_else(|| {
+    let home = env.clients_home().ok_or_else(|| {
         Problem::new("docker", "there is no home directory to look in").fix("set HOME or DOCKER_CONFIG").failed()
     })?;
     Ok(home.join(BELOW_HOME))

@@ -1,14 +1,17 @@
 //! The text of a client's file, and what else must stay when it is replaced.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::fgetxattr;
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use super::place::Place;
 use super::refusal;
 use crate::error::{Error, Problem};
+use crate::trusted::ACL;
 
 /// A file's text, which may hold passwords, and what else must stay when it is replaced.
 pub struct Text {
@@ -16,13 +19,15 @@ pub struct Text {
     pub text: Zeroizing<String>,
     /// Its mode, owner and place on the disk.
     pub metadata: Metadata,
+    /// Its access list, where it has one.
+    pub acl: Option<Vec<u8>>,
 }
 
 impl Text {
-    /// Reads a file behind whatever symbolic links; `None` when there is none.
+    /// Reads a file behind symbolic links, of which root follows another user's only to what is that user's own; `None` when
+    /// there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
-        Self::of(path, OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path))
+        Place::of(path)?.read()
     }
 
     /// What came of opening it, read.
@@ -41,6 +46,7 @@ impl Text {
         if !metadata.is_file() {
             return Err(problem(path, "it is not a plain file").fix("move it out of the way").failed());
         }
+        let acl = access_list(&file).map_err(unreadable)?;
         let bytes = read_bounded(file, metadata.len()).map_err(unreadable)?;
         if bytes.len() as u64 > LIMIT {
             let fix = "it is not what belongs here: move it away";
@@ -48,7 +54,20 @@ impl Text {
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| problem(path, "it is not UTF-8, so no client can read it").fix("correct it").failed())?;
-        Ok(Some(Self { text: Zeroizing::new(text.to_owned()), metadata }))
+        Ok(Some(Self { text: Zeroizing::new(text.to_owned()), metadata, acl }))
+    }
+}
+
+/// The access list (<https://man7.org/linux/man-pages/man5/acl.5.html>), as the kernel keeps it.
+fn access_list(file: &File) -> io::Result<Option<Vec<u8>>> {
+    let mut acl = vec![0; MAX_ACL];
+    match fgetxattr(file, ACL, &mut acl[..]) {
+        Ok(length) => {
+            acl.truncate(length);
+            Ok(Some(acl))
+        }
+        Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -72,6 +91,7 @@ pub(super) fn problem(path: &Path, cause: impl std::fmt::Display) -> Problem {
     Problem::new(path.display().to_string(), cause)
 }
 
-const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+/// As much as the kernel keeps of one (`XATTR_SIZE_MAX`).
+const MAX_ACL: usize = 64 << 10;
 /// Docker's files with hundreds of logins are some 100 KiB.
 const LIMIT: u64 = 4 << 20;

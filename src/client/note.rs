@@ -106,7 +106,7 @@ impl Record {
         let keys: Vec<_> =
             self.keys.iter().flat_map(|key| [key.section.clone(), marked(&key.key), marked(&key.was)]).collect();
         out.texts("keys", keys.iter().map(String::as_str));
-        note.replace(old.as_ref(), &out.finish(), Rights::of(text, Readers::Owner))
+        note.replace(old.as_ref(), &out.finish(), &Rights::of(text, Readers::Owner))
     }
 
     fn parse(object: &Object) -> Option<Self> {

@@ -3,14 +3,14 @@
 //! A path is resolved once, and everything is done in that directory by its descriptor: whoever may rename what a path
 //! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
 
+mod aside;
 mod dirs;
-mod walk;
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ use rustix::process::geteuid;
 use super::file::{Readers, Text, problem};
 use super::refusal;
 use crate::error::Error;
-use walk::{DIRECTORY, Step, Walk};
+use crate::trusted::{DIRECTORY, Step, Walk};
 
 /// Where a client's file is, or would be made.
 #[derive(Clone)]
@@ -36,11 +36,13 @@ pub struct Place {
 }
 
 /// Who may do what with a file that is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Rights {
     mode: u32,
     /// User and group; `None` for whoever has the directory.
     owner: Option<(u32, u32)>,
+    /// The access list, in which the mode's group bits say what those who are named may have at most.
+    acl: Option<Vec<u8>>,
 }
 
 impl Rights {
@@ -49,9 +51,10 @@ impl Rights {
     pub fn of(old: Option<&Text>, readers: Readers) -> Self {
         let new = if readers == Readers::Owner { 0o600 } else { 0o644 };
         // Set-user-ID and the like are nothing that a configuration needs.
-        old.map_or(Self { mode: new, owner: None }, |Text { metadata, .. }| Self {
+        old.map_or(Self { mode: new, owner: None, acl: None }, |Text { metadata, acl, .. }| Self {
             mode: metadata.mode() & 0o777,
             owner: Some((metadata.uid(), metadata.gid())),
+            acl: acl.clone(),
         })
     }
 }
@@ -64,18 +67,21 @@ impl Place {
             problem(path, format_args!("it cannot be read ({error})")).fix(refusal::to_read(path, &error)).failed()
         };
         let absolute = std::path::absolute(path).map_err(unreadable)?;
-        let mut walk = Walk::new(&absolute).map_err(unreadable)?;
+        let mut walk = Walk::from(Path::new("/"), &absolute).map_err(|error| unreadable(error.into()))?;
+        let mut links = Vec::new();
         let (missing, name) = loop {
-            let Some(step) = walk.rest.pop_front() else {
+            let Some(step) = walk.next() else {
                 return Err(problem(path, "it is not a plain file").fix("move it out of the way").failed());
             };
+            let here = walk.path.join(&step);
             match walk.step(&step).map_err(|error| unreadable(error.into()))? {
-                Step::Taken => {}
+                Step::Link(stat) if geteuid().is_root() && stat.st_uid != 0 => links.push((here, stat.st_uid)),
+                Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {
                     return Err(problem(path, "its symbolic links lead in a circle").fix("correct them").failed());
                 }
-                Step::End => {
-                    let mut missing: Vec<OsString> = std::iter::once(step).chain(walk.rest.drain(..)).collect();
+                Step::End(_) => {
+                    let mut missing: Vec<OsString> = std::iter::once(step).chain(walk.rest()).collect();
                     let Some(name) = missing.pop() else { unreachable!("because there is the step at least") };
                     break (missing, name);
                 }
@@ -86,7 +92,7 @@ impl Place {
         }
         let path = missing.iter().chain([&name]).fold(walk.path.clone(), |path, name| path.join(name));
         let place = Self { dir: Rc::new(walk.dir), missing, name, path };
-        place.check_links(&walk.links)?;
+        place.check_links(&links)?;
         Ok(place)
     }
 
@@ -111,21 +117,20 @@ impl Place {
             return Ok(None);
         }
         // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.dir, &self.name, flags, Mode::empty());
         Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
     }
 
     /// Puts `text` in place of what is there, unless that is no longer `old`: written aside, synced, renamed.
-    pub fn replace(&self, old: Option<&Text>, text: &str, rights: Rights) -> Result<(), Error> {
+    pub fn replace(&self, old: Option<&Text>, text: &str, rights: &Rights) -> Result<(), Error> {
         self.check_writable(old)?;
         let failed = |error: io::Error| unwritable(&self.path, &error);
         let aside = OsString::from(format!(".{}.{}", self.name.display(), std::process::id()));
-        let done =
-            self.write_aside(&aside, text, rights).map_err(failed).and_then(|()| self.unchanged(old)).and_then(|()| {
-                renameat(&self.dir, &aside, &self.dir, &self.name).map_err(|error| failed(error.into()))?;
-                self.sync().map_err(failed)
-            });
+        let done = self.write_aside(&aside, text, rights, failed).and_then(|()| self.unchanged(old)).and_then(|()| {
+            renameat(&self.dir, &aside, &self.dir, &self.name).map_err(|error| failed(error.into()))?;
+            self.sync().map_err(failed)
+        });
         if done.is_err() {
             // What is left aside would only be in the way.
             _ = unlinkat(&self.dir, &aside, AtFlags::empty());
@@ -183,26 +188,6 @@ impl Place {
         Ok(())
     }
 
-    fn write_aside(&self, aside: &OsStr, text: &str, rights: Rights) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.dir, aside, flags, Mode::from_raw_mode(0o600))?);
-        file.write_all(text.as_bytes())?;
-        let new = file.metadata()?;
-        match rights.owner {
-            Some(owner) if owner != (new.uid(), new.gid()) => fchown(&file, Some(owner.0), Some(owner.1))?,
-            Some(_) => {}
-            // What root makes below somebody's home directory is that somebody's.
-            None => {
-                let above = fstat(&self.dir)?;
-                if geteuid().is_root() && above.st_uid != new.uid() {
-                    fchown(&file, Some(above.st_uid), Some(above.st_gid))?;
-                }
-            }
-        }
-        file.set_permissions(Permissions::from_mode(rights.mode))?;
-        file.sync_all()
-    }
-
     fn unchanged(&self, old: Option<&Text>) -> Result<(), Error> {
         // What cannot be read any more is no longer what was read.
         let same = match (self.read(), old) {
@@ -233,12 +218,12 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
     fn replaced(place: &Place, old: Option<&Text>) -> Result<(), Error> {
-        place.replace(old, "new", Rights::of(old, Readers::Owner))
+        place.replace(old, "new", &Rights::of(old, Readers::Owner))
     }
 
     #[test]
@@ -298,7 +283,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("f");
         fs::write(&path, "").unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o4755)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).unwrap();
         let place = Place::of(&path).unwrap();
         replaced(&place, place.read().unwrap().as_ref()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);

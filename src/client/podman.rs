@@ -96,7 +96,7 @@ pub fn own_auth_file(env: &Env) -> Result<PathBuf, Error> {
 }
 
 fn lasting_file(env: &Env) -> Option<PathBuf> {
-    env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("containers").join(NAME))
+    env.clients_xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("containers").join(NAME))
 }
 
 const NAME: &str = "auth.json";

@@ -11,6 +11,7 @@ use super::file::{Text, problem};
 use crate::client::Scope;
 use crate::config::Env;
 use crate::error::Error;
+use crate::trusted;
 
 /// Where the files are. The user's main file hides the system's; the files in the directories are laid over either, by
 /// name, the user's over the system's, and the last list that is not empty counts.
@@ -30,7 +31,7 @@ impl RegistriesPlaces {
     /// The places of this user, or of those that have no home directory. The user's are below the home directory itself: `XDG_CONFIG_HOME` is not read for them.
     #[must_use]
     pub fn of(env: &Env, scope: Scope) -> Self {
-        let home = env.home().filter(|_| scope == Scope::User);
+        let home = env.clients_home().filter(|_| scope == Scope::User);
         let below = |name: &str| home.as_ref().map(|home| home.join(".config/containers").join(name));
         Self {
             user: below(MAIN),
@@ -63,8 +64,12 @@ impl Registries {
     /// Reads the files that count in those places.
     pub fn read(places: RegistriesPlaces) -> Result<Self, Error> {
         let mut paths = Vec::new();
-        let main = places.user.iter().chain([&places.system]).find(|path| path.exists());
-        paths.extend(main.cloned());
+        for main in places.user.iter().chain([&places.system]) {
+            if exists(main)? {
+                paths.push(main.clone());
+                break;
+            }
+        }
         for dir in [Some(&places.system_dir), places.user_dir.as_ref()].into_iter().flatten() {
             paths.extend(further(dir)?);
         }
@@ -87,18 +92,17 @@ impl Registries {
 
     /// The file to name a helper in so that it counts, and the list that it would hide. Where there is no file yet, it is a
     /// further one: a main file of the user's would hide all that the system's says.
-    #[must_use]
-    pub fn target(&self, scope: Scope) -> (PathBuf, Vec<String>) {
+    pub fn target(&self, scope: Scope) -> Result<(PathBuf, Vec<String>), Error> {
         let places = &self.places;
         let (main, dir) = match (scope, &places.user, &places.user_dir) {
             (Scope::User, Some(main), Some(dir)) => (main, dir),
             _ => (&places.system, &places.system_dir),
         };
-        match self.effective() {
+        Ok(match self.effective() {
             Some((path, _)) if path == main || path.parent() == Some(dir) => (path.to_owned(), Vec::new()),
-            None if main.exists() => (main.clone(), Vec::new()),
+            None if exists(main)? => (main.clone(), Vec::new()),
             other => (dir.join(OURS), other.map_or_else(Vec::new, |(_, list)| list.to_vec())),
-        }
+        })
     }
 
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
@@ -106,6 +110,10 @@ impl Registries {
     pub fn helpers(&self) -> Vec<&str> {
         self.effective().map_or_else(|| vec![AUTH_FILES], |(_, list)| list.iter().map(String::as_str).collect())
     }
+}
+
+fn exists(path: &Path) -> Result<bool, Error> {
+    trusted::exists(path).map_err(|fault| fault.problem("registries.conf"))
 }
 
 /// The `.conf` files of a directory, by name.
@@ -199,7 +207,7 @@ mod tests {
             if scope == Scope::System {
                 (places.user, places.user_dir) = (None, None);
             }
-            let (path, inherited) = Registries::read(places).unwrap().target(scope);
+            let (path, inherited) = Registries::read(places).unwrap().target(scope).unwrap();
             (path.strip_prefix(scratch.path()).unwrap().display().to_string(), inherited.join(" "))
         };
         let found = |path: &str, inherited: &str| (path.to_owned(), inherited.to_owned());

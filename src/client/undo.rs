@@ -133,7 +133,7 @@ impl Undo {
     pub fn make(&self) -> Result<(), Error> {
         match &self.new {
             _ if self.is_nothing() => {}
-            Some(new) => self.place.replace(self.old.as_ref(), new, Rights::of(self.old.as_ref(), Readers::Owner))?,
+            Some(new) => self.place.replace(self.old.as_ref(), new, &Rights::of(self.old.as_ref(), Readers::Owner))?,
             None => self.place.remove(self.old.as_ref(), 0)?,
         }
         let dirs = if self.new.is_none() { self.record.dirs } else { 0 };

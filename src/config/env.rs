@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::log::Log;
+use crate::trusted;
 
 /// Where the authorities' certificates are that TLS trusts.
 #[derive(Debug, Default)]
@@ -44,7 +45,24 @@ impl Authorities {
 pub struct Env {
     lookup: Lookup,
     account_home: fn() -> Option<PathBuf>,
+    home: OnceCell<Home>,
     log: Log,
+}
+
+/// The home directory that counts, and the one that does not.
+#[derive(Default)]
+struct Home {
+    path: Option<PathBuf>,
+    foreign: Option<ForeignHome>,
+}
+
+/// A home directory that another user owns, who would decide what this program does.
+#[derive(Clone, Debug)]
+pub struct ForeignHome {
+    /// What `HOME` says.
+    pub path: PathBuf,
+    /// Whose it is.
+    pub owner: u32,
 }
 
 type Lookup = Box<dyn Fn(&str) -> Option<OsString>>;
@@ -60,7 +78,7 @@ impl Env {
             let variables = variables.get_or_init(|| std::env::vars_os().collect());
             variables.iter().find_map(|(name, value)| (name.as_bytes() == wanted.as_bytes()).then(|| value.clone()))
         };
-        Self { lookup: Box::new(lookup), account_home: std::env::home_dir, log: Log::default() }
+        Self { lookup: Box::new(lookup), account_home: std::env::home_dir, home: OnceCell::new(), log: Log::default() }
     }
 
     /// One made of these variables only.
@@ -68,7 +86,8 @@ impl Env {
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let map: HashMap<String, OsString> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Self { lookup: Box::new(move |name| map.get(name).cloned()), account_home: || None, log: Log::default() }
+        let lookup = Box::new(move |name: &str| map.get(name).cloned());
+        Self { lookup, account_home: || None, home: OnceCell::new(), log: Log::default() }
     }
 
     /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
@@ -103,8 +122,9 @@ impl Env {
 
     /// The credential of this name that systemd gives the service (systemd.exec(5), `LoadCredential=`), if it does.
     pub fn credential(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let path = self.path("CREDENTIALS_DIRECTORY")?.map(|dir| dir.join(name));
-        Ok(path.filter(|path| path.exists()))
+        let Some(path) = self.path("CREDENTIALS_DIRECTORY")?.map(|dir| dir.join(name)) else { return Ok(None) };
+        let exists = trusted::exists(&path).map_err(|fault| fault.problem("CREDENTIALS_DIRECTORY"))?;
+        Ok(exists.then_some(path))
     }
 
     /// A variable that holds an absolute path.
@@ -117,9 +137,39 @@ impl Env {
         Err(Problem::new(name, "it is not an absolute path").fix("give the whole path, from /").failed())
     }
 
-    /// The home directory.
+    /// The home directory, where this program looks for its own files. One that another user owns counts as unset: then it
+    /// is the account's, as for ssh, or none.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
+        self.judged_home().path.clone()
+    }
+
+    /// What `HOME` says, where that is another user's.
+    #[must_use]
+    pub fn foreign_home(&self) -> Option<&ForeignHome> {
+        self.judged_home().foreign.as_ref()
+    }
+
+    fn judged_home(&self) -> &Home {
+        self.home.get_or_init(|| {
+            let Some(path) = self.clients_home() else { return Home::default() };
+            let home = match trusted::foreign_owner(&path) {
+                None => Home { path: Some(path), foreign: None },
+                Some(owner) => {
+                    let account = trusted::account_home().filter(|home| trusted::foreign_owner(home).is_none());
+                    Home { path: account, foreign: Some(ForeignHome { path, owner }) }
+                }
+            };
+            if let Some(path) = &home.path {
+                trusted::set_home(path);
+            }
+            home
+        })
+    }
+
+    /// The home directory whoever owns it, where a client that is started here looks for its own files.
+    #[must_use]
+    pub fn clients_home(&self) -> Option<PathBuf> {
         let home = (self.lookup)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         home.or_else(self.account_home).filter(|home| home.is_absolute())
     }
@@ -140,7 +190,16 @@ impl Env {
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
     #[must_use]
     pub fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        let set = (self.lookup)(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        set.or_else(|| self.home().map(|home| home.join(below_home)))
+        self.set_xdg(variable).or_else(|| self.home().map(|home| home.join(below_home)))
+    }
+
+    /// The same for a client's own files.
+    #[must_use]
+    pub fn clients_xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        self.set_xdg(variable).or_else(|| self.clients_home().map(|home| home.join(below_home)))
+    }
+
+    fn set_xdg(&self, variable: &str) -> Option<PathBuf> {
+        (self.lookup)(variable).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::ambient::{AMBIENT, AMBIENT_VARIABLE, Ambient};
 use super::audit::AuditLayer;
 use super::env::Env;
 use super::kubelet::KubeletLayer;
@@ -12,13 +13,14 @@ use super::section::{Section, parse_duration};
 use super::stores::StoresLayer;
 use super::{SINGLES, STORE_KINDS, Singles, StoreKind};
 use crate::error::{Error, Problem};
+use crate::trusted::{self, Fault, MAX_TEXT, Reader, Readers};
 
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     pub(super) workspace: Option<String>,
     pub(super) timeout: Option<Duration>,
     pub(super) list_timeout: Option<Duration>,
-    pub(super) ambient: Option<bool>,
+    pub(super) ambient: Option<Ambient>,
     pub(super) store: Option<StoreKind>,
     pub(super) singles: Option<Singles>,
     pub(super) file_path: Option<PathBuf>,
@@ -64,19 +66,11 @@ impl CacheLayer {
 
 impl Layer {
     /// Reads a configuration file; `None` when there is none.
-    pub(super) fn from_file(path: &Path) -> Result<Option<Self>, Error> {
+    pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
         let problem = |cause: &dyn std::fmt::Display| Problem::new(format!("configuration {}", path.display()), cause);
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => {
-                return Err(problem(&format_args!("it cannot be read ({error})"))
-                    .fix("make it readable for this user")
-                    .failed());
-            }
-        };
+        let refused = |fault: Fault| fault.problem("configuration");
+        let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else { return Ok(None) };
+        let text = trusted::text_of(path, bytes).map_err(refused)?;
         let table = toml::de::DeTable::parse(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             // The message names what was expected; unlike the error's Display it does not quote the file.
@@ -90,7 +84,7 @@ impl Layer {
             workspace: top.text("workspace")?,
             timeout: top.duration("timeout")?,
             list_timeout: top.duration("list_timeout")?,
-            ambient: top.flag("ambient")?,
+            ambient: top.take("ambient", AMBIENT, Ambient::from_toml)?,
             ..Self::default()
         };
         let mut store = top.section("store")?;
@@ -121,7 +115,7 @@ impl Layer {
             workspace: env.text("BETA9_WORKSPACE_ID")?,
             timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
             list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
-            ambient: parsed(env, "BETA9_AMBIENT", "true or false", parse_flag)?,
+            ambient: parsed(env, "BETA9_AMBIENT", AMBIENT_VARIABLE, Ambient::parse)?,
             store: parsed(env, "BETA9_STORE", STORE_KINDS, StoreKind::parse)?,
             singles: parsed(env, "BETA9_SINGLE_SECRETS", SINGLES, Singles::parse)?,
             file_path: env.path("BETA9_STORE_PATH")?,

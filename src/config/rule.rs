@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::ambient::{AMBIENT, Ambient};
 use super::layer::cover;
 use super::section::Section;
 use crate::error::Error;
@@ -19,8 +20,8 @@ pub struct Rule {
     pub secret: Option<String>,
     /// Single secrets by name instead of the derived name, in stores that name their secrets.
     pub secrets: Option<Vec<String>>,
-    /// Whether the node's own identity may be used for these hosts.
-    pub ambient: Option<bool>,
+    /// For which clouds the node's own identity may be used, for these hosts.
+    pub ambient: Option<Ambient>,
     /// Whether these hosts must have a credential, so that "not found" is an error.
     pub required: Option<bool>,
     /// Whether a pod's service account may log in to these hosts, when kubelet asks.
@@ -84,7 +85,7 @@ impl Rule {
             backend: section.text("backend")?,
             secret: section.text("secret")?,
             secrets: section.texts("secrets")?,
-            ambient: section.flag("ambient")?,
+            ambient: section.take("ambient", AMBIENT, Ambient::from_toml)?,
             required: section.flag("required")?,
             workload_identity: section.flag("workload_identity")?,
             alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,

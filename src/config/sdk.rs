@@ -1,19 +1,22 @@
 //! `Endpoint`: where the gateway's HTTP API is and which token goes there, by the configuration or, for what that does
 //! not say, by the settings of Beta9's Python SDK, which are read only then.
 //!
-//! The SDK's file is Python's INI (<https://docs.python.org/3/library/configparser.html#supported-ini-file-structure>),
-//! one section per context, with `default` as the section that the others take their missing keys from.
+//! A token goes to no gateway but the one that its own source names. The SDK's sources, the first of which that has the
+//! context counts and the others do not: its files, one section per context; then the environment. It is what SDK 0.1.291
+//! does (<https://pypi.org/project/beta9/>), but for the addresses that it makes up where none is set.
 
 use std::net::IpAddr;
 use std::path::Path;
 
 use reqwest::Url;
 
-use super::stores::{GatewayConfig, SecretSetting};
+use super::address::Address;
+use super::ini::Ini;
+use super::stores::{GatewayConfig, SecretSetting, TokenSource};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::private::{self, Readers};
 use crate::shown::shown;
+use crate::trusted::{self, Readers};
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
 #[derive(Clone, Debug)]
@@ -29,45 +32,85 @@ pub struct Endpoint {
 impl GatewayConfig {
     /// What the configuration says, and for the rest the SDK's settings.
     pub fn endpoint(&self) -> Result<Endpoint, Error> {
-        let complete = self.url.is_some() && self.token.is_some();
-        let context = if complete { None } else { self.context()? };
-        let (token, token_source) = self.token(context.as_ref())?;
-        let url = match &self.url {
-            Some(url) => self.checked(url)?,
-            None => self.derived(context.as_ref())?,
-        };
-        Ok(Endpoint { url, token, token_source })
+        if let (Some(url), Some(token)) = (&self.url, &self.token) {
+            return self.with_own(token, self.checked(url));
+        }
+        let Some(saved) = self.saved()? else { return self.of_environment() };
+        match (&self.url, &self.token) {
+            (Some(url), _) => {
+                let url = self.checked(url)?;
+                self.check_meant(&saved, &url)?;
+                saved.endpoint(Ok(url))
+            }
+            (None, Some(token)) if self.token_source == TokenSource::Configuration => {
+                if self.context.is_none() {
+                    return Err(problem(
+                        format_args!(
+                            "{} is set, and the gateway in {} is for another token",
+                            self.token_source.name(),
+                            saved.source
+                        ),
+                        "set store.gateway.url, or store.gateway.context if that gateway is meant",
+                    ));
+                }
+                self.with_own(token, self.http_url(&saved.address))
+            }
+            // What the environment says counts only where no context of that name is saved.
+            (None, _) => {
+                let url = self.http_url(&saved.address);
+                saved.endpoint(url)
+            }
+        }
     }
 
-    fn token(&self, context: Option<&Context>) -> Result<(Redacted, String), Error> {
-        let (token, source) = match (&self.token, context) {
-            (Some(token), _) => {
-                let source = match token {
-                    SecretSetting::Inline(_) => self.token_source.to_owned(),
-                    SecretSetting::File(path) => path.display().to_string(),
-                };
-                (token.read(PART)?, source)
-            }
-            (None, Some(Context { token: Some(token), source, .. })) => (token.clone(), source.clone()),
-            (None, context) => {
-                let place = context.map_or_else(|| self.places(), |context| context.source.clone());
-                return Err(Problem::new(
-                    PART,
-                    format_args!("there is no token for the gateway, nor is one in {place}"),
-                )
-                .fix("set BETA9_TOKEN, or store.gateway.token_file in the configuration")
-                .failed());
-            }
-        };
-        if token.is_empty() {
-            return Err(Problem::new(PART, format_args!("the token from {source} is empty")).fix("set it").failed());
+    /// Where no file of the SDK has the context.
+    fn of_environment(&self) -> Result<Endpoint, Error> {
+        let hosted = self.token_source == TokenSource::Hosted;
+        let address = if hosted { &self.hosted } else { &self.environment };
+        // The hosted product has gateways of its own for some names, and the token of one is not for another.
+        let other = self.context.as_deref().filter(|name| hosted && *name != DEFAULT);
+        match (&self.token, &self.context) {
+            (Some(token), _) if address.is_set() && other.is_none() => self.with_own(token, self.http_url(address)),
+            (_, Some(name)) => Err(problem(
+                format_args!("there is no context \"{}\" in {}", shown(name), self.places()),
+                "correct store.gateway.context or BETA9_CONTEXT",
+            )),
+            (Some(_), None) => Err(self.no_gateway()),
+            (None, None) => Err(no_token(&self.places())),
         }
-        Ok((token, source))
+    }
+
+    /// The token that is configured, or the environment's.
+    fn with_own(&self, token: &SecretSetting, url: Result<String, Error>) -> Result<Endpoint, Error> {
+        let token_source = match token {
+            SecretSetting::Inline(_) => self.token_source.name().to_owned(),
+            SecretSetting::File(path) => path.display().to_string(),
+        };
+        let token = token.read(PART)?;
+        if token.is_empty() {
+            return Err(problem(format_args!("the token from {token_source} is empty"), "set it"));
+        }
+        Ok(Endpoint { url: url?, token, token_source })
+    }
+
+    /// A saved token is for its own gateway; another machine gets it only where the operator names the context for it.
+    fn check_meant(&self, saved: &Context, url: &str) -> Result<(), Error> {
+        let Ok(own) = self.http_url(&saved.address) else { return Ok(()) };
+        let machine = |url: &str| {
+            let host = Url::parse(url).ok()?.host_str()?.to_owned();
+            Some(if is_here(&host) { HERE.to_owned() } else { host })
+        };
+        if self.context.is_some() || machine(&own) == machine(url) {
+            return Ok(());
+        }
+        Err(problem(
+            format_args!("the token in {} is for {own}, not for {url}", saved.source),
+            "set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant",
+        ))
     }
 
     /// A URL that was written down, held to what a gateway's URL is.
     fn checked(&self, text: &str) -> Result<String, Error> {
-        let problem = |cause: &str, fix: &str| Problem::new(PART, cause).fix(fix).failed();
         let parsed = Url::parse(text).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.username().is_empty()
@@ -76,83 +119,66 @@ impl GatewayConfig {
                 && url.fragment().is_none()
         });
         // What was written is not quoted: somebody may have written a password into it.
-        let url = parsed.ok_or_else(|| {
+        let mut url = parsed.ok_or_else(|| {
             let cause = "the gateway's URL is not http:// or https:// with a host and perhaps a path";
-            problem(cause, "correct store.gateway.url or BETA9_GATEWAY_URL")
+            problem(cause, "correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url")
         })?;
+        // The SDK has the unspecified address for a gateway on the same machine.
+        if url.host_str() == Some("0.0.0.0") {
+            _ = url.set_host(Some(HERE));
+        }
         if url.scheme() == "http" && !self.in_clear(url.host_str().unwrap_or_default()) {
-            let cause = format!("a token must not go to {url} without TLS");
-            return Err(problem(&cause, "use https://, or set store.gateway.insecure = true"));
+            let cause = format_args!("a token must not go to {url} without TLS");
+            return Err(problem(cause, "use https://, or set store.gateway.insecure = true"));
         }
         Ok(url.as_str().trim_end_matches('/').to_owned())
     }
 
-    /// The HTTP address that goes with a gRPC address.
-    fn derived(&self, context: Option<&Context>) -> Result<String, Error> {
-        let (host, port) = match (&self.sdk_host, context) {
-            (Some(host), _) => (Some(host), None),
-            (None, Some(context)) => (context.host.as_ref(), context.port.as_deref()),
-            (None, None) => (None, None),
-        };
-        let port = self.sdk_port.as_deref().or(port).unwrap_or(GRPC_PORT);
-        let Some(host) = host else {
-            return Err(Problem::new(PART, format_args!("no gateway is configured, nor in {}", self.places()))
-                .fix("set store.gateway.url or BETA9_GATEWAY_URL")
-                .failed());
-        };
-        let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
-        let derived = match port {
-            _ if !plain => None,
-            TLS_PORT => host
-                .strip_prefix("gateway.")
-                .filter(|domain| !domain.is_empty())
-                .map(|domain| format!("https://app.{domain}")),
-            GRPC_PORT => {
-                // The SDK proposes the unspecified address for a gateway on the same machine.
-                let host = if host == "0.0.0.0" { "127.0.0.1" } else { host };
-                let scheme = if self.in_clear(host) { "http" } else { "https" };
-                Some(format!("{scheme}://{host}:{HTTP_PORT}"))
-            }
-            _ => None,
-        };
-        let Some(url) = derived else {
-            let cause = format!(
-                "the gateway's HTTP address does not follow from its gRPC address {}:{}",
-                shown(host),
-                shown(port)
-            );
-            return Err(Problem::new(PART, cause).fix("set store.gateway.url or BETA9_GATEWAY_URL").failed());
+    /// The HTTP address that is set, or goes with the gRPC address.
+    fn http_url(&self, address: &Address) -> Result<String, Error> {
+        if let Some(url) = &address.api_url {
+            return self.checked(url);
+        }
+        let Some(host) = &address.host else { return Err(self.no_gateway()) };
+        let Some(url) = address.derived(host, self.in_clear(host)) else {
+            let (host, port) = (shown(host), shown(address.port()));
+            return Err(problem(
+                format_args!("the gateway's HTTP address does not follow from its gRPC address {host}:{port}"),
+                "set store.gateway.url or BETA9_GATEWAY_URL",
+            ));
         };
         self.checked(&url)
     }
 
     fn in_clear(&self, host: &str) -> bool {
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        self.insecure || address.map_or(host == "localhost", |address| address.is_loopback())
+        self.insecure || is_here(host)
     }
 
-    /// The context, from the first of the SDK's files that has it: no token goes to the host of another file.
-    fn context(&self) -> Result<Option<Context>, Error> {
+    /// The context, from the first of the SDK's files that has it.
+    fn saved(&self) -> Result<Option<Context>, Error> {
         let name = self.context.as_deref().unwrap_or(DEFAULT);
         for file in &self.sdk_files {
-            let problem = |cause: String, fix: String| Problem::new(PART, cause).fix(fix).failed();
             let bytes =
-                private::read(file, Readers::Anybody, MAX_FILE).map_err(|fault| problem(fault.cause, fault.fix))?;
+                trusted::read(file, Readers::Mounted, MAX_FILE).map_err(|fault| problem(fault.cause, &fault.fix))?;
             let Some(bytes) = bytes else { continue };
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|_| problem(format!("{} is not UTF-8", file.display()), "correct the file".to_owned()))?;
-            if let Some(context) = Context::read(text, name, file) {
-                return Ok(Some(context));
+            let unreadable = |cause: String| problem(format_args!("{} {cause}", file.display()), "correct the file");
+            let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
+            let ini = Ini::parse(text)
+                .map_err(|mistake| unreadable(format!("cannot be read: line {}: {}", mistake.line, mistake.cause)))?;
+            if ini.has(name) {
+                return Context::read(&ini, name, file)
+                    .map(Some)
+                    .map_err(|cause| unreadable(format!("[{name}] cannot be read: {cause}")));
             }
         }
-        match &self.context {
-            Some(name) => {
-                Err(Problem::new(PART, format_args!("there is no context \"{}\" in {}", shown(name), self.places()))
-                    .fix("correct store.gateway.context or BETA9_CONTEXT")
-                    .failed())
-            }
-            None => Ok(None),
-        }
+        Ok(None)
+    }
+
+    fn no_gateway(&self) -> Error {
+        problem(
+            format_args!("no gateway is configured, nor in {}", self.places()),
+            "set store.gateway.url or BETA9_GATEWAY_URL",
+        )
     }
 
     fn places(&self) -> String {
@@ -162,61 +188,48 @@ impl GatewayConfig {
 }
 
 /// One section of the SDK's file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Context {
     token: Option<Redacted>,
-    host: Option<String>,
-    port: Option<String>,
+    address: Address,
     source: String,
 }
 
 impl Context {
-    /// The named section over the default one; `None` when it is not there.
-    fn read(text: &str, name: &str, file: &Path) -> Option<Self> {
-        let own = section(text, name)?;
-        let default = if name == DEFAULT { Vec::new() } else { section(text, DEFAULT).unwrap_or_default() };
-        // An empty value hides the default's too: the SDK writes one where there is nothing.
-        let value = |key| {
-            let find =
-                |lines: &[(String, &str)]| lines.iter().rev().find(|line| line.0 == key).map(|line| line.1.to_owned());
-            find(&own).or_else(|| find(&default)).filter(|value| !value.is_empty())
-        };
-        Some(Self {
-            // Python's interpolation writes a percent sign twice.
-            token: value("token").map(|token| token.replace("%%", "%").into()),
-            host: value("gateway_host"),
-            port: value("gateway_port"),
+    fn read(ini: &Ini, name: &str, file: &Path) -> Result<Self, &'static str> {
+        let value = |key| ini.value(name, key);
+        Ok(Self {
+            token: value("token")?.map(Redacted::from),
+            address: Address { api_url: value("api_url")?, host: value("gateway_host")?, port: value("gateway_port")? },
             source: format!("{} [{name}]", file.display()),
         })
     }
+
+    fn endpoint(self, url: Result<String, Error>) -> Result<Endpoint, Error> {
+        let token = self.token.ok_or_else(|| no_token(&self.source))?;
+        Ok(Endpoint { url: url?, token, token_source: self.source })
+    }
 }
 
-/// The keys, in lower case, and values of one section; `None` when it is not there.
-fn section<'t>(text: &'t str, name: &str) -> Option<Vec<(String, &'t str)>> {
-    let mut found = None;
-    let mut inside = false;
-    for line in text.lines().map(str::trim) {
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(header) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
-            inside = header.0 == name;
-            if inside {
-                found.get_or_insert_with(Vec::new);
-            }
-        } else if let (true, Some(lines), Some((key, value))) = (inside, &mut found, line.split_once(['=', ':'])) {
-            lines.push((key.trim().to_lowercase(), value.trim()));
-        }
-    }
-    found
+fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback() || address.is_unspecified())
+}
+
+fn no_token(place: &str) -> Error {
+    problem(
+        format_args!("there is no token for the gateway, nor is one in {place}"),
+        "set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK",
+    )
+}
+
+fn problem(cause: impl std::fmt::Display, fix: &str) -> Error {
+    Problem::new(PART, cause).fix(fix).failed()
 }
 
 const PART: &str = "gateway store";
 const DEFAULT: &str = "default";
-/// The gRPC port of a gateway that one runs oneself, and the HTTP port that goes with it.
-const GRPC_PORT: &str = "1993";
-const HTTP_PORT: &str = "1994";
-const TLS_PORT: &str = "443";
+const HERE: &str = "127.0.0.1";
 const MAX_FILE: u64 = 1 << 20;
 
 #[cfg(test)]
@@ -264,49 +277,92 @@ mod tests {
     }
 
     #[test]
-    fn contexts_comments_and_inheritance_are_pythons() {
-        let ini = "# note\n[default]\nToken: d%%1\ngateway_host = localhost\n\n[prod]\n; token = no\ntoken = p=:1\n\
-                   gateway_host = gateway.beam.cloud\ngateway_port=443\n[bare]\n[empty]\ntoken =\n";
+    fn what_inherits_is_pythons_default_section_and_not_the_default_context() {
+        let ini = "[DEFAULT]\napi_url = http://0.0.0.0:1994\n[default]\ntoken = d\ngateway_host = localhost\n\
+                   [prod]\ntoken = p\napi_url = https://prod.example/api/\n[bare]\n[empty]\ntoken =\n";
         let get = |name: &str| endpoint(ini, |config| config.context = Some(name.to_owned()));
-        assert_eq!(endpoint(ini, |_| {}).unwrap().1, "d%1 from FILE [default]");
-        assert_eq!(get("prod").unwrap(), ("https://app.beam.cloud".into(), "p=:1 from FILE [prod]".into()));
-        assert_eq!(get("bare").unwrap(), ("http://localhost:1994".into(), "d%1 from FILE [bare]".into()));
-        assert!(get("empty").unwrap_err().contains("there is no token for the gateway, nor is one in FILE [empty]"));
-        assert!(get("absent").unwrap_err().contains("there is no context \"absent\" in FILE"));
+        assert_eq!(endpoint(ini, |_| {}).unwrap(), ("http://127.0.0.1:1994".into(), "d from FILE [default]".into()));
+        assert_eq!(get("prod").unwrap(), ("https://prod.example/api".into(), "p from FILE [prod]".into()));
+        for name in ["bare", "empty"] {
+            let expected = format!("there is no token for the gateway, nor is one in FILE [{name}]");
+            assert!(get(name).unwrap_err().contains(&expected));
+        }
+        for name in ["absent", "DEFAULT"] {
+            assert!(get(name).unwrap_err().contains(&format!("there is no context \"{name}\" in FILE")));
+        }
+        let token = endpoint("[DEFAULT]\ntoken = t%%\n[default]\ngateway_host = localhost\n", |_| {}).unwrap().1;
+        assert_eq!(token, "t% from FILE [default]");
+        let error = endpoint("[default]\ntoken = hunter2\n[default]\n", |_| {}).unwrap_err();
+        assert_eq!(
+            error,
+            "gateway store: FILE cannot be read: line 3: the section stands there twice; correct the file"
+        );
+        let error = endpoint("[default]\ntoken = hunter2%1\n", |_| {}).unwrap_err();
+        assert!(error.contains("FILE [default] cannot be read: ") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]
-    fn what_is_configured_or_in_the_environment_comes_first() {
-        let token = |config: &mut GatewayConfig| {
-            config.token = Some(SecretSetting::Inline("mine".into()));
-            config.token_source = "BETA9_TOKEN";
+    fn a_token_and_a_gateway_of_two_sources_go_together_only_where_the_operator_says_so() {
+        let token = |source| {
+            move |config: &mut GatewayConfig| {
+                (config.token, config.token_source) = (Some(SecretSetting::Inline("mine".into())), source);
+            }
         };
-        let both = |config: &mut GatewayConfig| {
-            token(config);
+        let with_url = |url: &'static str, change: fn(&mut GatewayConfig)| {
+            endpoint(HOSTED, move |config| {
+                config.url = Some(url.into());
+                change(config);
+            })
+        };
+        let named = |config: &mut GatewayConfig| config.context = Some("default".into());
+        let saved = ("https://app.beam.cloud".to_owned(), "t== from FILE [default]".to_owned());
+        assert_eq!(endpoint(HOSTED, token(TokenSource::Environment)).unwrap(), saved);
+        assert_eq!(endpoint(HOSTED, token(TokenSource::Hosted)).unwrap(), saved);
+        let error = endpoint(HOSTED, token(TokenSource::Configuration)).unwrap_err();
+        let expected = "gateway store: store.gateway.token is set, and the gateway in FILE [default] is for another token; \
+                        set store.gateway.url, or store.gateway.context if that gateway is meant";
+        assert_eq!(error, expected);
+        let both = endpoint(HOSTED, |config| {
+            token(TokenSource::Configuration)(config);
+            named(config);
+        });
+        assert_eq!(both.unwrap(), ("https://app.beam.cloud".into(), "mine from store.gateway.token".into()));
+        let both = endpoint(HOSTED, |config| {
+            token(TokenSource::Environment)(config);
             config.url = Some("https://beta9.example.com/api/".into());
-        };
-        assert_eq!(endpoint(HOSTED, token).unwrap(), ("https://app.beam.cloud".into(), "mine from BETA9_TOKEN".into()));
-        assert_eq!(endpoint(HOSTED, both).unwrap().0, "https://beta9.example.com/api");
-        let env = |config: &mut GatewayConfig| config.sdk_host = Some("gateway.example.com".into());
-        assert_eq!(endpoint(HOSTED, env).unwrap().0, "https://gateway.example.com:1994");
-        let env = |config: &mut GatewayConfig| {
-            (config.sdk_host, config.sdk_port) = (Some("gateway.example.com".into()), Some("443".into()));
-        };
-        assert_eq!(endpoint(HOSTED, env).unwrap().0, "https://app.example.com");
+        });
+        assert_eq!(both.unwrap(), ("https://beta9.example.com/api".into(), "mine from BETA9_TOKEN".into()));
+        // A saved token, and a URL of this program's own.
+        assert_eq!(with_url("https://app.beam.cloud", |_| {}).unwrap(), saved);
+        let error = with_url("https://beta9.example.com", |_| {}).unwrap_err();
+        let expected = "gateway store: the token in FILE [default] is for https://app.beam.cloud, not for \
+                        https://beta9.example.com; set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant";
+        assert_eq!(error, expected);
+        assert_eq!(with_url("https://beta9.example.com", named).unwrap().1, saved.1);
+        let nowhere =
+            endpoint("[default]\ntoken = t\n", |config| config.url = Some("https://beta9.example.com".into()));
+        assert_eq!(nowhere.unwrap().0, "https://beta9.example.com");
+        let here = "[default]\ntoken = t\ngateway_host = 0.0.0.0\ngateway_port = 1993\n";
+        assert!(endpoint(here, |config| config.url = Some("http://localhost:8080".into())).is_ok());
     }
 
     #[test]
     fn a_url_that_no_gateway_has_is_refused_and_not_quoted() {
-        for url in ["gateway", "ftp://h", "https://u:hunter2@h", "https://h/?hunter2", "https://h#hunter2", "https://"]
-        {
-            let error = endpoint(HOSTED, |config| config.url = Some(url.into())).unwrap_err();
-            assert!(error.contains("is not http:// or https://") && !error.contains("hunter2"), "{error}");
-        }
-        let plain = |insecure| {
+        let own = |url: &str, insecure| {
+            let url = url.to_owned();
             move |config: &mut GatewayConfig| {
-                (config.url, config.insecure) = (Some("http://beta9.example.com:1994".into()), insecure);
+                (config.url, config.insecure) = (Some(url), insecure);
+                config.token = Some(SecretSetting::Inline("t".into()));
             }
         };
+        for url in ["gateway", "ftp://h", "https://u:hunter2@h", "https://h/?hunter2", "https://h#hunter2", "https://"]
+        {
+            let saved = format!("[default]\ntoken = t\napi_url = {url}\n");
+            assert!(!endpoint(&saved, |_| {}).unwrap_err().contains("hunter2"));
+            let error = endpoint(HOSTED, own(url, false)).unwrap_err();
+            assert!(error.contains("is not http:// or https://") && !error.contains("hunter2"), "{error}");
+        }
+        let plain = |insecure| own("http://beta9.example.com:1994", insecure);
         let error = endpoint(HOSTED, plain(false)).unwrap_err();
         assert!(error.contains("without TLS; use https://, or set store.gateway.insecure = true"), "{error}");
         assert_eq!(endpoint(HOSTED, plain(true)).unwrap().0, "http://beta9.example.com:1994");

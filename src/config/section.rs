@@ -102,7 +102,8 @@ impl<'a> Section<'a> {
         Problem::new(format!("configuration {}", self.file.display()), cause)
     }
 
-    fn take<T>(
+    /// Takes a key of any type; `what` says what a value that is not converted is not.
+    pub(super) fn take<T>(
         &mut self,
         key: &'static str,
         what: &str,

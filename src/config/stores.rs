@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::address::Address;
 use super::env::Env;
 use super::layer::{cover, parse_flag, parsed};
 use super::section::Section;
@@ -24,8 +25,8 @@ pub struct GatewayConfig {
     pub url: Option<String>,
     /// The workspace token; else it is in the SDK's settings.
     pub token: Option<SecretSetting>,
-    /// The key or variable that the token was set by.
-    pub token_source: &'static str,
+    /// Where that token was set.
+    pub token_source: TokenSource,
     /// The workspace's id, where one is configured; else the token's own workspace is asked for.
     pub workspace: Option<String>,
     /// Whether plain HTTP to another host than this one is allowed.
@@ -34,10 +35,34 @@ pub struct GatewayConfig {
     pub context: Option<String>,
     /// The SDK's settings files, to be read in this order where something above is missing.
     pub sdk_files: Vec<PathBuf>,
-    /// `BETA9_GATEWAY_HOST`, the gRPC host of the SDK's settings.
-    pub sdk_host: Option<String>,
-    /// `BETA9_GATEWAY_PORT`, the gRPC port of the SDK's settings.
-    pub sdk_port: Option<String>,
+    /// The gateway of the SDK's environment: `BETA9_API_URL`, `BETA9_GATEWAY_HOST` and `BETA9_GATEWAY_PORT`.
+    pub environment: Address,
+    /// The one that the hosted SDK takes from its environment, where the token is that SDK's.
+    pub hosted: Address,
+}
+
+/// Where the gateway's token was set, which says what it may be used with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A configuration file of this program.
+    #[default]
+    Configuration,
+    /// `BETA9_TOKEN`, or the service's credential of that purpose.
+    Environment,
+    /// `BEAM_TOKEN`, which the hosted product's SDK reads.
+    Hosted,
+}
+
+impl TokenSource {
+    /// The key or variable.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "store.gateway.token",
+            Self::Environment => "BETA9_TOKEN",
+            Self::Hosted => "BEAM_TOKEN",
+        }
+    }
 }
 
 /// `[store.worker]`: the gateway's gRPC API, with a worker token.
@@ -88,7 +113,6 @@ impl StoresLayer {
             gateway: GatewayConfig {
                 url: gateway.text("url")?,
                 token: secret(&mut gateway, "token", "token_file")?,
-                token_source: "store.gateway.token",
                 context: gateway.text("context")?,
                 ..GatewayConfig::default()
             },
@@ -117,10 +141,12 @@ impl StoresLayer {
             Some(secret) => Ok::<_, Error>(Some(secret)),
             None => Ok(env.credential(credential)?.map(SecretSetting::File)),
         };
-        let (token, token_source) = match given(TOKEN, "beta9-token")? {
-            Some(token) => (Some(token), TOKEN),
-            None => (inline(HOSTED_TOKEN)?, HOSTED_TOKEN),
+        let (token, token_source) = match given(TokenSource::Environment.name(), "beta9-token")? {
+            Some(token) => (Some(token), TokenSource::Environment),
+            None => (inline(TokenSource::Hosted.name())?, TokenSource::Hosted),
         };
+        let hosted = token.is_some() && token_source == TokenSource::Hosted;
+        let hosted = if hosted { Address::from_hosted_env(env)? } else { Address::default() };
         let homes = [".beta9/config.ini", ".beam/config.ini"];
         let sdk_files = match env.path("CONFIG_PATH")? {
             Some(file) => vec![file],
@@ -135,8 +161,8 @@ impl StoresLayer {
                 insecure: false,
                 context: env.text("BETA9_CONTEXT")?,
                 sdk_files,
-                sdk_host: env.text("BETA9_GATEWAY_HOST")?,
-                sdk_port: env.text("BETA9_GATEWAY_PORT")?,
+                environment: Address::from_env(env)?,
+                hosted,
             },
             insecure: None,
             worker: WorkerConfig {
@@ -154,17 +180,17 @@ impl StoresLayer {
 
     pub(super) fn cover_with(&mut self, over: Self) {
         let (low, high) = (&mut self.gateway, over.gateway);
-        if high.token.is_some() {
-            low.token_source = high.token_source;
+        // The hosted product's token is no setting of this program: it stands in where nothing else is set.
+        if high.token.is_some() && (low.token.is_none() || high.token_source != TokenSource::Hosted) {
+            (low.token, low.token_source) = (high.token, high.token_source);
         }
         if !high.sdk_files.is_empty() {
             low.sdk_files = high.sdk_files;
         }
         cover(&mut low.url, high.url);
-        cover(&mut low.token, high.token);
         cover(&mut low.context, high.context);
-        cover(&mut low.sdk_host, high.sdk_host);
-        cover(&mut low.sdk_port, high.sdk_port);
+        // Of all layers, only the environment's has these.
+        (low.environment, low.hosted) = (high.environment, high.hosted);
         cover(&mut self.insecure, over.insecure);
         cover(&mut self.worker.address, over.worker.address);
         cover(&mut self.worker.token, over.worker.token);
@@ -186,8 +212,8 @@ impl StoresLayer {
             ..self.worker
         };
         // Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in these variables.
-        if let (None, Some(host)) = (&worker.address, &gateway.sdk_host) {
-            let port = gateway.sdk_port.as_ref().map_or_else(String::new, |port| format!(":{port}"));
+        if let (None, Some(host)) = (&worker.address, &gateway.environment.host) {
+            let port = gateway.environment.port.as_ref().map_or_else(String::new, |port| format!(":{port}"));
             (worker.address, worker.address_source) = (Some(format!("{host}{port}")), PROCESS_ADDRESS);
         }
         if worker.token.is_none() && self.process_token.is_some() {
@@ -208,11 +234,11 @@ impl SecretSetting {
 }
 
 fn read_file(part: &str, path: &Path) -> Result<Redacted, Error> {
-    use crate::private::{self, Readers};
+    use crate::trusted::{self, Readers};
 
     let problem = |cause: String, fix: String| Problem::new(part, cause).fix(fix).failed();
     let bytes =
-        private::read(path, Readers::Group, MAX_SECRET).map_err(|fault| problem(fault.cause, fault.fix))?.ok_or_else(
+        trusted::read(path, Readers::Token, MAX_SECRET).map_err(|fault| problem(fault.cause, fault.fix))?.ok_or_else(
             || problem(format!("there is no file {}", path.display()), "make it, or correct its path".to_owned()),
         )?;
     let text = std::str::from_utf8(&bytes)
@@ -230,8 +256,6 @@ fn secret(section: &mut Section, key: &'static str, file_key: &'static str) -> R
     Ok(inline.or(file))
 }
 
-const TOKEN: &str = "BETA9_TOKEN";
-const HOSTED_TOKEN: &str = "BEAM_TOKEN";
 const PROCESS_TOKEN: &str = "WORKER_TOKEN";
 const PROCESS_ADDRESS: &str = "BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT";
 const MAX_SECRET: u64 = 64 << 10;

@@ -11,6 +11,8 @@ use super::{Host, Rejected};
 pub struct ImageRef {
     /// The registry.
     pub host: Host,
+    /// The registry as the image spells it.
+    pub spelling: String,
     /// The repository, with Docker Hub's `library/` spelled out.
     pub repository: String,
     /// What follows the repository: `:tag`, `@digest` or both; empty where there is neither.
@@ -18,15 +20,17 @@ pub struct ImageRef {
 }
 
 impl ImageRef {
+    /// What tools write before a reference that they take from a registry.
+    pub(super) const SCHEMES: [&str; 2] = ["docker://", "oci://"];
+
     /// Parses a reference. Grammar: <https://pkg.go.dev/github.com/distribution/reference>.
     pub fn parse(reference: &str) -> Result<Self, Rejected> {
-        let text =
-            ["docker://", "oci://"].iter().find_map(|prefix| reference.strip_prefix(prefix)).unwrap_or(reference);
-        let (host, path) = match text.split_once('/') {
+        let text = Self::SCHEMES.iter().find_map(|scheme| reference.strip_prefix(scheme)).unwrap_or(reference);
+        let (host, spelling, path) = match text.split_once('/') {
             Some((first, rest)) if first.is_empty() || names_a_registry(first) => {
-                (Host::parse(first.as_bytes())?, rest)
+                (Host::parse(first.as_bytes())?, first.to_owned(), rest)
             }
-            _ => (Host::docker_hub(), text),
+            _ => (Host::docker_hub(), Host::docker_hub().to_string(), text),
         };
         let (repository, suffix) = path.split_at(suffix_start(path));
         if !is_repository(repository) {
@@ -37,7 +41,7 @@ impl ImageRef {
         }
         let official = host.is_docker_hub() && !repository.contains('/');
         let repository = if official { format!("library/{repository}") } else { repository.to_owned() };
-        Ok(Self { host, repository, suffix: suffix.to_owned() })
+        Ok(Self { host, spelling, repository, suffix: suffix.to_owned() })
     }
 }
 
@@ -84,6 +88,7 @@ fn is_suffix(suffix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::{self, Value};
 
     #[test]
     fn the_registry_is_found_as_docker_finds_it() {
@@ -109,6 +114,26 @@ mod tests {
                 (image.host.as_str(), image.repository.as_str(), image.suffix.as_str()),
                 (host, repository, suffix)
             );
+        }
+    }
+
+    #[test]
+    fn the_registry_is_the_one_that_beta9s_own_parser_finds() {
+        let rows = json::parse(include_bytes!("../../tests/fixtures/beta9/beta9-names.json")).unwrap();
+        let Value::Array(rows) = rows else { panic!("the fixture is an array of rows") };
+        assert_eq!(rows.len(), 22);
+        for row in &rows {
+            let Value::Object(row) = row else { panic!("a row is an object") };
+            let text = |key| row.text(key).unwrap().expose();
+            let (image, registry) = (text("image"), text("registry"));
+            let host = ImageRef::parse(image).map(|image| image.host);
+            if registry == "https:" {
+                // Beta9 splits a URL at its first slash and takes the scheme for a registry. Nothing can be pulled from
+                // such a place, and no secret is for it, so that what was meant is not guessed at.
+                assert!(host.is_err(), "{image}");
+            } else {
+                assert_eq!(host.unwrap(), Host::parse(registry.as_bytes()).unwrap(), "{image}");
+            }
         }
     }
 

@@ -88,6 +88,11 @@ fn verbatim_item(text: &[u8]) -> Result<Option<String>, Rejected> {
     Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }
 
+/// Whether a text says itself that it is a server URL, or the key of an item.
+pub(super) fn has_scheme(text: &[u8]) -> bool {
+    split_scheme(text).1.len() < text.len() || text.starts_with(NERDCTL)
+}
+
 fn split_scheme(text: &[u8]) -> (Scheme, &[u8]) {
     for (prefix, scheme) in [(b"https://".as_slice(), Scheme::Https), (b"http://".as_slice(), Scheme::Http)] {
         if text.len() >= prefix.len() && text[..prefix.len()].eq_ignore_ascii_case(prefix) {

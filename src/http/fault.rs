@@ -4,12 +4,15 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use crate::error::{Error, Problem};
+use crate::tls::NoAuthorities;
 
 /// A request that got no answer. Names the host, and nothing that was sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     host: String,
     kind: Kind,
+    /// What is wrong with a file of authorities.
+    refused: String,
 }
 
 /// What happened.
@@ -33,8 +36,8 @@ pub enum Kind {
     Closed,
     /// The connection ended in the middle of the answer.
     Truncated,
-    /// The answer is larger than any true one.
-    TooLarge,
+    /// The answer is larger than any true one, which has at most this many bytes.
+    TooLarge(u64),
     /// `http://` to a host that must be spoken to over TLS.
     Cleartext,
     /// The request cannot be sent as it is.
@@ -57,7 +60,12 @@ pub enum Certificate {
 
 impl Fault {
     pub(crate) fn new(host: &str, kind: Kind) -> Self {
-        Self { host: host.to_owned(), kind }
+        Self { host: host.to_owned(), kind, refused: String::new() }
+    }
+
+    pub(crate) fn no_authorities(nobody: &NoAuthorities) -> Self {
+        let refused = nobody.refused.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.cause));
+        Self { refused, ..Self::new("", Kind::Authorities) }
     }
 
     /// What happened.
@@ -83,9 +91,12 @@ impl Fault {
             | Kind::Proxy
             | Kind::Closed
             | Kind::Truncated => problem.unreachable(),
-            Kind::Certificate(_) | Kind::Tls | Kind::TooLarge | Kind::Cleartext | Kind::Request | Kind::Authorities => {
-                problem.failed()
-            }
+            Kind::Certificate(_)
+            | Kind::Tls
+            | Kind::TooLarge(_)
+            | Kind::Cleartext
+            | Kind::Request
+            | Kind::Authorities => problem.failed(),
         }
     }
 
@@ -111,7 +122,7 @@ impl Fault {
                 "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_DIR to a directory with it"
             }
             Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
-            Kind::TooLarge => "see who answers in its place; nothing of it was used",
+            Kind::TooLarge(_) => "see who answers in its place; nothing of it was used",
             Kind::Cleartext => "use https://",
             Kind::Request => "see whether what was configured holds line ends or other control characters",
             Kind::Authorities => "install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR",
@@ -132,10 +143,10 @@ impl fmt::Display for Fault {
             Kind::Tls => write!(f, "no TLS connection with {host} came about"),
             Kind::Closed => write!(f, "{host} closed the connection without an answer"),
             Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
-            Kind::TooLarge => write!(f, "{host} answered more than 1 MiB"),
+            Kind::TooLarge(max) => write!(f, "{host} answered more than {} MiB", max >> 20),
             Kind::Cleartext => write!(f, "{host} must not be spoken to without TLS"),
             Kind::Request => write!(f, "the request to {host} has a URL or a header that cannot be sent"),
-            Kind::Authorities => write!(f, "the system's certificate authorities cannot be read"),
+            Kind::Authorities => write!(f, "the system's certificate authorities cannot be read{}", self.refused),
         }
     }
 }

@@ -122,11 +122,19 @@ impl Request {
     }
 }
 
+/// What takes a body piece by piece.
+pub trait Pieces: Send {
+    /// A body begins. What was taken of an earlier one, which broke off, does not count.
+    fn begin(&mut self);
+    /// Takes the next piece.
+    fn take(&mut self, piece: &[u8]);
+}
+
 /// An answer of any status, read to its end.
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The body: tokens, or the words of somebody who may be anybody. Never to be quoted.
+    /// The body: tokens, or the words of somebody who may be anybody. Never to be quoted. Empty where it went to [`Pieces`].
     pub body: Zeroizing<Vec<u8>>,
     pub(super) headers: HeaderMap,
 }

@@ -108,10 +108,62 @@ fn ten_mebibytes_are_refused_with_and_without_a_length() {
     }
     for answer in [announced as fn(&mut TcpStream), unannounced] {
         let (url, told) = server(vec![answer]);
-        assert_eq!(kind(&Request::get(url)), Kind::TooLarge);
+        assert_eq!(kind(&Request::get(url)), Kind::TooLarge(MAX_BODY));
         assert_eq!(told.iter().take(1).count(), 1);
         assert!(told.try_recv().is_err(), "it is not asked again");
     }
+}
+
+/// Counts, and sees only what belongs to the last answer.
+struct Count(usize);
+
+impl Pieces for Count {
+    fn begin(&mut self) {
+        self.0 = 0;
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.0 += piece.len();
+    }
+}
+
+fn stream(url: &str) -> (Result<Response, Kind>, usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut count = Count(0);
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let answer = runtime
+        .block_on(async { Http::new(deadline, Cleartext::Loopback)?.stream(&Request::get(url), &mut count).await });
+    (answer.map_err(|fault| fault.kind()), count.0)
+}
+
+#[test]
+fn a_long_answer_is_read_piece_by_piece_up_to_a_bound_and_from_its_beginning_where_it_broke_off() {
+    fn long(stream: &mut TcpStream) {
+        say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n");
+        say(stream, &"x".repeat(3 << 20));
+    }
+    fn broken(stream: &mut TcpStream) {
+        say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n");
+        say(stream, &"x".repeat(1 << 20));
+    }
+    fn announced(stream: &mut TcpStream) {
+        say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n");
+    }
+    fn unannounced(stream: &mut TcpStream) {
+        say(stream, "HTTP/1.1 200 OK\r\n\r\n");
+        (0..65).for_each(|_| say(stream, &"x".repeat(1 << 20)));
+    }
+    let (url, _told) = server(vec![broken, long]);
+    let (answer, count) = stream(&url);
+    let answer = answer.unwrap();
+    assert_eq!((answer.status, answer.body.len(), count), (200, 0, 3 << 20));
+    for endless in [announced as fn(&mut TcpStream), unannounced] {
+        let (url, _told) = server(vec![endless]);
+        assert_eq!(stream(&url).0.unwrap_err(), Kind::TooLarge(MAX_STREAM));
+    }
+    // What is no success is kept, and so it has the bound of what is kept.
+    let (url, _told) = server(vec![busy]);
+    assert_eq!(stream(&url).0.unwrap().status, 503);
 }
 
 #[test]

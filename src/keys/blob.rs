@@ -176,7 +176,9 @@ fn flat<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Key
     let mut keys = texts(map)?;
     let nested: Vec<(String, Object)> =
         keys.iter().filter_map(|(name, value)| Some((name.to_owned(), inner_map(value)?))).collect();
-    nested.iter().for_each(|(name, _)| _ = keys.texts.remove(name));
+    for (name, _) in &nested {
+        keys.texts.remove(name);
+    }
     for (_, inner) in &nested {
         let inner = texts(inner.iter())?;
         for (name, value) in inner.iter() {

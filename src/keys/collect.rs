@@ -5,6 +5,44 @@ use crate::credential::Redacted;
 use crate::json::{self, Value};
 use crate::shown::shown;
 
+/// Beta9's `base_image_creds`.
+#[derive(Clone, Debug)]
+pub enum BaseImageCreds {
+    /// Names, whose values are somewhere else.
+    Names(Vec<String>),
+    /// Names and values.
+    Keys(Keys),
+}
+
+impl BaseImageCreds {
+    /// Reads them in JSON: a list of names, or a map from names to values.
+    pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
+        match json::parse(json).map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))? {
+            Value::Array(names) => {
+                let names: Option<Vec<String>> = names
+                    .iter()
+                    .map(|name| if let Value::Text(text) = name { Some(text.expose().to_owned()) } else { None })
+                    .collect();
+                names
+                    .map(Self::Names)
+                    .ok_or_else(|| KeysError::Shape("the list of credentials holds more than names".into()))
+            }
+            Value::Object(map) => {
+                let mut keys = Keys::default();
+                for (name, value) in map.iter() {
+                    match value {
+                        Value::Text(text) if !text.is_empty() => keys.insert(name, text.clone())?,
+                        _ => return Err(KeysError::Value { key: name.to_owned() }),
+                    }
+                }
+                keys.check_pairs()?;
+                Ok(Self::Keys(keys))
+            }
+            _ => Err(KeysError::Shape("the credentials are neither a list of names nor a map".into())),
+        }
+    }
+}
+
 impl Keys {
     /// The values behind `names`; all that are unset or empty are named in one error, and so is half a pair.
     ///
@@ -14,8 +52,20 @@ impl Keys {
         names: impl IntoIterator<Item = &'a str>,
         lookup: impl Fn(&str) -> Option<Redacted>,
     ) -> Result<Self, KeysError> {
-        let mut keys = Self::default();
-        let mut unset = Vec::new();
+        let (keys, unset) = Self::found(names, lookup)?;
+        if !unset.is_empty() {
+            return Err(KeysError::Unset(unset));
+        }
+        keys.check_pairs()?;
+        Ok(keys)
+    }
+
+    /// The values behind `names`, and the names that are unset or empty.
+    pub fn found<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        lookup: impl Fn(&str) -> Option<Redacted>,
+    ) -> Result<(Self, Vec<String>), KeysError> {
+        let (mut keys, mut unset) = (Self::default(), Vec::new());
         for name in names {
             // Whoever may name variables must not get the control plane's own tokens into a workspace's secret.
             if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
@@ -26,37 +76,14 @@ impl Keys {
                 None => unset.push(name.to_owned()),
             }
         }
-        if !unset.is_empty() {
-            return Err(KeysError::Unset(unset));
-        }
-        keys.check_pairs()?;
-        Ok(keys)
+        Ok((keys, unset))
     }
 
     /// Beta9's `base_image_creds` in JSON: a list of environment names, or a map from names to values.
     pub fn from_base_image_creds(json: &[u8], lookup: impl Fn(&str) -> Option<Redacted>) -> Result<Self, KeysError> {
-        match json::parse(json).map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))? {
-            Value::Array(names) => {
-                let names: Option<Vec<&str>> = names
-                    .iter()
-                    .map(|name| if let Value::Text(text) = name { Some(text.expose()) } else { None })
-                    .collect();
-                let names =
-                    names.ok_or_else(|| KeysError::Shape("the list of credentials holds more than names".into()))?;
-                Self::from_environment(names, lookup)
-            }
-            Value::Object(map) => {
-                let mut keys = Self::default();
-                for (name, value) in map.iter() {
-                    match value {
-                        Value::Text(text) if !text.is_empty() => keys.insert(name, text.clone())?,
-                        _ => return Err(KeysError::Value { key: name.to_owned() }),
-                    }
-                }
-                keys.check_pairs()?;
-                Ok(keys)
-            }
-            _ => Err(KeysError::Shape("the credentials are neither a list of names nor a map".into())),
+        match BaseImageCreds::parse(json)? {
+            BaseImageCreds::Names(names) => Self::from_environment(names.iter().map(String::as_str), lookup),
+            BaseImageCreds::Keys(keys) => Ok(keys),
         }
     }
 }

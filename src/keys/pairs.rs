@@ -96,7 +96,9 @@ mod tests {
 
     fn keys(names: &[&str]) -> Keys {
         let mut keys = Keys::default();
-        names.iter().for_each(|name| keys.insert(name, "hunter2".into()).unwrap());
+        for name in names {
+            keys.insert(name, "hunter2".into()).unwrap();
+        }
         keys
     }
 

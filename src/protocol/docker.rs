@@ -132,12 +132,20 @@ fn erase(
     Ok(Zeroizing::default())
 }
 
-/// It always answers, whatever its standard input was: clients send `unused`, or nothing.
+/// It answers whatever its standard input was (clients send `unused`, or nothing), also while the store is out of reach.
+/// It fails where the store refuses the token or password: an empty list would be taken for an empty store.
 #[cold]
 fn list(resolver: impl FnOnce() -> Result<Resolver, Error>, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let mut skipped = Vec::new();
+    let mut refusal = None;
     let lines = with_warnings(&resolver()?, err, |resolver| {
-        resolver.audited("list", None, |resolver| resolver.list(&mut |error| skipped.push(error.to_string())))
+        resolver.audited("list", None, |resolver| {
+            let lines = resolver.list(&mut |error| {
+                refusal = refusal.take().or_else(|| error.refusal());
+                skipped.push(error.to_string());
+            })?;
+            refusal.map_or(Ok(lines), Err)
+        })
     });
     for error in skipped {
         warn(err, &format_args!("left out of the list: {error}"));

@@ -66,12 +66,14 @@ fn chosen(row: &Registry, keys: &Keys) -> Result<Option<Keys>, KeysError> {
     let pairs: Vec<UserPassword> = keys.pairs().collect();
     // A key in upper case stands before the same one in lower case, as it is sorted.
     let first = FIRST_PREFIXES.iter().find_map(|prefix| pairs.iter().find(|pair| pair.has_prefix(prefix)));
-    match (first, pairs.as_slice()) {
-        (Some(pair), _) => Ok(Some(keys.of_pair(*pair))),
-        (None, []) => Ok(None),
-        (None, _) if row.own().iter().any(|backend| backend.fits(keys)) => Ok(None),
-        (None, [pair]) => Ok(Some(keys.of_pair(*pair))),
-        (None, several) => Err(KeysError::ManyPairs(several.iter().map(|pair| pair.user.to_owned()).collect())),
+    if let Some(pair) = first {
+        return Ok(Some(keys.of_pair(*pair)));
+    }
+    match pairs.as_slice() {
+        _ if row.own().iter().any(|backend| backend.fits(keys)) => Ok(None),
+        [] => Ok(None),
+        [pair] => Ok(Some(keys.of_pair(*pair))),
+        several => Err(KeysError::ManyPairs(several.iter().map(|pair| pair.user.to_owned()).collect())),
     }
 }
 

@@ -9,6 +9,15 @@ use crate::keys::{CredentialType, Keys};
 /// substring. The word is a hint for people; [`super::choose`] does not read it.
 #[must_use]
 pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
+    match detect_by_keys(keys) {
+        CredentialType::Unknown => by_host(host),
+        known => known,
+    }
+}
+
+/// The same where no registry is known, as in a payload that is made of single secrets.
+#[must_use]
+pub fn detect_by_keys(keys: &Keys) -> CredentialType {
     let named = |part: &str| keys.names().any(|name| name.to_ascii_uppercase().contains(part));
     if keys.is_empty() {
         CredentialType::Public
@@ -23,7 +32,7 @@ pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
     } else if named("USERNAME") && named("PASSWORD") {
         CredentialType::Basic
     } else {
-        by_host(host)
+        CredentialType::Unknown
     }
 }
 

@@ -72,7 +72,16 @@ impl Resolver {
         let store = if pod.is_some() { POD } else { NODE };
         self.answered_by.set(Source { store: Some(store), cached: false });
         self.log.note(format_args!("backend: {}, by the {store}'s own identity", cloud.name()));
-        Ok((self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk)?, pod.is_some()))
+        let minted = self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk);
+        match minted {
+            Ok(minted) => Ok((minted, pod.is_some())),
+            Err(Error::Failed(problem)) if problem.is_dispensable() => {
+                let denied = Error::Failed(problem).about(route.host.as_reference());
+                self.warnings.add(format_args!("{denied}; the client will pull anonymously"));
+                Err(Error::NotFound)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What a secret's keys are answered as.

@@ -96,6 +96,7 @@ impl Resolver {
         let cache = self.cache_that_exists();
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host)? };
+        lookup.check_writable(&format!("{} store", self.workspace_store()))?;
         let notes = memory.as_ref().map(|memory| self.notes(memory, &self.workspace, &lookup));
         let notes = notes.filter(|_| self.workspace.is_remote());
         if let Some(notes) = &notes {
@@ -103,8 +104,7 @@ impl Resolver {
         }
         let done = change(&lookup);
         if let Some(notes) = &notes {
-            // Also where it failed: what was not answered in time may have been done.
-            notes.changed();
+            notes.changed(done.is_ok());
             done.as_ref().err().inspect(|error| notes.refused(error));
         }
         if let (Ok(_), Some(cache)) = (&done, &cache) {

@@ -28,6 +28,10 @@ impl Resolver {
                 all.entry(url).or_insert(username);
             }
         }
+        if self.workspace.is_remote() {
+            let items = self.list_items(skipped);
+            all.extend(self.named(items, skipped));
+        }
         Ok(all)
     }
 
@@ -69,13 +73,19 @@ impl Resolver {
         memory: Option<&Memory>,
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Lines, Error> {
+        let listed = store.list(deadline, memory, skipped)?;
+        Ok(self.named(listed, skipped))
+    }
+
+    /// With the user names; of two lines about one server URL, the first one counts.
+    fn named(&self, listed: Vec<Listed>, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let mut lines = Lines::new();
-        for line in store.list(deadline, memory, skipped)? {
+        for line in listed {
             let Some(username) = self.username(&line, skipped) else { continue };
             let url = line.url.host().map_or(line.url.label(), Host::server_url);
             lines.entry(url.to_owned()).or_insert(username);
         }
-        Ok(lines)
+        lines
     }
 
     fn username(&self, line: &Listed, skipped: &mut dyn FnMut(&Error)) -> Option<String> {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::answer::Who;
 use super::{Resolver, Route, Source};
-use crate::backend::{Backend, Login, Minted, Scope};
+use crate::backend::{Backend, Login, Minted, Scope, Whose};
 use crate::cache::TokenId;
 use crate::error::Error;
 use crate::keys::Keys;
@@ -13,13 +13,16 @@ use crate::store::Keep;
 
 impl Resolver {
     /// What these keys, or without any the pod's or the node's own identity, are answered as: from the cache where it may
-    /// be kept.
+    /// be kept. Not found where the node was to log in and has no identity of that cloud.
     pub(super) fn login(&self, backend: &Backend, route: &Route, who: Who, keep: Keep) -> Result<Minted, Error> {
         let login = self.login_of(route, who.keys, who.pod);
-        let scope = backend.scope(&login).filter(|_| keep == Keep::Disk);
-        let Some((scope, cache)) = scope.and_then(|scope| Some((scope, self.cache()?))) else {
-            return self.mint(backend, &login);
+        let whose = self.whose(backend, &login)?;
+        let cache = if keep == Keep::Disk && !matches!(whose, Whose::Unknown) { self.cache() } else { None };
+        let scope = match cache {
+            Some(cache) => self.scope(backend, &login, whose, cache)?,
+            None => None,
         };
+        let (Some(scope), Some(cache)) = (scope, cache) else { return self.mint(backend, &login) };
         let minted = Cell::new(false);
         let answer = cache.get_or_mint(
             &self.token_id(backend, route, who.store, &scope),
@@ -27,7 +30,7 @@ impl Resolver {
             login.deadline,
             |deadline| {
                 minted.set(true);
-                self.mint(backend, &Login { deadline, ..login })
+                self.mint_for(backend, &Login { deadline, ..login }, &scope, cache)
             },
         );
         self.answered_by.set(Source { cached: !minted.get(), ..self.answered_by.get() });

@@ -49,7 +49,7 @@ impl Resolver {
 
     /// A store that refuses whoever asks says that what it answered before is not theirs any more.
     pub(super) fn refused_by(&self, memory: &Memory, store: &Store, error: &Error) {
-        if is_refusal(error) {
+        if error.is_refusal() {
             memory.mark(&self.store_subject(store), None);
         }
     }
@@ -98,39 +98,36 @@ impl Notes<'_> {
     /// refused this process, none of its answers does.
     pub(super) fn refused(&self, error: &Error) {
         self.memory.forget(ANSWER, &self.subject);
-        if is_refusal(error) {
+        if error.is_refusal() {
             self.memory.mark(&self.store, None);
         }
     }
 
     /// The host is about to be changed, until then at the latest.
     pub(super) fn changing(&self, deadline: Instant) {
-        self.mark(Some(deadline));
+        self.memory.mark(&self.changed_host(), Some(deadline));
     }
 
-    /// The host has been changed, or may have been.
-    pub(super) fn changed(&self) {
-        self.mark(None);
+    /// The host has been changed; or may have been, where `done` is false, since what was not answered in time may have been
+    /// done. What was listed shows no secret, and stays then.
+    pub(super) fn changed(&self, done: bool) {
+        self.memory.mark(&self.changed_host(), None);
         for kind in [MISS, ANSWER] {
             self.memory.forget(kind, &self.subject);
         }
-        self.memory.forget(LIST, &self.store);
-    }
-
-    fn mark(&self, until: Option<Instant>) {
-        for what in [&[HOST, self.host.as_str()][..], &EVERY_HOST] {
-            self.memory.mark(what, until);
+        if done {
+            self.memory.mark(&EVERY_HOST, None);
+            self.memory.forget(LIST, &self.store);
         }
     }
 
-    fn recall(&self, kind: &str) -> Option<Recalled> {
-        self.memory.recall_unchanged(kind, &self.subject, &[&[HOST, self.host.as_str()], &self.store])
+    fn changed_host(&self) -> [&str; 2] {
+        [HOST, self.host.as_str()]
     }
-}
 
-/// A refusal of whoever asks, as opposed to one of a secret.
-fn is_refusal(error: &Error) -> bool {
-    matches!(error, Error::Failed(_)) && error.is_answer()
+    fn recall(&self, kind: &str) -> Option<Recalled> {
+        self.memory.recall_unchanged(kind, &self.subject, &[&self.changed_host(), &self.store])
+    }
 }
 
 const MISS: &str = "miss";

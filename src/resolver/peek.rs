@@ -1,8 +1,10 @@
-//! What the cache holds for a route, without opening, minting or renewing anything.
+//! What the cache holds for a route, without asking, opening, minting or renewing anything.
 
+use super::whose::meant_for_node;
 use super::{Resolver, Route};
-use crate::backend::Backend;
+use crate::backend::{Backend, Whose};
 use crate::cache::{Cache, Peek};
+use crate::error::Error;
 use crate::keys::Keys;
 
 /// What a route's answer has to do with the cache.
@@ -18,18 +20,41 @@ pub enum Cached {
     Token(Peek),
 }
 
+/// Who would log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// The node, which has no identity of that cloud, for this reason.
+    Nobody(String),
+    /// This identity, or where it is empty a secret's keys.
+    Identity(String, Cached),
+}
+
 impl Resolver {
-    /// What the cache holds of the token that these keys, or without any the node's own identity, would be minted into.
-    #[must_use]
-    pub fn cached(&self, route: &Route, backend: &Backend, keys: Option<&Keys>) -> Cached {
-        let login = self.login_of(route, keys, None);
-        let Some(scope) = backend.scope(&login) else { return Cached::Never };
-        if !self.config.cache.enabled {
-            return Cached::Off;
-        }
-        // Which store has the secret makes no other token.
-        let id = self.token_id(backend, route, self.workspace_store(), &scope);
-        let peek = Cache::peek(&self.config.cache, &self.config.file_key, &id);
-        peek.map_or(Cached::Nothing, Cached::Token)
+    /// Who would log in with these keys, or without any as the node, and what the cache holds of the token.
+    pub fn outlook(&self, route: &Route, backend: &Backend, keys: Option<&Keys>) -> Result<Outlook, Error> {
+        let whose = match backend.whose(&self.login_of(route, keys, None))? {
+            Whose::Nobody(why) if keys.is_some() => return Err(meant_for_node(&why)),
+            Whose::Nobody(why) => return Ok(Outlook::Nobody(why)),
+            whose => whose,
+        };
+        let scope = self.scope_by_memory(backend, &whose);
+        let identity = match (&scope, &whose) {
+            (Some(scope), _) => scope.identity().to_owned(),
+            (None, Whose::Machine(machine)) => {
+                format!("{} (its metadata service says which one)", machine.kind().identity())
+            }
+            _ => String::new(),
+        };
+        let peek = || {
+            // Which store has the secret makes no other token.
+            let id = self.token_id(backend, route, self.workspace_store(), scope.as_ref()?);
+            Cache::peek(&self.config.cache, &self.config.file_key, &id)
+        };
+        let cached = match whose {
+            Whose::Unknown => Cached::Never,
+            _ if !self.config.cache.enabled => Cached::Off,
+            _ => peek().map_or(Cached::Nothing, Cached::Token),
+        };
+        Ok(Outlook::Identity(identity, cached))
     }
 }

@@ -3,38 +3,93 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Resolver;
 use super::answer::Who;
+use super::names::Planned;
+use super::{Resolver, Route};
+use crate::backend::Backend;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
-use crate::registry::{choose, detect};
-use crate::store::{Binding, Secret};
+use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
+use crate::shown::shown;
+use crate::store::{Binding, ImageSecrets, Keep, Secret, Single};
+
+/// What is going to be written for an image's registry.
+#[derive(Debug)]
+pub struct Prepared<'i> {
+    /// The image.
+    pub image: &'i ImageRef,
+    /// As what.
+    pub form: Form,
+    /// The keys that a reader will find.
+    pub keys: Keys,
+    /// The keys that were given and are not among them.
+    pub left_out: Vec<String>,
+    /// What else there is to say of it.
+    pub notes: Vec<String>,
+}
+
+/// How a login is kept in the workspace.
+#[derive(Debug)]
+pub enum Form {
+    /// As the registry's own secret, with all keys in it.
+    Secret(Secret),
+    /// As single secrets, whose names an image has.
+    Names(Vec<Planned>),
+}
 
 impl Resolver {
     /// The credential that these keys would give for the image's registry; `NotFound` for a public one. Nothing is kept.
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
-        let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
+        let route = self.image_route(image)?;
         let choice = choose(route.row, route.real, keys.clone())?;
         let who = Who { store: GIVEN, keys: Some(&choice.keys), pod: None };
-        self.login(&choice.backend, &route, who, crate::store::Keep::Memory).map(|minted| minted.credential)
+        self.login(&choice.backend, &route, who, Keep::Memory).map(|minted| minted.credential)
     }
 
-    /// Keeps these keys as the secret of the image's registry, for as long as `ttl` says; answers the secret's name.
-    /// Keys that the registry cannot take are refused.
-    pub fn provision(&self, image: &ImageRef, keys: &Keys, ttl: Option<Duration>) -> Result<String, Error> {
-        let host = &image.host;
-        let route = self.route(host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
-        let choice = choose(route.row, route.real, keys.clone())?;
-        let (username, blob) =
-            (choice.listed_username().to_owned(), Blob::marshal(host.as_reference(), detect(host, keys), keys));
-        let name = self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob }))?;
+    /// The secret of the image's registry, with these keys. Keys that the registry cannot take are refused.
+    pub fn prepare_secret<'i>(&self, image: &'i ImageRef, given: &Keys) -> Result<Prepared<'i>, Error> {
+        let route = self.image_route(image)?;
+        let choice = usable(&route, choose(route.row, route.real, given.clone())?)?;
+        let Written { keys, is_for_clip } = written(route.real, &choice, &with_region(&route, given.clone()));
+        let (username, kind) = (choice.listed_username().to_owned(), detect(&image.host, &keys));
+        let blob = Blob::marshal(&image.spelling, kind, &keys);
+        let mut notes: Vec<String> = other_region(given, &keys).into_iter().collect();
+        if !is_for_clip {
+            let host = &image.host;
+            notes.push(format!(
+                "Beta9's workers cannot log in to {host} with these keys: a token has to be minted; run in the control plane: docker-credential-beta9 publish {host}"
+            ));
+        }
+        let left_out = left_out(given, |name| keys.has(name));
+        Ok(Prepared { image, form: Form::Secret(Secret { username, blob }), keys, left_out, notes })
+    }
+
+    /// Writes what was prepared; a secret for as long as `ttl` says. Answers the secret's name, or the names.
+    pub fn provision(&self, prepared: &Prepared, ttl: Option<Duration>) -> Result<Vec<String>, Error> {
+        let host = &prepared.image.host;
+        let route = self.image_route(prepared.image)?;
+        let secret = match &prepared.form {
+            Form::Secret(secret) => secret,
+            Form::Names(planned) => {
+                let names = self.change(&route, |_| self.write_names(planned));
+                // Other registries may use them too.
+                self.changed_somewhere();
+                return names;
+            }
+        };
+        let name = self.change(&route, |lookup| self.workspace.store(lookup, secret))?;
         if let Some(ttl) = ttl {
             let lookup = self.lookup(&route, host)?;
             self.workspace.set_expiry(&lookup, ttl).map_err(|error| error.about(host.as_reference()))?;
         }
-        Ok(name)
+        Ok(vec![name])
+    }
+
+    /// Whether images are bound to names in the workspace store; `None` where nothing shows it.
+    pub fn binds_names(&self) -> Result<Option<bool>, Error> {
+        self.workspace.binds_names(self.deadline())
     }
 
     /// Refuses, before anything is changed, what cannot be done to its end.
@@ -43,29 +98,81 @@ impl Resolver {
         self.workspace.check_provision(registries, image_id.is_some(), ttl)
     }
 
-    /// Binds an image to the secrets of its registries.
-    pub fn bind_image(&self, image_id: &str, images: &[&ImageRef]) -> Result<Binding, Error> {
-        let routes: Vec<_> =
-            images.iter().filter_map(|image| self.route(&image.host, Scheme::Https, &image.repository)).collect();
+    /// Binds an image to what was written for it.
+    pub fn bind_image(&self, image_id: &str, written: &[Prepared]) -> Result<Binding, Error> {
+        let image_id = check_image_id(image_id)?;
+        if let [Prepared { form: Form::Names(planned), .. }] = written {
+            let names: Vec<String> = planned.iter().map(|one| one.name.to_owned()).collect();
+            return self.workspace.bind_names(image_id, &names, self.deadline());
+        }
+        let routes = written.iter().map(|one| self.image_route(one.image)).collect::<Result<Vec<_>, _>>()?;
         let lookups = routes.iter().map(|route| self.lookup(route, route.host)).collect::<Result<Vec<_>, _>>()?;
-        self.workspace.bind_image(check_image_id(image_id)?, &lookups)
+        self.workspace.bind_image(image_id, &lookups)
     }
 
-    /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, or an array of its secrets. Where the store
-    /// knows no images, the reference says which registry it is.
+    pub(super) fn image_route<'a>(&'a self, image: &'a ImageRef) -> Result<Route<'a>, Error> {
+        self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)
+    }
+
+    /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, an array of its secrets, or what Beta9 makes of the
+    /// single secrets that it names. Where the store does not know the image, the reference says which registry it is.
+    /// `NotFound` for an image that is bound to nothing.
     pub fn payload(&self, image_id: &str, image: Option<&ImageRef>) -> Result<Redacted, Error> {
-        let mut blobs = self.workspace.image_blobs(check_image_id(image_id)?, self.deadline())?;
-        if let (true, Some(image)) = (blobs.is_empty(), image) {
-            let route = self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)?;
-            let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
-            let marshal = |keys: Keys| Blob::marshal(image.host.as_reference(), detect(&image.host, &keys), &keys);
-            blobs.extend(found.map(marshal));
+        let of_registry = || image.map_or(Ok(None), |image| self.payload_of_registry(image));
+        match self.workspace.image_secrets(check_image_id(image_id)?, self.deadline())? {
+            ImageSecrets::Elsewhere if image.is_none() => {
+                Err(Problem::new(format!("{} store", self.workspace_store()), "it knows no images")
+                    .fix("give the image's reference with --image")
+                    .failed())
+            }
+            ImageSecrets::Unknown(why) => of_registry()?.ok_or(why),
+            ImageSecrets::Elsewhere | ImageSecrets::Unbound => of_registry()?.ok_or(Error::NotFound),
+            ImageSecrets::Names { names, there } => self.payload_of_names(image_id, image, &names, &there),
+            ImageSecrets::Blobs(blobs) => match blobs.as_slice() {
+                [] => Err(Error::NotFound),
+                [blob] => Ok(blob.clone()),
+                all => Ok(format!("[{}]", all.iter().map(Redacted::expose).collect::<Vec<_>>().join(",")).into()),
+            },
         }
-        match blobs.as_slice() {
-            [] => Err(Error::NotFound),
-            [blob] => Ok(blob.clone()),
-            several => Ok(format!("[{}]", several.iter().map(Redacted::expose).collect::<Vec<_>>().join(",")).into()),
+    }
+
+    fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<Redacted>, Error> {
+        let host = &image.host;
+        let Some(route) = self.route(host, Scheme::Https, &image.repository) else { return Ok(None) };
+        let found = self.find(&route)?.map(|(_, found)| found.keys).filter(|keys| !keys.is_empty());
+        Ok(found.map(|keys| Blob::marshal(host.as_reference(), detect(host, &keys), &keys)))
+    }
+
+    /// Byte for byte what Beta9 makes of the secrets that an image names: no registry, and the type by the keys alone. It
+    /// drops a secret that is missing without a word, which is a warning here, and an error where none is there.
+    fn payload_of_names(
+        &self,
+        image_id: &str,
+        image: Option<&ImageRef>,
+        names: &[String],
+        there: &[Single],
+    ) -> Result<Redacted, Error> {
+        let part = format!("{} store", self.workspace_store());
+        let route = image.and_then(|image| self.route(&image.host, Scheme::Https, &image.repository));
+        let lookup = route.as_ref().map(|route| self.lookup(route, route.host)).transpose()?;
+        let mut keys = Keys::default();
+        for single in there {
+            lookup.as_ref().map_or(Ok(()), |lookup| lookup.check_hosts(&part, single))?;
+            single.add_to(&mut keys, &part)?;
         }
+        let missing = names.iter().filter(|name| !keys.has(name)).map(|name| shown(name).to_string());
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        let problem = |cause: std::fmt::Arguments| Problem::new(format!("image {image_id}"), cause);
+        if keys.is_empty() {
+            return Err(problem(format_args!("the workspace has none of the secrets that it names: {missing}"))
+                .fix("create each with: beta9 secret create NAME VALUE")
+                .failed());
+        }
+        if !missing.is_empty() {
+            let cause = format_args!("of the secrets that it names the workspace lacks {missing}; the others are used");
+            self.warnings.add(problem(cause).fix("create each with: beta9 secret create NAME VALUE"));
+        }
+        Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
     }
 
     /// Removes the secrets whose time is over, and answers what they were called.
@@ -76,6 +183,41 @@ impl Resolver {
         }
         pruned
     }
+}
+
+/// The choice, if what it gives can be shown to a registry at all.
+pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
+    if let Some((username, secret)) = choice.backend.plain(&choice.keys) {
+        Credential::new(username.to_owned(), secret.clone()).map_err(|unusable| {
+            Problem::new("credentials", unusable)
+                .fix("correct the value; nothing was stored")
+                .failed()
+                .about(route.host.as_reference())
+        })?;
+    }
+    Ok(choice)
+}
+
+/// The keys, with the region that only a rule tells of a host.
+pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
+    match &route.settings().region {
+        Some(region) if route.row.cloud().is_some_and(|cloud| matches!(cloud, Backend::Aws)) && !keys.has(REGION) => {
+            keys.with(REGION, region.as_str().into())
+        }
+        _ => keys,
+    }
+}
+
+/// What is to be said of a region that was given and is not the registry's.
+pub(super) fn other_region(given: &Keys, kept: &Keys) -> Option<String> {
+    let (given, kept) = (given.get(REGION)?, kept.get(REGION)?);
+    (given != kept)
+        .then(|| format!("{REGION} is {}, as the registry's name says, and not what was given", kept.expose()))
+}
+
+/// The names of the keys that are not among those that are kept.
+pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<String> {
+    given.names().filter(|name| !is_kept(name)).map(|name| shown(name).to_string()).collect()
 }
 
 /// Image ids are hashes or short names; what else it may be has no business in a query or a file name.
@@ -91,3 +233,4 @@ fn check_image_id(image_id: &str) -> Result<&str, Error> {
 
 /// In place of a store: keys that were handed over.
 const GIVEN: &str = "given";
+const REGION: &str = "AWS_REGION";

@@ -38,22 +38,23 @@ impl Resolver {
         let route = self.route(&host, Scheme::Https, &origin.path).filter(|route| !route.is_public());
         let Some(route) = route else { return removed("a rule says that the registry is public") };
         let Some((backend, store, keys)) = self.keys_for(&route)? else {
-            // Whoever asks brings it along; nobody can know whether it is still good.
-            let Some(why) = by_request(&origin.store) else { return removed("its secret is gone") };
+            let Some(why) = left_alone(known) else { return removed("its secret is gone") };
             return Ok(Refreshed::Left(why));
         };
         let login = self.login_of(&route, keys.as_ref(), None);
-        let Some(scope) = backend.scope(&login) else {
-            return removed("what it was minted from is not cached any more");
+        let scope = match self.whose(&backend, &login) {
+            Ok(whose) => self.scope(&backend, &login, whose, cache)?,
+            Err(Error::NotFound) => None,
+            Err(error) => return Err(error),
         };
-        let id = self.token_id(&backend, &route, store, &scope);
-        if !cache.is_of(known, &id) {
-            return match by_request(&origin.store) {
+        let id = scope.as_ref().map(|scope| (scope, self.token_id(&backend, &route, store, scope)));
+        let Some((scope, id)) = id.filter(|(_, id)| cache.is_of(known, id)) else {
+            return match left_alone(known) {
                 Some(why) => Ok(Refreshed::Left(why)),
                 None => removed("its secret has changed"),
             };
-        }
-        let mint = |deadline| self.mint(&backend, &Login { deadline, ..login });
+        };
+        let mint = |deadline| self.mint_for(&backend, &Login { deadline, ..login }, scope, cache);
         Ok(match cache.refresh(known, &id, backend.longest_life(), login.deadline, mint)? {
             Renewal::Minted => Refreshed::Renewed,
             Renewal::ByAnother => Refreshed::ByAnother,
@@ -74,15 +75,22 @@ impl Resolver {
     }
 
     /// The cache that is there, also while it is switched off; nothing is made.
-    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::private::Fault> {
+    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::Fault> {
         Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings)
     }
 }
 
-fn by_request(store: &str) -> Option<&'static str> {
-    match store {
+/// Why a token that would not be minted here and now may be good all the same, where it may: its keys come with a request,
+/// or it is of an identity that the node has in another environment.
+fn left_alone(known: &Surveyed) -> Option<&'static str> {
+    let origin = &known.origin;
+    match origin.store.as_str() {
         "request" => Some("its secret came with a request, which alone can renew it"),
         POD => Some("a pod's service account minted it, which alone can renew it"),
-        _ => None,
+        NODE => Some(OTHER_IDENTITY),
+        // A secret may mean the node's identity too.
+        _ => (!origin.identity.is_empty()).then_some(OTHER_IDENTITY),
     }
 }
+
+const OTHER_IDENTITY: &str = "it belongs to another identity than the node has in this environment";

@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::SealKey;
 use crate::config::KeyPlace;
-use crate::private::{self, Fault, Readers};
+use crate::private;
+use crate::trusted::{self, Fault, Readers};
 
 /// A key's place.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl KeyFile {
             KeyPlace::Credential(path) => (path, Readers::Group),
             KeyPlace::Nowhere => return Err(homeless()),
         };
-        let Some(bytes) = private::read(path, readers, MAX_KEY)? else { return Ok(None) };
+        let Some(bytes) = trusted::read(path, readers, MAX_KEY)? else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).map_err(|_| "it is not base64".to_owned());
         let key = text.and_then(|text| SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string()));
         key.map(Some).map_err(|cause| Fault {

@@ -20,8 +20,9 @@ use crate::credential::Credential;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
-use crate::private::{self, Fault, Readers};
+use crate::private;
 use crate::seal::{KeyFile, SealKey, sha256_hex};
+use crate::trusted::{self, Fault, Readers};
 
 /// A directory of sealed files, and the key that opens them.
 #[derive(Debug)]
@@ -46,7 +47,8 @@ impl FileStore {
         Ok(ours.then_some(Found::new(blob.keys, Keep::Disk)))
     }
 
-    pub(super) fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
+    /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys.
+    pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
         let Some(blob) = self.blob(item)? else { return Ok(None) };
         let (Some(username), Some(secret)) = (blob.keys.get("USERNAME"), blob.keys.get("PASSWORD")) else {
             return Err(damaged("it holds no user name and password").about(item));
@@ -56,46 +58,55 @@ impl FileStore {
             .map_err(|error| damaged(&error.to_string()).about(item))
     }
 
-    pub(super) fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
+    /// Keeps what belongs to a server URL, a host or an item; it replaces the old one as a whole.
+    pub fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
         self.put(server, secret).and_then(|()| self.forget_expiry(server)).map_err(|error| error.about(server))
     }
 
-    pub(super) fn erase(&self, server: &str) -> Result<(), Error> {
-        let Some(dir) = self.dir().filter(|dir| dir.exists()) else { return Ok(()) };
+    /// Forgets it; it is no error when there is nothing.
+    pub fn erase(&self, server: &str) -> Result<(), Error> {
+        let Some(dir) = self.checked_dir().map_err(|error| error.about(server))? else { return Ok(()) };
         private::remove(&dir, &file_name(server)).map_err(|fault| problem(fault).about(server))?;
         Ok(())
     }
 
-    pub(super) fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
+    /// What there is of the server URLs that are wanted; entries that cannot be read are passed to `skipped`.
+    pub fn list(
+        &self,
+        wanted: impl Fn(&ServerUrl) -> bool,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Vec<Listed>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
         let mut listed = Vec::new();
         let mut key = None;
         for path in sealed_files(&dir)? {
-            match self.listed(&path, &mut key) {
-                Ok(Some(line)) => listed.push(line),
-                Ok(None) => {}
+            let bytes = match trusted::read_inside(&path, Readers::Owner, MAX_ENTRY) {
+                Ok(Some(bytes)) => bytes,
+                // It has gone in the meantime.
+                Ok(None) => continue,
+                Err(fault) => {
+                    skipped(&problem(fault));
+                    continue;
+                }
+            };
+            match named(&bytes, &path) {
+                Ok(Some((entry, url))) if wanted(&url) => {
+                    // Without its key nothing opens, which is no single entry's fault.
+                    let key = match &key {
+                        Some(key) => key,
+                        None => key.insert(self.key.existing().map_err(problem)?),
+                    };
+                    match entry.open_username(key, &self.workspace) {
+                        Ok(username) => listed.push(Listed { url, username: Username::Recorded(username) }),
+                        Err(error) => skipped(&damaged(&error).about(&entry.server)),
+                    }
+                }
+                Ok(_) => {}
                 Err(error) => skipped(&error),
             }
         }
         listed.sort_by(|a: &Listed, b| a.url.label().cmp(b.url.label()));
         Ok(listed)
-    }
-
-    /// One line of `list`; `None` when the file has gone in the meantime.
-    fn listed(&self, path: &Path, key: &mut Option<SealKey>) -> Result<Option<Listed>, Error> {
-        let Some(bytes) = private::read(path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
-        let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
-        if notes::is_note(&entry.server) {
-            return Ok(None);
-        }
-        if key.is_none() {
-            *key = Some(self.key.existing().map_err(problem)?);
-        }
-        let Some(key) = key else { return Ok(None) };
-        let username =
-            entry.open_username(key, &self.workspace).map_err(|error| damaged(&error).about(&entry.server))?;
-        let url = ServerUrl::parse(entry.server.as_bytes()).map_err(|error| damaged(error.0).about(&entry.server))?;
-        Ok(Some(Listed { url, username: Username::Recorded(username) }))
     }
 
     fn blob(&self, server: &str) -> Result<Option<Blob>, Error> {
@@ -106,7 +117,8 @@ impl FileStore {
     fn open(&self, server: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(dir) = self.checked_dir()? else { return Ok(None) };
         let path = dir.join(file_name(server));
-        let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(None) };
+        let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+        let Some(bytes) = bytes else { return Ok(None) };
         let entry = Entry::parse(&bytes).map_err(damaged)?;
         if entry.server != server {
             return Err(damaged("it is another registry's"));
@@ -139,11 +151,26 @@ impl FileStore {
         self.root.as_ref().map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
     }
 
+    /// The directory, where it exists: it and all above it belong to this user or to root, and nobody else could rename
+    /// it away.
     fn checked_dir(&self) -> Result<Option<PathBuf>, Error> {
         let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Ok(None) };
-        let there = private::check_dir(root).map_err(problem)? && private::check_dir(&dir).map_err(problem)?;
-        Ok(there.then_some(dir))
+        let judge = |dir: &Path| trusted::directory(dir).map_err(problem);
+        // On the way to the one the other is passed, and is known then.
+        let exists = judge(&dir);
+        judge(root)?;
+        Ok(exists?.then_some(dir))
     }
+}
+
+/// An entry, still sealed, and whose it is; `None` for a note.
+fn named<'b>(bytes: &'b [u8], path: &Path) -> Result<Option<(Entry<'b>, ServerUrl)>, Error> {
+    let entry = Entry::parse(bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
+    if notes::is_note(&entry.server) {
+        return Ok(None);
+    }
+    let url = ServerUrl::parse(entry.server.as_bytes()).map_err(|error| damaged(error.0).about(&entry.server))?;
+    Ok(Some((entry, url)))
 }
 
 /// The sealed files of a workspace, notes among them, in no order.

@@ -1,13 +1,28 @@
 //! The gateway's HTTP API, with a workspace token.
 //!
-//! A host's secret may have any of several names ([`name::candidates`]). They are asked for side by side, and the one
-//! that hit is remembered: the next time only that one and those that come before it are asked for, again side by
-//! side. So one round trip is all, and a secret that appears under a name that counts more is seen at once.
+//! A host's secret may have any of several names ([`super::name::candidates`]), and a vendor's credential may be of several single
+//! secrets. What made the last answer, or else the likeliest name, is asked for beside the list of names, and then only what
+//! is listed. Nothing else makes a miss certain: the gateway answers "not found" whatever hinders it.
+//!
+//! | a `get` | requests | round trips |
+//! |---|---|---|
+//! | a hit where the last one was, or under the likeliest name | that secret (or each of the single ones), the list | 1 |
+//! | a miss | the likeliest name, the list | 1 |
+//! | a hit elsewhere, the first time | the same, and each of the names that is listed | 2 |
+//! | secrets that are named | each of them, the list | 1 |
+//! | a secret that is listed and not given | once more, with the list | 2 more |
+//!
+//! A hit under the name that counts most does not wait for the list. A token whose workspace is not known yet asks for it
+//! first, once.
 
 mod api;
 mod errors;
+mod get;
 mod health;
 mod held;
+mod list;
+mod names;
+mod read;
 mod single;
 
 use std::cell::OnceCell;
@@ -15,11 +30,10 @@ use std::time::Instant;
 
 use self::api::Api;
 use self::held::Held;
-use super::{Found, Keep, Listed, Lookup, Secret, Username, name, unbound};
+use super::{Lookup, Secret};
 use crate::cache::Memory;
 use crate::config::{Endpoint, GatewayConfig};
 use crate::error::Error;
-use crate::keys::Blob;
 use crate::runtime;
 
 /// The secrets of the workspace that the token is for.
@@ -42,47 +56,18 @@ impl GatewayStore {
         self.endpoint().map_or(Vec::new(), |endpoint| vec![&endpoint.url, endpoint.token.expose()])
     }
 
-    #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
-    pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
-        let names = lookup.names();
-        self.ask(lookup, async |api| {
-            let known = api.remembered_name(lookup.host);
-            let rank = known.as_ref().and_then(|known| names.iter().position(|name| name == known.expose()));
-            let (first, rest) = names.split_at(rank.map_or(names.len(), |rank| rank + 1));
-            let mut nobodys = None;
-            for names in [first, rest] {
-                let mut values = api.values(names);
-                while let Some((name, value)) = values.next().await {
-                    let held = Held::of(name, value?, lookup);
-                    if matches!(held, Held::Unbound) {
-                        // Another one may say that it is this registry's.
-                        nobodys.get_or_insert_with(|| unbound(PART, name));
-                        continue;
-                    }
-                    if let Some(blob) = held.usable(name)? {
-                        if known.as_ref().is_none_or(|known| known.expose() != name) {
-                            api.remember_name(lookup.host, name);
-                        }
-                        return Ok(Some(Found::new(blob.keys, Keep::Disk)));
-                    }
-                }
-            }
-            nobodys.map_or(Ok(None), Err)
-        })
-    }
-
     /// Updates the secret that counts for this host, or creates one under a name that the API takes and nobody has.
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         let names = lookup.names();
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
-                let Some(held) = api.held(&names, lookup).await? else { continue };
+                let held = api.held(&names, lookup).await?;
                 let done = match held::place(&names, &held)? {
                     held::Place::Update(name) => api.update(name, &secret.blob).await?.then_some(name),
                     held::Place::Create(name) => api.create(name, &secret.blob).await?.then_some(name),
                 };
                 if let Some(name) = done {
-                    api.remember_name(lookup.host, name);
+                    api.remember_names(lookup.host, &[name.to_owned()]);
                     return Ok(name.to_owned());
                 }
             }
@@ -94,48 +79,17 @@ impl GatewayStore {
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
         let names = lookup.names();
         self.ask(lookup, async |api| {
-            for _ in 0..ROUNDS {
-                let Some(held) = api.held(&names, lookup).await? else { continue };
-                let mut unknown = Ok(());
-                for (name, held) in names.iter().zip(held) {
-                    match held.usable(name) {
-                        Ok(Some(_)) => api.delete(name).await?,
-                        Ok(None) => {}
-                        Err(error) => unknown = Err(error),
-                    }
-                }
-                api.forget_name(lookup.host);
-                return unknown;
-            }
-            Err(errors::contested("nothing was erased"))
-        })
-    }
-
-    pub(super) fn list(
-        &self,
-        deadline: Instant,
-        memory: Option<&Memory>,
-        skipped: &mut dyn FnMut(&Error),
-    ) -> Result<Vec<Listed>, Error> {
-        self.with(deadline, memory, async |api| {
-            let mut names = api.names().await?;
-            names.retain(|name| name::is_derived(name));
-            let mut ranked = Vec::new();
-            for names in names.chunks(SIDE_BY_SIDE) {
-                let mut values = api.values(names);
-                while let Some((name, value)) = values.next().await {
-                    match value.and_then(|value| listed(name, value)) {
-                        Ok(line) => ranked.extend(line),
-                        Err(error) => {
-                            skipped(&error);
-                            if matches!(error, Error::Unreachable(_)) {
-                                return Ok(in_order(ranked));
-                            }
-                        }
-                    }
+            let mut unknown = Ok(());
+            for (name, held) in names.iter().zip(api.held(&names, lookup).await?) {
+                let is_empty = matches!(held, Held::Empty);
+                match held.usable(name) {
+                    Ok(blob) if blob.is_some() || is_empty => api.delete(name).await?,
+                    Ok(_) => {}
+                    Err(error) => unknown = Err(error),
                 }
             }
-            Ok(in_order(ranked))
+            api.forget_name(lookup.host);
+            unknown
         })
     }
 
@@ -166,23 +120,6 @@ impl GatewayStore {
     }
 }
 
-/// A line of `list`, and how much its secret's name counts. A secret that no `get` would look for is none.
-fn listed(name: &str, value: Option<crate::credential::Redacted>) -> Result<Option<(usize, Listed)>, Error> {
-    let Some(value) = value else { return Ok(None) };
-    let blob = Blob::parse(value.expose()).map_err(|error| errors::damaged(name, &error))?;
-    let host = blob.registry.ok_or_else(|| errors::unnamed(name))?;
-    let rank = name::candidates(&host).iter().position(|candidate| candidate == name);
-    Ok(rank.map(|rank| (rank, Listed { url: host.into(), username: Username::Of(blob.keys) })))
-}
-
-/// Of two lines about one host, the first one counts.
-fn in_order(mut ranked: Vec<(usize, Listed)>) -> Vec<Listed> {
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, line)| line).collect()
-}
-
 const PART: &str = "gateway store";
 /// How often what has changed in the meantime is looked at anew before a change is given up.
 const ROUNDS: usize = 4;
-/// How many secrets are read at a time for a list.
-const SIDE_BY_SIDE: usize = 16;

@@ -27,9 +27,12 @@
 mod connect;
 mod expiry;
 mod fault;
+mod generation;
 mod health;
 mod image;
 mod migrate;
+mod names;
+mod rows;
 mod secrets;
 mod session;
 mod single;
@@ -40,8 +43,10 @@ mod write;
 
 use std::time::Instant;
 
-pub use image::ImageSecret;
-pub use migrate::Step;
+pub use generation::Generation;
+pub use migrate::{Migrated, Step};
+pub use names::{Converted, Left, ToNames};
+use rows::Rows;
 use secrets::Secrets;
 
 use super::{Found, Keep, Listed, Lookup, Secret, Username};
@@ -76,9 +81,15 @@ impl PostgresStore {
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
-            let there = Secrets::named(client, workspace, &lookup.names()).await?;
-            let ours = there.of(lookup)?;
-            Ok(ours.map(|(_, content)| Found::new(content.blob.keys.clone(), Keep::Disk)))
+            let names = lookup.names();
+            let all: Vec<&str> = names.iter().map(String::as_str).chain(lookup.single_names()).collect();
+            let Rows { key, rows } = Rows::named(client, workspace, &all).await?;
+            let (rows, singles) = rows.into_iter().partition::<Vec<_>, _>(|row| names.contains(&row.name));
+            let there = Secrets::open(Rows { key, rows }, &names);
+            Ok(match there.of(lookup)? {
+                Some((_, content)) => Some(Found::new(content.blob.keys.clone(), Keep::Disk)),
+                None => single::assemble(lookup, &singles, there.key())?,
+            })
         })
     }
 
@@ -97,8 +108,9 @@ impl PostgresStore {
         for entry in all.entries {
             match entry.content.map(|content| (content.blob.registry, content.blob.keys)) {
                 Ok((Some(host), keys)) => listed.push(Listed { url: host.into(), username: Username::Of(keys) }),
+                Ok((None, keys)) if keys.is_empty() => {}
                 // Several registries can have its name, and only a `get` says which one is meant.
-                Ok((None, _)) => skipped(&unnamed(&entry.name)),
+                Ok((None, _)) => skipped(&unnamed(&entry.row.name)),
                 Err(error) => skipped(&error),
             }
         }

@@ -3,10 +3,10 @@
 use super::{Found, Keep, Listed, Lookup, Username};
 use crate::config::{Pulled, Request};
 use crate::error::{Error, Problem};
-use crate::host::{Host, ImageRef, ServerUrl};
+use crate::host::{Host, Reference, Rejected, ServerUrl};
 use crate::keys::{Blob, Keys};
-use crate::private::{self, Readers};
 use crate::registry::bound_by_keys;
+use crate::trusted::{self, Readers};
 
 /// One blob or an array of them, each bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY`
 /// or `BETA9_IMAGE`, or else to the vendor that alone has such keys.
@@ -66,7 +66,7 @@ impl RequestStore {
         }
         let Some(path) = &self.0.file else { return Ok(None) };
         let problem = |cause: String, fix: String| Problem::new(FILE_VARIABLE, cause).fix(fix).failed();
-        let bytes = private::read(path, Readers::Anybody, MAX_BLOB)
+        let bytes = trusted::read(path, Readers::Mounted, MAX_BLOB)
             .map_err(|fault| problem(fault.cause, fault.fix))?
             .ok_or_else(|| {
             problem(format!("there is no file {}", path.display()), "mount it, or unset the variable".to_owned())
@@ -86,7 +86,11 @@ impl Pulled {
             return Ok(url.host().cloned());
         }
         let Some(image) = &self.image else { return Ok(None) };
-        ImageRef::parse(image).map(|image| Some(image.host)).map_err(|error| problem("BETA9_IMAGE", error))
+        match Reference::parse(image.as_bytes()) {
+            Ok(Reference::Image(image)) => Ok(Some(image.host)),
+            Ok(Reference::Server(_)) => Err(problem("BETA9_IMAGE", REGISTRY_ALONE)),
+            Err(error) => Err(problem("BETA9_IMAGE", error)),
+        }
     }
 }
 
@@ -99,6 +103,7 @@ pub(super) fn unbound(part: &str, keys: &Keys) -> Error {
 
 const VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS";
 const FILE_VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS_FILE";
+const REGISTRY_ALONE: Rejected = Rejected("it names a registry, not an image");
 const MAX_BLOB: u64 = 1 << 20;
 
 #[cfg(test)]

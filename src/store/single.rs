@@ -44,31 +44,47 @@ impl Lookup<'_> {
                 .fix(format_args!("create it with: beta9 secret create {first} VALUE"))
                 .failed());
         }
-        let (mut keys, vendor) = (Keys::default(), self.row.key_sets());
+        let mut keys = Keys::default();
         for single in there.iter().filter(|single| self.named.contains(&single.name)) {
-            let is_vendors = vendor.iter().flat_map(KeySet::names).any(|name| name == single.name);
-            if !single.is_for(self.real()) && !is_vendors {
-                let cause = format_args!("the secret {} is only for {}", shown(&single.name), single.shown_hosts());
-                return Err(Problem::new(part, cause)
-                    .fix(format_args!("add {} to its hosts, or name another secret", self.real().name()))
-                    .failed());
-            }
-            insert(&mut keys, single, part)?;
+            self.check_hosts(part, single)?;
+            single.add_to(&mut keys, part)?;
         }
         Ok(Some(Found::new(keys, Keep::Disk)))
+    }
+
+    /// Refuses a named secret that is only for other hosts. A vendor's own key may go to its registry all the same.
+    pub fn check_hosts(&self, part: &str, single: &Single) -> Result<(), Error> {
+        let is_vendors = || self.row.key_sets().iter().flat_map(KeySet::names).any(|name| name == single.name);
+        if single.is_for(self.real()) || is_vendors() {
+            Ok(())
+        } else {
+            Err(only_for(part, &single.name, &single.hosts, self.real()))
+        }
+    }
+
+    /// Refuses to change a registry's whole credential where single secrets are named for it: those would still be used.
+    pub fn check_writable(&self, part: &str) -> Result<(), Error> {
+        if self.named.is_empty() {
+            return Ok(());
+        }
+        let names = self.named.join(", ");
+        Err(Problem::new(part, format_args!("its credential is the single secrets {}", shown(&names)))
+            .fix("nothing was changed; change those in the workspace, or do not name them in a rule or BETA9_IMAGE_SECRETS")
+            .failed()
+            .about(self.host.as_reference()))
     }
 
     fn guess(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
         let usable =
             |name: &str| there.iter().find(|one| one.name == name && !one.value.is_empty() && one.is_for(self.real()));
-        for set in self.guesses().iter().filter(|set| set.needed.iter().all(|name| usable(name).is_some())) {
-            let mut keys = Keys::default();
-            for single in set.names().filter_map(usable) {
-                insert(&mut keys, single, part)?;
-            }
-            return Ok(Some(Found { guessed: true, ..Found::new(keys, Keep::Disk) }));
+        let is_whole = |set: &&KeySet| set.needed.iter().all(|name| usable(name).is_some());
+        let sets = self.guesses();
+        let Some(set) = sets.iter().find(is_whole) else { return Ok(None) };
+        let mut keys = Keys::default();
+        for single in set.names().filter_map(usable) {
+            single.add_to(&mut keys, part)?;
         }
-        Ok(None)
+        Ok(Some(Found { guessed: true, ..Found::new(keys, Keep::Disk) }))
     }
 
     /// The vendor's own sets that are used without being named.
@@ -85,32 +101,40 @@ impl Lookup<'_> {
 }
 
 impl Single {
-    /// Whether it may be sent to this registry; Docker Hub has several names.
-    fn is_for(&self, host: &Host) -> bool {
-        let names = host.names();
-        self.hosts.is_empty()
-            || self.hosts.iter().any(|allowed| {
-                let allowed = allowed.to_ascii_lowercase();
-                names.iter().any(|name| match allowed.strip_prefix("*.") {
-                    Some(parent) => {
-                        name.strip_suffix(parent).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
-                    }
-                    None => *name == allowed,
-                })
-            })
+    /// Adds it to the keys of a registry.
+    pub fn add_to(&self, keys: &mut Keys, part: &str) -> Result<(), Error> {
+        keys.insert(&self.name, self.value.clone()).map_err(|error| {
+            Problem::new(part, format_args!("the secret {}: {error}", shown(&self.name)))
+                .fix("correct it in the workspace")
+                .failed()
+        })
     }
 
-    fn shown_hosts(&self) -> String {
-        shown_list(&self.hosts)
+    /// Whether it may be sent to this registry.
+    #[must_use]
+    pub fn is_for(&self, host: &Host) -> bool {
+        is_for(&self.hosts, host)
     }
 }
 
-fn insert(keys: &mut Keys, single: &Single, part: &str) -> Result<(), Error> {
-    keys.insert(&single.name, single.value.clone()).map_err(|error| {
-        Problem::new(part, format_args!("the secret {}: {error}", shown(&single.name)))
-            .fix("correct it in the workspace")
-            .failed()
-    })
+/// Whether a secret with these hosts may be sent to this registry; Docker Hub has several names.
+pub(super) fn is_for(hosts: &[String], host: &Host) -> bool {
+    let names = host.names();
+    hosts.is_empty()
+        || hosts.iter().any(|allowed| {
+            let allowed = allowed.to_ascii_lowercase();
+            names.iter().any(|name| match allowed.strip_prefix("*.") {
+                Some(parent) => name.strip_suffix(parent).is_some_and(|front| front.len() > 1 && front.ends_with('.')),
+                None => *name == allowed,
+            })
+        })
+}
+
+/// The error of a secret with hosts of which this registry is not one.
+pub(super) fn only_for(part: &str, name: &str, hosts: &[String], host: &Host) -> Error {
+    Problem::new(part, format_args!("the secret {} is only for {}", shown(name), shown_list(hosts)))
+        .fix(format_args!("add {} to its hosts, or name another secret", host.name()))
+        .failed()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::name;
+use super::{Single, name};
 use crate::cache::Memory;
 use crate::config::Singles;
 use crate::credential::Redacted;
@@ -127,6 +127,26 @@ impl<'a> Lookup<'a> {
             None => Vec::new(),
         }
     }
+}
+
+/// What a store has for an image's credential.
+#[derive(Debug)]
+pub enum ImageSecrets {
+    /// Nothing, since it knows no images.
+    Elsewhere,
+    /// Nothing, since it does not know this image. This says why.
+    Unknown(Error),
+    /// The image is known, and bound to nothing.
+    Unbound,
+    /// The secrets of its registries as they stand, one text each.
+    Blobs(Vec<Redacted>),
+    /// The names of single secrets, sorted.
+    Names {
+        /// All that the image names.
+        names: Vec<String>,
+        /// Those that the workspace has.
+        there: Vec<Single>,
+    },
 }
 
 /// Whose a secret is.

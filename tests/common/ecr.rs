@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use beta9_credential::backend::{Backend, Login};
+use beta9_credential::backend::{Backend, Login, Whose};
 use beta9_credential::config::{CloudSettings, Node as Identity};
 use beta9_credential::host::Host;
 use beta9_credential::keys::Keys;
@@ -98,7 +98,7 @@ impl Ecr {
             node: &identity,
             deadline,
         };
-        let scope = Backend::Aws.scope(&login).unwrap();
+        let Whose::Known(scope) = Backend::Aws.whose(&login).unwrap() else { panic!() };
         tokens::plant(node, &tokens::id(workspace, host, "aws", &scope), age, Ok(life));
     }
 }

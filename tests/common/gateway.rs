@@ -3,19 +3,16 @@
 //! helper's own HTTP client.
 
 mod api;
-mod certificates;
+pub mod certificates;
 mod serve;
 pub mod wire;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::serve::Open;
 use super::Node;
@@ -24,8 +21,24 @@ pub const WORKSPACE: &str = "11111111-1111-4111-8111-111111111111";
 pub const OTHER_WORKSPACE: &str = "22222222-2222-4222-8222-222222222222";
 pub const TOKEN: &str = "hunter2-workspace-token";
 pub const OTHER_TOKEN: &str = "hunter2-other-token";
-/// Known to the gateway, but not allowed to touch secrets: a restricted one, or a worker's.
+/// Known to the gateway, but not allowed to touch secrets.
 pub const RESTRICTED_TOKEN: &str = "hunter2-restricted-token";
+pub const WORKER_TOKEN: &str = "hunter2-worker-token";
+pub const PRIVATE_WORKER_TOKEN: &str = "hunter2-worker-private-token";
+pub const MACHINE_TOKEN: &str = "hunter2-machine-token";
+/// Of the other workspace, and allowed in every one.
+pub const ADMIN_TOKEN: &str = "hunter2-cluster-admin-token";
+
+/// Every token that is good: its kind, and whose it is.
+pub const TOKENS: [(&str, &str, &str); 7] = [
+    (TOKEN, "workspace", WORKSPACE),
+    (OTHER_TOKEN, "workspace", OTHER_WORKSPACE),
+    (RESTRICTED_TOKEN, "workspace_restricted", WORKSPACE),
+    (WORKER_TOKEN, "worker", WORKSPACE),
+    (PRIVATE_WORKER_TOKEN, "worker_private", WORKSPACE),
+    (MACHINE_TOKEN, "machine", WORKSPACE),
+    (ADMIN_TOKEN, "cluster_admin", OTHER_WORKSPACE),
+];
 
 /// How the gateway behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +46,12 @@ pub enum Mood {
     Well,
     /// Every answer is this, with a body that must never be shown.
     Status(u16),
-    /// No secret can be read or written.
-    DatabaseDown,
+    /// The database is down, or part of it is: a secret is answered with this status (404, 400), the list with that one
+    /// (200, 400, 500), no change is made, and a token that the gateway has not cached is refused.
+    DatabaseDown {
+        secret: u16,
+        list: u16,
+    },
     /// An answer takes this long.
     Slow(Duration),
     /// No answer ever comes.
@@ -66,9 +83,23 @@ struct Shared {
     tls: Option<Arc<rustls::ServerConfig>>,
 }
 
+/// What is kept of a secret.
+#[derive(Clone, Default)]
+struct Kept {
+    value: String,
+    /// The member of later gateways.
+    hosts: Option<serde_json::Value>,
+    /// Whether its value does not decrypt.
+    sealed: bool,
+}
+
 #[derive(Default)]
 struct State {
-    secrets: BTreeMap<(String, String), String>,
+    secrets: BTreeMap<(String, String), Kept>,
+    /// The tokens that it need not look up.
+    cached: BTreeSet<String>,
+    /// How many bytes longer every list is than it has to be.
+    padding: usize,
     requests: Vec<String>,
     mood: Option<Mood>,
     refused: bool,
@@ -85,6 +116,8 @@ struct State {
     clock: Option<i64>,
     /// What somebody else creates just before the helper does.
     faster: Vec<(String, String)>,
+    /// What somebody else deletes just after the list was given.
+    deleted: Vec<String>,
     held: Held,
 }
 
@@ -111,14 +144,8 @@ impl Gateway {
 
     /// Over TLS, with an authority of its own in `dir`.
     pub fn start_tls(dir: &Path) -> Self {
-        let authority = certificates::make(dir);
-        let certificates = CertificateDer::pem_file_iter(dir.join("server.pem")).unwrap().map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config =
-            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(certificates, key).unwrap();
-        Self::listen(Some(Arc::new(config)), Some(authority))
+        let (authority, config) = certificates::server(dir, "IP:127.0.0.1");
+        Self::listen(Some(config), Some(authority))
     }
 
     fn listen(tls: Option<Arc<rustls::ServerConfig>>, authority: Option<PathBuf>) -> Self {
@@ -204,7 +231,18 @@ impl Gateway {
     }
 
     pub fn plant_in(&self, workspace: &str, name: &str, value: &str) {
-        self.shared.state().secrets.insert((workspace.to_owned(), name.to_owned()), value.to_owned());
+        let kept = Kept { value: value.to_owned(), ..Kept::default() };
+        self.shared.state().secrets.insert((workspace.to_owned(), name.to_owned()), kept);
+    }
+
+    /// Gives a secret the member that says which hosts may get it.
+    pub fn set_hosts(&self, name: &str, hosts: serde_json::Value) {
+        self.shared.state().kept(name).hosts = Some(hosts);
+    }
+
+    /// A secret's value does not decrypt any more.
+    pub fn seal(&self, name: &str) {
+        self.shared.state().kept(name).sealed = true;
     }
 
     pub fn remove(&self, name: &str) {
@@ -215,7 +253,22 @@ impl Gateway {
     pub fn secrets(&self) -> BTreeMap<String, String> {
         let state = self.shared.state();
         let own = state.secrets.iter().filter(|((workspace, _), _)| workspace == WORKSPACE);
-        own.map(|((_, name), value)| (name.clone(), value.clone())).collect()
+        own.map(|((_, name), kept)| (name.clone(), kept.value.clone())).collect()
+    }
+
+    /// It forgets which tokens are good, as it does after a while.
+    pub fn forget_tokens(&self) {
+        self.shared.state().cached.clear();
+    }
+
+    /// Every list is so many bytes longer than it has to be.
+    pub fn pad_list(&self, bytes: usize) {
+        self.shared.state().padding = bytes;
+    }
+
+    /// Somebody else deletes this just after the helper's next list.
+    pub fn delete_after_list(&self, name: &str) {
+        self.shared.state().deleted.push(name.to_owned());
     }
 
     /// After this many requests the answers to the next `count` are made when they are asked for, and given when

@@ -4,6 +4,7 @@
 #![allow(
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
     missing_docs,
@@ -11,12 +12,16 @@
     reason = "test code"
 )]
 
+pub mod clip;
+pub mod clouds;
 pub mod ecr;
 pub mod gateway;
 pub mod postgres;
 pub mod registry;
 pub mod terminal;
 pub mod tokens;
+pub mod users;
+pub mod vectors;
 pub mod worker;
 
 use std::io::Write;

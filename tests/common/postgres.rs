@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+pub mod migrations;
 pub mod pooler;
 pub mod relay;
 
@@ -15,16 +16,17 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, RandomizedNonceKey, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use beta9_credential::config::Env;
+use beta9_credential::config::{Env, PostgresConfig, SecretSetting};
 use beta9_credential::host::Host;
-use beta9_credential::store::name;
+use beta9_credential::store::{Lookup, PostgresStore, name};
 
 use super::Node;
+use migrations::Migration;
 
 /// The server's one administrator. What is special in a URL is in the password on purpose.
 pub const USER: &str = "postgres";
@@ -54,6 +56,13 @@ impl Database {
         let database = Self::empty(test)?;
         database.sql(include_str!("../fixtures/beta9-schema.sql"));
         database.add_workspace(&database.workspace, &database.signing_key);
+        Some(database)
+    }
+
+    /// One that a certain version of Beta9 left.
+    pub fn after(migration: Migration, test: &str) -> Option<Self> {
+        let database = Self::new(test)?;
+        migration.steps().iter().for_each(|sql| _ = database.sql(sql));
         Some(database)
     }
 
@@ -95,6 +104,12 @@ impl Database {
             .with("BETA9_WORKSPACE_ID", &self.workspace)
     }
 
+    /// The store of one of its workspaces.
+    pub fn store_of(&self, workspace: &str) -> PostgresStore {
+        let url = Some(SecretSetting::Inline(self.url().into()));
+        PostgresStore::new(workspace, PostgresConfig { url })
+    }
+
     /// What `psql` prints.
     pub fn sql(&self, sql: &str) -> String {
         self.server.sql(&self.name, sql)
@@ -110,10 +125,12 @@ impl Database {
     }
 
     pub fn plant_sealed(&self, workspace: &str, name: &str, sealed: &str) {
-        self.sql(&format!(
-            "INSERT INTO workspace_secret (name, value, workspace_id) SELECT '{name}', '{sealed}', id FROM workspace \
-             WHERE external_id = '{workspace}' ON CONFLICT (workspace_id, name) DO UPDATE SET value = EXCLUDED.value, updated_at = now()"
-        ));
+        self.sql(&insertion(workspace, name, sealed));
+    }
+
+    /// The statement that puts a secret in.
+    pub fn planting(&self, name: &str, text: &str) -> String {
+        insertion(&self.workspace, name, &seal(&self.signing_key, text))
     }
 
     /// What a secret holds, opened by nothing of ours.
@@ -321,6 +338,22 @@ fn certificates(dir: &Path) -> Option<PathBuf> {
         assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     }
     Some(dir.join("ca.pem"))
+}
+
+/// A question that has time, about a vendor's host or one that the operator has named.
+pub fn lookup(host: &Host) -> Lookup<'_> {
+    Lookup { by_shared_name: true, deadline: deadline(), ..Lookup::of(host) }
+}
+
+pub fn deadline() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
+
+fn insertion(workspace: &str, name: &str, sealed: &str) -> String {
+    format!(
+        "INSERT INTO workspace_secret (name, value, workspace_id) SELECT '{name}', '{sealed}', id FROM workspace \
+         WHERE external_id = '{workspace}' ON CONFLICT (workspace_id, name) DO UPDATE SET value = EXCLUDED.value, updated_at = now();"
+    )
 }
 
 fn uuid(number: u32) -> String {

@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::wire::{Outcome, Wire};
 use super::{Api, PART};
 use crate::error::{Error, Problem};
-pub(super) use node::no_credentials;
+pub(super) use node::{no_credentials, no_instance_role, nobody, wrong_address};
 use strict::{after, is_action, is_principal, word};
 pub(super) use transport::late;
 use transport::{throttled, transport};
@@ -115,6 +115,8 @@ impl Call<'_> {
         let at = self.at(action.service);
         Problem::new(PART, format_args!("{at}: access denied: {principal} may not {denied}{why}"))
             .fix(action.denied)
+            // The public gallery is open to everybody; a role of the node need not be made for it.
+            .dispensable(matches!((self.api, self.who), (Api::Public { .. }, Who::Node)))
             .failed()
     }
 

@@ -2,19 +2,24 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
 
-use super::errors::{ASSUME, Call, WEB_IDENTITY, Who, no_credentials};
+use super::errors::{ASSUME, Call, WEB_IDENTITY, Who, no_credentials, no_instance_role, nobody, wrong_address};
+use super::files::Files;
 use super::host::arn_partition;
+use super::node::{Identity, Source, WebIdentity};
 use super::role::{Role, TenantKeys, role_of_pod};
 use super::wire::Wire;
 use super::{Api, PART};
-use crate::config::CloudSettings;
+use crate::backend::Login;
+use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::service_account::ServiceAccount;
 
@@ -25,20 +30,12 @@ pub(super) async fn of_secret(keys: TenantKeys, api: &Api, wire: &Wire) -> Resul
     assume(config, keys.role, Call { api, who }, wire).await.map(|config| (config, who))
 }
 
-/// The configuration of a client that acts with the session of a role that trusts a pod's service account. The request
-/// is not signed: the token in it is the proof. Nothing of the node's is read.
+/// The configuration of a client that acts with the session of a role that trusts a pod's service account. Nothing of the
+/// node's is read.
 pub(super) async fn of_pod(account: &ServiceAccount, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
     let (config, call) = (bare(api, wire), Call { api, who: Who::Pod });
     let role = role_of_pod(account, arn_partition(api.region()))?;
-    let answer = sts(&config, wire)
-        .assume_role_with_web_identity()
-        .role_arn(role)
-        .role_session_name(SESSION_NAME)
-        .web_identity_token(account.token().expose())
-        .send()
-        .await
-        .map_err(|error| call.failed(WEB_IDENTITY, &error, wire))?;
-    let session = session(answer.credentials)?;
+    let session = by_web_identity(&config, (role, SESSION_NAME), account.token(), call, wire).await?;
     Ok((with(config, session), Who::Pod))
 }
 
@@ -60,17 +57,20 @@ fn with(config: SdkConfig, credentials: Credentials) -> SdkConfig {
 }
 
 /// The configuration of a client that acts as the node, as the operator set it up.
-pub(super) async fn of_node(settings: &CloudSettings, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+pub(super) async fn of_node(login: &Login<'_>, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+    let (settings, call) = (login.settings, Call { api, who: Who::Node });
     let role = Role::of_settings(settings.role_arn.as_deref(), settings.external_id.as_deref())?;
+    let Some(Identity { source, files }) = Identity::of(login.node, settings.profile.as_deref())? else {
+        return Err(nobody());
+    };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(api.region().to_owned()))
         .http_client(wire.client())
         .retry_config(Wire::retries())
         .timeout_config(wire.timeouts())
+        .profile_files(files.texts())
+        .profile_name(&files.name)
         .no_credentials();
-    if let Some(profile) = &settings.profile {
-        loader = loader.profile_name(profile);
-    }
     // Not set to false: for an ordinary host the node's AWS_USE_FIPS_ENDPOINT has its say.
     if api.fips() {
         loader = loader.use_fips(true);
@@ -79,36 +79,87 @@ pub(super) async fn of_node(settings: &CloudSettings, api: &Api, wire: &Wire) ->
         loader = loader.use_dual_stack(true);
     }
     let config = loader.load().await;
-    let credentials = node_credentials(settings, &config, wire)
-        .await
-        .map_err(|error| no_credentials(&error, api, settings.profile.as_deref(), wire))?;
-    let who = Who::Node;
-    assume(with(config, credentials), role, Call { api, who }, wire).await.map(|config| (config, who))
+    let credentials = match &source {
+        Source::Keys(keys) => keys.clone(),
+        Source::WebIdentity(WebIdentity { role, session_name, token }) => {
+            let name = session_name.as_deref().unwrap_or(SESSION_NAME);
+            by_web_identity(&config, (role, name), token, call, wire).await?
+        }
+        source => provided(source, &files, &config, wire)
+            .await
+            .map_err(|error| no_credentials(&error, source, &files.name, api, wire))?,
+    };
+    assume(with(config, credentials), role, call, wire).await.map(|config| (config, Who::Node))
 }
 
-/// The SDK's whole chain, or the rule's profile alone: the chain would put the environment before a profile, and go on
-/// to the instance's role where the profile does not exist.
-async fn node_credentials(
-    settings: &CloudSettings,
+/// What the SDK's own provider of this source gives.
+async fn provided(
+    source: &Source,
+    files: &Files<'_>,
     config: &SdkConfig,
     wire: &Wire,
 ) -> Result<Credentials, CredentialsError> {
-    let region = config.region().cloned();
     let provider = ProviderConfig::without_region()
-        .with_region(region.clone())
+        .with_region(config.region().cloned())
         .with_behavior_version(Some(BehaviorVersion::latest()))
         .with_use_fips(config.use_fips())
         .with_use_dual_stack(config.use_dual_stack())
         .with_http_client(wire.client())
         .with_retry_config(Wire::retries())
         .with_timeout_config(wire.timeouts());
-    if let Some(profile) = &settings.profile {
-        let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
-        return profile.provide_credentials().await;
+    let instance = || {
+        let client = metadata(&provider, files.metadata())?;
+        Ok(ImdsCredentialsProvider::builder().configure(&provider).imds_client(client).build())
+    };
+    match source {
+        Source::Container => EcsCredentialsProvider::builder().configure(&provider).build().provide_credentials().await,
+        Source::Profile(_) => {
+            let profile = ProfileFileCredentialsProvider::builder()
+                .configure(&provider)
+                .profile_files(files.texts())
+                .profile_name(&files.name)
+                .with_custom_provider("Ec2InstanceMetadata", instance()?);
+            profile.build().provide_credentials().await
+        }
+        _ => instance()?.provide_credentials().await,
     }
-    let imds = aws_config::imds::Client::builder().configure(&provider).max_attempts(2).build();
-    let chain = DefaultCredentialsChain::builder().configure(provider).region(region).imds_client(imds).build().await;
-    chain.provide_credentials().await
+}
+
+/// The instance's role, by its metadata service.
+pub(super) async fn instance_role(login: &Login<'_>, wire: &Wire) -> Result<String, Error> {
+    let files = Files::read(login.node, login.settings.profile.as_deref())?;
+    let provider = ProviderConfig::without_region()
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_http_client(wire.client());
+    let client = metadata(&provider, files.metadata()).map_err(|_| wrong_address())?;
+    let answer = client.get("/latest/meta-data/iam/security-credentials/").await.map_err(|_| no_instance_role(wire))?;
+    let role = answer.as_ref().trim();
+    if role.is_empty() { Err(no_instance_role(wire)) } else { Ok(role.to_owned()) }
+}
+
+/// The metadata service; two attempts, since it is on this very machine.
+fn metadata(provider: &ProviderConfig, address: &str) -> Result<imds::Client, CredentialsError> {
+    let client = imds::Client::builder().configure(provider).max_attempts(2);
+    client.endpoint(address).map(imds::client::Builder::build).map_err(CredentialsError::invalid_configuration)
+}
+
+/// The session of a role that trusts another issuer's token. The request is not signed: the token in it is the proof.
+async fn by_web_identity(
+    config: &SdkConfig,
+    (role, session_name): (&str, &str),
+    token: &Redacted,
+    call: Call<'_>,
+    wire: &Wire,
+) -> Result<Credentials, Error> {
+    let answer = sts(config, wire)
+        .assume_role_with_web_identity()
+        .role_arn(role)
+        .role_session_name(session_name)
+        .web_identity_token(token.expose())
+        .send()
+        .await
+        .map_err(|error| call.failed(WEB_IDENTITY, &error, wire))?;
+    session(answer.credentials)
 }
 
 /// The same configuration with the role's session, where there is a role; asked of STS in the registry's region.

@@ -110,7 +110,7 @@ fn steers_the_node(name: &str) -> bool {
 }
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html>
-fn is_key_id(text: &str) -> bool {
+pub(super) fn is_key_id(text: &str) -> bool {
     (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 

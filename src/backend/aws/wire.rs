@@ -24,7 +24,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
+use super::PART;
 use crate::error::Error;
+use crate::tls;
 use bounded::bounded;
 pub(super) use fault::chain;
 use retry::{RetryAfter, retry_after};
@@ -80,6 +82,9 @@ impl Wire {
     /// The way to the network until this moment; `bundle` is a file of the authorities to trust instead of the system's.
     pub(super) fn new(deadline: Instant, bundle: Option<&str>) -> Result<Self, Error> {
         let last = Last::default();
+        if let Some(fault) = bundle.is_none().then(tls::refused).flatten() {
+            return Err(fault.problem(PART));
+        }
         let (given, system) = (bundle.map(trust::given).transpose()?, OnceLock::new());
         let secure = Builder::new().build_with_connector_fn(move |settings, components| {
             let builder = Connector::builder().proxy_config(ProxyConfig::from_env());

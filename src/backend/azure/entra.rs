@@ -19,9 +19,9 @@ use azure_core::http::{
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
+use super::authority::App;
 use super::errors::{self, Refusal};
 use super::identity::Identity;
 use crate::credential::Redacted;
@@ -44,27 +44,26 @@ fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn To
             Secret::new(secret.expose().to_owned()),
             Some(ClientSecretCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
         )?,
-        Identity::Workload { app, token_file } => {
-            WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
-                credential_options: ClientAssertionCredentialOptions {
-                    client_options: options(http, Some(&app.cloud)),
-                },
-                client_id: Some(app.client_id.clone()),
-                tenant_id: Some(app.tenant.clone()),
-                token_file_path: Some(token_file.clone()),
-            }))?
+        Identity::Certificate { app, certificate } => {
+            let id = azure_core::Uuid::new_v4().to_string();
+            let unsigned = || azure_core::Error::with_message(ErrorKind::Credential, "the key cannot sign");
+            by_assertion(http, app, &certificate.assertion(app, &id).ok_or_else(unsigned)?)?
         }
-        Identity::Pod { app, token } => ClientAssertionCredential::new(
-            app.tenant.clone(),
-            app.client_id.clone(),
-            PodToken(token.clone()),
-            Some(ClientAssertionCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
-        )?,
+        Identity::Workload { app, token } => by_assertion(http, app, token)?,
         Identity::Managed { client_id } => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
             user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
             client_options: options(http, None),
         }))?,
     })
+}
+
+fn by_assertion(http: &Http, app: &App, assertion: &Redacted) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    Ok(ClientAssertionCredential::new(
+        app.tenant.clone(),
+        app.client_id.clone(),
+        Assertion(assertion.clone()),
+        Some(ClientAssertionCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
+    )?)
 }
 
 fn options(http: &Http, cloud: Option<&Arc<CloudConfiguration>>) -> ClientOptions {
@@ -76,11 +75,11 @@ fn options(http: &Http, cloud: Option<&Arc<CloudConfiguration>>) -> ClientOption
     }
 }
 
-/// A pod's token, which says who it is.
+/// A signed token that says who it is.
 #[derive(Debug)]
-struct PodToken(Redacted);
+struct Assertion(Redacted);
 
-impl ClientAssertion for PodToken {
+impl ClientAssertion for Assertion {
     fn secret<'a, 'b, 'c>(
         &'a self,
         _options: Option<ClientMethodOptions<'b>>,

@@ -96,16 +96,17 @@ pub(super) fn no_token(who: &str) -> Error {
 /// An identity that the SDK will not try.
 pub(super) fn unusable(identity: &Identity) -> Error {
     match identity {
-        Identity::Workload { token_file, .. } => {
-            Problem::new(PART, format_args!("the token file {} cannot be read", token_file.display()))
-                .fix("correct AZURE_FEDERATED_TOKEN_FILE, or let this user read it")
-        }
         Identity::Managed { .. } => Problem::new(PART, "this kind of managed identity is not supported")
             .fix("unset IDENTITY_ENDPOINT and MSI_ENDPOINT where the node is a virtual machine; App Service sets IDENTITY_ENDPOINT and IDENTITY_HEADER"),
-        Identity::Secret { .. } | Identity::Pod { .. } => Problem::new(PART, "the application cannot log in as it is configured")
+        Identity::Secret { .. } | Identity::Certificate { .. } | Identity::Workload { .. } => Problem::new(PART, "the application cannot log in as it is configured")
             .fix("correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST"),
     }
     .failed()
+}
+
+/// The node had an identity a moment ago.
+pub(super) fn nobody() -> Error {
+    Problem::new(PART, "the node has no Azure identity any more").fix("try again").failed()
 }
 
 /// What any of them may answer.

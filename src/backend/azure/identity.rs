@@ -1,17 +1,19 @@
-//! Which identity logs in, and at which cloud's authority.
+//! Which identity logs in.
 //!
 //! A secret is written by a tenant and may hold an application with its client secret, and no more: nothing in it can
 //! name a file, an address or another authority. The node's own identity is the operator's, who may.
 //!
-//! <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>,
 //! <https://azure.github.io/azure-workload-identity/docs/topics/azwi/mutating-admission-webhook.html>
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::cloud::CloudConfiguration;
+use zeroize::Zeroizing;
 
 use super::PART;
+use super::authority::{App, authority, cloud_of};
+use super::certificate::Certificate;
 use crate::backend::Login;
 use crate::config::Node;
 use crate::credential::Redacted;
@@ -21,32 +23,27 @@ use crate::http::Cleartext;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
 use crate::shown::shown;
+use crate::trusted::{self, Readers};
 
 /// Who logs in.
 pub(super) enum Identity {
     /// An application that knows its secret.
     Secret { app: App, secret: Redacted },
-    /// An application that another issuer vouches for, by a token in a file.
-    Workload { app: App, token_file: PathBuf },
-    /// An application that the cluster vouches for, by a pod's own token.
-    Pod { app: App, token: Redacted },
+    /// An application that has a certificate.
+    Certificate { app: App, certificate: Certificate },
+    /// An application that another issuer vouches for by this token: a cluster for a workload, or for a pod.
+    Workload { app: App, token: Redacted },
     /// What Azure gave the node: of the user by this client id, else of the system.
     Managed { client_id: Option<String> },
 }
 
-/// An application, where it is registered.
-pub(super) struct App {
-    pub(super) tenant: String,
-    pub(super) client_id: String,
-    pub(super) cloud: Arc<CloudConfiguration>,
-}
-
 impl Identity {
-    pub(super) fn of(login: &Login) -> Result<Self, Error> {
+    /// `None` where the node is to log in and has no identity of this cloud.
+    pub(super) fn of(login: &Login) -> Result<Option<Self>, Error> {
         let cloud = cloud_of(login.host)?;
         match (login.keys, login.pod) {
-            (Some(keys), _) => Self::of_secret(keys, cloud),
-            (None, Some(account)) => Self::of_pod(account, login.node, cloud),
+            (Some(keys), _) => Self::of_secret(keys, cloud).map(Some),
+            (None, Some(account)) => Self::of_pod(account, login.node, cloud).map(Some),
             (None, None) => Self::of_node(login.node, cloud),
         }
     }
@@ -70,7 +67,7 @@ impl Identity {
                 .tenant()?,
         };
         let cloud = Arc::new(authority(node)?.unwrap_or(cloud));
-        Ok(Self::Pod { app: App { tenant, client_id, cloud }, token: account.token().clone() })
+        Ok(Self::Workload { app: App { tenant, client_id, cloud }, token: account.token().clone() })
     }
 
     fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
@@ -86,20 +83,23 @@ impl Identity {
         Ok(Self::Secret { app: source.app(cloud)?, secret: source.client_secret()? })
     }
 
-    fn of_node(node: &Node, cloud: CloudConfiguration) -> Result<Self, Error> {
-        let together =
-            "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE or AZURE_CLIENT_SECRET go together";
-        let source = Source { place: "the node's environment", together, value: &|name| node.get(name) };
-        if let Some(file) = node.get(TOKEN_FILE) {
-            let token_file = PathBuf::from(file.expose());
-            return Ok(Self::Workload { app: source.app(authority(node)?.unwrap_or(cloud))?, token_file });
+    fn of_node(node: &Node, cloud: CloudConfiguration) -> Result<Option<Self>, Error> {
+        let source = Source { place: "the node's environment", together: TOGETHER, value: &|name| node.get(name) };
+        let app = || source.app(authority(node)?.unwrap_or(cloud));
+        if let Some(path) = node.file(TOKEN_FILE)? {
+            return Ok(Some(Self::Workload { app: app()?, token: token(&path)? }));
         }
         if node.get(CLIENT_SECRET).is_some() {
-            let app = source.app(authority(node)?.unwrap_or(cloud))?;
-            return Ok(Self::Secret { app, secret: source.client_secret()? });
+            return Ok(Some(Self::Secret { app: app()?, secret: source.client_secret()? }));
+        }
+        if let Some(path) = node.file(CERTIFICATE)? {
+            let certificate = Certificate::read(CERTIFICATE, &path)?;
+            return Ok(Some(Self::Certificate { app: app()?, certificate }));
         }
         let client_id = node.get(CLIENT_ID).map(|_| source.client_id()).transpose()?;
-        Ok(Self::Managed { client_id })
+        let is_managed =
+            client_id.is_some() || ENDPOINTS.iter().any(|name| node.get(name).is_some()) || node.is_machine_of("azure");
+        Ok(is_managed.then_some(Self::Managed { client_id }))
     }
 
     /// A metadata service speaks no TLS.
@@ -110,12 +110,29 @@ impl Identity {
     /// The tenant as the registry compares it with the token's; it finds it in the token where it is not told.
     pub(super) fn tenant_guid(&self) -> Option<&str> {
         match self {
-            Self::Secret { app, .. } | Self::Workload { app, .. } | Self::Pod { app, .. } => {
+            Self::Secret { app, .. } | Self::Certificate { app, .. } | Self::Workload { app, .. } => {
                 Some(app.tenant.as_str()).filter(|id| is_guid(id))
             }
             Self::Managed { .. } => None,
         }
     }
+}
+
+/// The token in a file that is renewed in its place.
+fn token(path: &Path) -> Result<Redacted, Error> {
+    let bytes = read(path)?;
+    let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::trim);
+    text.filter(|text| !text.is_empty()).map(Redacted::from).ok_or_else(|| {
+        let what = if bytes.is_some() { "holds no token" } else { "does not exist" };
+        Problem::new(PART, format_args!("{TOKEN_FILE} names {}, which {what}", path.display()))
+            .fix("see what mounts it, or correct or unset the variable")
+            .failed()
+    })
+}
+
+/// Every file that is read for the node's identity at Azure is read here.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
 }
 
 /// Where the variables of an application are, and how errors call that.
@@ -167,36 +184,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The cloud that a registry is in. Only there may its tokens be sent, whatever row a rule forces.
-fn cloud_of(host: &Host) -> Result<CloudConfiguration, Error> {
-    let name = host.name();
-    match host.port() {
-        None if name.ends_with(".azurecr.io") => Ok(CloudConfiguration::AzurePublic),
-        None if name.ends_with(".azurecr.cn") => Ok(CloudConfiguration::AzureChina),
-        None if name.ends_with(".azurecr.us") => Ok(CloudConfiguration::AzureGovernment),
-        _ => Err(Problem::new(PART, "it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")
-            .fix("name the registry that it stands for with alias_of")
-            .failed()),
-    }
-}
-
-/// The authority that the operator sets, which AKS does for every pod with a workload identity.
-fn authority(node: &Node) -> Result<Option<CloudConfiguration>, Error> {
-    let Some(text) = node.get(AUTHORITY_HOST) else { return Ok(None) };
-    let host = text.expose().strip_prefix("https://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let Some(host) = host.and_then(|host| Host::parse(host.as_bytes()).ok()) else {
-        return Err(Problem::new(
-            PART,
-            format_args!("{AUTHORITY_HOST} in the node's environment is no https:// URL of a host"),
-        )
-        .fix("set it to one such as https://login.microsoftonline.com/")
-        .failed());
-    };
-    let mut custom = CustomConfiguration::default();
-    custom.authority_host = format!("https://{host}");
-    Ok(Some(custom.into()))
-}
-
 /// Keys of Azure's tools that say where to look or whom to ask.
 fn steers(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
@@ -204,7 +191,7 @@ fn steers(key: &str) -> bool {
         || key.starts_with("AZURE_") && STEERING_WORDS.iter().any(|word| key.contains(word))
 }
 
-fn is_guid(text: &str) -> bool {
+pub(super) fn is_guid(text: &str) -> bool {
     let mut groups = text.split('-');
     [8, 4, 4, 4, 12].into_iter().all(|length| {
         groups.next().is_some_and(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -226,13 +213,15 @@ const POD_TENANT: &str =
     "annotate the service account with azure.workload.identity/tenant-id, or set it for all of them";
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
-const TENANT_ID: &str = "AZURE_TENANT_ID";
-const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
-const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+pub(super) const TENANT_ID: &str = "AZURE_TENANT_ID";
+pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
-/// What tells one identity of the node from another.
-pub(super) const DESCRIBED: [&str; 7] =
-    [CLIENT_ID, TENANT_ID, TOKEN_FILE, AUTHORITY_HOST, "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "HOME"];
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+/// Of managed identities that are no virtual machine's.
+pub(super) const ENDPOINTS: [&str; 2] = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"];
+const TOGETHER: &str = "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET or \
+                        AZURE_CLIENT_CERTIFICATE_PATH go together";
+const MAX_FILE: u64 = 64 << 10;
 
 const STEERING_PREFIXES: [&str; 3] = ["IDENTITY_", "IMDS_", "MSI_"];
 const STEERING_WORDS: [&str; 10] =
@@ -271,7 +260,9 @@ mod tests {
             ("myreg.azurecr.us", CloudConfiguration::AzureGovernment),
         ] {
             let keys = keys(&[]);
-            let Identity::Secret { app, secret } = Identity::of(&test_login(host, &keys)).unwrap() else { panic!() };
+            let Some(Identity::Secret { app, secret }) = Identity::of(&test_login(host, &keys)).unwrap() else {
+                panic!()
+            };
             assert_eq!((app.tenant.as_str(), app.client_id), (TENANT, CLIENT.to_ascii_lowercase()));
             assert_eq!((secret.expose(), &*app.cloud), ("hunter2", &cloud), "{host}");
         }
@@ -338,7 +329,8 @@ mod tests {
     fn a_tenant_may_be_a_domain_and_then_the_registry_finds_its_guid_in_the_token() {
         for (tenant, told) in [("Contoso.onmicrosoft.com", None), (TENANT, Some(TENANT))] {
             let keys = keys(&[(TENANT_ID, tenant)]);
-            assert_eq!(Identity::of(&test_login("myreg.azurecr.io", &keys)).unwrap().tenant_guid(), told);
+            let identity = Identity::of(&test_login("myreg.azurecr.io", &keys)).unwrap().unwrap();
+            assert_eq!(identity.tenant_guid(), told);
         }
     }
 
@@ -357,7 +349,7 @@ mod tests {
             let (account, empty) = (test_account(annotations), Keys::default());
             let login = Login { keys: None, pod: Some(&account), ..test_login(host, &empty) };
             match Identity::of(&login) {
-                Ok(Identity::Pod { app, .. }) => Ok((app.tenant, app.client_id, (*app.cloud).clone())),
+                Ok(Some(Identity::Workload { app, .. })) => Ok((app.tenant, app.client_id, (*app.cloud).clone())),
                 Ok(_) => panic!("not the pod's"),
                 Err(error) => Err(error.to_string()),
             }

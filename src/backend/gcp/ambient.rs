@@ -1,25 +1,32 @@
 //! The node's own identity, in the order of Google's application default credentials
 //! (<https://docs.cloud.google.com/docs/authentication/application-default-credentials>).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use zeroize::Zeroizing;
 
 use super::PART;
 use super::answer::{Answer, unanswered};
-use super::document::{self, Author, Identity};
+use super::document::{self, Author};
 use super::exchange::{SCOPE, Token, granted};
-use super::refusal::Grant;
+use super::owner::Document;
+use super::refusal::{Grant, refused};
+use crate::backend::whose::digest;
+use crate::backend::{Login, Scope, Unnamed, Whose};
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::http::{Http, Kind, Request};
-use crate::private::{self, Readers};
+use crate::http::{Http, Kind, Request, Response};
+use crate::trusted::{self, Readers};
 
 /// What identity the node has.
 pub(super) enum Found {
     /// A credential document that the operator has put there.
-    Document(Box<Identity>),
-    /// None: what the machine itself says.
+    Document(Box<Document>),
+    /// What the machine itself says.
     Metadata(Metadata),
+    /// None, and why.
+    Nobody(String),
 }
 
 /// The metadata server, and what was looked for before it.
@@ -28,54 +35,77 @@ pub(super) struct Metadata {
     tried: String,
 }
 
-/// The first identity that is configured.
+/// The first identity that is configured; else the machine's, where it is one of Google's.
 pub(super) fn find(node: &Node) -> Result<Found, Error> {
-    let value = |name| node.get(name).map(Redacted::expose);
-    if let Some(path) = value(VARIABLE) {
-        let path = absolute(VARIABLE, path)?;
+    if let Some(path) = node.file(VARIABLE)? {
         let missing = || {
             Problem::new(VARIABLE, format_args!("there is no file {}", path.display()))
                 .fix("correct or unset it")
                 .failed()
         };
-        return read(&path)?.ok_or_else(missing).map(|identity| Found::Document(Box::new(identity)));
+        return document(&path)?.ok_or_else(missing);
     }
-    let folder = match value(GCLOUD) {
-        Some(folder) => Some(absolute(GCLOUD, folder)?),
-        None => value("HOME").map(|home| Path::new(home).join(".config/gcloud")),
-    };
+    let folder = node.file(GCLOUD)?.or_else(|| node.at_home(".config/gcloud"));
     let file = folder.map(|folder| folder.join("application_default_credentials.json"));
-    if let Some(identity) = file.as_deref().map(read).transpose()?.flatten() {
-        return Ok(Found::Document(Box::new(identity)));
+    if let Some(found) = file.as_deref().map(document).transpose()?.flatten() {
+        return Ok(found);
     }
     let file = file.map_or_else(|| "no home directory".to_owned(), |file| format!("no {}", file.display()));
     let tried = format!("this node has no Google identity: {VARIABLE} is not set, there is {file}, and ");
-    Ok(Found::Metadata(Metadata { host: value(SERVER).unwrap_or(METADATA).to_owned(), tried }))
-}
-
-/// A relative path would be looked for wherever docker was started, which may be anybody's folder.
-fn absolute(name: &str, path: &str) -> Result<PathBuf, Error> {
-    let path = PathBuf::from(path);
-    if path.is_absolute() {
-        return Ok(path);
+    let server = node.get(SERVER).map(Redacted::expose);
+    if server.is_none() && !node.is_machine_of("gcp") {
+        return Ok(Found::Nobody(format!("{tried}it is not a machine of Google's")));
     }
-    Err(Problem::new(name, "it is not an absolute path").fix("give the whole path, from /").failed())
+    Ok(Found::Metadata(Metadata { host: server.unwrap_or(METADATA).to_owned(), tried }))
 }
 
-fn read(path: &Path) -> Result<Option<Identity>, Error> {
-    let bytes = private::read(path, Readers::Anybody, MAX_DOCUMENT)
-        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())?;
-    bytes.map(|bytes| document::parse(&path.display().to_string(), &bytes, Author::Operator)).transpose()
+/// Whose token the node's login mints.
+pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
+    match find(login.node)? {
+        Found::Document(document) => document.whose(login),
+        Found::Metadata(server) => Ok(server.whose()),
+        Found::Nobody(why) => Ok(Whose::Nobody(why)),
+    }
+}
+
+fn document(path: &Path) -> Result<Option<Found>, Error> {
+    let Some(bytes) = read(path, MAX_DOCUMENT)? else { return Ok(None) };
+    let identity = document::parse(&path.display().to_string(), &bytes, Author::Operator)?;
+    Ok(Some(Found::Document(Box::new(Document { identity, digest: digest(&bytes) }))))
+}
+
+/// Every file that is read for the node's identity at Google is read here.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    trusted::read(path, Readers::Mounted, limit).map_err(|fault| fault.problem(PART))
 }
 
 impl Metadata {
+    fn whose(&self) -> Whose {
+        Whose::Machine(Unnamed::new(Scope::new("service account", vec!["metadata".to_owned(), self.host.clone()])))
+    }
+
     /// The token of the service account that is attached to this machine
     /// (<https://docs.cloud.google.com/compute/docs/access/authenticate-workloads#applications>).
     pub(super) async fn token(&self, http: &Http) -> Result<Token, Error> {
-        let url = format!("http://{}{PATH}?scopes={SCOPE}", self.host);
+        let answer = self.ask(http, &format!("token?scopes={SCOPE}")).await?;
+        granted(&answer, ORIGIN, &Grant::Metadata)
+    }
+
+    /// Its e-mail.
+    pub(super) async fn email(&self, http: &Http) -> Result<String, Error> {
+        let answer = self.ask(http, "email").await?;
+        let Response { body, .. } = &answer.response;
+        let email = std::str::from_utf8(body).map(str::trim).ok().filter(|text| !text.is_empty());
+        match email {
+            Some(email) if answer.response.is_success() => Ok(email.to_owned()),
+            _ => Err(refused(&answer, ORIGIN, &Grant::Metadata)),
+        }
+    }
+
+    async fn ask(&self, http: &Http, what: &str) -> Result<Answer, Error> {
+        let url = format!("http://{}{PATH}{what}", self.host);
         let request = Request::get(&url).header(FLAVOUR, GOOGLE);
         let response = http.send(&request).await.map_err(|fault| match fault.kind() {
-            // Where nobody answers there is no metadata server: this is no machine of Google's.
             Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
                 Problem::new(PART, format_args!("{}{fault}", self.tried)).fix(FIX).unreachable()
             }
@@ -89,35 +119,21 @@ impl Metadata {
             );
             return Err(Problem::new(PART, cause).fix(FIX).failed());
         }
-        granted(&answer, "the metadata server", &Grant::Metadata)
+        Ok(answer)
     }
 }
 
-/// What says which identity the node has, for the cache; a document's content may change under its name.
-/// Those of AWS say whose subject token a node on AWS exchanges.
-pub(super) const VARIABLES: [&str; 12] = [
-    VARIABLE,
-    GCLOUD,
-    SERVER,
-    "HOME",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GCLOUD: &str = "CLOUDSDK_CONFIG";
 const SERVER: &str = "GCE_METADATA_HOST";
 /// By address and not by its name, `metadata.google.internal`: no name server has a say in who it is.
 const METADATA: &str = "169.254.169.254";
-const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/";
+const ORIGIN: &str = "the metadata server";
 const FLAVOUR: &str = "Metadata-Flavor";
 const GOOGLE: &str = "Google";
-const FIX: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
+pub(super) const FIX: &str =
+    "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
 const MAX_DOCUMENT: u64 = 256 << 10;
 
 #[cfg(test)]
@@ -142,16 +158,26 @@ mod tests {
     }
 
     #[test]
-    fn gclouds_folder_comes_before_the_machine() {
+    fn gclouds_folder_comes_before_the_machine_and_that_only_where_it_is_one() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(".config/gcloud");
         std::fs::create_dir_all(&folder).unwrap();
         let home = home.path().to_str().unwrap();
-        assert!(matches!(found([("HOME", home)]), Ok(Found::Metadata(_))));
+        let on_a_machine = |product: &str| {
+            let sysfs = tempfile::tempdir().unwrap();
+            let dmi = sysfs.path().join("class/dmi/id");
+            std::fs::create_dir_all(&dmi).unwrap();
+            std::fs::write(dmi.join("product_name"), product).unwrap();
+            let node = Config::load(&Env::of([("HOME", home)])).unwrap().node.described_in(sysfs.path());
+            find(&node).map_err(|error| error.to_string())
+        };
+        assert!(matches!(on_a_machine("Google Compute Engine"), Ok(Found::Metadata(_))));
+        let Ok(Found::Nobody(why)) = on_a_machine("Standard PC") else { panic!() };
+        assert!(why.starts_with("this node has no Google identity: ") && why.ends_with("not a machine of Google's"));
+        assert!(matches!(found([("HOME", home), (SERVER, "127.0.0.1:1")]), Ok(Found::Metadata(_))));
         let user = r#"{"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r"}"#;
         std::fs::write(folder.join("application_default_credentials.json"), user).unwrap();
-        for variables in [("HOME", home), (GCLOUD, folder.to_str().unwrap())] {
-            assert!(matches!(found([variables]), Ok(Found::Document(_))), "{variables:?}");
-        }
+        assert!(matches!(on_a_machine("Google"), Ok(Found::Document(_))));
+        assert!(matches!(found([(GCLOUD, folder.to_str().unwrap())]), Ok(Found::Document(_))));
     }
 }

@@ -9,19 +9,33 @@ use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use reqwest::Url;
 use serde_json::json;
 
 use super::PART;
+use crate::backend::aws_files;
+use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::tls;
 
 /// The node's AWS identity by the SDK's whole chain, as a subject token.
-pub(super) async fn subject_token(origin: &str, verification_url: &str, audience: &str) -> Result<Redacted, Error> {
+pub(super) async fn subject_token(
+    origin: &str,
+    verification_url: &str,
+    audience: &str,
+    node: &Node,
+) -> Result<Redacted, Error> {
+    let (files, _) = aws_files::profile_files(PART, node)?;
+    // The SDK reads the authorities that the environment names by itself.
+    if let Some(fault) = tls::refused() {
+        return Err(fault.problem(PART));
+    }
     let problem = |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
-    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(&problem)).await.unwrap_or_else(|_| {
+    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(files, &problem)).await.unwrap_or_else(|_| {
         Err(problem("what gives this node its AWS identity did not answer in time", WHENCE).unreachable())
     })?;
     let url = verification_url.replace("{region}", &region);
@@ -32,10 +46,14 @@ pub(super) async fn subject_token(origin: &str, verification_url: &str, audience
         .ok_or_else(|| problem("the request that proves the AWS identity cannot be signed", WHENCE).failed())
 }
 
-async fn identity(problem: &impl Fn(&str, &str) -> Problem) -> Result<(String, Credentials), Error> {
+async fn identity(
+    files: EnvConfigFiles,
+    problem: &impl Fn(&str, &str) -> Problem,
+) -> Result<(String, Credentials), Error> {
     let timeouts = TimeoutConfig::builder().operation_timeout(LOOKUP).connect_timeout(CONNECT).build();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
+        .profile_files(files)
         .retry_config(RetryConfig::standard().with_max_attempts(2))
         .load()
         .await;

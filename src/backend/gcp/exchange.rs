@@ -7,10 +7,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -18,10 +17,12 @@ use super::answer::{Answer, ask};
 use super::document::{Account, ActsAs, Base, External, Identity, User};
 use super::refusal::{Grant, refused};
 use super::{PART, federation};
+use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Request};
 use crate::json::{Object, Value};
+use crate::jwt;
 
 /// An access token.
 #[derive(Debug)]
@@ -31,14 +32,14 @@ pub(super) struct Token {
 }
 
 /// An identity's token for registries.
-pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Token, Error> {
+pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Result<Token, Error> {
     // Whoever is about to act as somebody else needs no more than that from its own token.
     let scope = if identity.acts_as.is_empty() { SCOPE } else { IAM_SCOPE };
     let origin = identity.origin.as_str();
     let mut token = match &identity.base {
         Base::Account(account) => of_account(http, origin, account, scope).await?,
         Base::User(user) => of_user(http, origin, user).await?,
-        Base::External(external) => of_external(http, origin, external, scope).await?,
+        Base::External(external) => of_external(http, origin, external, scope, node).await?,
     };
     for (index, target) in identity.acts_as.iter().enumerate() {
         let scope = if index + 1 == identity.acts_as.len() { SCOPE } else { IAM_SCOPE };
@@ -63,8 +64,8 @@ async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error>
     granted(&ask(http, &user.token_uri, &request).await?, origin, &Grant::User)
 }
 
-async fn of_external(http: &Http, origin: &str, external: &External, scope: &str) -> Result<Token, Error> {
-    let subject = federation::subject_token(http, origin, external).await?;
+async fn of_external(http: &Http, origin: &str, external: &External, scope: &str, node: &Node) -> Result<Token, Error> {
+    let subject = federation::subject_token(http, origin, external, node).await?;
     let mut form = vec![
         ("grant_type", TOKEN_EXCHANGE.into()),
         ("audience", external.audience.as_str().into()),
@@ -85,7 +86,7 @@ async fn of_external(http: &Http, origin: &str, external: &External, scope: &str
 }
 
 async fn acting_as(http: &Http, origin: &str, target: &ActsAs, own: &Token, scope: &str) -> Result<Token, Error> {
-    let body = json!({ "scope": [scope], "lifetime": "3600s", "delegates": target.delegates });
+    let body = json!({ "scope": [scope], "lifetime": format!("{LIFE}s"), "delegates": target.delegates });
     let request = Request::post(&target.url).bearer(&own.secret).json(body.to_string().into());
     let answer = ask(http, &target.url, &request).await?;
     if !answer.response.is_success() {
@@ -126,31 +127,14 @@ fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, E
             .fix("put the key as Google gave it, with its line ends")
             .failed()
     };
-    let der = pkcs8(account.key.expose()).ok_or_else(unusable)?;
-    let key = RsaKeyPair::from_pkcs8(&der).map_err(|_| unusable())?;
+    let key = jwt::rsa_key(account.key.expose()).ok_or_else(unusable)?;
     // A clock that is a little fast would make a statement of the future, which Google refuses.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(LEEWAY);
     let header = json!({ "alg": "RS256", "typ": "JWT", "kid": account.key_id });
     let claims = json!({
         "iss": account.email, "scope": scope, "aud": account.token_uri, "iat": now, "exp": now + LIFE,
     });
-    let mut jwt = URL_SAFE_NO_PAD.encode(header.to_string());
-    jwt.push('.');
-    URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut jwt);
-    let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), jwt.as_bytes(), &mut signature).map_err(|_| unusable())?;
-    jwt.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
-    Ok(jwt.into())
-}
-
-/// The bytes of `-----BEGIN PRIVATE KEY-----`. Some carriers turn line ends into the two characters `\n`.
-fn pkcs8(pem: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let (_, rest) = pem.split_once("-----BEGIN PRIVATE KEY-----")?;
-    let (body, _) = rest.split_once("-----END PRIVATE KEY-----")?;
-    let text = Zeroizing::new(body.replace("\\n", "\n"));
-    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
-    STANDARD.decode(compact.as_slice()).ok().map(Zeroizing::new)
+    jwt::signed(&header, &claims, &key, &RSA_PKCS1_SHA256).ok_or_else(unusable)
 }
 
 /// Artifact Registry documents no narrower scope that also pushes, and the helper answers pulls and pushes alike; what
@@ -161,7 +145,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// Google's maximum, and what it takes off for clocks, in seconds.
-const LIFE: u64 = 3600;
+pub(super) const LIFE: u64 = 3600;
 const LEEWAY: u64 = 10;
 
 #[cfg(test)]

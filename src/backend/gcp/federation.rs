@@ -3,34 +3,40 @@
 
 use std::path::Path;
 
+use super::ambient::read;
 use super::answer::ask;
 use super::document::{External, Source};
 use super::{PART, aws};
+use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Request};
 use crate::json;
-use crate::private::{self, Readers};
 
 /// The token to be exchanged.
-pub(super) async fn subject_token(http: &Http, origin: &str, external: &External) -> Result<Redacted, Error> {
+pub(super) async fn subject_token(
+    http: &Http,
+    origin: &str,
+    external: &External,
+    node: &Node,
+) -> Result<Redacted, Error> {
     match &external.source {
         Source::File { path, field } => from_file(origin, path, field.as_deref()),
         Source::Url { url, headers, field } => from_url(http, origin, url, headers, field.as_deref()).await,
         Source::Pod { token } => Ok(token.clone()),
-        Source::Aws { verification_url } => aws::subject_token(origin, verification_url, &external.audience).await,
+        Source::Aws { verification_url } => {
+            aws::subject_token(origin, verification_url, &external.audience, node).await
+        }
     }
 }
 
-fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
+pub(super) fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
     let missing = || {
         Problem::new(PART, format_args!("{origin}: there is no token file {}", path.display()))
             .fix("mount it, or correct \"credential_source\"")
             .failed()
     };
-    let bytes = private::read(path, Readers::Anybody, MAX_TOKEN)
-        .map_err(|fault| Problem::new(PART, fault.cause).fix(fault.fix).failed())?
-        .ok_or_else(missing)?;
+    let bytes = read(path, MAX_TOKEN)?.ok_or_else(missing)?;
     pick(&bytes, field).ok_or_else(|| unreadable(origin, &path.display().to_string()))
 }
 

@@ -45,7 +45,7 @@ pub(super) fn identity(account: &ServiceAccount, settings: &CloudSettings) -> Re
 
 pub(super) fn scope(account: &ServiceAccount, settings: &CloudSettings) -> Scope {
     let provider = settings.workload_identity_provider.as_deref().unwrap_or_default();
-    Scope(account.describe().into_iter().chain([format!("provider={provider}")]).collect())
+    Scope::new(format!("service account {account}"), account.describe()).with([format!("provider={provider}")])
 }
 
 /// It goes into the path of a URL: one name, one domain of Google's, and nothing that could end either.

@@ -191,13 +191,13 @@ fn words(body: &Object) -> String {
 }
 
 /// A name out of a document, as far as it is one.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "@.-_".contains(c);
     if !name.is_empty() && name.len() <= 200 && name.chars().all(is_name) { name.to_owned() } else { "?".to_owned() }
 }
 
 /// `…/serviceAccounts/NAME:generateAccessToken`
-fn target(url: &str) -> &str {
+pub(super) fn target(url: &str) -> &str {
     url.rsplit('/').next().and_then(|last| last.split(':').next()).unwrap_or_default()
 }
 

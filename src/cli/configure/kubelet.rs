@@ -14,6 +14,7 @@ use crate::host::{Host, Scheme, matches_name};
 use crate::registry::match_images;
 use crate::resolver::Resolver;
 use crate::shown::shown;
+use crate::trusted::exists;
 
 pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     let path = kubelet_file(request);
@@ -41,7 +42,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         let (images, notes) = all_known(env);
         (images, "every registry that it knows".to_owned(), notes)
     };
-    let missing = others.iter().zip(&told).filter(|(name, _)| !bin_dir.join(name).exists());
+    let missing = others.iter().zip(&told).filter(|(name, _)| matches!(exists(&bin_dir.join(name)), Ok(false)));
     notes.extend(
         missing.map(|(_, name)| format!("note: {} has no {name}, which the file names too", bin_dir.display())),
     );

@@ -87,7 +87,7 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
     let everywhere = registries.helpers().contains(&HELPER);
     let hosts = if everywhere { None } else { request.hosts(env)? };
     let Some(hosts) = hosts else {
-        let (path, inherited) = registries.target(request.scope);
+        let (path, inherited) = registries.target(request.scope)?;
         let change = if everywhere {
             let path = registries.effective().map_or(path.as_path(), |(path, _)| path);
             Change::nothing(path)?

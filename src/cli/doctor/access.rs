@@ -32,15 +32,22 @@ fn opening(path: &Path) -> Option<Vec<String>> {
         return None;
     };
     let (me, first) = (rustix::process::geteuid().as_raw(), *closed.first()?);
-    let command = if fs::metadata(first).ok()?.uid() == me {
-        vec!["chmod".to_owned(), if first == dir { "700" } else { "600" }.to_owned(), word(first)]
-    } else {
-        let start = ["sudo".to_owned(), "chown".to_owned(), me.to_string()];
-        start.into_iter().chain(closed.into_iter().map(word)).collect()
-    };
-    Some(command)
+    match fs::metadata(first).ok()?.uid() {
+        own if own == me => {
+            let mode = if first == dir { "700" } else { "600" };
+            Some(vec!["chmod".to_owned(), mode.to_owned(), word(first)])
+        }
+        ROOT => {
+            let start = ["sudo".to_owned(), "chown".to_owned(), me.to_string()];
+            Some(start.into_iter().chain(closed.into_iter().map(word)).collect())
+        }
+        // It stays its owner's.
+        _ => None,
+    }
 }
 
 fn is_closed(path: &Path, access: Access) -> bool {
     accessat(CWD, path, access, AtFlags::EACCESS) == Err(Errno::ACCESS)
 }
+
+const ROOT: u32 = 0;

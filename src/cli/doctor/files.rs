@@ -9,9 +9,11 @@ use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, accessat, statvfs};
 use rustix::io::Errno;
 
 use super::finding::{Finding, State, word};
-use crate::config::{Config, KeyPlace, StoreKind};
-use crate::private;
+use crate::backend;
+use crate::config::{Ambient, Config, Env, ForeignHome, KeyPlace, StoreKind};
 use crate::seal::KeyFile;
+use crate::tls;
+use crate::trusted::{self, MAX_TEXT, Readers, is_absent};
 
 /// Looks at what the configuration uses.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
@@ -30,7 +32,30 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         None => vec![Finding::warn("there is no directory for the token cache").words("set HOME, or cache.dir")],
     });
     findings.extend(configuration_files(config));
+    findings.extend(tls::refused().map(|fault| Finding::fault(State::Broken, &fault)));
+    let is_on = |ambient: Ambient| !ambient.is_off();
+    if is_on(config.ambient) || config.rules().iter().any(|rule| rule.ambient.is_some_and(is_on)) {
+        let refused = backend::check_node_files(&config.node);
+        findings.extend(refused.iter().map(|error| Finding::error(State::Broken, error)));
+    }
     findings
+}
+
+/// What was read all the same, though it could be safer.
+pub(super) fn warned() -> Vec<Finding> {
+    trusted::take_warnings().iter().map(|fault| Finding::fault(State::Warn, fault)).collect()
+}
+
+/// Whose the home directory is, and what is used in its place.
+pub(super) fn foreign_home(home: &ForeignHome, env: &Env) -> Finding {
+    let instead = env.home().map_or_else(|| "none".to_owned(), |own| word(&own));
+    let what = format!(
+        "HOME={} belongs to uid {}, and this is uid {}: the home directory is {instead}",
+        home.path.display(),
+        home.owner,
+        me()
+    );
+    Finding::warn(what).words(format_args!("run it as uid {}, or set HOME to this user's own", home.owner))
 }
 
 fn homeless() -> Vec<Finding> {
@@ -39,9 +64,12 @@ fn homeless() -> Vec<Finding> {
 }
 
 fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
+    let judged = trusted::directory(path);
     let link = match fs::symlink_metadata(path) {
         Ok(link) => link,
-        Err(error) if private::is_absent(&error) => return vec![absent(what, path, state)],
+        Err(error) if is_absent(&error) => {
+            return vec![judged.err().map_or_else(|| absent(what, path, state), |fault| Finding::fault(state, &fault))];
+        }
         Err(error) => return vec![out_of_reach(what, path, &error, state)],
     };
     let mut findings: Vec<_> = if link.is_symlink() { vec![symlink(what, path, &link)] } else { Vec::new() };
@@ -51,7 +79,7 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
         Ok(metadata) if !metadata.is_dir() => Finding::new(state, format_args!("{shown} is not a directory"))
             .command(["mv", &word(path), &format!("{}.old", path.display())]),
         Ok(metadata) => owner(&shown, path, &metadata, state)
-            .or_else(|| private::check_dir(path).err().map(|fault| Finding::fault(state, &fault)))
+            .or_else(|| judged.err().map(|fault| Finding::fault(state, &fault)))
             .or_else(|| room(&shown, path, state))
             .unwrap_or_else(|| Finding::ok(format_args!("{shown} (mode {:04o})", metadata.mode() & 0o7777))),
     };
@@ -61,7 +89,8 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
 
 /// It is made on first use, if what is above it lets it.
 fn absent(what: &str, path: &Path, state: State) -> Finding {
-    let above = path.ancestors().skip(1).find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    let exists = |dir: &&Path| matches!(trusted::exists(dir), Ok(true));
+    let above = path.ancestors().skip(1).find(exists).unwrap_or(Path::new("/"));
     let shown = format!("the {what} {}", path.display());
     if accessat(CWD, above, Access::WRITE_OK, AtFlags::EACCESS).is_ok() && above.is_dir() {
         return Finding::ok(format_args!("{shown} is made when it is first needed"));
@@ -87,15 +116,13 @@ fn symlink(what: &str, path: &Path, link: &Metadata) -> Finding {
 }
 
 fn owner(shown: &str, path: &Path, metadata: &Metadata, state: State) -> Option<Finding> {
+    let fault = trusted::check_owner(path, metadata.uid()).err()?;
     let (me, owner) = (me(), metadata.uid());
-    if owner == me || owner == 0 {
-        return None;
-    }
     let finding = Finding::new(state, format_args!("{shown} belongs to uid {owner}, and this is uid {me}"));
     Some(if me == 0 {
         finding.command(["sudo", "-u", &format!("#{owner}"), env!("CARGO_PKG_NAME"), "doctor"])
     } else {
-        finding.command(["sudo", "chown", "-R", &me.to_string(), &word(path)])
+        finding.words(fault.fix)
     })
 }
 
@@ -126,7 +153,7 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
 }
 
 fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
-    let path = match place {
+    let path: &Path = match place {
         KeyPlace::File(path) | KeyPlace::Credential(path) => path,
         KeyPlace::Nowhere => return Vec::new(),
     };
@@ -149,11 +176,7 @@ fn configuration_files(config: &Config) -> Vec<Finding> {
     for path in &config.files {
         let Ok(metadata) = fs::metadata(path) else { continue };
         let mode = metadata.mode() & 0o7777;
-        if mode & 0o022 != 0 {
-            let what =
-                format!("{} can be written by others (mode {mode:04o}): they choose where secrets go", path.display());
-            findings.push(Finding::warn(what).command(["chmod", "go-w", &word(path)]));
-        } else if mode & 0o077 != 0 && holds_secret(path) {
+        if mode & 0o077 != 0 && holds_secret(path) {
             let what = format!("{} holds a token and is open to others (mode {mode:04o})", path.display());
             findings.push(Finding::warn(what).command(["chmod", "600", &word(path)]));
         }
@@ -162,7 +185,9 @@ fn configuration_files(config: &Config) -> Vec<Finding> {
 }
 
 fn holds_secret(path: &Path) -> bool {
-    let table = fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    let text = trusted::read(path, Readers::Anybody, MAX_TEXT).ok().flatten();
+    let text = text.and_then(|text| trusted::text_of(path, text).ok());
+    let table = text.and_then(|text| text.parse::<toml::Table>().ok());
     let store = table.as_ref().and_then(|table| table.get("store")?.as_table());
     let has = |section: &str, key: &str| store.and_then(|store| store.get(section)?.get(key)).is_some();
     has("gateway", "token") || has("worker", "token") || has("postgres", "url")

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::private::Fault;
+use crate::trusted::Fault;
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -89,11 +89,11 @@ impl Finding {
 
     /// A remedy as errors say it, some of which are commands.
     fn remedy(mut self, fix: &str) -> Self {
-        if let Some(path) = fix.strip_prefix("chmod 600 ") {
-            return self.command(["chmod", "600", path]);
-        }
-        if let Some(path) = fix.strip_prefix("chmod 700 ") {
-            return self.command(["chmod", "700", path]);
+        let (sudo, command) = fix.strip_prefix("sudo ").map_or((None, fix), |command| (Some("sudo"), command));
+        if let Some((mode, path)) = command.strip_prefix("chmod ").and_then(|rest| rest.split_once(' '))
+            && !path.contains(", or ")
+        {
+            return self.command(sudo.into_iter().chain(["chmod", mode, path]));
         }
         let ours = fix.strip_prefix("run ").filter(|command| command.starts_with(env!("CARGO_PKG_NAME")));
         self.fix = match ours {

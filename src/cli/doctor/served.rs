@@ -61,7 +61,10 @@ impl<'a> Served<'a> {
     /// The rules by which the node logs in to many hosts, none of which a client knows by that.
     pub(super) fn globs(&self) -> impl Iterator<Item = &Pattern> {
         // Nobody logs in as the node where a worker is vended its secrets.
-        let ambient = |rule: &&Rule| !self.is_read_only() && rule.ambient == Some(true) && !rule.is_public();
+        let ambient = |rule: &&Rule| {
+            let is_on = rule.ambient.is_some_and(|ambient| !ambient.is_off());
+            !self.is_read_only() && is_on && !rule.is_public()
+        };
         self.rules().filter(ambient).map(|rule| &rule.host).filter(|host| !host.is_exact())
     }
 

@@ -2,7 +2,7 @@
 
 mod show;
 
-use super::{identity, remedy};
+use super::remedy;
 use crate::backend::Backend;
 use crate::config::{Config, StoreKind};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::host::Rejected;
 use crate::keys::Keys;
 use crate::one_line;
 use crate::registry::{Registry, choose};
-use crate::resolver::{Cached, Resolver, Route};
+use crate::resolver::{Cached, Outlook, Resolver, Route};
 use crate::shown::shown;
 use crate::store::{Found, Keep, name};
 
@@ -115,7 +115,6 @@ impl Answer {
     }
 
     fn decide(&mut self, route: &Route, found: Option<(&'static str, Found)>, resolver: &Resolver) {
-        let node = &resolver.config().node;
         let keep = found.as_ref().map_or(Keep::Disk, |(_, found)| found.keep);
         let keys = found.map(|(store, found)| {
             (self.store, self.found) = (Some(store), true);
@@ -129,26 +128,16 @@ impl Answer {
             self.told = Told::NotFound("the rule says that nothing is ever answered".to_owned());
             return;
         }
-        let cached = |backend: &Backend, keys: Option<&Keys>| match keep {
-            Keep::Disk => resolver.cached(route, backend, keys),
-            Keep::Memory => Cached::Never,
-        };
         match (keys.map(|keys| choose(route.row, route.real, keys)), route.row.cloud()) {
             (Some(Ok(choice)), _) => {
                 self.backend = Some(choice.backend.name());
-                self.identity = Some(identity::of_secret(&choice.backend, &choice.keys, route, node));
-                self.cached = cached(&choice.backend, Some(&choice.keys));
-                self.told = told(&choice.backend, &choice.keys);
+                self.look(route, &choice.backend, Some(&choice.keys), keep, resolver);
             }
             (Some(Err(Error::NotFound)), _) => {
                 self.told = Told::NotFound("its secret holds no keys, so the registry is public".to_owned());
             }
             (Some(Err(error)), _) => self.told = Told::failure(error, route),
-            (None, Some(cloud)) if route.ambient => {
-                self.identity = Some(identity::of_node(cloud, route, node));
-                self.cached = cached(cloud, None);
-                self.told = told(cloud, &Keys::default());
-            }
+            (None, Some(cloud)) if route.ambient => self.look(route, cloud, None, keep, resolver),
             (None, cloud) => {
                 self.identity = cloud.map(|_| "none: the node's own may not be used here (ambient is off)".to_owned());
                 let takes: Vec<_> = route.row.backends().map(Backend::wants).collect();
@@ -157,6 +146,33 @@ impl Answer {
                 self.told = Told::NotFound("clients go on anonymously".to_owned());
             }
         }
+    }
+
+    /// Who would log in, and what the cache holds of it.
+    fn look(&mut self, route: &Route, backend: &Backend, keys: Option<&Keys>, keep: Keep, resolver: &Resolver) {
+        match resolver.outlook(route, backend, keys) {
+            Ok(Outlook::Identity(node, cached)) => {
+                self.identity = Some(who(backend, keys, &node));
+                self.cached = if keep == Keep::Disk { cached } else { Cached::Never };
+                self.told = told(backend, keys.unwrap_or(&Keys::default()));
+            }
+            Ok(Outlook::Nobody(why)) => {
+                self.identity = Some(format!("none: {why}"));
+                self.told = Told::NotFound("clients go on anonymously".to_owned());
+            }
+            Err(error) => self.told = Told::failure(error, route),
+        }
+    }
+}
+
+/// Who logs in, in words: by which of a secret's keys, or as what the node is.
+fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {
+    match keys {
+        Some(keys) if matches!(backend, Backend::Aws) && keys.has("AWS_ROLE_ARN") => {
+            "the secret's keys, and the role in its AWS_ROLE_ARN".to_owned()
+        }
+        Some(_) if node.is_empty() => "the secret's keys".to_owned(),
+        _ => format!("the node's own: {node}"),
     }
 }
 

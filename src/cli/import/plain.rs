@@ -100,7 +100,7 @@ impl PlainFile {
             }
         }
         AuthFile::parse(&self.path, &json.text)?;
-        self.place.replace(Some(&self.old), &json.text, Rights::of(Some(&self.old), Readers::Owner))
+        self.place.replace(Some(&self.old), &json.text, &Rights::of(Some(&self.old), Readers::Owner))
     }
 }
 

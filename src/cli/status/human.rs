@@ -31,11 +31,12 @@ pub(super) fn text(view: &View, style: Style) -> String {
 }
 
 fn about(origin: &Origin) -> String {
-    let Origin { workspace, backend, store, .. } = origin;
+    let Origin { workspace, backend, store, identity, .. } = origin;
     let whose = match store.as_str() {
-        NODE => "with the node's own identity".to_owned(),
-        POD => "by the pod's service account".to_owned(),
-        store => format!("with the secret from the {store} store"),
+        NODE => format!("with the node's own identity: {identity}"),
+        POD => format!("by the pod's {identity}"),
+        store if identity.is_empty() => format!("with the secret from the {store} store"),
+        store => format!("with the node's own identity, as the secret from the {store} store says: {identity}"),
     };
     format!("workspace {workspace}; {backend}, {whose}")
 }
@@ -105,14 +106,15 @@ mod tests {
     #[test]
     fn a_token_is_said_to_be_whose_it_is() {
         let table = [
-            ("node", "with the node's own identity"),
-            ("pod", "by the pod's service account"),
-            ("gateway", "with the secret from the gateway store"),
+            ("node", "key AKIA", "with the node's own identity: key AKIA"),
+            ("pod", "service account a/b", "by the pod's service account a/b"),
+            ("gateway", "", "with the secret from the gateway store"),
+            ("file", "user x", "with the node's own identity, as the secret from the file store says: user x"),
         ];
-        for (store, whose) in table {
+        for (store, identity, whose) in table {
             let [registry, path] = ["gcr.io", ""].map(str::to_owned);
             let (workspace, backend, store) = ("default".to_owned(), "gcp".to_owned(), store.to_owned());
-            let origin = Origin { registry, workspace, backend, path, store };
+            let origin = Origin { registry, workspace, backend, path, store, identity: identity.to_owned() };
             assert_eq!(about(&origin), format!("workspace default; gcp, {whose}"));
         }
     }

@@ -10,9 +10,9 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, mkdirat, openat, statat, unl
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::walk::{DIRECTORY, WAY};
 use super::{Place, Readers, unwritable};
 use crate::error::Error;
+use crate::trusted::{DIRECTORY, WAY};
 
 impl Place {
     /// Makes the directories that are missing, and says how many those were.

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::entry::Entry;
 use super::{FileStore, MAX_ENTRY, damaged, notes, problem, sealed_files};
 use crate::error::Error;
-use crate::private::{self, Readers};
 use crate::seal::SealKey;
 use crate::store::Health;
+use crate::trusted::{self, Readers};
 
 impl FileStore {
     /// Opens every entry, both parts of it.
@@ -34,7 +34,8 @@ impl FileStore {
 
     /// Whether it is a credential that opens; `false` for a note, and for what has gone in the meantime.
     fn opens(&self, path: &Path, key: &SealKey) -> Result<bool, Error> {
-        let Some(bytes) = private::read(path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { return Ok(false) };
+        let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+        let Some(bytes) = bytes else { return Ok(false) };
         let entry = Entry::parse(&bytes).map_err(|error| damaged(error).about(&path.display().to_string()))?;
         let both = entry.open_username(key, &self.workspace).and_then(|_| entry.open_secret(key, &self.workspace));
         both.map_err(|error| damaged(&error).about(&entry.server))?;

@@ -3,13 +3,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{FileStore, MAX_ENTRY, problem, sealed_files};
-use crate::credential::Redacted;
-use crate::error::Error;
+use super::{FileStore, MAX_ENTRY, PART, problem, sealed_files};
+use crate::error::{Error, Problem};
 use crate::host::Host;
-use crate::private::{self, Readers};
-use crate::store::Secret;
 use crate::store::file::entry::Entry;
+use crate::store::{ImageSecrets, Secret};
+use crate::trusted::{self, Readers};
 
 /// No server URL and no item has a `#` before its scheme, so no note is taken for a credential or put in its place: the
 /// registry `image:5000` is not image 5000.
@@ -28,10 +27,21 @@ impl FileStore {
     }
 
     /// The blobs of the registries that an image was built from.
-    pub(in crate::store) fn image_blobs(&self, image_id: &str) -> Result<Vec<Redacted>, Error> {
-        let Some(hosts) = self.open(&format!("{IMAGE}{image_id}"))? else { return Ok(Vec::new()) };
-        let blob = |host| self.open(host).map(|text| text.map(|text| text.as_str().into())).transpose();
-        hosts.lines().filter_map(blob).collect()
+    pub(in crate::store) fn image_secrets(&self, image_id: &str) -> Result<ImageSecrets, Error> {
+        let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix).failed();
+        let Some(hosts) = self.open(&format!("{IMAGE}{image_id}"))? else {
+            let cause = format!("there is no image {image_id}");
+            let fix = "bind it with docker-credential-beta9 provision --image-id, or correct its id";
+            return Ok(ImageSecrets::Unknown(problem(cause, fix)));
+        };
+        let blob = |host| match self.open(host)? {
+            Some(text) => Ok(text.as_str().into()),
+            None => Err(problem(
+                format!("image {image_id} is bound to the secret of {host}, which is gone"),
+                "store the secret again with docker-credential-beta9 provision",
+            )),
+        };
+        hosts.lines().map(blob).collect::<Result<_, _>>().map(ImageSecrets::Blobs)
     }
 
     /// Notes when a host's secret may go.
@@ -50,7 +60,8 @@ impl FileStore {
         let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
         let mut pruned = Vec::new();
         for path in sealed_files(&dir)? {
-            let Some(bytes) = private::read(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? else { continue };
+            let bytes = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
+            let Some(bytes) = bytes else { continue };
             let Ok(entry) = Entry::parse(&bytes) else { continue };
             let Some(host) = entry.server.strip_prefix(EXPIRY) else { continue };
             let end = self.open(&entry.server)?.and_then(|text| text.parse().ok()).map(Duration::from_secs);

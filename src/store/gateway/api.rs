@@ -2,17 +2,17 @@
 
 use std::time::{Instant, SystemTime};
 
-use tokio::task::JoinHandle;
-
 use super::held::Held;
+use super::names::MAX_NAME;
+use super::read::Reader;
 use super::{PART, errors};
 use crate::cache::Memory;
 use crate::config::{Endpoint, GatewayConfig};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
-use crate::http::{Cleartext, Fault, Http, Request, Response};
-use crate::json::{self, ObjectWriter, Value};
+use crate::http::{Cleartext, Http, Request, Response};
+use crate::json::{self, ObjectWriter};
 use crate::store::Lookup;
 
 /// One workspace's secrets, for the time of one command.
@@ -21,15 +21,9 @@ pub(super) struct Api<'a> {
     endpoint: &'a Endpoint,
     memory: Option<&'a Memory<'a>>,
     workspace: String,
+    /// Whether the gateway itself has said that this is the token's workspace.
+    is_own: bool,
 }
-
-/// Secrets that are being read side by side, in the order in which they were asked for.
-pub(super) struct Values<'a> {
-    api: &'a Api<'a>,
-    pending: std::vec::IntoIter<(&'a str, Result<JoinHandle<Outcome>, Error>)>,
-}
-
-type Outcome = Result<Response, Fault>;
 
 impl<'a> Api<'a> {
     /// The workspace that is configured, or else the token's own, which is asked for once and then remembered.
@@ -41,7 +35,7 @@ impl<'a> Api<'a> {
     ) -> Result<Self, Error> {
         let cleartext = if config.insecure { Cleartext::Anywhere } else { Cleartext::Loopback };
         let http = Http::new(deadline, cleartext).map_err(|fault| fault.error(PART))?;
-        let mut api = Self { http, endpoint, memory, workspace: String::new() };
+        let mut api = Self { http, endpoint, memory, workspace: String::new(), is_own: config.workspace.is_none() };
         let remembered = || Some(memory?.recall(WORKSPACE, &api.owner())?.text.expose().to_owned());
         let known = config.workspace.clone().or_else(remembered);
         api.workspace = match known {
@@ -54,15 +48,28 @@ impl<'a> Api<'a> {
         Ok(api)
     }
 
-    /// The name under which the host's secret was found last.
-    pub(super) fn remembered_name(&self, host: &Host) -> Option<Redacted> {
-        Some(self.memory?.recall(NAME, &self.place(host))?.text)
+    /// The names of the secrets that the host's credential was made of last.
+    pub(super) fn remembered_names(&self, host: &Host) -> Vec<String> {
+        let noted = self.memory.and_then(|memory| memory.recall(NAME, &self.place(host)));
+        noted.map_or(Vec::new(), |noted| noted.text.expose().split(' ').map(str::to_owned).collect())
     }
 
-    pub(super) fn remember_name(&self, host: &Host, name: &str) {
+    pub(super) fn remember_names(&self, host: &Host, names: &[String]) {
         if let Some(memory) = self.memory {
-            memory.note(NAME, &self.place(host), name);
+            memory.note(NAME, &self.place(host), &names.join(" "));
+            self.remember_workspace();
         }
+    }
+
+    /// Notes that the gateway has answered for this workspace.
+    pub(super) fn remember_workspace(&self) {
+        if let Some(memory) = self.memory.filter(|_| !self.has_answered()) {
+            memory.note(ANSWERED, &self.whole(), "");
+        }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.is_own || self.memory.is_some_and(|memory| memory.recall(ANSWERED, &self.whole()).is_some())
     }
 
     pub(super) fn forget_name(&self, host: &Host) {
@@ -71,58 +78,21 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// The secrets of these names; `None` where there is none, or the gateway could not read it, which is one answer.
-    pub(super) fn values(&'a self, names: &'a [String]) -> Values<'a> {
-        let ask = |name: &'a String| {
-            let task = self.secret_url(name).map(|url| {
-                let (http, request) = (self.http.clone(), Request::get(url).bearer(&self.endpoint.token));
-                tokio::spawn(async move { http.send(&request).await })
-            });
-            (name.as_str(), task)
-        };
-        Values { api: self, pending: names.iter().map(ask).collect::<Vec<_>>().into_iter() }
-    }
-
-    /// What stands under each of these names, for a writer, who must be certain: what is not listed is not there. `None`
-    /// when a secret that is listed is not given, because it has just been deleted or cannot be read.
-    pub(super) async fn held(&self, names: &[String], lookup: &Lookup<'_>) -> Result<Option<Vec<Held>>, Error> {
-        let listed = self.names().await?;
-        let (present, absent): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| listed.contains(name));
-        let mut held: Vec<_> = absent.into_iter().map(|name| (name, Held::Nothing)).collect();
-        let mut values = self.values(&present);
-        while let Some((name, value)) = values.next().await {
-            let Some(value) = value? else { return Ok(None) };
-            held.push((name.to_owned(), Held::of(name, Some(value), lookup)));
+    /// What stands under each of these names.
+    pub(super) async fn held(&self, names: &[String], lookup: &Lookup<'_>) -> Result<Vec<Held>, Error> {
+        let mut reader = Reader::begin(self, &[], names)?;
+        let mut held = Vec::with_capacity(names.len());
+        for name in names {
+            held.push(Held::of(name, reader.shown(name).await?, lookup));
         }
-        let rank = |name: &String| names.iter().position(|one| one == name);
-        held.sort_by_key(|(name, _)| rank(name));
-        Ok(Some(held.into_iter().map(|(_, held)| held).collect()))
-    }
-
-    /// The names of all secrets of the workspace.
-    pub(super) async fn names(&self) -> Result<Vec<String>, Error> {
-        let answer = self.send(&Request::get(self.url("secret"))).await?;
-        if !answer.is_success() {
-            return Err(self.refused(&answer, "list its secrets"));
-        }
-        match json::parse(&answer.body) {
-            Ok(Value::Null) => Ok(Vec::new()),
-            Ok(Value::Array(secrets)) => {
-                let name = |secret: &Value| match secret {
-                    Value::Object(secret) => secret.text("name").map(|name| name.expose().to_owned()),
-                    _ => None,
-                };
-                secrets.iter().map(name).collect::<Option<_>>().ok_or_else(|| errors::stranger(self.endpoint))
-            }
-            _ => Err(errors::stranger(self.endpoint)),
-        }
+        Ok(held)
     }
 
     /// `false` when a secret of this name is there already.
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
         let mut body = ObjectWriter::with_capacity(64 + name.len() + 2 * value.expose().len());
         body.text("name", name).text("value", value.expose());
-        let answer = self.send(&Request::post(self.url("secret")).json(body.finish().as_str().into())).await?;
+        let answer = self.send(&Request::post(self.url()).json(body.finish().as_str().into())).await?;
         match answer.status {
             409 => Ok(false),
             _ if answer.is_success() => Ok(true),
@@ -174,39 +144,54 @@ impl<'a> Api<'a> {
         Ok((id.expose().to_owned(), answer.date()))
     }
 
-    fn value(&self, outcome: Outcome) -> Result<Option<Redacted>, Error> {
-        let answer = outcome.map_err(|fault| fault.error(PART))?;
-        if answer.status != 404 && !answer.is_success() {
-            return Err(self.refused(&answer, "give its secrets"));
-        }
-        let object = json::parse_object(&answer.body).map_err(|_| errors::stranger(self.endpoint))?;
-        if answer.is_success() {
-            return object.text("value").cloned().map(Some).ok_or_else(|| errors::stranger(self.endpoint));
-        }
-        // Another 404, of a proxy or of a path that the gateway does not have, says nothing about secrets.
-        if object.get("error").is_some() { Ok(None) } else { Err(errors::stranger(self.endpoint)) }
-    }
-
     async fn send(&self, request: &Request) -> Result<Response, Error> {
         let request = request.clone().bearer(&self.endpoint.token);
         self.http.send(&request).await.map_err(|fault| fault.error(PART))
     }
 
-    fn refused(&self, answer: &Response, what: &str) -> Error {
+    pub(super) fn refused(&self, answer: &Response, what: &str) -> Error {
         // Should the token have been given to another workspace, that one is asked for the next time.
-        if let (400 | 401 | 403, Some(memory)) = (answer.status, self.memory) {
+        if let (401 | 403, Some(memory)) = (answer.status, self.memory) {
             memory.forget(WORKSPACE, &self.owner());
+        }
+        if answer.status == 400 && self.has_answered() {
+            return errors::lost(self.endpoint, &self.workspace);
         }
         errors::status(self.endpoint, Some(&self.workspace), answer, what)
     }
 
-    fn url(&self, kind: &str) -> String {
-        format!("{}/{kind}/{}", self.endpoint.url, self.workspace)
+    /// What answers is not Beta9's gateway.
+    pub(super) fn stranger(&self) -> Error {
+        errors::stranger(self.endpoint)
     }
 
+    /// A secret is there and is not given.
+    pub(super) fn unreadable(&self, name: &str) -> Error {
+        errors::unreadable(self.endpoint, name)
+    }
+
+    pub(super) fn http(&self) -> Http {
+        self.http.clone()
+    }
+
+    /// The request for the list of secrets.
+    pub(super) fn secrets(&self) -> Request {
+        Request::get(self.url()).bearer(&self.endpoint.token)
+    }
+
+    /// The request for a secret.
+    pub(super) fn secret(&self, name: &str) -> Result<Request, Error> {
+        Ok(Request::get(self.secret_url(name)?).bearer(&self.endpoint.token))
+    }
+
+    fn url(&self) -> String {
+        format!("{}/secret/{}", self.endpoint.url, self.workspace)
+    }
+
+    /// The brackets of an IPv6 address are the one thing in a name that no path may hold as it is.
     fn secret_url(&self, name: &str) -> Result<String, Error> {
-        if is_segment(name) {
-            return Ok(format!("{}/{name}", self.url("secret")));
+        if is_segment(&name.replace(['[', ']'], "")) {
+            return Ok(format!("{}/{}", self.url(), name.replace('[', "%5B").replace(']', "%5D")));
         }
         Err(errors::unfit("a secret's name", name))
     }
@@ -219,29 +204,18 @@ impl<'a> Api<'a> {
     fn place<'n>(&'n self, host: &'n Host) -> [&'n str; 3] {
         [&self.endpoint.url, &self.workspace, host.as_str()]
     }
-}
 
-impl<'a> Values<'a> {
-    /// The next name, and what stands under it.
-    pub(super) async fn next(&mut self) -> Option<(&'a str, Result<Option<Redacted>, Error>)> {
-        let (name, task) = self.pending.next()?;
-        let value = match task {
-            Ok(task) => match task.await {
-                Ok(outcome) => self.api.value(outcome),
-                Err(error) => Err(Problem::new(PART, "a request was given up").source(error).failed()),
-            },
-            Err(error) => Err(error),
-        };
-        Some((name, value))
+    fn whole(&self) -> [&str; 2] {
+        [&self.endpoint.url, &self.workspace]
     }
 }
 
 /// Whether a text is one segment of a path as it stands, and stays one in every proxy on the way.
 fn is_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty() && text.len() <= MAX_SEGMENT && text.bytes().all(plain) && !text.bytes().all(|byte| byte == b'.')
+    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(plain) && !text.bytes().all(|byte| byte == b'.')
 }
 
 const WORKSPACE: &str = "gateway workspace";
 const NAME: &str = "gateway name";
-const MAX_SEGMENT: usize = 255;
+const ANSWERED: &str = "gateway answered";

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::api::Api;
+use super::read::Naming;
 use super::{GatewayStore, PART};
 use crate::error::Error;
 use crate::runtime;
@@ -20,10 +21,9 @@ impl GatewayStore {
             health.well.push(format!("{} takes the token from {source}", endpoint.url));
             // For another workspace than its own the token is refused, which is told better without asking.
             if self.config.workspace.as_ref().is_none_or(|configured| *configured == own) {
-                match api.names().await {
-                    Ok(names) => {
-                        let registries = names.iter().filter(|name| name::is_derived(name)).count();
-                        let all = names.len();
+                match Naming::of(&api, name::is_derived).names().await {
+                    Ok((all, registries)) => {
+                        let registries = registries.len();
                         health
                             .well
                             .push(format!("workspace {own}: {all} secrets, {registries} of them for registries"));

@@ -1,7 +1,7 @@
 //! What stands under a name: whose secret that is, and so where a new one may be put.
 
+use super::read::Shown;
 use super::{PART, errors};
-use crate::credential::Redacted;
 use crate::error::Error;
 use crate::keys::{Blob, KeysError};
 use crate::store::{Lookup, Owner, name, unbound};
@@ -10,6 +10,8 @@ use crate::store::{Lookup, Owner, name, unbound};
 #[derive(Debug)]
 pub(super) enum Held {
     Nothing,
+    /// An empty value, which is nobody's, and to be replaced.
+    Empty,
     /// This host's: it is recorded in it, or no other is, and the name binds it.
     Ours(Blob),
     /// Another host's, whose name is the same.
@@ -21,15 +23,18 @@ pub(super) enum Held {
 }
 
 impl Held {
-    pub(super) fn of(name: &str, value: Option<Redacted>, lookup: &Lookup) -> Self {
-        match value.map(|value| Blob::parse(value.expose())) {
-            None => Self::Nothing,
-            Some(Ok(blob)) => match lookup.owner(name, blob.registry.as_ref()) {
+    pub(super) fn of(name: &str, shown: Option<Shown>, lookup: &Lookup) -> Self {
+        let Some(shown) = shown else { return Self::Nothing };
+        if shown.value.is_empty() {
+            return Self::Empty;
+        }
+        match Blob::parse(shown.value.expose()) {
+            Ok(blob) => match lookup.owner(name, blob.registry.as_ref()) {
                 Owner::Ours => Self::Ours(blob),
                 Owner::Another => Self::Foreign,
                 Owner::Unknown => Self::Unbound,
             },
-            Some(Err(error)) => Self::Damaged(error),
+            Err(error) => Self::Damaged(error),
         }
     }
 
@@ -37,7 +42,7 @@ impl Held {
     pub(super) fn usable(self, name: &str) -> Result<Option<Blob>, Error> {
         match self {
             Self::Ours(blob) => Ok(Some(blob)),
-            Self::Nothing | Self::Foreign => Ok(None),
+            Self::Nothing | Self::Empty | Self::Foreign => Ok(None),
             Self::Unbound => Err(unbound(PART, name)),
             Self::Damaged(error) => Err(errors::damaged(name, &error)),
         }
@@ -51,14 +56,18 @@ pub(super) enum Place<'a> {
     Create(&'a str),
 }
 
-/// The first name that has this host's secret, else the first that is free and that the API creates.
+/// The first name that has this host's secret, else the first whose value is empty, else the first that is free and that the
+/// API creates.
 pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>, Error> {
     for (name, held) in names.iter().zip(held) {
         match held {
             Held::Ours(_) => return Ok(Place::Update(name)),
             Held::Damaged(error) => return Err(errors::damaged(name, error)),
-            Held::Nothing | Held::Foreign | Held::Unbound => {}
+            Held::Nothing | Held::Empty | Held::Foreign | Held::Unbound => {}
         }
+    }
+    if let Some((name, _)) = names.iter().zip(held).find(|(_, held)| matches!(held, Held::Empty)) {
+        return Ok(Place::Update(name));
     }
     let mut free = names.iter().zip(held).filter(|(_, held)| matches!(held, Held::Nothing)).map(|(name, _)| name);
     if let Some(name) = free.clone().find(|name| name::can_be_created(name)) {
@@ -90,7 +99,8 @@ mod tests {
         };
         let host = host();
         let lookup = Lookup { host: &host, by_shared_name, deadline: Instant::now(), ..Lookup::of(&host) };
-        Held::of(name, value.map(Redacted::from), &lookup)
+        let shown = value.map(|value| Shown { value: value.into(), hosts: Some(Vec::new()) });
+        Held::of(name, shown, &lookup)
     }
 
     fn place_of(values: [&str; 4]) -> String {
@@ -116,6 +126,10 @@ mod tests {
             (["-", "-", "-", "u:p"], "update hash"),
             (["-", "-", "ours", "-"], "update first"),
             (["other", "-", "-", "-"], "create api"),
+            // An empty one is nobody's, and comes before what would be new.
+            (["", "-", "-", "-"], "update current"),
+            (["other", "-", "", "-"], "update first"),
+            (["", "ours", "-", "-"], "update api"),
             (["other", "other", "-", "-"], "create hash"),
             (["other", "other", "-", "ours"], "update hash"),
             (

@@ -2,19 +2,20 @@
 
 use std::time::Instant;
 
-use super::GatewayStore;
+use super::read::Reader;
+use super::{GatewayStore, errors};
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::store::Single;
+use crate::store::{Single, name};
 
 impl GatewayStore {
     /// Those of these names that are there.
     pub(in crate::store) fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
-        _ = (self, names, deadline);
-        Ok(Vec::new())
+        self.with(deadline, None, async |api| read(&mut Reader::begin(api, &[], names)?, names).await)
     }
 
-    /// Writes one: a new one, or in place of exactly this old value.
+    /// Writes one: a new one, or in place of exactly this old value. The API compares nothing, so what is written between the
+    /// look and the change is overwritten.
     pub(in crate::store) fn put_single(
         &self,
         name: &str,
@@ -22,7 +23,41 @@ impl GatewayStore {
         old: Option<&Redacted>,
         deadline: Instant,
     ) -> Result<(), Error> {
-        _ = (self, name, value, old, deadline);
-        Err(Error::NotFound)
+        if old.is_none() && !name::can_be_created(name) {
+            return Err(errors::invalid(name));
+        }
+        self.with(deadline, None, async |api| {
+            if old.is_none() && api.create(name, value).await? {
+                return Ok(());
+            }
+            let names = [name.to_owned()];
+            let there = read(&mut Reader::begin(api, &names, &names)?, &names).await?.pop();
+            match (there, old) {
+                // The answer to what was written may have been lost on its way.
+                (Some(there), _) if there.value == *value => Ok(()),
+                (Some(there), Some(old)) if there.value == *old => {
+                    if api.update(name, value).await? {
+                        Ok(())
+                    } else {
+                        Err(errors::contested("nothing was stored"))
+                    }
+                }
+                (Some(_), Some(_)) => Err(errors::changed(name, "has been changed in the meantime")),
+                (Some(_), None) => Err(errors::changed(name, "is there already, with another value")),
+                (None, _) => Err(errors::contested("nothing was stored")),
+            }
+        })
     }
+}
+
+/// Those of these names that are there.
+pub(super) async fn read(reader: &mut Reader<'_>, names: &[String]) -> Result<Vec<Single>, Error> {
+    let mut there = Vec::with_capacity(names.len());
+    for name in names {
+        if let Some(shown) = reader.shown(name).await? {
+            let value = shown.value.clone();
+            there.push(Single { name: name.clone(), value, hosts: shown.hosts(name)? });
+        }
+    }
+    Ok(there)
 }

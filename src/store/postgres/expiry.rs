@@ -26,7 +26,7 @@ impl PostgresStore {
                     .into());
             };
             let Some(ttl) = ttl else {
-                let kept = client.execute_typed(KEEP, &[(&secret.id, Type::TEXT)]).await;
+                let kept = client.execute_typed(KEEP, &[(&secret.row.id, Type::TEXT)]).await;
                 return match kept {
                     // Without the table nothing expires as it is.
                     Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(()),
@@ -34,14 +34,17 @@ impl PostgresStore {
                 };
             };
             let seconds = ttl.as_secs_f64();
-            let params =
-                [(&secret.id as _, Type::TEXT), (&secret.sealed as _, Type::TEXT), (&seconds as _, Type::FLOAT8)];
+            let params = [
+                (&secret.row.id as _, Type::TEXT),
+                (&secret.row.sealed as _, Type::TEXT),
+                (&seconds as _, Type::FLOAT8),
+            ];
             match client.execute_typed(EXPIRE, &params).await? {
                 0 => Err(Problem::new(PART, "the secret was changed meanwhile").fix("try again").failed().into()),
                 _ => Ok::<_, Fault>(()),
             }
         });
-        done.map_err(|error| error.about(lookup.host.as_str()))
+        done.map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     /// Removes the workspace's secrets that are past their expiry, and answers their names. Nothing without one goes.

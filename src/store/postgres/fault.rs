@@ -47,7 +47,7 @@ impl Fault {
             Self::Ours(error) => error,
             Self::Network(error) => network(&error, &target.place()),
             Self::Database(error) => match error.as_db_error() {
-                Some(refusal) => refused(code(refusal), refusal.message(), target).answered(),
+                Some(refusal) => refused(code(refusal), refusal.message(), target),
                 None => broken(&error, target),
             },
         }
@@ -83,14 +83,14 @@ fn refused(code: &str, message: &str, target: &Target) -> Error {
     let column = message.contains("credential_secret_");
     let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix);
     match (code, table) {
-        ("28P01", _) => problem(format!("{place} refused the password of {user}"), URL).failed(),
+        ("28P01", _) => problem(format!("{place} refused the password of {user}"), URL).refused(),
         ("28000", _) => {
-            problem(format!("{place} does not let {user} in from here with sslmode={}", target.mode), HBA).failed()
+            problem(format!("{place} does not let {user} in from here with sslmode={}", target.mode), HBA).refused()
         }
         ("3D000", _) => problem(format!("{place} has no database {database}"), URL).failed(),
         ("42501", table) => {
             let table = table.map_or("what is asked for".to_owned(), |table| format!("the table {table}"));
-            problem(format!("{user} may not use {table} in database {database}"), GRANT).failed()
+            problem(format!("{user} may not use {table} in database {database}"), GRANT).refused()
         }
         ("42703", _) if column => {
             problem(format!("the table image of database {database} has no column for secrets"), MIGRATE).failed()
@@ -147,7 +147,7 @@ fn broken(error: &tokio_postgres::Error, target: &Target) -> Error {
                 .failed();
             }
             "password missing" => {
-                return problem(format!("{place} asks for a password, and the connection URL has none"), URL).failed();
+                return problem(format!("{place} asks for a password, and the connection URL has none"), URL).refused();
             }
             _ => {}
         }

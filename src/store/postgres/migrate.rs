@@ -1,12 +1,13 @@
-//! What the database must have beyond Beta9's older tables: the columns and the index of Beta9's migration 036, and a
-//! table of our own.
+//! What the database must have beyond Beta9's older tables: a table of our own and, unless Beta9's migration 053 has dropped
+//! them, the columns and the index of its migration 036.
 
 use std::time::Instant;
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Transaction};
 
 use super::fault::Fault;
+use super::generation::{Columns, Generation};
 use super::session::begin;
 use super::{PART, PostgresStore, expiry};
 use crate::error::{Error, Problem};
@@ -20,29 +21,63 @@ pub struct Step {
     pub made: bool,
 }
 
+/// What a migration found and made.
+#[derive(Debug)]
+pub struct Migrated {
+    /// What the database was.
+    pub generation: Generation,
+    /// What it is to have.
+    pub steps: Vec<Step>,
+    /// What of migration 036 is there although migration 053 drops it: Beta9 does not read it any more.
+    pub left_over: Vec<&'static str>,
+}
+
 impl PostgresStore {
-    /// Makes what is missing, in one transaction; what is there is left alone. A database that is not Beta9's is refused,
-    /// and nothing in it is changed.
-    pub fn migrate(&self, deadline: Instant) -> Result<Vec<Step>, Error> {
+    /// Makes what is missing, in one transaction; what is there is left alone, and what a later migration of Beta9's has
+    /// dropped is not added. A database that is not Beta9's is refused, and nothing in it is changed.
+    pub fn migrate(&self, deadline: Instant) -> Result<Migrated, Error> {
         self.work(deadline, async |client| {
-            let transaction = begin(client).await?;
-            // One migration at a time; and none that waits for long, since everybody else would wait behind it.
-            transaction.batch_execute(ALONE).await?;
-            let missing = missing(&transaction).await?;
-            if !missing.is_empty() {
-                return Err(not_beta9(&missing).into());
+            let transaction = begin_alone(client).await?;
+            let mut todo = Migrated::todo(&transaction).await?;
+            if todo.steps.iter().any(|step| step.made && step.what != EXPIRY) {
+                // A migration of Beta9's may have come in between; from here on none can.
+                transaction.batch_execute("LOCK TABLE image IN ACCESS EXCLUSIVE MODE").await?;
+                todo = Migrated::todo(&transaction).await?;
             }
-            let mut steps = Vec::new();
-            for (what, is_there, make) in STEPS {
-                let made = transaction.query_typed(is_there, &[]).await?.is_empty();
-                if made {
+            for (what, _, make) in STEPS {
+                if todo.steps.iter().any(|step| step.made && step.what == what) {
                     transaction.batch_execute(make).await?;
                 }
-                steps.push(Step { what, made });
             }
             transaction.commit().await?;
-            Ok(steps)
+            Ok(todo)
         })
+    }
+}
+
+impl Migrated {
+    /// What is to be done to a database.
+    async fn todo(transaction: &Transaction<'_>) -> Result<Self, Fault> {
+        let generation = Columns::of(transaction).await?.generation();
+        let (mut steps, mut left_over) = (Vec::new(), Vec::new());
+        for (what, is_there, _) in STEPS {
+            let made = transaction.query_typed(is_there, &[]).await?.is_empty();
+            match generation {
+                Generation::Third if what != EXPIRY => left_over.extend((!made).then_some(what)),
+                _ => steps.push(Step { what, made }),
+            }
+        }
+        Ok(Self { generation, steps, left_over })
+    }
+}
+
+/// A transaction on Beta9's database, one at a time; none waits for long, since everybody else would wait behind it.
+pub(super) async fn begin_alone(client: &mut Client) -> Result<Transaction<'_>, Fault> {
+    let transaction = begin(client).await?;
+    transaction.batch_execute(ALONE).await?;
+    match missing(&transaction).await?.as_slice() {
+        [] => Ok(transaction),
+        missing => Err(not_beta9(missing).into()),
     }
 }
 
@@ -55,15 +90,10 @@ pub(super) async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
-/// What of [`STEPS`] has not been made.
+/// What [`PostgresStore::migrate`] would make.
 pub(super) async fn unmigrated(transaction: &Transaction<'_>) -> Result<Vec<&'static str>, Fault> {
-    let mut missing = Vec::new();
-    for (what, is_there, _) in STEPS {
-        if transaction.query_typed(is_there, &[]).await?.is_empty() {
-            missing.push(what);
-        }
-    }
-    Ok(missing)
+    let steps = Migrated::todo(transaction).await?.steps;
+    Ok(steps.into_iter().filter(|step| step.made).map(|step| step.what).collect())
 }
 
 pub(super) fn not_beta9(missing: &[String]) -> Error {
@@ -104,7 +134,8 @@ const STEPS: [(&str, &str, &str); 4] = [
         "SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass('image') AND c.relname = 'idx_image_credential_secret_name'",
         "CREATE INDEX IF NOT EXISTS idx_image_credential_secret_name ON image (credential_secret_name)",
     ),
-    ("credential_helper_expiry", "SELECT WHERE to_regclass('credential_helper_expiry') IS NOT NULL", expiry::TABLE),
+    (EXPIRY, "SELECT WHERE to_regclass('credential_helper_expiry') IS NOT NULL", expiry::TABLE),
 ];
+const EXPIRY: &str = "credential_helper_expiry";
 /// The lock's number is one that nobody else takes.
 const ALONE: &str = "SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock(5784128349017165625)";

@@ -1,16 +1,17 @@
-//! `Secrets`: the rows of `workspace_secret` that may be one registry's, read in one query and opened.
+//! `Secrets`: the secrets that may hold one registry's whole credential, opened.
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::types::Type;
 use zeroize::Zeroizing;
 
+use super::PART;
 use super::fault::Fault;
-use super::{PART, PostgresStore};
-use crate::error::{Error, Problem};
+use super::rows::{Row, Rows, again, seal};
+use crate::error::Error;
 use crate::host::Host;
-use crate::keys::Blob;
+use crate::keys::{Blob, Keys, KeysError};
 use crate::seal::SealKey;
-use crate::store::{Lookup, Owner, name, unbound, workspace_id};
+use crate::store::single::{is_for, only_for};
+use crate::store::{Lookup, Owner, name, unbound};
 
 /// A workspace's key, and those of its secrets that were asked for.
 pub(super) struct Secrets {
@@ -21,75 +22,62 @@ pub(super) struct Secrets {
 
 /// One row, opened.
 pub(super) struct Entry {
-    pub(super) name: String,
-    /// Its `external_id`.
-    pub(super) id: String,
-    /// What the database holds, by which a change in the meantime is noticed.
-    pub(super) sealed: String,
+    pub(super) row: Row,
     pub(super) content: Result<Content, Error>,
+    /// Whether there is neither a registry nor a key in it: then it is nobody's, and may be replaced.
+    pub(super) is_empty: bool,
 }
 
 /// What was sealed.
 pub(super) struct Content {
     pub(super) text: Zeroizing<String>,
     pub(super) blob: Blob,
+    /// The hosts that it may be sent to; none where nobody said.
+    pub(super) hosts: Vec<String>,
 }
 
 impl Secrets {
+    /// Opens what was read, in the order of these names.
+    pub(super) fn open(rows: Rows, names: &[String]) -> Self {
+        let mut all = Self::opened(rows);
+        all.entries.sort_by_key(|entry| names.iter().position(|name| *name == entry.row.name));
+        all
+    }
+
     /// Reads the secrets that have one of these names.
     pub(super) async fn named(client: &impl GenericClient, workspace: &str, names: &[String]) -> Result<Self, Fault> {
-        let mut all = Self::read(client, NAMED, workspace, names).await?;
-        all.entries.sort_by_key(|entry| names.iter().position(|name| *name == entry.name));
-        Ok(all)
+        let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+        Ok(Self::open(Rows::named(client, workspace, &wanted).await?, names))
     }
 
     /// Reads all secrets with the name of a registry's, preferred names first.
     pub(super) async fn of_registries(client: &impl GenericClient, workspace: &str) -> Result<Self, Fault> {
-        let patterns = name::PREFIXES.map(|prefix| format!("{}%", prefix.replace('_', r"\_")));
-        let mut all = Self::read(client, LIKE, workspace, &patterns).await?;
+        let mut all = Self::opened(Rows::of_registries(client, workspace).await?);
         let kind = |name: &str| name::PREFIXES.iter().position(|prefix| name.starts_with(prefix));
-        all.entries.sort_by_cached_key(|entry| (kind(&entry.name), entry.name.clone()));
+        all.entries.sort_by_cached_key(|entry| (kind(&entry.row.name), entry.row.name.clone()));
         Ok(all)
     }
 
-    async fn read(client: &impl GenericClient, sql: &str, workspace: &str, names: &[String]) -> Result<Self, Fault> {
-        let rows = client.query_typed(sql, &[(&workspace, Type::TEXT), (&names, Type::TEXT_ARRAY)]).await?;
-        let Some(first) = rows.first() else { return Err(no_workspace(workspace).into()) };
-        let key = open_key(first.try_get(0)?);
-        let mut entries = Vec::new();
-        for row in &rows {
-            // A workspace without such a secret is one row without a name.
-            let Some(name) = row.try_get::<_, Option<&str>>(1)? else { continue };
-            let sealed: &str = row.try_get::<_, Option<&str>>(2)?.unwrap_or_default();
-            entries.push(Entry {
-                name: name.to_owned(),
-                id: row.try_get::<_, Option<&str>>(3)?.unwrap_or_default().to_owned(),
-                sealed: sealed.to_owned(),
-                content: open(&key, name, sealed),
-            });
-        }
-        Ok(Self { key, entries })
+    fn opened(Rows { key, rows }: Rows) -> Self {
+        let entries = rows.into_iter().map(|row| Entry::of(row, &key)).collect();
+        Self { key, entries }
     }
 
     /// The secret that is this registry's: the one that says so first, then one that says nothing and is bound by its
     /// name. One that cannot be read or is bound by nothing, and so may be this registry's, is an error unless another says
-    /// that it is.
+    /// that it is; so is one that is only for other hosts.
     pub(super) fn of(&self, lookup: &Lookup) -> Result<Option<(&Entry, &Content)>, Error> {
-        if let Some(recorded) = self.recorded(lookup.host) {
-            return Ok(Some(recorded));
-        }
-        let mut unknown = Ok(None);
-        for entry in &self.entries {
-            match &entry.content {
-                Ok(content) => match lookup.owner(&entry.name, content.blob.registry.as_ref()) {
-                    Owner::Ours => return Ok(Some((entry, content))),
-                    Owner::Another => {}
-                    Owner::Unknown => unknown = unknown.and(Err(unbound(PART, &entry.name))),
-                },
-                Err(error) => return Err(again(error)),
+        let found = match self.recorded(lookup.host) {
+            Some(recorded) => Some(recorded),
+            None => self.by_name(lookup)?,
+        };
+        let mut hosts = std::iter::once(lookup.host).chain(lookup.alias_of);
+        match found {
+            Some((entry, content)) if !hosts.any(|host| is_for(&content.hosts, host)) => {
+                Err(only_for(PART, &entry.row.name, &content.hosts, lookup.host))
             }
+            found => Ok(found),
         }
-        unknown
     }
 
     fn recorded(&self, host: &Host) -> Option<(&Entry, &Content)> {
@@ -97,80 +85,65 @@ impl Secrets {
         contents.into_iter().find(|(_, content)| content.blob.registry.as_ref() == Some(host))
     }
 
+    fn by_name(&self, lookup: &Lookup) -> Result<Option<(&Entry, &Content)>, Error> {
+        let mut unknown = Ok(None);
+        for entry in &self.entries {
+            match &entry.content {
+                Ok(_) if entry.is_empty => {}
+                Ok(content) => match lookup.owner(&entry.row.name, content.blob.registry.as_ref()) {
+                    Owner::Ours => return Ok(Some((entry, content))),
+                    Owner::Another => {}
+                    Owner::Unknown => unknown = unknown.and(Err(unbound(PART, &entry.row.name))),
+                },
+                Err(error) => return Err(again(error)),
+            }
+        }
+        unknown
+    }
+
     /// Those that a writer may change for this registry, the one that answers first. One that cannot be read may be
     /// another's.
     pub(super) fn owned(&self, lookup: &Lookup) -> Vec<&Entry> {
-        let recorded = |entry: &'_ Entry| entry.content.as_ref().ok().map(|content| content.blob.registry.clone());
+        let registry = |entry: &'_ Entry| entry.content.as_ref().ok().and_then(|content| content.blob.registry.clone());
         let ours = |entry: &&Entry| {
-            recorded(entry).is_some_and(|registry| lookup.owner(&entry.name, registry.as_ref()) == Owner::Ours)
+            entry.is_empty
+                || entry
+                    .content
+                    .as_ref()
+                    .is_ok_and(|content| lookup.owner(&entry.row.name, content.blob.registry.as_ref()) == Owner::Ours)
         };
         let mut owned: Vec<&Entry> = self.entries.iter().filter(ours).collect();
-        owned.sort_by_key(|entry| recorded(entry).flatten().is_none());
+        owned.sort_by_key(|entry| registry(entry).is_none());
         owned
     }
 
     /// Seals a value as Beta9 does.
     pub(super) fn seal(&self, text: &str) -> Result<String, Error> {
-        let key = self.key.as_ref().map_err(again)?;
-        key.seal_base64(text).map_err(|error| Problem::new(PART, error).fix("nothing was stored").failed())
+        seal(&self.key, text)
+    }
+
+    /// The key, for what else was read with it.
+    pub(super) fn key(&self) -> &Result<SealKey, Error> {
+        &self.key
     }
 }
 
-impl PostgresStore {
-    /// The workspace's id, which the database knows as a UUID.
-    pub(super) fn workspace_id(&self) -> Result<&str, Error> {
-        workspace_id(PART, &self.workspace)
+impl Entry {
+    /// Opens and reads a row.
+    pub(super) fn of(row: Row, key: &Result<SealKey, Error>) -> Self {
+        let text = row.open(key);
+        let mut is_empty = text.as_ref().is_ok_and(|text| text.is_empty());
+        let read = |text: Zeroizing<String>| {
+            let blob = match Blob::parse(&text) {
+                Err(KeysError::NamesMissing) => {
+                    is_empty = true;
+                    Blob { registry: None, keys: Keys::default() }
+                }
+                blob => blob.map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?,
+            };
+            Ok(Content { text, blob, hosts: row.hosts()? })
+        };
+        let content = text.and_then(read);
+        Self { row, content, is_empty }
     }
 }
-
-/// A workspace's signing key; Beta9 gives one to every workspace, but the column may be empty.
-pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, Error> {
-    let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new(PART, format_args!("the workspace's signing_key cannot be used: {cause}"))
-            .fix("put the workspace's own key back into the database")
-            .failed()
-    };
-    let text = text.filter(|text| !text.is_empty()).ok_or_else(|| problem(&"it is empty"))?;
-    SealKey::from_signing_key(text).map_err(|error| problem(&error))
-}
-
-/// A value of `workspace_secret`, opened and read.
-pub(super) fn open(key: &Result<SealKey, Error>, name: &str, sealed: &str) -> Result<Content, Error> {
-    let problem = |cause: &dyn std::fmt::Display, fix: &str| {
-        Problem::new(PART, format_args!("the secret {}: {cause}", name.escape_debug())).fix(fix).failed()
-    };
-    let text = key.as_ref().map_err(again)?.open_base64(sealed).map_err(|error| {
-        problem(
-            &format_args!("it does not open: {error}"),
-            "was the workspace's signing_key changed? put it back, or store the secret anew",
-        )
-    })?;
-    let blob = Blob::parse(&text).map_err(|error| problem(&error, "correct the secret, or store it anew"))?;
-    Ok(Content { text, blob })
-}
-
-pub(super) fn no_workspace(id: &str) -> Error {
-    Problem::new(PART, format_args!("the database has no workspace {id}"))
-        .fix("correct workspace in the configuration, or BETA9_WORKSPACE_ID")
-        .failed()
-}
-
-/// The same error once more: it stands for every secret that it hinders.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::Failed(problem) | Error::Unreachable(problem) => {
-            let (part, cause, fix) = problem.words();
-            Problem::new(part, cause).fix(fix).failed()
-        }
-        _ => Problem::new(PART, error).failed(),
-    }
-}
-
-const NAMED: &str = "\
-SELECT w.signing_key::text, s.name::text, s.value::text, s.external_id::text
-FROM workspace w LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name = ANY($2)
-WHERE w.external_id = $1::text::uuid";
-const LIKE: &str = "\
-SELECT w.signing_key::text, s.name::text, s.value::text, s.external_id::text
-FROM workspace w LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name LIKE ANY($2)
-WHERE w.external_id = $1::text::uuid";

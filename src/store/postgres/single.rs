@@ -2,16 +2,50 @@
 
 use std::time::Instant;
 
-use super::PostgresStore;
+use super::rows::{Row, Rows, again, seal};
+use super::session::begin;
+use super::write::{insert, lock, update};
+use super::{PART, PostgresStore};
 use crate::credential::Redacted;
-use crate::error::Error;
-use crate::store::Single;
+use crate::error::{Error, Problem};
+use crate::seal::SealKey;
+use crate::shown::shown;
+use crate::store::{Found, Lookup, Single, name};
+
+/// The credential that these rows make for a registry. One that cannot be read is an error where it would be used.
+pub(super) fn assemble(lookup: &Lookup, rows: &[Row], key: &Result<SealKey, Error>) -> Result<Option<Found>, Error> {
+    let (mut there, mut unreadable) = (Vec::new(), Vec::new());
+    for row in rows {
+        there.push(row.single(key).unwrap_or_else(|error| {
+            unreadable.push((&row.name, error));
+            // It takes part in the choice, and what is made of it is refused below.
+            Single { name: row.name.clone(), value: "unreadable".into(), hosts: row.hosts().unwrap_or_default() }
+        }));
+    }
+    let Some(found) = lookup.assemble(PART, &there)? else { return Ok(None) };
+    match unreadable.iter().find(|(name, _)| found.keys.has(name)) {
+        Some((_, error)) => Err(again(error)),
+        None => Ok(Some(found)),
+    }
+}
+
+impl Row {
+    /// It as a single secret.
+    pub(super) fn single(&self, key: &Result<SealKey, Error>) -> Result<Single, Error> {
+        let (value, hosts) = (self.open(key)?.as_str().into(), self.hosts()?);
+        Ok(Single { name: self.name.clone(), value, hosts })
+    }
+}
 
 impl PostgresStore {
     /// Those of these names that are there.
     pub(in crate::store) fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
-        _ = (self, names, deadline);
-        Ok(Vec::new())
+        let workspace = self.workspace_id()?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.work(deadline, async |client| {
+            let Rows { key, rows } = Rows::named(client, workspace, &names).await?;
+            Ok(rows.iter().map(|row| row.single(&key)).collect::<Result<_, _>>()?)
+        })
     }
 
     /// Writes one: a new one, or in place of exactly this old value.
@@ -22,24 +56,32 @@ impl PostgresStore {
         old: Option<&Redacted>,
         deadline: Instant,
     ) -> Result<(), Error> {
-        _ = (self, name, value, old, deadline);
-        Err(Error::NotFound)
-    }
-
-    /// Whether an image's row takes names.
-    pub(in crate::store) fn binds_names(&self, deadline: Instant) -> Result<bool, Error> {
-        _ = (self, deadline);
-        Ok(false)
-    }
-
-    /// Writes these names to an image's row.
-    pub(in crate::store) fn bind_names(
-        &self,
-        image_id: &str,
-        names: &[String],
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        _ = (self, image_id, names, deadline);
-        Err(Error::NotFound)
+        let workspace = self.workspace_id()?;
+        let refused = |cause: &str, fix: &str| {
+            Problem::new(PART, format_args!("the secret {} {cause}", shown(name))).fix(fix).failed()
+        };
+        if !name::can_be_created(name) {
+            let fix = "give it a name of letters, digits and _, of at most 64 characters, that begins with no digit";
+            return Err(refused("cannot have this name in Beta9", fix));
+        }
+        let changed = |cause| refused(cause, "nothing was changed; read it again, and decide with its value");
+        self.work(deadline, async |client| {
+            let transaction = begin(client).await?;
+            lock(&transaction, workspace, name).await?;
+            let Rows { key, rows } = Rows::named(&transaction, workspace, &[name]).await?;
+            let sealed = seal(&key, value.expose())?;
+            let written = match (rows.first(), old) {
+                (None, None) => insert(&transaction, workspace, name, &sealed).await?,
+                (None, Some(_)) => return Err(changed("is not there any more").into()),
+                (Some(_), None) => return Err(changed("is there already").into()),
+                (Some(row), Some(old)) => {
+                    *row.open(&key)? == *old.expose() && update(&transaction, workspace, row, &sealed).await?
+                }
+            };
+            if !written {
+                return Err(changed("was changed meanwhile").into());
+            }
+            Ok(transaction.commit().await?)
+        })
     }
 }

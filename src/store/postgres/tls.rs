@@ -15,6 +15,7 @@ use super::PART;
 use super::sslmode::Trust;
 use crate::error::{Error, Problem};
 use crate::tls;
+use crate::trusted;
 
 /// What makes a connection's TLS.
 pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
@@ -28,7 +29,10 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
             lenient(provider, Some(verifier))
         }
         Trust::Named(Some(file)) => named(roots(file)?),
-        Trust::Named(None) => named(tls::roots().map_err(|_| {
+        Trust::Named(None) => named(tls::roots().map_err(|nobody| {
+            if let Some(fault) = nobody.refused {
+                return fault.problem(PART);
+            }
             Problem::new(PART, "the system's certificate authorities cannot be read")
                 .fix("install ca-certificates, correct SSL_CERT_FILE and SSL_CERT_DIR, or name the database's own with sslrootcert")
                 .failed()
@@ -62,7 +66,8 @@ fn lenient(
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, Error> {
-    let pem = std::fs::read(file).map_err(|error| unreadable(file, &error.to_string()))?;
+    let pem = tls::bundle_text(file, trusted::read).map_err(|fault| fault.problem(PART))?;
+    let pem = pem.ok_or_else(|| unreadable(file, "it does not exist"))?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
     if roots.is_empty() { Err(unreadable(file, "it holds no certificate in PEM")) } else { Ok(roots) }

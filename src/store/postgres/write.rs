@@ -7,7 +7,8 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::fault::Fault;
-use super::secrets::{Entry, Secrets};
+use super::rows::Row;
+use super::secrets::Secrets;
 use super::session::begin;
 use super::{PART, PostgresStore};
 use crate::error::{Error, Problem};
@@ -18,12 +19,12 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
             let transaction = begin(client).await?;
-            lock(&transaction, workspace, lookup).await?;
+            lock(&transaction, workspace, &lock_name(lookup)).await?;
             for _ in 0..TRIES {
                 let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
                 let sealed = there.seal(secret.blob.expose())?;
                 let (name, written) = if let Some(entry) = there.owned(lookup).first() {
-                    (entry.name.clone(), update(&transaction, workspace, entry, &sealed).await?)
+                    (entry.row.name.clone(), update(&transaction, workspace, &entry.row, &sealed).await?)
                 } else {
                     let name = free_name(lookup, &there)?;
                     let written = insert(&transaction, workspace, &name, &sealed).await?;
@@ -42,7 +43,7 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
             let transaction = begin(client).await?;
-            lock(&transaction, workspace, lookup).await?;
+            lock(&transaction, workspace, &lock_name(lookup)).await?;
             for _ in 0..TRIES {
                 let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
                 let owned = there.owned(lookup);
@@ -52,7 +53,7 @@ impl PostgresStore {
                 }
                 let mut all = true;
                 for entry in owned {
-                    all &= delete(&transaction, workspace, entry).await?;
+                    all &= delete(&transaction, workspace, &entry.row).await?;
                 }
                 if all {
                     return Ok(transaction.commit().await?);
@@ -63,9 +64,13 @@ impl PostgresStore {
     }
 }
 
-/// A lock that ends with the transaction, for all names that the registries of this current name can have.
-async fn lock(transaction: &Transaction<'_>, workspace: &str, lookup: &Lookup<'_>) -> Result<(), Fault> {
-    let name = lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
+/// What stands for all names that the registries of this current name can have.
+fn lock_name(lookup: &Lookup) -> String {
+    lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned)
+}
+
+/// A lock that ends with the transaction.
+pub(super) async fn lock(transaction: &Transaction<'_>, workspace: &str, name: &str) -> Result<(), Fault> {
     let print = digest(&SHA256, format!("docker-credential-beta9\0{workspace}\0{name}").as_bytes());
     let key = print.as_ref().iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
     transaction.query_typed("SELECT pg_advisory_xact_lock($1)::text", &[(&key, Type::INT8)]).await?;
@@ -78,7 +83,7 @@ fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, Error> {
         Some(named) => vec![named.to_owned()],
         None => vec![name::current(lookup.host), name::first_design(lookup.host)],
     };
-    let taken = |name: &String| there.entries.iter().any(|entry| entry.name == *name);
+    let taken = |name: &String| there.entries.iter().any(|entry| entry.row.name == *name);
     names.iter().find(|name| !taken(name)).cloned().ok_or_else(|| {
         Problem::new(PART, format_args!("the secret {} is another registry's, or cannot be read", names.join(" or ")))
             .fix("nothing was stored; delete that secret, or choose another name")
@@ -86,12 +91,22 @@ fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, Error> {
     })
 }
 
-async fn insert(transaction: &Transaction<'_>, workspace: &str, name: &str, sealed: &str) -> Result<bool, Fault> {
+pub(super) async fn insert(
+    transaction: &Transaction<'_>,
+    workspace: &str,
+    name: &str,
+    sealed: &str,
+) -> Result<bool, Fault> {
     let params = [(&workspace as _, Type::TEXT), (&name as _, Type::TEXT), (&sealed as _, Type::TEXT)];
     Ok(transaction.execute_typed(INSERT, &params).await? == 1)
 }
 
-async fn update(transaction: &Transaction<'_>, workspace: &str, old: &Entry, sealed: &str) -> Result<bool, Fault> {
+pub(super) async fn update(
+    transaction: &Transaction<'_>,
+    workspace: &str,
+    old: &Row,
+    sealed: &str,
+) -> Result<bool, Fault> {
     let params = [
         (&workspace as _, Type::TEXT),
         (&old.name as _, Type::TEXT),
@@ -102,12 +117,12 @@ async fn update(transaction: &Transaction<'_>, workspace: &str, old: &Entry, sea
 }
 
 /// Whether it was still there, unchanged.
-async fn delete(transaction: &Transaction<'_>, workspace: &str, old: &Entry) -> Result<bool, Fault> {
+async fn delete(transaction: &Transaction<'_>, workspace: &str, old: &Row) -> Result<bool, Fault> {
     let params = [(&workspace as _, Type::TEXT), (&old.name as _, Type::TEXT), (&old.sealed as _, Type::TEXT)];
     Ok(transaction.execute_typed(DELETE, &params).await? == 1)
 }
 
-fn contended() -> Error {
+pub(super) fn contended() -> Error {
     Problem::new(PART, "somebody else keeps changing the secret").fix("nothing was changed; try again").failed()
 }
 

@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
             .map_err(unusable)?
             .connect_timeout(CONNECT);
         if self.address.is_tls() {
-            let roots = tls::roots().map_err(|_| self.fault(Kind::Authorities))?.roots;
+            let roots = tls::roots().map_err(|nobody| Trouble::Connection(Fault::no_authorities(&nobody)))?.roots;
             let tls = ClientTlsConfig::new().trust_anchors(roots).domain_name(self.address.server_name());
             endpoint = endpoint.tls_config(tls).map_err(|_| self.fault(Kind::Authorities))?;
         }
@@ -107,7 +107,7 @@ impl<'a> Call<'a> {
         let Some(below) = status.source() else {
             return match status.code() {
                 // The one status that is made here and not by the gateway: the answer is longer than the bound.
-                Code::OutOfRange => self.fault(Kind::TooLarge),
+                Code::OutOfRange => self.fault(Kind::TooLarge(MAX_ANSWER as u64)),
                 code => Trouble::Status(code),
             };
         };

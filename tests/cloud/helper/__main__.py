@@ -6,7 +6,19 @@ import sys
 
 from claims.report import CLAIMS, run
 
-MODULES = ("aws", "aws_faults", "google", "azure", "kubelet", "pullers", "cache", "refresh", "workspace", "broken")
+MODULES = (
+    "aws",
+    "aws_faults",
+    "google",
+    "azure",
+    "identity",
+    "kubelet",
+    "pullers",
+    "cache",
+    "refresh",
+    "workspace",
+    "broken",
+)
 
 # Importing registers claims; those of the world itself, which some modules build on, are not tried here.
 for name in sys.argv[1:] or MODULES:

@@ -285,11 +285,10 @@ def _() -> None:
         other = {**files, "AWS_ACCESS_KEY_ID": variable("AWS_OTHER_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY": "wrong"}
         check_answered(node(text=rule(profile="second"), **other))
         assert "assumed-role/chained/" in principal()
-        for name in ("missing", "empty"):
-            check_refused(
-                node(text=rule(profile=name), **other), f"the profile {name} has no credentials", "AWS_CONFIG_FILE"
-            )
-        check_refused(node(AWS_PROFILE="missing", **files), "has no AWS credentials", "(no profile missing)")
+        check_refused(node(text=rule(profile="empty"), **other), "the profile empty has no credentials")
+        missing = ("names the profile missing", f"not in {files['AWS_CONFIG_FILE']} and /nowhere")
+        check_refused(node(text=rule(profile="missing"), **other), "the rule", *missing)
+        check_refused(node(AWS_PROFILE="missing", **files), "AWS_PROFILE", *missing)
     document = {
         "Version": 1,
         "AccessKeyId": variable("AWS_ACCESS_KEY_ID"),
@@ -306,7 +305,7 @@ def _() -> None:
         check_refused(said, "credential_process failed")
         assert "leaked-credential" not in said.out + said.err
     with profiles("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = gone\n") as files:
-        check_refused(node(**files), "has no AWS credentials", "(no profile gone)")
+        check_refused(node(**files), "source_profile of the profile default names the profile gone")
     with profiles("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\n") as files:
         check_refused(node(**files), "the node's AWS configuration is wrong", "default")
     sso = (
@@ -314,7 +313,7 @@ def _() -> None:
         "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = puller\n"
     )
     with profiles(sso) as files:
-        check_refused(node(**files), "SSO session is missing or has expired", "aws sso login")
+        check_refused(node(**files), "the profile default has no SSO session", "aws sso login --profile default")
 
 
 @claim("a rule's role and external id are assumed with the node's identity, and wrong ones are the operator's error")
@@ -375,9 +374,8 @@ def _() -> None:
     assert not services(), services()
 
 
-@claim("no credentials, an expired session, a denial, wrong keys and a wrong clock each say what to do")
+@claim("an expired session, a denial, wrong keys and a wrong clock each say what to do")
 def _() -> None:
-    check_refused(node(**NO_IMDS), REGISTRY, "the node has no AWS credentials; tried the environment", "web identity")
     settings(aws_session_seconds=-1)
     check_refused(get(REGISTRY, secret(REGISTRY, "aws", session_keys())), "the session has expired", "store fresh keys")
     check_refused(node(**session_keys()), "the session has expired", "renew the node's session")

@@ -141,7 +141,7 @@ def _() -> None:
 def _() -> None:
     node = Node().secret(ECR, **keys())
     node.get(ECR)
-    for damage in (b"", b"\0" * 100, b"beta9-token 2\n" + b"x" * 200):
+    for damage in (b"", b"\0" * 100, b"beta9-token 3\n" + b"x" * 200):
         before = mints()
         node.tokens()[0].write_bytes(damage)
         assert node.get(ECR).pair == node.get(ECR).pair

@@ -97,7 +97,9 @@ impl Shared {
                 self.state().answer(request);
                 None
             }
-            Mood::Well | Mood::DatabaseDown | Mood::LoseAnswersToChanges(_) => Some(self.state().answer(request)),
+            Mood::Well | Mood::DatabaseDown { .. } | Mood::LoseAnswersToChanges(_) => {
+                Some(self.state().answer(request))
+            }
             Mood::Status(status) => Some(Answer::of(status, &json!({"error": "hunter2 body"}))),
             Mood::Slow(time) => {
                 thread::sleep(time);

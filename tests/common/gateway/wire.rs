@@ -11,6 +11,7 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub token: Option<String>,
+    pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
 
@@ -35,7 +36,7 @@ impl Request {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).ok()?;
         let token = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-        Some(Self { method, path, token, body })
+        Some(Self { method, path, token, headers, body })
     }
 }
 
@@ -46,7 +47,11 @@ pub struct Answer {
 
 impl Answer {
     pub fn of(status: u16, body: &serde_json::Value) -> Self {
-        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", &body.to_string())
+        Self::json(status, &body.to_string())
+    }
+
+    pub fn json(status: u16, body: &str) -> Self {
+        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", body)
     }
 
     pub fn raw(status: u16, headers: &str, body: &str) -> Self {

@@ -38,3 +38,33 @@ hard_failure() {
     shows_hard_failure "$BEARER" "$CLIENT" index "$BEARER/public/app:1"
 }
 claim "CLIP shows the helper's own line when the helper fails" hard_failure
+
+# What `provision` writes of a vendor's own keys, read as CLIP reads a workspace's secret.
+reads_what_provision_writes() {
+    local host keys expected
+    while read -r host keys expected; do
+        with_stdin "$keys" docker-credential-beta9 provision "$host/org/app" --creds-json - --image-id im
+        with_stdin "$(client docker-credential-beta9 resolve im)" "$CLIENT" secret "$host" >"$CLIENT_HOME/read"
+        [ "$(cat "$CLIENT_HOME/read")" = "$expected" ]
+    done <<'KEYS'
+ghcr.io {"GITHUB_USERNAME":"u","GITHUB_TOKEN":"t"} u t
+docker.pkg.github.com {"GITHUB_USERNAME":"u","GITHUB_TOKEN":"t"} u t
+docker.io {"DOCKERHUB_USERNAME":"u","DOCKERHUB_TOKEN":"t"} u t
+nvcr.io {"NGC_API_KEY":"t"} $oauthtoken t
+gcr.io {"GCP_ACCESS_TOKEN":"t"} oauth2accesstoken t
+quay.io {"QUAY_OAUTH_TOKEN":"t"} $oauthtoken t
+registry.gitlab.com {"CI_JOB_TOKEN":"t"} gitlab-ci-token t
+registry.gitlab.com {"CI_DEPLOY_USER":"u","CI_DEPLOY_PASSWORD":"t"} u t
+registry.gitlab.com {"GITLAB_USERNAME":"u","GITLAB_TOKEN":"t"} u t
+registry.digitalocean.com {"DIGITALOCEAN_ACCESS_TOKEN":"t"} t t
+rg.fr-par.scw.cloud {"SCW_SECRET_KEY":"t"} nologin t
+icr.io {"IBMCLOUD_API_KEY":"t"} iamapikey t
+fra.ocir.io {"OCI_USERNAME":"u","OCI_AUTH_TOKEN":"t"} u t
+acme.jfrog.io {"JFROG_USERNAME":"u","JFROG_ACCESS_TOKEN":"t"} u t
+registry.heroku.com {"HEROKU_API_KEY":"t"} _ t
+registry.fly.io {"FLY_API_TOKEN":"t"} x t
+registry.hf.space {"HF_USERNAME":"u","HF_TOKEN":"t"} u t
+harbor.example {"DOCKERHUB_USERNAME":"u","DOCKERHUB_PASSWORD":"p","DOCKERHUB_TOKEN":"t"} u p
+KEYS
+}
+claim "CLIP reads the secret that provision writes of every vendor's keys" reads_what_provision_writes

@@ -1,7 +1,6 @@
 //! Whom TLS trusts: the system's authorities, or those of `AWS_CA_BUNDLE`, which take their place as in every AWS tool
 //! (<https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html>).
 
-use std::fs;
 use std::path::Path;
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
@@ -13,10 +12,11 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Problem};
 use crate::tls;
+use crate::trusted::{self, Reader};
 
 /// The authorities of the file that `AWS_CA_BUNDLE` names.
 pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
-    let store = TrustStore::empty().with_pem_certificate(read(bundle)?);
+    let store = TrustStore::empty().with_pem_certificate(read(bundle, trusted::read)?);
     let built = TlsContext::builder().with_trust_store(store).build();
     built.map_err(|error| problem("cannot be used").source(error).failed())
 }
@@ -25,9 +25,13 @@ pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
 /// fails when it is tried.
 pub(super) fn system() -> TlsContext {
     // As it lies there, where all of it can be parsed; else what can be.
-    let whole = tls::bundle().and_then(|file| read(&file).ok());
-    let store =
-        whole.or_else(parsable).map_or_else(TrustStore::default, |pem| TrustStore::empty().with_pem_certificate(pem));
+    let whole = tls::bundle().and_then(|file| read(file, trusted::read_system).ok());
+    // By default the SDK would look for authorities by itself.
+    let store = TrustStore::empty();
+    let store = match whole.or_else(parsable) {
+        Some(pem) => store.with_pem_certificate(pem),
+        None => store,
+    };
     TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
 }
 
@@ -48,8 +52,9 @@ fn pem(certificate: &[u8]) -> Vec<u8> {
 }
 
 /// The SDK's client panics over what it cannot parse, so that is found out here.
-fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
-    let pem = fs::read(path).map_err(|error| problem("cannot be read").source(error).failed())?;
+fn read(path: impl AsRef<Path>, reader: Reader) -> Result<Vec<u8>, Error> {
+    let pem = tls::bundle_text(path.as_ref(), reader).map_err(|fault| fault.problem("AWS_CA_BUNDLE"))?;
+    let pem = pem.ok_or_else(|| problem("cannot be read: it does not exist").failed())?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());

@@ -1,5 +1,6 @@
-// Command marshal reads {"registry","type","credentials"} from standard input and prints it as Go's encoding/json
-// writes such a struct: the order of keys, and which characters are escaped, are what other programs compare with.
+// Command marshal reads {"registry","type","credentials"} from standard input and prints it as Go's encoding/json writes
+// such a map, which is what Beta9 makes of a secret: the order of keys, and which characters are escaped, are what other
+// programs compare with.
 package main
 
 import (
@@ -8,7 +9,7 @@ import (
 	"os"
 )
 
-// Secret is the blob inside a workspace secret, as Beta9 declares it.
+// Secret is the blob inside a workspace secret.
 type Secret struct {
 	Registry    string            `json:"registry"`
 	Type        string            `json:"type"`
@@ -20,7 +21,9 @@ func main() {
 	if err := json.NewDecoder(os.Stdin).Decode(&secret); err != nil {
 		log.Fatal(err)
 	}
-	data, err := json.Marshal(secret)
+	data, err := json.Marshal(map[string]any{
+		"registry": secret.Registry, "type": secret.Type, "credentials": secret.Credentials,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,63 @@
+//! At which cloud's authority an application logs in.
+//!
+//! <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+
+use std::sync::Arc;
+
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+
+use super::PART;
+use crate::config::Node;
+use crate::error::{Error, Problem};
+use crate::host::Host;
+
+/// An application, where it is registered.
+pub(super) struct App {
+    pub(super) tenant: String,
+    pub(super) client_id: String,
+    pub(super) cloud: Arc<CloudConfiguration>,
+}
+
+impl App {
+    /// Whom it logs in with.
+    pub(super) fn authority(&self) -> &str {
+        match &*self.cloud {
+            CloudConfiguration::AzureChina => "https://login.chinacloudapi.cn",
+            CloudConfiguration::AzureGovernment => "https://login.microsoftonline.us",
+            CloudConfiguration::Custom(custom) => &custom.authority_host,
+            _ => "https://login.microsoftonline.com",
+        }
+    }
+}
+
+/// The cloud that a registry is in. Only there may its tokens be sent, whatever row a rule forces.
+pub(super) fn cloud_of(host: &Host) -> Result<CloudConfiguration, Error> {
+    let name = host.name();
+    match host.port() {
+        None if name.ends_with(".azurecr.io") => Ok(CloudConfiguration::AzurePublic),
+        None if name.ends_with(".azurecr.cn") => Ok(CloudConfiguration::AzureChina),
+        None if name.ends_with(".azurecr.us") => Ok(CloudConfiguration::AzureGovernment),
+        _ => Err(Problem::new(PART, "it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")
+            .fix("name the registry that it stands for with alias_of")
+            .failed()),
+    }
+}
+
+/// The authority that the operator sets, which AKS does for every pod with a workload identity.
+pub(super) fn authority(node: &Node) -> Result<Option<CloudConfiguration>, Error> {
+    let Some(text) = node.get(AUTHORITY_HOST) else { return Ok(None) };
+    let host = text.expose().strip_prefix("https://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let Some(host) = host.and_then(|host| Host::parse(host.as_bytes()).ok()) else {
+        return Err(Problem::new(
+            PART,
+            format_args!("{AUTHORITY_HOST} in the node's environment is no https:// URL of a host"),
+        )
+        .fix("set it to one such as https://login.microsoftonline.com/")
+        .failed());
+    };
+    let mut custom = CustomConfiguration::default();
+    custom.authority_host = format!("https://{host}");
+    Ok(Some(custom.into()))
+}
+
+pub(super) const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";

@@ -1,0 +1,133 @@
+//! The certificate of an application, which is how it logs in without a secret: it signs a statement of who it is.
+//!
+//! `azure_identity` can do it by OpenSSL and for PKCS #12 alone; the statement is a few lines.
+//!
+//! <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::digest::{SHA256, digest as hash};
+use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::PART;
+use super::authority::App;
+use super::identity::read;
+use crate::backend::whose::digest;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::jwt;
+
+/// A certificate and its key.
+pub(super) struct Certificate {
+    key: RsaKeyPair,
+    /// What the application's registration knows it by.
+    thumbprint: String,
+    /// What stands for the file.
+    pub(super) digest: String,
+}
+
+impl Certificate {
+    /// Reads a PEM file that has both.
+    pub(super) fn read(name: &str, path: &Path) -> Result<Self, Error> {
+        let bytes = read(path)?.ok_or_else(|| {
+            Problem::new(PART, format_args!("{name} names {}, which does not exist", path.display()))
+                .fix("correct or unset it")
+                .failed()
+        })?;
+        Self::of(&bytes).ok_or_else(|| {
+            let cause = "which is not a PEM file with a certificate and its RSA key without a password";
+            let path = path.display();
+            Problem::new(PART, format_args!("{name} names {path}, {cause}"))
+                .fix(format_args!("convert it: openssl pkcs12 -in {path} -nodes -out {path}.pem"))
+                .failed()
+        })
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let certificate = jwt::pem_block(text, "CERTIFICATE")?;
+        let thumbprint = URL_SAFE_NO_PAD.encode(hash(&SHA256, &certificate));
+        Some(Self { key: jwt::rsa_key(text)?, thumbprint, digest: digest(bytes) })
+    }
+
+    /// The statement, for the next minutes; `id` tells it from every other.
+    pub(super) fn assertion(&self, app: &App, id: &str) -> Option<Redacted> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let audience = format!("{}/{}/oauth2/v2.0/token", app.authority(), app.tenant);
+        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint });
+        let claims = json!({
+            "aud": audience, "iss": app.client_id, "sub": app.client_id, "jti": id,
+            "iat": now, "nbf": now.saturating_sub(LEEWAY), "exp": now + LIFE,
+        });
+        jwt::signed(&header, &claims, &self.key, &RSA_PSS_SHA256)
+    }
+}
+
+/// In seconds; the node's clock may be a little fast.
+const LIFE: u64 = 300;
+const LEEWAY: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+    use azure_core::cloud::CloudConfiguration;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_signed_for_the_authority_and_names_the_certificate() {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der = pair.as_der().unwrap();
+        let block = |label: &str, der: &[u8]| {
+            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+        };
+        let (key, certificate) = (block("PRIVATE KEY", der.as_ref()), block("CERTIFICATE", b"a certificate"));
+        let read = Certificate::of((key.clone() + &certificate).as_bytes()).unwrap();
+        let app = App {
+            tenant: "t".to_owned(),
+            client_id: "c".to_owned(),
+            cloud: Arc::new(CloudConfiguration::AzureGovernment),
+        };
+        let assertion = read.assertion(&app, "7").unwrap();
+        let (signed, signature) = assertion.expose().rsplit_once('.').unwrap();
+        UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, pair.public_key().as_ref())
+            .verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+            .unwrap();
+        let header = URL_SAFE_NO_PAD.decode(signed.split_once('.').unwrap().0).unwrap();
+        let thumbprint = URL_SAFE_NO_PAD.encode(hash(&SHA256, b"a certificate"));
+        assert_eq!(
+            String::from_utf8(header).unwrap(),
+            format!(r#"{{"alg":"PS256","typ":"JWT","x5t#S256":"{thumbprint}"}}"#)
+        );
+        let claims = jwt::claims(&assertion).unwrap();
+        let text = |name| claims.text(name).unwrap().expose();
+        assert_eq!(text("aud"), "https://login.microsoftonline.us/t/oauth2/v2.0/token");
+        assert_eq!((text("iss"), text("sub"), text("jti")), ("c", "c", "7"));
+        for wrong in [key, certificate, block("PRIVATE KEY", b"x") + &block("CERTIFICATE", b"x")] {
+            assert!(Certificate::of(wrong.as_bytes()).is_none());
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named_with_the_command_that_converts_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("c.pfx");
+        let error = |path: &Path| Certificate::read("NAME", path).err().unwrap().to_string();
+        assert!(
+            error(&path).starts_with(&format!("backend azure: NAME names {}, which does not exist;", path.display()))
+        );
+        std::fs::write(&path, b"\x30\x82hunter2").unwrap();
+        let text = error(&path);
+        assert!(text.contains(&format!("openssl pkcs12 -in {0} -nodes -out {0}.pem", path.display())), "{text}");
+        assert!(!text.contains("hunter2"));
+    }
+}

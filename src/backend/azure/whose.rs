@@ -1,0 +1,64 @@
+//! Whose the registry's tokens are, by what an identity is made of.
+
+use super::authority::{AUTHORITY_HOST, App};
+use super::identity::{ENDPOINTS, Identity, TENANT_ID};
+use crate::backend::whose::{Bearer, digest};
+use crate::backend::{Login, Scope, Unnamed, Whose};
+use crate::config::Node;
+use crate::credential::Redacted;
+use crate::error::Error;
+use crate::service_account::ServiceAccount;
+
+/// Which registry the token is for, the cache knows.
+pub(in crate::backend) fn whose(login: &Login) -> Result<Whose, Error> {
+    match (login.keys, login.pod) {
+        (Some(keys), _) => Ok(Whose::Known(Scope::of_keys(keys))),
+        (None, Some(account)) => Ok(Whose::Known(of_pod(account, login.node))),
+        (None, None) => {
+            let nobody = || Whose::Nobody(NOBODY.to_owned());
+            Ok(Identity::of(login)?.map_or_else(nobody, |identity| of_node(&identity, login.node)))
+        }
+    }
+}
+
+/// What the node says of tenant and authority has its part in a pod's login.
+fn of_pod(account: &ServiceAccount, node: &Node) -> Scope {
+    let told = [TENANT_ID, AUTHORITY_HOST].map(|name| format!("{name}={}", value(node, name)));
+    Scope::new(format!("service account {account}"), account.describe()).with(told)
+}
+
+fn of_node(identity: &Identity, node: &Node) -> Whose {
+    match identity {
+        Identity::Secret { app, secret } => of_app(app, "secret", "", vec![digest(secret.expose().as_bytes())]),
+        Identity::Certificate { app, certificate } => {
+            of_app(app, "certificate", " (certificate)", vec![certificate.digest.clone()])
+        }
+        Identity::Workload { app, token } => {
+            let bearer = Bearer::of(token);
+            let of = bearer.subject.map_or_else(String::new, |subject| format!(" of {subject}"));
+            of_app(app, "workload", &format!(" (workload identity{of})"), bearer.parts)
+        }
+        Identity::Managed { client_id } => {
+            let endpoints = ENDPOINTS.map(|name| value(node, name).to_owned());
+            let machine = Unnamed::new(Scope::new("managed identity", vec!["managed".to_owned()]).with(endpoints));
+            match client_id {
+                Some(id) => Whose::Known(machine.named(id)),
+                None => Whose::Machine(machine),
+            }
+        }
+    }
+}
+
+/// An application, by what proves that it is the one.
+fn of_app(app: &App, kind: &str, by: &str, proof: Vec<String>) -> Whose {
+    let own = [kind, &app.tenant, &app.client_id, app.authority()].map(str::to_owned);
+    let name = format!("application {}{by}", app.client_id);
+    Whose::Known(Scope::new(name, own.into_iter().chain(proof).collect()))
+}
+
+fn value<'a>(node: &'a Node, name: &str) -> &'a str {
+    node.get(name).map_or("", Redacted::expose)
+}
+
+const NOBODY: &str =
+    "this node has no Azure identity: AZURE_CLIENT_ID is not set, and this is not a machine of Azure's";

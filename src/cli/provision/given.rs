@@ -1,0 +1,108 @@
+//! Where the values of the keys come from: a file, the environment, the workspace's single secrets.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+use crate::Io;
+use crate::config::Env;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::ImageRef;
+use crate::keys::{BaseImageCreds, Keys, KeysError};
+use crate::registry::build_key_names;
+use crate::resolver::Resolver;
+use crate::shown::shown;
+use crate::store::{Single, name};
+use crate::trusted::{self, Readers};
+
+/// The keys whose values are at hand, and the names of the others.
+pub(super) fn asked(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(Keys, Vec<String>), Error> {
+    // Its value, or nothing: a variable that cannot be read is as good as unset, and named in the error.
+    let lookup = |name: &str| env.secret(name).ok().flatten();
+    let asked = if let Some(names) = matches.get_many::<String>("creds") {
+        Keys::found(names.map(String::as_str), lookup)
+    } else if let Some(file) = matches.get_one::<String>("creds-json") {
+        BaseImageCreds::parse(read(file, io)?.expose().as_bytes()).and_then(|creds| match creds {
+            BaseImageCreds::Names(names) => Keys::found(names.iter().map(String::as_str), lookup),
+            BaseImageCreds::Keys(keys) => Ok((keys, Vec::new())),
+        })
+    } else {
+        Ok((Keys::default(), Vec::new()))
+    };
+    asked.map_err(refused)
+}
+
+/// All keys, those that are missing from the workspace's single secrets; and what of it there is.
+pub(super) fn given(
+    resolver: &Resolver,
+    images: &[&ImageRef],
+    mut keys: Keys,
+    missing: &[String],
+    names: bool,
+) -> Result<(Keys, Vec<Single>), Error> {
+    if !missing.is_empty() && !resolver.names_secrets() {
+        return Err(refused(KeysError::Unset(missing.to_vec())));
+    }
+    let mut wanted: BTreeSet<String> = missing.iter().filter(|name| name::can_be_created(name)).cloned().collect();
+    if names {
+        wanted.extend(images.iter().flat_map(|image| build_key_names(&image.host)).map(str::to_owned));
+    }
+    let there = resolver.singles(&wanted.into_iter().collect::<Vec<_>>())?;
+    let (mut absent, mut empty) = (Vec::new(), Vec::new());
+    for name in missing {
+        match there.iter().find(|single| single.name == *name) {
+            Some(single) if single.value.is_empty() => empty.push(name.clone()),
+            Some(single) => keys.insert(name, single.value.clone()).map_err(refused)?,
+            None => absent.push(name.clone()),
+        }
+    }
+    if !absent.is_empty() {
+        return Err(refused(KeysError::Absent(absent)));
+    }
+    if !empty.is_empty() {
+        return Err(refused(KeysError::Empty(empty)));
+    }
+    keys.check_pairs().map_err(refused)?;
+    if let Some(name) = keys.placeholder() {
+        let cause = format_args!("{}: {}", shown(name), KeysError::Placeholder);
+        return Err(Problem::new("credentials", cause).fix("give the secret itself; nothing was stored").failed());
+    }
+    images.iter().try_for_each(|image| resolver.check_hosts(image, missing, &there))?;
+    Ok((keys, there))
+}
+
+fn refused(error: KeysError) -> Error {
+    let fix = match &error {
+        KeysError::Absent(names) => match names.as_slice() {
+            [name] => format!("export it, or create it with: beta9 secret create {} VALUE", shown(name)),
+            _ => "export them, or create each with: beta9 secret create NAME VALUE".to_owned(),
+        },
+        KeysError::Empty(names) => {
+            let name = if let [name] = names.as_slice() { name } else { "NAME" };
+            format!("delete it with: beta9 secret delete {}, and create it again with its value", shown(name))
+        }
+        _ => "nothing was stored".to_owned(),
+    };
+    Problem::new("credentials", error).fix(fix).failed()
+}
+
+fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
+    let problem = |cause: &dyn std::fmt::Display| {
+        Problem::new("credentials", format_args!("{file} {cause}")).fix("nothing was stored").failed()
+    };
+    let bytes = if file == "-" {
+        crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
+            .map_err(|_| problem(&"(standard input) is too long, a terminal, or has no end"))?
+    } else {
+        trusted::read(Path::new(file), Readers::Mounted, MAX_KEYS as u64)
+            .map_err(|fault| fault.problem("credentials"))?
+            .ok_or_else(|| problem(&"does not exist"))?
+    };
+    std::str::from_utf8(&bytes).map(Redacted::from).map_err(|_| problem(&"is not UTF-8"))
+}
+
+const MAX_KEYS: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);

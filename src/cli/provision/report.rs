@@ -1,0 +1,92 @@
+//! What `provision` says it has done.
+
+use crate::Io;
+use crate::cli::unwritable;
+use crate::error::Error;
+use crate::json::ObjectWriter;
+use crate::resolver::{Form, Prepared};
+use crate::store::Binding;
+
+/// What was done, for people as lines and for programs as one object.
+#[derive(Default)]
+pub(super) struct Report {
+    json: bool,
+    lines: Vec<String>,
+    rows: Vec<ObjectWriter>,
+    image: Option<(String, bool)>,
+    notes: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, ..Self::default() }
+    }
+
+    /// A line of its own.
+    pub(super) fn note(&mut self, text: &str) {
+        self.lines.push(text.to_owned());
+        self.notes.push(text.to_owned());
+    }
+
+    pub(super) fn stored(&mut self, one: &Prepared, names: &[String], store: &str) {
+        let host = &one.image.host;
+        let (form, new, why) = match &one.form {
+            Form::Secret(_) => ("secret", names.to_vec(), "this registry does not need them"),
+            Form::Names(planned) => {
+                let new = planned.iter().filter(|one| one.is_new()).map(|one| one.name.to_owned()).collect();
+                ("names", new, "a Beta9 build does not take them")
+            }
+        };
+        let kept: Vec<&str> = names.iter().filter(|name| !new.contains(name)).map(String::as_str).collect();
+        self.lines.push(match &one.form {
+            Form::Secret(_) => format!("stored the secret of {host} ({}) in the {store} store", names.concat()),
+            Form::Names(_) if new.is_empty() => {
+                format!("the {store} store has the secrets of {host}: {}", kept.join(", "))
+            }
+            Form::Names(_) => format!("stored the secrets of {host} in the {store} store: {}", new.join(", ")),
+        });
+        if !new.is_empty() && !kept.is_empty() {
+            self.lines.push(format!("it has the others: {}", kept.join(", ")));
+        }
+        let mut row = ObjectWriter::with_capacity(256);
+        row.text("registry", host.as_reference()).text("form", form).texts("secrets", names.iter().map(String::as_str));
+        row.texts("written", new.iter().map(String::as_str));
+        row.texts("left_out", one.left_out.iter().map(String::as_str));
+        self.rows.push(row);
+        if !one.left_out.is_empty() {
+            self.lines.push(format!("left out {}: {why}", one.left_out.join(", ")));
+        }
+        one.notes.iter().for_each(|note| self.note(note));
+    }
+
+    pub(super) fn bound(&mut self, id: &str, written: &[Prepared], binding: Binding) {
+        let names = written.iter().find_map(|one| match &one.form {
+            Form::Names(planned) => Some(planned.iter().map(|one| one.name).collect::<Vec<_>>()),
+            Form::Secret(_) => None,
+        });
+        self.lines.push(match (binding, names) {
+            (Binding::Kept, None) => format!("bound image {id}"),
+            (Binding::Kept, Some(names)) => format!("bound image {id} to {}", names.join(", ")),
+            (Binding::Elsewhere, None) => format!("image {id} is to be bound to the secret by the gateway"),
+            (Binding::Elsewhere, Some(names)) => {
+                format!("to bind image {id}, deploy it with base_image_creds={names:?}")
+            }
+        });
+        self.image = Some((id.to_owned(), matches!(binding, Binding::Kept)));
+    }
+
+    /// Says it. After a failure a program is shown the failure alone.
+    pub(super) fn finish(self, done: &Result<(), Error>, io: &mut Io) -> Result<(), Error> {
+        if self.json && done.is_err() {
+            return Ok(());
+        }
+        if !self.json {
+            return self.lines.iter().try_for_each(|line| writeln!(io.out, "{line}")).map_err(unwritable);
+        }
+        let mut out = ObjectWriter::with_capacity(512);
+        out.objects("registries", self.rows).optional("image_id", self.image.as_ref().map(|(id, _)| id.as_str()));
+        out.flag("bound", self.image.is_some_and(|(_, bound)| bound))
+            .texts("notes", self.notes.iter().map(String::as_str));
+        io.out.write_all(out.finish().as_bytes()).map_err(unwritable)
+    }
+}

@@ -1,0 +1,201 @@
+//! A login as single workspace secrets, under names that both a Beta9 build and its workers take.
+
+use super::provision::{Form, Prepared, left_out, other_region, usable, with_region};
+use super::{Resolver, Route};
+use crate::config::Singles;
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::{Host, ImageRef};
+use crate::keys::Keys;
+use crate::registry::{Choice, Names, build_names, build_sets, choose, is_taken_by_builds};
+use crate::store::{Lookup, Single};
+
+/// A single secret as it is to be.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Its name.
+    pub name: &'static str,
+    value: Redacted,
+    there: There,
+}
+
+/// What the workspace has under its name.
+#[derive(Clone, Debug)]
+enum There {
+    Nothing,
+    TheSame,
+    Other(Redacted),
+}
+
+impl Planned {
+    /// Whether the workspace has to be changed for it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !matches!(self.there, There::TheSame)
+    }
+}
+
+impl Resolver {
+    /// The single secrets of these names that the workspace has.
+    pub fn singles(&self, names: &[String]) -> Result<Vec<Single>, Error> {
+        if names.is_empty() { Ok(Vec::new()) } else { self.workspace.singles(names, self.deadline()) }
+    }
+
+    /// The single secrets for the images' registries, beside those that are `there`. Another value that stands under a name
+    /// is replaced by force only. Nothing is written.
+    pub fn prepare_names<'i>(
+        &self,
+        images: &[&'i ImageRef],
+        given: &Keys,
+        mut there: Vec<Single>,
+        force: bool,
+    ) -> Result<Vec<Prepared<'i>>, Error> {
+        let mut all = Vec::new();
+        for image in images {
+            let host = &image.host;
+            let (planned, skipped) =
+                self.plan(image, given, &there, force).map_err(|error| error.about(host.as_reference()))?;
+            for one in planned.iter().filter(|one| one.is_new()) {
+                there.retain(|single| single.name != one.name);
+                there.push(Single { name: one.name.to_owned(), value: one.value.clone(), hosts: Vec::new() });
+            }
+            let keys = planned.iter().fold(Keys::default(), |keys, one| keys.with(one.name, one.value.clone()));
+            let left_out = left_out(given, |name| keys.has(name));
+            let notes = skipped.iter().map(|names| format!("{names} have other values in this workspace"));
+            let notes = notes.chain(other_region(given, &keys)).chain(self.for_hub(host, &planned)).collect();
+            all.push(Prepared { image, form: Form::Names(planned), keys, left_out, notes });
+        }
+        Ok(all)
+    }
+
+    /// The secrets, and the names that were preferred and are taken.
+    fn plan(
+        &self,
+        image: &ImageRef,
+        given: &Keys,
+        there: &[Single],
+        force: bool,
+    ) -> Result<(Vec<Planned>, Vec<String>), Error> {
+        let route = self.image_route(image)?;
+        let (host, workspace) = (&image.host, Workspace { there, host: route.real });
+        let choice = buildable(&route, given)?;
+        let mut sets = build_sets(host, &choice).map_err(|error| error.problem(host).failed())?;
+        let free = build_names(host, &choice, &|name| workspace.taken(name));
+        let chosen = sets.iter().position(|set| is_given(set, given));
+        let (set, skipped) = if let Some(at) = chosen.or_else(|| workspace.replaced(&sets, force)) {
+            (sets.swap_remove(at), Vec::new())
+        } else {
+            let set = free.clone().map_err(|error| error.problem(host).failed())?;
+            let skipped = sets.iter().take_while(|other| **other != set).map(named).collect();
+            (set, skipped)
+        };
+        let planned = workspace.plan(set);
+        let others: Vec<&str> =
+            planned.iter().filter(|one| matches!(one.there, There::Other(_))).map(|one| one.name).collect();
+        if !others.is_empty() && !force {
+            let elsewhere =
+                free.map_or_else(|_| String::new(), |set| format!(", or export this login as {}", named(&set)));
+            let cause = format_args!("the workspace has another value for {}", others.join(", "));
+            return Err(Problem::new("credentials", cause)
+                .fix(format_args!(
+                    "to replace it for everything that uses it, add --force{elsewhere}; nothing was stored"
+                ))
+                .failed());
+        }
+        let is_there = |name: &str| workspace.single(name).is_some_and(|single| !single.value.is_empty());
+        let used: Vec<String> = planned.iter().map(|one| one.name.to_owned()).filter(|name| is_there(name)).collect();
+        self.check_hosts(image, &used, there)?;
+        Ok((planned, skipped))
+    }
+
+    /// Refuses single secrets that are only for other hosts, as every pull would.
+    pub fn check_hosts(&self, image: &ImageRef, names: &[String], there: &[Single]) -> Result<(), Error> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let route = self.image_route(image)?;
+        let lookup = Lookup { named: names, ..self.lookup(&route, &image.host)? };
+        lookup.assemble("credentials", there).map(|_| ()).map_err(|error| error.about(image.host.as_reference()))
+    }
+
+    /// What is to be said of Docker Hub's own names, which nobody has to name for a pull from there.
+    fn for_hub(&self, host: &Host, planned: &[Planned]) -> Option<String> {
+        let hubs = planned.iter().any(|one| one.name.starts_with("DOCKERHUB_"));
+        let is_guessed = hubs && !host.is_docker_hub() && self.config.singles != Singles::Named;
+        is_guessed.then(|| {
+            "DOCKERHUB_USERNAME and DOCKERHUB_PASSWORD are used for docker.io too; to prevent that, set single_secrets = \"named\" in [store]".to_owned()
+        })
+    }
+
+    /// Writes what is not there already, and answers all the names.
+    pub(super) fn write_names(&self, planned: &[Planned]) -> Result<Vec<String>, Error> {
+        let mut written: Vec<&str> = Vec::new();
+        for one in planned {
+            let old = match &one.there {
+                There::TheSame => continue,
+                There::Nothing => None,
+                There::Other(old) => Some(old),
+            };
+            self.workspace.put_single(one.name, &one.value, old, self.deadline()).inspect_err(|_| {
+                if !written.is_empty() {
+                    self.warnings.add(format_args!("only {} was stored", written.join(", ")));
+                }
+            })?;
+            written.push(one.name);
+        }
+        Ok(planned.iter().map(|one| one.name.to_owned()).collect())
+    }
+}
+
+/// What the workspace has, as far as a registry is concerned.
+struct Workspace<'a> {
+    there: &'a [Single],
+    host: &'a Host,
+}
+
+impl Workspace<'_> {
+    fn single(&self, name: &str) -> Option<&Single> {
+        self.there.iter().find(|single| single.name == name)
+    }
+
+    /// The value under a name; of a secret that is for other registries, one that is nobody's.
+    fn taken(&self, name: &str) -> Option<Redacted> {
+        self.single(name)
+            .map(|single| if single.is_for(self.host) { single.value.clone() } else { Redacted::default() })
+    }
+
+    /// The set whose values are replaced where there is a choice: the only one, or, by force, that of the same user name.
+    fn replaced(&self, sets: &[Names], force: bool) -> Option<usize> {
+        let is_ours = |set: &Names| set.first().is_some_and(|(name, value)| self.taken(name).as_ref() == Some(value));
+        if sets.len() == 1 { Some(0) } else { sets.iter().position(|set| force && is_ours(set)) }
+    }
+
+    fn plan(&self, set: Names) -> Vec<Planned> {
+        let there = |name: &str, value: &Redacted| match self.single(name) {
+            None => There::Nothing,
+            Some(single) if single.value == *value => There::TheSame,
+            Some(single) => There::Other(single.value.clone()),
+        };
+        let mut planned: Vec<_> =
+            set.into_iter().map(|(name, value)| Planned { there: there(name, &value), name, value }).collect();
+        planned.sort_by_key(|one| one.name);
+        planned
+    }
+}
+
+/// The login of the keys that a build takes for the registry as they are; else of all of them.
+fn buildable(route: &Route, given: &Keys) -> Result<Choice, Error> {
+    let given = with_region(route, given.clone());
+    let taken = given.only(|name| is_taken_by_builds(route.host, name));
+    let choice = choose(route.row, route.real, taken).or_else(|_| choose(route.row, route.real, given))?;
+    usable(route, choice)
+}
+
+/// Whether these secrets are keys that were given. The region may follow from the host.
+fn is_given(set: &Names, given: &Keys) -> bool {
+    set.iter().all(|(name, value)| given.get(name).map_or(*name == "AWS_REGION", |given| given == value))
+}
+
+fn named(set: &Names) -> String {
+    set.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,80 @@
+//! What there is, by registry.
+
+use std::time::Instant;
+
+use super::read::{Naming, Reading};
+use super::{GatewayStore, errors};
+use crate::cache::Memory;
+use crate::credential::Redacted;
+use crate::error::Error;
+use crate::keys::Blob;
+use crate::store::{Listed, Username, name};
+
+impl GatewayStore {
+    pub(in crate::store) fn list(
+        &self,
+        deadline: Instant,
+        memory: Option<&Memory>,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Vec<Listed>, Error> {
+        self.with(deadline, memory, async |api| {
+            let names: Vec<String> = Naming::of(api, name::is_derived).names().await?.1.into_iter().collect();
+            let (mut ranked, mut missing) = (Vec::new(), Vec::new());
+            for names in names.chunks(SIDE_BY_SIDE) {
+                let readings: Vec<_> = names.iter().map(|name| Reading::of(api, name)).collect();
+                for (name, reading) in names.iter().zip(readings) {
+                    let shown = async { reading?.shown().await };
+                    let line = match shown.await {
+                        Ok(None) => {
+                            missing.push(name);
+                            continue;
+                        }
+                        Ok(Some(shown)) => listed(name, &shown.value),
+                        Err(error) => Err(error),
+                    };
+                    match line {
+                        Ok(line) => ranked.extend(line),
+                        Err(error) => {
+                            skipped(&error);
+                            if matches!(error, Error::Unreachable(_)) {
+                                return Ok(in_order(ranked));
+                            }
+                        }
+                    }
+                }
+            }
+            if !missing.is_empty() {
+                // What has been deleted meanwhile is not listed any more.
+                match Naming::of(api, name::is_derived).names().await {
+                    Ok((_, names)) => {
+                        for name in missing.into_iter().filter(|name| names.contains(*name)) {
+                            skipped(&api.unreadable(name));
+                        }
+                    }
+                    Err(error) => skipped(&error),
+                }
+            }
+            Ok(in_order(ranked))
+        })
+    }
+}
+
+/// A line of `list`, and how much its secret's name counts. A secret that no `get` would look for is none.
+fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let blob = Blob::parse(value.expose()).map_err(|error| errors::damaged(name, &error))?;
+    let host = blob.registry.ok_or_else(|| errors::unnamed(name))?;
+    let rank = name::candidates(&host).iter().position(|candidate| candidate == name);
+    Ok(rank.map(|rank| (rank, Listed { url: host.into(), username: Username::Of(blob.keys) })))
+}
+
+/// Of two lines about one host, the first one counts.
+fn in_order(mut ranked: Vec<(usize, Listed)>) -> Vec<Listed> {
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, line)| line).collect()
+}
+
+/// How many secrets are read at a time.
+const SIDE_BY_SIDE: usize = 16;

@@ -1,0 +1,213 @@
+//! The list of a workspace's secrets, read piece by piece for its names alone: it has no pages, a few thousand secrets are
+//! more than an answer may otherwise hold, and of all of it no more than one secret is ever in memory.
+
+use std::collections::BTreeSet;
+
+use crate::http::Pieces;
+use crate::json;
+
+/// Reads `null` or an array of objects that have a name.
+pub(super) struct Names {
+    wanted: Box<dyn Fn(&str) -> bool + Send>,
+    found: BTreeSet<String>,
+    all: usize,
+    place: Place,
+    object: Vec<u8>,
+}
+
+/// What may come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Start,
+    /// So many letters of `null` were there.
+    Null(usize),
+    /// The first object, or the end of an empty array.
+    First,
+    Object {
+        depth: usize,
+        text: Text,
+    },
+    AfterObject,
+    AfterComma,
+    End,
+    Broken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Outside,
+    Inside,
+    Escaped,
+}
+
+impl Names {
+    /// Of all names, those that are wanted.
+    pub(super) fn of(wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        Self { wanted: Box::new(wanted), found: BTreeSet::new(), all: 0, place: Place::Start, object: Vec::new() }
+    }
+
+    /// How many secrets there are, and which of those that are wanted; `None` where this is not such a list, or not all of
+    /// it.
+    pub(super) fn finish(self) -> Option<(usize, BTreeSet<String>)> {
+        (self.place == Place::End).then_some((self.all, self.found))
+    }
+
+    fn next(&mut self, byte: u8) -> Place {
+        match (self.place, byte) {
+            (Place::Object { depth, text }, _) => self.within(depth, text, byte),
+            (Place::Null(count), _) if NULL.get(count) == Some(&byte) => {
+                if count + 1 == NULL.len() {
+                    Place::End
+                } else {
+                    Place::Null(count + 1)
+                }
+            }
+            (Place::Null(_), _) => Place::Broken,
+            (place, b' ' | b'\t' | b'\r' | b'\n') => place,
+            (Place::Start, b'n') => Place::Null(1),
+            (Place::Start, b'[') => Place::First,
+            (Place::First | Place::AfterComma, b'{') => {
+                self.object.clear();
+                self.within(0, Text::Outside, byte)
+            }
+            (Place::AfterObject, b',') => Place::AfterComma,
+            (Place::First | Place::AfterObject, b']') => Place::End,
+            _ => Place::Broken,
+        }
+    }
+
+    /// Finds the object's end; whether it is well-formed is seen there.
+    fn within(&mut self, depth: usize, text: Text, byte: u8) -> Place {
+        self.keep(&[byte]);
+        if self.object.len() > MAX_OBJECT {
+            return Place::Broken;
+        }
+        let (depth, text) = match (text, byte) {
+            (Text::Outside, b'{' | b'[') => (depth + 1, text),
+            (Text::Outside, b'}' | b']') if depth == 1 => return self.end_of_object(),
+            (Text::Outside, b'}' | b']') => (depth - 1, text),
+            (Text::Outside, b'"') | (Text::Escaped, _) => (depth, Text::Inside),
+            (Text::Inside, b'"') => (depth, Text::Outside),
+            (Text::Inside, b'\\') => (depth, Text::Escaped),
+            _ => (depth, text),
+        };
+        Place::Object { depth, text }
+    }
+
+    /// Keeps what may still be an object, and of what is too long no more than shows it.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = (MAX_OBJECT + 1).saturating_sub(self.object.len());
+        self.object.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn end_of_object(&mut self) -> Place {
+        self.all += 1;
+        let Ok(object) = json::parse_object(&self.object) else { return Place::Broken };
+        let Some(name) = object.text("name") else { return Place::Broken };
+        let name = name.expose();
+        if name.len() <= MAX_NAME && !name.contains(char::is_control) && (self.wanted)(name) {
+            self.found.insert(name.to_owned());
+        }
+        Place::AfterObject
+    }
+}
+
+impl Pieces for Names {
+    fn begin(&mut self) {
+        self.found.clear();
+        (self.all, self.place) = (0, Place::Start);
+    }
+
+    fn take(&mut self, mut piece: &[u8]) {
+        while let [byte, rest @ ..] = piece {
+            self.place = self.next(*byte);
+            piece = rest;
+            if let Place::Object { text: Text::Inside, .. } = self.place {
+                // Most of a list is texts.
+                let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+                self.keep(&rest[..end]);
+                piece = &rest[end..];
+            }
+        }
+    }
+}
+
+const NULL: &[u8] = b"null";
+/// Longer names have no secret that this program reads.
+pub(super) const MAX_NAME: usize = 255;
+/// No secret that can be read has more than this; without its value it has a few hundred bytes.
+const MAX_OBJECT: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Option<(usize, Vec<String>)> {
+        let mut names = Names::of(|name| !name.starts_with("not"));
+        pieces.into_iter().for_each(|piece| names.take(piece));
+        names.finish().map(|(all, found)| (all, found.into_iter().collect()))
+    }
+
+    #[test]
+    fn the_names_are_the_same_however_the_list_is_cut_into_pieces() {
+        let list = r#" [ {"name":"b","hosts":["]}",{"a":[]}]},{"id":"\"}\\","name":"\u0061\"","x":null} ,
+            {"name":"not this"} ] "#;
+        let expected = Some((3, vec!["a\"".to_owned(), "b".to_owned()]));
+        for size in 1..=list.len() {
+            assert_eq!(read(list.as_bytes().chunks(size)), expected, "{size}");
+        }
+        for empty in ["null", " null\n", "[]", "[ ]"] {
+            assert_eq!(read(empty.as_bytes().chunks(1)), Some((0, Vec::new())), "{empty}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_whole_list_of_secrets_is_none() {
+        let broken = [
+            "",
+            "nul",
+            "nulll",
+            "n ull",
+            "[",
+            "[{\"name\":\"a\"}",
+            "[{\"name\":\"a\"},",
+            "[{\"name\":\"a\"},]",
+            "[,]",
+            "[{\"name\":\"a\"}{\"name\":\"b\"}]",
+            "[1]",
+            "[null]",
+            "[[]]",
+            "{}",
+            "{\"name\":\"a\"}",
+            "[{}]",
+            "[{]]",
+            "[{\"name\":1}]",
+            "[{\"Name\":\"a\"}]",
+            "[{\"name\":\"a\",\"name\":\"b\"}]",
+            "[] []",
+            "<html>",
+            "[{\"name}]",
+            "[{\"name\":\"a\"}]x",
+        ];
+        for text in broken {
+            assert_eq!(read([text.as_bytes()]), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_no_secret_of_ours_has_are_passed_over_and_a_new_beginning_forgets_what_was_read() {
+        let long = "a".repeat(MAX_NAME);
+        let list = format!(
+            r#"[{{"name":"a\nb"}},{{"name":"{long}a"}},{{"name":"{long}"}},{{"name":"x","hosts":["{}"]}}]"#,
+            "}".repeat(100_000)
+        );
+        assert_eq!(read([list.as_bytes()]), Some((4, vec![long, "x".to_owned()])));
+        let huge = format!(r#"[{{"name":"x","hosts":["{}"]}}]"#, "a".repeat(MAX_OBJECT));
+        assert_eq!(read([huge.as_bytes()]), None);
+        let mut names = Names::of(|_| true);
+        names.take(b"[{\"name\":\"old\"},{\"na");
+        names.begin();
+        names.take(b"[{\"name\":\"new\"}]");
+        assert_eq!(names.finish(), Some((1, BTreeSet::from(["new".to_owned()]))));
+    }
+}

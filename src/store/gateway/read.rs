@@ -1,0 +1,190 @@
+//! Secrets by name, with certainty. The gateway says "not found" of a secret also when its database is down or the value does
+//! not decrypt, so a secret is missing only where the list of names, asked for beside it or after it, lacks it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::task::{JoinError, JoinHandle};
+
+use super::api::Api;
+use super::names::Names;
+use super::{PART, errors};
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::http::{Fault, Response};
+use crate::json::{self, Object, Value};
+
+/// A secret as the API shows it.
+pub(super) struct Shown {
+    /// Empty where it was left out.
+    pub(super) value: Redacted,
+    /// `None` where they are not what they should be.
+    pub(super) hosts: Option<Vec<String>>,
+}
+
+impl Shown {
+    fn of(object: &Object) -> Option<Self> {
+        let value = match object.get("value") {
+            None => Redacted::default(),
+            Some(Value::Text(value)) => value.clone(),
+            Some(_) => return None,
+        };
+        let text = |host: &Value| match host {
+            Value::Text(host) => Some(host.expose().to_owned()),
+            _ => None,
+        };
+        let hosts = match object.get("hosts") {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(Value::Array(hosts)) => hosts.iter().map(text).collect(),
+            Some(_) => None,
+        };
+        Some(Self { value, hosts })
+    }
+
+    /// The hosts that it may be sent to; empty where nobody said.
+    pub(super) fn hosts(self, name: &str) -> Result<Vec<String>, Error> {
+        self.hosts.ok_or_else(|| errors::unknown_hosts(name))
+    }
+}
+
+/// A secret that is being read.
+pub(super) struct Reading<'a> {
+    api: &'a Api<'a>,
+    task: JoinHandle<Result<Response, Fault>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn of(api: &'a Api<'a>, name: &str) -> Result<Self, Error> {
+        let (http, request) = (api.http(), api.secret(name)?);
+        Ok(Self { api, task: tokio::spawn(async move { http.send(&request).await }) })
+    }
+
+    /// `None` where the gateway says that there is none, which may mean that it could not read it.
+    pub(super) async fn shown(self) -> Result<Option<Shown>, Error> {
+        let api = self.api;
+        let answer = self.task.await.map_err(given_up)?.map_err(|fault| fault.error(PART))?;
+        if !answer.is_success() && !matches!(answer.status, 400 | 404) {
+            return Err(api.refused(&answer, "give its secrets"));
+        }
+        let object = json::parse_object(&answer.body).map_err(|_| api.stranger())?;
+        if answer.is_success() {
+            return Shown::of(&object).map(Some).ok_or_else(|| api.stranger());
+        }
+        // Another 404, of a proxy or of a path that the gateway does not have, says nothing about secrets.
+        if object.get("error").is_some() { Ok(None) } else { Err(api.stranger()) }
+    }
+}
+
+/// A list that is being read.
+pub(super) struct Naming<'a> {
+    api: &'a Api<'a>,
+    task: JoinHandle<(Result<Response, Fault>, Names)>,
+}
+
+impl<'a> Naming<'a> {
+    pub(super) fn of(api: &'a Api<'a>, wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        let (http, request, mut names) = (api.http(), api.secrets(), Names::of(wanted));
+        Self { api, task: tokio::spawn(async move { (http.stream(&request, &mut names).await, names) }) }
+    }
+
+    /// How many secrets there are, and the names of those that are wanted.
+    pub(super) async fn names(self) -> Result<(usize, BTreeSet<String>), Error> {
+        let (answer, names) = self.task.await.map_err(given_up)?;
+        let answer = answer.map_err(|fault| fault.error(PART))?;
+        if !answer.is_success() {
+            return Err(self.api.refused(&answer, "list its secrets"));
+        }
+        names.finish().ok_or_else(|| self.api.stranger())
+    }
+}
+
+fn given_up(error: JoinError) -> Error {
+    Problem::new(PART, "a request was given up").source(error).failed()
+}
+
+/// Reads those of some names that are there: the likely ones beside the list, then all others that are listed, side by side.
+pub(super) struct Reader<'a> {
+    api: &'a Api<'a>,
+    names: BTreeSet<String>,
+    wanted: Vec<String>,
+    naming: Option<Naming<'a>>,
+    listed: Option<BTreeSet<String>>,
+    /// Those that are being read, and whether that began when they were known to be listed.
+    readings: BTreeMap<String, (Reading<'a>, bool)>,
+}
+
+impl<'a> Reader<'a> {
+    /// Begins with the names that are likely to be there, and with the list.
+    pub(super) fn begin(api: &'a Api<'a>, likely: &[String], wanted: &[String]) -> Result<Self, Error> {
+        let begin = |name: &String| Ok((name.clone(), (Reading::of(api, name)?, false)));
+        let readings = likely.iter().map(begin).collect::<Result<_, Error>>()?;
+        let names = wanted.iter().cloned().collect();
+        let mut reader = Self { api, names, wanted: wanted.to_vec(), naming: None, listed: None, readings };
+        reader.naming = Some(reader.naming());
+        Ok(reader)
+    }
+
+    /// What the gateway shows of a name that was likely, before the list is there: of `None` only the list makes certain.
+    pub(super) async fn early(&mut self, name: &str) -> Result<Option<Shown>, Error> {
+        let Some((reading, _)) = self.readings.remove(name) else { return Ok(None) };
+        let shown = reading.shown().await;
+        if let Ok(Some(_)) = shown {
+            self.wanted.retain(|wanted| wanted != name);
+        }
+        shown
+    }
+
+    /// From here on no other names than these are wanted.
+    pub(super) fn narrow(&mut self, wanted: &[String]) {
+        self.wanted.retain(|name| wanted.contains(name));
+    }
+
+    /// What stands under a name; `None` where certainly nothing does.
+    pub(super) async fn shown(&mut self, name: &str) -> Result<Option<Shown>, Error> {
+        let after_the_list = self.readings.get(name).is_some_and(|(_, listed)| *listed);
+        let early = self.early(name).await;
+        if let Ok(Some(_)) = early {
+            return early;
+        }
+        if !self.listed().await?.contains(name) {
+            return Ok(None);
+        }
+        early?;
+        if !after_the_list {
+            self.read_listed().await?;
+            if let Some(shown) = self.early(name).await? {
+                return Ok(Some(shown));
+            }
+        }
+        // It may just have been deleted.
+        let reading = Reading::of(self.api, name)?;
+        (self.naming, self.listed) = (Some(self.naming()), None);
+        if let Some(shown) = reading.shown().await? {
+            return Ok(Some(shown));
+        }
+        if self.listed().await?.contains(name) { Err(self.api.unreadable(name)) } else { Ok(None) }
+    }
+
+    async fn read_listed(&mut self) -> Result<(), Error> {
+        let listed = self.listed().await?.clone();
+        for name in std::mem::take(&mut self.wanted) {
+            if listed.contains(&name) && !self.readings.contains_key(&name) {
+                let reading = Reading::of(self.api, &name)?;
+                self.readings.insert(name, (reading, true));
+            }
+        }
+        Ok(())
+    }
+
+    async fn listed(&mut self) -> Result<&BTreeSet<String>, Error> {
+        if self.listed.is_none() {
+            let naming = self.naming.take().unwrap_or_else(|| self.naming());
+            self.listed = Some(naming.names().await?.1);
+        }
+        Ok(self.listed.get_or_insert_default())
+    }
+
+    fn naming(&self) -> Naming<'a> {
+        let names = self.names.clone();
+        Naming::of(self.api, move |name| names.contains(name))
+    }
+}

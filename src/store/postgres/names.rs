@@ -1,0 +1,246 @@
+//! From the secrets of generation 2, each a registry's whole credential, to generation 3's single ones, whose names an image
+//! is bound to. Nothing is deleted, and no value that is there is replaced.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
+
+use super::fault::Fault;
+use super::generation::{Columns, Generation};
+use super::migrate::begin_alone;
+use super::rows::{Rows, seal};
+use super::secrets::{Content, Entry, Secrets};
+use super::write::{contended, insert};
+use super::{PART, PostgresStore};
+use crate::credential::Redacted;
+use crate::error::{Error, Problem};
+use crate::host::Host;
+use crate::keys::Keys;
+use crate::store::name;
+
+/// What came of it, or would.
+#[derive(Debug)]
+pub struct ToNames {
+    /// What the database is.
+    pub generation: Generation,
+    /// The registries whose credentials single secrets hold now.
+    pub converted: Vec<Converted>,
+    /// The secrets that were left as they are.
+    pub left: Vec<Left>,
+    /// How many images name no secrets, where nothing in the database tells what they were bound to.
+    pub unbound: Option<u64>,
+}
+
+/// A registry whose credential single secrets hold.
+#[derive(Debug)]
+pub struct Converted {
+    /// The registry.
+    pub host: Host,
+    /// The secret that held it as a whole, and still does.
+    pub secret: String,
+    /// The names of the single secrets, sorted.
+    pub names: Vec<String>,
+    /// Those that were made now; the others were there with these values.
+    pub made: Vec<String>,
+    /// The images that are bound to the names now.
+    pub bound: Vec<String>,
+    /// The images that must be deployed again: they were bound to a secret of this name, and cannot be bound to the names.
+    pub again: Vec<String>,
+}
+
+/// A secret that was left as it is.
+#[derive(Debug)]
+pub struct Left {
+    /// Its name.
+    pub secret: String,
+    /// Why.
+    pub why: String,
+}
+
+impl PostgresStore {
+    /// Copies the credentials of the workspace's registries into single secrets, and binds the images that were bound to
+    /// them to the names; `sets` says which sets of single secrets may hold a registry's keys. All of it happens in one
+    /// transaction or, in a dry run, none.
+    pub fn to_names(
+        &self,
+        sets: impl Fn(&Host, &Keys) -> Result<Vec<Keys>, String>,
+        dry_run: bool,
+        deadline: Instant,
+    ) -> Result<ToNames, Error> {
+        let workspace = self.workspace_id()?;
+        self.work(deadline, async |client| {
+            let transaction = begin_alone(client).await?;
+            let columns = Columns::of(&transaction).await?;
+            let (chosen, mut left) = chosen(Secrets::of_registries(&transaction, workspace).await?.entries);
+            let mut plans = Vec::new();
+            for (host, (entry, content)) in chosen {
+                match sets(&host, &content.blob.keys) {
+                    Ok(sets) => plans.push((host, entry, sets)),
+                    Err(why) => left.push(Left { secret: entry.row.name, why }),
+                }
+            }
+            // Docker Hub has names of its own, which other registries do not get.
+            plans.sort_by_key(|(host, ..)| !host.is_docker_hub());
+            let mut singles = Singles::read(&transaction, workspace, &plans).await?;
+            let mut converted = Vec::new();
+            for (host, entry, sets) in plans {
+                let Some(set) = singles.place(sets) else {
+                    let why = "the names that a build takes for its registry are there with other values, or for certain hosts";
+                    left.push(Left { secret: entry.row.name, why: why.to_owned() });
+                    continue;
+                };
+                let mut one = Converted {
+                    host,
+                    secret: entry.row.name.clone(),
+                    names: set.names().map(str::to_owned).collect(),
+                    made: singles.add(&set),
+                    bound: Vec::new(),
+                    again: Vec::new(),
+                };
+                if columns.secret {
+                    bind(&transaction, &entry, &mut one, columns.names, dry_run).await?;
+                }
+                if !dry_run {
+                    for name in &one.made {
+                        let value = set.get(name).map_or("", Redacted::expose);
+                        if !insert(&transaction, workspace, name, &seal(&singles.key, value)?).await? {
+                            return Err(contended().into());
+                        }
+                    }
+                }
+                converted.push(one);
+            }
+            let unbound = if columns.names && !columns.secret { Some(unbound(&transaction).await?) } else { None };
+            if !dry_run {
+                transaction.commit().await?;
+            }
+            Ok(ToNames { generation: columns.generation(), converted, left, unbound })
+        })
+    }
+}
+
+/// One secret for each registry, the one that a `get` answers with; and those that are left, with the reason.
+fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) {
+    let (mut chosen, mut left) = (BTreeMap::<Host, (Entry, Content)>::new(), Vec::new());
+    for mut entry in entries {
+        let secret = entry.row.name.clone();
+        let mut leave = |why: String| left.push(Left { secret: secret.clone(), why });
+        let content = match std::mem::replace(&mut entry.content, Err(Error::NotFound)) {
+            Ok(content) => content,
+            Err(error) => {
+                leave(error_cause(&error));
+                continue;
+            }
+        };
+        match content.blob.registry.clone() {
+            None => leave("it does not say which registry it is for".to_owned()),
+            Some(_) if !content.hosts.is_empty() => {
+                leave("it is for certain hosts only, which copies would not be".into());
+            }
+            Some(host) => {
+                let rank = |name: &str| {
+                    name::candidates(&host).iter().position(|candidate| candidate == name).unwrap_or(usize::MAX)
+                };
+                let (kept, other) = match chosen.remove(&host) {
+                    Some(before) if rank(&before.0.row.name) <= rank(&entry.row.name) => (before, Some(entry.row.name)),
+                    Some(before) => ((entry, content), Some(before.0.row.name)),
+                    None => ((entry, content), None),
+                };
+                if let Some(secret) = other {
+                    let why = format!("{} is for the same registry, and counts more", kept.0.row.name);
+                    left.push(Left { secret, why });
+                }
+                chosen.insert(host, kept);
+            }
+        }
+    }
+    (chosen, left)
+}
+
+fn error_cause(error: &Error) -> String {
+    match error {
+        Error::Failed(problem) | Error::Unreachable(problem) => problem.words().1,
+        other => other.to_string(),
+    }
+}
+
+/// The single secrets of the workspace that have one of the names in question.
+struct Singles {
+    key: Result<crate::seal::SealKey, Error>,
+    /// By name; one that cannot be read, or is for certain hosts, is not the same as any.
+    there: BTreeMap<String, Option<Redacted>>,
+}
+
+impl Singles {
+    async fn read(
+        transaction: &Transaction<'_>,
+        workspace: &str,
+        plans: &[(Host, Entry, Vec<Keys>)],
+    ) -> Result<Self, Fault> {
+        let names: Vec<&str> = plans.iter().flat_map(|(_, _, sets)| sets.iter().flat_map(Keys::names)).collect();
+        let Rows { key, rows } = Rows::named(transaction, workspace, &names).await?;
+        let value = |row: &super::rows::Row| {
+            row.single(&key).ok().filter(|single| single.hosts.is_empty()).map(|single| single.value)
+        };
+        let there = rows.iter().map(|row| (row.name.clone(), value(row))).collect();
+        Ok(Self { key, there })
+    }
+
+    /// The set that is there already, or else the first whose names are free, or else one that is there in part.
+    fn place(&self, sets: Vec<Keys>) -> Option<Keys> {
+        let same = |set: &Keys, name: &str| self.there.get(name).map(|there| there.as_ref() == set.get(name));
+        let all = |set: &Keys, fits: fn(Option<bool>) -> bool| set.names().all(|name| fits(same(set, name)));
+        let kinds: [fn(Option<bool>) -> bool; 3] =
+            [|same| same == Some(true), |same| same.is_none(), |same| same != Some(false)];
+        let index = kinds.iter().find_map(|fits| sets.iter().position(|set| all(set, *fits)))?;
+        sets.into_iter().nth(index)
+    }
+
+    /// Takes the names, and answers those that were free.
+    fn add(&mut self, set: &Keys) -> Vec<String> {
+        let free: Vec<String> = set.names().filter(|name| !self.there.contains_key(*name)).map(str::to_owned).collect();
+        self.there.extend(free.iter().map(|name| (name.clone(), set.get(name).cloned())));
+        free
+    }
+}
+
+/// Binds the images to the names that were bound to this secret, where the table has a column for names.
+async fn bind(
+    transaction: &Transaction<'_>,
+    entry: &Entry,
+    one: &mut Converted,
+    has_names: bool,
+    dry_run: bool,
+) -> Result<(), Fault> {
+    let params = [(&entry.row.name as _, Type::TEXT), (&entry.row.id as _, Type::TEXT)];
+    for row in transaction.query_typed(BOUND, &params).await? {
+        let (image, is_this): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
+        if has_names && is_this { one.bound.push(image) } else { one.again.push(image) }
+    }
+    if !dry_run && !one.bound.is_empty() {
+        let params = [(&one.bound as _, Type::TEXT_ARRAY), (&one.names as _, Type::TEXT_ARRAY)];
+        transaction.execute_typed(BIND, &params).await?;
+    }
+    Ok(())
+}
+
+async fn unbound(transaction: &Transaction<'_>) -> Result<u64, Fault> {
+    let rows = transaction.query_typed(UNBOUND, &[]).await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+    u64::try_from(count).map_err(|_| Problem::new(PART, "the count of images is negative").failed().into())
+}
+
+/// The images without names that are bound to a secret of this name, and whether it is the very one: another workspace may
+/// have one of the same name.
+const BOUND: &str = "\
+SELECT i.image_id::text, coalesce(to_jsonb(i)->>'credential_secret_id', '') IN ('', $2)
+FROM image i
+WHERE i.credential_secret_name = $1
+  AND coalesce(to_jsonb(i)->'credential_secret_names', 'null') IN ('null', '[]')
+ORDER BY i.image_id";
+const BIND: &str = "\
+UPDATE image SET credential_secret_names = $2
+WHERE image_id = ANY($1) AND coalesce(cardinality(credential_secret_names), 0) = 0";
+const UNBOUND: &str = "SELECT count(*) FROM image WHERE coalesce(cardinality(credential_secret_names), 0) = 0";

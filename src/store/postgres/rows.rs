@@ -1,0 +1,145 @@
+//! `Rows`: the rows of `workspace_secret` with certain names, read in one query; nothing is opened yet.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{GenericClient, Row as Columns};
+use zeroize::Zeroizing;
+
+use super::fault::Fault;
+use super::{PART, PostgresStore};
+use crate::error::{Error, Problem};
+use crate::json::{self, Value};
+use crate::seal::SealKey;
+use crate::shown::shown;
+use crate::store::name;
+use crate::store::workspace_id;
+
+/// A workspace's key, and those of its secrets that were asked for.
+pub(super) struct Rows {
+    pub(super) key: Result<SealKey, Error>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One row.
+pub(super) struct Row {
+    pub(super) name: String,
+    /// Its `external_id`.
+    pub(super) id: String,
+    /// What the database holds, by which a change in the meantime is noticed.
+    pub(super) sealed: String,
+    /// Its column `hosts` as JSON, in a database that has the column.
+    hosts: Option<String>,
+}
+
+impl Rows {
+    /// Reads the secrets that have one of these names.
+    pub(super) async fn named(client: &impl GenericClient, workspace: &str, names: &[&str]) -> Result<Self, Fault> {
+        Self::read(client, "= ANY($2)", workspace, names).await
+    }
+
+    /// Reads all secrets with the name of a registry's.
+    pub(super) async fn of_registries(client: &impl GenericClient, workspace: &str) -> Result<Self, Fault> {
+        let patterns = name::PREFIXES.map(|prefix| format!("{}%", prefix.replace('_', r"\_")));
+        Self::read(client, "LIKE ANY($2)", workspace, &patterns.each_ref().map(String::as_str)).await
+    }
+
+    async fn read(client: &impl GenericClient, which: &str, workspace: &str, names: &[&str]) -> Result<Self, Fault> {
+        let sql = format!(
+            "SELECT w.signing_key::text, {SECRET} \
+             FROM workspace w LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name {which} \
+             WHERE w.external_id = $1::text::uuid"
+        );
+        let rows = client.query_typed(&sql, &[(&workspace, Type::TEXT), (&names, Type::TEXT_ARRAY)]).await?;
+        let Some(first) = rows.first() else { return Err(no_workspace(workspace).into()) };
+        let key = open_key(first.try_get(0)?);
+        let rows = rows.iter().filter_map(|columns| Row::at(1, columns).transpose()).collect::<Result<_, _>>()?;
+        Ok(Self { key, rows })
+    }
+}
+
+impl Row {
+    /// The columns of [`SECRET`], the first of which is at `at`. A workspace without such a secret is a row without a name.
+    pub(super) fn at(at: usize, columns: &Columns) -> Result<Option<Self>, tokio_postgres::Error> {
+        let Some(name) = columns.try_get(at)? else { return Ok(None) };
+        let text = |at: usize| columns.try_get::<_, Option<String>>(at);
+        let (sealed, id) = (text(at + 1)?.unwrap_or_default(), text(at + 2)?.unwrap_or_default());
+        Ok(Some(Self { name, id, sealed, hosts: text(at + 3)? }))
+    }
+
+    /// Its value.
+    pub(super) fn open(&self, key: &Result<SealKey, Error>) -> Result<Zeroizing<String>, Error> {
+        key.as_ref().map_err(again)?.open_base64(&self.sealed).map_err(|error| {
+            self.problem(
+                &format_args!("it does not open: {error}"),
+                "was the workspace's signing_key changed? put it back, or store the secret anew",
+            )
+        })
+    }
+
+    /// The hosts that it may be sent to; none where nobody said.
+    pub(super) fn hosts(&self) -> Result<Vec<String>, Error> {
+        let unknown = || {
+            self.problem(
+                &"its hosts are not a list of texts",
+                "correct its column hosts; a newer helper may know its form",
+            )
+        };
+        let Some(hosts) = &self.hosts else { return Ok(Vec::new()) };
+        match json::parse(hosts.as_bytes()) {
+            Ok(Value::Null) => Ok(Vec::new()),
+            Ok(Value::Array(all)) => all
+                .into_iter()
+                .map(|host| if let Value::Text(host) = host { Ok(host.expose().to_owned()) } else { Err(unknown()) })
+                .collect(),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// An error about it.
+    pub(super) fn problem(&self, cause: &dyn std::fmt::Display, fix: &str) -> Error {
+        Problem::new(PART, format_args!("the secret {}: {cause}", shown(&self.name))).fix(fix).failed()
+    }
+}
+
+impl PostgresStore {
+    /// The workspace's id, which the database knows as a UUID.
+    pub(super) fn workspace_id(&self) -> Result<&str, Error> {
+        workspace_id(PART, &self.workspace)
+    }
+}
+
+/// A workspace's signing key; Beta9 gives one to every workspace, but the column may be empty.
+pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, Error> {
+    let problem = |cause: &dyn std::fmt::Display| {
+        Problem::new(PART, format_args!("the workspace's signing_key cannot be used: {cause}"))
+            .fix("put the workspace's own key back into the database")
+            .failed()
+    };
+    let text = text.filter(|text| !text.is_empty()).ok_or_else(|| problem(&"it is empty"))?;
+    SealKey::from_signing_key(text).map_err(|error| problem(&error))
+}
+
+/// Seals a value as Beta9 does.
+pub(super) fn seal(key: &Result<SealKey, Error>, text: &str) -> Result<String, Error> {
+    let key = key.as_ref().map_err(again)?;
+    key.seal_base64(text).map_err(|error| Problem::new(PART, error).fix("nothing was stored").failed())
+}
+
+pub(super) fn no_workspace(id: &str) -> Error {
+    Problem::new(PART, format_args!("the database has no workspace {id}"))
+        .fix("correct workspace in the configuration, or BETA9_WORKSPACE_ID")
+        .failed()
+}
+
+/// The same error once more: it stands for every secret that it hinders.
+pub(super) fn again(error: &Error) -> Error {
+    match error {
+        Error::Failed(problem) | Error::Unreachable(problem) => {
+            let (part, cause, fix) = problem.words();
+            Problem::new(part, cause).fix(fix).failed()
+        }
+        _ => Problem::new(PART, error).failed(),
+    }
+}
+
+/// What is read of a secret `s`. Its `hosts` came with a later version of Beta9: a database has that column or has not.
+pub(super) const SECRET: &str = "s.name::text, s.value::text, s.external_id::text, (to_jsonb(s)->'hosts')::text";

@@ -1,0 +1,204 @@
+//! The one way to every file that steers this program or holds a secret.
+//!
+//! Anyone who can change such a file decides where secrets go, and anyone who can replace a directory above it can change
+//! it. So all of the path is judged, link by link and directory by directory, down from `/`:
+//!
+//! - The file is a plain one, no larger than what belongs there, and is never waited for.
+//! - It and every directory above it belong to this user or to root, and nobody else can write to them. In a sticky
+//!   directory such as `/tmp`, the next name must be ours or root's.
+//! - A group may write where it is the owner's private group, or where a directory of mode 0700 keeps everybody else out.
+//! - A path that the operator named may lie in an open directory that a closed one is around, and any path in a mount of
+//!   its own, such as Kubernetes' emptyDir: that is a warning.
+//! - In a user namespace without the host's root, as podman's without root is, what nobody in it owns is taken for root's:
+//!   directories, and files whose path is compiled in.
+//!
+//! What was judged once is not judged again in the same thread.
+
+mod judge;
+mod locate;
+mod refusal;
+mod session;
+#[cfg(test)]
+mod tests;
+mod users;
+mod walk;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::SystemTime;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, fstat, openat, statat, utimensat};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+pub(crate) use self::judge::ACL;
+use self::judge::{Way, admit, judge_file};
+use self::locate::{Found, absolute, open, walk};
+pub use self::refusal::Fault;
+use self::refusal::{not_a_directory, not_plain, too_large, unreadable};
+pub use self::session::{set_home, take_warnings};
+pub use self::users::account_home;
+pub(crate) use self::walk::{DIRECTORY, Step, WAY, Walk};
+
+/// Who chose a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// This program: it lies below the home directory, in one of those that begin with a dot.
+    Standard,
+    /// The operator, by a variable or a setting.
+    Named,
+    /// This program, for the whole system: the path is compiled in.
+    System,
+}
+
+impl Origin {
+    fn of(path: &Path) -> Self {
+        if session::is_standard(path) { Self::Standard } else { Self::Named }
+    }
+}
+
+/// Who may read a file besides its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Nobody: it holds a lasting secret of ours.
+    Owner,
+    /// The group too, and it holds one: systemd gives a service its credentials with an access list, which shows as group bits.
+    Group,
+    /// The same, and root's may be open to everybody, with a warning: a token that Kubernetes has mounted is.
+    Token,
+    /// Everybody, though it holds a secret: whoever mounted it answers for its readers.
+    Mounted,
+    /// Everybody: it steers, and holds no secret of its own.
+    Anybody,
+}
+
+/// Reads a file; `None` where it does not exist.
+pub fn read(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    read_of(path, Origin::of(path), readers, limit)
+}
+
+/// Reads a file of the system, whose path is compiled in.
+pub fn read_system(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    read_of(path, Origin::System, readers, limit)
+}
+
+/// One of the two.
+pub type Reader = fn(&Path, Readers, u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault>;
+
+fn read_of(path: &Path, origin: Origin, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    let Some((file, real, way)) = open(path, origin)? else { return Ok(None) };
+    let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
+    if judge::is_null(&stat) {
+        return Ok(Some(Zeroizing::default()));
+    }
+    judge_file(&real, &file, &stat, &way, origin, readers)?;
+    admit(path, &way, origin)?;
+    read_bounded(&real, file, &stat, limit).map(Some)
+}
+
+/// Reads a file in a directory of ours that was judged; `None` where it does not exist.
+pub fn read_inside(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    let file = match openat(CWD, path, FILE, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(Errno::LOOP | Errno::NXIO) => return Err(not_plain(path)),
+        Err(error) => return Err(unreadable(path, error, None)),
+    };
+    let stat = fstat(&file).map_err(|error| unreadable(path, error, None))?;
+    judge_file(path, &file, &stat, &Way::default(), Origin::Named, readers)?;
+    read_bounded(path, file, &stat, limit).map(Some)
+}
+
+/// What a file that steers holds, as text.
+pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Fault> {
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        Fault::new(path, "is not UTF-8", "correct the file")
+    })
+}
+
+/// Judges a file that somebody else will read, with all that is above it; whether it exists.
+pub fn check(path: &Path, readers: Readers) -> Result<bool, Fault> {
+    let origin = Origin::of(path);
+    let Some((file, real, way)) = open(path, origin)? else { return Ok(false) };
+    let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
+    if !judge::is_null(&stat) {
+        judge_file(&real, &file, &stat, &way, origin, readers)?;
+        admit(path, &way, origin)?;
+    }
+    Ok(true)
+}
+
+/// Judges a directory for what is ours alone, and all that is above it; whether it exists.
+pub fn directory(path: &Path) -> Result<bool, Fault> {
+    let origin = Origin::of(path);
+    let absolute = absolute(path)?;
+    let is_own = |way: &Way| statat(CWD, &*absolute, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|now| way.is_own(&now));
+    if let Some(way) = session::known(&absolute).filter(is_own) {
+        return admit(path, &way, origin).map(|()| true);
+    }
+    match walk(&absolute, |_, _| Ok(None), true)? {
+        Found::Directory(way) => admit(path, &way, origin).map(|()| true),
+        Found::Nothing(way) => admit(path, &way, origin).map(|()| false),
+        Found::File(..) | Found::Other => Err(not_a_directory(path)),
+    }
+}
+
+/// Whether the operator named this path: it is none of those that this program chooses below the home directory.
+#[must_use]
+pub fn is_named(path: &Path) -> bool {
+    Origin::of(path) == Origin::Named
+}
+
+/// Whether something exists at this path. Where that cannot be known, that is an error.
+pub fn exists(path: &Path) -> Result<bool, Fault> {
+    match statat(CWD, path, AtFlags::empty()) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(error) => Err(unreadable(path, error, None)),
+    }
+}
+
+/// Sets when a file was last used and last changed, without opening it.
+pub fn set_times(path: &Path, used: SystemTime, changed: SystemTime) -> io::Result<()> {
+    let time = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timespec { tv_sec: since.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: since.subsec_nanos().into() }
+    };
+    let times = Timestamps { last_access: time(used), last_modification: time(changed) };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// The owner of what is at this path, where that is neither this user nor root.
+#[must_use]
+pub fn foreign_owner(path: &Path) -> Option<u32> {
+    let owner = statat(CWD, path, AtFlags::empty()).ok()?.st_uid;
+    (!judge::is_ours(owner) && users::unmapped_root() != Some(owner)).then_some(owner)
+}
+
+/// Whether this user or root owns it.
+pub fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
+    if judge::is_ours(owner) { Ok(()) } else { Err(refusal::foreign(path, path, owner)) }
+}
+
+/// Nothing there, for certain: no such file, or a file where a directory of the path would be.
+#[must_use]
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn read_bounded(path: &Path, file: OwnedFd, stat: &Stat, limit: u64) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 1));
+    let read = File::from(file).take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(path, Errno::from_io_error(&error).unwrap_or(Errno::IO), None))?;
+    if bytes.len() as u64 > limit { Err(too_large(path, limit)) } else { Ok(bytes) }
+}
+
+/// Without `O_NONBLOCK`, opening a named pipe that nobody writes to would never end.
+const FILE: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// What steers is a few kilobytes.
+pub const MAX_TEXT: u64 = 1 << 20;

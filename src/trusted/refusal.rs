@@ -1,0 +1,119 @@
+//! Why a file is not used, whose it is, and who can do what about it. Nobody is told to take a file from its owner.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::users::me;
+use crate::error::{Error, Problem};
+
+/// Why a file or directory cannot be used: which one, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong, with the path.
+    pub cause: String,
+    /// The command or setting that fixes it.
+    pub fix: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.cause, self.fix)
+    }
+}
+
+impl Fault {
+    /// The same as a failure of this part.
+    #[must_use]
+    pub fn problem(self, part: &str) -> Error {
+        Problem::new(part, self.cause).fix(self.fix).failed()
+    }
+
+    pub(crate) fn new(path: &Path, cause: impl fmt::Display, fix: impl Into<String>) -> Self {
+        Self { cause: format!("{} {cause}", path.display()), fix: fix.into() }
+    }
+}
+
+/// It, or what `asked` is reached through, belongs to somebody else.
+pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> Fault {
+    let me = me();
+    let fix = if me == 0 {
+        format!("run it without sudo, as uid {owner}, or choose another place that belongs to root")
+    } else {
+        format!("run it as uid {owner}, or choose another place that belongs to uid {me} or root")
+    };
+    Fault { cause: format!("{} belongs to uid {owner}, and this is uid {me}", subject(asked, path)), fix }
+}
+
+/// Others can write to it, or to what `asked` is reached through.
+pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> Fault {
+    Fault { cause: format!("{} {}", subject(asked, path), written_by_others(mode)), fix: chmod("go-w", path, owner) }
+}
+
+/// The same of a directory that is there for what is ours alone.
+pub(super) fn own_writable(path: &Path, mode: u32, owner: u32) -> Fault {
+    Fault::new(path, written_by_others(mode), chmod("700", path, owner))
+}
+
+/// Others can read what is in it, or write to it.
+pub(super) fn open_to_others(path: &Path, mode: u32, owner: u32) -> Fault {
+    Fault::new(path, format_args!("is open to others (mode {:04o})", mode & 0o7777), chmod("600", path, owner))
+}
+
+fn subject(asked: &Path, path: &Path) -> String {
+    if asked == path {
+        path.display().to_string()
+    } else {
+        format!("{} is reached through {}, which", asked.display(), path.display())
+    }
+}
+
+pub(super) fn not_plain(path: &Path) -> Fault {
+    Fault::new(path, "is not a plain file", "name a file")
+}
+
+pub(super) fn not_a_directory(path: &Path) -> Fault {
+    Fault::new(path, "is not a directory", "move it out of the way")
+}
+
+pub(super) fn circle(path: &Path) -> Fault {
+    Fault::new(path, "leads in a circle of symbolic links", "correct them")
+}
+
+pub(super) fn too_large(path: &Path, limit: u64) -> Fault {
+    Fault::new(path, format_args!("is larger than {limit} bytes"), "it is not what belongs here: move it away")
+}
+
+pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> Fault {
+    let fix = match owner.filter(|owner| error == Errno::ACCESS && *owner != me()) {
+        Some(owner) => format!("ask uid {owner}, its owner, for access, or choose another place in the configuration"),
+        None => "give this user access to it, or choose another place in the configuration".to_owned(),
+    };
+    Fault::new(path, format_args!("cannot be read ({})", io::Error::from(error)), fix)
+}
+
+/// A warning: a directory that is put up with.
+pub(super) fn open_directory(path: &Path, mode: u32) -> Fault {
+    Fault::new(path, written_by_others(mode), "let nobody else reach it: anyone who does can replace what is in it")
+}
+
+/// A warning: a secret of root's that everybody can read.
+pub(super) fn readable(path: &Path, mode: u32) -> Fault {
+    let cause = format_args!("holds a secret and can be read by others (mode {:04o})", mode & 0o7777);
+    Fault::new(path, cause, format!("chmod 600 {}, or mount it with defaultMode: 0400", path.display()))
+}
+
+fn written_by_others(mode: u32) -> String {
+    format!("can be written by others (mode {:04o})", mode & 0o7777)
+}
+
+fn chmod(mode: &str, path: &Path, owner: u32) -> String {
+    let command = format!("chmod {mode} {}", path.display());
+    match owner {
+        owner if owner == me() || me() == 0 => command,
+        0 => format!("sudo {command}"),
+        owner => format!("ask uid {owner}, its owner, to run {command}"),
+    }
+}
