@@ -139,7 +139,7 @@ impl Backend {
             Self::Azure => azure::login(login),
             Self::Fixed { user, secret } => fixed::login(*user, secret, login),
         }
-        .map_err(|error| error.about(login.host.as_str()))
+        .map_err(|error| error.about(login.host.as_reference()))
     }
 
     /// Whether this service account is to log in here: its annotations say so, or the operator's settings.
@@ -168,7 +168,7 @@ impl Backend {
             Self::Azure => azure::whose(login),
             Self::Fixed { .. } => Ok(Whose::Unknown),
         }
-        .map_err(|error| error.about(login.host.as_str()))
+        .map_err(|error| error.about(login.host.as_reference()))
     }
 
     /// What the node's metadata service calls the identity of a [`Whose::Machine`]; `None` where it does not say.
@@ -179,7 +179,7 @@ impl Backend {
             Self::Azure => azure::ask_machine(login),
             Self::Fixed { .. } => Ok(None),
         }
-        .map_err(|error| error.about(login.host.as_str()))
+        .map_err(|error| error.about(login.host.as_reference()))
     }
 }
 

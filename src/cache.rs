@@ -27,13 +27,13 @@ use self::clock::wall_seconds;
 use self::entry::Entry;
 pub use self::entry::State;
 pub use self::fault::LastFailure;
-pub use self::memory::{Memory, Recalled};
+pub use self::memory::{Asked, Memory, Recalled};
 pub use self::origin::{NODE, OWN, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
 use self::slot::Slot;
 pub use self::survey::{Survey, Surveyed, TokenLife};
-use self::turn::{NoTurn, Turn, overdue};
+use self::turn::{NoTurn, Turn};
 use crate::backend::{Minted, Scope};
 use crate::config::CacheConfig;
 use crate::error::{Error, Warnings};
@@ -89,8 +89,10 @@ impl Cache {
 
     /// The cached token with its end, or else a minted one, which is then cached. `longest` bounds how long it is kept.
     ///
-    /// One process mints a token at a time and the others wait for it, looking for its result; a token that is half
-    /// through its life is renewed by the one process that need not wait, while the others are served the old one.
+    /// One process mints a token at a time and the others wait for it, looking for its result. One that does not come to an
+    /// end, because it was stopped or its provider hangs, holds up nobody for good: at half of the time that is left one of
+    /// those who wait mints too, and later each of them. A token that is half through its life is renewed by the one process
+    /// that need not wait, while the others are served the old one.
     pub fn get_or_mint(
         &self,
         id: &TokenId,
@@ -106,25 +108,32 @@ impl Cache {
             Some((State::Due, entry)) => return Ok(self.renew(id, &slot, entry, longest, deadline, &mint)),
             Some((State::Over, _)) | None => {}
         }
-        let (lock, step) = (slot.path(LOCK), self.log.step());
-        match Turn::wait(&lock, deadline, || slot.settled((self.clock)())) {
-            Ok(Turn::Ours(_lock)) => self.mint(id, &slot, longest, deadline, &mint),
-            Ok(Turn::Theirs(answer)) => {
-                self.log.done(step, format_args!("cache: waited for another process that was minting this token"));
-                answer
-            }
-            Err(NoTurn::Overdue) => Err(overdue()),
-            Err(NoTurn::Lock(error)) => {
-                self.warnings.add(format_args!("token cache: the lock {} cannot be taken ({error})", lock.display()));
-                mint(deadline)
+        let (step, began) = (self.log.step(), Instant::now());
+        let left = deadline.saturating_duration_since(began);
+        for (lock, wait) in [(slot.path(LOCK), left / 2), (slot.path(SPARE), left * 3 / 4)] {
+            match Turn::wait(&lock, began + wait, || slot.settled((self.clock)())) {
+                Ok(Turn::Ours(_lock)) => return self.mint(id, &slot, longest, deadline, &mint),
+                Ok(Turn::Theirs(answer)) => {
+                    self.log.done(step, format_args!("cache: waited for another process that was minting this token"));
+                    return answer;
+                }
+                Err(NoTurn::Overdue) => {
+                    self.log.note(format_args!("cache: another process has been minting this token for too long"));
+                }
+                Err(NoTurn::Lock(error)) => {
+                    let lock = lock.display();
+                    self.warnings.add(format_args!("token cache: the lock {lock} cannot be taken ({error})"));
+                    return mint(deadline);
+                }
             }
         }
+        self.mint(id, &slot, longest, deadline, &mint)
     }
 
     /// The notes that are kept beside the tokens.
     #[must_use]
     pub fn memory(&self) -> Memory<'_> {
-        Memory { dir: &self.dir, key: &self.key, clock: &*self.clock }
+        Memory { dir: &self.dir, config: &self.config, key: &self.key, clock: &*self.clock }
     }
 
     /// Forgets every token of this workspace for this host. What cannot be removed is told as a warning.
@@ -145,7 +154,7 @@ impl Cache {
         }
     }
 
-    /// Mints under the lock, after one more look.
+    /// Mints, after one more look.
     fn mint(
         &self,
         id: &TokenId,
@@ -157,7 +166,7 @@ impl Cache {
         if let Some(answer) = slot.settled((self.clock)()) {
             return answer;
         }
-        // A margin, so that those who wait are still there to be told of the failure.
+        // A margin, so that those who wait are still there to be told of a refusal.
         let minted = mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline));
         match &minted {
             Ok(minted) => self.keep(id, slot, minted, longest),
@@ -234,7 +243,10 @@ const TOKEN: &str = "token";
 const FAILED: &str = "failed";
 const FAULT: &str = "fault";
 const LOCK: &str = "lock";
+/// The lock of whoever mints beside a holder of the first that does not come to an end.
+const SPARE: &str = "spare";
 const MEMO: &str = "memo";
+const MARK: &str = "mark";
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 const WAITERS_MARGIN: Duration = Duration::from_millis(500);

@@ -28,6 +28,7 @@ use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Reference};
 use crate::resolver::Resolver;
+use crate::shown::shown;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -81,7 +82,7 @@ fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
 /// An argument that has to be an image.
 fn image(text: &str) -> Result<ImageRef, Error> {
     let problem = |cause: &dyn fmt::Display, fix: &str| {
-        Problem::new("image reference", cause).fix(fix).failed().about(&text.escape_debug().to_string())
+        Problem::new("image reference", cause).fix(fix).failed().about(&shown(text).to_string())
     };
     match Reference::parse(text.as_bytes()) {
         Ok(Reference::Image(image)) => Ok(image),

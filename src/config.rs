@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use address::Address;
 pub use ambient::Ambient;
 pub use audit::AuditConfig;
-pub use env::{Env, ForeignHome, named_authorities};
+pub use env::{Authorities, Env, ForeignHome};
 pub use kubelet::KubeletConfig;
 use layer::Layer;
 pub use node::Node;

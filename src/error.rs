@@ -30,6 +30,7 @@ pub struct Problem {
     refused: bool,
     dispensable: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    answered: bool,
 }
 
 impl Problem {
@@ -98,6 +99,27 @@ impl Error {
             problem.registry.get_or_insert_with(|| registry.to_owned());
         }
         self
+    }
+
+    /// The provider itself said so: it isn't a fault of this process, its environment or the way there.
+    #[must_use]
+    pub fn answered(mut self) -> Self {
+        if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
+            problem.answered = true;
+        }
+        self
+    }
+
+    /// Whether the provider itself said so.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Failed(problem) | Self::Unreachable(problem) if problem.answered)
+    }
+
+    /// Whether a token or password is wrong, or may not do this.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Failed(problem) if problem.refused)
     }
 
     /// The same once more where it is a refusal, after which even a `list` has no answer.

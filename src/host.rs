@@ -28,8 +28,11 @@ pub use url::{Scheme, ServerUrl, strip_line_end};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host {
+    /// As an image names it: with `:443` where a bare word would be taken for a part of a repository of Docker Hub.
     text: String,
     name_len: usize,
+    /// How much of the text is canonical.
+    len: usize,
 }
 
 /// Why a text is not a registry host. Asking for such a thing is answered "not found".
@@ -57,14 +60,18 @@ impl Host {
             return Ok(Self::docker_hub());
         }
         let name_len = name.len();
-        let text = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
-        Ok(Self { text, name_len })
+        let mut text = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
+        let len = text.len();
+        if !names_a_registry(&text) {
+            text.push_str(":443");
+        }
+        Ok(Self { text, name_len, len })
     }
 
     /// Docker Hub, under the one name its four spellings share.
     #[must_use]
     pub fn docker_hub() -> Self {
-        Self { text: DOCKER_HUB.to_owned(), name_len: DOCKER_HUB.len() }
+        Self { text: DOCKER_HUB.to_owned(), name_len: DOCKER_HUB.len(), len: DOCKER_HUB.len() }
     }
 
     /// Whether this is Docker Hub, whose server URL is spelled unlike any other (see [`Host::server_url`]).
@@ -76,6 +83,13 @@ impl Host {
     /// The canonical text, with the port where it is not 443.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.text[..self.len]
+    }
+
+    /// The text by which an image names it, and by which it is shown: `o:443` for the host `o`, since `o/org` is a
+    /// repository of Docker Hub's.
+    #[must_use]
+    pub fn as_reference(&self) -> &str {
         &self.text
     }
 
@@ -88,7 +102,7 @@ impl Host {
     /// The port, unless it is the default one, 443.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.text.get(self.name_len + 1..).and_then(|port| port.parse().ok())
+        self.as_str().get(self.name_len + 1..).and_then(|port| port.parse().ok())
     }
 
     /// The registry's names, the canonical one first: Docker Hub has several.
@@ -245,6 +259,30 @@ mod tests {
         assert_eq!(parse("[2001:DB8:0::1]:5000").unwrap(), "[2001:db8::1]:5000");
         assert_eq!(Host::parse(b"[2001:db8::1]:5000").unwrap().port(), Some(5000));
         assert_eq!(Host::parse(b"[2001:db8::1]").unwrap().name(), "[2001:db8::1]");
+    }
+
+    #[test]
+    fn a_host_is_shown_as_an_image_names_it_and_reads_back_as_itself() {
+        for (text, canonical, shown) in [
+            ("o", "o", "o:443"),
+            ("O:443", "o", "o:443"),
+            ("o:5000", "o:5000", "o:5000"),
+            ("localhost", "localhost", "localhost"),
+            ("ghcr.io:443", "ghcr.io", "ghcr.io"),
+            ("[::1]:443", "[::1]", "[::1]"),
+            ("docker.io", "docker.io", "docker.io"),
+        ] {
+            let host = Host::parse(text.as_bytes()).unwrap();
+            assert_eq!((host.as_str(), host.as_reference(), host.to_string().as_str()), (canonical, shown, shown));
+            assert_eq!((host.port(), host.name()), (Host::parse(shown.as_bytes()).unwrap().port(), host.name()));
+            for spelling in [canonical, shown, host.server_url()] {
+                assert_eq!(
+                    Host::parse(spelling.trim_start_matches("https://").trim_end_matches("/v1/").as_bytes()),
+                    Ok(host.clone())
+                );
+            }
+            assert_eq!(ImageRef::parse(&format!("{host}/org/app")).unwrap().host, host, "{text}");
+        }
     }
 
     #[test]

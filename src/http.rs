@@ -1,7 +1,7 @@
 //! `Http`: the one HTTP client. Every request ends by the deadline, is repeated at most twice, follows no redirect,
 //! reads a bounded body, and fails with a [`Fault`] that says what happened at which host.
 //!
-//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (or `SSL_CERT_FILE`), and
+//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (see [`crate::tls`]), and
 //! `HTTPS_PROXY` and `NO_PROXY` as reqwest reads them. What may be spoken without TLS ([`Cleartext`]) never leaves the
 //! node, or the network that its operator vouches for, so it knows no proxy. All that is asked with it can be asked
 //! twice: it reads, it mints, or it sets a secret to the same value again.

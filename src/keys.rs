@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::credential::Redacted;
+use crate::shown::{shown, shown_list};
 
 pub use blob::{Blob, CredentialType};
 pub use collect::BaseImageCreds;
@@ -157,13 +158,13 @@ impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HalfPair { present, missing } => {
-                let (present, missing) = (present.escape_debug(), missing.join(" or "));
-                write!(f, "{present} is set without {}; set both or neither", missing.escape_debug())
+                let missing: Vec<_> = missing.iter().map(|name| shown(name).to_string()).collect();
+                write!(f, "{} is set without {}; set both or neither", shown(present), missing.join(" or "))
             }
             Self::ManyPairs(names) => write!(
                 f,
                 "it has several user names, {}, and nothing says which one the registry takes",
-                names.join(", ").escape_debug()
+                shown_list(names)
             ),
             Self::NamesMissing => {
                 f.write_str("it has no keys: the image names secrets, and the workspace has none of them")
@@ -174,7 +175,7 @@ impl fmt::Display for KeysError {
             Self::Empty(names) => write!(f, "{} empty in the workspace", Subject(names)),
             Self::Setting(name) => write!(f, "{name} is a setting of this program and no registry's key"),
             Self::Shape(what) => f.write_str(what),
-            Self::Value { key } => write!(f, "the value of {} is not a usable text", key.escape_debug()),
+            Self::Value { key } => write!(f, "the value of {} is not a usable text", shown(key)),
             Self::Name => f.write_str("a key's name is empty or holds a control character"),
         }
     }
@@ -187,7 +188,7 @@ struct Subject<'n>(&'n [String]);
 
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.join(", "), if self.0.len() == 1 { "is" } else { "are" })
+        write!(f, "{} {}", shown_list(self.0), if self.0.len() == 1 { "is" } else { "are" })
     }
 }
 

@@ -28,7 +28,7 @@
 //! | [`audit`] | who was answered what, where the operator asks for it |
 //! | [`service_account`] | a pod's identity, as kubelet passes it on |
 //! | [`trusted`] | the one way to every file that steers or holds a secret: it and all above it is judged |
-//! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -56,6 +56,7 @@ pub mod resolver;
 pub mod runtime;
 pub mod seal;
 pub mod service_account;
+mod shown;
 pub mod store;
 pub mod tls;
 pub mod trusted;
@@ -69,6 +70,7 @@ use error::Error;
 use protocol::Input;
 use protocol::docker::{self, Verb};
 use protocol::kubelet;
+use shown::one_line;
 
 /// The program's standard streams; nothing else writes to any.
 pub struct Io<'a> {
@@ -128,14 +130,9 @@ fn version() -> String {
     format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
-/// Clients read the first line of a failure and compare it; a cause from below must not add another.
-fn one_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// A line on standard error; one that cannot be written is no reason not to answer.
 fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
-    _ = writeln!(err, "docker-credential-beta9: {warning}");
+    _ = writeln!(err, "docker-credential-beta9: {}", one_line(warning));
 }
 
 /// The one line of a failure, on standard output, where clients look for it.

@@ -65,6 +65,12 @@ impl Registry {
         self.name == GENERIC.name
     }
 
+    /// Whether its vendor has keys that no other registry takes.
+    #[must_use]
+    pub fn has_keys_of_its_own(&self) -> bool {
+        !self.own().is_empty()
+    }
+
     /// The patterns of its hosts, as `host::matches_name` reads them.
     #[must_use]
     pub fn hosts(&self) -> &'static [&'static str] {

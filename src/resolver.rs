@@ -8,6 +8,7 @@ mod items;
 mod list;
 mod login;
 mod names;
+mod notes;
 mod peek;
 mod provision;
 mod publish;
@@ -35,6 +36,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
+use crate::shown::shown;
 use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore};
 use crate::trusted;
 
@@ -154,13 +156,13 @@ impl Resolver {
             return self.store_item(url.label(), &Secret { username: listed, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
-            let cause = "a cloud registry's credential never goes over plain HTTP";
-            Problem::new("store", cause).fix("use https://").failed().about(host.as_str())
+            let cause = "a vendor's credential never goes over plain HTTP";
+            Problem::new("store", cause).fix("use https://").failed().about(host.as_reference())
         })?;
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys.clone()).ok();
         let end = answered.as_ref().and_then(|choice| end::unwritten_end(choice, Times::now()));
-        let blob = Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, end);
+        let blob = Blob::marshal_until(host.as_reference(), detect(host, &keys), &keys, end);
         let username = answered.map_or(listed, |choice| choice.listed_username().to_owned());
         self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
     }
@@ -191,7 +193,7 @@ impl Resolver {
         }
     }
 
-    /// Which row and rule apply; `None` when no store may be asked: a cloud registry over plain HTTP.
+    /// Which row and rule apply; `None` when no store may be asked: a vendor's registry over plain HTTP.
     #[must_use]
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
@@ -204,8 +206,8 @@ impl Resolver {
             self.config.store != StoreKind::Worker && row.cloud().is_some_and(|cloud| ambient.allows(cloud.name()));
         let workload_identity = row.is_cloud()
             && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
-        let cloud = row.is_cloud() || Registry::of(host).is_cloud();
-        let there = !cloud || scheme == Scheme::Https;
+        let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
+        let there = !vendors || scheme == Scheme::Https;
         there.then_some(Route { host, row, rule, real, path, ambient, workload_identity })
     }
 
@@ -258,10 +260,7 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
         return Ok(());
     }
     let nearest = Registry::names().min_by_key(|name| strsim::damerau_levenshtein(name, word)).unwrap_or(Rule::PUBLIC);
-    Err(Problem::new(
-        "configuration",
-        format_args!("rule for {}: there is no backend \"{}\"", rule.host, word.escape_debug()),
-    )
-    .fix(format_args!("did you mean \"{nearest}\"?"))
-    .failed())
+    Err(Problem::new("configuration", format_args!("rule for {}: there is no backend \"{}\"", rule.host, shown(word)))
+        .fix(format_args!("did you mean \"{nearest}\"?"))
+        .failed())
 }

@@ -3,15 +3,18 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use rustix::event::{EventfdFlags, eventfd};
+
 use crate::error::{Error, Problem};
 
 /// Runs a future to its end or to the deadline; `part` is who is waited for, as an error names it.
 pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(part, "no runtime could be made")
+    let made = reserve().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    let runtime = made.map_err(|error| {
+        Problem::new(part, "this process cannot use the network")
             .source(error)
-            .fix("see whether the node is out of file descriptors")
-            .failed()
+            .fix("raise its limit of open files (ulimit -n), and see whether the node is out of file descriptors")
+            .unreachable()
     })?;
     let late = || {
         Problem::new(part, "it did not answer in time")
@@ -28,4 +31,12 @@ pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = R
     answer
 }
 
+/// An error where the runtime would be short of file descriptors: it panics over some of those that it needs.
+fn reserve() -> std::io::Result<()> {
+    let reserved: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| eventfd(0, EventfdFlags::CLOEXEC)).collect();
+    Ok(reserved.map(drop)?)
+}
+
+/// The poll's two, its alarm, the three of the signals, and a connection with what looks up its name.
+const DESCRIPTORS: usize = 8;
 const LAST_WORDS: Duration = Duration::from_millis(100);

@@ -1,9 +1,9 @@
 //! Default trust anchors for TLS, and the one way in which this program speaks it.
 //!
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR` name the authorities, as for every program that uses OpenSSL
-//! (<https://docs.openssl.org/3.5/man3/SSL_CTX_load_verify_locations/>). Else they are read from the bundle that the
-//! system keeps: one file. The directory beside it holds the same ones in some three hundred files, and is read only
-//! where there is no bundle.
+//! As with OpenSSL (<https://docs.openssl.org/3.5/man3/SSL_CTX_load_verify_locations/>) and Go, `SSL_CERT_FILE` takes the
+//! place of the system's bundle, and `SSL_CERT_DIR` that of its directories; where one of them is set, the system's other
+//! one is still read. Where neither is, the bundle is enough: the directories hold the same certificates in some three
+//! hundred files, and are read only where there is no bundle.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::config;
+use crate::config::Authorities;
 use crate::trusted::{self, Fault, Reader, Readers};
 
 /// There is nobody to trust: no authority's certificate could be read.
@@ -31,19 +31,18 @@ impl From<Fault> for NoAuthorities {
 
 /// The authorities' certificates, as they lie there.
 pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
-    let mut found = Vec::new();
-    if let Some((file, dirs)) = config::named_authorities() {
-        for file in file.into_iter().chain(dirs.iter().flat_map(|dir| files(dir))) {
-            found.extend(in_file(&file, trusted::read)?);
-        }
-    } else {
-        // What is refused there is not trusted, and the rest is.
-        let system = openssl_probe::probe();
-        let read = |file: PathBuf| in_file(&file, trusted::read_system).unwrap_or_default();
-        found.extend(system.cert_file.into_iter().flat_map(read));
-        if found.is_empty() {
-            found.extend(system.cert_dir.iter().flat_map(|dir| files(dir)).flat_map(read));
-        }
+    let named = Authorities::named();
+    // What is refused of the system's is not trusted, and the rest is; what is named and refused stops everything.
+    let system = |file: PathBuf| in_file(&file, trusted::read_system).unwrap_or_default();
+    let mut found = match &named.bundle {
+        Some(file) => in_file(file, trusted::read)?,
+        None => system_bundle().map_or_else(Vec::new, system),
+    };
+    for file in named.dirs.iter().flat_map(|dir| files(dir)) {
+        found.extend(in_file(&file, trusted::read)?);
+    }
+    if named.dirs.is_empty() && (named.bundle.is_some() || found.is_empty()) {
+        found.extend(openssl_probe::candidate_cert_dirs().flat_map(files).flat_map(system));
     }
     if found.is_empty() { Err(NoAuthorities::default()) } else { Ok(found) }
 }
@@ -51,8 +50,7 @@ pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
 /// What is wrong with the authorities that the environment names, where they are not used.
 #[must_use]
 pub fn refused() -> Option<Fault> {
-    config::named_authorities()?;
-    certificates().err()?.refused
+    if Authorities::named().is_empty() { None } else { certificates().err()?.refused }
 }
 
 fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, Fault> {
@@ -74,7 +72,11 @@ pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, Fault> 
 /// The system's bundle, where nobody names other authorities.
 #[must_use]
 pub fn bundle() -> Option<PathBuf> {
-    if config::named_authorities().is_some() { None } else { openssl_probe::probe().cert_file }
+    if Authorities::named().is_empty() { system_bundle() } else { None }
+}
+
+fn system_bundle() -> Option<PathBuf> {
+    openssl_probe::probe().cert_file
 }
 
 /// The authorities. What is no certificate is passed over: one bad line in the system's list is no reason to trust nobody.

@@ -47,7 +47,7 @@ impl Question<'_> {
         block_on(PART, self.deadline, async {
             Ok(self.inquire().await.unwrap_or_else(|unanswered| Report::early(unanswered.into())))
         })
-        .map_err(|error| error.about(self.image.host.as_str()))
+        .map_err(|error| error.about(self.image.host.as_reference()))
     }
 
     async fn inquire(&self) -> Result<Report, Unanswered> {
@@ -201,7 +201,7 @@ fn refused(image: &ImageRef, verdict: &Verdict) -> Error {
     } else {
         problem.failed()
     };
-    error.about(image.host.as_str())
+    error.about(image.host.as_reference())
 }
 
 impl From<Unanswered> for Verdict {

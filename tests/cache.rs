@@ -198,7 +198,7 @@ fn fail(node: &Node, keys: &str) -> (String, usize) {
     let id = TokenId { workspace: "w", host: "h", path: "", real: "h", backend: "aws", store: "file", scope: &scope };
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
         mints.fetch_add(1, Ordering::SeqCst);
-        Err(Problem::new("backend aws", "it is throttled").fix("wait a little").unreachable())
+        Err(Problem::new("backend aws", "it is throttled").fix("wait a little").unreachable().answered())
     });
     (answer.unwrap_err().to_string(), mints.into_inner())
 }
@@ -211,6 +211,30 @@ fn a_failed_mint_is_shared_for_some_seconds_and_a_rotated_secret_does_not_share_
     assert_eq!(fail(&node, "keys"), (words.clone(), 0));
     assert_eq!(fail(&node, "rotated"), (words, 1));
     assert_eq!(node.ask(("w", "h", "other"), "minted", Some(HOUR)), "minted");
+}
+
+#[test]
+fn a_fault_of_one_process_is_not_shared() {
+    let node = Node::new();
+    assert_eq!(ask_later(&node, 0, &down), (Err("backend aws: it is down".into()), 0, true));
+    assert_eq!(ask_later(&node, 0, &down), (Err("backend aws: it is down".into()), 0, true));
+    assert_eq!(node.ask(A, "minted", Some(HOUR)), "minted");
+}
+
+#[test]
+fn whoever_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_is_kept() {
+    let node = Node::new();
+    node.ask(A, "of old", Some(HOUR));
+    let token = node.files("token").remove(0);
+    let _stopped = beta9_credential::lock::Lock::try_acquire(&token.with_extension("lock")).unwrap().unwrap();
+    fs::remove_file(&token).unwrap();
+    assert_eq!(node.ask(A, "beside it", Some(HOUR)), "beside it");
+    assert_eq!(node.ask(A, "unused", Some(HOUR)), "beside it");
+    // The second one to mint may be stopped just as well.
+    fs::remove_file(&token).unwrap();
+    let _too = beta9_credential::lock::Lock::try_acquire(&token.with_extension("spare")).unwrap().unwrap();
+    assert_eq!(node.ask(A, "alone", Some(HOUR)), "alone");
+    assert_eq!(node.ask(A, "unused", Some(HOUR)), "alone");
 }
 
 /// Asks at a later time by both clocks, and answers the password, the warnings and whether it was minted.
@@ -323,6 +347,28 @@ fn after_any_number_of_rotations_it_keeps_to_its_bounds() {
     node.max_bytes = 3 * fs::metadata(&node.files("token")[0]).unwrap().len();
     node.ask(("w", "h", "one more"), "t", Some(HOUR));
     assert_eq!(node.files("token").len(), 3);
+}
+
+#[test]
+fn notes_and_tokens_share_the_bounds_and_neither_pushes_the_other_out() {
+    let mut node = Node::new();
+    node.max_entries = 8;
+    let config = node.config();
+    let write = |number: usize| {
+        let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
+        cache.memory().note("kind", &[&number.to_string()], "text");
+    };
+    (0..40).for_each(write);
+    assert_eq!(node.files("memo").len(), 8);
+    for round in 0..40 {
+        node.ask(("w", "h", &format!("keys {round}")), "t", Some(HOUR));
+    }
+    assert_eq!((node.files("token").len(), node.files("memo").len()), (4, 4));
+    (0..40).for_each(write);
+    assert_eq!((node.files("token").len(), node.files("memo").len()), (4, 4));
+    let recalled = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
+    assert_eq!(recalled.memory().recall("kind", &["39"]).unwrap().text.expose(), "text");
+    assert_eq!(node.ask(("w", "h", "keys 39"), "new", Some(HOUR)), "t");
 }
 
 #[test]

@@ -158,6 +158,7 @@ contract! {
     every_shape_of_blob_is_answered,
     a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
+    names_of_any_length_are_cut_where_they_are_shown,
     a_public_registry_is_not_found,
     what_beta9s_builder_stored_is_answered,
     every_secret_that_a_workspace_may_hold_is_answered_or_refused,
@@ -181,6 +182,7 @@ read_contract! {
     every_shape_of_blob_is_answered,
     a_secret_of_another_registry_is_not_found,
     a_secret_that_cannot_be_used_is_an_error_that_says_why,
+    names_of_any_length_are_cut_where_they_are_shown,
     a_public_registry_is_not_found,
     what_beta9s_builder_stored_is_answered,
     every_secret_that_a_workspace_may_hold_is_answered_or_refused,
@@ -325,6 +327,28 @@ fn a_secret_that_cannot_be_used_is_an_error_that_says_why(subject: &Subject) {
         let answer = subject.node.get("ghcr.io");
         let line = answer.failure();
         assert!(line.starts_with("ghcr.io: ") && line.contains(why) && !line.contains("hunter2"), "{line}");
+    }
+}
+
+fn names_of_any_length_are_cut_where_they_are_shown(subject: &Subject) {
+    let long = "LONG".repeat(50_000);
+    let many: Vec<String> = (0..5000).map(|number| format!(r#""KEY{number}":"v""#)).collect();
+    for keys in [
+        format!(r#""{long}":"v""#),
+        format!(r#""{long}_USERNAME":"v""#),
+        format!(r#""{long}_USERNAME":"u","{long}_PASSWORD":"p","OTHER{long}_USERNAME":"u","OTHER{long}_PASSWORD":"p""#),
+        many.join(","),
+        format!(r#""GITHUB_USERNAME":"u","GITHUB_TOKEN":"beam_secret_x","{long}":"v""#),
+    ] {
+        let blob = format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{{{keys}}}}}"#);
+        (subject.plant)(&subject.node, "ghcr.io", &blob);
+        let node = subject.node.clone_with("BETA9_LOG", "debug");
+        for (args, input) in [(&["get"][..], "ghcr.io"), (&["list"], ""), (&["explain", "ghcr.io"], "")] {
+            let answer = node.run(args, input);
+            assert!(answer.out.len() < 20_000, "{args:?} {} of {}", answer.out.len(), &keys[..20]);
+            assert!(answer.err.len() < 20_000, "{args:?} {} of {}", answer.err.len(), &keys[..20]);
+        }
+        assert_eq!(node.get("ghcr.io").status, 1, "{}", &keys[..20]);
     }
 }
 
@@ -543,11 +567,21 @@ fn a_secret_that_was_gone_before_the_outage_does_not_come_back(subject: &Subject
 fn a_refusal_is_an_error_and_is_not_bridged(subject: &Subject) {
     let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
     (subject.plant)(node, "ghcr.io", BLOB);
-    assert_eq!(node.pair("ghcr.io").1, "s");
+    (subject.plant)(node, "quay.io", &BLOB.replace("ghcr.io", "quay.io"));
+    for host in ["ghcr.io", "quay.io"] {
+        assert_eq!(node.pair(host).1, "s");
+    }
+    assert_eq!(node.run(&["list"], "unused").out, "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
     far.refuse.as_ref().unwrap()();
     let answer = node.get("ghcr.io");
     let line = answer.failure();
     assert!(line.starts_with("ghcr.io: ") && !line.contains("hunter2"), "{line}");
+    // Whoever is refused has lost all that they were answered before, whatever happens then.
+    (far.stop)();
+    for host in ["ghcr.io", "quay.io"] {
+        assert!(node.get(host).failure().starts_with(&format!("{host}: ")), "{host}");
+    }
+    assert_eq!(node.run(&["list"], "unused").out, "{}\n");
 }
 
 fn dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest(subject: &Subject) {

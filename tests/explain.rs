@@ -51,7 +51,8 @@ fn what_docker_would_be_told_is_said_as_get_says_it() {
         ("quay.io", "not found: clients go on anonymously"),
         ("ghcr.io", "an identity token"),
         ("registry.digitalocean.com", "a token for user name and password"),
-        ("http://gcr.io", "not found: a cloud registry's token never goes over plain HTTP"),
+        ("http://gcr.io", "not found: a vendor's credential never goes over plain HTTP"),
+        ("http://ghcr.io", "not found: a vendor's credential never goes over plain HTTP"),
     ];
     for (input, expected) in table {
         let answer = node.run(&["explain", input], "");

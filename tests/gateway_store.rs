@@ -863,6 +863,34 @@ fn files_of_another_workspaces_node_are_of_no_use() {
 }
 
 #[test]
+fn each_variable_that_names_authorities_replaces_its_like_alone_and_an_empty_one_counts_as_unset() {
+    if !Gateway::can_do_tls() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start_tls(scratch.path());
+    gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
+    let (nowhere, authority, dir) = ("/nowhere", gateway.authority(), scratch.path().to_str().unwrap());
+    for (bundle, dirs, expected) in [
+        (authority, "", ""),
+        (authority, nowhere, ""),
+        ("", dir, ""),
+        (nowhere, dir, ""),
+        (nowhere, &format!(":{nowhere}:{dir}"), ""),
+        ("", "", "is signed by nobody that this system trusts"),
+        ("", nowhere, "is signed by nobody that this system trusts"),
+        (nowhere, "", "is signed by nobody that this system trusts"),
+        (nowhere, nowhere, "the system's certificate authorities cannot be read"),
+    ] {
+        let answer = gateway.node().with("SSL_CERT_FILE", bundle).with("SSL_CERT_DIR", dirs).get("ghcr.io");
+        match expected {
+            "" => assert_eq!(answer.status, 0, "{bundle} {dirs} {answer:?}"),
+            words => assert!(failure(&answer).contains(words), "{bundle} {dirs} {answer:?}"),
+        }
+    }
+}
+
+#[test]
 fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     if !Gateway::can_do_tls() {
         return;

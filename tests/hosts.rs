@@ -1,5 +1,6 @@
 //! `hosts.tsv` is the law: against the parser, against the real binary, and against a rule written by other means.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod common;
@@ -18,7 +19,7 @@ fn class(input: &[u8]) -> &'static str {
     match ServerUrl::parse(input) {
         Ok(ServerUrl::Registry { host, scheme, .. }) => {
             let row = Registry::of(&host);
-            if row.is_cloud() && scheme == Scheme::Http { "reject" } else { row.name }
+            if !row.is_generic() && scheme == Scheme::Http { "reject" } else { row.name }
         }
         _ => "reject",
     }
@@ -112,7 +113,7 @@ fn independent_class(input: &str) -> &'static str {
     }
     let default_port = port == 0 || port == 443 || (http && port == 80);
     match CLOUDS.iter().find(|(_, pattern)| default_port && pattern.is_match(&name)) {
-        Some((class, _)) if *class != "dockerhub" && http => "reject",
+        Some(_) if http => "reject",
         Some(("dockerhub", _)) if parts.name("path").is_some_and(|path| path.as_str().ends_with("-token")) => "other",
         Some((class, _)) => class,
         None => "other",
@@ -239,4 +240,44 @@ proptest! {
             prop_assert_eq!(key.host(), Some(&host));
         }
     }
+}
+
+#[test]
+fn what_is_printed_of_a_host_without_a_dot_reads_back_as_itself() {
+    // `o/org/app` is an image of Docker Hub's; the image of the host `o` is `o:443/org/app`.
+    let rules =
+        "[[registry]]\nhost = \"o:443/org\"\nsecret = \"x\"\n[[registry]]\nhost = \"mirror-*\"\nrequired = true\n";
+    let node = Node::new().configured(rules);
+    for spelling in ["o", "o:443", "https://o"] {
+        assert_eq!(node.store(spelling, "u", "s"), Answer::silence());
+        assert_eq!(node.list(), "{\"o:443\":\"u\"}\n");
+        for asked in ["o", "o:443", "https://o:443/v2/", "o:443/org/app"] {
+            assert_eq!(node.pair(asked).1, "s", "{spelling} {asked}");
+        }
+    }
+    let text = |input: &str, key: &str| node.explain(input).text(key).unwrap().expose().to_owned();
+    assert_eq!((text("o:443/org/app", "host"), text("o:443/org/app", "rule")), ("o:443".into(), "o:443/org".into()));
+    for (input, host) in [("o:443/", "o:443"), ("o:443/other/app", "o:443"), ("o/org/app", "docker.io")] {
+        assert_eq!(text(input, "host"), host, "{input}");
+    }
+    let said = node.run(&["explain", "o:443/org/app"], "").out;
+    assert!(said.contains("registry  o:443 (generic)"), "{said}");
+    assert!(text("mirror-1:443/a", "answer") == "failure");
+    assert!(node.get("mirror-1").failure().starts_with("mirror-1:443: "));
+    // Kubelet's patterns and keys are compared with the image, port and all.
+    let config = node.home().join("providers.yaml");
+    let bin = node.home().to_str().unwrap().to_owned();
+    std::os::unix::fs::symlink(common::BINARY, node.home().join("docker-credential-beta9")).unwrap();
+    let node = node.with("PATH", bin.as_str());
+    let args = ["configure", "kubelet", "--config", config.to_str().unwrap(), "--bin-dir", &bin, "--dry-run"];
+    let plan = node.run(&args, "").out;
+    for pattern in ["o:443", "mirror-*:443"] {
+        assert!(plan.lines().any(|line| line.trim_end_matches(['"', ',']).ends_with(pattern)), "{pattern}: {plan}");
+    }
+    // Docker looks up its helper by the host of the image.
+    let configured = node.run(&["configure", "docker", "--hosts", "o"], "");
+    assert!(configured.status == 0 && configured.out.contains("o:443"), "{configured:?}");
+    assert!(std::fs::read_to_string(node.home().join(".docker/config.json")).unwrap().contains("\"o:443\": \"beta9\""));
+    assert_eq!(node.erase("o:443"), Answer::silence());
+    assert_eq!(node.get("o"), Answer::not_found());
 }

@@ -601,3 +601,22 @@ fn a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_none(
     let fix = "correct BETA9_DATABASE_URL, or url in [store.postgres]";
     assert_eq!(failure(&node), format!("{place} refused the password of user \"postgres\"; {fix}"));
 }
+
+#[test]
+fn doctor_says_where_the_network_may_read_along() {
+    let Some(database) = Database::new("doctor_says_where_the_network_may_read_along") else {
+        return;
+    };
+    // Not an address of loopback's, which nevertheless leads there.
+    let (far, near) = (format!("0.0.0.0:{}", database.server.port), format!("127.0.0.1:{}", database.server.port));
+    let doctor = |place: &str, options: &str| {
+        database.node().with("BETA9_DATABASE_URL", database.url_at(place, options)).run(&["doctor"], "").out
+    };
+    let exposed = "the password and the workspace's secrets may cross the network in clear";
+    for options in ["?sslmode=disable", "?sslmode=prefer"] {
+        let out = doctor(&far, options);
+        let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(exposed) && out.contains("set sslmode=verify-full"), "{out}");
+        assert!(!doctor(&near, options).split_whitespace().collect::<Vec<_>>().join(" ").contains(exposed));
+    }
+}

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use beta9_credential::registry::Registry;
 use common::{Answer, NOT_FOUND, Node, store_request, terminal};
 
 const HUB: &str = "https://index.docker.io/v1/";
@@ -131,6 +132,37 @@ fn erase_succeeds_whether_or_not_there_is_something() {
 }
 
 #[test]
+fn what_a_vendors_registry_takes_goes_over_https_only() {
+    let node = Node::new().configured(
+        "[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n[[registry]]\nhost = \"forced.example\"\nbackend = \"quay\"\n\
+         [[registry]]\nhost = \"quay.io\"\nbackend = \"generic\"\n",
+    );
+    let rows = Registry::names().filter_map(Registry::named).filter(|row| !row.is_generic());
+    let first = |row: &Registry| row.hosts()[0].replace("{account}", "123456789012").replace('*', "x1");
+    let vendors: Vec<String> = rows.map(first).chain(["mirror.example", "forced.example"].map(str::to_owned)).collect();
+    assert!(vendors.len() > 20 && vendors.contains(&"ghcr.io".to_owned()), "{vendors:?}");
+    for host in vendors {
+        assert_eq!(node.store(&host, "u", "s"), Answer::silence(), "{host}");
+        for clear in [format!("http://{host}"), format!("http://{host}:80"), format!("HTTP://{host}/v2/")] {
+            assert_eq!(node.get(&clear), Answer::not_found(), "{clear}");
+            let refused = node.store(&clear, "u", "other");
+            assert_eq!(
+                refused.failure(),
+                format!("{host}: store: a vendor's credential never goes over plain HTTP; use https://")
+            );
+        }
+        assert_eq!(node.pair(&format!("https://{host}")), ("u".into(), "s".into()), "{host}");
+        assert_eq!(node.erase(&format!("http://{host}")), Answer::silence(), "{host}");
+        assert_eq!(node.get(&host), Answer::not_found(), "{host}");
+    }
+    // Another port is somebody else, and plain HTTP is up to whoever runs that registry.
+    for host in ["registry.example.com", "ghcr.io:5000", "10.0.0.7:5000"] {
+        node.store(host, "u", "s");
+        assert_eq!(node.pair(&format!("http://{host}")), ("u".into(), "s".into()), "{host}");
+    }
+}
+
+#[test]
 fn a_secret_larger_than_64_kib_is_kept_whole() {
     let node = Node::new();
     let secret = "é".repeat(100_000);
@@ -177,7 +209,8 @@ fn bad_input_gets_the_fixed_text_or_one_clear_line_and_changes_nothing() {
         ("store", request("ghcr.io", "x\0", "y"), "ghcr.io: store: the user name holds a control character; nothing was stored".into()),
         ("store", request("ghcr.io", "x", "hunter2\u{7}"), "ghcr.io: store: the secret holds a control character (a line end copied along with it?); nothing was stored".into()),
         ("store", request("gcr.io@evil.com", "x", "y"), "server URL: the host has a character that no registry host can have; nothing was stored".into()),
-        ("store", request("http://myreg.azurecr.io", "x", "y"), "myreg.azurecr.io: store: a cloud registry's credential never goes over plain HTTP; use https://".into()),
+        ("store", request("http://myreg.azurecr.io", "x", "y"), "myreg.azurecr.io: store: a vendor's credential never goes over plain HTTP; use https://".into()),
+        ("store", request("http://ghcr.io", "x", "y"), "ghcr.io: store: a vendor's credential never goes over plain HTTP; use https://".into()),
     ];
     for (verb, input, expected) in table {
         let answer = node.run(&[verb], &input);

@@ -71,7 +71,6 @@ fn over_tls() {
     for (address, certificates, words) in [
         ("127.0.0.1:443", &stranger.certificate, "is signed by nobody that this system trusts"),
         ("localhost:443", &authority.certificate, "the certificate of localhost:443 is for another name"),
-        ("127.0.0.1:443", &scratch.path().join("none"), "the system's certificate authorities cannot be read"),
         ("127.0.0.2:443", &authority.certificate, "no TLS connection with 127.0.0.2:443 came about"),
         ("127.0.0.3:443", &authority.certificate, "127.0.0.3:443 closed the connection without an answer"),
         ("127.0.0.4:443", &authority.certificate, "127.0.0.4:443 refused the connection"),
@@ -81,6 +80,10 @@ fn over_tls() {
         let line = answer.failure();
         assert!(line.contains(words) && !line.contains(SECRET), "{line}");
     }
+    let nowhere = scratch.path().join("nowhere");
+    let node = gateway.wire(Node::new()).with("BETA9_WORKER_ADDRESS", "127.0.0.1:443");
+    let node = node.with("SSL_CERT_FILE", nowhere.to_str().unwrap()).with("SSL_CERT_DIR", nowhere.to_str().unwrap());
+    assert!(node.get("ghcr.io").failure().contains("the system's certificate authorities cannot be read"));
     // On another port TLS is not spoken, whoever is there.
     let elsewhere = Gateway::at("127.0.0.1:1993", Some(authority.acceptor("127.0.0.1")));
     let answer = elsewhere.node().get("ghcr.io");

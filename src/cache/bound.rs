@@ -1,65 +1,108 @@
-//! Keeps the cache's directory small: what is expired goes first, then what was used least lately.
+//! Keeps the cache's directory small: what is expired goes first, then what was used least lately. Tokens and notes share
+//! its bounds: each of them has half for sure, and what the other leaves.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{FAILED, FAULT, LOCK, MEMO, TOKEN};
+use super::{FAILED, FAULT, LOCK, MARK, MEMO, SPARE, TOKEN};
 use crate::config::CacheConfig;
 use crate::lock::Lock;
 use crate::trusted;
 
-/// A token file, as its times tell: it is modified when it expires, and accessed when it was last used.
-struct Token {
+/// A token, note or mark, as its times tell: it is modified when it expires, and accessed when it was last used.
+struct Entry {
     path: PathBuf,
     bytes: u64,
     expires: SystemTime,
     used: SystemTime,
 }
 
-/// Removes expired tokens, then the least lately used, until both bounds hold; and locks and failures of no token.
+/// How many files, and bytes of them.
+#[derive(Clone, Copy, Default)]
+struct Room {
+    files: u64,
+    bytes: u64,
+}
+
+/// Removes what is expired, then the least lately used, until both bounds hold; and locks and failures of no token.
 ///
-/// Whatever cannot be removed stays: the next mint tries again.
+/// Whatever cannot be removed stays: the next writer tries again.
 pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     let Ok(files) = fs::read_dir(dir) else { return };
     let now = SystemTime::now();
-    let (mut tokens, mut faults) = (Vec::new(), Vec::new());
+    let (mut tokens, mut notes, mut marks, mut faults) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for path in files.flatten().map(|file| file.path()) {
         match path.extension().and_then(OsStr::to_str) {
-            Some(TOKEN) => tokens.extend(token(path)),
-            Some(LOCK | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
+            Some(TOKEN) => tokens.extend(entry(path)),
+            Some(MEMO) => notes.extend(entry(path)),
+            Some(MARK) => marks.extend(entry(path)),
+            Some(LOCK | SPARE | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
             Some(FAULT) if is_older(&path, now, FAULT_LIFE) => _ = fs::remove_file(&path),
             Some(FAULT) => faults.extend(modified(&path).map(|time| (time, path))),
-            // Nothing that is noted is of use after a day, and what is in use is noted anew.
-            Some(MEMO) if is_older(&path, now, MEMO_LIFE) => _ = fs::remove_file(&path),
             _ => {}
         }
-    }
-    let (mut live, expired): (Vec<_>, Vec<_>) = tokens.into_iter().partition(|token| token.expires > now);
-    for token in expired {
-        remove(&token.path);
     }
     faults.sort_unstable();
     let too_many = faults.len().saturating_sub(usize::try_from(config.max_entries).unwrap_or(usize::MAX));
     for (_, path) in &faults[..too_many] {
         _ = fs::remove_file(path);
     }
-    live.sort_by_key(|token| std::cmp::Reverse(token.used));
-    let (mut count, mut bytes) = (0, 0);
-    for token in live {
-        count += 1;
-        bytes += token.bytes;
-        if count > config.max_entries || bytes > config.max_bytes {
-            remove(&token.path);
-        }
+    let remove_note = |path: &Path| _ = fs::remove_file(path);
+    let tokens = live(tokens, now, remove);
+    // Without a mark a note may count that is wrong; without a note a store is asked.
+    let notes: Vec<Entry> = live(marks, now, remove_note).into_iter().chain(live(notes, now, remove_note)).collect();
+    let all = Room { files: config.max_entries, bytes: config.max_bytes };
+    let of_notes = Room { files: all.files / 2, bytes: all.bytes / 2 }.holds(&notes);
+    let kept = all.without(of_notes).holds(&tokens);
+    for token in tokens.iter().skip(kept.len()) {
+        remove(&token.path);
+    }
+    let kept = all.without(kept).holds(&notes);
+    for note in notes.iter().skip(kept.len()) {
+        remove_note(&note.path);
     }
 }
 
-fn token(path: PathBuf) -> Option<Token> {
+/// Those that are not expired, the latest used first; the others are removed.
+fn live(entries: Vec<Entry>, now: SystemTime, remove: impl Fn(&Path)) -> Vec<Entry> {
+    let (mut live, expired): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.expires > now);
+    for entry in expired {
+        remove(&entry.path);
+    }
+    live.sort_by_key(|entry| Reverse(entry.used));
+    live
+}
+
+impl Room {
+    /// What the first of these take that have room.
+    fn holds(self, entries: &[Entry]) -> Self {
+        let mut taken = Self::default();
+        for entry in entries {
+            let (files, bytes) = (taken.files + 1, taken.bytes + entry.bytes);
+            if files > self.files || bytes > self.bytes {
+                break;
+            }
+            taken = Self { files, bytes };
+        }
+        taken
+    }
+
+    fn without(self, taken: Self) -> Self {
+        Self { files: self.files - taken.files, bytes: self.bytes - taken.bytes }
+    }
+
+    fn len(self) -> usize {
+        usize::try_from(self.files).unwrap_or(usize::MAX)
+    }
+}
+
+fn entry(path: PathBuf) -> Option<Entry> {
     let metadata = fs::metadata(&path).ok()?;
     let (expires, used) = (metadata.modified().ok()?, metadata.accessed().ok()?);
-    Some(Token { path, bytes: metadata.len(), expires, used })
+    Some(Entry { path, bytes: metadata.len(), expires, used })
 }
 
 /// A lock or failure that has no token, and is too old for anybody to be at work on one.
@@ -79,7 +122,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 pub(super) fn remove(token: &Path) {
     let lock = token.with_extension(LOCK);
     if let Ok(Some(_held)) = Lock::try_acquire(&lock) {
-        for path in [token, &token.with_extension(FAILED), &lock] {
+        for path in [token, &token.with_extension(FAILED), &token.with_extension(SPARE), &lock] {
             _ = fs::remove_file(path);
         }
     }
@@ -87,4 +130,3 @@ pub(super) fn remove(token: &Path) {
 
 const ORPHAN: Duration = Duration::from_hours(1);
 const FAULT_LIFE: Duration = Duration::from_hours(7 * 24);
-const MEMO_LIFE: Duration = Duration::from_hours(24);

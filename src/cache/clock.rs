@@ -32,6 +32,13 @@ impl Moment {
     }
 }
 
+/// The same boot clock, finely: what happened first on this machine since it was started.
+pub(super) fn boot_nanos() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// A wall-clock time in seconds since 1970.
 #[must_use]
 pub(super) fn wall_seconds(time: SystemTime) -> u64 {

@@ -1,4 +1,6 @@
-//! A failed mint, remembered for seconds, so that two hundred processes ask a provider that is down once.
+//! A failed mint, remembered for seconds: what the provider said is shared, so that two hundred processes ask one that
+//! refuses once. What is this process's own fault is not shared; it only puts off the next renewal of a token that is still
+//! good.
 
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::seal::SealKey;
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) at: Moment,
+    /// The provider said so.
+    answered: bool,
     kind: Kind,
     part: String,
     cause: String,
@@ -26,7 +30,12 @@ impl Failure {
             _ => return None,
         };
         let (part, cause, fix) = problem.words();
-        Some(Self { at: now, kind, part, cause, fix })
+        Some(Self { at: now, answered: error.is_answer(), kind, part, cause, fix })
+    }
+
+    /// Whether every process that asks for the token fails with it now.
+    pub(super) fn is_shared(&self, now: Moment) -> bool {
+        self.answered && self.is_within(SHARED, now)
     }
 
     pub(super) fn is_within(&self, time: Duration, now: Moment) -> bool {
@@ -51,8 +60,10 @@ impl Failure {
     }
 
     pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
+        let said_by = if self.answered { PROVIDER } else { "this process" };
         let Moment { wall, boot } = self.at;
-        let text = [&wall.to_string(), &boot.to_string(), self.kind.word(), &self.part, &self.cause, &self.fix]
+        let (wall, boot) = (wall.to_string(), boot.to_string());
+        let text = [&wall, &boot, said_by, self.kind.word(), &self.part, &self.cause, &self.fix]
             .map(|text| text.replace('\n', " "));
         key.seal(&associated(name), text.join("\n").as_bytes()).ok()
     }
@@ -61,9 +72,10 @@ impl Failure {
         let text = key.open(&associated(name), bytes).ok()?;
         let mut lines = std::str::from_utf8(&text).ok()?.split('\n');
         let at = Moment { wall: lines.next()?.parse().ok()?, boot: lines.next()?.parse().ok()? };
+        let answered = lines.next()? == PROVIDER;
         let kind = Kind::of(lines.next()?)?;
         let mut line = || lines.next().map(str::to_owned);
-        Some(Self { at, kind, part: line()?, cause: line()?, fix: line()? })
+        Some(Self { at, answered, kind, part: line()?, cause: line()?, fix: line()? })
     }
 }
 
@@ -90,28 +102,32 @@ impl Kind {
 }
 
 fn associated(name: &str) -> Vec<u8> {
-    format!("beta9-failure 1\n{name}").into_bytes()
+    format!("beta9-failure 2\n{name}").into_bytes()
 }
+
+const PROVIDER: &str = "the provider";
+const SHARED: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_again_in_the_same_words_for_its_seconds() {
+    fn what_the_provider_said_is_told_again_in_the_same_words_for_its_seconds() {
         let key = SealKey::new(&[1; 32]).unwrap();
-        let error = Problem::new("backend aws", "it is throttled").fix("wait").unreachable();
+        let error = || Problem::new("backend aws", "it is throttled").fix("wait").unreachable();
         let at = Moment { wall: 100, boot: 50 };
-        let bytes = Failure::of(&error, at).unwrap().seal(&key, "name").unwrap();
+        let bytes = Failure::of(&error().answered(), at).unwrap().seal(&key, "name").unwrap();
         assert!(Failure::open(&bytes, &key, "other").is_none());
         let failure = Failure::open(&bytes, &key, "name").unwrap();
-        let five = Duration::from_secs(5);
-        assert!(failure.is_within(five, Moment { wall: 104, boot: 54 }));
-        assert!(!failure.is_within(five, Moment { wall: 105, boot: 55 }));
-        assert!(!failure.is_within(five, Moment { wall: 101, boot: 90 }), "the clock was set back");
+        assert!(failure.is_shared(Moment { wall: 104, boot: 54 }));
+        assert!(!failure.is_shared(Moment { wall: 105, boot: 55 }));
+        assert!(!failure.is_shared(Moment { wall: 101, boot: 90 }), "the clock was set back");
         assert!(
             matches!(failure.into_error(), Error::Unreachable(problem) if problem.to_string() == "backend aws: it is throttled; wait")
         );
+        let own = Failure::open(&Failure::of(&error(), at).unwrap().seal(&key, "name").unwrap(), &key, "name").unwrap();
+        assert!(!own.is_shared(at) && own.is_within(SHARED, at));
         assert!(Failure::of(&Error::NotFound, at).is_none());
         let denied = Problem::new("backend aws", "it is denied").dispensable(true).failed();
         let bytes = Failure::of(&denied, at).unwrap().seal(&key, "name").unwrap();

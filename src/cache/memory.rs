@@ -1,12 +1,19 @@
 //! `Memory`: small sealed notes beside the tokens: what was not there, what a secret was called, what a store that is
 //! out of reach answered last. Losing one costs a round trip, so no fault of it is told.
+//!
+//! A note says when its store was asked. What changes a store leaves a mark, and notes of what was asked before it do not
+//! count, whenever they are written. A file's times hold the note's end and when it was written, as a token's do.
 
+use std::fs::FileTimes;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::clock::Moment;
+use zeroize::Zeroizing;
+
+use super::clock::{Moment, boot_nanos};
 use super::turn::Turn;
-use super::{LOCK, MEMO};
+use super::{LOCK, MARK, MEMO, bound};
+use crate::config::CacheConfig;
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::private;
@@ -16,8 +23,17 @@ use crate::trusted::{self, Readers};
 /// Notes by kind and subject, in the cache's directory, sealed with its key.
 pub struct Memory<'a> {
     pub(super) dir: &'a Path,
+    pub(super) config: &'a CacheConfig,
     pub(super) key: &'a SealKey,
     pub(super) clock: &'a dyn Fn() -> Moment,
+}
+
+/// When a store was asked, or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    at: Moment,
+    /// By the clock that runs since the machine was started: seconds are too coarse to tell what came first.
+    nanos: u64,
 }
 
 /// A note, and how old it is.
@@ -25,34 +41,51 @@ pub struct Memory<'a> {
 pub struct Recalled {
     /// What was noted.
     pub text: Redacted,
-    /// How long ago.
+    /// How long ago it was asked for.
     pub age: Duration,
+    asked: Asked,
 }
 
 impl Memory<'_> {
-    /// What was noted about this subject; `None` where nothing was, or a clock that was set back hides how long ago.
+    /// What was noted about this subject; `None` where nothing was, its time is over, or a clock that was set back hides how
+    /// old it is.
     #[must_use]
     pub fn recall(&self, kind: &str, subject: &[&str]) -> Option<Recalled> {
-        let name = self.name(kind, subject);
-        let bytes = trusted::read_inside(&self.dir.join(&name), Readers::Owner, MAX_MEMO).ok()??;
-        let opened = self.key.open(&associated(&name), &bytes).ok()?;
-        let (times, text) = opened.split_at_checked(16)?;
-        let (wall, boot) = times.split_first_chunk::<8>()?;
-        let noted = Moment { wall: u64::from_be_bytes(*wall), boot: u64::from_be_bytes(boot.try_into().ok()?) };
+        let opened = self.open(&self.name(kind, subject, MEMO))?;
+        let (asked, rest) = Asked::split_from(&opened)?;
+        let (life, text) = rest.split_first_chunk()?;
+        let age = (self.clock)().since(asked.at)?;
         let text = std::str::from_utf8(text).ok()?.into();
-        Some(Recalled { text, age: (self.clock)().since(noted)? })
+        (age < Duration::from_secs(u64::from_be_bytes(*life))).then_some(Recalled { text, age, asked })
     }
 
-    /// Notes this about a subject, in place of what was noted before.
+    /// The same, unless one of these has been changed since it was asked for.
+    #[must_use]
+    pub fn recall_unchanged(&self, kind: &str, subject: &[&str], changeable: &[&[&str]]) -> Option<Recalled> {
+        let recalled = self.recall(kind, subject)?;
+        let is_changed = |what: &&[&str]| self.marked(what).is_some_and(|mark| self.is_before(recalled.asked, mark));
+        (!changeable.iter().any(is_changed)).then_some(recalled)
+    }
+
+    /// Now, for what a store is about to be asked.
+    #[must_use]
+    pub fn asked_now(&self) -> Asked {
+        Asked { at: (self.clock)(), nanos: boot_nanos() }
+    }
+
+    /// Notes this about a subject, in place of what was noted before, for as long as anything is noted.
     pub fn note(&self, kind: &str, subject: &[&str], text: &str) {
-        let (name, now) = (self.name(kind, subject), (self.clock)());
-        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(16 + text.len()));
-        bytes.extend_from_slice(&now.wall.to_be_bytes());
-        bytes.extend_from_slice(&now.boot.to_be_bytes());
+        self.note_answer(kind, subject, text, self.asked_now(), LONGEST);
+    }
+
+    /// Notes what a store answered that was asked then, for this long from then.
+    pub fn note_answer(&self, kind: &str, subject: &[&str], text: &str, asked: Asked, life: Duration) {
+        let life = life.min(LONGEST);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(Asked::LENGTH + 8 + text.len()));
+        bytes.extend_from_slice(&asked.bytes());
+        bytes.extend_from_slice(&life.as_secs().to_be_bytes());
         bytes.extend_from_slice(text.as_bytes());
-        if let Ok(sealed) = self.key.seal(&associated(&name), &bytes) {
-            _ = private::replace_unsynced(self.dir, &name, &sealed, None);
-        }
+        self.write(&self.name(kind, subject, MEMO), &bytes, life);
     }
 
     /// What was noted about this subject within that time; else what is asked for now, by one process at a time, and noted.
@@ -69,7 +102,7 @@ impl Memory<'_> {
         if let Some(text) = recall() {
             return known(text);
         }
-        let lock = self.dir.join(self.name(kind, subject)).with_extension(LOCK);
+        let lock = self.dir.join(self.name(kind, subject, LOCK));
         // Where there is no turn to be had, asking once more does no harm.
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         let turn = Turn::wait(&lock, half, recall);
@@ -87,17 +120,68 @@ impl Memory<'_> {
 
     /// Forgets what was noted about a subject.
     pub fn forget(&self, kind: &str, subject: &[&str]) {
-        _ = private::remove(self.dir, &self.name(kind, subject));
+        _ = private::remove(self.dir, &self.name(kind, subject, MEMO));
     }
 
-    fn name(&self, kind: &str, subject: &[&str]) -> String {
+    /// This has been changed: no note counts about what was asked for up to now. Before the change it is `until` then, so
+    /// that a process that dies in the middle of it leaves nothing behind that is wrong.
+    pub fn mark(&self, what: &[&str], until: Option<Instant>) {
+        let now = self.asked_now();
+        let ahead = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        let nanos = now.nanos.saturating_add(u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX));
+        self.write(&self.name(MARK, what, MARK), &Asked { nanos, ..now }.bytes(), LONGEST);
+    }
+
+    fn marked(&self, what: &[&str]) -> Option<Asked> {
+        let opened = self.open(&self.name(MARK, what, MARK))?;
+        Some(Asked::split_from(&opened)?.0)
+    }
+
+    /// Whether something was asked for before the change.
+    fn is_before(&self, asked: Asked, mark: Asked) -> bool {
+        let has_been_restarted = (self.clock)().boot < mark.at.boot;
+        let by_wall = asked.at.since(mark.at).is_none_or(|later| has_been_restarted && later.is_zero());
+        by_wall || (!has_been_restarted && asked.nanos <= mark.nanos)
+    }
+
+    fn open(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let bytes = trusted::read_inside(&self.dir.join(name), Readers::Owner, MAX_MEMO).ok()??;
+        self.key.open(&associated(name), &bytes).ok()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], life: Duration) {
+        let Ok(sealed) = self.key.seal(&associated(name), bytes) else { return };
+        let now = SystemTime::now();
+        let times = FileTimes::new().set_accessed(now).set_modified(now + life);
+        _ = private::replace_unsynced(self.dir, name, &sealed, Some(times));
+        bound::enforce(self.dir, self.config);
+    }
+
+    fn name(&self, kind: &str, subject: &[&str], extension: &str) -> String {
         let print = self.key.fingerprint(["memory", kind].into_iter().chain(subject.iter().copied()));
-        format!("{}.{MEMO}", &print[..32])
+        format!("{}.{extension}", &print[..32])
+    }
+}
+
+impl Asked {
+    const LENGTH: usize = 3 * 8;
+
+    fn bytes(self) -> Vec<u8> {
+        [self.at.wall, self.at.boot, self.nanos].into_iter().flat_map(u64::to_be_bytes).collect()
+    }
+
+    fn split_from(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (times, rest) = bytes.split_at_checked(Self::LENGTH)?;
+        let mut times = times.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let at = Moment { wall: times.next()?, boot: times.next()? };
+        Some((Self { at, nanos: times.next()? }, rest))
     }
 }
 
 fn associated(name: &str) -> Vec<u8> {
-    format!("beta9-memory 1\n{name}").into_bytes()
+    format!("beta9-memory 2\n{name}").into_bytes()
 }
 
 const MAX_MEMO: u64 = 1 << 20;
+/// What is in use is noted again, and nothing else is of use after a day.
+const LONGEST: Duration = Duration::from_hours(24);

@@ -3,8 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::slot::SHARED_FAILURE;
-use super::turn::{NoTurn, Turn, overdue};
+use super::turn::{NoTurn, Turn};
 use super::{Cache, FAULT, LOCK, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound};
 use crate::backend::Minted;
 use crate::error::{Error, Problem};
@@ -44,7 +43,7 @@ impl Cache {
             Err(NoTurn::Overdue) => return Err(overdue()),
             Err(NoTurn::Lock(error)) => return Err(lockless(&lock, error)),
         };
-        if let Some(failure) = slot.failure().filter(|failure| failure.is_within(SHARED_FAILURE, (self.clock)())) {
+        if let Some(failure) = slot.failure().filter(|failure| failure.is_shared((self.clock)())) {
             return Err(failure.into_error());
         }
         match mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline)) {
@@ -68,6 +67,13 @@ impl Cache {
         bound::remove(&token);
         _ = std::fs::remove_file(token.with_extension(FAULT));
     }
+}
+
+/// Another process has the lock until the deadline.
+fn overdue() -> Error {
+    Problem::new("token cache", "another process is minting this token and has not come to an end")
+        .fix("try again; see whether the provider is reachable from this node")
+        .unreachable()
 }
 
 fn lockless(path: &std::path::Path, error: std::io::Error) -> Error {

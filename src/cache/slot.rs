@@ -38,12 +38,12 @@ impl Slot<'_> {
         Failure::open(&bytes, self.key, &self.name)
     }
 
-    /// What another process has come to in the meantime: a good token, or a failure that is still shared.
+    /// What another process has come to in the meantime: a good token, or the provider's refusal while that is shared.
     pub(super) fn settled(&self, now: Moment) -> Option<Result<Minted, Error>> {
         if let Some(entry) = self.read().filter(|entry| entry.state(now) != State::Over) {
             return Some(Ok(entry.into_minted()));
         }
-        self.failure().filter(|failure| failure.is_within(SHARED_FAILURE, now)).map(|failure| Err(failure.into_error()))
+        self.failure().filter(|failure| failure.is_shared(now)).map(|failure| Err(failure.into_error()))
     }
 
     pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), Fault> {
@@ -95,5 +95,4 @@ fn times(entry: &Entry, used: SystemTime) -> FileTimes {
 }
 
 pub(super) const MAX_TOKEN: u64 = 64 << 10;
-pub(super) const SHARED_FAILURE: Duration = Duration::from_secs(5);
 const USE_PRECISION: Duration = Duration::from_mins(1);

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Problem};
 use crate::lock::Lock;
 
 /// What the wait came to.
@@ -41,13 +40,6 @@ impl<T> Turn<T> {
             }
         }
     }
-}
-
-/// Another process has the lock until the deadline.
-pub(super) fn overdue() -> Error {
-    Problem::new("token cache", "another process is minting this token and has not come to an end")
-        .fix("try again; see whether the provider is reachable from this node")
-        .unreachable()
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);

@@ -65,7 +65,8 @@ impl<'a> Checked<'a> {
         let resolver = Resolver::new(config)?;
         let url =
             ServerUrl::Registry { host: image.host.clone(), scheme: Scheme::Https, path: image.repository.clone() };
-        let credential = match resolver.audited("check", Some(image.host.as_str()), |resolver| resolver.get(&url)) {
+        let credential = match resolver.audited("check", Some(image.host.as_reference()), |resolver| resolver.get(&url))
+        {
             Ok(credential) => Ok(Some(credential)),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(crate::one_line(&error)),
@@ -126,7 +127,7 @@ impl<'a> Checked<'a> {
             Taken::Unknown => "unknown",
         });
         let mut out = ObjectWriter::with_capacity(512);
-        out.text("image", &self.name()).text("host", self.image.host.as_str());
+        out.text("image", &self.name()).text("host", self.image.host.as_reference());
         out.flag("pulled", self.is_pulled()).text("verdict", verdict).text("cause", &cause).text("fix", &fix);
         out.text("credential", found).optional("accepted", taken);
         out.optional("login", login).optional("token_host", token_host).optional("digest", self.digest());

@@ -73,4 +73,4 @@ fn parse(input: &[u8]) -> Result<Target, Rejected> {
 }
 
 const ITEM: Rejected = Rejected("it is an item that is kept verbatim, not a registry");
-const PLAIN_HTTP: Rejected = Rejected("a cloud registry's token never goes over plain HTTP");
+const PLAIN_HTTP: Rejected = Rejected("a vendor's credential never goes over plain HTTP");

@@ -15,6 +15,7 @@ use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::json::ObjectWriter;
 use crate::resolver::Resolver;
+use crate::shown::shown;
 use plain::{PlainFile, plain_files};
 use take::{Entry, Fate, Import};
 
@@ -155,7 +156,7 @@ impl Report {
 
 /// Keys in a line: a client's file may hold what moves a terminal's cursor.
 fn listed(keys: &[String]) -> String {
-    let keys: Vec<String> = keys.iter().map(|key| key.escape_debug().to_string()).collect();
+    let keys: Vec<String> = keys.iter().map(|key| shown(key).to_string()).collect();
     keys.join(", ")
 }
 

@@ -12,6 +12,7 @@ use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::json::ObjectWriter;
 use crate::registry::single_sets;
+use crate::shown::shown;
 use crate::store::{Converted, Generation, Migrated, PostgresStore, ToNames};
 
 pub(super) fn command() -> Command {
@@ -62,7 +63,7 @@ fn names_json(done: &ToNames, dry_run: bool) -> String {
         |out: &mut ObjectWriter, name: &str, all: &[String]| _ = out.texts(name, all.iter().map(String::as_str));
     let converted = done.converted.iter().map(|one| {
         let mut out = ObjectWriter::with_capacity(256);
-        out.text("registry", one.host.as_str()).text("secret", &one.secret);
+        out.text("registry", one.host.as_reference()).text("secret", &one.secret);
         texts(&mut out, "names", &one.names);
         texts(&mut out, "made", &one.made);
         texts(&mut out, "bound", &one.bound);
@@ -104,7 +105,7 @@ fn names_human(done: &ToNames, dry_run: bool) -> String {
             lines.push(format!("{host}: deploy the images {} again, with the names {names}: {why}", again.join(", ")));
         }
     }
-    lines.extend(done.left.iter().map(|left| format!("left {} as it is: {}", left.secret.escape_debug(), left.why)));
+    lines.extend(done.left.iter().map(|left| format!("left {} as it is: {}", shown(&left.secret), left.why)));
     if let Some(unbound) = done.unbound.filter(|unbound| *unbound > 0) {
         lines.push(format!(
             "{unbound} images name no secrets, and nothing in the database says which of them are private: deploy those again, with the names of their registry"

@@ -91,11 +91,11 @@ impl Provision<'_> {
             .and_then(|prepared| self.check(images, &prepared, report).map(|()| prepared))
             .inspect_err(|_| {
                 for image in &first_of_each {
-                    resolver.audit("provision", Some(image.host.as_str()), "error");
+                    resolver.audit("provision", Some(image.host.as_reference()), "error");
                 }
             })?;
         for one in &prepared {
-            let host = Some(one.image.host.as_str());
+            let host = Some(one.image.host.as_reference());
             let written = resolver.audited("provision", host, |resolver| resolver.provision(one, ttl))?;
             report.stored(one, &written, resolver.workspace_store());
         }
@@ -148,7 +148,8 @@ impl Provision<'_> {
         for image in images {
             let (host, repository) = (&image.host, &image.repository);
             let Some(one) = prepared.iter().find(|one| one.image.host == *host) else { continue };
-            let credential = resolver.credential_of(image, &one.keys).map_err(|error| error.about(host.as_str()))?;
+            let credential =
+                resolver.credential_of(image, &one.keys).map_err(|error| error.about(host.as_reference()))?;
             let taken = verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
             report.note(&if taken {
                 format!("{host} accepts the credential for {repository}")

@@ -27,7 +27,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let image = matches.get_one::<String>("image").map(|text| image(text)).transpose()?;
     let resolver = Resolver::new(Config::load(env)?)?;
-    let host = image.as_ref().map(|image| image.host.as_str());
+    let host = image.as_ref().map(|image| image.host.as_reference());
     let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
     super::warn(io, &resolver);
     writeln!(io.out, "{}", payload?.expose()).map_err(unwritable)

@@ -12,6 +12,7 @@ use super::place::{Place, Rights};
 use super::provider_text::without_secrets;
 use super::{AuthFile, HELPER};
 use crate::error::Error;
+use crate::shown::shown as name;
 
 /// What is to become of one file.
 pub struct Change {
@@ -159,7 +160,7 @@ pub(super) fn shown(path: &Path, form: Form, old: Option<&str>, new: Option<&str
 }
 
 fn taken(path: &Path, key: &str, helper: &str) -> Error {
-    problem(path, format_args!("{} has the helper {} already", key.escape_debug(), helper.escape_debug()))
+    problem(path, format_args!("{} has the helper {} already", name(key), name(helper)))
         .fix("nothing was changed; --force puts this one in its place, and --undo the other back")
         .failed()
 }

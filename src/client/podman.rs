@@ -54,7 +54,7 @@ impl PodmanClient {
     }
 
     fn wired_by_file(&self, host: &Host) -> Wired {
-        let wired = self.files.iter().map(|file| file.wired(host, host.as_str(), false));
+        let wired = self.files.iter().map(|file| file.wired(host, host.as_reference(), false));
         wired.into_iter().find(|wired| *wired != Wired::Nowhere).unwrap_or(Wired::Nowhere)
     }
 }

@@ -12,6 +12,7 @@ use super::note::{Form, NOTE, OurKey, Record, hash};
 use super::place::{Place, Rights};
 use super::{AuthFile, HELPER};
 use crate::error::Error;
+use crate::shown::shown as name;
 
 /// What taking back comes to.
 pub struct Undo {
@@ -84,8 +85,8 @@ impl Undo {
                 (Some(HELPER), Some(was)) => _ = json.set(section, key.as_deref(), was),
                 (Some(HELPER), None) => _ = json.remove(section, key.as_deref()),
                 (other, _) => {
-                    let key = key.as_deref().unwrap_or(section).escape_debug();
-                    self.left.extend(other.map(|other| format!("{key} ({})", other.escape_debug())));
+                    let key = name(key.as_deref().unwrap_or(section));
+                    self.left.extend(other.map(|other| format!("{key} ({})", name(other))));
                 }
             }
         }

@@ -12,17 +12,33 @@ use crate::error::{Error, Problem};
 use crate::log::Log;
 use crate::trusted;
 
-/// The file and the directories of the authorities that TLS trusts, where the environment names any, as it does for every
-/// program that uses OpenSSL. They are read once something must go on the network.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
-pub fn named_authorities() -> Option<(Option<PathBuf>, Vec<PathBuf>)> {
-    let (file, dirs) = (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR"));
-    if file.is_none() && dirs.is_none() {
-        return None;
+/// Where the authorities' certificates are that TLS trusts.
+#[derive(Debug, Default)]
+pub struct Authorities {
+    /// One file with all of them.
+    pub bundle: Option<PathBuf>,
+    /// Directories with a file each.
+    pub dirs: Vec<PathBuf>,
+}
+
+impl Authorities {
+    /// What the environment names: `SSL_CERT_FILE`, and the directories of `SSL_CERT_DIR`. Empty counts as unset. It is asked
+    /// for where certificates are loaded, once something must go on the network.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    pub fn named() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dirs = set("SSL_CERT_DIR")
+            .map(|dirs| std::env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()).collect())
+            .unwrap_or_default();
+        Self { bundle: set("SSL_CERT_FILE").map(PathBuf::from), dirs }
     }
-    let dirs = dirs.as_deref().map(std::env::split_paths).into_iter().flatten();
-    Some((file.map(PathBuf::from), dirs.filter(|dir| !dir.as_os_str().is_empty()).collect()))
+
+    /// Whether none are named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bundle.is_none() && self.dirs.is_empty()
+    }
 }
 
 /// The environment that the program was given.

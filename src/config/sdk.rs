@@ -15,6 +15,7 @@ use super::ini::Ini;
 use super::stores::{GatewayConfig, SecretSetting, TokenSource};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 use crate::trusted::{self, Readers};
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
@@ -71,7 +72,7 @@ impl GatewayConfig {
         match (&self.token, &self.context) {
             (Some(token), _) if address.is_set() && other.is_none() => self.with_own(token, self.http_url(address)),
             (_, Some(name)) => Err(problem(
-                format_args!("there is no context \"{}\" in {}", name.escape_debug(), self.places()),
+                format_args!("there is no context \"{}\" in {}", shown(name), self.places()),
                 "correct store.gateway.context or BETA9_CONTEXT",
             )),
             (Some(_), None) => Err(self.no_gateway()),
@@ -140,7 +141,7 @@ impl GatewayConfig {
         }
         let Some(host) = &address.host else { return Err(self.no_gateway()) };
         let Some(url) = address.derived(host, self.in_clear(host)) else {
-            let (host, port) = (host.escape_debug(), address.port().escape_debug());
+            let (host, port) = (shown(host), shown(address.port()));
             return Err(problem(
                 format_args!("the gateway's HTTP address does not follow from its gRPC address {host}:{port}"),
                 "set store.gateway.url or BETA9_GATEWAY_URL",

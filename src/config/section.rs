@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 
 /// A table of a configuration file. It borrows from the file's text what needs no unescaping.
 pub(super) struct Section<'a> {
@@ -94,7 +95,7 @@ impl<'a> Section<'a> {
         let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
         let place = if self.name.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", self.name) };
         let fix = nearest.map_or_else(|| "remove it".to_owned(), |key| format!("did you mean \"{key}\"?"));
-        Err(self.problem(format_args!("unknown key \"{}\" {place}", unknown.escape_debug())).fix(fix).failed())
+        Err(self.problem(format_args!("unknown key \"{}\" {place}", shown(unknown))).fix(fix).failed())
     }
 
     pub(super) fn problem(&self, cause: impl std::fmt::Display) -> Problem {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::{Host, Rejected};
+use super::{Host, Rejected, names_a_registry};
 
 /// A host pattern with an optional path: `*.dkr.ecr.*.amazonaws.com`, `ghcr.io/org`, `registry.example.com:5000`.
 ///
@@ -65,8 +65,11 @@ impl Pattern {
     /// It without the path: a pattern of whole registries, which kubelet takes for an image's too.
     #[must_use]
     pub fn registries(&self) -> String {
-        let port = self.port.map(|port| format!(":{port}"));
-        format!("{}{}", self.name, port.unwrap_or_default())
+        match self.port {
+            Some(port) => format!("{}:{port}", self.name),
+            None if names_a_registry(&self.name) => self.name.clone(),
+            None => format!("{}:443", self.name),
+        }
     }
 
     /// As the operator wrote it.
@@ -165,6 +168,7 @@ mod tests {
         let registries = |text: &str| Pattern::parse(text).unwrap().registries();
         assert_eq!(registries("*.Example.com:5000/team"), "*.example.com:5000");
         assert_eq!(registries("*.example.com:443"), "*.example.com");
+        assert_eq!([registries("o:443/org"), registries("mirror-*")], ["o:443", "mirror-*:443"]);
     }
 
     #[test]

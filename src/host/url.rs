@@ -9,7 +9,7 @@ pub enum ServerUrl {
     Registry {
         /// The registry.
         host: Host,
-        /// `http://` was written: no cloud token is ever answered.
+        /// `http://` was written: no vendor's credential is ever answered.
         scheme: Scheme,
         /// What follows the host, without its leading slash.
         path: String,
@@ -59,7 +59,7 @@ impl ServerUrl {
     #[must_use]
     pub fn label(&self) -> &str {
         match self {
-            Self::Registry { host, .. } => host.as_str(),
+            Self::Registry { host, .. } => host.as_reference(),
             Self::Item(item) => item,
         }
     }

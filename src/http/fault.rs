@@ -116,16 +116,16 @@ impl Fault {
                 "see whether the node's clock is right"
             }
             Kind::Certificate(Certificate::UnknownAuthority) => {
-                "add its authority, or that of a proxy that opens TLS, to the system's, or set SSL_CERT_FILE to a bundle"
+                "add its authority, or that of a proxy that opens TLS, to the system's, or set SSL_CERT_FILE to a bundle of both"
             }
             Kind::Certificate(Certificate::SelfSigned) => {
-                "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_FILE to it"
+                "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_DIR to a directory with it"
             }
             Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
             Kind::TooLarge(_) => "see who answers in its place; nothing of it was used",
             Kind::Cleartext => "use https://",
             Kind::Request => "see whether what was configured holds line ends or other control characters",
-            Kind::Authorities => "install ca-certificates, or correct SSL_CERT_FILE",
+            Kind::Authorities => "install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Keys, KeysError};
 use crate::credential::Redacted;
 use crate::json::{self, Value};
+use crate::shown::shown;
 
 /// Beta9's `base_image_creds`.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl Keys {
     ) -> Result<Self, KeysError> {
         let (keys, unset) = Self::found(names, lookup)?;
         if !unset.is_empty() {
-            return Err(KeysError::Unset(unset.iter().map(|name| name.escape_debug().to_string()).collect()));
+            return Err(KeysError::Unset(unset));
         }
         keys.check_pairs()?;
         Ok(keys)
@@ -68,7 +69,7 @@ impl Keys {
         for name in names {
             // Whoever may name variables must not get the control plane's own tokens into a workspace's secret.
             if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
-                return Err(KeysError::Setting(name.escape_debug().to_string()));
+                return Err(KeysError::Setting(shown(name).to_string()));
             }
             match lookup(name).filter(|value| !value.is_empty()) {
                 Some(value) => keys.insert(name, value)?,

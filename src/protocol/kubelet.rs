@@ -60,11 +60,12 @@ fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
 
 fn answer_for(image: &Image, request: Request, resolver: &Resolver) -> Result<Zeroizing<String>, Error> {
     let Some(route) = resolver.route(&image.host, Scheme::Https, &image.repository) else { return Ok(nothing()) };
-    let about = |error: Error| error.about(image.host.as_str());
+    let about = |error: Error| error.about(image.host.as_reference());
     // Where workload identity is off, a pod's token is not even looked at.
     let pod = request.token.filter(|_| route.workload_identity);
     let pod = pod.map(|token| ServiceAccount::new(token, request.annotations)).transpose().map_err(about)?;
-    match resolver.audited("kubelet", Some(image.host.as_str()), |resolver| resolver.answer(&route, pod.as_ref())) {
+    match resolver.audited("kubelet", Some(image.host.as_reference()), |resolver| resolver.answer(&route, pod.as_ref()))
+    {
         Ok(answered) => response(image, &route, resolver, &answered).map_err(about),
         Err(Error::NotFound) => Ok(nothing()),
         Err(error) => Err(error),

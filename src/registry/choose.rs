@@ -9,6 +9,7 @@ use crate::credential::{Redacted, SECRET_FOR_USERNAME};
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{Keys, KeysError, UserPassword};
+use crate::shown::{shown, shown_list};
 
 /// A backend and the keys it will log in with.
 #[derive(Debug)]
@@ -33,7 +34,8 @@ impl Choice {
 /// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
 /// secret is meant for this host, so going on anonymously would hide the mistake.
 pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
-    let refused = |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_str());
+    let refused =
+        |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_reference());
     if keys.is_empty() {
         let missing = |fault: KeysError| refused(fault.to_string(), "create them with: beta9 secret create NAME VALUE");
         return Err(keys.fault().map_or(Error::NotFound, missing));
@@ -52,7 +54,7 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
     };
     match choice.keys.placeholder() {
         Some(key) => Err(refused(
-            format!("{} holds the placeholder that a Beta9 sandbox shows in place of a secret", key.escape_debug()),
+            format!("{} holds the placeholder that a Beta9 sandbox shows in place of a secret", shown(key)),
             "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
         )),
         None => Ok(choice),
@@ -93,15 +95,17 @@ pub fn provider_from_environment<'a>(
     lookup: impl Fn(&str) -> Option<Redacted>,
 ) -> Result<Choice, Error> {
     let keys = Keys::from_environment(names, lookup).map_err(|error| {
-        Problem::new("its credentials", error).fix("export them, or leave the names out").failed().about(host.as_str())
+        Problem::new("its credentials", error)
+            .fix("export them, or leave the names out")
+            .failed()
+            .about(host.as_reference())
     })?;
     choose(Registry::of(host), host, keys)
 }
 
 fn foreign(row: &Registry, keys: &Keys) -> String {
-    let present: Vec<_> = keys.names().map(|name| name.escape_debug().to_string()).collect();
     let wanted: Vec<_> = row.backends().map(Backend::wants).collect();
-    format!("it has {}, but this registry ({}) needs {}", present.join(", "), row.name, wanted.join(", or "))
+    format!("it has {}, but this registry ({}) needs {}", shown_list(keys.names()), row.name, wanted.join(", or "))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Resolver {
             Error::NotFound => self.missing(route),
             other => other,
         });
-        minted.map(answered).map_err(|error| error.about(route.host.as_str()))
+        minted.map(answered).map_err(|error| error.about(route.host.as_reference()))
     }
 
     fn minted(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<(Minted, bool), Error> {

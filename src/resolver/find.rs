@@ -1,16 +1,14 @@
 //! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::time::Duration;
 
+use super::notes::MISS_LIFE;
 use super::{Resolver, Route, Source};
-use crate::cache::Memory;
 use crate::config::{Pulled, Singles};
 use crate::error::{Error, Problem};
 use crate::host::Host;
-use crate::keys::{Blob, Keys};
-use crate::registry::detect;
+use crate::keys::Keys;
+use crate::shown::shown_list;
 use crate::store::{Found, Keep, Lookup, Store};
 
 impl Resolver {
@@ -43,7 +41,7 @@ impl Resolver {
         match &answer {
             Ok(None) => self.log.done(step, format_args!("store {name}: nothing for {host}")),
             Ok(Some(found)) => {
-                self.log.done(step, format_args!("store {name}: a secret for {host}, with {}", Names(&found.keys)));
+                self.log.done(step, format_args!("store {name}: a secret for {host}, with {}", names(&found.keys)));
             }
             Err(error) => self.log.done(step, format_args!("store {name}: it failed: {error}")),
         }
@@ -56,58 +54,37 @@ impl Resolver {
         let memory = if store.is_remote() { self.cache().map(crate::cache::Cache::memory) } else { None };
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host)? };
         let Some(memory) = &memory else { return store.get(&lookup) };
-        let subject = self.subject(store, &lookup);
-        let is_missed = memory.recall(MISS, &subject).is_some_and(|miss| miss.age < MISS_LIFE);
+        let notes = self.notes(memory, store, &lookup);
         // Where a miss is an error, it ends as soon as the secret is there.
-        if is_missed && !self.is_required(route)? {
+        if notes.is_missed() && !self.is_required(route)? {
             self.log
                 .note(format_args!("store {}: it had nothing within {MISS_LIFE:?}, and is not asked", store.name()));
             return Ok(None);
         }
-        let answer = store.get(&lookup);
-        match answer {
+        let asked = memory.asked_now();
+        match store.get(&lookup) {
             Ok(None) => {
-                memory.note(MISS, &subject, "");
-                memory.forget(ANSWER, &subject);
+                notes.miss(asked);
                 Ok(None)
             }
             Ok(Some(found)) => {
                 if found.keep == Keep::Disk {
-                    self.remember_answer(memory, &subject, host, &found);
+                    notes.keep(&found, asked);
                 }
                 Ok(Some(found))
             }
-            Err(error @ Error::Unreachable(_)) => match self.last_answer(memory, &subject, host) {
+            Err(error @ Error::Unreachable(_)) => match notes.last_answer() {
                 Some(found) => {
-                    self.warnings.add(format_args!("{}; its last answer is used", error.about(host.as_str())));
+                    self.warnings.add(format_args!("{}; its last answer is used", error.about(host.as_reference())));
                     Ok(Some(found))
                 }
                 None => Err(error),
             },
-            Err(error) => Err(error),
+            Err(error) => {
+                notes.refused(&error);
+                Err(error)
+            }
         }
-    }
-
-    /// Notes an answer for when the store cannot be reached; one that is noted already is written again only when it is
-    /// half as old as it may become.
-    fn remember_answer(&self, memory: &Memory, subject: &[&str], host: &Host, found: &Found) {
-        let stale_if_error = self.config.cache.stale_if_error;
-        if stale_if_error.is_zero() {
-            return;
-        }
-        let keys = &found.keys;
-        let blob = Blob::marshal_until(host.as_str(), detect(host, keys), keys, found.times.expires_at);
-        let noted = memory.recall(ANSWER, subject);
-        if !noted.is_some_and(|noted| noted.text == blob && noted.age < stale_if_error / 2) {
-            memory.note(ANSWER, subject, blob.expose());
-        }
-    }
-
-    /// What the store answered last, if that is not too long ago.
-    fn last_answer(&self, memory: &Memory, subject: &[&str], host: &Host) -> Option<Found> {
-        let last = memory.recall(ANSWER, subject).filter(|last| last.age < self.config.cache.stale_if_error)?;
-        let blob = Blob::parse(last.text.expose()).ok().filter(|blob| blob.registry.as_ref() == Some(host))?;
-        Some(Found::of(blob, Keep::Disk))
     }
 
     /// Changes the workspace store, and forgets what this node remembers of the host.
@@ -120,22 +97,26 @@ impl Resolver {
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
         let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host)? };
         lookup.check_writable(&format!("{} store", self.workspace_store()))?;
-        let done = change(&lookup)?;
-        if let Some(cache) = &cache {
-            // Tokens that were minted from the old credential are of no use any more.
-            cache.forget(&self.config.workspace, route.host.as_str());
-            self.forget_answers(&cache.memory(), &lookup);
+        let notes = memory.as_ref().map(|memory| self.notes(memory, &self.workspace, &lookup));
+        let notes = notes.filter(|_| self.workspace.is_remote());
+        if let Some(notes) = &notes {
+            notes.changing(self.deadline());
         }
-        Ok(done)
+        let done = change(&lookup);
+        if let Some(notes) = &notes {
+            notes.changed(done.is_ok());
+            done.as_ref().err().inspect(|error| notes.refused(error));
+        }
+        if let (Ok(_), Some(cache)) = (&done, &cache) {
+            // Tokens that were minted from the old credential are of no use any more.
+            cache.forget(&self.config.workspace, route.host.as_reference());
+        }
+        done
     }
 
     /// Forgets what the workspace store answered last: it has just been changed.
-    pub(super) fn forget_answers(&self, memory: &Memory, lookup: &Lookup) {
-        let subject = self.subject(&self.workspace, lookup);
-        for kind in [MISS, ANSWER] {
-            memory.forget(kind, &subject);
-        }
-        self.forget_list(memory, &self.workspace);
+    pub(super) fn forget_answers(&self, memory: &crate::cache::Memory, lookup: &Lookup) {
+        self.notes(memory, &self.workspace, lookup).changed(true);
     }
 
     pub(super) fn lookup<'a>(&'a self, route: &Route<'a>, host: &'a Host) -> Result<Lookup<'a>, Error> {
@@ -191,32 +172,13 @@ impl Resolver {
                 .failed()),
         }
     }
-
-    fn subject<'a>(&'a self, store: &'a Store, lookup: &Lookup<'a>) -> Vec<&'a str> {
-        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default(), lookup.singles.name()];
-        let identity = store.identity().into_iter().chain(host).chain(lookup.named.iter().map(String::as_str));
-        [store.name(), &self.config.workspace].into_iter().chain(identity).collect()
-    }
 }
 
 /// The names of keys; names are not secret.
-struct Names<'a>(&'a Keys);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("no keys");
-        }
-        for (index, name) in self.0.names().enumerate() {
-            write!(f, "{}{name}", if index > 0 { ", " } else { "" })?;
-        }
-        Ok(())
-    }
+fn names(keys: &Keys) -> String {
+    if keys.is_empty() { "no keys".to_owned() } else { shown_list(keys.names()) }
 }
 
 /// The keys of a pair that a Beta9 build takes for any registry.
 const ANY_REGISTRYS: [&str; 6] =
     ["DOCKERHUB_PASSWORD", "DOCKERHUB_USERNAME", "PASSWORD", "REGISTRY_PASSWORD", "REGISTRY_USERNAME", "USERNAME"];
-const MISS: &str = "miss";
-const ANSWER: &str = "answer";
-const MISS_LIFE: Duration = Duration::from_secs(5);

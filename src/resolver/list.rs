@@ -39,9 +39,13 @@ impl Resolver {
     fn list_remote(&self, store: &Store, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let memory = self.cache().map(Cache::memory);
         let deadline = self.deadline().min(Instant::now() + self.config.list_timeout);
+        let asked = memory.as_ref().map(Memory::asked_now);
         let (mut out_of_reach, mut failed) = (false, false);
         let mut told = |error: &Error| {
             out_of_reach |= matches!(error, Error::Unreachable(_));
+            if let Some(memory) = &memory {
+                self.refused_by(memory, store, error);
+            }
             skipped(error);
         };
         let mut lines = self.lines(store, deadline, memory.as_ref(), &mut told).unwrap_or_else(|error| {
@@ -49,16 +53,15 @@ impl Resolver {
             failed = true;
             Lines::new()
         });
-        let Some(memory) = memory.filter(|_| !self.config.cache.stale_if_error.is_zero()) else { return lines };
-        let subject = self.list_subject(store);
+        let noted = memory.as_ref().zip(asked).filter(|_| !self.config.cache.stale_if_error.is_zero());
+        let Some((memory, asked)) = noted else { return lines };
         if out_of_reach {
-            for (url, username) in
-                memory.recall(LIST, &subject).and_then(|last| read(last.text.expose())).into_iter().flatten()
-            {
+            let last = self.last_list(memory, store).and_then(|last| read(last.text.expose()));
+            for (url, username) in last.into_iter().flatten() {
                 lines.entry(url).or_insert(username);
             }
         } else if !failed {
-            memory.note(LIST, &subject, &write(&lines));
+            self.keep_list(memory, store, &write(&lines), asked);
         }
         lines
     }
@@ -102,15 +105,6 @@ impl Resolver {
             (Username::Of(_), None) => None,
         }
     }
-
-    /// Forgets what a store said last: it has just been changed.
-    pub(super) fn forget_list(&self, memory: &Memory, store: &Store) {
-        memory.forget(LIST, &self.list_subject(store));
-    }
-
-    fn list_subject<'a>(&'a self, store: &'a Store) -> Vec<&'a str> {
-        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).collect()
-    }
 }
 
 fn write(lines: &Lines) -> String {
@@ -129,5 +123,3 @@ fn read(text: &str) -> Option<Lines> {
     };
     object.iter().map(line).collect()
 }
-
-const LIST: &str = "list";

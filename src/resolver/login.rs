@@ -66,7 +66,7 @@ impl Resolver {
     ) -> TokenId<'a> {
         TokenId {
             workspace: &self.config.workspace,
-            host: route.host.as_str(),
+            host: route.host.as_reference(),
             path: route.path,
             real: route.real.as_str(),
             backend: backend.name(),

@@ -54,7 +54,7 @@ impl Resolver {
         for image in images {
             let host = &image.host;
             let (planned, skipped) =
-                self.plan(image, given, &there, force).map_err(|error| error.about(host.as_str()))?;
+                self.plan(image, given, &there, force).map_err(|error| error.about(host.as_reference()))?;
             for one in planned.iter().filter(|one| one.is_new()) {
                 there.retain(|single| single.name != one.name);
                 there.push(Single { name: one.name.to_owned(), value: one.value.clone(), hosts: Vec::new() });
@@ -119,7 +119,7 @@ impl Resolver {
         }
         let route = self.image_route(image)?;
         let lookup = Lookup { named: names, ..self.lookup(&route, &image.host)? };
-        lookup.assemble("credentials", there).map(|_| ()).map_err(|error| error.about(image.host.as_str()))
+        lookup.assemble("credentials", there).map(|_| ()).map_err(|error| error.about(image.host.as_reference()))
     }
 
     /// What is to be said of Docker Hub's own names, which nobody has to name for a pull from there.

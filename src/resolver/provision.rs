@@ -13,6 +13,7 @@ use crate::error::{Error, Problem};
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
 use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
+use crate::shown::shown;
 use crate::store::{Binding, Found, ImageSecrets, Keep, Secret, Single};
 
 /// What is going to be written for an image's registry.
@@ -71,7 +72,12 @@ impl Resolver {
         let route = self.image_route(prepared.image)?;
         let secret = match &prepared.form {
             Form::Secret(secret) => secret,
-            Form::Names(planned) => return self.change(&route, |_| self.write_names(planned)),
+            Form::Names(planned) => {
+                let names = self.change(&route, |_| self.write_names(planned));
+                // Other registries may use them too.
+                self.changed_somewhere();
+                return names;
+            }
         };
         self.change(&route, |lookup| self.workspace.store_for(lookup, secret, ttl)).map(|name| vec![name])
     }
@@ -132,7 +138,7 @@ impl Resolver {
         Ok(found.map(|Found { keys, times, .. }| {
             let choice = choose(route.row, route.real, keys.clone());
             let end = choice.map_or(times.expires_at, |choice| unwritten_end(&choice, times));
-            Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, end)
+            Blob::marshal_until(host.as_reference(), detect(host, &keys), &keys, end)
         }))
     }
 
@@ -153,7 +159,7 @@ impl Resolver {
             lookup.as_ref().map_or(Ok(()), |lookup| lookup.check_hosts(&part, single))?;
             single.add_to(&mut keys, &part)?;
         }
-        let missing = names.iter().filter(|name| !keys.has(name)).map(|name| name.escape_debug().to_string());
+        let missing = names.iter().filter(|name| !keys.has(name)).map(|name| shown(name).to_string());
         let missing = missing.collect::<Vec<_>>().join(", ");
         let problem = |cause: std::fmt::Arguments| Problem::new(format!("image {image_id}"), cause);
         if keys.is_empty() {
@@ -171,7 +177,11 @@ impl Resolver {
     /// Removes the secrets whose time is over, and answers what they were called.
     pub fn prune(&self) -> Result<Vec<String>, Error> {
         let mut skipped = |error: &Error| self.warnings.add(format_args!("left alone: {error}"));
-        self.workspace.prune(SystemTime::now(), self.deadline(), &mut skipped)
+        let pruned = self.workspace.prune(SystemTime::now(), self.deadline(), &mut skipped);
+        if !matches!(&pruned, Ok(names) if names.is_empty()) {
+            self.changed_somewhere();
+        }
+        pruned
     }
 }
 
@@ -182,7 +192,7 @@ pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
             Problem::new("credentials", unusable)
                 .fix("correct the value; nothing was stored")
                 .failed()
-                .about(route.host.as_str())
+                .about(route.host.as_reference())
         })?;
     }
     Ok(choice)
@@ -207,7 +217,7 @@ pub(super) fn other_region(given: &Keys, kept: &Keys) -> Option<String> {
 
 /// The names of the keys that are not among those that are kept.
 pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<String> {
-    given.names().filter(|name| !is_kept(name)).map(|name| name.escape_debug().to_string()).collect()
+    given.names().filter(|name| !is_kept(name)).map(|name| shown(name).to_string()).collect()
 }
 
 /// Image ids are hashes or short names; what else it may be has no business in a query or a file name.

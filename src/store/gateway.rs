@@ -94,7 +94,7 @@ impl GatewayStore {
     }
 
     fn ask<T>(&self, lookup: &Lookup, work: impl AsyncFnOnce(&Api) -> Result<T, Error>) -> Result<T, Error> {
-        self.with(lookup.deadline, lookup.memory, work).map_err(|error| error.about(lookup.host.as_str()))
+        self.with(lookup.deadline, lookup.memory, work).map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     fn with<T>(

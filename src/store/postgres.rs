@@ -8,20 +8,23 @@
 //! | in the URL | TLS | the server's certificate |
 //! |---|---|---|
 //! | `disable` | never | |
-//! | `allow`, `prefer`, nothing | if the server offers it | anybody's; with `sslrootcert` signed by one of its authorities |
-//! | `require` | always | anybody's; with `sslrootcert` signed by one of its authorities |
+//! | `allow`, `prefer`; nothing, on this node | if the server offers it | anybody's; with `sslrootcert` signed by one of its authorities |
+//! | `require`; nothing, over a network | always | anybody's; with `sslrootcert` signed by one of its authorities |
 //! | `verify-ca` | always | signed by an authority of `sslrootcert`; without that, as `verify-full` |
 //! | `verify-full` | always | signed by an authority of `sslrootcert`, or of the system's bundle, for the host's name |
 //!
-//! This is libpq's table but for two places, which are stricter here. `verify-ca` without `sslrootcert` is an error in
+//! This is libpq's table but for three places, which are stricter here. Where nothing is said, libpq sends the password in
+//! clear to whatever says that it has no TLS; here only to `localhost` and loopback addresses. `verify-ca` without `sslrootcert` is an error in
 //! libpq and `verify-full` here: the system's authorities sign for anybody, so that without the name they say nothing.
 //! And where TLS was begun and fails, `prefer` does not go on without it. `sslrootcert=system` asks for `verify-full`,
 //! as there. Only `verify-ca` and `verify-full` protect from somebody who stands in between; over a network that is not
 //! your own, choose `verify-full`. A socket of this node (`postgres://user@%2Frun%2Fpostgresql/beta9`) has no TLS.
 //!
 //! Nothing but the URL counts: libpq's own variables and files (`PGPASSWORD`, `~/.pgpass`, `~/.postgresql`) are not read,
-//! and options that are not known here, client certificates among them, are refused.
+//! and options that are not known here, client certificates among them, are refused. Those about keeping sockets alive have no
+//! effect, since no connection outlives its command. What a server may send in one is bounded.
 
+mod connect;
 mod expiry;
 mod fault;
 mod generation;
@@ -33,6 +36,7 @@ mod rows;
 mod secrets;
 mod session;
 mod single;
+mod sslmode;
 mod target;
 mod tls;
 mod write;
@@ -48,6 +52,7 @@ use secrets::Secrets;
 use super::{Found, Keep, Listed, Lookup, Secret, Username};
 use crate::config::{PostgresConfig, SecretSetting};
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 
 /// Beta9's database, for the control plane and self-hosted single nodes.
 #[derive(Debug)]
@@ -89,11 +94,11 @@ impl PostgresStore {
     }
 
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_str()))
+        self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        self.remove(lookup).map_err(|error| error.about(lookup.host.as_str()))
+        self.remove(lookup).map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     pub(super) fn list(&self, deadline: Instant, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
@@ -114,7 +119,7 @@ impl PostgresStore {
 }
 
 fn unnamed(name: &str) -> Error {
-    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", name.escape_debug()))
+    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", shown(name)))
         .fix("store it anew to have it listed")
         .failed()
 }

@@ -6,6 +6,7 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::keys::{KeySet, Keys};
+use crate::shown::{shown, shown_list};
 
 /// A single secret as the workspace has it.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Lookup<'_> {
             return self.guess(part, there);
         }
         let missing = |name: &&String| !there.iter().any(|single| single.name == **name && !single.value.is_empty());
-        let missing: Vec<_> = self.named.iter().filter(missing).map(|name| name.escape_debug().to_string()).collect();
+        let missing: Vec<_> = self.named.iter().filter(missing).map(|name| shown(name).to_string()).collect();
         if let Some(first) = missing.first() {
             let cause = format_args!("the workspace has no secret {}, or it is empty", missing.join(", no "));
             return Err(Problem::new(part, cause)
@@ -67,10 +68,10 @@ impl Lookup<'_> {
             return Ok(());
         }
         let names = self.named.join(", ");
-        Err(Problem::new(part, format_args!("its credential is the single secrets {}", names.escape_debug()))
+        Err(Problem::new(part, format_args!("its credential is the single secrets {}", shown(&names)))
             .fix("nothing was changed; change those in the workspace, or do not name them in a rule or BETA9_IMAGE_SECRETS")
             .failed()
-            .about(self.host.as_str()))
+            .about(self.host.as_reference()))
     }
 
     fn guess(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
@@ -103,7 +104,7 @@ impl Single {
     /// Adds it to the keys of a registry.
     pub fn add_to(&self, keys: &mut Keys, part: &str) -> Result<(), Error> {
         keys.insert(&self.name, self.value.clone()).map_err(|error| {
-            Problem::new(part, format_args!("the secret {}: {error}", self.name.escape_debug()))
+            Problem::new(part, format_args!("the secret {}: {error}", shown(&self.name)))
                 .fix("correct it in the workspace")
                 .failed()
         })
@@ -131,8 +132,7 @@ pub(super) fn is_for(hosts: &[String], host: &Host) -> bool {
 
 /// The error of a secret with hosts of which this registry is not one.
 pub(super) fn only_for(part: &str, name: &str, hosts: &[String], host: &Host) -> Error {
-    let (name, hosts) = (name.escape_debug(), hosts.join(", "));
-    Problem::new(part, format_args!("the secret {name} is only for {}", hosts.escape_debug()))
+    Problem::new(part, format_args!("the secret {} is only for {}", shown(name), shown_list(hosts)))
         .fix(format_args!("add {} to its hosts, or name another secret", host.name()))
         .failed()
 }

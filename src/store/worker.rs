@@ -29,6 +29,7 @@ use crate::host::Host;
 use crate::keys::Blob;
 use crate::registry::bound_by_keys;
 use crate::runtime;
+use crate::shown::shown;
 
 /// The gateway's gRPC API for workers, with a worker token. Its answers stay in memory.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl WorkerStore {
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (address, token) = self.settings()?;
         if let Some(name) = lookup.secret {
-            let cause = format_args!("a rule names the secret \"{}\", and a worker cannot choose", name.escape_debug());
+            let cause = format_args!("a rule names the secret \"{}\", and a worker cannot choose", shown(name));
             return Err(problem(cause).fix("remove secret from the rule: the gateway goes by the image").failed());
         }
         let token = token.read(PART)?;
@@ -85,12 +86,11 @@ impl WorkerStore {
         let cause = format_args!(
             "the gateway vended nothing for {host}, which must have a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
         );
-        let workspace = self.workspace.escape_debug();
+        let workspace = shown(&self.workspace);
         let fix = match &self.config.image_id {
-            Some(image) => format!(
-                "check the gateway's log, and the secret of image {} in workspace {workspace}",
-                image.escape_debug()
-            ),
+            Some(image) => {
+                format!("check the gateway's log, and the secret of image {} in workspace {workspace}", shown(image))
+            }
             None => {
                 format!("set BETA9_IMAGE_ID to the image's id, and check the gateway's log for workspace {workspace}")
             }

@@ -120,6 +120,18 @@ struct State {
     faster: Vec<(String, String)>,
     /// What somebody else deletes just after the list was given.
     deleted: Vec<String>,
+    held: Held,
+}
+
+/// Answers that are held back.
+#[derive(Default)]
+struct Held {
+    /// How many requests go by before.
+    skip: usize,
+    /// How many are still to come.
+    wanted: usize,
+    /// How many wait.
+    waiting: usize,
 }
 
 impl Gateway {
@@ -259,6 +271,23 @@ impl Gateway {
     /// Somebody else deletes this just after the helper's next list.
     pub fn delete_after_list(&self, name: &str) {
         self.shared.state().deleted.push(name.to_owned());
+    }
+
+    /// After this many requests the answers to the next `count` are made when they are asked for, and given when
+    /// [`Gateway::release`] says so.
+    pub fn hold_back(&self, skip: usize, count: usize) {
+        self.shared.state().held = Held { skip, wanted: count, waiting: 0 };
+    }
+
+    /// Once all of those have been asked for.
+    pub fn wait_for_held(&self) {
+        drop(self.wait_while(|state| state.held.wanted > 0, "is not asked"));
+    }
+
+    /// They are given.
+    pub fn release(&self) {
+        self.shared.state().held = Held::default();
+        self.shared.moved.notify_all();
     }
 
     /// Somebody else creates this just before the helper's next create.

@@ -57,7 +57,7 @@ impl Call<'_> {
             return late(wire);
         }
         match error.code() {
-            Some(code) => self.refused(action, code, error.message().unwrap_or_default(), wire),
+            Some(code) => self.refused(action, code, error.message().unwrap_or_default(), wire).answered(),
             None => transport(action.service, self.api.region(), wire),
         }
     }

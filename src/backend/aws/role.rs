@@ -8,6 +8,7 @@ use crate::error::{Error, Problem};
 use crate::host::is_account;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
+use crate::shown::shown;
 
 /// A role, and the external id that its trust policy may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl TenantKeys {
     /// Reads the keys of a secret. A tenant wrote them: whatever would steer the node is refused by name.
     pub(super) fn read(keys: &Keys) -> Result<Self, Error> {
         if let Some(name) = keys.names().find(|name| steers_the_node(name)) {
-            let cause = format_args!("{} steers the node, which a secret may not", name.escape_debug());
+            let cause = format_args!("{} steers the node, which a secret may not", shown(name));
             let fix = "take it out of the secret; where the node needs it, its operator sets it in the configuration";
             return Err(Problem::new(SECRET, cause).fix(fix).failed());
         }

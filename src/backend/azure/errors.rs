@@ -59,9 +59,12 @@ pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
         }
         (Refusal::Fault(fault), _) => fault.error(PART),
         (Refusal::Answer { host, status, code, retry_after }, _) => {
-            common(host, *status, *retry_after).unwrap_or_else(|| match identity {
-                Identity::Managed { .. } => metadata(host, *status),
-                _ => login(*status, *code),
+            common(host, *status, *retry_after).unwrap_or_else(|| {
+                let refused = match identity {
+                    Identity::Managed { .. } => metadata(host, *status),
+                    _ => login(*status, *code),
+                };
+                refused.answered()
             })
         }
     }
@@ -81,7 +84,7 @@ pub(super) fn registry(host: &str, answer: &Response) -> Error {
             404 => ("no registry of this name exchanges tokens", "see whether the registry's name is right"),
             _ => ("the registry refused the login", "see whether it is what it should be"),
         };
-        Problem::new(PART, format_args!("{cause} ({status})")).fix(fix).failed()
+        Problem::new(PART, format_args!("{cause} ({status})")).fix(fix).failed().answered()
     })
 }
 
@@ -114,9 +117,9 @@ fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<Erro
     Some(match status {
         200..300 => problem(&"answered with something that is not JSON").fix(IMPOSTOR).failed(),
         300..400 => problem(&"redirects, which is never followed with a credential").fix(IMPOSTOR).failed(),
-        429 => problem(&"is asked too often").fix(later()).unreachable(),
-        410 => problem(&"is being updated").fix("try again in a minute").unreachable(),
-        500.. => problem(&"has a failure of its own").fix(later()).unreachable(),
+        429 => problem(&"is asked too often").fix(later()).unreachable().answered(),
+        410 => problem(&"is being updated").fix("try again in a minute").unreachable().answered(),
+        500.. => problem(&"has a failure of its own").fix(later()).unreachable().answered(),
         _ => return None,
     })
 }

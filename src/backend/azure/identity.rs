@@ -22,6 +22,7 @@ use crate::host::Host;
 use crate::http::Cleartext;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
+use crate::shown::shown;
 use crate::trusted::{self, Readers};
 
 /// Who logs in.
@@ -71,7 +72,7 @@ impl Identity {
 
     fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
         if let Some(key) = keys.names().find(|key| steers(key)) {
-            return Err(Problem::new(PART, format_args!("a secret may not say {}", key.escape_debug()))
+            return Err(Problem::new(PART, format_args!("a secret may not say {}", shown(key)))
                 .fix(
                     "take it out of the secret; only AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID are read",
                 )

@@ -33,9 +33,10 @@ impl Answer {
                     response.retry_after().map_or("later".to_owned(), |after| format!("in {} s", after.as_secs()));
                 Err(problem("throttles: it gets too many requests")
                     .fix(format_args!("try again {after}, and see who else asks for tokens with this identity"))
-                    .unreachable())
+                    .unreachable()
+                    .answered())
             }
-            500.. => Err(problem("fails").fix("try again; it is not yours to mend").unreachable()),
+            500.. => Err(problem("fails").fix("try again; it is not yours to mend").unreachable().answered()),
             300..400 => Err(problem("redirects to another place, which is not followed").fix(INTERFERENCE).failed()),
             _ => Ok(Self { host, response }),
         }

@@ -33,7 +33,7 @@ pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
         Grant::Impersonation { url } => impersonation(&said, &shown(target(url))),
         Grant::Metadata => metadata(&said),
     };
-    Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix).failed()
+    Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix).failed().answered()
 }
 
 struct Said<'a> {

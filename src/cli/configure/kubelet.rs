@@ -13,6 +13,7 @@ use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme, matches_name};
 use crate::registry::match_images;
 use crate::resolver::Resolver;
+use crate::shown::shown;
 use crate::trusted::exists;
 
 pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
@@ -21,7 +22,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         .map_err(|cause| Problem::new(path.display().to_string(), cause).fix("nothing was changed").failed())?;
     let others: Vec<String> = others.into_iter().filter(|name| name != env!("CARGO_PKG_NAME")).collect();
     // They are somebody else's text, which may hold what moves a terminal's cursor.
-    let told: Vec<String> = others.iter().map(|name| name.escape_debug().to_string()).collect();
+    let told: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
     let bin_dir = match (&request.bin_dir, others.as_slice()) {
         (Some(dir), _) => dir.clone(),
         (None, []) => match find_helper(SYSTEM_PATH.as_ref()) {
@@ -82,11 +83,11 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let covers = |name: &str, by: &str| !name.contains(':') && matches_name(by, name);
     wide.retain(|name| !table.iter().any(|pattern| covers(name, pattern)));
     let patterns: Vec<String> = table.into_iter().chain(wide).collect();
-    more.retain(|host| !patterns.iter().any(|pattern| covers(host.as_str(), pattern)));
+    more.retain(|host| !patterns.iter().any(|pattern| covers(host.as_reference(), pattern)));
     // Kubelet takes the brackets for a set of characters.
     let (addresses, more): (Vec<Host>, Vec<Host>) = more.into_iter().partition(|host| host.name().starts_with('['));
     notes.extend(addresses.iter().map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")));
-    (patterns.into_iter().chain(more.iter().map(|host| host.as_str().to_owned())).collect(), notes)
+    (patterns.into_iter().chain(more.iter().map(|host| host.as_reference().to_owned())).collect(), notes)
 }
 
 /// Whether the rules let anything be answered there.
@@ -97,7 +98,7 @@ fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
 /// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
 fn images_of(host: &Host) -> Vec<String> {
     let other = host.is_docker_hub().then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
-    [host.as_str().to_owned()].into_iter().chain(other).collect()
+    [host.as_reference().to_owned()].into_iter().chain(other).collect()
 }
 
 /// Where a new one goes; kubelet has no place of its own, and reads what its flag names.

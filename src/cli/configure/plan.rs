@@ -12,6 +12,7 @@ use crate::client::{
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::Host;
+use crate::shown::shown;
 
 /// The change of one file.
 pub(super) struct Plan {
@@ -78,7 +79,7 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
 
 /// Both are somebody else's text, which may hold what moves a terminal's cursor.
 fn kept(key: &str, helper: &str) -> String {
-    format!("note: {} keeps its own helper, {}", key.escape_debug(), helper.escape_debug())
+    format!("note: {} keeps its own helper, {}", shown(key), shown(helper))
 }
 
 fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {

@@ -9,6 +9,7 @@ use crate::config::{Config, Env};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
+use crate::shown::shown;
 
 /// What is asked for.
 pub(super) struct Request {
@@ -86,7 +87,7 @@ fn host(text: &str) -> Result<Host, Error> {
         Err(rejected) => Err(rejected.0),
     };
     parsed.map_err(|cause| {
-        let part = format!("--hosts {}", text.escape_debug());
+        let part = format!("--hosts {}", shown(text));
         Problem::new(part, cause).fix("give hosts such as ghcr.io or registry.example.com:5000").failed()
     })
 }

@@ -166,11 +166,11 @@ fn helped(file: &AuthFile) -> impl Iterator<Item = Host> {
 }
 
 fn names(hosts: &[&Host]) -> String {
-    hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join(", ")
+    hosts.iter().map(|host| host.as_reference()).collect::<Vec<_>>().join(", ")
 }
 
 fn configure(client: &str, hosts: &[&Host]) -> Vec<String> {
-    let hosts: Vec<_> = hosts.iter().map(|host| host.as_str()).collect();
+    let hosts: Vec<_> = hosts.iter().map(|host| host.as_reference()).collect();
     [PROGRAM, "configure", client, "--hosts", &hosts.join(",")].map(str::to_owned).into()
 }
 

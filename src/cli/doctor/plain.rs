@@ -19,7 +19,7 @@ pub(super) fn plain(
     let path = file.path.display();
     let entries = file.auths.iter().filter(|entry| entry.held != Held::Nothing);
     for (entry, host) in entries.filter_map(|entry| Some((entry, entry.host()?))) {
-        let name = host.as_str().to_owned();
+        let name = host.as_reference().to_owned();
         // Once a file names a helper for a host, what else it says of that host counts no more.
         let is_hidden = asks(&host) == Wired::Here(file.path.clone()) && matches!(entry.held, Held::Credential(_));
         match served {
@@ -60,7 +60,7 @@ pub(super) fn plain(
 fn logout(client: &str, file: &AuthFile, entry: &AuthEntry, host: &Host) -> Vec<String> {
     let words: &[&str] = match client {
         "docker" => &["docker", "logout", &entry.key],
-        _ => &["podman", "logout", "--authfile", &word(&file.path), host.as_str()],
+        _ => &["podman", "logout", "--authfile", &word(&file.path), host.as_reference()],
     };
     words.iter().map(|&word| word.to_owned()).collect()
 }

@@ -8,8 +8,10 @@ use crate::config::{Config, StoreKind};
 use crate::error::Error;
 use crate::host::Rejected;
 use crate::keys::Keys;
+use crate::one_line;
 use crate::registry::{Registry, choose};
 use crate::resolver::{Cached, Outlook, Resolver, Route};
+use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
 /// What would be answered, and why.
@@ -51,7 +53,7 @@ enum Told {
 impl Told {
     /// The line that `get` would fail with.
     fn failure(error: Error, route: &Route) -> Self {
-        Self::Failure(crate::one_line(&error.about(route.host.as_str())))
+        Self::Failure(one_line(&error.about(route.host.as_reference())))
     }
 }
 
@@ -87,7 +89,7 @@ impl Answer {
     pub(super) fn about(route: &Route, path: &str, resolver: &Resolver) -> Self {
         let named = route.rule.and_then(|rule| rule.secret.clone());
         let mut answer = Self {
-            host: Some(route.host.as_str().to_owned()),
+            host: Some(route.host.as_reference().to_owned()),
             class: Registry::of(route.host).name,
             backend: Some(route.backend()),
             rule: route.rule.map(|rule| rule.host.as_str().to_owned()),
@@ -223,7 +225,7 @@ fn told(backend: &Backend, keys: &Keys) -> Told {
         }
         _ => {
             let kind = if secret.contains("PASSWORD") { "a password" } else { "a token" };
-            Told::Credential { username: Some(username.escape_debug().to_string()), secret: kind }
+            Told::Credential { username: Some(shown(username).to_string()), secret: kind }
         }
     }
 }

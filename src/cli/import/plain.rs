@@ -11,6 +11,7 @@ use crate::client::{AuthEntry, AuthFile, PodmanClient, Scope, Wired, auth_files,
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::Host;
+use crate::shown::shown;
 
 /// A file that is there.
 pub(super) struct PlainFile {
@@ -92,7 +93,7 @@ impl PlainFile {
         let mut json = JsonText::new(&self.old.text);
         for key in keys {
             if !json.remove("auths", Some(key)) {
-                let cause = format!("its entry for {} is not where it should be", key.escape_debug());
+                let cause = format!("its entry for {} is not where it should be", shown(key));
                 return Err(Problem::new(self.path.display().to_string(), cause)
                     .fix("nothing was removed; remove it by hand")
                     .failed());

@@ -9,6 +9,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
 use crate::resolver::Resolver;
+use crate::shown::shown;
 use crate::store::Times;
 
 /// One entry of one file.
@@ -54,7 +55,7 @@ impl Fate {
 impl Entry {
     /// What became of it, and of what; for a row.
     pub(super) fn told(&self, dry_run: bool) -> (&'static str, String) {
-        let key = self.key.escape_debug();
+        let key = shown(&self.key);
         match &self.fate {
             Fate::Imported if dry_run => ("would take over", key.to_string()),
             Fate::Imported => ("taken over", key.to_string()),
@@ -204,7 +205,9 @@ fn read_back(resolver: &Resolver, url: &ServerUrl, credential: &Credential) -> R
     };
     let ServerUrl::Registry { host, path, .. } = url else { return answered() };
     let Some(route) = resolver.route(host, Scheme::Https, path) else { return Ok(None) };
-    let Some((_, found)) = resolver.find(&route).map_err(|error| error.about(host.as_str()))? else { return Ok(None) };
+    let Some((_, found)) = resolver.find(&route).map_err(|error| error.about(host.as_reference()))? else {
+        return Ok(None);
+    };
     let keys = given(credential);
     if found.keys != keys {
         // What has ended is in nobody's way.

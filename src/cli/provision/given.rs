@@ -14,6 +14,7 @@ use crate::host::ImageRef;
 use crate::keys::{BaseImageCreds, Keys, KeysError};
 use crate::registry::build_key_names;
 use crate::resolver::Resolver;
+use crate::shown::shown;
 use crate::store::{Single, name};
 use crate::trusted::{self, Readers};
 
@@ -43,7 +44,7 @@ pub(super) fn given(
     names: bool,
 ) -> Result<(Keys, Vec<Single>), Error> {
     if !missing.is_empty() && !resolver.names_secrets() {
-        return Err(refused(KeysError::Unset(escaped(missing))));
+        return Err(refused(KeysError::Unset(missing.to_vec())));
     }
     let mut wanted: BTreeSet<String> = missing.iter().filter(|name| name::can_be_created(name)).cloned().collect();
     if names {
@@ -59,33 +60,29 @@ pub(super) fn given(
         }
     }
     if !absent.is_empty() {
-        return Err(refused(KeysError::Absent(escaped(&absent))));
+        return Err(refused(KeysError::Absent(absent)));
     }
     if !empty.is_empty() {
-        return Err(refused(KeysError::Empty(escaped(&empty))));
+        return Err(refused(KeysError::Empty(empty)));
     }
     keys.check_pairs().map_err(refused)?;
     if let Some(name) = keys.placeholder() {
-        let cause = format_args!("{}: {}", name.escape_debug(), KeysError::Placeholder);
+        let cause = format_args!("{}: {}", shown(name), KeysError::Placeholder);
         return Err(Problem::new("credentials", cause).fix("give the secret itself; nothing was stored").failed());
     }
     images.iter().try_for_each(|image| resolver.check_hosts(image, missing, &there))?;
     Ok((keys, there))
 }
 
-fn escaped(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| name.escape_debug().to_string()).collect()
-}
-
 fn refused(error: KeysError) -> Error {
     let fix = match &error {
         KeysError::Absent(names) => match names.as_slice() {
-            [name] => format!("export it, or create it with: beta9 secret create {name} VALUE"),
+            [name] => format!("export it, or create it with: beta9 secret create {} VALUE", shown(name)),
             _ => "export them, or create each with: beta9 secret create NAME VALUE".to_owned(),
         },
         KeysError::Empty(names) => {
             let name = if let [name] = names.as_slice() { name } else { "NAME" };
-            format!("delete it with: beta9 secret delete {name}, and create it again with its value")
+            format!("delete it with: beta9 secret delete {}, and create it again with its value", shown(name))
         }
         _ => "nothing was stored".to_owned(),
     };

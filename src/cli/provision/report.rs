@@ -49,7 +49,7 @@ impl Report {
             self.lines.push(format!("it has the others: {}", kept.join(", ")));
         }
         let mut row = ObjectWriter::with_capacity(256);
-        row.text("registry", host.as_str()).text("form", form).texts("secrets", names.iter().map(String::as_str));
+        row.text("registry", host.as_reference()).text("form", form).texts("secrets", names.iter().map(String::as_str));
         row.texts("written", new.iter().map(String::as_str));
         row.texts("left_out", one.left_out.iter().map(String::as_str));
         self.rows.push(row);

@@ -5,6 +5,7 @@ use crate::config::Endpoint;
 use crate::error::{Error, Problem};
 use crate::http::Response;
 use crate::keys::KeysError;
+use crate::shown::shown;
 
 /// An answer that is no success and has no meaning of its own. `what` is what was asked, as in "it could not …".
 pub(super) fn status(endpoint: &Endpoint, workspace: Option<&str>, answer: &Response, what: &str) -> Error {
@@ -40,7 +41,7 @@ pub(super) fn lost(endpoint: &Endpoint, workspace: &str) -> Error {
 
 /// "Not found" is what the gateway says also of a secret that it lists and cannot read.
 pub(super) fn unreadable(endpoint: &Endpoint, name: &str) -> Error {
-    let cause = format_args!("{} lists the secret {} and cannot read it", endpoint.url, name.escape_debug());
+    let cause = format_args!("{} lists the secret {} and cannot read it", endpoint.url, shown(name));
     Problem::new(PART, cause)
         .fix("see the gateway's log, and whether its database is up; a value that does not decrypt has to be stored again")
         .unreachable()
@@ -48,7 +49,7 @@ pub(super) fn unreadable(endpoint: &Endpoint, name: &str) -> Error {
 
 /// Who may get a secret is written in a way that is not understood.
 pub(super) fn unknown_hosts(name: &str) -> Error {
-    let cause = format_args!("the hosts of the secret {} are not a list of names", name.escape_debug());
+    let cause = format_args!("the hosts of the secret {} are not a list of names", shown(name));
     Problem::new(PART, cause).fix("update this program, or set the hosts again").failed()
 }
 
@@ -68,26 +69,25 @@ pub(super) fn no_workspace(endpoint: &Endpoint) -> Error {
 
 /// A name or an id that no URL can carry as it is.
 pub(super) fn unfit(what: &str, text: &str) -> Error {
-    Problem::new(PART, format_args!("\"{}\" cannot be {what}", text.escape_debug())).fix("correct it").failed()
+    Problem::new(PART, format_args!("\"{}\" cannot be {what}", shown(text))).fix("correct it").failed()
 }
 
 /// A secret that is no credential.
 pub(super) fn damaged(name: &str, error: &KeysError) -> Error {
-    Problem::new(PART, format_args!("the secret {} cannot be used: {error}", name.escape_debug()))
+    Problem::new(PART, format_args!("the secret {} cannot be used: {error}", shown(name)))
         .fix("correct or delete it in the workspace")
         .failed()
 }
 
 /// A secret that cannot be listed.
 pub(super) fn unnamed(name: &str) -> Error {
-    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", name.escape_debug()))
-        .failed()
+    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", shown(name))).failed()
 }
 
 /// Every name that could be used is another host's.
 pub(super) fn taken(names: &[String]) -> Error {
     let cause = match names {
-        [name] => format!("{} is another registry's secret", name.escape_debug()),
+        [name] => format!("{} is another registry's secret", shown(name)),
         names => format!("{} are other registries' secrets", names.join(", ")),
     };
     Problem::new(PART, cause).fix("nothing was stored; delete what is not needed, or name a secret in a rule").failed()
@@ -97,7 +97,7 @@ pub(super) fn taken(names: &[String]) -> Error {
 pub(super) fn uncreatable(name: &str) -> Error {
     let cause = format!(
         "the secret {} is not there, and a new one's name takes only letters, digits and underscores, no digit first, and at most 64 of them",
-        name.escape_debug()
+        shown(name)
     );
     Problem::new(PART, cause).fix("nothing was stored; choose another name in the rule").failed()
 }
@@ -106,14 +106,14 @@ pub(super) fn uncreatable(name: &str) -> Error {
 pub(super) fn invalid(name: &str) -> Error {
     let cause = format_args!(
         "\"{}\" is not a valid name for a secret: it takes letters, digits and underscores, no digit first, and at most 64 of them",
-        name.escape_debug()
+        shown(name)
     );
     Problem::new(PART, cause).fix("nothing was stored; choose another name").failed()
 }
 
 /// A single secret that is not as it was when somebody decided to write it.
 pub(super) fn changed(name: &str, what: &str) -> Error {
-    let name = name.escape_debug();
+    let name = shown(name);
     Problem::new(PART, format_args!("the secret {name} {what}"))
         .fix(format_args!("nothing was stored; look at it with: beta9 secret show {name}"))
         .failed()

@@ -44,7 +44,7 @@ impl PostgresStore {
                 _ => Ok::<_, Fault>(()),
             }
         });
-        done.map_err(|error| error.about(lookup.host.as_str()))
+        done.map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     /// Removes the workspace's secrets that are past their expiry, and answers their names. Nothing without one goes.

@@ -6,6 +6,7 @@ use std::io;
 use tokio_postgres::error::DbError;
 
 use super::PART;
+use super::connect::IN_A_SESSION;
 use super::target::Target;
 use crate::error::{Error, Problem};
 use crate::http::Certificate;
@@ -15,6 +16,8 @@ use crate::http::Certificate;
 pub(super) enum Fault {
     /// The client library's error.
     Database(tokio_postgres::Error),
+    /// There is no connection.
+    Network(io::Error),
     /// One of our own.
     Ours(Error),
 }
@@ -22,6 +25,12 @@ pub(super) enum Fault {
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Network(error)
     }
 }
 
@@ -36,12 +45,21 @@ impl Fault {
     pub(super) fn explain(self, target: &Target) -> Error {
         match self {
             Self::Ours(error) => error,
+            Self::Network(error) => network(&error, &target.place()),
             Self::Database(error) => match error.as_db_error() {
                 Some(refusal) => refused(code(refusal), refusal.message(), target),
                 None => broken(&error, target),
             },
         }
     }
+}
+
+/// It sends more than any true server does.
+pub(super) fn flooded(target: &Target) -> Error {
+    let (place, limit) = (target.place(), IN_A_SESSION >> 20);
+    Problem::new(PART, format_args!("{place} sent more than {limit} MiB, or more than 1 MiB before the login"))
+        .fix("see who answers in its place; nothing of it was used")
+        .failed()
 }
 
 /// Whether a connection may be had in a moment: the server is starting, or all of its connections are taken.
@@ -124,7 +142,7 @@ fn broken(error: &tokio_postgres::Error, target: &Target) -> Error {
             "server does not support TLS" => {
                 return problem(
                     format!("{place} offers no TLS, which sslmode={} requires", target.mode),
-                    "turn it on there, or choose another sslmode",
+                    "turn it on there, or set sslmode=disable in the connection URL if the network in between is your own",
                 )
                 .failed();
             }

@@ -12,15 +12,16 @@ use crate::store::Health;
 impl PostgresStore {
     /// Looks, in a transaction that is given up.
     pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
-        let workspace = self.workspace_id();
+        let (workspace, target) = (self.workspace_id(), self.target()?);
         let mut health = self.work(deadline, async |client| {
             let transaction = begin(client).await?;
             let missing = missing(&transaction).await?;
             if !missing.is_empty() {
                 return Err(not_beta9(&missing).into());
             }
-            let mut health =
-                Health { well: vec!["the database can be reached, and is Beta9's".into()], ..Health::default() };
+            let reached = format!("the database can be reached{}, and is Beta9's", target.way());
+            let mut health = Health { well: vec![reached], ..Health::default() };
+            health.lacking.extend(target.exposed());
             let seconds: i64 =
                 transaction.query_typed(CLOCK, &[]).await?.first().map_or(Ok(0), |row| row.try_get(0))?;
             health.clock = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()));

@@ -11,6 +11,7 @@ use super::secrets::{Content, Entry, Secrets};
 use super::{PART, PostgresStore};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 use crate::store::single::{is_for, only_for};
 use crate::store::{ImageSecrets, Lookup};
 
@@ -34,7 +35,7 @@ impl PostgresStore {
                 outcome => Ok(outcome.map(|_| row.name.clone())?),
             }
         });
-        bound.map_err(|error| error.about(lookup.host.as_str()))
+        bound.map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     /// Whether an image's row takes names.
@@ -104,13 +105,13 @@ fn is_column(error: &tokio_postgres::Error) -> bool {
 }
 
 fn no_image(image_id: &str) -> Error {
-    Problem::new(PART, format_args!("there is no image {}", image_id.escape_debug()))
+    Problem::new(PART, format_args!("there is no image {}", shown(image_id)))
         .fix("build it first, or correct its id")
         .failed()
 }
 
 fn gone(image_id: &str, name: &str) -> Error {
-    let (image_id, name) = (image_id.escape_debug(), name.escape_debug());
+    let (image_id, name) = (shown(image_id), shown(name));
     Problem::new(PART, format_args!("image {image_id} is bound to the secret {name}, which is gone or empty"))
         .fix("store the secret again with docker-credential-beta9 provision, or build the image again")
         .failed()

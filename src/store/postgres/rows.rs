@@ -9,6 +9,7 @@ use super::{PART, PostgresStore};
 use crate::error::{Error, Problem};
 use crate::json::{self, Value};
 use crate::seal::SealKey;
+use crate::shown::shown;
 use crate::store::{name, workspace_id};
 
 /// A workspace's key, and those of its secrets that were asked for.
@@ -94,7 +95,7 @@ impl Row {
 
     /// An error about it.
     pub(super) fn problem(&self, cause: &dyn std::fmt::Display, fix: &str) -> Error {
-        Problem::new(PART, format_args!("the secret {}: {cause}", self.name.escape_debug())).fix(fix).failed()
+        Problem::new(PART, format_args!("the secret {}: {cause}", shown(&self.name))).fix(fix).failed()
     }
 }
 

@@ -1,11 +1,13 @@
 //! One connection per command: made, used and closed within the deadline.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
-use super::fault::{Fault, may_pass_soon};
+use super::connect::{Meter, connect};
+use super::fault::{Fault, flooded, may_pass_soon};
 use super::target::Target;
 use super::{PART, PostgresStore, tls};
 use crate::error::{Error, Problem};
@@ -19,41 +21,45 @@ impl PostgresStore {
         deadline: Instant,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let url = self.config.url.as_ref().ok_or_else(|| {
-            Problem::new(PART, "there is no connection URL")
-                .fix("set BETA9_DATABASE_URL, or url or url_file in [store.postgres]")
-                .failed()
-        })?;
-        let target = Target::parse(url.read(PART)?.expose())?;
+        let target = self.target()?;
         let deadline = deadline.checked_sub(LAST_WORDS).unwrap_or(deadline);
         block_on(PART, deadline, async {
+            let meter = Arc::default();
             let outcome = async {
-                let (mut client, connection) = connect(&target).await?;
+                let (mut client, connection) = log_in(&target, &meter).await?;
                 let answer = work(&mut client).await;
                 // With the client gone the connection says goodbye and ends, which a server would else complain about.
                 drop(client);
                 _ = connection.await;
                 answer
             };
-            outcome.await.map_err(|fault: Fault| fault.explain(&target))
+            outcome
+                .await
+                .map_err(|fault: Fault| if meter.is_over() { flooded(&target) } else { fault.explain(&target) })
         })
+    }
+
+    /// The database that the configuration names.
+    pub(super) fn target(&self) -> Result<Target, Error> {
+        let url = self.config.url.as_ref().ok_or_else(|| {
+            Problem::new(PART, "there is no connection URL")
+                .fix("set BETA9_DATABASE_URL, or url or url_file in [store.postgres]")
+                .failed()
+        })?;
+        Target::parse(url.read(PART)?.expose())
     }
 }
 
-async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>), Fault> {
+async fn log_in(target: &Target, meter: &Arc<Meter>) -> Result<(Client, JoinHandle<()>), Fault> {
     let tls = tls::connector(&target.trust)?;
     let mut pauses = PAUSES.iter();
     loop {
-        match target.config.connect(tls.clone()).await {
-            Ok((client, connection)) => {
-                // What ends it early is told to who waits for an answer.
-                let driven = async { _ = connection.await };
-                return Ok((client, tokio::spawn(driven)));
-            }
-            Err(error) => match pauses.next().filter(|_| may_pass_soon(&error)) {
+        match connect(target, &tls, meter).await {
+            Err(Fault::Database(error)) if may_pass_soon(&error) => match pauses.next() {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return Err(error.into()),
             },
+            outcome => return outcome,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{PART, PostgresStore};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::seal::SealKey;
+use crate::shown::shown;
 use crate::store::{Found, Lookup, Single, name};
 
 /// The credential that these rows make for a registry. One that cannot be read is an error where it would be used.
@@ -57,7 +58,7 @@ impl PostgresStore {
     ) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
         let refused = |cause: &str, fix: &str| {
-            Problem::new(PART, format_args!("the secret {} {cause}", name.escape_debug())).fix(fix).failed()
+            Problem::new(PART, format_args!("the secret {} {cause}", shown(name))).fix(fix).failed()
         };
         // Beta9's own builder gave a registry's whole secret a name that its API does not take.
         if !name::can_be_created(name) && !name::is_derived(name) {

@@ -12,7 +12,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PART;
-use super::target::Trust;
+use super::sslmode::Trust;
 use crate::error::{Error, Problem};
 use crate::tls;
 use crate::trusted;
@@ -34,7 +34,7 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
                 return fault.problem(PART);
             }
             Problem::new(PART, "the system's certificate authorities cannot be read")
-                .fix("install ca-certificates, correct SSL_CERT_FILE, or name the database's own with sslrootcert")
+                .fix("install ca-certificates, correct SSL_CERT_FILE and SSL_CERT_DIR, or name the database's own with sslrootcert")
                 .failed()
         })?),
     }

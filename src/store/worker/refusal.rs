@@ -9,6 +9,7 @@ use super::call::Trouble;
 use super::problem;
 use crate::error::Error;
 use crate::http::Kind;
+use crate::shown::shown;
 
 /// What a question was about; the names of things, never the token.
 pub(super) struct Asked<'a> {
@@ -93,10 +94,10 @@ impl Asked<'_> {
 /// `workspace w, stub s, image i`, without what is not set.
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "workspace {}", self.workspace.escape_debug())?;
+        write!(f, "workspace {}", shown(self.workspace))?;
         for (what, id) in [("stub", self.stub), ("image", self.image)] {
             match id {
-                Some(id) => write!(f, ", {what} {}", id.escape_debug())?,
+                Some(id) => write!(f, ", {what} {}", shown(id))?,
                 None => write!(f, ", no {what}")?,
             }
         }

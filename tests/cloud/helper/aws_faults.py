@@ -114,7 +114,7 @@ def _() -> None:
 @claim("AWS_CA_BUNDLE of the node takes the place of the system's authorities, and a bad one is named")
 def _() -> None:
     bundle = "/etc/ssl/certs/ca-certificates.crt"
-    brought = {**secret(REGISTRY, "aws", keys()), "SSL_CERT_FILE": "/nowhere"}
+    brought = {**secret(REGISTRY, "aws", keys()), "SSL_CERT_FILE": "/nowhere", "SSL_CERT_DIR": "/nowhere"}
     check_answered(get(REGISTRY, {**brought, "AWS_CA_BUNDLE": bundle}))
     with tempfile.NamedTemporaryFile("w") as file:
         check_refused(

@@ -49,6 +49,7 @@ impl Shared {
         while let Some(request) = Request::read(&mut stream) {
             self.in_company(&request);
             let Some(answer) = self.in_mood(&request) else { return };
+            self.hold_back();
             let answer = answer.dated(self.state().clock);
             if stream.write_all(&answer.bytes).and_then(|()| stream.flush()).is_err() || answer.last {
                 return;
@@ -73,6 +74,18 @@ impl Shared {
         let alone = |state: &mut State| state.generation == generation;
         let (mut state, timeout) = self.moved.wait_timeout_while(state, PATIENCE, alone).unwrap();
         state.lonely |= timeout.timed_out();
+    }
+
+    fn hold_back(&self) {
+        let mut state = self.state();
+        if state.held.skip > 0 || state.held.wanted == 0 {
+            state.held.skip = state.held.skip.saturating_sub(1);
+            return;
+        }
+        state.held.wanted -= 1;
+        state.held.waiting += 1;
+        self.moved.notify_all();
+        drop(self.moved.wait_while(state, |state| state.held.waiting > 0).unwrap());
     }
 
     /// `None` to break off without an answer.

@@ -30,17 +30,20 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
             .failed(),
         Outcome::Broken => problem(&"broke off the connection").fix(REACH).unreachable(),
         Outcome::TooLarge => problem(&"answered more than any such answer holds").fix(no_answer).failed(),
-        Outcome::Answered { status: 429, retry_after } => problem(&throttles(retry_after)).fix(THROTTLED).unreachable(),
+        Outcome::Answered { status: 429, retry_after } => {
+            problem(&throttles(retry_after)).fix(THROTTLED).unreachable().answered()
+        }
         Outcome::Answered { status, .. } => match status {
             200..=299 => problem(&"answered something else than expected").fix(no_answer).failed(),
             300..=399 => problem(&format_args!("redirects elsewhere ({status}), which is never followed"))
                 .fix(no_answer)
                 .failed(),
-            401 | 403 | 407 => problem(&format_args!("refused access ({status})")).fix(no_answer).failed(),
+            401 | 403 | 407 => problem(&format_args!("refused access ({status})")).fix(no_answer).failed().answered(),
             500.. => problem(&format_args!("failed ({status})"))
                 .fix("try again; where it stays, see whether that service is well (https://health.aws.amazon.com)")
-                .unreachable(),
-            _ => problem(&format_args!("refused the request ({status})")).fix(no_answer).failed(),
+                .unreachable()
+                .answered(),
+            _ => problem(&format_args!("refused the request ({status})")).fix(no_answer).failed().answered(),
         },
     }
 }

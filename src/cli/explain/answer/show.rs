@@ -9,6 +9,7 @@ use crate::cli::rows::Rows;
 use crate::cli::style::Style;
 use crate::json::ObjectWriter;
 use crate::resolver::Cached;
+use crate::shown::{shown, shown_list};
 
 impl Answer {
     pub(in crate::cli::explain) fn json(&self, input: &str, files: &[String]) -> Zeroizing<String> {
@@ -59,9 +60,9 @@ impl Answer {
             Told::Failure(line) => rows.row("answer", &format!("fails: {line}"), |line| style.bad(line).to_string()),
         }
         if let Some(store) = self.store {
-            let keys = if self.keys.is_empty() { "no keys".to_owned() } else { self.keys.join(", ") };
+            let keys = if self.keys.is_empty() { "no keys".to_owned() } else { shown_list(&self.keys) };
             let found = if self.found { format!("yes, with {keys}") } else { "no".to_owned() };
-            let workspace = self.workspace.as_ref().map(|name| format!("workspace {}", name.escape_debug()));
+            let workspace = self.workspace.as_ref().map(|name| format!("workspace {}", shown(name)));
             let workspace = workspace.as_deref().unwrap_or("the token's own workspace");
             rows.plain("store", &if store == "request" { store.to_owned() } else { format!("{store}, {workspace}") });
             self.secret_name.iter().for_each(|name| rows.plain("secret", name));

@@ -1,0 +1,144 @@
+//! What this node remembers of a store that is far away: that it had nothing, what it said last, what it listed. A change of
+//! the store, or its refusal, ends what was asked for before it.
+
+use std::time::{Duration, Instant};
+
+use super::Resolver;
+use crate::cache::{Asked, Memory, Recalled};
+use crate::error::Error;
+use crate::host::Host;
+use crate::keys::Blob;
+use crate::registry::detect;
+use crate::store::{Found, Keep, Lookup, Store};
+
+/// What is remembered of one host in one store.
+pub(super) struct Notes<'a> {
+    memory: &'a Memory<'a>,
+    host: &'a Host,
+    stale_if_error: Duration,
+    /// The store, as this process asks it.
+    store: Vec<&'a str>,
+    /// The host, as this process looks for it there.
+    subject: Vec<&'a str>,
+}
+
+impl Resolver {
+    /// What is remembered of what a lookup asks a store for.
+    pub(super) fn notes<'a>(&'a self, memory: &'a Memory<'a>, store: &'a Store, lookup: &Lookup<'a>) -> Notes<'a> {
+        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default(), lookup.singles.name()];
+        let store = self.store_subject(store);
+        let subject = store.iter().copied().chain(host).chain(lookup.named.iter().map(String::as_str)).collect();
+        Notes { memory, host: lookup.host, stale_if_error: self.config.cache.stale_if_error, store, subject }
+    }
+
+    /// A store, as this process asks it: which workspace's, where and as whom.
+    fn store_subject<'a>(&'a self, store: &'a Store) -> Vec<&'a str> {
+        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).collect()
+    }
+
+    /// What a store listed last, in its own text.
+    pub(super) fn last_list(&self, memory: &Memory, store: &Store) -> Option<Recalled> {
+        let subject = self.store_subject(store);
+        memory.recall_unchanged(LIST, &subject, &[&EVERY_HOST, &subject])
+    }
+
+    /// Notes what a store listed that was asked then.
+    pub(super) fn keep_list(&self, memory: &Memory, store: &Store, text: &str, asked: Asked) {
+        memory.note_answer(LIST, &self.store_subject(store), text, asked, Duration::MAX);
+    }
+
+    /// A store that refuses whoever asks says that what it answered before is not theirs any more.
+    pub(super) fn refused_by(&self, memory: &Memory, store: &Store, error: &Error) {
+        if error.is_refusal() {
+            memory.mark(&self.store_subject(store), None);
+        }
+    }
+
+    /// The workspace store has been changed, and nobody can say for which hosts.
+    pub(super) fn changed_somewhere(&self) {
+        if let Some(cache) = self.workspace.is_remote().then(|| self.cache_that_exists()).flatten() {
+            cache.memory().mark(&self.store_subject(&self.workspace), None);
+        }
+    }
+}
+
+impl Notes<'_> {
+    /// Whether the store has just had nothing.
+    pub(super) fn is_missed(&self) -> bool {
+        self.recall(MISS).is_some()
+    }
+
+    /// The store had nothing when it was asked.
+    pub(super) fn miss(&self, asked: Asked) {
+        self.memory.note_answer(MISS, &self.subject, "", asked, MISS_LIFE);
+        self.memory.forget(ANSWER, &self.subject);
+    }
+
+    /// Notes an answer for when the store cannot be reached; one that is noted already is written again only when it is
+    /// half as old as it may become.
+    pub(super) fn keep(&self, found: &Found, asked: Asked) {
+        if self.stale_if_error.is_zero() {
+            return;
+        }
+        let blob = Blob::marshal_until(
+            self.host.as_reference(),
+            detect(self.host, &found.keys),
+            &found.keys,
+            found.times.expires_at,
+        );
+        let noted = self.recall(ANSWER);
+        if !noted.is_some_and(|noted| noted.text == blob && noted.age < self.stale_if_error / 2) {
+            self.memory.note_answer(ANSWER, &self.subject, blob.expose(), asked, self.stale_if_error);
+        }
+    }
+
+    /// What the store answered last, if that is not too long ago.
+    pub(super) fn last_answer(&self) -> Option<Found> {
+        let last = self.recall(ANSWER).filter(|last| last.age < self.stale_if_error)?;
+        let blob = Blob::parse(last.text.expose()).ok().filter(|blob| blob.registry.as_ref() == Some(self.host))?;
+        Some(Found::of(blob, Keep::Disk))
+    }
+
+    /// The store did not answer, and it isn't out of reach: whatever it was, its last answer does not stand for it. Where it
+    /// refused this process, none of its answers does.
+    pub(super) fn refused(&self, error: &Error) {
+        self.memory.forget(ANSWER, &self.subject);
+        if error.is_refusal() {
+            self.memory.mark(&self.store, None);
+        }
+    }
+
+    /// The host is about to be changed, until then at the latest.
+    pub(super) fn changing(&self, deadline: Instant) {
+        self.memory.mark(&self.changed_host(), Some(deadline));
+    }
+
+    /// The host has been changed; or may have been, where `done` is false, since what was not answered in time may have been
+    /// done. What was listed shows no secret, and stays then.
+    pub(super) fn changed(&self, done: bool) {
+        self.memory.mark(&self.changed_host(), None);
+        for kind in [MISS, ANSWER] {
+            self.memory.forget(kind, &self.subject);
+        }
+        if done {
+            self.memory.mark(&EVERY_HOST, None);
+            self.memory.forget(LIST, &self.store);
+        }
+    }
+
+    fn changed_host(&self) -> [&str; 2] {
+        [HOST, self.host.as_str()]
+    }
+
+    fn recall(&self, kind: &str) -> Option<Recalled> {
+        self.memory.recall_unchanged(kind, &self.subject, &[&self.changed_host(), &self.store])
+    }
+}
+
+const MISS: &str = "miss";
+const ANSWER: &str = "answer";
+const LIST: &str = "list";
+/// What is marked as changed: a host, whoever changed it and however they ask the store.
+const HOST: &str = "host";
+const EVERY_HOST: [&str; 1] = ["hosts"];
+pub(super) const MISS_LIFE: Duration = Duration::from_secs(5);

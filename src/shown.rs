@@ -1,0 +1,72 @@
+//! What others wrote (names in secrets, in clients' files, in a server's answers), as it may be shown: without what moves a
+//! terminal's cursor, and never longer than a person reads. A tenant's key name of a megabyte is no line of a megabyte in
+//! the node's log.
+
+use std::fmt;
+
+/// A text of others: escaped, and cut.
+#[must_use]
+pub(crate) fn shown(text: &str) -> Shown<'_> {
+    Shown(text)
+}
+
+/// See [`shown`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cut = self.0.char_indices().nth(LONGEST).map(|(at, _)| at);
+        write!(f, "{}{}", self.0[..cut.unwrap_or(self.0.len())].escape_debug(), if cut.is_some() { "…" } else { "" })
+    }
+}
+
+/// Several of them in a row; of very many, the first ones and how many more there are.
+#[must_use]
+pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let mut texts = texts.into_iter();
+    let first: Vec<String> = texts.by_ref().take(MOST).map(|text| shown(text.as_ref()).to_string()).collect();
+    match texts.count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// A message in one line, whatever came from below into it: clients read the first line of a failure and compare it.
+#[must_use]
+pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
+    let message = message.to_string();
+    let cut = message.char_indices().nth(LONGEST_LINE).map(|(at, _)| at);
+    let mut line = message[..cut.unwrap_or(message.len())].replace(char::is_control, " ");
+    line.extend(cut.map(|_| '…'));
+    line
+}
+
+const LONGEST: usize = 128;
+const MOST: usize = 16;
+const LONGEST_LINE: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_and_plain_is_shown_as_it_is() {
+        assert_eq!(shown("GITHUB_TOKEN").to_string(), "GITHUB_TOKEN");
+        assert_eq!(shown_list(["A", "B"]), "A, B");
+        assert_eq!(shown_list(Vec::<String>::new()), "");
+        assert_eq!(one_line(&"ghcr.io: it failed"), "ghcr.io: it failed");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_and_what_moves_the_cursor_is_escaped() {
+        let long = "é\n".repeat(1 << 19);
+        let text = shown(&long).to_string();
+        assert!(text.starts_with("é\\né\\n") && text.ends_with('…') && text.len() <= 8 * LONGEST, "{text}");
+        let list = shown_list(vec![long.as_str(); 1000]);
+        assert!(list.ends_with(" and 984 more") && list.len() <= 9 * LONGEST * MOST, "{list}");
+        let line = one_line(&long);
+        assert!(line.ends_with('…') && line.chars().count() == LONGEST_LINE + 1 && !line.contains('\n'));
+        assert_eq!(shown(&"x".repeat(LONGEST)).to_string(), "x".repeat(LONGEST));
+    }
+}

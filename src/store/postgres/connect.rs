@@ -1,0 +1,183 @@
+//! Connecting, with a bound on what a server may send: the client library queues notices and holds whole messages.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::fault::Fault;
+use super::target::Target;
+
+/// A connection to the first of the target's servers that takes it, and what drives it until the client is gone.
+pub(super) async fn connect(
+    target: &Target,
+    tls: &MakeRustlsConnect,
+    meter: &Arc<Meter>,
+) -> Result<(Client, JoinHandle<()>), Fault> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound).into();
+    for index in target.order(target.config.get_hosts().len()) {
+        let addresses = match addresses(target, index).await {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                last = error.into();
+                continue;
+            }
+        };
+        for address in addresses {
+            match log_in(target, index, &address, tls.clone(), meter).await {
+                Ok(session) => return Ok(session),
+                Err(fault) => last = fault,
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Where one of the target's hosts is.
+enum Address {
+    Tcp(std::net::SocketAddr),
+    Unix(std::path::PathBuf),
+}
+
+async fn addresses(target: &Target, index: usize) -> Result<Vec<Address>, io::Error> {
+    let port = target.port(index);
+    if let Some(address) = target.config.get_hostaddrs().get(index) {
+        return Ok(vec![Address::Tcp((*address, port).into())]);
+    }
+    match &target.config.get_hosts()[index] {
+        Host::Unix(dir) => Ok(vec![Address::Unix(dir.join(format!(".s.PGSQL.{port}")))]),
+        Host::Tcp(name) => {
+            let found: Vec<_> = lookup_host((name.as_str(), port)).await?.collect();
+            Ok(target.order(found.len()).map(|index| Address::Tcp(found[index])).collect())
+        }
+    }
+}
+
+async fn log_in(
+    target: &Target,
+    index: usize,
+    address: &Address,
+    mut tls: MakeRustlsConnect,
+    meter: &Arc<Meter>,
+) -> Result<(Client, JoinHandle<()>), Fault> {
+    let name = match &target.config.get_hosts()[index] {
+        Host::Tcp(name) => name,
+        Host::Unix(_) => "",
+    };
+    let opening = tokio::time::timeout(target.patience(), open(address));
+    let inner = opening.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    let stream = Metered { inner, meter: Arc::clone(meter) };
+    meter.allow(BEFORE_THE_LOGIN);
+    let tls = MakeTlsConnect::<Metered>::make_tls_connect(&mut tls, name).map_err(io::Error::other)?;
+    let (client, connection) = target.config.connect_raw(stream, tls).await?;
+    meter.allow(IN_A_SESSION);
+    // What ends it early is told to who waits for an answer.
+    let driven = tokio::spawn(async { _ = connection.await });
+    check_session(target.config.get_target_session_attrs(), &client).await?;
+    Ok((client, driven))
+}
+
+async fn check_session(wanted: TargetSessionAttrs, client: &Client) -> Result<(), Fault> {
+    let refused = match wanted {
+        TargetSessionAttrs::ReadWrite => "on",
+        TargetSessionAttrs::ReadOnly => "off",
+        _ => return Ok(()),
+    };
+    let rows = client.query_typed("SHOW transaction_read_only", &[]).await?;
+    let read_only: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
+    if read_only.as_deref() == Some(refused) {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+    }
+    Ok(())
+}
+
+type Stream = Box<dyn Duplex>;
+
+/// What goes both ways.
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+async fn open(address: &Address) -> io::Result<Stream> {
+    Ok(match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Box::new(stream)
+        }
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+    })
+}
+
+/// How much the server may still send.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    left: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl Meter {
+    fn allow(&self, bytes: u64) {
+        self.left.store(bytes, Ordering::Relaxed);
+    }
+
+    fn take(&self, bytes: usize) -> io::Result<()> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.map(|_| ()).map_err(|_| {
+            self.is_over.store(true, Ordering::Relaxed);
+            io::Error::from(io::ErrorKind::QuotaExceeded)
+        })
+    }
+
+    /// Whether it has sent more.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream whose reader is told when it has had enough.
+struct Metered {
+    inner: Stream,
+    meter: Arc<Meter>,
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        Poll::Ready(self.meter.take(buffer.filled().len() - before))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+/// A message of six bytes takes some hundred in memory.
+const BEFORE_THE_LOGIN: u64 = 1 << 20;
+/// Thousands of secrets.
+pub(super) const IN_A_SESSION: u64 = 16 << 20;
