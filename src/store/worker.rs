@@ -66,7 +66,7 @@ impl WorkerStore {
                 match ours {
                     Some(true) => return Ok(Some(kept(blob))),
                     Some(false) => {}
-                    None => nobodys = Some(unbound(PART, &blob.keys)),
+                    None => nobodys = Some(unbound(PART, "the image's secret", &blob.keys)),
                 }
             }
             let build = parsed(&self.ask(&call, registry, None).await?)?;
