@@ -53,12 +53,14 @@ impl Resolver {
             return Err(Error::NotFound);
         }
         if let Some((store, found)) = self.find(route)? {
-            let guessed = found.guessed;
+            // A placeholder is nobody's refusal: the secret is there, and this program cannot see it.
+            let guessed = found.guessed && found.keys.placeholder().is_none();
             match self.of_secret(route, store, found) {
                 Ok(minted) => return Ok((minted, false)),
                 // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
                 Err(Error::Failed(problem)) if guessed => {
-                    self.warnings.add(format_args!("{}: {problem}; {GUESSED}", route.host));
+                    let refused = Error::Failed(problem).about(route.host.as_str());
+                    self.warnings.add(format_args!("{refused}; {GUESSED}"));
                 }
                 Err(error) => return Err(error),
             }
