@@ -154,6 +154,17 @@ pub enum KeysError {
     Name,
 }
 
+impl KeysError {
+    /// What to do about a secret that has this fault.
+    #[must_use]
+    pub fn fix(&self) -> &'static str {
+        match self {
+            Self::NamesMissing => "create them with: beta9 secret create NAME VALUE",
+            _ => "correct the keys in the secret",
+        }
+    }
+}
+
 impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -159,6 +159,13 @@ impl Resolver {
             let cause = "a vendor's credential never goes over plain HTTP";
             Problem::new("store", cause).fix("use https://").failed().about(host.as_reference())
         })?;
+        if keys.placeholder().is_some() {
+            let cause = "the login holds the placeholder that a Beta9 sandbox shows in place of a secret";
+            return Err(Problem::new("store", cause)
+                .fix("log in outside of the sandbox")
+                .failed()
+                .about(host.as_reference()));
+        }
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys.clone()).ok();
         let end = answered.as_ref().and_then(|choice| end::unwritten_end(choice, Times::now()));

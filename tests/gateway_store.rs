@@ -599,6 +599,37 @@ fn a_vendors_whole_pair_of_single_secrets_is_read_in_one_round_trip_once_it_is_k
 }
 
 #[test]
+fn a_placeholder_is_an_error_and_no_refusal_also_where_nobody_named_it() {
+    let gateway = Gateway::start();
+    for (user, token) in [("u", "beam_secret_hunter2"), ("beam_secret_hunter2", "1")] {
+        gateway.plant("GITHUB_USERNAME", user);
+        gateway.plant("GITHUB_TOKEN", token);
+        let answer = gateway.node().get("ghcr.io");
+        assert!(failure(&answer).contains("holds the placeholder that a Beta9 sandbox shows"), "{answer:?}");
+        let answer = gateway.node().store("ghcr.io", user, token);
+        assert!(failure(&answer).contains("holds the placeholder that a Beta9 sandbox shows"), "{answer:?}");
+        assert_eq!(gateway.secrets().len(), 2);
+    }
+    // What is malformed without being one is left alone, and its registry is said once.
+    gateway.plant("GITHUB_USERNAME", "u\n");
+    let answer = gateway.node().get("ghcr.io");
+    assert_eq!((answer.status, answer.out.as_str()), (1, Answer::not_found().out.as_str()));
+    assert!(answer.err.contains("docker-credential-beta9: ghcr.io: its secret: the user name"), "{answer:?}");
+}
+
+#[test]
+fn a_secret_whose_keys_are_all_empty_is_an_error_and_not_a_public_registrys() {
+    let gateway = Gateway::start();
+    for keys in [r#"{"USERNAME":"","PASSWORD":""}"#, r#"{"USERNAME":null}"#] {
+        for secret in [format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{keys}}}"#), keys.to_owned()] {
+            gateway.plant("OCI_REGISTRY_GHCR_IO", &secret);
+            let answer = gateway.node().get("ghcr.io");
+            assert!(failure(&answer).contains("its secret: the value of USERNAME is not a usable text"), "{answer:?}");
+        }
+    }
+}
+
+#[test]
 fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missing() {
     let gateway = Gateway::start();
     let rule = "[[registry]]\nhost = \"harbor.example\"\nsecrets = [\"H_USERNAME\", \"H_PASSWORD\"]\n";

@@ -67,7 +67,7 @@ impl Blob {
 
     /// A secret that records no registry and has no keys is what Beta9 makes of names that the workspace does not have.
     fn from_object(object: &Object) -> Result<Self, KeysError> {
-        let (registry, credentials) = (member(object, "registry"), member(object, "credentials"));
+        let (registry, credentials) = (member(object, "registry")?, member(object, "credentials")?);
         if registry.is_none() && credentials.is_none() {
             // Beside names of environment variables, only this very spelling is not one of them.
             let keys = flat(object.iter().filter(|(name, _)| *name != EXPIRES_AT))?;
@@ -145,7 +145,7 @@ impl fmt::Display for CredentialType {
 
 /// `{"credentials":{…},"registry":…,"type":…}`, with or without `"version":1`; or the keys beside the registry.
 fn recorded(object: &Object, registry: Option<&Value>, credentials: Option<&Value>) -> Result<Blob, KeysError> {
-    match member(object, "version") {
+    match member(object, "version")? {
         None => {}
         Some(Value::Number(version)) if (version - 1.0).abs() < f64::EPSILON => {}
         Some(_) => return Err(shape("the secret's format version is not 1; a newer helper may know it".to_owned())),
@@ -163,7 +163,7 @@ fn recorded(object: &Object, registry: Option<&Value>, credentials: Option<&Valu
     };
     let beside = object.iter().filter(|(name, _)| !MEMBERS.iter().any(|member| member.eq_ignore_ascii_case(name)));
     let keys = if inner.is_empty() { flat(beside)? } else { inner };
-    Ok(Blob { registry, keys, expires_at: end(member(object, EXPIRES_AT))? })
+    Ok(Blob { registry, keys, expires_at: end(member(object, EXPIRES_AT)?)? })
 }
 
 /// When the keys end: RFC 3339 in UTC and whole seconds. An end that cannot be read may be over.
@@ -178,11 +178,13 @@ fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
         .ok_or_else(|| shape("the secret's \"expires_at\" is not a time such as 2026-11-27T13:00:00Z".to_owned()))
 }
 
-/// The member of this name, in any case, as Go reads it.
-fn member<'o>(object: &'o Object, wanted: &str) -> Option<&'o Value> {
-    object
-        .get(wanted)
-        .or_else(|| object.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value))
+/// The member of this name, in any case, as Go reads it. Of several, nobody can tell which one is meant.
+fn member<'o>(object: &'o Object, wanted: &str) -> Result<Option<&'o Value>, KeysError> {
+    let mut all = object.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(shape(format!("the secret has \"{wanted}\" more than once"))),
+        (one, None) => Ok(one),
+    }
 }
 
 fn registry_host(text: &str) -> Result<Host, KeysError> {
@@ -191,14 +193,19 @@ fn registry_host(text: &str) -> Result<Host, KeysError> {
     host.ok_or_else(|| shape("the secret's \"registry\" is not a registry host".to_owned()))
 }
 
+/// Keys that are all empty are not the same as no keys: no registry is public because of them.
 fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, KeysError> {
-    let mut keys = Keys::default();
+    let (mut keys, mut empty) = (Keys::default(), None);
     for (name, value) in map {
         match value {
+            Value::Null => _ = empty.get_or_insert(name),
+            Value::Text(text) if text.is_empty() => _ = empty.get_or_insert(name),
             Value::Text(text) if !text.expose().contains('\0') => keys.insert(name, text.clone())?,
-            Value::Null => {}
             _ => keys.unusable.push(name.to_owned()),
         }
+    }
+    if keys.is_empty() {
+        keys.unusable.extend(empty.map(str::to_owned));
     }
     Ok(keys)
 }
@@ -291,6 +298,9 @@ mod tests {
             r#"{"registry":7,"credentials":{}}"#,
             r#"{"version":2,"registry":"ghcr.io","credentials":{"A":"hunter2"}}"#,
             r#"{"credentials":"hunter2"}"#,
+            r#"{"registry":"ghcr.io","Registry":"hunter2.example","USERNAME":"u","PASSWORD":"p"}"#,
+            r#"{"registry":"ghcr.io","credentials":{},"Credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#,
+            r#"{"VERSION":1,"version":1,"registry":"ghcr.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#,
             "beam_secret_hunter2:x",
             r#"{"AWS_SECRET_ACCESS_KEY":"hunter2""#,
             "[\"hunter2\"]",

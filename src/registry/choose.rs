@@ -37,7 +37,7 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
     let refused =
         |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_reference());
     if keys.is_empty() {
-        let missing = |fault: KeysError| refused(fault.to_string(), "create them with: beta9 secret create NAME VALUE");
+        let missing = |fault: KeysError| refused(fault.to_string(), fault.fix());
         return Err(keys.fault().map_or(Error::NotFound, missing));
     }
     let choice = match chosen(row, &keys) {

@@ -56,12 +56,14 @@ impl Resolver {
         let absent = match self.find(route)? {
             None => Error::NotFound,
             Some((store, found)) => {
-                let guessed = found.guessed;
+                // A placeholder is nobody's refusal: the secret is there, and this program cannot see it.
+                let guessed = found.guessed && found.keys.placeholder().is_none();
                 match self.of_secret(route, store, found) {
                     Ok(Ok(minted)) => return Ok((minted, false)),
                     // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
                     Ok(Err(Error::Failed(problem))) | Err(Error::Failed(problem)) if guessed => {
-                        self.warnings.add(format_args!("{}: {problem}; {GUESSED}", route.host));
+                        let refused = Error::Failed(problem).about(route.host.as_reference());
+                        self.warnings.add(format_args!("{refused}; {GUESSED}"));
                         Error::NotFound
                     }
                     Ok(Err(ended)) => ended,

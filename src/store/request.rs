@@ -22,19 +22,21 @@ impl RequestStore {
 
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (carrier, blobs) = self.blobs()?;
-        let mut unknown = Ok(None);
+        let (mut public, mut unknown) = (None, Ok(None));
         for (host, blob) in blobs {
             let ours = match &host {
                 Some(host) => Some(host == lookup.host),
                 None => bound_by_keys(lookup.row, &blob.keys),
             };
             match ours {
+                // A later one may have the keys.
+                Some(true) if blob.keys.is_empty() && blob.keys.fault().is_none() => public = Some(blob.keys),
                 Some(true) => return Ok(Some(Found::of(blob, Keep::Disk))),
                 Some(false) => {}
                 None => unknown = Err(unbound(carrier, "it", &blob.keys)),
             }
         }
-        unknown
+        unknown.map(|nothing| public.map(|keys| Found::new(keys, Keep::Disk)).or(nothing))
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>, Error> {
@@ -53,8 +55,11 @@ impl RequestStore {
         let Some((carrier, text)) = self.text()? else { return Ok((VARIABLE, Vec::new())) };
         let blobs = Blob::parse_all(&text)
             .map_err(|error| Problem::new(carrier, error).fix("correct the value, or unset it").failed())?;
+        // An image has one registry, so that it binds one secret; of several only their keys can say whose they are.
+        let is_bound = blobs.iter().filter(|blob| blob.registry.is_none()).count() < 2;
+        let pulled = || if is_bound { self.0.pulled.host() } else { Ok(None) };
         let bound = |mut blob: Blob| {
-            let host = blob.registry.take().map_or_else(|| self.0.pulled.host(), |host| Ok(Some(host)))?;
+            let host = blob.registry.take().map_or_else(pulled, |host| Ok(Some(host)))?;
             Ok((host, blob))
         };
         Ok((carrier, blobs.into_iter().map(bound).collect::<Result<_, Error>>()?))
@@ -95,10 +100,16 @@ impl Pulled {
 }
 
 /// Keys that nothing binds; what is wrong with them already is said first.
-pub(super) fn unbound(part: &str, secret: &str, keys: &Keys) -> Error {
-    let unbound = || format!("{secret} does not say which registry it is for");
-    let cause = keys.fault().map_or_else(unbound, |fault| fault.to_string());
-    Problem::new(part, cause).fix("set BETA9_IMAGE to the image that is pulled").failed()
+pub(super) fn unbound(part: &str, what: &str, keys: &Keys) -> Error {
+    match keys.fault().filter(|_| keys.names().next().is_none()) {
+        Some(fault) => {
+            let fix = fault.fix();
+            Problem::new(part, fault).fix(fix).failed()
+        }
+        None => Problem::new(part, format_args!("{what} does not say which registry it is for"))
+            .fix("set BETA9_IMAGE to the image that is pulled")
+            .failed(),
+    }
 }
 
 const VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS";
@@ -165,6 +176,28 @@ mod tests {
     }
 
     #[test]
+    fn of_several_blobs_without_a_registry_an_image_binds_none() {
+        let blobs =
+            r#"[{"DOCKERHUB_USERNAME":"hub","DOCKERHUB_PASSWORD":"p"},{"GITHUB_USERNAME":"g","GITHUB_TOKEN":"t"}]"#;
+        assert_eq!(user(blobs, "", "ghcr.io/org/app", "ghcr.io"), Ok(Some("g".into())));
+        assert_eq!(user(blobs, "", "ghcr.io/org/app", "docker.io"), Ok(Some("hub".into())));
+        let error = user(blobs, "", "harbor.example/org/app", "harbor.example").unwrap_err();
+        assert!(error.contains("does not say which registry"), "{error}");
+    }
+
+    #[test]
+    fn the_remedy_for_keys_that_nothing_binds_is_one_that_works() {
+        for (blob, remedy) in [
+            (r#"{"credentials":{},"registry":"","type":"public"}"#, "create them with: beta9 secret create NAME VALUE"),
+            (r#"{"auths":{"ghcr.io":{"auth":"dTpw"}}}"#, "correct the keys in the secret"),
+            (r#"{"USERNAME":"u","PASSWORD":"p","MORE":1}"#, "set BETA9_IMAGE to the image that is pulled"),
+        ] {
+            let error = user(blob, "", "", "ghcr.io").unwrap_err();
+            assert!(error.ends_with(remedy), "{error}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_error_for_every_host_since_it_may_be_for_this_one() {
         let error = user("{\"hunter2", "", "", "ghcr.io").unwrap_err();
         assert_eq!(
@@ -181,6 +214,8 @@ mod tests {
         assert_eq!(user(blobs, "", "", "ghcr.io"), Ok(Some("g".into())));
         assert_eq!(user(blobs, "", "", "quay.io"), Ok(Some("q".into())));
         assert_eq!(user(blobs, "", "", "nvcr.io"), Ok(None));
+        let second = r#"[{"registry":"ghcr.io","credentials":{}},{"registry":"ghcr.io","credentials":{"USERNAME":"g","PASSWORD":"p"}}]"#;
+        assert_eq!(user(second, "", "", "ghcr.io"), Ok(Some("g".into())));
         assert!(user("[1]", "", "", "ghcr.io").unwrap_err().contains("the array holds more than secrets' objects"));
         assert!(user("[{]", "", "", "ghcr.io").unwrap_err().contains("the secrets are no JSON array"));
     }

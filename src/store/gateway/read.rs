@@ -24,9 +24,10 @@ pub(super) struct Shown {
 impl Shown {
     fn of(object: &Object) -> Option<Self> {
         let value = match object.get("value") {
-            None => Redacted::default(),
+            // An empty value is left out; a secret's name never is.
+            None if object.text("name").is_some() => Redacted::default(),
             Some(Value::Text(value)) => value.clone(),
-            Some(_) => return None,
+            _ => return None,
         };
         let text = |host: &Value| match host {
             Value::Text(host) => Some(host.expose().to_owned()),
@@ -186,5 +187,20 @@ impl<'a> Reader<'a> {
     fn naming(&self) -> Naming<'a> {
         let names = self.names.clone();
         Naming::of(self.api, move |name| names.contains(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_a_name_is_a_secret_without_a_value() {
+        let value = |text: &str| Shown::of(&json::parse_object(text.as_bytes()).unwrap()).map(|shown| shown.value);
+        assert_eq!(value(r#"{"name":"A","value":"x"}"#), Some("x".into()));
+        assert_eq!(value(r#"{"name":"A"}"#), Some(Redacted::default()));
+        for stranger in ["{}", r#"{"status":"ok"}"#, r#"{"name":"A","value":1}"#] {
+            assert_eq!(value(stranger), None, "{stranger}");
+        }
     }
 }
