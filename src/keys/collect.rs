@@ -67,6 +67,9 @@ impl Keys {
     ) -> Result<(Self, Vec<String>), KeysError> {
         let (mut keys, mut unset) = (Self::default(), Vec::new());
         for name in names {
+            if name.is_empty() || name.contains(char::is_control) {
+                return Err(KeysError::Name);
+            }
             // Whoever may name variables must not get the control plane's own tokens into a workspace's secret.
             if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
                 return Err(KeysError::Setting(shown(name).to_string()));
