@@ -645,6 +645,7 @@ fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missin
         );
     }
     gateway.plant("H_PASSWORD", "1");
+    assert_eq!(node.explain("harbor.example").text("secret_name").unwrap().expose(), "H_PASSWORD, H_USERNAME");
     for _ in 0..2 {
         gateway.expect_batches(&[3]);
         assert_eq!(node.pair("harbor.example"), ("robot".into(), "1".into()));

@@ -120,11 +120,7 @@ impl Resolver {
     }
 
     pub(super) fn lookup<'a>(&'a self, route: &Route<'a>, host: &'a Host) -> Result<Lookup<'a>, Error> {
-        let rule = route.rule;
-        let named = match rule.and_then(|rule| rule.secrets.as_deref()) {
-            Some(names) => names,
-            None => self.named_by_request(host)?,
-        };
+        let (rule, named) = (route.rule, self.named_singles(route, host)?);
         if !named.is_empty() && !self.names_secrets() {
             let cause = format_args!("single secrets are named for {host}, and this store keeps none");
             return Err(Problem::new(format!("{} store", self.workspace_store()), cause)
@@ -156,6 +152,14 @@ impl Resolver {
         let names: Vec<String> = names.into_iter().collect();
         let there = self.workspace.singles(&names, self.deadline()).unwrap_or_default();
         names.into_iter().filter(|name| there.iter().any(|single| single.name == *name)).collect()
+    }
+
+    /// The single secrets that the rule, or else the request, names for a host.
+    pub fn named_singles<'a>(&'a self, route: &Route<'a>, host: &Host) -> Result<&'a [String], Error> {
+        match route.rule.and_then(|rule| rule.secrets.as_deref()) {
+            Some(names) => Ok(names),
+            None => self.named_by_request(host),
+        }
     }
 
     /// The single secrets that the request names for the image that it pulls.

@@ -122,6 +122,8 @@ impl Answer {
             self.keys = found.keys.names().map(str::to_owned).collect();
             if store == "request" {
                 self.secret_name = None;
+            } else if found.guessed || resolver.named_singles(route, route.host).is_ok_and(|named| !named.is_empty()) {
+                self.secret_name = Some(self.keys.join(", "));
             }
             found.keys
         });
