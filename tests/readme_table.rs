@@ -157,3 +157,19 @@ fn source() -> String {
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
     text.replace("\\\"", "\"")
 }
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let table =
+        include_str!("../SECURITY.md").lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n");
+    let named: Vec<_> = table
+        .split('`')
+        .filter_map(|text| text.split_once(": "))
+        .filter(|(file, _)| file.contains('/') && (file.starts_with("src/") || file.starts_with("tests/")))
+        .collect();
+    assert!(named.len() > 100, "{}", named.len());
+    for (file, name) in named {
+        let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        assert!(code.contains(name), "{file} has no {name}");
+    }
+}

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::ecr::{Ecr, HOST, blob};
+use common::ecr::{self, Ecr, HOST, blob};
 use common::gateway::{Gateway, TOKEN};
 use common::users::{ALICE, BOB, Machine, TOOLS, answered, chmod, skip};
 use common::{Answer, BINARY, Node, store_request};
@@ -234,7 +234,7 @@ fn what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is
     let (ecr, gateway) = (Ecr::start(), Gateway::start());
     let hour = Duration::from_hours(1);
     let of_the_file_store = ecr.node();
-    assert_eq!(of_the_file_store.run(&["provision", &format!("{HOST}/app"), "--creds-json", "-"], AWS_KEYS).status, 0);
+    ecr::keep(&of_the_file_store, "default", HOST, &ecr::blob(HOST));
     ecr.plant(&of_the_file_store, "default", HOST, (hour, 10 * hour));
     let token = of_the_file_store.home().join("token");
     fs::write(&token, TOKEN).unwrap();
@@ -305,5 +305,3 @@ fn what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is
         }
     }
 }
-
-const AWS_KEYS: &str = r#"{"AWS_ACCESS_KEY_ID":"AKIAHUNTER2HUNTER2AA","AWS_SECRET_ACCESS_KEY":"hunter2-aws-key"}"#;
