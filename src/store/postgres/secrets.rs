@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::rows::{Row, Rows, again, seal};
 use crate::error::Error;
 use crate::host::Host;
-use crate::keys::{Blob, Keys, KeysError};
+use crate::keys::Blob;
 use crate::seal::SealKey;
 use crate::store::single::{is_for, only_for};
 use crate::store::{Lookup, Owner, name, unbound};
@@ -132,15 +132,10 @@ impl Entry {
     /// Opens and reads a row.
     pub(super) fn of(row: Row, key: &Result<SealKey, Error>) -> Self {
         let text = row.open(key);
-        let mut is_empty = text.as_ref().is_ok_and(|text| text.is_empty());
+        let is_empty = text.as_ref().is_ok_and(|text| text.is_empty());
         let read = |text: Zeroizing<String>| {
-            let blob = match Blob::parse(&text) {
-                Err(KeysError::NamesMissing) => {
-                    is_empty = true;
-                    Blob { registry: None, keys: Keys::default(), expires_at: None }
-                }
-                blob => blob.map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?,
-            };
+            let blob =
+                Blob::parse(&text).map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?;
             Ok(Content { text, blob, hosts: row.hosts()? })
         };
         let content = text.and_then(read);
