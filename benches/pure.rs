@@ -1,6 +1,10 @@
 //! The pure parts of an answer, each by itself: `cargo bench --bench pure`. No network, and no file but the one of a configuration.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a bench stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a bench stops where something is not as it should be"
+)]
 
 use std::hint::black_box;
 
@@ -37,7 +41,10 @@ fn registry_of(bencher: Bencher, host: &str) {
 
 #[divan::bench]
 fn pattern(bencher: Bencher) {
-    let (pattern, host) = (Pattern::parse("*.dkr.ecr.*.amazonaws.com").unwrap(), Host::parse(ECR.as_bytes()).unwrap());
+    let (pattern, host) = (
+        Pattern::parse("*.dkr.ecr.*.amazonaws.com").unwrap(),
+        Host::parse(ECR.as_bytes()).unwrap(),
+    );
     bencher.bench(|| black_box(&pattern).matches(black_box(&host), "team/app"));
 }
 
@@ -65,7 +72,16 @@ fn open(bencher: Bencher, length: usize) {
 #[divan::bench]
 fn fingerprint(bencher: Bencher) {
     let key = SealKey::new(&[7; 32]).unwrap();
-    bencher.bench(|| key.fingerprint(black_box(["default", ECR, ECR, "aws", "region=", "AWS_ACCESS_KEY_ID=AKIA"])));
+    bencher.bench(|| {
+        key.fingerprint(black_box([
+            "default",
+            ECR,
+            ECR,
+            "aws",
+            "region=",
+            "AWS_ACCESS_KEY_ID=AKIA",
+        ]))
+    });
 }
 
 #[divan::bench]
@@ -79,8 +95,11 @@ fn blob() -> Blob {
 fn configuration(bencher: Bencher, rules: usize) {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("config.toml");
-    let rule = |number| format!("[[registry]]\nhost = \"*.r{number}.example.net\"\nbackend = \"public\"\n");
+    let rule = |number| {
+        format!("[[registry]]\nhost = \"*.r{number}.example.net\"\nbackend = \"public\"\n")
+    };
     std::fs::write(&file, (0..rules).map(rule).collect::<String>()).unwrap();
     let file = file.to_str().unwrap();
-    bencher.bench(|| Config::load(&Env::of([("BETA9_CREDENTIAL_CONFIG", black_box(file))])).unwrap());
+    bencher
+        .bench(|| Config::load(&Env::of([("BETA9_CREDENTIAL_CONFIG", black_box(file))])).unwrap());
 }

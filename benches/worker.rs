@@ -4,7 +4,11 @@
 //! has never asked, warm is every get after it. Rounds are interleaved with a process that only prints its version, and
 //! medians are compared.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench stops where something is not as it should be"
+)]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -14,7 +18,8 @@ use std::time::{Duration, Instant};
 use common::Node;
 use common::worker::{Gateway, WORKSPACE};
 
-const BLOB: &str = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;
+const BLOB: &str =
+    r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;
 const ROUNDS: usize = 200;
 
 fn main() {
@@ -29,8 +34,15 @@ fn main() {
         warm.push(time(|| get(&node)));
     }
     println!("| command | median |\n|---|---|");
-    for (name, times) in [("`version`", floor), ("`get`, cold", cold), ("`get`, warm", warm)] {
-        println!("| {name} | {:.2} ms |", median(times).as_secs_f64() * 1000.0);
+    for (name, times) in [
+        ("`version`", floor),
+        ("`get`, cold", cold),
+        ("`get`, warm", warm),
+    ] {
+        println!(
+            "| {name} | {:.2} ms |",
+            median(times).as_secs_f64() * 1000.0
+        );
     }
 }
 

@@ -41,8 +41,14 @@ pub struct Line<'a> {
 pub fn write(config: &AuditConfig, line: &Line) -> Result<(), Fault> {
     let text = json(line);
     let mut file = open(&config.path)?;
-    let length = file.metadata().map_err(|error| unwritable(&config.path, &error))?.len();
-    if length > 0 && length + text.len() as u64 > config.max_bytes && rotate(config, text.len() as u64)? {
+    let length = file
+        .metadata()
+        .map_err(|error| unwritable(&config.path, &error))?
+        .len();
+    if length > 0
+        && length + text.len() as u64 > config.max_bytes
+        && rotate(config, text.len() as u64)?
+    {
         file = open(&config.path)?;
     }
     match file.write(text.as_bytes()) {
@@ -55,48 +61,84 @@ pub fn write(config: &AuditConfig, line: &Line) -> Result<(), Fault> {
 fn json(line: &Line) -> String {
     let (id, name) = parent();
     let mut out = ObjectWriter::with_capacity(256);
-    out.text("time", &humantime::format_rfc3339_millis(SystemTime::now()).to_string());
-    out.text("verb", line.verb).optional("host", line.host).text("workspace", line.workspace);
-    out.text("outcome", line.outcome).text("source", line.source).text("store", line.store);
+    out.text(
+        "time",
+        &humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+    );
+    out.text("verb", line.verb)
+        .optional("host", line.host)
+        .text("workspace", line.workspace);
+    out.text("outcome", line.outcome)
+        .text("source", line.source)
+        .text("store", line.store);
     out.decimal("milliseconds", line.took.as_secs_f64() * 1000.0);
-    out.number("parent_pid", id).optional("parent", name.as_deref());
+    out.number("parent_pid", id)
+        .optional("parent", name.as_deref());
     out.finish().to_string()
 }
 
 /// Who called: the process above this one, and what it calls itself.
-#[expect(clippy::disallowed_methods, reason = "the kernel's own file: it neither steers nor holds a secret")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel's own file: it neither steers nor holds a secret"
+)]
 fn parent() -> (u64, Option<String>) {
-    let id = rustix::process::getppid().map_or(0, |id| u64::from(id.as_raw_nonzero().get().unsigned_abs()));
+    let id = rustix::process::getppid()
+        .map_or(0, |id| u64::from(id.as_raw_nonzero().get().unsigned_abs()));
     let name = fs::read(format!("/proc/{id}/comm")).ok();
-    (id, name.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned()))
+    (
+        id,
+        name.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned()),
+    )
 }
 
 /// Opens the file, which nobody else may have made, linked or replaced: what is written there would be theirs to change.
 fn open(path: &Path) -> Result<File, Fault> {
     let dir = directory(path);
     let there = trusted::directory(dir);
-    if !there.map_err(|fault| Fault { fix: OWN_DIRECTORY.to_owned(), ..fault })? {
+    if !there.map_err(|fault| Fault {
+        fix: OWN_DIRECTORY.to_owned(),
+        ..fault
+    })? {
         private::make_dir(dir)?;
     }
     // A link could lead anywhere, and a pipe would be waited for.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)
+        .bits()
+        .cast_signed();
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path);
     let file = file.map_err(|error| unwritable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unwritable(path, &error))?;
     let refused = |cause: &str, fix: String| {
-        Err(Fault { cause: format!("{} {cause}", path.display()), fix: format!("{fix}, or name another file") })
+        Err(Fault {
+            cause: format!("{} {cause}", path.display()),
+            fix: format!("{fix}, or name another file"),
+        })
     };
     if !metadata.is_file() {
         return refused("is not a plain file", "move it out of the way".to_owned());
     }
-    trusted::check_owner(path, metadata.uid())
-        .map_err(|fault| Fault { fix: "move it out of the way, or name another file".to_owned(), ..fault })?;
+    trusted::check_owner(path, metadata.uid()).map_err(|fault| Fault {
+        fix: "move it out of the way, or name another file".to_owned(),
+        ..fault
+    })?;
     // It has no link at all when another process has put it aside just now and keeps none.
     if metadata.nlink() > 1 {
-        return refused("has another name too (a hard link)", "move it out of the way".to_owned());
+        return refused(
+            "has another name too (a hard link)",
+            "move it out of the way".to_owned(),
+        );
     }
     if metadata.mode() & 0o022 != 0 {
-        let cause = format!("can be written by others (mode {:04o})", metadata.mode() & 0o7777);
+        let cause = format!(
+            "can be written by others (mode {:04o})",
+            metadata.mode() & 0o7777
+        );
         return refused(&cause, format!("chmod 600 {}", path.display()));
     }
     Ok(file)
@@ -105,21 +147,29 @@ fn open(path: &Path) -> Result<File, Fault> {
 /// Puts the file aside; whether there is now room in the one of this name. Whoever cannot have the lock at once writes
 /// where there is no room: somebody else is making some.
 fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, Fault> {
-    let lock = Lock::try_acquire(&beside(&config.path, "lock")).map_err(|error| unwritable(&config.path, &error))?;
+    let lock = Lock::try_acquire(&beside(&config.path, "lock"))
+        .map_err(|error| unwritable(&config.path, &error))?;
     let Some(_lock) = lock else { return Ok(false) };
     // Another process may have done it just now.
-    if fs::metadata(&config.path).map_or(true, |metadata| metadata.len() + needed <= config.max_bytes) {
+    if fs::metadata(&config.path)
+        .map_or(true, |metadata| metadata.len() + needed <= config.max_bytes)
+    {
         return Ok(true);
     }
     for number in (1..config.keep).rev() {
-        _ = fs::rename(beside(&config.path, &number.to_string()), beside(&config.path, &(number + 1).to_string()));
+        _ = fs::rename(
+            beside(&config.path, &number.to_string()),
+            beside(&config.path, &(number + 1).to_string()),
+        );
     }
     let put_aside = if config.keep == 0 {
         fs::remove_file(&config.path)
     } else {
         fs::rename(&config.path, beside(&config.path, "1"))
     };
-    put_aside.map(|()| true).map_err(|error| unwritable(&config.path, &error))
+    put_aside
+        .map(|()| true)
+        .map_err(|error| unwritable(&config.path, &error))
 }
 
 fn directory(path: &Path) -> &Path {

@@ -64,7 +64,10 @@ impl Backend {
             Self::Aws => keys.has_both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
             Self::Azure => keys.has_both("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),
             Self::Gcp => gcp::fits(keys),
-            Self::Fixed { user: User::Key(user), secret } => keys.has_both(user, secret),
+            Self::Fixed {
+                user: User::Key(user),
+                secret,
+            } => keys.has_both(user, secret),
             Self::Fixed { secret, .. } => keys.has(secret),
         }
     }
@@ -72,15 +75,32 @@ impl Backend {
     /// The sets of keys, any one of which it can log in with.
     #[must_use]
     pub fn key_sets(&self) -> Vec<KeySet> {
-        let set = |needed: &[&'static str], more| KeySet { needed: needed.to_vec(), more, is_pair: false };
+        let set = |needed: &[&'static str], more| KeySet {
+            needed: needed.to_vec(),
+            more,
+            is_pair: false,
+        };
         match self {
             Self::Aws => {
-                vec![set(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], &["AWS_SESSION_TOKEN", "AWS_REGION"])]
+                vec![set(
+                    &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+                    &["AWS_SESSION_TOKEN", "AWS_REGION"],
+                )]
             }
-            Self::Azure => vec![set(&["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"], &[])],
+            Self::Azure => vec![set(
+                &["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+                &[],
+            )],
             Self::Gcp => GCP_KEYS.map(|key| set(&[key], &[])).to_vec(),
-            Self::Fixed { user: User::Key(user), secret } => {
-                vec![KeySet { needed: vec![user, secret], more: &[], is_pair: true }]
+            Self::Fixed {
+                user: User::Key(user),
+                secret,
+            } => {
+                vec![KeySet {
+                    needed: vec![user, secret],
+                    more: &[],
+                    is_pair: true,
+                }]
             }
             Self::Fixed { secret, .. } => vec![set(&[secret], &[])],
         }
@@ -93,7 +113,10 @@ impl Backend {
             Self::Aws => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
             Self::Gcp => "GCP_ACCESS_TOKEN or GOOGLE_APPLICATION_CREDENTIALS".to_owned(),
             Self::Azure => "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID".to_owned(),
-            Self::Fixed { user: User::Key(user), secret } => format!("{user} and {secret}"),
+            Self::Fixed {
+                user: User::Key(user),
+                secret,
+            } => format!("{user} and {secret}"),
             Self::Fixed { secret, .. } => (*secret).to_owned(),
         }
     }
@@ -124,9 +147,9 @@ impl Backend {
     pub fn shown_username<'k>(&self, keys: &'k Keys) -> Option<&'k str> {
         let username = self.username(keys);
         match self {
-            Self::Fixed { secret, .. } => {
-                keys.get(secret).map_or(Some(username), |secret| shown_username(username, secret))
-            }
+            Self::Fixed { secret, .. } => keys
+                .get(secret)
+                .map_or(Some(username), |secret| shown_username(username, secret)),
             Self::Aws | Self::Gcp | Self::Azure => Some(username),
         }
     }
@@ -186,7 +209,11 @@ impl Backend {
 /// What is wrong with the files that say which identity the node has, as far as there are any.
 #[must_use]
 pub fn check_node_files(node: &Node) -> Vec<Error> {
-    let checked = [aws::check_files(node), gcp::check_files(node), azure::check_files(node)];
+    let checked = [
+        aws::check_files(node),
+        gcp::check_files(node),
+        azure::check_files(node),
+    ];
     checked.into_iter().filter_map(Result::err).collect()
 }
 
@@ -219,7 +246,11 @@ pub struct Minted {
 }
 
 /// The keys of Google's registries.
-pub const GCP_KEYS: [&str; 3] = ["GCP_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "GCP_PROJECT_ID"];
+pub const GCP_KEYS: [&str; 3] = [
+    "GCP_ACCESS_TOKEN",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GCP_PROJECT_ID",
+];
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -252,9 +283,24 @@ pub(crate) mod tests {
     #[test]
     fn a_machine_of_a_cloud_has_its_identity_and_another_one_has_none() {
         let marks = [
-            (Backend::Aws, "123456789012.dkr.ecr.us-east-1.amazonaws.com", "sys_vendor", "Amazon EC2"),
-            (Backend::Gcp, "gcr.io", "product_name", "Google Compute Engine"),
-            (Backend::Azure, "myreg.azurecr.io", "chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"),
+            (
+                Backend::Aws,
+                "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+                "sys_vendor",
+                "Amazon EC2",
+            ),
+            (
+                Backend::Gcp,
+                "gcr.io",
+                "product_name",
+                "Google Compute Engine",
+            ),
+            (
+                Backend::Azure,
+                "myreg.azurecr.io",
+                "chassis_asset_tag",
+                "7783-7084-3265-9085-8269-3286-77",
+            ),
         ];
         for (_, _, file, text) in marks {
             let sysfs = tempfile::tempdir().unwrap();
@@ -264,10 +310,18 @@ pub(crate) mod tests {
             let node = Node::default().described_in(sysfs.path());
             for (cloud, host, other, _) in marks {
                 let keys = Keys::default();
-                let login = Login { keys: None, ambient: true, node: &node, ..test_login(host, &keys) };
+                let login = Login {
+                    keys: None,
+                    ambient: true,
+                    node: &node,
+                    ..test_login(host, &keys)
+                };
                 match cloud.whose(&login).unwrap() {
                     Whose::Machine(_) => assert_eq!(other, file),
-                    Whose::Nobody(why) => assert!(other != file && why.starts_with("this node has no "), "{why}"),
+                    Whose::Nobody(why) => assert!(
+                        other != file && why.starts_with("this node has no "),
+                        "{why}"
+                    ),
                     whose => panic!("{whose:?}"),
                 }
             }

@@ -72,19 +72,32 @@ pub struct TokenId<'a> {
 
 impl Cache {
     fn new(config: CacheConfig, dir: PathBuf, key: SealKey, warnings: Rc<Warnings>) -> Self {
-        Self { config, dir, key, warnings, log: Log::default(), clock: Box::new(Moment::now) }
+        Self {
+            config,
+            dir,
+            key,
+            warnings,
+            log: Log::default(),
+            clock: Box::new(Moment::now),
+        }
     }
 
     /// The same cache, which says what it does.
     #[must_use]
     pub fn with_log(self, log: &Log) -> Self {
-        Self { log: log.clone(), ..self }
+        Self {
+            log: log.clone(),
+            ..self
+        }
     }
 
     /// The same cache by another clock.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> Moment + 'static) -> Self {
-        Self { clock: Box::new(clock), ..self }
+        Self {
+            clock: Box::new(clock),
+            ..self
+        }
     }
 
     /// The cached token with its end, or else a minted one, which is then cached. `longest` bounds how long it is kept.
@@ -101,28 +114,50 @@ impl Cache {
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Minted, Error> {
         let (slot, step) = (self.slot(id), self.log.step());
-        let cached = slot.read().map(|entry| (entry.state((self.clock)()), entry));
-        self.log.done(step, format_args!("cache: {}", State::said(cached.as_ref().map(|(state, _)| *state))));
+        let cached = slot
+            .read()
+            .map(|entry| (entry.state((self.clock)()), entry));
+        self.log.done(
+            step,
+            format_args!(
+                "cache: {}",
+                State::said(cached.as_ref().map(|(state, _)| *state))
+            ),
+        );
         match cached {
             Some((State::Fresh, entry)) => return Ok(slot.used(entry)),
-            Some((State::Due, entry)) => return Ok(self.renew(id, &slot, entry, longest, deadline, &mint)),
+            Some((State::Due, entry)) => {
+                return Ok(self.renew(id, &slot, entry, longest, deadline, &mint));
+            }
             Some((State::Over, _)) | None => {}
         }
         let (step, began) = (self.log.step(), Instant::now());
         let left = deadline.saturating_duration_since(began);
-        for (lock, wait) in [(slot.path(LOCK), left / 2), (slot.path(SPARE), left * 3 / 4)] {
+        for (lock, wait) in [
+            (slot.path(LOCK), left / 2),
+            (slot.path(SPARE), left * 3 / 4),
+        ] {
             match Turn::wait(&lock, began + wait, || slot.settled((self.clock)())) {
                 Ok(Turn::Ours(_lock)) => return self.mint(id, &slot, longest, deadline, &mint),
                 Ok(Turn::Theirs(answer)) => {
-                    self.log.done(step, format_args!("cache: waited for another process that was minting this token"));
+                    self.log.done(
+                        step,
+                        format_args!(
+                            "cache: waited for another process that was minting this token"
+                        ),
+                    );
                     return answer;
                 }
                 Err(NoTurn::Overdue) => {
-                    self.log.note(format_args!("cache: another process has been minting this token for too long"));
+                    self.log.note(format_args!(
+                        "cache: another process has been minting this token for too long"
+                    ));
                 }
                 Err(NoTurn::Lock(error)) => {
                     let lock = lock.display();
-                    self.warnings.add(format_args!("token cache: the lock {lock} cannot be taken ({error})"));
+                    self.warnings.add(format_args!(
+                        "token cache: the lock {lock} cannot be taken ({error})"
+                    ));
                     return mint(deadline);
                 }
             }
@@ -133,23 +168,35 @@ impl Cache {
     /// The notes that are kept beside the tokens.
     #[must_use]
     pub fn memory(&self) -> Memory<'_> {
-        Memory { dir: &self.dir, config: &self.config, key: &self.key, clock: &*self.clock }
+        Memory {
+            dir: &self.dir,
+            config: &self.config,
+            key: &self.key,
+            clock: &*self.clock,
+        }
     }
 
     /// Forgets every token of this workspace for this host. What cannot be removed is told as a warning.
     pub fn forget(&self, workspace: &str, host: &str) {
         let prefix = self.host_part(workspace, host);
-        let Ok(files) = std::fs::read_dir(&self.dir) else { return };
+        let Ok(files) = std::fs::read_dir(&self.dir) else {
+            return;
+        };
         for file in files.flatten() {
             let name = file.file_name();
-            let of_a_token = Path::new(&name)
-                .extension()
-                .is_some_and(|extension| [TOKEN, FAILED, FAULT].into_iter().any(|known| extension == known));
+            let of_a_token = Path::new(&name).extension().is_some_and(|extension| {
+                [TOKEN, FAILED, FAULT]
+                    .into_iter()
+                    .any(|known| extension == known)
+            });
             if of_a_token
                 && name.to_str().is_some_and(|name| name.starts_with(&prefix))
                 && let Err(error) = std::fs::remove_file(file.path())
             {
-                self.warnings.add(format_args!("token cache: {} cannot be removed ({error})", file.path().display()));
+                self.warnings.add(format_args!(
+                    "token cache: {} cannot be removed ({error})",
+                    file.path().display()
+                ));
             }
         }
     }
@@ -186,16 +233,22 @@ impl Cache {
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Minted {
         let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else {
-            self.log.note(format_args!("cache: another process is renewing it; the old one is served"));
+            self.log.note(format_args!(
+                "cache: another process is renewing it; the old one is served"
+            ));
             return slot.used(old);
         };
         let now = (self.clock)();
         if let Some(entry) = slot.read().filter(|entry| entry.state(now) == State::Fresh) {
             return slot.used(entry);
         }
-        if slot.failure().is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now)) {
-            self.log
-                .note(format_args!("cache: the last renewal failed within {RENEWAL_PAUSE:?}; the old one is served"));
+        if slot
+            .failure()
+            .is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now))
+        {
+            self.log.note(format_args!(
+                "cache: the last renewal failed within {RENEWAL_PAUSE:?}; the old one is served"
+            ));
             return slot.used(old);
         }
         match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
@@ -205,16 +258,26 @@ impl Cache {
             }
             Err(error) => {
                 self.fail(id, slot, &error);
-                self.warnings.add(format_args!("the token is still good but could not be renewed: {error}"));
+                self.warnings.add(format_args!(
+                    "the token is still good but could not be renewed: {error}"
+                ));
                 slot.used(old)
             }
         }
     }
 
     fn keep(&self, id: &TokenId, slot: &Slot, minted: &Minted, longest: Option<Duration>) {
-        let (now, Some(expires)) = ((self.clock)(), minted.expires) else { return };
+        let (now, Some(expires)) = ((self.clock)(), minted.expires) else {
+            return;
+        };
         let latest = longest.map_or(u64::MAX, |longest| now.wall + longest.as_secs());
-        let Some(entry) = Entry::new(minted.credential.clone(), now, wall_seconds(expires).min(latest)) else { return };
+        let Some(entry) = Entry::new(
+            minted.credential.clone(),
+            now,
+            wall_seconds(expires).min(latest),
+        ) else {
+            return;
+        };
         let step = self.log.step();
         if let Err(fault) = slot.write(id, &entry) {
             self.warnings.add(format_args!("token cache: {fault}"));
@@ -229,9 +292,15 @@ impl Cache {
     }
 
     fn slot(&self, id: &TokenId) -> Slot<'_> {
-        let parts = [id.workspace, id.host, id.real, id.backend].into_iter().chain(id.scope.parts());
+        let parts = [id.workspace, id.host, id.real, id.backend]
+            .into_iter()
+            .chain(id.scope.parts());
         let name = self.host_part(id.workspace, id.host) + &self.key.fingerprint(parts)[..32];
-        Slot { dir: &self.dir, key: &self.key, name }
+        Slot {
+            dir: &self.dir,
+            key: &self.key,
+            name,
+        }
     }
 
     fn host_part(&self, workspace: &str, host: &str) -> String {

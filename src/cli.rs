@@ -37,34 +37,81 @@ struct Entry {
 }
 
 const COMMANDS: &[Entry] = &[
-    Entry { command: check::command, run: check::run },
-    Entry { command: doctor::command, run: doctor::run },
-    Entry { command: explain::command, run: explain::run },
-    Entry { command: configure::command, run: configure::run },
-    Entry { command: import::command, run: import::run },
-    Entry { command: status::command, run: status::run },
-    Entry { command: refresh::command, run: refresh::run },
-    Entry { command: migrate::command, run: migrate::run },
-    Entry { command: provision::command, run: provision::run },
-    Entry { command: resolve::command, run: resolve::run },
-    Entry { command: publish::command, run: publish::run },
-    Entry { command: prune::command, run: prune::run },
-    Entry { command: completions::command, run: completions::run },
-    Entry { command: man::command, run: man::run },
+    Entry {
+        command: check::command,
+        run: check::run,
+    },
+    Entry {
+        command: doctor::command,
+        run: doctor::run,
+    },
+    Entry {
+        command: explain::command,
+        run: explain::run,
+    },
+    Entry {
+        command: configure::command,
+        run: configure::run,
+    },
+    Entry {
+        command: import::command,
+        run: import::run,
+    },
+    Entry {
+        command: status::command,
+        run: status::run,
+    },
+    Entry {
+        command: refresh::command,
+        run: refresh::run,
+    },
+    Entry {
+        command: migrate::command,
+        run: migrate::run,
+    },
+    Entry {
+        command: provision::command,
+        run: provision::run,
+    },
+    Entry {
+        command: resolve::command,
+        run: resolve::run,
+    },
+    Entry {
+        command: publish::command,
+        run: publish::run,
+    },
+    Entry {
+        command: prune::command,
+        run: prune::run,
+    },
+    Entry {
+        command: completions::command,
+        run: completions::run,
+    },
+    Entry {
+        command: man::command,
+        run: man::run,
+    },
 ];
 
 /// Runs one of the operator's commands, or shows the usage.
 #[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     // The protocol's verbs come here with words behind them, or as `help get`.
-    let all =
-        root().bin_name(env!("CARGO_PKG_NAME")).no_binary_name(true).subcommands(verbs().map(|verb| verb.hide(true)));
+    let all = root()
+        .bin_name(env!("CARGO_PKG_NAME"))
+        .no_binary_name(true)
+        .subcommands(verbs().map(|verb| verb.hide(true)));
     let matches = match all.try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return usage(&error, env, io),
     };
     let chosen = matches.subcommand().and_then(|(name, matches)| {
-        COMMANDS.iter().find(|entry| (entry.command)().get_name() == name).map(|entry| (entry.run)(matches, env, io))
+        COMMANDS
+            .iter()
+            .find(|entry| (entry.command)().get_name() == name)
+            .map(|entry| (entry.run)(matches, env, io))
     });
     match chosen {
         Some(Ok(())) => 0,
@@ -76,19 +123,31 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
 
 /// The image references of a command.
 fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
-    matches.get_many::<String>("image").unwrap_or_default().map(|text| image(text)).collect()
+    matches
+        .get_many::<String>("image")
+        .unwrap_or_default()
+        .map(|text| image(text))
+        .collect()
 }
 
 /// An argument that has to be an image.
 fn image(text: &str) -> Result<ImageRef, Error> {
     let problem = |cause: &dyn fmt::Display, fix: &str| {
-        Problem::new("image reference", cause).fix(fix).failed().about(&shown(text).to_string())
+        Problem::new("image reference", cause)
+            .fix(fix)
+            .failed()
+            .about(&shown(text).to_string())
     };
     match Reference::parse(text.as_bytes()) {
         Ok(Reference::Image(image)) => Ok(image),
         Ok(Reference::Server(url)) => {
-            let example = url.host().map_or(String::new(), |host| format!(", such as {host}/org/app"));
-            Err(problem(&"it names a registry, not an image", &format!("name an image{example}")))
+            let example = url
+                .host()
+                .map_or(String::new(), |host| format!(", such as {host}/org/app"));
+            Err(problem(
+                &"it names a registry, not an image",
+                &format!("name an image{example}"),
+            ))
         }
         Err(error) => Err(problem(&error, "give it as docker pull takes it")),
     }
@@ -96,7 +155,10 @@ fn image(text: &str) -> Result<ImageRef, Error> {
 
 /// Passes on what went wrong on the way without hindering anything, also before a failure.
 fn warn(io: &mut Io, resolver: &Resolver) {
-    resolver.warnings().iter().for_each(|warning| crate::warn(io.err, warning));
+    resolver
+        .warnings()
+        .iter()
+        .for_each(|warning| crate::warn(io.err, warning));
 }
 
 /// Reports a failure on standard error, for a command whose standard output is passed on to other programs.
@@ -106,7 +168,9 @@ fn on_standard_error(error: &dyn fmt::Display, io: &mut Io) -> Error {
 }
 
 fn unwritable(error: std::io::Error) -> Error {
-    Problem::new("standard output", "it cannot be written").source(error).failed()
+    Problem::new("standard output", "it cannot be written")
+        .source(error)
+        .failed()
 }
 
 fn root() -> Command {
@@ -125,24 +189,41 @@ fn whole() -> Command {
 }
 
 fn verbs() -> impl Iterator<Item = Command> {
-    VERBS.iter().map(|(verb, about)| Command::new(*verb).about(*about))
+    VERBS
+        .iter()
+        .map(|(verb, about)| Command::new(*verb).about(*about))
 }
 
 /// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
 fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
-    let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+    let asked = matches!(
+        error.kind(),
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
+    );
     let text = error.render();
-    let written =
-        if Style::of(io.out, env).is_on() { write!(io.out, "{}", text.ansi()) } else { write!(io.out, "{text}") };
+    let written = if Style::of(io.out, env).is_on() {
+        write!(io.out, "{}", text.ansi())
+    } else {
+        write!(io.out, "{text}")
+    };
     u8::from(!asked || written.is_err())
 }
 
 const VERBS: [(&str, &str); 6] = [
-    ("get", "Answer the credential of the server URL on standard input"),
+    (
+        "get",
+        "Answer the credential of the server URL on standard input",
+    ),
     ("store", "Keep the credential on standard input"),
-    ("erase", "Forget the credential of the server URL on standard input"),
+    (
+        "erase",
+        "Forget the credential of the server URL on standard input",
+    ),
     ("list", "List the server URLs and user names that are kept"),
-    ("kubelet", "Answer the CredentialProviderRequest on standard input"),
+    (
+        "kubelet",
+        "Answer the CredentialProviderRequest on standard input",
+    ),
     ("version", "Print name and version"),
 ];
 

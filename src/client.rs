@@ -62,7 +62,11 @@ pub enum Wired {
 /// that of podman, buildah and skopeo.
 #[must_use]
 pub fn keys_of(host: &Host) -> Vec<&str> {
-    if host.is_docker_hub() { vec![host.server_url(), host.as_reference()] } else { vec![host.as_reference()] }
+    if host.is_docker_hub() {
+        vec![host.server_url(), host.as_reference()]
+    } else {
+        vec![host.as_reference()]
+    }
 }
 
 /// What follows `docker-credential-` in this program's name, which is what clients' files call it.

@@ -162,13 +162,18 @@ impl Config {
         let mut merged = Layer::default();
         if let Some(path) = env.path("BETA9_CREDENTIAL_CONFIG")? {
             merged = Layer::from_file(&path, trusted::read)?.ok_or_else(|| {
-                Problem::new("BETA9_CREDENTIAL_CONFIG", format_args!("there is no file {}", path.display()))
-                    .fix("correct or unset it")
-                    .failed()
+                Problem::new(
+                    "BETA9_CREDENTIAL_CONFIG",
+                    format_args!("there is no file {}", path.display()),
+                )
+                .fix("correct or unset it")
+                .failed()
             })?;
             files.push(path);
         } else {
-            let user_file = env.xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join(USER_FILE));
+            let user_file = env
+                .xdg("XDG_CONFIG_HOME", ".config")
+                .map(|dir| dir.join(USER_FILE));
             let system_file: (_, Reader) = (Some(system_file.to_owned()), trusted::read_system);
             for (path, read) in [system_file, (user_file, trusted::read)] {
                 let Some(path) = path else { continue };
@@ -180,21 +185,41 @@ impl Config {
         }
         merged.cover_with(Layer::from_env(env)?);
         let config = Self::from_layer(merged, env, files)?;
-        let Self { workspace, store, files, .. } = &config;
-        env.log().done(step, format_args!("config: {files:?} read; workspace {workspace}, {} store", store.name()));
+        let Self {
+            workspace,
+            store,
+            files,
+            ..
+        } = &config;
+        env.log().done(
+            step,
+            format_args!(
+                "config: {files:?} read; workspace {workspace}, {} store",
+                store.name()
+            ),
+        );
         Ok(config)
     }
 
     fn from_layer(layer: Layer, env: &Env, files: Vec<PathBuf>) -> Result<Self, Error> {
-        let data = env.xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("beta9"));
+        let data = env
+            .xdg("XDG_DATA_HOME", ".local/share")
+            .map(|dir| dir.join("beta9"));
         let mut rules = layer.rules;
         rules.sort_by_key(|rule| rule.host.specificity());
         // The default is no workspace's id: whoever writes it down has configured none either.
-        let named = layer.workspace.clone().filter(|workspace| workspace != DEFAULT_WORKSPACE);
+        let named = layer
+            .workspace
+            .clone()
+            .filter(|workspace| workspace != DEFAULT_WORKSPACE);
         let (gateway, worker, postgres) = layer.stores.into_configs(named.as_deref());
-        let file_path = layer.file_path.or_else(|| data.map(|data| data.join("credentials")));
+        let file_path = layer
+            .file_path
+            .or_else(|| data.map(|data| data.join("credentials")));
         Ok(Self {
-            workspace: layer.workspace.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
+            workspace: layer
+                .workspace
+                .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
             timeout: layer.timeout.unwrap_or(DEFAULT_TIMEOUT),
             list_timeout: layer.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
             ambient: layer.ambient.unwrap_or_default(),
@@ -217,7 +242,9 @@ impl Config {
                 pulled: Pulled {
                     registry: env.text("BETA9_REGISTRY")?,
                     image: env.text("BETA9_IMAGE")?,
-                    secrets: env.text(Pulled::SECRETS)?.map_or_else(Vec::new, |text| names(&text)),
+                    secrets: env
+                        .text(Pulled::SECRETS)?
+                        .map_or_else(Vec::new, |text| names(&text)),
                 },
             },
             files,
@@ -246,7 +273,9 @@ impl Config {
     /// Whether the path below this host has a say in which rule applies.
     #[must_use]
     pub fn rules_depend_on_path(&self, host: &Host) -> bool {
-        self.rules.iter().any(|rule| !rule.host.path().is_empty() && rule.host.matches(host, rule.host.path()))
+        self.rules
+            .iter()
+            .any(|rule| !rule.host.path().is_empty() && rule.host.matches(host, rule.host.path()))
     }
 
     /// All rules, most specific first.
@@ -261,7 +290,11 @@ fn cache_config(layer: layer::CacheLayer, env: &Env) -> CacheConfig {
     let below = |dir: PathBuf| dir.join("beta9/tokens");
     let dirs = match layer.dir {
         Some(dir) => vec![dir],
-        None => [env.xdg("XDG_CACHE_HOME", ".cache"), env.session_dir()].into_iter().flatten().map(below).collect(),
+        None => [env.xdg("XDG_CACHE_HOME", ".cache"), env.session_dir()]
+            .into_iter()
+            .flatten()
+            .map(below)
+            .collect(),
     };
     CacheConfig {
         enabled: layer.enabled.unwrap_or(true),
@@ -273,7 +306,11 @@ fn cache_config(layer: layer::CacheLayer, env: &Env) -> CacheConfig {
 }
 
 /// The configured key file, else systemd's credential where there is one, else a file beside the store.
-fn key_place(configured: Option<PathBuf>, env: &Env, store: Option<&Path>) -> Result<KeyPlace, Error> {
+fn key_place(
+    configured: Option<PathBuf>,
+    env: &Env,
+    store: Option<&Path>,
+) -> Result<KeyPlace, Error> {
     if let Some(path) = configured {
         return Ok(KeyPlace::File(path));
     }
@@ -295,12 +332,18 @@ impl Pulled {
 
 /// A list of names with commas between them.
 fn names(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 impl Singles {
     fn parse(word: &str) -> Option<Self> {
-        [Self::Named, Self::Pairs, Self::All].into_iter().find(|mode| mode.name() == word)
+        [Self::Named, Self::Pairs, Self::All]
+            .into_iter()
+            .find(|mode| mode.name() == word)
     }
 
     /// The word in the configuration.
@@ -316,7 +359,9 @@ impl Singles {
 
 impl StoreKind {
     fn parse(word: &str) -> Option<Self> {
-        [Self::File, Self::Gateway, Self::Worker, Self::Postgres].into_iter().find(|kind| kind.name() == word)
+        [Self::File, Self::Gateway, Self::Worker, Self::Postgres]
+            .into_iter()
+            .find(|kind| kind.name() == word)
     }
 
     /// The word in the configuration.
@@ -370,16 +415,31 @@ mod tests {
             (config.workspace.as_str(), config.timeout, config.ambient),
             ("default", DEFAULT_TIMEOUT, Ambient::NONE)
         );
-        assert!(config.file_path.unwrap().ends_with(".local/share/beta9/credentials"));
+        assert!(
+            config
+                .file_path
+                .unwrap()
+                .ends_with(".local/share/beta9/credentials")
+        );
     }
 
     #[test]
     fn the_user_is_over_the_system_and_the_environment_over_both_key_by_key() {
-        let system =
-            "workspace = \"s\"\ntimeout = \"3s\"\nambient = true\n[store.file]\npath = \"/s\"\nkey_file = \"/k\"";
-        let config =
-            load(system, "workspace = \"u\"\ntimeout = \"4s\"", [("BETA9_WORKSPACE_ID", "e"), ("B", "")]).unwrap();
-        assert_eq!((config.workspace.as_str(), config.timeout.as_secs(), config.ambient), ("e", 4, Ambient::ALL));
+        let system = "workspace = \"s\"\ntimeout = \"3s\"\nambient = true\n[store.file]\npath = \"/s\"\nkey_file = \"/k\"";
+        let config = load(
+            system,
+            "workspace = \"u\"\ntimeout = \"4s\"",
+            [("BETA9_WORKSPACE_ID", "e"), ("B", "")],
+        )
+        .unwrap();
+        assert_eq!(
+            (
+                config.workspace.as_str(),
+                config.timeout.as_secs(),
+                config.ambient
+            ),
+            ("e", 4, Ambient::ALL)
+        );
         assert_eq!(config.file_path.as_deref(), Some(Path::new("/s")));
         assert_eq!(config.file_key, KeyPlace::File("/k".into()));
     }
@@ -387,41 +447,95 @@ mod tests {
     #[test]
     fn the_most_specific_rule_wins_wherever_it_stands() {
         let rules = "[[registry]]\nhost = \"*.example.com\"\nbackend = \"public\"\n[[registry]]\nhost = \"r.example.com/team\"\nsecret = \"team\"\n[[registry]]\nhost = \"r.example.com\"\nsecret = \"s\"\nambient = true";
-        let config = load(rules, "[[registry]]\nhost = \"r.example.com\"\nsecret = \"mine\"", NONE).unwrap();
-        let rule = |host: &str, path: &str| config.rule(&Host::parse(host.as_bytes()).unwrap(), path).cloned();
-        assert_eq!(rule("r.example.com", "team/app").unwrap().secret.as_deref(), Some("team"));
+        let config = load(
+            rules,
+            "[[registry]]\nhost = \"r.example.com\"\nsecret = \"mine\"",
+            NONE,
+        )
+        .unwrap();
+        let rule = |host: &str, path: &str| {
+            config
+                .rule(&Host::parse(host.as_bytes()).unwrap(), path)
+                .cloned()
+        };
+        assert_eq!(
+            rule("r.example.com", "team/app").unwrap().secret.as_deref(),
+            Some("team")
+        );
         let exact = rule("r.example.com", "teams").unwrap();
-        assert_eq!((exact.secret.as_deref(), exact.ambient), (Some("mine"), Some(Ambient::ALL)));
+        assert_eq!(
+            (exact.secret.as_deref(), exact.ambient),
+            (Some("mine"), Some(Ambient::ALL))
+        );
         let in_file = |rule: Option<Rule>, file| rule.unwrap().file.ends_with(file);
-        assert!(in_file(Some(exact), "credential-helper.toml"), "it was changed there last");
+        assert!(
+            in_file(Some(exact), "credential-helper.toml"),
+            "it was changed there last"
+        );
         assert!(in_file(rule("q.example.com", ""), "system.toml"));
-        assert_eq!(rule("q.example.com", "").unwrap().backend.as_deref(), Some("public"));
+        assert_eq!(
+            rule("q.example.com", "").unwrap().backend.as_deref(),
+            Some("public")
+        );
         assert!(rule("example.com", "").is_none());
     }
 
     #[test]
     fn workload_identity_is_off_until_somebody_turns_it_on() {
         let kubelet = |text: &str, more| load(text, "", more).map(|config| config.kubelet);
-        let (off, on) = (kubelet("", NONE).unwrap(), [("BETA9_WORKLOAD_IDENTITY", "true"), ("B", "")]);
-        assert_eq!((off.workload_identity, off.static_cache_duration.as_secs()), (false, 60));
-        assert!(kubelet("[kubelet]\nworkload_identity = true", NONE).unwrap().workload_identity);
-        assert!(kubelet("[kubelet]\nworkload_identity = false", on).unwrap().workload_identity);
-        assert!(kubelet("[kubelet]\nstatic_cache_duration = \"0\"", NONE).unwrap().static_cache_duration.is_zero());
+        let (off, on) = (
+            kubelet("", NONE).unwrap(),
+            [("BETA9_WORKLOAD_IDENTITY", "true"), ("B", "")],
+        );
+        assert_eq!(
+            (off.workload_identity, off.static_cache_duration.as_secs()),
+            (false, 60)
+        );
+        assert!(
+            kubelet("[kubelet]\nworkload_identity = true", NONE)
+                .unwrap()
+                .workload_identity
+        );
+        assert!(
+            kubelet("[kubelet]\nworkload_identity = false", on)
+                .unwrap()
+                .workload_identity
+        );
+        assert!(
+            kubelet("[kubelet]\nstatic_cache_duration = \"0\"", NONE)
+                .unwrap()
+                .static_cache_duration
+                .is_zero()
+        );
         let provider = |text: &str| {
-            let rule = format!("[[registry]]\nhost = \"gcr.io\"\nworkload_identity_provider = \"{text}\"");
-            Ok::<_, String>(load(&rule, "", NONE)?.rules()[0].cloud.workload_identity_provider.clone().unwrap())
+            let rule =
+                format!("[[registry]]\nhost = \"gcr.io\"\nworkload_identity_provider = \"{text}\"");
+            Ok::<_, String>(
+                load(&rule, "", NONE)?.rules()[0]
+                    .cloud
+                    .workload_identity_provider
+                    .clone()
+                    .unwrap(),
+            )
         };
-        let full = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+        let full =
+            "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
         assert_eq!(provider(full).unwrap(), full);
-        assert_eq!(provider(&full["//iam.googleapis.com/".len()..]).unwrap(), full);
-        let gke =
-            "identitynamespace:p.svc.id.goog:https://container.googleapis.com/v1/projects/p/locations/l/clusters/c";
+        assert_eq!(
+            provider(&full["//iam.googleapis.com/".len()..]).unwrap(),
+            full
+        );
+        let gke = "identitynamespace:p.svc.id.goog:https://container.googleapis.com/v1/projects/p/locations/l/clusters/c";
         assert_eq!(provider(gke).unwrap(), gke);
-        for wrong in
-            ["https://evil.example/projects/1/workloadIdentityPools/p", "pool", "projects/1/x y/workloadIdentityPools/"]
-        {
+        for wrong in [
+            "https://evil.example/projects/1/workloadIdentityPools/p",
+            "pool",
+            "projects/1/x y/workloadIdentityPools/",
+        ] {
             assert!(
-                provider(wrong).unwrap_err().contains("\"registry.workload_identity_provider\" is not a provider"),
+                provider(wrong)
+                    .unwrap_err()
+                    .contains("\"registry.workload_identity_provider\" is not a provider"),
                 "{wrong}"
             );
         }
@@ -429,9 +543,14 @@ mod tests {
 
     #[test]
     fn the_path_has_a_say_where_a_rule_of_the_host_has_one() {
-        let config =
-            load("[[registry]]\nhost = \"*.example.com/team\"\n[[registry]]\nhost = \"ghcr.io\"", "", NONE).unwrap();
-        let depends = |host: &str| config.rules_depend_on_path(&Host::parse(host.as_bytes()).unwrap());
+        let config = load(
+            "[[registry]]\nhost = \"*.example.com/team\"\n[[registry]]\nhost = \"ghcr.io\"",
+            "",
+            NONE,
+        )
+        .unwrap();
+        let depends =
+            |host: &str| config.rules_depend_on_path(&Host::parse(host.as_bytes()).unwrap());
         assert!(depends("r.example.com") && !depends("r.example.com:5000") && !depends("ghcr.io"));
     }
 
@@ -442,7 +561,10 @@ mod tests {
                 "workspce = 1",
                 "configuration ~/system.toml: unknown key \"workspce\" at the top level; did you mean \"workspace\"?",
             ),
-            ("[store]\nkid = 1", "configuration ~/system.toml: unknown key \"kid\" in [store]; did you mean \"kind\"?"),
+            (
+                "[store]\nkid = 1",
+                "configuration ~/system.toml: unknown key \"kid\" in [store]; did you mean \"kind\"?",
+            ),
             (
                 "[[registry]]\nhost = \"a.b\"\nalias = 1",
                 "configuration ~/system.toml: unknown key \"alias\" in [registry]; did you mean \"alias_of\"?",
@@ -459,7 +581,10 @@ mod tests {
                 "ambient = [\"aws\", \"google\"]",
                 "configuration ~/system.toml: \"ambient\" is not true, false or a list of \"aws\", \"gcp\" and \"azure\"; correct it",
             ),
-            ("store = 1", "configuration ~/system.toml: \"store\" is not a table; correct it"),
+            (
+                "store = 1",
+                "configuration ~/system.toml: \"store\" is not a table; correct it",
+            ),
             (
                 "[store.file]\npath = \"here\"",
                 "configuration ~/system.toml: \"store.file.path\" is not an absolute path; correct it",
@@ -469,8 +594,15 @@ mod tests {
             assert_eq!(load(text, "", NONE).unwrap_err(), message);
         }
         let broken = load("a = hunter2", "", NONE).unwrap_err();
-        assert!(broken.starts_with("configuration ~/system.toml: line 1: ") && !broken.contains("hunter2"), "{broken}");
+        assert!(
+            broken.starts_with("configuration ~/system.toml: line 1: ")
+                && !broken.contains("hunter2"),
+            "{broken}"
+        );
         let variable = load("", "", [("BETA9_TIMEOUT", "soon"), ("B", "")]).unwrap_err();
-        assert_eq!(variable, "BETA9_TIMEOUT: it is not a duration such as 10s; correct it, or unset it");
+        assert_eq!(
+            variable,
+            "BETA9_TIMEOUT: it is not a duration such as 10s; correct it, or unset it"
+        );
     }
 }

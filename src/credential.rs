@@ -66,7 +66,10 @@ impl Credential {
             return Err(Unusable::NoSecret);
         }
         let json_key = username == JSON_KEY_USER && secret.expose().trim_start().starts_with('{');
-        if has_control(secret.expose(), if json_key { &['\n', '\r', '\t'] } else { &[] }) {
+        if has_control(
+            secret.expose(),
+            if json_key { &['\n', '\r', '\t'] } else { &[] },
+        ) {
             return Err(Unusable::ControlInSecret);
         }
         Ok(Self { username, secret })
@@ -106,7 +109,9 @@ pub fn shown_username<'u>(username: &'u str, secret: &Redacted) -> Option<&'u st
 /// Whether a control character is in it, but for the allowed ones. Tokens are long and almost always have none, which is
 /// found out first, many bytes at a time: without an early end, so that the loop is one of vectors.
 fn has_control(text: &str, allowed: &[char]) -> bool {
-    let suspicious = text.bytes().fold(false, |found, byte| found | !matches!(byte, b' '..=b'~'));
+    let suspicious = text
+        .bytes()
+        .fold(false, |found, byte| found | !matches!(byte, b' '..=b'~'));
     suspicious && text.contains(|c: char| c.is_control() && !allowed.contains(&c))
 }
 
@@ -129,7 +134,9 @@ impl fmt::Display for Unusable {
             Self::NoUsername => "the user name is empty",
             Self::NoSecret => "the secret is empty",
             Self::ControlInUsername => "the user name holds a control character",
-            Self::ControlInSecret => "the secret holds a control character (a line end copied along with it?)",
+            Self::ControlInSecret => {
+                "the secret holds a control character (a line end copied along with it?)"
+            }
         })
     }
 }
@@ -147,19 +154,29 @@ mod tests {
     #[test]
     fn debug_output_never_holds_the_secret() {
         let credential = Credential::new("octo".into(), "ghp_secret".into()).unwrap();
-        assert_eq!(format!("{credential:?}"), r#"Credential { username: "octo", secret: **** }"#);
+        assert_eq!(
+            format!("{credential:?}"),
+            r#"Credential { username: "octo", secret: **** }"#
+        );
     }
 
     #[test]
     fn a_pair_that_no_client_can_use_is_no_credential() {
-        let new = |user: &str, secret: &str| Credential::new(user.into(), secret.into()).map(|_| ());
+        let new =
+            |user: &str, secret: &str| Credential::new(user.into(), secret.into()).map(|_| ());
         assert_eq!(new("", "s"), Err(Unusable::NoUsername));
         assert_eq!(new("u", ""), Err(Unusable::NoSecret));
         assert_eq!(new("u\0", "s"), Err(Unusable::ControlInUsername));
         assert_eq!(new("u", "s\n"), Err(Unusable::ControlInSecret));
         assert_eq!(new("u", "s\u{85}"), Err(Unusable::ControlInSecret));
-        assert_eq!(new("_json_key", "not json\n"), Err(Unusable::ControlInSecret));
-        assert_eq!(new("_json_key", "{\n\t\"type\": \"service_account\"\r\n}"), Ok(()));
+        assert_eq!(
+            new("_json_key", "not json\n"),
+            Err(Unusable::ControlInSecret)
+        );
+        assert_eq!(
+            new("_json_key", "{\n\t\"type\": \"service_account\"\r\n}"),
+            Ok(())
+        );
         assert_eq!(new("_json_key", "{\0}"), Err(Unusable::ControlInSecret));
     }
 }

@@ -36,7 +36,11 @@ pub struct Problem {
 impl Problem {
     /// A failure of `part` (a store, a backend, a file, the input), for this reason.
     pub fn new(part: impl Into<String>, cause: impl fmt::Display) -> Self {
-        Self { part: part.into(), cause: cause.to_string(), ..Self::default() }
+        Self {
+            part: part.into(),
+            cause: cause.to_string(),
+            ..Self::default()
+        }
     }
 
     /// What to do about it.
@@ -56,7 +60,10 @@ impl Problem {
     /// The login was denied, and the registry serves those who do not log in.
     #[must_use]
     pub fn dispensable(self, dispensable: bool) -> Self {
-        Self { dispensable, ..self }
+        Self {
+            dispensable,
+            ..self
+        }
     }
 
     /// Whether the registry can do without the login that failed.
@@ -68,8 +75,15 @@ impl Problem {
     /// The part, the cause with what lies below it, and the fix.
     #[must_use]
     pub fn words(&self) -> (String, String, String) {
-        let below = self.source.as_ref().map_or(String::new(), |source| format!(": {source}"));
-        (self.part.clone(), format!("{}{below}", self.cause), self.fix.clone())
+        let below = self
+            .source
+            .as_ref()
+            .map_or(String::new(), |source| format!(": {source}"));
+        (
+            self.part.clone(),
+            format!("{}{below}", self.cause),
+            self.fix.clone(),
+        )
     }
 
     /// It stops everything.
@@ -81,7 +95,11 @@ impl Problem {
     /// It stops everything: a token or password is wrong, or may not do this.
     #[must_use]
     pub fn refused(self) -> Error {
-        Self { refused: true, ..self }.failed()
+        Self {
+            refused: true,
+            ..self
+        }
+        .failed()
     }
 
     /// It is out of reach, which a remembered answer may bridge.
@@ -125,9 +143,13 @@ impl Error {
     /// The same once more where it is a refusal, after which even a `list` has no answer.
     #[must_use]
     pub fn refusal(&self) -> Option<Self> {
-        let Self::Failed(problem) = self else { return None };
+        let Self::Failed(problem) = self else {
+            return None;
+        };
         let (part, cause, fix) = problem.words();
-        problem.refused.then(|| Problem::new(part, cause).fix(fix).refused())
+        problem
+            .refused
+            .then(|| Problem::new(part, cause).fix(fix).refused())
     }
 }
 
@@ -154,7 +176,9 @@ impl fmt::Display for Error {
             Self::NotFound => f.write_str(NOT_FOUND),
             Self::Protocol(text) => f.write_str(text),
             Self::Told => f.write_str("it failed, as said before"),
-            Self::Usage => f.write_str("usage: docker-credential-beta9 get|store|erase|list|version, or --help"),
+            Self::Usage => f.write_str(
+                "usage: docker-credential-beta9 get|store|erase|list|version, or --help",
+            ),
             Self::Failed(problem) | Self::Unreachable(problem) => problem.fmt(f),
         }
     }
@@ -182,7 +206,9 @@ impl fmt::Display for Problem {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Failed(problem) | Self::Unreachable(problem) => problem.source.as_deref().map(|source| source as _),
+            Self::Failed(problem) | Self::Unreachable(problem) => {
+                problem.source.as_deref().map(|source| source as _)
+            }
             _ => None,
         }
     }

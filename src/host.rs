@@ -54,8 +54,15 @@ impl Host {
     /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing may stand before or behind it.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejected> {
         let (name, port) = split_port(bytes)?;
-        let name = if bytes.first() == Some(&b'[') { ipv6(name)? } else { dns_or_ipv4(name)? };
-        let port = port.map(parse_port).transpose()?.filter(|port| *port != HTTPS_PORT);
+        let name = if bytes.first() == Some(&b'[') {
+            ipv6(name)?
+        } else {
+            dns_or_ipv4(name)?
+        };
+        let port = port
+            .map(parse_port)
+            .transpose()?
+            .filter(|port| *port != HTTPS_PORT);
         if port.is_none() && DOCKER_HUB_NAMES.contains(&name.as_str()) {
             return Ok(Self::docker_hub());
         }
@@ -65,13 +72,21 @@ impl Host {
         if !names_a_registry(&text) {
             text.push_str(":443");
         }
-        Ok(Self { text, name_len, len })
+        Ok(Self {
+            text,
+            name_len,
+            len,
+        })
     }
 
     /// Docker Hub, under the one name its four spellings share.
     #[must_use]
     pub fn docker_hub() -> Self {
-        Self { text: DOCKER_HUB.to_owned(), name_len: DOCKER_HUB.len(), len: DOCKER_HUB.len() }
+        Self {
+            text: DOCKER_HUB.to_owned(),
+            name_len: DOCKER_HUB.len(),
+            len: DOCKER_HUB.len(),
+        }
     }
 
     /// Whether this is Docker Hub, whose server URL is spelled unlike any other (see [`Host::server_url`]).
@@ -102,28 +117,49 @@ impl Host {
     /// The port, unless it is the default one, 443.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.as_str().get(self.name_len + 1..).and_then(|port| port.parse().ok())
+        self.as_str()
+            .get(self.name_len + 1..)
+            .and_then(|port| port.parse().ok())
     }
 
     /// The registry's names, the canonical one first: Docker Hub has several.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        if self.is_docker_hub() { DOCKER_HUB_NAMES.to_vec() } else { vec![self.name()] }
+        if self.is_docker_hub() {
+            DOCKER_HUB_NAMES.to_vec()
+        } else {
+            vec![self.name()]
+        }
     }
 
     /// Every spelling by which an image can name this registry, the canonical one first: with each of its names, and with
     /// the default port.
     #[must_use]
     pub fn spellings(&self) -> Vec<String> {
-        let names = if self.is_docker_hub() { self.names() } else { vec![self.as_str()] };
-        let ports = if self.port().is_some() { [""].as_slice() } else { &["", ":443"] };
-        ports.iter().flat_map(|port| names.iter().map(move |name| format!("{name}{port}"))).collect()
+        let names = if self.is_docker_hub() {
+            self.names()
+        } else {
+            vec![self.as_str()]
+        };
+        let ports = if self.port().is_some() {
+            [""].as_slice()
+        } else {
+            &["", ":443"]
+        };
+        ports
+            .iter()
+            .flat_map(|port| names.iter().map(move |name| format!("{name}{port}")))
+            .collect()
     }
 
     /// The spelling that docker keys this registry by: the host, or `https://index.docker.io/v1/` for Docker Hub.
     #[must_use]
     pub fn server_url(&self) -> &str {
-        if self.is_docker_hub() { DOCKER_HUB_KEY } else { &self.text }
+        if self.is_docker_hub() {
+            DOCKER_HUB_KEY
+        } else {
+            &self.text
+        }
     }
 }
 
@@ -135,23 +171,38 @@ impl fmt::Display for Host {
 
 fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), Rejected> {
     let name_end = if bytes.first() == Some(&b'[') {
-        bytes.iter().position(|byte| *byte == b']').ok_or(Rejected("an IPv6 address needs its closing bracket"))? + 1
+        bytes
+            .iter()
+            .position(|byte| *byte == b']')
+            .ok_or(Rejected("an IPv6 address needs its closing bracket"))?
+            + 1
     } else {
-        bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())
+        bytes
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(bytes.len())
     };
     match bytes[name_end..].split_first() {
         None => Ok((&bytes[..name_end], None)),
         Some((b':', port)) => Ok((&bytes[..name_end], Some(port))),
-        Some(_) => Err(Rejected("text follows the closing bracket of an IPv6 address")),
+        Some(_) => Err(Rejected(
+            "text follows the closing bracket of an IPv6 address",
+        )),
     }
 }
 
 fn parse_port(digits: &[u8]) -> Result<u16, Rejected> {
     const NOT_A_PORT: Rejected = Rejected("the port is not a number from 1 to 65535");
-    if digits.is_empty() || digits.len() > 5 || digits[0] == b'0' || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty()
+        || digits.len() > 5
+        || digits[0] == b'0'
+        || !digits.iter().all(u8::is_ascii_digit)
+    {
         return Err(NOT_A_PORT);
     }
-    let port = digits.iter().fold(0u32, |port, digit| port * 10 + u32::from(digit - b'0'));
+    let port = digits
+        .iter()
+        .fold(0u32, |port, digit| port * 10 + u32::from(digit - b'0'));
     u16::try_from(port).map_err(|_| NOT_A_PORT)
 }
 
@@ -167,13 +218,18 @@ fn dns_or_ipv4(name: &[u8]) -> Result<String, Rejected> {
         check_label(label)?;
     }
     // Checked to be ASCII letters, digits, dots and hyphens, so every byte is a character.
-    let name: String = name.iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+    let name: String = name
+        .iter()
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect();
     if METADATA_NAMES.contains(&name.as_str()) {
         return Err(METADATA);
     }
     if looks_like_ipv4(&name) {
         // `127.1`, `0x7f000001` and `010.0.0.1` mean different addresses to different parsers; std reads only a.b.c.d.
-        let address: Ipv4Addr = name.parse().map_err(|_| Rejected("this is no IPv4 address of four plain numbers"))?;
+        let address: Ipv4Addr = name
+            .parse()
+            .map_err(|_| Rejected("this is no IPv4 address of four plain numbers"))?;
         refuse_metadata_v4(address)?;
     }
     Ok(name)
@@ -181,13 +237,20 @@ fn dns_or_ipv4(name: &[u8]) -> Result<String, Rejected> {
 
 fn check_label(label: &[u8]) -> Result<(), Rejected> {
     if label.is_empty() {
-        return Err(Rejected("the host has an empty label (a doubled, leading or trailing dot)"));
+        return Err(Rejected(
+            "the host has an empty label (a doubled, leading or trailing dot)",
+        ));
     }
     if label.len() > MAX_LABEL {
         return Err(Rejected("a label of the host is longer than 63 bytes"));
     }
-    if !label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
-        return Err(Rejected("the host has a character that no registry host can have"));
+    if !label
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    {
+        return Err(Rejected(
+            "the host has a character that no registry host can have",
+        ));
     }
     if label[0] == b'-' || label[label.len() - 1] == b'-' {
         return Err(Rejected("a label of the host begins or ends with a hyphen"));
@@ -198,7 +261,9 @@ fn check_label(label: &[u8]) -> Result<(), Rejected> {
 /// A name whose last label is a number is an address to every resolver (WHATWG URL, "ends in a number").
 fn looks_like_ipv4(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let hex = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let hex = last
+        .strip_prefix("0x")
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     hex || last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -222,11 +287,16 @@ fn ipv6(bracketed: &[u8]) -> Result<String, Rejected> {
 fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();
     let octets = address.octets();
-    (s[..6] == [0x64, 0xff9b, 0, 0, 0, 0]).then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
+    (s[..6] == [0x64, 0xff9b, 0, 0, 0, 0])
+        .then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
 }
 
 fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), Rejected> {
-    if address.is_link_local() || METADATA_V4.contains(&address) { Err(METADATA) } else { Ok(()) }
+    if address.is_link_local() || METADATA_V4.contains(&address) {
+        Err(METADATA)
+    } else {
+        Ok(())
+    }
 }
 
 /// The canonical name of Docker Hub.
@@ -239,10 +309,17 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 const METADATA: Rejected = Rejected("this address serves a node's own metadata, never images");
 /// Azure's wire server and Alibaba Cloud's metadata service; AWS, Google, Azure and Oracle use link-local addresses.
-const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
+const METADATA_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(100, 100, 100, 200),
+];
 /// <https://docs.cloud.google.com/compute/docs/metadata/querying-metadata>
 const GOOGLE_METADATA_V6: [u16; 8] = [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254];
-const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"];
+const METADATA_NAMES: [&str; 3] = [
+    "metadata.google.internal",
+    "metadata.goog",
+    "instance-data.ec2.internal",
+];
 
 #[cfg(test)]
 mod tests {
@@ -255,10 +332,19 @@ mod tests {
     #[test]
     fn the_canonical_spelling_is_lower_case_without_the_default_port() {
         assert_eq!(parse("GHCR.io:443").unwrap(), "ghcr.io");
-        assert_eq!(parse("Registry.Example.com:5000").unwrap(), "registry.example.com:5000");
+        assert_eq!(
+            parse("Registry.Example.com:5000").unwrap(),
+            "registry.example.com:5000"
+        );
         assert_eq!(parse("[2001:DB8:0::1]:5000").unwrap(), "[2001:db8::1]:5000");
-        assert_eq!(Host::parse(b"[2001:db8::1]:5000").unwrap().port(), Some(5000));
-        assert_eq!(Host::parse(b"[2001:db8::1]").unwrap().name(), "[2001:db8::1]");
+        assert_eq!(
+            Host::parse(b"[2001:db8::1]:5000").unwrap().port(),
+            Some(5000)
+        );
+        assert_eq!(
+            Host::parse(b"[2001:db8::1]").unwrap().name(),
+            "[2001:db8::1]"
+        );
     }
 
     #[test]
@@ -273,22 +359,49 @@ mod tests {
             ("docker.io", "docker.io", "docker.io"),
         ] {
             let host = Host::parse(text.as_bytes()).unwrap();
-            assert_eq!((host.as_str(), host.as_reference(), host.to_string().as_str()), (canonical, shown, shown));
-            assert_eq!((host.port(), host.name()), (Host::parse(shown.as_bytes()).unwrap().port(), host.name()));
+            assert_eq!(
+                (
+                    host.as_str(),
+                    host.as_reference(),
+                    host.to_string().as_str()
+                ),
+                (canonical, shown, shown)
+            );
+            assert_eq!(
+                (host.port(), host.name()),
+                (Host::parse(shown.as_bytes()).unwrap().port(), host.name())
+            );
             for spelling in [canonical, shown, host.server_url()] {
                 assert_eq!(
-                    Host::parse(spelling.trim_start_matches("https://").trim_end_matches("/v1/").as_bytes()),
+                    Host::parse(
+                        spelling
+                            .trim_start_matches("https://")
+                            .trim_end_matches("/v1/")
+                            .as_bytes()
+                    ),
                     Ok(host.clone())
                 );
             }
-            assert_eq!(ImageRef::parse(&format!("{host}/org/app")).unwrap().host, host, "{text}");
+            assert_eq!(
+                ImageRef::parse(&format!("{host}/org/app")).unwrap().host,
+                host,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn docker_hub_is_one_host_under_each_of_its_names_but_not_on_another_port() {
-        for name in ["docker.io", "index.docker.io", "registry-1.docker.io", "INDEX.docker.io:443"] {
-            assert!(Host::parse(name.as_bytes()).unwrap().is_docker_hub(), "{name}");
+        for name in [
+            "docker.io",
+            "index.docker.io",
+            "registry-1.docker.io",
+            "INDEX.docker.io:443",
+        ] {
+            assert!(
+                Host::parse(name.as_bytes()).unwrap().is_docker_hub(),
+                "{name}"
+            );
         }
         assert!(!Host::parse(b"docker.io:5000").unwrap().is_docker_hub());
         assert!(!Host::parse(b"hub.docker.io").unwrap().is_docker_hub());
@@ -316,7 +429,15 @@ mod tests {
 
     #[test]
     fn numbers_that_resolvers_read_differently_are_no_host() {
-        for text in ["127.1", "0x7f000001", "2130706433", "010.0.0.1", "1.2.3.4.5", "256.0.0.1", "a.0x1f"] {
+        for text in [
+            "127.1",
+            "0x7f000001",
+            "2130706433",
+            "010.0.0.1",
+            "1.2.3.4.5",
+            "256.0.0.1",
+            "a.0x1f",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert_eq!(parse("10.0.0.7:5000").unwrap(), "10.0.0.7:5000");

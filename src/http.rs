@@ -50,10 +50,21 @@ impl Http {
     /// A client whose every answer is there, or given up, a little before the deadline, so that who was waited for can
     /// still be told.
     pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, Fault> {
-        let near = || build(Client::builder().no_proxy().tls_certs_only([]).connect_timeout(NEAR_CONNECT));
+        let near = || {
+            build(
+                Client::builder()
+                    .no_proxy()
+                    .tls_certs_only([])
+                    .connect_timeout(NEAR_CONNECT),
+            )
+        };
         Ok(Self {
             far: Arc::default(),
-            near: if cleartext == Cleartext::Never { None } else { Some(near()?) },
+            near: if cleartext == Cleartext::Never {
+                None
+            } else {
+                Some(near()?)
+            },
             cleartext,
             deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
         })
@@ -66,11 +77,19 @@ impl Http {
     }
 
     /// The same, of an answer that may be larger than what is kept: if it is a success, its body goes to `pieces`.
-    pub async fn stream(&self, request: &Request, pieces: &mut dyn Pieces) -> Result<Response, Fault> {
+    pub async fn stream(
+        &self,
+        request: &Request,
+        pieces: &mut dyn Pieces,
+    ) -> Result<Response, Fault> {
         self.send_into(request, Some(pieces)).await
     }
 
-    async fn send_into(&self, request: &Request, mut pieces: Option<&mut dyn Pieces>) -> Result<Response, Fault> {
+    async fn send_into(
+        &self,
+        request: &Request,
+        mut pieces: Option<&mut dyn Pieces>,
+    ) -> Result<Response, Fault> {
         for pause in PAUSES {
             let outcome = self.send_once(request, reborrow(&mut pieces)).await;
             let asked = match &outcome {
@@ -79,17 +98,27 @@ impl Http {
             };
             let Some(asked) = asked else { return outcome };
             let again = Instant::now().checked_add(asked.max(pause));
-            let Some(again) = again.filter(|again| *again + ROOM < self.deadline) else { return outcome };
+            let Some(again) = again.filter(|again| *again + ROOM < self.deadline) else {
+                return outcome;
+            };
             sleep(again.saturating_duration_since(Instant::now())).await;
         }
         self.send_once(request, pieces).await
     }
 
-    async fn send_once(&self, request: &Request, pieces: Option<&mut dyn Pieces>) -> Result<Response, Fault> {
+    async fn send_once(
+        &self,
+        request: &Request,
+        pieces: Option<&mut dyn Pieces>,
+    ) -> Result<Response, Fault> {
         let url = Url::parse(&request.url).map_err(|_| Fault::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let client = self.client(&url)?.ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
-        let prepared = request.prepare(client, url).ok_or_else(|| Fault::new(&host, Kind::Request))?;
+        let client = self
+            .client(&url)?
+            .ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
+        let prepared = request
+            .prepare(client, url)
+            .ok_or_else(|| Fault::new(&host, Kind::Request))?;
         timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
             .await
             .unwrap_or(Err(Kind::Timeout))
@@ -99,7 +128,13 @@ impl Http {
     fn client(&self, url: &Url) -> Result<Option<&Client>, Fault> {
         match url.scheme() {
             "https" => self.far().map(Some),
-            "http" if url.host_str().is_some_and(|host| self.cleartext.allows(host)) => Ok(self.near.as_ref()),
+            "http"
+                if url
+                    .host_str()
+                    .is_some_and(|host| self.cleartext.allows(host)) =>
+            {
+                Ok(self.near.as_ref())
+            }
             _ => Ok(None),
         }
     }
@@ -109,21 +144,34 @@ impl Http {
             return Ok(client);
         }
         let roots = tls::roots().map_err(|nobody| Fault::no_authorities(&nobody))?;
-        let config = tls::client(roots, &[b"h2", b"http/1.1"]).map_err(|_| Fault::new("", Kind::Authorities))?;
-        let client = build(Client::builder().https_only(true).tls_backend_preconfigured(config))?;
+        let config = tls::client(roots, &[b"h2", b"http/1.1"])
+            .map_err(|_| Fault::new("", Kind::Authorities))?;
+        let client = build(
+            Client::builder()
+                .https_only(true)
+                .tls_backend_preconfigured(config),
+        )?;
         Ok(self.far.get_or_init(|| client))
     }
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-    let builder = builder.redirect(redirect::Policy::none()).retry(reqwest::retry::never()).user_agent(agent);
-    builder.build().map_err(|_| Fault::new("", Kind::Authorities))
+    let builder = builder
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .user_agent(agent);
+    builder
+        .build()
+        .map_err(|_| Fault::new("", Kind::Authorities))
 }
 
 impl Cleartext {
     fn allows(self, host: &str) -> bool {
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let address = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>();
         match (self, address) {
             (Self::Never, _) => false,
             (Self::Anywhere, _) => true,
@@ -141,20 +189,40 @@ async fn exchange(
     request: reqwest::Request,
     pieces: Option<&mut dyn Pieces>,
 ) -> Result<Response, Kind> {
-    let mut answer = client.execute(request).await.map_err(|error| Kind::of(&error, Kind::Closed))?;
+    let mut answer = client
+        .execute(request)
+        .await
+        .map_err(|error| Kind::of(&error, Kind::Closed))?;
     let mut pieces = pieces.filter(|_| answer.status().is_success());
-    let (max, announced) = (if pieces.is_some() { MAX_STREAM } else { MAX_BODY }, answer.content_length());
+    let (max, announced) = (
+        if pieces.is_some() {
+            MAX_STREAM
+        } else {
+            MAX_BODY
+        },
+        answer.content_length(),
+    );
     if announced.is_some_and(|announced| announced > max) {
         return Err(Kind::TooLarge(max));
     }
-    let kept = if pieces.is_some() { 0 } else { announced.unwrap_or_default() };
+    let kept = if pieces.is_some() {
+        0
+    } else {
+        announced.unwrap_or_default()
+    };
     // With room for all of it from the beginning, what is secret in it does not move.
-    let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(kept).unwrap_or_default()));
+    let mut body = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(kept).unwrap_or_default(),
+    ));
     if let Some(pieces) = &mut pieces {
         pieces.begin();
     }
     let mut taken = 0;
-    while let Some(chunk) = answer.chunk().await.map_err(|error| Kind::of(&error, Kind::Truncated))? {
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| Kind::of(&error, Kind::Truncated))?
+    {
         taken += chunk.len() as u64;
         if taken > max {
             return Err(Kind::TooLarge(max));
@@ -164,7 +232,11 @@ async fn exchange(
             None => body.extend_from_slice(&chunk),
         }
     }
-    Ok(Response { status: answer.status().as_u16(), headers: std::mem::take(answer.headers_mut()), body })
+    Ok(Response {
+        status: answer.status().as_u16(),
+        headers: std::mem::take(answer.headers_mut()),
+        body,
+    })
 }
 
 fn reborrow<'p>(pieces: &'p mut Option<&mut dyn Pieces>) -> Option<&'p mut dyn Pieces> {

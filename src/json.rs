@@ -53,7 +53,11 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
             serde_json::error::Category::Data => "a key stands in it twice",
             _ => "it is not well-formed",
         };
-        JsonError(format!("{what} (line {}, column {})", error.line(), error.column()))
+        JsonError(format!(
+            "{what} (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
     })
 }
 
@@ -69,7 +73,9 @@ impl Object {
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.iter().find_map(|(name, value)| (name == key).then_some(value))
+        self.0
+            .iter()
+            .find_map(|(name, value)| (name == key).then_some(value))
     }
 
     /// The text of `key`, where it has one.
@@ -119,7 +125,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Bool(value))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a format version is small; nothing else here is a number")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a format version is small; nothing else here is a number"
+    )]
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         Ok(Value::Number(value as f64))
     }
@@ -180,7 +189,13 @@ mod tests {
             let error = parse_object(text.as_bytes()).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert_eq!(parse(br#"{"a":1,"a":2}"#).unwrap_err().to_string(), "a key stands in it twice (line 1, column 13)");
-        assert_eq!(parse_object(b"[]").unwrap_err().to_string(), "it is not an object");
+        assert_eq!(
+            parse(br#"{"a":1,"a":2}"#).unwrap_err().to_string(),
+            "a key stands in it twice (line 1, column 13)"
+        );
+        assert_eq!(
+            parse_object(b"[]").unwrap_err().to_string(),
+            "it is not an object"
+        );
     }
 }

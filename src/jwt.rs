@@ -19,7 +19,10 @@ pub(crate) fn claims(token: &Redacted) -> Option<Object> {
         return None;
     }
     // Some issuers fill up to whole groups, which the RFC forbids.
-    json::parse_object(&Zeroizing::new(URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?)).ok()
+    json::parse_object(&Zeroizing::new(
+        URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?,
+    ))
+    .ok()
 }
 
 /// Who a token is about, by whose word and for whom.
@@ -34,8 +37,17 @@ impl Subject {
     /// `None` of a token that does not say it in full.
     pub(crate) fn of(token: &Redacted) -> Option<Self> {
         let claims = claims(token)?;
-        let text = |name| claims.text(name).map(|text| text.expose().to_owned()).filter(|text| !text.is_empty());
-        Some(Self { issuer: text("iss")?, name: text("sub")?, audiences: audiences(&claims) })
+        let text = |name| {
+            claims
+                .text(name)
+                .map(|text| text.expose().to_owned())
+                .filter(|text| !text.is_empty())
+        };
+        Some(Self {
+            issuer: text("iss")?,
+            name: text("sub")?,
+            audiences: audiences(&claims),
+        })
     }
 }
 
@@ -46,7 +58,13 @@ pub(crate) fn audiences(claims: &Object) -> Vec<String> {
         Some(value) => std::slice::from_ref(value),
         None => &[],
     };
-    let texts = all.iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    let texts = all.iter().filter_map(|value| {
+        if let Value::Text(text) = value {
+            Some(text)
+        } else {
+            None
+        }
+    });
     texts.map(|text| text.expose().to_owned()).collect()
 }
 
@@ -61,7 +79,8 @@ pub(crate) fn signed(
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);
     let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(how, &SystemRandom::new(), token.as_bytes(), &mut signature).ok()?;
+    key.sign(how, &SystemRandom::new(), token.as_bytes(), &mut signature)
+        .ok()?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Some(token.into())
@@ -80,7 +99,11 @@ pub(crate) fn pem_block(pem: &str, label: &str) -> Option<Zeroizing<Vec<u8>>> {
     let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
     let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
     let text = Zeroizing::new(body.replace("\\n", "\n"));
-    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(
+        text.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
     STANDARD.decode(compact.as_slice()).ok().map(Zeroizing::new)
 }
 
@@ -94,21 +117,35 @@ pub(crate) mod tests {
     }
 
     fn subject(token: &str) -> Option<String> {
-        Some(claims(&token.to_owned().into())?.text("sub")?.expose().to_owned())
+        Some(
+            claims(&token.to_owned().into())?
+                .text("sub")?
+                .expose()
+                .to_owned(),
+        )
     }
 
     #[test]
     fn the_claims_are_those_of_a_token_of_three_parts() {
         let of = |claims: &str| URL_SAFE_NO_PAD.encode(claims);
         let alice = of(r#"{"sub":"alice"}"#);
-        assert_eq!(subject(&format!("e30.{alice}.c2ln")).as_deref(), Some("alice"));
-        assert_eq!(subject(&format!("e30.{alice}==.c2ln")).as_deref(), Some("alice"));
+        assert_eq!(
+            subject(&format!("e30.{alice}.c2ln")).as_deref(),
+            Some("alice")
+        );
+        assert_eq!(
+            subject(&format!("e30.{alice}==.c2ln")).as_deref(),
+            Some("alice")
+        );
         for (token, why) in [
             (format!("e30.{alice}"), "unsigned"),
             (format!("e30.{alice}."), "with an empty signature"),
             (format!("e30.{alice}.c2ln.more"), "of four parts"),
             (alice, "of one part"),
-            (format!("e30.{}.c2ln", of("[]")), "whose claims are no object"),
+            (
+                format!("e30.{}.c2ln", of("[]")),
+                "whose claims are no object",
+            ),
             ("e30.%%%.c2ln".to_owned(), "that is not base64"),
             (String::new(), "of nothing"),
         ] {
@@ -120,14 +157,24 @@ pub(crate) mod tests {
     fn a_key_is_read_from_pem_of_either_kind() {
         use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
         use aws_lc_rs::rsa::{KeyPair, KeySize};
-        let der: Pkcs8V1Der = KeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
+        let der: Pkcs8V1Der = KeyPair::generate(KeySize::Rsa2048)
+            .unwrap()
+            .as_der()
+            .unwrap();
         // PKCS #8 is PKCS #1 behind a header of 26 bytes, for a key of this size.
         let block = |label: &str, der: &[u8]| {
-            format!("x\n-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+            format!(
+                "x\n-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+                STANDARD.encode(der)
+            )
         };
         assert!(rsa_key(&block("PRIVATE KEY", der.as_ref())).is_some());
         assert!(rsa_key(&block("RSA PRIVATE KEY", &der.as_ref()[26..])).is_some());
-        for wrong in [block("ENCRYPTED PRIVATE KEY", der.as_ref()), block("PRIVATE KEY", b"x"), "x".to_owned()] {
+        for wrong in [
+            block("ENCRYPTED PRIVATE KEY", der.as_ref()),
+            block("PRIVATE KEY", b"x"),
+            "x".to_owned(),
+        ] {
             assert!(rsa_key(&wrong).is_none());
         }
     }

@@ -28,8 +28,14 @@ impl Keys {
     /// The keys of a user name and a password, as `docker login` gives them.
     #[must_use]
     pub fn user_password(username: String, password: Redacted) -> Self {
-        let pair = [("USERNAME".to_owned(), username.into()), ("PASSWORD".to_owned(), password)];
-        Self { texts: BTreeMap::from(pair), ..Self::default() }
+        let pair = [
+            ("USERNAME".to_owned(), username.into()),
+            ("PASSWORD".to_owned(), password),
+        ];
+        Self {
+            texts: BTreeMap::from(pair),
+            ..Self::default()
+        }
     }
 
     /// The value of a key that is there and not empty.
@@ -59,13 +65,18 @@ impl Keys {
     #[must_use]
     pub fn fault(&self) -> Option<KeysError> {
         let missing = self.names_missing.then_some(KeysError::NamesMissing);
-        missing.or_else(|| self.unusable.first().map(|key| KeysError::Value { key: key.clone() }))
+        missing.or_else(|| {
+            self.unusable
+                .first()
+                .map(|key| KeysError::Value { key: key.clone() })
+        })
     }
 
     /// The first key whose value is what a Beta9 sandbox shows in place of a secret.
     #[must_use]
     pub fn placeholder(&self) -> Option<&str> {
-        self.iter().find_map(|(name, value)| value.expose().starts_with(PLACEHOLDER).then_some(name))
+        self.iter()
+            .find_map(|(name, value)| value.expose().starts_with(PLACEHOLDER).then_some(name))
     }
 
     /// Adds a key, unless its value is empty or it is there already.
@@ -74,7 +85,9 @@ impl Keys {
             return Err(KeysError::Name);
         }
         if value.expose().contains('\0') {
-            return Err(KeysError::Value { key: name.to_owned() });
+            return Err(KeysError::Value {
+                key: name.to_owned(),
+            });
         }
         if !value.is_empty() {
             self.texts.entry(name.to_owned()).or_insert(value);
@@ -92,12 +105,20 @@ impl Keys {
     /// The keys whose names are like this.
     #[must_use]
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
-        let texts = self.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.to_owned(), value.clone()));
-        Self { texts: texts.collect(), ..Self::default() }
+        let texts = self
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, value)| (name.to_owned(), value.clone()));
+        Self {
+            texts: texts.collect(),
+            ..Self::default()
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &Redacted)> {
-        self.texts.iter().map(|(name, value)| (name.as_str(), value))
+        self.texts
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
     }
 }
 
@@ -170,21 +191,35 @@ impl fmt::Display for KeysError {
         match self {
             Self::HalfPair { present, missing } => {
                 let missing: Vec<_> = missing.iter().map(|name| shown(name).to_string()).collect();
-                write!(f, "{} is set without {}; set both or neither", shown(present), missing.join(" or "))
+                write!(
+                    f,
+                    "{} is set without {}; set both or neither",
+                    shown(present),
+                    missing.join(" or ")
+                )
             }
             Self::ManyPairs(names) => write!(
                 f,
                 "it has several user names, {}, and nothing says which one the registry takes",
                 shown_list(names)
             ),
-            Self::NamesMissing => {
-                f.write_str("it has no keys: the image names secrets, and the workspace has none of them")
+            Self::NamesMissing => f.write_str(
+                "it has no keys: the image names secrets, and the workspace has none of them",
+            ),
+            Self::Placeholder => {
+                f.write_str("it is the placeholder that a Beta9 sandbox shows in place of a secret")
             }
-            Self::Placeholder => f.write_str("it is the placeholder that a Beta9 sandbox shows in place of a secret"),
             Self::Unset(names) => write!(f, "{} unset or empty in the environment", Subject(names)),
-            Self::Absent(names) => write!(f, "{} in neither the environment nor the workspace", Subject(names)),
+            Self::Absent(names) => write!(
+                f,
+                "{} in neither the environment nor the workspace",
+                Subject(names)
+            ),
             Self::Empty(names) => write!(f, "{} empty in the workspace", Subject(names)),
-            Self::Setting(name) => write!(f, "{name} is a setting of this program and no registry's key"),
+            Self::Setting(name) => write!(
+                f,
+                "{name} is a setting of this program and no registry's key"
+            ),
             Self::Shape(what) => f.write_str(what),
             Self::Value { key } => write!(f, "the value of {} is not a usable text", shown(key)),
             Self::Name => f.write_str("a key's name is empty or holds a control character"),
@@ -199,7 +234,12 @@ struct Subject<'n>(&'n [String]);
 
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", shown_list(self.0), if self.0.len() == 1 { "is" } else { "are" })
+        write!(
+            f,
+            "{} {}",
+            shown_list(self.0),
+            if self.0.len() == 1 { "is" } else { "are" }
+        )
     }
 }
 

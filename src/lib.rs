@@ -32,7 +32,10 @@
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read what they wrote"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
 
 pub mod audit;
 pub mod backend;
@@ -121,7 +124,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
     };
     match answer {
         // A reader that has gone away is no success.
-        Ok(text) => u8::from(io.out.write_all(text.as_bytes()).and_then(|()| io.out.flush()).is_err()),
+        Ok(text) => u8::from(
+            io.out
+                .write_all(text.as_bytes())
+                .and_then(|()| io.out.flush())
+                .is_err(),
+        ),
         Err(error) => fail(&error, io),
     }
 }

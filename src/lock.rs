@@ -30,7 +30,12 @@ impl Lock {
     pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let mut open = OpenOptions::new();
-            open.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(FLAGS);
+            open.read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(FLAGS);
             let file = open.open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -39,7 +44,9 @@ impl Lock {
             }
             // Somebody may have tidied the file away between the open and the lock: then this locks nothing.
             match fs::metadata(path) {
-                Ok(now) if same_file(&now, &file.metadata()?) => return Ok(Some(Self { _file: file })),
+                Ok(now) if same_file(&now, &file.metadata()?) => {
+                    return Ok(Some(Self { _file: file }));
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -49,7 +56,11 @@ impl Lock {
 }
 
 /// What lies in its place may be anything.
-const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
+const FLAGS: i32 = OFlags::NOFOLLOW
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .bits()
+    .cast_signed();
 
 fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())

@@ -25,7 +25,10 @@ pub struct Step(Option<Instant>);
 impl Log {
     /// A log that writes to this.
     pub fn to(out: impl Write + 'static) -> Self {
-        Self(Some(Rc::new(Sink { out: RefCell::new(Box::new(out)), started: Instant::now() })))
+        Self(Some(Rc::new(Sink {
+            out: RefCell::new(Box::new(out)),
+            started: Instant::now(),
+        })))
     }
 
     /// Begins a step.
@@ -53,7 +56,9 @@ impl Sink {
     fn write(&self, took: Option<Duration>, what: fmt::Arguments) {
         let at = milliseconds(self.started.elapsed());
         let what = what.to_string().replace(char::is_control, " ");
-        let took = took.map_or(String::new(), |took| format!(" ({:.3} ms)", milliseconds(took)));
+        let took = took.map_or(String::new(), |took| {
+            format!(" ({:.3} ms)", milliseconds(took))
+        });
         // One write a line, so that the lines of parallel processes do not mix; and one that cannot be written is no
         // reason not to answer.
         let line = format!("docker-credential-beta9: debug {at:9.3} ms  {what}{took}\n");
@@ -67,7 +72,11 @@ fn milliseconds(time: Duration) -> f64 {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Log(on)" } else { "Log(off)" })
+        f.write_str(if self.0.is_some() {
+            "Log(on)"
+        } else {
+            "Log(off)"
+        })
     }
 }
 

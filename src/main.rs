@@ -18,6 +18,14 @@ fn main() -> ExitCode {
     // answer matters more.
     _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let mut io = Io { input: &mut StdinInput, out: &mut out, err: &mut err };
-    ExitCode::from(run(std::env::args_os(), &Env::process().logging_to(io::stderr()), &mut io))
+    let mut io = Io {
+        input: &mut StdinInput,
+        out: &mut out,
+        err: &mut err,
+    };
+    ExitCode::from(run(
+        std::env::args_os(),
+        &Env::process().logging_to(io::stderr()),
+        &mut io,
+    ))
 }

@@ -15,29 +15,41 @@ pub fn make_dir(path: &Path) -> Result<(), Fault> {
     if trusted::directory(path)? {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-        Fault::new(
-            path,
-            format_args!("cannot be made ({})", error.kind()),
-            "make its parent writable, or choose another place in the configuration",
-        )
-    })?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| {
+            Fault::new(
+                path,
+                format_args!("cannot be made ({})", error.kind()),
+                "make its parent writable, or choose another place in the configuration",
+            )
+        })?;
     trusted::directory(path).map(|_| ())
 }
 
 /// Puts a whole file in place of the old one, or leaves the old one: written aside, synced, renamed, directory synced.
 pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
     let (aside, file) = write_aside(dir, bytes)?;
-    file.sync_all().map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
+    file.sync_all()
+        .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
     put(&aside, &dir.join(name))?;
     sync_dir(dir)
 }
 
 /// The same for what can be had again and proves itself whole when it is read, as what is sealed does: nothing waits for
 /// the disk, and after a power failure it may be gone, or no longer open. It has its times from the moment it is there.
-pub fn replace_unsynced(dir: &Path, name: &str, bytes: &[u8], times: Option<FileTimes>) -> Result<(), Fault> {
+pub fn replace_unsynced(
+    dir: &Path,
+    name: &str,
+    bytes: &[u8],
+    times: Option<FileTimes>,
+) -> Result<(), Fault> {
     let (aside, file) = write_aside(dir, bytes)?;
-    times.map_or(Ok(()), |times| file.set_times(times)).map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
+    times
+        .map_or(Ok(()), |times| file.set_times(times))
+        .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
     put(&aside, &dir.join(name))
 }
 
@@ -49,7 +61,8 @@ fn put(aside: &Path, target: &Path) -> Result<(), Fault> {
 /// somebody else's stands there already, untouched.
 pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, Fault> {
     let (aside, file) = write_aside(dir, bytes)?;
-    file.sync_all().map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
+    file.sync_all()
+        .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
     // A hard link is made whole or not at all, and never over an existing name: O_EXCL for a file with its content.
     let linked = fs::hard_link(&aside, target);
     fs::remove_file(&aside).map_err(|error| unwritable(&aside, &error))?;
@@ -76,17 +89,25 @@ fn write_aside(dir: &Path, bytes: &[u8]) -> Result<(PathBuf, File), Fault> {
     make_dir(&aside_dir)?;
     sweep(&aside_dir);
     let mut random = [0; 8];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::new(dir, "has no random bytes for a name", "try again"))?;
+    aws_lc_rs::rand::fill(&mut random)
+        .map_err(|_| Fault::new(dir, "has no random bytes for a name", "try again"))?;
     let path = aside_dir.join(format!("{:016x}", u64::from_ne_bytes(random)));
-    let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let open = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path);
     let mut file = open.map_err(|error| unwritable(&path, &error))?;
-    file.write_all(bytes).map_err(|error| discard(&path, unwritable(&path, &error)))?;
+    file.write_all(bytes)
+        .map_err(|error| discard(&path, unwritable(&path, &error)))?;
     Ok((path, file))
 }
 
 /// Removes what killed processes left behind. Failing to is harmless: the next writer tries again.
 fn sweep(aside_dir: &Path) {
-    let Ok(entries) = fs::read_dir(aside_dir) else { return };
+    let Ok(entries) = fs::read_dir(aside_dir) else {
+        return;
+    };
     for entry in entries.flatten() {
         let age = entry
             .metadata()
@@ -99,8 +120,10 @@ fn sweep(aside_dir: &Path) {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), Fault> {
-    let open = openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from);
-    open.and_then(|dir| File::from(dir).sync_all()).map_err(|error| unwritable(dir, &error))
+    let open = openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(io::Error::from);
+    open.and_then(|dir| File::from(dir).sync_all())
+        .map_err(|error| unwritable(dir, &error))
 }
 
 fn discard(aside: &Path, fault: Fault) -> Fault {
@@ -137,8 +160,21 @@ mod tests {
         make_dir(&dir).unwrap();
         replace(&dir, "file", b"one").unwrap();
         replace(&dir, "file", b"two").unwrap();
-        assert_eq!((mode(&dir), mode(&scratch.path().join("a")), mode(&dir.join("file"))), (0o700, 0o700, 0o600));
-        assert_eq!(trusted::read_inside(&dir.join("file"), Readers::Owner, 99).unwrap().unwrap().as_slice(), b"two");
+        assert_eq!(
+            (
+                mode(&dir),
+                mode(&scratch.path().join("a")),
+                mode(&dir.join("file"))
+            ),
+            (0o700, 0o700, 0o600)
+        );
+        assert_eq!(
+            trusted::read_inside(&dir.join("file"), Readers::Owner, 99)
+                .unwrap()
+                .unwrap()
+                .as_slice(),
+            b"two"
+        );
         assert_eq!(fs::read_dir(dir.join(ASIDE)).unwrap().count(), 0);
     }
 
@@ -160,7 +196,12 @@ mod tests {
         let (old, young) = (dir.join(ASIDE).join("old"), dir.join(ASIDE).join("young"));
         fs::write(&young, b"").unwrap();
         fs::write(&old, b"").unwrap();
-        File::options().write(true).open(&old).unwrap().set_modified(SystemTime::now() - STALE * 2).unwrap();
+        File::options()
+            .write(true)
+            .open(&old)
+            .unwrap()
+            .set_modified(SystemTime::now() - STALE * 2)
+            .unwrap();
         replace(&dir, "file", b"x").unwrap();
         assert!(young.exists() && !old.exists());
     }

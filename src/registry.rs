@@ -11,7 +11,9 @@ mod vendor;
 use crate::backend::{Backend, User};
 use crate::host::{Host, matches_name};
 
-pub use build::{NOBODYS_PAIRS, Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds};
+pub use build::{
+    NOBODYS_PAIRS, Names, Unbuildable, build_key_names, build_names, build_sets, is_taken_by_builds,
+};
 pub use choose::{Choice, choose, provider_from_environment};
 pub use clip::{Written, written};
 pub use detect::{detect, detect_by_keys};
@@ -34,8 +36,16 @@ impl Registry {
     /// The row of a host. A registry is only ever on its vendor's own port: `gcr.io:8443` is somebody else.
     #[must_use]
     pub fn of(host: &Host) -> &'static Self {
-        let vendor = |row: &&Self| row.hosts.iter().any(|pattern| matches_name(pattern, host.name()));
-        if host.port().is_some() { &GENERIC } else { TABLE.iter().find(vendor).unwrap_or(&GENERIC) }
+        let vendor = |row: &&Self| {
+            row.hosts
+                .iter()
+                .any(|pattern| matches_name(pattern, host.name()))
+        };
+        if host.port().is_some() {
+            &GENERIC
+        } else {
+            TABLE.iter().find(vendor).unwrap_or(&GENERIC)
+        }
     }
 
     /// The row that a rule forces by its name.
@@ -56,7 +66,11 @@ impl Registry {
 
     /// The ways to log in with keys that only this vendor has.
     fn own(&self) -> &'static [Backend] {
-        if self.is_generic() { &[] } else { self.backends }
+        if self.is_generic() {
+            &[]
+        } else {
+            self.backends
+        }
     }
 
     /// Whether it is the row of all hosts that are no vendor's.
@@ -91,11 +105,17 @@ impl Registry {
 }
 
 const fn pair(user: &'static str, secret: &'static str) -> Backend {
-    Backend::Fixed { user: User::Key(user), secret }
+    Backend::Fixed {
+        user: User::Key(user),
+        secret,
+    }
 }
 
 const fn token(user: &'static str, secret: &'static str) -> Backend {
-    Backend::Fixed { user: User::Literal(user), secret }
+    Backend::Fixed {
+        user: User::Literal(user),
+        secret,
+    }
 }
 
 /// In a pattern, `{account}` is 12 digits and `*` any part of one label (see `host::Pattern`).
@@ -272,7 +292,11 @@ mod tests {
     #[test]
     fn another_port_is_somebody_else() {
         for host in ["gcr.io:8443", "ghcr.io:5000", "docker.io:80"] {
-            assert_eq!(Registry::of(&Host::parse(host.as_bytes()).unwrap()).name, "generic", "{host}");
+            assert_eq!(
+                Registry::of(&Host::parse(host.as_bytes()).unwrap()).name,
+                "generic",
+                "{host}"
+            );
         }
     }
 }

@@ -37,7 +37,9 @@ use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::registry::{Registry, choose, detect};
 use crate::shown::shown;
-use crate::store::{FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore};
+use crate::store::{
+    FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore,
+};
 use crate::trusted;
 
 /// Answers for one workspace, by one configuration.
@@ -90,16 +92,36 @@ impl Resolver {
         let request = std::mem::take(&mut config.request);
         let name = &config.workspace;
         let workspace = match config.store {
-            StoreKind::File => Store::File(FileStore::new(name, config.file_path.clone(), config.file_key.clone())),
+            StoreKind::File => Store::File(FileStore::new(
+                name,
+                config.file_path.clone(),
+                config.file_key.clone(),
+            )),
             StoreKind::Gateway => Store::Gateway(GatewayStore::new(config.gateway.clone())),
-            StoreKind::Worker => Store::Worker(WorkerStore::new(name, config.worker.clone(), request.pulled.clone())),
-            StoreKind::Postgres => Store::Postgres(PostgresStore::new(name, config.postgres.clone())),
+            StoreKind::Worker => Store::Worker(WorkerStore::new(
+                name,
+                config.worker.clone(),
+                request.pulled.clone(),
+            )),
+            StoreKind::Postgres => {
+                Store::Postgres(PostgresStore::new(name, config.postgres.clone()))
+            }
         };
         let pulled = request.pulled.clone();
         let request = RequestStore::new(request).map(Store::Request);
         let (warnings, cache) = (Rc::default(), OnceCell::new());
         let (log, answered_by) = (config.log.clone(), Cell::default());
-        Ok(Self { config, started: Instant::now(), warnings, cache, log, answered_by, request, pulled, workspace })
+        Ok(Self {
+            config,
+            started: Instant::now(),
+            warnings,
+            cache,
+            log,
+            answered_by,
+            request,
+            pulled,
+            workspace,
+        })
     }
 
     /// The user name and password for a server URL.
@@ -108,7 +130,8 @@ impl Resolver {
             ServerUrl::Item(item) => self.item(item),
             ServerUrl::Registry { host, scheme, path } => {
                 let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
-                self.answer(&route, None).map(|answered| answered.credential)
+                self.answer(&route, None)
+                    .map(|answered| answered.credential)
             }
         }
     }
@@ -117,7 +140,11 @@ impl Resolver {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let files = trusted::take_warnings();
-        files.iter().map(ToString::to_string).chain(self.warnings.take()).collect()
+        files
+            .iter()
+            .map(ToString::to_string)
+            .chain(self.warnings.take())
+            .collect()
     }
 
     /// The cache, opened when it is first needed.
@@ -131,10 +158,12 @@ impl Resolver {
 
     /// The cache where there is one already, also while it is switched off: what is in it may have to go.
     fn cache_that_exists(&self) -> Option<Cache> {
-        Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings).unwrap_or_else(|fault| {
-            self.warnings.add(format_args!("token cache: {fault}"));
-            None
-        })
+        Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings).unwrap_or_else(
+            |fault| {
+                self.warnings.add(format_args!("token cache: {fault}"));
+                None
+            },
+        )
     }
 
     /// When an answer is of no use any more.
@@ -147,20 +176,33 @@ impl Resolver {
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
         self.warn_of_foreign_home();
         // What is recorded is what `list` shows.
-        let listed = credential.shown_username().unwrap_or(SECRET_FOR_USERNAME).to_owned();
+        let listed = credential
+            .shown_username()
+            .unwrap_or(SECRET_FOR_USERNAME)
+            .to_owned();
         let (username, password) = credential.into_parts();
         let keys = Keys::user_password(username, password);
         let ServerUrl::Registry { host, scheme, path } = url else {
             // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
-            return self.store_item(url.label(), &Secret { username: listed, blob });
+            return self.store_item(
+                url.label(),
+                &Secret {
+                    username: listed,
+                    blob,
+                },
+            );
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let cause = "a vendor's credential never goes over plain HTTP";
-            Problem::new("store", cause).fix("use https://").failed().about(host.as_reference())
+            Problem::new("store", cause)
+                .fix("use https://")
+                .failed()
+                .about(host.as_reference())
         })?;
         if keys.placeholder().is_some() {
-            let cause = "the login holds the placeholder that a Beta9 sandbox shows in place of a secret";
+            let cause =
+                "the login holds the placeholder that a Beta9 sandbox shows in place of a secret";
             return Err(Problem::new("store", cause)
                 .fix("log in outside of the sandbox")
                 .failed()
@@ -168,18 +210,36 @@ impl Resolver {
         }
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys.clone()).ok();
-        let end = answered.as_ref().and_then(|choice| end::unwritten_end(choice, Times::now()));
+        let end = answered
+            .as_ref()
+            .and_then(|choice| end::unwritten_end(choice, Times::now()));
         let blob = Blob::marshal_until(host.as_reference(), detect(host, &keys), &keys, end);
         let username = answered.map_or(listed, |choice| choice.listed_username().to_owned());
-        self.change(&route, |lookup| self.workspace.store(lookup, &Secret { username, blob })).map(|_| ())
+        self.change(&route, |lookup| {
+            self.workspace.store(lookup, &Secret { username, blob })
+        })
+        .map(|_| ())
     }
 
     /// Somebody who logs in by sudo may expect to find it without.
     fn warn_of_foreign_home(&self) {
-        let Config { foreign_home, file_path, store, .. } = &self.config;
-        let follows_home = file_path.as_ref().is_none_or(|path| !trusted::is_named(path));
-        if let Some(home) = foreign_home.as_ref().filter(|_| *store == StoreKind::File && follows_home) {
-            let (place, owner) = (file_path.as_ref().map(|path| path.display().to_string()), home.owner);
+        let Config {
+            foreign_home,
+            file_path,
+            store,
+            ..
+        } = &self.config;
+        let follows_home = file_path
+            .as_ref()
+            .is_none_or(|path| !trusted::is_named(path));
+        if let Some(home) = foreign_home
+            .as_ref()
+            .filter(|_| *store == StoreKind::File && follows_home)
+        {
+            let (place, owner) = (
+                file_path.as_ref().map(|path| path.display().to_string()),
+                home.owner,
+            );
             self.warnings.add(format_args!(
                 "HOME={} belongs to uid {owner}, so {} is used; for uid {owner}, run it without sudo",
                 home.path.display(),
@@ -205,17 +265,33 @@ impl Resolver {
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
-        let forced = rule.and_then(|rule| rule.backend.as_deref()).and_then(Registry::named);
+        let forced = rule
+            .and_then(|rule| rule.backend.as_deref())
+            .and_then(Registry::named);
         let row = forced.unwrap_or_else(|| Registry::of(real));
         // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
-        let ambient = rule.and_then(|rule| rule.ambient).unwrap_or(self.config.ambient);
-        let ambient =
-            self.config.store != StoreKind::Worker && row.cloud().is_some_and(|cloud| ambient.allows(cloud.name()));
+        let ambient = rule
+            .and_then(|rule| rule.ambient)
+            .unwrap_or(self.config.ambient);
+        let ambient = self.config.store != StoreKind::Worker
+            && row
+                .cloud()
+                .is_some_and(|cloud| ambient.allows(cloud.name()));
         let workload_identity = row.is_cloud()
-            && rule.and_then(|rule| rule.workload_identity).unwrap_or(self.config.kubelet.workload_identity);
+            && rule
+                .and_then(|rule| rule.workload_identity)
+                .unwrap_or(self.config.kubelet.workload_identity);
         let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
         let there = !vendors || scheme == Scheme::Https;
-        there.then_some(Route { host, row, rule, real, path, ambient, workload_identity })
+        there.then_some(Route {
+            host,
+            row,
+            rule,
+            real,
+            path,
+            ambient,
+            workload_identity,
+        })
     }
 
     /// The configuration that it answers by.
@@ -257,17 +333,35 @@ impl Route<'_> {
     /// The backend that would answer, before the keys have decided.
     #[must_use]
     pub fn backend(&self) -> &'static str {
-        if self.is_public() { Rule::PUBLIC } else { self.row.backends().next().map_or(Rule::PUBLIC, Backend::name) }
+        if self.is_public() {
+            Rule::PUBLIC
+        } else {
+            self.row
+                .backends()
+                .next()
+                .map_or(Rule::PUBLIC, Backend::name)
+        }
     }
 }
 
 fn check_backend(rule: &Rule) -> Result<(), Error> {
-    let Some(word) = &rule.backend else { return Ok(()) };
+    let Some(word) = &rule.backend else {
+        return Ok(());
+    };
     if Registry::named(word).is_some() {
         return Ok(());
     }
-    let nearest = Registry::names().min_by_key(|name| strsim::damerau_levenshtein(name, word)).unwrap_or(Rule::PUBLIC);
-    Err(Problem::new("configuration", format_args!("rule for {}: there is no backend \"{}\"", rule.host, shown(word)))
-        .fix(format_args!("did you mean \"{nearest}\"?"))
-        .failed())
+    let nearest = Registry::names()
+        .min_by_key(|name| strsim::damerau_levenshtein(name, word))
+        .unwrap_or(Rule::PUBLIC);
+    Err(Problem::new(
+        "configuration",
+        format_args!(
+            "rule for {}: there is no backend \"{}\"",
+            rule.host,
+            shown(word)
+        ),
+    )
+    .fix(format_args!("did you mean \"{nearest}\"?"))
+    .failed())
 }

@@ -8,8 +8,16 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::error::{Error, Problem};
 
 /// Runs a future to its end or to the deadline; `part` is who is waited for, as an error names it.
-pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let made = reserve().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+pub fn block_on<T>(
+    part: &str,
+    deadline: Instant,
+    future: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let made = reserve().and_then(|()| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    });
     let runtime = made.map_err(|error| {
         Problem::new(part, "this process cannot use the network")
             .source(error)
@@ -23,9 +31,14 @@ pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = R
     };
     // A little before the deadline, so that there is time left to say who did not answer.
     let left = deadline.saturating_duration_since(Instant::now());
-    let end = deadline.checked_sub(LAST_WORDS.min(left / 20)).unwrap_or(deadline);
-    let answer =
-        runtime.block_on(async { tokio::time::timeout_at(end.into(), future).await.unwrap_or_else(|_| Err(late())) });
+    let end = deadline
+        .checked_sub(LAST_WORDS.min(left / 20))
+        .unwrap_or(deadline);
+    let answer = runtime.block_on(async {
+        tokio::time::timeout_at(end.into(), future)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    });
     // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
     runtime.shutdown_background();
     answer
@@ -33,7 +46,9 @@ pub fn block_on<T>(part: &str, deadline: Instant, future: impl Future<Output = R
 
 /// An error where the runtime would be short of file descriptors: it panics over some of those that it needs.
 fn reserve() -> std::io::Result<()> {
-    let reserved: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| eventfd(0, EventfdFlags::CLOEXEC)).collect();
+    let reserved: Result<Vec<_>, _> = (0..DESCRIPTORS)
+        .map(|_| eventfd(0, EventfdFlags::CLOEXEC))
+        .collect();
     Ok(reserved.map(drop)?)
 }
 

@@ -43,29 +43,45 @@ impl fmt::Debug for SealKey {
 impl SealKey {
     /// A key of exactly 32 bytes.
     pub fn new(bytes: &[u8]) -> Result<Self, SealError> {
-        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| SealError("the key is not 32 bytes long"))?;
-        Ok(Self { aead: LessSafeKey::new(key), bytes: Zeroizing::new(bytes.to_vec()), fingerprint: OnceLock::new() })
+        let key = UnboundKey::new(&AES_256_GCM, bytes)
+            .map_err(|_| SealError("the key is not 32 bytes long"))?;
+        Ok(Self {
+            aead: LessSafeKey::new(key),
+            bytes: Zeroizing::new(bytes.to_vec()),
+            fingerprint: OnceLock::new(),
+        })
     }
 
     /// A key written as standard base64 of 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, SealError> {
-        let bytes = STANDARD.decode(text).map_err(|_| SealError("the key is not base64"))?;
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| SealError("the key is not base64"))?;
         Self::new(&Zeroizing::new(bytes))
     }
 
     /// A workspace's `signing_key`: `sk_` and standard base64 of 32 bytes.
     pub fn from_signing_key(text: &str) -> Result<Self, SealError> {
-        Self::from_base64(text.strip_prefix("sk_").ok_or(SealError("the signing key does not begin with sk_"))?)
+        Self::from_base64(
+            text.strip_prefix("sk_")
+                .ok_or(SealError("the signing key does not begin with sk_"))?,
+        )
     }
 
     /// Seals under a fresh random nonce. What is in `associated` must be given again, byte for byte, to open it.
     pub fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
-        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| SealError("no random bytes are to be had"))?;
+        aws_lc_rs::rand::fill(&mut nonce)
+            .map_err(|_| SealError("no random bytes are to be had"))?;
         self.seal_with(nonce, associated, plaintext)
     }
 
-    fn seal_with(&self, nonce: [u8; NONCE_LEN], associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
+    fn seal_with(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        associated: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         let mut out = Vec::with_capacity(NONCE_LEN + plaintext.len() + AES_256_GCM.tag_len());
         out.extend_from_slice(&nonce);
         out.extend_from_slice(plaintext);
@@ -80,8 +96,11 @@ impl SealKey {
 
     /// Opens what [`SealKey::seal`] made.
     pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError("it is too short to be sealed"))?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError("it is too short to be sealed"))?;
+        let (nonce, rest) = sealed
+            .split_at_checked(NONCE_LEN)
+            .ok_or(SealError("it is too short to be sealed"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce)
+            .map_err(|_| SealError("it is too short to be sealed"))?;
         let mut text = Zeroizing::new(rest.to_vec());
         let length = self
             .aead
@@ -108,7 +127,10 @@ impl SealKey {
     #[must_use]
     pub fn fingerprint<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> String {
         let key = self.fingerprint.get_or_init(|| {
-            let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.bytes), b"beta9 fingerprint 1");
+            let derived = hmac::sign(
+                &hmac::Key::new(hmac::HMAC_SHA256, &self.bytes),
+                b"beta9 fingerprint 1",
+            );
             hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
         });
         let mut context = hmac::Context::with_key(key);
@@ -121,9 +143,12 @@ impl SealKey {
 
     /// Opens a workspace secret as Beta9's database holds it: standard base64, no associated data, UTF-8 text.
     pub fn open_base64(&self, sealed: &str) -> Result<Zeroizing<String>, SealError> {
-        let sealed = STANDARD.decode(sealed).map_err(|_| SealError("it is not base64"))?;
+        let sealed = STANDARD
+            .decode(sealed)
+            .map_err(|_| SealError("it is not base64"))?;
         let text = self.open(&[], &sealed)?;
-        let text = std::str::from_utf8(&text).map_err(|_| SealError("what it holds is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(&text).map_err(|_| SealError("what it holds is not UTF-8"))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 
@@ -141,7 +166,10 @@ pub fn sha256_hex(text: &str) -> String {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 0xf)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -151,15 +179,25 @@ mod tests {
 
     fn vectors(part: &str) -> Vec<Object> {
         let all = json::parse_object(include_bytes!("../tests/fixtures/beta9-seal.json")).unwrap();
-        let Some(Value::Array(cases)) = all.get(part) else { panic!("no {part}") };
+        let Some(Value::Array(cases)) = all.get(part) else {
+            panic!("no {part}")
+        };
         cases
             .iter()
-            .map(|case| if let Value::Object(case) = case { case.clone() } else { panic!("{case:?}") })
+            .map(|case| {
+                if let Value::Object(case) = case {
+                    case.clone()
+                } else {
+                    panic!("{case:?}")
+                }
+            })
             .collect()
     }
 
     fn text<'a>(case: &'a Object, key: &str) -> &'a str {
-        case.text(key).unwrap_or_else(|| panic!("no {key}")).expose()
+        case.text(key)
+            .unwrap_or_else(|| panic!("no {key}"))
+            .expose()
     }
 
     #[test]
@@ -168,13 +206,22 @@ mod tests {
         assert!(cases.len() >= 6);
         for case in &cases {
             let key = SealKey::from_signing_key(text(case, "signing_key")).unwrap();
-            assert_eq!(*key.open_base64(text(case, "sealed")).unwrap(), text(case, "plaintext"));
+            assert_eq!(
+                *key.open_base64(text(case, "sealed")).unwrap(),
+                text(case, "plaintext")
+            );
             let digits = text(case, "nonce_hex").as_bytes();
             let nonce: Vec<u8> = digits
                 .chunks(2)
                 .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
                 .collect();
-            let sealed = key.seal_with(nonce.try_into().unwrap(), &[], text(case, "plaintext").as_bytes()).unwrap();
+            let sealed = key
+                .seal_with(
+                    nonce.try_into().unwrap(),
+                    &[],
+                    text(case, "plaintext").as_bytes(),
+                )
+                .unwrap();
             assert_eq!(STANDARD.encode(sealed), text(case, "sealed"));
         }
     }
@@ -196,7 +243,15 @@ mod tests {
         let sealed = key.seal(b"workspace a", b"text").unwrap();
         assert_eq!(**key.open(b"workspace a", &sealed).unwrap(), *b"text");
         assert!(key.open(b"workspace b", &sealed).is_err());
-        assert_ne!(key.seal(b"", b"text").unwrap(), key.seal(b"", b"text").unwrap());
-        assert_eq!(key.open_base64(&key.seal_base64("pässwörd").unwrap()).unwrap().as_str(), "pässwörd");
+        assert_ne!(
+            key.seal(b"", b"text").unwrap(),
+            key.seal(b"", b"text").unwrap()
+        );
+        assert_eq!(
+            key.open_base64(&key.seal_base64("pässwörd").unwrap())
+                .unwrap()
+                .as_str(),
+            "pässwörd"
+        );
     }
 }

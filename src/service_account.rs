@@ -29,28 +29,59 @@ pub struct ServiceAccount {
 impl ServiceAccount {
     /// Reads who it is from the token's claims, which must say it in full.
     pub fn new(token: Redacted, annotations: BTreeMap<String, String>) -> Result<Self, Error> {
-        let claims = jwt::claims(&token).ok_or_else(|| wrong("it is no JSON Web Token", NOT_KUBERNETES))?;
-        let unnamed = || wrong("it does not say which service account it is of", NOT_KUBERNETES);
+        let claims =
+            jwt::claims(&token).ok_or_else(|| wrong("it is no JSON Web Token", NOT_KUBERNETES))?;
+        let unnamed = || {
+            wrong(
+                "it does not say which service account it is of",
+                NOT_KUBERNETES,
+            )
+        };
         let bound = object(&claims, "kubernetes.io").ok_or_else(unnamed)?;
         let account = object(bound, "serviceaccount").ok_or_else(unnamed)?;
         let text = |object: &Object, key| object.text(key).map(|text| text.expose().to_owned());
-        let (namespace, name, uid) = (text(bound, "namespace"), text(account, "name"), text(account, "uid"));
-        let (Some(namespace), Some(name), Some(uid)) = (namespace, name, uid) else { return Err(unnamed()) };
-        let issuer = text(&claims, "iss").filter(|issuer| !issuer.is_empty()).ok_or_else(unnamed)?;
+        let (namespace, name, uid) = (
+            text(bound, "namespace"),
+            text(account, "name"),
+            text(account, "uid"),
+        );
+        let (Some(namespace), Some(name), Some(uid)) = (namespace, name, uid) else {
+            return Err(unnamed());
+        };
+        let issuer = text(&claims, "iss")
+            .filter(|issuer| !issuer.is_empty())
+            .ok_or_else(unnamed)?;
         let subject = text(&claims, "sub").unwrap_or_default();
         if !is_name(&namespace) || !is_name(&name) || uid.is_empty() {
             return Err(unnamed());
         }
         if subject != format!("system:serviceaccount:{namespace}:{name}") {
-            return Err(wrong("its subject and its service account are not the same", NOT_KUBERNETES));
+            return Err(wrong(
+                "its subject and its service account are not the same",
+                NOT_KUBERNETES,
+            ));
         }
         let audiences = jwt::audiences(&claims);
-        if audiences.iter().any(|audience| is_cluster(audience, &issuer)) {
+        if audiences
+            .iter()
+            .any(|audience| is_cluster(audience, &issuer))
+        {
             // Whoever was sent this one could act as the pod in the cluster.
             let fix = "let serviceAccountTokenAudience in kubelet's CredentialProviderConfig be the cloud's";
-            return Err(wrong("it is for the cluster's own API, and does not leave this node", fix));
+            return Err(wrong(
+                "it is for the cluster's own API, and does not leave this node",
+                fix,
+            ));
         }
-        Ok(Self { token, issuer, audiences, namespace, name, uid, annotations })
+        Ok(Self {
+            token,
+            issuer,
+            audiences,
+            namespace,
+            name,
+            uid,
+            annotations,
+        })
     }
 
     /// The token itself: it goes to the cloud's own token service, and nowhere else.
@@ -62,23 +93,48 @@ impl ServiceAccount {
     /// An annotation; an empty one says nothing.
     #[must_use]
     pub fn annotation(&self, name: &str) -> Option<&str> {
-        self.annotations.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.annotations
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// What tells a token that is minted for it from every other service account's: who it is, by whose word and for
     /// whom, and all that is written on it. The token is not in it: it is another one for each pod.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        let who = ["service account", &self.issuer, &self.namespace, &self.name, &self.uid].map(str::to_owned);
-        let audiences = self.audiences.iter().map(|audience| format!("audience {audience}"));
-        let annotations = self.annotations.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
-        who.into_iter().chain(audiences).chain(["annotations".to_owned()]).chain(annotations).collect()
+        let who = [
+            "service account",
+            &self.issuer,
+            &self.namespace,
+            &self.name,
+            &self.uid,
+        ]
+        .map(str::to_owned);
+        let audiences = self
+            .audiences
+            .iter()
+            .map(|audience| format!("audience {audience}"));
+        let annotations = self
+            .annotations
+            .iter()
+            .flat_map(|(name, value)| [name.clone(), value.clone()]);
+        who.into_iter()
+            .chain(audiences)
+            .chain(["annotations".to_owned()])
+            .chain(annotations)
+            .collect()
     }
 
     /// An annotation that cannot be used, without its value: anybody may have written it.
     #[must_use]
     pub fn wrong_annotation(&self, part: &str, name: &str, what: &str, fix: &str) -> Error {
-        Problem::new(part, format_args!("the annotation {name} of the service account {self} {what}")).fix(fix).failed()
+        Problem::new(
+            part,
+            format_args!("the annotation {name} of the service account {self} {what}"),
+        )
+        .fix(fix)
+        .failed()
     }
 }
 
@@ -89,7 +145,11 @@ impl fmt::Display for ServiceAccount {
 }
 
 fn object<'a>(object: &'a Object, key: &str) -> Option<&'a Object> {
-    if let Some(Value::Object(inner)) = object.get(key) { Some(inner) } else { None }
+    if let Some(Value::Object(inner)) = object.get(key) {
+        Some(inner)
+    } else {
+        None
+    }
 }
 
 /// The audiences that API servers take by default: the issuer that they name in their tokens
@@ -100,20 +160,27 @@ fn is_cluster(audience: &str, issuer: &str) -> bool {
         return true;
     }
     let host = audience.strip_prefix("https://").unwrap_or(audience);
-    host == "kubernetes" || host == "kubernetes.default" || host.starts_with("kubernetes.default.svc")
+    host == "kubernetes"
+        || host == "kubernetes.default"
+        || host.starts_with("kubernetes.default.svc")
 }
 
 /// A DNS subdomain (RFC 1123), which all names of service accounts and namespaces are.
 fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.'
+    };
     (1..=253).contains(&text.len()) && text.bytes().all(plain)
 }
 
 fn wrong(what: &str, fix: &str) -> Error {
-    Problem::new("the pod's service account token", what).fix(fix).failed()
+    Problem::new("the pod's service account token", what)
+        .fix(fix)
+        .failed()
 }
 
-const NOT_KUBERNETES: &str = "see what fills in serviceAccountToken: kubelet sends a bound token of the pod's";
+const NOT_KUBERNETES: &str =
+    "see what fills in serviceAccountToken: kubelet sends a bound token of the pod's";
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -133,18 +200,27 @@ pub(crate) mod tests {
 
     /// A service account with these annotations.
     pub(crate) fn test_account(annotations: &[(&str, &str)]) -> ServiceAccount {
-        let annotations = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let annotations = annotations
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         ServiceAccount::new(test_token("pulls", "puller", "u-1"), annotations).unwrap()
     }
 
     fn refusal(token: Redacted) -> String {
-        ServiceAccount::new(token, BTreeMap::new()).unwrap_err().to_string()
+        ServiceAccount::new(token, BTreeMap::new())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
-    fn another_account_issuer_audience_or_annotation_is_another_identity_and_another_token_is_not() {
+    fn another_account_issuer_audience_or_annotation_is_another_identity_and_another_token_is_not()
+    {
         let describe = |token: Redacted, annotations: &[(&str, &str)]| {
-            let annotations = annotations.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let annotations = annotations
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect();
             ServiceAccount::new(token, annotations).unwrap().describe()
         };
         let text = test_token("pulls", "puller", "u-1");
@@ -170,7 +246,9 @@ pub(crate) mod tests {
     #[test]
     fn a_token_that_does_not_say_whose_it_is_or_is_for_the_cluster_is_refused_and_not_quoted() {
         let whole = |sub: &str, kubernetes: &str| {
-            token(&format!(r#"{{"iss":"i","sub":"system:serviceaccount:{sub}","kubernetes.io":{kubernetes}}}"#))
+            token(&format!(
+                r#"{{"iss":"i","sub":"system:serviceaccount:{sub}","kubernetes.io":{kubernetes}}}"#
+            ))
         };
         let bound = r#"{"namespace":"a","serviceaccount":{"name":"b","uid":"u"}}"#;
         assert!(ServiceAccount::new(whole("a:b", bound), BTreeMap::new()).is_ok());
@@ -179,22 +257,49 @@ pub(crate) mod tests {
         for (token, why) in [
             ("hunter2".into(), "it is no JSON Web Token"),
             ("a.%%.hunter2".into(), "it is no JSON Web Token"),
-            (format!("{}.x", whole("a:b", bound).expose()).into(), "it is no JSON Web Token"),
-            (token(r#"{"sub":"system:serviceaccount:a:b"}"#), "does not say which service account"),
-            (whole("a:b", "{}"), "does not say which service account"),
-            (whole("a:b", &bound.replace("\"u\"", "\"\"")), "does not say which service account"),
-            (whole("a:B", &bound.replace("\"b\"", "\"B\"")), "does not say which service account"),
-            (whole("a:other", bound), "its subject and its service account are not the same"),
-            (whole("a:b\",\"aud\":\"https://kubernetes.default.svc", bound), "it is for the cluster's own API"),
-            (audience("\"i\""), "it is for the cluster's own API"),
-            (audience("[\"sts\",\"i/\"]"), "it is for the cluster's own API"),
             (
-                whole("a:b\",\"aud\":[\"x\",\"kubernetes.default.svc.cluster.local\"],\"x\":\"", bound),
+                format!("{}.x", whole("a:b", bound).expose()).into(),
+                "it is no JSON Web Token",
+            ),
+            (
+                token(r#"{"sub":"system:serviceaccount:a:b"}"#),
+                "does not say which service account",
+            ),
+            (whole("a:b", "{}"), "does not say which service account"),
+            (
+                whole("a:b", &bound.replace("\"u\"", "\"\"")),
+                "does not say which service account",
+            ),
+            (
+                whole("a:B", &bound.replace("\"b\"", "\"B\"")),
+                "does not say which service account",
+            ),
+            (
+                whole("a:other", bound),
+                "its subject and its service account are not the same",
+            ),
+            (
+                whole("a:b\",\"aud\":\"https://kubernetes.default.svc", bound),
+                "it is for the cluster's own API",
+            ),
+            (audience("\"i\""), "it is for the cluster's own API"),
+            (
+                audience("[\"sts\",\"i/\"]"),
+                "it is for the cluster's own API",
+            ),
+            (
+                whole(
+                    "a:b\",\"aud\":[\"x\",\"kubernetes.default.svc.cluster.local\"],\"x\":\"",
+                    bound,
+                ),
                 "the cluster's own API",
             ),
         ] {
             let text = refusal(token);
-            assert!(text.starts_with("the pod's service account token: ") && text.contains(why), "{text}");
+            assert!(
+                text.starts_with("the pod's service account token: ") && text.contains(why),
+                "{text}"
+            );
             assert!(!text.contains("hunter2"), "{text}");
         }
     }

@@ -17,7 +17,12 @@ pub(crate) struct Shown<'a>(&'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cut = self.0.char_indices().nth(LONGEST).map(|(at, _)| at);
-        write!(f, "{}{}", self.0[..cut.unwrap_or(self.0.len())].escape_debug(), if cut.is_some() { "…" } else { "" })
+        write!(
+            f,
+            "{}{}",
+            self.0[..cut.unwrap_or(self.0.len())].escape_debug(),
+            if cut.is_some() { "…" } else { "" }
+        )
     }
 }
 
@@ -25,7 +30,11 @@ impl fmt::Display for Shown<'_> {
 #[must_use]
 pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let mut texts = texts.into_iter();
-    let first: Vec<String> = texts.by_ref().take(MOST).map(|text| shown(text.as_ref()).to_string()).collect();
+    let first: Vec<String> = texts
+        .by_ref()
+        .take(MOST)
+        .map(|text| shown(text.as_ref()).to_string())
+        .collect();
     match texts.count() {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
@@ -62,11 +71,19 @@ mod tests {
     fn what_is_long_is_cut_and_what_moves_the_cursor_is_escaped() {
         let long = "é\n".repeat(1 << 19);
         let text = shown(&long).to_string();
-        assert!(text.starts_with("é\\né\\n") && text.ends_with('…') && text.len() <= 8 * LONGEST, "{text}");
+        assert!(
+            text.starts_with("é\\né\\n") && text.ends_with('…') && text.len() <= 8 * LONGEST,
+            "{text}"
+        );
         let list = shown_list(vec![long.as_str(); 1000]);
-        assert!(list.ends_with(" and 984 more") && list.len() <= 9 * LONGEST * MOST, "{list}");
+        assert!(
+            list.ends_with(" and 984 more") && list.len() <= 9 * LONGEST * MOST,
+            "{list}"
+        );
         let line = one_line(&long);
-        assert!(line.ends_with('…') && line.chars().count() == LONGEST_LINE + 1 && !line.contains('\n'));
+        assert!(
+            line.ends_with('…') && line.chars().count() == LONGEST_LINE + 1 && !line.contains('\n')
+        );
         assert_eq!(shown(&"x".repeat(LONGEST)).to_string(), "x".repeat(LONGEST));
     }
 }

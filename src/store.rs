@@ -16,7 +16,9 @@ pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
 pub use single::Single;
-pub use terms::{Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Times, Username};
+pub use terms::{
+    Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Times, Username,
+};
 use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
@@ -99,7 +101,9 @@ impl Store {
                 format!("{} store", other.name()),
                 format_args!("it has nothing for {host}, which must have a credential ({why})"),
             )
-            .fix(format_args!("store one with docker login {host}, or remove required from the rule"))
+            .fix(format_args!(
+                "store one with docker login {host}, or remove required from the rule"
+            ))
             .failed(),
         }
     }
@@ -110,12 +114,23 @@ impl Store {
     }
 
     /// The same for a time, after which `prune` may remove it.
-    pub fn store_for(&self, lookup: &Lookup, secret: &Secret, ttl: Option<Duration>) -> Result<String, Error> {
-        let derived = |()| lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned);
+    pub fn store_for(
+        &self,
+        lookup: &Lookup,
+        secret: &Secret,
+        ttl: Option<Duration>,
+    ) -> Result<String, Error> {
+        let derived = |()| {
+            lookup
+                .secret
+                .map_or_else(|| name::current(lookup.host), str::to_owned)
+        };
         match self {
             Self::Request(store) => store.read_only().map(derived),
             Self::Worker(store) => store.read_only(lookup.host.as_str()).map(derived),
-            Self::File(store) => store.store_for(lookup.host.as_str(), secret, ttl).map(derived),
+            Self::File(store) => store
+                .store_for(lookup.host.as_str(), secret, ttl)
+                .map(derived),
             Self::Gateway(_) if ttl.is_some() => Err(self.no_expiry()),
             Self::Gateway(store) => store.store(lookup, secret),
             Self::Postgres(store) => {
@@ -145,7 +160,9 @@ impl Store {
                 let hosts: Vec<&Host> = lookups.iter().map(|lookup| lookup.host).collect();
                 store.bind_image(image_id, &hosts).map(|()| Binding::Kept)
             }
-            (Self::Postgres(store), [lookup]) => store.bind_image(image_id, lookup).map(|_| Binding::Kept),
+            (Self::Postgres(store), [lookup]) => {
+                store.bind_image(image_id, lookup).map(|_| Binding::Kept)
+            }
             (Self::Postgres(_), _) => Err(self.one_secret_an_image()),
             _ => Ok(Binding::Elsewhere),
         }
@@ -195,7 +212,12 @@ impl Store {
     }
 
     /// Removes a single secret, where it still has exactly this value.
-    pub fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+    pub fn remove_single(
+        &self,
+        name: &str,
+        value: &Redacted,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         match self {
             Self::Gateway(store) => store.remove_single(name, value, deadline),
             Self::Postgres(store) => store.remove_single(name, value, deadline),
@@ -214,18 +236,28 @@ impl Store {
     }
 
     /// Binds an image to the names of single secrets, where this store can.
-    pub fn bind_names(&self, image_id: &str, names: &[String], deadline: Instant) -> Result<Binding, Error> {
+    pub fn bind_names(
+        &self,
+        image_id: &str,
+        names: &[String],
+        deadline: Instant,
+    ) -> Result<Binding, Error> {
         match self {
-            Self::Postgres(store) => store.bind_names(image_id, names, deadline).map(|()| Binding::Kept),
+            Self::Postgres(store) => store
+                .bind_names(image_id, names, deadline)
+                .map(|()| Binding::Kept),
             Self::Gateway(_) => Ok(Binding::Elsewhere),
             other => Err(other.no_singles()),
         }
     }
 
     fn no_singles(&self) -> Error {
-        Problem::new(format!("{} store", self.name()), "it keeps no single secrets by name")
-            .fix("use the gateway or the postgres store")
-            .failed()
+        Problem::new(
+            format!("{} store", self.name()),
+            "it keeps no single secrets by name",
+        )
+        .fix("use the gateway or the postgres store")
+        .failed()
     }
 
     /// Removes the secrets whose end has come, and answers what they were called; those whose end cannot be read are
@@ -244,7 +276,12 @@ impl Store {
     }
 
     /// Refuses, before anything is changed, what [`Store::store_for`] or [`Store::bind_image`] would refuse after it.
-    pub fn check_provision(&self, registries: usize, image_id: bool, ttl: bool) -> Result<(), Error> {
+    pub fn check_provision(
+        &self,
+        registries: usize,
+        image_id: bool,
+        ttl: bool,
+    ) -> Result<(), Error> {
         if ttl && !matches!(self, Self::File(_) | Self::Postgres(_)) {
             return Err(self.no_expiry());
         }
@@ -255,15 +292,21 @@ impl Store {
     }
 
     fn one_secret_an_image(&self) -> Error {
-        Problem::new(format!("{} store", self.name()), "an image's row has room for one secret")
-            .fix("give --image-id with the one registry that it is pulled from")
-            .failed()
+        Problem::new(
+            format!("{} store", self.name()),
+            "an image's row has room for one secret",
+        )
+        .fix("give --image-id with the one registry that it is pulled from")
+        .failed()
     }
 
     fn no_expiry(&self) -> Error {
-        Problem::new(format!("{} store", self.name()), "it cannot note when a secret may go")
-            .fix("leave out --ttl, or use the file or the postgres store")
-            .failed()
+        Problem::new(
+            format!("{} store", self.name()),
+            "it cannot note when a secret may go",
+        )
+        .fix("leave out --ttl, or use the file or the postgres store")
+        .failed()
     }
 
     /// Whether it can be reached, takes what it is shown, and holds what opens. Nothing is changed.

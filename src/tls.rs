@@ -25,7 +25,9 @@ pub struct NoAuthorities {
 
 impl From<Fault> for NoAuthorities {
     fn from(fault: Fault) -> Self {
-        Self { refused: Some(fault) }
+        Self {
+            refused: Some(fault),
+        }
     }
 }
 
@@ -42,26 +44,42 @@ pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
         found.extend(in_file(&file, trusted::read)?);
     }
     if named.dirs.is_empty() && (named.bundle.is_some() || found.is_empty()) {
-        found.extend(openssl_probe::candidate_cert_dirs().flat_map(files).flat_map(system));
+        found.extend(
+            openssl_probe::candidate_cert_dirs()
+                .flat_map(files)
+                .flat_map(system),
+        );
     }
-    if found.is_empty() { Err(NoAuthorities::default()) } else { Ok(found) }
+    if found.is_empty() {
+        Err(NoAuthorities::default())
+    } else {
+        Ok(found)
+    }
 }
 
 /// What is wrong with the authorities that the environment names, where they are not used.
 #[must_use]
 pub fn refused() -> Option<Fault> {
-    if Authorities::named().is_empty() { None } else { certificates().err()?.refused }
+    if Authorities::named().is_empty() {
+        None
+    } else {
+        certificates().err()?.refused
+    }
 }
 
 fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let pem = bundle_text(file, read)?.unwrap_or_default();
-    Ok(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect())
+    Ok(CertificateDer::pem_slice_iter(&pem)
+        .filter_map(Result::ok)
+        .collect())
 }
 
 /// The files of a directory, or none where it cannot be read.
 fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| !path.is_dir())
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| !path.is_dir())
 }
 
 /// A file of certificates, as it lies there; `None` where it does not exist.
@@ -72,7 +90,11 @@ pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, Fault> 
 /// The system's bundle, where nobody names other authorities.
 #[must_use]
 pub fn bundle() -> Option<PathBuf> {
-    if Authorities::named().is_empty() { system_bundle() } else { None }
+    if Authorities::named().is_empty() {
+        system_bundle()
+    } else {
+        None
+    }
 }
 
 fn system_bundle() -> Option<PathBuf> {
@@ -83,7 +105,11 @@ fn system_bundle() -> Option<PathBuf> {
 pub fn roots() -> Result<RootCertStore, NoAuthorities> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates()?);
-    if roots.is_empty() { Err(NoAuthorities::default()) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(NoAuthorities::default())
+    } else {
+        Ok(roots)
+    }
 }
 
 /// A client that trusts these, and offers the protocols that it is told to offer.

@@ -29,7 +29,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, fstat, openat, statat, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, Stat, Timespec, Timestamps, fstat, openat, statat, utimensat,
+};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -55,7 +57,11 @@ enum Origin {
 
 impl Origin {
     fn of(path: &Path) -> Self {
-        if session::is_standard(path) { Self::Standard } else { Self::Named }
+        if session::is_standard(path) {
+            Self::Standard
+        } else {
+            Self::Named
+        }
     }
 }
 
@@ -75,20 +81,35 @@ pub enum Readers {
 }
 
 /// Reads a file; `None` where it does not exist.
-pub fn read(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+pub fn read(
+    path: &Path,
+    readers: Readers,
+    limit: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     read_of(path, Origin::of(path), readers, limit)
 }
 
 /// Reads a file of the system, whose path is compiled in.
-pub fn read_system(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+pub fn read_system(
+    path: &Path,
+    readers: Readers,
+    limit: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     read_of(path, Origin::System, readers, limit)
 }
 
 /// One of the two.
 pub type Reader = fn(&Path, Readers, u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault>;
 
-fn read_of(path: &Path, origin: Origin, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-    let Some((file, real, way)) = open(path, origin)? else { return Ok(None) };
+fn read_of(
+    path: &Path,
+    origin: Origin,
+    readers: Readers,
+    limit: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    let Some((file, real, way)) = open(path, origin)? else {
+        return Ok(None);
+    };
     let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
     if judge::is_null(&stat) {
         return Ok(Some(Zeroizing::default()));
@@ -99,7 +120,11 @@ fn read_of(path: &Path, origin: Origin, readers: Readers, limit: u64) -> Result<
 }
 
 /// Reads a file in a directory of ours that was judged; `None` where it does not exist.
-pub fn read_inside(path: &Path, readers: Readers, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+pub fn read_inside(
+    path: &Path,
+    readers: Readers,
+    limit: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     let file = match openat(CWD, path, FILE, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
@@ -113,16 +138,20 @@ pub fn read_inside(path: &Path, readers: Readers, limit: u64) -> Result<Option<Z
 
 /// What a file that steers holds, as text.
 pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Fault> {
-    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
-        drop(Zeroizing::new(error.into_bytes()));
-        Fault::new(path, "is not UTF-8", "correct the file")
-    })
+    String::from_utf8(std::mem::take(&mut *bytes))
+        .map(Zeroizing::new)
+        .map_err(|error| {
+            drop(Zeroizing::new(error.into_bytes()));
+            Fault::new(path, "is not UTF-8", "correct the file")
+        })
 }
 
 /// Judges a file that somebody else will read, with all that is above it; whether it exists.
 pub fn check(path: &Path, readers: Readers) -> Result<bool, Fault> {
     let origin = Origin::of(path);
-    let Some((file, real, way)) = open(path, origin)? else { return Ok(false) };
+    let Some((file, real, way)) = open(path, origin)? else {
+        return Ok(false);
+    };
     let stat = fstat(&file).map_err(|error| unreadable(&real, error, None))?;
     if !judge::is_null(&stat) {
         judge_file(&real, &file, &stat, &way, origin, readers)?;
@@ -135,7 +164,9 @@ pub fn check(path: &Path, readers: Readers) -> Result<bool, Fault> {
 pub fn directory(path: &Path) -> Result<bool, Fault> {
     let origin = Origin::of(path);
     let absolute = absolute(path)?;
-    let is_own = |way: &Way| statat(CWD, &*absolute, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|now| way.is_own(&now));
+    let is_own = |way: &Way| {
+        statat(CWD, &*absolute, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|now| way.is_own(&now))
+    };
     if let Some(way) = session::known(&absolute).filter(is_own) {
         return admit(path, &way, origin).map(|()| true);
     }
@@ -164,10 +195,18 @@ pub fn exists(path: &Path) -> Result<bool, Fault> {
 /// Sets when a file was last used and last changed, without opening it.
 pub fn set_times(path: &Path, used: SystemTime, changed: SystemTime) -> io::Result<()> {
     let time = |time: SystemTime| {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timespec { tv_sec: since.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: since.subsec_nanos().into() }
+        let since = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Timespec {
+            tv_sec: since.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: since.subsec_nanos().into(),
+        }
     };
-    let times = Timestamps { last_access: time(used), last_modification: time(changed) };
+    let times = Timestamps {
+        last_access: time(used),
+        last_modification: time(changed),
+    };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
@@ -180,25 +219,52 @@ pub fn foreign_owner(path: &Path) -> Option<u32> {
 
 /// Whether this user or root owns it.
 pub fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
-    if judge::is_ours(owner) { Ok(()) } else { Err(refusal::foreign(path, path, owner)) }
+    if judge::is_ours(owner) {
+        Ok(())
+    } else {
+        Err(refusal::foreign(path, path, owner))
+    }
 }
 
 /// Nothing there, for certain: no such file, or a file where a directory of the path would be.
 #[must_use]
 pub fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
-fn read_bounded(path: &Path, file: OwnedFd, stat: &Stat, limit: u64) -> Result<Zeroizing<Vec<u8>>, Fault> {
+fn read_bounded(
+    path: &Path,
+    file: OwnedFd,
+    stat: &Stat,
+    limit: u64,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let size = u64::try_from(stat.st_size).unwrap_or_default();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(size.min(limit)).unwrap_or_default() + 1,
+    ));
     let read = File::from(file).take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable(path, Errno::from_io_error(&error).unwrap_or(Errno::IO), None))?;
-    if bytes.len() as u64 > limit { Err(too_large(path, limit)) } else { Ok(bytes) }
+    read.map_err(|error| {
+        unreadable(
+            path,
+            Errno::from_io_error(&error).unwrap_or(Errno::IO),
+            None,
+        )
+    })?;
+    if bytes.len() as u64 > limit {
+        Err(too_large(path, limit))
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// Without `O_NONBLOCK`, opening a named pipe that nobody writes to would never end.
-const FILE: OFlags =
-    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 /// What steers is a few kilobytes.
 pub const MAX_TEXT: u64 = 1 << 20;

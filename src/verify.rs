@@ -45,7 +45,10 @@ impl Question<'_> {
     /// Asks the registry. Every answer is one, also that there is none.
     pub fn ask(&self) -> Result<Report, Error> {
         block_on(PART, self.deadline, async {
-            Ok(self.inquire().await.unwrap_or_else(|unanswered| Report::early(unanswered.into())))
+            Ok(self
+                .inquire()
+                .await
+                .unwrap_or_else(|unanswered| Report::early(unanswered.into())))
         })
         .map_err(|error| error.about(self.image.host.as_reference()))
     }
@@ -72,28 +75,47 @@ impl Question<'_> {
     async fn open(&self, registry: &Registry<'_>, answer: &Response) -> Result<Report, Unanswered> {
         let verdict = self.judge(registry, answer, None, true).await?;
         let says_something = answer.is_success() || matches!(answer.status, 403 | 404);
-        let Some(credential) = self.credential.filter(|_| says_something) else { return Ok(Report::early(verdict)) };
-        let shown = registry.manifest(Some(&basic(credential.username(), credential.secret()))).await?;
+        let Some(credential) = self.credential.filter(|_| says_something) else {
+            return Ok(Report::early(verdict));
+        };
+        let shown = registry
+            .manifest(Some(&basic(credential.username(), credential.secret())))
+            .await?;
         let refused = |answer: &Response| matches!(answer.status, 401 | 403);
         let taken = if refused(&shown) {
             Taken::No
-        } else if refused(&registry.manifest(Some(&basic(NOBODY, &NOBODY.into()))).await?) {
+        } else if refused(
+            &registry
+                .manifest(Some(&basic(NOBODY, &NOBODY.into())))
+                .await?,
+        ) {
             Taken::Yes
         } else {
             Taken::Unknown
         };
-        Ok(Report { login: None, taken: Some(taken), verdict })
+        Ok(Report {
+            login: None,
+            taken: Some(taken),
+            verdict,
+        })
     }
 
     async fn basic(&self, registry: &Registry<'_>) -> Result<Report, Unanswered> {
-        let login = self.credential.map(|credential| basic(credential.username(), credential.secret()));
+        let login = self
+            .credential
+            .map(|credential| basic(credential.username(), credential.secret()));
         let answer = registry.manifest(login.as_ref()).await?;
-        let report =
-            |taken, verdict| Report { login: Some(Login::Basic), taken: login.as_ref().map(|_| taken), verdict };
+        let report = |taken, verdict| Report {
+            login: Some(Login::Basic),
+            taken: login.as_ref().map(|_| taken),
+            verdict,
+        };
         if login.is_some() && !answer.is_success() {
             // What is said of an image may be about the image; what is said at the door is about the credential.
             match registry.ping(login.as_ref()).await?.status {
-                status @ (401 | 403) => return Ok(report(Taken::No, Verdict::WrongCredential(status))),
+                status @ (401 | 403) => {
+                    return Ok(report(Taken::No, Verdict::WrongCredential(status)));
+                }
                 429 => return Ok(report(Taken::Unknown, Verdict::Throttled)),
                 status @ 500.. => return Ok(report(Taken::Unknown, Verdict::Failed(status))),
                 _ => {}
@@ -106,7 +128,8 @@ impl Question<'_> {
     async fn bearer(&self, registry: &Registry<'_>, bearer: &Bearer) -> Result<Report, Unanswered> {
         let server = realm::token_host(&bearer.realm, &registry.base);
         let login = Some(Login::Bearer(server.clone()));
-        let covered = |server| realm::is_covered(server, &self.image.host, self.token_hosts, &registry.base);
+        let covered =
+            |server| realm::is_covered(server, &self.image.host, self.token_hosts, &registry.base);
         let may_be_asked = match (&server, self.credential) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -115,22 +138,38 @@ impl Question<'_> {
         let taken = |taken| self.credential.map(|_| taken);
         if !may_be_asked {
             let verdict = Verdict::ForeignTokenServer(server);
-            return Ok(Report { login, taken: taken(Taken::Unknown), verdict });
+            return Ok(Report {
+                login,
+                taken: taken(Taken::Unknown),
+                verdict,
+            });
         }
         let scope = format!("repository:{}:pull", self.image.repository);
-        let answer = registry.token(token::request(bearer, Some(&scope), self.credential)).await?;
+        let answer = registry
+            .token(token::request(bearer, Some(&scope), self.credential))
+            .await?;
         if matches!(answer.status, 401 | 403) {
             let Some(credential) = self.credential else {
-                return Ok(Report { login, taken: None, verdict: Verdict::NeedsCredential(answer.status) });
+                return Ok(Report {
+                    login,
+                    taken: None,
+                    verdict: Verdict::NeedsCredential(answer.status),
+                });
             };
             // It may have refused the credential or the repository; without a repository it can only be the credential.
-            let alone = registry.token(token::request(bearer, None, Some(credential))).await?;
+            let alone = registry
+                .token(token::request(bearer, None, Some(credential)))
+                .await?;
             let (taken, verdict) = match alone.status {
                 200..=299 => (Taken::Yes, Verdict::NoAccess(answer.status)),
                 401 | 403 => (Taken::No, Verdict::WrongCredential(answer.status)),
                 _ => (Taken::Unknown, Verdict::TokenServer(answer.status)),
             };
-            return Ok(Report { login, taken: Some(taken), verdict });
+            return Ok(Report {
+                login,
+                taken: Some(taken),
+                verdict,
+            });
         }
         let Some(given) = token::read(&answer).filter(|_| answer.is_success()) else {
             let verdict = match answer.status {
@@ -138,7 +177,11 @@ impl Question<'_> {
                 200..=299 => Verdict::NoToken,
                 status => Verdict::TokenServer(status),
             };
-            return Ok(Report { login, taken: taken(Taken::Unknown), verdict });
+            return Ok(Report {
+                login,
+                taken: taken(Taken::Unknown),
+                verdict,
+            });
         };
         let shown = format!("Bearer {}", given.expose()).into();
         let manifest = registry.manifest(Some(&shown)).await?;
@@ -146,9 +189,14 @@ impl Question<'_> {
         let verdict = if manifest.status == 401 && says_pull && self.credential.is_some() {
             Verdict::TokenRefused(401)
         } else {
-            self.judge(registry, &manifest, Some(&shown), manifest.status == 403).await?
+            self.judge(registry, &manifest, Some(&shown), manifest.status == 403)
+                .await?
         };
-        Ok(Report { login, taken: taken(Taken::Yes), verdict })
+        Ok(Report {
+            login,
+            taken: taken(Taken::Yes),
+            verdict,
+        })
     }
 
     /// What an answer about the manifest means. `certain`: whether a refusal is about this repository alone.
@@ -176,11 +224,25 @@ impl Question<'_> {
 
 /// Whether the registry takes this credential for pulling the image: `false` where it does not tell. That the image is
 /// not there is no matter of credentials.
-pub fn authenticate(image: &ImageRef, credential: &Credential, deadline: Instant, log: &Log) -> Result<bool, Error> {
-    let report = Question { image, credential: Some(credential), token_hosts: &[], deadline, log }.ask()?;
+pub fn authenticate(
+    image: &ImageRef,
+    credential: &Credential,
+    deadline: Instant,
+    log: &Log,
+) -> Result<bool, Error> {
+    let report = Question {
+        image,
+        credential: Some(credential),
+        token_hosts: &[],
+        deadline,
+        log,
+    }
+    .ask()?;
     let taken = report.taken;
     match report.verdict {
-        Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository if taken != Some(Taken::No) => {
+        Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository
+            if taken != Some(Taken::No) =>
+        {
             Ok(taken == Some(Taken::Yes))
         }
         Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository => {
@@ -192,11 +254,16 @@ pub fn authenticate(image: &ImageRef, credential: &Credential, deadline: Instant
 
 fn refused(image: &ImageRef, verdict: &Verdict) -> Error {
     let fix = match verdict {
-        Verdict::ForeignTokenServer(_) => "leave out --check, and see what check --token-host is for".to_owned(),
+        Verdict::ForeignTokenServer(_) => {
+            "leave out --check, and see what check --token-host is for".to_owned()
+        }
         verdict => verdict.fix(image),
     };
     let problem = Problem::new(PART, verdict).fix(format_args!("{fix}; nothing was stored"));
-    let error = if matches!(verdict, Verdict::Throttled | Verdict::Failed(500..) | Verdict::Fault(_)) {
+    let error = if matches!(
+        verdict,
+        Verdict::Throttled | Verdict::Failed(500..) | Verdict::Fault(_)
+    ) {
         problem.unreachable()
     } else {
         problem.failed()

@@ -1,7 +1,10 @@
 //! The audit log: a line for each request, whole whatever happens beside it, bounded, private, and in nobody's way.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -29,7 +32,10 @@ fn audited(node: Node) -> Node {
 fn bounded(max_bytes: u64, keep: u64) -> (Node, PathBuf) {
     let node = Node::new();
     let path = log_of(&node);
-    let toml = format!("[audit]\npath = \"{}\"\nmax_bytes = {max_bytes}\nkeep = {keep}\n", path.display());
+    let toml = format!(
+        "[audit]\npath = \"{}\"\nmax_bytes = {max_bytes}\nkeep = {keep}\n",
+        path.display()
+    );
     (node.configured(&toml), path)
 }
 
@@ -37,7 +43,9 @@ fn lines(path: &Path) -> Vec<Object> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.ends_with('\n'), "the last line is whole: {text}");
     assert!(!text.contains("hunter2"), "{text}");
-    text.lines().map(|line| parse_object(line.as_bytes()).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    text.lines()
+        .map(|line| parse_object(line.as_bytes()).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 fn text<'a>(line: &'a Object, key: &str) -> &'a str {
@@ -58,8 +66,10 @@ fn each_request_is_a_line_that_says_who_asked_for_what_and_what_came_of_it() {
     node.list();
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
     let lines = lines(&log_of(&node));
-    let told: Vec<_> =
-        lines.iter().map(|line| ["verb", "host", "outcome", "source"].map(|key| text(line, key))).collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| ["verb", "host", "outcome", "source"].map(|key| text(line, key)))
+        .collect();
     let expected = [
         ["store", "ghcr.io", "stored", "file"],
         ["get", "ghcr.io", "answered", "file"],
@@ -73,11 +83,17 @@ fn each_request_is_a_line_that_says_who_asked_for_what_and_what_came_of_it() {
         assert!(time > began && time < SystemTime::now() + Duration::from_secs(1));
         assert_eq!(text(line, "workspace"), "default");
         assert!(matches!(line.get("milliseconds"), Some(Value::Number(_))));
-        assert_eq!(line.get("parent_pid"), Some(&Value::Number(std::process::id().into())));
+        assert_eq!(
+            line.get("parent_pid"),
+            Some(&Value::Number(std::process::id().into()))
+        );
         let own_name = fs::read_to_string("/proc/self/comm").unwrap();
         assert_eq!(text(line, "parent"), own_name.trim_end());
     }
-    assert_eq!((mode(&log_of(&node)), mode(log_of(&node).parent().unwrap())), (0o600, 0o700));
+    assert_eq!(
+        (mode(&log_of(&node)), mode(log_of(&node).parent().unwrap())),
+        (0o600, 0o700)
+    );
 }
 
 #[test]
@@ -95,22 +111,47 @@ fn an_item_is_the_embedded_stores_and_a_refused_list_is_an_error() {
         .collect();
     assert_eq!(
         told,
-        [["store", item, "stored", "file"], ["get", item, "answered", "file"], ["list", "", "error", "gateway"]]
+        [
+            ["store", item, "stored", "file"],
+            ["get", item, "answered", "file"],
+            ["list", "", "error", "gateway"]
+        ]
     );
 }
 
 #[test]
 fn what_an_operator_does_with_secrets_is_a_line_too() {
-    let node = audited(Node::new()).with("GITHUB_USERNAME", "octo").with("GITHUB_TOKEN", "hunter2");
-    let keys = ["--creds", "GITHUB_USERNAME,GITHUB_TOKEN", "--image-id", "7d1c"];
-    assert_eq!(node.run(&[&["provision", "ghcr.io/org/app:1"], keys.as_slice()].concat(), "").status, 0);
+    let node = audited(Node::new())
+        .with("GITHUB_USERNAME", "octo")
+        .with("GITHUB_TOKEN", "hunter2");
+    let keys = [
+        "--creds",
+        "GITHUB_USERNAME,GITHUB_TOKEN",
+        "--image-id",
+        "7d1c",
+    ];
+    assert_eq!(
+        node.run(
+            &[&["provision", "ghcr.io/org/app:1"], keys.as_slice()].concat(),
+            ""
+        )
+        .status,
+        0
+    );
     assert!(node.run(&["resolve", "7d1c"], "").out.contains("hunter2"));
     assert_eq!(node.run(&["prune"], "").status, 0);
     let told: Vec<_> = lines(&log_of(&node))
         .iter()
         .map(|line| ["verb", "host", "outcome"].map(|key| text(line, key).to_owned()))
         .collect();
-    assert_eq!(told, [["provision", "ghcr.io", "stored"], ["resolve", "", "answered"], ["prune", "", "erased"]]);
+    assert_eq!(
+        told,
+        [
+            ["provision", "ghcr.io", "stored"],
+            ["resolve", "", "answered"],
+            ["prune", "", "erased"]
+        ]
+    );
 }
 
 #[test]
@@ -119,20 +160,37 @@ fn the_source_is_the_store_or_the_cache_and_an_error_is_one() {
     let node = audited(ecr.node()).with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
     node.pair(HOST);
     node.pair(HOST);
-    node.clone_with("BETA9_IMAGE_CREDENTIALS", "{\"hunter2").get("ghcr.io").failure();
+    node.clone_with("BETA9_IMAGE_CREDENTIALS", "{\"hunter2")
+        .get("ghcr.io")
+        .failure();
     let lines = lines(&log_of(&node));
-    let told: Vec<_> = lines.iter().map(|line| ["outcome", "source", "store"].map(|key| text(line, key))).collect();
-    assert_eq!(told[..2], [["answered", "request", "request"], ["answered", "cache", "request"]]);
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| ["outcome", "source", "store"].map(|key| text(line, key)))
+        .collect();
+    assert_eq!(
+        told[..2],
+        [
+            ["answered", "request", "request"],
+            ["answered", "cache", "request"]
+        ]
+    );
     assert_eq!(told[2][0], "error");
     assert_eq!(node.run(&["refresh", "--all"], "").status, 0);
     let line = &self::lines(&log_of(&node))[3];
-    assert_eq!(["verb", "host", "outcome"].map(|key| text(line, key)), ["refresh", HOST, "left"]);
+    assert_eq!(
+        ["verb", "host", "outcome"].map(|key| text(line, key)),
+        ["refresh", HOST, "left"]
+    );
     let gateway = common::gateway::Gateway::start();
     let node = audited(gateway.node());
     gateway.stop();
     node.get("ghcr.io").failure();
     let line = &self::lines(&log_of(&node))[0];
-    assert_eq!((text(line, "outcome"), text(line, "source")), ("error", "gateway"));
+    assert_eq!(
+        (text(line, "outcome"), text(line, "source")),
+        ("error", "gateway")
+    );
 }
 
 #[test]
@@ -145,14 +203,22 @@ fn nothing_is_written_unless_it_was_asked_for() {
 #[test]
 fn the_lines_of_fifty_processes_at_once_are_whole_and_all_there() {
     let node = audited(Node::new());
-    let hosts: Vec<_> = (0..50).map(|number| format!("registry-{number}.{}.example", "long".repeat(10))).collect();
+    let hosts: Vec<_> = (0..50)
+        .map(|number| format!("registry-{number}.{}.example", "long".repeat(10)))
+        .collect();
     for round in 0..4 {
-        let running: Vec<_> = hosts.iter().map(|host| node.start(&["get"], host.as_bytes())).collect();
+        let running: Vec<_> = hosts
+            .iter()
+            .map(|host| node.start(&["get"], host.as_bytes()))
+            .collect();
         for child in running {
             assert_eq!(Answer::of(child), Answer::not_found(), "round {round}");
         }
     }
-    let mut told: Vec<_> = lines(&log_of(&node)).iter().map(|line| text(line, "host").to_owned()).collect();
+    let mut told: Vec<_> = lines(&log_of(&node))
+        .iter()
+        .map(|line| text(line, "host").to_owned())
+        .collect();
     told.sort();
     let mut expected: Vec<_> = [(); 4].iter().flat_map(|()| hosts.clone()).collect();
     expected.sort();
@@ -173,13 +239,31 @@ fn it_is_put_aside_when_it_is_full_and_so_many_are_kept_also_by_many_at_once() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["log.jsonl", "log.jsonl.1", "log.jsonl.2", "log.jsonl.3", "log.jsonl.lock"]);
-    let line = fs::read_to_string(&path).unwrap().lines().next().unwrap().len() as u64 + 1;
+    assert_eq!(
+        names,
+        [
+            "log.jsonl",
+            "log.jsonl.1",
+            "log.jsonl.2",
+            "log.jsonl.3",
+            "log.jsonl.lock"
+        ]
+    );
+    let line = fs::read_to_string(&path)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .len() as u64
+        + 1;
     for name in &names[..4] {
         let file = path.with_file_name(name);
         assert!(!lines(&file).is_empty());
         // Whoever had it open when it was put aside still writes its line there, which is then not lost.
-        assert!(fs::metadata(&file).unwrap().len() < 2000 + 50 * line, "{name}");
+        assert!(
+            fs::metadata(&file).unwrap().len() < 2000 + 50 * line,
+            "{name}"
+        );
         assert_eq!(mode(&file), 0o600);
     }
 }
@@ -190,18 +274,40 @@ fn in_order_each_file_is_full_and_no_line_is_lost() {
     for number in 0..20 {
         node.get(&format!("r{number}.example"));
     }
-    let mut files: Vec<_> = (1..20).rev().map(|number| path.with_file_name(format!("log.jsonl.{number}"))).collect();
+    let mut files: Vec<_> = (1..20)
+        .rev()
+        .map(|number| path.with_file_name(format!("log.jsonl.{number}")))
+        .collect();
     files.push(path);
     files.retain(|file| file.exists());
-    let texts: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-    assert!(texts.iter().all(|text| text.len() <= 1000), "none is too long");
+    let texts: Vec<_> = files
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    assert!(
+        texts.iter().all(|text| text.len() <= 1000),
+        "none is too long"
+    );
     assert!(texts.len() > 2, "{texts:?}");
     for full in texts.windows(2) {
         let next = full[1].split_inclusive('\n').next().unwrap();
-        assert!(full[0].len() + next.len() > 1000, "{next} would have fitted into {}", full[0]);
+        assert!(
+            full[0].len() + next.len() > 1000,
+            "{next} would have fitted into {}",
+            full[0]
+        );
     }
-    let told: Vec<_> = files.iter().flat_map(|file| lines(file)).map(|line| text(&line, "host").to_owned()).collect();
-    assert_eq!(told, (0..20).map(|number| format!("r{number}.example")).collect::<Vec<_>>());
+    let told: Vec<_> = files
+        .iter()
+        .flat_map(|file| lines(file))
+        .map(|line| text(&line, "host").to_owned())
+        .collect();
+    assert_eq!(
+        told,
+        (0..20)
+            .map(|number| format!("r{number}.example"))
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -217,7 +323,12 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
     let link = home.join("link.jsonl");
     symlink(home.join("elsewhere"), &link).unwrap();
     let pipe = home.join("pipe.jsonl");
-    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+    )
+    .unwrap();
     let linked = home.join("linked.jsonl");
     fs::write(&linked, "").unwrap();
     fs::hard_link(&linked, home.join("other-name")).unwrap();
@@ -226,19 +337,31 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
         (&open, "can be written by others (mode 0666); chmod 600 "),
         (&link, "cannot be written ("),
         (&pipe, "cannot be written ("),
-        (&linked, "has another name too (a hard link); move it out of the way, or name another file"),
+        (
+            &linked,
+            "has another name too (a hard link); move it out of the way, or name another file",
+        ),
         (&home, "cannot be written ("),
         (Path::new("/dev/full"), ""),
     ];
     for (path, cause) in table {
-        let answer = node.clone_with("BETA9_AUDIT_LOG", path.to_str().unwrap()).get("ghcr.io");
+        let answer = node
+            .clone_with("BETA9_AUDIT_LOG", path.to_str().unwrap())
+            .get("ghcr.io");
         assert_eq!(answer.status, 0, "{answer:?}");
         assert!(answer.out.contains("\"Secret\":\"secret\""), "{answer:?}");
         let warning = format!(
             "docker-credential-beta9: audit log: {}",
-            if cause == "cannot be made" { "" } else { path.to_str().unwrap() }
+            if cause == "cannot be made" {
+                ""
+            } else {
+                path.to_str().unwrap()
+            }
         );
-        assert!(answer.err.starts_with(&warning) && answer.err.contains(cause), "{answer:?}");
+        assert!(
+            answer.err.starts_with(&warning) && answer.err.contains(cause),
+            "{answer:?}"
+        );
         assert_eq!(answer.err.lines().count(), 1, "{answer:?}");
     }
     // What keeps or removes secrets says it too, also when it fails.
@@ -246,14 +369,29 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
     let keys = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
     let foreign = r#"{"NGC_API_KEY":"hunter2"}"#;
     let table = [
-        (&["provision", "quay.io/a/b", "--creds-json", "-"][..], keys, 0),
-        (&["provision", "quay.io/a/b", "--creds-json", "-"], foreign, 1),
+        (
+            &["provision", "quay.io/a/b", "--creds-json", "-"][..],
+            keys,
+            0,
+        ),
+        (
+            &["provision", "quay.io/a/b", "--creds-json", "-"],
+            foreign,
+            1,
+        ),
         (&["prune"], "", 0),
     ];
     for (args, input, status) in table {
         let answer = node.run(args, input);
-        let warning = format!("docker-credential-beta9: audit log: {} can be written by others", open.display());
-        assert_eq!((answer.status, answer.err.lines().count()), (status, 1), "{answer:?}");
+        let warning = format!(
+            "docker-credential-beta9: audit log: {} can be written by others",
+            open.display()
+        );
+        assert_eq!(
+            (answer.status, answer.err.lines().count()),
+            (status, 1),
+            "{answer:?}"
+        );
         assert!(answer.err.starts_with(&warning), "{answer:?}");
     }
     assert!(!home.join("elsewhere").exists());
@@ -314,7 +452,10 @@ fn what_another_user_made_beforehand_is_not_written_to() {
         chown(of, Some(0), None).unwrap();
     };
     refused(&path, "move it out of the way, or name another file");
-    refused(&dir, "name a file in a directory that this user or root alone can write to, such as /var/log/beta9");
+    refused(
+        &dir,
+        "name a file in a directory that this user or root alone can write to, such as /var/log/beta9",
+    );
     assert_eq!(fs::read(&path).unwrap(), b"");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     assert_eq!(lines(&path).len(), 1);

@@ -1,6 +1,9 @@
 //! `check`, and `provision --check`, against registries that do right and wrong what a registry can.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -14,7 +17,10 @@ const SECRET: &str = "hunter2";
 const MANIFEST: &str = "/v2/team/app/manifests/1";
 const TAGS: &str = "/v2/team/app/tags/list?n=1";
 const BASIC: &[(&str, &str)] = &[("www-authenticate", "Basic realm=\"r\"")];
-const BEARER: &[(&str, &str)] = &[("www-authenticate", "Bearer realm=\"http://127.0.0.1:PORT/token\",service=\"s\"")];
+const BEARER: &[(&str, &str)] = &[(
+    "www-authenticate",
+    "Bearer realm=\"http://127.0.0.1:PORT/token\",service=\"s\"",
+)];
 
 /// `Basic` with the pair that the node has.
 fn right() -> String {
@@ -31,7 +37,11 @@ fn basic(answer: impl Fn(&Asked) -> String + Send + 'static) -> FakeRegistry {
         if asked.authorization != right() {
             return say(401, BASIC, "");
         }
-        if asked.path == "/v2/" { say(200, &[], "{}") } else { answer(asked) }
+        if asked.path == "/v2/" {
+            say(200, &[], "{}")
+        } else {
+            answer(asked)
+        }
     })
 }
 
@@ -49,11 +59,19 @@ fn bearer(
 
 fn token(claims: &str) -> String {
     let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-    say(200, &[("content-type", "application/json")], &format!("{{\"access_token\":\"{jwt}\"}}"))
+    say(
+        200,
+        &[("content-type", "application/json")],
+        &format!("{{\"access_token\":\"{jwt}\"}}"),
+    )
 }
 
 fn opaque(asked: &Asked) -> String {
-    if asked.authorization == right() { say(200, &[], "{\"token\":\"t\"}") } else { say(401, &[], "") }
+    if asked.authorization == right() {
+        say(200, &[], "{\"token\":\"t\"}")
+    } else {
+        say(401, &[], "")
+    }
 }
 
 /// A node that holds the right pair for this registry.
@@ -67,7 +85,10 @@ fn node(registry: &FakeRegistry) -> Node {
 fn run(node: &Node, args: &[&str]) -> Answer {
     let answer = node.run(args, "");
     let text = format!("{answer:?}");
-    assert!(!text.contains(SECRET) && !text.contains(&STANDARD.encode(format!("octo:{SECRET}"))), "{text}");
+    assert!(
+        !text.contains(SECRET) && !text.contains(&STANDARD.encode(format!("octo:{SECRET}"))),
+        "{text}"
+    );
     assert_eq!(answer.err, "");
     answer
 }
@@ -77,8 +98,16 @@ fn check(node: &Node, image: &str, more: &[&str]) -> (String, Option<String>, St
     let answer = run(node, &[&["check", "--json", image], more].concat());
     let object = json::parse_object(answer.out.as_bytes()).unwrap();
     let text = |name: &str| object.text(name).map(|text| text.expose().to_owned());
-    assert_eq!(answer.status == 0, text("verdict").unwrap() == "pulled", "{answer:?}");
-    (text("verdict").unwrap(), text("accepted"), text("cause").unwrap())
+    assert_eq!(
+        answer.status == 0,
+        text("verdict").unwrap() == "pulled",
+        "{answer:?}"
+    );
+    (
+        text("verdict").unwrap(),
+        text("accepted"),
+        text("cause").unwrap(),
+    )
 }
 
 fn verdict(registry: &FakeRegistry) -> (String, Option<String>) {
@@ -87,7 +116,10 @@ fn verdict(registry: &FakeRegistry) -> (String, Option<String>) {
 }
 
 fn is(verdict: &str, accepted: &str) -> (String, Option<String>) {
-    (verdict.to_owned(), Some(accepted.to_owned()).filter(|accepted| !accepted.is_empty()))
+    (
+        verdict.to_owned(),
+        Some(accepted.to_owned()).filter(|accepted| !accepted.is_empty()),
+    )
 }
 
 #[test]
@@ -98,15 +130,28 @@ fn what_can_be_pulled_is_said_in_a_few_lines() {
         "{image}\n  credential  found, user name octo\n  login       user name and password, to the registry itself\n  \
          accepted    yes\n  pull        works: the manifest is there and may be pulled\n"
     );
-    assert_eq!(run(&node(&registry), &["check", &image]), Answer { status: 0, out: expected, err: String::new() });
+    assert_eq!(
+        run(&node(&registry), &["check", &image]),
+        Answer {
+            status: 0,
+            out: expected,
+            err: String::new()
+        }
+    );
     let login = right();
-    assert_eq!(registry.asked(), ["GET /v2/".to_owned(), format!("HEAD {MANIFEST} {login}")]);
+    assert_eq!(
+        registry.asked(),
+        ["GET /v2/".to_owned(), format!("HEAD {MANIFEST} {login}")]
+    );
     let object = format!(
         "{{\"image\":\"{image}\",\"host\":\"{}\",\"pulled\":true,\"verdict\":\"pulled\",\"cause\":\"the manifest is there and may be \
          pulled\",\"fix\":\"\",\"credential\":\"found\",\"accepted\":\"yes\",\"login\":\"basic\",\"token_host\":null,\"digest\":\"sha256:0123\"}}\n",
         registry.host()
     );
-    assert_eq!(run(&node(&registry), &["check", &image, "--json"]).out, object);
+    assert_eq!(
+        run(&node(&registry), &["check", &image, "--json"]).out,
+        object
+    );
 }
 
 #[test]
@@ -115,7 +160,10 @@ fn a_bearer_registry_is_asked_with_its_own_token_servers_token() {
     assert_eq!(verdict(&registry), is("pulled", "yes"));
     let expected = [
         "GET /v2/".to_owned(),
-        format!("GET /token?service=s&scope=repository:team/app:pull {}", right()),
+        format!(
+            "GET /token?service=s&scope=repository:team/app:pull {}",
+            right()
+        ),
         format!("HEAD {MANIFEST} Bearer t"),
     ];
     assert_eq!(registry.asked(), expected);
@@ -128,7 +176,11 @@ fn an_identity_token_goes_to_the_token_server_in_a_form() {
             let good = asked.method == "POST"
                 && asked.body.contains("refresh_token=hunter2")
                 && asked.authorization.is_empty();
-            if good { say(200, &[], "{\"access_token\":\"t\"}") } else { say(401, &[], "") }
+            if good {
+                say(200, &[], "{\"access_token\":\"t\"}")
+            } else {
+                say(401, &[], "")
+            }
         },
         |_| ok(),
     );
@@ -137,7 +189,11 @@ fn an_identity_token_goes_to_the_token_server_in_a_form() {
     assert_eq!(check(&node, &registry.image(), &[]).0, "pulled");
     let form = "grant_type=refresh_token&client_id=docker-credential-beta9&service=s&refresh_token=hunter2&scope=repository%3Ateam%2Fapp%3Apull";
     assert_eq!(registry.bodies(), [form]);
-    assert!(run(&node, &["check", &registry.image()]).out.contains("found, an identity token\n"));
+    assert!(
+        run(&node, &["check", &registry.image()])
+            .out
+            .contains("found, an identity token\n")
+    );
     node.store(&registry.host(), "<token>", "another");
     assert_eq!(check(&node, &registry.image(), &[]).0, "wrong-credential");
 }
@@ -145,15 +201,29 @@ fn an_identity_token_goes_to_the_token_server_in_a_form() {
 #[test]
 fn without_a_credential_it_is_asked_as_everybody_may() {
     let public = bearer(
-        |asked| if asked.authorization.is_empty() { say(200, &[], "{\"token\":\"t\"}") } else { say(500, &[], "") },
+        |asked| {
+            if asked.authorization.is_empty() {
+                say(200, &[], "{\"token\":\"t\"}")
+            } else {
+                say(500, &[], "")
+            }
+        },
         |_| ok(),
     );
     let answer = run(&Node::new(), &["check", &public.image()]);
     assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(answer.out.contains("  credential  not found; asked as everybody may\n"), "{}", answer.out);
-    for registry in
-        [basic(|_| ok()), bearer(opaque, |_| ok()), bearer(|_| token("{\"access\":[]}"), |_| say(401, BEARER, ""))]
-    {
+    assert!(
+        answer
+            .out
+            .contains("  credential  not found; asked as everybody may\n"),
+        "{}",
+        answer.out
+    );
+    for registry in [
+        basic(|_| ok()),
+        bearer(opaque, |_| ok()),
+        bearer(|_| token("{\"access\":[]}"), |_| say(401, BEARER, "")),
+    ] {
         let (verdict, accepted, cause) = check(&Node::new(), &registry.image(), &[]);
         assert_eq!((verdict.as_str(), accepted), ("needs-credential", None));
         assert_eq!(cause, "it wants a credential, and there is none (401)");
@@ -162,25 +232,62 @@ fn without_a_credential_it_is_asked_as_everybody_may() {
 
 #[test]
 fn a_wrong_credential_a_missing_right_and_a_missing_image_are_told_apart() {
-    let missing_tag = |asked: &Asked| if asked.path == TAGS { say(200, &[], "{}") } else { say(404, &[], "") };
-    let pull = "{\"access\":[{\"type\":\"repository\",\"name\":\"team/app\",\"actions\":[\"pull\"]}]}";
+    let missing_tag = |asked: &Asked| {
+        if asked.path == TAGS {
+            say(200, &[], "{}")
+        } else {
+            say(404, &[], "")
+        }
+    };
+    let pull =
+        "{\"access\":[{\"type\":\"repository\",\"name\":\"team/app\",\"actions\":[\"pull\"]}]}";
     let table = [
         (basic(missing_tag), is("no-manifest", "yes")),
         (basic(|_| say(404, &[], "")), is("no-repository", "yes")),
         (basic(|_| say(403, &[], "")), is("no-access", "yes")),
         (basic(|_| say(401, BASIC, "")), is("no-access", "yes")),
-        (FakeRegistry::start(|_| say(401, BASIC, "")), is("wrong-credential", "no")),
-        (bearer(|_| say(401, &[], ""), |_| ok()), is("wrong-credential", "no")),
-        (bearer(|_| say(403, &[], ""), |_| ok()), is("wrong-credential", "no")),
         (
-            bearer(|asked| if asked.path.contains("scope=") { say(403, &[], "") } else { opaque(asked) }, |_| ok()),
+            FakeRegistry::start(|_| say(401, BASIC, "")),
+            is("wrong-credential", "no"),
+        ),
+        (
+            bearer(|_| say(401, &[], ""), |_| ok()),
+            is("wrong-credential", "no"),
+        ),
+        (
+            bearer(|_| say(403, &[], ""), |_| ok()),
+            is("wrong-credential", "no"),
+        ),
+        (
+            bearer(
+                |asked| {
+                    if asked.path.contains("scope=") {
+                        say(403, &[], "")
+                    } else {
+                        opaque(asked)
+                    }
+                },
+                |_| ok(),
+            ),
             is("no-access", "yes"),
         ),
-        (bearer(opaque, |_| say(403, &[], "")), is("no-access", "yes")),
-        (bearer(opaque, |_| say(401, &[], "")), is("no-access-or-repository", "yes")),
+        (
+            bearer(opaque, |_| say(403, &[], "")),
+            is("no-access", "yes"),
+        ),
+        (
+            bearer(opaque, |_| say(401, &[], "")),
+            is("no-access-or-repository", "yes"),
+        ),
         (bearer(opaque, missing_tag), is("no-manifest", "yes")),
-        (bearer(|_| token("{\"access\":[]}"), |_| say(401, BEARER, "")), is("no-access-or-repository", "yes")),
-        (bearer(move |_| token(pull), |_| say(401, BEARER, "")), is("token-refused", "yes")),
+        (
+            bearer(|_| token("{\"access\":[]}"), |_| say(401, BEARER, "")),
+            is("no-access-or-repository", "yes"),
+        ),
+        (
+            bearer(move |_| token(pull), |_| say(401, BEARER, "")),
+            is("token-refused", "yes"),
+        ),
     ];
     for (registry, expected) in table {
         assert_eq!(verdict(&registry), expected, "{:?}", registry.asked());
@@ -189,28 +296,67 @@ fn a_wrong_credential_a_missing_right_and_a_missing_image_are_told_apart() {
 
 #[test]
 fn a_registry_that_misbehaves_is_told_as_that() {
-    let challenge = |text: &'static str| FakeRegistry::start(move |_| say(401, &[("www-authenticate", text)], ""));
+    let challenge = |text: &'static str| {
+        FakeRegistry::start(move |_| say(401, &[("www-authenticate", text)], ""))
+    };
     let early = |word: &str| is(word, "");
     let table = [
         (challenge("\u{1}"), early("network")),
         (challenge("\"Bearer realm="), early("no-login")),
         (challenge("Negotiate"), early("no-login")),
-        (FakeRegistry::start(|_| say(401, &[], "")), early("no-login")),
-        (FakeRegistry::start(|_| say(302, &[("location", "http://169.254.169.254/latest")], "")), early("redirected")),
-        (FakeRegistry::start(|asked| say(307, &[("location", &asked.path)], "")), early("redirected")),
-        (challenge("Bearer realm=\"file:///etc/passwd\""), is("foreign-token-server", "unknown")),
-        (bearer(|_| say(404, &[], ""), |_| ok()), is("token-server", "unknown")),
         (
-            bearer(|_| say(302, &[("location", "http://localhost:PORT/token")], ""), |_| ok()),
+            FakeRegistry::start(|_| say(401, &[], "")),
+            early("no-login"),
+        ),
+        (
+            FakeRegistry::start(|_| say(302, &[("location", "http://169.254.169.254/latest")], "")),
+            early("redirected"),
+        ),
+        (
+            FakeRegistry::start(|asked| say(307, &[("location", &asked.path)], "")),
+            early("redirected"),
+        ),
+        (
+            challenge("Bearer realm=\"file:///etc/passwd\""),
+            is("foreign-token-server", "unknown"),
+        ),
+        (
+            bearer(|_| say(404, &[], ""), |_| ok()),
             is("token-server", "unknown"),
         ),
-        (bearer(|_| say(200, &[], "<html>"), |_| ok()), is("token-server", "unknown")),
-        (bearer(|_| say(200, &[], "{\"token\":\"\"}"), |_| ok()), is("token-server", "unknown")),
+        (
+            bearer(
+                |_| say(302, &[("location", "http://localhost:PORT/token")], ""),
+                |_| ok(),
+            ),
+            is("token-server", "unknown"),
+        ),
+        (
+            bearer(|_| say(200, &[], "<html>"), |_| ok()),
+            is("token-server", "unknown"),
+        ),
+        (
+            bearer(|_| say(200, &[], "{\"token\":\"\"}"), |_| ok()),
+            is("token-server", "unknown"),
+        ),
         (basic(|_| say(418, &[], "")), is("failed", "yes")),
         (basic(|_| say(429, &[], "")), is("throttled", "yes")),
         (FakeRegistry::start(|_| say(400, &[], "")), early("failed")),
         (
-            bearer(|asked| say(if asked.path.contains("scope=") { 403 } else { 400 }, &[], ""), |_| ok()),
+            bearer(
+                |asked| {
+                    say(
+                        if asked.path.contains("scope=") {
+                            403
+                        } else {
+                            400
+                        },
+                        &[],
+                        "",
+                    )
+                },
+                |_| ok(),
+            ),
             is("token-server", "unknown"),
         ),
     ];
@@ -221,10 +367,20 @@ fn a_registry_that_misbehaves_is_told_as_that() {
 
 #[test]
 fn the_credential_goes_to_no_token_server_of_another_host_unless_the_operator_vouches_for_it() {
-    let foreign = FakeRegistry::start(|asked| if asked.path.starts_with("/token") { opaque(asked) } else { ok() });
+    let foreign = FakeRegistry::start(|asked| {
+        if asked.path.starts_with("/token") {
+            opaque(asked)
+        } else {
+            ok()
+        }
+    });
     let realm = format!("Bearer realm=\"http://localhost:{}/token\"", foreign.port);
     let registry = FakeRegistry::start(move |asked| {
-        if asked.authorization == "Bearer t" { ok() } else { say(401, &[("www-authenticate", &realm)], "") }
+        if asked.authorization == "Bearer t" {
+            ok()
+        } else {
+            say(401, &[("www-authenticate", &realm)], "")
+        }
     });
     let (node, image) = (node(&registry), registry.image());
     let (verdict, _, cause) = check(&node, &image, &[]);
@@ -232,13 +388,28 @@ fn the_credential_goes_to_no_token_server_of_another_host_unless_the_operator_vo
     let server = format!("localhost:{}", foreign.port);
     assert_eq!(
         cause,
-        format!("it names a token server that is not its own ({server}); the credential was not sent there")
+        format!(
+            "it names a token server that is not its own ({server}); the credential was not sent there"
+        )
     );
-    assert_eq!((registry.asked(), foreign.asked()), (vec!["GET /v2/".to_owned()], vec![]));
-    assert!(run(&node, &["check", &image]).out.contains(&format!("check --token-host {server}\n")));
+    assert_eq!(
+        (registry.asked(), foreign.asked()),
+        (vec!["GET /v2/".to_owned()], vec![])
+    );
+    assert!(
+        run(&node, &["check", &image])
+            .out
+            .contains(&format!("check --token-host {server}\n"))
+    );
 
     assert_eq!(check(&node, &image, &["--token-host", &server]).0, "pulled");
-    assert_eq!(foreign.asked(), [format!("GET /token?scope=repository:team/app:pull {}", right())]);
+    assert_eq!(
+        foreign.asked(),
+        [format!(
+            "GET /token?scope=repository:team/app:pull {}",
+            right()
+        )]
+    );
     // Who has no credential has none to lose.
     assert_eq!(check(&Node::new(), &image, &[]).0, "needs-credential");
 }
@@ -248,11 +419,21 @@ fn a_redirect_to_another_host_is_followed_without_the_credential() {
     let elsewhere = FakeRegistry::start(|_| ok());
     let location = format!("http://127.0.0.1:{}/cdn", elsewhere.port);
     let registry = basic(move |asked| {
-        let to = if asked.path == MANIFEST { "/v2/moved" } else { location.as_str() };
+        let to = if asked.path == MANIFEST {
+            "/v2/moved"
+        } else {
+            location.as_str()
+        };
         say(307, &[("location", to)], "")
     });
     assert_eq!(verdict(&registry), is("pulled", "yes"));
-    assert_eq!(registry.asked()[1..], [format!("HEAD {MANIFEST} {}", right()), format!("HEAD /v2/moved {}", right())]);
+    assert_eq!(
+        registry.asked()[1..],
+        [
+            format!("HEAD {MANIFEST} {}", right()),
+            format!("HEAD /v2/moved {}", right())
+        ]
+    );
     assert_eq!(elsewhere.asked(), ["HEAD /cdn"]);
 }
 
@@ -260,7 +441,13 @@ fn a_redirect_to_another_host_is_followed_without_the_credential() {
 fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows_it() {
     let manifest = |asked: &Asked| asked.path == MANIFEST;
     // It answers everybody the same.
-    let blind = FakeRegistry::start(|asked| if asked.path == "/v2/" { ok() } else { say(404, &[], "") });
+    let blind = FakeRegistry::start(|asked| {
+        if asked.path == "/v2/" {
+            ok()
+        } else {
+            say(404, &[], "")
+        }
+    });
     assert_eq!(verdict(&blind), is("no-repository", "unknown"));
     // It looks at a credential that is shown.
     let looks = FakeRegistry::start(move |asked| match asked.authorization.as_str() {
@@ -275,7 +462,11 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
     assert_eq!((verdict, accepted), is("no-repository", "no"));
     // It asks at the repository and not at the door.
     let late = FakeRegistry::start(|asked| {
-        if asked.path == "/v2/" || asked.authorization == right() { ok() } else { say(401, BASIC, "") }
+        if asked.path == "/v2/" || asked.authorization == right() {
+            ok()
+        } else {
+            say(401, BASIC, "")
+        }
     });
     assert_eq!(self::verdict(&late), is("pulled", "yes"));
 }
@@ -283,23 +474,46 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
 #[test]
 fn no_answer_is_told_by_what_happened() {
     let (verdict, _, cause) = check(&Node::new(), "127.0.0.1:1/a/b", &[]);
-    assert_eq!((verdict.as_str(), cause.as_str()), ("network", "127.0.0.1 refused the connection"));
-    let (verdict, _, cause) = check(&Node::new().with("BETA9_TIMEOUT", "60s"), "registry.invalid/a/b", &[]);
-    assert_eq!((verdict.as_str(), cause.as_str()), ("network", "the name registry.invalid cannot be resolved"));
+    assert_eq!(
+        (verdict.as_str(), cause.as_str()),
+        ("network", "127.0.0.1 refused the connection")
+    );
+    let (verdict, _, cause) = check(
+        &Node::new().with("BETA9_TIMEOUT", "60s"),
+        "registry.invalid/a/b",
+        &[],
+    );
+    assert_eq!(
+        (verdict.as_str(), cause.as_str()),
+        ("network", "the name registry.invalid cannot be resolved")
+    );
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let node = Node::new().with("BETA9_TIMEOUT", "1s");
     let (verdict, _, cause) = check(&node, &format!("{}/a/b", silent.local_addr().unwrap()), &[]);
-    assert!(verdict == "network" && cause.contains("did not answer in time"), "{verdict} {cause}");
+    assert!(
+        verdict == "network" && cause.contains("did not answer in time"),
+        "{verdict} {cause}"
+    );
 }
 
 #[test]
 fn a_store_that_fails_is_told_and_the_registry_is_not_asked() {
     let registry = basic(|_| ok());
     let node = node(&registry);
-    std::fs::set_permissions(node.key_file(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(
+        node.key_file(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o644),
+    )
+    .unwrap();
     let answer = run(&node, &["check", &registry.image()]);
     assert_eq!(answer.status, 1);
-    assert!(answer.out.contains("  credential  could not be had\n  pull        fails: "), "{}", answer.out);
+    assert!(
+        answer
+            .out
+            .contains("  credential  could not be had\n  pull        fails: "),
+        "{}",
+        answer.out
+    );
     assert!(answer.out.contains("chmod 600"), "{}", answer.out);
     assert_eq!(registry.asked(), Vec::<String>::new());
 }
@@ -312,14 +526,25 @@ fn several_images_have_a_block_or_an_object_each_and_fail_together() {
     let images = [good.image(), bad.image()];
     let answer = run(&node, &["check", &images[0], &images[1]]);
     assert_eq!(answer.status, 1);
-    let blocks: Vec<_> = answer.out.split("\n\n").map(|block| block.lines().next().unwrap().to_owned()).collect();
+    let blocks: Vec<_> = answer
+        .out
+        .split("\n\n")
+        .map(|block| block.lines().next().unwrap().to_owned())
+        .collect();
     assert_eq!(blocks, images);
     let objects = run(&node, &["check", "--json", &images[0], &images[1]]).out;
-    let pulled: Vec<_> = objects.lines().map(|line| line.contains("\"pulled\":true")).collect();
+    let pulled: Vec<_> = objects
+        .lines()
+        .map(|line| line.contains("\"pulled\":true"))
+        .collect();
     assert_eq!(pulled, [true, false]);
     assert_eq!(run(&node, &["check", &images[0], &images[0]]).status, 0);
     let answer = run(&node, &["check", "ghcr.io@evil/x"]);
-    assert!(answer.failure().starts_with("ghcr.io@evil/x: image reference: "));
+    assert!(
+        answer
+            .failure()
+            .starts_with("ghcr.io@evil/x: image reference: ")
+    );
 }
 
 #[test]
@@ -327,23 +552,35 @@ fn a_secret_that_is_its_own_user_name_is_not_shown() {
     let registry = FakeRegistry::start(|_| ok());
     let node = Node::new();
     node.store(&registry.host(), SECRET, SECRET);
-    assert!(run(&node, &["check", &registry.image()]).out.contains("found, a token for user name and password\n"));
+    assert!(
+        run(&node, &["check", &registry.image()])
+            .out
+            .contains("found, a token for user name and password\n")
+    );
 }
 
 #[test]
 fn a_rule_for_a_path_is_obeyed_and_docker_is_said_not_to_see_it() {
     let registry = basic(|_| ok());
-    let rule = format!("[[registry]]\nhost = \"{}/team\"\nbackend = \"public\"\n", registry.host());
+    let rule = format!(
+        "[[registry]]\nhost = \"{}/team\"\nbackend = \"public\"\n",
+        registry.host()
+    );
     let node = node(&registry).configured(&rule);
     let answer = run(&node, &["check", &registry.image()]);
     assert!(
-        answer.out.contains("  credential  not found; asked as everybody may\n  rule        one for this path; "),
+        answer.out.contains(
+            "  credential  not found; asked as everybody may\n  rule        one for this path; "
+        ),
         "{answer:?}"
     );
     assert_eq!(answer.status, 1);
     let other = format!("{}/other/app", registry.host());
     let answer = run(&node, &["check", &other]);
-    assert!(answer.status == 0 && !answer.out.contains("rule  "), "{answer:?}");
+    assert!(
+        answer.status == 0 && !answer.out.contains("rule  "),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -351,21 +588,47 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
     let keys = "{\"USERNAME\":\"octo\",\"PASSWORD\":\"hunter2\"}";
     let provision = |registry: &FakeRegistry| {
         let node = Node::new();
-        let answer = node.run(&["provision", &registry.image(), "--creds-json", "-", "--check"], keys);
-        (answer.out.replace(&registry.port.to_string(), "PORT"), node.list() != "{}\n")
+        let answer = node.run(
+            &[
+                "provision",
+                &registry.image(),
+                "--creds-json",
+                "-",
+                "--check",
+            ],
+            keys,
+        );
+        (
+            answer.out.replace(&registry.port.to_string(), "PORT"),
+            node.list() != "{}\n",
+        )
     };
     let (text, stored) = provision(&FakeRegistry::start(|_| say(401, BASIC, "")));
     let line = "127.0.0.1:PORT: registry: it does not take this credential (401); docker login 127.0.0.1:PORT, or correct the workspace's secret; nothing was stored\n";
     assert_eq!((text.as_str(), stored), (line, false));
     let (text, stored) = provision(&basic(|_| say(404, &[], "")));
-    assert!(text.starts_with("127.0.0.1:PORT accepts the credential for team/app\n") && stored, "{text}");
+    assert!(
+        text.starts_with("127.0.0.1:PORT accepts the credential for team/app\n") && stored,
+        "{text}"
+    );
     let (text, stored) = provision(&FakeRegistry::start(|_| say(404, &[], "")));
     assert!(
-        text.starts_with("127.0.0.1:PORT does not tell whether it accepts the credential for team/app") && stored,
+        text.starts_with(
+            "127.0.0.1:PORT does not tell whether it accepts the credential for team/app"
+        ) && stored,
         "{text}"
     );
     // It answers the image to everybody, and refuses a credential that is shown.
-    let fussy = FakeRegistry::start(|asked| if asked.authorization.is_empty() { ok() } else { say(401, BASIC, "") });
+    let fussy = FakeRegistry::start(|asked| {
+        if asked.authorization.is_empty() {
+            ok()
+        } else {
+            say(401, BASIC, "")
+        }
+    });
     let (text, stored) = provision(&fussy);
-    assert!(text.contains("it does not take this credential") && !stored, "{text}");
+    assert!(
+        text.contains("it does not take this credential") && !stored,
+        "{text}"
+    );
 }

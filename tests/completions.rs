@@ -1,6 +1,9 @@
 //! `completions` and `man`: what they print; packaging/test has it read by the shells and by man.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -9,19 +12,41 @@ use common::Node;
 /// What the help lists below this line: the operator's commands, or what clients call.
 fn listed(node: &Node, title: &str) -> Vec<String> {
     let help = node.run(&["--help"], "").out;
-    let list = help.split(title).nth(1).unwrap().split("\n\n").next().unwrap();
-    list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    let list = help
+        .split(title)
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    list.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn commands(node: &Node) -> Vec<String> {
-    let commands: Vec<_> = listed(node, "Commands:\n").into_iter().filter(|name| name != "help").collect();
-    assert!(commands.len() > 10 && ["doctor", "man"].iter().all(|known| commands.iter().any(|name| name == known)));
+    let commands: Vec<_> = listed(node, "Commands:\n")
+        .into_iter()
+        .filter(|name| name != "help")
+        .collect();
+    assert!(
+        commands.len() > 10
+            && ["doctor", "man"]
+                .iter()
+                .all(|known| commands.iter().any(|name| name == known))
+    );
     commands
 }
 
 fn verbs(node: &Node) -> Vec<String> {
     let verbs = listed(node, "which write to standard input:\n");
-    assert!(["get", "store", "erase", "list"].iter().all(|known| verbs.iter().any(|name| name == known)), "{verbs:?}");
+    assert!(
+        ["get", "store", "erase", "list"]
+            .iter()
+            .all(|known| verbs.iter().any(|name| name == known)),
+        "{verbs:?}"
+    );
     verbs
 }
 
@@ -42,15 +67,20 @@ fn each_shells_script_knows_every_command_and_no_other_shell_is_taken() {
         }
     }
     let refused = node.run(&["completions", "tcsh"], "");
-    assert!(refused.status == 1 && refused.out.contains("[possible values: bash, fish, zsh]"), "{refused:?}");
+    assert!(
+        refused.status == 1 && refused.out.contains("[possible values: bash, fish, zsh]"),
+        "{refused:?}"
+    );
 }
 
 #[test]
 fn bashs_script_is_registered_under_the_real_name_and_its_subcommands_are_found() {
     let script = Node::new().run(&["completions", "bash"], "").out;
     assert!(script.contains(" docker-credential-beta9\n"));
-    let (set, found) =
-        ("cmd=\"docker_credential_beta9__subcmd__explain\"\n", "docker_credential_beta9__subcmd__explain)\n");
+    let (set, found) = (
+        "cmd=\"docker_credential_beta9__subcmd__explain\"\n",
+        "docker_credential_beta9__subcmd__explain)\n",
+    );
     assert!(script.contains(set) && script.contains(found), "{script}");
 }
 
@@ -58,7 +88,10 @@ fn bashs_script_is_registered_under_the_real_name_and_its_subcommands_are_found(
 fn the_manual_page_describes_every_command_in_help() {
     let node = Node::new();
     let page = node.run(&["man"], "").out;
-    assert!(page.starts_with(".TH \"DOCKER\\-CREDENTIAL\\-BETA9\" 1 "), "{page}");
+    assert!(
+        page.starts_with(".TH \"DOCKER\\-CREDENTIAL\\-BETA9\" 1 "),
+        "{page}"
+    );
     for name in commands(&node) {
         assert!(page.contains(&format!("\n.SS \"{name}\"\n")), "{name}");
     }

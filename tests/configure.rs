@@ -1,7 +1,10 @@
 //! `configure` and its `--undo`, through the real binary, over files as they are found on people's machines.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -55,11 +58,18 @@ fn unfolded(text: &str) -> String {
 }
 
 fn corpus(kind: &str) -> Vec<(String, Vec<u8>)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clients").join(kind);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/clients")
+        .join(kind);
     let mut all: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().to_owned(),
+                fs::read(&path).unwrap(),
+            )
+        })
         .collect();
     all.sort();
     assert!(all.len() > 5);
@@ -71,7 +81,13 @@ fn files_in(dir: &Path) -> Vec<PathBuf> {
     let mut all: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] })
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_in(&path)
+            } else {
+                vec![path]
+            }
+        })
         .collect();
     all.sort();
     all
@@ -82,14 +98,21 @@ fn others(text: &[u8]) -> Vec<(String, Value)> {
     let blank = text.iter().all(u8::is_ascii_whitespace);
     let object = json::parse_object(if blank { b"{}" } else { text }).unwrap();
     let ours = |name: &str| ["credhelpers", "credsstore"].contains(&name.to_lowercase().as_str());
-    object.iter().filter(|(name, _)| !ours(name)).map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    object
+        .iter()
+        .filter(|(name, _)| !ours(name))
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect()
 }
 
 #[test]
 fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
     for (name, bytes) in corpus("auth") {
         for client in ["docker", "podman"] {
-            for way in [["--hosts", "ghcr.io,docker.io,registry.example.com:5000"].as_slice(), &["--all"]] {
+            for way in [
+                ["--hosts", "ghcr.io,docker.io,registry.example.com:5000"].as_slice(),
+                &["--all"],
+            ] {
                 if client == "podman" && way == ["--all"] {
                     continue;
                 }
@@ -98,9 +121,14 @@ fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
                 let node = node
                     .with("DOCKER_CONFIG", path.parent().unwrap().to_str().unwrap())
                     .with("REGISTRY_AUTH_FILE", path.to_str().unwrap());
-                let run = |args: &[&str]| succeeds(node.run(&[&["configure", client], args].concat(), ""));
+                let run = |args: &[&str]| {
+                    succeeds(node.run(&[&["configure", client], args].concat(), ""))
+                };
                 let told = run(way);
-                assert!(told.contains("now asks this helper") && !told.contains("hunter2"), "{name}: {told}");
+                assert!(
+                    told.contains("now asks this helper") && !told.contains("hunter2"),
+                    "{name}: {told}"
+                );
                 let changed = fs::read(&path).unwrap();
                 let file = AuthFile::read(&path).unwrap().unwrap();
                 if way == ["--all"] {
@@ -135,7 +163,10 @@ fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() 
     for (name, bytes) in corpus("registries") {
         let node = node();
         let path = put(&node, ".config/containers/registries.conf", &bytes);
-        assert!(succeeds(podman(&node, &["--all"])).contains("now asks this helper for every registry"), "{name}");
+        assert!(
+            succeeds(podman(&node, &["--all"])).contains("now asks this helper for every registry"),
+            "{name}"
+        );
         let changed = fs::read(&path).unwrap();
         let env = Env::of([("HOME", node.home().to_str().unwrap())]);
         let places = RegistriesPlaces::of(&env, beta9_credential::client::Scope::User);
@@ -148,9 +179,15 @@ fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() 
             table
         };
         assert_eq!(without(&changed), without(&bytes), "{name}");
-        assert!(succeeds(podman(&node, &["--all"])).starts_with("nothing to do: "), "{name}");
+        assert!(
+            succeeds(podman(&node, &["--all"])).starts_with("nothing to do: "),
+            "{name}"
+        );
         assert_eq!(fs::read(&path).unwrap(), changed, "{name}");
-        assert!(succeeds(podman(&node, &["--undo"])).contains("to the byte"), "{name}");
+        assert!(
+            succeeds(podman(&node, &["--undo"])).contains("to the byte"),
+            "{name}"
+        );
         assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
         assert_eq!(files_in(node.home()), [path], "{name}");
     }
@@ -160,13 +197,26 @@ fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() 
 fn what_no_client_can_read_is_refused_by_name_and_left_untouched() {
     for (name, bytes) in corpus("refused") {
         let node = node();
-        let toml = Path::new(&name).extension().is_some_and(|extension| extension == "conf");
-        let at = if toml { ".config/containers/registries.conf" } else { ".docker/config.json" };
+        let toml = Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension == "conf");
+        let at = if toml {
+            ".config/containers/registries.conf"
+        } else {
+            ".docker/config.json"
+        };
         let path = put(&node, at, &bytes);
         for way in [["--hosts", "ghcr.io"].as_slice(), &["--all"]] {
-            let answer = if toml { podman(&node, &["--all"]) } else { docker(&node, way) };
+            let answer = if toml {
+                podman(&node, &["--all"])
+            } else {
+                docker(&node, way)
+            };
             let line = answer.failure();
-            assert!(line.starts_with(path.to_str().unwrap()) && line.contains("; "), "{name}: {line}");
+            assert!(
+                line.starts_with(path.to_str().unwrap()) && line.contains("; "),
+                "{name}: {line}"
+            );
             assert!(!line.contains("hunter2"), "{name}: {line}");
         }
         assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
@@ -180,7 +230,10 @@ fn a_file_that_is_missing_is_made_for_its_owner_alone_and_removed_with_its_direc
     let path = node.home().join(".docker/config.json");
     let told = succeeds(docker(&node, &["--hosts", "ghcr.io"]));
     assert!(told.starts_with("--- /dev/null\n"), "{told}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"beta9\"\n\t}\n}\n");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"beta9\"\n\t}\n}\n"
+    );
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     assert!(succeeds(docker(&node, &["--undo"])).contains("is removed: there was none"));
@@ -188,9 +241,17 @@ fn a_file_that_is_missing_is_made_for_its_owner_alone_and_removed_with_its_direc
 
     succeeds(podman(&node, &["--hosts", "ghcr.io"]));
     succeeds(podman(&node, &["--all"]));
-    let drop_in = node.home().join(".config/containers/registries.conf.d/beta9.conf");
+    let drop_in = node
+        .home()
+        .join(".config/containers/registries.conf.d/beta9.conf");
     let line = "credential-helpers = [\"beta9\", \"containers-auth.json\"]\n";
-    assert_eq!((fs::read_to_string(&drop_in).unwrap().as_str(), mode(&drop_in)), (line, 0o644));
+    assert_eq!(
+        (
+            fs::read_to_string(&drop_in).unwrap().as_str(),
+            mode(&drop_in)
+        ),
+        (line, 0o644)
+    );
     succeeds(podman(&node, &["--undo"]));
     assert!(!node.home().join(".config").exists());
 }
@@ -205,7 +266,11 @@ fn a_symbolic_link_stays_one_and_mode_stays_what_it_was() {
     symlink("../dotfiles/docker.json", &link).unwrap();
     succeeds(docker(&node, &["--all"]));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert!(fs::read_to_string(&target).unwrap().contains("\"credsStore\": \"beta9\""));
+    assert!(
+        fs::read_to_string(&target)
+            .unwrap()
+            .contains("\"credsStore\": \"beta9\"")
+    );
     assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
     succeeds(docker(&node, &["--undo"]));
     assert_eq!(fs::read(&target).unwrap(), b"{}");
@@ -227,7 +292,12 @@ fn what_root_writes_stays_its_owners_and_what_root_makes_is_the_directorys() {
     let made = node.home().join(".config/containers/auth.json");
     for path in [&path, &made, made.parent().unwrap()] {
         let metadata = fs::metadata(path).unwrap();
-        assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712), "{}", path.display());
+        assert_eq!(
+            (metadata.uid(), metadata.gid()),
+            (4711, 4712),
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -247,15 +317,28 @@ fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
     let refused = |args: &[&str]| {
         let answer = node.run(args, "");
         let error = answer.failure();
-        assert!(error.starts_with(&format!("{}: it is a symbolic link of user 4711 to ", link.display())), "{error}");
-        assert!(error.ends_with("; run this as that user: sudo -u '#4711' docker-credential-beta9 …"), "{error}");
+        assert!(
+            error.starts_with(&format!(
+                "{}: it is a symbolic link of user 4711 to ",
+                link.display()
+            )),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("; run this as that user: sudo -u '#4711' docker-credential-beta9 …"),
+            "{error}"
+        );
     };
     let configure = ["configure", "docker", "--all"];
     refused(&configure);
     assert!(!target.exists());
     let text = r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpz"}},"credsStore":"beta9"}"#;
     fs::write(&target, text).unwrap();
-    for args in [&configure[..], &["configure", "docker", "--undo"], &["import", "docker", "--remove"]] {
+    for args in [
+        &configure[..],
+        &["configure", "docker", "--undo"],
+        &["import", "docker", "--remove"],
+    ] {
         refused(args);
     }
     refused(&["import", link.to_str().unwrap(), "--remove"]);
@@ -263,7 +346,11 @@ fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
     fs::remove_dir_all(&dir).unwrap();
     symlink(elsewhere.home(), &dir).unwrap();
     lchown(&dir, Some(4711), Some(4711)).unwrap();
-    assert!(docker(&node, &["--all"]).failure().contains("it is a symbolic link of user 4711 to "));
+    assert!(
+        docker(&node, &["--all"])
+            .failure()
+            .contains("it is a symbolic link of user 4711 to ")
+    );
     assert_eq!(fs::read_to_string(&target).unwrap(), text);
     assert_eq!(files_in(elsewhere.home()), std::slice::from_ref(&target));
     // What is the user's own behind the user's link is changed, and stays the user's.
@@ -273,7 +360,12 @@ fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
     fs::rename(&target, elsewhere.home().join("config.json")).unwrap();
     succeeds(docker(&node, &["--hosts", "quay.io"]));
     for path in files_in(elsewhere.home()) {
-        assert_eq!(fs::metadata(&path).unwrap().uid(), 4711, "{}", path.display());
+        assert_eq!(
+            fs::metadata(&path).unwrap().uid(),
+            4711,
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -283,12 +375,26 @@ fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     let head = "kind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n";
     let env = "    env:\n      - name: BETA9_TOKEN\n        value: |\n          hunter2\n";
-    let path = put(&node, "kubelet.yaml", format!("{head}{env}    matchImages:\n      - \"a.example\"\n"));
+    let path = put(
+        &node,
+        "kubelet.yaml",
+        format!("{head}{env}    matchImages:\n      - \"a.example\"\n"),
+    );
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let run = |args: &[&str]| {
-        let config = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+        let config = [
+            "configure",
+            "kubelet",
+            "--config",
+            path.to_str().unwrap(),
+            "--bin-dir",
+            bin_dir,
+        ];
         let told = succeeds(node.run(&[config.as_slice(), args].concat(), ""));
-        assert!(!told.contains("hunter2") && told.contains("a.example"), "{told}");
+        assert!(
+            !told.contains("hunter2") && told.contains("a.example"),
+            "{told}"
+        );
     };
     let undo = node.home().join("kubelet.yaml.beta9-undo");
     for json in [&[][..], &["--json"]] {
@@ -297,7 +403,17 @@ fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a
         run(&[&["--undo"], json].concat());
     }
     fs::remove_file(&path).unwrap();
-    succeeds(node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], ""));
+    succeeds(node.run(
+        &[
+            "configure",
+            "kubelet",
+            "--config",
+            path.to_str().unwrap(),
+            "--bin-dir",
+            bin_dir,
+        ],
+        "",
+    ));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
     assert_eq!(fs::metadata(&undo).unwrap().mode() & 0o777, 0o600);
 }
@@ -308,34 +424,71 @@ fn what_a_file_holds_moves_no_cursor_and_makes_no_line() {
     let file = r#"{"credHelpers":{"a.example\n\u001b[2K":"pa\u001b[2K\nss","b.example":"pass"}}"#;
     let path = put(&node, ".docker/config.json", file);
     let told = succeeds(docker(&node, &["--all"]));
-    assert!(unfolded(&told).contains(r"note: a.example\n\u{1b}[2K keeps its own helper, pa\u{1b}[2K\nss"), "{told}");
+    assert!(
+        unfolded(&told)
+            .contains(r"note: a.example\n\u{1b}[2K keeps its own helper, pa\u{1b}[2K\nss"),
+        "{told}"
+    );
     assert!(!told.contains('\u{1b}'), "{told}");
     succeeds(docker(&node, &["--hosts", "b.example", "--force"]));
-    fs::write(&path, fs::read_to_string(&path).unwrap().replace(r#""b.example": "beta9""#, r#""b.example":"beta9""#))
-        .unwrap();
-    let text = fs::read_to_string(&path).unwrap().replace(r#""b.example":"beta9""#, r#""b.example":"x\u001b[2K""#);
+    fs::write(
+        &path,
+        fs::read_to_string(&path)
+            .unwrap()
+            .replace(r#""b.example": "beta9""#, r#""b.example":"beta9""#),
+    )
+    .unwrap();
+    let text = fs::read_to_string(&path)
+        .unwrap()
+        .replace(r#""b.example":"beta9""#, r#""b.example":"x\u001b[2K""#);
     fs::write(&path, text).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
-    assert!(unfolded(&told).contains(r"b.example (x\u{1b}[2K) is not this helper's any more"), "{told}");
+    assert!(
+        unfolded(&told).contains(r"b.example (x\u{1b}[2K) is not this helper's any more"),
+        "{told}"
+    );
     assert!(!told.contains('\u{1b}'), "{told}");
 }
 
 #[test]
 fn the_program_that_is_tried_gets_nothing_of_the_environment_but_path_and_home() {
     let node = node();
-    let script = put(&node, "script", "#!/bin/sh\n/usr/bin/env > \"$HOME/seen\"\necho docker-credential-beta9 0\n");
+    let script = put(
+        &node,
+        "script",
+        "#!/bin/sh\n/usr/bin/env > \"$HOME/seen\"\necho docker-credential-beta9 0\n",
+    );
     let bin = node.home().join("bin");
     fs::create_dir(&bin).unwrap();
     // Copied by another process: what this one has open for writing, a child of another test may keep open.
     let program = bin.join("docker-credential-beta9");
-    let install = ["-m", "755", script.to_str().unwrap(), program.to_str().unwrap()];
-    assert!(std::process::Command::new("install").args(install).status().unwrap().success());
-    let node = node.with("PATH", bin.to_str().unwrap()).with("BETA9_TOKEN", "hunter2");
+    let install = [
+        "-m",
+        "755",
+        script.to_str().unwrap(),
+        program.to_str().unwrap(),
+    ];
+    assert!(
+        std::process::Command::new("install")
+            .args(install)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let node = node
+        .with("PATH", bin.to_str().unwrap())
+        .with("BETA9_TOKEN", "hunter2");
     succeeds(docker(&node, &["--all"]));
     let seen = fs::read_to_string(node.home().join("seen")).unwrap();
-    let names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let names: Vec<&str> = seen
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0))
+        .collect();
     let of_the_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
-    let mut names: Vec<&str> = names.into_iter().filter(|name| !of_the_shell.contains(name)).collect();
+    let mut names: Vec<&str> = names
+        .into_iter()
+        .filter(|name| !of_the_shell.contains(name))
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["HOME", "PATH"]);
 }
@@ -350,7 +503,10 @@ fn a_link_to_nothing_gets_its_file_and_a_circle_of_links_is_refused() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(node.home().join(".docker/real.json").exists());
     succeeds(docker(&node, &["--undo"]));
-    assert!(!node.home().join(".docker/real.json").exists() && fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(
+        !node.home().join(".docker/real.json").exists()
+            && fs::symlink_metadata(&link).unwrap().is_symlink()
+    );
     fs::remove_file(&link).unwrap();
     symlink("config.json", &link).unwrap();
     assert_eq!(docker(&node, &["--all"]).status, 1);
@@ -375,37 +531,58 @@ fn what_is_read_only_is_refused_and_left_untouched_for_root_too() {
 #[test]
 fn another_helper_is_replaced_only_by_force_and_comes_back() {
     let node = node();
-    let text = "{\n  \"credHelpers\": { \"ghcr.io\": \"pass\" },\n  \"credsStore\": \"desktop\"\n}\n";
+    let text =
+        "{\n  \"credHelpers\": { \"ghcr.io\": \"pass\" },\n  \"credsStore\": \"desktop\"\n}\n";
     let path = put(&node, ".docker/config.json", text);
     let refused = docker(&node, &["--hosts", "ghcr.io"]);
     let expected = "ghcr.io has the helper pass already; nothing was changed; --force puts this one in its place, and --undo the other back";
     assert_eq!(refused.failure(), format!("{}: {expected}", path.display()));
-    assert!(docker(&node, &["--all"]).failure().contains("credsStore has the helper desktop already"));
+    assert!(
+        docker(&node, &["--all"])
+            .failure()
+            .contains("credsStore has the helper desktop already")
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 
     succeeds(docker(&node, &["--hosts", "ghcr.io", "--force"]));
     let told = succeeds(docker(&node, &["--all", "--force"]));
     assert!(!told.contains("keeps its own helper"), "{told}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("pass", "beta9").replace("desktop", "beta9"));
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        text.replace("pass", "beta9").replace("desktop", "beta9")
+    );
     // Somebody else writes to it meanwhile.
     let touched = fs::read_to_string(&path).unwrap().replace("}\n", "}\n\n");
     fs::write(&path, &touched).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
-    assert!(told.contains("was changed since; only what names this helper was taken out"), "{told}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("}\n", "}\n\n"));
+    assert!(
+        told.contains("was changed since; only what names this helper was taken out"),
+        "{told}"
+    );
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        text.replace("}\n", "}\n\n")
+    );
 }
 
 #[test]
 fn undo_after_docker_wrote_the_file_anew_takes_out_only_what_is_ours() {
     let node = node();
-    let path = put(&node, ".docker/config.json", "{\"detachKeys\": \"ctrl-e,e\"}");
+    let path = put(
+        &node,
+        ".docker/config.json",
+        "{\"detachKeys\": \"ctrl-e,e\"}",
+    );
     succeeds(docker(&node, &["--hosts", "ghcr.io,docker.io,quay.io"]));
     // As docker login leaves it, and quay.io was given to somebody else.
     let anew = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"docker.io\": \"beta9\",\n\t\t\"ghcr.io\": \"beta9\",\n\
                 \t\t\"https://index.docker.io/v1/\": \"beta9\",\n\t\t\"quay.io\": \"pass\"\n\t},\n\t\"detachKeys\": \"ctrl-e,e\"\n}";
     fs::write(&path, anew).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
-    assert!(told.contains("quay.io (pass) is not this helper's any more, and was left"), "{told}");
+    assert!(
+        told.contains("quay.io (pass) is not this helper's any more, and was left"),
+        "{told}"
+    );
     let expected = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"quay.io\": \"pass\"\n\t},\n\t\"detachKeys\": \"ctrl-e,e\"\n}";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     assert_eq!(files_in(node.home()), [path]);
@@ -416,10 +593,16 @@ fn a_file_that_we_made_and_somebody_else_used_stays_with_what_is_theirs() {
     let node = node();
     let path = node.home().join(".docker/config.json");
     succeeds(docker(&node, &["--hosts", "ghcr.io"]));
-    fs::write(&path, "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"beta9\"\n\t},\n\t\"currentContext\": \"x\"\n}")
-        .unwrap();
+    fs::write(
+        &path,
+        "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"beta9\"\n\t},\n\t\"currentContext\": \"x\"\n}",
+    )
+    .unwrap();
     succeeds(docker(&node, &["--undo"]));
-    assert_eq!(fs::read_to_string(&path).unwrap(), "{\n\t\"currentContext\": \"x\"\n}");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "{\n\t\"currentContext\": \"x\"\n}"
+    );
     // And when nothing of theirs is in it, it goes.
     fs::remove_file(&path).unwrap();
     succeeds(docker(&node, &["--hosts", "ghcr.io"]));
@@ -431,12 +614,19 @@ fn a_file_that_we_made_and_somebody_else_used_stays_with_what_is_theirs() {
 #[test]
 fn undo_of_registries_conf_that_was_changed_since_leaves_the_others_helpers() {
     let node = node();
-    let path = put(&node, ".config/containers/registries.conf", "credential-helpers = ['pass'] # mine\n");
+    let path = put(
+        &node,
+        ".config/containers/registries.conf",
+        "credential-helpers = ['pass'] # mine\n",
+    );
     succeeds(podman(&node, &["--all"]));
     let now = fs::read_to_string(&path).unwrap() + "\n[aliases]\n";
     fs::write(&path, &now).unwrap();
     assert!(succeeds(podman(&node, &["--undo"])).contains("was changed since"));
-    assert_eq!(fs::read_to_string(&path).unwrap(), "credential-helpers = ['pass'] # mine\n\n[aliases]\n");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "credential-helpers = ['pass'] # mine\n\n[aliases]\n"
+    );
 }
 
 #[test]
@@ -463,9 +653,17 @@ fn a_helper_that_the_client_would_not_find_is_never_wired() {
     let helper = bin.join("docker-credential-beta9");
     fs::write(&helper, "#!/bin/sh\necho somebody else").unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(podman(&node, &["--all"]).failure().contains("is not executable; nothing was changed; chmod 755"));
+    assert!(
+        podman(&node, &["--all"])
+            .failure()
+            .contains("is not executable; nothing was changed; chmod 755")
+    );
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(docker(&node, &["--all"]).failure().contains("does not run on this machine, or is another program"));
+    assert!(
+        docker(&node, &["--all"])
+            .failure()
+            .contains("does not run on this machine, or is another program")
+    );
     assert_eq!(files_in(node.home()), [helper]);
 }
 
@@ -477,16 +675,24 @@ fn the_diff_and_the_json_show_no_secret() {
     let told = succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"]));
     assert!(told.contains(r#"+{"auths":{"ghcr.io":{"auth":"****","password":"****"}},"HttpHeaders":{"Authorization":"****"},"credHelpers":{"ghcr.io":"beta9"}}"#), "{told}");
     assert!(
-        unfolded(&told).contains("has ghcr.io in plain text, which docker does not use once it asks this helper"),
+        unfolded(&told).contains(
+            "has ghcr.io in plain text, which docker does not use once it asks this helper"
+        ),
         "{told}"
     );
     assert!(told.contains("nothing was changed (--dry-run)"), "{told}");
     let json = succeeds(docker(&node, &["--hosts", "ghcr.io", "--json"]));
-    assert!(!json.contains("hunter2") && !json.contains("b2N0"), "{json}");
+    assert!(
+        !json.contains("hunter2") && !json.contains("b2N0"),
+        "{json}"
+    );
     let object = json::parse_object(json.as_bytes()).unwrap();
     assert_eq!(object.get("changed"), Some(&Value::Bool(true)));
     let undo = fs::read_to_string(node.home().join(".docker/config.json.beta9-undo")).unwrap();
-    assert!(!undo.contains("hunter2") && !undo.contains("b2N0"), "{undo}");
+    assert!(
+        !undo.contains("hunter2") && !undo.contains("b2N0"),
+        "{undo}"
+    );
 }
 
 #[test]
@@ -497,7 +703,9 @@ fn a_dry_run_of_either_changes_nothing() {
     assert_eq!(files_in(node.home()), std::slice::from_ref(&path));
     succeeds(docker(&node, &["--all"]));
     let wired = fs::read(&path).unwrap();
-    assert!(succeeds(docker(&node, &["--undo", "--dry-run"])).contains("-\t\"credsStore\": \"beta9\""));
+    assert!(
+        succeeds(docker(&node, &["--undo", "--dry-run"])).contains("-\t\"credsStore\": \"beta9\"")
+    );
     assert_eq!(fs::read(&path).unwrap(), wired);
 }
 
@@ -505,12 +713,21 @@ fn a_dry_run_of_either_changes_nothing() {
 fn without_hosts_those_that_the_store_lists_are_wired() {
     let node = node();
     let line = docker(&node, &[]);
-    assert_eq!(line.failure(), "configure: the store has no registries yet; name them with --hosts, or give --all");
+    assert_eq!(
+        line.failure(),
+        "configure: the store has no registries yet; name them with --hosts, or give --all"
+    );
     node.store(HUB, "octo", "s");
     node.store("registry.example.com:5000", "octo", "s");
     succeeds(docker(&node, &[]));
-    let file = AuthFile::read(&node.home().join(".docker/config.json")).unwrap().unwrap();
-    let keys: Vec<_> = file.cred_helpers.iter().map(|(key, _)| key.as_str()).collect();
+    let file = AuthFile::read(&node.home().join(".docker/config.json"))
+        .unwrap()
+        .unwrap();
+    let keys: Vec<_> = file
+        .cred_helpers
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .collect();
     assert_eq!(keys, [HUB, "docker.io", "registry.example.com:5000"]);
 }
 
@@ -519,26 +736,47 @@ fn hosts_are_read_as_hosts() {
     let node = node();
     for (hosts, cause) in [
         ("ghcr.io/org", "clients name helpers for whole registries"),
-        ("gcr.io@evil.example", "the host has a character that no registry host can have"),
+        (
+            "gcr.io@evil.example",
+            "the host has a character that no registry host can have",
+        ),
         ("", "the host is empty"),
     ] {
         let answer = docker(&node, &["--hosts", hosts]);
         assert!(answer.failure().contains(cause), "{answer:?}");
     }
     succeeds(docker(&node, &["--hosts", "https://GHCR.io:443, quay.io"]));
-    let file = AuthFile::read(&node.home().join(".docker/config.json")).unwrap().unwrap();
-    let keys: Vec<_> = file.cred_helpers.iter().map(|(key, _)| key.as_str()).collect();
+    let file = AuthFile::read(&node.home().join(".docker/config.json"))
+        .unwrap()
+        .unwrap();
+    let keys: Vec<_> = file
+        .cred_helpers
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .collect();
     assert_eq!(keys, ["ghcr.io", "quay.io"]);
 }
 
 #[test]
 fn podman_is_told_apart_where_it_reads_no_auth_file_or_has_none_for_the_machine() {
     let node = node();
-    put(&node, ".config/containers/registries.conf", "credential-helpers = ['pass']\n");
+    put(
+        &node,
+        ".config/containers/registries.conf",
+        "credential-helpers = ['pass']\n",
+    );
     let answer = podman(&node, &["--hosts", "ghcr.io"]);
-    assert!(answer.failure().contains("leave out containers-auth.json, so podman reads no auth file"));
+    assert!(
+        answer
+            .failure()
+            .contains("leave out containers-auth.json, so podman reads no auth file")
+    );
     let answer = podman(&node, &["--hosts", "ghcr.io", "--system"]);
-    assert!(answer.failure().contains("it has no file of the whole machine for single registries"));
+    assert!(
+        answer
+            .failure()
+            .contains("it has no file of the whole machine for single registries")
+    );
     succeeds(podman(&node, &["--all"]));
     assert!(succeeds(podman(&node, &["--hosts", "ghcr.io"])).starts_with("nothing to do: "));
 }
@@ -547,13 +785,26 @@ fn podman_is_told_apart_where_it_reads_no_auth_file_or_has_none_for_the_machine(
 fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     for (name, bytes) in corpus("kubelet") {
-        for way in [["--hosts", "registry.example.com:5000,docker.io"].as_slice(), &[]] {
+        for way in [
+            ["--hosts", "registry.example.com:5000,docker.io"].as_slice(),
+            &[],
+        ] {
             let node = node();
             let path = put(&node, "kubelet/config", &bytes);
-            let config = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+            let config = [
+                "configure",
+                "kubelet",
+                "--config",
+                path.to_str().unwrap(),
+                "--bin-dir",
+                bin_dir,
+            ];
             let run = |args: &[&str]| succeeds(node.run(&[config.as_slice(), args].concat(), ""));
             let told = run(way);
-            assert!(told.contains("kubelet now asks this helper for ") && !told.contains("hunter2"), "{name}: {told}");
+            assert!(
+                told.contains("kubelet now asks this helper for ") && !told.contains("hunter2"),
+                "{name}: {told}"
+            );
             let flags = format!(
                 "start kubelet with: --image-credential-provider-config={} --image-credential-provider-bin-dir={bin_dir}\n",
                 path.display()
@@ -563,14 +814,23 @@ fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
             let wanted = if way.is_empty() {
                 match_images()
             } else {
-                ["registry.example.com:5000", "docker.io", "registry-1.docker.io"].map(str::to_owned).to_vec()
+                [
+                    "registry.example.com:5000",
+                    "docker.io",
+                    "registry-1.docker.io",
+                ]
+                .map(str::to_owned)
+                .to_vec()
             };
             for image in wanted {
                 assert!(changed.contains(&format!("\"{image}\"")), "{name}: {image}");
             }
             assert!(run(way).starts_with("nothing to do: "), "{name}");
             assert_eq!(fs::read_to_string(&path).unwrap(), changed, "{name}");
-            assert!(run(&[way, &["--undo"]].concat()).contains("to the byte"), "{name}");
+            assert!(
+                run(&[way, &["--undo"]].concat()).contains("to the byte"),
+                "{name}"
+            );
             assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
             assert_eq!(files_in(node.home()), [path], "{name}");
         }
@@ -591,16 +851,43 @@ fn a_kubelets_file_is_made_whole_and_others_providers_stay_where_they_are_found(
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
     let other = run(&["--bin-dir", bin_dir, "--hosts", "quay.io"]);
-    assert!(other.failure().contains("names other images; --force writes that entry anew"), "{other:?}");
-    succeeds(run(&["--bin-dir", bin_dir, "--hosts", "quay.io", "--force"]));
-    assert_eq!(fs::read_to_string(&path).unwrap(), expected.replace("ghcr", "quay"));
+    assert!(
+        other
+            .failure()
+            .contains("names other images; --force writes that entry anew"),
+        "{other:?}"
+    );
+    succeeds(run(&[
+        "--bin-dir",
+        bin_dir,
+        "--hosts",
+        "quay.io",
+        "--force",
+    ]));
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        expected.replace("ghcr", "quay")
+    );
     succeeds(run(&["--undo"]));
     assert!(!path.parent().unwrap().exists());
 
-    put(&node, "kubernetes/credentials.yaml", "kind: CredentialProviderConfig\nproviders:\n  - name: ecr\n");
-    assert!(run(&[]).failure().contains("it has ecr too, and kubelet looks for all in one directory"));
+    put(
+        &node,
+        "kubernetes/credentials.yaml",
+        "kind: CredentialProviderConfig\nproviders:\n  - name: ecr\n",
+    );
+    assert!(
+        run(&[])
+            .failure()
+            .contains("it has ecr too, and kubelet looks for all in one directory")
+    );
     let told = succeeds(run(&["--bin-dir", bin_dir]));
-    assert!(told.contains(&format!("note: {bin_dir} has no ecr, which the file names too")), "{told}");
+    assert!(
+        told.contains(&format!(
+            "note: {bin_dir} has no ecr, which the file names too"
+        )),
+        "{told}"
+    );
     // Somebody adds another behind ours; ours alone goes.
     let now = fs::read_to_string(&path).unwrap() + "  - name: gcp\n";
     fs::write(&path, now).unwrap();
@@ -613,17 +900,50 @@ fn a_kubelets_file_is_made_whole_and_others_providers_stay_where_they_are_found(
 fn a_kubelets_file_that_cannot_be_changed_safely_is_left_untouched() {
     let node = node();
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
-    for text in ["kind: Pod\n", "kind: CredentialProviderConfig\nproviders: [{name: x}]\n", "{\"kind\":", "\t- x"] {
+    for text in [
+        "kind: Pod\n",
+        "kind: CredentialProviderConfig\nproviders: [{name: x}]\n",
+        "{\"kind\":",
+        "\t- x",
+    ] {
         let path = put(&node, "config", text);
-        let answer = node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], "");
-        assert!(answer.failure().starts_with(path.to_str().unwrap()), "{answer:?}");
+        let answer = node.run(
+            &[
+                "configure",
+                "kubelet",
+                "--config",
+                path.to_str().unwrap(),
+                "--bin-dir",
+                bin_dir,
+            ],
+            "",
+        );
+        assert!(
+            answer.failure().starts_with(path.to_str().unwrap()),
+            "{answer:?}"
+        );
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert_eq!(files_in(node.home()), [path]);
     }
-    let nowhere = node.run(&["configure", "kubelet", "--config", "/nowhere/x", "--bin-dir", "/nowhere"], "");
-    assert!(nowhere.failure().contains("it is not in /nowhere, where the client looks for it"));
+    let nowhere = node.run(
+        &[
+            "configure",
+            "kubelet",
+            "--config",
+            "/nowhere/x",
+            "--bin-dir",
+            "/nowhere",
+        ],
+        "",
+    );
+    assert!(
+        nowhere
+            .failure()
+            .contains("it is not in /nowhere, where the client looks for it")
+    );
     assert_eq!(
-        node.run(&["configure", "docker", "--config", "/x"], "").failure(),
+        node.run(&["configure", "docker", "--config", "/x"], "")
+            .failure(),
         "--config: it goes with kubelet; leave it out, or configure kubelet"
     );
 }
@@ -633,10 +953,16 @@ fn the_same_command_with_undo_added_takes_it_back() {
     let node = node();
     let text = "{\"credsStore\": \"desktop\"}\n";
     let path = put(&node, ".docker/config.json", text);
-    for args in [["--all", "--force"].as_slice(), &["--hosts", "ghcr.io,docker.io", "--force"]] {
+    for args in [
+        ["--all", "--force"].as_slice(),
+        &["--hosts", "ghcr.io,docker.io", "--force"],
+    ] {
         succeeds(docker(&node, args));
         assert_ne!(fs::read_to_string(&path).unwrap(), text);
-        assert!(succeeds(docker(&node, &[args, &["--undo"]].concat())).contains("to the byte"), "{args:?}");
+        assert!(
+            succeeds(docker(&node, &[args, &["--undo"]].concat())).contains("to the byte"),
+            "{args:?}"
+        );
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
     succeeds(podman(&node, &["--all"]));
@@ -651,16 +977,32 @@ fn a_dry_run_of_undo_says_all_that_undo_would_say() {
     assert_eq!(succeeds(docker(&node, &["--undo", "--dry-run"])), nothing);
     let path = put(&node, ".docker/config.json", "{}\n");
     succeeds(docker(&node, &["--hosts", "ghcr.io,quay.io"]));
-    let end = |told: &str| told.lines().rev().take(2).map(str::to_owned).collect::<Vec<_>>();
+    let end = |told: &str| {
+        told.lines()
+            .rev()
+            .take(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
-    let expected =
-        ["nothing was changed (--dry-run)", &format!("{} would be what it was, to the byte", path.display())];
+    let expected = [
+        "nothing was changed (--dry-run)",
+        &format!("{} would be what it was, to the byte", path.display()),
+    ];
     assert_eq!(end(&told), expected);
-    let theirs = fs::read_to_string(&path).unwrap().replace("\"quay.io\": \"beta9\"", "\"quay.io\": \"pass\"");
+    let theirs = fs::read_to_string(&path)
+        .unwrap()
+        .replace("\"quay.io\": \"beta9\"", "\"quay.io\": \"pass\"");
     fs::write(&path, &theirs).unwrap();
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
-    assert!(told.contains("was changed since; only what names this helper would be taken out\n"), "{told}");
-    assert!(told.contains(" quay.io (pass) is not this helper's any more, and would be left\n"), "{told}");
+    assert!(
+        told.contains("was changed since; only what names this helper would be taken out\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains(" quay.io (pass) is not this helper's any more, and would be left\n"),
+        "{told}"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
 }
 
@@ -675,8 +1017,14 @@ fn undo_of_a_file_that_is_gone_says_so() {
         format!("{file} is gone; nothing {would} put back, and the note of what was changed in it ")
     };
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
-    assert!(told.starts_with(&gone("would be")) && told.contains("it would be removed\n"), "{told}");
-    assert_eq!(succeeds(docker(&node, &["--undo"])), gone("was") + "is removed\n");
+    assert!(
+        told.starts_with(&gone("would be")) && told.contains("it would be removed\n"),
+        "{told}"
+    );
+    assert_eq!(
+        succeeds(docker(&node, &["--undo"])),
+        gone("was") + "is removed\n"
+    );
     assert!(files_in(node.home()).is_empty());
     assert!(succeeds(docker(&node, &["--undo"])).starts_with("nothing to undo"));
 }
@@ -696,13 +1044,31 @@ fn what_is_in_plain_text_beside_the_helper_is_named_with_what_takes_it_over() {
             path.display()
         )
     };
-    let told = unfolded(&succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"])));
-    assert!(told.ends_with(&unused("ghcr.io", ", and the store has nothing for ghcr.io")), "{told}");
+    let told = unfolded(&succeeds(docker(
+        &node,
+        &["--hosts", "ghcr.io", "--dry-run"],
+    )));
+    assert!(
+        told.ends_with(&unused(
+            "ghcr.io",
+            ", and the store has nothing for ghcr.io"
+        )),
+        "{told}"
+    );
     node.store("ghcr.io", "octo", "hunter2");
-    let told = unfolded(&succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"])));
+    let told = unfolded(&succeeds(docker(
+        &node,
+        &["--hosts", "ghcr.io", "--dry-run"],
+    )));
     assert!(told.ends_with(&unused("ghcr.io", "")), "{told}");
     let told = unfolded(&succeeds(docker(&node, &["--all"])));
-    assert!(told.ends_with(&unused("ghcr.io, quay.io", ", and the store has nothing for quay.io")), "{told}");
+    assert!(
+        told.ends_with(&unused(
+            "ghcr.io, quay.io",
+            ", and the store has nothing for quay.io"
+        )),
+        "{told}"
+    );
     assert_eq!(node.run(&["import", "docker", "--remove"], "").status, 0);
     assert_eq!(node.pair("quay.io"), ("octo".into(), "hunter2".into()));
     assert!(!succeeds(docker(&node, &["--hosts", "ghcr.io"])).contains("plain text"));
@@ -713,7 +1079,11 @@ fn a_podmans_file_that_is_asked_first_is_named() {
     let node = node();
     let run = node.home().join("run");
     let node = node.with("XDG_RUNTIME_DIR", run.to_str().unwrap());
-    let session = put(&node, "run/containers/auth.json", r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy"}}}"#);
+    let session = put(
+        &node,
+        "run/containers/auth.json",
+        r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy"}}}"#,
+    );
     let told = unfolded(&succeeds(podman(&node, &["--hosts", "ghcr.io"])));
     let expected = format!(
         "note: {} has ghcr.io in plain text, which podman uses first; this takes it over: docker-credential-beta9 import podman --remove\n",
@@ -728,7 +1098,8 @@ fn the_json_of_a_dry_run_says_whether_it_would_change_anything() {
     let flags = |args: &[&str]| {
         let answer = succeeds(docker(&node, &[args, &["--json"]].concat()));
         let object = json::parse_object(answer.as_bytes()).unwrap();
-        ["changed", "would_change"].map(|name| object.get(name).map(|value| *value == Value::Bool(true)))
+        ["changed", "would_change"]
+            .map(|name| object.get(name).map(|value| *value == Value::Bool(true)))
     };
     assert_eq!(flags(&["--undo", "--dry-run"]), [Some(false), Some(false)]);
     assert_eq!(flags(&["--all", "--dry-run"]), [Some(false), Some(true)]);
@@ -762,18 +1133,44 @@ fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     let path = node.home().join("provider.yaml");
     let run = |args: &[&str]| {
-        let config = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+        let config = [
+            "configure",
+            "kubelet",
+            "--config",
+            path.to_str().unwrap(),
+            "--bin-dir",
+            bin_dir,
+        ];
         node.run(&[config.as_slice(), args].concat(), "")
     };
     let told = succeeds(run(&[]));
-    assert!(told.contains("\nnote: [::1]:5000 is left out: kubelet matches no IPv6 addresses\n"), "{told}");
+    assert!(
+        told.contains("\nnote: [::1]:5000 is left out: kubelet matches no IPv6 addresses\n"),
+        "{told}"
+    );
     let text = fs::read_to_string(&path).unwrap();
     let (_, images) = text.split_once("matchImages:\n").unwrap();
-    let images: Vec<&str> = images.lines().map(|line| line.trim().trim_start_matches("- ").trim_matches('"')).collect();
+    let images: Vec<&str> = images
+        .lines()
+        .map(|line| line.trim().trim_start_matches("- ").trim_matches('"'))
+        .collect();
     let table = match_images();
     assert_eq!(images[..table.len()], table);
-    let beyond = ["*.wide.example", "*.wide.example:5000", "a.example", "a.wide.example:8443", "ghcr.io:8443"];
-    assert_eq!(images[table.len()..], [&beyond[..], &["mirror.example", "registry.example.com:5000"]].concat());
+    let beyond = [
+        "*.wide.example",
+        "*.wide.example:5000",
+        "a.example",
+        "a.wide.example:8443",
+        "ghcr.io:8443",
+    ];
+    assert_eq!(
+        images[table.len()..],
+        [
+            &beyond[..],
+            &["mirror.example", "registry.example.com:5000"]
+        ]
+        .concat()
+    );
     assert!(succeeds(run(&[])).starts_with("nothing to do: "));
 
     for (flag, cause) in [
@@ -781,7 +1178,10 @@ fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
             "--all",
             "kubelet has no pattern for every registry; leave it out for all registries that this helper knows and the store lists",
         ),
-        ("--system", "a kubelet's file is the whole machine's already; leave it out"),
+        (
+            "--system",
+            "a kubelet's file is the whole machine's already; leave it out",
+        ),
     ] {
         assert_eq!(run(&[flag]).failure(), format!("{flag}: {cause}"));
     }
@@ -792,12 +1192,29 @@ fn kubelets_file_is_made_also_while_the_store_cannot_be_listed() {
     let node = node().configured("[store.file]\npath = \"here\"\n");
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     let path = node.home().join("provider.yaml");
-    let told =
-        succeeds(node.run(&["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir], ""));
+    let told = succeeds(node.run(
+        &[
+            "configure",
+            "kubelet",
+            "--config",
+            path.to_str().unwrap(),
+            "--bin-dir",
+            bin_dir,
+        ],
+        "",
+    ));
     let told = unfolded(&told);
-    assert!(told.contains("note: registries of the store may be left out: configuration "), "{told}");
+    assert!(
+        told.contains("note: registries of the store may be left out: configuration "),
+        "{told}"
+    );
     let text = fs::read_to_string(&path).unwrap();
-    assert!(match_images().iter().all(|image| text.contains(&format!("\"{image}\""))), "{text}");
+    assert!(
+        match_images()
+            .iter()
+            .all(|image| text.contains(&format!("\"{image}\""))),
+        "{text}"
+    );
 }
 
 /// What an ordinary user is told, whoever runs this test: root goes through its own door.
@@ -805,7 +1222,8 @@ fn kubelets_file_is_made_also_while_the_store_cannot_be_listed() {
 fn who_may_read_or_write_the_file_decides_what_is_advised() {
     let node = node();
     let path = put(&node, ".docker/config.json", "{}");
-    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let run = |user: Option<u32>| {
         let mut command = node.command(&["configure", "docker", "--all"]);
         if let Some(user) = user {
@@ -816,46 +1234,79 @@ fn who_may_read_or_write_the_file_decides_what_is_advised() {
     let dir = path.parent().unwrap();
     if !rustix::process::geteuid().is_root() {
         mode(&path, 0o000);
-        let fix = format!("(Permission denied (os error 13)); chmod u+r {}", path.display());
+        let fix = format!(
+            "(Permission denied (os error 13)); chmod u+r {}",
+            path.display()
+        );
         assert!(run(None).unwrap().failure().ends_with(&fix));
         mode(&path, 0o600);
         mode(dir, 0o000);
         let answer = run(None).unwrap();
         mode(dir, 0o700);
-        assert!(answer.failure().ends_with(&format!("; chmod u+x {}", dir.display())), "{answer:?}");
+        assert!(
+            answer
+                .failure()
+                .ends_with(&format!("; chmod u+x {}", dir.display())),
+            "{answer:?}"
+        );
         return;
     }
     mode(node.home(), 0o755);
     mode(dir, 0o700);
     // Where nobody may run the program, there is nothing to be seen.
-    let Some(answer) = run(Some(NOBODY)) else { return };
+    let Some(answer) = run(Some(NOBODY)) else {
+        return;
+    };
+    assert!(answer.failure().ends_with(
+        "it cannot be read (Permission denied (os error 13)); run this as root, or with sudo"
+    ));
+    mode(dir, 0o755);
+    let answer = run(Some(NOBODY)).unwrap();
     assert!(
         answer
             .failure()
-            .ends_with("it cannot be read (Permission denied (os error 13)); run this as root, or with sudo")
+            .ends_with("; nothing was changed; run this as root, or with sudo"),
+        "{answer:?}"
     );
-    mode(dir, 0o755);
-    let answer = run(Some(NOBODY)).unwrap();
-    assert!(answer.failure().ends_with("; nothing was changed; run this as root, or with sudo"), "{answer:?}");
     chown(&path, Some(NOBODY), None).unwrap();
     mode(&path, 0o000);
     let answer = run(Some(NOBODY)).unwrap();
-    assert!(answer.failure().ends_with(&format!("; chmod u+r {}", path.display())), "{answer:?}");
+    assert!(
+        answer
+            .failure()
+            .ends_with(&format!("; chmod u+r {}", path.display())),
+        "{answer:?}"
+    );
     assert_eq!(fs::read(&path).unwrap(), b"{}");
 }
 
 #[test]
 fn a_store_out_of_reach_is_not_taken_for_an_empty_one() {
     // Nothing listens on port 1.
-    let node =
-        node().with("BETA9_STORE", "gateway").with("BETA9_GATEWAY_URL", "http://127.0.0.1:1").with("BETA9_TOKEN", "t");
+    let node = node()
+        .with("BETA9_STORE", "gateway")
+        .with("BETA9_GATEWAY_URL", "http://127.0.0.1:1")
+        .with("BETA9_TOKEN", "t");
     let answer = docker(&node, &[]);
     let line = answer.failure();
-    assert!(line.starts_with("configure: the store's registries cannot be listed (gateway"), "{line}");
+    assert!(
+        line.starts_with("configure: the store's registries cannot be listed (gateway"),
+        "{line}"
+    );
     assert!(line.ends_with("; name them with --hosts"), "{line}");
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     let path = node.home().join("provider.yaml");
-    let run = ["configure", "kubelet", "--config", path.to_str().unwrap(), "--bin-dir", bin_dir];
+    let run = [
+        "configure",
+        "kubelet",
+        "--config",
+        path.to_str().unwrap(),
+        "--bin-dir",
+        bin_dir,
+    ];
     let told = unfolded(&succeeds(node.run(&run, "")));
-    assert!(told.contains("note: registries of the store may be left out: gateway"), "{told}");
+    assert!(
+        told.contains("note: registries of the store may be left out: gateway"),
+        "{told}"
+    );
 }

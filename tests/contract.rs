@@ -1,6 +1,9 @@
 //! One contract suite for every store: the same cases, whatever is behind the helper.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -40,19 +43,40 @@ struct Far {
 
 fn file() -> Subject {
     fn with_store(node: &Node, host: &str, work: impl FnOnce(&Store, &Lookup)) {
-        let store = Store::File(FileStore::new("default", Some(node.store_dir()), KeyPlace::File(node.key_file())));
+        let store = Store::File(FileStore::new(
+            "default",
+            Some(node.store_dir()),
+            KeyPlace::File(node.key_file()),
+        ));
         let host = Host::parse(host.as_bytes()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        work(&store, &Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) });
+        work(
+            &store,
+            &Lookup {
+                by_shared_name: true,
+                deadline,
+                ..Lookup::of(&host)
+            },
+        );
     }
     Subject {
         node: Node::new(),
         plant: Box::new(|node, host, blob| {
             with_store(node, host, |store, lookup| {
-                store.store(lookup, &Secret { username: "u".into(), blob: blob.into() }).unwrap();
+                store
+                    .store(
+                        lookup,
+                        &Secret {
+                            username: "u".into(),
+                            blob: blob.into(),
+                        },
+                    )
+                    .unwrap();
             });
         }),
-        remove: Box::new(|node, host| with_store(node, host, |store, lookup| store.erase(lookup).unwrap())),
+        remove: Box::new(|node, host| {
+            with_store(node, host, |store, lookup| store.erase(lookup).unwrap())
+        }),
         far: None,
     }
 }
@@ -97,7 +121,10 @@ fn database_at(port: u16, database: Database) -> Subject {
         node: database.node().with("BETA9_DATABASE_URL", url),
         plant: Box::new(move |_, host, blob| planting.plant(host, blob)),
         remove: Box::new(move |_, host| {
-            database.sql(&format!("DELETE FROM workspace_secret WHERE name = '{}'", name(host)));
+            database.sql(&format!(
+                "DELETE FROM workspace_secret WHERE name = '{}'",
+                name(host)
+            ));
         }),
         far: Some(Far {
             stop: Box::new(move || stopping.becomes(Mood::Closes)),
@@ -249,8 +276,9 @@ fn a_credential_is_kept_replaced_and_forgotten(subject: &Subject) {
 
 fn a_new_secret_is_seen_by_the_very_next_get(subject: &Subject) {
     for round in 0..5 {
-        let blob =
-            format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{{"USERNAME":"u","PASSWORD":"{round}"}}}}"#);
+        let blob = format!(
+            r#"{{"registry":"ghcr.io","type":"basic","credentials":{{"USERNAME":"u","PASSWORD":"{round}"}}}}"#
+        );
         (subject.plant)(&subject.node, "ghcr.io", &blob);
         assert_eq!(subject.node.pair("ghcr.io").1, round.to_string());
     }
@@ -271,7 +299,10 @@ fn a_removed_secret_is_gone_at_the_very_next_get(subject: &Subject) {
 
 fn hosts_that_share_a_secret_name_do_not_share_a_secret(subject: &Subject) {
     let node = &subject.node;
-    for (one, other) in [("a-b.example", "a.b.example"), ("h.example:5000", "h.example-5000")] {
+    for (one, other) in [
+        ("a-b.example", "a.b.example"),
+        ("h.example:5000", "h.example-5000"),
+    ] {
         node.store(one, "one", "1");
         assert_eq!(node.get(other), Answer::not_found());
         node.store(other, "other", "2");
@@ -294,7 +325,11 @@ fn every_shape_of_blob_is_answered(subject: &Subject) {
     ];
     for blob in shapes {
         (subject.plant)(&subject.node, "ghcr.io", blob);
-        assert_eq!(subject.node.pair("ghcr.io"), ("u".into(), "s".into()), "{blob}");
+        assert_eq!(
+            subject.node.pair("ghcr.io"),
+            ("u".into(), "s".into()),
+            "{blob}"
+        );
     }
 }
 
@@ -320,33 +355,57 @@ fn a_secret_that_cannot_be_used_is_an_error_that_says_why(subject: &Subject) {
         ),
         (r#"{"PASSWORD":"hunter2""#, "the secret is no JSON object"),
         (r#"["hunter2"]"#, "the secret is no JSON object"),
-        ("hunter2", "the secret is neither a JSON object nor username:password"),
+        (
+            "hunter2",
+            "the secret is neither a JSON object nor username:password",
+        ),
     ];
     for (blob, why) in table {
         (subject.plant)(&subject.node, "ghcr.io", blob);
         let answer = subject.node.get("ghcr.io");
         let line = answer.failure();
-        assert!(line.starts_with("ghcr.io: ") && line.contains(why) && !line.contains("hunter2"), "{line}");
+        assert!(
+            line.starts_with("ghcr.io: ") && line.contains(why) && !line.contains("hunter2"),
+            "{line}"
+        );
     }
 }
 
 fn names_of_any_length_are_cut_where_they_are_shown(subject: &Subject) {
     let long = "LONG".repeat(50_000);
-    let many: Vec<String> = (0..5000).map(|number| format!(r#""KEY{number}":"v""#)).collect();
+    let many: Vec<String> = (0..5000)
+        .map(|number| format!(r#""KEY{number}":"v""#))
+        .collect();
     for keys in [
         format!(r#""{long}":"v""#),
         format!(r#""{long}_USERNAME":"v""#),
-        format!(r#""{long}_USERNAME":"u","{long}_PASSWORD":"p","OTHER{long}_USERNAME":"u","OTHER{long}_PASSWORD":"p""#),
+        format!(
+            r#""{long}_USERNAME":"u","{long}_PASSWORD":"p","OTHER{long}_USERNAME":"u","OTHER{long}_PASSWORD":"p""#
+        ),
         many.join(","),
         format!(r#""GITHUB_USERNAME":"u","GITHUB_TOKEN":"beam_secret_x","{long}":"v""#),
     ] {
         let blob = format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{{{keys}}}}}"#);
         (subject.plant)(&subject.node, "ghcr.io", &blob);
         let node = subject.node.clone_with("BETA9_LOG", "debug");
-        for (args, input) in [(&["get"][..], "ghcr.io"), (&["list"], ""), (&["explain", "ghcr.io"], "")] {
+        for (args, input) in [
+            (&["get"][..], "ghcr.io"),
+            (&["list"], ""),
+            (&["explain", "ghcr.io"], ""),
+        ] {
             let answer = node.run(args, input);
-            assert!(answer.out.len() < 20_000, "{args:?} {} of {}", answer.out.len(), &keys[..20]);
-            assert!(answer.err.len() < 20_000, "{args:?} {} of {}", answer.err.len(), &keys[..20]);
+            assert!(
+                answer.out.len() < 20_000,
+                "{args:?} {} of {}",
+                answer.out.len(),
+                &keys[..20]
+            );
+            assert!(
+                answer.err.len() < 20_000,
+                "{args:?} {} of {}",
+                answer.err.len(),
+                &keys[..20]
+            );
         }
         assert_eq!(node.get("ghcr.io").status, 1, "{}", &keys[..20]);
     }
@@ -369,7 +428,12 @@ fn what_beta9s_builder_stored_is_answered(subject: &Subject) {
     for row in &rows {
         let image = text(row, "image");
         let registry = image.split('/').next().unwrap();
-        answers_as_expected(subject, registry, text(row, "value"), row.get("answer").unwrap());
+        answers_as_expected(
+            subject,
+            registry,
+            text(row, "value"),
+            row.get("answer").unwrap(),
+        );
     }
 }
 
@@ -378,7 +442,12 @@ fn every_secret_that_a_workspace_may_hold_is_answered_or_refused(subject: &Subje
     let rows = vectors(include_bytes!("fixtures/beta9/beta9-secrets.json"));
     assert_eq!(rows.len(), 149);
     for row in &rows {
-        answers_as_expected(subject, text(row, "registry"), text(row, "secret"), row.get("expected").unwrap());
+        answers_as_expected(
+            subject,
+            text(row, "registry"),
+            text(row, "secret"),
+            row.get("expected").unwrap(),
+        );
     }
 }
 
@@ -388,26 +457,55 @@ fn a_payload_of_named_secrets_is_for_the_image_that_is_pulled(subject: &Subject)
     assert_eq!(rows.len(), 143);
     for row in &rows {
         let registry = text(row, "image").split('/').next().unwrap();
-        answers_as_expected(subject, registry, text(row, "payload"), row.get("expected").unwrap());
+        answers_as_expected(
+            subject,
+            registry,
+            text(row, "payload"),
+            row.get("expected").unwrap(),
+        );
     }
 }
 
 /// Plants a secret for a registry, and asks for it: a pair, "not found", "error", or a mint, which `null` stands for too.
 fn answers_as_expected(subject: &Subject, registry: &str, blob: &str, expected: &Value) {
     // A miss would be remembered for the next row.
-    let node = subject.node.clone_with("BETA9_IMAGE", format!("{registry}/org/app:1")).with("BETA9_CACHE", "off");
+    let node = subject
+        .node
+        .clone_with("BETA9_IMAGE", format!("{registry}/org/app:1"))
+        .with("BETA9_CACHE", "off");
     (subject.plant)(&node, registry, blob);
     let mints = || {
-        let cloud = node.explain(registry).text("backend").map(|backend| backend.expose().to_owned()).unwrap();
-        assert!(["aws", "azure", "gcp"].contains(&cloud.as_str()), "{registry}: {blob}: {cloud}");
+        let cloud = node
+            .explain(registry)
+            .text("backend")
+            .map(|backend| backend.expose().to_owned())
+            .unwrap();
+        assert!(
+            ["aws", "azure", "gcp"].contains(&cloud.as_str()),
+            "{registry}: {blob}: {cloud}"
+        );
     };
     match expected {
         Value::Array(pair) => {
-            let word = |part: &Value| if let Value::Text(text) = part { text.expose().to_owned() } else { panic!() };
-            assert_eq!(node.pair(registry), (word(&pair[0]), word(&pair[1])), "{registry}: {blob}");
+            let word = |part: &Value| {
+                if let Value::Text(text) = part {
+                    text.expose().to_owned()
+                } else {
+                    panic!()
+                }
+            };
+            assert_eq!(
+                node.pair(registry),
+                (word(&pair[0]), word(&pair[1])),
+                "{registry}: {blob}"
+            );
         }
         Value::Text(word) if word.expose() == "not found" => {
-            assert_eq!(node.get(registry), Answer::not_found(), "{registry}: {blob}");
+            assert_eq!(
+                node.get(registry),
+                Answer::not_found(),
+                "{registry}: {blob}"
+            );
         }
         Value::Text(word) if word.expose() == "error" => {
             let answer = node.get(registry);
@@ -421,8 +519,16 @@ fn answers_as_expected(subject: &Subject, registry: &str, blob: &str, expected: 
 }
 
 fn vectors(file: &[u8]) -> Vec<Object> {
-    let Ok(Value::Array(rows)) = json::parse(file) else { panic!("the vectors are an array") };
-    let object = |row| if let Value::Object(row) = row { row } else { panic!("a row is an object") };
+    let Ok(Value::Array(rows)) = json::parse(file) else {
+        panic!("the vectors are an array")
+    };
+    let object = |row| {
+        if let Value::Object(row) = row {
+            row
+        } else {
+            panic!("a row is an object")
+        }
+    };
     rows.into_iter().map(object).collect()
 }
 
@@ -432,11 +538,22 @@ fn text<'r>(row: &'r Object, member: &str) -> &'r str {
 
 fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Subject) {
     let rules = subject.node.home().join("required.toml");
-    std::fs::write(&rules, "[[registry]]\nhost = \"ghcr.io\"\nrequired = true\n").unwrap();
-    let node = subject.node.clone_with("BETA9_CREDENTIAL_CONFIG", rules.to_str().unwrap());
-    let why =
-        format!("ghcr.io, which must have a credential (required in the rule for ghcr.io in {})", rules.display());
-    for blob in ["", r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#] {
+    std::fs::write(
+        &rules,
+        "[[registry]]\nhost = \"ghcr.io\"\nrequired = true\n",
+    )
+    .unwrap();
+    let node = subject
+        .node
+        .clone_with("BETA9_CREDENTIAL_CONFIG", rules.to_str().unwrap());
+    let why = format!(
+        "ghcr.io, which must have a credential (required in the rule for ghcr.io in {})",
+        rules.display()
+    );
+    for blob in [
+        "",
+        r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#,
+    ] {
         if !blob.is_empty() {
             (subject.plant)(&node, "ghcr.io", blob);
         }
@@ -444,7 +561,10 @@ fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Sub
         assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
         let answer = node.get("ghcr.io");
         let line = answer.failure();
-        assert!(line.starts_with("ghcr.io: ") && line.contains(" store: ") && line.contains(&why), "{line}");
+        assert!(
+            line.starts_with("ghcr.io: ") && line.contains(" store: ") && line.contains(&why),
+            "{line}"
+        );
         assert_eq!(node.get("quay.io"), Answer::not_found());
     }
     (subject.plant)(&node, "ghcr.io", BLOB);
@@ -456,7 +576,10 @@ fn writers_of_many_hosts_lose_nothing(subject: &Subject) {
     let host = |number| format!("registry-{number}.example.com");
     let writers: Vec<_> = (0..64)
         .map(|number| {
-            node.start(&["store"], common::store_request(&host(number), "u", &format!("s{number}")).as_bytes())
+            node.start(
+                &["store"],
+                common::store_request(&host(number), "u", &format!("s{number}")).as_bytes(),
+            )
         })
         .collect();
     for writer in writers {
@@ -473,7 +596,10 @@ fn writers_of_one_host_leave_one_of_their_credentials_whole(subject: &Subject) {
     let writers: Vec<_> = (0..64)
         .map(|number| {
             let request = common::store_request("ghcr.io", &format!("u{number}"), &secret(number));
-            (node.start(&["store"], request.as_bytes()), node.start(&["get"], b"ghcr.io"))
+            (
+                node.start(&["store"], request.as_bytes()),
+                node.start(&["get"], b"ghcr.io"),
+            )
         })
         .collect();
     for (writer, reader) in writers {
@@ -490,9 +616,18 @@ fn writers_of_one_host_leave_one_of_their_credentials_whole(subject: &Subject) {
 /// The last answer, and on standard error why it had to do.
 fn assert_bridged(answer: &Answer, secret: &str) {
     assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(answer.out.contains(&format!("\"Secret\":\"{secret}\"")), "{answer:?}");
-    let warning = answer.err.strip_prefix("docker-credential-beta9: ghcr.io: ").unwrap();
-    assert!(warning.ends_with("its last answer is used\n") && warning.lines().count() == 1, "{warning}");
+    assert!(
+        answer.out.contains(&format!("\"Secret\":\"{secret}\"")),
+        "{answer:?}"
+    );
+    let warning = answer
+        .err
+        .strip_prefix("docker-credential-beta9: ghcr.io: ")
+        .unwrap();
+    assert!(
+        warning.ends_with("its last answer is used\n") && warning.lines().count() == 1,
+        "{warning}"
+    );
 }
 
 fn an_outage_is_bridged_by_the_last_answer_with_a_warning(subject: &Subject) {
@@ -505,7 +640,10 @@ fn an_outage_is_bridged_by_the_last_answer_with_a_warning(subject: &Subject) {
     assert_bridged(&node.get("ghcr.io"), "s");
     (far.start_again)();
     let answer = node.get("ghcr.io");
-    assert!(answer.out.contains("new") && answer.err.is_empty(), "{answer:?}");
+    assert!(
+        answer.out.contains("new") && answer.err.is_empty(),
+        "{answer:?}"
+    );
     (far.stop)();
     assert_bridged(&node.get("ghcr.io"), "new");
     (far.start_again)();
@@ -519,7 +657,10 @@ fn an_outage_without_a_last_answer_is_an_error(subject: &Subject) {
     let answer = node.get("quay.io");
     assert!(answer.failure().starts_with("quay.io: "), "{answer:?}");
     for answer in [node.store("ghcr.io", "u", "hunter2"), node.erase("ghcr.io")] {
-        assert!(answer.failure().starts_with("ghcr.io: ") && !answer.out.contains("hunter2"), "{answer:?}");
+        assert!(
+            answer.failure().starts_with("ghcr.io: ") && !answer.out.contains("hunter2"),
+            "{answer:?}"
+        );
     }
     (far.start_again)();
     assert_eq!(node.pair("ghcr.io").1, "s");
@@ -528,7 +669,11 @@ fn an_outage_without_a_last_answer_is_an_error(subject: &Subject) {
 fn an_outage_is_not_bridged_where_that_is_switched_off(subject: &Subject) {
     let (node, far) = (&subject.node, subject.far.as_ref().unwrap());
     let get = |stale_if_error: &str| {
-        let mut child = node.command(&["get"]).env("BETA9_STALE_IF_ERROR", stale_if_error).spawn().unwrap();
+        let mut child = node
+            .command(&["get"])
+            .env("BETA9_STALE_IF_ERROR", stale_if_error)
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(b"ghcr.io").unwrap();
         Answer::of(child)
     };
@@ -571,15 +716,24 @@ fn a_refusal_is_an_error_and_is_not_bridged(subject: &Subject) {
     for host in ["ghcr.io", "quay.io"] {
         assert_eq!(node.pair(host).1, "s");
     }
-    assert_eq!(node.run(&["list"], "unused").out, "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
+    assert_eq!(
+        node.run(&["list"], "unused").out,
+        "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n"
+    );
     far.refuse.as_ref().unwrap()();
     let answer = node.get("ghcr.io");
     let line = answer.failure();
-    assert!(line.starts_with("ghcr.io: ") && !line.contains("hunter2"), "{line}");
+    assert!(
+        line.starts_with("ghcr.io: ") && !line.contains("hunter2"),
+        "{line}"
+    );
     // Whoever is refused has lost all that they were answered before, whatever happens then.
     (far.stop)();
     for host in ["ghcr.io", "quay.io"] {
-        assert!(node.get(host).failure().starts_with(&format!("{host}: ")), "{host}");
+        assert!(
+            node.get(host).failure().starts_with(&format!("{host}: ")),
+            "{host}"
+        );
     }
     assert_eq!(node.run(&["list"], "unused").out, "{}\n");
 }
@@ -602,7 +756,11 @@ fn dockers_own_items_are_kept_on_this_node_and_listed_beside_the_rest(subject: &
     let listed = items.map(|item| format!("\"{item}\":\"octo\"")).join(",");
     assert_eq!(node.list(), format!("{{{listed}}}\n"));
     // Another workspace has its own.
-    assert_eq!(node.clone_with("BETA9_WORKSPACE_ID", "another").get(items[0]), Answer::not_found());
+    assert_eq!(
+        node.clone_with("BETA9_WORKSPACE_ID", "another")
+            .get(items[0]),
+        Answer::not_found()
+    );
     // None of it waits for a store that is away, and none is lost with one.
     if let Some(far) = &subject.far {
         (far.stop)();
@@ -628,8 +786,16 @@ fn a_list_is_answered_unless_the_token_is_refused(subject: &Subject) {
     (subject.plant)(node, "broken.example", "hunter2");
     let warned = |answer: Answer, out: &str| {
         assert_eq!((answer.status, answer.out.as_str()), (0, out), "{answer:?}");
-        assert!(answer.err.starts_with("docker-credential-beta9: left out of the list: "), "{answer:?}");
-        assert!(answer.err.lines().count() == 1 && !answer.err.contains("hunter2"), "{answer:?}");
+        assert!(
+            answer
+                .err
+                .starts_with("docker-credential-beta9: left out of the list: "),
+            "{answer:?}"
+        );
+        assert!(
+            answer.err.lines().count() == 1 && !answer.err.contains("hunter2"),
+            "{answer:?}"
+        );
     };
     let both = "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n";
     warned(node.run(&["list"], "unused"), both);
@@ -646,10 +812,23 @@ fn a_list_is_answered_unless_the_token_is_refused(subject: &Subject) {
         refuse();
         // Neither what it said last nor an empty list is an answer then.
         let answer = node.run(&["list"], "unused");
-        assert_eq!((answer.status, answer.out.lines().count()), (1, 1), "{answer:?}");
-        assert!(answer.out.contains(" refused ") && !answer.out.contains("hunter2"), "{answer:?}");
-        assert!(answer.err.ends_with(&format!("left out of the list: {}", answer.out)), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.out.lines().count()),
+            (1, 1),
+            "{answer:?}"
+        );
+        assert!(
+            answer.out.contains(" refused ") && !answer.out.contains("hunter2"),
+            "{answer:?}"
+        );
+        assert!(
+            answer
+                .err
+                .ends_with(&format!("left out of the list: {}", answer.out)),
+            "{answer:?}"
+        );
     }
 }
 
-const BLOB: &str = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;
+const BLOB: &str =
+    r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;

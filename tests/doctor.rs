@@ -3,7 +3,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -42,23 +45,47 @@ struct Finding {
 impl Health {
     fn of(answer: &Answer) -> Self {
         assert_eq!(answer.err, "");
-        let object = json::parse_object(answer.out.as_bytes()).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
-        let Some(Value::Array(findings)) = object.get("findings") else { panic!("{answer:?}") };
-        let text = |object: &Object, name: &str| object.text(name).map(|text| text.expose().to_owned());
+        let object = json::parse_object(answer.out.as_bytes())
+            .unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+        let Some(Value::Array(findings)) = object.get("findings") else {
+            panic!("{answer:?}")
+        };
+        let text =
+            |object: &Object, name: &str| object.text(name).map(|text| text.expose().to_owned());
         let finding = |value: &Value| {
-            let Value::Object(object) = value else { panic!("{answer:?}") };
+            let Value::Object(object) = value else {
+                panic!("{answer:?}")
+            };
             let must = |name| text(object, name).unwrap();
             let (command, fix) = (text(object, "command"), text(object, "fix"));
-            Finding { group: must("group"), state: must("state"), what: must("what"), command, fix }
+            Finding {
+                group: must("group"),
+                state: must("state"),
+                what: must("what"),
+                command,
+                fix,
+            }
         };
-        let health = Self { status: answer.status, findings: findings.iter().map(finding).collect() };
-        assert_eq!(health.status == 1, health.in_state("broken").count() > 0, "{health:?}");
-        assert_eq!(matches!(object.get("healthy"), Some(Value::Bool(true))), health.status == 0);
+        let health = Self {
+            status: answer.status,
+            findings: findings.iter().map(finding).collect(),
+        };
+        assert_eq!(
+            health.status == 1,
+            health.in_state("broken").count() > 0,
+            "{health:?}"
+        );
+        assert_eq!(
+            matches!(object.get("healthy"), Some(Value::Bool(true))),
+            health.status == 0
+        );
         health
     }
 
     fn in_state(&self, state: &str) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(move |finding| finding.state == state)
+        self.findings
+            .iter()
+            .filter(move |finding| finding.state == state)
     }
 
     /// The one thing that is broken.
@@ -70,21 +97,30 @@ impl Health {
 
     /// The one warning whose text holds this.
     fn warning(&self, text: &str) -> &Finding {
-        let mut warnings = self.in_state("warn").filter(|finding| finding.what.contains(text));
-        let warning = warnings.next().unwrap_or_else(|| panic!("no warning of \"{text}\": {self:#?}"));
+        let mut warnings = self
+            .in_state("warn")
+            .filter(|finding| finding.what.contains(text));
+        let warning = warnings
+            .next()
+            .unwrap_or_else(|| panic!("no warning of \"{text}\": {self:#?}"));
         assert!(warnings.next().is_none(), "{self:#?}");
         warning
     }
 
     #[track_caller]
     fn assert_well(&self) {
-        assert_eq!(self.in_state("broken").chain(self.in_state("warn")).collect::<Vec<_>>(), Vec::<&Finding>::new());
+        assert_eq!(
+            self.in_state("broken")
+                .chain(self.in_state("warn"))
+                .collect::<Vec<_>>(),
+            Vec::<&Finding>::new()
+        );
     }
 
     fn says(&self, group: &str, state: &str, what: &str) -> bool {
-        self.findings
-            .iter()
-            .any(|one| (one.group.as_str(), one.state.as_str()) == (group, state) && one.what.contains(what))
+        self.findings.iter().any(|one| {
+            (one.group.as_str(), one.state.as_str()) == (group, state) && one.what.contains(what)
+        })
     }
 }
 
@@ -94,14 +130,26 @@ fn doctor(node: &Node) -> Health {
 
 /// What `doctor` says in the same shell right after the command that it named.
 fn mended_by(node: &Node, finding: &Finding) -> Health {
-    let command = finding.command.as_ref().unwrap_or_else(|| panic!("no command: {finding:?}"));
-    let mut shell =
-        node.command_of("/bin/sh", &["-c", &format!("{command} >&2 || exit 9\nexec {BINARY} doctor --json")]);
+    let command = finding
+        .command
+        .as_ref()
+        .unwrap_or_else(|| panic!("no command: {finding:?}"));
+    let mut shell = node.command_of(
+        "/bin/sh",
+        &[
+            "-c",
+            &format!("{command} >&2 || exit 9\nexec {BINARY} doctor --json"),
+        ],
+    );
     let output = shell.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_ne!(output.status.code(), Some(9), "{command}: {errors}");
     let out = String::from_utf8(output.stdout).unwrap();
-    Health::of(&Answer { status: output.status.code().unwrap(), out, err: String::new() })
+    Health::of(&Answer {
+        status: output.status.code().unwrap(),
+        out,
+        err: String::new(),
+    })
 }
 
 /// A node on whose PATH the helper is, wired for every registry, as a healthy one is.
@@ -128,7 +176,11 @@ fn with_path(node: Node, installed: bool) -> Node {
 }
 
 fn program(name: &str) -> PathBuf {
-    ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists()).unwrap()
+    ["/usr/bin", "/bin"]
+        .iter()
+        .map(|dir| Path::new(dir).join(name))
+        .find(|path| path.exists())
+        .unwrap()
 }
 
 fn wired(node: Node, docker: &str) -> Node {
@@ -149,21 +201,56 @@ fn a_healthy_node_is_told_so_group_by_group() {
     doctor(&node).assert_well();
     node.store("docker.io", "octo", "hunter2");
     // A note about an image is no credential.
-    let build = node.clone_with("USERNAME", "octo").with("PASSWORD", "hunter2");
-    let bound = build.run(&["provision", "docker.io/a/b", "--creds", "USERNAME,PASSWORD", "--image-id", "7d1c"], "");
+    let build = node
+        .clone_with("USERNAME", "octo")
+        .with("PASSWORD", "hunter2");
+    let bound = build.run(
+        &[
+            "provision",
+            "docker.io/a/b",
+            "--creds",
+            "USERNAME,PASSWORD",
+            "--image-id",
+            "7d1c",
+        ],
+        "",
+    );
     assert_eq!(bound.status, 0, "{bound:?}");
     let health = doctor(&node);
     health.assert_well();
     assert!(health.says("program", "ok", "clients find "), "{health:#?}");
-    assert!(health.says("configuration", "ok", "workspace default, store file"), "{health:#?}");
+    assert!(
+        health.says("configuration", "ok", "workspace default, store file"),
+        "{health:#?}"
+    );
     assert!(health.says("files", "ok", "(mode 0700)"), "{health:#?}");
-    assert!(health.says("store", "ok", "1 stored entry opens with the key"), "{health:#?}");
-    assert!(health.says("clock", "note", "there is nothing to compare the clock with"), "{health:#?}");
-    assert!(health.says("docker", "ok", "docker asks this helper for 1 registry: "), "{health:#?}");
-    assert!(health.says("podman", "ok", "podman asks this helper for 1 registry: "), "{health:#?}");
+    assert!(
+        health.says("store", "ok", "1 stored entry opens with the key"),
+        "{health:#?}"
+    );
+    assert!(
+        health.says(
+            "clock",
+            "note",
+            "there is nothing to compare the clock with"
+        ),
+        "{health:#?}"
+    );
+    assert!(
+        health.says("docker", "ok", "docker asks this helper for 1 registry: "),
+        "{health:#?}"
+    );
+    assert!(
+        health.says("podman", "ok", "podman asks this helper for 1 registry: "),
+        "{health:#?}"
+    );
     let human = node.run(&["doctor"], "");
     assert_eq!(human.status, 0);
-    assert!(human.out.ends_with("\n\nnothing is broken\n"), "{}", human.out);
+    assert!(
+        human.out.ends_with("\n\nnothing is broken\n"),
+        "{}",
+        human.out
+    );
     assert!(!human.out.contains("hunter2") && !human.out.contains('\x1b'));
 }
 
@@ -179,13 +266,19 @@ fn it_changes_nothing() {
 
 /// Each file below it, with its bytes, its mode, and when it was written.
 fn files_below(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, SystemTime)> {
-    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let files = paths.flat_map(|path| {
         if path.is_dir() {
             return files_below(&path);
         }
         let about = fs::metadata(&path).unwrap();
-        let file = (fs::read(&path).unwrap(), about.permissions().mode(), about.modified().unwrap());
+        let file = (
+            fs::read(&path).unwrap(),
+            about.permissions().mode(),
+            about.modified().unwrap(),
+        );
         BTreeMap::from([(path, file)])
     });
     files.collect()
@@ -198,8 +291,17 @@ fn a_key_that_the_world_can_read() {
     chmod(&node.key_file(), 0o644);
     let health = doctor(&node);
     let broken = health.broken();
-    assert_eq!(broken.what, format!("{} is open to others (mode 0644)", node.key_file().display()));
-    assert_eq!(broken.command.as_deref(), Some(format!("chmod 600 {}", node.key_file().display()).as_str()));
+    assert_eq!(
+        broken.what,
+        format!(
+            "{} is open to others (mode 0644)",
+            node.key_file().display()
+        )
+    );
+    assert_eq!(
+        broken.command.as_deref(),
+        Some(format!("chmod 600 {}", node.key_file().display()).as_str())
+    );
     assert!(health.says("store", "note", "not looked at"), "{health:#?}");
     mended_by(&node, broken).assert_well();
     assert_eq!(node.pair("docker.io").1, "hunter2");
@@ -207,7 +309,10 @@ fn a_key_that_the_world_can_read() {
 
 #[test]
 fn a_helper_that_is_not_on_the_path() {
-    let node = wired(with_path(Node::new(), false), r#"{"credsStore":"beta9","credHelpers":{"ghcr.io":"beta9"}}"#);
+    let node = wired(
+        with_path(Node::new(), false),
+        r#"{"credsStore":"beta9","credHelpers":{"ghcr.io":"beta9"}}"#,
+    );
     let health = doctor(&node);
     let broken = health.broken();
     assert_eq!(
@@ -215,42 +320,71 @@ fn a_helper_that_is_not_on_the_path() {
         "docker-credential-beta9 is in no directory of the PATH: what docker and podman would pull through it fails"
     );
     let link = node.home().join("bin/docker-credential-beta9");
-    assert_eq!(broken.command.as_deref(), Some(format!("ln -sf {BINARY} {}", link.display()).as_str()));
+    assert_eq!(
+        broken.command.as_deref(),
+        Some(format!("ln -sf {BINARY} {}", link.display()).as_str())
+    );
     mended_by(&node, broken).assert_well();
     // One that may not be run is worse than none: it is there, and every pull fails.
     fs::remove_file(&link).unwrap();
     fs::copy(BINARY, &link).unwrap();
     chmod(&link, 0o644);
     let health = doctor(&node);
-    assert!(health.broken().what.contains("may not be run by this user"), "{health:#?}");
+    assert!(
+        health.broken().what.contains("may not be run by this user"),
+        "{health:#?}"
+    );
     mended_by(&node, health.broken()).assert_well();
     // Another build in front is what clients run, whatever is asked here.
     fs::write(&link, "#!/bin/sh\n").unwrap();
     let health = doctor(&node);
     assert_eq!(health.status, 0);
     let warning = health.warning("clients run ");
-    assert!(warning.command.as_ref().unwrap().starts_with(&format!("install -m 755 {BINARY} ")), "{warning:?}");
+    assert!(
+        warning
+            .command
+            .as_ref()
+            .unwrap()
+            .starts_with(&format!("install -m 755 {BINARY} ")),
+        "{warning:?}"
+    );
 }
 
 #[test]
 fn without_a_directory_to_write_to_the_path_is_named_that_works() {
-    let node = wired(with_path(Node::new(), false), "{}").with("PATH", "/nowhere/bin:/nowhere/sbin");
+    let node =
+        wired(with_path(Node::new(), false), "{}").with("PATH", "/nowhere/bin:/nowhere/sbin");
     let health = doctor(&node);
     let command = health.broken().command.clone().unwrap();
-    assert!(command.starts_with("export PATH=") && command.ends_with(":/nowhere/bin:/nowhere/sbin"), "{command}");
+    assert!(
+        command.starts_with("export PATH=") && command.ends_with(":/nowhere/bin:/nowhere/sbin"),
+        "{command}"
+    );
     mended_by(&node, health.broken()).assert_well();
 }
 
 #[test]
 fn an_invalid_configuration_is_a_finding_and_hides_no_other() {
-    let node = wired(with_path(Node::new(), false), r#"{"credHelpers":{"docker.io":"beta9"}}"#);
+    let node = wired(
+        with_path(Node::new(), false),
+        r#"{"credHelpers":{"docker.io":"beta9"}}"#,
+    );
     let node = node.configured("workspce = \"x\"\n");
     let health = doctor(&node);
     assert_eq!(health.in_state("broken").count(), 3, "{health:#?}");
     assert!(health.says("program", "broken", "is in no directory of the PATH"));
     assert!(health.says("configuration", "broken", "unknown key \"workspce\""));
-    assert!(health.says("docker", "broken", "not under \"https://index.docker.io/v1/\""));
-    let fix = &health.findings.iter().find(|one| one.group == "configuration").unwrap().fix;
+    assert!(health.says(
+        "docker",
+        "broken",
+        "not under \"https://index.docker.io/v1/\""
+    ));
+    let fix = &health
+        .findings
+        .iter()
+        .find(|one| one.group == "configuration")
+        .unwrap()
+        .fix;
     assert_eq!(fix.as_deref(), Some("did you mean \"workspace\"?"));
     let wrong_rule = node.configured("[[registry]]\nhost = \"a.example\"\nbackend = \"azur\"\n");
     assert!(doctor(&wrong_rule).says("configuration", "broken", "there is no backend \"azur\""));
@@ -262,7 +396,13 @@ fn files_that_others_could_have_touched_are_in_other_hands_or_lead_elsewhere() {
     node.store("docker.io", "octo", "hunter2");
     chmod(&node.store_dir(), 0o777);
     let health = doctor(&node);
-    assert!(health.broken().what.contains("can be written by others (mode 0777)"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .what
+            .contains("can be written by others (mode 0777)"),
+        "{health:#?}"
+    );
     mended_by(&node, health.broken()).assert_well();
     // A link of one's own is no fault, and is told.
     let moved = node.home().join("moved");
@@ -270,12 +410,22 @@ fn files_that_others_could_have_touched_are_in_other_hands_or_lead_elsewhere() {
     symlink(&moved, node.store_dir()).unwrap();
     let health = doctor(&node);
     health.assert_well();
-    assert!(health.says("files", "note", &format!("is a symbolic link to {}", moved.display())), "{health:#?}");
+    assert!(
+        health.says(
+            "files",
+            "note",
+            &format!("is a symbolic link to {}", moved.display())
+        ),
+        "{health:#?}"
+    );
     // A file in its place is in the way.
     fs::remove_file(node.store_dir()).unwrap();
     fs::write(node.store_dir(), "").unwrap();
     let health = doctor(&node);
-    assert!(health.broken().what.ends_with("is not a directory"), "{health:#?}");
+    assert!(
+        health.broken().what.ends_with("is not a directory"),
+        "{health:#?}"
+    );
     mended_by(&node, health.broken()).assert_well();
 }
 
@@ -284,9 +434,20 @@ fn places_where_nothing_can_be_kept() {
     // The kernel's own file system has no room, and no place for anybody but root.
     let node = healthy_node().with("BETA9_CACHE_DIR", "/proc/self/task");
     let health = doctor(&node);
-    assert!(health.warning("the token cache /proc/self/task").what.ends_with("nothing new is kept"), "{health:#?}");
+    assert!(
+        health
+            .warning("the token cache /proc/self/task")
+            .what
+            .ends_with("nothing new is kept"),
+        "{health:#?}"
+    );
     let node = node.with("BETA9_CACHE_DIR", "/dev/null/tokens");
-    assert!(doctor(&node).warning("/dev/null/tokens is not there").what.contains("cannot be made"));
+    assert!(
+        doctor(&node)
+            .warning("/dev/null/tokens is not there")
+            .what
+            .contains("cannot be made")
+    );
     let node = node.with("BETA9_CACHE", "off");
     doctor(&node).assert_well();
     // Nor the key, where the store has a place.
@@ -295,9 +456,16 @@ fn places_where_nothing_can_be_kept() {
         keyless.broken().what,
         "the key /dev/null/key is not there and cannot be made: /dev/null cannot be written"
     );
-    let homeless =
-        node.without("HOME").with("BETA9_STORE_PATH", "/dev/null/credentials").with("DOCKER_CONFIG", "/nowhere");
-    assert!(doctor(&homeless).broken().what.contains("/dev/null/credentials is not there and cannot be made"));
+    let homeless = node
+        .without("HOME")
+        .with("BETA9_STORE_PATH", "/dev/null/credentials")
+        .with("DOCKER_CONFIG", "/nowhere");
+    assert!(
+        doctor(&homeless)
+            .broken()
+            .what
+            .contains("/dev/null/credentials is not there and cannot be made")
+    );
 }
 
 #[test]
@@ -310,21 +478,43 @@ fn what_belongs_to_somebody_else() {
     }
     chown(node.store_dir(), Some(12345), None).unwrap();
     let health = doctor(&node);
-    assert!(health.broken().what.ends_with("belongs to uid 12345, and this is uid 0"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .what
+            .ends_with("belongs to uid 12345, and this is uid 0"),
+        "{health:#?}"
+    );
     let command = health.broken().command.as_deref();
-    assert_eq!(command, Some("sudo -u '#12345' docker-credential-beta9 doctor"));
+    assert_eq!(
+        command,
+        Some("sudo -u '#12345' docker-credential-beta9 doctor")
+    );
     let own = [".local", ".local/share", ".local/share/beta9"].map(|dir| node.home().join(dir));
     chown(node.store_dir(), Some(54321), None).unwrap();
     // Where the program was built may be closed to others.
     let program = node.home().join("program");
     // By another process: a program that this one has open for writing, in any thread's fork, cannot be started.
-    assert!(Command::new("cp").args([BINARY.as_ref(), program.as_os_str()]).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .args([BINARY.as_ref(), program.as_os_str()])
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut as_user = node.command_of(program.to_str().unwrap(), &["doctor", "--json"]);
     chmod(node.home(), 0o755);
     let mut look = || {
         let output = as_user.uid(12345).stdin(Stdio::null()).output().unwrap();
-        let (status, out) = (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap());
-        Health::of(&Answer { status, out, err: String::new() })
+        let (status, out) = (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        );
+        Health::of(&Answer {
+            status,
+            out,
+            err: String::new(),
+        })
     };
     // The directories above it are root's, and closed.
     assert!(look().says("files", "broken", "cannot be looked at (Permission denied"));
@@ -332,9 +522,18 @@ fn what_belongs_to_somebody_else() {
         chown(dir, Some(12345), None).unwrap();
     }
     let health = look();
-    let foreign = health.in_state("broken").find(|one| one.what.contains("belongs to uid 54321")).unwrap();
+    let foreign = health
+        .in_state("broken")
+        .find(|one| one.what.contains("belongs to uid 54321"))
+        .unwrap();
     // It stays its owner's, who may run this.
-    assert!(foreign.fix.as_deref().is_some_and(|fix| fix.starts_with("run it as uid 54321, or ")), "{health:#?}");
+    assert!(
+        foreign
+            .fix
+            .as_deref()
+            .is_some_and(|fix| fix.starts_with("run it as uid 54321, or ")),
+        "{health:#?}"
+    );
     assert_eq!(foreign.command, None);
 }
 
@@ -348,12 +547,27 @@ fn an_entry_that_does_not_open_is_named_and_the_others_are_counted() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&damaged, bytes).unwrap();
     let health = doctor(&node);
-    assert!(health.broken().what.starts_with("ghcr.io: file store: its entry does not open"), "{health:#?}");
-    assert!(health.says("store", "ok", "1 stored entry opens"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .what
+            .starts_with("ghcr.io: file store: its entry does not open"),
+        "{health:#?}"
+    );
+    assert!(
+        health.says("store", "ok", "1 stored entry opens"),
+        "{health:#?}"
+    );
     // Without the key nothing opens at all.
     fs::remove_file(node.key_file()).unwrap();
     let health = doctor(&node);
-    assert!(health.broken().what.contains("is gone, and nothing opens without it"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .what
+            .contains("is gone, and nothing opens without it"),
+        "{health:#?}"
+    );
 }
 
 #[test]
@@ -369,10 +583,20 @@ fn a_configuration_file_with_a_token_in_it_is_for_nobody_else() {
     chmod(&file, 0o644);
     let health = doctor(&node);
     assert_eq!(health.status, 0);
-    mended_by(&node, health.warning("holds a token and is open to others (mode 0644)")).assert_well();
+    mended_by(
+        &node,
+        health.warning("holds a token and is open to others (mode 0644)"),
+    )
+    .assert_well();
     chmod(&file, 0o666);
     let health = doctor(&node);
-    assert!(health.broken().what.ends_with("config.toml can be written by others (mode 0666)"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .what
+            .ends_with("config.toml can be written by others (mode 0666)"),
+        "{health:#?}"
+    );
     mended_by(&node, health.broken()).warning("holds a token and is open to others");
 }
 
@@ -390,10 +614,19 @@ fn a_gateway_that_is_down() {
     let health = doctor(&node);
     let broken = health.broken();
     assert!(
-        broken.group == "store" && broken.what.contains("127.0.0.1") && broken.what.contains("refused the connection"),
+        broken.group == "store"
+            && broken.what.contains("127.0.0.1")
+            && broken.what.contains("refused the connection"),
         "{broken:?}"
     );
-    assert!(broken.fix.as_ref().unwrap().starts_with("see whether the node reaches it"), "{broken:?}");
+    assert!(
+        broken
+            .fix
+            .as_ref()
+            .unwrap()
+            .starts_with("see whether the node reaches it"),
+        "{broken:?}"
+    );
     gateway.start_again();
     doctor(&node).assert_well();
 }
@@ -405,12 +638,29 @@ fn a_wrong_token_is_told_apart_from_a_gateway_that_cannot_be_trusted() {
     let wrong = node.clone_with("BETA9_TOKEN", "hunter2-nobodys");
     let health = doctor(&wrong);
     assert!(
-        health.broken().what.contains("refused the token from BETA9_TOKEN for its own workspace (401)"),
+        health
+            .broken()
+            .what
+            .contains("refused the token from BETA9_TOKEN for its own workspace (401)"),
         "{health:#?}"
     );
-    assert!(health.broken().fix.as_ref().unwrap().starts_with("give it a token of that workspace"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .fix
+            .as_ref()
+            .unwrap()
+            .starts_with("give it a token of that workspace"),
+        "{health:#?}"
+    );
     let restricted = doctor(&node.clone_with("BETA9_TOKEN", RESTRICTED_TOKEN));
-    assert!(restricted.broken().what.contains(&format!("for workspace {WORKSPACE} (401)")), "{restricted:#?}");
+    assert!(
+        restricted
+            .broken()
+            .what
+            .contains(&format!("for workspace {WORKSPACE} (401)")),
+        "{restricted:#?}"
+    );
     doctor(&node).assert_well();
     if !Gateway::can_do_tls() {
         return;
@@ -419,25 +669,48 @@ fn a_wrong_token_is_told_apart_from_a_gateway_that_cannot_be_trusted() {
     let gateway = Gateway::start_tls(scratch.path());
     let node = gateway_node(&gateway);
     let health = doctor(&node);
-    assert!(health.broken().what.contains("is signed by nobody that this system trusts"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .what
+            .contains("is signed by nobody that this system trusts"),
+        "{health:#?}"
+    );
     doctor(&node.with("SSL_CERT_FILE", gateway.authority())).assert_well();
 }
 
 #[test]
 fn a_wrong_workspace() {
     let gateway = Gateway::start();
-    let node = gateway_node(&gateway).with("BETA9_TOKEN", OTHER_TOKEN).with("BETA9_WORKSPACE_ID", WORKSPACE);
+    let node = gateway_node(&gateway)
+        .with("BETA9_TOKEN", OTHER_TOKEN)
+        .with("BETA9_WORKSPACE_ID", WORKSPACE);
     let health = doctor(&node);
     let own = common::gateway::OTHER_WORKSPACE;
-    assert_eq!(health.broken().what, format!("the token is for the workspace {own}, and {WORKSPACE} is configured"));
-    assert_eq!(health.broken().command.as_deref(), Some(format!("export BETA9_WORKSPACE_ID={own}").as_str()));
+    assert_eq!(
+        health.broken().what,
+        format!("the token is for the workspace {own}, and {WORKSPACE} is configured")
+    );
+    assert_eq!(
+        health.broken().command.as_deref(),
+        Some(format!("export BETA9_WORKSPACE_ID={own}").as_str())
+    );
     mended_by(&node, health.broken()).assert_well();
     // In a file it is for a person to correct.
     let file = |workspace: &str| {
-        node.clone_with("BETA9_WORKSPACE_ID", "").configured(&format!("workspace = \"{workspace}\"\n"))
+        node.clone_with("BETA9_WORKSPACE_ID", "")
+            .configured(&format!("workspace = \"{workspace}\"\n"))
     };
     let health = doctor(&file(WORKSPACE));
-    assert!(health.broken().fix.as_ref().unwrap().starts_with(&format!("set workspace = \"{own}\"")), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .fix
+            .as_ref()
+            .unwrap()
+            .starts_with(&format!("set workspace = \"{own}\"")),
+        "{health:#?}"
+    );
     doctor(&file(own)).assert_well();
 }
 
@@ -450,10 +723,21 @@ fn a_clock_that_is_off_is_seen_by_the_gateways() {
     gateway.show_clock(7230);
     let health = doctor(&node);
     assert!(
-        health.broken().what.starts_with("this node's clock is 2 h behind the store's: providers refuse"),
+        health
+            .broken()
+            .what
+            .starts_with("this node's clock is 2 h behind the store's: providers refuse"),
         "{health:#?}"
     );
-    assert!(health.broken().command.as_ref().unwrap().ends_with("timedatectl set-ntp true"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .command
+            .as_ref()
+            .unwrap()
+            .ends_with("timedatectl set-ntp true"),
+        "{health:#?}"
+    );
     gateway.show_clock(-90);
     doctor(&node).warning("ahead of the store's");
 }
@@ -463,33 +747,70 @@ fn a_clock_that_was_set_back_is_seen_by_the_last_token() {
     let node = healthy_node();
     let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = tokens::id("default", ECR, "aws", &scope);
-    tokens::plant(&node, &id, Duration::from_mins(30), Ok(Duration::from_hours(12)));
+    tokens::plant(
+        &node,
+        &id,
+        Duration::from_mins(30),
+        Ok(Duration::from_hours(12)),
+    );
     let health = doctor(&node);
     health.assert_well();
-    assert!(health.says("clock", "ok", "since a provider last gave a token"), "{health:#?}");
-    assert!(health.says("tokens", "ok", "1 cached token is good"), "{health:#?}");
+    assert!(
+        health.says("clock", "ok", "since a provider last gave a token"),
+        "{health:#?}"
+    );
+    assert!(
+        health.says("tokens", "ok", "1 cached token is good"),
+        "{health:#?}"
+    );
     // To the helper it is one whether the clock is set back or was ahead when the token was minted.
     tokens::plant_ahead(
         &node,
-        &tokens::id("default", ECR, "aws", &Scope::new("", vec!["other keys".to_owned()])),
+        &tokens::id(
+            "default",
+            ECR,
+            "aws",
+            &Scope::new("", vec!["other keys".to_owned()]),
+        ),
         7230,
     );
     let health = doctor(&node);
-    assert_eq!(health.broken().what, "this node's clock was set back by 2 h since a provider last gave a token");
-    assert!(health.broken().command.as_ref().unwrap().ends_with("timedatectl set-ntp true"), "{health:#?}");
+    assert_eq!(
+        health.broken().what,
+        "this node's clock was set back by 2 h since a provider last gave a token"
+    );
+    assert!(
+        health
+            .broken()
+            .command
+            .as_ref()
+            .unwrap()
+            .ends_with("timedatectl set-ntp true"),
+        "{health:#?}"
+    );
 }
 
 #[test]
 fn a_clock_that_was_set_ahead_is_seen_by_the_last_token() {
     let (node, scope) = (healthy_node(), Scope::new("", vec!["keys".to_owned()]));
     if !tokens::plant_behind(&node, &tokens::id("default", ECR, "aws", &scope), 930) {
-        println!("skip a_clock_that_was_set_ahead_is_seen_by_the_last_token: the machine has just been started");
+        println!(
+            "skip a_clock_that_was_set_ahead_is_seen_by_the_last_token: the machine has just been started"
+        );
         return;
     }
     let health = doctor(&node);
     let what = "this node's clock was set ahead by 15 min since a provider last gave a token";
     assert_eq!(health.broken().what, what);
-    assert!(health.broken().command.as_ref().unwrap().ends_with("timedatectl set-ntp true"), "{health:#?}");
+    assert!(
+        health
+            .broken()
+            .command
+            .as_ref()
+            .unwrap()
+            .ends_with("timedatectl set-ntp true"),
+        "{health:#?}"
+    );
 }
 
 #[test]
@@ -497,19 +818,44 @@ fn a_token_that_could_not_be_had_is_told_with_its_cause_until_one_was() {
     let node = healthy_node();
     let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = tokens::id("default", ECR, "aws", &scope);
-    tokens::plant(&node, &id, Duration::from_mins(10), Err("the session has expired"));
+    tokens::plant(
+        &node,
+        &id,
+        Duration::from_mins(10),
+        Err("the session has expired"),
+    );
     let health = doctor(&node);
     assert_eq!(health.status, 0);
     let warning = health.warning("could be had");
-    assert_eq!(warning.what, format!("{ECR}: 10 min ago no token could be had: backend aws: the session has expired"));
+    assert_eq!(
+        warning.what,
+        format!("{ECR}: 10 min ago no token could be had: backend aws: the session has expired")
+    );
     assert_eq!(warning.fix.as_deref(), Some("try again"));
-    tokens::plant(&node, &id, Duration::from_secs(30), Ok(Duration::from_hours(12)));
+    tokens::plant(
+        &node,
+        &id,
+        Duration::from_secs(30),
+        Ok(Duration::from_hours(12)),
+    );
     doctor(&node).assert_well();
     let other = Scope::new("", vec!["other keys".to_owned()]);
     let late = tokens::id("default", "gcr.io", "gcp", &other);
-    tokens::plant(&node, &late, Duration::from_mins(3), Err("this node's clock is more than five minutes off"));
+    tokens::plant(
+        &node,
+        &late,
+        Duration::from_mins(3),
+        Err("this node's clock is more than five minutes off"),
+    );
     let health = doctor(&node);
-    assert!(health.warning("gcr.io: 3 min ago").command.as_ref().unwrap().ends_with("timedatectl set-ntp true"));
+    assert!(
+        health
+            .warning("gcr.io: 3 min ago")
+            .command
+            .as_ref()
+            .unwrap()
+            .ends_with("timedatectl set-ntp true")
+    );
 }
 
 #[test]
@@ -518,7 +864,10 @@ fn a_gateway_that_never_answers_takes_no_longer_than_the_timeout() {
     gateway.mood(common::gateway::Mood::Hang);
     let began = std::time::Instant::now();
     let health = doctor(&gateway_node(&gateway).with("BETA9_TIMEOUT", "2s"));
-    assert!(health.broken().what.contains("did not answer in time"), "{health:#?}");
+    assert!(
+        health.broken().what.contains("did not answer in time"),
+        "{health:#?}"
+    );
     // The fake holds each connection for 15 s.
     assert!(began.elapsed().as_secs() < 12, "{:?}", began.elapsed());
 }
@@ -529,42 +878,84 @@ fn the_workers_gateway_is_asked_as_the_worker_asks_it() {
     let node = gateway.wire(healthy_node());
     let health = doctor(&node);
     health.assert_well();
-    assert!(health.says("store", "ok", "takes the token from BETA9_WORKER_TOKEN"), "{health:#?}");
+    assert!(
+        health.says("store", "ok", "takes the token from BETA9_WORKER_TOKEN"),
+        "{health:#?}"
+    );
     let health = doctor(&node.clone_with("BETA9_WORKER_TOKEN", "hunter2-nobodys"));
     assert_eq!(health.broken().group, "store");
     assert!(health.broken().what.contains("token"), "{health:#?}");
     drop(gateway);
     let health = doctor(&node);
-    assert!(health.broken().what.contains("refused the connection"), "{health:#?}");
+    assert!(
+        health.broken().what.contains("refused the connection"),
+        "{health:#?}"
+    );
 }
 
 #[test]
 fn beta9s_database_is_looked_at_and_what_it_lacks_is_made_by_migrate() {
-    let Some(database) = Database::new("doctor") else { return };
+    let Some(database) = Database::new("doctor") else {
+        return;
+    };
     let node = database.node();
     let path = healthy_node();
-    let node = ["PATH", "HOME", "XDG_RUNTIME_DIR"].iter().fold(node, |node, name| node.with(name, path.variable(name)));
+    let node = ["PATH", "HOME", "XDG_RUNTIME_DIR"]
+        .iter()
+        .fold(node, |node, name| node.with(name, path.variable(name)));
     database.plant(
         "ghcr.io",
         r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#,
     );
-    database.plant_sealed(&database.workspace, "oci-registry-quay-io", "bm90IHNlYWxlZA==");
+    database.plant_sealed(
+        &database.workspace,
+        "oci-registry-quay-io",
+        "bm90IHNlYWxlZA==",
+    );
     let health = doctor(&node);
-    assert!(health.says("clock", "ok", "the clock agrees with the store's"), "{health:#?}");
-    assert!(health.says("store", "ok", "1 of 2 secrets for registries open"), "{health:#?}");
-    assert!(health.broken().what.contains("oci-registry-quay-io"), "{health:#?}");
+    assert!(
+        health.says("clock", "ok", "the clock agrees with the store's"),
+        "{health:#?}"
+    );
+    assert!(
+        health.says("store", "ok", "1 of 2 secrets for registries open"),
+        "{health:#?}"
+    );
+    assert!(
+        health.broken().what.contains("oci-registry-quay-io"),
+        "{health:#?}"
+    );
     database.sql("DELETE FROM workspace_secret WHERE name = 'oci-registry-quay-io'");
     let health = doctor(&node);
     let warning = health.warning("the database has no ");
-    assert_eq!(warning.command.as_deref(), Some("docker-credential-beta9 migrate"));
+    assert_eq!(
+        warning.command.as_deref(),
+        Some("docker-credential-beta9 migrate")
+    );
     mended_by(&node, warning).assert_well();
     let stranger = node.clone_with("BETA9_WORKSPACE_ID", "11111111-1111-4111-8111-111111111111");
-    assert!(doctor(&stranger).broken().what.contains("the database has no workspace 11111111"));
-    let locked_out = node.clone_with("BETA9_DATABASE_URL", database.url().replace("hunter2", "hunter3"));
-    assert!(doctor(&locked_out).broken().what.contains("refused the password of user"));
+    assert!(
+        doctor(&stranger)
+            .broken()
+            .what
+            .contains("the database has no workspace 11111111")
+    );
+    let locked_out = node.clone_with(
+        "BETA9_DATABASE_URL",
+        database.url().replace("hunter2", "hunter3"),
+    );
+    assert!(
+        doctor(&locked_out)
+            .broken()
+            .what
+            .contains("refused the password of user")
+    );
     let empty = Database::empty("doctor").unwrap();
     assert!(
-        doctor(&node.with("BETA9_DATABASE_URL", empty.url())).broken().what.contains("this database is not Beta9's")
+        doctor(&node.with("BETA9_DATABASE_URL", empty.url()))
+            .broken()
+            .what
+            .contains("this database is not Beta9's")
     );
 }
 
@@ -572,15 +963,30 @@ fn beta9s_database_is_looked_at_and_what_it_lacks_is_made_by_migrate() {
 fn a_missing_key_of_docker_hub() {
     let [hub, short] = ["https://index.docker.io/v1/", "docker.io"];
     for (there, lacking) in [(hub, short), (short, hub)] {
-        let node = wired(with_path(Node::new(), true), &format!("{{\"credHelpers\":{{\"{there}\":\"beta9\"}}}}"));
+        let node = wired(
+            with_path(Node::new(), true),
+            &format!("{{\"credHelpers\":{{\"{there}\":\"beta9\"}}}}"),
+        );
         node.store("docker.io", "octo", "hunter2");
         let health = doctor(&node);
-        assert!(health.broken().what.contains(&format!("and not under \"{lacking}\"")), "{health:#?}");
+        assert!(
+            health
+                .broken()
+                .what
+                .contains(&format!("and not under \"{lacking}\"")),
+            "{health:#?}"
+        );
         let command = health.broken().command.as_deref();
-        assert_eq!(command, Some("docker-credential-beta9 configure docker --hosts docker.io"));
+        assert_eq!(
+            command,
+            Some("docker-credential-beta9 configure docker --hosts docker.io")
+        );
         let mended = mended_by(&node, health.broken());
         mended.assert_well();
-        assert!(mended.says("podman", "ok", "asks this helper for 1 registry"), "{mended:#?}");
+        assert!(
+            mended.says("podman", "ok", "asks this helper for 1 registry"),
+            "{mended:#?}"
+        );
     }
 }
 
@@ -609,17 +1015,30 @@ fn clients_that_ask_somebody_else_or_nobody_and_passwords_in_plain_text() {
         "docker-credential-beta9 configure podman --hosts nvcr.io"
     );
     let plain = health.warning("in plain text");
-    assert!(plain.what.ends_with("holds the password for quay.io in plain text"), "{plain:?}");
-    assert_eq!(plain.command.as_deref(), Some("docker-credential-beta9 import docker --remove"));
+    assert!(
+        plain
+            .what
+            .ends_with("holds the password for quay.io in plain text"),
+        "{plain:?}"
+    );
+    assert_eq!(
+        plain.command.as_deref(),
+        Some("docker-credential-beta9 import docker --remove")
+    );
     // One after the other, until nothing is left to be said.
     let mut health = health;
     for _ in 0..8 {
-        let Some(warning) = health.in_state("warn").next().cloned() else { break };
+        let Some(warning) = health.in_state("warn").next().cloned() else {
+            break;
+        };
         health = mended_by(&node, &warning);
     }
     health.assert_well();
     let docker = fs::read_to_string(node.home().join(".docker/config.json")).unwrap();
-    assert!(!docker.contains("b2N0bzpodW50ZXIy") && !docker.contains("pass"), "{docker}");
+    assert!(
+        !docker.contains("b2N0bzpodW50ZXIy") && !docker.contains("pass"),
+        "{docker}"
+    );
 }
 
 #[test]
@@ -628,7 +1047,10 @@ fn a_clients_file_that_no_client_can_read_is_broken() {
     let health = doctor(&node);
     // Podman reads it too: one fault is counted once.
     assert_eq!(health.broken().group, "docker");
-    assert!(health.says("podman", "note", "podman reads docker's file too"), "{health:#?}");
+    assert!(
+        health.says("podman", "note", "podman reads docker's file too"),
+        "{health:#?}"
+    );
 }
 
 #[test]
@@ -638,7 +1060,10 @@ fn a_clients_file_that_is_closed_to_this_user_is_opened_by_the_command() {
         let file = node.home().join(".docker/config.json");
         chmod(&file, 0o000);
         let health = doctor(&node);
-        assert_eq!(health.broken().command.as_deref(), Some(format!("chmod 600 {}", file.display()).as_str()));
+        assert_eq!(
+            health.broken().command.as_deref(),
+            Some(format!("chmod 600 {}", file.display()).as_str())
+        );
         mended_by(&node, health.broken()).assert_well();
         return;
     }
@@ -653,14 +1078,32 @@ fn a_clients_file_that_is_closed_to_this_user_is_opened_by_the_command() {
     let broken = || {
         let mut look = node.command_of(program.to_str().unwrap(), &["doctor", "--json"]);
         let output = look.uid(12345).stdin(Stdio::null()).output().unwrap();
-        let (status, out) = (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap());
-        let health = Health::of(&Answer { status, out, err: String::new() });
-        let broken = health.in_state("broken").filter(|one| ["docker", "podman"].contains(&one.group.as_str()));
-        broken.map(|one| one.command.clone().unwrap()).collect::<Vec<_>>()
+        let (status, out) = (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        );
+        let health = Health::of(&Answer {
+            status,
+            out,
+            err: String::new(),
+        });
+        let broken = health
+            .in_state("broken")
+            .filter(|one| ["docker", "podman"].contains(&one.group.as_str()));
+        broken
+            .map(|one| one.command.clone().unwrap())
+            .collect::<Vec<_>>()
     };
     assert_eq!(broken(), [format!("sudo chown 12345 {}", file.display())]);
     chmod(&dir, 0o700);
-    assert_eq!(broken(), [format!("sudo chown 12345 {} {}", dir.display(), file.display())]);
+    assert_eq!(
+        broken(),
+        [format!(
+            "sudo chown 12345 {} {}",
+            dir.display(),
+            file.display()
+        )]
+    );
     for path in [&dir, &file] {
         chown(path, Some(12345), None).unwrap();
     }
@@ -676,8 +1119,19 @@ fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
          [[registry]]\nhost = \"gcr.io\"\nambient = true\nbackend = \"public\"\n"
     ));
     let health = doctor(&node);
-    assert_eq!(health.broken().command, Some(format!("docker-credential-beta9 configure docker --hosts {ECR}")));
-    assert!(health.broken().what.contains("which a rule has an answer for: it goes on anonymously"), "{health:#?}");
+    assert_eq!(
+        health.broken().command,
+        Some(format!(
+            "docker-credential-beta9 configure docker --hosts {ECR}"
+        ))
+    );
+    assert!(
+        health
+            .broken()
+            .what
+            .contains("which a rule has an answer for: it goes on anonymously"),
+        "{health:#?}"
+    );
     mended_by(&node, health.broken()).assert_well();
     // The registry behind an alias is what must be there.
     node.store("ghcr.io", "octo", "hunter2");
@@ -687,7 +1141,11 @@ fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
         Some("docker-credential-beta9 configure docker --hosts mirror.example.com")
     );
     let health = mended_by(&node, health.broken());
-    mended_by(&node, health.warning("docker does not ask this helper for ghcr.io")).assert_well();
+    mended_by(
+        &node,
+        health.warning("docker does not ask this helper for ghcr.io"),
+    )
+    .assert_well();
 }
 
 #[test]
@@ -698,15 +1156,28 @@ fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
     health.assert_well();
     for client in ["docker", "podman"] {
         let what = format!("{client} asks this helper only for hosts that it is told of");
-        let told = health.findings.iter().find(|one| one.group == client && one.what.contains(&what)).unwrap();
+        let told = health
+            .findings
+            .iter()
+            .find(|one| one.group == client && one.what.contains(&what))
+            .unwrap();
         assert_eq!(told.state, "note");
-        assert_eq!(told.command, Some(format!("docker-credential-beta9 configure {client} --all")));
+        assert_eq!(
+            told.command,
+            Some(format!("docker-credential-beta9 configure {client} --all"))
+        );
         let mended = mended_by(&node, told);
         assert!(!mended.says(client, "note", &what), "{mended:#?}");
     }
-    let one = wired(with_path(Node::new(), true), &format!("{{\"credHelpers\":{{\"{ECR}\":\"beta9\"}}}}"));
+    let one = wired(
+        with_path(Node::new(), true),
+        &format!("{{\"credHelpers\":{{\"{ECR}\":\"beta9\"}}}}"),
+    );
     let health = doctor(&one.configured(rule));
-    assert!(!health.says("docker", "note", "only for hosts that it is told of"), "{health:#?}");
+    assert!(
+        !health.says("docker", "note", "only for hosts that it is told of"),
+        "{health:#?}"
+    );
 }
 
 #[test]
@@ -714,7 +1185,8 @@ fn a_password_in_plain_text_where_the_node_logs_in_as_itself_is_not_taken_over()
     let docker = format!("{{\"auths\":{{\"{ECR}\":{{\"auth\":\"b2N0bzpodW50ZXIy\"}}}}}}");
     let node = wired(with_path(Node::new(), true), &docker);
     doctor(&node).assert_well();
-    let node = node.configured("[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\n");
+    let node =
+        node.configured("[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\n");
     let health = doctor(&node);
     assert_eq!(health.status, 0);
     let warning = health.warning("where this node logs in as itself");
@@ -724,20 +1196,30 @@ fn a_password_in_plain_text_where_the_node_logs_in_as_itself_is_not_taken_over()
 #[test]
 fn a_password_that_the_client_no_longer_looks_at_and_the_store_lacks() {
     let auth = r#"{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy"}}"#;
-    let node =
-        wired(with_path(Node::new(), true), &format!(r#"{{"credHelpers":{{"ghcr.io":"beta9"}},"auths":{auth}}}"#));
+    let node = wired(
+        with_path(Node::new(), true),
+        &format!(r#"{{"credHelpers":{{"ghcr.io":"beta9"}},"auths":{auth}}}"#),
+    );
     let health = doctor(&node);
     let broken = health.broken();
     assert_eq!(broken.group, "docker");
     assert!(
-        broken.what.starts_with("docker asks this helper for ghcr.io, has nothing from it and goes on anonymously"),
+        broken.what.starts_with(
+            "docker asks this helper for ghcr.io, has nothing from it and goes on anonymously"
+        ),
         "{broken:?}"
     );
-    assert_eq!(broken.command.as_deref(), Some("docker-credential-beta9 import docker --remove"));
+    assert_eq!(
+        broken.command.as_deref(),
+        Some("docker-credential-beta9 import docker --remove")
+    );
     mended_by(&node, broken).assert_well();
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
     // One that does not open is there, and has its own fault.
-    let damaged = wired(with_path(Node::new(), true), r#"{"credHelpers":{"ghcr.io":"beta9"}}"#);
+    let damaged = wired(
+        with_path(Node::new(), true),
+        r#"{"credHelpers":{"ghcr.io":"beta9"}}"#,
+    );
     damaged.store("ghcr.io", "octo", "hunter2");
     fs::write(damaged.sealed_file(), "damaged").unwrap();
     fs::write(
@@ -747,7 +1229,10 @@ fn a_password_that_the_client_no_longer_looks_at_and_the_store_lacks() {
     .unwrap();
     assert_eq!(doctor(&damaged).broken().group, "store");
     // With a rule that it is public, nobody is to be answered.
-    let public = wired(with_path(Node::new(), true), &format!(r#"{{"credsStore":"beta9","auths":{auth}}}"#));
+    let public = wired(
+        with_path(Node::new(), true),
+        &format!(r#"{{"credsStore":"beta9","auths":{auth}}}"#),
+    );
     assert!(doctor(&public).broken().what.contains("ghcr.io"));
     let public = public.configured("[[registry]]\nhost = \"ghcr.io\"\nbackend = \"public\"\n");
     assert_eq!(doctor(&public).status, 0);
@@ -768,13 +1253,23 @@ impl Node {
         let helper = self.command(args);
         let mut command = Command::new(program);
         command.args(args).env_clear();
-        command.envs(helper.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.envs(
+            helper
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         command
     }
 
     fn variable(&self, name: &str) -> String {
         let command = self.command(&[]);
         let mut all = command.get_envs();
-        all.find(|(known, _)| *known == name).unwrap().1.unwrap().to_str().unwrap().to_owned()
+        all.find(|(known, _)| *known == name)
+            .unwrap()
+            .1
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 }

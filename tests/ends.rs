@@ -19,7 +19,10 @@ const ACR: &str = "myreg.azurecr.io";
 const ACR_USER: &str = "00000000-0000-0000-0000-000000000000";
 
 fn from_now(seconds: i64) -> SystemTime {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(seconds).unwrap())
 }
 
@@ -33,14 +36,18 @@ fn seconds(time: SystemTime) -> u64 {
 
 /// A password of ECR's, as `aws ecr get-login-password` prints it.
 fn ecr_password(end: SystemTime) -> String {
-    let payload =
-        json!({"payload": "cA==", "datakey": "aw==", "version": "2", "type": "DATA_KEY", "expiration": seconds(end)});
+    let payload = json!({"payload": "cA==", "datakey": "aw==", "version": "2", "type": "DATA_KEY", "expiration": seconds(end)});
     STANDARD.encode(payload.to_string())
 }
 
 fn jwt(end: SystemTime) -> String {
     let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
-    [part(json!({"alg": "RS256"})), part(json!({"exp": seconds(end)})), "c2lnbmF0dXJl".into()].join(".")
+    [
+        part(json!({"alg": "RS256"})),
+        part(json!({"exp": seconds(end)})),
+        "c2lnbmF0dXJl".into(),
+    ]
+    .join(".")
 }
 
 fn payload(host: &str, user: &str, password: &str, end: &serde_json::Value) -> String {
@@ -56,7 +63,9 @@ fn kept(node: &Node, image: &str) -> u64 {
     let answer = node.run(&["kubelet"], request);
     assert_eq!(answer.status, 0, "{answer:?}");
     let object = json::parse_object(answer.out.as_bytes()).unwrap();
-    humantime::parse_duration(object.text("cacheDuration").unwrap().expose()).unwrap().as_secs()
+    humantime::parse_duration(object.text("cacheDuration").unwrap().expose())
+        .unwrap()
+        .as_secs()
 }
 
 #[test]
@@ -71,10 +80,16 @@ fn a_stored_credential_is_answered_until_its_own_end_and_then_an_error_names_it(
     ] {
         let (past, later) = (from_now(-100), from_now(7200));
         node.store(host, user, &password(later));
-        assert_eq!(node.pair(host), (user.to_owned(), password(later)), "{host}");
+        assert_eq!(
+            node.pair(host),
+            (user.to_owned(), password(later)),
+            "{host}"
+        );
         node.store(host, user, &password(past));
-        let expected =
-            format!("{host}: the credential expired at {}; log in again with: docker login {host}", text(past));
+        let expected = format!(
+            "{host}: the credential expired at {}; log in again with: docker login {host}",
+            text(past)
+        );
         assert_eq!(node.get(host).failure(), expected);
         // What it is kept under can still be seen and removed.
         assert!(node.list().contains(host), "{}", node.list());
@@ -90,7 +105,10 @@ fn in_the_minute_before_its_end_a_credential_is_not_answered_either() {
     node.store(ACR, ACR_USER, &jwt(end));
     let answer = node.get(ACR);
     let line = answer.failure();
-    assert!(line.starts_with(&format!("{ACR}: the credential expire")), "{line}");
+    assert!(
+        line.starts_with(&format!("{ACR}: the credential expire")),
+        "{line}"
+    );
     assert!(line.contains(&format!(" at {}", text(end))), "{line}");
 }
 
@@ -98,23 +116,37 @@ fn in_the_minute_before_its_end_a_credential_is_not_answered_either() {
 fn a_payload_has_the_end_that_is_recorded_in_it() {
     let answer = |end: serde_json::Value| {
         let blob = payload("ghcr.io", "u", "hunter2", &end);
-        Node::new().with("BETA9_IMAGE_CREDENTIALS", blob).get("ghcr.io")
+        Node::new()
+            .with("BETA9_IMAGE_CREDENTIALS", blob)
+            .get("ghcr.io")
     };
     let (past, later) = (from_now(-1), from_now(3600));
     for end in [json!(text(later)), json!(null)] {
         assert!(answer(end).out.contains("hunter2"));
     }
-    let expected =
-        format!("ghcr.io: the credential expired at {}; pass a new one in BETA9_IMAGE_CREDENTIALS", text(past));
+    let expected = format!(
+        "ghcr.io: the credential expired at {}; pass a new one in BETA9_IMAGE_CREDENTIALS",
+        text(past)
+    );
     assert_eq!(answer(json!(text(past))).failure(), expected);
     assert_eq!(answer(json!("2001-02-03T04:05:06Z")).status, 1);
     // One of several, and a flat map with an end.
     let node = Node::new();
-    let all = [("ghcr.io", past), ("quay.io", later)].map(|(host, end)| payload(host, "u", "s", &json!(text(end))));
+    let all = [("ghcr.io", past), ("quay.io", later)]
+        .map(|(host, end)| payload(host, "u", "s", &json!(text(end))));
     let node = node.with("BETA9_IMAGE_CREDENTIALS", format!("[{}]", all.join(",")));
-    assert_eq!((node.get("ghcr.io").failure(), node.pair("quay.io").1.as_str()), (expected.as_str(), "s"));
-    let flat = json!({"USERNAME": "u", "PASSWORD": "hunter2", "expires_at": text(past)}).to_string();
-    let node = node.with("BETA9_IMAGE_CREDENTIALS", flat).with("BETA9_REGISTRY", "ghcr.io");
+    assert_eq!(
+        (
+            node.get("ghcr.io").failure(),
+            node.pair("quay.io").1.as_str()
+        ),
+        (expected.as_str(), "s")
+    );
+    let flat =
+        json!({"USERNAME": "u", "PASSWORD": "hunter2", "expires_at": text(past)}).to_string();
+    let node = node
+        .with("BETA9_IMAGE_CREDENTIALS", flat)
+        .with("BETA9_REGISTRY", "ghcr.io");
     assert_eq!(node.get("ghcr.io").failure(), expected);
     for wrong in [
         json!("tomorrow"),
@@ -128,7 +160,10 @@ fn a_payload_has_the_end_that_is_recorded_in_it() {
     ] {
         let answer = answer(wrong.clone());
         let line = answer.failure();
-        assert!(line.contains("\"expires_at\" is not a time such as 2026-11-27T13:00:00Z"), "{wrong}: {line}");
+        assert!(
+            line.contains("\"expires_at\" is not a time such as 2026-11-27T13:00:00Z"),
+            "{wrong}: {line}"
+        );
         assert!(!line.contains("hunter2"));
     }
 }
@@ -144,15 +179,23 @@ fn a_secret_in_the_gateway_has_an_end_too_and_so_has_its_last_answer() {
     assert!((3000..=3600).contains(&half), "{half}");
     gateway.stop();
     let half = kept(&node, "ghcr.io/a/b");
-    assert!((3000..=3600).contains(&half), "the last answer ends when the secret does: {half}");
+    assert!(
+        (3000..=3600).contains(&half),
+        "the last answer ends when the secret does: {half}"
+    );
     gateway.start_again();
     gateway.plant(name, &payload("ghcr.io", "u", "s", &json!(text(past))));
-    let expected =
-        format!("ghcr.io: the credential expired at {}; log in again with: docker login ghcr.io", text(past));
+    let expected = format!(
+        "ghcr.io: the credential expired at {}; log in again with: docker login ghcr.io",
+        text(past)
+    );
     assert_eq!(node.get("ghcr.io").failure(), expected);
     // What a worker would be handed still says when it ends.
     let resolved = node.run(&["resolve", "im", "--image", "ghcr.io/a/b"], "");
-    assert_eq!(resolved.out.trim_end(), payload_in_order("ghcr.io", &text(past)));
+    assert_eq!(
+        resolved.out.trim_end(),
+        payload_in_order("ghcr.io", &text(past))
+    );
     // A login puts a new one in its place.
     assert_eq!(node.store("ghcr.io", "u", "new"), Answer::silence());
     assert_eq!(node.pair("ghcr.io").1, "new");
@@ -186,29 +229,56 @@ fn an_opaque_google_token_ends_an_hour_after_it_was_stored_in_any_store() {
 fn a_google_token_that_0_1_stored_ends_an_hour_after_its_file_was_written() {
     let node = Node::new();
     first_store::plant(&node);
-    assert_eq!(node.pair("europe-docker.pkg.dev").1, "ya29.opaque-of-format-1");
+    assert_eq!(
+        node.pair("europe-docker.pkg.dev").1,
+        "ya29.opaque-of-format-1"
+    );
     let written = from_now(-7200);
     for file in node.sealed_files() {
-        File::options().write(true).open(file).unwrap().set_modified(written).unwrap();
+        File::options()
+            .write(true)
+            .open(file)
+            .unwrap()
+            .set_modified(written)
+            .unwrap();
     }
     let line = node.get("europe-docker.pkg.dev");
     let ended = text(written + Duration::from_hours(1));
-    assert!(line.failure().contains(&format!("the credential expired at {ended}")), "{line:?}");
+    assert!(
+        line.failure()
+            .contains(&format!("the credential expired at {ended}")),
+        "{line:?}"
+    );
     assert_eq!(node.pair("ghcr.io").1, "secret-of-format-1");
 }
 
 #[test]
 fn the_nodes_identity_stands_in_for_what_has_ended_where_it_may_and_can() {
     let ecr = Ecr::start();
-    let rule = |more: &str| ecr.node().configured(&format!("{}{more}", ecr.config())).with("BETA9_TIMEOUT", "60s");
+    let rule = |more: &str| {
+        ecr.node()
+            .configured(&format!("{}{more}", ecr.config()))
+            .with("BETA9_TIMEOUT", "60s")
+    };
     let past = from_now(-100);
     let expected = format!("{}: the credential expired at {}; ", ecr::HOST, text(past));
-    let node = rule("").with("AWS_ACCESS_KEY_ID", ecr::KEY_ID).with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
+    let node = rule("")
+        .with("AWS_ACCESS_KEY_ID", ecr::KEY_ID)
+        .with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
     node.store(ecr::HOST, "AWS", &ecr_password(past));
     assert!(node.get(ecr::HOST).failure().starts_with(&expected));
-    assert!(node.explain(ecr::HOST).text("reason").unwrap().expose().starts_with(&expected));
+    assert!(
+        node.explain(ecr::HOST)
+            .text("reason")
+            .unwrap()
+            .expose()
+            .starts_with(&expected)
+    );
     let ambient = node.clone_with("BETA9_AMBIENT", "true");
-    assert_eq!(ambient.explain(ecr::HOST).text("answer").unwrap().expose(), "credential");
+    assert_eq!(
+        ambient.explain(ecr::HOST).text("answer").unwrap().expose(),
+        "credential"
+    );
     assert_eq!(ambient.pair(ecr::HOST).1, "hunter2-minted-1");
     // The one that is still good comes first.
     let later = ecr_password(from_now(7200));
@@ -216,10 +286,19 @@ fn the_nodes_identity_stands_in_for_what_has_ended_where_it_may_and_can() {
     assert_eq!((ambient.pair(ecr::HOST).1, ecr.mints()), (later, 1));
     // On a node that is nobody, nothing is pulled anonymously in its place.
     node.store(ecr::HOST, "AWS", &ecr_password(past));
-    let nobody =
-        ambient.without("AWS_ACCESS_KEY_ID").without("AWS_SECRET_ACCESS_KEY").with("AWS_EC2_METADATA_DISABLED", "true");
+    let nobody = ambient
+        .without("AWS_ACCESS_KEY_ID")
+        .without("AWS_SECRET_ACCESS_KEY")
+        .with("AWS_EC2_METADATA_DISABLED", "true");
     assert!(nobody.get(ecr::HOST).failure().starts_with(&expected));
-    assert!(nobody.explain(ecr::HOST).text("reason").unwrap().expose().starts_with(&expected));
+    assert!(
+        nobody
+            .explain(ecr::HOST)
+            .text("reason")
+            .unwrap()
+            .expose()
+            .starts_with(&expected)
+    );
 }
 
 #[test]
@@ -230,10 +309,24 @@ fn a_token_is_not_renewed_from_keys_that_have_ended() {
     blob["expires_at"] = json!(text(from_now(-1)));
     let gateway = Gateway::start();
     let node = gateway.wire(node);
-    gateway.plant("oci-registry-123456789012-dkr-ecr-us-east-1-amazonaws-com", &blob.to_string());
-    ecr.plant(&node, "default", ecr::HOST, (Duration::from_hours(6), Duration::from_hours(10)));
+    gateway.plant(
+        "oci-registry-123456789012-dkr-ecr-us-east-1-amazonaws-com",
+        &blob.to_string(),
+    );
+    ecr.plant(
+        &node,
+        "default",
+        ecr::HOST,
+        (Duration::from_hours(6), Duration::from_hours(10)),
+    );
     let out = node.run(&["refresh"], "").out;
-    assert_eq!(out, format!("[1/1] {} (default): removed: its secret has expired\n", ecr::HOST));
+    assert_eq!(
+        out,
+        format!(
+            "[1/1] {} (default): removed: its secret has expired\n",
+            ecr::HOST
+        )
+    );
     assert_eq!(ecr.mints(), 0);
 }
 
@@ -256,7 +349,10 @@ fn import_leaves_what_has_ended_and_replaces_what_has_ended_in_the_store() {
     node.store(ACR, ACR_USER, &jwt(past));
     config(&jwt(later));
     let answer = node.run(&["import", "docker"], "");
-    assert!(answer.status == 0 && answer.out.contains("taken over"), "{answer:?}");
+    assert!(
+        answer.status == 0 && answer.out.contains("taken over"),
+        "{answer:?}"
+    );
     assert_eq!(node.pair(ACR).1, jwt(later));
 }
 

@@ -1,7 +1,10 @@
 //! What is particular to the embedded store: its files, its key, and whom it trusts.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -29,8 +32,17 @@ fn nothing_on_disk_is_in_clear_and_nothing_is_for_others() {
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.starts_with("beta9-credential 2\n"));
     assert!(!text.contains("hunter") && !text.contains("ghcr.io"));
-    assert_eq!((mode(&node.sealed_file()), mode(&node.key_file())), (0o600, 0o600));
-    assert_eq!((mode(&node.store_dir()), mode(node.sealed_file().parent().unwrap())), (0o700, 0o700));
+    assert_eq!(
+        (mode(&node.sealed_file()), mode(&node.key_file())),
+        (0o600, 0o600)
+    );
+    assert_eq!(
+        (
+            mode(&node.store_dir()),
+            mode(node.sealed_file().parent().unwrap())
+        ),
+        (0o700, 0o700)
+    );
 }
 
 #[test]
@@ -41,8 +53,10 @@ fn a_key_that_others_can_read_is_refused_with_the_remedy_and_nothing_is_written(
     for bits in [0o640, 0o604, 0o660] {
         chmod(&node.key_file(), bits);
         let key = node.key_file();
-        let expected =
-            format!("ghcr.io: file store: {0} is open to others (mode {bits:04o}); chmod 600 {0}", key.display());
+        let expected = format!(
+            "ghcr.io: file store: {0} is open to others (mode {bits:04o}); chmod 600 {0}",
+            key.display()
+        );
         assert_eq!(node.get("ghcr.io").failure(), expected);
         assert_eq!(node.store("ghcr.io", "u", "new").failure(), expected);
         assert_eq!(fs::read(node.sealed_file()).unwrap(), sealed);
@@ -55,7 +69,10 @@ fn a_key_that_others_can_read_is_refused_with_the_remedy_and_nothing_is_written(
 fn a_directory_that_others_can_write_is_refused_with_the_remedy() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
-    for dir in [node.store_dir(), node.sealed_file().parent().unwrap().to_owned()] {
+    for dir in [
+        node.store_dir(),
+        node.sealed_file().parent().unwrap().to_owned(),
+    ] {
         for bits in [0o770, 0o707, 0o777] {
             chmod(&dir, bits);
             let expected = format!(
@@ -80,9 +97,11 @@ fn what_belongs_to_another_user_is_refused() {
             return;
         }
         let answer = node.get("ghcr.io");
-        let refused =
-            "belongs to uid 65534, and this is uid 0; run it without sudo, as uid 65534, or choose another place";
-        assert!(answer.failure().contains(refused) && !answer.out.contains("chown"), "{answer:?}");
+        let refused = "belongs to uid 65534, and this is uid 0; run it without sudo, as uid 65534, or choose another place";
+        assert!(
+            answer.failure().contains(refused) && !answer.out.contains("chown"),
+            "{answer:?}"
+        );
         chown(&path, Some(0), None).unwrap();
     }
     assert_eq!(node.pair("ghcr.io").1, "s");
@@ -95,28 +114,52 @@ fn a_file_that_is_moved_copied_or_damaged_does_not_open_but_can_be_erased() {
     let ghcr = node.sealed_file();
     let good = fs::read(&ghcr).unwrap();
     node.store("quay.io", "q", "s");
-    let quay = node.sealed_files().into_iter().find(|path| *path != ghcr).unwrap();
+    let quay = node
+        .sealed_files()
+        .into_iter()
+        .find(|path| *path != ghcr)
+        .unwrap();
     let own = fs::read(&quay).unwrap();
     fs::copy(&ghcr, &quay).unwrap();
-    assert!(node.get("quay.io").failure().contains("it was sealed with another key, or is damaged"));
+    assert!(
+        node.get("quay.io")
+            .failure()
+            .contains("it was sealed with another key, or is damaged")
+    );
     // What is said of one secret does not go with another, nor one key's id with what another key sealed.
     let header = "beta9-credential 2\n0123456789abcdef\n".len();
     let about = header + 2 + usize::from(u16::from_be_bytes([own[header], own[header + 1]]));
     fs::write(&quay, [&own[..about], &good[about..]].concat()).unwrap();
-    assert!(node.get("quay.io").failure().contains("it was sealed with another key, or is damaged"));
+    assert!(
+        node.get("quay.io")
+            .failure()
+            .contains("it was sealed with another key, or is damaged")
+    );
     let mut foreign = own.clone();
     foreign[header - 2] ^= 1;
     fs::write(&quay, foreign).unwrap();
-    assert!(node.get("quay.io").failure().contains("it was sealed with another key ("));
+    assert!(
+        node.get("quay.io")
+            .failure()
+            .contains("it was sealed with another key (")
+    );
     fs::write(&quay, own).unwrap();
     assert_eq!(node.pair("quay.io").1, "s");
     for length in 0..good.len() {
         fs::write(&ghcr, &good[..length]).unwrap();
-        assert!(node.get("ghcr.io").failure().contains("ghcr.io: file store: its entry does not open"), "{length}");
+        assert!(
+            node.get("ghcr.io")
+                .failure()
+                .contains("ghcr.io: file store: its entry does not open"),
+            "{length}"
+        );
     }
     fs::write(&ghcr, &good[..30]).unwrap();
     let list = node.run(&["list"], "");
-    assert_eq!((list.status, list.out.as_str()), (0, "{\"quay.io\":\"q\"}\n"));
+    assert_eq!(
+        (list.status, list.out.as_str()),
+        (0, "{\"quay.io\":\"q\"}\n")
+    );
     assert!(list.err.contains("left out of the list: ") && !list.err.contains("hunter2"));
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
@@ -131,9 +174,17 @@ fn a_workspace_does_not_see_anothers_secrets_even_when_its_files_are_copied() {
     assert_eq!(b.get("ghcr.io"), Answer::not_found());
     assert_eq!(b.list(), "{}\n");
     b.store("ghcr.io", "u", "of b");
-    let file_of_b = b.sealed_files().into_iter().find(|path| *path != file_of_a).unwrap();
+    let file_of_b = b
+        .sealed_files()
+        .into_iter()
+        .find(|path| *path != file_of_a)
+        .unwrap();
     fs::copy(&file_of_a, &file_of_b).unwrap();
-    assert!(b.get("ghcr.io").failure().contains("it was sealed with another key, or is damaged"));
+    assert!(
+        b.get("ghcr.io")
+            .failure()
+            .contains("it was sealed with another key, or is damaged")
+    );
     let a = b.with("BETA9_WORKSPACE_ID", "a");
     assert_eq!(a.pair("ghcr.io").1, "of a");
 }
@@ -145,7 +196,10 @@ fn two_workspaces_that_work_at_the_same_time_never_see_each_others_secrets() {
     for round in 0..32 {
         let workspace = ["a", "b"][round % 2];
         node = node.with("BETA9_WORKSPACE_ID", workspace);
-        writers.push(node.start(&["store"], store_request("ghcr.io", workspace, "s").as_bytes()));
+        writers.push(node.start(
+            &["store"],
+            store_request("ghcr.io", workspace, "s").as_bytes(),
+        ));
         readers.push((workspace, node.start(&["get"], b"ghcr.io")));
     }
     for writer in writers {
@@ -153,7 +207,9 @@ fn two_workspaces_that_work_at_the_same_time_never_see_each_others_secrets() {
     }
     for (workspace, reader) in readers {
         let answer = Answer::of(reader);
-        let own = answer.out.contains(&format!("\"Username\":\"{workspace}\""));
+        let own = answer
+            .out
+            .contains(&format!("\"Username\":\"{workspace}\""));
         assert!(answer == Answer::not_found() || own, "{answer:?}");
     }
     for workspace in ["a", "b"] {
@@ -169,10 +225,22 @@ fn a_lost_key_is_an_error_and_no_new_one_is_made_over_what_it_sealed() {
     node.store("ghcr.io", "u", "s");
     let key = fs::read(node.key_file()).unwrap();
     fs::remove_file(node.key_file()).unwrap();
-    assert!(node.get("ghcr.io").failure().contains("is gone, and nothing opens without it; restore it"));
+    assert!(
+        node.get("ghcr.io")
+            .failure()
+            .contains("is gone, and nothing opens without it; restore it")
+    );
     // An empty list would be taken for an empty store.
-    assert!(node.run(&["list"], "").failure().contains("is gone, and nothing opens without it; restore it"));
-    assert!(node.store("quay.io", "u", "s").failure().contains("is gone, and nothing opens without it; restore it"));
+    assert!(
+        node.run(&["list"], "")
+            .failure()
+            .contains("is gone, and nothing opens without it; restore it")
+    );
+    assert!(
+        node.store("quay.io", "u", "s")
+            .failure()
+            .contains("is gone, and nothing opens without it; restore it")
+    );
     assert!(!node.key_file().exists());
     fs::write(node.key_file(), b"short").unwrap();
     chmod(&node.key_file(), 0o600);
@@ -200,11 +268,17 @@ fn no_workspace_gets_a_new_key_while_another_one_has_entries() {
     // Both remedies work.
     fs::write(node.key_file(), key).unwrap();
     chmod(&node.key_file(), 0o600);
-    assert_eq!((node.pair("ghcr.io").1.as_str(), other.get("ghcr.io")), ("s", Answer::not_found()));
+    assert_eq!(
+        (node.pair("ghcr.io").1.as_str(), other.get("ghcr.io")),
+        ("s", Answer::not_found())
+    );
     fs::remove_file(node.key_file()).unwrap();
     fs::remove_dir_all(node.store_dir()).unwrap();
     assert_eq!(other.store("ghcr.io", "u", "new"), Answer::silence());
-    assert_eq!((other.pair("ghcr.io").1.as_str(), node.get("ghcr.io")), ("new", Answer::not_found()));
+    assert_eq!(
+        (other.pair("ghcr.io").1.as_str(), node.get("ghcr.io")),
+        ("new", Answer::not_found())
+    );
 }
 
 #[test]
@@ -212,20 +286,36 @@ fn an_entry_that_another_key_sealed_says_so_and_a_new_login_replaces_it() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
     let key = fs::read(node.key_file()).unwrap();
-    fs::write(node.key_file(), "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
+    fs::write(
+        node.key_file(),
+        "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n",
+    )
+    .unwrap();
     let answer = node.get("ghcr.io");
     let line = answer.failure();
     assert!(
-        line.starts_with("ghcr.io: file store: its entry does not open: it was sealed with another key ("),
+        line.starts_with(
+            "ghcr.io: file store: its entry does not open: it was sealed with another key ("
+        ),
         "{line}"
     );
-    assert!(line.contains(&format!(") than {} (", node.key_file().display())), "{line}");
-    assert!(line.ends_with("); restore that key, or docker logout, then docker login again"), "{line}");
+    assert!(
+        line.contains(&format!(") than {} (", node.key_file().display())),
+        "{line}"
+    );
+    assert!(
+        line.ends_with("); restore that key, or docker logout, then docker login again"),
+        "{line}"
+    );
     // The key that is back opens what it sealed, and names what the other one did.
     node.store("quay.io", "u", "by the other key");
     fs::write(node.key_file(), key).unwrap();
     assert_eq!(node.pair("ghcr.io").1, "s");
-    assert!(node.get("quay.io").failure().contains("it was sealed with another key ("));
+    assert!(
+        node.get("quay.io")
+            .failure()
+            .contains("it was sealed with another key (")
+    );
     assert_eq!(node.store("quay.io", "u", "new"), Answer::silence());
     assert_eq!(node.pair("quay.io").1, "new");
 }
@@ -238,11 +328,23 @@ fn erasing_from_a_store_that_cannot_be_read_is_an_error() {
     fs::rename(node.store_dir(), &aside).unwrap();
     // Nobody, root included, gets through a link to itself.
     std::os::unix::fs::symlink(node.store_dir(), node.store_dir()).unwrap();
-    for answer in [node.erase("ghcr.io"), node.get("ghcr.io"), node.run(&["list"], ""), node.run(&["prune"], "")] {
-        assert!(answer.status == 1 && answer.out.contains("leads in a circle of symbolic links"), "{answer:?}");
+    for answer in [
+        node.erase("ghcr.io"),
+        node.get("ghcr.io"),
+        node.run(&["list"], ""),
+        node.run(&["prune"], ""),
+    ] {
+        assert!(
+            answer.status == 1 && answer.out.contains("leads in a circle of symbolic links"),
+            "{answer:?}"
+        );
     }
     fs::remove_file(node.store_dir()).unwrap();
-    assert_eq!(node.erase("ghcr.io"), Answer::silence(), "certainly nothing is there");
+    assert_eq!(
+        node.erase("ghcr.io"),
+        Answer::silence(),
+        "certainly nothing is there"
+    );
     fs::rename(&aside, node.store_dir()).unwrap();
     let above = node.store_dir().parent().unwrap().to_owned();
     chmod(&above, 0o000);
@@ -250,10 +352,18 @@ fn erasing_from_a_store_that_cannot_be_read_is_an_error() {
     let answer = node.erase("ghcr.io");
     chmod(&above, 0o700);
     if as_user {
-        assert!(answer.failure().contains("cannot be read (Permission denied"), "{answer:?}");
+        assert!(
+            answer
+                .failure()
+                .contains("cannot be read (Permission denied"),
+            "{answer:?}"
+        );
         assert_eq!(node.pair("ghcr.io").1, "s");
     } else {
-        assert_eq!((answer, node.get("ghcr.io")), (Answer::silence(), Answer::not_found()));
+        assert_eq!(
+            (answer, node.get("ghcr.io")),
+            (Answer::silence(), Answer::not_found())
+        );
     }
 }
 
@@ -263,9 +373,18 @@ fn what_0_1_stored_is_read_listed_and_erased() {
     first_store::plant(&node);
     let other = node.clone_with("BETA9_WORKSPACE_ID", "other");
     let before = node.sealed_files().len();
-    assert_eq!(node.pair("ghcr.io"), ("octo".into(), "secret-of-format-1".into()));
-    assert_eq!(node.pair("https://index.docker.io/v1/access-token"), ("octo".into(), "item-of-format-1".into()));
-    assert_eq!(other.pair("ghcr.io"), ("other".into(), "secret-of-other".into()));
+    assert_eq!(
+        node.pair("ghcr.io"),
+        ("octo".into(), "secret-of-format-1".into())
+    );
+    assert_eq!(
+        node.pair("https://index.docker.io/v1/access-token"),
+        ("octo".into(), "item-of-format-1".into())
+    );
+    assert_eq!(
+        other.pair("ghcr.io"),
+        ("other".into(), "secret-of-other".into())
+    );
     let expected = "{\"built.example\":\"u\",\"europe-docker.pkg.dev\":\"oauth2accesstoken\",\"ghcr.io\":\"octo\",\"https://index.docker.io/v1/access-token\":\"octo\",\"later.example\":\"u\",\"over.example\":\"u\"}\n";
     assert_eq!(node.list(), expected);
     assert_eq!(
@@ -275,8 +394,15 @@ fn what_0_1_stored_is_read_listed_and_erased() {
     assert_eq!(node.sealed_files().len(), before, "reading changes nothing");
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
     assert_eq!(node.erase("later.example"), Answer::silence());
-    assert_eq!((node.get("ghcr.io"), node.get("later.example")), (Answer::not_found(), Answer::not_found()));
-    assert_eq!(node.sealed_files().len(), before - 3, "with the note about its end");
+    assert_eq!(
+        (node.get("ghcr.io"), node.get("later.example")),
+        (Answer::not_found(), Answer::not_found())
+    );
+    assert_eq!(
+        node.sealed_files().len(),
+        before - 3,
+        "with the note about its end"
+    );
     assert_eq!(other.pair("ghcr.io").1, "secret-of-other");
 }
 
@@ -288,11 +414,21 @@ fn a_login_replaces_what_0_1_stored_and_erase_leaves_neither() {
     let stem = node
         .sealed_files()
         .into_iter()
-        .find(|path| path.to_str().unwrap().contains("/37a8eec1ce19687d132fe29051dca629/0fd460f0"))
+        .find(|path| {
+            path.to_str()
+                .unwrap()
+                .contains("/37a8eec1ce19687d132fe29051dca629/0fd460f0")
+        })
         .unwrap();
     let old = fs::read(&stem).unwrap();
     assert_eq!(node.store("ghcr.io", "new", "s2"), Answer::silence());
-    assert_eq!((node.pair("ghcr.io").1.as_str(), first_store::files(&node).len()), ("s2", before - 1));
+    assert_eq!(
+        (
+            node.pair("ghcr.io").1.as_str(),
+            first_store::files(&node).len()
+        ),
+        ("s2", before - 1)
+    );
     // As after a crash between the two: the new one counts, once.
     fs::write(&stem, old).unwrap();
     chmod(&stem, 0o600);
@@ -300,7 +436,11 @@ fn a_login_replaces_what_0_1_stored_and_erase_leaves_neither() {
     assert_eq!(node.list().matches("ghcr.io").count(), 1);
     assert!(node.list().contains("\"ghcr.io\":\"new\""));
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
-    assert_eq!(node.get("ghcr.io"), Answer::not_found(), "and the old one does not come back");
+    assert_eq!(
+        node.get("ghcr.io"),
+        Answer::not_found(),
+        "and the old one does not come back"
+    );
 }
 
 #[test]
@@ -309,10 +449,16 @@ fn a_get_while_the_format_changes_always_finds_a_credential() {
         let node = Node::new();
         first_store::plant(&node);
         let readers: Vec<_> = (0..4).map(|_| node.start(&["get"], b"ghcr.io")).collect();
-        let writer = node.start(&["store"], store_request("ghcr.io", "octo", "s2").as_bytes());
+        let writer = node.start(
+            &["store"],
+            store_request("ghcr.io", "octo", "s2").as_bytes(),
+        );
         for reader in readers {
             let answer = Answer::of(reader);
-            assert!(answer.status == 0 && answer.out.contains("\"Username\":\"octo\""), "{answer:?}");
+            assert!(
+                answer.status == 0 && answer.out.contains("\"Username\":\"octo\""),
+                "{answer:?}"
+            );
         }
         assert_eq!(Answer::of(writer), Answer::silence());
     }
@@ -332,14 +478,20 @@ fn systemds_credential_is_the_key_where_there_is_one() {
     assert_eq!(node.pair("ghcr.io").1, "s");
     assert!(!node.key_file().exists());
     chmod(&key, 0o444);
-    assert!(node.get("ghcr.io").failure().contains("is open to others (mode 0444)"));
+    assert!(
+        node.get("ghcr.io")
+            .failure()
+            .contains("is open to others (mode 0444)")
+    );
 }
 
 #[test]
 fn it_works_without_home_and_says_what_is_missing_where_nothing_can_be_kept() {
     let node = Node::new();
     let elsewhere = node.home().join("store");
-    let node = node.without("HOME").with("BETA9_STORE_PATH", elsewhere.to_str().unwrap());
+    let node = node
+        .without("HOME")
+        .with("BETA9_STORE_PATH", elsewhere.to_str().unwrap());
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     assert_eq!(node.store("ghcr.io", "u", "s"), Answer::silence());
     assert_eq!(node.pair("ghcr.io").1, "s");
@@ -352,7 +504,9 @@ fn it_works_without_home_and_says_what_is_missing_where_nothing_can_be_kept() {
         let answer = node.store("ghcr.io", "u", "s");
         let line = answer.failure();
         assert!(
-            line.starts_with(&format!("ghcr.io: file store: {home}/.local/share/beta9/credentials cannot be made (")),
+            line.starts_with(&format!(
+                "ghcr.io: file store: {home}/.local/share/beta9/credentials cannot be made ("
+            )),
             "{line}"
         );
     }
@@ -366,11 +520,21 @@ fn a_read_only_home_still_answers_what_is_in_it() {
     // Root writes everywhere, so root gives everything to nobody and asks as nobody.
     let binary = node.home().join("helper");
     // By another process: a program that this one has open for writing, in any thread's fork, cannot be started.
-    assert!(std::process::Command::new("cp").args([BINARY.as_ref(), binary.as_os_str()]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("cp")
+            .args([BINARY.as_ref(), binary.as_os_str()])
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut everything = vec![node.home().to_owned()];
     while let Some(path) = everything.pop() {
         if path.is_dir() {
-            everything.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            everything.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
             chmod(&path, 0o500);
         }
         if root {
@@ -394,7 +558,11 @@ fn a_read_only_home_still_answers_what_is_in_it() {
     let answer = run("get", "ghcr.io");
     let stored = run("store", &store_request("ghcr.io", "u", "new"));
     let listed = run("list", "");
-    let everything = [node.home().to_owned(), node.store_dir(), node.sealed_file().parent().unwrap().to_owned()];
+    let everything = [
+        node.home().to_owned(),
+        node.store_dir(),
+        node.sealed_file().parent().unwrap().to_owned(),
+    ];
     for dir in everything.iter().chain(&[
         node.home().join(".local"),
         node.home().join(".local/share"),
@@ -402,9 +570,17 @@ fn a_read_only_home_still_answers_what_is_in_it() {
     ]) {
         chmod(dir, 0o700);
     }
-    assert_eq!(answer.out, "{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}\n");
+    assert_eq!(
+        answer.out,
+        "{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}\n"
+    );
     assert_eq!(listed.out, "{\"ghcr.io\":\"u\"}\n");
-    assert!(stored.failure().contains("cannot be written (Permission denied"), "{stored:?}");
+    assert!(
+        stored
+            .failure()
+            .contains("cannot be written (Permission denied"),
+        "{stored:?}"
+    );
 }
 
 #[test]
@@ -422,7 +598,8 @@ fn killing_the_first_writer_after_0_1_leaves_its_credential_or_the_new_one() {
         writer.wait().unwrap();
         let pair = node.pair("ghcr.io");
         assert!(
-            pair == ("octo".into(), "secret-of-format-1".into()) || pair == ("new".into(), "s2".into()),
+            pair == ("octo".into(), "secret-of-format-1".into())
+                || pair == ("new".into(), "s2".into()),
             "{pair:?}"
         );
         assert_eq!(node.list().matches("ghcr.io").count(), 1);
@@ -430,7 +607,11 @@ fn killing_the_first_writer_after_0_1_leaves_its_credential_or_the_new_one() {
         assert_eq!(node.get("ghcr.io"), Answer::not_found());
         seen.insert(pair.0);
     }
-    assert_eq!(seen.len(), 2, "the kills came too late or too early to show anything");
+    assert_eq!(
+        seen.len(),
+        2,
+        "the kills came too late or too early to show anything"
+    );
 }
 
 #[test]
@@ -444,8 +625,10 @@ fn killing_a_writer_at_any_instant_leaves_the_old_credential_or_the_new_one() {
     let span = started.elapsed() / 5;
     let (mut old, mut killed) = (0, 0);
     for round in 1..=300u64 {
-        let mut writer =
-            node.start(&["store"], store_request("ghcr.io", &format!("u{round}"), &secret(round)).as_bytes());
+        let mut writer = node.start(
+            &["store"],
+            store_request("ghcr.io", &format!("u{round}"), &secret(round)).as_bytes(),
+        );
         std::thread::sleep(span * u32::try_from(round * 7 % 100).unwrap() / 100);
         _ = writer.kill();
         killed += u32::from(writer.wait().unwrap().code().is_none());
@@ -471,7 +654,10 @@ fn killing_the_first_writer_never_leaves_half_a_key() {
         _ = writer.kill();
         writer.wait().unwrap();
         let answer = node.get("ghcr.io");
-        assert!(answer == Answer::not_found() || answer.status == 0, "{answer:?}");
+        assert!(
+            answer == Answer::not_found() || answer.status == 0,
+            "{answer:?}"
+        );
         assert_eq!(node.store("ghcr.io", "u", "s2"), Answer::silence());
         assert_eq!(node.pair("ghcr.io").1, "s2");
     }

@@ -1,6 +1,9 @@
 //! The gateway's HTTP API as the workspace store: names, round trips, whose secret is whose, and every fault.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -13,14 +16,17 @@ use beta9_credential::error::Error;
 use beta9_credential::host::Host;
 use beta9_credential::store::{GatewayStore, Store, name};
 use common::gateway::{
-    ADMIN_TOKEN, Gateway, Mood, OTHER_TOKEN, OTHER_WORKSPACE, RESTRICTED_TOKEN, TOKEN, TOKENS, WORKSPACE,
+    ADMIN_TOKEN, Gateway, Mood, OTHER_TOKEN, OTHER_WORKSPACE, RESTRICTED_TOKEN, TOKEN, TOKENS,
+    WORKSPACE,
 };
 use common::vectors::assert_all_that_beta9_built_is_answered;
 use common::{Answer, Node};
 use serde_json::json;
 
 fn blob(host: &str, password: &str) -> String {
-    format!(r#"{{"credentials":{{"PASSWORD":"{password}","USERNAME":"u"}},"registry":"{host}","type":"basic"}}"#)
+    format!(
+        r#"{{"credentials":{{"PASSWORD":"{password}","USERNAME":"u"}},"registry":"{host}","type":"basic"}}"#
+    )
 }
 
 /// The names of a host's secret, those that count most first.
@@ -46,7 +52,11 @@ fn the_first_get_takes_two_or_three_round_trips_and_every_later_one_takes_one() 
         let node = gateway.node();
         gateway.plant(name, &blob("ghcr.io", "1"));
         // The workspace; the likeliest name with the list of names; and what is listed, where that is another one.
-        let first: &[usize] = if *name == names("ghcr.io")[0] { &[1, 2] } else { &[1, 2, 1] };
+        let first: &[usize] = if *name == names("ghcr.io")[0] {
+            &[1, 2]
+        } else {
+            &[1, 2, 1]
+        };
         gateway.expect_batches(first);
         assert_eq!(secret(&node, "ghcr.io"), "1");
         gateway.check_batches(first);
@@ -123,17 +133,27 @@ fn a_secret_is_created_under_a_name_that_the_api_takes_and_updated_where_it_is()
         gateway.secrets().into_iter().collect::<Vec<_>>(),
         [("OCI_REGISTRY_GHCR_IO".into(), blob("ghcr.io", "1"))]
     );
-    for name in ["oci-registry-quay-io".to_owned(), names("quay.io")[2].clone(), names("quay.io")[3].clone()] {
+    for name in [
+        "oci-registry-quay-io".to_owned(),
+        names("quay.io")[2].clone(),
+        names("quay.io")[3].clone(),
+    ] {
         let gateway = Gateway::start();
         let node = gateway.node();
         gateway.plant(&name, "old:old");
         assert_eq!(node.store("quay.io", "u", "new"), Answer::silence());
-        assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), [(name, blob("quay.io", "new"))]);
+        assert_eq!(
+            gateway.secrets().into_iter().collect::<Vec<_>>(),
+            [(name, blob("quay.io", "new"))]
+        );
         assert_eq!(secret(&node, "quay.io"), "new");
     }
     let long = format!("{}.example.com", "registry".repeat(7));
     assert_eq!(node.store(&long, "u", "2"), Answer::silence());
-    assert!(names(&long)[1].starts_with("OCI_CREDS_") && gateway.secrets().contains_key(&names(&long)[1]));
+    assert!(
+        names(&long)[1].starts_with("OCI_CREDS_")
+            && gateway.secrets().contains_key(&names(&long)[1])
+    );
     assert_eq!(secret(&node, &long), "2");
 }
 
@@ -150,9 +170,15 @@ fn the_secret_of_another_host_is_neither_answered_nor_overwritten_nor_erased() {
     assert_eq!(node.erase(ours), Answer::silence());
     assert_eq!(node.store(ours, "u", "ours"), Answer::silence());
     assert_eq!(gateway.secrets()[&names[3]], blob(ours, "ours"));
-    assert_eq!((secret(&node, ours), secret(&node, theirs)), ("ours".into(), "theirs".into()));
+    assert_eq!(
+        (secret(&node, ours), secret(&node, theirs)),
+        ("ours".into(), "theirs".into())
+    );
     assert_eq!(node.erase(ours), Answer::silence());
-    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), [blob(theirs, "theirs"), blob(theirs, "theirs")]);
+    assert_eq!(
+        gateway.secrets().into_values().collect::<Vec<_>>(),
+        [blob(theirs, "theirs"), blob(theirs, "theirs")]
+    );
     assert_eq!(node.get(ours), Answer::not_found());
     // Erasing takes all of a host's own, so that none that counted less comes up.
     assert_eq!(node.erase(theirs), Answer::silence());
@@ -177,7 +203,10 @@ fn a_secret_that_names_no_registry_is_nobodys_under_a_name_that_other_hosts_have
     assert_eq!(secret(&node, host), "ours");
     assert_eq!(gateway.secrets()[&names[0]], "octo:theirs");
     // The operator may say whose it is, and a hash is one host's.
-    let rule = format!("[[registry]]\nhost = \"{host}\"\nsecret = \"{}\"\n", names[0]);
+    let rule = format!(
+        "[[registry]]\nhost = \"{host}\"\nsecret = \"{}\"\n",
+        names[0]
+    );
     assert_eq!(secret(&gateway.node().configured(&rule), host), "theirs");
     gateway.plant(&names[2], "octo:hashed");
     gateway.remove(&names[1]);
@@ -190,14 +219,23 @@ fn a_secret_that_somebody_else_creates_at_the_same_time_is_updated_or_let_be() {
     let node = gateway.node();
     gateway.be_faster("OCI_REGISTRY_A_B_EXAMPLE", &blob("a.b.example", "theirs"));
     assert_eq!(node.store("a.b.example", "u", "ours"), Answer::silence());
-    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), [blob("a.b.example", "ours")]);
+    assert_eq!(
+        gateway.secrets().into_values().collect::<Vec<_>>(),
+        [blob("a.b.example", "ours")]
+    );
 
     let gateway = Gateway::start();
     let node = gateway.node();
     gateway.be_faster("OCI_REGISTRY_A_B_EXAMPLE", &blob("a-b.example", "theirs"));
     assert_eq!(node.store("a.b.example", "u", "ours"), Answer::silence());
-    assert_eq!(gateway.secrets()["OCI_REGISTRY_A_B_EXAMPLE"], blob("a-b.example", "theirs"));
-    assert_eq!(gateway.secrets()[&names("a.b.example")[3]], blob("a.b.example", "ours"));
+    assert_eq!(
+        gateway.secrets()["OCI_REGISTRY_A_B_EXAMPLE"],
+        blob("a-b.example", "theirs")
+    );
+    assert_eq!(
+        gateway.secrets()[&names("a.b.example")[3]],
+        blob("a.b.example", "ours")
+    );
 }
 
 #[test]
@@ -205,13 +243,21 @@ fn a_damaged_secret_is_neither_overwritten_nor_erased_since_nobody_knows_whose_i
     let gateway = Gateway::start();
     let node = gateway.node();
     gateway.plant("oci-registry-ghcr-io", "hunter2");
-    for answer in [node.get("ghcr.io"), node.store("ghcr.io", "u", "hunter2"), node.erase("ghcr.io")] {
+    for answer in [
+        node.get("ghcr.io"),
+        node.store("ghcr.io", "u", "hunter2"),
+        node.erase("ghcr.io"),
+    ] {
         let line = failure(&answer);
         assert!(
-            line.contains("the secret oci-registry-ghcr-io cannot be used: ") && line.contains("correct or delete it")
+            line.contains("the secret oci-registry-ghcr-io cannot be used: ")
+                && line.contains("correct or delete it")
         );
     }
-    assert_eq!(gateway.secrets().into_values().collect::<Vec<_>>(), ["hunter2"]);
+    assert_eq!(
+        gateway.secrets().into_values().collect::<Vec<_>>(),
+        ["hunter2"]
+    );
 }
 
 #[test]
@@ -228,12 +274,20 @@ fn a_rule_that_names_a_secret_means_that_one_alone() {
     assert_eq!(secret(&node, "ghcr.io"), "named");
     gateway.check_batches(&[2]);
     assert_eq!(node.erase("ghcr.io"), Answer::silence());
-    assert_eq!(gateway.secrets().into_keys().collect::<Vec<_>>(), ["oci-registry-ghcr-io"]);
+    assert_eq!(
+        gateway.secrets().into_keys().collect::<Vec<_>>(),
+        ["oci-registry-ghcr-io"]
+    );
     // Nor is anything done to a secret that is another registry's, whatever the rule says.
     gateway.plant("MINE", &blob("quay.io", "theirs"));
-    assert!(failure(&node.store("ghcr.io", "u", "x")).contains("MINE is another registry's secret"));
+    assert!(
+        failure(&node.store("ghcr.io", "u", "x")).contains("MINE is another registry's secret")
+    );
     let node = node.configured(&rule("oci-mine"));
-    assert!(failure(&node.store("ghcr.io", "u", "x")).contains("takes only letters, digits and underscores"));
+    assert!(
+        failure(&node.store("ghcr.io", "u", "x"))
+            .contains("takes only letters, digits and underscores")
+    );
     let node = node.configured(&rule("../api/v1/workspace/current"));
     gateway.requests();
     assert!(failure(&node.get("ghcr.io")).contains("cannot be a secret's name"));
@@ -247,7 +301,8 @@ fn a_refused_token_is_an_error_that_says_where_it_is_from_and_for_which_workspac
     let file = |node: Node, token: &str| {
         let path = node.home().join("token");
         std::fs::write(&path, format!("{token}\n")).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
         let toml = format!("[store.gateway]\ntoken_file = \"{}\"\n", path.display());
         node.without("BETA9_TOKEN").configured(&toml)
     };
@@ -256,23 +311,47 @@ fn a_refused_token_is_an_error_that_says_where_it_is_from_and_for_which_workspac
         (node().with("BETA9_TOKEN", "hunter2"), "BETA9_TOKEN"),
         (node().with("BETA9_TOKEN", OTHER_TOKEN), "BETA9_TOKEN"),
         (node().with("BETA9_TOKEN", RESTRICTED_TOKEN), "BETA9_TOKEN"),
-        (node().without("BETA9_TOKEN").with("BEAM_TOKEN", "hunter2"), "BEAM_TOKEN"),
-        (node().without("BETA9_TOKEN").configured(inline), "store.gateway.token"),
+        (
+            node().without("BETA9_TOKEN").with("BEAM_TOKEN", "hunter2"),
+            "BEAM_TOKEN",
+        ),
+        (
+            node().without("BETA9_TOKEN").configured(inline),
+            "store.gateway.token",
+        ),
         (file(node(), "hunter2"), "/token"),
     ];
     for (node, source) in table {
-        for answer in [node.get("ghcr.io"), node.store("ghcr.io", "u", "hunter2"), node.erase("ghcr.io")] {
+        for answer in [
+            node.get("ghcr.io"),
+            node.store("ghcr.io", "u", "hunter2"),
+            node.erase("ghcr.io"),
+        ] {
             let line = failure(&answer);
-            assert!(line.starts_with("ghcr.io: gateway store: http://127.0.0.1:"), "{line}");
-            assert!(line.contains(&format!("{source} for workspace {WORKSPACE} (401)")), "{line}");
+            assert!(
+                line.starts_with("ghcr.io: gateway store: http://127.0.0.1:"),
+                "{line}"
+            );
+            assert!(
+                line.contains(&format!("{source} for workspace {WORKSPACE} (401)")),
+                "{line}"
+            );
         }
         let list = node.run(&["list"], "");
-        assert!(list.status == 1 && list.out.contains("refused the token from "), "{list:?}");
-        assert!(list.out.ends_with('\n') && list.out.lines().count() == 1 && list.err.contains("(401)"), "{list:?}");
+        assert!(
+            list.status == 1 && list.out.contains("refused the token from "),
+            "{list:?}"
+        );
+        assert!(
+            list.out.ends_with('\n') && list.out.lines().count() == 1 && list.err.contains("(401)"),
+            "{list:?}"
+        );
     }
     // A token whose workspace is not known yet.
     let answer = gateway.node().with("BETA9_TOKEN", "hunter2").get("ghcr.io");
-    assert!(failure(&answer).contains("refused the token from BETA9_TOKEN for its own workspace (401)"));
+    assert!(
+        failure(&answer).contains("refused the token from BETA9_TOKEN for its own workspace (401)")
+    );
     gateway.mood(Mood::Status(403));
     assert!(failure(&node().get("ghcr.io")).contains(&format!("for workspace {WORKSPACE} (403)")));
     gateway.mood(Mood::Well);
@@ -293,12 +372,21 @@ fn a_wrong_workspace_a_missing_token_and_a_missing_url_are_told() {
     let node = gateway.node().with("BETA9_WORKSPACE_ID", "default");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     let node = gateway.node().without("BETA9_TOKEN");
-    assert!(failure(&node.get("ghcr.io")).contains("there is no token for the gateway, nor is one in "));
+    assert!(
+        failure(&node.get("ghcr.io")).contains("there is no token for the gateway, nor is one in ")
+    );
     let node = gateway.node().without("BETA9_GATEWAY_URL");
     let answer = node.get("ghcr.io");
-    assert!(failure(&answer).contains("no gateway is configured, nor in ") && answer.out.contains(".beta9/config.ini"));
-    let node = gateway.node().with("BETA9_GATEWAY_URL", "http://192.0.2.1:1994");
-    assert!(failure(&node.get("ghcr.io")).contains("must not go to http://192.0.2.1:1994/ without TLS"));
+    assert!(
+        failure(&answer).contains("no gateway is configured, nor in ")
+            && answer.out.contains(".beta9/config.ini")
+    );
+    let node = gateway
+        .node()
+        .with("BETA9_GATEWAY_URL", "http://192.0.2.1:1994");
+    assert!(
+        failure(&node.get("ghcr.io")).contains("must not go to http://192.0.2.1:1994/ without TLS")
+    );
     // `list` answers even so.
     assert_eq!(node.run(&["list"], "").out, "{}\n");
 }
@@ -309,14 +397,22 @@ fn the_python_sdks_settings_do_where_nothing_is_configured() {
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     let node = gateway.node().without("BETA9_TOKEN");
     std::fs::create_dir(node.home().join(".beta9")).unwrap();
-    let ini = format!("[default]\ntoken = hunter2\n\n[prod]\ntoken = {TOKEN}\ngateway_host = localhost\n");
+    let ini = format!(
+        "[default]\ntoken = hunter2\n\n[prod]\ntoken = {TOKEN}\ngateway_host = localhost\n"
+    );
     std::fs::write(node.home().join(".beta9/config.ini"), ini).unwrap();
     let line = node.get("ghcr.io");
-    assert!(failure(&line).contains(".beta9/config.ini [default] for its own workspace (401)"), "{line:?}");
+    assert!(
+        failure(&line).contains(".beta9/config.ini [default] for its own workspace (401)"),
+        "{line:?}"
+    );
     let node = node.with("BETA9_CONTEXT", "prod");
     assert_eq!(secret(&node, "ghcr.io"), "1");
     // The port follows from the gRPC port, and nobody is there.
-    let answer = node.without("BETA9_GATEWAY_URL").with("BETA9_STALE_IF_ERROR", "0").get("quay.io");
+    let answer = node
+        .without("BETA9_GATEWAY_URL")
+        .with("BETA9_STALE_IF_ERROR", "0")
+        .get("quay.io");
     assert_eq!(answer.status, 1);
 }
 
@@ -327,7 +423,10 @@ fn somebody_else_in_the_gateways_place_is_told_and_hears_no_more() {
         (Mood::Page(200), "is not Beta9's gateway"),
         (Mood::Page(404), "is not Beta9's gateway"),
         (Mood::Page(418), "is not Beta9's gateway"),
-        (Mood::Redirect(elsewhere.url()), "sends on to another place (307), where no token goes"),
+        (
+            Mood::Redirect(elsewhere.url()),
+            "sends on to another place (307), where no token goes",
+        ),
     ];
     for (mood, why) in table {
         let gateway = Gateway::start();
@@ -338,13 +437,22 @@ fn somebody_else_in_the_gateways_place_is_told_and_hears_no_more() {
         // None of these is an outage: the last answer is not used.
         let answer = node.get("ghcr.io");
         assert!(failure(&answer).contains(why), "{mood:?}: {answer:?}");
-        assert_eq!(failure(&node.store("ghcr.io", "u", "hunter2")).split(": ").next(), Some("ghcr.io"));
+        assert_eq!(
+            failure(&node.store("ghcr.io", "u", "hunter2"))
+                .split(": ")
+                .next(),
+            Some("ghcr.io")
+        );
     }
     assert_eq!(elsewhere.requests(), Vec::<String>::new());
     // The right server, but a path that its API does not have.
     let gateway = Gateway::start();
-    let node = gateway.node().with("BETA9_GATEWAY_URL", format!("{}/prefix", gateway.url()));
-    assert!(failure(&node.get("ghcr.io")).contains("does not say which workspace the token is for"));
+    let node = gateway
+        .node()
+        .with("BETA9_GATEWAY_URL", format!("{}/prefix", gateway.url()));
+    assert!(
+        failure(&node.get("ghcr.io")).contains("does not say which workspace the token is for")
+    );
     let node = node.with("BETA9_WORKSPACE_ID", WORKSPACE);
     assert!(failure(&node.get("ghcr.io")).contains("is not Beta9's gateway"));
 }
@@ -365,8 +473,14 @@ fn every_outage_is_bridged_and_names_itself() {
         assert_eq!(secret(&node, "ghcr.io"), "1");
         gateway.mood(mood.clone());
         let answer = node.get("ghcr.io");
-        assert!(answer.status == 0 && answer.out.contains("\"1\""), "{mood:?}: {answer:?}");
-        assert!(answer.err.contains(why) && answer.err.ends_with("its last answer is used\n"), "{mood:?}: {answer:?}");
+        assert!(
+            answer.status == 0 && answer.out.contains("\"1\""),
+            "{mood:?}: {answer:?}"
+        );
+        assert!(
+            answer.err.contains(why) && answer.err.ends_with("its last answer is used\n"),
+            "{mood:?}: {answer:?}"
+        );
         assert!(!answer.err.contains("hunter2"), "{answer:?}");
         gateway.mood(Mood::Well);
         assert_eq!(secret(&node, "ghcr.io"), "1");
@@ -379,7 +493,12 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
     let node = gateway.node();
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     assert_eq!(secret(&node, "ghcr.io"), "1");
-    for mood in [Mood::Flapping, Mood::Slow(Duration::from_millis(300)), Mood::LoseAnswers(1), Mood::LoseAnswers(2)] {
+    for mood in [
+        Mood::Flapping,
+        Mood::Slow(Duration::from_millis(300)),
+        Mood::LoseAnswers(1),
+        Mood::LoseAnswers(2),
+    ] {
         gateway.mood(mood);
         gateway.requests();
         assert_eq!(secret(&node, "ghcr.io"), "1");
@@ -388,7 +507,11 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
     // A change whose answer is lost is made once, and known to be made.
     for (host, lost) in [("quay.io", 1), ("quay.io", 2), ("docker.io", 2)] {
         gateway.mood(Mood::LoseAnswers(lost));
-        assert_eq!(node.store(host, "u", &format!("{lost}")), Answer::silence(), "{host}");
+        assert_eq!(
+            node.store(host, "u", &format!("{lost}")),
+            Answer::silence(),
+            "{host}"
+        );
         assert_eq!(secret(&node, host), format!("{lost}"));
     }
     for (host, lost) in [("nvcr.io", 1), ("nvcr.io", 2), ("gcr.io", 2)] {
@@ -396,7 +519,10 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
         gateway.mood(Mood::LoseAnswersToChanges(lost));
         assert_eq!(node.store(host, "u", "3"), Answer::silence(), "{host}");
         assert!(gateway.requests().len() > 2 + lost);
-        assert_eq!(gateway.secrets()[&names(host)[1]].matches("\"3\"").count(), 1);
+        assert_eq!(
+            gateway.secrets()[&names(host)[1]].matches("\"3\"").count(),
+            1
+        );
     }
     assert_eq!(gateway.secrets().len(), 5);
     gateway.mood(Mood::LoseAnswersToChanges(2));
@@ -405,21 +531,31 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
 }
 
 #[test]
-fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_error_and_never_not_found() {
+fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_error_and_never_not_found()
+ {
     let down = |secret, list| Mood::DatabaseDown { secret, list };
     let shapes = [
         (down(404, 200), "lists the secret "),
         (down(404, 500), "could not list its secrets (500)"),
-        (down(404, 400), "cannot look up workspace 11111111-1111-4111-8111-111111111111 any more (400)"),
+        (
+            down(404, 400),
+            "cannot look up workspace 11111111-1111-4111-8111-111111111111 any more (400)",
+        ),
         (down(400, 400), "cannot look up workspace "),
         (Mood::Status(429), "has been asked too often (429)"),
         (Mood::Status(500), " (500)"),
     ];
     let names = names("ghcr.io");
     let by_rule = "[[registry]]\nhost = \"ghcr.io\"\nsecrets = [\"A_USERNAME\", \"A_PASSWORD\"]\n";
-    let pair = |prefix: &str, token: &str| [(format!("{prefix}_USERNAME"), "u"), (format!("{prefix}_{token}"), "1")];
+    let pair = |prefix: &str, token: &str| {
+        [
+            (format!("{prefix}_USERNAME"), "u"),
+            (format!("{prefix}_{token}"), "1"),
+        ]
+    };
     let derived = |name: &String| vec![(name.clone(), blob("ghcr.io", "1"))];
-    let single = |pair: [(String, &str); 2]| pair.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let single =
+        |pair: [(String, &str); 2]| pair.map(|(name, value)| (name, value.to_owned())).to_vec();
     let secrets = [
         (derived(&names[0]), ""),
         (derived(&names[3]), ""),
@@ -433,13 +569,22 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
             gateway.plant(name, value);
         }
         gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
-        let node = gateway.node().with("BETA9_WORKSPACE_ID", workspace).configured(rule);
+        let node = gateway
+            .node()
+            .with("BETA9_WORKSPACE_ID", workspace)
+            .configured(rule);
         for (mood, why) in &shapes {
             assert_eq!(secret(&node, "ghcr.io"), "1", "{mood:?}");
             gateway.mood(mood.clone());
             let answer = node.get("ghcr.io");
-            assert!(answer.status == 0 && answer.out.contains("\"1\""), "{mood:?}: {answer:?}");
-            assert!(answer.err.contains(why) && answer.err.ends_with("its last answer is used\n"), "{answer:?}");
+            assert!(
+                answer.status == 0 && answer.out.contains("\"1\""),
+                "{mood:?}: {answer:?}"
+            );
+            assert!(
+                answer.err.contains(why) && answer.err.ends_with("its last answer is used\n"),
+                "{answer:?}"
+            );
             // Where there is no last answer, it is an error.
             let line = node.get("quay.io");
             assert!(failure(&line).contains(why), "{mood:?}: {line:?}");
@@ -452,9 +597,18 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
             for host in ["ghcr.io", "quay.io"] {
                 let answer = node.get(host);
                 let line = failure(&answer);
-                assert!(line.contains("refused the token from BETA9_TOKEN for "), "{line}");
-                assert!(line.contains("(401), or cannot look the token up; give it a token"), "{line}");
-                assert!(line.ends_with("or see whether the gateway's database is up"), "{line}");
+                assert!(
+                    line.contains("refused the token from BETA9_TOKEN for "),
+                    "{line}"
+                );
+                assert!(
+                    line.contains("(401), or cannot look the token up; give it a token"),
+                    "{line}"
+                );
+                assert!(
+                    line.ends_with("or see whether the gateway's database is up"),
+                    "{line}"
+                );
             }
         }
         gateway.mood(Mood::Well);
@@ -465,15 +619,22 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
 fn a_workspace_that_never_answered_is_a_mistake_in_the_configuration() {
     let gateway = Gateway::start();
     let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
-    let down = Mood::DatabaseDown { secret: 404, list: 400 };
+    let down = Mood::DatabaseDown {
+        secret: 404,
+        list: 400,
+    };
     assert!(gateway.node().list() == "{}\n");
     gateway.mood(down.clone());
     let answer = node.get("ghcr.io");
     assert!(
-        failure(&answer).contains("does not know workspace 11111111-1111-4111-8111-111111111111 (400)"),
+        failure(&answer)
+            .contains("does not know workspace 11111111-1111-4111-8111-111111111111 (400)"),
         "{answer:?}"
     );
-    assert!(failure(&answer).contains("correct the workspace's id, or unset it"), "{answer:?}");
+    assert!(
+        failure(&answer).contains("correct the workspace's id, or unset it"),
+        "{answer:?}"
+    );
     // A miss is an answer too.
     gateway.mood(Mood::Well);
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
@@ -489,12 +650,22 @@ fn nothing_is_written_and_no_list_is_shortened_while_the_database_is_down() {
     gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
     let listed = node.list();
     for (status, list) in [(404, 200), (404, 500), (400, 400)] {
-        gateway.mood(Mood::DatabaseDown { secret: status, list });
-        for answer in [node.store("ghcr.io", "u", "2"), node.store("gcr.io", "u", "2"), node.erase("ghcr.io")] {
+        gateway.mood(Mood::DatabaseDown {
+            secret: status,
+            list,
+        });
+        for answer in [
+            node.store("ghcr.io", "u", "2"),
+            node.store("gcr.io", "u", "2"),
+            node.erase("ghcr.io"),
+        ] {
             failure(&answer);
         }
         let answer = node.run(&["list"], "");
-        assert!(answer.status == 0 && answer.out == listed && !answer.err.is_empty(), "{answer:?}");
+        assert!(
+            answer.status == 0 && answer.out == listed && !answer.err.is_empty(),
+            "{answer:?}"
+        );
         gateway.mood(Mood::Well);
         assert_eq!(gateway.secrets().len(), 2);
         assert_eq!(secret(&node, "ghcr.io"), "1");
@@ -502,22 +673,37 @@ fn nothing_is_written_and_no_list_is_shortened_while_the_database_is_down() {
 }
 
 #[test]
-fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_just_deleted_is_not_there() {
+fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_just_deleted_is_not_there()
+ {
     let gateway = Gateway::start();
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
     gateway.seal("oci-registry-ghcr-io");
     let node = gateway.node();
-    for answer in [node.get("ghcr.io"), node.store("ghcr.io", "u", "2"), node.erase("ghcr.io")] {
+    for answer in [
+        node.get("ghcr.io"),
+        node.store("ghcr.io", "u", "2"),
+        node.erase("ghcr.io"),
+    ] {
         let line = failure(&answer);
         assert!(
-            line.contains("lists the secret oci-registry-ghcr-io and cannot read it; see the gateway's log"),
+            line.contains(
+                "lists the secret oci-registry-ghcr-io and cannot read it; see the gateway's log"
+            ),
             "{line}"
         );
     }
     let answer = node.run(&["list"], "");
-    assert!(answer.status == 0 && answer.out == "{\"quay.io\":\"u\"}\n", "{answer:?}");
-    assert!(answer.err.contains("oci-registry-ghcr-io and cannot read it"), "{answer:?}");
+    assert!(
+        answer.status == 0 && answer.out == "{\"quay.io\":\"u\"}\n",
+        "{answer:?}"
+    );
+    assert!(
+        answer
+            .err
+            .contains("oci-registry-ghcr-io and cannot read it"),
+        "{answer:?}"
+    );
     // Another one under a name that counts less is no answer: the one that counts may say something else.
     gateway.plant("OCI_REGISTRY_GHCR_IO", &blob("ghcr.io", "2"));
     assert!(failure(&node.get("ghcr.io")).contains("oci-registry-ghcr-io and cannot read it"));
@@ -528,7 +714,9 @@ fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_jus
     assert!(failure(&node.get("ghcr.io")).contains("oci-registry-ghcr-io and cannot read it"));
     gateway.remove("oci-registry-ghcr-io");
     gateway.seal("GITHUB_TOKEN");
-    assert!(failure(&node.get("ghcr.io")).contains("lists the secret GITHUB_TOKEN and cannot read it"));
+    assert!(
+        failure(&node.get("ghcr.io")).contains("lists the secret GITHUB_TOKEN and cannot read it")
+    );
 
     let node = gateway.node();
     gateway.plant("OCI_REGISTRY_GCR_IO", &blob("gcr.io", "1"));
@@ -545,7 +733,10 @@ fn an_empty_secret_counts_as_none_is_replaced_and_is_erased() {
         assert_eq!(node.get("quay.io"), Answer::not_found(), "{name}");
         assert_eq!(node.list(), "{}\n");
         assert_eq!(node.store("quay.io", "u", "1"), Answer::silence());
-        assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), [(name.clone(), blob("quay.io", "1"))]);
+        assert_eq!(
+            gateway.secrets().into_iter().collect::<Vec<_>>(),
+            [(name.clone(), blob("quay.io", "1"))]
+        );
         assert_eq!(secret(&node, "quay.io"), "1");
         gateway.plant(name, "");
         assert_eq!(node.erase("quay.io"), Answer::silence());
@@ -592,10 +783,17 @@ fn a_vendors_whole_pair_of_single_secrets_is_read_in_one_round_trip_once_it_is_k
     gateway.plant("GITHUB_TOKEN", "");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     gateway.plant("GITHUB_TOKEN", "3");
-    let node = gateway.node().configured("[store]\nsingle_secrets = \"named\"\n");
+    let node = gateway
+        .node()
+        .configured("[store]\nsingle_secrets = \"named\"\n");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
-    let node = gateway.node().configured("[store]\nsingle_secrets = \"all\"\n");
-    assert_eq!(node.pair("nvcr.io"), ("$oauthtoken".into(), "hunter2".into()));
+    let node = gateway
+        .node()
+        .configured("[store]\nsingle_secrets = \"all\"\n");
+    assert_eq!(
+        node.pair("nvcr.io"),
+        ("$oauthtoken".into(), "hunter2".into())
+    );
 }
 
 #[test]
@@ -605,26 +803,46 @@ fn a_placeholder_is_an_error_and_no_refusal_also_where_nobody_named_it() {
         gateway.plant("GITHUB_USERNAME", user);
         gateway.plant("GITHUB_TOKEN", token);
         let answer = gateway.node().get("ghcr.io");
-        assert!(failure(&answer).contains("holds the placeholder that a Beta9 sandbox shows"), "{answer:?}");
+        assert!(
+            failure(&answer).contains("holds the placeholder that a Beta9 sandbox shows"),
+            "{answer:?}"
+        );
         let answer = gateway.node().store("ghcr.io", user, token);
-        assert!(failure(&answer).contains("holds the placeholder that a Beta9 sandbox shows"), "{answer:?}");
+        assert!(
+            failure(&answer).contains("holds the placeholder that a Beta9 sandbox shows"),
+            "{answer:?}"
+        );
         assert_eq!(gateway.secrets().len(), 2);
     }
     // What is malformed without being one is left alone, and its registry is said once.
     gateway.plant("GITHUB_USERNAME", "u\n");
     let answer = gateway.node().get("ghcr.io");
-    assert_eq!((answer.status, answer.out.as_str()), (1, Answer::not_found().out.as_str()));
-    assert!(answer.err.contains("docker-credential-beta9: ghcr.io: its secret: the user name"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.out.as_str()),
+        (1, Answer::not_found().out.as_str())
+    );
+    assert!(
+        answer
+            .err
+            .contains("docker-credential-beta9: ghcr.io: its secret: the user name"),
+        "{answer:?}"
+    );
 }
 
 #[test]
 fn a_secret_whose_keys_are_all_empty_is_an_error_and_not_a_public_registrys() {
     let gateway = Gateway::start();
     for keys in [r#"{"USERNAME":"","PASSWORD":""}"#, r#"{"USERNAME":null}"#] {
-        for secret in [format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{keys}}}"#), keys.to_owned()] {
+        for secret in [
+            format!(r#"{{"registry":"ghcr.io","type":"basic","credentials":{keys}}}"#),
+            keys.to_owned(),
+        ] {
             gateway.plant("OCI_REGISTRY_GHCR_IO", &secret);
             let answer = gateway.node().get("ghcr.io");
-            assert!(failure(&answer).contains("its secret: the value of USERNAME is not a usable text"), "{answer:?}");
+            assert!(
+                failure(&answer).contains("its secret: the value of USERNAME is not a usable text"),
+                "{answer:?}"
+            );
         }
     }
 }
@@ -632,20 +850,37 @@ fn a_secret_whose_keys_are_all_empty_is_an_error_and_not_a_public_registrys() {
 #[test]
 fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missing() {
     let gateway = Gateway::start();
-    let rule = "[[registry]]\nhost = \"harbor.example\"\nsecrets = [\"H_USERNAME\", \"H_PASSWORD\"]\n";
-    let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE).configured(rule);
-    gateway.plant("oci-registry-harbor-example", &blob("harbor.example", "derived"));
+    let rule =
+        "[[registry]]\nhost = \"harbor.example\"\nsecrets = [\"H_USERNAME\", \"H_PASSWORD\"]\n";
+    let node = gateway
+        .node()
+        .with("BETA9_WORKSPACE_ID", WORKSPACE)
+        .configured(rule);
+    gateway.plant(
+        "oci-registry-harbor-example",
+        &blob("harbor.example", "derived"),
+    );
     gateway.plant("H_USERNAME", "robot");
-    for missing in [|_: &Gateway| {}, |gateway: &Gateway| gateway.plant("H_PASSWORD", "")] {
+    for missing in [
+        |_: &Gateway| {},
+        |gateway: &Gateway| gateway.plant("H_PASSWORD", ""),
+    ] {
         missing(&gateway);
         let answer = node.get("harbor.example");
         assert!(
-            failure(&answer).contains("the workspace has no secret H_PASSWORD, or it is empty; create it"),
+            failure(&answer)
+                .contains("the workspace has no secret H_PASSWORD, or it is empty; create it"),
             "{answer:?}"
         );
     }
     gateway.plant("H_PASSWORD", "1");
-    assert_eq!(node.explain("harbor.example").text("secret_name").unwrap().expose(), "H_PASSWORD, H_USERNAME");
+    assert_eq!(
+        node.explain("harbor.example")
+            .text("secret_name")
+            .unwrap()
+            .expose(),
+        "H_PASSWORD, H_USERNAME"
+    );
     for _ in 0..2 {
         gateway.expect_batches(&[3]);
         assert_eq!(node.pair("harbor.example"), ("robot".into(), "1".into()));
@@ -653,13 +888,21 @@ fn single_secrets_that_are_named_are_read_beside_the_list_and_none_may_be_missin
     }
     // Nothing else is written in their place.
     let secrets = gateway.secrets();
-    for answer in [node.store("harbor.example", "u", "x"), node.erase("harbor.example")] {
-        assert!(failure(&answer).contains("nothing was changed; change those in the workspace"), "{answer:?}");
+    for answer in [
+        node.store("harbor.example", "u", "x"),
+        node.erase("harbor.example"),
+    ] {
+        assert!(
+            failure(&answer).contains("nothing was changed; change those in the workspace"),
+            "{answer:?}"
+        );
     }
     assert_eq!(gateway.secrets(), secrets);
     // A pull may name them too.
-    let node =
-        gateway.node().with("BETA9_IMAGE", "quay.io/org/app").with("BETA9_IMAGE_SECRETS", "H_USERNAME,H_PASSWORD");
+    let node = gateway
+        .node()
+        .with("BETA9_IMAGE", "quay.io/org/app")
+        .with("BETA9_IMAGE_SECRETS", "H_USERNAME,H_PASSWORD");
     assert_eq!(node.pair("quay.io"), ("robot".into(), "1".into()));
     assert_eq!(secret(&node, "harbor.example"), "derived");
 }
@@ -679,12 +922,24 @@ fn a_secrets_hosts_are_obeyed_and_ones_that_are_not_understood_are_refused() {
         gateway.set_hosts("GITHUB_TOKEN", hosts.clone());
         let answer = gateway.node().get("ghcr.io");
         assert_eq!(answer.status == 0, is_found, "{hosts}: {answer:?}");
-        assert!(is_found || answer == Answer::not_found(), "{hosts}: {answer:?}");
+        assert!(
+            is_found || answer == Answer::not_found(),
+            "{hosts}: {answer:?}"
+        );
     }
-    for unknown in [json!("ghcr.io"), json!({"allow": ["ghcr.io"]}), json!([1]), json!(true)] {
+    for unknown in [
+        json!("ghcr.io"),
+        json!({"allow": ["ghcr.io"]}),
+        json!([1]),
+        json!(true),
+    ] {
         gateway.set_hosts("GITHUB_TOKEN", unknown.clone());
         let answer = gateway.node().get("ghcr.io");
-        assert!(failure(&answer).contains("the hosts of the secret GITHUB_TOKEN are not a list of names"), "{unknown}");
+        assert!(
+            failure(&answer)
+                .contains("the hosts of the secret GITHUB_TOKEN are not a list of names"),
+            "{unknown}"
+        );
     }
 }
 
@@ -701,31 +956,61 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
     let put = |name: &str, value: &str, old: Option<&str>| {
         let deadline = Instant::now() + Duration::from_mins(1);
         let old = old.map(Into::into);
-        store.put_single(name, &value.into(), old.as_ref(), deadline).map_err(|error| match error {
-            Error::Failed(problem) => problem.to_string(),
-            other => panic!("{other:?}"),
-        })
+        store
+            .put_single(name, &value.into(), old.as_ref(), deadline)
+            .map_err(|error| match error {
+                Error::Failed(problem) => problem.to_string(),
+                other => panic!("{other:?}"),
+            })
     };
     assert_eq!(put("A", "1", None), Ok(()));
     // Once more, because the answer was lost.
     assert_eq!(put("A", "1", None), Ok(()));
     gateway.mood(Mood::LoseAnswersToChanges(1));
     assert_eq!(put("B", "1", None), Ok(()));
-    assert!(put("A", "2", None).unwrap_err().contains("the secret A is there already, with another value"));
-    assert!(put("A", "2", Some("0")).unwrap_err().contains("the secret A has been changed in the meantime"));
+    assert!(
+        put("A", "2", None)
+            .unwrap_err()
+            .contains("the secret A is there already, with another value")
+    );
+    assert!(
+        put("A", "2", Some("0"))
+            .unwrap_err()
+            .contains("the secret A has been changed in the meantime")
+    );
     assert_eq!(put("A", "2", Some("1")), Ok(()));
-    assert!(put("C", "2", Some("1")).unwrap_err().contains("nothing was stored"));
+    assert!(
+        put("C", "2", Some("1"))
+            .unwrap_err()
+            .contains("nothing was stored")
+    );
     gateway.plant("C", "");
     assert_eq!(put("C", "2", Some("")), Ok(()));
-    for name in ["", "9A", "A-B", "oci-registry-ghcr-io", "A/../B", &"A".repeat(65)] {
+    for name in [
+        "",
+        "9A",
+        "A-B",
+        "oci-registry-ghcr-io",
+        "A/../B",
+        &"A".repeat(65),
+    ] {
         let error = put(name, "hunter2", None).unwrap_err();
-        assert!(error.contains("is not a valid name for a secret") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.contains("is not a valid name for a secret") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
-    let expected = [("A", "2"), ("B", "1"), ("C", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let expected = [("A", "2"), ("B", "1"), ("C", "2")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(gateway.secrets().into_iter().collect::<Vec<_>>(), expected);
     let deadline = Instant::now() + Duration::from_mins(1);
-    let there = store.singles(&["A".to_owned(), "X".to_owned(), "C".to_owned()], deadline).unwrap();
-    let there: Vec<_> = there.iter().map(|single| (single.name.as_str(), single.value.expose())).collect();
+    let there = store
+        .singles(&["A".to_owned(), "X".to_owned(), "C".to_owned()], deadline)
+        .unwrap();
+    let there: Vec<_> = there
+        .iter()
+        .map(|single| (single.name.as_str(), single.value.expose()))
+        .collect();
     assert_eq!(there, [("A", "2"), ("C", "2")]);
 }
 
@@ -733,13 +1018,23 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
 fn a_workspaces_own_workers_and_machines_may_read_and_write_and_restricted_tokens_may_not() {
     let gateway = Gateway::start();
     for (token, kind, own) in TOKENS {
-        let node = gateway.node().with("BETA9_TOKEN", token).with("BETA9_WORKSPACE_ID", WORKSPACE);
+        let node = gateway
+            .node()
+            .with("BETA9_TOKEN", token)
+            .with("BETA9_WORKSPACE_ID", WORKSPACE);
         if kind == "workspace_restricted" || (own != WORKSPACE && kind != "cluster_admin") {
             assert!(failure(&node.get("ghcr.io")).contains("(401)"), "{kind}");
-            assert!(failure(&node.store("ghcr.io", "u", "x")).contains("(401)"), "{kind}");
+            assert!(
+                failure(&node.store("ghcr.io", "u", "x")).contains("(401)"),
+                "{kind}"
+            );
             continue;
         }
-        assert_eq!(node.store("ghcr.io", "u", kind), Answer::silence(), "{kind}");
+        assert_eq!(
+            node.store("ghcr.io", "u", kind),
+            Answer::silence(),
+            "{kind}"
+        );
         assert_eq!(secret(&node, "ghcr.io"), kind);
         assert_eq!(node.erase("ghcr.io"), Answer::silence(), "{kind}");
     }
@@ -750,12 +1045,28 @@ fn a_workspaces_own_workers_and_machines_may_read_and_write_and_restricted_token
 fn a_secret_is_found_under_the_name_that_the_images_spelling_of_the_registry_gave_it() {
     let gateway = Gateway::start();
     let rows = [
-        ("oci-registry-index-docker-io", "index.docker.io", "docker.io"),
-        ("oci-registry-registry-1-docker-io", "registry-1.docker.io", "https://index.docker.io/v1/"),
+        (
+            "oci-registry-index-docker-io",
+            "index.docker.io",
+            "docker.io",
+        ),
+        (
+            "oci-registry-registry-1-docker-io",
+            "registry-1.docker.io",
+            "https://index.docker.io/v1/",
+        ),
         ("oci-registry-ghcr-io-443", "ghcr.io:443", "ghcr.io"),
         ("oci-registry-[--1]-5000", "[::1]:5000", "[::1]:5000"),
-        ("oci-registry-[2001-db8--1]", "[2001:db8::1]", "[2001:DB8::1]"),
-        ("oci-registry-[2001-db8--1]-443", "[2001:db8::1]:443", "[2001:db8::1]"),
+        (
+            "oci-registry-[2001-db8--1]",
+            "[2001:db8::1]",
+            "[2001:DB8::1]",
+        ),
+        (
+            "oci-registry-[2001-db8--1]-443",
+            "[2001:db8::1]:443",
+            "[2001:db8::1]",
+        ),
     ];
     for (name, registry, asked) in rows {
         gateway.plant(name, &blob(registry, "1"));
@@ -780,13 +1091,24 @@ fn a_secret_is_found_under_the_name_that_the_images_spelling_of_the_registry_gav
 fn a_long_list_takes_little_memory_and_one_without_end_is_refused() {
     let gateway = Gateway::start();
     gateway.plant("OCI_REGISTRY_GHCR_IO", &blob("ghcr.io", "1"));
-    let node = gateway.node().with("BETA9_TIMEOUT", "120s").with("BETA9_WORKSPACE_ID", WORKSPACE);
+    let node = gateway
+        .node()
+        .with("BETA9_TIMEOUT", "120s")
+        .with("BETA9_WORKSPACE_ID", WORKSPACE);
     // So much memory as it takes for a short list does for a long one.
     let get = |host: &str, kilobytes: u32| {
         let helper = node.command(&["get"]);
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", &format!("ulimit -d {kilobytes} && exec \"$0\" get"), common::BINARY]);
-        shell.env_clear().envs(helper.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.args([
+            "-c",
+            &format!("ulimit -d {kilobytes} && exec \"$0\" get"),
+            common::BINARY,
+        ]);
+        shell.env_clear().envs(
+            helper
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         shell
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
@@ -798,7 +1120,10 @@ fn a_long_list_takes_little_memory_and_one_without_end_is_refused() {
     gateway.pad_list(32 << 20);
     for host in ["ghcr.io", "ghcr.io"] {
         let answer = get(host, 24 << 10);
-        assert!(answer.status == 0 && answer.out.contains("\"1\""), "{answer:?}");
+        assert!(
+            answer.status == 0 && answer.out.contains("\"1\""),
+            "{answer:?}"
+        );
     }
     assert_eq!(get("quay.io", 24 << 10), Answer::not_found());
     gateway.pad_list(64 << 20);
@@ -809,7 +1134,10 @@ fn a_long_list_takes_little_memory_and_one_without_end_is_refused() {
 fn what_beta9s_image_builder_stored_is_found_under_the_name_that_it_gave_it() {
     let gateway = Gateway::start();
     assert_all_that_beta9_built_is_answered(|secret| {
-        gateway.secrets().keys().for_each(|name| gateway.remove(name));
+        gateway
+            .secrets()
+            .keys()
+            .for_each(|name| gateway.remove(name));
         gateway.plant(secret.name, secret.value);
         gateway.node()
     });
@@ -830,15 +1158,27 @@ fn a_list_reads_registries_secrets_only_and_answers_within_its_time() {
     gateway.requests();
     let listed = node.list();
     assert_eq!(listed.matches("\":\"u\"").count(), 41, "{listed}");
-    assert!(listed.contains("\"https://index.docker.io/v1/\":\"u\"") && !listed.contains("ghcr.io"), "{listed}");
+    assert!(
+        listed.contains("\"https://index.docker.io/v1/\":\"u\"") && !listed.contains("ghcr.io"),
+        "{listed}"
+    );
     let requests = gateway.requests();
-    assert!(!requests.iter().any(|request| request.contains("MY_DATABASE_PASSWORD")), "{requests:?}");
+    assert!(
+        !requests
+            .iter()
+            .any(|request| request.contains("MY_DATABASE_PASSWORD")),
+        "{requests:?}"
+    );
     // Too slow for a list, and then what is remembered does.
     gateway.mood(Mood::Hang);
     let node = node.with("BETA9_LIST_TIMEOUT", "1s");
     let answer = node.run(&["list"], "unused");
     assert_eq!((answer.status, answer.out), (0, listed));
-    assert!(answer.err.contains("did not answer in time") && answer.err.lines().count() == 1, "{}", answer.err);
+    assert!(
+        answer.err.contains("did not answer in time") && answer.err.lines().count() == 1,
+        "{}",
+        answer.err
+    );
     let other = gateway.node().run(&["list"], "");
     assert_eq!((other.status, other.out.as_str()), (0, "{}\n"));
 }
@@ -847,23 +1187,42 @@ fn a_list_reads_registries_secrets_only_and_answers_within_its_time() {
 fn two_workspaces_on_one_node_never_see_each_others_secrets() {
     let gateway = Gateway::start();
     gateway.plant_in(WORKSPACE, "oci-registry-ghcr-io", &blob("ghcr.io", "a"));
-    gateway.plant_in(OTHER_WORKSPACE, "oci-registry-quay-io", &blob("quay.io", "b"));
-    gateway.plant_in(OTHER_WORKSPACE, "OCI_REGISTRY_DOCKER_IO", &blob("docker.io", "b"));
+    gateway.plant_in(
+        OTHER_WORKSPACE,
+        "oci-registry-quay-io",
+        &blob("quay.io", "b"),
+    );
+    gateway.plant_in(
+        OTHER_WORKSPACE,
+        "OCI_REGISTRY_DOCKER_IO",
+        &blob("docker.io", "b"),
+    );
     gateway.plant_in(WORKSPACE, "oci-registry-docker-io", &blob("docker.io", "a"));
     // One home directory, one cache, one sealing key, and no workspace in the configuration.
     let mut node = gateway.node();
     for round in 0..2 {
-        let ask = |node: &Node| ["ghcr.io", "quay.io", "docker.io"].map(|host| node.start(&["get"], host.as_bytes()));
+        let ask = |node: &Node| {
+            ["ghcr.io", "quay.io", "docker.io"].map(|host| node.start(&["get"], host.as_bytes()))
+        };
         let own = ask(&node);
         node = node.with("BETA9_TOKEN", OTHER_TOKEN);
         let other = ask(&node);
         let [own, other] = [own, other].map(|started| started.map(Answer::of));
         assert!(
-            own[0].out.contains("\"a\"") && own[1] == Answer::not_found() && own[2].out.contains("\"a\""),
+            own[0].out.contains("\"a\"")
+                && own[1] == Answer::not_found()
+                && own[2].out.contains("\"a\""),
             "{own:?}"
         );
-        assert!(other[0] == Answer::not_found() && other[1].out.contains("\"b\"") && other[2].out.contains("\"b\""));
-        assert!(node.list().contains("quay.io") && !node.list().contains("ghcr.io"), "round {round}");
+        assert!(
+            other[0] == Answer::not_found()
+                && other[1].out.contains("\"b\"")
+                && other[2].out.contains("\"b\"")
+        );
+        assert!(
+            node.list().contains("quay.io") && !node.list().contains("ghcr.io"),
+            "round {round}"
+        );
         node = node.with("BETA9_TOKEN", TOKEN);
         assert!(node.list().contains("ghcr.io") && !node.list().contains("quay.io"));
     }
@@ -882,11 +1241,21 @@ fn two_workspaces_on_one_node_never_see_each_others_secrets() {
 #[test]
 fn files_of_another_workspaces_node_are_of_no_use() {
     let gateway = Gateway::start();
-    gateway.plant_in(OTHER_WORKSPACE, "oci-registry-ghcr-io", &blob("ghcr.io", "b"));
-    let (own, other) = (gateway.node(), gateway.node().with("BETA9_TOKEN", OTHER_TOKEN));
+    gateway.plant_in(
+        OTHER_WORKSPACE,
+        "oci-registry-ghcr-io",
+        &blob("ghcr.io", "b"),
+    );
+    let (own, other) = (
+        gateway.node(),
+        gateway.node().with("BETA9_TOKEN", OTHER_TOKEN),
+    );
     assert_eq!(secret(&other, "ghcr.io"), "b");
     // Everything, the key that seals it included.
-    let copied = std::process::Command::new("cp").arg("-aT").args([other.home(), own.home()]).status();
+    let copied = std::process::Command::new("cp")
+        .arg("-aT")
+        .args([other.home(), own.home()])
+        .status();
     assert!(copied.unwrap().success());
     gateway.stop();
     assert!(other.get("ghcr.io").out.contains("\"b\""));
@@ -902,7 +1271,11 @@ fn each_variable_that_names_authorities_replaces_its_like_alone_and_an_empty_one
     let scratch = tempfile::tempdir().unwrap();
     let gateway = Gateway::start_tls(scratch.path());
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
-    let (nowhere, authority, dir) = ("/nowhere", gateway.authority(), scratch.path().to_str().unwrap());
+    let (nowhere, authority, dir) = (
+        "/nowhere",
+        gateway.authority(),
+        scratch.path().to_str().unwrap(),
+    );
     for (bundle, dirs, expected) in [
         (authority, "", ""),
         (authority, nowhere, ""),
@@ -912,12 +1285,23 @@ fn each_variable_that_names_authorities_replaces_its_like_alone_and_an_empty_one
         ("", "", "is signed by nobody that this system trusts"),
         ("", nowhere, "is signed by nobody that this system trusts"),
         (nowhere, "", "is signed by nobody that this system trusts"),
-        (nowhere, nowhere, "the system's certificate authorities cannot be read"),
+        (
+            nowhere,
+            nowhere,
+            "the system's certificate authorities cannot be read",
+        ),
     ] {
-        let answer = gateway.node().with("SSL_CERT_FILE", bundle).with("SSL_CERT_DIR", dirs).get("ghcr.io");
+        let answer = gateway
+            .node()
+            .with("SSL_CERT_FILE", bundle)
+            .with("SSL_CERT_DIR", dirs)
+            .get("ghcr.io");
         match expected {
             "" => assert_eq!(answer.status, 0, "{bundle} {dirs} {answer:?}"),
-            words => assert!(failure(&answer).contains(words), "{bundle} {dirs} {answer:?}"),
+            words => assert!(
+                failure(&answer).contains(words),
+                "{bundle} {dirs} {answer:?}"
+            ),
         }
     }
 }
@@ -946,7 +1330,9 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     let node = node.with("SSL_CERT_FILE", authority.authority());
     assert!(failure(&node.get("ghcr.io")).contains("is signed by nobody that this system trusts"));
     // A proxy that is configured is used, and one that is excepted is not.
-    let node = node.with("SSL_CERT_FILE", gateway.authority()).with("HTTPS_PROXY", "http://127.0.0.1:1");
+    let node = node
+        .with("SSL_CERT_FILE", gateway.authority())
+        .with("HTTPS_PROXY", "http://127.0.0.1:1");
     let node = node.with("BETA9_STALE_IF_ERROR", "0");
     assert!(failure(&node.get("ghcr.io")).contains("HTTPS_PROXY, if set, is right"));
     assert_eq!(gateway.requests(), Vec::<String>::new());
@@ -956,15 +1342,47 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
 #[test]
 fn provision_prints_the_name_that_the_secret_really_has() {
     let gateway = Gateway::start();
-    let node = gateway.node().with("GITHUB_USERNAME", "u").with("GITHUB_TOKEN", "hunter2");
-    let provision = || node.run(&["provision", "ghcr.io/org/app", "--creds", "GITHUB_USERNAME,GITHUB_TOKEN"], "");
+    let node = gateway
+        .node()
+        .with("GITHUB_USERNAME", "u")
+        .with("GITHUB_TOKEN", "hunter2");
+    let provision = || {
+        node.run(
+            &[
+                "provision",
+                "ghcr.io/org/app",
+                "--creds",
+                "GITHUB_USERNAME,GITHUB_TOKEN",
+            ],
+            "",
+        )
+    };
     let answer = provision();
-    assert!(answer.status == 0 && answer.out.contains("OCI_REGISTRY_GHCR_IO"), "{answer:?}");
+    assert!(
+        answer.status == 0 && answer.out.contains("OCI_REGISTRY_GHCR_IO"),
+        "{answer:?}"
+    );
     gateway.remove("OCI_REGISTRY_GHCR_IO");
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "old"));
     let answer = provision();
-    assert!(answer.status == 0 && answer.out.contains("oci-registry-ghcr-io"), "{answer:?}");
+    assert!(
+        answer.status == 0 && answer.out.contains("oci-registry-ghcr-io"),
+        "{answer:?}"
+    );
     assert_eq!(secret(&node, "ghcr.io"), "hunter2");
-    let ttl = node.run(&["provision", "ghcr.io/a/b", "--creds", "GITHUB_USERNAME,GITHUB_TOKEN", "--ttl", "30d"], "");
-    assert!(ttl.status == 1 && ttl.out.contains("cannot note when a secret may go"), "{ttl:?}");
+    let ttl = node.run(
+        &[
+            "provision",
+            "ghcr.io/a/b",
+            "--creds",
+            "GITHUB_USERNAME,GITHUB_TOKEN",
+            "--ttl",
+            "30d",
+        ],
+        "",
+    );
+    assert!(
+        ttl.status == 1 && ttl.out.contains("cannot note when a secret may go"),
+        "{ttl:?}"
+    );
 }

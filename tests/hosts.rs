@@ -1,7 +1,10 @@
 //! `hosts.tsv` is the law: against the parser, against the real binary, and against a rule written by other means.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -19,7 +22,11 @@ fn class(input: &[u8]) -> &'static str {
     match ServerUrl::parse(input) {
         Ok(ServerUrl::Registry { host, scheme, .. }) => {
             let row = Registry::of(&host);
-            if !row.is_generic() && scheme == Scheme::Http { "reject" } else { row.name }
+            if !row.is_generic() && scheme == Scheme::Http {
+                "reject"
+            } else {
+                row.name
+            }
         }
         _ => "reject",
     }
@@ -38,16 +45,33 @@ fn every_vector_has_its_class() {
 #[test]
 fn explain_tells_the_class_of_everything_that_can_be_an_argument() {
     let node = Node::new();
-    for (input, expected) in host_vectors().into_iter().filter(|(input, _)| !input.contains(&0)) {
+    for (input, expected) in host_vectors()
+        .into_iter()
+        .filter(|(input, _)| !input.contains(&0))
+    {
         let mut command = node.command(&["explain", "--json", "--"]);
-        let answer = Answer::of(command.arg(std::ffi::OsStr::from_bytes(&input)).spawn().unwrap());
+        let answer = Answer::of(
+            command
+                .arg(std::ffi::OsStr::from_bytes(&input))
+                .spawn()
+                .unwrap(),
+        );
         let is_image = IMAGES.contains(&input.as_slice());
         let expected = if is_image { "dockerhub" } else { &expected };
         // Docker's own items and a cloud over plain HTTP are well asked for, and nothing is answered.
         let status = i32::from(!is_image && ServerUrl::parse(&input).is_err());
-        assert_eq!((answer.status, answer.err.as_str()), (status, ""), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.err.as_str()),
+            (status, ""),
+            "{answer:?}"
+        );
         let object = beta9_credential::json::parse_object(answer.out.as_bytes()).unwrap();
-        assert_eq!(object.text("class").unwrap().expose(), expected, "{}", input.escape_ascii());
+        assert_eq!(
+            object.text("class").unwrap().expose(),
+            expected,
+            "{}",
+            input.escape_ascii()
+        );
     }
 }
 
@@ -56,7 +80,11 @@ fn what_is_rejected_is_not_found_and_no_store_is_asked() {
     // A store that everybody can write is refused as soon as it is looked at, which shows whether it was.
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
-    std::fs::set_permissions(node.store_dir(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(
+        node.store_dir(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .unwrap();
     for (input, expected) in host_vectors() {
         let answer = node.run(&["get"], &input);
         if input.iter().all(|byte| b"\r\n".contains(byte)) {
@@ -64,7 +92,10 @@ fn what_is_rejected_is_not_found_and_no_store_is_asked() {
         } else if expected == "reject" {
             assert_eq!(answer, Answer::not_found(), "{}", input.escape_ascii());
         } else {
-            assert!(answer.failure().contains("can be written by others"), "{answer:?}");
+            assert!(
+                answer.failure().contains("can be written by others"),
+                "{answer:?}"
+            );
         }
     }
 }
@@ -76,7 +107,8 @@ fn independent_class(input: &str) -> &'static str {
         let name = format!(r"(?P<name>{label}(?:\.{label})*)");
         Regex::new(&format!(r"\A(?i:(?P<scheme>https?)://)?(?i:{name})(?::(?P<port>[1-9][0-9]{{0,4}}))?(?P<path>/[A-Za-z0-9/._~:+-]*)?\r?\n?\z")).unwrap()
     });
-    static NUMERIC: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:\A|\.)(?:[0-9]+|0x[0-9a-f]*)\z").unwrap());
+    static NUMERIC: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?:\A|\.)(?:[0-9]+|0x[0-9a-f]*)\z").unwrap());
     static IPV4: LazyLock<Regex> = LazyLock::new(|| {
         let octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
         Regex::new(&format!(r"\A{octet}(?:\.{octet}){{3}}\z")).unwrap()
@@ -89,17 +121,30 @@ fn independent_class(input: &str) -> &'static str {
         let aws = format!(
             r"\A(?:[0-9]{{12}}\.dkr\.ecr(?:-fips)?\.{region}\.amazonaws\.com|[0-9]{{12}}\.dkr\.ecr\.{region}\.(?:amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)|[0-9]{{12}}\.dkr-ecr(?:-fips)?\.{region}\.on\.aws|[0-9]{{12}}\.dkr[.-]ecr\.{region}\.on\.amazonwebservices\.com\.cn|public\.ecr\.aws|ecr-public\.aws\.com)\z"
         );
-        let gcp = format!(r"\A(?:(?:{region}\.)?gcr\.io|{region}-docker\.pkg\.dev|docker\.{region}\.rep\.pkg\.dev)\z");
+        let gcp = format!(
+            r"\A(?:(?:{region}\.)?gcr\.io|{region}-docker\.pkg\.dev|docker\.{region}\.rep\.pkg\.dev)\z"
+        );
         let azure = format!(r"\A{region}\.(?:azurecr\.(?:io|cn|us)|{region}\.geo\.azurecr\.io)\z");
         let hub = r"\A(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)\z".to_owned();
-        [("aws", aws), ("gcp", gcp), ("azure", azure), ("dockerhub", hub)]
-            .map(|(class, text)| (class, Regex::new(&text).unwrap()))
+        [
+            ("aws", aws),
+            ("gcp", gcp),
+            ("azure", azure),
+            ("dockerhub", hub),
+        ]
+        .map(|(class, text)| (class, Regex::new(&text).unwrap()))
     });
 
-    let Some(parts) = GRAMMAR.captures(input) else { return "reject" };
+    let Some(parts) = GRAMMAR.captures(input) else {
+        return "reject";
+    };
     let name = parts["name"].to_ascii_lowercase();
-    let http = parts.name("scheme").is_some_and(|scheme| scheme.as_str().eq_ignore_ascii_case("http"));
-    let port: u32 = parts.name("port").map_or(0, |port| port.as_str().parse().unwrap());
+    let http = parts
+        .name("scheme")
+        .is_some_and(|scheme| scheme.as_str().eq_ignore_ascii_case("http"));
+    let port: u32 = parts
+        .name("port")
+        .map_or(0, |port| port.as_str().parse().unwrap());
     if port > 65535
         || name.len() > 253
         || METADATA.is_match(&name)
@@ -112,9 +157,18 @@ fn independent_class(input: &str) -> &'static str {
         return "reject";
     }
     let default_port = port == 0 || port == 443 || (http && port == 80);
-    match CLOUDS.iter().find(|(_, pattern)| default_port && pattern.is_match(&name)) {
+    match CLOUDS
+        .iter()
+        .find(|(_, pattern)| default_port && pattern.is_match(&name))
+    {
         Some(_) if http => "reject",
-        Some(("dockerhub", _)) if parts.name("path").is_some_and(|path| path.as_str().ends_with("-token")) => "other",
+        Some(("dockerhub", _))
+            if parts
+                .name("path")
+                .is_some_and(|path| path.as_str().ends_with("-token")) =>
+        {
+            "other"
+        }
         Some((class, _)) => class,
         None => "other",
     }
@@ -211,7 +265,13 @@ fn host_like() -> impl Strategy<Value = String> {
         "host.example",
     ];
     let edge = || prop_oneof![3 => Just(String::new()), 2 => piece()];
-    (edge(), edge(), proptest::sample::select(hosts.to_vec()), edge(), edge())
+    (
+        edge(),
+        edge(),
+        proptest::sample::select(hosts.to_vec()),
+        edge(),
+        edge(),
+    )
         .prop_map(|(a, b, host, c, d)| format!("{a}{b}{host}{c}{d}"))
 }
 
@@ -245,8 +305,7 @@ proptest! {
 #[test]
 fn what_is_printed_of_a_host_without_a_dot_reads_back_as_itself() {
     // `o/org/app` is an image of Docker Hub's; the image of the host `o` is `o:443/org/app`.
-    let rules =
-        "[[registry]]\nhost = \"o:443/org\"\nsecret = \"x\"\n[[registry]]\nhost = \"mirror-*\"\nrequired = true\n";
+    let rules = "[[registry]]\nhost = \"o:443/org\"\nsecret = \"x\"\n[[registry]]\nhost = \"mirror-*\"\nrequired = true\n";
     let node = Node::new().configured(rules);
     for spelling in ["o", "o:443", "https://o"] {
         assert_eq!(node.store(spelling, "u", "s"), Answer::silence());
@@ -256,8 +315,15 @@ fn what_is_printed_of_a_host_without_a_dot_reads_back_as_itself() {
         }
     }
     let text = |input: &str, key: &str| node.explain(input).text(key).unwrap().expose().to_owned();
-    assert_eq!((text("o:443/org/app", "host"), text("o:443/org/app", "rule")), ("o:443".into(), "o:443/org".into()));
-    for (input, host) in [("o:443/", "o:443"), ("o:443/other/app", "o:443"), ("o/org/app", "docker.io")] {
+    assert_eq!(
+        (text("o:443/org/app", "host"), text("o:443/org/app", "rule")),
+        ("o:443".into(), "o:443/org".into())
+    );
+    for (input, host) in [
+        ("o:443/", "o:443"),
+        ("o:443/other/app", "o:443"),
+        ("o/org/app", "docker.io"),
+    ] {
         assert_eq!(text(input, "host"), host, "{input}");
     }
     let said = node.run(&["explain", "o:443/org/app"], "").out;
@@ -267,17 +333,37 @@ fn what_is_printed_of_a_host_without_a_dot_reads_back_as_itself() {
     // Kubelet's patterns and keys are compared with the image, port and all.
     let config = node.home().join("providers.yaml");
     let bin = node.home().to_str().unwrap().to_owned();
-    std::os::unix::fs::symlink(common::BINARY, node.home().join("docker-credential-beta9")).unwrap();
+    std::os::unix::fs::symlink(common::BINARY, node.home().join("docker-credential-beta9"))
+        .unwrap();
     let node = node.with("PATH", bin.as_str());
-    let args = ["configure", "kubelet", "--config", config.to_str().unwrap(), "--bin-dir", &bin, "--dry-run"];
+    let args = [
+        "configure",
+        "kubelet",
+        "--config",
+        config.to_str().unwrap(),
+        "--bin-dir",
+        &bin,
+        "--dry-run",
+    ];
     let plan = node.run(&args, "").out;
     for pattern in ["o:443", "mirror-*:443"] {
-        assert!(plan.lines().any(|line| line.trim_end_matches(['"', ',']).ends_with(pattern)), "{pattern}: {plan}");
+        assert!(
+            plan.lines()
+                .any(|line| line.trim_end_matches(['"', ',']).ends_with(pattern)),
+            "{pattern}: {plan}"
+        );
     }
     // Docker looks up its helper by the host of the image.
     let configured = node.run(&["configure", "docker", "--hosts", "o"], "");
-    assert!(configured.status == 0 && configured.out.contains("o:443"), "{configured:?}");
-    assert!(std::fs::read_to_string(node.home().join(".docker/config.json")).unwrap().contains("\"o:443\": \"beta9\""));
+    assert!(
+        configured.status == 0 && configured.out.contains("o:443"),
+        "{configured:?}"
+    );
+    assert!(
+        std::fs::read_to_string(node.home().join(".docker/config.json"))
+            .unwrap()
+            .contains("\"o:443\": \"beta9\"")
+    );
     assert_eq!(node.erase("o:443"), Answer::silence());
     assert_eq!(node.get("o"), Answer::not_found());
 }

@@ -1,7 +1,10 @@
 //! `import`: what docker and podman keep in plain text goes into the store, and then from their files.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -40,14 +43,18 @@ fn put(node: &Node, name: &str, text: &str) -> PathBuf {
 fn import(node: &Node, args: &[&str]) -> Answer {
     let answer = node.run(&[&["import"], args].concat(), "");
     for secret in ["hunter", OCTO, CAROL, OTHER, "identity-token"] {
-        assert!(!answer.out.contains(secret) && !answer.err.contains(secret), "{answer:?}");
+        assert!(
+            !answer.out.contains(secret) && !answer.err.contains(secret),
+            "{answer:?}"
+        );
     }
     answer
 }
 
 /// Lines that were folded to fit, whole again.
 fn unfolded(text: &str) -> String {
-    text.replace("\n                 ", " ").replace("\n  ", " ")
+    text.replace("\n                 ", " ")
+        .replace("\n  ", " ")
 }
 
 fn config() -> String {
@@ -62,33 +69,52 @@ fn config() -> String {
 fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_here() {
     let node = node();
     let path = put(&node, ".docker/config.json", &config());
-    let taken =
-        "taken over       https://index.docker.io/v1/\ntaken over       ghcr.io\ntaken over       tokens.example\n";
+    let taken = "taken over       https://index.docker.io/v1/\ntaken over       ghcr.io\ntaken over       tokens.example\n";
     let unwired = format!(
         "docker does not ask this helper for docker.io, ghcr.io, tokens.example yet, so\n  {} keeps it;\n  \
          docker-credential-beta9 configure docker --hosts docker.io,ghcr.io,tokens.example\n",
         path.display()
     );
     let answer = import(&node, &["docker", "--remove"]);
-    assert_eq!((answer.status, words(&answer.out)), (0, words(&format!("{taken}{unwired}"))));
+    assert_eq!(
+        (answer.status, words(&answer.out)),
+        (0, words(&format!("{taken}{unwired}")))
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), config());
     assert_eq!(node.pair("docker.io"), ("octo".into(), "hunter2".into()));
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
-    assert_eq!(node.pair("tokens.example"), ("<token>".into(), "identity-token".into()));
+    assert_eq!(
+        node.pair("tokens.example"),
+        ("<token>".into(), "identity-token".into())
+    );
 
     assert_eq!(node.run(&["configure", "docker"], "").status, 0);
     let wired = fs::read_to_string(&path).unwrap();
     let inode = fs::metadata(&path).unwrap().ino();
     let answer = import(&node, &["docker"]);
-    assert!(unfolded(&answer.out).ends_with("in plain text; --remove removes it\n"), "{answer:?}");
+    assert!(
+        unfolded(&answer.out).ends_with("in plain text; --remove removes it\n"),
+        "{answer:?}"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), wired);
 
     let answer = import(&node, &["docker", "--remove"]);
     let there = taken.replace("taken over   ", "there already");
-    let removed = format!("removed from {}: https://index.docker.io/v1/, ghcr.io, tokens.example\n", path.display());
-    assert_eq!((answer.status, unfolded(&answer.out)), (0, format!("{there}{removed}")));
+    let removed = format!(
+        "removed from {}: https://index.docker.io/v1/, ghcr.io, tokens.example\n",
+        path.display()
+    );
+    assert_eq!(
+        (answer.status, unfolded(&answer.out)),
+        (0, format!("{there}{removed}"))
+    );
     let left = fs::read_to_string(&path).unwrap();
-    assert!(left.starts_with("{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\",\n"), "{left}");
+    assert!(
+        left.starts_with(
+            "{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\",\n"
+        ),
+        "{left}"
+    );
     assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
     // No copy anywhere: not aside, not in the note of what configure did.
     for entry in fs::read_dir(path.parent().unwrap()).unwrap() {
@@ -96,7 +122,10 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
         assert!(!text.contains("hunter2") && !text.contains(OCTO), "{text}");
     }
     let answer = import(&node, &[]);
-    assert_eq!(answer.out, "nothing to take over: nothing lies there in plain text\n");
+    assert_eq!(
+        answer.out,
+        "nothing to take over: nothing lies there in plain text\n"
+    );
     // And taking the wiring back does not bring them back.
     assert_eq!(node.run(&["configure", "docker", "--undo"], "").status, 0);
     assert_eq!(
@@ -137,7 +166,10 @@ fn what_cannot_be_taken_over_is_named_and_left() {
         "                 comes first; remove one of the two",
         &format!("removed from {}: good.example", path.display()),
     ];
-    assert_eq!((answer.status, words(&answer.out)), (1, words(&expected.join("\n"))));
+    assert_eq!(
+        (answer.status, words(&answer.out)),
+        (1, words(&expected.join("\n")))
+    );
     let gone = format!(r#""good.example": {{"auth": "{OCTO}"}}, "#);
     assert_eq!(fs::read_to_string(&path).unwrap(), text.replace(&gone, ""));
 }
@@ -156,7 +188,10 @@ fn another_credential_of_the_store_is_replaced_only_by_force() {
         answer.out,
         "left             ghcr.io: the store has another credential for it; --force\n                 replaces that\n"
     );
-    assert_eq!((answer.status, node.pair("ghcr.io").0.as_str()), (1, "newer"));
+    assert_eq!(
+        (answer.status, node.pair("ghcr.io").0.as_str()),
+        (1, "newer")
+    );
     assert_eq!(import(&node, &["docker", "--force"]).status, 0);
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
 }
@@ -186,7 +221,10 @@ fn a_clouds_key_is_taken_over_without_asking_that_cloud() {
         &format!(r#"{{"credsStore":"beta9","auths":{{"https://gcr.io":{{"auth":"{auth}"}}}}}}"#),
     );
     let answer = import(&node, &["docker", "--remove"]);
-    assert!(words(&answer.out).starts_with("taken over https://gcr.io removed from "), "{answer:?}");
+    assert!(
+        words(&answer.out).starts_with("taken over https://gcr.io removed from "),
+        "{answer:?}"
+    );
     assert_eq!(node.list(), "{\"gcr.io\":\"oauth2accesstoken\"}\n");
 }
 
@@ -196,25 +234,54 @@ fn a_dry_run_stores_and_removes_nothing() {
     let text = config().replacen('{', "{ \"credsStore\": \"beta9\",", 1);
     let path = put(&node, ".docker/config.json", &text);
     let answer = import(&node, &["--dry-run", "--remove"]);
-    assert!(answer.out.starts_with("would take over  https://index.docker.io/v1/\n"), "{answer:?}");
-    assert_eq!((answer.status, fs::read_to_string(&path).unwrap()), (0, text));
+    assert!(
+        answer
+            .out
+            .starts_with("would take over  https://index.docker.io/v1/\n"),
+        "{answer:?}"
+    );
+    assert_eq!(
+        (answer.status, fs::read_to_string(&path).unwrap()),
+        (0, text)
+    );
     assert_eq!(node.list(), "{}\n");
 }
 
 #[test]
 fn at_a_terminal_a_person_is_asked_and_only_yes_removes() {
-    for (typed, removed) in [("y\n", true), ("Yes\n", true), ("n\n", false), ("\n", false), ("yesterday\n", false)] {
+    for (typed, removed) in [
+        ("y\n", true),
+        ("Yes\n", true),
+        ("n\n", false),
+        ("\n", false),
+        ("yesterday\n", false),
+    ] {
         let node = node();
         let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#);
         let path = put(&node, ".docker/config.json", &text);
         let pty = terminal::new_terminal();
-        let child = node.command(&["import", "docker"]).stdin(terminal::other_end(&pty)).spawn().unwrap();
+        let child = node
+            .command(&["import", "docker"])
+            .stdin(terminal::other_end(&pty))
+            .spawn()
+            .unwrap();
         rustix::io::write(&pty, typed.as_bytes()).unwrap();
         let answer = Answer::of(child);
         let question = format!("Remove ghcr.io from {}? [y/N] ", path.display());
-        assert!(answer.status == 0 && answer.out.contains(&question), "{answer:?}");
-        assert_eq!(words(&answer.out).contains("removed from "), removed, "{typed:?}: {answer:?}");
-        assert_eq!(fs::read_to_string(&path).unwrap() != text, removed, "{typed:?}");
+        assert!(
+            answer.status == 0 && answer.out.contains(&question),
+            "{answer:?}"
+        );
+        assert_eq!(
+            words(&answer.out).contains("removed from "),
+            removed,
+            "{typed:?}: {answer:?}"
+        );
+        assert_eq!(
+            fs::read_to_string(&path).unwrap() != text,
+            removed,
+            "{typed:?}"
+        );
     }
 }
 
@@ -224,23 +291,52 @@ fn podmans_files_are_taken_over_and_cleared_once_podman_asks_here() {
     let session = put(
         &node,
         "run/containers/auth.json",
-        &format!("{{\n\t\"auths\": {{\n\t\t\"quay.io\": {{\n\t\t\t\"auth\": \"{OCTO}\"\n\t\t}}\n\t}}\n}}"),
+        &format!(
+            "{{\n\t\"auths\": {{\n\t\t\"quay.io\": {{\n\t\t\t\"auth\": \"{OCTO}\"\n\t\t}}\n\t}}\n}}"
+        ),
     );
-    let docker = put(&node, ".docker/config.json", &format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#));
+    let docker = put(
+        &node,
+        ".docker/config.json",
+        &format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}}}"#),
+    );
     let answer = import(&node, &["podman", "--remove"]);
-    assert!(answer.out.contains("podman does not ask this helper for quay.io yet"), "{answer:?}");
-    assert!(answer.out.contains("docker does not ask this helper for ghcr.io yet"), "{answer:?}");
+    assert!(
+        answer
+            .out
+            .contains("podman does not ask this helper for quay.io yet"),
+        "{answer:?}"
+    );
+    assert!(
+        answer
+            .out
+            .contains("docker does not ask this helper for ghcr.io yet"),
+        "{answer:?}"
+    );
     assert_eq!(node.run(&["configure", "podman", "--all"], "").status, 0);
     let answer = import(&node, &["podman", "--remove"]);
-    assert!(unfolded(&answer.out).contains(&format!("removed from {}: quay.io", session.display())), "{answer:?}");
-    assert_eq!(fs::read_to_string(&session).unwrap(), "{\n\t\"auths\": {}\n}");
-    assert!(fs::read_to_string(&docker).unwrap().contains(OCTO), "docker would not find it any more");
+    assert!(
+        unfolded(&answer.out).contains(&format!("removed from {}: quay.io", session.display())),
+        "{answer:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(&session).unwrap(),
+        "{\n\t\"auths\": {}\n}"
+    );
+    assert!(
+        fs::read_to_string(&docker).unwrap().contains(OCTO),
+        "docker would not find it any more"
+    );
 }
 
 #[test]
 fn a_file_of_no_client_is_cleared_when_that_is_asked_for() {
     let node = node();
-    let path = put(&node, "secret/dockerconfig.json", &format!(r#"{{"auths": {{"ghcr.io": {{"auth": "{OCTO}"}}}}}}"#));
+    let path = put(
+        &node,
+        "secret/dockerconfig.json",
+        &format!(r#"{{"auths": {{"ghcr.io": {{"auth": "{OCTO}"}}}}}}"#),
+    );
     let json = import(&node, &[path.to_str().unwrap(), "--remove", "--json"]);
     let expected = format!(
         r#"{{"dry_run":false,"files":["{}"],"imported":["ghcr.io"],"unchanged":[],"left":[],"removed":["ghcr.io"],"not_wired":[]}}"#,
@@ -248,7 +344,11 @@ fn a_file_of_no_client_is_cleared_when_that_is_asked_for() {
     );
     assert_eq!((json.status, json.out.trim_end()), (0, expected.as_str()));
     assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"auths": {}}"#);
-    assert!(import(&node, &["/nowhere/config.json"]).failure().contains("there is no such file"));
+    assert!(
+        import(&node, &["/nowhere/config.json"])
+            .failure()
+            .contains("there is no such file")
+    );
 }
 
 #[test]
@@ -256,14 +356,22 @@ fn a_file_that_cannot_be_read_or_written_loses_nothing() {
     let node = node();
     let text = format!(r#"{{"credsStore":"beta9","auths":{{"ghcr.io":{{"auth":"{OCTO}"}}}}"#);
     let path = put(&node, ".docker/config.json", &text);
-    assert!(import(&node, &["docker", "--remove"]).failure().contains("it ends too early"));
+    assert!(
+        import(&node, &["docker", "--remove"])
+            .failure()
+            .contains("it ends too early")
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     fs::write(&path, format!("{text}}}")).unwrap();
     let mut mode = fs::metadata(&path).unwrap().permissions();
     mode.set_readonly(true);
     fs::set_permissions(&path, mode).unwrap();
     let answer = import(&node, &["docker", "--remove"]);
-    assert!(answer.status == 1 && unfolded(&answer.out).contains("it is read-only; nothing was changed"), "{answer:?}");
+    assert!(
+        answer.status == 1
+            && unfolded(&answer.out).contains("it is read-only; nothing was changed"),
+        "{answer:?}"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}}}"));
     assert_eq!(node.pair("ghcr.io").0, "octo");
 }
@@ -273,14 +381,26 @@ fn a_row_names_its_registry_once_and_every_line_fits_where_no_path_is_in_it() {
     let node = node();
     node.store("ghcr.io", "octo", "hunter2");
     fs::write(node.sealed_file(), "damaged").unwrap();
-    let auths =
-        format!(r#"{{"auths":{{"https://ghcr.io/v2/":{{"auth":"{OCTO}"}},"quay.io/org":{{"auth":"{OCTO}"}}}}}}"#);
+    let auths = format!(
+        r#"{{"auths":{{"https://ghcr.io/v2/":{{"auth":"{OCTO}"}},"quay.io/org":{{"auth":"{OCTO}"}}}}}}"#
+    );
     put(&node, ".docker/config.json", &auths);
     let answer = import(&node, &["docker"]);
     let told = unfolded(&answer.out);
-    assert!(answer.status == 1 && told.starts_with("left             https://ghcr.io/v2/: file store: "), "{answer:?}");
-    assert!(told.contains("for the whole; log in anew: docker login quay.io\n"), "{answer:?}");
-    for line in answer.out.lines().filter(|line| !line.contains('/') || line.contains("://")) {
+    assert!(
+        answer.status == 1
+            && told.starts_with("left             https://ghcr.io/v2/: file store: "),
+        "{answer:?}"
+    );
+    assert!(
+        told.contains("for the whole; log in anew: docker login quay.io\n"),
+        "{answer:?}"
+    );
+    for line in answer
+        .out
+        .lines()
+        .filter(|line| !line.contains('/') || line.contains("://"))
+    {
         assert!(line.chars().count() <= 80, "{line}");
     }
     // A file that no client reads is mended where it is.
@@ -298,5 +418,10 @@ fn dockers_own_items_are_wired_with_docker_hub() {
     );
     put(&node, ".docker/config.json", &items);
     let answer = import(&node, &["docker"]);
-    assert!(answer.out.ends_with("\n  docker-credential-beta9 configure docker --hosts docker.io\n"), "{answer:?}");
+    assert!(
+        answer
+            .out
+            .ends_with("\n  docker-credential-beta9 configure docker --hosts docker.io\n"),
+        "{answer:?}"
+    );
 }

@@ -1,7 +1,10 @@
 //! What is written is byte for byte what Go's `encoding/json` writes: `marshal.jsonl` holds lines that Go wrote, and
 //! `tests/real/parts/helper-client.sh` shows that Go of today still writes them.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 use beta9_credential::json::{self, Value};
 use beta9_credential::keys::{Blob, CredentialType};
@@ -25,7 +28,10 @@ fn a_blob_that_go_wrote_is_written_to_the_same_bytes() {
             CredentialType::Azure,
             CredentialType::Unknown,
         ];
-        let kind = kinds.into_iter().find(|kind| kind.as_str() == word).unwrap();
+        let kind = kinds
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .unwrap();
         assert_eq!(Blob::marshal(registry, kind, &keys).expose(), line);
     }
 }

@@ -1,6 +1,9 @@
 //! What a mint that fails, is stopped or is short of something means for the other processes of the node.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -38,7 +41,9 @@ fn a_process_that_is_stopped_while_it_mints_holds_up_nobody() {
     kill_process(Pid::from_child(&stopped), Signal::STOP).unwrap();
     ecr.be_slow(Duration::ZERO);
     let others = node.clone_with("BETA9_TIMEOUT", "10s");
-    let running: Vec<_> = (0..4).map(|_| others.start(&["get"], HOST.as_bytes())).collect();
+    let running: Vec<_> = (0..4)
+        .map(|_| others.start(&["get"], HOST.as_bytes()))
+        .collect();
     for answer in running.into_iter().map(Answer::of) {
         assert_eq!(answer.status, 0, "{answer:?}");
     }
@@ -56,7 +61,10 @@ fn the_short_patience_of_one_process_is_not_the_failure_of_the_next() {
     let node = node(&ecr);
     ecr.be_slow(Duration::from_secs(5));
     let hasty = node.clone_with("BETA9_TIMEOUT", "1s").get(HOST);
-    assert!(hasty.failure().contains("did not answer in time"), "{hasty:?}");
+    assert!(
+        hasty.failure().contains("did not answer in time"),
+        "{hasty:?}"
+    );
     ecr.be_slow(Duration::ZERO);
     assert_eq!(node.pair(HOST).0, "AWS");
 }
@@ -67,8 +75,18 @@ fn starved(node: &Node, limit: usize, verb: &str, input: &str) -> Option<Answer>
     let own = node.command(&[]);
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).env_clear();
-    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", "/usr/bin:/bin");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command
+        .envs(
+            own.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("PATH", "/usr/bin:/bin");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // One that stops before it has read is seen by its answer.
     _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
     let answer = Answer::of(child);
@@ -81,7 +99,10 @@ const LIMITS: std::ops::RangeInclusive<usize> = 3..=12;
 fn check(answer: &Answer, limit: usize) {
     assert!(!answer.err.contains("panicked"), "{limit}: {answer:?}");
     assert!(matches!(answer.status, 0 | 1), "{limit}: {answer:?}");
-    assert!(answer.out.ends_with('\n') && answer.out.len() > 1, "{limit}: {answer:?}");
+    assert!(
+        answer.out.ends_with('\n') && answer.out.len() > 1,
+        "{limit}: {answer:?}"
+    );
     assert_ne!(answer.out, common::NOT_FOUND, "{limit}");
 }
 
@@ -91,7 +112,9 @@ fn a_process_without_file_descriptors_fails_with_a_line_and_shares_no_failure() 
     let mut ran = 0;
     for limit in LIMITS {
         let node = node(&ecr);
-        let Some(answer) = starved(&node, limit, "get", HOST) else { continue };
+        let Some(answer) = starved(&node, limit, "get", HOST) else {
+            continue;
+        };
         ran += 1;
         check(&answer, limit);
         assert_eq!(node.pair(HOST).0, "AWS", "{limit}: {answer:?}");
@@ -103,7 +126,10 @@ fn a_process_without_file_descriptors_fails_with_a_line_and_shares_no_failure() 
 fn a_token_that_is_still_good_is_served_to_a_process_with_few_file_descriptors() {
     let ecr = Ecr::start();
     let node = ecr.node();
-    node.run(&["store"], common::store_request(HOST, ecr::KEY_ID, ecr::KEY));
+    node.run(
+        &["store"],
+        common::store_request(HOST, ecr::KEY_ID, ecr::KEY),
+    );
     let node = node.with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
     let hour = Duration::from_hours(1);
     for (age, life) in [(Duration::ZERO, 11 * hour), (6 * hour, 11 * hour)] {
@@ -111,10 +137,15 @@ fn a_token_that_is_still_good_is_served_to_a_process_with_few_file_descriptors()
             ecr.plant(&node, "default", HOST, (age, life));
             // A renewal is tried each time.
             ecr::end_shared_failures(&node);
-            let Some(answer) = starved(&node, limit, "get", HOST) else { continue };
+            let Some(answer) = starved(&node, limit, "get", HOST) else {
+                continue;
+            };
             check(&answer, limit);
             if limit >= 8 {
-                assert!(answer.status == 0 && answer.out.contains("hunter2-planted"), "{limit} {age:?}: {answer:?}");
+                assert!(
+                    answer.status == 0 && answer.out.contains("hunter2-planted"),
+                    "{limit} {age:?}: {answer:?}"
+                );
             }
         }
     }
@@ -126,10 +157,15 @@ fn a_store_that_a_process_without_file_descriptors_cannot_reach_is_out_of_reach(
     let blob = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#;
     gateway.plant("oci-registry-ghcr-io", blob);
     worker.plant(worker::WORKSPACE, "image-1", blob);
-    let (far, vended) = (gateway.node(), worker.node().with("BETA9_IMAGE", "ghcr.io/org/app"));
+    let (far, vended) = (
+        gateway.node(),
+        worker.node().with("BETA9_IMAGE", "ghcr.io/org/app"),
+    );
     for limit in LIMITS {
         for node in [&far, &vended] {
-            let Some(answer) = starved(node, limit, "get", "ghcr.io") else { continue };
+            let Some(answer) = starved(node, limit, "get", "ghcr.io") else {
+                continue;
+            };
             check(&answer, limit);
         }
         if let Some(answer) = starved(&far, limit, "list", "") {
@@ -139,5 +175,8 @@ fn a_store_that_a_process_without_file_descriptors_cannot_reach_is_out_of_reach(
     // What it said last bridges this too.
     assert_eq!(far.pair("ghcr.io").1, "hunter2");
     let answer = starved(&far, 8, "get", "ghcr.io").unwrap();
-    assert!(answer.status == 0 && answer.err.contains("its last answer is used"), "{answer:?}");
+    assert!(
+        answer.status == 0 && answer.err.contains("its last answer is used"),
+        "{answer:?}"
+    );
 }

@@ -1,7 +1,10 @@
 //! What a node remembers of a store that is far away: for how long, how much, and what ends it.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -14,7 +17,9 @@ use common::gateway::{Gateway, Mood, WORKSPACE};
 use common::{Answer, Node, tokens};
 
 fn blob(host: &str, password: &str) -> String {
-    format!(r#"{{"registry":"{host}","type":"basic","credentials":{{"USERNAME":"u","PASSWORD":"{password}"}}}}"#)
+    format!(
+        r#"{{"registry":"{host}","type":"basic","credentials":{{"USERNAME":"u","PASSWORD":"{password}"}}}}"#
+    )
 }
 
 fn name_of(host: &str) -> String {
@@ -23,7 +28,10 @@ fn name_of(host: &str) -> String {
 
 /// A node that knows its workspace, so that a `get` asks for secrets and nothing else.
 fn node(gateway: &Gateway) -> Node {
-    gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE).with("BETA9_TIMEOUT", "60s")
+    gateway
+        .node()
+        .with("BETA9_WORKSPACE_ID", WORKSPACE)
+        .with("BETA9_TIMEOUT", "60s")
 }
 
 #[test]
@@ -51,7 +59,10 @@ fn a_secret_that_is_erased_while_a_get_reads_it_is_not_answered_in_an_outage_aft
     let before = node.start(&["get"], b"ghcr.io");
     gateway.wait_for_held();
     // Another client of the node may call the gateway by another name, or show another token of the workspace.
-    let other = node.clone_with("BETA9_GATEWAY_URL", gateway.url().replace("127.0.0.1", "localhost"));
+    let other = node.clone_with(
+        "BETA9_GATEWAY_URL",
+        gateway.url().replace("127.0.0.1", "localhost"),
+    );
     assert_eq!(other.erase("ghcr.io"), Answer::silence());
     gateway.release();
     assert_eq!(Answer::of(before).status, 0);
@@ -106,7 +117,9 @@ fn a_miss_after_a_change_is_remembered() {
 fn what_is_remembered_of_many_registries_is_bounded_and_goes_after_its_time() {
     let gateway = Gateway::start();
     let node = node(&gateway).configured("[cache]\nmax_entries = 16\n");
-    let running: Vec<_> = (0..48).map(|number| node.start(&["get"], format!("r{number}.example").as_bytes())).collect();
+    let running: Vec<_> = (0..48)
+        .map(|number| node.start(&["get"], format!("r{number}.example").as_bytes()))
+        .collect();
     for answer in running.into_iter().map(Answer::of) {
         assert_eq!(answer, Answer::not_found());
     }
@@ -115,14 +128,21 @@ fn what_is_remembered_of_many_registries_is_bounded_and_goes_after_its_time() {
     let memos = tokens::files(&node, "memo");
     assert!((1..=16).contains(&memos.len()), "{}", memos.len());
     // As an earlier version left it, and as this one does.
-    let old = node.tokens_dir().join("00000000000000000000000000000000.memo");
+    let old = node
+        .tokens_dir()
+        .join("00000000000000000000000000000000.memo");
     std::fs::copy(&memos[0], &old).unwrap();
     let ten_days_ago = SystemTime::now() - Duration::from_hours(240);
     for path in memos.iter().chain([&old]) {
-        let times = FileTimes::new().set_accessed(ten_days_ago).set_modified(ten_days_ago);
+        let times = FileTimes::new()
+            .set_accessed(ten_days_ago)
+            .set_modified(ten_days_ago);
         File::open(path).unwrap().set_times(times).unwrap();
     }
     assert_eq!(node.get("another.example"), Answer::not_found());
-    assert!(memos.iter().chain([&old]).all(|path| !path.exists()), "{memos:?}");
+    assert!(
+        memos.iter().chain([&old]).all(|path| !path.exists()),
+        "{memos:?}"
+    );
     assert_eq!(tokens::files(&node, "memo").len(), 1);
 }

@@ -1,6 +1,9 @@
 //! Images and expiry in Beta9's database, and the command that prepares it.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -11,7 +14,8 @@ use beta9_credential::store::{ImageSecrets, PostgresStore, Secret, Store};
 use common::postgres::{Database, PASSWORD_IN_URL, deadline, lookup, signing_key};
 use common::{Answer, Node};
 
-const BLOB: &str = r#"{"credentials":{"PASSWORD":"s","USERNAME":"u"},"registry":"ghcr.io","type":"basic"}"#;
+const BLOB: &str =
+    r#"{"credentials":{"PASSWORD":"s","USERNAME":"u"},"registry":"ghcr.io","type":"basic"}"#;
 
 fn host(text: &str) -> Host {
     Host::parse(text.as_bytes()).unwrap()
@@ -19,8 +23,18 @@ fn host(text: &str) -> Host {
 
 fn put(store: PostgresStore, host: &Host, blob: &str) -> PostgresStore {
     let store = Store::Postgres(store);
-    store.store(&lookup(host), &Secret { username: "u".into(), blob: blob.into() }).unwrap();
-    let Store::Postgres(store) = store else { unreachable!() };
+    store
+        .store(
+            &lookup(host),
+            &Secret {
+                username: "u".into(),
+                blob: blob.into(),
+            },
+        )
+        .unwrap();
+    let Store::Postgres(store) = store else {
+        unreachable!()
+    };
     store
 }
 
@@ -40,13 +54,18 @@ fn migrated(database: &Database) {
 
 #[test]
 fn an_image_is_bound_to_its_secret_and_gives_it_back() {
-    let Some(database) = Database::new("an_image_is_bound_to_its_secret_and_gives_it_back") else { return };
+    let Some(database) = Database::new("an_image_is_bound_to_its_secret_and_gives_it_back") else {
+        return;
+    };
     migrated(&database);
     database.sql("INSERT INTO image (image_id) VALUES ('img-1'), ('img-2'), ('img-3')");
     let ghcr = host("ghcr.io");
     let ours = put(database.store_of(&database.workspace), &ghcr, BLOB);
     assert_eq!(image_secret(&ours), None);
-    assert_eq!(ours.bind_image("img-1", &lookup(&ghcr)).unwrap(), "oci-registry-ghcr-io");
+    assert_eq!(
+        ours.bind_image("img-1", &lookup(&ghcr)).unwrap(),
+        "oci-registry-ghcr-io"
+    );
     assert_eq!(
         database.sql("SELECT i.credential_secret_name, i.credential_secret_id = s.external_id::text FROM image i, workspace_secret s WHERE i.image_id = 'img-1'"),
         "oci-registry-ghcr-io|t"
@@ -59,7 +78,12 @@ fn an_image_is_bound_to_its_secret_and_gives_it_back() {
     let other = "11111111-2222-4333-8444-555555555555";
     database.add_workspace(other, &signing_key(99));
     let theirs = database.store_of(other);
-    let gone = |store: &PostgresStore| store.image_secrets("img-1", deadline()).unwrap_err().to_string();
+    let gone = |store: &PostgresStore| {
+        store
+            .image_secrets("img-1", deadline())
+            .unwrap_err()
+            .to_string()
+    };
     let why = "postgres store: image img-1 is bound to the secret oci-registry-ghcr-io, which is gone or empty; ";
     assert!(gone(&theirs).starts_with(why), "{}", gone(&theirs));
     let theirs = put(theirs, &ghcr, &BLOB.replace("\"s\"", "\"other\""));
@@ -77,10 +101,13 @@ fn an_image_is_bound_to_its_secret_and_gives_it_back() {
 
 #[test]
 fn what_cannot_be_bound_is_said() {
-    let Some(database) = Database::new("what_cannot_be_bound_is_said") else { return };
+    let Some(database) = Database::new("what_cannot_be_bound_is_said") else {
+        return;
+    };
     let ghcr = host("ghcr.io");
     let ours = database.store_of(&database.workspace);
-    let error = |outcome: Result<String, beta9_credential::error::Error>| outcome.unwrap_err().to_string();
+    let error =
+        |outcome: Result<String, beta9_credential::error::Error>| outcome.unwrap_err().to_string();
     assert_eq!(
         error(ours.bind_image("img", &lookup(&ghcr))),
         "ghcr.io: postgres store: there is no secret to bind an image to; store one first"
@@ -90,7 +117,10 @@ fn what_cannot_be_bound_is_said() {
         "postgres store: the table image of database \"{}\" has no column for secrets; run docker-credential-beta9 migrate",
         database.name
     );
-    assert_eq!(error(ours.bind_image("img", &lookup(&ghcr))), format!("ghcr.io: {not_migrated}"));
+    assert_eq!(
+        error(ours.bind_image("img", &lookup(&ghcr))),
+        format!("ghcr.io: {not_migrated}")
+    );
     database.sql("INSERT INTO image (image_id) VALUES ('img')");
     let unmigrated = ours.image_secrets("img", deadline()).unwrap();
     let why = "postgres store: the table image has no column for secrets; run docker-credential-beta9 migrate";
@@ -104,25 +134,39 @@ fn what_cannot_be_bound_is_said() {
 
 #[test]
 fn only_what_is_past_its_own_expiry_is_pruned() {
-    let Some(database) = Database::new("only_what_is_past_its_own_expiry_is_pruned") else { return };
-    let names = ["a.example", "b.example", "c.example", "d.example", "e.example"];
+    let Some(database) = Database::new("only_what_is_past_its_own_expiry_is_pruned") else {
+        return;
+    };
+    let names = [
+        "a.example",
+        "b.example",
+        "c.example",
+        "d.example",
+        "e.example",
+    ];
     let hosts = names.map(host);
     let mut ours = database.store_of(&database.workspace);
     for host in &hosts {
         ours = put(ours, host, &BLOB.replace("ghcr.io", host.as_str()));
     }
-    let set =
-        |host: &Host, ttl: Option<Duration>| ours.set_expiry(&lookup(host), ttl).map_err(|error| error.to_string());
+    let set = |host: &Host, ttl: Option<Duration>| {
+        ours.set_expiry(&lookup(host), ttl)
+            .map_err(|error| error.to_string())
+    };
     // Without the table nothing expires, and that can be said.
     assert_eq!(set(&hosts[0], None), Ok(()));
     let error = set(&hosts[0], Some(Duration::from_secs(1))).unwrap_err();
     assert!(
-        error.starts_with("a.example: postgres store: ") && error.ends_with("; run docker-credential-beta9 migrate"),
+        error.starts_with("a.example: postgres store: ")
+            && error.ends_with("; run docker-credential-beta9 migrate"),
         "{error}"
     );
     migrated(&database);
     let day = Duration::from_hours(24);
-    for (host, ttl) in hosts.iter().zip([Some(day), Some(30 * day), Some(day), Some(day), None]) {
+    for (host, ttl) in hosts
+        .iter()
+        .zip([Some(day), Some(30 * day), Some(day), Some(day), None])
+    {
         assert_eq!(set(host, ttl), Ok(()));
     }
     assert_eq!(set(&hosts[2], None), Ok(()));
@@ -131,10 +175,17 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
     // Another workspace's are its own business.
     let other = "11111111-2222-4333-8444-555555555555";
     database.add_workspace(other, &signing_key(99));
-    let theirs = put(database.store_of(other), &hosts[0], &BLOB.replace("ghcr.io", "a.example"));
+    let theirs = put(
+        database.store_of(other),
+        &hosts[0],
+        &BLOB.replace("ghcr.io", "a.example"),
+    );
     theirs.set_expiry(&lookup(&hosts[0]), Some(day)).unwrap();
 
-    let prune = |days: u32| ours.prune(SystemTime::now() + days * day, deadline()).unwrap();
+    let prune = |days: u32| {
+        ours.prune(SystemTime::now() + days * day, deadline())
+            .unwrap()
+    };
     assert_eq!(prune(0), Vec::<String>::new());
     assert_eq!(prune(2), ["oci-registry-a-example"]);
     assert_eq!(prune(2), Vec::<String>::new());
@@ -145,17 +196,34 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
         "oci-registry-a-example,oci-registry-c-example,oci-registry-d-example,oci-registry-e-example"
     );
     // What was recorded of secrets that are gone is gone too.
-    assert_eq!(database.sql("SELECT count(*) FROM credential_helper_expiry"), "1");
-    assert_eq!(theirs.prune(SystemTime::now() + 2 * day, deadline()).unwrap(), ["oci-registry-a-example"]);
+    assert_eq!(
+        database.sql("SELECT count(*) FROM credential_helper_expiry"),
+        "1"
+    );
+    assert_eq!(
+        theirs
+            .prune(SystemTime::now() + 2 * day, deadline())
+            .unwrap(),
+        ["oci-registry-a-example"]
+    );
     // A secret of the same name that comes later has no expiry.
     let ours = put(ours, &hosts[0], &BLOB.replace("ghcr.io", "a.example"));
-    assert_eq!(ours.prune(SystemTime::now() + 100_000 * day, deadline()).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        ours.prune(SystemTime::now() + 100_000 * day, deadline())
+            .unwrap(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn migrate_makes_what_is_missing_once_and_says_so() {
-    let Some(database) = Database::new("migrate_makes_what_is_missing_once_and_says_so") else { return };
-    let node = database.node().without("BETA9_STORE").without("BETA9_WORKSPACE_ID");
+    let Some(database) = Database::new("migrate_makes_what_is_missing_once_and_says_so") else {
+        return;
+    };
+    let node = database
+        .node()
+        .without("BETA9_STORE")
+        .without("BETA9_WORKSPACE_ID");
     database.sql("INSERT INTO image (image_id) VALUES ('img')");
     let lines = |generation: &str, word: &str| {
         let what = [
@@ -168,20 +236,31 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
         format!("{:<34} {generation}\n{steps}", "the database")
     };
     let first = "generation 1: images are not bound to secrets\n                                   (before Beta9's migration 036)";
-    let second =
-        "generation 2: an image is bound to one secret\n                                   (Beta9's migration 036)";
-    assert_eq!(node.run(&["migrate"], ""), Answer { status: 0, out: lines(first, "made"), err: String::new() });
+    let second = "generation 2: an image is bound to one secret\n                                   (Beta9's migration 036)";
+    assert_eq!(
+        node.run(&["migrate"], ""),
+        Answer {
+            status: 0,
+            out: lines(first, "made"),
+            err: String::new()
+        }
+    );
     let columns = "SELECT column_name, data_type, character_maximum_length, is_nullable FROM information_schema.columns WHERE table_name = 'image' AND column_name LIKE 'credential%' ORDER BY 1 DESC";
     let both = "credential_secret_name|character varying|255|YES\ncredential_secret_id|character varying|36|YES";
     assert_eq!(database.sql(columns), both);
-    let index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'idx_image_credential_secret_name'";
+    let index =
+        "SELECT indexdef FROM pg_indexes WHERE indexname = 'idx_image_credential_secret_name'";
     assert_eq!(
         database.sql(index),
         "CREATE INDEX idx_image_credential_secret_name ON public.image USING btree (credential_secret_name)"
     );
     assert_eq!(
         node.run(&["migrate"], ""),
-        Answer { status: 0, out: lines(second, "there already"), err: String::new() }
+        Answer {
+            status: 0,
+            out: lines(second, "there already"),
+            err: String::new()
+        }
     );
     // Beta9's own migration goes over it without a word.
     database.sql("ALTER TABLE image ADD COLUMN IF NOT EXISTS credential_secret_name VARCHAR(255), ADD COLUMN IF NOT EXISTS credential_secret_id VARCHAR(36); CREATE INDEX IF NOT EXISTS idx_image_credential_secret_name ON image (credential_secret_name);");
@@ -198,15 +277,24 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
         database.server.port, database.name
     );
     let reader = node.clone_with("BETA9_DATABASE_URL", url);
-    assert_eq!(reader.run(&["migrate"], "").out, lines(second, "there already"));
+    assert_eq!(
+        reader.run(&["migrate"], "").out,
+        lines(second, "there already")
+    );
     database.sql("ALTER TABLE image DROP COLUMN credential_secret_name");
     let answer = reader.run(&["migrate"], "");
-    assert!(answer.failure().contains("may not use the table image"), "{answer:?}");
+    assert!(
+        answer.failure().contains("may not use the table image"),
+        "{answer:?}"
+    );
 }
 
 #[test]
 fn migrations_at_the_same_time_do_not_hinder_one_another() {
-    let Some(database) = Database::new("migrations_at_the_same_time_do_not_hinder_one_another") else { return };
+    let Some(database) = Database::new("migrations_at_the_same_time_do_not_hinder_one_another")
+    else {
+        return;
+    };
     let node = database.node();
     let all: Vec<_> = (0..8).map(|_| node.start(&["migrate"], b"")).collect();
     let made = all.into_iter().map(Answer::of).map(|answer| {
@@ -218,7 +306,9 @@ fn migrations_at_the_same_time_do_not_hinder_one_another() {
 
 #[test]
 fn migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing() {
-    let Some(database) = Database::empty("migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing") else {
+    let Some(database) =
+        Database::empty("migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing")
+    else {
         return;
     };
     let node = database.node();
@@ -245,7 +335,12 @@ fn migrate_refuses_a_database_that_is_not_beta9s_and_changes_nothing() {
 fn migrate_explains_itself_and_needs_a_database() {
     let help = Node::new().run(&["migrate", "--help"], "");
     assert_eq!(help.status, 0);
-    for words in ["Exit status: 0", "Example, with the URL", "idx_image_credential_secret_name", "--json"] {
+    for words in [
+        "Exit status: 0",
+        "Example, with the URL",
+        "idx_image_credential_secret_name",
+        "--json",
+    ] {
         assert!(help.out.contains(words), "{words}: {}", help.out);
     }
     let answer = Node::new().run(&["migrate"], "");

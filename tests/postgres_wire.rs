@@ -1,6 +1,9 @@
 //! What the store in Beta9's database says to a server that is not to be trusted, and how much it takes from one.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -39,7 +42,10 @@ enum Server {
 fn serve(server: Server) -> (u16, Arc<Mutex<Vec<u8>>>, Arc<Mutex<u64>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (heard, sent) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<Mutex<u64>>::default());
+    let (heard, sent) = (
+        Arc::<Mutex<Vec<u8>>>::default(),
+        Arc::<Mutex<u64>>::default(),
+    );
     let (ears, mouth) = (heard.clone(), sent.clone());
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -49,7 +55,12 @@ fn serve(server: Server) -> (u16, Arc<Mutex<Vec<u8>>>, Arc<Mutex<u64>>) {
     (port, heard, sent)
 }
 
-fn converse(server: Server, mut stream: TcpStream, heard: &Mutex<Vec<u8>>, sent: &Mutex<u64>) -> Option<()> {
+fn converse(
+    server: Server,
+    mut stream: TcpStream,
+    heard: &Mutex<Vec<u8>>,
+    sent: &Mutex<u64>,
+) -> Option<()> {
     let mut buffer = [0; 4096];
     let mut hear = |stream: &mut TcpStream| {
         let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
@@ -93,8 +104,11 @@ fn converse(server: Server, mut stream: TcpStream, heard: &Mutex<Vec<u8>>, sent:
 
 fn node(place: &str, options: &str) -> Node {
     let url = format!("postgres://beta9:hunter2-password@{place}/beta9{options}");
-    let node = Node::new().with("BETA9_STORE", "postgres").with("BETA9_DATABASE_URL", url);
-    node.with("BETA9_WORKSPACE_ID", WORKSPACE).with("BETA9_TIMEOUT", "60s")
+    let node = Node::new()
+        .with("BETA9_STORE", "postgres")
+        .with("BETA9_DATABASE_URL", url);
+    node.with("BETA9_WORKSPACE_ID", WORKSPACE)
+        .with("BETA9_TIMEOUT", "60s")
 }
 
 fn heard(server: &Mutex<Vec<u8>>) -> String {
@@ -106,27 +120,55 @@ fn over_a_network_no_password_goes_to_a_server_without_tls_unless_the_url_says_s
     let (port, server, _) = serve(Server::Listens);
     // Not an address of loopback's, which nevertheless leads there.
     let far = format!("0.0.0.0:{port}");
-    for options in ["", "?sslmode=require", "?sslmode=verify-full", "?application_name=x"] {
+    for options in [
+        "",
+        "?sslmode=require",
+        "?sslmode=verify-full",
+        "?application_name=x",
+    ] {
         let answer = node(&far, options).get("ghcr.io");
-        assert!(answer.failure().contains(&format!("{far} offers no TLS, which sslmode=")), "{options} {answer:?}");
-        assert!(answer.out.contains("set sslmode=disable in the connection URL"), "{answer:?}");
+        assert!(
+            answer
+                .failure()
+                .contains(&format!("{far} offers no TLS, which sslmode=")),
+            "{options} {answer:?}"
+        );
+        assert!(
+            answer
+                .out
+                .contains("set sslmode=disable in the connection URL"),
+            "{answer:?}"
+        );
         assert!(!heard(&server).contains("hunter2"), "{options}");
     }
-    for (place, options) in [(&far, "?sslmode=disable"), (&far, "?sslmode=prefer"), (&format!("127.0.0.1:{port}"), "")]
-    {
+    for (place, options) in [
+        (&far, "?sslmode=disable"),
+        (&far, "?sslmode=prefer"),
+        (&format!("127.0.0.1:{port}"), ""),
+    ] {
         assert_eq!(node(place, options).get("ghcr.io").status, 1);
-        assert!(heard(&server).contains("hunter2-password"), "{place} {options}");
+        assert!(
+            heard(&server).contains("hunter2-password"),
+            "{place} {options}"
+        );
     }
 }
 
 #[test]
 fn a_server_that_floods_is_given_up_with_an_error_that_says_so() {
-    for (server, limit) in
-        [(Server::FloodsBeforeItIsReady, 1 << 20), (Server::Floods, 16 << 20), (Server::FloodsWithOneMessage, 16 << 20)]
-    {
+    for (server, limit) in [
+        (Server::FloodsBeforeItIsReady, 1 << 20),
+        (Server::Floods, 16 << 20),
+        (Server::FloodsWithOneMessage, 16 << 20),
+    ] {
         let (port, _, sent) = serve(server);
         let answer: Answer = node(&format!("127.0.0.1:{port}"), "").get("ghcr.io");
-        assert!(answer.failure().contains("sent more than 16 MiB, or more than 1 MiB before the login"), "{answer:?}");
+        assert!(
+            answer
+                .failure()
+                .contains("sent more than 16 MiB, or more than 1 MiB before the login"),
+            "{answer:?}"
+        );
         // Beside what was read, some lies in the kernel's buffers.
         let sent = *sent.lock().unwrap();
         assert!(sent < limit + (16 << 20), "{sent}");

@@ -1,6 +1,9 @@
 //! Docker's credential-helper protocol, against the real binary, to the byte.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -17,7 +20,10 @@ const HUB: &str = "https://index.docker.io/v1/";
 #[test]
 fn a_stored_credential_is_answered_to_every_spelling_of_its_host() {
     let node = Node::new();
-    assert_eq!(node.store("registry.example.com", "user", "p\"<ass>&\\ é"), Answer::silence());
+    assert_eq!(
+        node.store("registry.example.com", "user", "p\"<ass>&\\ é"),
+        Answer::silence()
+    );
     let spellings = [
         "registry.example.com",
         "registry.example.com:443",
@@ -34,9 +40,21 @@ fn a_stored_credential_is_answered_to_every_spelling_of_its_host() {
         let expected = format!(
             "{{\"ServerURL\":\"{spelling}\",\"Username\":\"user\",\"Secret\":\"p\\\"\\u003cass\\u003e\\u0026\\\\ é\"}}\n"
         );
-        assert_eq!(node.get(spelling), Answer { status: 0, out: expected, err: String::new() });
+        assert_eq!(
+            node.get(spelling),
+            Answer {
+                status: 0,
+                out: expected,
+                err: String::new()
+            }
+        );
     }
-    for other in ["registry.example.com:5000", "example.com", "a.registry.example.com", "registry.example.com:80"] {
+    for other in [
+        "registry.example.com:5000",
+        "example.com",
+        "a.registry.example.com",
+        "registry.example.com:80",
+    ] {
         assert_eq!(node.get(other), Answer::not_found(), "{other}");
     }
 }
@@ -46,7 +64,10 @@ fn one_trailing_line_end_is_accepted_and_not_echoed() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
     for input in ["ghcr.io", "ghcr.io\n", "ghcr.io\r\n"] {
-        assert_eq!(node.get(input).out, "{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}\n");
+        assert_eq!(
+            node.get(input).out,
+            "{\"ServerURL\":\"ghcr.io\",\"Username\":\"u\",\"Secret\":\"s\"}\n"
+        );
     }
 }
 
@@ -55,8 +76,18 @@ fn docker_hub_is_one_host_under_all_of_its_names() {
     for stored in [HUB, "docker.io", "index.docker.io", "registry-1.docker.io"] {
         let node = Node::new();
         node.store(stored, "u", "s");
-        for asked in [HUB, "docker.io", "index.docker.io", "registry-1.docker.io", "https://docker.io/v2/"] {
-            assert_eq!(node.pair(asked), ("u".into(), "s".into()), "{stored} {asked}");
+        for asked in [
+            HUB,
+            "docker.io",
+            "index.docker.io",
+            "registry-1.docker.io",
+            "https://docker.io/v2/",
+        ] {
+            assert_eq!(
+                node.pair(asked),
+                ("u".into(), "s".into()),
+                "{stored} {asked}"
+            );
         }
         assert_eq!(node.list(), "{\"https://index.docker.io/v1/\":\"u\"}\n");
     }
@@ -64,7 +95,10 @@ fn docker_hub_is_one_host_under_all_of_its_names() {
 
 #[test]
 fn dockers_oauth_items_are_kept_apart_from_docker_hub_and_from_each_other() {
-    let (access, refresh) = ("https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token");
+    let (access, refresh) = (
+        "https://index.docker.io/v1/access-token",
+        "https://index.docker.io/v1/refresh-token",
+    );
     let node = Node::new();
     node.store(HUB, "u", "hub");
     assert_eq!(node.get(access), Answer::not_found());
@@ -74,7 +108,10 @@ fn dockers_oauth_items_are_kept_apart_from_docker_hub_and_from_each_other() {
     for (key, secret) in [(HUB, "hub"), (access, "access"), (refresh, "refresh")] {
         assert_eq!(node.pair(key).1, secret);
     }
-    assert_eq!(node.get("index.docker.io/v1/access-token"), Answer::not_found());
+    assert_eq!(
+        node.get("index.docker.io/v1/access-token"),
+        Answer::not_found()
+    );
     assert_eq!(node.erase(HUB), Answer::silence());
     assert_eq!(node.get(HUB), Answer::not_found());
     assert_eq!(node.pair(access).1, "access");
@@ -95,16 +132,24 @@ fn nerdctls_experimental_keys_are_kept_verbatim() {
 #[test]
 fn an_identity_token_is_answered_as_it_was_stored() {
     let node = Node::new();
-    let request =
-        "{ \"ServerURL\" : \"registry.example.com\",\"Username\":\"\\u003ctoken\\u003e\",\"Secret\":\"id\"}\n";
+    let request = "{ \"ServerURL\" : \"registry.example.com\",\"Username\":\"\\u003ctoken\\u003e\",\"Secret\":\"id\"}\n";
     assert_eq!(node.run(&["store"], request), Answer::silence());
-    assert_eq!(node.pair("registry.example.com"), ("<token>".into(), "id".into()));
+    assert_eq!(
+        node.pair("registry.example.com"),
+        ("<token>".into(), "id".into())
+    );
 }
 
 #[test]
 fn every_key_that_list_prints_is_accepted_by_get() {
     let node = Node::new();
-    for host in ["ghcr.io", HUB, "10.0.0.7:5000", "[2001:db8::1]:5000", "https://index.docker.io/v1/access-token"] {
+    for host in [
+        "ghcr.io",
+        HUB,
+        "10.0.0.7:5000",
+        "[2001:db8::1]:5000",
+        "https://index.docker.io/v1/access-token",
+    ] {
         node.store(host, "u", "s");
     }
     let expected = "{\"10.0.0.7:5000\":\"u\",\"[2001:db8::1]:5000\":\"u\",\"ghcr.io\":\"u\",\
@@ -114,7 +159,14 @@ fn every_key_that_list_prints_is_accepted_by_get() {
     for (key, _) in listed.iter() {
         assert_eq!(node.pair(key), ("u".into(), "s".into()));
     }
-    assert_eq!(Node::new().run(&["list"], ""), Answer { status: 0, out: "{}\n".into(), err: String::new() });
+    assert_eq!(
+        Node::new().run(&["list"], ""),
+        Answer {
+            status: 0,
+            out: "{}\n".into(),
+            err: String::new()
+        }
+    );
 }
 
 #[test]
@@ -137,28 +189,58 @@ fn what_a_vendors_registry_takes_goes_over_https_only() {
         "[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n[[registry]]\nhost = \"forced.example\"\nbackend = \"quay\"\n\
          [[registry]]\nhost = \"quay.io\"\nbackend = \"generic\"\n",
     );
-    let rows = Registry::names().filter_map(Registry::named).filter(|row| !row.is_generic());
-    let first = |row: &Registry| row.hosts()[0].replace("{account}", "123456789012").replace('*', "x1");
-    let vendors: Vec<String> = rows.map(first).chain(["mirror.example", "forced.example"].map(str::to_owned)).collect();
-    assert!(vendors.len() > 20 && vendors.contains(&"ghcr.io".to_owned()), "{vendors:?}");
+    let rows = Registry::names()
+        .filter_map(Registry::named)
+        .filter(|row| !row.is_generic());
+    let first = |row: &Registry| {
+        row.hosts()[0]
+            .replace("{account}", "123456789012")
+            .replace('*', "x1")
+    };
+    let vendors: Vec<String> = rows
+        .map(first)
+        .chain(["mirror.example", "forced.example"].map(str::to_owned))
+        .collect();
+    assert!(
+        vendors.len() > 20 && vendors.contains(&"ghcr.io".to_owned()),
+        "{vendors:?}"
+    );
     for host in vendors {
         assert_eq!(node.store(&host, "u", "s"), Answer::silence(), "{host}");
-        for clear in [format!("http://{host}"), format!("http://{host}:80"), format!("HTTP://{host}/v2/")] {
+        for clear in [
+            format!("http://{host}"),
+            format!("http://{host}:80"),
+            format!("HTTP://{host}/v2/"),
+        ] {
             assert_eq!(node.get(&clear), Answer::not_found(), "{clear}");
             let refused = node.store(&clear, "u", "other");
             assert_eq!(
                 refused.failure(),
-                format!("{host}: store: a vendor's credential never goes over plain HTTP; use https://")
+                format!(
+                    "{host}: store: a vendor's credential never goes over plain HTTP; use https://"
+                )
             );
         }
-        assert_eq!(node.pair(&format!("https://{host}")), ("u".into(), "s".into()), "{host}");
-        assert_eq!(node.erase(&format!("http://{host}")), Answer::silence(), "{host}");
+        assert_eq!(
+            node.pair(&format!("https://{host}")),
+            ("u".into(), "s".into()),
+            "{host}"
+        );
+        assert_eq!(
+            node.erase(&format!("http://{host}")),
+            Answer::silence(),
+            "{host}"
+        );
         assert_eq!(node.get(&host), Answer::not_found(), "{host}");
     }
     // Another port is somebody else, and plain HTTP is up to whoever runs that registry.
     for host in ["registry.example.com", "ghcr.io:5000", "10.0.0.7:5000"] {
         node.store(host, "u", "s");
-        assert_eq!(node.pair(&format!("http://{host}")), ("u".into(), "s".into()), "{host}");
+        assert_eq!(
+            node.pair(&format!("http://{host}")),
+            ("u".into(), "s".into()),
+            "{host}"
+        );
     }
 }
 
@@ -174,7 +256,10 @@ fn a_secret_larger_than_64_kib_is_kept_whole() {
 fn a_google_key_in_json_keeps_its_line_ends() {
     let node = Node::new();
     let key = "{\n  \"type\": \"service_account\"\n}\n";
-    assert_eq!(node.store("registry.example.com", "_json_key", key), Answer::silence());
+    assert_eq!(
+        node.store("registry.example.com", "_json_key", key),
+        Answer::silence()
+    );
     assert_eq!(node.pair("registry.example.com").1, key);
 }
 
@@ -182,9 +267,11 @@ fn a_google_key_in_json_keeps_its_line_ends() {
 fn bad_input_gets_the_fixed_text_or_one_clear_line_and_changes_nothing() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
-    let request = |url: &str, user: &str, secret: &str| store_request(url, user, secret).into_bytes();
+    let request =
+        |url: &str, user: &str, secret: &str| store_request(url, user, secret).into_bytes();
     let long = |limit: usize| vec![b'a'; limit + 1];
-    let shape = "store: standard input is not one JSON object with ServerURL, Username and Secret: ";
+    let shape =
+        "store: standard input is not one JSON object with ServerURL, Username and Secret: ";
     let table: Vec<(&str, Vec<u8>, String)> = vec![
         ("get", vec![], "no credentials server URL".into()),
         ("get", b"\n".to_vec(), "no credentials server URL".into()),
@@ -215,7 +302,11 @@ fn bad_input_gets_the_fixed_text_or_one_clear_line_and_changes_nothing() {
     for (verb, input, expected) in table {
         let answer = node.run(&[verb], &input);
         assert_eq!(
-            (answer.status, answer.out.trim_end_matches('\n'), answer.err.as_str()),
+            (
+                answer.status,
+                answer.out.trim_end_matches('\n'),
+                answer.err.as_str()
+            ),
             (1, expected.as_str(), ""),
             "{verb}"
         );
@@ -228,13 +319,38 @@ fn bad_input_gets_the_fixed_text_or_one_clear_line_and_changes_nothing() {
 fn usage_is_told_on_standard_output_with_exit_1_and_the_version_with_exit_0() {
     let node = Node::new();
     let usage = "usage: docker-credential-beta9 get|store|erase|list|version, or --help\n";
-    for args in [vec!["get", "ghcr.io"], vec!["list", "x", "y"], vec!["store", "--helper"], vec![]] {
-        assert_eq!(node.run(&args, ""), Answer { status: 1, out: usage.into(), err: String::new() }, "{args:?}");
+    for args in [
+        vec!["get", "ghcr.io"],
+        vec!["list", "x", "y"],
+        vec!["store", "--helper"],
+        vec![],
+    ] {
+        assert_eq!(
+            node.run(&args, ""),
+            Answer {
+                status: 1,
+                out: usage.into(),
+                err: String::new()
+            },
+            "{args:?}"
+        );
     }
     for verb in ["get", "version", "kubelet"] {
-        let (help, asked) = (node.run(&[verb, "--help"], ""), node.run(&["help", verb], ""));
-        assert_eq!((help.status, asked.status), (0, 0), "{verb}: {help:?} {asked:?}");
-        assert!(asked.out.contains(&format!("Usage: docker-credential-beta9 {verb}")), "{asked:?}");
+        let (help, asked) = (
+            node.run(&[verb, "--help"], ""),
+            node.run(&["help", verb], ""),
+        );
+        assert_eq!(
+            (help.status, asked.status),
+            (0, 0),
+            "{verb}: {help:?} {asked:?}"
+        );
+        assert!(
+            asked
+                .out
+                .contains(&format!("Usage: docker-credential-beta9 {verb}")),
+            "{asked:?}"
+        );
     }
     for args in [vec!["frobnicate"], vec!["explain"]] {
         let answer = node.run(&args, "");
@@ -243,11 +359,21 @@ fn usage_is_told_on_standard_output_with_exit_1_and_the_version_with_exit_0() {
     }
     let version = format!("docker-credential-beta9 {}\n", env!("CARGO_PKG_VERSION"));
     for word in ["version", "--version"] {
-        assert_eq!(node.run(&[word], ""), Answer { status: 0, out: version.clone(), err: String::new() });
+        assert_eq!(
+            node.run(&[word], ""),
+            Answer {
+                status: 0,
+                out: version.clone(),
+                err: String::new()
+            }
+        );
     }
     let help = node.run(&["--help"], "");
     assert_eq!(help.status, 0);
-    assert!(help.out.contains("echo ghcr.io | docker-credential-beta9 get"));
+    assert!(
+        help.out
+            .contains("echo ghcr.io | docker-credential-beta9 get")
+    );
 }
 
 #[test]
@@ -255,7 +381,12 @@ fn standard_input_is_read_to_its_end_even_when_it_is_of_no_use() {
     // `start` fails the test when a write meets a closed pipe.
     for verb in ["get", "store", "erase"] {
         let answer = Node::new().run(&[verb], vec![b'x'; 8 << 20]);
-        assert!(answer.failure().starts_with("standard input: it is longer than "), "{answer:?}");
+        assert!(
+            answer
+                .failure()
+                .starts_with("standard input: it is longer than "),
+            "{answer:?}"
+        );
     }
     assert_eq!(Node::new().run(&["list"], vec![b'x'; 1 << 20]).out, "{}\n");
 }
@@ -272,7 +403,10 @@ fn a_client_that_never_closes_standard_input_is_answered_after_5_seconds() {
     });
     for (child, held) in children {
         let answer = Answer::of(child);
-        assert_eq!(answer.failure(), "standard input: it did not end within 5 s; close it after the request");
+        assert_eq!(
+            answer.failure(),
+            "standard input: it did not end within 5 s; close it after the request"
+        );
         drop(held);
     }
     assert!(started.elapsed() >= Duration::from_secs(5));
@@ -281,7 +415,11 @@ fn a_client_that_never_closes_standard_input_is_answered_after_5_seconds() {
 #[test]
 fn a_terminal_is_told_what_to_pipe_in() {
     let master = terminal::new_terminal();
-    let child = Node::new().command(&["get"]).stdin(terminal::other_end(&master)).spawn().unwrap();
+    let child = Node::new()
+        .command(&["get"])
+        .stdin(terminal::other_end(&master))
+        .spawn()
+        .unwrap();
     assert_eq!(
         Answer::of(child).failure(),
         "standard input: it is a terminal; pipe the server URL in: echo registry.example.com | docker-credential-beta9 get"

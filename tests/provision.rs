@@ -1,7 +1,10 @@
 //! Build time and run time with the embedded store: keys become a secret, the image is bound, the payload is handed on.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -19,41 +22,86 @@ use common::clip::Clip;
 use common::{Answer, Node, first_store, store_request};
 
 const GITHUB: [&str; 2] = ["--creds", "GITHUB_USERNAME,GITHUB_TOKEN"];
-const BLOB: &str =
-    r#"{"credentials":{"GITHUB_TOKEN":"ghp_hunter2","GITHUB_USERNAME":"octo"},"registry":"ghcr.io","type":"token"}"#;
+const BLOB: &str = r#"{"credentials":{"GITHUB_TOKEN":"ghp_hunter2","GITHUB_USERNAME":"octo"},"registry":"ghcr.io","type":"token"}"#;
 
 fn node() -> Node {
-    Node::new().with("GITHUB_USERNAME", "octo").with("GITHUB_TOKEN", "ghp_hunter2")
+    Node::new()
+        .with("GITHUB_USERNAME", "octo")
+        .with("GITHUB_TOKEN", "ghp_hunter2")
 }
 
 fn said(text: &str) -> Answer {
-    Answer { status: 0, out: text.into(), err: String::new() }
+    Answer {
+        status: 0,
+        out: text.into(),
+        err: String::new(),
+    }
 }
 
 #[test]
 fn keys_named_in_the_environment_become_a_secret_and_the_image_is_bound_to_it() {
     let node = node();
-    let args = [&["provision", "ghcr.io/org/app:1"], &GITHUB[..], &["--image-id", "im1"]].concat();
-    let expected = "stored the secret of ghcr.io (oci-registry-ghcr-io) in the file store\nbound image im1\n";
+    let args = [
+        &["provision", "ghcr.io/org/app:1"],
+        &GITHUB[..],
+        &["--image-id", "im1"],
+    ]
+    .concat();
+    let expected =
+        "stored the secret of ghcr.io (oci-registry-ghcr-io) in the file store\nbound image im1\n";
     assert_eq!(node.run(&args, ""), said(expected));
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "ghp_hunter2".into()));
-    assert_eq!(node.run(&["resolve", "im1"], ""), said(&format!("{BLOB}\n")));
+    assert_eq!(
+        node.run(&["resolve", "im1"], ""),
+        said(&format!("{BLOB}\n"))
+    );
     assert_eq!(node.list(), "{\"ghcr.io\":\"octo\"}\n");
-    let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", node.run(&["resolve", "im1"], "").out);
-    assert_eq!(worker.pair("ghcr.io"), ("octo".into(), "ghp_hunter2".into()));
+    let worker = Node::new().with(
+        "BETA9_IMAGE_CREDENTIALS",
+        node.run(&["resolve", "im1"], "").out,
+    );
+    assert_eq!(
+        worker.pair("ghcr.io"),
+        ("octo".into(), "ghp_hunter2".into())
+    );
 }
 
 #[test]
 fn the_keys_may_come_as_json_from_a_file_or_from_standard_input() {
     let node = Node::new();
     let json = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
-    let answer = node.run(&["provision", "registry.example.com:5000/app", "--creds-json", "-"], json);
+    let answer = node.run(
+        &[
+            "provision",
+            "registry.example.com:5000/app",
+            "--creds-json",
+            "-",
+        ],
+        json,
+    );
     assert_eq!(answer.status, 0, "{answer:?}");
-    assert_eq!(node.pair("registry.example.com:5000"), ("u".into(), "p".into()));
+    assert_eq!(
+        node.pair("registry.example.com:5000"),
+        ("u".into(), "p".into())
+    );
     let file = node.home().join("creds.json");
     std::fs::write(&file, r#"["GITHUB_USERNAME","GITHUB_TOKEN"]"#).unwrap();
-    let node = node.with("GITHUB_USERNAME", "octo").with("GITHUB_TOKEN", "t");
-    assert_eq!(node.run(&["provision", "ghcr.io/a/b", "--creds-json", file.to_str().unwrap()], "").status, 0);
+    let node = node
+        .with("GITHUB_USERNAME", "octo")
+        .with("GITHUB_TOKEN", "t");
+    assert_eq!(
+        node.run(
+            &[
+                "provision",
+                "ghcr.io/a/b",
+                "--creds-json",
+                file.to_str().unwrap()
+            ],
+            ""
+        )
+        .status,
+        0
+    );
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "t".into()));
 }
 
@@ -61,10 +109,20 @@ fn the_keys_may_come_as_json_from_a_file_or_from_standard_input() {
 fn nothing_is_stored_for_a_modified_or_a_public_image_and_it_says_so() {
     let node = node();
     let modified = [&["provision", "ghcr.io/org/app", "--modified"], &GITHUB[..]].concat();
-    assert!(node.run(&modified, "").out.starts_with("nothing was stored: a modified image"));
+    assert!(
+        node.run(&modified, "")
+            .out
+            .starts_with("nothing was stored: a modified image")
+    );
     let public = "nothing was stored: without keys the image is public\n";
-    assert_eq!(node.run(&["provision", "ghcr.io/org/app"], ""), said(public));
-    assert_eq!(node.run(&["provision", "ghcr.io/org/app", "--creds-json", "-"], "{}"), said(public));
+    assert_eq!(
+        node.run(&["provision", "ghcr.io/org/app"], ""),
+        said(public)
+    );
+    assert_eq!(
+        node.run(&["provision", "ghcr.io/org/app", "--creds-json", "-"], "{}"),
+        said(public)
+    );
     assert_eq!(node.list(), "{}\n");
 }
 
@@ -72,7 +130,10 @@ fn nothing_is_stored_for_a_modified_or_a_public_image_and_it_says_so() {
 fn keys_that_the_registry_cannot_take_are_refused_and_nothing_is_stored() {
     let node = node().with("NGC_API_KEY", "hunter2");
     let table: [(&[&str], &str); 5] = [
-        (&["ghcr.io/a/b", "--creds", "GITHUB_TOKEN"], "credentials: GITHUB_TOKEN is set without GITHUB_USERNAME"),
+        (
+            &["ghcr.io/a/b", "--creds", "GITHUB_TOKEN"],
+            "credentials: GITHUB_TOKEN is set without GITHUB_USERNAME",
+        ),
         (
             &["ghcr.io/a/b", "--creds", "NOT_SET,ALSO_NOT"],
             "credentials: NOT_SET, ALSO_NOT are unset or empty in the environment",
@@ -81,13 +142,28 @@ fn keys_that_the_registry_cannot_take_are_refused_and_nothing_is_stored() {
             &["ghcr.io/a/b", "--creds", "NGC_API_KEY"],
             "ghcr.io: its secret: it has NGC_API_KEY, but this registry (ghcr) needs",
         ),
-        (&["ghcr.io@evil/a", "--creds", "NGC_API_KEY"], "ghcr.io@evil/a: image reference: "),
-        (&["ghcr.io/a/b", "--creds", "GITHUB_USERNAME,GITHUB_TOKEN", "--image-id", "../x"], "image id: "),
+        (
+            &["ghcr.io@evil/a", "--creds", "NGC_API_KEY"],
+            "ghcr.io@evil/a: image reference: ",
+        ),
+        (
+            &[
+                "ghcr.io/a/b",
+                "--creds",
+                "GITHUB_USERNAME,GITHUB_TOKEN",
+                "--image-id",
+                "../x",
+            ],
+            "image id: ",
+        ),
     ];
     for (args, why) in table {
         let answer = node.run(&[&["provision"], args].concat(), "");
         let line = answer.out.lines().last().unwrap_or_default();
-        assert!(answer.status == 1 && line.starts_with(why) && !answer.out.contains("hunter2"), "{answer:?}");
+        assert!(
+            answer.status == 1 && line.starts_with(why) && !answer.out.contains("hunter2"),
+            "{answer:?}"
+        );
     }
     assert_eq!(node.list(), "{}\n");
 }
@@ -96,13 +172,25 @@ fn keys_that_the_registry_cannot_take_are_refused_and_nothing_is_stored() {
 fn an_image_that_is_built_from_several_registries_has_an_array_for_a_payload() {
     let node = Node::new();
     let json = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
-    let args = ["provision", "ghcr.io/a/b", "quay.io/c/d:1", "ghcr.io/e/f", "--creds-json", "-", "--image-id", "im"];
+    let args = [
+        "provision",
+        "ghcr.io/a/b",
+        "quay.io/c/d:1",
+        "ghcr.io/e/f",
+        "--creds-json",
+        "-",
+        "--image-id",
+        "im",
+    ];
     assert_eq!(node.run(&args, json).status, 0);
     let payload = node.run(&["resolve", "im"], "").out;
     let expected = r#"[{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"ghcr.io","type":"basic"},{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"quay.io","type":"basic"}]"#;
     assert_eq!(payload, format!("{expected}\n"));
     let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", payload);
-    assert_eq!((worker.pair("ghcr.io").0, worker.pair("quay.io").0), ("u".into(), "u".into()));
+    assert_eq!(
+        (worker.pair("ghcr.io").0, worker.pair("quay.io").0),
+        ("u".into(), "u".into())
+    );
     assert_eq!(worker.list(), "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
 }
 
@@ -110,17 +198,47 @@ fn an_image_that_is_built_from_several_registries_has_an_array_for_a_payload() {
 fn resolve_says_on_standard_error_that_nothing_is_known_of_an_image() {
     let node = node();
     let unknown = "docker-credential-beta9: file store: there is no image im1; bind it with docker-credential-beta9 provision --image-id, or correct its id\n";
-    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: String::new(), err: unknown.into() });
+    assert_eq!(
+        node.run(&["resolve", "im1"], ""),
+        Answer {
+            status: 1,
+            out: String::new(),
+            err: unknown.into()
+        }
+    );
     node.store("ghcr.io", "u", "s");
     let answer = node.run(&["resolve", "im1", "--image", "ghcr.io/a/b"], "");
     assert_eq!(
         answer,
-        said("{\"credentials\":{\"PASSWORD\":\"s\",\"USERNAME\":\"u\"},\"registry\":\"ghcr.io\",\"type\":\"basic\"}\n")
+        said(
+            "{\"credentials\":{\"PASSWORD\":\"s\",\"USERNAME\":\"u\"},\"registry\":\"ghcr.io\",\"type\":\"basic\"}\n"
+        )
     );
-    assert_eq!(node.run(&["provision", "ghcr.io/a/b", "--creds", GITHUB[1], "--image-id", "im1"], "").status, 0);
+    assert_eq!(
+        node.run(
+            &[
+                "provision",
+                "ghcr.io/a/b",
+                "--creds",
+                GITHUB[1],
+                "--image-id",
+                "im1"
+            ],
+            ""
+        )
+        .status,
+        0
+    );
     node.erase("ghcr.io");
     let gone = "docker-credential-beta9: file store: image im1 is bound to the secret of ghcr.io, which is gone; store the secret again with docker-credential-beta9 provision\n";
-    assert_eq!(node.run(&["resolve", "im1"], ""), Answer { status: 1, out: String::new(), err: gone.into() });
+    assert_eq!(
+        node.run(&["resolve", "im1"], ""),
+        Answer {
+            status: 1,
+            out: String::new(),
+            err: gone.into()
+        }
+    );
 }
 
 #[test]
@@ -137,10 +255,16 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
     provision("d.example/x", &["--ttl", "0s"]);
     provision("d.example/x", &[]);
     node.store("e.example", "u", "p");
-    assert_eq!(node.run(&["prune"], ""), said("removed the secret of a.example\n1 removed\n"));
+    assert_eq!(
+        node.run(&["prune"], ""),
+        said("removed the secret of a.example\n1 removed\n")
+    );
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
     assert_eq!(node.get("a.example"), Answer::not_found());
-    assert_eq!(node.list(), "{\"b.example\":\"u\",\"c.example\":\"u\",\"d.example\":\"u\",\"e.example\":\"u\"}\n");
+    assert_eq!(
+        node.list(),
+        "{\"b.example\":\"u\",\"c.example\":\"u\",\"d.example\":\"u\",\"e.example\":\"u\"}\n"
+    );
     // A login after it makes the secret anew, without an end.
     provision("f.example/x", &["--ttl", "0s"]);
     node.store("f.example", "u", "p");
@@ -151,7 +275,10 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
 fn the_ends_that_0_1_noted_are_read_until_a_new_login() {
     let node = Node::new();
     first_store::plant(&node);
-    assert_eq!(node.run(&["prune"], ""), said("removed the secret of over.example\n1 removed\n"));
+    assert_eq!(
+        node.run(&["prune"], ""),
+        said("removed the secret of over.example\n1 removed\n")
+    );
     assert_eq!(node.get("over.example"), Answer::not_found());
     assert_eq!(node.pair("later.example"), ("u".into(), "p".into()));
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
@@ -164,7 +291,13 @@ fn the_ends_that_0_1_noted_are_read_until_a_new_login() {
     let files = node.sealed_files();
     first_store::plant(&node);
     let is_old = |path: &PathBuf| !files.contains(path);
-    assert!(node.sealed_files().iter().filter(|path| is_old(path)).count() == 2);
+    assert!(
+        node.sealed_files()
+            .iter()
+            .filter(|path| is_old(path))
+            .count()
+            == 2
+    );
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
     assert_eq!(node.pair("over.example").1, "new");
 }
@@ -177,33 +310,68 @@ fn a_login_that_was_killed_at_any_instant_is_never_pruned_by_the_end_of_the_one_
     let span = started.elapsed() * 2 / 5;
     let mut seen = BTreeSet::new();
     for round in 0..150 {
-        let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
-        assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
-        let mut writer = node.start(&["store"], store_request("a.example", "new", "p").as_bytes());
+        let args = [
+            "provision",
+            "a.example/x",
+            "--creds-json",
+            "-",
+            "--ttl",
+            "0s",
+        ];
+        assert_eq!(
+            node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#)
+                .status,
+            0
+        );
+        let mut writer = node.start(
+            &["store"],
+            store_request("a.example", "new", "p").as_bytes(),
+        );
         sleep(span * (round * 7 % 100) / 100);
         _ = writer.kill();
         writer.wait().unwrap();
         let (user, _) = node.pair("a.example");
         let pruned = node.run(&["prune"], "").out;
         if user == "new" {
-            assert_eq!((pruned.as_str(), node.pair("a.example").0), ("0 removed\n", user.clone()));
+            assert_eq!(
+                (pruned.as_str(), node.pair("a.example").0),
+                ("0 removed\n", user.clone())
+            );
         } else {
             assert_eq!(pruned, "removed the secret of a.example\n1 removed\n");
             assert_eq!(node.get("a.example"), Answer::not_found());
         }
         seen.insert(user);
     }
-    assert_eq!(seen.len(), 2, "the kills came too late or too early to show anything");
+    assert_eq!(
+        seen.len(),
+        2,
+        "the kills came too late or too early to show anything"
+    );
 }
 
 #[test]
 fn prune_beside_a_login_never_removes_that_login() {
     let node = Node::new();
     for _ in 0..60 {
-        let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
-        assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+        let args = [
+            "provision",
+            "a.example/x",
+            "--creds-json",
+            "-",
+            "--ttl",
+            "0s",
+        ];
+        assert_eq!(
+            node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#)
+                .status,
+            0
+        );
         let pruning = [node.start(&["prune"], b""), node.start(&["prune"], b"")];
-        let login = node.start(&["store"], store_request("a.example", "new", "p").as_bytes());
+        let login = node.start(
+            &["store"],
+            store_request("a.example", "new", "p").as_bytes(),
+        );
         assert_eq!(Answer::of(login), Answer::silence());
         for prune in pruning {
             assert_eq!(Answer::of(prune).status, 0);
@@ -218,15 +386,32 @@ fn what_was_stored_after_prune_looked_stays() {
     node.store("a.example", "new", "p");
     let file = node.sealed_file();
     let new = std::fs::read(&file).unwrap();
-    let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
-    assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+    let args = [
+        "provision",
+        "a.example/x",
+        "--creds-json",
+        "-",
+        "--ttl",
+        "0s",
+    ];
+    assert_eq!(
+        node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#)
+            .status,
+        0
+    );
     // As a login holds it while it writes.
-    let lock = File::options().write(true).open(file.with_file_name("lock")).unwrap();
+    let lock = File::options()
+        .write(true)
+        .open(file.with_file_name("lock"))
+        .unwrap();
     lock.lock().unwrap();
     let mut prune = node.start(&["prune"], b"");
     // Time to look, and then to wait for the lock; one that has not come so far yet finds the new one at once.
     sleep(Duration::from_millis(500));
-    assert!(prune.try_wait().unwrap().is_none(), "it waits for who writes");
+    assert!(
+        prune.try_wait().unwrap().is_none(),
+        "it waits for who writes"
+    );
     let aside = node.home().join("aside");
     std::fs::write(&aside, new).unwrap();
     std::fs::set_permissions(&aside, PermissionsExt::from_mode(0o600)).unwrap();
@@ -242,11 +427,28 @@ fn an_entry_whose_end_cannot_be_read_is_named_and_hinders_no_other() {
     node.store("b.example", "u", "p");
     let damaged = node.sealed_file();
     std::fs::write(&damaged, "beta9-credential 2\n").unwrap();
-    let args = ["provision", "a.example/x", "--creds-json", "-", "--ttl", "0s"];
-    assert_eq!(node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#).status, 0);
+    let args = [
+        "provision",
+        "a.example/x",
+        "--creds-json",
+        "-",
+        "--ttl",
+        "0s",
+    ];
+    assert_eq!(
+        node.run(&args, r#"{"USERNAME":"old","PASSWORD":"p"}"#)
+            .status,
+        0
+    );
     let answer = node.run(&["prune"], "");
-    assert_eq!((answer.status, answer.out.as_str()), (0, "removed the secret of a.example\n1 removed\n"));
-    assert!(answer.err.contains("left alone: ") && answer.err.contains(damaged.to_str().unwrap()), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.out.as_str()),
+        (0, "removed the secret of a.example\n1 removed\n")
+    );
+    assert!(
+        answer.err.contains("left alone: ") && answer.err.contains(damaged.to_str().unwrap()),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -255,19 +457,38 @@ fn a_user_name_that_is_the_token_itself_is_listed_as_a_word() {
     let listed = format!("{{\"{HOST}\":\"(token)\"}}\n");
     let itself = ("hunter2".to_owned(), "hunter2".to_owned());
     let node = Node::new().with("DIGITALOCEAN_ACCESS_TOKEN", "hunter2");
-    let args =
-        ["provision", "registry.digitalocean.com/a/b", "--creds", "DIGITALOCEAN_ACCESS_TOKEN", "--image-id", "im"];
+    let args = [
+        "provision",
+        "registry.digitalocean.com/a/b",
+        "--creds",
+        "DIGITALOCEAN_ACCESS_TOKEN",
+        "--image-id",
+        "im",
+    ];
     assert_eq!(node.run(&args, "").status, 0);
-    assert_eq!((node.list(), node.pair(HOST)), (listed.clone(), itself.clone()));
-    let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", node.run(&["resolve", "im"], "").out);
-    assert_eq!((worker.list(), worker.pair(HOST)), (listed.clone(), itself.clone()));
+    assert_eq!(
+        (node.list(), node.pair(HOST)),
+        (listed.clone(), itself.clone())
+    );
+    let worker = Node::new().with(
+        "BETA9_IMAGE_CREDENTIALS",
+        node.run(&["resolve", "im"], "").out,
+    );
+    assert_eq!(
+        (worker.list(), worker.pair(HOST)),
+        (listed.clone(), itself.clone())
+    );
     // As the vendor's page has it: the token for both, at docker login.
     let node = Node::new();
     assert_eq!(node.store(HOST, "hunter2", "hunter2"), Answer::silence());
     assert_eq!((node.list(), node.pair(HOST)), (listed, itself.clone()));
     let item = "nerdctl-experimental://h.example:5000/?host-dir=x";
     assert_eq!(node.store(item, "hunter2", "hunter2"), Answer::silence());
-    assert!(node.list().contains(&format!("\"{item}\":\"(token)\"")), "{}", node.list());
+    assert!(
+        node.list().contains(&format!("\"{item}\":\"(token)\"")),
+        "{}",
+        node.list()
+    );
     assert_eq!(node.pair(item), itself);
 }
 
@@ -279,26 +500,44 @@ fn a_registry_whose_name_looks_like_a_note_is_a_registry() {
     }
     let json = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
     let provision = |image: &str, more: [&str; 2]| {
-        assert_eq!(node.run(&["provision", image, "--creds-json", "-", more[0], more[1]], json).status, 0);
+        assert_eq!(
+            node.run(
+                &["provision", image, "--creds-json", "-", more[0], more[1]],
+                json
+            )
+            .status,
+            0
+        );
     };
     provision("a.example/x", ["--image-id", "5000"]);
     assert_eq!(node.pair("image:5000"), ("image:5000".into(), "s".into()));
     assert_eq!(node.pair("expiry:5000"), ("expiry:5000".into(), "s".into()));
-    let expected = "{\"a.example\":\"u\",\"expiry:5000\":\"expiry:5000\",\"image:5000\":\"image:5000\"}\n";
+    let expected =
+        "{\"a.example\":\"u\",\"expiry:5000\":\"expiry:5000\",\"image:5000\":\"image:5000\"}\n";
     assert_eq!(node.list(), expected);
-    let payload = r#"{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"a.example","type":"basic"}"#;
-    assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+    let payload =
+        r#"{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"a.example","type":"basic"}"#;
+    assert_eq!(
+        node.run(&["resolve", "5000"], ""),
+        said(&format!("{payload}\n"))
+    );
     provision("image:5000/x", ["--ttl", "0s"]);
     provision("expiry:5000/x", ["--ttl", "0s"]);
     let pruned = "removed the secret of expiry:5000\nremoved the secret of image:5000\n2 removed\n";
     assert_eq!(node.run(&["prune"], ""), said(pruned));
-    assert_eq!(node.run(&["resolve", "5000"], ""), said(&format!("{payload}\n")));
+    assert_eq!(
+        node.run(&["resolve", "5000"], ""),
+        said(&format!("{payload}\n"))
+    );
 }
 
 /// The keys that a backend logs in with; each value is its name.
 fn keys_of(backend: &Backend) -> Vec<&'static str> {
     match backend {
-        Backend::Fixed { user: User::Key(user), secret } => vec![user, secret],
+        Backend::Fixed {
+            user: User::Key(user),
+            secret,
+        } => vec![user, secret],
         Backend::Fixed { secret, .. } => vec![secret],
         Backend::Aws => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
         Backend::Gcp => vec!["GCP_ACCESS_TOKEN"],
@@ -309,7 +548,10 @@ fn keys_of(backend: &Backend) -> Vec<&'static str> {
 /// What `provision` keeps for an image of this registry, and what it says.
 fn provisioned(host: &str, keys: &[(&str, &str)]) -> (Node, String, String) {
     let node = Node::new();
-    let json: Vec<_> = keys.iter().map(|(name, value)| format!("{name:?}:{value:?}")).collect();
+    let json: Vec<_> = keys
+        .iter()
+        .map(|(name, value)| format!("{name:?}:{value:?}"))
+        .collect();
     let image = format!("{host}/org/app:1");
     let args = ["provision", &image, "--creds-json", "-", "--image-id", "im"];
     let answer = node.run(&args, format!("{{{}}}", json.join(",")));
@@ -323,20 +565,33 @@ fn clip_reads_what_is_written_for_every_vendor_of_the_table() {
     let mut logins = 0;
     for name in Registry::names() {
         let row = Registry::named(name).unwrap();
-        let hosts: &[&str] = if row.hosts().is_empty() { &["harbor.example"] } else { row.hosts() };
+        let hosts: &[&str] = if row.hosts().is_empty() {
+            &["harbor.example"]
+        } else {
+            row.hosts()
+        };
         // One host of a row is as good as any, but for AWS, whose hosts name a region.
         for host in if name == "aws" { hosts } else { &hosts[..1] } {
             let host = host.replace("{account}", "123456789012").replace('*', "x1");
             for backend in row.backends() {
-                let values: Vec<_> = keys_of(backend).into_iter().map(|name| (name, name)).collect();
+                let values: Vec<_> = keys_of(backend)
+                    .into_iter()
+                    .map(|name| (name, name))
+                    .collect();
                 let (node, secret, said) = provisioned(&host, &values);
                 let read = Clip::reads(&host, &secret);
                 logins += 1;
-                let unreadable = said.contains(&format!("docker-credential-beta9 publish {host}\n"));
+                let unreadable =
+                    said.contains(&format!("docker-credential-beta9 publish {host}\n"));
                 match backend {
-                    Backend::Aws if host.contains("x1") => assert_eq!(read, Clip::Ecr("x1".into()), "{host} {secret}"),
+                    Backend::Aws if host.contains("x1") => {
+                        assert_eq!(read, Clip::Ecr("x1".into()), "{host} {secret}")
+                    }
                     Backend::Aws | Backend::Azure => {
-                        assert!(unreadable && read == Clip::Nothing, "{host} {secret}: {said}");
+                        assert!(
+                            unreadable && read == Clip::Nothing,
+                            "{host} {secret}: {said}"
+                        );
                         continue;
                     }
                     Backend::Gcp | Backend::Fixed { .. } => {
@@ -357,13 +612,22 @@ fn what_a_login_does_not_need_is_left_out_where_clip_would_take_it_for_the_login
     let table: [(&str, &[(&str, &str)], &str, Clip); 6] = [
         (
             "harbor.example",
-            &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_PASSWORD", "p"), ("DOCKERHUB_TOKEN", "t")],
+            &[
+                ("DOCKERHUB_USERNAME", "u"),
+                ("DOCKERHUB_PASSWORD", "p"),
+                ("DOCKERHUB_TOKEN", "t"),
+            ],
             "DOCKERHUB_TOKEN",
             Clip::pair("u", "p"),
         ),
         (
             "ghcr.io",
-            &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "t"), aws, ("AWS_SECRET_ACCESS_KEY", "s")],
+            &[
+                ("GITHUB_USERNAME", "u"),
+                ("GITHUB_TOKEN", "t"),
+                aws,
+                ("AWS_SECRET_ACCESS_KEY", "s"),
+            ],
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
             Clip::pair("u", "t"),
         ),
@@ -375,19 +639,32 @@ fn what_a_login_does_not_need_is_left_out_where_clip_would_take_it_for_the_login
         ),
         (
             "gcr.io",
-            &[("GCP_PROJECT_ID", "p"), ("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")],
+            &[
+                ("GCP_PROJECT_ID", "p"),
+                ("USERNAME", "oauth2accesstoken"),
+                ("PASSWORD", "t"),
+            ],
             "GCP_PROJECT_ID",
             Clip::pair("oauth2accesstoken", "t"),
         ),
         (
             "eu-docker.pkg.dev",
-            &[("GCP_ACCESS_TOKEN", "t"), aws, ("AWS_SECRET_ACCESS_KEY", "s")],
+            &[
+                ("GCP_ACCESS_TOKEN", "t"),
+                aws,
+                ("AWS_SECRET_ACCESS_KEY", "s"),
+            ],
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
             Clip::pair("oauth2accesstoken", "t"),
         ),
         (
             "quay.io",
-            &[("QUAY_USERNAME", "u"), ("QUAY_PASSWORD", "p"), ("USERNAME", "x"), ("PASSWORD", "y")],
+            &[
+                ("QUAY_USERNAME", "u"),
+                ("QUAY_PASSWORD", "p"),
+                ("USERNAME", "x"),
+                ("PASSWORD", "y"),
+            ],
             "QUAY_PASSWORD, QUAY_USERNAME",
             Clip::pair("x", "y"),
         ),
@@ -395,20 +672,42 @@ fn what_a_login_does_not_need_is_left_out_where_clip_would_take_it_for_the_login
     for (host, keys, left_out, expected) in table {
         let (_, secret, said) = provisioned(host, keys);
         assert_eq!(Clip::reads(host, &secret), expected, "{host} {secret}");
-        assert!(said.contains(&format!("left out {left_out}: this registry does not need them\n")), "{host} {said}");
+        assert!(
+            said.contains(&format!(
+                "left out {left_out}: this registry does not need them\n"
+            )),
+            "{host} {said}"
+        );
     }
 }
 
 #[test]
 fn what_clip_cannot_log_in_with_is_said_with_the_remedy() {
     let ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-    let aws = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "s")];
-    let role = [aws[0], aws[1], ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")];
+    let aws = [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+    ];
+    let role = [
+        aws[0],
+        aws[1],
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r"),
+    ];
     let table: [(&str, &[(&str, &str)]); 4] = [
         (ecr, &role),
         ("public.ecr.aws", &aws),
-        ("gcr.io", &[("GOOGLE_APPLICATION_CREDENTIALS", "{\"type\": 1}")]),
-        ("myreg.azurecr.io", &[("AZURE_CLIENT_ID", "a"), ("AZURE_CLIENT_SECRET", "b"), ("AZURE_TENANT_ID", "c")]),
+        (
+            "gcr.io",
+            &[("GOOGLE_APPLICATION_CREDENTIALS", "{\"type\": 1}")],
+        ),
+        (
+            "myreg.azurecr.io",
+            &[
+                ("AZURE_CLIENT_ID", "a"),
+                ("AZURE_CLIENT_SECRET", "b"),
+                ("AZURE_TENANT_ID", "c"),
+            ],
+        ),
     ];
     for (host, keys) in table {
         let (_, _, said) = provisioned(host, keys);
@@ -420,24 +719,47 @@ fn what_clip_cannot_log_in_with_is_said_with_the_remedy() {
     let (_, secret, said) = provisioned(ecr, &[aws[0], aws[1], ("AWS_REGION", "us-west-2")]);
     assert_eq!(Clip::reads(ecr, &secret), Clip::Ecr("eu-west-1".into()));
     assert!(
-        said.contains("\nAWS_REGION is eu-west-1, as the registry's name says, and not what was given\n"),
+        said.contains(
+            "\nAWS_REGION is eu-west-1, as the registry's name says, and not what was given\n"
+        ),
         "{said}"
     );
 }
 
 #[test]
 fn a_secret_is_byte_for_byte_the_one_that_beta9s_builder_stores_for_the_same_keys() {
-    let Value::Array(rows) = json::parse(include_bytes!("fixtures/beta9/beta9-built.json")).unwrap() else { panic!() };
+    let Value::Array(rows) =
+        json::parse(include_bytes!("fixtures/beta9/beta9-built.json")).unwrap()
+    else {
+        panic!()
+    };
     let mut compared = 0;
     for row in &rows {
         let Value::Object(row) = row else { panic!() };
-        let (image, value) = (row.text("image").unwrap().expose(), row.text("value").unwrap().expose());
+        let (image, value) = (
+            row.text("image").unwrap().expose(),
+            row.text("value").unwrap().expose(),
+        );
         // The keys that the builder keeps of those that it was given.
         let blob = json::parse_object(value.as_bytes()).unwrap();
-        let Some(Value::Object(kept)) = blob.get("credentials") else { panic!() };
-        let text = |value: &Value| if let Value::Text(text) = value { text.expose().to_owned() } else { panic!() };
-        let keys: Vec<_> = kept.iter().map(|(name, value)| (name, text(value))).collect();
-        let keys: Vec<_> = keys.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let Some(Value::Object(kept)) = blob.get("credentials") else {
+            panic!()
+        };
+        let text = |value: &Value| {
+            if let Value::Text(text) = value {
+                text.expose().to_owned()
+            } else {
+                panic!()
+            }
+        };
+        let keys: Vec<_> = kept
+            .iter()
+            .map(|(name, value)| (name, text(value)))
+            .collect();
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let (_, secret, _) = provisioned(image.split_once('/').unwrap().0, &keys);
         assert_eq!(secret, value, "{image}");
         compared += 1;

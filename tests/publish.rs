@@ -2,7 +2,10 @@
 //! workspace of a gateway.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -38,7 +41,10 @@ impl Plane {
     /// With more in its configuration.
     fn configured(more: &str) -> Self {
         let (ecr, gateway) = (Ecr::start(), Gateway::start());
-        let node = gateway.node().with("BETA9_TIMEOUT", "60s").configured(&format!("{}{more}", ecr.config()));
+        let node = gateway
+            .node()
+            .with("BETA9_TIMEOUT", "60s")
+            .configured(&format!("{}{more}", ecr.config()));
         let plane = Self { ecr, gateway, node };
         plane.keep_keys(HOST);
         plane
@@ -59,8 +65,14 @@ impl Plane {
     /// The one line on standard error of a run that fails.
     fn failure(&self, args: &[&str]) -> String {
         let answer = self.run(args);
-        let line = answer.err.strip_prefix("docker-credential-beta9: ").unwrap_or_else(|| panic!("{answer:?}"));
-        assert!(answer.status == 1 && line.lines().count() == 1 && !line.contains("hunter2"), "{answer:?}");
+        let line = answer
+            .err
+            .strip_prefix("docker-credential-beta9: ")
+            .unwrap_or_else(|| panic!("{answer:?}"));
+        assert!(
+            answer.status == 1 && line.lines().count() == 1 && !line.contains("hunter2"),
+            "{answer:?}"
+        );
         line.trim_end().to_owned()
     }
 
@@ -71,7 +83,12 @@ impl Plane {
     /// The names and values of the workspace's secrets. The lasting key is in none of them.
     fn secrets(&self) -> BTreeMap<String, String> {
         let secrets = self.gateway.secrets();
-        assert!(secrets.values().all(|value| !value.contains(ecr::KEY) && !value.contains(ecr::KEY_ID)), "{secrets:?}");
+        assert!(
+            secrets
+                .values()
+                .all(|value| !value.contains(ecr::KEY) && !value.contains(ecr::KEY_ID)),
+            "{secrets:?}"
+        );
         secrets
     }
 
@@ -89,11 +106,17 @@ impl Plane {
 }
 
 fn secrets(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn pair(password: &str) -> BTreeMap<String, String> {
-    secrets(&[("REGISTRY_PASSWORD", password), ("REGISTRY_USERNAME", "AWS")])
+    secrets(&[
+        ("REGISTRY_PASSWORD", password),
+        ("REGISTRY_USERNAME", "AWS"),
+    ])
 }
 
 #[test]
@@ -101,24 +124,37 @@ fn a_token_is_published_once_and_again_from_half_of_its_life_on() {
     let plane = Plane::new();
     plane.ecr.live(Duration::from_secs(4));
     let out = plane.publish(&[HOST, "--names"]);
-    assert!(out.starts_with(&format!("{HOST}: wrote REGISTRY_USERNAME and REGISTRY_PASSWORD to the gateway store, ")));
+    assert!(out.starts_with(&format!(
+        "{HOST}: wrote REGISTRY_USERNAME and REGISTRY_PASSWORD to the gateway store, "
+    )));
     assert_eq!(plane.secrets(), pair("hunter2-minted-1"));
     plane.ecr.live(Duration::from_hours(12));
     Plane::wait_for_half_of_four_seconds();
-    assert!(plane.publish(&[]).starts_with(&format!("{HOST}: wrote REGISTRY_USERNAME and ")));
+    assert!(
+        plane
+            .publish(&[])
+            .starts_with(&format!("{HOST}: wrote REGISTRY_USERNAME and "))
+    );
     assert_eq!(plane.secrets(), pair("hunter2-minted-2"));
     let out = plane.publish(&[]);
-    let due = regex::Regex::new("^[^ ]+: nothing is due for [56] h.* \\(REGISTRY_USERNAME and REGISTRY_PASSWORD\\)\n$")
-        .unwrap();
+    let due = regex::Regex::new(
+        "^[^ ]+: nothing is due for [56] h.* \\(REGISTRY_USERNAME and REGISTRY_PASSWORD\\)\n$",
+    )
+    .unwrap();
     assert!(due.is_match(&out), "{out}");
-    assert_eq!((plane.secrets(), plane.ecr.mints()), (pair("hunter2-minted-2"), 2));
+    assert_eq!(
+        (plane.secrets(), plane.ecr.mints()),
+        (pair("hunter2-minted-2"), 2)
+    );
 }
 
 #[test]
 fn a_token_of_the_cache_is_published_and_counts_from_when_it_was_minted() {
     let plane = Plane::new();
     let hours = |hours| Duration::from_hours(hours);
-    plane.ecr.plant(&plane.node, "default", HOST, (hours(2), hours(10)));
+    plane
+        .ecr
+        .plant(&plane.node, "default", HOST, (hours(2), hours(10)));
     plane.publish(&[HOST, "--names"]);
     assert_eq!(plane.secrets(), pair("hunter2-planted"));
     let due = regex::Regex::new("due for (2 h 5\\d min|3 h) ").unwrap();
@@ -138,7 +174,10 @@ fn without_names_it_is_the_one_secret_of_the_registry_and_a_worker_finds_it_at_o
     });
     assert_eq!(answers.status, 0, "{answers:?}");
     let blob = r#"{"credentials":{"PASSWORD":"hunter2-minted-1","USERNAME":"AWS"},"registry":"HOST","type":"basic"}"#;
-    assert_eq!(plane.secrets(), secrets(&[(BLOB, &blob.replace("HOST", HOST))]));
+    assert_eq!(
+        plane.secrets(),
+        secrets(&[(BLOB, &blob.replace("HOST", HOST))])
+    );
     let worker = plane.gateway.node();
     assert_eq!(worker.pair(HOST), ("AWS".into(), "hunter2-minted-1".into()));
     assert_eq!(plane.publish(&[HOST]).lines().count(), 1);
@@ -148,12 +187,16 @@ fn without_names_it_is_the_one_secret_of_the_registry_and_a_worker_finds_it_at_o
 #[test]
 fn a_secret_that_this_node_did_not_write_is_left_alone_until_it_is_taken_over() {
     let plane = Plane::new();
-    let theirs = format!(r#"{{"credentials":{{"PASSWORD":"p","USERNAME":"u"}},"registry":"{HOST}","type":"basic"}}"#);
+    let theirs = format!(
+        r#"{{"credentials":{{"PASSWORD":"p","USERNAME":"u"}},"registry":"{HOST}","type":"basic"}}"#
+    );
     plane.gateway.plant(BLOB, &theirs);
     let remedy = format!(
         "to take it over, run docker-credential-beta9 publish {HOST} --force; to leave it, name another in a rule for this registry"
     );
-    let refused = format!("{HOST}: publish: the workspace has a secret {BLOB} that this node did not write; {remedy}");
+    let refused = format!(
+        "{HOST}: publish: the workspace has a secret {BLOB} that this node did not write; {remedy}"
+    );
     assert_eq!(plane.failure(&[HOST]), refused);
     assert_eq!(plane.secrets(), secrets(&[(BLOB, &theirs)]));
     assert_eq!(plane.ecr.mints(), 0);
@@ -162,7 +205,8 @@ fn a_secret_that_this_node_did_not_write_is_left_alone_until_it_is_taken_over() 
     assert!(ours[BLOB].contains("hunter2-minted-1"), "{ours:?}");
     // Somebody changes it.
     plane.gateway.plant(BLOB, &theirs);
-    let changed = format!("{HOST}: publish: the secret {BLOB} was changed since it was published; {remedy}");
+    let changed =
+        format!("{HOST}: publish: the secret {BLOB} was changed since it was published; {remedy}");
     assert_eq!(plane.failure(&[]), changed);
     assert_eq!(plane.failure(&[HOST, "--dry-run"]), changed);
     assert_eq!(plane.secrets(), secrets(&[(BLOB, &theirs)]));
@@ -176,7 +220,10 @@ fn one_that_somebody_deletes_is_written_again() {
     plane.publish(&[HOST, "--names"]);
     plane.gateway.remove("REGISTRY_PASSWORD");
     plane.publish(&[]);
-    assert_eq!((plane.secrets(), plane.ecr.mints()), (pair("hunter2-minted-1"), 1));
+    assert_eq!(
+        (plane.secrets(), plane.ecr.mints()),
+        (pair("hunter2-minted-1"), 1)
+    );
 }
 
 #[test]
@@ -186,7 +233,10 @@ fn without_its_note_what_is_there_is_somebody_elses() {
     fs::remove_file(plane.note()).unwrap();
     assert_eq!(plane.publish(&[]), "nothing to publish: name a registry\n");
     let line = plane.failure(&[HOST, "--names"]);
-    assert!(line.contains("the workspace has a secret REGISTRY_USERNAME that this node did not write"), "{line}");
+    assert!(
+        line.contains("the workspace has a secret REGISTRY_USERNAME that this node did not write"),
+        "{line}"
+    );
     assert_eq!(plane.secrets(), pair("hunter2-minted-1"));
     plane.publish(&[HOST, "--names", "--force"]);
     assert_eq!(plane.secrets(), pair("hunter2-minted-1"));
@@ -198,7 +248,8 @@ fn without_its_note_what_is_there_is_somebody_elses() {
     fs::write(&note, bytes).unwrap();
     let line = plane.failure(&[HOST]);
     assert!(
-        line.contains("the note of what was published") && line.ends_with(&format!("publish {HOST} --force")),
+        line.contains("the note of what was published")
+            && line.ends_with(&format!("publish {HOST} --force")),
         "{line}"
     );
     plane.publish(&[HOST, "--names", "--force"]);
@@ -212,12 +263,23 @@ fn a_run_that_is_killed_between_two_writes_is_completed_by_the_next() {
         let node = plane.node.clone_with("BETA9_CACHE", cache);
         plane.kill_in_a_change(&node, &[HOST, "--names"]);
         // Alone it is nobody's credential.
-        assert_eq!(plane.secrets(), secrets(&[("REGISTRY_USERNAME", "AWS")]), "cache {cache}");
+        assert_eq!(
+            plane.secrets(),
+            secrets(&[("REGISTRY_USERNAME", "AWS")]),
+            "cache {cache}"
+        );
         let text = plane.node.run(&["status"], "").out;
-        assert!(text.contains("\n         the gateway store; the last run was cut short\n"), "{text}");
+        assert!(
+            text.contains("\n         the gateway store; the last run was cut short\n"),
+            "{text}"
+        );
         let answer = node.run(&["publish"], "");
         assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
-        let minted = if cache == "on" { "hunter2-minted-1" } else { "hunter2-minted-2" };
+        let minted = if cache == "on" {
+            "hunter2-minted-1"
+        } else {
+            "hunter2-minted-2"
+        };
         assert_eq!(plane.secrets(), pair(minted), "cache {cache}");
         assert!(plane.publish(&[]).contains("nothing is due for"));
     }
@@ -228,12 +290,19 @@ fn a_renewal_that_is_killed_after_its_write_knows_its_own_value() {
     let plane = Plane::new();
     plane.publish(&[HOST, "--names"]);
     let (note, before) = (plane.note(), fs::read(plane.note()).unwrap());
-    plane.kill_in_a_change(&plane.node.clone_with("BETA9_CACHE", "off"), &[HOST, "--force"]);
+    plane.kill_in_a_change(
+        &plane.node.clone_with("BETA9_CACHE", "off"),
+        &[HOST, "--force"],
+    );
     assert_eq!(plane.secrets(), pair("hunter2-minted-2"));
     let begun = fs::read(&note).unwrap();
     // Without what is noted before a write it would be somebody else's.
     fs::write(&note, before).unwrap();
-    assert!(plane.failure(&[]).contains("the secret REGISTRY_PASSWORD was changed since it was published"));
+    assert!(
+        plane
+            .failure(&[])
+            .contains("the secret REGISTRY_PASSWORD was changed since it was published")
+    );
     fs::write(&note, begun).unwrap();
     plane.publish(&[]);
     assert!(plane.publish(&[]).contains("nothing is due for"));
@@ -246,7 +315,11 @@ impl Plane {
         self.gateway.mood(Mood::HangOnChange);
         let mut killed = node.start(&[&["publish"], args].concat(), b"");
         while self.gateway.secrets() == before {
-            assert!(killed.try_wait().unwrap().is_none(), "{:?}", Answer::of(killed));
+            assert!(
+                killed.try_wait().unwrap().is_none(),
+                "{:?}",
+                Answer::of(killed)
+            );
             sleep(Duration::from_millis(5));
         }
         killed.kill().unwrap();
@@ -261,8 +334,14 @@ fn a_pair_goes_where_nothing_stands_and_never_under_docker_hubs_names() {
     plane.gateway.plant("REGISTRY_USERNAME", "robot$harbor");
     plane.gateway.plant("REGISTRY_PASSWORD", "harbors");
     plane.publish(&[HOST, "--names"]);
-    let mut expected = secrets(&[("REGISTRY_USERNAME", "robot$harbor"), ("REGISTRY_PASSWORD", "harbors")]);
-    expected.extend(secrets(&[("USERNAME", "AWS"), ("PASSWORD", "hunter2-minted-1")]));
+    let mut expected = secrets(&[
+        ("REGISTRY_USERNAME", "robot$harbor"),
+        ("REGISTRY_PASSWORD", "harbors"),
+    ]);
+    expected.extend(secrets(&[
+        ("USERNAME", "AWS"),
+        ("PASSWORD", "hunter2-minted-1"),
+    ]));
     assert_eq!(plane.secrets(), expected);
     plane.keep_keys(OTHER);
     assert_eq!(
@@ -281,7 +360,10 @@ fn two_registries_have_a_pair_each() {
     let out = plane.publish(&["--all", "--names"]);
     assert_eq!(out.lines().count(), 2, "{out}");
     let mut expected = pair("hunter2-minted-1");
-    expected.extend(secrets(&[("USERNAME", "AWS"), ("PASSWORD", "hunter2-minted-2")]));
+    expected.extend(secrets(&[
+        ("USERNAME", "AWS"),
+        ("PASSWORD", "hunter2-minted-2"),
+    ]));
     assert_eq!(plane.secrets(), expected);
     let out = plane.publish(&[]);
     assert_eq!(out.matches("nothing is due for").count(), 2, "{out}");
@@ -292,34 +374,66 @@ fn a_rule_names_the_secrets_and_the_former_ones_go() {
     let plane = Plane::new();
     plane.publish(&[HOST]);
     assert_eq!(plane.secrets().into_keys().collect::<Vec<_>>(), [BLOB]);
-    let rule = |names: &str| format!("[[registry]]\nhost = \"{HOST}\"\nsecrets = {names}\n{}", plane.ecr.config());
+    let rule = |names: &str| {
+        format!(
+            "[[registry]]\nhost = \"{HOST}\"\nsecrets = {names}\n{}",
+            plane.ecr.config()
+        )
+    };
     let file = plane.node.home().join("config.toml");
-    fs::write(&file, rule(r#"["E_PASSWORD", "E_USERNAME"]"#).replacen("secrets", &endpoint(&plane), 1)).unwrap();
+    fs::write(
+        &file,
+        rule(r#"["E_PASSWORD", "E_USERNAME"]"#).replacen("secrets", &endpoint(&plane), 1),
+    )
+    .unwrap();
     plane.publish(&[]);
-    assert_eq!(plane.secrets(), secrets(&[("E_USERNAME", "AWS"), ("E_PASSWORD", "hunter2-minted-1")]));
+    assert_eq!(
+        plane.secrets(),
+        secrets(&[("E_USERNAME", "AWS"), ("E_PASSWORD", "hunter2-minted-1")])
+    );
     assert!(plane.publish(&[]).contains("(E_USERNAME and E_PASSWORD)"));
-    for wrong in [r#"["GCP_ACCESS_TOKEN"]"#, r#"["E_USERNAME"]"#, r#"["E-USERNAME", "E-PASSWORD"]"#] {
+    for wrong in [
+        r#"["GCP_ACCESS_TOKEN"]"#,
+        r#"["E_USERNAME"]"#,
+        r#"["E-USERNAME", "E-PASSWORD"]"#,
+    ] {
         fs::write(&file, rule(wrong).replacen("secrets", &endpoint(&plane), 1)).unwrap();
         let line = plane.failure(&[]);
-        assert!(line.contains("the names in the rule's secrets are not those of a user name and a password"), "{line}");
+        assert!(
+            line.contains(
+                "the names in the rule's secrets are not those of a user name and a password"
+            ),
+            "{line}"
+        );
     }
 }
 
 /// A rule of its own needs ECR's address too.
 fn endpoint(plane: &Plane) -> String {
     let config = plane.ecr.config();
-    format!("{}\nsecrets", config.lines().find(|line| line.starts_with("endpoint_url")).unwrap())
+    format!(
+        "{}\nsecrets",
+        config
+            .lines()
+            .find(|line| line.starts_with("endpoint_url"))
+            .unwrap()
+    )
 }
 
 #[test]
 fn what_was_published_is_removed_on_request_unless_somebody_has_changed_it() {
     let plane = Plane::new();
     plane.publish(&[HOST, "--names"]);
-    let removed = format!("{HOST}: removed REGISTRY_PASSWORD and REGISTRY_USERNAME from the gateway store\n");
+    let removed =
+        format!("{HOST}: removed REGISTRY_PASSWORD and REGISTRY_USERNAME from the gateway store\n");
     assert_eq!(plane.publish(&[HOST, "--undo"]), removed);
     assert_eq!(plane.secrets(), BTreeMap::new());
     assert_eq!(plane.publish(&[]), "nothing to publish: name a registry\n");
-    assert!(plane.failure(&[HOST, "--undo"]).contains("this node has published nothing for it"));
+    assert!(
+        plane
+            .failure(&[HOST, "--undo"])
+            .contains("this node has published nothing for it")
+    );
     plane.publish(&[HOST, "--names"]);
     plane.gateway.plant("REGISTRY_PASSWORD", "somebody's");
     assert_eq!(
@@ -330,7 +444,10 @@ fn what_was_published_is_removed_on_request_unless_somebody_has_changed_it() {
     );
     assert_eq!(plane.secrets(), pair("somebody's"));
     plane.publish(&[HOST, "--undo", "--force"]);
-    assert_eq!(plane.secrets(), secrets(&[("REGISTRY_PASSWORD", "somebody's")]));
+    assert_eq!(
+        plane.secrets(),
+        secrets(&[("REGISTRY_PASSWORD", "somebody's")])
+    );
 }
 
 #[test]
@@ -338,19 +455,30 @@ fn a_dry_run_says_what_would_be_written_and_changes_nothing() {
     let plane = Plane::new();
     let before = fs::read_dir(plane.store_of_workspace()).unwrap().count();
     let out = plane.publish(&[HOST, "--dry-run"]);
-    assert_eq!(out, format!("{HOST}: would write {BLOB} to the gateway store\n"));
+    assert_eq!(
+        out,
+        format!("{HOST}: would write {BLOB} to the gateway store\n")
+    );
     let out = plane.publish(&[HOST, "--dry-run", "--names", "--json"]);
     let row = format!(
         r#"{{"registry":"{HOST}","store":"gateway","outcome":"planned","names":["REGISTRY_USERNAME","REGISTRY_PASSWORD"]}}"#
     );
     assert_eq!(out, format!("{{\"registries\":[{row}],\"failed\":0}}\n"));
     assert_eq!((plane.secrets().len(), plane.ecr.mints()), (0, 0));
-    assert_eq!(fs::read_dir(plane.store_of_workspace()).unwrap().count(), before);
+    assert_eq!(
+        fs::read_dir(plane.store_of_workspace()).unwrap().count(),
+        before
+    );
 }
 
 impl Plane {
     fn store_of_workspace(&self) -> PathBuf {
-        fs::read_dir(self.node.store_dir()).unwrap().next().unwrap().unwrap().path()
+        fs::read_dir(self.node.store_dir())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
     }
 }
 
@@ -360,11 +488,25 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
     let own = plane.node.clone_with("BETA9_STORE", "file");
     own.store("myreg.azurecr.io", "robot", "hunter2");
     let token = own.clone_with("GCP_ACCESS_TOKEN", "ya29.hunter2");
-    let answer = token.run(&["provision", "eu-docker.pkg.dev/p/i", "--creds", "GCP_ACCESS_TOKEN"], "");
+    let answer = token.run(
+        &[
+            "provision",
+            "eu-docker.pkg.dev/p/i",
+            "--creds",
+            "GCP_ACCESS_TOKEN",
+        ],
+        "",
+    );
     assert_eq!(answer.status, 0, "{answer:?}");
     let table = [
-        ("ghcr.io", "publish: no tokens are minted for this registry, whose credential lasts; store it in "),
-        ("gcr.io", "publish: a rule says that the registry is public; remove the rule"),
+        (
+            "ghcr.io",
+            "publish: no tokens are minted for this registry, whose credential lasts; store it in ",
+        ),
+        (
+            "gcr.io",
+            "publish: a rule says that the registry is public; remove the rule",
+        ),
         (
             "myreg.azurecr.io",
             "publish: the control plane's own store has a user name and password for it, which last; ",
@@ -373,7 +515,10 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
             "us-docker.pkg.dev",
             "publish: the control plane's own store has no keys for it, and the node does not log in itself; store them with BETA9_STORE=file ",
         ),
-        ("eu-docker.pkg.dev", "publish: nobody says when its token ends, so that it cannot be renewed; "),
+        (
+            "eu-docker.pkg.dev",
+            "publish: nobody says when its token ends, so that it cannot be renewed; ",
+        ),
     ];
     for (host, why) in table {
         let line = plane.failure(&[host, "--names"]);
@@ -381,19 +526,23 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
     }
     assert_eq!(plane.secrets().len(), 0);
     let answer = own.run(&["publish", HOST], "");
-    let expected =
-        "publish: the file store is no workspace to publish to; set store.kind (or BETA9_STORE) to gateway or postgres";
+    let expected = "publish: the file store is no workspace to publish to; set store.kind (or BETA9_STORE) to gateway or postgres";
     assert_eq!(answer.failure(), expected);
     // All that can be is, and the others are told.
     let answer = plane.run(&[HOST, "ghcr.io", "--json"]);
     assert_eq!(answer.status, 1);
     let object = parse_object(answer.out.as_bytes()).unwrap();
-    let Some(Value::Array(rows)) = object.get("registries") else { panic!("{answer:?}") };
+    let Some(Value::Array(rows)) = object.get("registries") else {
+        panic!("{answer:?}")
+    };
     let outcome = |row: &Value| match row {
         Value::Object(row) => row.text("outcome").unwrap().expose().to_owned(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(rows.iter().map(outcome).collect::<Vec<_>>(), ["written", "failed"]);
+    assert_eq!(
+        rows.iter().map(outcome).collect::<Vec<_>>(),
+        ["written", "failed"]
+    );
     assert_eq!(plane.secrets().len(), 1);
 }
 
@@ -401,10 +550,15 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
 fn without_keys_of_its_own_the_nodes_identity_logs_in_where_that_is_allowed() {
     let plane = Plane::new();
     fs::remove_dir_all(plane.node.store_dir()).unwrap();
-    let node = plane.node.clone_with("AWS_ACCESS_KEY_ID", ecr::KEY_ID).with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
+    let node = plane
+        .node
+        .clone_with("AWS_ACCESS_KEY_ID", ecr::KEY_ID)
+        .with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
     assert_eq!(node.run(&["publish", HOST], "").status, 1);
     assert_eq!((plane.secrets().len(), plane.ecr.mints()), (0, 0));
-    let answer = node.with("BETA9_AMBIENT", "true").run(&["publish", HOST, "--names"], "");
+    let answer = node
+        .with("BETA9_AMBIENT", "true")
+        .run(&["publish", HOST, "--names"], "");
     assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
     assert_eq!(plane.secrets(), pair("hunter2-minted-1"));
 }
@@ -417,14 +571,20 @@ fn while_the_provider_or_the_workspace_is_down_what_is_published_stays() {
     Plane::wait_for_half_of_four_seconds();
     plane.ecr.refuse(true);
     let line = plane.failure(&[]);
-    assert!(line.starts_with(&format!("{HOST}: backend aws: ")), "{line}");
+    assert!(
+        line.starts_with(&format!("{HOST}: backend aws: ")),
+        "{line}"
+    );
     assert_eq!(plane.secrets(), pair("hunter2-minted-1"));
     plane.ecr.refuse(false);
     plane.ecr.live(Duration::from_hours(12));
     ecr::end_shared_failures(&plane.node);
     plane.gateway.stop();
     let line = plane.failure(&[]);
-    assert!(line.starts_with(&format!("{HOST}: gateway store: ")), "{line}");
+    assert!(
+        line.starts_with(&format!("{HOST}: gateway store: ")),
+        "{line}"
+    );
     plane.gateway.start_again();
     plane.publish(&[]);
     assert_ne!(plane.secrets(), pair("hunter2-minted-1"));
@@ -434,7 +594,9 @@ fn while_the_provider_or_the_workspace_is_down_what_is_published_stays() {
 fn a_cached_token_that_cannot_be_renewed_is_an_error_and_the_warning_says_why() {
     let plane = Plane::new();
     let hours = |hours| Duration::from_hours(hours);
-    plane.ecr.plant(&plane.node, "default", HOST, (hours(7), hours(10)));
+    plane
+        .ecr
+        .plant(&plane.node, "default", HOST, (hours(7), hours(10)));
     plane.ecr.refuse(true);
     plane.publish_with_warning(&[HOST, "--names"]);
     assert_eq!(plane.secrets(), pair("hunter2-planted"));
@@ -442,14 +604,23 @@ fn a_cached_token_that_cannot_be_renewed_is_an_error_and_the_warning_says_why() 
     let answer = plane.run(&[]);
     let lines: Vec<_> = answer.err.lines().collect();
     assert!(answer.status == 1 && lines.len() == 2, "{answer:?}");
-    assert!(lines[0].contains("the token is still good but could not be renewed: "), "{answer:?}");
-    assert!(lines[1].contains("the token is past half of its life, and no newer one could be minted"), "{answer:?}");
+    assert!(
+        lines[0].contains("the token is still good but could not be renewed: "),
+        "{answer:?}"
+    );
+    assert!(
+        lines[1].contains("the token is past half of its life, and no newer one could be minted"),
+        "{answer:?}"
+    );
 }
 
 impl Plane {
     fn publish_with_warning(&self, args: &[&str]) {
         let answer = self.run(args);
-        assert!(answer.status == 0 && answer.err.lines().count() == 1, "{answer:?}");
+        assert!(
+            answer.status == 0 && answer.err.lines().count() == 1,
+            "{answer:?}"
+        );
     }
 }
 
@@ -457,7 +628,12 @@ impl Plane {
 fn status_shows_what_is_published_and_nothing_secret() {
     let plane = Plane::new();
     let hours = |hours| Duration::from_hours(hours);
-    plane.ecr.plant(&plane.node, "default", HOST, (hours(2) + Duration::from_secs(30), hours(10)));
+    plane.ecr.plant(
+        &plane.node,
+        "default",
+        HOST,
+        (hours(2) + Duration::from_secs(30), hours(10)),
+    );
     plane.publish(&[HOST, "--names"]);
     let text = plane.node.run(&["status"], "").out;
     let wanted = format!(
@@ -467,19 +643,39 @@ fn status_shows_what_is_published_and_nothing_secret() {
     assert!(text.contains(&wanted), "{text}");
     let answer = plane.node.run(&["status", "--json"], "");
     let object = parse_object(answer.out.as_bytes()).unwrap();
-    let Some(Value::Array(rows)) = object.get("published") else { panic!("{answer:?}") };
-    let [Value::Object(row)] = rows.as_slice() else { panic!("{answer:?}") };
+    let Some(Value::Array(rows)) = object.get("published") else {
+        panic!("{answer:?}")
+    };
+    let [Value::Object(row)] = rows.as_slice() else {
+        panic!("{answer:?}")
+    };
     let text = |object: &Object, key: &str| object.text(key).unwrap().expose().to_owned();
     assert_eq!(
-        (text(row, "registry"), text(row, "store"), text(row, "backend")),
+        (
+            text(row, "registry"),
+            text(row, "store"),
+            text(row, "backend")
+        ),
         (HOST.into(), "gateway".into(), "aws".into())
     );
-    assert_eq!((row.get("is_due"), row.get("whole")), (Some(&Value::Bool(false)), Some(&Value::Bool(true))));
-    let times = ["minted", "due", "expires"].map(|key| humantime::parse_rfc3339(&text(row, key)).unwrap());
+    assert_eq!(
+        (row.get("is_due"), row.get("whole")),
+        (Some(&Value::Bool(false)), Some(&Value::Bool(true)))
+    );
+    let times =
+        ["minted", "due", "expires"].map(|key| humantime::parse_rfc3339(&text(row, key)).unwrap());
     assert!(times[0] < times[1] && times[1] < times[2], "{times:?}");
-    let metrics = plane.node.run(&["status", "--format", "prometheus"], "").out;
+    let metrics = plane
+        .node
+        .run(&["status", "--format", "prometheus"], "")
+        .out;
     let sample = "beta9_credential_published_expires_timestamp_seconds{registry=\"";
-    assert!(metrics.contains(&format!("{sample}{HOST}\",workspace=\"default\",backend=\"aws\"}} ")), "{metrics}");
+    assert!(
+        metrics.contains(&format!(
+            "{sample}{HOST}\",workspace=\"default\",backend=\"aws\"}} "
+        )),
+        "{metrics}"
+    );
     assert!(!answer.out.contains("hunter2") && !metrics.contains("hunter2"));
 }
 
@@ -488,7 +684,14 @@ fn refresh_renews_what_publish_has_minted_from_the_control_planes_own_keys() {
     let plane = Plane::new();
     plane.publish(&[HOST]);
     let answer = plane.node.run(&["refresh", "--all"], "");
-    assert_eq!(answer, Answer { status: 0, out: format!("[1/1] {HOST} (default): renewed\n"), err: String::new() });
+    assert_eq!(
+        answer,
+        Answer {
+            status: 0,
+            out: format!("[1/1] {HOST} (default): renewed\n"),
+            err: String::new()
+        }
+    );
     plane.publish(&[HOST, "--force"]);
     assert!(plane.secrets()[BLOB].contains("hunter2-minted-2"));
 }
@@ -504,7 +707,9 @@ fn plane_of(database: &Database) -> (Ecr, Node) {
 #[test]
 fn the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behind() {
     let test = "the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behind";
-    let Some(database) = Database::after(Migration::M036, test) else { return };
+    let Some(database) = Database::after(Migration::M036, test) else {
+        return;
+    };
     let (ecr, node) = plane_of(&database);
     let publish = |args: &[&str]| {
         let answer = node.run(&[&["publish"], args].concat(), "");
@@ -516,12 +721,20 @@ fn the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behi
     let blob = r#"{"credentials":{"PASSWORD":"hunter2-minted-1","USERNAME":"AWS"},"registry":"HOST","type":"basic"}"#;
     assert_eq!(database.opened(name), blob.replace("HOST", HOST));
     assert_eq!(node.pair(HOST), ("AWS".into(), "hunter2-minted-1".into()));
-    database.sql("ALTER TABLE image DROP COLUMN credential_secret_name, DROP COLUMN credential_secret_id");
+    database.sql(
+        "ALTER TABLE image DROP COLUMN credential_secret_name, DROP COLUMN credential_secret_id",
+    );
     database.sql("ALTER TABLE image ADD COLUMN credential_secret_names TEXT[]");
     publish(&[]);
-    assert_eq!(database.secret_names(), "REGISTRY_PASSWORD,REGISTRY_USERNAME");
     assert_eq!(
-        (database.opened("REGISTRY_USERNAME"), database.opened("REGISTRY_PASSWORD")),
+        database.secret_names(),
+        "REGISTRY_PASSWORD,REGISTRY_USERNAME"
+    );
+    assert_eq!(
+        (
+            database.opened("REGISTRY_USERNAME"),
+            database.opened("REGISTRY_PASSWORD")
+        ),
         ("AWS".into(), "hunter2-minted-1".into())
     );
     assert_eq!(ecr.mints(), 1);
@@ -532,31 +745,43 @@ fn the_database_shows_which_generation_it_is_of_and_a_switch_leaves_nothing_behi
 #[test]
 fn an_image_is_bound_to_the_published_names_and_its_payload_has_the_token() {
     let test = "an_image_is_bound_to_the_published_names_and_its_payload_has_the_token";
-    let Some(database) = Database::after(Migration::M053, test) else { return };
+    let Some(database) = Database::after(Migration::M053, test) else {
+        return;
+    };
     let (_ecr, node) = plane_of(&database);
     database.sql("INSERT INTO image (image_id) VALUES ('im1')");
     assert_eq!(node.run(&["publish", HOST], "").status, 0);
     let image = format!("{HOST}/team/app");
     let names = "REGISTRY_USERNAME,REGISTRY_PASSWORD";
-    let answer = node.run(&["provision", &image, "--creds", names, "--image-id", "im1"], "");
+    let answer = node.run(
+        &["provision", &image, "--creds", names, "--image-id", "im1"],
+        "",
+    );
     assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
     let payload = node.run(&["resolve", "im1"], "").out;
     let expected = r#"{"credentials":{"REGISTRY_PASSWORD":"hunter2-minted-1","REGISTRY_USERNAME":"AWS"},"registry":"","type":"basic"}"#;
     assert_eq!(payload, format!("{expected}\n"));
-    let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", payload).with("BETA9_IMAGE", image);
+    let worker = Node::new()
+        .with("BETA9_IMAGE_CREDENTIALS", payload)
+        .with("BETA9_IMAGE", image);
     assert_eq!(worker.pair(HOST), ("AWS".into(), "hunter2-minted-1".into()));
 }
 
 #[test]
 fn in_the_database_what_somebody_else_wrote_stays() {
     let test = "in_the_database_what_somebody_else_wrote_stays";
-    let Some(database) = Database::after(Migration::M053, test) else { return };
+    let Some(database) = Database::after(Migration::M053, test) else {
+        return;
+    };
     let (_ecr, node) = plane_of(&database);
     assert_eq!(node.run(&["publish", HOST], "").status, 0);
     database.plant_as("REGISTRY_PASSWORD", "somebody's");
     let answer = node.run(&["publish"], "");
     let changed = "publish: the secret REGISTRY_PASSWORD was changed since it was published";
-    assert!(answer.status == 1 && answer.err.contains(changed), "{answer:?}");
+    assert!(
+        answer.status == 1 && answer.err.contains(changed),
+        "{answer:?}"
+    );
     assert_eq!(node.run(&["publish", HOST, "--undo"], "").status, 1);
     assert_eq!(database.opened("REGISTRY_PASSWORD"), "somebody's");
     assert_eq!(node.run(&["publish", HOST, "--force"], "").status, 0);
@@ -566,18 +791,35 @@ fn in_the_database_what_somebody_else_wrote_stays() {
 #[test]
 fn the_readmes_example_keeps_the_keys_in_the_control_planes_own_store() {
     let readme = include_str!("../README.md");
-    let line =
-        readme.lines().find(|line| line.starts_with("BETA9_STORE=file docker-credential-beta9 provision")).unwrap();
+    let line = readme
+        .lines()
+        .find(|line| line.starts_with("BETA9_STORE=file docker-credential-beta9 provision"))
+        .unwrap();
     let exports = readme.split(line).next().unwrap().lines().last().unwrap();
-    assert!(exports.starts_with("export AWS_ACCESS_KEY_ID="), "{exports}");
+    assert!(
+        exports.starts_with("export AWS_ACCESS_KEY_ID="),
+        "{exports}"
+    );
     let plane = Plane::new();
     fs::remove_dir_all(plane.node.store_dir()).unwrap();
     let mut shell = plane.node.command(&[]);
-    let bin = Path::new(common::BINARY).parent().unwrap().to_str().unwrap().to_owned();
-    let environment: Vec<_> =
-        shell.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+    let bin = Path::new(common::BINARY)
+        .parent()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let environment: Vec<_> = shell
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
+        .collect();
     shell = std::process::Command::new("/bin/sh");
-    shell.arg("-c").arg(format!("{exports}\n{line}")).env_clear().envs(environment).env("PATH", bin);
+    shell
+        .arg("-c")
+        .arg(format!("{exports}\n{line}"))
+        .env_clear()
+        .envs(environment)
+        .env("PATH", bin);
     let done = shell.output().unwrap();
     assert!(done.status.success(), "{done:?}");
     assert_eq!(plane.secrets(), BTreeMap::new());
@@ -589,9 +831,14 @@ fn the_readmes_example_keeps_the_keys_in_the_control_planes_own_store() {
 fn of_many_at_once_one_writes_and_none_takes_the_others_value_for_somebody_elses() {
     let plane = Plane::new();
     let node = plane.node.clone_with("BETA9_CACHE", "off");
-    let running: Vec<_> = (0..5).map(|_| node.start(&["publish", HOST, "--names"], b"")).collect();
+    let running: Vec<_> = (0..5)
+        .map(|_| node.start(&["publish", HOST, "--names"], b""))
+        .collect();
     for answer in running.into_iter().map(Answer::of) {
         assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
     }
-    assert_eq!((plane.secrets(), plane.ecr.mints()), (pair("hunter2-minted-1"), 1));
+    assert_eq!(
+        (plane.secrets(), plane.ecr.mints()),
+        (pair("hunter2-minted-1"), 1)
+    );
 }

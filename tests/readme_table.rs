@@ -18,42 +18,78 @@ const README: &str = include_str!("../README.md");
 
 #[test]
 fn the_table_of_registries_is_the_codes() {
-    let mut wanted = String::from("| registry | hosts | keys of its secret | user name |\n|---|---|---|---|\n");
+    let mut wanted =
+        String::from("| registry | hosts | keys of its secret | user name |\n|---|---|---|---|\n");
     for name in Registry::names() {
         let row = Registry::named(name).unwrap();
         // The pairs that every registry takes are said once, in the generic row.
         let common = Registry::named("public").unwrap().backends().count();
-        let own = if name == "generic" { common } else { row.backends().count() - common };
-        let (keys, users): (Vec<_>, Vec<_>) = row.backends().take(own).map(keys_and_user).unzip();
-        let hosts: Vec<_> = hosts_of(row).iter().map(|host| format!("`{host}`")).collect();
-        let or = |cells: &[String], between: &str, none: &str| {
-            if cells.is_empty() { none.to_owned() } else { cells.join(between) }
+        let own = if name == "generic" {
+            common
+        } else {
+            row.backends().count() - common
         };
-        let cells = [or(&hosts, ", ", "every other host"), or(&keys, "<br>", "none needed"), or(&users, "<br>", "–")]
-            .join(" | ");
+        let (keys, users): (Vec<_>, Vec<_>) = row.backends().take(own).map(keys_and_user).unzip();
+        let hosts: Vec<_> = hosts_of(row)
+            .iter()
+            .map(|host| format!("`{host}`"))
+            .collect();
+        let or = |cells: &[String], between: &str, none: &str| {
+            if cells.is_empty() {
+                none.to_owned()
+            } else {
+                cells.join(between)
+            }
+        };
+        let cells = [
+            or(&hosts, ", ", "every other host"),
+            or(&keys, "<br>", "none needed"),
+            or(&users, "<br>", "–"),
+        ]
+        .join(" | ");
         writeln!(wanted, "| [`{name}`]({}) | {cells} |", row.docs).unwrap();
     }
     let table = between("<!-- registries:", "<!-- end of registries -->");
-    assert!(table.trim() == wanted.trim(), "README.md's table of registries should be:\n\n{wanted}");
+    assert!(
+        table.trim() == wanted.trim(),
+        "README.md's table of registries should be:\n\n{wanted}"
+    );
 }
 
 fn keys_and_user(backend: &Backend) -> (String, String) {
     match backend {
-        Backend::Fixed { user: User::Key(user), secret } => {
-            (format!("`{user}` and `{secret}`"), format!("`{user}`'s value"))
-        }
-        Backend::Fixed { user: User::Literal(word), secret } => (format!("`{secret}`"), format!("`{word}`")),
-        Backend::Fixed { user: User::Secret, secret } => (format!("`{secret}`"), "the token itself".to_owned()),
+        Backend::Fixed {
+            user: User::Key(user),
+            secret,
+        } => (
+            format!("`{user}` and `{secret}`"),
+            format!("`{user}`'s value"),
+        ),
+        Backend::Fixed {
+            user: User::Literal(word),
+            secret,
+        } => (format!("`{secret}`"), format!("`{word}`")),
+        Backend::Fixed {
+            user: User::Secret,
+            secret,
+        } => (format!("`{secret}`"), "the token itself".to_owned()),
         cloud => {
             let words = cloud.wants();
             let keys: Vec<_> = words
                 .split(' ')
                 .map(|word| {
                     let (key, comma) = word.strip_suffix(',').map_or((word, ""), |key| (key, ","));
-                    if key.contains('_') { format!("`{key}`{comma}") } else { word.to_owned() }
+                    if key.contains('_') {
+                        format!("`{key}`{comma}")
+                    } else {
+                        word.to_owned()
+                    }
                 })
                 .collect();
-            (keys.join(" "), format!("`{}`", cloud.username(&Keys::default())))
+            (
+                keys.join(" "),
+                format!("`{}`", cloud.username(&Keys::default())),
+            )
         }
     }
 }
@@ -63,7 +99,11 @@ fn keys_and_user(backend: &Backend) -> (String, String) {
 fn hosts_of(row: &'static Registry) -> &'static [&'static str] {
     for host in row.hosts() {
         let sample = host.replace("{account}", "123456789012").replace('*', "x1");
-        assert_eq!(Registry::of(&Host::parse(sample.as_bytes()).unwrap()).name, row.name, "{host}");
+        assert_eq!(
+            Registry::of(&Host::parse(sample.as_bytes()).unwrap()).name,
+            row.name,
+            "{host}"
+        );
     }
     row.hosts()
 }
@@ -79,7 +119,11 @@ fn every_error_text_in_the_troubleshooting_table_is_in_the_code() {
         let texts: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
         assert!(!texts.is_empty(), "no text in {row}");
         for part in texts.iter().flat_map(|text| text.split('…')) {
-            assert!(source.contains(part.trim()), "the code does not say \"{}\"", part.trim());
+            assert!(
+                source.contains(part.trim()),
+                "the code does not say \"{}\"",
+                part.trim()
+            );
         }
     }
 }
@@ -105,9 +149,19 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
         ".sections(\"",
         ".number(\"",
     ] {
-        for file in ["src/config/audit.rs", "src/config/kubelet.rs", "src/config/layer.rs", "src/config/rule.rs"] {
-            let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-            for key in code.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
+        for file in [
+            "src/config/audit.rs",
+            "src/config/kubelet.rs",
+            "src/config/layer.rs",
+            "src/config/rule.rs",
+        ] {
+            let code =
+                fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+            for key in code
+                .split(call)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+            {
                 let documented = key.starts_with("BETA9_")
                     || example.lines().any(|line| {
                         line.starts_with(&format!("{key} = "))
@@ -122,17 +176,25 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
 
 #[test]
 fn every_variable_is_documented_and_every_documented_variable_exists() {
-    let in_code: BTreeSet<_> = variables(&source()).into_iter().filter(|name| !name.contains("TEST")).collect();
+    let in_code: BTreeSet<_> = variables(&source())
+        .into_iter()
+        .filter(|name| !name.contains("TEST"))
+        .collect();
     assert_eq!(variables(README), in_code);
 }
 
 fn variables(text: &str) -> BTreeSet<String> {
     let name = |rest: &str| -> String {
-        let end =
-            rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
+            .unwrap_or(rest.len());
         format!("BETA9_{}", &rest[..end])
     };
-    text.split("BETA9_").skip(1).map(name).filter(|name| !name.ends_with('_')).collect()
+    text.split("BETA9_")
+        .skip(1)
+        .map(name)
+        .filter(|name| !name.ends_with('_'))
+        .collect()
 }
 
 fn between(start: &str, end: &str) -> &'static str {
@@ -154,18 +216,26 @@ fn source() -> String {
         }
     }
     let mut text = String::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+    read(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut text,
+    );
     text.replace("\\\"", "\"")
 }
 
 #[test]
 fn every_test_that_security_md_names_exists() {
-    let table =
-        include_str!("../SECURITY.md").lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n");
+    let table = include_str!("../SECURITY.md")
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect::<Vec<_>>()
+        .join("\n");
     let named: Vec<_> = table
         .split('`')
         .filter_map(|text| text.split_once(": "))
-        .filter(|(file, _)| file.contains('/') && (file.starts_with("src/") || file.starts_with("tests/")))
+        .filter(|(file, _)| {
+            file.contains('/') && (file.starts_with("src/") || file.starts_with("tests/"))
+        })
         .collect();
     assert!(named.len() > 100, "{}", named.len());
     for (file, name) in named {

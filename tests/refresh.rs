@@ -1,7 +1,10 @@
 //! `refresh`, through the real binary and against a fake of ECR's API: what is due is minted anew from its secret.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -45,13 +48,21 @@ fn what_is_due_is_renewed_and_what_is_fresh_is_left() {
         ecr::keep(&node, "default", host, &ecr::blob(host));
         ecr.plant(&node, "default", host, life);
     }
-    assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (default): renewed\n")));
+    assert_eq!(
+        refresh(&node, &[]),
+        (0, format!("[1/1] {HOST} (default): renewed\n"))
+    );
     assert_eq!(ecr.mints(), 1);
     assert_eq!(node.pair(HOST).1, "hunter2-minted-1");
     assert_eq!(node.pair(OTHER).1, "hunter2-planted");
     let (status, out) = refresh(&node, &[]);
-    let next = out.strip_prefix("nothing is due; the next token is in ").unwrap_or_default();
-    assert!(status == 0 && (next == "4 h\n" || next.starts_with("3 h 5")), "{out}");
+    let next = out
+        .strip_prefix("nothing is due; the next token is in ")
+        .unwrap_or_default();
+    assert!(
+        status == 0 && (next == "4 h\n" || next.starts_with("3 h 5")),
+        "{out}"
+    );
     let all = format!("[1/2] {HOST} (default): renewed\n[2/2] {OTHER} (default): renewed\n");
     assert_eq!(refresh(&node, &["--all"]), (0, all));
     assert_eq!(ecr.mints(), 2, "and no get has minted");
@@ -60,11 +71,20 @@ fn what_is_due_is_renewed_and_what_is_fresh_is_left() {
 #[test]
 fn without_a_cache_there_is_nothing_to_do_and_nothing_is_made() {
     let node = Node::new();
-    assert_eq!(refresh(&node, &[]), (0, "nothing is due: no token is cached\n".into()));
-    assert_eq!(refresh(&node, &["--json"]), (0, "{\"tokens\":[],\"failed\":0}\n".into()));
+    assert_eq!(
+        refresh(&node, &[]),
+        (0, "nothing is due: no token is cached\n".into())
+    );
+    assert_eq!(
+        refresh(&node, &["--json"]),
+        (0, "{\"tokens\":[],\"failed\":0}\n".into())
+    );
     assert_eq!(fs::read_dir(node.home()).unwrap().count(), 0);
     let off = node.with("BETA9_CACHE", "off");
-    assert_eq!(refresh(&off, &["--all"]), (0, "nothing is due: the cache is switched off\n".into()));
+    assert_eq!(
+        refresh(&off, &["--all"]),
+        (0, "nothing is due: the cache is switched off\n".into())
+    );
 }
 
 #[test]
@@ -73,17 +93,27 @@ fn a_failure_is_a_line_and_exit_status_1_and_the_old_token_stays() {
     ecr.refuse(true);
     let (status, out) = refresh(&node, &[]);
     let why = format!("failed: {HOST}: backend aws: ");
-    assert!(status == 1 && out.starts_with(&format!("[1/1] {HOST} (default): {why}")), "{out}");
+    assert!(
+        status == 1 && out.starts_with(&format!("[1/1] {HOST} (default): {why}")),
+        "{out}"
+    );
     assert_eq!(out.lines().count(), 1);
     assert_eq!(node.pair(HOST).1, "hunter2-planted");
-    assert_eq!(ecr.mints(), 1, "the failure is shared by all who ask in its seconds");
+    assert_eq!(
+        ecr.mints(),
+        1,
+        "the failure is shared by all who ask in its seconds"
+    );
     let (status, out) = refresh(&node, &["--json"]);
     assert_eq!(status, 1);
     assert!(
         out.contains("\"outcome\":\"failed\",\"reason\":\"123456789012.dkr.ecr.us-east-1.amazonaws.com: backend aws: "),
         "{out}"
     );
-    assert!(out.ends_with("\"failed\":1}\n") && out.lines().count() == 1, "{out}");
+    assert!(
+        out.ends_with("\"failed\":1}\n") && out.lines().count() == 1,
+        "{out}"
+    );
 }
 
 #[test]
@@ -92,7 +122,12 @@ fn a_token_never_outlives_its_secret() {
     let node = ecr.node();
     ecr.plant(&node, "default", HOST, DUE);
     ecr.plant(&node, "default", OTHER, DUE);
-    ecr::keep(&node, "default", OTHER, &ecr::blob(OTHER).replace(ecr::KEY, "rotated"));
+    ecr::keep(
+        &node,
+        "default",
+        OTHER,
+        &ecr::blob(OTHER).replace(ecr::KEY, "rotated"),
+    );
     let gone = format!("[1/2] {HOST} (default): removed: its secret is gone\n");
     let changed = format!("[2/2] {OTHER} (default): removed: its secret has changed\n");
     assert_eq!(refresh(&node, &[]), (0, gone + &changed));
@@ -101,9 +136,14 @@ fn a_token_never_outlives_its_secret() {
 
 #[test]
 fn a_registry_that_a_rule_has_made_public_has_no_token() {
-    let node = one_is_due().1.configured(&format!("[[registry]]\nhost = \"{HOST}\"\nbackend = \"public\"\n"));
+    let node = one_is_due().1.configured(&format!(
+        "[[registry]]\nhost = \"{HOST}\"\nbackend = \"public\"\n"
+    ));
     let why = "a rule says that the registry is public";
-    assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (default): removed: {why}\n")));
+    assert_eq!(
+        refresh(&node, &[]),
+        (0, format!("[1/1] {HOST} (default): removed: {why}\n"))
+    );
     assert!(files(&node).is_empty());
 }
 
@@ -114,12 +154,21 @@ fn what_came_with_a_request_is_left_alone() {
     let request = node.clone_with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
     assert_eq!(request.pair(HOST).1, "hunter2-minted-1");
     let why = "its secret came with a request, which alone can renew it";
-    assert_eq!(refresh(&node, &["--all"]), (0, format!("[1/1] {HOST} (default): left: {why}\n")));
+    assert_eq!(
+        refresh(&node, &["--all"]),
+        (0, format!("[1/1] {HOST} (default): left: {why}\n"))
+    );
     // Nor does a credential in the environment stand in for the secret of a stored one.
     ecr::keep(&node, "default", OTHER, &ecr::blob(OTHER));
     ecr.plant(&node, "default", OTHER, DUE);
-    let other = node.clone_with("BETA9_IMAGE_CREDENTIALS", ecr::blob(OTHER).replace(ecr::KEY, "other"));
-    assert_eq!(refresh(&other, &[]), (0, format!("[1/1] {OTHER} (default): renewed\n")));
+    let other = node.clone_with(
+        "BETA9_IMAGE_CREDENTIALS",
+        ecr::blob(OTHER).replace(ecr::KEY, "other"),
+    );
+    assert_eq!(
+        refresh(&other, &[]),
+        (0, format!("[1/1] {OTHER} (default): renewed\n"))
+    );
 }
 
 #[test]
@@ -128,8 +177,14 @@ fn the_built_in_store_is_asked_for_each_workspaces_own_secret() {
     let node = ecr.node();
     ecr::keep(&node, "tenant", HOST, &ecr::blob(HOST));
     ecr.plant(&node, "tenant", HOST, DUE);
-    assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (tenant): renewed\n")));
-    assert_eq!(node.with("BETA9_WORKSPACE_ID", "tenant").pair(HOST).1, "hunter2-minted-1");
+    assert_eq!(
+        refresh(&node, &[]),
+        (0, format!("[1/1] {HOST} (tenant): renewed\n"))
+    );
+    assert_eq!(
+        node.with("BETA9_WORKSPACE_ID", "tenant").pair(HOST).1,
+        "hunter2-minted-1"
+    );
 }
 
 #[test]
@@ -137,7 +192,13 @@ fn another_workspaces_token_is_left_alone_where_the_store_has_one_workspace() {
     let (ecr, gateway) = (Ecr::start(), common::gateway::Gateway::start());
     let node = gateway.wire(ecr.node());
     ecr.plant(&node, "tenant", HOST, DUE);
-    assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (tenant): left: it is of another workspace\n")));
+    assert_eq!(
+        refresh(&node, &[]),
+        (
+            0,
+            format!("[1/1] {HOST} (tenant): left: it is of another workspace\n")
+        )
+    );
     assert!(gateway.requests().is_empty());
 }
 
@@ -148,7 +209,10 @@ fn a_store_that_is_out_of_reach_removes_nothing() {
     ecr.plant(&node, "default", HOST, DUE);
     gateway.stop();
     let (status, out) = refresh(&node, &[]);
-    assert!(status == 1 && out.starts_with(&format!("[1/1] {HOST} (default): failed: {HOST}: ")), "{out}");
+    assert!(
+        status == 1 && out.starts_with(&format!("[1/1] {HOST} (default): failed: {HOST}: ")),
+        "{out}"
+    );
     assert_eq!(files(&node).len(), 1);
 }
 
@@ -158,15 +222,23 @@ fn what_nobody_has_asked_for_in_a_week_ends_in_peace_and_a_renewal_is_no_use() {
     let token = files(&node).remove(0);
     let used = |days: u32| {
         let used = SystemTime::now() - days * 24 * HOUR;
-        let times = fs::FileTimes::new().set_accessed(used).set_modified(SystemTime::now() + HOUR);
+        let times = fs::FileTimes::new()
+            .set_accessed(used)
+            .set_modified(SystemTime::now() + HOUR);
         fs::File::open(&token).unwrap().set_times(times).unwrap();
         used
     };
     used(8);
     let why = "nobody has asked for it in 7 days";
-    assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (default): left: {why}\n")));
+    assert_eq!(
+        refresh(&node, &[]),
+        (0, format!("[1/1] {HOST} (default): left: {why}\n"))
+    );
     let before = used(6);
-    assert_eq!(refresh(&node, &[]), (0, format!("[1/1] {HOST} (default): renewed\n")));
+    assert_eq!(
+        refresh(&node, &[]),
+        (0, format!("[1/1] {HOST} (default): renewed\n"))
+    );
     assert_eq!(fs::metadata(&token).unwrap().accessed().unwrap(), before);
 }
 
@@ -176,8 +248,14 @@ fn of_many_at_once_one_mints_and_the_others_say_so() {
     ecr.be_slow(Duration::from_secs(2));
     let running: Vec<_> = (0..6).map(|_| node.start(&["refresh"], b"")).collect();
     let answers: Vec<_> = running.into_iter().map(Answer::of).collect();
-    assert!(answers.iter().all(|answer| answer.status == 0), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer.status == 0),
+        "{answers:?}"
+    );
     assert_eq!(ecr.mints(), 1, "{answers:?}");
-    let minted = answers.iter().filter(|answer| answer.out == format!("[1/1] {HOST} (default): renewed\n")).count();
+    let minted = answers
+        .iter()
+        .filter(|answer| answer.out == format!("[1/1] {HOST} (default): renewed\n"))
+        .count();
     assert_eq!(minted, 1, "{answers:?}");
 }

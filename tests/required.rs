@@ -21,12 +21,27 @@ fn the_most_specific_rule_says_which_hosts_and_paths_must_have_a_credential() {
             file.display()
         )
     );
-    for host in ["open.corp.example", "corp.example", "a.corp.example:5000", "quay.io", "https://quay.io/teams/app"] {
+    for host in [
+        "open.corp.example",
+        "corp.example",
+        "a.corp.example:5000",
+        "quay.io",
+        "https://quay.io/teams/app",
+    ] {
         assert_eq!(node.get(host), Answer::not_found(), "{host}");
     }
-    assert!(node.get("https://quay.io/team/app").failure().contains("the rule for quay.io/team in "));
+    assert!(
+        node.get("https://quay.io/team/app")
+            .failure()
+            .contains("the rule for quay.io/team in ")
+    );
     let explained = node.run(&["explain", "--json", "a.corp.example"], "");
-    assert!(explained.out.contains(r#""answer":"failure","reason":"a.corp.example: file store: "#), "{explained:?}");
+    assert!(
+        explained
+            .out
+            .contains(r#""answer":"failure","reason":"a.corp.example: file store: "#),
+        "{explained:?}"
+    );
     assert_eq!(node.store("a.corp.example", "u", "s"), Answer::silence());
     assert_eq!(node.pair("a.corp.example"), ("u".into(), "s".into()));
 }
@@ -34,9 +49,18 @@ fn the_most_specific_rule_says_which_hosts_and_paths_must_have_a_credential() {
 #[test]
 fn the_nodes_own_identity_is_a_credential() {
     let ecr = Ecr::start();
-    let node = ecr.wire(Node::new()).with("AWS_ACCESS_KEY_ID", ecr::KEY_ID).with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
-    let node = node.with("AWS_EC2_METADATA_DISABLED", "true").configured(&format!("{}required = true\n", ecr.config()));
-    assert!(node.get(ecr::HOST).failure().contains("which must have a credential"));
+    let node = ecr
+        .wire(Node::new())
+        .with("AWS_ACCESS_KEY_ID", ecr::KEY_ID)
+        .with("AWS_SECRET_ACCESS_KEY", ecr::KEY);
+    let node = node
+        .with("AWS_EC2_METADATA_DISABLED", "true")
+        .configured(&format!("{}required = true\n", ecr.config()));
+    assert!(
+        node.get(ecr::HOST)
+            .failure()
+            .contains("which must have a credential")
+    );
     assert_eq!(node.with("BETA9_AMBIENT", "true").pair(ecr::HOST).0, "AWS");
     assert_eq!(ecr.mints(), 1);
 }
@@ -52,13 +76,19 @@ fn kubelet_gets_the_error_too() {
     };
     assert_eq!(ask("quay.io/org/app").status, 0);
     let answer = ask("ghcr.io/org/app");
-    assert!(answer.status == 1 && answer.err.contains("which must have a credential"), "{answer:?}");
+    assert!(
+        answer.status == 1 && answer.err.contains("which must have a credential"),
+        "{answer:?}"
+    );
 }
 
 #[test]
 fn a_registry_that_must_have_a_credential_cannot_be_public() {
-    let node =
-        |rule: &str| Node::new().configured(&format!("[[registry]]\nhost = \"ghcr.io\"\nbackend = \"public\"\n{rule}"));
+    let node = |rule: &str| {
+        Node::new().configured(&format!(
+            "[[registry]]\nhost = \"ghcr.io\"\nbackend = \"public\"\n{rule}"
+        ))
+    };
     let answer = node("required = true\n").get("quay.io");
     assert!(
         answer.failure().contains(
@@ -66,9 +96,15 @@ fn a_registry_that_must_have_a_credential_cannot_be_public() {
         ),
         "{answer:?}"
     );
-    assert_eq!(node("required = false\n").get("ghcr.io"), Answer::not_found());
+    assert_eq!(
+        node("required = false\n").get("ghcr.io"),
+        Answer::not_found()
+    );
     let worker = common::worker::Gateway::start();
-    let public = worker.wire(node("")).with("BETA9_IMAGE", "ghcr.io/org/app").with("BETA9_WORKER_REQUIRED", "true");
+    let public = worker
+        .wire(node(""))
+        .with("BETA9_IMAGE", "ghcr.io/org/app")
+        .with("BETA9_WORKER_REQUIRED", "true");
     assert_eq!(public.get("ghcr.io"), Answer::not_found());
     assert_eq!(worker.count(), (0, 0));
 }

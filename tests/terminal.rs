@@ -1,7 +1,10 @@
 //! What a person at a terminal of 80 columns sees, and that README.md shows just that.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -21,15 +24,26 @@ use common::{BINARY, Node, tokens};
 
 #[test]
 fn help() {
-    Session { name: "help", stands_for: vec![] }.run(&Node::new(), &[(&["--help"], 0)]);
+    Session {
+        name: "help",
+        stands_for: vec![],
+    }
+    .run(&Node::new(), &[(&["--help"], 0)]);
 }
 
 #[test]
 fn explain() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "ghp_example");
-    let commands: &[(&[&str], i32)] = &[(&["explain", "ghcr.io/org/app:1.2"], 0), (&["explain", "quay.io/org/app"], 0)];
-    Session { name: "explain", stands_for: vec![] }.run(&node, commands);
+    let commands: &[(&[&str], i32)] = &[
+        (&["explain", "ghcr.io/org/app:1.2"], 0),
+        (&["explain", "quay.io/org/app"], 0),
+    ];
+    Session {
+        name: "explain",
+        stands_for: vec![],
+    }
+    .run(&node, commands);
 }
 
 /// A registry of one's own, where the account may pull one repository and not another.
@@ -40,15 +54,30 @@ fn check() {
         if asked.authorization != login {
             return say(401, &[("www-authenticate", "Basic realm=\"registry\"")], "");
         }
-        say(if asked.path.contains("/secret/") { 403 } else { 200 }, &[], "")
+        say(
+            if asked.path.contains("/secret/") {
+                403
+            } else {
+                200
+            },
+            &[],
+            "",
+        )
     });
     let node = Node::new();
     node.store(&registry.host(), "octo", "hunter2");
-    let [app, secret] = ["team/app:1.2", "secret/app:1.2"].map(|path| format!("{}/{path}", registry.host()));
-    let session = Session { name: "check", stands_for: vec![(registry.host(), "reg.example.com")] };
+    let [app, secret] =
+        ["team/app:1.2", "secret/app:1.2"].map(|path| format!("{}/{path}", registry.host()));
+    let session = Session {
+        name: "check",
+        stands_for: vec![(registry.host(), "reg.example.com")],
+    };
     session.run(&node, &[(&["check", &app], 0), (&["check", &secret], 1)]);
     node.store(&registry.host(), "octo", "an old password");
-    let session = Session { name: "check-wrong", ..session };
+    let session = Session {
+        name: "check-wrong",
+        ..session
+    };
     session.run(&node, &[(&["check", &app], 1)]);
 }
 
@@ -57,45 +86,87 @@ fn status() {
     let (node, scope) = (Node::new(), Scope::new("", vec!["keys".to_owned()]));
     // Half a minute more, so that what is told in minutes stays the same for as long.
     let ago = |minutes: u64| Duration::from_secs(minutes * 60 + 30);
-    for (host, backend, age, life) in
-        [("123456789012.dkr.ecr.us-east-1.amazonaws.com", "aws", 150, 660), ("us-docker.pkg.dev", "gcp", 41, 60)]
-    {
-        tokens::plant(&node, &tokens::id("default", host, backend, &scope), ago(age), Ok(Duration::from_mins(life)));
+    for (host, backend, age, life) in [
+        (
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+            "aws",
+            150,
+            660,
+        ),
+        ("us-docker.pkg.dev", "gcp", 41, 60),
+    ] {
+        tokens::plant(
+            &node,
+            &tokens::id("default", host, backend, &scope),
+            ago(age),
+            Ok(Duration::from_mins(life)),
+        );
     }
     let azure = tokens::id("team-a", "myreg.azurecr.io", "azure", &scope);
-    tokens::plant(&node, &azure, ago(5), Err("login.microsoftonline.com refused the connection"));
-    Session { name: "status", stands_for: vec![] }.run(&node, &[(&["status"], 0)]);
+    tokens::plant(
+        &node,
+        &azure,
+        ago(5),
+        Err("login.microsoftonline.com refused the connection"),
+    );
+    Session {
+        name: "status",
+        stands_for: vec![],
+    }
+    .run(&node, &[(&["status"], 0)]);
 }
 
 #[test]
 fn publish() {
     let (ecr, gateway) = (Ecr::start(), Gateway::start());
-    let node = ecr.wire(gateway.node()).with("BETA9_WORKSPACE_ID", WORKSPACE);
+    let node = ecr
+        .wire(gateway.node())
+        .with("BETA9_WORKSPACE_ID", WORKSPACE);
     ecr::keep(&node, WORKSPACE, ecr::HOST, &ecr::blob(ecr::HOST));
     let (age, life) = (Duration::from_secs(9030), Duration::from_hours(11));
     ecr.plant(&node, WORKSPACE, ecr::HOST, (age, life));
     let command: &[&str] = &["publish", ecr::HOST, "--names"];
     assert_eq!(node.run(command, "").status, 0);
-    Session { name: "publish", stands_for: vec![] }.run(&node, &[(&["publish"], 0)]);
+    Session {
+        name: "publish",
+        stands_for: vec![],
+    }
+    .run(&node, &[(&["publish"], 0)]);
 }
 
 #[test]
 fn doctor() {
-    let home = tempfile::Builder::new().prefix("").rand_bytes("octo".len() + 1).tempdir_in("/tmp").unwrap();
+    let home = tempfile::Builder::new()
+        .prefix("")
+        .rand_bytes("octo".len() + 1)
+        .tempdir_in("/tmp")
+        .unwrap();
     let node = node_of_octo(home.path());
     let octo = || vec![(home.path().to_str().unwrap().to_owned(), "/home/octo")];
-    assert_eq!(octo()[0].0.len(), "/home/octo".len(), "so that lines break as they would there");
+    assert_eq!(
+        octo()[0].0.len(),
+        "/home/octo".len(),
+        "so that lines break as they would there"
+    );
     let wire = |hosts: &str| fs::write(home.path().join(".docker/config.json"), hosts).unwrap();
     wire(r#"{"credHelpers":{"ghcr.io":"beta9"}}"#);
     node.store("ghcr.io", "octo", "ghp_example");
-    Session { name: "doctor", stands_for: octo() }.run(&node, &[(&["doctor"], 0)]);
+    Session {
+        name: "doctor",
+        stands_for: octo(),
+    }
+    .run(&node, &[(&["doctor"], 0)]);
 
     let key = home.path().join(".local/share/beta9/credentials.key");
     fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap();
     wire(
         r#"{"credHelpers":{"ghcr.io":"beta9","docker.io":"beta9"},"auths":{"ghcr.io":{"auth":"b2N0bzpnaHBfZXhhbXBsZQ=="}}}"#,
     );
-    Session { name: "doctor-broken", stands_for: octo() }.run(&node, &[(&["doctor"], 1)]);
+    Session {
+        name: "doctor-broken",
+        stands_for: octo(),
+    }
+    .run(&node, &[(&["doctor"], 1)]);
 }
 
 /// A home directory with the helper on its PATH.
@@ -106,7 +177,10 @@ fn node_of_octo(home: &Path) -> Node {
     symlink(BINARY, home.join("bin/docker-credential-beta9")).unwrap();
     let home = home.to_str().unwrap();
     // Without a session's directory, podman's file is the machine's own.
-    Node::new().with("HOME", home).with("PATH", format!("{home}/bin")).with("XDG_RUNTIME_DIR", home)
+    Node::new()
+        .with("HOME", home)
+        .with("PATH", format!("{home}/bin"))
+        .with("XDG_RUNTIME_DIR", home)
 }
 
 #[test]
@@ -116,18 +190,32 @@ fn help_is_in_colour_on_a_terminal_only() {
     assert_eq!(coloured.status, 0);
     assert!(coloured.text.contains("\x1b[1m"), "{}", coloured.text);
     assert!(!node.run(&["--help"], "").out.contains('\x1b'));
-    assert!(!node.with("TERM", "dumb").on_terminal(&["--help"]).text.contains('\x1b'));
+    assert!(
+        !node
+            .with("TERM", "dumb")
+            .on_terminal(&["--help"])
+            .text
+            .contains('\x1b')
+    );
 }
 
 #[test]
 fn every_commands_help_fits_the_terminal() {
     let node = Node::new().with("NO_COLOR", "1");
     let help = node.on_terminal(&["--help"]).text;
-    let rows =
-        help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1).take_while(|row| row.starts_with(' '));
-    let names = rows.filter(|row| !row.starts_with("   ")).filter_map(|row| row.split_whitespace().next());
+    let rows = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|row| row.starts_with(' '));
+    let names = rows
+        .filter(|row| !row.starts_with("   "))
+        .filter_map(|row| row.split_whitespace().next());
     let names: Vec<_> = names.filter(|name| *name != "help").collect();
-    assert!(names.contains(&"explain") && names.contains(&"prune"), "{names:?}");
+    assert!(
+        names.contains(&"explain") && names.contains(&"prune"),
+        "{names:?}"
+    );
     for name in names {
         let screen = node.on_terminal(&[name, "--help"]);
         assert_eq!(screen.status, 0, "{name}");
@@ -146,7 +234,11 @@ fn the_readme_shows_what_was_recorded() {
         let block = block(name, text);
         assert!(readme.contains(&block), "README.md should hold:\n{block}");
     }
-    assert_eq!(readme.matches("```text").count(), sessions.len(), "each of README.md's sessions is recorded");
+    assert_eq!(
+        readme.matches("```text").count(),
+        sessions.len(),
+        "each of README.md's sessions is recorded"
+    );
 }
 
 /// How README.md shows a session.
@@ -157,8 +249,9 @@ fn block(name: &str, text: &str) -> String {
 fn write_into_readme(sessions: &[(String, String)]) {
     let mut readme = fs::read_to_string(README).unwrap();
     for (name, text) in sessions {
-        let start =
-            readme.find(&format!("<!-- session: {name} -->")).unwrap_or_else(|| panic!("README.md lacks {name}"));
+        let start = readme
+            .find(&format!("<!-- session: {name} -->"))
+            .unwrap_or_else(|| panic!("README.md lacks {name}"));
         let end = start + readme[start..].find("```\n").unwrap() + "```\n".len();
         readme.replace_range(start..end, &block(name, text));
     }

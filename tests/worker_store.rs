@@ -1,7 +1,10 @@
 //! The worker store through the real binary, against a gateway on loopback.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod common;
 
@@ -13,8 +16,7 @@ use std::time::Duration;
 use common::worker::{Asked, Gateway, OTHER_WORKSPACE, SECRET, TOKEN, WORKSPACE, Wrong};
 use common::{Answer, Node};
 
-const GHCR: &str =
-    r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_USERNAME":"octo","GITHUB_TOKEN":"ghp_hunter2"}}"#;
+const GHCR: &str = r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_USERNAME":"octo","GITHUB_TOKEN":"ghp_hunter2"}}"#;
 const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 const ECR_BLOB: &str = r#"{"registry":"123456789012.dkr.ecr.us-east-1.amazonaws.com","type":"aws","credentials":{"AWS_ACCESS_KEY_ID":"AKIAHUNTER2HUNTER2X","AWS_SECRET_ACCESS_KEY":"hunter2"}}"#;
 
@@ -26,7 +28,10 @@ fn pair(user: &str, secret: &str) -> (String, String) {
 fn failure(node: &Node, host: &str) -> String {
     let answer = node.get(host);
     let line = answer.failure();
-    assert!(line.starts_with(host) && line.contains("worker store: ") && !line.contains(SECRET), "{line}");
+    assert!(
+        line.starts_with(host) && line.contains("worker store: ") && !line.contains(SECRET),
+        "{line}"
+    );
     line.to_owned()
 }
 
@@ -63,14 +68,21 @@ fn the_image_comes_first_then_the_build_registry_then_nothing() {
 }
 
 #[test]
-fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_from_and_to_no_other() {
+fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_from_and_to_no_other()
+ {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
     let unbound = "worker store: the image's secret does not say which registry it is for; set BETA9_IMAGE to the image that is pulled";
     for host in ["ghcr.io", "evil.example"] {
-        assert_eq!(gateway.node().get(host).failure(), format!("{host}: {unbound}"));
+        assert_eq!(
+            gateway.node().get(host).failure(),
+            format!("{host}: {unbound}")
+        );
     }
-    for (variable, value) in [("BETA9_IMAGE", "ghcr.io/org/app:1"), ("BETA9_REGISTRY", "ghcr.io")] {
+    for (variable, value) in [
+        ("BETA9_IMAGE", "ghcr.io/org/app:1"),
+        ("BETA9_REGISTRY", "ghcr.io"),
+    ] {
         let node = gateway.node().with(variable, value);
         assert_eq!(node.pair("ghcr.io"), pair("octo", "hunter2"));
         for host in ["evil.example", "docker.io", "ghcr.io:5000"] {
@@ -85,14 +97,31 @@ fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_f
     );
     assert_eq!(gateway.node().pair("ghcr.io"), pair("octo", "hunter2"));
     assert_eq!(gateway.node().get("quay.io"), Answer::not_found());
-    gateway.plant(WORKSPACE, "image-1", r#"{"credentials":{},"registry":"","type":"public"}"#);
+    gateway.plant(
+        WORKSPACE,
+        "image-1",
+        r#"{"credentials":{},"registry":"","type":"public"}"#,
+    );
     let missing = "the image names secrets, and the workspace has none of them";
-    assert!(gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app").get("ghcr.io").failure().contains(missing));
+    assert!(
+        gateway
+            .node()
+            .with("BETA9_IMAGE", "ghcr.io/org/app")
+            .get("ghcr.io")
+            .failure()
+            .contains(missing)
+    );
     gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
     // The build registry has a token of its own, which the gateway gives for it alone.
     gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
-    assert_eq!(gateway.node().pair("builds.example:5000"), pair("builder", "hunter2"));
-    assert_eq!(gateway.node().get("evil.example").failure(), format!("evil.example: {unbound}"));
+    assert_eq!(
+        gateway.node().pair("builds.example:5000"),
+        pair("builder", "hunter2")
+    );
+    assert_eq!(
+        gateway.node().get("evil.example").failure(),
+        format!("evil.example: {unbound}")
+    );
 }
 
 #[test]
@@ -116,34 +145,60 @@ fn docker_hub_is_asked_for_by_one_name() {
         r#"{"registry":"docker.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#,
     );
     let node = gateway.node();
-    for name in ["https://index.docker.io/v1/", "docker.io", "registry-1.docker.io"] {
+    for name in [
+        "https://index.docker.io/v1/",
+        "docker.io",
+        "registry-1.docker.io",
+    ] {
         assert_eq!(node.pair(name), pair("u", "hunter2"));
     }
-    assert!(gateway.world().asked.iter().all(|asked| asked.registry == "docker.io"));
+    assert!(
+        gateway
+            .world()
+            .asked
+            .iter()
+            .all(|asked| asked.registry == "docker.io")
+    );
 }
 
 #[test]
 fn a_private_pools_worker_names_its_stub_and_has_its_own_workspace_only() {
     let gateway = Gateway::start();
     let stub = |workspace: &str| (workspace.to_owned(), "image-1".to_owned());
-    gateway.world().tokens.insert("private-hunter2".into(), Some(WORKSPACE.into()));
-    gateway.world().stubs =
-        [("stub-1".into(), stub(WORKSPACE)), ("stub-2".into(), stub(OTHER_WORKSPACE))].into_iter().collect();
+    gateway
+        .world()
+        .tokens
+        .insert("private-hunter2".into(), Some(WORKSPACE.into()));
+    gateway.world().stubs = [
+        ("stub-1".into(), stub(WORKSPACE)),
+        ("stub-2".into(), stub(OTHER_WORKSPACE)),
+    ]
+    .into_iter()
+    .collect();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     gateway.plant(OTHER_WORKSPACE, "image-1", GHCR);
     let node = gateway.node().with("BETA9_WORKER_TOKEN", "private-hunter2");
     let line = failure(&node, "ghcr.io");
-    let refused = format!("refused to vend credentials for workspace {WORKSPACE}, no stub, image image-1");
-    assert!(line.contains(&refused) && line.contains("set BETA9_STUB_ID"), "{line}");
+    let refused =
+        format!("refused to vend credentials for workspace {WORKSPACE}, no stub, image image-1");
+    assert!(
+        line.contains(&refused) && line.contains("set BETA9_STUB_ID"),
+        "{line}"
+    );
     let node = node.with("BETA9_STUB_ID", "stub-1");
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     assert_eq!(node.get("docker.io"), Answer::not_found());
     let fix = "see whether the worker token, the stub and the image are of this";
-    for (variable, value) in
-        [("BETA9_STUB_ID", "stub-2"), ("BETA9_IMAGE_ID", "image-2"), ("BETA9_WORKSPACE_ID", OTHER_WORKSPACE)]
-    {
+    for (variable, value) in [
+        ("BETA9_STUB_ID", "stub-2"),
+        ("BETA9_IMAGE_ID", "image-2"),
+        ("BETA9_WORKSPACE_ID", OTHER_WORKSPACE),
+    ] {
         let line = failure(&node.clone_with(variable, value), "ghcr.io");
-        assert!(line.contains(value) && line.contains(fix) && !line.contains("cannot request"), "{line}");
+        assert!(
+            line.contains(value) && line.contains(fix) && !line.contains("cannot request"),
+            "{line}"
+        );
     }
     gateway.world().is_database_down = true;
     assert!(failure(&node, "ghcr.io").contains("refused to vend credentials"));
@@ -164,7 +219,10 @@ fn nothing_vended_is_not_found_and_the_nodes_identity_stays_unused() {
         .with("AWS_ENDPOINT_URL", format!("http://{ecr}"))
         .with("AWS_EC2_METADATA_DISABLED", "true");
     assert_eq!(node.get(ECR), Answer::not_found());
-    assert_eq!(node.explain(ECR).get("ambient"), Some(&beta9_credential::json::Value::Bool(false)));
+    assert_eq!(
+        node.explain(ECR).get("ambient"),
+        Some(&beta9_credential::json::Value::Bool(false))
+    );
     assert!(heard.try_recv().is_err());
     // The same node with another store does use it, so the silence says something.
     let node = node.with("BETA9_STORE", "file");
@@ -188,17 +246,30 @@ fn neither_what_is_vended_nor_a_token_minted_from_it_is_ever_written() {
     ] {
         let path = node.home().join(dir);
         std::fs::create_dir(&path).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .unwrap();
         node = node.with(variable, path.to_str().unwrap());
     }
     let node = gateway.wire(node);
     let kept = |node: &Node| {
-        let files = walk(node.home()).into_iter().filter(|file| !file.ends_with("config.toml")).collect::<Vec<_>>();
+        let files = walk(node.home())
+            .into_iter()
+            .filter(|file| !file.ends_with("config.toml"))
+            .collect::<Vec<_>>();
         for file in &files {
             let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).to_lowercase();
-            assert!(![SECRET, "minted", "octo"].iter().any(|word| text.contains(word)), "{}", file.display());
+            assert!(
+                ![SECRET, "minted", "octo"]
+                    .iter()
+                    .any(|word| text.contains(word)),
+                "{}",
+                file.display()
+            );
         }
-        files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        files
+            .iter()
+            .map(|file| file.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     for (host, blob, username) in [("ghcr.io", GHCR, "octo"), (ECR, ECR_BLOB, "AWS")] {
         gateway.plant(WORKSPACE, "image-1", blob);
@@ -218,7 +289,11 @@ fn neither_what_is_vended_nor_a_token_minted_from_it_is_ever_written() {
     // The same keys from elsewhere do leave their token, sealed, so the walk would have found one.
     let node = node.with("BETA9_IMAGE_CREDENTIALS", ECR_BLOB);
     assert_eq!(node.pair(ECR).0, "AWS");
-    assert!(kept(&node).iter().any(|name| Path::new(name).extension().is_some_and(|ext| ext == "token")));
+    assert!(kept(&node).iter().any(|name| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|ext| ext == "token")
+    }));
 }
 
 #[test]
@@ -235,17 +310,33 @@ fn it_is_read_only_and_says_so_and_lists_nothing() {
 }
 
 #[test]
-fn another_registrys_secret_is_not_used_and_the_build_registry_is_asked_for_on_the_same_connection() {
+fn another_registrys_secret_is_not_used_and_the_build_registry_is_asked_for_on_the_same_connection()
+{
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
     let node = gateway.node();
-    let public = ["docker.io", "quay.io", "mcr.microsoft.com", "evil.example", "ghcr.io:5000"];
+    let public = [
+        "docker.io",
+        "quay.io",
+        "mcr.microsoft.com",
+        "evil.example",
+        "ghcr.io:5000",
+    ];
     for host in public {
         gateway.count();
         assert_eq!(node.get(host), Answer::not_found(), "{host}");
-        let images: Vec<_> = gateway.world().asked.iter().map(|asked| asked.image.clone()).collect();
-        assert_eq!((images, gateway.count().1), (vec!["image-1".to_owned(), String::new()], 1), "{host}");
+        let images: Vec<_> = gateway
+            .world()
+            .asked
+            .iter()
+            .map(|asked| asked.image.clone())
+            .collect();
+        assert_eq!(
+            (images, gateway.count().1),
+            (vec!["image-1".to_owned(), String::new()], 1),
+            "{host}"
+        );
     }
     assert_eq!(node.pair("builds.example:5000"), pair("builder", "hunter2"));
     assert_eq!(gateway.count(), (2, 1));
@@ -256,7 +347,10 @@ fn another_registrys_secret_is_not_used_and_the_build_registry_is_asked_for_on_t
     assert!(failure(&node, "nvcr.io").contains("has failed (gRPC status Internal)"));
     // Without an image there is nothing to ask again for.
     gateway.count();
-    assert_eq!(node.without("BETA9_IMAGE_ID").get("nvcr.io"), Answer::not_found());
+    assert_eq!(
+        node.without("BETA9_IMAGE_ID").get("nvcr.io"),
+        Answer::not_found()
+    );
     assert_eq!(gateway.count(), (1, 1));
 }
 
@@ -264,7 +358,9 @@ fn another_registrys_secret_is_not_used_and_the_build_registry_is_asked_for_on_t
 fn a_rule_can_say_that_another_registrys_secret_is_meant() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
-    let node = gateway.node().configured("[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n");
+    let node = gateway
+        .node()
+        .configured("[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n");
     assert_eq!(node.pair("mirror.example"), pair("octo", "ghp_hunter2"));
     assert_eq!(gateway.count(), (1, 1));
 }
@@ -272,8 +368,13 @@ fn a_rule_can_say_that_another_registrys_secret_is_meant() {
 #[test]
 fn a_rules_secret_name_is_an_error_and_not_ignored() {
     let gateway = Gateway::start();
-    let node = gateway.node().configured("[[registry]]\nhost = \"ghcr.io\"\nsecret = \"team\"\n");
-    assert!(failure(&node, "ghcr.io").contains("a rule names the secret \"team\", and a worker cannot choose"));
+    let node = gateway
+        .node()
+        .configured("[[registry]]\nhost = \"ghcr.io\"\nsecret = \"team\"\n");
+    assert!(
+        failure(&node, "ghcr.io")
+            .contains("a rule names the secret \"team\", and a worker cannot choose")
+    );
 }
 
 #[test]
@@ -282,14 +383,40 @@ fn a_token_that_is_not_accepted_is_reported_as_such_for_the_gateways_words_and_a
     gateway.plant(WORKSPACE, "image-1", GHCR);
     let not_accepted = |node: &Node, source: &str| {
         let line = failure(node, "ghcr.io");
-        assert!(line.contains(&format!("does not accept the worker token, for workspace {WORKSPACE}")), "{line}");
-        assert!(line.ends_with(&format!("and not a workspace's ({source})")), "{line}");
-        assert!(!line.contains("stub:") && !line.contains("coordinator"), "{line}");
+        assert!(
+            line.contains(&format!(
+                "does not accept the worker token, for workspace {WORKSPACE}"
+            )),
+            "{line}"
+        );
+        assert!(
+            line.ends_with(&format!("and not a workspace's ({source})")),
+            "{line}"
+        );
+        assert!(
+            !line.contains("stub:") && !line.contains("coordinator"),
+            "{line}"
+        );
     };
     let source = "BETA9_WORKER_TOKEN, or token in [store.worker]";
-    not_accepted(&gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2"), source);
-    not_accepted(&gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2").with("BETA9_STUB_ID", "s"), source);
-    not_accepted(&gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2").without("BETA9_IMAGE_ID"), source);
+    not_accepted(
+        &gateway.node().with("BETA9_WORKER_TOKEN", "another-hunter2"),
+        source,
+    );
+    not_accepted(
+        &gateway
+            .node()
+            .with("BETA9_WORKER_TOKEN", "another-hunter2")
+            .with("BETA9_STUB_ID", "s"),
+        source,
+    );
+    not_accepted(
+        &gateway
+            .node()
+            .with("BETA9_WORKER_TOKEN", "another-hunter2")
+            .without("BETA9_IMAGE_ID"),
+        source,
+    );
     for wrong in [Wrong::Status(16), Wrong::Http(401)] {
         gateway.next(&[wrong]);
         not_accepted(&gateway.node(), source);
@@ -343,10 +470,17 @@ fn what_may_pass_is_tried_once_more_and_no_oftener() {
         (Wrong::Http(503), "has failed (gRPC status Unavailable)"),
         (Wrong::Closes, "closed the connection without an answer"),
         (Wrong::BreaksOff, "closed the connection without an answer"),
-        (Wrong::SpeaksHttp1, "whether it is the gateway's gRPC address"),
+        (
+            Wrong::SpeaksHttp1,
+            "whether it is the gateway's gRPC address",
+        ),
     ] {
         gateway.next(&[wrong]);
-        assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"), "{wrong:?}");
+        assert_eq!(
+            node.pair("ghcr.io"),
+            pair("octo", "ghp_hunter2"),
+            "{wrong:?}"
+        );
         gateway.next(&[wrong, wrong, Wrong::Status(3)]);
         gateway.count();
         let line = failure(&node, "ghcr.io");
@@ -374,16 +508,29 @@ fn a_gateway_that_is_out_of_reach_is_an_error_and_no_earlier_answer_stands_in() 
     let address = gateway.address;
     drop(gateway);
     let line = failure(&node, "ghcr.io");
-    assert!(line.contains(&format!("{address} refused the connection; see whether the node reaches it")), "{line}");
+    assert!(
+        line.contains(&format!(
+            "{address} refused the connection; see whether the node reaches it"
+        )),
+        "{line}"
+    );
     let gateway = Gateway::at(&address.to_string(), None);
     gateway.plant(WORKSPACE, "image-1", GHCR);
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     gateway.next(&[Wrong::Slow(Duration::from_mins(1))]);
     let line = failure(&node.with("BETA9_TIMEOUT", "500ms"), "ghcr.io");
-    assert!(line.contains(&format!("{address} did not answer in time")), "{line}");
+    assert!(
+        line.contains(&format!("{address} did not answer in time")),
+        "{line}"
+    );
     // It is the resolver that must come to its end first.
-    let nowhere = gateway.node().with("BETA9_WORKER_ADDRESS", "gateway.invalid:1993").with("BETA9_TIMEOUT", "60s");
-    assert!(failure(&nowhere, "ghcr.io").contains("the name gateway.invalid:1993 cannot be resolved"));
+    let nowhere = gateway
+        .node()
+        .with("BETA9_WORKER_ADDRESS", "gateway.invalid:1993")
+        .with("BETA9_TIMEOUT", "60s");
+    assert!(
+        failure(&nowhere, "ghcr.io").contains("the name gateway.invalid:1993 cannot be resolved")
+    );
 }
 
 #[test]
@@ -401,9 +548,13 @@ fn a_miss_is_remembered_for_its_own_image_stub_and_workspace_only() {
     assert_eq!(asked, 1, "the second miss is remembered");
     node = node.with("BETA9_IMAGE_ID", "image-2");
     assert_eq!(node.pair("ghcr.io").0, "octo");
-    node = node.with("BETA9_IMAGE_ID", "image-1").with("BETA9_WORKSPACE_ID", OTHER_WORKSPACE);
+    node = node
+        .with("BETA9_IMAGE_ID", "image-1")
+        .with("BETA9_WORKSPACE_ID", OTHER_WORKSPACE);
     assert_eq!(node.pair("ghcr.io").0, "octo");
-    node = node.with("BETA9_WORKSPACE_ID", WORKSPACE).with("BETA9_STUB_ID", "stub-1");
+    node = node
+        .with("BETA9_WORKSPACE_ID", WORKSPACE)
+        .with("BETA9_STUB_ID", "stub-1");
     gateway.count();
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     assert_eq!(gateway.count().0, 1);
@@ -413,12 +564,25 @@ fn a_miss_is_remembered_for_its_own_image_stub_and_workspace_only() {
 fn two_workspaces_on_one_node_never_see_each_others_secrets() {
     let gateway = Gateway::start();
     for workspace in [WORKSPACE, OTHER_WORKSPACE] {
-        gateway.world().tokens.insert(format!("token-{workspace}"), Some(workspace.into()));
-        gateway.world().stubs.insert(format!("stub-{workspace}"), (workspace.into(), "image-1".into()));
-        gateway.plant(workspace, "image-1", &format!("{workspace}:hunter2-{workspace}"));
+        gateway
+            .world()
+            .tokens
+            .insert(format!("token-{workspace}"), Some(workspace.into()));
+        gateway.world().stubs.insert(
+            format!("stub-{workspace}"),
+            (workspace.into(), "image-1".into()),
+        );
+        gateway.plant(
+            workspace,
+            "image-1",
+            &format!("{workspace}:hunter2-{workspace}"),
+        );
     }
     // It has time: two dozen debug builds are at work at once.
-    let mut node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app").with("BETA9_TIMEOUT", "60s");
+    let mut node = gateway
+        .node()
+        .with("BETA9_IMAGE", "ghcr.io/org/app")
+        .with("BETA9_TIMEOUT", "60s");
     let mut all = Vec::new();
     for round in 0..24 {
         let workspace = [WORKSPACE, OTHER_WORKSPACE][round % 2];
@@ -431,10 +595,15 @@ fn two_workspaces_on_one_node_never_see_each_others_secrets() {
     for (workspace, child) in all {
         let answer = Answer::of(child);
         let expected = format!("\"Username\":\"{workspace}\",\"Secret\":\"hunter2-{workspace}\"");
-        assert!(answer.status == 0 && answer.out.contains(&expected), "{answer:?}");
+        assert!(
+            answer.status == 0 && answer.out.contains(&expected),
+            "{answer:?}"
+        );
     }
     // One workspace's token does not open the other's.
-    assert!(failure(&node.with("BETA9_WORKSPACE_ID", WORKSPACE), "ghcr.io").contains("refused to vend"));
+    assert!(
+        failure(&node.with("BETA9_WORKSPACE_ID", WORKSPACE), "ghcr.io").contains("refused to vend")
+    );
 }
 
 #[test]
@@ -445,18 +614,33 @@ fn the_token_may_be_in_a_file_which_an_error_names() {
     let file = node.home().join("worker-token");
     let write = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
     };
     write(&format!("{TOKEN}\n"));
-    let node = node.configured(&format!("[store.worker]\ntoken_file = \"{}\"\n", file.display()));
+    let node = node.configured(&format!(
+        "[store.worker]\ntoken_file = \"{}\"\n",
+        file.display()
+    ));
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     write("old-hunter2\n");
     let line = failure(&node, "ghcr.io");
-    assert!(line.contains(&format!("does not accept the worker token, for workspace {WORKSPACE}")), "{line}");
-    assert!(line.ends_with(&format!("not a workspace's ({})", file.display())), "{line}");
+    assert!(
+        line.contains(&format!(
+            "does not accept the worker token, for workspace {WORKSPACE}"
+        )),
+        "{line}"
+    );
+    assert!(
+        line.ends_with(&format!("not a workspace's ({})", file.display())),
+        "{line}"
+    );
     for text in ["\n", "two\nhunter2\n"] {
         write(text);
-        assert!(failure(&node, "ghcr.io").contains("is empty or holds a character that no token has"), "{text:?}");
+        assert!(
+            failure(&node, "ghcr.io").contains("is empty or holds a character that no token has"),
+            "{text:?}"
+        );
     }
     std::fs::remove_file(&file).unwrap();
     assert!(failure(&node, "ghcr.io").contains("there is no file "));
@@ -465,19 +649,29 @@ fn the_token_may_be_in_a_file_which_an_error_names() {
 #[test]
 fn what_is_not_configured_is_named_and_nobody_is_asked() {
     let gateway = Gateway::start();
-    for variable in ["BETA9_WORKSPACE_ID", "BETA9_WORKER_TOKEN", "BETA9_WORKER_ADDRESS"] {
+    for variable in [
+        "BETA9_WORKSPACE_ID",
+        "BETA9_WORKER_TOKEN",
+        "BETA9_WORKER_ADDRESS",
+    ] {
         let line = failure(&gateway.node().without(variable), "ghcr.io");
-        assert!(line.contains(" is configured; set ") && line.contains(variable), "{line}");
+        assert!(
+            line.contains(" is configured; set ") && line.contains(variable),
+            "{line}"
+        );
     }
     assert_eq!(gateway.count(), (0, 0));
     // What the request itself brings needs no gateway.
-    let node = Node::new().with("BETA9_STORE", "worker").with("BETA9_IMAGE_CREDENTIALS", GHCR);
+    let node = Node::new()
+        .with("BETA9_STORE", "worker")
+        .with("BETA9_IMAGE_CREDENTIALS", GHCR);
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     assert_eq!(node.list(), "{\"ghcr.io\":\"octo\"}\n");
 }
 
 #[test]
-fn a_workers_process_brings_its_token_and_the_gateways_address_and_what_is_configured_comes_first() {
+fn a_workers_process_brings_its_token_and_the_gateways_address_and_what_is_configured_comes_first()
+{
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     let process = gateway
@@ -488,29 +682,58 @@ fn a_workers_process_brings_its_token_and_the_gateways_address_and_what_is_confi
         .with("BETA9_GATEWAY_HOST", "127.0.0.1")
         .with("BETA9_GATEWAY_PORT", gateway.address.port().to_string());
     assert_eq!(process.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
-    assert!(failure(&process.clone_with("WORKER_TOKEN", "old-hunter2"), "ghcr.io").ends_with(" (WORKER_TOKEN)"));
+    assert!(
+        failure(
+            &process.clone_with("WORKER_TOKEN", "old-hunter2"),
+            "ghcr.io"
+        )
+        .ends_with(" (WORKER_TOKEN)")
+    );
     let line = failure(&process.clone_with("BETA9_GATEWAY_PORT", "grpc"), "ghcr.io");
-    assert!(line.ends_with("correct BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT: host:port"), "{line}");
+    assert!(
+        line.ends_with("correct BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT: host:port"),
+        "{line}"
+    );
     // Nothing is listening there, and nobody takes that token.
     let file = process.home().join("token");
     std::fs::write(&file, TOKEN).unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let settings = format!("[store.worker]\naddress = \"{}\"\ntoken_file = \"{}\"\n", gateway.address, file.display());
-    let process = process.with("WORKER_TOKEN", "old-hunter2").with("BETA9_GATEWAY_PORT", "1");
-    let variables =
-        process.clone_with("BETA9_WORKER_TOKEN", TOKEN).with("BETA9_WORKER_ADDRESS", gateway.address.to_string());
+    let settings = format!(
+        "[store.worker]\naddress = \"{}\"\ntoken_file = \"{}\"\n",
+        gateway.address,
+        file.display()
+    );
+    let process = process
+        .with("WORKER_TOKEN", "old-hunter2")
+        .with("BETA9_GATEWAY_PORT", "1");
+    let variables = process
+        .clone_with("BETA9_WORKER_TOKEN", TOKEN)
+        .with("BETA9_WORKER_ADDRESS", gateway.address.to_string());
     assert_eq!(variables.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
-    assert_eq!(process.configured(&settings).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
+    assert_eq!(
+        process.configured(&settings).pair("ghcr.io"),
+        pair("octo", "ghp_hunter2")
+    );
 }
 
 #[test]
 fn a_workspace_that_is_not_a_uuid_is_an_error_and_nobody_is_asked() {
     let gateway = Gateway::start();
-    for wrong in ["zzz", "w-1", &WORKSPACE[1..], &WORKSPACE.replace('-', "_"), &format!("{WORKSPACE}0"), "\u{e9}"] {
+    for wrong in [
+        "zzz",
+        "w-1",
+        &WORKSPACE[1..],
+        &WORKSPACE.replace('-', "_"),
+        &format!("{WORKSPACE}0"),
+        "\u{e9}",
+    ] {
         for host in ["ghcr.io", "docker.io"] {
             let line = failure(&gateway.node().with("BETA9_WORKSPACE_ID", wrong), host);
             let fix = "set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID";
-            assert!(line.contains("is not the id of one") && line.ends_with(fix), "{line}");
+            assert!(
+                line.contains("is not the id of one") && line.ends_with(fix),
+                "{line}"
+            );
         }
     }
     assert_eq!(gateway.count(), (0, 0));
@@ -520,7 +743,10 @@ fn a_workspace_that_is_not_a_uuid_is_an_error_and_nobody_is_asked() {
 fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_a_credential() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
-    let node = gateway.node().with("BETA9_IMAGE", "ghcr.io/org/app:1").with("BETA9_STALE_IF_ERROR", "15m");
+    let node = gateway
+        .node()
+        .with("BETA9_IMAGE", "ghcr.io/org/app:1")
+        .with("BETA9_STALE_IF_ERROR", "15m");
     let required = |node: &Node| node.clone_with("BETA9_WORKER_REQUIRED", "true");
     assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     gateway.world().is_database_down = true;
@@ -529,7 +755,9 @@ fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_
     for _ in 0..2 {
         let line = failure(&required(&node), "ghcr.io");
         let cause = "the gateway vended nothing for ghcr.io, which must have a credential (BETA9_WORKER_REQUIRED, or required in [store.worker]), and this API cannot tell a missing secret from one that the gateway failed to read";
-        let fix = format!("check the gateway's log, and the secret of image image-1 in workspace {WORKSPACE}");
+        let fix = format!(
+            "check the gateway's log, and the secret of image image-1 in workspace {WORKSPACE}"
+        );
         assert_eq!(line, format!("ghcr.io: worker store: {cause}; {fix}"));
     }
     // What else is pulled may be public.
@@ -539,42 +767,81 @@ fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_
     gateway.world().is_database_down = false;
     assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     // A secret without keys, and one that is another registry's, are no credential either.
-    for blob in [r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#, &GHCR.replace("ghcr.io", "quay.io")] {
+    for blob in [
+        r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#,
+        &GHCR.replace("ghcr.io", "quay.io"),
+    ] {
         gateway.plant(WORKSPACE, "image-1", blob);
-        assert!(failure(&required(&node), "ghcr.io").contains("the gateway vended nothing for ghcr.io"), "{blob}");
+        assert!(
+            failure(&required(&node), "ghcr.io").contains("the gateway vended nothing for ghcr.io"),
+            "{blob}"
+        );
     }
 }
 
 #[test]
 fn the_configuration_says_required_too_and_only_of_the_registry_that_is_pulled_from() {
     let gateway = Gateway::start();
-    let node = gateway.node().configured("[store.worker]\nrequired = true\n");
+    let node = gateway
+        .node()
+        .configured("[store.worker]\nrequired = true\n");
     let named = node.clone_with("BETA9_REGISTRY", "registry.example:5000");
     assert!(failure(&named, "registry.example:5000").contains("required in [store.worker]"));
     assert_eq!(named.get("ghcr.io"), Answer::not_found());
-    assert_eq!(named.clone_with("BETA9_WORKER_REQUIRED", "false").get("registry.example:5000"), Answer::not_found());
+    assert_eq!(
+        named
+            .clone_with("BETA9_WORKER_REQUIRED", "false")
+            .get("registry.example:5000"),
+        Answer::not_found()
+    );
     let hub = node.clone_with("BETA9_IMAGE", "org/app");
     assert!(failure(&hub, "docker.io").contains("vended nothing for docker.io"));
-    let line = node.clone_with("BETA9_WORKER_REQUIRED", "maybe").get("ghcr.io");
-    assert_eq!(line.failure(), "BETA9_WORKER_REQUIRED: it is not true or false; correct it, or unset it");
+    let line = node
+        .clone_with("BETA9_WORKER_REQUIRED", "maybe")
+        .get("ghcr.io");
+    assert_eq!(
+        line.failure(),
+        "BETA9_WORKER_REQUIRED: it is not true or false; correct it, or unset it"
+    );
     // Where nothing says what is pulled, it is of no use, and `doctor` says so.
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
-    assert!(node.run(&["doctor"], "").out.contains("neither BETA9_IMAGE nor"));
+    assert!(
+        node.run(&["doctor"], "")
+            .out
+            .contains("neither BETA9_IMAGE nor")
+    );
 }
 
 #[test]
 fn a_rule_says_required_of_its_hosts_or_that_they_are_not() {
     let gateway = Gateway::start();
     let rules = "[store.worker]\nrequired = true\n[[registry]]\nhost = \"*.corp.example\"\nrequired = true\n[[registry]]\nhost = \"open.corp.example\"\nrequired = false\n[[registry]]\nhost = \"mirror.example\"\nalias_of = \"ghcr.io\"\n";
-    let node = gateway.node().configured(rules).with("BETA9_IMAGE", "open.corp.example/app");
+    let node = gateway
+        .node()
+        .configured(rules)
+        .with("BETA9_IMAGE", "open.corp.example/app");
     let line = failure(&node, "a.corp.example");
     let file = node.home().join("config.toml");
-    assert!(line.contains(&format!("(required in the rule for *.corp.example in {})", file.display())), "{line}");
-    for host in ["open.corp.example", "corp.example", "docker.io", "mirror.example"] {
+    assert!(
+        line.contains(&format!(
+            "(required in the rule for *.corp.example in {})",
+            file.display()
+        )),
+        "{line}"
+    );
+    for host in [
+        "open.corp.example",
+        "corp.example",
+        "docker.io",
+        "mirror.example",
+    ] {
         assert_eq!(node.get(host), Answer::not_found(), "{host}");
     }
     assert_eq!(
-        node.run(&["explain", "a.corp.example"], "").out.matches("fails: a.corp.example: worker store: ").count(),
+        node.run(&["explain", "a.corp.example"], "")
+            .out
+            .matches("fails: a.corp.example: worker store: ")
+            .count(),
         1
     );
     // A mirror stands for its registry.
@@ -582,7 +849,10 @@ fn a_rule_says_required_of_its_hosts_or_that_they_are_not() {
     assert!(failure(&node, "mirror.example").contains("required in [store.worker]"));
     // No image, no secret of it.
     let line = failure(&node.without("BETA9_IMAGE_ID"), "ghcr.io");
-    assert!(line.contains("set BETA9_IMAGE_ID to the image's id"), "{line}");
+    assert!(
+        line.contains("set BETA9_IMAGE_ID to the image's id"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -593,7 +863,11 @@ fn explain_says_what_is_there_and_shows_no_secret() {
         gateway.next(wrong.as_slice());
         let answer = gateway.node().run(&["explain", "ghcr.io/org/app"], "");
         assert_eq!((answer.status, answer.err.as_str()), (0, ""));
-        assert!(answer.out.contains("store     worker, workspace ") && !answer.out.contains(SECRET), "{}", answer.out);
+        assert!(
+            answer.out.contains("store     worker, workspace ") && !answer.out.contains(SECRET),
+            "{}",
+            answer.out
+        );
         let expected = if wrong.is_none() {
             "found     yes, with GITHUB_TOKEN, GITHUB_USERNAME\n"
         } else {
@@ -626,13 +900,28 @@ fn ecr() -> (SocketAddr, std::sync::mpsc::Receiver<()>) {
                 r#"{{"authorizationData":[{{"authorizationToken":"QVdTOm1pbnRlZC10b2tlbg==","expiresAt":4102444800,"proxyEndpoint":"https://{ECR}"}}]}}"#
             );
             let start = "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\n";
-            write!(stream, "{start}Content-Length: {}\r\n\r\n{body}", body.len()).ok();
+            write!(
+                stream,
+                "{start}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .ok();
         }
     });
     (address, heard)
 }
 
 fn walk(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }

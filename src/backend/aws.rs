@@ -52,8 +52,13 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             token::mint(&api, Call { api: &api, who }, &config, &wire).await
         };
         // A moment before the runtime would give up, so that the one that is waited for can be named.
-        let end = login.deadline.checked_sub(TO_NAME_A_HANG).unwrap_or(login.deadline);
-        tokio::time::timeout_at(end.into(), minted).await.unwrap_or_else(|_| Err(late(&wire)))
+        let end = login
+            .deadline
+            .checked_sub(TO_NAME_A_HANG)
+            .unwrap_or(login.deadline);
+        tokio::time::timeout_at(end.into(), minted)
+            .await
+            .unwrap_or_else(|_| Err(late(&wire)))
     })
 }
 
@@ -74,13 +79,20 @@ pub fn is_public(host: &Host) -> bool {
 
 /// Whether its annotations name a role.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
-    POD_ROLES.iter().any(|name| account.annotation(name).is_some())
+    POD_ROLES
+        .iter()
+        .any(|name| account.annotation(name).is_some())
 }
 
 pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
     let settings = login.settings;
-    let setting = |name: &str, value: &Option<String>| [name, "=", value.as_deref().unwrap_or_default()].concat();
-    let asked = [setting("endpoint_url", &settings.endpoint_url), setting("region", &settings.region)];
+    let setting = |name: &str, value: &Option<String>| {
+        [name, "=", value.as_deref().unwrap_or_default()].concat()
+    };
+    let asked = [
+        setting("endpoint_url", &settings.endpoint_url),
+        setting("region", &settings.region),
+    ];
     if let Some(keys) = login.keys {
         return Ok(Whose::Known(Scope::of_keys(keys).with(asked)));
     }
@@ -88,7 +100,10 @@ pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
         let scope = Scope::new(format!("service account {account}"), account.describe());
         return Ok(Whose::Known(scope.with(asked)));
     }
-    let role = [setting("role_arn", &settings.role_arn), setting("external_id", &settings.external_id)];
+    let role = [
+        setting("role_arn", &settings.role_arn),
+        setting("external_id", &settings.external_id),
+    ];
     let by_role = |scope: Scope| match &settings.role_arn {
         Some(arn) => scope.called(|name| format!("{name}, which assumes {}", shown(arn))),
         None => scope,
@@ -110,7 +125,10 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
 }
 
 fn wire(login: &Login) -> Result<Wire, Error> {
-    Wire::new(login.deadline, login.node.get("AWS_CA_BUNDLE").map(Redacted::expose))
+    Wire::new(
+        login.deadline,
+        login.node.get("AWS_CA_BUNDLE").map(Redacted::expose),
+    )
 }
 
 /// Whether the node's own files can be used.
@@ -137,21 +155,35 @@ impl Api {
     fn of(host: &Host, settings: &CloudSettings) -> Result<Self, Error> {
         let endpoint_url = settings.endpoint_url.clone();
         match EcrHost::parse(host) {
-            Some(EcrHost::Public { dual_stack }) => Ok(Self::Public { dual_stack, endpoint_url }),
+            Some(EcrHost::Public { dual_stack }) => Ok(Self::Public {
+                dual_stack,
+                endpoint_url,
+            }),
             Some(EcrHost::Private(registry)) if registry.has_region_of_its_partition() => {
-                Ok(Self::Private { region: registry.region.clone(), registry: Some(registry), endpoint_url })
+                Ok(Self::Private {
+                    region: registry.region.clone(),
+                    registry: Some(registry),
+                    endpoint_url,
+                })
             }
             Some(EcrHost::Private(registry)) => Err(unknown_region(&registry.region)),
             None => match &settings.region {
-                Some(region) if is_region(region) => {
-                    Ok(Self::Private { registry: None, region: region.clone(), endpoint_url })
-                }
-                Some(_) => Err(Problem::new(PART, "the rule's region is none, such as us-east-1")
-                    .fix("correct it in the configuration")
-                    .failed()),
-                None => Err(Problem::new(PART, "the host does not say which registry of ECR it is")
-                    .fix("set alias_of to the registry's own host in the rule, or region to its region")
-                    .failed()),
+                Some(region) if is_region(region) => Ok(Self::Private {
+                    registry: None,
+                    region: region.clone(),
+                    endpoint_url,
+                }),
+                Some(_) => Err(
+                    Problem::new(PART, "the rule's region is none, such as us-east-1")
+                        .fix("correct it in the configuration")
+                        .failed(),
+                ),
+                None => Err(Problem::new(
+                    PART,
+                    "the host does not say which registry of ECR it is",
+                )
+                .fix("set alias_of to the registry's own host in the rule, or region to its region")
+                .failed()),
             },
         }
     }
@@ -169,14 +201,18 @@ impl Api {
 
     fn dual_stack(&self) -> bool {
         match self {
-            Self::Private { registry, .. } => registry.as_ref().is_some_and(|registry| registry.dual_stack),
+            Self::Private { registry, .. } => registry
+                .as_ref()
+                .is_some_and(|registry| registry.dual_stack),
             Self::Public { dual_stack, .. } => *dual_stack,
         }
     }
 
     fn endpoint_url(&self) -> Option<&str> {
         match self {
-            Self::Private { endpoint_url, .. } | Self::Public { endpoint_url, .. } => endpoint_url.as_deref(),
+            Self::Private { endpoint_url, .. } | Self::Public { endpoint_url, .. } => {
+                endpoint_url.as_deref()
+            }
         }
     }
 }
@@ -184,7 +220,10 @@ impl Api {
 /// It becomes a label of the endpoint's name.
 fn is_region(text: &str) -> bool {
     let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(is_label) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=63).contains(&text.len())
+        && text.bytes().all(is_label)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 const PART: &str = "backend aws";
@@ -206,61 +245,124 @@ mod tests {
 
     /// Session keys in the environment.
     fn in_session(token: &str) -> Node {
-        let keys = [("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ];
         let env = Env::of([keys[0], keys[1], ("AWS_SESSION_TOKEN", token)]);
         Config::load(&env).unwrap().node
     }
 
     #[test]
     fn any_key_of_a_secret_and_what_the_operator_sets_make_another_token() {
-        let (one, two) = (keys(&[("AWS_ACCESS_KEY_ID", "A")]), keys(&[("AWS_ACCESS_KEY_ID", "B")]));
+        let (one, two) = (
+            keys(&[("AWS_ACCESS_KEY_ID", "A")]),
+            keys(&[("AWS_ACCESS_KEY_ID", "B")]),
+        );
         let login = test_login(REGISTRY, &one);
         let of = |login: &Login| whose(login).unwrap();
         assert_eq!(of(&login), of(&test_login(REGISTRY, &one)));
         assert_ne!(of(&login), of(&test_login(REGISTRY, &two)));
-        let settings =
-            CloudSettings { endpoint_url: Some("https://vpc.example".to_owned()), ..CloudSettings::default() };
-        assert_ne!(of(&login), of(&Login { settings: &settings, ..login }));
+        let settings = CloudSettings {
+            endpoint_url: Some("https://vpc.example".to_owned()),
+            ..CloudSettings::default()
+        };
+        assert_ne!(
+            of(&login),
+            of(&Login {
+                settings: &settings,
+                ..login
+            })
+        );
     }
 
     #[test]
     fn the_nodes_token_is_its_identitys_and_its_roles_and_never_taken_for_a_tenants_or_a_pods() {
         let (empty, session, other) = (keys(&[]), in_session("one"), in_session("two"));
         let role = |arn: &str| test_account(&[(POD_ROLES[0], arn)]);
-        let (pod, other_pod) = (role("arn:aws:iam::123456789012:role/a"), role("arn:aws:iam::123456789012:role/b"));
-        let node = Login { keys: None, ambient: true, node: &session, ..test_login(REGISTRY, &empty) };
+        let (pod, other_pod) = (
+            role("arn:aws:iam::123456789012:role/a"),
+            role("arn:aws:iam::123456789012:role/b"),
+        );
+        let node = Login {
+            keys: None,
+            ambient: true,
+            node: &session,
+            ..test_login(REGISTRY, &empty)
+        };
         let with = |change: fn(&mut CloudSettings)| {
             let mut settings = CloudSettings::default();
             change(&mut settings);
-            whose(&Login { settings: &settings, ..node }).unwrap()
+            whose(&Login {
+                settings: &settings,
+                ..node
+            })
+            .unwrap()
         };
         let of = |login: Login| whose(&login).unwrap();
         let all = [
             of(node),
             of(test_login(REGISTRY, &empty)),
-            of(Login { node: &other, ..node }),
+            of(Login {
+                node: &other,
+                ..node
+            }),
             with(|settings| settings.role_arn = Some("x".to_owned())),
             with(|settings| settings.external_id = Some("x".to_owned())),
-            of(Login { pod: Some(&pod), ..node }),
-            of(Login { pod: Some(&other_pod), ..node }),
-            of(Login { pod: Some(&test_account(&[])), ..node }),
+            of(Login {
+                pod: Some(&pod),
+                ..node
+            }),
+            of(Login {
+                pod: Some(&other_pod),
+                ..node
+            }),
+            of(Login {
+                pod: Some(&test_account(&[])),
+                ..node
+            }),
         ];
         for (index, whose) in all.iter().enumerate() {
-            assert!(matches!(whose, Whose::Known(_)) && !all[..index].contains(whose), "{whose:?}");
+            assert!(
+                matches!(whose, Whose::Known(_)) && !all[..index].contains(whose),
+                "{whose:?}"
+            );
         }
-        assert_eq!(of(Login { pod: Some(&pod), ambient: false, ..node }), all[5]);
-        assert!(matches!(of(Login { node: &Node::default(), ..node }), Whose::Nobody(_)));
+        assert_eq!(
+            of(Login {
+                pod: Some(&pod),
+                ambient: false,
+                ..node
+            }),
+            all[5]
+        );
+        assert!(matches!(
+            of(Login {
+                node: &Node::default(),
+                ..node
+            }),
+            Whose::Nobody(_)
+        ));
     }
 
     #[test]
     fn a_host_that_is_not_ecrs_needs_a_rule_that_says_which_registry_it_is() {
         let host = Host::parse(b"mirror.example.com").unwrap();
         let of = |region: Option<&str>| {
-            let settings = CloudSettings { region: region.map(str::to_owned), ..CloudSettings::default() };
-            Api::of(&host, &settings).map(|api| api.region().to_owned()).map_err(|error| error.to_string())
+            let settings = CloudSettings {
+                region: region.map(str::to_owned),
+                ..CloudSettings::default()
+            };
+            Api::of(&host, &settings)
+                .map(|api| api.region().to_owned())
+                .map_err(|error| error.to_string())
         };
         assert_eq!(of(Some("us-east-1")), Ok("us-east-1".to_owned()));
         assert!(of(None).unwrap_err().contains("alias_of"));
-        assert!(of(Some("evil.example.com/")).unwrap_err().contains("the rule's region is none"));
+        assert!(
+            of(Some("evil.example.com/"))
+                .unwrap_err()
+                .contains("the rule's region is none")
+        );
     }
 }

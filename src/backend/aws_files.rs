@@ -14,12 +14,20 @@ use crate::trusted::{self, Fault, MAX_TEXT, Readers};
 
 /// The profile files, for the SDK, and where they are; `part` asks. The token files that they and the environment name are
 /// judged too.
-pub(super) fn profile_files(part: &str, node: &Node) -> Result<(EnvConfigFiles, Vec<PathBuf>), Error> {
+pub(super) fn profile_files(
+    part: &str,
+    node: &Node,
+) -> Result<(EnvConfigFiles, Vec<PathBuf>), Error> {
     let (mut files, mut places) = (EnvConfigFiles::builder(), Vec::new());
     let mut texts = Vec::new();
     for (kind, variable, name) in FILES {
         let place = node.file(variable)?.or_else(|| node.at_home(name));
-        let text = place.as_deref().map(read).transpose().map_err(|fault| fault.problem(part))?.unwrap_or_default();
+        let text = place
+            .as_deref()
+            .map(read)
+            .transpose()
+            .map_err(|fault| fault.problem(part))?
+            .unwrap_or_default();
         files = files.with_contents(kind, text.as_str());
         texts.push(text);
         places.extend(place);
@@ -27,15 +35,24 @@ pub(super) fn profile_files(part: &str, node: &Node) -> Result<(EnvConfigFiles, 
     let lines: Vec<_> = texts.iter().flat_map(|text| settings(text)).collect();
     for name in TOKEN_FILES {
         let named = node.get(name).map(Redacted::expose);
-        let in_profile = lines.iter().filter(|(key, _)| name.eq_ignore_ascii_case(&format!("AWS_{key}")));
+        let in_profile = lines
+            .iter()
+            .filter(|(key, _)| name.eq_ignore_ascii_case(&format!("AWS_{key}")));
         for path in named.into_iter().chain(in_profile.map(|(_, path)| *path)) {
             check(part, &expanded(node, path))?;
         }
     }
     let follows_home = |key: &str| key.starts_with("sso_") || key == "credential_process";
-    if let Some((key, _)) = lines.iter().find(|(key, _)| node.has_foreign_home() && follows_home(key)) {
-        let cause = format_args!("HOME is another user's, and {key} in the AWS profile files would be looked up there");
-        return Err(Problem::new(part, cause).fix("set HOME to this user's own").failed());
+    if let Some((key, _)) = lines
+        .iter()
+        .find(|(key, _)| node.has_foreign_home() && follows_home(key))
+    {
+        let cause = format_args!(
+            "HOME is another user's, and {key} in the AWS profile files would be looked up there"
+        );
+        return Err(Problem::new(part, cause)
+            .fix("set HOME to this user's own")
+            .failed());
     }
     if lines.iter().any(|(key, _)| key.starts_with("sso_")) {
         check_sessions(part, node)?;
@@ -46,15 +63,23 @@ pub(super) fn profile_files(part: &str, node: &Node) -> Result<(EnvConfigFiles, 
 /// The text of a file; empty where it does not exist.
 fn read(path: &Path) -> Result<Zeroizing<String>, Fault> {
     let bytes = trusted::read(path, Readers::Mounted, MAX_TEXT)?;
-    bytes.map_or_else(|| Ok(Zeroizing::default()), |bytes| trusted::text_of(path, bytes))
+    bytes.map_or_else(
+        || Ok(Zeroizing::default()),
+        |bytes| trusted::text_of(path, bytes),
+    )
 }
 
 /// The SDK reads the session that `aws sso login` left, by a name that it makes.
 fn check_sessions(part: &str, node: &Node) -> Result<(), Error> {
-    let Some(dir) = node.at_home(".aws/sso/cache") else { return Ok(()) };
+    let Some(dir) = node.at_home(".aws/sso/cache") else {
+        return Ok(());
+    };
     for file in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = file.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             check(part, &path)?;
         }
     }
@@ -63,7 +88,9 @@ fn check_sessions(part: &str, node: &Node) -> Result<(), Error> {
 
 /// What does not exist is for the SDK to say.
 fn check(part: &str, path: &Path) -> Result<(), Error> {
-    trusted::check(path, Readers::Mounted).map(|_| ()).map_err(|fault| fault.problem(part))
+    trusted::check(path, Readers::Mounted)
+        .map(|_| ())
+        .map_err(|fault| fault.problem(part))
 }
 
 /// With the home directory in place of `~`, as every AWS tool has it.
@@ -74,14 +101,25 @@ fn expanded(node: &Node, path: &str) -> PathBuf {
 
 /// The settings of all sections.
 fn settings(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with(['#', ';']));
-    lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim()))
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with(['#', ';']));
+    lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim(), value.trim()))
 }
 
 /// In this order the one overrides the other.
 const FILES: [(EnvConfigFileKind, &str, &str); 2] = [
     (EnvConfigFileKind::Config, "AWS_CONFIG_FILE", ".aws/config"),
-    (EnvConfigFileKind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+    (
+        EnvConfigFileKind::Credentials,
+        "AWS_SHARED_CREDENTIALS_FILE",
+        ".aws/credentials",
+    ),
 ];
 /// Variables that name a file with a token; a profile has the first too, in lower case and without the prefix.
-const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+const TOKEN_FILES: [&str; 2] = [
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];

@@ -26,7 +26,8 @@ pub(super) use whose::whose;
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let identity = Identity::of(login)?.ok_or_else(errors::nobody)?;
     runtime::block_on(PART, login.deadline, async {
-        let http = Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
+        let http =
+            Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
         let token = entra::token(&http, &identity).await?;
         exchange::refresh_token(&http, login.host, identity.tenant_guid(), &token).await
     })
@@ -42,17 +43,24 @@ pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let identity = Identity::of(login)?.ok_or_else(errors::nobody)?;
     let token = runtime::block_on(PART, login.deadline, async {
-        let http = Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
+        let http =
+            Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
         entra::token(&http, &identity).await
     })?;
     let claims = jwt::claims(&token);
-    let id = claims.as_ref().and_then(|claims| claims.text("appid").or_else(|| claims.text("oid")));
-    Ok(id.map(Redacted::expose).filter(|id| identity::is_guid(id)).map(str::to_owned))
+    let id = claims
+        .as_ref()
+        .and_then(|claims| claims.text("appid").or_else(|| claims.text("oid")));
+    Ok(id
+        .map(Redacted::expose)
+        .filter(|id| identity::is_guid(id))
+        .map(str::to_owned))
 }
 
 /// Whether the node's own token file can be used, where one is named.
 pub(super) fn check_files(node: &Node) -> Result<(), Error> {
-    node.file(identity::TOKEN_FILE)?.map_or(Ok(()), |file| identity::read(&file).map(|_| ()))
+    node.file(identity::TOKEN_FILE)?
+        .map_or(Ok(()), |file| identity::read(&file).map(|_| ()))
 }
 
 /// Who speaks, in errors.

@@ -33,12 +33,20 @@ impl User {
 
 pub(super) fn login(user: User, secret: &'static str, login: &Login) -> Result<Minted, Error> {
     let failed = |cause: &dyn std::fmt::Display| {
-        Problem::new("its secret", cause).fix("correct the secret, or store it anew with docker login").failed()
+        Problem::new("its secret", cause)
+            .fix("correct the secret, or store it anew with docker login")
+            .failed()
     };
-    let pair = login.keys.and_then(|keys| Some((user.name(keys, secret)?, keys.get(secret)?)));
+    let pair = login
+        .keys
+        .and_then(|keys| Some((user.name(keys, secret)?, keys.get(secret)?)));
     let (username, password) = pair.ok_or_else(|| failed(&format_args!("it lacks {secret}")))?;
-    let credential = Credential::new(username.to_owned(), password.clone()).map_err(|error| failed(&error))?;
-    Ok(Minted { credential, expires: None })
+    let credential =
+        Credential::new(username.to_owned(), password.clone()).map_err(|error| failed(&error))?;
+    Ok(Minted {
+        credential,
+        expires: None,
+    })
 }
 
 #[cfg(test)]
@@ -50,21 +58,32 @@ mod tests {
     #[test]
     fn the_user_name_is_a_key_a_fixed_word_or_the_token_itself() {
         let keys = keys(&[("NAME", "n"), ("TOKEN", "t")]);
-        for (user, expected) in
-            [(User::Key("NAME"), "n"), (User::Literal("$oauthtoken"), "$oauthtoken"), (User::Secret, "t")]
-        {
-            let credential = Backend::Fixed { user, secret: "TOKEN" }
-                .login(&test_login("registry.example.com", &keys))
-                .unwrap()
-                .credential;
-            assert_eq!((credential.username(), credential.secret().expose()), (expected, "t"));
+        for (user, expected) in [
+            (User::Key("NAME"), "n"),
+            (User::Literal("$oauthtoken"), "$oauthtoken"),
+            (User::Secret, "t"),
+        ] {
+            let credential = Backend::Fixed {
+                user,
+                secret: "TOKEN",
+            }
+            .login(&test_login("registry.example.com", &keys))
+            .unwrap()
+            .credential;
+            assert_eq!(
+                (credential.username(), credential.secret().expose()),
+                (expected, "t")
+            );
         }
     }
 
     #[test]
     fn a_secret_that_no_header_can_carry_is_refused_by_name() {
         let keys = keys(&[("USERNAME", "u"), ("PASSWORD", "hunter2\n")]);
-        let backend = Backend::Fixed { user: User::Key("USERNAME"), secret: "PASSWORD" };
+        let backend = Backend::Fixed {
+            user: User::Key("USERNAME"),
+            secret: "PASSWORD",
+        };
         let error = backend.login(&test_login("registry.example.com", &keys));
         let text = error.unwrap_err().to_string();
         assert_eq!(

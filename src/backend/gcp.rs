@@ -47,23 +47,39 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     };
     let asked_at = SystemTime::now();
     let token = match asked_by {
-        Secret::Token(token) => Token { secret: token.clone(), expires: None },
+        Secret::Token(token) => Token {
+            secret: token.clone(),
+            expires: None,
+        },
         Secret::Key { name, text } => {
             let identity = document::of_secret(name, text)?;
-            let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
+            let http = Http::new(login.deadline, Cleartext::Never)
+                .map_err(|fault| answer::unanswered(&fault))?;
+            block_on(
+                PART,
+                login.deadline,
+                exchange::token(&http, &identity, login.node),
+            )?
         }
         Secret::Pod(account) => {
             let identity = pod::identity(account, login.settings)?;
-            let http = Http::new(login.deadline, Cleartext::Never).map_err(|fault| answer::unanswered(&fault))?;
-            block_on(PART, login.deadline, exchange::token(&http, &identity, login.node))?
+            let http = Http::new(login.deadline, Cleartext::Never)
+                .map_err(|fault| answer::unanswered(&fault))?;
+            block_on(
+                PART,
+                login.deadline,
+                exchange::token(&http, &identity, login.node),
+            )?
         }
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
-            let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
+            let http = Http::new(login.deadline, Cleartext::Node)
+                .map_err(|fault| answer::unanswered(&fault))?;
             let asked = async {
                 match found {
-                    Found::Document(document) => exchange::token(&http, &document.identity, login.node).await,
+                    Found::Document(document) => {
+                        exchange::token(&http, &document.identity, login.node).await
+                    }
                     Found::Metadata(server) => server.token(&http).await,
                     Found::Nobody(why) => Err(Problem::new(PART, why).fix(ambient::FIX).failed()),
                 }
@@ -72,9 +88,14 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         }
     };
     let credential = Credential::new(USER.to_owned(), token.secret).map_err(|error| {
-        Problem::new(PART, format_args!("the access token is of no use: {error}")).fix("store it anew").failed()
+        Problem::new(PART, format_args!("the access token is of no use: {error}"))
+            .fix("store it anew")
+            .failed()
     })?;
-    Ok(Minted { credential, expires: token.expires.map(|end| end.min(asked_at + LIFE)) })
+    Ok(Minted {
+        credential,
+        expires: token.expires.map(|end| end.min(asked_at + LIFE)),
+    })
 }
 
 pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
@@ -100,7 +121,8 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     {
         return super::aws::ask_machine(login);
     }
-    let http = Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
+    let http =
+        Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
     block_on(PART, login.deadline, async {
         match &found {
             Found::Metadata(server) => server.email(&http).await.map(Some),
@@ -141,7 +163,9 @@ impl<'k> Secret<'k> {
         if ambient {
             return Ok(Self::Ambient);
         }
-        let cause = format_args!("{PROJECT} alone means the node's own identity, which is off for this registry");
+        let cause = format_args!(
+            "{PROJECT} alone means the node's own identity, which is off for this registry"
+        );
         Err(Problem::new(PART, cause)
             .fix(format_args!(
                 "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry, where pods do not log in as themselves"
@@ -153,7 +177,10 @@ impl<'k> Secret<'k> {
 /// The password of a pair whose user name says that it is a service-account key.
 fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
     keys.pairs()
-        .find(|pair| keys.get(pair.user).is_some_and(|user| KEY_USERS.contains(&user.expose())))
+        .find(|pair| {
+            keys.get(pair.user)
+                .is_some_and(|user| KEY_USERS.contains(&user.expose()))
+        })
         .and_then(|pair| Some((pair.password, keys.get(pair.password)?)))
 }
 
@@ -183,9 +210,25 @@ mod tests {
             (&[("GOOGLE_APPLICATION_CREDENTIALS", "{}")], true),
             (&[("GCP_PROJECT_ID", "p")], true),
             (&[("USERNAME", "_json_key"), ("PASSWORD", "{}")], true),
-            (&[("REGISTRY_USERNAME", "_json_key_base64"), ("REGISTRY_PASSWORD", "e30=")], true),
-            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")], false),
-            (&[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t"), ("GCP_PROJECT_ID", "p")], false),
+            (
+                &[
+                    ("REGISTRY_USERNAME", "_json_key_base64"),
+                    ("REGISTRY_PASSWORD", "e30="),
+                ],
+                true,
+            ),
+            (
+                &[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")],
+                false,
+            ),
+            (
+                &[
+                    ("USERNAME", "oauth2accesstoken"),
+                    ("PASSWORD", "t"),
+                    ("GCP_PROJECT_ID", "p"),
+                ],
+                false,
+            ),
             (&[("USERNAME", "_json_key")], false),
             (&[("USERNAME", "u"), ("PASSWORD", "p")], false),
         ];
@@ -196,14 +239,23 @@ mod tests {
 
     #[test]
     fn a_token_is_answered_as_it_is_and_nobody_knows_its_end() {
-        let keys = keys(&[("GCP_ACCESS_TOKEN", "ya29.x"), ("GOOGLE_APPLICATION_CREDENTIALS", "{}")]);
+        let keys = keys(&[
+            ("GCP_ACCESS_TOKEN", "ya29.x"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "{}"),
+        ]);
         let login = test_login("gcr.io", &keys);
         let minted = super::login(&login).unwrap();
         assert_eq!(
-            (minted.credential.username(), minted.credential.secret().expose()),
+            (
+                minted.credential.username(),
+                minted.credential.secret().expose()
+            ),
             ("oauth2accesstoken", "ya29.x")
         );
-        assert_eq!((minted.expires, whose(&login).unwrap()), (None, Whose::Unknown));
+        assert_eq!(
+            (minted.expires, whose(&login).unwrap()),
+            (None, Whose::Unknown)
+        );
     }
 
     #[test]
@@ -211,20 +263,36 @@ mod tests {
         let keys = keys(&[("GCP_PROJECT_ID", "p")]);
         let login = test_login("gcr.io", &keys);
         let error = super::login(&login).unwrap_err().to_string();
-        assert!(error.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"), "{error}");
+        assert!(
+            error.contains("GCP_PROJECT_ID alone means the node's own identity, which is off"),
+            "{error}"
+        );
         assert_eq!(whose(&login).unwrap(), Whose::Unknown);
-        let on = Login { ambient: true, ..login };
+        let on = Login {
+            ambient: true,
+            ..login
+        };
         assert!(matches!(whose(&on).unwrap(), Whose::Nobody(_)));
-        let node = Config::load(&Env::of([("GCE_METADATA_HOST", "127.0.0.1:1")])).unwrap().node;
+        let node = Config::load(&Env::of([("GCE_METADATA_HOST", "127.0.0.1:1")]))
+            .unwrap()
+            .node;
         let on = Login { node: &node, ..on };
         assert!(matches!(whose(&on).unwrap(), Whose::Machine(_)));
-        assert_eq!(whose(&on).unwrap(), whose(&Login { keys: None, ..on }).unwrap());
+        assert_eq!(
+            whose(&on).unwrap(),
+            whose(&Login { keys: None, ..on }).unwrap()
+        );
     }
 
     #[test]
     fn a_minted_tokens_scope_is_the_key_it_is_minted_with() {
-        let of =
-            |value| whose(&test_login("gcr.io", &keys(&[("USERNAME", "_json_key"), ("PASSWORD", value)]))).unwrap();
+        let of = |value| {
+            whose(&test_login(
+                "gcr.io",
+                &keys(&[("USERNAME", "_json_key"), ("PASSWORD", value)]),
+            ))
+            .unwrap()
+        };
         assert!(matches!(of("{}"), Whose::Known(_)));
         assert_ne!(of("{}"), of("{ }"));
     }

@@ -35,7 +35,10 @@ impl Scope {
     /// The scope of an identity, as people read it, that is told from all others by these texts.
     #[must_use]
     pub fn new(identity: impl Into<String>, parts: Vec<String>) -> Self {
-        Self { identity: identity.into(), parts }
+        Self {
+            identity: identity.into(),
+            parts,
+        }
     }
 
     /// The scope of a token that is minted with these keys: another value of any of them is another token.
@@ -43,7 +46,13 @@ impl Scope {
     pub fn of_keys(keys: &Keys) -> Self {
         let value = |name: &str| keys.get(name).map_or("", Redacted::expose).to_owned();
         let pairs = keys.names().flat_map(|name| [name.to_owned(), value(name)]);
-        Self::new("", ["keys of a secret".to_owned()].into_iter().chain(pairs).collect())
+        Self::new(
+            "",
+            ["keys of a secret".to_owned()]
+                .into_iter()
+                .chain(pairs)
+                .collect(),
+        )
     }
 
     /// Who logs in where it is no secret's keys that do, as people read it: never a secret.
@@ -82,7 +91,10 @@ impl Unnamed {
     /// The scope of the one that the metadata service names.
     #[must_use]
     pub fn named(&self, name: &str) -> Scope {
-        self.0.clone().with([name.to_owned()]).called(|kind| format!("{kind} {}", shown(name)))
+        self.0
+            .clone()
+            .with([name.to_owned()])
+            .called(|kind| format!("{kind} {}", shown(name)))
     }
 
     /// The kind of identity that it is.
@@ -116,11 +128,23 @@ impl Bearer {
     pub(super) fn of(token: &Redacted) -> Self {
         let token = Redacted::from(token.expose().trim());
         match jwt::Subject::of(&token) {
-            Some(jwt::Subject { issuer, name, audiences }) => {
-                let parts = ["token of".to_owned(), issuer, name.clone()].into_iter().chain(audiences);
-                Self { subject: Some(shown(&name)), parts: parts.collect() }
+            Some(jwt::Subject {
+                issuer,
+                name,
+                audiences,
+            }) => {
+                let parts = ["token of".to_owned(), issuer, name.clone()]
+                    .into_iter()
+                    .chain(audiences);
+                Self {
+                    subject: Some(shown(&name)),
+                    parts: parts.collect(),
+                }
             }
-            None => Self { subject: None, parts: vec!["token".to_owned(), digest(token.expose().as_bytes())] },
+            None => Self {
+                subject: None,
+                parts: vec!["token".to_owned(), digest(token.expose().as_bytes())],
+            },
         }
     }
 }
@@ -132,7 +156,16 @@ pub(super) fn digest(content: &[u8]) -> String {
 
 /// A name that somebody else wrote, as it may be shown.
 pub(super) fn shown(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+    name.chars()
+        .take(LONGEST_NAME)
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect()
 }
 
 const LONGEST_NAME: usize = 200;
@@ -146,7 +179,10 @@ mod tests {
     fn a_renewed_token_is_the_same_identitys_and_another_subjects_is_not() {
         let parts = |claims: &str| Bearer::of(&token(claims)).parts;
         let first = parts(r#"{"iss":"i","sub":"s","aud":"a","iat":1,"exp":2,"jti":"x"}"#);
-        assert_eq!(first, parts(r#"{"iss":"i","sub":"s","aud":["a"],"iat":3,"exp":4,"jti":"y"}"#));
+        assert_eq!(
+            first,
+            parts(r#"{"iss":"i","sub":"s","aud":["a"],"iat":3,"exp":4,"jti":"y"}"#)
+        );
         for other in [
             r#"{"iss":"i","sub":"other","aud":"a"}"#,
             r#"{"iss":"other","sub":"s","aud":"a"}"#,
@@ -157,7 +193,11 @@ mod tests {
         ] {
             assert_ne!(first, parts(other), "{other}");
         }
-        assert_ne!(parts(r#"{"sub":"s"}"#), parts(r#"{"sub":"s","exp":1}"#), "without an issuer it is nobody's");
+        assert_ne!(
+            parts(r#"{"sub":"s"}"#),
+            parts(r#"{"sub":"s","exp":1}"#),
+            "without an issuer it is nobody's"
+        );
     }
 
     #[test]
@@ -171,7 +211,10 @@ mod tests {
     fn a_machines_identity_is_its_kind_and_its_name() {
         let kind = Unnamed::new(Scope::new("instance role", vec!["machine".into()]));
         let (one, two) = (kind.named("one"), kind.named("two\n"));
-        assert_eq!((one.identity(), two.identity()), ("instance role one", "instance role two?"));
+        assert_eq!(
+            (one.identity(), two.identity()),
+            ("instance role one", "instance role two?")
+        );
         assert_ne!(one, two);
         assert_eq!(shown(&"a".repeat(300)).len(), 200);
     }

@@ -33,29 +33,44 @@ struct Room {
 pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     let Ok(files) = fs::read_dir(dir) else { return };
     let now = SystemTime::now();
-    let (mut tokens, mut notes, mut marks, mut faults) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut tokens, mut notes, mut marks, mut faults) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for path in files.flatten().map(|file| file.path()) {
         match path.extension().and_then(OsStr::to_str) {
             Some(TOKEN) => tokens.extend(entry(path)),
             Some(MEMO) => notes.extend(entry(path)),
             Some(MARK) => marks.extend(entry(path)),
-            Some(LOCK | SPARE | FAILED) if is_orphan(&path, now) => remove(&path.with_extension(TOKEN)),
+            Some(LOCK | SPARE | FAILED) if is_orphan(&path, now) => {
+                remove(&path.with_extension(TOKEN))
+            }
             Some(FAULT) if is_older(&path, now, FAULT_LIFE) => _ = fs::remove_file(&path),
             Some(FAULT) => faults.extend(modified(&path).map(|time| (time, path))),
             _ => {}
         }
     }
     faults.sort_unstable();
-    let too_many = faults.len().saturating_sub(usize::try_from(config.max_entries).unwrap_or(usize::MAX));
+    let too_many = faults
+        .len()
+        .saturating_sub(usize::try_from(config.max_entries).unwrap_or(usize::MAX));
     for (_, path) in &faults[..too_many] {
         _ = fs::remove_file(path);
     }
     let remove_note = |path: &Path| _ = fs::remove_file(path);
     let tokens = live(tokens, now, remove);
     // Without a mark a note may count that is wrong; without a note a store is asked.
-    let notes: Vec<Entry> = live(marks, now, remove_note).into_iter().chain(live(notes, now, remove_note)).collect();
-    let all = Room { files: config.max_entries, bytes: config.max_bytes };
-    let of_notes = Room { files: all.files / 2, bytes: all.bytes / 2 }.holds(&notes);
+    let notes: Vec<Entry> = live(marks, now, remove_note)
+        .into_iter()
+        .chain(live(notes, now, remove_note))
+        .collect();
+    let all = Room {
+        files: config.max_entries,
+        bytes: config.max_bytes,
+    };
+    let of_notes = Room {
+        files: all.files / 2,
+        bytes: all.bytes / 2,
+    }
+    .holds(&notes);
     let kept = all.without(of_notes).holds(&tokens);
     for token in tokens.iter().skip(kept.len()) {
         remove(&token.path);
@@ -68,7 +83,8 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
 
 /// Those that are not expired, the latest used first; the others are removed.
 fn live(entries: Vec<Entry>, now: SystemTime, remove: impl Fn(&Path)) -> Vec<Entry> {
-    let (mut live, expired): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.expires > now);
+    let (mut live, expired): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| entry.expires > now);
     for entry in expired {
         remove(&entry.path);
     }
@@ -91,7 +107,10 @@ impl Room {
     }
 
     fn without(self, taken: Self) -> Self {
-        Self { files: self.files - taken.files, bytes: self.bytes - taken.bytes }
+        Self {
+            files: self.files - taken.files,
+            bytes: self.bytes - taken.bytes,
+        }
     }
 
     fn len(self) -> usize {
@@ -102,7 +121,12 @@ impl Room {
 fn entry(path: PathBuf) -> Option<Entry> {
     let metadata = fs::metadata(&path).ok()?;
     let (expires, used) = (metadata.modified().ok()?, metadata.accessed().ok()?);
-    Some(Entry { path, bytes: metadata.len(), expires, used })
+    Some(Entry {
+        path,
+        bytes: metadata.len(),
+        expires,
+        used,
+    })
 }
 
 /// A lock or failure that has no token, and is too old for anybody to be at work on one.
@@ -115,14 +139,21 @@ fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+    fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
 }
 
 /// Removes a token with its failure and its lock, unless somebody holds the lock.
 pub(super) fn remove(token: &Path) {
     let lock = token.with_extension(LOCK);
     if let Ok(Some(_held)) = Lock::try_acquire(&lock) {
-        for path in [token, &token.with_extension(FAILED), &token.with_extension(SPARE), &lock] {
+        for path in [
+            token,
+            &token.with_extension(FAILED),
+            &token.with_extension(SPARE),
+            &lock,
+        ] {
             _ = fs::remove_file(path);
         }
     }

@@ -18,14 +18,19 @@ impl Moment {
     #[must_use]
     pub fn now() -> Self {
         let boot = clock_gettime(ClockId::Boottime).tv_sec;
-        Self { wall: wall_seconds(SystemTime::now()), boot: u64::try_from(boot).unwrap_or(0) }
+        Self {
+            wall: wall_seconds(SystemTime::now()),
+            boot: u64::try_from(boot).unwrap_or(0),
+        }
     }
 
     /// How long ago the earlier moment was, by the clock that says more; `None` when the wall clock has been set back
     /// behind it, and nothing can be said.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {
-        let wall = (self.wall + TOLERANCE).checked_sub(earlier.wall)?.saturating_sub(TOLERANCE);
+        let wall = (self.wall + TOLERANCE)
+            .checked_sub(earlier.wall)?
+            .saturating_sub(TOLERANCE);
         // A smaller boot time means that the machine has been restarted; the wall clock is all there is.
         let boot = self.boot.saturating_sub(earlier.boot);
         Some(Duration::from_secs(wall.max(boot)))
@@ -36,13 +41,16 @@ impl Moment {
 pub(super) fn boot_nanos() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// A wall-clock time in seconds since 1970.
 #[must_use]
 pub(super) fn wall_seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |duration| duration.as_secs())
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |duration| duration.as_secs())
 }
 
 /// A clock that is being kept in step goes back a little now and then.
@@ -54,10 +62,17 @@ mod tests {
 
     #[test]
     fn the_clock_that_says_more_counts_and_a_clock_set_back_says_nothing() {
-        let then = Moment { wall: 1000, boot: 100 };
+        let then = Moment {
+            wall: 1000,
+            boot: 100,
+        };
         let since = |wall, boot| Moment { wall, boot }.since(then).map(|age| age.as_secs());
         assert_eq!(since(1060, 160), Some(60));
-        assert_eq!(since(1060, 7300), Some(7200), "the wall clock was set back by two hours");
+        assert_eq!(
+            since(1060, 7300),
+            Some(7200),
+            "the wall clock was set back by two hours"
+        );
         assert_eq!(since(9000, 110), Some(8000), "the wall clock was set ahead");
         assert_eq!(since(1060, 3), Some(60), "restarted");
         assert_eq!(since(998, 101), Some(1), "kept in step");

@@ -54,12 +54,18 @@ impl State {
 impl Entry {
     /// A token minted now; `None` when its life is too short to be worth keeping.
     pub(super) fn new(credential: Credential, now: Moment, expires: u64) -> Option<Self> {
-        (expires > now.wall + MARGIN).then_some(Self { credential, minted: now, expires })
+        (expires > now.wall + MARGIN).then_some(Self {
+            credential,
+            minted: now,
+            expires,
+        })
     }
 
     pub(super) fn state(&self, now: Moment) -> State {
         let life = self.expires.saturating_sub(self.minted.wall);
-        let Some(age) = now.since(self.minted).map(|age| age.as_secs()) else { return State::Over };
+        let Some(age) = now.since(self.minted).map(|age| age.as_secs()) else {
+            return State::Over;
+        };
         if age + MARGIN >= life {
             State::Over
         } else if age * 2 >= life {
@@ -72,8 +78,14 @@ impl Entry {
     /// How long it is still served; `None` when it is over.
     pub(super) fn left(&self, now: Moment) -> Option<Duration> {
         let age = now.since(self.minted)?.as_secs();
-        let served = self.expires.saturating_sub(self.minted.wall).saturating_sub(MARGIN);
-        served.checked_sub(age).filter(|left| *left > 0).map(Duration::from_secs)
+        let served = self
+            .expires
+            .saturating_sub(self.minted.wall)
+            .saturating_sub(MARGIN);
+        served
+            .checked_sub(age)
+            .filter(|left| *left > 0)
+            .map(Duration::from_secs)
     }
 
     /// When it is not to be served any more.
@@ -84,7 +96,10 @@ impl Entry {
     /// What was minted once, with its end.
     pub(super) fn into_minted(self) -> Minted {
         let expires = SystemTime::UNIX_EPOCH.checked_add(self.expires());
-        Minted { credential: self.credential, expires }
+        Minted {
+            credential: self.credential,
+            expires,
+        }
     }
 
     pub(super) fn seal(&self, id: &TokenId, key: &SealKey, name: &str) -> Option<Vec<u8>> {
@@ -103,11 +118,18 @@ impl Entry {
 
     /// `None` for whatever is not a whole entry of this name, key and version: a miss.
     pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
-        Self::open_after(bytes, key, name, |lines| lines.nth(origin::LINES - 1).map(|_| ())).map(|(entry, ())| entry)
+        Self::open_after(bytes, key, name, |lines| {
+            lines.nth(origin::LINES - 1).map(|_| ())
+        })
+        .map(|(entry, ())| entry)
     }
 
     /// The same, and what the token is for.
-    pub(super) fn open_with_origin(bytes: &[u8], key: &SealKey, name: &str) -> Option<(Self, Origin)> {
+    pub(super) fn open_with_origin(
+        bytes: &[u8],
+        key: &SealKey,
+        name: &str,
+    ) -> Option<(Self, Origin)> {
         Self::open_after(bytes, key, name, Origin::read)
     }
 
@@ -119,22 +141,41 @@ impl Entry {
     ) -> Option<(Self, T)> {
         let (header, sealed) = bytes.split_at_checked(HEADER_LEN)?;
         let times = header.strip_prefix(MAGIC)?;
-        let mut times = times.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-        let minted = Moment { wall: times.next()?, boot: times.next()? };
+        let mut times = times
+            .chunks_exact(8)
+            .filter_map(|bytes| bytes.try_into().ok())
+            .map(u64::from_be_bytes);
+        let minted = Moment {
+            wall: times.next()?,
+            boot: times.next()?,
+        };
         let expires = times.next()?;
         let text = key.open(&associated(header, name), sealed).ok()?;
         // The secret is the rest, whatever line ends it may have.
-        let mut lines = std::str::from_utf8(&text).ok()?.splitn(origin::LINES + 2, '\n');
+        let mut lines = std::str::from_utf8(&text)
+            .ok()?
+            .splitn(origin::LINES + 2, '\n');
         let origin = read_origin(&mut lines)?;
         let (username, secret) = (lines.next()?, lines.next()?);
         let credential = Credential::new(username.to_owned(), secret.into()).ok()?;
-        Some((Self { credential, minted, expires }, origin))
+        Some((
+            Self {
+                credential,
+                minted,
+                expires,
+            },
+            origin,
+        ))
     }
 }
 
 fn header(minted: Moment, expires: u64) -> Vec<u8> {
     let times = [minted.wall, minted.boot, expires];
-    MAGIC.iter().copied().chain(times.iter().flat_map(|time| time.to_be_bytes())).collect()
+    MAGIC
+        .iter()
+        .copied()
+        .chain(times.iter().flat_map(|time| time.to_be_bytes()))
+        .collect()
 }
 
 fn associated(header: &[u8], name: &str) -> Vec<u8> {
@@ -154,25 +195,54 @@ mod tests {
     fn sealed(entry: &Entry, key: &SealKey) -> Vec<u8> {
         let scope = Scope::new("key AKIA", Vec::new());
         let (host, path, store) = ("gcr.io", "team/app", "node");
-        let id = TokenId { workspace: "w", host, path, real: host, backend: "gcp", store, scope: &scope };
+        let id = TokenId {
+            workspace: "w",
+            host,
+            path,
+            real: host,
+            backend: "gcp",
+            store,
+            scope: &scope,
+        };
         entry.seal(&id, key, "name").unwrap()
     }
 
     fn entry(life: u64) -> Entry {
         let credential = Credential::new("AWS".into(), "token".into()).unwrap();
-        Entry::new(credential, Moment { wall: 1_000_000, boot: 500 }, 1_000_000 + life).unwrap()
+        Entry::new(
+            credential,
+            Moment {
+                wall: 1_000_000,
+                boot: 500,
+            },
+            1_000_000 + life,
+        )
+        .unwrap()
     }
 
     #[test]
     fn a_token_is_fresh_then_due_then_over_a_minute_before_its_end() {
         let entry = entry(3600);
-        let after = |seconds: u64| entry.state(Moment { wall: 1_000_000 + seconds, boot: 500 + seconds });
+        let after = |seconds: u64| {
+            entry.state(Moment {
+                wall: 1_000_000 + seconds,
+                boot: 500 + seconds,
+            })
+        };
         assert_eq!((after(0), after(1799)), (State::Fresh, State::Fresh));
         assert_eq!((after(1800), after(3539)), (State::Due, State::Due));
         assert_eq!((after(3540), after(9_999)), (State::Over, State::Over));
-        let left = |seconds: u64| entry.left(Moment { wall: 1_000_000 + seconds, boot: 500 + seconds });
+        let left = |seconds: u64| {
+            entry.left(Moment {
+                wall: 1_000_000 + seconds,
+                boot: 500 + seconds,
+            })
+        };
         let seconds = |left: Option<Duration>| left.map(|left| left.as_secs());
-        assert_eq!([left(0), left(1800), left(3539)].map(seconds), [Some(3540), Some(1740), Some(1)]);
+        assert_eq!(
+            [left(0), left(1800), left(3539)].map(seconds),
+            [Some(3540), Some(1740), Some(1)]
+        );
         assert_eq!([left(3540), left(9_999)].map(seconds), [None, None]);
     }
 
@@ -180,7 +250,11 @@ mod tests {
     fn no_jump_of_the_clock_revives_a_token() {
         let entry = entry(3600);
         let state = |wall, boot| entry.state(Moment { wall, boot });
-        assert_eq!(state(1_000_100, 500 + 3600), State::Over, "set back after an hour");
+        assert_eq!(
+            state(1_000_100, 500 + 3600),
+            State::Over,
+            "set back after an hour"
+        );
         assert_eq!(state(900_000, 600), State::Over, "set back before the mint");
         assert_eq!(state(2_000_000, 600), State::Over, "set ahead");
         assert_eq!(state(1_000_100, 5), State::Fresh, "restarted");
@@ -191,21 +265,40 @@ mod tests {
         let key = SealKey::new(&[1; 32]).unwrap();
         let bytes = sealed(&entry(3600), &key);
         let opened = Entry::open(&bytes, &key, "name").unwrap();
-        assert_eq!((opened.credential.username(), opened.credential.secret().expose()), ("AWS", "token"));
+        assert_eq!(
+            (
+                opened.credential.username(),
+                opened.credential.secret().expose()
+            ),
+            ("AWS", "token")
+        );
         let origin = Entry::open_with_origin(&bytes, &key, "name").unwrap().1;
         assert_eq!(
-            (origin.workspace.as_str(), origin.registry.as_str(), origin.path.as_str()),
+            (
+                origin.workspace.as_str(),
+                origin.registry.as_str(),
+                origin.path.as_str()
+            ),
             ("w", "gcr.io", "team/app")
         );
-        assert_eq!((origin.backend.as_str(), origin.store.as_str()), ("gcp", "node"));
+        assert_eq!(
+            (origin.backend.as_str(), origin.store.as_str()),
+            ("gcp", "node")
+        );
         assert_eq!(origin.identity, "key AKIA");
         assert!(Entry::open(&bytes, &key, "other").is_none());
         assert!(Entry::open(&bytes, &SealKey::new(&[2; 32]).unwrap(), "name").is_none());
         for index in 0..bytes.len() {
-            assert!(Entry::open(&bytes[..index], &key, "name").is_none(), "cut at {index}");
+            assert!(
+                Entry::open(&bytes[..index], &key, "name").is_none(),
+                "cut at {index}"
+            );
             let mut damaged = bytes.clone();
             damaged[index] ^= 1;
-            assert!(Entry::open(&damaged, &key, "name").is_none(), "damaged at {index}");
+            assert!(
+                Entry::open(&damaged, &key, "name").is_none(),
+                "damaged at {index}"
+            );
         }
         for version in [b'0', b'2', b'4'] {
             let mut other = bytes.clone();

@@ -30,7 +30,14 @@ impl Failure {
             _ => return None,
         };
         let (part, cause, fix) = problem.words();
-        Some(Self { at: now, answered: error.is_answer(), kind, part, cause, fix })
+        Some(Self {
+            at: now,
+            answered: error.is_answer(),
+            kind,
+            part,
+            cause,
+            fix,
+        })
     }
 
     /// Whether every process that asks for the token fails with it now.
@@ -54,28 +61,56 @@ impl Failure {
 
     /// In one line, without the registry.
     pub(super) fn text(&self) -> String {
-        let Self { part, cause, fix, .. } = self;
-        let text = if fix.is_empty() { format!("{part}: {cause}") } else { format!("{part}: {cause}; {fix}") };
+        let Self {
+            part, cause, fix, ..
+        } = self;
+        let text = if fix.is_empty() {
+            format!("{part}: {cause}")
+        } else {
+            format!("{part}: {cause}; {fix}")
+        };
         text.replace(char::is_control, " ")
     }
 
     pub(super) fn seal(&self, key: &SealKey, name: &str) -> Option<Vec<u8>> {
-        let said_by = if self.answered { PROVIDER } else { "this process" };
+        let said_by = if self.answered {
+            PROVIDER
+        } else {
+            "this process"
+        };
         let Moment { wall, boot } = self.at;
         let (wall, boot) = (wall.to_string(), boot.to_string());
-        let text = [&wall, &boot, said_by, self.kind.word(), &self.part, &self.cause, &self.fix]
-            .map(|text| text.replace('\n', " "));
+        let text = [
+            &wall,
+            &boot,
+            said_by,
+            self.kind.word(),
+            &self.part,
+            &self.cause,
+            &self.fix,
+        ]
+        .map(|text| text.replace('\n', " "));
         key.seal(&associated(name), text.join("\n").as_bytes()).ok()
     }
 
     pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
         let text = key.open(&associated(name), bytes).ok()?;
         let mut lines = std::str::from_utf8(&text).ok()?.split('\n');
-        let at = Moment { wall: lines.next()?.parse().ok()?, boot: lines.next()?.parse().ok()? };
+        let at = Moment {
+            wall: lines.next()?.parse().ok()?,
+            boot: lines.next()?.parse().ok()?,
+        };
         let answered = lines.next()? == PROVIDER;
         let kind = Kind::of(lines.next()?)?;
         let mut line = || lines.next().map(str::to_owned);
-        Some(Self { at, answered, kind, part: line()?, cause: line()?, fix: line()? })
+        Some(Self {
+            at,
+            answered,
+            kind,
+            part: line()?,
+            cause: line()?,
+            fix: line()?,
+        })
     }
 }
 
@@ -97,7 +132,9 @@ impl Kind {
     }
 
     fn of(word: &str) -> Option<Self> {
-        [Self::Failed, Self::Unreachable, Self::Dispensable].into_iter().find(|kind| kind.word() == word)
+        [Self::Failed, Self::Unreachable, Self::Dispensable]
+            .into_iter()
+            .find(|kind| kind.word() == word)
     }
 }
 
@@ -115,22 +152,57 @@ mod tests {
     #[test]
     fn what_the_provider_said_is_told_again_in_the_same_words_for_its_seconds() {
         let key = SealKey::new(&[1; 32]).unwrap();
-        let error = || Problem::new("backend aws", "it is throttled").fix("wait").unreachable();
-        let at = Moment { wall: 100, boot: 50 };
-        let bytes = Failure::of(&error().answered(), at).unwrap().seal(&key, "name").unwrap();
+        let error = || {
+            Problem::new("backend aws", "it is throttled")
+                .fix("wait")
+                .unreachable()
+        };
+        let at = Moment {
+            wall: 100,
+            boot: 50,
+        };
+        let bytes = Failure::of(&error().answered(), at)
+            .unwrap()
+            .seal(&key, "name")
+            .unwrap();
         assert!(Failure::open(&bytes, &key, "other").is_none());
         let failure = Failure::open(&bytes, &key, "name").unwrap();
-        assert!(failure.is_shared(Moment { wall: 104, boot: 54 }));
-        assert!(!failure.is_shared(Moment { wall: 105, boot: 55 }));
-        assert!(!failure.is_shared(Moment { wall: 101, boot: 90 }), "the clock was set back");
+        assert!(failure.is_shared(Moment {
+            wall: 104,
+            boot: 54
+        }));
+        assert!(!failure.is_shared(Moment {
+            wall: 105,
+            boot: 55
+        }));
+        assert!(
+            !failure.is_shared(Moment {
+                wall: 101,
+                boot: 90
+            }),
+            "the clock was set back"
+        );
         assert!(
             matches!(failure.into_error(), Error::Unreachable(problem) if problem.to_string() == "backend aws: it is throttled; wait")
         );
-        let own = Failure::open(&Failure::of(&error(), at).unwrap().seal(&key, "name").unwrap(), &key, "name").unwrap();
+        let own = Failure::open(
+            &Failure::of(&error(), at)
+                .unwrap()
+                .seal(&key, "name")
+                .unwrap(),
+            &key,
+            "name",
+        )
+        .unwrap();
         assert!(!own.is_shared(at) && own.is_within(SHARED, at));
         assert!(Failure::of(&Error::NotFound, at).is_none());
-        let denied = Problem::new("backend aws", "it is denied").dispensable(true).failed();
-        let bytes = Failure::of(&denied, at).unwrap().seal(&key, "name").unwrap();
+        let denied = Problem::new("backend aws", "it is denied")
+            .dispensable(true)
+            .failed();
+        let bytes = Failure::of(&denied, at)
+            .unwrap()
+            .seal(&key, "name")
+            .unwrap();
         let told = Failure::open(&bytes, &key, "name").unwrap().into_error();
         assert!(matches!(told, Error::Failed(problem) if problem.is_dispensable()));
     }

@@ -18,16 +18,29 @@ pub struct LastFailure {
 }
 
 pub(super) fn seal(failure: &Failure, id: &TokenId, key: &SealKey, name: &str) -> Option<Vec<u8>> {
-    let text = format!("{}{}\n{}", origin::lines(id), failure.at.wall, failure.text());
+    let text = format!(
+        "{}{}\n{}",
+        origin::lines(id),
+        failure.at.wall,
+        failure.text()
+    );
     key.seal(&associated(name), text.as_bytes()).ok()
 }
 
 pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<(Origin, LastFailure)> {
     let text = key.open(&associated(name), bytes).ok()?;
-    let mut lines = std::str::from_utf8(&text).ok()?.splitn(origin::LINES + 2, '\n');
+    let mut lines = std::str::from_utf8(&text)
+        .ok()?
+        .splitn(origin::LINES + 2, '\n');
     let origin = Origin::read(&mut lines)?;
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(lines.next()?.parse().ok()?);
-    Some((origin, LastFailure { at, text: lines.next()?.to_owned() }))
+    Some((
+        origin,
+        LastFailure {
+            at,
+            text: lines.next()?.to_owned(),
+        },
+    ))
 }
 
 fn associated(name: &str) -> Vec<u8> {

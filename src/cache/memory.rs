@@ -56,21 +56,36 @@ impl Memory<'_> {
         let (life, text) = rest.split_first_chunk()?;
         let age = (self.clock)().since(asked.at)?;
         let text = std::str::from_utf8(text).ok()?.into();
-        (age < Duration::from_secs(u64::from_be_bytes(*life))).then_some(Recalled { text, age, asked })
+        (age < Duration::from_secs(u64::from_be_bytes(*life))).then_some(Recalled {
+            text,
+            age,
+            asked,
+        })
     }
 
     /// The same, unless one of these has been changed since it was asked for.
     #[must_use]
-    pub fn recall_unchanged(&self, kind: &str, subject: &[&str], changeable: &[&[&str]]) -> Option<Recalled> {
+    pub fn recall_unchanged(
+        &self,
+        kind: &str,
+        subject: &[&str],
+        changeable: &[&[&str]],
+    ) -> Option<Recalled> {
         let recalled = self.recall(kind, subject)?;
-        let is_changed = |what: &&[&str]| self.marked(what).is_some_and(|mark| self.is_before(recalled.asked, mark));
+        let is_changed = |what: &&[&str]| {
+            self.marked(what)
+                .is_some_and(|mark| self.is_before(recalled.asked, mark))
+        };
         (!changeable.iter().any(is_changed)).then_some(recalled)
     }
 
     /// Now, for what a store is about to be asked.
     #[must_use]
     pub fn asked_now(&self) -> Asked {
-        Asked { at: (self.clock)(), nanos: boot_nanos() }
+        Asked {
+            at: (self.clock)(),
+            nanos: boot_nanos(),
+        }
     }
 
     /// Notes this about a subject, in place of what was noted before, for as long as anything is noted.
@@ -79,7 +94,14 @@ impl Memory<'_> {
     }
 
     /// Notes what a store answered that was asked then, for this long from then.
-    pub fn note_answer(&self, kind: &str, subject: &[&str], text: &str, asked: Asked, life: Duration) {
+    pub fn note_answer(
+        &self,
+        kind: &str,
+        subject: &[&str],
+        text: &str,
+        asked: Asked,
+        life: Duration,
+    ) {
         let life = life.min(LONGEST);
         let mut bytes = Zeroizing::new(Vec::with_capacity(Asked::LENGTH + 8 + text.len()));
         bytes.extend_from_slice(&asked.bytes());
@@ -97,7 +119,11 @@ impl Memory<'_> {
         deadline: Instant,
         ask: impl FnOnce() -> Result<Option<String>, Error>,
     ) -> Result<Option<String>, Error> {
-        let recall = || self.recall(kind, subject).filter(|noted| noted.age < within).map(|noted| noted.text);
+        let recall = || {
+            self.recall(kind, subject)
+                .filter(|noted| noted.age < within)
+                .map(|noted| noted.text)
+        };
         let known = |text: Redacted| Ok(Some(text.expose().to_owned()));
         if let Some(text) = recall() {
             return known(text);
@@ -127,9 +153,17 @@ impl Memory<'_> {
     /// that a process that dies in the middle of it leaves nothing behind that is wrong.
     pub fn mark(&self, what: &[&str], until: Option<Instant>) {
         let now = self.asked_now();
-        let ahead = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
-        let nanos = now.nanos.saturating_add(u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX));
-        self.write(&self.name(MARK, what, MARK), &Asked { nanos, ..now }.bytes(), LONGEST);
+        let ahead = until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        let nanos = now
+            .nanos
+            .saturating_add(u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX));
+        self.write(
+            &self.name(MARK, what, MARK),
+            &Asked { nanos, ..now }.bytes(),
+            LONGEST,
+        );
     }
 
     fn marked(&self, what: &[&str]) -> Option<Asked> {
@@ -140,7 +174,10 @@ impl Memory<'_> {
     /// Whether something was asked for before the change.
     fn is_before(&self, asked: Asked, mark: Asked) -> bool {
         let has_been_restarted = (self.clock)().boot < mark.at.boot;
-        let by_wall = asked.at.since(mark.at).is_none_or(|later| has_been_restarted && later.is_zero());
+        let by_wall = asked
+            .at
+            .since(mark.at)
+            .is_none_or(|later| has_been_restarted && later.is_zero());
         by_wall || (!has_been_restarted && asked.nanos <= mark.nanos)
     }
 
@@ -150,7 +187,9 @@ impl Memory<'_> {
     }
 
     fn write(&self, name: &str, bytes: &[u8], life: Duration) {
-        let Ok(sealed) = self.key.seal(&associated(name), bytes) else { return };
+        let Ok(sealed) = self.key.seal(&associated(name), bytes) else {
+            return;
+        };
         let now = SystemTime::now();
         let times = FileTimes::new().set_accessed(now).set_modified(now + life);
         _ = private::replace_unsynced(self.dir, name, &sealed, Some(times));
@@ -158,7 +197,9 @@ impl Memory<'_> {
     }
 
     fn name(&self, kind: &str, subject: &[&str], extension: &str) -> String {
-        let print = self.key.fingerprint(["memory", kind].into_iter().chain(subject.iter().copied()));
+        let print = self
+            .key
+            .fingerprint(["memory", kind].into_iter().chain(subject.iter().copied()));
         format!("{}.{extension}", &print[..32])
     }
 }
@@ -167,14 +208,29 @@ impl Asked {
     const LENGTH: usize = 3 * 8;
 
     fn bytes(self) -> Vec<u8> {
-        [self.at.wall, self.at.boot, self.nanos].into_iter().flat_map(u64::to_be_bytes).collect()
+        [self.at.wall, self.at.boot, self.nanos]
+            .into_iter()
+            .flat_map(u64::to_be_bytes)
+            .collect()
     }
 
     fn split_from(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (times, rest) = bytes.split_at_checked(Self::LENGTH)?;
-        let mut times = times.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-        let at = Moment { wall: times.next()?, boot: times.next()? };
-        Some((Self { at, nanos: times.next()? }, rest))
+        let mut times = times
+            .chunks_exact(8)
+            .filter_map(|bytes| bytes.try_into().ok())
+            .map(u64::from_be_bytes);
+        let at = Moment {
+            wall: times.next()?,
+            boot: times.next()?,
+        };
+        Some((
+            Self {
+                at,
+                nanos: times.next()?,
+            },
+            rest,
+        ))
     }
 }
 

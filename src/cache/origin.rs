@@ -34,7 +34,14 @@ pub(super) const LINES: usize = 6;
 pub(super) fn lines(id: &TokenId) -> String {
     // A workspace is any text that an operator wrote down; everything else here has no line ends.
     let identity = id.scope.identity().replace('\n', " ");
-    let lines: [&str; LINES] = [id.host, &id.workspace.replace('\n', " "), id.backend, id.path, id.store, &identity];
+    let lines: [&str; LINES] = [
+        id.host,
+        &id.workspace.replace('\n', " "),
+        id.backend,
+        id.path,
+        id.store,
+        &identity,
+    ];
     lines.map(|line| format!("{line}\n")).concat()
 }
 

@@ -22,8 +22,15 @@ impl Cache {
     /// What the cache holds of this token, where there is a cache and a key already.
     #[must_use]
     pub fn peek(config: &CacheConfig, key: &KeyPlace, id: &TokenId) -> Option<Peek> {
-        let cache = Self::existing(config, key, &Rc::default()).ok().flatten().filter(|_| config.enabled)?;
+        let cache = Self::existing(config, key, &Rc::default())
+            .ok()
+            .flatten()
+            .filter(|_| config.enabled)?;
         let (entry, now) = (cache.slot(id).read()?, Moment::now());
-        Some(Peek { left: entry.left(now)?, age: now.since(entry.minted)?, due: entry.state(now) == State::Due })
+        Some(Peek {
+            left: entry.left(now)?,
+            age: now.since(entry.minted)?,
+            due: entry.state(now) == State::Due,
+        })
     }
 }

@@ -19,7 +19,12 @@ impl Cache {
             return None;
         }
         config.dirs.iter().find_map(|dir| match open_dir(dir, key) {
-            Ok(key) => Some(Self::new(config.clone(), dir.clone(), key, warnings.clone())),
+            Ok(key) => Some(Self::new(
+                config.clone(),
+                dir.clone(),
+                key,
+                warnings.clone(),
+            )),
             Err(fault) => {
                 warnings.add(format_args!("token cache: {fault}"));
                 None

@@ -35,7 +35,11 @@ impl Cache {
     ) -> Result<Renewal, Error> {
         let slot = self.slot(id);
         let before = known.token.map(|token| token.minted_at);
-        let renewed = || slot.read().is_some_and(|entry| Some(entry.minted) != before).then_some(());
+        let renewed = || {
+            slot.read()
+                .is_some_and(|entry| Some(entry.minted) != before)
+                .then_some(())
+        };
         let lock = slot.path(LOCK);
         let _lock = match Turn::wait(&lock, deadline, renewed) {
             Ok(Turn::Ours(lock)) if renewed().is_none() => lock,
@@ -43,7 +47,10 @@ impl Cache {
             Err(NoTurn::Overdue) => return Err(overdue()),
             Err(NoTurn::Lock(error)) => return Err(lockless(&lock, error)),
         };
-        if let Some(failure) = slot.failure().filter(|failure| failure.is_shared((self.clock)())) {
+        if let Some(failure) = slot
+            .failure()
+            .filter(|failure| failure.is_shared((self.clock)()))
+        {
             return Err(failure.into_error());
         }
         match mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline)) {
@@ -71,14 +78,20 @@ impl Cache {
 
 /// Another process has the lock until the deadline.
 fn overdue() -> Error {
-    Problem::new("token cache", "another process is minting this token and has not come to an end")
-        .fix("try again; see whether the provider is reachable from this node")
-        .unreachable()
+    Problem::new(
+        "token cache",
+        "another process is minting this token and has not come to an end",
+    )
+    .fix("try again; see whether the provider is reachable from this node")
+    .unreachable()
 }
 
 fn lockless(path: &std::path::Path, error: std::io::Error) -> Error {
-    Problem::new("token cache", format_args!("the lock {} cannot be taken", path.display()))
-        .source(error)
-        .fix("make its directory writable")
-        .failed()
+    Problem::new(
+        "token cache",
+        format_args!("the lock {} cannot be taken", path.display()),
+    )
+    .source(error)
+    .fix("make its directory writable")
+    .failed()
 }

@@ -43,11 +43,15 @@ impl Slot<'_> {
         if let Some(entry) = self.read().filter(|entry| entry.state(now) != State::Over) {
             return Some(Ok(entry.into_minted()));
         }
-        self.failure().filter(|failure| failure.is_shared(now)).map(|failure| Err(failure.into_error()))
+        self.failure()
+            .filter(|failure| failure.is_shared(now))
+            .map(|failure| Err(failure.into_error()))
     }
 
     pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), Fault> {
-        let Some(bytes) = entry.seal(id, self.key, &self.name) else { return Ok(()) };
+        let Some(bytes) = entry.seal(id, self.key, &self.name) else {
+            return Ok(());
+        };
         // Before it is there, it has its times: who keeps the directory small must not take it for an expired one.
         let times = Some(times(entry, SystemTime::now()));
         private::replace_unsynced(self.dir, &format!("{}.{TOKEN}", self.name), &bytes, times)?;
@@ -57,27 +61,40 @@ impl Slot<'_> {
     }
 
     pub(super) fn fail(&self, id: &TokenId, error: &Error, now: Moment) {
-        let Some(failure) = Failure::of(error, now) else { return };
+        let Some(failure) = Failure::of(error, now) else {
+            return;
+        };
         // Without the first the next process asks the provider again, and without the second nobody is told of it later:
         // that is all that is lost.
-        for (extension, bytes) in
-            [(FAILED, failure.seal(self.key, &self.name)), (FAULT, fault::seal(&failure, id, self.key, &self.name))]
-        {
+        for (extension, bytes) in [
+            (FAILED, failure.seal(self.key, &self.name)),
+            (FAULT, fault::seal(&failure, id, self.key, &self.name)),
+        ] {
             if let Some(bytes) = bytes {
-                _ = private::replace_unsynced(self.dir, &format!("{}.{extension}", self.name), &bytes, None);
+                _ = private::replace_unsynced(
+                    self.dir,
+                    &format!("{}.{extension}", self.name),
+                    &bytes,
+                    None,
+                );
             }
         }
     }
 
     /// When it was last used.
     pub(super) fn last_used(&self) -> Option<SystemTime> {
-        std::fs::metadata(self.path(TOKEN)).and_then(|metadata| metadata.accessed()).ok()
+        std::fs::metadata(self.path(TOKEN))
+            .and_then(|metadata| metadata.accessed())
+            .ok()
     }
 
     /// Notes the use for the order of removal, at most once a minute: a hit should write nothing.
     pub(super) fn used(&self, entry: Entry) -> Minted {
         let now = SystemTime::now();
-        if self.last_used().is_some_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_PRECISION)) {
+        if self.last_used().is_some_and(|used| {
+            now.duration_since(used)
+                .is_ok_and(|age| age > USE_PRECISION)
+        }) {
             self.stamp(&entry, now);
         }
         entry.into_minted()
@@ -86,12 +103,18 @@ impl Slot<'_> {
     /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
     pub(super) fn stamp(&self, entry: &Entry, used: SystemTime) {
         // Wrong times only make it leave early.
-        _ = trusted::set_times(&self.path(TOKEN), used, SystemTime::UNIX_EPOCH + entry.expires());
+        _ = trusted::set_times(
+            &self.path(TOKEN),
+            used,
+            SystemTime::UNIX_EPOCH + entry.expires(),
+        );
     }
 }
 
 fn times(entry: &Entry, used: SystemTime) -> FileTimes {
-    FileTimes::new().set_accessed(used).set_modified(SystemTime::UNIX_EPOCH + entry.expires())
+    FileTimes::new()
+        .set_accessed(used)
+        .set_modified(SystemTime::UNIX_EPOCH + entry.expires())
 }
 
 pub(super) const MAX_TOKEN: u64 = 64 << 10;

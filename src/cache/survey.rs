@@ -62,12 +62,20 @@ pub struct TokenLife {
 impl Cache {
     /// The first of the configured directories that is there and can be used, also while the cache is switched off;
     /// nothing is made. An error where none can be used that is there.
-    pub fn existing(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Result<Option<Self>, Fault> {
+    pub fn existing(
+        config: &CacheConfig,
+        key: &KeyPlace,
+        warnings: &Rc<Warnings>,
+    ) -> Result<Option<Self>, Fault> {
         let mut first_fault = None;
         for dir in &config.dirs {
             match existing_key(dir, key) {
                 Ok(Some(key)) => {
-                    let config = CacheConfig { enabled: true, dirs: vec![dir.clone()], ..config.clone() };
+                    let config = CacheConfig {
+                        enabled: true,
+                        dirs: vec![dir.clone()],
+                        ..config.clone()
+                    };
                     return Ok(Some(Self::new(config, dir.clone(), key, warnings.clone())));
                 }
                 Ok(None) => {}
@@ -95,7 +103,9 @@ impl Cache {
                 Some(TOKEN) => match self.token(&path) {
                     Some(token) => survey.entries.push(token),
                     // Ignore one that disappeared while we read.
-                    None => survey.unreadable += usize::from(trusted::exists(&path).unwrap_or(true)),
+                    None => {
+                        survey.unreadable += usize::from(trusted::exists(&path).unwrap_or(true))
+                    }
                 },
                 Some(FAULT) => faults.extend(self.fault(&path)),
                 _ => {}
@@ -104,8 +114,13 @@ impl Cache {
         for fault in faults {
             survey.add_fault(fault);
         }
-        let order =
-            |entry: &Surveyed| (entry.origin.clone(), entry.token.map(|token| token.minted), entry.name.clone());
+        let order = |entry: &Surveyed| {
+            (
+                entry.origin.clone(),
+                entry.token.map(|token| token.minted),
+                entry.name.clone(),
+            )
+        };
         survey.entries.sort_by_cached_key(order);
         Ok(survey)
     }
@@ -118,18 +133,32 @@ impl Cache {
         let (entry, origin) = Entry::open_with_origin(&bytes, &self.key, &slot.name)?;
         slot.stamp(&entry, used);
         let token = Some(life(&entry, (self.clock)(), used));
-        Some(Surveyed { origin, token, last_failure: None, name: slot.name })
+        Some(Surveyed {
+            origin,
+            token,
+            last_failure: None,
+            name: slot.name,
+        })
     }
 
     fn fault(&self, path: &Path) -> Option<Surveyed> {
         let slot = self.slot_of(path)?;
         let bytes = trusted::read_inside(path, Readers::Owner, MAX_TOKEN).ok()??;
         let (origin, last_failure) = fault::open(&bytes, &self.key, &slot.name)?;
-        Some(Surveyed { origin, token: None, last_failure: Some(last_failure), name: slot.name })
+        Some(Surveyed {
+            origin,
+            token: None,
+            last_failure: Some(last_failure),
+            name: slot.name,
+        })
     }
 
     fn slot_of(&self, path: &Path) -> Option<Slot<'_>> {
-        Some(Slot { dir: &self.dir, key: &self.key, name: path.file_stem()?.to_str()?.to_owned() })
+        Some(Slot {
+            dir: &self.dir,
+            key: &self.key,
+            name: path.file_stem()?.to_str()?.to_owned(),
+        })
     }
 }
 
@@ -137,15 +166,26 @@ impl Survey {
     /// A failure belongs to its token; where that is none, to another of the same registry, workspace and backend, since
     /// it is the keys that have changed; else it stands alone.
     fn add_fault(&mut self, fault: Surveyed) {
-        let mut of_name = self.entries.iter_mut().filter(|entry| entry.name == fault.name);
+        let mut of_name = self
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.name == fault.name);
         if let Some(entry) = of_name.next() {
             return entry.add_failure(fault.last_failure);
         }
         let subject = |entry: &Surveyed| {
-            let Origin { registry, workspace, backend, .. } = entry.origin.clone();
+            let Origin {
+                registry,
+                workspace,
+                backend,
+                ..
+            } = entry.origin.clone();
             (registry, workspace, backend)
         };
-        let mut of_subject = self.entries.iter_mut().filter(|entry| subject(entry) == subject(&fault));
+        let mut of_subject = self
+            .entries
+            .iter_mut()
+            .filter(|entry| subject(entry) == subject(&fault));
         match of_subject.next() {
             Some(entry) => entry.add_failure(fault.last_failure),
             None => self.entries.push(fault),
@@ -169,8 +209,20 @@ fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
     let expires = SystemTime::UNIX_EPOCH + entry.expires();
     let age = now.since(entry.minted).unwrap_or_default();
     let whole = expires.duration_since(minted).unwrap_or_default();
-    let left = if state == State::Over { Duration::ZERO } else { whole.saturating_sub(age) };
-    TokenLife { minted, expires, age, left, state, used, minted_at: entry.minted }
+    let left = if state == State::Over {
+        Duration::ZERO
+    } else {
+        whole.saturating_sub(age)
+    };
+    TokenLife {
+        minted,
+        expires,
+        age,
+        left,
+        state,
+        used,
+        minted_at: entry.minted,
+    }
 }
 
 /// The key of a directory that is there; it is `None` where there is no directory, or nothing in it.
@@ -191,7 +243,11 @@ fn check_owner(dir: &Path) -> Result<(), Fault> {
     let me = rustix::process::geteuid().as_raw();
     match fs::metadata(dir) {
         Ok(metadata) if metadata.uid() != me && metadata.uid() != 0 => Err(Fault {
-            cause: format!("{} belongs to uid {}, and this is uid {me}", dir.display(), metadata.uid()),
+            cause: format!(
+                "{} belongs to uid {}, and this is uid {me}",
+                dir.display(),
+                metadata.uid()
+            ),
             fix: format!("run this as that user: sudo -u '#{}' …", metadata.uid()),
         }),
         _ => Ok(()),
@@ -200,5 +256,7 @@ fn check_owner(dir: &Path) -> Result<(), Fault> {
 
 fn has_tokens(dir: &Path) -> bool {
     let files = fs::read_dir(dir).into_iter().flatten().flatten();
-    files.map(|file| file.path()).any(|path| path.extension().is_some_and(|extension| extension == TOKEN))
+    files
+        .map(|file| file.path())
+        .any(|path| path.extension().is_some_and(|extension| extension == TOKEN))
 }

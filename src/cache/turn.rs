@@ -24,7 +24,11 @@ pub(super) enum NoTurn {
 
 impl<T> Turn<T> {
     /// Waits for the lock. `answer` is asked for what another process has left, after each pause.
-    pub(super) fn wait(lock: &Path, deadline: Instant, answer: impl Fn() -> Option<T>) -> Result<Self, NoTurn> {
+    pub(super) fn wait(
+        lock: &Path,
+        deadline: Instant,
+        answer: impl Fn() -> Option<T>,
+    ) -> Result<Self, NoTurn> {
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(lock) = Lock::try_acquire(lock).map_err(NoTurn::Lock)? {

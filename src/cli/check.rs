@@ -34,14 +34,26 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let images = images(matches)?;
-    let token_hosts: Vec<Host> = matches.get_many("token-host").unwrap_or_default().cloned().collect();
+    let token_hosts: Vec<Host> = matches
+        .get_many("token-host")
+        .unwrap_or_default()
+        .cloned()
+        .collect();
     let style = Style::of(io.out, env);
     let mut all_pulled = true;
     for (count, image) in images.iter().enumerate() {
         let checked = Checked::of(image, &token_hosts, env, io)?;
         all_pulled &= checked.is_pulled();
-        let text = if matches.get_flag("json") { checked.json().to_string() } else { checked.human(style) };
-        let between = if count > 0 && !matches.get_flag("json") { "\n" } else { "" };
+        let text = if matches.get_flag("json") {
+            checked.json().to_string()
+        } else {
+            checked.human(style)
+        };
+        let between = if count > 0 && !matches.get_flag("json") {
+            "\n"
+        } else {
+            ""
+        };
         write!(io.out, "{between}{text}").map_err(unwritable)?;
     }
     if all_pulled { Ok(()) } else { Err(Error::Told) }
@@ -58,28 +70,54 @@ struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    fn of(image: &'a ImageRef, token_hosts: &[Host], env: &Env, io: &mut Io) -> Result<Self, Error> {
+    fn of(
+        image: &'a ImageRef,
+        token_hosts: &[Host],
+        env: &Env,
+        io: &mut Io,
+    ) -> Result<Self, Error> {
         // Each image has the time of a pull of its own.
         let config = Config::load(env)?;
         let (timeout, log) = (config.timeout, env.log());
         let resolver = Resolver::new(config)?;
-        let url =
-            ServerUrl::Registry { host: image.host.clone(), scheme: Scheme::Https, path: image.repository.clone() };
-        let credential = match resolver.audited("check", Some(image.host.as_reference()), |resolver| resolver.get(&url))
-        {
-            Ok(credential) => Ok(Some(credential)),
-            Err(Error::NotFound) => Ok(None),
-            Err(error) => Err(crate::one_line(&error)),
+        let url = ServerUrl::Registry {
+            host: image.host.clone(),
+            scheme: Scheme::Https,
+            path: image.repository.clone(),
         };
+        let credential =
+            match resolver.audited("check", Some(image.host.as_reference()), |resolver| {
+                resolver.get(&url)
+            }) {
+                Ok(credential) => Ok(Some(credential)),
+                Err(Error::NotFound) => Ok(None),
+                Err(error) => Err(crate::one_line(&error)),
+            };
         super::warn(io, &resolver);
-        let rule = |path| resolver.config().rule(&image.host, path).map(std::ptr::from_ref);
+        let rule = |path| {
+            resolver
+                .config()
+                .rule(&image.host, path)
+                .map(std::ptr::from_ref)
+        };
         let by_path = rule(&image.repository) != rule("");
         let report = credential.as_ref().ok().map(|credential| {
             let deadline = Instant::now() + timeout;
-            let question = Question { image, credential: credential.as_ref(), token_hosts, deadline, log };
+            let question = Question {
+                image,
+                credential: credential.as_ref(),
+                token_hosts,
+                deadline,
+                log,
+            };
             question.ask().map_err(|error| crate::one_line(&error))
         });
-        Ok(Self { image, credential, by_path, report })
+        Ok(Self {
+            image,
+            credential,
+            by_path,
+            report,
+        })
     }
 
     fn is_pulled(&self) -> bool {
@@ -89,9 +127,11 @@ impl<'a> Checked<'a> {
     /// The word for programs, what happened, and what to do.
     fn outcome(&self) -> (&'static str, String, String) {
         match (&self.credential, &self.report) {
-            (_, Some(Ok(report))) => {
-                (report.verdict.word(), report.verdict.to_string(), report.verdict.fix(self.image))
-            }
+            (_, Some(Ok(report))) => (
+                report.verdict.word(),
+                report.verdict.to_string(),
+                report.verdict.fix(self.image),
+            ),
             (_, Some(Err(line))) => ("network", line.clone(), String::new()),
             (Err(line), None) => ("no-answer", line.clone(), String::new()),
             (Ok(_), None) => ("no-answer", String::new(), String::new()),
@@ -115,7 +155,9 @@ impl<'a> Checked<'a> {
 
     fn json(&self) -> zeroize::Zeroizing<String> {
         let (verdict, cause, fix) = self.outcome();
-        let found = self.credential.as_ref().map_or("failed", |found| if found.is_some() { "found" } else { "none" });
+        let found = self.credential.as_ref().map_or("failed", |found| {
+            if found.is_some() { "found" } else { "none" }
+        });
         let (login, token_host) = match self.login() {
             None => (None, None),
             Some(Login::Basic) => (Some("basic"), None),
@@ -127,10 +169,16 @@ impl<'a> Checked<'a> {
             Taken::Unknown => "unknown",
         });
         let mut out = ObjectWriter::with_capacity(512);
-        out.text("image", &self.name()).text("host", self.image.host.as_reference());
-        out.flag("pulled", self.is_pulled()).text("verdict", verdict).text("cause", &cause).text("fix", &fix);
+        out.text("image", &self.name())
+            .text("host", self.image.host.as_reference());
+        out.flag("pulled", self.is_pulled())
+            .text("verdict", verdict)
+            .text("cause", &cause)
+            .text("fix", &fix);
         out.text("credential", found).optional("accepted", taken);
-        out.optional("login", login).optional("token_host", token_host).optional("digest", self.digest());
+        out.optional("login", login)
+            .optional("token_host", token_host)
+            .optional("digest", self.digest());
         out.finish()
     }
 
@@ -138,18 +186,27 @@ impl<'a> Checked<'a> {
         let mut rows = Rows::new(2, 12);
         rows.heading(&self.name(), style);
         match &self.credential {
-            Ok(Some(credential)) => rows.plain("credential", &format!("found, {}", who(credential))),
+            Ok(Some(credential)) => {
+                rows.plain("credential", &format!("found, {}", who(credential)))
+            }
             Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
             Err(_) => rows.plain("credential", "could not be had"),
         }
         if self.by_path {
-            rows.plain("rule", "one for this path; docker and podman name no path, and get another answer");
+            rows.plain(
+                "rule",
+                "one for this path; docker and podman name no path, and get another answer",
+            );
         }
         match self.login() {
             None => {}
-            Some(Login::Basic) => rows.plain("login", "user name and password, to the registry itself"),
+            Some(Login::Basic) => {
+                rows.plain("login", "user name and password, to the registry itself")
+            }
             Some(Login::Bearer(server)) => {
-                let server = server.as_ref().map_or("a place that is no host", Host::as_str);
+                let server = server
+                    .as_ref()
+                    .map_or("a place that is no host", Host::as_str);
                 rows.plain("login", &format!("a token, from {server}"));
             }
         }
@@ -157,19 +214,29 @@ impl<'a> Checked<'a> {
             None => {}
             Some(Taken::Yes) => rows.plain("accepted", "yes"),
             Some(Taken::No) if self.login().is_none() => {
-                rows.plain("accepted", "no, but the registry asks nobody for a credential");
+                rows.plain(
+                    "accepted",
+                    "no, but the registry asks nobody for a credential",
+                );
             }
             Some(Taken::No) => rows.plain("accepted", "no"),
             Some(Taken::Unknown) if self.login().is_none() => {
-                rows.plain("accepted", "cannot be known: the registry asks nobody for a credential");
+                rows.plain(
+                    "accepted",
+                    "cannot be known: the registry asks nobody for a credential",
+                );
             }
             Some(Taken::Unknown) => rows.plain("accepted", "not known"),
         }
         let (_, cause, fix) = self.outcome();
         if self.is_pulled() {
-            rows.row("pull", &format!("works: {cause}"), |line| style.good(line).to_string());
+            rows.row("pull", &format!("works: {cause}"), |line| {
+                style.good(line).to_string()
+            });
         } else {
-            rows.row("pull", &format!("fails: {cause}"), |line| style.bad(line).to_string());
+            rows.row("pull", &format!("fails: {cause}"), |line| {
+                style.bad(line).to_string()
+            });
         }
         if !fix.is_empty() {
             rows.plain("fix", &fix);
@@ -180,7 +247,11 @@ impl<'a> Checked<'a> {
     /// The image's name in full, as it was understood.
     fn name(&self) -> String {
         let image = self.image;
-        let suffix = if image.suffix.is_empty() { ":latest" } else { &image.suffix };
+        let suffix = if image.suffix.is_empty() {
+            ":latest"
+        } else {
+            &image.suffix
+        };
         format!("{}/{}{suffix}", image.host, image.repository)
     }
 }

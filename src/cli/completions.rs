@@ -10,7 +10,10 @@ use crate::config::Env;
 use crate::error::Error;
 
 pub(super) fn command() -> Command {
-    let shell = Arg::new("shell").value_name("SHELL").required(true).value_parser(PossibleValuesParser::new(SHELLS));
+    let shell = Arg::new("shell")
+        .value_name("SHELL")
+        .required(true)
+        .value_parser(PossibleValuesParser::new(SHELLS));
     Command::new("completions")
         .about("Print a shell's completion script")
         .arg(shell.help("The shell that will read it"))
@@ -23,20 +26,30 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
         Some("fish") => Shell::Fish,
         _ => Shell::Bash,
     };
-    io.out.write_all(script(shell).as_bytes()).map_err(unwritable)
+    io.out
+        .write_all(script(shell).as_bytes())
+        .map_err(unwritable)
 }
 
 /// bash's generator takes each hyphen of the program's name for the border of a subcommand (`clap_complete` 4.6), and then
 /// completes no options: it gets a name without hyphens, and the real one is put where bash reads it.
 fn script(shell: Shell) -> String {
     let name = env!("CARGO_PKG_NAME");
-    let shown = if shell == Shell::Bash { NAME_FOR_BASH } else { name };
+    let shown = if shell == Shell::Bash {
+        NAME_FOR_BASH
+    } else {
+        name
+    };
     let mut all = super::whole().name(shown).bin_name(shown);
     all.build();
     let mut script = Vec::new();
     shell.generate(&all, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
-    if shown == NAME_FOR_BASH { script.replace(&format!(" {shown}\n"), &format!(" {name}\n")) } else { script }
+    if shown == NAME_FOR_BASH {
+        script.replace(&format!(" {shown}\n"), &format!(" {name}\n"))
+    } else {
+        script
+    }
 }
 
 const NAME_FOR_BASH: &str = "docker_credential_beta9";

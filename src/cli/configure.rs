@@ -24,9 +24,18 @@ use request::Request;
 use undo::undo;
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
     let file = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).value_parser(clap::value_parser!(PathBuf)).help(help)
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .value_parser(clap::value_parser!(PathBuf))
+            .help(help)
     };
     Command::new("configure")
         .about("Wire a client: name this helper in its configuration file, or undo that")
@@ -63,20 +72,37 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let request = Request::of(matches)?;
-    let report = if matches.get_flag("undo") { undo(&request, env)? } else { configure(&request, env)? };
-    let text = if matches.get_flag("json") { report.json(&request) } else { report.human(Style::of(io.out, env)) };
+    let report = if matches.get_flag("undo") {
+        undo(&request, env)?
+    } else {
+        configure(&request, env)?
+    };
+    let text = if matches.get_flag("json") {
+        report.json(&request)
+    } else {
+        report.human(Style::of(io.out, env))
+    };
     io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
 
 fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     let plan = Plan::of(request, env)?;
     let (path, place) = match (&plan.helper_dir, request.scope) {
-        (Some(dir), _) => (dir.clone().into_os_string(), format!("in {}", dir.display())),
+        (Some(dir), _) => (
+            dir.clone().into_os_string(),
+            format!("in {}", dir.display()),
+        ),
         (None, Scope::User) => (env.search_path(), "on your PATH".to_owned()),
-        (None, Scope::System) => (OsString::from(SYSTEM_PATH), format!("on the system's PATH ({SYSTEM_PATH})")),
+        (None, Scope::System) => (
+            OsString::from(SYSTEM_PATH),
+            format!("on the system's PATH ({SYSTEM_PATH})"),
+        ),
     };
     runnable_helper(&path, env.home().as_deref(), &place)?;
-    let mut report = Report { path: plan.change.path.clone(), ..Report::default() };
+    let mut report = Report {
+        path: plan.change.path.clone(),
+        ..Report::default()
+    };
     report.changed = !plan.change.is_nothing();
     if report.changed {
         report.diff = plan.change.diff();
@@ -86,14 +112,26 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     }
     let name = &request.client;
     report.lines.push(match (report.changed, request.dry_run) {
-        (false, _) => format!("nothing to do: {name} asks this helper already, by {}", report.path.display()),
+        (false, _) => format!(
+            "nothing to do: {name} asks this helper already, by {}",
+            report.path.display()
+        ),
         (true, true) => "nothing was changed (--dry-run)".to_owned(),
         (true, false) => format!("{name} now asks this helper for {}", plan.registries),
     });
     if report.changed && !request.dry_run {
-        let system = if request.scope == Scope::System { " --system" } else { "" };
-        let config = request.config.as_ref().map_or_else(String::new, |path| format!(" --config {}", path.display()));
-        report.lines.push(format!("undo: docker-credential-beta9 configure {name}{system}{config} --undo"));
+        let system = if request.scope == Scope::System {
+            " --system"
+        } else {
+            ""
+        };
+        let config = request
+            .config
+            .as_ref()
+            .map_or_else(String::new, |path| format!(" --config {}", path.display()));
+        report.lines.push(format!(
+            "undo: docker-credential-beta9 configure {name}{system}{config} --undo"
+        ));
     }
     report.lines.extend(plan.notes);
     Ok(report)
@@ -117,20 +155,33 @@ impl Report {
         };
         // Commands and paths are for copying, and stay whole.
         let whole = |line: &str| line.starts_with(['/', ' ']) || line.starts_with("undo: ");
-        let folded = self.lines.iter().map(|line| if whole(line) { line.clone() } else { fold(line) });
+        let folded = self.lines.iter().map(|line| {
+            if whole(line) {
+                line.clone()
+            } else {
+                fold(line)
+            }
+        });
         let lines: Vec<String> = self.diff.lines().map(painted).chain(folded).collect();
         lines.join("\n") + "\n"
     }
 
     fn json(&self, request: &Request) -> String {
         let mut out = ObjectWriter::with_capacity(512);
-        out.text("client", &request.client).text("file", &self.path.display().to_string());
-        out.flag("changed", self.changed && !request.dry_run).flag("dry_run", request.dry_run);
+        out.text("client", &request.client)
+            .text("file", &self.path.display().to_string());
+        out.flag("changed", self.changed && !request.dry_run)
+            .flag("dry_run", request.dry_run);
         if request.dry_run {
             out.flag("would_change", self.changed);
         }
-        let notes: Vec<String> = self.lines.iter().map(|line| line.replace("\n  ", " ")).collect();
-        out.text("diff", &self.diff).texts("notes", notes.iter().map(String::as_str));
+        let notes: Vec<String> = self
+            .lines
+            .iter()
+            .map(|line| line.replace("\n  ", " "))
+            .collect();
+        out.text("diff", &self.diff)
+            .texts("notes", notes.iter().map(String::as_str));
         out.finish().to_string()
     }
 }

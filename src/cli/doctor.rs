@@ -29,7 +29,12 @@ use crate::resolver::Resolver;
 pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Look for what is wrong on this node, and say what mends it")
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print one JSON object"),
+        )
         .long_about(LONG)
         .after_help(HELP)
 }
@@ -37,9 +42,19 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let report = examine(env);
     let style = Style::of(io.out, env);
-    let text = if matches.get_flag("json") { report.json() } else { report.human(style) };
-    io.out.write_all(text.as_bytes()).map_err(super::unwritable)?;
-    if report.count(State::Broken) == 0 { Ok(()) } else { Err(Error::Told) }
+    let text = if matches.get_flag("json") {
+        report.json()
+    } else {
+        report.human(style)
+    };
+    io.out
+        .write_all(text.as_bytes())
+        .map_err(super::unwritable)?;
+    if report.count(State::Broken) == 0 {
+        Ok(())
+    } else {
+        Err(Error::Told)
+    }
 }
 
 fn examine(env: &Env) -> Report {
@@ -50,10 +65,18 @@ fn examine(env: &Env) -> Report {
     let asked = match &node {
         Ok(node) => {
             report.add("configuration", node.said.iter().cloned());
-            let in_order = node.store != StoreKind::File || node.files.iter().all(|one| one.state != State::Broken);
+            let in_order = node.store != StoreKind::File
+                || node.files.iter().all(|one| one.state != State::Broken);
             report.add("files", node.files.iter().cloned());
-            let asked = if in_order { node.expected.ask(&node.resolver) } else { not_asked(MENDED) };
-            report.add("store", asked.findings.iter().cloned().chain(files::warned()));
+            let asked = if in_order {
+                node.expected.ask(&node.resolver)
+            } else {
+                not_asked(MENDED)
+            };
+            report.add(
+                "store",
+                asked.findings.iter().cloned().chain(files::warned()),
+            );
             report.add("tokens", tokens::look(&node.tokens));
             report.add("clock", clock::look(asked.clock, &node.tokens, node.now));
             asked
@@ -65,7 +88,10 @@ fn examine(env: &Env) -> Report {
             asked
         }
     };
-    let served = node.as_ref().ok().and_then(|node| Some(Served::of(&node.resolver, asked.stored?, asked.whole)));
+    let served = node
+        .as_ref()
+        .ok()
+        .and_then(|node| Some(Served::of(&node.resolver, asked.stored?, asked.whole)));
     report.add("docker", clients.docker(served.as_ref()));
     report.add("podman", clients.podman(served.as_ref()));
     report
@@ -84,19 +110,48 @@ struct Node {
 
 fn configured(env: &Env) -> Result<Node, Error> {
     let config = Config::load(env)?;
-    let read: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
-    let source = if read.is_empty() { "no file; defaults and the environment".to_owned() } else { read.join(", ") };
+    let read: Vec<_> = config
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let source = if read.is_empty() {
+        "no file; defaults and the environment".to_owned()
+    } else {
+        read.join(", ")
+    };
     let (store, workspace) = (config.store, &config.workspace);
-    let mut said = vec![Finding::ok(format_args!("{source}: workspace {workspace}, store {}", store.name()))];
-    said.extend(env.foreign_home().map(|home| files::foreign_home(home, env)));
-    let (mut files, expected, now) = (files::look(&config), Expected::of(&config, env), Moment::now());
+    let mut said = vec![Finding::ok(format_args!(
+        "{source}: workspace {workspace}, store {}",
+        store.name()
+    ))];
+    said.extend(
+        env.foreign_home()
+            .map(|home| files::foreign_home(home, env)),
+    );
+    let (mut files, expected, now) = (
+        files::look(&config),
+        Expected::of(&config, env),
+        Moment::now(),
+    );
     files.extend(files::warned());
     let tokens = tokens::survey(&config);
-    Ok(Node { said, files, store, expected, resolver: Resolver::new(config)?, tokens, now })
+    Ok(Node {
+        said,
+        files,
+        store,
+        expected,
+        resolver: Resolver::new(config)?,
+        tokens,
+        now,
+    })
 }
 
 fn not_asked(why: &str) -> Asked {
-    Asked { findings: vec![Finding::note(why)], ..Asked::default() }
+    Asked {
+        findings: vec![Finding::note(why)],
+        ..Asked::default()
+    }
 }
 
 const MENDED: &str = "not looked at: first mend what is broken above";

@@ -19,7 +19,10 @@ use crate::host::{Host, Reference, Rejected, Scheme, ServerUrl};
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
-    let input = Arg::new("input").value_name("HOST|IMAGE").required(true).value_parser(OsStringValueParser::new());
+    let input = Arg::new("input")
+        .value_name("HOST|IMAGE")
+        .required(true)
+        .value_parser(OsStringValueParser::new());
     Command::new("explain")
         .about("Show what would be answered for a registry or an image, and why")
         .arg(input.help("A registry host, a server URL, or an image reference"))
@@ -28,7 +31,10 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let input = matches.get_one::<OsString>("input").cloned().unwrap_or_default();
+    let input = matches
+        .get_one::<OsString>("input")
+        .cloned()
+        .unwrap_or_default();
     let config = Config::load(env)?;
     let resolver = Resolver::new(config)?;
     let target = parse(input.as_bytes());
@@ -43,13 +49,20 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         // The answer matters more than a warning that nobody can be told.
         _ = writeln!(io.err, "docker-credential-beta9: {warning}");
     }
-    let files: Vec<String> = resolver.config().files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = resolver
+        .config()
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
     let text = if matches.get_flag("json") {
         answer.json(&input.to_string_lossy(), &files)
     } else {
         answer.human(&files, Style::of(io.out, env)).into()
     };
-    io.out.write_all(text.as_bytes()).map_err(super::unwritable)?;
+    io.out
+        .write_all(text.as_bytes())
+        .map_err(super::unwritable)?;
     match target {
         // What it is has been said; that docker's own keys are kept is no fault of whoever asks.
         Err(why) if why != ITEM => Err(Error::Told),
@@ -66,9 +79,15 @@ struct Target {
 
 fn parse(input: &[u8]) -> Result<Target, Rejected> {
     match Reference::parse(input)? {
-        Reference::Server(ServerUrl::Registry { host, scheme, path }) => Ok(Target { host, scheme, path }),
+        Reference::Server(ServerUrl::Registry { host, scheme, path }) => {
+            Ok(Target { host, scheme, path })
+        }
         Reference::Server(ServerUrl::Item(_)) => Err(ITEM),
-        Reference::Image(image) => Ok(Target { host: image.host, scheme: Scheme::Https, path: image.repository }),
+        Reference::Image(image) => Ok(Target {
+            host: image.host,
+            scheme: Scheme::Https,
+            path: image.repository,
+        }),
     }
 }
 

@@ -20,15 +20,31 @@ use plain::{PlainFile, plain_files};
 use take::{Entry, Fate, Import};
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
-    let from = Arg::new("from").value_name("docker|podman|FILE").value_parser(OsStringValueParser::new());
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    let from = Arg::new("from")
+        .value_name("docker|podman|FILE")
+        .value_parser(OsStringValueParser::new());
     Command::new("import")
         .about("Take over the credentials that docker or podman keep in plain text")
         .long_about(LONG)
         .arg(from.help("Whose; without it, docker's and podman's"))
-        .arg(flag("remove", "Remove the plain text of what the store answers identically"))
-        .arg(flag("force", "Replace another credential that the store has for a registry"))
-        .arg(flag("dry-run", "Say what would be taken over, and change nothing"))
+        .arg(flag(
+            "remove",
+            "Remove the plain text of what the store answers identically",
+        ))
+        .arg(flag(
+            "force",
+            "Replace another credential that the store has for a registry",
+        ))
+        .arg(flag(
+            "dry-run",
+            "Say what would be taken over, and change nothing",
+        ))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
@@ -44,20 +60,29 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         warnings: Vec::new(),
     };
     let entries = import.all(&files)?;
-    let mut report = Report { json, failed: entries.iter().any(|entry| entry.fate.is_failure()), ..Report::default() };
+    let mut report = Report {
+        json,
+        failed: entries.iter().any(|entry| entry.fate.is_failure()),
+        ..Report::default()
+    };
     if !json {
         let mut rows = Rows::new(0, "would take over  ".len());
         for entry in &entries {
             let (fate, text) = entry.told(dry_run);
             rows.plain(fate, &text);
         }
-        io.out.write_all(rows.finish().as_bytes()).map_err(unwritable)?;
+        io.out
+            .write_all(rows.finish().as_bytes())
+            .map_err(unwritable)?;
         if entries.is_empty() {
             say(io, "nothing to take over: nothing lies there in plain text")?;
         }
     }
     for (index, file) in files.iter().enumerate() {
-        let ready: Vec<&Entry> = entries.iter().filter(|entry| entry.file == index && entry.fate.is_kept()).collect();
+        let ready: Vec<&Entry> = entries
+            .iter()
+            .filter(|entry| entry.file == index && entry.fate.is_kept())
+            .collect();
         report.remove(file, ready, matches.get_flag("remove"), dry_run, io)?;
     }
     for warning in import.warnings {
@@ -68,7 +93,11 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         let text = report.text(&files, &entries, dry_run);
         io.out.write_all(text.as_bytes()).map_err(unwritable)?;
     }
-    if report.failed { Err(Error::Told) } else { Ok(()) }
+    if report.failed {
+        Err(Error::Told)
+    } else {
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -89,7 +118,9 @@ impl Report {
         dry_run: bool,
         io: &mut Io,
     ) -> Result<(), Error> {
-        let (wired, unwired): (Vec<_>, Vec<_>) = ready.into_iter().partition(|entry| file.asks_here(&entry.key));
+        let (wired, unwired): (Vec<_>, Vec<_>) = ready
+            .into_iter()
+            .partition(|entry| file.asks_here(&entry.key));
         let path = file.path.display();
         if !unwired.is_empty()
             && let Some(client) = file.client
@@ -100,9 +131,16 @@ impl Report {
                     hosts.push(&entry.host);
                 }
             }
-            self.unwired.extend(unwired.iter().map(|entry| entry.key.clone()));
-            let first = format!("{client} does not ask this helper for {} yet, so {path} keeps it;", hosts.join(", "));
-            let command = format!("docker-credential-beta9 configure {client} --hosts {}", hosts.join(","));
+            self.unwired
+                .extend(unwired.iter().map(|entry| entry.key.clone()));
+            let first = format!(
+                "{client} does not ask this helper for {} yet, so {path} keeps it;",
+                hosts.join(", ")
+            );
+            let command = format!(
+                "docker-credential-beta9 configure {client} --hosts {}",
+                hosts.join(",")
+            );
             self.say(io, &format!("{}\n  {command}", fold(&first)))?;
         }
         if wired.is_empty() || dry_run {
@@ -110,11 +148,17 @@ impl Report {
         }
         let keys: Vec<String> = wired.iter().map(|entry| entry.key.clone()).collect();
         if !wanted && !self.asked(&keys, file, io)? {
-            let again = format!("{path} still has {} in plain text; --remove removes it", listed(&keys));
+            let again = format!(
+                "{path} still has {} in plain text; --remove removes it",
+                listed(&keys)
+            );
             return self.say(io, &fold(&again));
         }
         file.remove(&keys)?;
-        self.say(io, &fold(&format!("removed from {path}: {}", listed(&keys))))?;
+        self.say(
+            io,
+            &fold(&format!("removed from {path}: {}", listed(&keys))),
+        )?;
         self.removed.extend(keys);
         Ok(())
     }
@@ -124,10 +168,20 @@ impl Report {
         if self.json || !io.input.is_terminal() {
             return Ok(false);
         }
-        let question = format!("Remove {} from {}? [y/N] ", listed(keys), file.path.display());
-        io.out.write_all(question.as_bytes()).and_then(|()| io.out.flush()).map_err(unwritable)?;
+        let question = format!(
+            "Remove {} from {}? [y/N] ",
+            listed(keys),
+            file.path.display()
+        );
+        io.out
+            .write_all(question.as_bytes())
+            .and_then(|()| io.out.flush())
+            .map_err(unwritable)?;
         let mut line = [0; 64];
-        let read = io.input.read_until(&mut line, Instant::now() + PATIENCE).unwrap_or(0);
+        let read = io
+            .input
+            .read_until(&mut line, Instant::now() + PATIENCE)
+            .unwrap_or(0);
         let answer = line[..read].trim_ascii();
         Ok(answer.eq_ignore_ascii_case(b"y") || answer.eq_ignore_ascii_case(b"yes"))
     }
@@ -138,13 +192,22 @@ impl Report {
 
     fn text(&self, files: &[PlainFile], entries: &[Entry], dry_run: bool) -> String {
         let of = |fate: fn(&Fate) -> bool| {
-            entries.iter().filter(move |entry| fate(&entry.fate)).map(|entry| entry.key.as_str())
+            entries
+                .iter()
+                .filter(move |entry| fate(&entry.fate))
+                .map(|entry| entry.key.as_str())
         };
-        let left: Vec<String> =
-            entries.iter().filter_map(|entry| entry.fate.why().map(|why| format!("{}: {why}", entry.key))).collect();
-        let paths: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
+        let left: Vec<String> = entries
+            .iter()
+            .filter_map(|entry| entry.fate.why().map(|why| format!("{}: {why}", entry.key)))
+            .collect();
+        let paths: Vec<String> = files
+            .iter()
+            .map(|file| file.path.display().to_string())
+            .collect();
         let mut out = ObjectWriter::with_capacity(512);
-        out.flag("dry_run", dry_run).texts("files", paths.iter().map(String::as_str));
+        out.flag("dry_run", dry_run)
+            .texts("files", paths.iter().map(String::as_str));
         out.texts("imported", of(|fate| matches!(fate, Fate::Imported)));
         out.texts("unchanged", of(|fate| matches!(fate, Fate::Unchanged)));
         out.texts("left", left.iter().map(String::as_str));

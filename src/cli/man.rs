@@ -14,11 +14,15 @@ use roff::Page;
 pub(super) fn command() -> Command {
     Command::new("man")
         .about("Print the manual page, in roff")
-        .after_help("Exit status: 0; 1 on a failure.\n\nExample: docker-credential-beta9 man | man -l -")
+        .after_help(
+            "Exit status: 0; 1 on a failure.\n\nExample: docker-credential-beta9 man | man -l -",
+        )
 }
 
 pub(super) fn run(_matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), Error> {
-    io.out.write_all(page(super::root()).as_bytes()).map_err(unwritable)
+    io.out
+        .write_all(page(super::root()).as_bytes())
+        .map_err(unwritable)
 }
 
 /// One page for the program with all its commands: clients call them all by the one name.
@@ -27,7 +31,10 @@ fn page(mut root: Command) -> String {
     let name = root.get_name().to_owned();
     let mut page = Page::new(&name, env!("CARGO_PKG_VERSION"));
     page.section("NAME");
-    page.text(&format!("{name} - {}", lowercase_first(&text(root.get_about()))));
+    page.text(&format!(
+        "{name} - {}",
+        lowercase_first(&text(root.get_about()))
+    ));
     page.section("SYNOPSIS");
     page.synopsis(&name, "COMMAND [OPTION…] [ARGUMENT…]");
     page.section("DESCRIPTION");
@@ -47,7 +54,9 @@ fn page(mut root: Command) -> String {
 
 /// A command's own commands, without the one that clap adds.
 fn below(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
 }
 
 fn describe(page: &mut Page, above: &str, command: &Command) {
@@ -55,8 +64,14 @@ fn describe(page: &mut Page, above: &str, command: &Command) {
     page.subsection(&name);
     page.synopsis(&name, &usage(command));
     page.paragraph();
-    page.text(&format!("{}.", text(command.get_long_about().or(command.get_about())).trim_end_matches('.')));
-    for arg in command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_id() != "help") {
+    page.text(&format!(
+        "{}.",
+        text(command.get_long_about().or(command.get_about())).trim_end_matches('.')
+    ));
+    for arg in command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
+    {
         page.term(&term(arg), &help(arg));
     }
     let after = text(command.get_after_long_help().or(command.get_after_help()));
@@ -72,11 +87,17 @@ fn describe(page: &mut Page, above: &str, command: &Command) {
 /// What stands behind the command's name: `[--json] HOST|IMAGE`.
 fn usage(command: &Command) -> String {
     let shown = |arg: &&Arg| !arg.is_hide_set() && arg.get_id() != "help";
-    let (positional, options): (Vec<_>, Vec<_>) =
-        command.get_arguments().filter(shown).partition(|arg| arg.is_positional());
+    let (positional, options): (Vec<_>, Vec<_>) = command
+        .get_arguments()
+        .filter(shown)
+        .partition(|arg| arg.is_positional());
     let words = options.into_iter().chain(positional).map(|arg| {
         let term = term(arg);
-        if arg.is_required_set() { term } else { format!("[{term}]") }
+        if arg.is_required_set() {
+            term
+        } else {
+            format!("[{term}]")
+        }
     });
     let mut words: Vec<String> = words.collect();
     if below(command).next().is_some() {
@@ -87,24 +108,40 @@ fn usage(command: &Command) -> String {
 
 /// `--image-id ID`, `-j, --json` or `IMAGE…`.
 fn term(arg: &Arg) -> String {
-    let names = [arg.get_short().map(|c| format!("-{c}")), arg.get_long().map(|long| format!("--{long}"))];
+    let names = [
+        arg.get_short().map(|c| format!("-{c}")),
+        arg.get_long().map(|long| format!("--{long}")),
+    ];
     let mut words: Vec<String> = Vec::new();
     let names: Vec<_> = names.into_iter().flatten().collect();
     if !names.is_empty() {
         words.push(names.join(", "));
     }
     if arg.is_positional() || arg.get_action().takes_values() {
-        let values =
-            arg.get_value_names().map(|names| names.iter().map(clap::builder::Str::as_str).collect::<Vec<_>>());
-        words.push(values.map_or_else(|| arg.get_id().as_str().to_uppercase(), |names| names.join(" ")));
+        let values = arg.get_value_names().map(|names| {
+            names
+                .iter()
+                .map(clap::builder::Str::as_str)
+                .collect::<Vec<_>>()
+        });
+        words.push(values.map_or_else(
+            || arg.get_id().as_str().to_uppercase(),
+            |names| names.join(" "),
+        ));
     }
-    let many = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
+    let many = arg
+        .get_num_args()
+        .is_some_and(|count| count.max_values() > 1);
     format!("{}{}", words.join(" "), if many { "…" } else { "" })
 }
 
 fn help(arg: &Arg) -> String {
     let mut help = text(arg.get_long_help().or(arg.get_help()));
-    let values: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let values: Vec<_> = arg
+        .get_possible_values()
+        .iter()
+        .map(|value| value.get_name().to_owned())
+        .collect();
     if arg.get_action().takes_values() && !values.is_empty() {
         help = format!("{help}: {}", values.join(", "));
     }
@@ -118,7 +155,9 @@ fn text(styled: Option<&clap::builder::StyledStr>) -> String {
 /// A manual's NAME line goes on in lower case behind its dash.
 fn lowercase_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }
 
 const DESCRIPTION: &str = "\
@@ -147,5 +186,8 @@ const CLOSING: [(&str, &str); 4] = [
          ~/.local/share/beta9/credentials        the built-in store, sealed\n  \
          ~/.cache/beta9/tokens                   minted tokens, sealed",
     ),
-    ("SEE ALSO", "docker(1), docker-login(1), podman(1), containers-auth.json(5), containers-registries.conf(5)"),
+    (
+        "SEE ALSO",
+        "docker(1), docker-login(1), podman(1), containers-auth.json(5), containers-registries.conf(5)",
+    ),
 ];

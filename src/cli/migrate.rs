@@ -16,12 +16,26 @@ use crate::shown::shown;
 use crate::store::{Converted, Generation, Migrated, PostgresStore, ToNames};
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
     Command::new("migrate")
         .about("Prepare Beta9's database for images with secrets, and for secrets that expire")
         .arg(flag("json", "Print one JSON object"))
-        .arg(flag("to-names", "Copy the secrets of registries into single secrets, and bind images to their names"))
-        .arg(flag("dry-run", "Say what --to-names would do, and change nothing").requires("to-names"))
+        .arg(flag(
+            "to-names",
+            "Copy the secrets of registries into single secrets, and bind images to their names",
+        ))
+        .arg(
+            flag(
+                "dry-run",
+                "Say what --to-names would do, and change nothing",
+            )
+            .requires("to-names"),
+        )
         .long_about(LONG)
         .after_help(HELP)
 }
@@ -34,7 +48,11 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let text = if matches.get_flag("to-names") {
         let dry_run = matches.get_flag("dry-run");
         let done = store.to_names(single_sets, dry_run, deadline)?;
-        if is_json { names_json(&done, dry_run) } else { names_human(&done, dry_run) }
+        if is_json {
+            names_json(&done, dry_run)
+        } else {
+            names_human(&done, dry_run)
+        }
     } else {
         let done = store.migrate(deadline)?;
         if is_json { json(&done) } else { human(&done) }
@@ -43,9 +61,16 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 }
 
 fn json(done: &Migrated) -> String {
-    let what = |made| done.steps.iter().filter(move |step| step.made == made).map(|step| step.what);
+    let what = |made| {
+        done.steps
+            .iter()
+            .filter(move |step| step.made == made)
+            .map(|step| step.what)
+    };
     let mut out = ObjectWriter::with_capacity(256);
-    out.number("generation", done.generation.number().into()).texts("made", what(true)).texts("there", what(false));
+    out.number("generation", done.generation.number().into())
+        .texts("made", what(true))
+        .texts("there", what(false));
     out.texts("left_over", done.left_over.iter().copied());
     out.finish().to_string()
 }
@@ -53,17 +78,23 @@ fn json(done: &Migrated) -> String {
 fn human(done: &Migrated) -> String {
     let mut rows = Rows::new(0, 35);
     rows.plain("the database", &done.generation.to_string());
-    done.steps.iter().for_each(|step| rows.plain(step.what, if step.made { "made" } else { "there already" }));
-    done.left_over.iter().for_each(|what| rows.plain(what, LEFT_OVER));
+    done.steps
+        .iter()
+        .for_each(|step| rows.plain(step.what, if step.made { "made" } else { "there already" }));
+    done.left_over
+        .iter()
+        .for_each(|what| rows.plain(what, LEFT_OVER));
     rows.finish()
 }
 
 fn names_json(done: &ToNames, dry_run: bool) -> String {
-    let texts =
-        |out: &mut ObjectWriter, name: &str, all: &[String]| _ = out.texts(name, all.iter().map(String::as_str));
+    let texts = |out: &mut ObjectWriter, name: &str, all: &[String]| {
+        _ = out.texts(name, all.iter().map(String::as_str))
+    };
     let converted = done.converted.iter().map(|one| {
         let mut out = ObjectWriter::with_capacity(256);
-        out.text("registry", one.host.as_reference()).text("secret", &one.secret);
+        out.text("registry", one.host.as_reference())
+            .text("secret", &one.secret);
         texts(&mut out, "names", &one.names);
         texts(&mut out, "made", &one.made);
         texts(&mut out, "bound", &one.bound);
@@ -76,7 +107,8 @@ fn names_json(done: &ToNames, dry_run: bool) -> String {
         out
     });
     let mut out = ObjectWriter::with_capacity(1024);
-    out.flag("dry_run", dry_run).number("generation", done.generation.number().into());
+    out.flag("dry_run", dry_run)
+        .number("generation", done.generation.number().into());
     out.objects("converted", converted).objects("left", left);
     if let Some(unbound) = done.unbound {
         out.number("images_without_names", unbound);
@@ -87,25 +119,50 @@ fn names_json(done: &ToNames, dry_run: bool) -> String {
 fn names_human(done: &ToNames, dry_run: bool) -> String {
     let mut lines = vec![format!("the database is of {}", done.generation)];
     let would = if dry_run { "would have " } else { "" };
-    for Converted { host, secret, names, made, bound, again } in &done.converted {
+    for Converted {
+        host,
+        secret,
+        names,
+        made,
+        bound,
+        again,
+    } in &done.converted
+    {
         let names = names.join(", ");
         if made.is_empty() {
-            lines.push(format!("{host}: {names} are there already, as {secret} has them"));
+            lines.push(format!(
+                "{host}: {names} are there already, as {secret} has them"
+            ));
         } else {
-            lines.push(format!("{host}: {would}made {} from {secret}; the names are {names}", made.join(", ")));
+            lines.push(format!(
+                "{host}: {would}made {} from {secret}; the names are {names}",
+                made.join(", ")
+            ));
         }
         if !bound.is_empty() {
-            lines.push(format!("{host}: {would}bound the images {} to the names", bound.join(", ")));
+            lines.push(format!(
+                "{host}: {would}bound the images {} to the names",
+                bound.join(", ")
+            ));
         }
         if !again.is_empty() {
             let why = match done.generation {
-                Generation::Third => "they are bound to a secret of this name that is another workspace's, or is gone",
+                Generation::Third => {
+                    "they are bound to a secret of this name that is another workspace's, or is gone"
+                }
                 _ => "once Beta9's migration 053 has run, which unbinds them",
             };
-            lines.push(format!("{host}: deploy the images {} again, with the names {names}: {why}", again.join(", ")));
+            lines.push(format!(
+                "{host}: deploy the images {} again, with the names {names}: {why}",
+                again.join(", ")
+            ));
         }
     }
-    lines.extend(done.left.iter().map(|left| format!("left {} as it is: {}", shown(&left.secret), left.why)));
+    lines.extend(
+        done.left
+            .iter()
+            .map(|left| format!("left {} as it is: {}", shown(&left.secret), left.why)),
+    );
     if let Some(unbound) = done.unbound.filter(|unbound| *unbound > 0) {
         lines.push(format!(
             "{unbound} images name no secrets, and nothing in the database says which of them are private: deploy those again, with the names of their registry"
@@ -118,8 +175,7 @@ fn names_human(done: &ToNames, dry_run: bool) -> String {
     lines.join("\n")
 }
 
-const LEFT_OVER: &str =
-    "left as it is: Beta9's migration 053 drops it and does not read it; version 0.1 of this program added it again";
+const LEFT_OVER: &str = "left as it is: Beta9's migration 053 drops it and does not read it; version 0.1 of this program added it again";
 const LONG: &str = "\
 Looks which of Beta9's migrations the database has, and gives it what it lacks: of migration 036 the columns \
 credential_secret_name and credential_secret_id of image and the index idx_image_credential_secret_name, unless migration \

@@ -22,7 +22,12 @@ pub(super) fn command() -> Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
     Command::new("provision")
         .about("Keep the keys for an image's registry in the workspace, and bind the image to them")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
@@ -58,7 +63,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         return report.finish(&Ok(()), io);
     }
     let resolver = Resolver::new(Config::load(env)?)?;
-    let done = Provision { resolver: &resolver, matches, env }.keep(&images, keys, &missing, &mut report);
+    let done = Provision {
+        resolver: &resolver,
+        matches,
+        env,
+    }
+    .keep(&images, keys, &missing, &mut report);
     super::warn(io, &resolver);
     report.finish(&done, io)?;
     done
@@ -73,9 +83,18 @@ struct Provision<'a> {
 
 impl Provision<'_> {
     /// Stores the keys for each registry, and binds the image to them. Nothing is written before all has been checked.
-    fn keep(&self, images: &[ImageRef], keys: Keys, missing: &[String], report: &mut Report) -> Result<(), Error> {
+    fn keep(
+        &self,
+        images: &[ImageRef],
+        keys: Keys,
+        missing: &[String],
+        report: &mut Report,
+    ) -> Result<(), Error> {
         let resolver = self.resolver;
-        let image_id = self.matches.get_one::<String>("image-id").map(String::as_str);
+        let image_id = self
+            .matches
+            .get_one::<String>("image-id")
+            .map(String::as_str);
         let ttl: Option<Duration> = self.matches.get_one("ttl").copied();
         let mut first_of_each: Vec<&ImageRef> = Vec::new();
         for image in images {
@@ -96,7 +115,8 @@ impl Provision<'_> {
             })?;
         for one in &prepared {
             let host = Some(one.image.host.as_reference());
-            let written = resolver.audited("provision", host, |resolver| resolver.provision(one, ttl))?;
+            let written =
+                resolver.audited("provision", host, |resolver| resolver.provision(one, ttl))?;
             report.stored(one, &written, resolver.workspace_store());
         }
         if let Some(id) = image_id {
@@ -113,7 +133,8 @@ impl Provision<'_> {
         let flag = self.matches.get_flag("names");
         let store = format!("{} store", self.resolver.workspace_store());
         if binds_names == Some(false) && flag {
-            let cause = "its images are bound to registries' own secrets, and not to names of single ones";
+            let cause =
+                "its images are bound to registries' own secrets, and not to names of single ones";
             return Err(Problem::new(store, cause).fix("leave out --names").failed());
         }
         let names = binds_names.unwrap_or(flag);
@@ -134,23 +155,40 @@ impl Provision<'_> {
     ) -> Result<Vec<Prepared<'i>>, Error> {
         let (keys, there) = given(self.resolver, images, keys, missing, names)?;
         if names {
-            return self.resolver.prepare_names(images, &keys, there, self.matches.get_flag("force"));
+            return self.resolver.prepare_names(
+                images,
+                &keys,
+                there,
+                self.matches.get_flag("force"),
+            );
         }
-        images.iter().map(|image| self.resolver.prepare_secret(image, &keys)).collect()
+        images
+            .iter()
+            .map(|image| self.resolver.prepare_secret(image, &keys))
+            .collect()
     }
 
     /// Asks the registry of each image whether it takes what is to be written, where that is wanted.
-    fn check(&self, images: &[ImageRef], prepared: &[Prepared], report: &mut Report) -> Result<(), Error> {
+    fn check(
+        &self,
+        images: &[ImageRef],
+        prepared: &[Prepared],
+        report: &mut Report,
+    ) -> Result<(), Error> {
         if !self.matches.get_flag("check") {
             return Ok(());
         }
         let resolver = self.resolver;
         for image in images {
             let (host, repository) = (&image.host, &image.repository);
-            let Some(one) = prepared.iter().find(|one| one.image.host == *host) else { continue };
-            let credential =
-                resolver.credential_of(image, &one.keys).map_err(|error| error.about(host.as_reference()))?;
-            let taken = verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
+            let Some(one) = prepared.iter().find(|one| one.image.host == *host) else {
+                continue;
+            };
+            let credential = resolver
+                .credential_of(image, &one.keys)
+                .map_err(|error| error.about(host.as_reference()))?;
+            let taken =
+                verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
             report.note(&if taken {
                 format!("{host} accepts the credential for {repository}")
             } else {
@@ -163,10 +201,8 @@ impl Provision<'_> {
     }
 }
 
-const FOR_NEWER: &str =
-    "a Beta9 since September 2026 reads single secrets instead: for it, run this again with --names";
-const FOR_OLDER: &str =
-    "a Beta9 from before September 2026 reads a registry's own secret: for it, run this again without --names";
+const FOR_NEWER: &str = "a Beta9 since September 2026 reads single secrets instead: for it, run this again with --names";
+const FOR_OLDER: &str = "a Beta9 from before September 2026 reads a registry's own secret: for it, run this again without --names";
 const HELP: &str = "\
 Beta9 since September 2026 binds an image to the names of single secrets, Beta9
 from before it to the secret of a registry. What is written follows the database;

@@ -16,7 +16,12 @@ use crate::resolver::{How, Publication, Publisher};
 use crate::store::Published;
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
     Command::new("publish")
         .about("Write a cloud registry's token into the workspace, from keys that stay here")
         .arg(
@@ -45,7 +50,11 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let flag = |name: &str| matches.get_flag(name);
-    let how = How { by_names: flag("names"), force: flag("force"), dry_run: flag("dry-run") };
+    let how = How {
+        by_names: flag("names"),
+        force: flag("force"),
+        dry_run: flag("dry-run"),
+    };
     let publisher = || Publisher::new(Config::load(env)?, Config::load(env)?);
     let first = publisher()?;
     let mut hosts: Vec<Host> = match matches.get_many("host") {
@@ -55,14 +64,31 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     };
     let mut seen = std::collections::BTreeSet::new();
     hosts.retain(|host| seen.insert(host.clone()));
-    let mut report = Report { json: flag("json"), rows: Vec::new(), failed: 0 };
+    let mut report = Report {
+        json: flag("json"),
+        rows: Vec::new(),
+        failed: 0,
+    };
     for host in &hosts {
         // Each has the whole time of a command.
         let publisher = publisher()?;
-        let done = if flag("undo") { publisher.undo(host, how) } else { publisher.publish(host, how) };
-        publisher.warnings().iter().for_each(|warning| crate::warn(io.err, warning));
-        publisher.target().audit("publish", Some(host.as_str()), outcome(&done));
-        publisher.target().warnings().iter().for_each(|warning| crate::warn(io.err, warning));
+        let done = if flag("undo") {
+            publisher.undo(host, how)
+        } else {
+            publisher.publish(host, how)
+        };
+        publisher
+            .warnings()
+            .iter()
+            .for_each(|warning| crate::warn(io.err, warning));
+        publisher
+            .target()
+            .audit("publish", Some(host.as_str()), outcome(&done));
+        publisher
+            .target()
+            .warnings()
+            .iter()
+            .for_each(|warning| crate::warn(io.err, warning));
         report.add(host, &done, publisher.target().workspace_store(), io)?;
     }
     report.finish(io)
@@ -76,28 +102,49 @@ struct Report {
 }
 
 impl Report {
-    fn add(&mut self, host: &Host, done: &Result<Publication, Error>, store: &str, io: &mut Io) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        host: &Host,
+        done: &Result<Publication, Error>,
+        store: &str,
+        io: &mut Io,
+    ) -> Result<(), Error> {
         let mut row = ObjectWriter::with_capacity(256);
-        row.text("registry", host.as_str()).text("store", store).text("outcome", outcome(done));
+        row.text("registry", host.as_str())
+            .text("store", store)
+            .text("outcome", outcome(done));
         let line = match done {
             Ok(Publication::Written(published)) => {
                 described(&mut row, published);
                 let left = left(published.expires);
-                format!("wrote {} to the {store} store, good for {left}", listed(published.names()))
+                format!(
+                    "wrote {} to the {store} store, good for {left}",
+                    listed(published.names())
+                )
             }
             Ok(Publication::Current(published)) => {
                 described(&mut row, published);
-                format!("nothing is due for {} ({})", left(published.due()), listed(published.names()))
+                format!(
+                    "nothing is due for {} ({})",
+                    left(published.due()),
+                    listed(published.names())
+                )
             }
             Ok(Publication::Planned(names)) => {
                 row.texts("names", names.iter().map(String::as_str));
-                format!("would write {} to the {store} store", listed(names.iter().map(String::as_str)))
+                format!(
+                    "would write {} to the {store} store",
+                    listed(names.iter().map(String::as_str))
+                )
             }
             Ok(Publication::Removed(names)) => {
                 row.texts("names", names.iter().map(String::as_str));
                 match names.as_slice() {
                     [] => "nothing was left of it in the workspace".to_owned(),
-                    names => format!("removed {} from the {store} store", listed(names.iter().map(String::as_str))),
+                    names => format!(
+                        "removed {} from the {store} store",
+                        listed(names.iter().map(String::as_str))
+                    ),
                 }
             }
             Err(error) => {
@@ -112,24 +159,35 @@ impl Report {
         if self.json || line.is_empty() {
             return Ok(());
         }
-        writeln!(io.out, "{}", fold(&format!("{host}: {line}"))).and_then(|()| io.out.flush()).map_err(unwritable)
+        writeln!(io.out, "{}", fold(&format!("{host}: {line}")))
+            .and_then(|()| io.out.flush())
+            .map_err(unwritable)
     }
 
     fn finish(self, io: &mut Io) -> Result<(), Error> {
         if self.json {
             let mut out = ObjectWriter::with_capacity(1024);
-            out.objects("registries", self.rows).number("failed", self.failed as u64);
-            io.out.write_all(out.finish().as_bytes()).map_err(unwritable)?;
+            out.objects("registries", self.rows)
+                .number("failed", self.failed as u64);
+            io.out
+                .write_all(out.finish().as_bytes())
+                .map_err(unwritable)?;
         } else if self.rows.is_empty() {
             writeln!(io.out, "nothing to publish: name a registry").map_err(unwritable)?;
         }
-        if self.failed > 0 { Err(Error::Told) } else { Ok(()) }
+        if self.failed > 0 {
+            Err(Error::Told)
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn described(row: &mut ObjectWriter, published: &Published) {
-    row.texts("names", published.names()).text("minted", &rfc3339(published.minted));
-    row.text("due", &rfc3339(published.due())).text("expires", &rfc3339(published.expires));
+    row.texts("names", published.names())
+        .text("minted", &rfc3339(published.minted));
+    row.text("due", &rfc3339(published.due()))
+        .text("expires", &rfc3339(published.expires));
 }
 
 fn outcome(done: &Result<Publication, Error>) -> &'static str {
@@ -144,7 +202,10 @@ fn outcome(done: &Result<Publication, Error>) -> &'static str {
 
 /// `A`, `A and B`.
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(" and ")
+    names
+        .map(|name| name.escape_debug().to_string())
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 fn left(end: SystemTime) -> String {

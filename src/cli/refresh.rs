@@ -17,8 +17,18 @@ use crate::trusted::Fault;
 pub(super) fn command() -> Command {
     Command::new("refresh")
         .about("Renew the cached tokens that are half through their life")
-        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Renew every token"))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("Renew every token"),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print one JSON object"),
+        )
         .after_help(HELP)
 }
 
@@ -27,15 +37,40 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let config = Config::load(env)?;
     let enabled = config.cache.enabled;
     let resolver = Resolver::new(config)?;
-    let fault = |fault: Fault| Problem::new("token cache", fault.cause).fix(fault.fix).failed();
-    let cache = resolver.existing_cache().map_err(fault)?.filter(|_| enabled);
-    let survey = cache.as_ref().map(Cache::survey).transpose().map_err(fault)?.unwrap_or_default();
-    let due: Vec<_> = survey.entries.iter().filter(|entry| is_due(entry, all)).collect();
-    let mut report = Report { number: due.len(), json, rows: Vec::new(), failed: 0 };
+    let fault = |fault: Fault| {
+        Problem::new("token cache", fault.cause)
+            .fix(fault.fix)
+            .failed()
+    };
+    let cache = resolver
+        .existing_cache()
+        .map_err(fault)?
+        .filter(|_| enabled);
+    let survey = cache
+        .as_ref()
+        .map(Cache::survey)
+        .transpose()
+        .map_err(fault)?
+        .unwrap_or_default();
+    let due: Vec<_> = survey
+        .entries
+        .iter()
+        .filter(|entry| is_due(entry, all))
+        .collect();
+    let mut report = Report {
+        number: due.len(),
+        json,
+        rows: Vec::new(),
+        failed: 0,
+    };
     for entry in &due {
         let Some(cache) = &cache else { break };
         report.begin(entry, io)?;
-        let outcome = if is_idle(entry) && !all { Ok(Refreshed::Left(IDLE)) } else { refresh(env, cache, entry, io) };
+        let outcome = if is_idle(entry) && !all {
+            Ok(Refreshed::Left(IDLE))
+        } else {
+            refresh(env, cache, entry, io)
+        };
         report.end(entry, &outcome, io)?;
     }
     super::warn(io, &resolver);
@@ -56,19 +91,25 @@ fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Re
     }
     let resolver = Resolver::new(config)?;
     let registry = &entry.origin.registry;
-    let outcome = resolver.refresh(cache, entry).map_err(|error| error.about(registry));
+    let outcome = resolver
+        .refresh(cache, entry)
+        .map_err(|error| error.about(registry));
     resolver.audit("refresh", Some(registry), word(&outcome));
     super::warn(io, &resolver);
     outcome
 }
 
 fn is_due(entry: &Surveyed, all: bool) -> bool {
-    entry.token.is_some_and(|token| all || token.state != State::Fresh)
+    entry
+        .token
+        .is_some_and(|token| all || token.state != State::Fresh)
 }
 
 /// A timer would otherwise keep alive for ever what somebody needed once.
 fn is_idle(entry: &Surveyed) -> bool {
-    let used = entry.token.map(|token| SystemTime::now().duration_since(token.used));
+    let used = entry
+        .token
+        .map(|token| SystemTime::now().duration_since(token.used));
     matches!(used, Some(Ok(unused)) if unused > LONGEST_IDLE)
 }
 
@@ -87,12 +128,21 @@ impl Report {
             return Ok(());
         }
         let (place, origin) = (self.rows.len() + 1, &entry.origin);
-        write!(io.out, "[{place}/{}] {} ({}): ", self.number, origin.registry, origin.workspace)
-            .and_then(|()| io.out.flush())
-            .map_err(unwritable)
+        write!(
+            io.out,
+            "[{place}/{}] {} ({}): ",
+            self.number, origin.registry, origin.workspace
+        )
+        .and_then(|()| io.out.flush())
+        .map_err(unwritable)
     }
 
-    fn end(&mut self, entry: &Surveyed, outcome: &Result<Refreshed, Error>, io: &mut Io) -> Result<(), Error> {
+    fn end(
+        &mut self,
+        entry: &Surveyed,
+        outcome: &Result<Refreshed, Error>,
+        io: &mut Io,
+    ) -> Result<(), Error> {
         let word = word(outcome);
         let reason = match outcome {
             Ok(Refreshed::Renewed) => None,
@@ -102,8 +152,11 @@ impl Report {
         };
         self.failed += usize::from(outcome.is_err());
         let (mut row, origin) = (ObjectWriter::with_capacity(256), &entry.origin);
-        row.text("registry", &origin.registry).text("workspace", &origin.workspace).text("backend", &origin.backend);
-        row.text("outcome", word).optional("reason", reason.as_deref());
+        row.text("registry", &origin.registry)
+            .text("workspace", &origin.workspace)
+            .text("backend", &origin.backend);
+        row.text("outcome", word)
+            .optional("reason", reason.as_deref());
         self.rows.push(row);
         if self.json {
             return Ok(());
@@ -115,12 +168,19 @@ impl Report {
     fn finish(self, survey: &Survey, enabled: bool, io: &mut Io) -> Result<(), Error> {
         if self.json {
             let mut out = ObjectWriter::with_capacity(1024);
-            out.objects("tokens", self.rows).number("failed", self.failed as u64);
-            io.out.write_all(out.finish().as_bytes()).map_err(unwritable)?;
+            out.objects("tokens", self.rows)
+                .number("failed", self.failed as u64);
+            io.out
+                .write_all(out.finish().as_bytes())
+                .map_err(unwritable)?;
         } else if self.number == 0 {
             writeln!(io.out, "{}", nothing_to_do(survey, enabled)).map_err(unwritable)?;
         }
-        if self.failed > 0 { Err(Error::Told) } else { Ok(()) }
+        if self.failed > 0 {
+            Err(Error::Told)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -128,10 +188,14 @@ fn nothing_to_do(survey: &Survey, enabled: bool) -> String {
     if !enabled {
         return "nothing is due: the cache is switched off".to_owned();
     }
-    let until_half = survey.entries.iter().filter_map(|entry| entry.token).map(|token| {
-        let whole = token.left + token.age;
-        (whole / 2).saturating_sub(token.age)
-    });
+    let until_half = survey
+        .entries
+        .iter()
+        .filter_map(|entry| entry.token)
+        .map(|token| {
+            let whole = token.left + token.age;
+            (whole / 2).saturating_sub(token.age)
+        });
     until_half.min().map_or_else(
         || "nothing is due: no token is cached".to_owned(),
         |time| format!("nothing is due; the next token is in {}", brief(time)),

@@ -17,18 +17,28 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let id = matches.get_one::<String>("image-id").map_or("", String::as_str);
+    let id = matches
+        .get_one::<String>("image-id")
+        .map_or("", String::as_str);
     resolve(id, matches, env, io).map_err(|error| match error {
-        Error::NotFound => on_standard_error(&format_args!("image {id} has no credential: the pull is anonymous"), io),
+        Error::NotFound => on_standard_error(
+            &format_args!("image {id} has no credential: the pull is anonymous"),
+            io,
+        ),
         error => on_standard_error(&error, io),
     })
 }
 
 fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let image = matches.get_one::<String>("image").map(|text| image(text)).transpose()?;
+    let image = matches
+        .get_one::<String>("image")
+        .map(|text| image(text))
+        .transpose()?;
     let resolver = Resolver::new(Config::load(env)?)?;
     let host = image.as_ref().map(|image| image.host.as_reference());
-    let payload = resolver.audited("resolve", host, |resolver| resolver.payload(id, image.as_ref()));
+    let payload = resolver.audited("resolve", host, |resolver| {
+        resolver.payload(id, image.as_ref())
+    });
     super::warn(io, &resolver);
     writeln!(io.out, "{}", payload?.expose()).map_err(unwritable)
 }

@@ -14,7 +14,11 @@ pub(super) struct Rows {
 impl Rows {
     /// Rows whose names begin after `indent` spaces and take up `names` columns.
     pub(super) fn new(indent: usize, names: usize) -> Self {
-        Self { out: String::new(), indent, names }
+        Self {
+            out: String::new(),
+            indent,
+            names,
+        }
     }
 
     /// A line of its own.
@@ -25,7 +29,10 @@ impl Rows {
     /// A row. `paint` colours the text, a line at a time.
     pub(super) fn row(&mut self, name: &str, text: &str, paint: impl Fn(&str) -> String) {
         let column = self.indent + self.names;
-        for (count, line) in wrap(text, WIDTH.saturating_sub(column)).into_iter().enumerate() {
+        for (count, line) in wrap(text, WIDTH.saturating_sub(column))
+            .into_iter()
+            .enumerate()
+        {
             let name = if count == 0 { name } else { "" };
             let (indent, names) = (self.indent, self.names);
             _ = writeln!(self.out, "{:indent$}{name:<names$}{}", "", paint(line));
@@ -53,10 +60,19 @@ fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text;
     while rest.chars().count() > width {
-        let end = rest.char_indices().nth(width).map_or(rest.len(), |(at, _)| at);
+        let end = rest
+            .char_indices()
+            .nth(width)
+            .map_or(rest.len(), |(at, _)| at);
         let (line, behind) = rest.split_at(end);
-        let space = if behind.starts_with(' ') { Some(end) } else { line.rfind(' ').or_else(|| rest.find(' ')) };
-        let Some(space) = space.filter(|space| *space > 0) else { break };
+        let space = if behind.starts_with(' ') {
+            Some(end)
+        } else {
+            line.rfind(' ').or_else(|| rest.find(' '))
+        };
+        let Some(space) = space.filter(|space| *space > 0) else {
+            break;
+        };
         lines.push(&rest[..space]);
         rest = &rest[space + 1..];
     }

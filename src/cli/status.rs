@@ -23,7 +23,10 @@ use crate::trusted::Fault;
 use crate::{Io, Output};
 
 pub(super) fn command() -> Command {
-    let format = Arg::new("format").long("format").value_name("FORMAT").default_value("text");
+    let format = Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .default_value("text");
     Command::new("status")
         .about("Show the cached and published tokens, how long they live, and what failed last")
         .arg(
@@ -52,7 +55,11 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
             crate::warn(io.err, &format_args!("token cache: {fault}"));
             prometheus::unreadable()
         }
-        (_, _, Err(fault)) => return Err(Problem::new("token cache", fault.cause).fix(fault.fix).failed()),
+        (_, _, Err(fault)) => {
+            return Err(Problem::new("token cache", fault.cause)
+                .fix(fault.fix)
+                .failed());
+        }
         (false, Some("prometheus"), Ok(view)) => prometheus::text(&view),
         (false, Some("text") | None, Ok(view)) => human::text(&view, Style::of(io.out, env)),
         (_, _, Ok(view)) => json(&view),
@@ -78,9 +85,16 @@ struct View {
 impl View {
     fn of(config: &Config, err: &mut dyn Output) -> Result<Self, Fault> {
         let cache = Cache::existing(&config.cache, &config.file_key, &Rc::<Warnings>::default())?;
-        let dir = cache.as_ref().map(|cache| cache.dir().to_owned()).or_else(|| config.cache.dirs.first().cloned());
+        let dir = cache
+            .as_ref()
+            .map(|cache| cache.dir().to_owned())
+            .or_else(|| config.cache.dirs.first().cloned());
         let survey = cache.as_ref().map(Cache::survey).transpose()?;
-        let store = FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone());
+        let store = FileStore::new(
+            &config.workspace,
+            config.file_path.clone(),
+            config.file_key.clone(),
+        );
         let mut published = Vec::new();
         let hosts = store.published_hosts().unwrap_or_else(|error| {
             crate::warn(err, &error);
@@ -107,39 +121,59 @@ impl View {
 fn json(view: &View) -> String {
     let dir = view.dir.as_ref().map(|dir| dir.display().to_string());
     let mut out = ObjectWriter::with_capacity(1024);
-    out.optional("directory", dir.as_deref()).flag("enabled", view.enabled);
+    out.optional("directory", dir.as_deref())
+        .flag("enabled", view.enabled);
     out.objects("tokens", view.survey.entries.iter().map(entry_json));
     out.number("unreadable", view.survey.unreadable as u64);
-    out.objects("published", view.published.iter().map(|(host, published)| published_json(host, published, view)));
+    out.objects(
+        "published",
+        view.published
+            .iter()
+            .map(|(host, published)| published_json(host, published, view)),
+    );
     out.finish().to_string()
 }
 
 fn published_json(host: &Host, published: &Published, view: &View) -> ObjectWriter {
     let mut out = ObjectWriter::with_capacity(512);
-    out.text("registry", host.as_str()).text("workspace", &view.workspace).text("store", &published.store);
-    out.text("backend", &published.backend).texts("names", published.names()).flag("whole", published.is_whole);
-    out.text("minted", &rfc3339(published.minted)).text("due", &rfc3339(published.due()));
-    out.text("expires", &rfc3339(published.expires)).flag("is_due", published.is_due(view.now));
+    out.text("registry", host.as_str())
+        .text("workspace", &view.workspace)
+        .text("store", &published.store);
+    out.text("backend", &published.backend)
+        .texts("names", published.names())
+        .flag("whole", published.is_whole);
+    out.text("minted", &rfc3339(published.minted))
+        .text("due", &rfc3339(published.due()));
+    out.text("expires", &rfc3339(published.expires))
+        .flag("is_due", published.is_due(view.now));
     out
 }
 
 fn entry_json(entry: &Surveyed) -> ObjectWriter {
     let origin = &entry.origin;
     let mut out = ObjectWriter::with_capacity(512);
-    out.text("registry", &origin.registry).text("workspace", &origin.workspace).text("backend", &origin.backend);
+    out.text("registry", &origin.registry)
+        .text("workspace", &origin.workspace)
+        .text("backend", &origin.backend);
     out.text("secret_from", &origin.store);
-    out.optional("identity", Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()));
+    out.optional(
+        "identity",
+        Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()),
+    );
     let token = entry.token.map(|token| {
         let mut out = ObjectWriter::with_capacity(256);
-        out.text("state", word(token.state)).number("age_seconds", token.age.as_secs());
+        out.text("state", word(token.state))
+            .number("age_seconds", token.age.as_secs());
         out.number("left_seconds", token.left.as_secs());
-        out.text("minted", &rfc3339(token.minted)).text("expires", &rfc3339(token.expires));
+        out.text("minted", &rfc3339(token.minted))
+            .text("expires", &rfc3339(token.expires));
         out.text("last_used", &rfc3339(token.used));
         out
     });
     let failure = entry.last_failure.as_ref().map(|failure| {
         let mut out = ObjectWriter::with_capacity(256);
-        out.text("time", &rfc3339(failure.at)).text("text", &failure.text);
+        out.text("time", &rfc3339(failure.at))
+            .text("text", &failure.text);
         out
     });
     out.object("token", token).object("last_failure", failure);
@@ -190,8 +224,14 @@ mod tests {
 
     #[test]
     fn a_time_is_told_in_two_units_at_most() {
-        let table =
-            [(0, "0 s"), (59, "59 s"), (119, "1 min"), (3600, "1 h"), (11_880, "3 h 18 min"), (176_400, "2 d 1 h")];
+        let table = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (119, "1 min"),
+            (3600, "1 h"),
+            (11_880, "3 h 18 min"),
+            (176_400, "2 d 1 h"),
+        ];
         for (seconds, text) in table {
             assert_eq!(brief(Duration::from_secs(seconds)), text);
         }

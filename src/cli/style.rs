@@ -16,8 +16,12 @@ impl Style {
     /// Paints on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is a dumb one.
     pub(super) fn of(output: &dyn Output, env: &Env) -> Self {
         let unset = |name| matches!(env.text(name), Ok(None));
-        let dumb = env.text("TERM").is_ok_and(|term| term.as_deref() == Some("dumb"));
-        Self { on: output.is_terminal() && unset("NO_COLOR") && !dumb }
+        let dumb = env
+            .text("TERM")
+            .is_ok_and(|term| term.as_deref() == Some("dumb"));
+        Self {
+            on: output.is_terminal() && unset("NO_COLOR") && !dumb,
+        }
     }
 
     /// Whether it paints.
@@ -41,7 +45,10 @@ impl Style {
     }
 
     fn paint<T: Display>(self, code: &'static str, text: T) -> Painted<T> {
-        Painted { code: self.on.then_some(code), text }
+        Painted {
+            code: self.on.then_some(code),
+            text,
+        }
     }
 }
 
@@ -53,7 +60,9 @@ pub(super) struct Painted<T> {
 
 impl<T: Display> Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(code) = self.code else { return self.text.fmt(f) };
+        let Some(code) = self.code else {
+            return self.text.fmt(f);
+        };
         f.write_str("\x1b[")?;
         f.write_str(code)?;
         f.write_str("m")?;
@@ -71,7 +80,10 @@ mod tests {
         let [on, off] = [true, false].map(|on| Style { on });
         assert_eq!(format!("{:<5}|", off.bold("ab")), "ab   |");
         assert_eq!(format!("{:<5}|", on.bold("ab")), "\x1b[1mab   \x1b[0m|");
-        assert_eq!(format!("{} {}", on.good(1), on.bad("x")), "\x1b[32m1\x1b[0m \x1b[31mx\x1b[0m");
+        assert_eq!(
+            format!("{} {}", on.good(1), on.bad("x")),
+            "\x1b[32m1\x1b[0m \x1b[31mx\x1b[0m"
+        );
     }
 
     #[test]

@@ -49,41 +49,66 @@ pub enum Held {
 impl AuthFile {
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        Text::read(path)?.map(|text| Self::parse(path, &text.text)).transpose()
+        Text::read(path)?
+            .map(|text| Self::parse(path, &text.text))
+            .transpose()
     }
 
     /// Reads its text. Go's decoder, which clients use, does not care about the case of keys and takes an empty file for
     /// an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let wrong = |cause: &dyn std::fmt::Display| problem(path, cause).fix("correct it, and try again").failed();
+        let wrong = |cause: &dyn std::fmt::Display| {
+            problem(path, cause)
+                .fix("correct it, and try again")
+                .failed()
+        };
         if text.starts_with('\u{feff}') {
-            return Err(wrong(&"it begins with a byte order mark, which no client can read"));
+            return Err(wrong(
+                &"it begins with a byte order mark, which no client can read",
+            ));
         }
         if text.trim().is_empty() {
-            return Ok(Self { path: path.to_owned(), ..Self::default() });
+            return Ok(Self {
+                path: path.to_owned(),
+                ..Self::default()
+            });
         }
         let object = json::parse_object(text.as_bytes()).map_err(|error| wrong(&error))?;
         let creds_store = match member(&object, CREDS_STORE) {
             None | Some(Value::Null) => None,
-            Some(Value::Text(name)) => Some(name.expose().to_owned()).filter(|name| !name.is_empty()),
+            Some(Value::Text(name)) => {
+                Some(name.expose().to_owned()).filter(|name| !name.is_empty())
+            }
             Some(_) => return Err(wrong(&"its credsStore is not a text")),
         };
         let mut cred_helpers = Vec::new();
         for (key, value) in members(&object, CRED_HELPERS).map_err(|cause| wrong(&cause))? {
-            let Value::Text(name) = value else { return Err(wrong(&"a name in its credHelpers is not a text")) };
+            let Value::Text(name) = value else {
+                return Err(wrong(&"a name in its credHelpers is not a text"));
+            };
             cred_helpers.push((key.to_owned(), name.expose().to_owned()));
         }
         let mut auths = Vec::new();
         for (key, value) in members(&object, AUTHS).map_err(|cause| wrong(&cause))? {
-            auths.push(AuthEntry { key: key.to_owned(), held: held(value) });
+            auths.push(AuthEntry {
+                key: key.to_owned(),
+                held: held(value),
+            });
         }
-        Ok(Self { path: path.to_owned(), creds_store, cred_helpers, auths })
+        Ok(Self {
+            path: path.to_owned(),
+            creds_store,
+            cred_helpers,
+            auths,
+        })
     }
 
     /// The helper that `credHelpers` has for a host under this key of [`keys_of`].
     #[must_use]
     pub fn helper(&self, key: &str) -> Option<&str> {
-        self.cred_helpers.iter().find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
+        self.cred_helpers
+            .iter()
+            .find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
     }
 
     /// The keys of [`keys_of`] that lack this helper, where at least one has it.
@@ -97,7 +122,9 @@ impl AuthFile {
 
     /// The plain-text credentials of a host.
     pub fn plain<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = &'a AuthEntry> {
-        self.auths.iter().filter(|entry| entry.held != Held::Nothing && entry.host().as_ref() == Some(host))
+        self.auths
+            .iter()
+            .filter(|entry| entry.held != Held::Nothing && entry.host().as_ref() == Some(host))
     }
 
     /// Whom a client asks that looks a host up under `key` and, if it knows `credsStore`, under that.
@@ -107,7 +134,10 @@ impl AuthFile {
         // An empty name in credHelpers means that there is no helper for that registry.
         match self.helper(key).or(store).filter(|name| !name.is_empty()) {
             Some(HELPER) => Wired::Here(self.path.clone()),
-            Some(name) => Wired::Other { helper: name.to_owned(), file: self.path.clone() },
+            Some(name) => Wired::Other {
+                helper: name.to_owned(),
+                file: self.path.clone(),
+            },
             None if self.plain(host).next().is_some() => Wired::Plain(self.path.clone()),
             None => Wired::Nowhere,
         }
@@ -119,7 +149,11 @@ impl AuthEntry {
     #[must_use]
     pub fn host(&self) -> Option<Host> {
         match ServerUrl::parse(self.key.as_bytes()) {
-            Ok(ServerUrl::Registry { host, path, .. }) if WHOLE.contains(&path.trim_end_matches('/')) => Some(host),
+            Ok(ServerUrl::Registry { host, path, .. })
+                if WHOLE.contains(&path.trim_end_matches('/')) =>
+            {
+                Some(host)
+            }
             _ => None,
         }
     }
@@ -127,10 +161,17 @@ impl AuthEntry {
 
 /// A member by its name in any case, as Go's decoder finds it.
 fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| object.iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value)))
+    object.get(name).or_else(|| {
+        object
+            .iter()
+            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
+    })
 }
 
-fn members<'a>(object: &'a Object, name: &'static str) -> Result<impl Iterator<Item = (&'a str, &'a Value)>, String> {
+fn members<'a>(
+    object: &'a Object,
+    name: &'static str,
+) -> Result<impl Iterator<Item = (&'a str, &'a Value)>, String> {
     match member(object, name) {
         None | Some(Value::Null) => Ok(None.into_iter().flatten()),
         Some(Value::Object(members)) => Ok(Some(members.iter()).into_iter().flatten()),
@@ -155,18 +196,23 @@ fn held(value: &Value) -> Held {
         let (auth, token) = (text("auth")?, text("identitytoken")?);
         let (username, password) = (text("username")?, text("password")?);
         let pair = if token.is_empty() && !auth.is_empty() {
-            decode(&auth).ok_or_else(|| Held::Malformed("its auth is not base64 of user:password".into()))?
+            decode(&auth)
+                .ok_or_else(|| Held::Malformed("its auth is not base64 of user:password".into()))?
         } else if !token.is_empty() {
             (TOKEN_USER.to_owned(), token)
         } else if username.is_empty() && password.is_empty() {
             if text("registrytoken")?.is_empty() {
                 return Ok(Held::Nothing);
             }
-            return Err(Held::Malformed("it is a registrytoken, which no helper can answer".into()));
+            return Err(Held::Malformed(
+                "it is a registrytoken, which no helper can answer".into(),
+            ));
         } else {
             (username.expose().to_owned(), password)
         };
-        Credential::new(pair.0, pair.1).map(Held::Credential).map_err(|unusable| Held::Malformed(unusable.to_string()))
+        Credential::new(pair.0, pair.1)
+            .map(Held::Credential)
+            .map_err(|unusable| Held::Malformed(unusable.to_string()))
     };
     read().unwrap_or_else(|malformed| malformed)
 }
@@ -205,20 +251,41 @@ mod tests {
     fn each_form_of_a_plain_credential_is_read_as_docker_reads_it() {
         let b64 = |text: &str| STANDARD.encode(text);
         let table = [
-            (format!(r#"{{"auth":"{}"}}"#, b64("octo:a:b")), pair("octo", "a:b")),
-            (format!(r#"{{"auth":"{}"}}"#, b64("octo:s\0\0")), pair("octo", "s")),
-            (r#"{"username":"octo","password":"s","email":"x"}"#.into(), pair("octo", "s")),
-            (format!(r#"{{"auth":"{}","identitytoken":"t"}}"#, b64("octo:")), pair("<token>", "t")),
+            (
+                format!(r#"{{"auth":"{}"}}"#, b64("octo:a:b")),
+                pair("octo", "a:b"),
+            ),
+            (
+                format!(r#"{{"auth":"{}"}}"#, b64("octo:s\0\0")),
+                pair("octo", "s"),
+            ),
+            (
+                r#"{"username":"octo","password":"s","email":"x"}"#.into(),
+                pair("octo", "s"),
+            ),
+            (
+                format!(r#"{{"auth":"{}","identitytoken":"t"}}"#, b64("octo:")),
+                pair("<token>", "t"),
+            ),
             ("{}".into(), Held::Nothing),
             ("null".into(), Held::Nothing),
             (r#"{"auth":""}"#.into(), Held::Nothing),
-            (r#"{"auth":"%%"}"#.into(), Held::Malformed("its auth is not base64 of user:password".into())),
+            (
+                r#"{"auth":"%%"}"#.into(),
+                Held::Malformed("its auth is not base64 of user:password".into()),
+            ),
             (
                 format!(r#"{{"auth":"{}"}}"#, b64("octo")),
                 Held::Malformed("its auth is not base64 of user:password".into()),
             ),
-            (format!(r#"{{"auth":"{}"}}"#, b64(":s")), Held::Malformed("the user name is empty".into())),
-            (r#"{"auth":1}"#.into(), Held::Malformed("its auth is not a text".into())),
+            (
+                format!(r#"{{"auth":"{}"}}"#, b64(":s")),
+                Held::Malformed("the user name is empty".into()),
+            ),
+            (
+                r#"{"auth":1}"#.into(),
+                Held::Malformed("its auth is not a text".into()),
+            ),
             ("[]".into(), Held::Malformed("it is not an object".into())),
         ];
         for (entry, expected) in table {
@@ -236,7 +303,13 @@ mod tests {
         let path = PathBuf::from("/f");
         let wired = |name: &str, knows| file.wired(&host(name), name, knows);
         assert_eq!(wired("ghcr.io", true), Wired::Here(path.clone()));
-        assert_eq!(wired("nvcr.io", true), Wired::Other { helper: "desktop".into(), file: path.clone() });
+        assert_eq!(
+            wired("nvcr.io", true),
+            Wired::Other {
+                helper: "desktop".into(),
+                file: path.clone()
+            }
+        );
         assert_eq!(wired("nvcr.io", false), Wired::Plain(path.clone()));
         assert_eq!(wired("quay.io", true), Wired::Plain(path));
         assert_eq!(wired("gcr.io", false), Wired::Nowhere);
@@ -259,14 +332,33 @@ mod tests {
                 "{\"auths\":{\"h\":{\"auth\":\"hunter2\"}",
                 "/f: it ends too early (line 1, column 32); correct it, and try again",
             ),
-            ("\u{feff}{}", "/f: it begins with a byte order mark, which no client can read; correct it, and try again"),
-            (r#"{"credHelpers":[]}"#, "/f: its credHelpers is not an object; correct it, and try again"),
-            (r#"{"credsStore":["hunter2"]}"#, "/f: its credsStore is not a text; correct it, and try again"),
+            (
+                "\u{feff}{}",
+                "/f: it begins with a byte order mark, which no client can read; correct it, and try again",
+            ),
+            (
+                r#"{"credHelpers":[]}"#,
+                "/f: its credHelpers is not an object; correct it, and try again",
+            ),
+            (
+                r#"{"credsStore":["hunter2"]}"#,
+                "/f: its credsStore is not a text; correct it, and try again",
+            ),
         ];
         for (text, expected) in table {
-            assert_eq!(AuthFile::parse(Path::new("/f"), text).unwrap_err().to_string(), expected);
+            assert_eq!(
+                AuthFile::parse(Path::new("/f"), text)
+                    .unwrap_err()
+                    .to_string(),
+                expected
+            );
         }
         assert!(parse(" \n").auths.is_empty());
-        assert_eq!(parse(r#"{"credhelpers":{"a.example":"x"},"CREDSSTORE":"y"}"#).creds_store.as_deref(), Some("y"));
+        assert_eq!(
+            parse(r#"{"credhelpers":{"a.example":"x"},"CREDSSTORE":"y"}"#)
+                .creds_store
+                .as_deref(),
+            Some("y")
+        );
     }
 }

@@ -41,7 +41,8 @@ impl Change {
             if let Some(other) = was.filter(|_| !force) {
                 return Err(taken(path, key, other));
             }
-            json.set("credHelpers", Some(key), HELPER).ok_or_else(|| unexpected(path))?;
+            json.set("credHelpers", Some(key), HELPER)
+                .ok_or_else(|| unexpected(path))?;
             change.keys.push(OurKey::new("credHelpers", Some(key), was));
         }
         change.finish(json)
@@ -56,8 +57,11 @@ impl Change {
             if let Some(other) = was.as_deref().filter(|_| !force) {
                 return Err(taken(path, "credsStore", other));
             }
-            json.set("credsStore", None, HELPER).ok_or_else(|| unexpected(path))?;
-            change.keys.push(OurKey::new("credsStore", None, was.as_deref()));
+            json.set("credsStore", None, HELPER)
+                .ok_or_else(|| unexpected(path))?;
+            change
+                .keys
+                .push(OurKey::new("credsStore", None, was.as_deref()));
         }
         change.finish(json)
     }
@@ -65,11 +69,22 @@ impl Change {
     /// Puts this helper in front of the `credential-helpers` of a registries.conf; a file without any takes over what is
     /// `inherited` from the others.
     pub fn credential_helpers(path: &Path, inherited: &[String]) -> Result<Self, Error> {
-        let mut change = Self { form: Form::Toml, readers: Readers::All, ..Self::of_json(path)? };
-        let splice = add_helper(change.old_text(), inherited)
-            .map_err(|cause| problem(path, cause).fix("nothing was changed; correct it, and try again").failed())?;
-        change.keys.push(OurKey::new("credential-helpers", None, None));
-        change.new = splice.apply(change.old_text()).ok_or_else(|| unexpected(path))?;
+        let mut change = Self {
+            form: Form::Toml,
+            readers: Readers::All,
+            ..Self::of_json(path)?
+        };
+        let splice = add_helper(change.old_text(), inherited).map_err(|cause| {
+            problem(path, cause)
+                .fix("nothing was changed; correct it, and try again")
+                .failed()
+        })?;
+        change
+            .keys
+            .push(OurKey::new("credential-helpers", None, None));
+        change.new = splice
+            .apply(change.old_text())
+            .ok_or_else(|| unexpected(path))?;
         change.splices.push(splice);
         Ok(change)
     }
@@ -82,11 +97,17 @@ impl Change {
     /// Gives this helper an entry for these images in a kubelet's `CredentialProviderConfig`. One of its own that names
     /// others is written anew only by `force`.
     pub fn provider(path: &Path, images: &[String], force: bool) -> Result<Self, Error> {
-        let mut change = Self { form: Form::Other, readers: Readers::All, ..Self::of_json(path)? };
+        let mut change = Self {
+            form: Form::Other,
+            readers: Readers::All,
+            ..Self::of_json(path)?
+        };
         let splice = add_provider(change.old_text(), env!("CARGO_PKG_NAME"), images, force)
             .map_err(|cause| problem(path, cause).fix("nothing was changed").failed())?;
         if let Some(splice) = splice {
-            change.new = splice.apply(change.old_text()).ok_or_else(|| unexpected(path))?;
+            change.new = splice
+                .apply(change.old_text())
+                .ok_or_else(|| unexpected(path))?;
             change.splices.push(splice);
         }
         Ok(change)
@@ -95,9 +116,21 @@ impl Change {
     fn of_json(path: &Path) -> Result<Self, Error> {
         let place = Place::of(path)?;
         let old = place.read()?;
-        let new = Zeroizing::new(old.as_ref().map_or(String::new(), |old| old.text.to_string()));
+        let new = Zeroizing::new(
+            old.as_ref()
+                .map_or(String::new(), |old| old.text.to_string()),
+        );
         let (path, splices, keys) = (path.to_owned(), Vec::new(), Vec::new());
-        Ok(Self { path, place, old, new, splices, keys, form: Form::Json, readers: Readers::Owner })
+        Ok(Self {
+            path,
+            place,
+            old,
+            new,
+            splices,
+            keys,
+            form: Form::Json,
+            readers: Readers::Owner,
+        })
     }
 
     fn old_text(&self) -> &str {
@@ -120,7 +153,12 @@ impl Change {
     /// What it does, without the secrets that the file holds.
     #[must_use]
     pub fn diff(&self) -> String {
-        shown(&self.path, self.form, self.old.as_ref().map(|old| old.text.as_str()), Some(&self.new))
+        shown(
+            &self.path,
+            self.form,
+            self.old.as_ref().map(|old| old.text.as_str()),
+            Some(&self.new),
+        )
     }
 
     /// Makes the change, and notes beside the file how it is taken back.
@@ -137,7 +175,13 @@ impl Change {
         let known = Record::read(place)?;
         let (fresh, old) = (known.is_none(), self.old.as_ref());
         let mut record = known.unwrap_or_default();
-        record.add(self.form, old.map(|old| old.text.as_str()), &self.new, &self.splices, &self.keys);
+        record.add(
+            self.form,
+            old.map(|old| old.text.as_str()),
+            &self.new,
+            &self.splices,
+            &self.keys,
+        );
         record.dirs += dirs;
         // The file first would leave it without a note, should the second write fail.
         record.write(place, old)?;
@@ -152,19 +196,34 @@ impl Change {
 /// A diff of such a file, without its secrets.
 pub(super) fn shown(path: &Path, form: Form, old: Option<&str>, new: Option<&str>) -> String {
     match form {
-        Form::Json => unified(path, AROUND, old.map(masked).as_deref(), new.map(masked).as_deref()),
+        Form::Json => unified(
+            path,
+            AROUND,
+            old.map(masked).as_deref(),
+            new.map(masked).as_deref(),
+        ),
         Form::Toml => unified(path, AROUND, old, new),
         // What stands around it is somebody else's, and nobody asked to see it.
-        Form::Other => unified(path, 0, old.map(without_secrets).as_deref(), new.map(without_secrets).as_deref()),
+        Form::Other => unified(
+            path,
+            0,
+            old.map(without_secrets).as_deref(),
+            new.map(without_secrets).as_deref(),
+        ),
     }
 }
 
 fn taken(path: &Path, key: &str, helper: &str) -> Error {
-    problem(path, format_args!("{} has the helper {} already", name(key), name(helper)))
-        .fix("nothing was changed; --force puts this one in its place, and --undo the other back")
-        .failed()
+    problem(
+        path,
+        format_args!("{} has the helper {} already", name(key), name(helper)),
+    )
+    .fix("nothing was changed; --force puts this one in its place, and --undo the other back")
+    .failed()
 }
 
 fn unexpected(path: &Path) -> Error {
-    problem(path, "it has a form that cannot be changed safely").fix("nothing was changed; change it by hand").failed()
+    problem(path, "it has a form that cannot be changed safely")
+        .fix("nothing was changed; change it by hand")
+        .failed()
 }

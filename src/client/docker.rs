@@ -28,7 +28,9 @@ impl DockerClient {
     /// Whom docker asks for a registry.
     #[must_use]
     pub fn wired(&self, host: &Host) -> Wired {
-        self.file.as_ref().map_or(Wired::Nowhere, |file| file.wired(host, host.server_url(), true))
+        self.file.as_ref().map_or(Wired::Nowhere, |file| {
+            file.wired(host, host.server_url(), true)
+        })
     }
 }
 
@@ -42,7 +44,9 @@ pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
         return Ok(dir.join("config.json"));
     }
     let home = env.clients_home().ok_or_else(|| {
-        Problem::new("docker", "there is no home directory to look in").fix("set HOME or DOCKER_CONFIG").failed()
+        Problem::new("docker", "there is no home directory to look in")
+            .fix("set HOME or DOCKER_CONFIG")
+            .failed()
     })?;
     Ok(home.join(BELOW_HOME))
 }
@@ -58,8 +62,14 @@ mod tests {
     fn the_file_is_where_docker_looks() {
         let file = |env: &Env, scope| docker_file(env, scope).unwrap();
         let home = Env::of([("HOME", "/home/octo")]);
-        assert_eq!(file(&home, Scope::User), Path::new("/home/octo/.docker/config.json"));
-        assert_eq!(file(&home, Scope::System), Path::new("/root/.docker/config.json"));
+        assert_eq!(
+            file(&home, Scope::User),
+            Path::new("/home/octo/.docker/config.json")
+        );
+        assert_eq!(
+            file(&home, Scope::System),
+            Path::new("/root/.docker/config.json")
+        );
         let chosen = Env::of([("HOME", "/home/octo"), ("DOCKER_CONFIG", "/etc/d")]);
         assert_eq!(file(&chosen, Scope::User), Path::new("/etc/d/config.json"));
         assert!(docker_file(&Env::of([("DOCKER_CONFIG", "d")]), Scope::User).is_err());

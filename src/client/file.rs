@@ -33,28 +33,48 @@ impl Text {
     /// What came of opening it, read.
     pub(super) fn of(path: &Path, opened: io::Result<File>) -> Result<Option<Self>, Error> {
         let unreadable = |error: io::Error| {
-            problem(path, format_args!("it cannot be read ({error})")).fix(refusal::to_read(path, &error)).failed()
+            problem(path, format_args!("it cannot be read ({error})"))
+                .fix(refusal::to_read(path, &error))
+                .failed()
         };
         let file = match opened {
             Ok(file) => file,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(unreadable(error)),
         };
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(problem(path, "it is not a plain file").fix("move it out of the way").failed());
+            return Err(problem(path, "it is not a plain file")
+                .fix("move it out of the way")
+                .failed());
         }
         let acl = access_list(&file).map_err(unreadable)?;
         let bytes = read_bounded(file, metadata.len()).map_err(unreadable)?;
         if bytes.len() as u64 > LIMIT {
             let fix = "it is not what belongs here: move it away";
-            return Err(problem(path, format_args!("it is larger than {LIMIT} bytes")).fix(fix).failed());
+            return Err(
+                problem(path, format_args!("it is larger than {LIMIT} bytes"))
+                    .fix(fix)
+                    .failed(),
+            );
         }
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| problem(path, "it is not UTF-8, so no client can read it").fix("correct it").failed())?;
-        Ok(Some(Self { text: Zeroizing::new(text.to_owned()), metadata, acl }))
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            problem(path, "it is not UTF-8, so no client can read it")
+                .fix("correct it")
+                .failed()
+        })?;
+        Ok(Some(Self {
+            text: Zeroizing::new(text.to_owned()),
+            metadata,
+            acl,
+        }))
     }
 }
 
@@ -72,7 +92,9 @@ fn access_list(file: &File) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn read_bounded(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size.min(LIMIT)).unwrap_or(0) + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(size.min(LIMIT)).unwrap_or(0) + 1,
+    ));
     file.take(LIMIT + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -45,19 +45,25 @@ pub fn find_helper(path: &OsStr) -> Helper {
 /// It gets nothing of this program's environment but `path` and, for a wrapper that needs one, a home directory.
 pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result<PathBuf, Error> {
     let problem = |cause: String, fix: &str| {
-        Err(Problem::new(PROGRAM, cause).fix(format_args!("nothing was changed; {fix}")).failed())
+        Err(Problem::new(PROGRAM, cause)
+            .fix(format_args!("nothing was changed; {fix}"))
+            .failed())
     };
     match find_helper(path) {
         Helper::Missing => problem(
             format!("it is not {place}, where the client looks for it"),
             "put it there, or link to it from there",
         ),
-        Helper::NotExecutable(path) => {
-            problem(format!("{} is not executable", path.display()), &format!("chmod 755 {}", path.display()))
-        }
+        Helper::NotExecutable(path) => problem(
+            format!("{} is not executable", path.display()),
+            &format!("chmod 755 {}", path.display()),
+        ),
         Helper::Found(found) if answers(&found, path, home, PATIENCE) => Ok(found),
         Helper::Found(path) => problem(
-            format!("{} does not run on this machine, or is another program", path.display()),
+            format!(
+                "{} does not run on this machine, or is another program",
+                path.display()
+            ),
             "install it anew",
         ),
     }
@@ -68,8 +74,17 @@ fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration
     let deadline = Instant::now() + patience;
     let mut command = Command::new(program);
     // It may be any program: what this one holds in its environment is none of its business.
-    command.arg("version").env_clear().env("PATH", path).envs(home.map(|home| ("HOME", home)));
-    let Ok(mut child) = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+    command
+        .arg("version")
+        .env_clear()
+        .env("PATH", path)
+        .envs(home.map(|home| ("HOME", home)));
+    let Ok(mut child) = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+    else {
         return false;
     };
     let status = loop {
@@ -122,7 +137,10 @@ mod tests {
         assert_eq!(find_helper(&path), Helper::Missing);
         fs::write(first.join(PROGRAM), "").unwrap();
         fs::set_permissions(first.join(PROGRAM), fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(find_helper(&path), Helper::NotExecutable(first.join(PROGRAM)));
+        assert_eq!(
+            find_helper(&path),
+            Helper::NotExecutable(first.join(PROGRAM))
+        );
         fs::write(second.join(PROGRAM), "").unwrap();
         fs::set_permissions(second.join(PROGRAM), fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find_helper(&path), Helper::Found(second.join(PROGRAM)));
@@ -135,7 +153,12 @@ mod tests {
         // A link, because a file just written may still be open in a child of another test.
         let program = scratch.path().join("tail");
         std::os::unix::fs::symlink("/usr/bin/yes", &program).unwrap();
-        assert!(!answers(&program, OsStr::new(""), None, Duration::from_millis(50)));
+        assert!(!answers(
+            &program,
+            OsStr::new(""),
+            None,
+            Duration::from_millis(50)
+        ));
         assert!(begin.elapsed() < Duration::from_mins(1));
     }
 

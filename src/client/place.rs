@@ -49,13 +49,24 @@ impl Rights {
     /// Those that the file had, or those of one that is made anew.
     #[must_use]
     pub fn of(old: Option<&Text>, readers: Readers) -> Self {
-        let new = if readers == Readers::Owner { 0o600 } else { 0o644 };
+        let new = if readers == Readers::Owner {
+            0o600
+        } else {
+            0o644
+        };
         // Set-user-ID and the like are nothing that a configuration needs.
-        old.map_or(Self { mode: new, owner: None, acl: None }, |Text { metadata, acl, .. }| Self {
-            mode: metadata.mode() & 0o777,
-            owner: Some((metadata.uid(), metadata.gid())),
-            acl: acl.clone(),
-        })
+        old.map_or(
+            Self {
+                mode: new,
+                owner: None,
+                acl: None,
+            },
+            |Text { metadata, acl, .. }| Self {
+                mode: metadata.mode() & 0o777,
+                owner: Some((metadata.uid(), metadata.gid())),
+                acl: acl.clone(),
+            },
+        )
     }
 }
 
@@ -64,25 +75,37 @@ impl Place {
     /// user's own.
     pub fn of(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: io::Error| {
-            problem(path, format_args!("it cannot be read ({error})")).fix(refusal::to_read(path, &error)).failed()
+            problem(path, format_args!("it cannot be read ({error})"))
+                .fix(refusal::to_read(path, &error))
+                .failed()
         };
         let absolute = std::path::absolute(path).map_err(unreadable)?;
-        let mut walk = Walk::from(Path::new("/"), &absolute).map_err(|error| unreadable(error.into()))?;
+        let mut walk =
+            Walk::from(Path::new("/"), &absolute).map_err(|error| unreadable(error.into()))?;
         let mut links = Vec::new();
         let (missing, name) = loop {
             let Some(step) = walk.next() else {
-                return Err(problem(path, "it is not a plain file").fix("move it out of the way").failed());
+                return Err(problem(path, "it is not a plain file")
+                    .fix("move it out of the way")
+                    .failed());
             };
             let here = walk.path.join(&step);
             match walk.step(&step).map_err(|error| unreadable(error.into()))? {
-                Step::Link(stat) if geteuid().is_root() && stat.st_uid != 0 => links.push((here, stat.st_uid)),
+                Step::Link(stat) if geteuid().is_root() && stat.st_uid != 0 => {
+                    links.push((here, stat.st_uid))
+                }
                 Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {
-                    return Err(problem(path, "its symbolic links lead in a circle").fix("correct them").failed());
+                    return Err(problem(path, "its symbolic links lead in a circle")
+                        .fix("correct them")
+                        .failed());
                 }
                 Step::End(_) => {
-                    let mut missing: Vec<OsString> = std::iter::once(step).chain(walk.rest()).collect();
-                    let Some(name) = missing.pop() else { unreachable!("because there is the step at least") };
+                    let mut missing: Vec<OsString> =
+                        std::iter::once(step).chain(walk.rest()).collect();
+                    let Some(name) = missing.pop() else {
+                        unreachable!("because there is the step at least")
+                    };
                     break (missing, name);
                 }
             }
@@ -90,8 +113,16 @@ impl Place {
         if missing.iter().chain([&name]).any(|name| name == "..") {
             return Err(unreadable(Errno::NOENT.into()));
         }
-        let path = missing.iter().chain([&name]).fold(walk.path.clone(), |path, name| path.join(name));
-        let place = Self { dir: Rc::new(walk.dir), missing, name, path };
+        let path = missing
+            .iter()
+            .chain([&name])
+            .fold(walk.path.clone(), |path, name| path.join(name));
+        let place = Self {
+            dir: Rc::new(walk.dir),
+            missing,
+            name,
+            path,
+        };
         place.check_links(&links)?;
         Ok(place)
     }
@@ -102,7 +133,11 @@ impl Place {
         let [mut name, mut path] = [self.name.clone(), self.path.clone().into_os_string()];
         name.push(add);
         path.push(add);
-        Self { name, path: path.into(), ..self.clone() }
+        Self {
+            name,
+            path: path.into(),
+            ..self.clone()
+        }
     }
 
     /// Where it is, in words.
@@ -117,7 +152,8 @@ impl Place {
             return Ok(None);
         }
         // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.dir, &self.name, flags, Mode::empty());
         Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
     }
@@ -127,10 +163,14 @@ impl Place {
         self.check_writable(old)?;
         let failed = |error: io::Error| unwritable(&self.path, &error);
         let aside = OsString::from(format!(".{}.{}", self.name.display(), std::process::id()));
-        let done = self.write_aside(&aside, text, rights, failed).and_then(|()| self.unchanged(old)).and_then(|()| {
-            renameat(&self.dir, &aside, &self.dir, &self.name).map_err(|error| failed(error.into()))?;
-            self.sync().map_err(failed)
-        });
+        let done = self
+            .write_aside(&aside, text, rights, failed)
+            .and_then(|()| self.unchanged(old))
+            .and_then(|()| {
+                renameat(&self.dir, &aside, &self.dir, &self.name)
+                    .map_err(|error| failed(error.into()))?;
+                self.sync().map_err(failed)
+            });
         if done.is_err() {
             // What is left aside would only be in the way.
             _ = unlinkat(&self.dir, &aside, AtFlags::empty());
@@ -143,7 +183,8 @@ impl Place {
         if old.is_some() {
             self.unchanged(old)?;
         }
-        unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| unwritable(&self.path, &error.into()))?;
+        unlinkat(&self.dir, &self.name, AtFlags::empty())
+            .map_err(|error| unwritable(&self.path, &error.into()))?;
         self.remove_dirs(dirs);
         Ok(())
     }
@@ -162,26 +203,36 @@ impl Place {
                 Err(error) => return Err(failed(error)),
             }
         }
-        let Some((link, owner)) = links.iter().find(|(_, owner)| owners.iter().any(|one| one != owner)) else {
+        let Some((link, owner)) = links
+            .iter()
+            .find(|(_, owner)| owners.iter().any(|one| one != owner))
+        else {
             return Ok(());
         };
         let cause = format!(
             "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
             self.path.display()
         );
-        let fix =
-            format!("nothing was changed; run this as that user: sudo -u '#{owner}' {} …", env!("CARGO_PKG_NAME"));
+        let fix = format!(
+            "nothing was changed; run this as that user: sudo -u '#{owner}' {} …",
+            env!("CARGO_PKG_NAME")
+        );
         Err(problem(link, cause).fix(fix).failed())
     }
 
     /// Root can write what is marked read-only, and somebody marked it so.
     fn check_writable(&self, old: Option<&Text>) -> Result<(), Error> {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
-        let dir_mode = fstat(&self.dir).map_err(|error| unwritable(dir, &error.into()))?.st_mode;
+        let dir_mode = fstat(&self.dir)
+            .map_err(|error| unwritable(dir, &error.into()))?
+            .st_mode;
         let file = old.map(|old| (self.path(), old.metadata.mode()));
         for (path, mode) in file.into_iter().chain([(dir, dir_mode)]) {
             if mode & 0o222 == 0 {
-                let fix = format!("nothing was changed; chmod u+w {} if it may be", path.display());
+                let fix = format!(
+                    "nothing was changed; chmod u+w {} if it may be",
+                    path.display()
+                );
                 return Err(problem(path, "it is read-only").fix(fix).failed());
             }
         }
@@ -193,7 +244,8 @@ impl Place {
         let same = match (self.read(), old) {
             (Ok(None), None) => true,
             (Ok(Some(now)), Some(old)) => {
-                let [one, other] = [&now, old].map(|Text { metadata: m, .. }| (m.dev(), m.ino(), m.uid(), m.gid()));
+                let [one, other] = [&now, old]
+                    .map(|Text { metadata: m, .. }| (m.dev(), m.ino(), m.uid(), m.gid()));
                 one == other && now.text == old.text
             }
             _ => false,
@@ -201,17 +253,30 @@ impl Place {
         if same {
             return Ok(());
         }
-        Err(problem(&self.path, "another program has changed it meanwhile").fix("try again").failed())
+        Err(
+            problem(&self.path, "another program has changed it meanwhile")
+                .fix("try again")
+                .failed(),
+        )
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::from(openat(&self.dir, ".", DIRECTORY | OFlags::RDONLY, Mode::empty())?).sync_all()
+        File::from(openat(
+            &self.dir,
+            ".",
+            DIRECTORY | OFlags::RDONLY,
+            Mode::empty(),
+        )?)
+        .sync_all()
     }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     problem(path, format_args!("it cannot be written ({error})"))
-        .fix(format_args!("nothing was changed; {}", refusal::to_write(path, error)))
+        .fix(format_args!(
+            "nothing was changed; {}",
+            refusal::to_write(path, error)
+        ))
         .failed()
 }
 
@@ -231,16 +296,25 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let [path, other] = ["config.json", "other"].map(|name| scratch.path().join(name));
         fs::write(&other, "{}").unwrap();
-        let swaps: [fn(&Path, &Path); 2] =
-            [|other, path| symlink(other, path).unwrap(), |other, path| fs::hard_link(other, path).unwrap()];
+        let swaps: [fn(&Path, &Path); 2] = [
+            |other, path| symlink(other, path).unwrap(),
+            |other, path| fs::hard_link(other, path).unwrap(),
+        ];
         for swap in swaps {
             fs::write(&path, "{}").unwrap();
             let place = Place::of(&path).unwrap();
             let old = place.read().unwrap();
             fs::remove_file(&path).unwrap();
             swap(&other, &path);
-            for done in [replaced(&place, old.as_ref()), place.remove(old.as_ref(), 0)] {
-                assert!(done.unwrap_err().to_string().contains("another program has changed it meanwhile"));
+            for done in [
+                replaced(&place, old.as_ref()),
+                place.remove(old.as_ref(), 0),
+            ] {
+                assert!(
+                    done.unwrap_err()
+                        .to_string()
+                        .contains("another program has changed it meanwhile")
+                );
             }
             assert!(fs::symlink_metadata(&path).is_ok());
             assert_eq!(fs::read(&other).unwrap(), b"{}");
@@ -255,7 +329,8 @@ mod tests {
         let [dir, moved, other] = ["dir", "moved", "other"].map(|name| scratch.path().join(name));
         fs::create_dir(&dir).unwrap();
         fs::create_dir(&other).unwrap();
-        let [there, missing] = ["config.json", "sub/config.json"].map(|name| Place::of(&dir.join(name)).unwrap());
+        let [there, missing] =
+            ["config.json", "sub/config.json"].map(|name| Place::of(&dir.join(name)).unwrap());
         fs::rename(&dir, &moved).unwrap();
         symlink(&other, &dir).unwrap();
         replaced(&there, None).unwrap();
@@ -268,7 +343,10 @@ mod tests {
     #[test]
     fn directories_that_were_made_go_again_but_not_one_that_has_taken_the_place_of_such() {
         let scratch = tempfile::tempdir().unwrap();
-        let (place, dirs) = Place::of(&scratch.path().join("a/b/f")).unwrap().with_dirs(Readers::Owner).unwrap();
+        let (place, dirs) = Place::of(&scratch.path().join("a/b/f"))
+            .unwrap()
+            .with_dirs(Readers::Owner)
+            .unwrap();
         assert_eq!(dirs, 2);
         replaced(&place, None).unwrap();
         fs::rename(scratch.path().join("a"), scratch.path().join("c")).unwrap();

@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{AUTH_FILES, AuthFile, HELPER, Registries, RegistriesPlaces, Scope, Wired, docker_file};
+use super::{
+    AUTH_FILES, AuthFile, HELPER, Registries, RegistriesPlaces, Scope, Wired, docker_file,
+};
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::Host;
@@ -29,7 +31,11 @@ impl PodmanClient {
         for path in &paths {
             files.extend(AuthFile::read(path)?);
         }
-        Ok(Self { registries, paths, files })
+        Ok(Self {
+            registries,
+            paths,
+            files,
+        })
     }
 
     /// Whom podman asks for a registry: the first that is this helper, or has something of its own. Another helper of
@@ -38,11 +44,19 @@ impl PodmanClient {
     pub fn wired(&self, host: &Host) -> Wired {
         let mut other = Wired::Nowhere;
         for name in self.registries.helpers() {
-            let file = || self.registries.effective().map(|(path, _)| path.to_owned()).unwrap_or_default();
+            let file = || {
+                self.registries
+                    .effective()
+                    .map(|(path, _)| path.to_owned())
+                    .unwrap_or_default()
+            };
             let wired = match name {
                 AUTH_FILES => self.wired_by_file(host),
                 HELPER => Wired::Here(file()),
-                _ => Wired::Other { helper: name.to_owned(), file: file() },
+                _ => Wired::Other {
+                    helper: name.to_owned(),
+                    file: file(),
+                },
             };
             match wired {
                 Wired::Nowhere => {}
@@ -54,8 +68,14 @@ impl PodmanClient {
     }
 
     fn wired_by_file(&self, host: &Host) -> Wired {
-        let wired = self.files.iter().map(|file| file.wired(host, host.as_reference(), false));
-        wired.into_iter().find(|wired| *wired != Wired::Nowhere).unwrap_or(Wired::Nowhere)
+        let wired = self
+            .files
+            .iter()
+            .map(|file| file.wired(host, host.as_reference(), false));
+        wired
+            .into_iter()
+            .find(|wired| *wired != Wired::Nowhere)
+            .unwrap_or(Wired::Nowhere)
     }
 }
 
@@ -68,7 +88,11 @@ pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
     // DOCKER_CONFIG moves docker's file to the front, where login and logout work too.
     let docker_first = env.path("DOCKER_CONFIG")?.is_some();
     let docker = docker_file(env, Scope::User)?;
-    let mut files = if docker_first { vec![docker.clone()] } else { session_file(env).into_iter().collect() };
+    let mut files = if docker_first {
+        vec![docker.clone()]
+    } else {
+        session_file(env).into_iter().collect()
+    };
     files.extend(lasting_file(env));
     if !docker_first {
         files.push(docker);
@@ -91,12 +115,17 @@ fn session_file(env: &Env) -> Option<PathBuf> {
 /// The one that stays, for what is to last; one that is named is the only one.
 pub fn own_auth_file(env: &Env) -> Result<PathBuf, Error> {
     let named = env.path("REGISTRY_AUTH_FILE")?;
-    let no_home = || Problem::new("podman", "there is no home directory to look in").fix("set HOME").failed();
+    let no_home = || {
+        Problem::new("podman", "there is no home directory to look in")
+            .fix("set HOME")
+            .failed()
+    };
     named.or_else(|| lasting_file(env)).ok_or_else(no_home)
 }
 
 fn lasting_file(env: &Env) -> Option<PathBuf> {
-    env.clients_xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("containers").join(NAME))
+    env.clients_xdg("XDG_CONFIG_HOME", ".config")
+        .map(|dir| dir.join("containers").join(NAME))
 }
 
 const NAME: &str = "auth.json";
@@ -109,17 +138,33 @@ mod tests {
     #[test]
     fn the_auth_files_are_asked_in_podmans_order() {
         let files = |env: &Env| -> Vec<String> {
-            auth_files(env).unwrap().iter().map(|path| path.display().to_string()).collect()
+            auth_files(env)
+                .unwrap()
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect()
         };
         let (home, run) = (("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/user/7"));
         let session = "/run/user/7/containers/auth.json";
         assert_eq!(
             files(&Env::of([home, run])),
-            [session, "/h/.config/containers/auth.json", "/h/.docker/config.json"]
+            [
+                session,
+                "/h/.config/containers/auth.json",
+                "/h/.docker/config.json"
+            ]
         );
-        let moved = Env::of([home, run, ("XDG_CONFIG_HOME", "/x"), ("DOCKER_CONFIG", "/d")]);
+        let moved = Env::of([
+            home,
+            run,
+            ("XDG_CONFIG_HOME", "/x"),
+            ("DOCKER_CONFIG", "/d"),
+        ]);
         assert_eq!(files(&moved), ["/d/config.json", "/x/containers/auth.json"]);
-        assert_eq!(files(&Env::of([home, run, ("REGISTRY_AUTH_FILE", "/a.json")])), ["/a.json"]);
+        assert_eq!(
+            files(&Env::of([home, run, ("REGISTRY_AUTH_FILE", "/a.json")])),
+            ["/a.json"]
+        );
     }
 
     #[test]
@@ -127,19 +172,44 @@ mod tests {
         let podman = |helpers: &[&str], text: &str| {
             let places = RegistriesPlaces::of(&Env::of([]), Scope::User);
             let helpers = Some(helpers.iter().map(|&name| name.to_owned()).collect());
-            let files = vec![RegistriesFile { path: "/r".into(), helpers }];
+            let files = vec![RegistriesFile {
+                path: "/r".into(),
+                helpers,
+            }];
             let auth = AuthFile::parse(Path::new("/a"), text).unwrap();
-            PodmanClient { registries: Registries { places, files }, paths: Vec::new(), files: vec![auth] }
+            PodmanClient {
+                registries: Registries { places, files },
+                paths: Vec::new(),
+                files: vec![auth],
+            }
         };
         let host = Host::parse(b"ghcr.io").unwrap();
         let plain = r#"{"auths":{"ghcr.io":{"auth":"dTpz"}},"credsStore":"beta9"}"#;
         let wired = |helpers: &[&str], text: &str| podman(helpers, text).wired(&host);
         assert_eq!(wired(&[], plain), Wired::Plain("/a".into()));
-        assert_eq!(wired(&["beta9", AUTH_FILES], plain), Wired::Here("/r".into()));
-        assert_eq!(wired(&[AUTH_FILES, "beta9"], plain), Wired::Plain("/a".into()));
-        assert_eq!(wired(&[AUTH_FILES, "beta9"], "{}"), Wired::Here("/r".into()));
-        let other = Wired::Other { helper: "pass".into(), file: "/r".into() };
+        assert_eq!(
+            wired(&["beta9", AUTH_FILES], plain),
+            Wired::Here("/r".into())
+        );
+        assert_eq!(
+            wired(&[AUTH_FILES, "beta9"], plain),
+            Wired::Plain("/a".into())
+        );
+        assert_eq!(
+            wired(&[AUTH_FILES, "beta9"], "{}"),
+            Wired::Here("/r".into())
+        );
+        let other = Wired::Other {
+            helper: "pass".into(),
+            file: "/r".into(),
+        };
         assert_eq!(wired(&["pass"], "{}"), other);
-        assert_eq!(wired(&["pass", AUTH_FILES], r#"{"credHelpers":{"ghcr.io":"beta9"}}"#), Wired::Here("/a".into()));
+        assert_eq!(
+            wired(
+                &["pass", AUTH_FILES],
+                r#"{"credHelpers":{"ghcr.io":"beta9"}}"#
+            ),
+            Wired::Here("/a".into())
+        );
     }
 }

@@ -22,7 +22,8 @@ fn without_secrets_of_yaml(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let (dashes, column, rest) = key_column(line);
         let known = SHOWN.iter().any(|key| is_key(rest, key));
-        let outside = below.is_none_or(|below| known && (column <= below) && (!dashes || indent(line) < below));
+        let outside = below
+            .is_none_or(|below| known && (column <= below) && (!dashes || indent(line) < below));
         if rest.trim().is_empty() {
             out.push_str(line);
         } else if !outside || rest.starts_with('#') {
@@ -36,7 +37,11 @@ fn without_secrets_of_yaml(text: &str) -> String {
             let (key, value) = rest.split_at(end);
             out.push_str(&line[..column]);
             out.push_str(key);
-            out.push_str(&if value.trim().is_empty() { value.to_owned() } else { hidden(value) });
+            out.push_str(&if value.trim().is_empty() {
+                value.to_owned()
+            } else {
+                hidden(value)
+            });
         }
     }
     out
@@ -57,7 +62,13 @@ fn indent(line: &str) -> usize {
 }
 
 fn is_key(text: &str, key: &str) -> bool {
-    key_end(text).is_some_and(|end| text[..end].trim_end_matches(':').trim_end().trim_matches(['"', '\'']) == key)
+    key_end(text).is_some_and(|end| {
+        text[..end]
+            .trim_end_matches(':')
+            .trim_end()
+            .trim_matches(['"', '\''])
+            == key
+    })
 }
 
 /// The end of the key that a line begins with, colon included. A question mark begins one of a form that is not known here.
@@ -66,15 +77,27 @@ fn key_end(text: &str) -> Option<usize> {
         return Some(0);
     }
     // A colon within a text, as that of a port, has something else on either side.
-    let ends =
-        |at: usize| text[at + 1..].chars().next().is_none_or(char::is_whitespace) || text[..at].ends_with(['"', '\'']);
-    text.match_indices(':').map(|(at, _)| at).find(|at| ends(*at)).map(|at| at + 1)
+    let ends = |at: usize| {
+        text[at + 1..]
+            .chars()
+            .next()
+            .is_none_or(char::is_whitespace)
+            || text[..at].ends_with(['"', '\''])
+    };
+    text.match_indices(':')
+        .map(|(at, _)| at)
+        .find(|at| ends(*at))
+        .map(|at| at + 1)
 }
 
 /// A line with nothing left but its indentation and its end.
 fn hidden(line: &str) -> String {
     let text = line.trim();
-    if text.is_empty() { line.to_owned() } else { line.replacen(text, "****", 1) }
+    if text.is_empty() {
+        line.to_owned()
+    } else {
+        line.replacen(text, "****", 1)
+    }
 }
 
 /// What says which program is run, and for what.
@@ -98,7 +121,8 @@ const SHOWN: [&str; 13] = [
 mod tests {
     use super::*;
 
-    const BEFORE: &str = "kind: CredentialProviderConfig\nproviders:\n- name: x\n  args:\n  - kubelet\n";
+    const BEFORE: &str =
+        "kind: CredentialProviderConfig\nproviders:\n- name: x\n  args:\n  - kubelet\n";
     const BEHIND: &str = "  matchImages:\n    - \"a.example:5000\"\n- name: y\n  args: [\"get\"]\n";
 
     #[test]
@@ -120,11 +144,20 @@ mod tests {
         ] {
             let shown = without_secrets(&format!("{BEFORE}{env}{BEHIND}"));
             assert!(!shown.contains("hunter2"), "{shown}");
-            assert!(shown.starts_with(BEFORE) && shown.ends_with(BEHIND), "{shown}");
-            assert_eq!(shown.lines().count(), format!("{BEFORE}{env}{BEHIND}").lines().count());
+            assert!(
+                shown.starts_with(BEFORE) && shown.ends_with(BEHIND),
+                "{shown}"
+            );
+            assert_eq!(
+                shown.lines().count(),
+                format!("{BEFORE}{env}{BEHIND}").lines().count()
+            );
         }
         let first = "providers:\n  - env:\n    - name: A\n      value: hunter2\n    name: x\n";
-        assert_eq!(without_secrets(first), "providers:\n  - env:\n    ****\n      ****\n    name: x\n");
+        assert_eq!(
+            without_secrets(first),
+            "providers:\n  - env:\n    ****\n      ****\n    name: x\n"
+        );
     }
 
     #[test]
@@ -133,7 +166,10 @@ mod tests {
   "hunter2"},{"v\u0061lue":"hunter2"}],"args":["kubelet"]}],"x":"hunter2"}"#;
         let shown = without_secrets(text);
         assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.contains(r#""kind":"K","providers":[{"name":"x","env":[{"name":"****""#), "{shown}");
+        assert!(
+            shown.contains(r#""kind":"K","providers":[{"name":"x","env":[{"name":"****""#),
+            "{shown}"
+        );
         assert!(shown.contains(r#""args":["kubelet"]"#), "{shown}");
         assert_eq!(without_secrets("{\"env\":\n hunter2"), "****\n ****");
     }

@@ -13,9 +13,16 @@ pub(super) fn to_read(path: &Path, error: &io::Error) -> String {
         return AGAIN.to_owned();
     }
     // The file itself, or the directory that hides it.
-    let Some((at, owner)) = nearest(path) else { return AGAIN.to_owned() };
+    let Some((at, owner)) = nearest(path) else {
+        return AGAIN.to_owned();
+    };
     let mode = if at == path { "u+r" } else { "u+x" };
-    may(&at, mode, [owner].into_iter(), rustix::process::geteuid().as_raw())
+    may(
+        &at,
+        mode,
+        [owner].into_iter(),
+        rustix::process::geteuid().as_raw(),
+    )
 }
 
 /// The way out of a file that cannot be written, beside which another is made and put in its place.
@@ -26,20 +33,31 @@ pub(super) fn to_write(path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return AGAIN.to_owned();
     }
-    let Some((dir, above)) = path.parent().and_then(nearest) else { return AGAIN.to_owned() };
+    let Some((dir, above)) = path.parent().and_then(nearest) else {
+        return AGAIN.to_owned();
+    };
     let own = fs::metadata(path).ok().map(|file| file.uid());
-    may(&dir, "u+wx", own.into_iter().chain([above]), rustix::process::geteuid().as_raw())
+    may(
+        &dir,
+        "u+wx",
+        own.into_iter().chain([above]),
+        rustix::process::geteuid().as_raw(),
+    )
 }
 
 /// What is there of a path: itself, or the directory above it that can still be looked at; and its owner.
 fn nearest(path: &Path) -> Option<(PathBuf, u32)> {
-    path.ancestors().find_map(|path| Some((path.to_owned(), fs::metadata(path).ok()?.uid())))
+    path.ancestors()
+        .find_map(|path| Some((path.to_owned(), fs::metadata(path).ok()?.uid())))
 }
 
 fn may(at: &Path, mode: &str, mut owners: impl Iterator<Item = u32>, user: u32) -> String {
     match owners.find(|owner| *owner != user) {
         // Modes do not bind root, so its owner would not fare better.
-        _ if user == ROOT => format!("it is refused to root too: see its file system, and lsattr {}", at.display()),
+        _ if user == ROOT => format!(
+            "it is refused to root too: see its file system, and lsattr {}",
+            at.display()
+        ),
         Some(ROOT) => "run this as root, or with sudo".to_owned(),
         Some(owner) => format!("run this as its owner, sudo -u '#{owner}', or as root"),
         None => format!("chmod {mode} {}", at.display()),
@@ -59,14 +77,23 @@ mod tests {
         assert_eq!(told(&[1000], 1000), "chmod u+r /d");
         assert_eq!(told(&[0], 1000), "run this as root, or with sudo");
         assert_eq!(told(&[1000, 0], 1000), "run this as root, or with sudo");
-        assert_eq!(told(&[1001, 1000], 1000), "run this as its owner, sudo -u '#1001', or as root");
-        assert_eq!(told(&[1000], 0), "it is refused to root too: see its file system, and lsattr /d");
+        assert_eq!(
+            told(&[1001, 1000], 1000),
+            "run this as its owner, sudo -u '#1001', or as root"
+        );
+        assert_eq!(
+            told(&[1000], 0),
+            "it is refused to root too: see its file system, and lsattr /d"
+        );
     }
 
     #[test]
     fn a_read_only_file_system_and_a_full_one_are_no_matter_of_permissions() {
         let told = |errno: Errno| to_write(Path::new("/f"), &errno.into());
-        assert_eq!(told(Errno::ROFS), "its file system is read-only: remount it, or choose another file");
+        assert_eq!(
+            told(Errno::ROFS),
+            "its file system is read-only: remount it, or choose another file"
+        );
         assert_eq!(told(Errno::NOSPC), AGAIN);
         assert_eq!(to_read(Path::new("/f"), &Errno::LOOP.into()), AGAIN);
     }
@@ -76,7 +103,10 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let user = rustix::process::geteuid().as_raw();
         let dir = scratch.path().to_owned();
-        assert_eq!(nearest(&dir.join("no/such/file")), Some((dir.clone(), user)));
+        assert_eq!(
+            nearest(&dir.join("no/such/file")),
+            Some((dir.clone(), user))
+        );
         fs::write(dir.join("file"), "").unwrap();
         assert_eq!(nearest(&dir.join("file")), Some((dir.join("file"), user)));
     }

@@ -32,7 +32,10 @@ impl RegistriesPlaces {
     #[must_use]
     pub fn of(env: &Env, scope: Scope) -> Self {
         let home = env.clients_home().filter(|_| scope == Scope::User);
-        let below = |name: &str| home.as_ref().map(|home| home.join(".config/containers").join(name));
+        let below = |name: &str| {
+            home.as_ref()
+                .map(|home| home.join(".config/containers").join(name))
+        };
         Self {
             user: below(MAIN),
             user_dir: below(FURTHER),
@@ -70,13 +73,19 @@ impl Registries {
                 break;
             }
         }
-        for dir in [Some(&places.system_dir), places.user_dir.as_ref()].into_iter().flatten() {
+        for dir in [Some(&places.system_dir), places.user_dir.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             paths.extend(further(dir)?);
         }
         let mut files = Vec::new();
         for path in paths {
             if let Some(text) = Text::read(&path)? {
-                files.push(RegistriesFile { helpers: helpers(&path, &text.text)?, path });
+                files.push(RegistriesFile {
+                    helpers: helpers(&path, &text.text)?,
+                    path,
+                });
             }
         }
         Ok(Self { places, files })
@@ -85,7 +94,8 @@ impl Registries {
     /// The file whose list counts, and the list; `None` when no file has one.
     #[must_use]
     pub fn effective(&self) -> Option<(&Path, &[String])> {
-        let list = |file: &'_ RegistriesFile| file.helpers.as_ref().is_some_and(|list| !list.is_empty());
+        let list =
+            |file: &'_ RegistriesFile| file.helpers.as_ref().is_some_and(|list| !list.is_empty());
         let file = self.files.iter().rev().find(|file| list(file))?;
         Some((&file.path, file.helpers.as_deref()?))
     }
@@ -99,16 +109,24 @@ impl Registries {
             _ => (&places.system, &places.system_dir),
         };
         Ok(match self.effective() {
-            Some((path, _)) if path == main || path.parent() == Some(dir) => (path.to_owned(), Vec::new()),
+            Some((path, _)) if path == main || path.parent() == Some(dir) => {
+                (path.to_owned(), Vec::new())
+            }
             None if exists(main)? => (main.clone(), Vec::new()),
-            other => (dir.join(OURS), other.map_or_else(Vec::new, |(_, list)| list.to_vec())),
+            other => (
+                dir.join(OURS),
+                other.map_or_else(Vec::new, |(_, list)| list.to_vec()),
+            ),
         })
     }
 
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
     #[must_use]
     pub fn helpers(&self) -> Vec<&str> {
-        self.effective().map_or_else(|| vec![AUTH_FILES], |(_, list)| list.iter().map(String::as_str).collect())
+        self.effective().map_or_else(
+            || vec![AUTH_FILES],
+            |(_, list)| list.iter().map(String::as_str).collect(),
+        )
     }
 }
 
@@ -119,11 +137,18 @@ fn exists(path: &Path) -> Result<bool, Error> {
 /// The `.conf` files of a directory, by name.
 fn further(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |error: io::Error| {
-        problem(dir, format_args!("it cannot be read ({error})")).fix("make it readable for this user").failed()
+        problem(dir, format_args!("it cannot be read ({error})"))
+            .fix("make it readable for this user")
+            .failed()
     };
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(Vec::new());
         }
         Err(error) => return Err(unreadable(error)),
@@ -131,7 +156,10 @@ fn further(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "conf") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "conf")
+        {
             paths.push(path);
         }
     }
@@ -140,17 +168,29 @@ fn further(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn helpers(path: &Path, text: &str) -> Result<Option<Vec<String>>, Error> {
-    let wrong = |cause: &dyn std::fmt::Display| problem(path, cause).fix("correct it, and try again").failed();
+    let wrong = |cause: &dyn std::fmt::Display| {
+        problem(path, cause)
+            .fix("correct it, and try again")
+            .failed()
+    };
     let table = DeTable::parse(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         wrong(&format_args!("line {line}: {}", error.message()))
     })?;
-    let Some(value) = table.get_ref().get(CREDENTIAL_HELPERS) else { return Ok(None) };
+    let Some(value) = table.get_ref().get(CREDENTIAL_HELPERS) else {
+        return Ok(None);
+    };
     let list = match value.get_ref() {
-        DeValue::Array(list) => list.iter().map(|name| name.get_ref().as_str().map(str::to_owned)).collect(),
+        DeValue::Array(list) => list
+            .iter()
+            .map(|name| name.get_ref().as_str().map(str::to_owned))
+            .collect(),
         _ => None,
     };
-    list.ok_or_else(|| wrong(&"its credential-helpers is not a list of names")).map(Some)
+    list.ok_or_else(|| wrong(&"its credential-helpers is not a list of names"))
+        .map(Some)
 }
 
 /// The name in the list that stands for the auth files.
@@ -165,7 +205,8 @@ mod tests {
     use super::*;
 
     fn places(root: &Path) -> RegistriesPlaces {
-        let [user_dir, system_dir] = ["home/registries.conf.d", "etc/registries.conf.d"].map(|dir| root.join(dir));
+        let [user_dir, system_dir] =
+            ["home/registries.conf.d", "etc/registries.conf.d"].map(|dir| root.join(dir));
         for dir in [&user_dir, &system_dir] {
             fs::create_dir_all(dir).unwrap();
         }
@@ -190,12 +231,21 @@ mod tests {
         write("etc/registries.conf.d/b.conf", "credential-helpers = ['b']");
         write("etc/registries.conf.d/a.conf", "credential-helpers = ['a']");
         write("etc/registries.conf.d/c.conf", "credential-helpers = []");
-        write("etc/registries.conf.d/d.conf.bak", "credential-helpers = ['d']");
+        write(
+            "etc/registries.conf.d/d.conf.bak",
+            "credential-helpers = ['d']",
+        );
         assert_eq!(read().helpers(), ["b"]);
-        write("home/registries.conf.d/0.conf", "credential-helpers = ['mine', 'containers-auth.json']");
+        write(
+            "home/registries.conf.d/0.conf",
+            "credential-helpers = ['mine', 'containers-auth.json']",
+        );
         let read = read();
         assert_eq!(read.helpers(), ["mine", "containers-auth.json"]);
-        assert_eq!(read.effective().unwrap().0, scratch.path().join("home/registries.conf.d/0.conf"));
+        assert_eq!(
+            read.effective().unwrap().0,
+            scratch.path().join("home/registries.conf.d/0.conf")
+        );
     }
 
     #[test]
@@ -208,19 +258,40 @@ mod tests {
                 (places.user, places.user_dir) = (None, None);
             }
             let (path, inherited) = Registries::read(places).unwrap().target(scope).unwrap();
-            (path.strip_prefix(scratch.path()).unwrap().display().to_string(), inherited.join(" "))
+            (
+                path.strip_prefix(scratch.path())
+                    .unwrap()
+                    .display()
+                    .to_string(),
+                inherited.join(" "),
+            )
         };
         let found = |path: &str, inherited: &str| (path.to_owned(), inherited.to_owned());
-        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", ""));
-        assert_eq!(target(Scope::System), found("etc/registries.conf.d/beta9.conf", ""));
+        assert_eq!(
+            target(Scope::User),
+            found("home/registries.conf.d/beta9.conf", "")
+        );
+        assert_eq!(
+            target(Scope::System),
+            found("etc/registries.conf.d/beta9.conf", "")
+        );
         write("etc/registries.conf", "credential-helpers = ['pass', 'x']");
-        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", "pass x"));
+        assert_eq!(
+            target(Scope::User),
+            found("home/registries.conf.d/beta9.conf", "pass x")
+        );
         assert_eq!(target(Scope::System), found("etc/registries.conf", ""));
         write("home/registries.conf", "");
         assert_eq!(target(Scope::User), found("home/registries.conf", ""));
         write("etc/registries.conf.d/a.conf", "credential-helpers = ['y']");
-        assert_eq!(target(Scope::User), found("home/registries.conf.d/beta9.conf", "y"));
-        assert_eq!(target(Scope::System), found("etc/registries.conf.d/a.conf", ""));
+        assert_eq!(
+            target(Scope::User),
+            found("home/registries.conf.d/beta9.conf", "y")
+        );
+        assert_eq!(
+            target(Scope::System),
+            found("etc/registries.conf.d/a.conf", "")
+        );
     }
 
     #[test]
@@ -230,6 +301,9 @@ mod tests {
         let places = places(scratch.path());
         fs::write(&file, "\n\n[[registry]\n").unwrap();
         let text = Registries::read(places).unwrap_err().to_string();
-        assert!(text.starts_with(&format!("{}: line 3: ", file.display())), "{text}");
+        assert!(
+            text.starts_with(&format!("{}: line 3: ", file.display())),
+            "{text}"
+        );
     }
 }

@@ -33,16 +33,30 @@ impl Undo {
     /// Works it out; `None` when nothing was changed here.
     pub fn of(path: &Path) -> Result<Option<Self>, Error> {
         let place = Place::of(path)?;
-        let Some(record) = Record::read(&place)? else { return Ok(None) };
+        let Some(record) = Record::read(&place)? else {
+            return Ok(None);
+        };
         let (path, old) = (path.to_owned(), place.read()?);
-        let mut undo = Self { path, exact: true, left: Vec::new(), place, record, old, new: None };
-        let Some(now) = undo.old.as_ref().map(|old| old.text.clone()) else { return Ok(Some(undo)) };
+        let mut undo = Self {
+            path,
+            exact: true,
+            left: Vec::new(),
+            place,
+            record,
+            old,
+            new: None,
+        };
+        let Some(now) = undo.old.as_ref().map(|old| old.text.clone()) else {
+            return Ok(Some(undo));
+        };
         // The note was written and the file was not, or it was put back by hand.
         if hash(&now) == undo.record.before && !undo.record.made {
             undo.new = Some(now);
             return Ok(Some(undo));
         }
-        let exactly = (hash(&now) == undo.record.after).then(|| revert(&now, &undo.record.splices)).flatten();
+        let exactly = (hash(&now) == undo.record.after)
+            .then(|| revert(&now, &undo.record.splices))
+            .flatten();
         match exactly.filter(|text| hash(text) == undo.record.before) {
             Some(text) => undo.new = (!undo.record.made).then_some(text),
             None => undo.take_out(&now)?,
@@ -56,7 +70,8 @@ impl Undo {
         let new = match self.record.form {
             Form::Json => self.take_out_of_json(now)?,
             Form::Toml => {
-                if let Some(splice) = remove_helper(now, self.record.splices.iter().any(makes_line)) {
+                if let Some(splice) = remove_helper(now, self.record.splices.iter().any(makes_line))
+                {
                     splice.apply(now)
                 } else {
                     self.left.push("credential-helpers".to_owned());
@@ -67,11 +82,16 @@ impl Undo {
         };
         let new = new.ok_or_else(|| {
             problem(&self.path, "what was put into it has been changed since")
-                .fix(format_args!("nothing was changed; take this helper out by hand, and remove {NOTE} beside it"))
+                .fix(format_args!(
+                    "nothing was changed; take this helper out by hand, and remove {NOTE} beside it"
+                ))
                 .failed()
         })?;
-        let nothing =
-            if self.record.form == Form::Json { JsonText::new(&new).is_empty(None) } else { new.trim().is_empty() };
+        let nothing = if self.record.form == Form::Json {
+            JsonText::new(&new).is_empty(None)
+        } else {
+            new.trim().is_empty()
+        };
         self.new = (!(self.record.made && nothing)).then_some(new);
         Ok(())
     }
@@ -80,19 +100,26 @@ impl Undo {
         let file = AuthFile::parse(&self.path, now)?;
         let mut json = JsonText::new(now);
         for OurKey { section, key, was } in &self.record.keys {
-            let is = key.as_deref().map_or(file.creds_store.as_deref(), |key| file.helper(key));
+            let is = key
+                .as_deref()
+                .map_or(file.creds_store.as_deref(), |key| file.helper(key));
             match (is, was) {
                 (Some(HELPER), Some(was)) => _ = json.set(section, key.as_deref(), was),
                 (Some(HELPER), None) => _ = json.remove(section, key.as_deref()),
                 (other, _) => {
                     let key = name(key.as_deref().unwrap_or(section));
-                    self.left.extend(other.map(|other| format!("{key} ({})", name(other))));
+                    self.left
+                        .extend(other.map(|other| format!("{key} ({})", name(other))));
                 }
             }
         }
         // An object that was made for our keys goes with the last of them.
         if json.is_empty(Some("credHelpers"))
-            && self.record.splices.iter().any(|one| one.is.contains("\"credHelpers\""))
+            && self
+                .record
+                .splices
+                .iter()
+                .any(|one| one.is.contains("\"credHelpers\""))
         {
             json.remove("credHelpers", None);
         }
@@ -103,7 +130,12 @@ impl Undo {
     #[must_use]
     pub fn diff(&self) -> String {
         let old = self.old.as_ref().map(|old| old.text.as_str());
-        shown(&self.path, self.record.form, old, self.new.as_ref().map(|new| new.as_str()))
+        shown(
+            &self.path,
+            self.record.form,
+            old,
+            self.new.as_ref().map(|new| new.as_str()),
+        )
     }
 
     /// Whether the file is already what it would become.
@@ -133,10 +165,18 @@ impl Undo {
     pub fn make(&self) -> Result<(), Error> {
         match &self.new {
             _ if self.is_nothing() => {}
-            Some(new) => self.place.replace(self.old.as_ref(), new, &Rights::of(self.old.as_ref(), Readers::Owner))?,
+            Some(new) => self.place.replace(
+                self.old.as_ref(),
+                new,
+                &Rights::of(self.old.as_ref(), Readers::Owner),
+            )?,
             None => self.place.remove(self.old.as_ref(), 0)?,
         }
-        let dirs = if self.new.is_none() { self.record.dirs } else { 0 };
+        let dirs = if self.new.is_none() {
+            self.record.dirs
+        } else {
+            0
+        };
         Record::discard(&self.place, dirs)
     }
 }
@@ -148,7 +188,10 @@ fn makes_line(splice: &Splice) -> bool {
 
 fn revert(text: &str, splices: &[Splice]) -> Option<Zeroizing<String>> {
     let start = Zeroizing::new(text.to_owned());
-    splices.iter().rev().try_fold(start, |text, splice| splice.revert(&text))
+    splices
+        .iter()
+        .rev()
+        .try_fold(start, |text, splice| splice.revert(&text))
 }
 
 /// Finds each stretch wherever it is now, if it is there once.
@@ -160,6 +203,10 @@ fn take_stretches_out(now: &str, splices: &[Splice]) -> Option<Zeroizing<String>
     splices.iter().rev().try_fold(start, |text, splice| {
         let mut places = text.match_indices(&splice.is);
         let (at, _) = places.next().filter(|_| places.next().is_none())?;
-        Splice { at, ..splice.clone() }.revert(&text)
+        Splice {
+            at,
+            ..splice.clone()
+        }
+        .revert(&text)
     })
 }

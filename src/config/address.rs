@@ -29,13 +29,31 @@ impl Address {
     pub(super) fn from_hosted_env(env: &Env) -> Result<Self, Error> {
         let own = Self::from_env(env)?;
         let (host, port) = (env.text("GATEWAY_HOST")?, env.text("GATEWAY_PORT")?);
-        let api_host = env.text("API_HOST")?.or_else(|| host.is_none().then(|| HOSTED_API.to_owned()));
+        let api_host = env
+            .text("API_HOST")?
+            .or_else(|| host.is_none().then(|| HOSTED_API.to_owned()));
         let api_port = env.text("API_PORT")?.unwrap_or_else(|| TLS_PORT.to_owned());
-        let scheme = if api_port == TLS_PORT { "https" } else { "http" };
-        let gateway = (host.unwrap_or_else(|| HOSTED_GATEWAY.to_owned()), port.unwrap_or_else(|| TLS_PORT.to_owned()));
-        let asked = (own.host.unwrap_or_else(|| gateway.0.clone()), own.port.unwrap_or_else(|| gateway.1.clone()));
-        let api_url = api_host.filter(|_| asked == gateway).map(|host| format!("{scheme}://{host}:{api_port}"));
-        Ok(Self { api_url: own.api_url.or(api_url), host: Some(asked.0), port: Some(asked.1) })
+        let scheme = if api_port == TLS_PORT {
+            "https"
+        } else {
+            "http"
+        };
+        let gateway = (
+            host.unwrap_or_else(|| HOSTED_GATEWAY.to_owned()),
+            port.unwrap_or_else(|| TLS_PORT.to_owned()),
+        );
+        let asked = (
+            own.host.unwrap_or_else(|| gateway.0.clone()),
+            own.port.unwrap_or_else(|| gateway.1.clone()),
+        );
+        let api_url = api_host
+            .filter(|_| asked == gateway)
+            .map(|host| format!("{scheme}://{host}:{api_port}"));
+        Ok(Self {
+            api_url: own.api_url.or(api_url),
+            host: Some(asked.0),
+            port: Some(asked.1),
+        })
     }
 
     pub(super) fn is_set(&self) -> bool {
@@ -49,14 +67,21 @@ impl Address {
 
     /// The HTTP address that goes with this gRPC host, if one does.
     pub(super) fn derived(&self, host: &str, in_clear: bool) -> Option<String> {
-        let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+        let plain = host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
         match self.port() {
             _ if !plain => None,
             TLS_PORT => {
-                let domain = host.strip_prefix("gateway.").filter(|domain| !domain.is_empty())?;
+                let domain = host
+                    .strip_prefix("gateway.")
+                    .filter(|domain| !domain.is_empty())?;
                 Some(format!("https://app.{domain}"))
             }
-            GRPC_PORT => Some(format!("{}://{host}:{HTTP_PORT}", if in_clear { "http" } else { "https" })),
+            GRPC_PORT => Some(format!(
+                "{}://{host}:{HTTP_PORT}",
+                if in_clear { "http" } else { "https" }
+            )),
             _ => None,
         }
     }

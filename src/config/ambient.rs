@@ -17,7 +17,10 @@ impl Ambient {
     /// Whether the node may log in as itself to this cloud's registries; the cloud is called as its backend is.
     #[must_use]
     pub fn allows(self, cloud: &str) -> bool {
-        CLOUDS.iter().zip(self.0).any(|(name, allowed)| allowed && *name == cloud)
+        CLOUDS
+            .iter()
+            .zip(self.0)
+            .any(|(name, allowed)| allowed && *name == cloud)
     }
 
     /// Whether it may to none.
@@ -31,7 +34,8 @@ impl Ambient {
         match value {
             DeValue::Boolean(all) => Some(if all { Self::ALL } else { Self::NONE }),
             DeValue::Array(names) => {
-                let names: Option<Vec<_>> = names.iter().map(|name| name.get_ref().as_str()).collect();
+                let names: Option<Vec<_>> =
+                    names.iter().map(|name| name.get_ref().as_str()).collect();
                 Self::of(names?)
             }
             _ => None,
@@ -66,7 +70,9 @@ mod tests {
 
     #[test]
     fn clouds_are_allowed_by_name_all_at_once_or_not_at_all() {
-        let allowed = |text: &str| Ambient::parse(text).map(|ambient| CLOUDS.map(|cloud| ambient.allows(cloud)));
+        let allowed = |text: &str| {
+            Ambient::parse(text).map(|ambient| CLOUDS.map(|cloud| ambient.allows(cloud)))
+        };
         assert_eq!(allowed("true"), Some([true; 3]));
         assert_eq!(allowed("off"), Some([false; 3]));
         assert_eq!(allowed("aws"), Some([true, false, false]));

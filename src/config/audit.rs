@@ -37,7 +37,10 @@ impl AuditLayer {
     }
 
     pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
-        Ok(Self { path: env.path("BETA9_AUDIT_LOG")?, ..Self::default() })
+        Ok(Self {
+            path: env.path("BETA9_AUDIT_LOG")?,
+            ..Self::default()
+        })
     }
 
     pub(super) fn cover_with(&mut self, over: Self) {

@@ -29,9 +29,16 @@ impl Authorities {
     pub fn named() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let dirs = set("SSL_CERT_DIR")
-            .map(|dirs| std::env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()).collect())
+            .map(|dirs| {
+                std::env::split_paths(&dirs)
+                    .filter(|dir| !dir.as_os_str().is_empty())
+                    .collect()
+            })
             .unwrap_or_default();
-        Self { bundle: set("SSL_CERT_FILE").map(PathBuf::from), dirs }
+        Self {
+            bundle: set("SSL_CERT_FILE").map(PathBuf::from),
+            dirs,
+        }
     }
 
     /// Whether none are named.
@@ -76,18 +83,32 @@ impl Env {
         let variables: OnceCell<Vec<(OsString, OsString)>> = OnceCell::new();
         let lookup = move |wanted: &str| {
             let variables = variables.get_or_init(|| std::env::vars_os().collect());
-            variables.iter().find_map(|(name, value)| (name.as_bytes() == wanted.as_bytes()).then(|| value.clone()))
+            variables.iter().find_map(|(name, value)| {
+                (name.as_bytes() == wanted.as_bytes()).then(|| value.clone())
+            })
         };
-        Self { lookup: Box::new(lookup), account_home: std::env::home_dir, home: OnceCell::new(), log: Log::default() }
+        Self {
+            lookup: Box::new(lookup),
+            account_home: std::env::home_dir,
+            home: OnceCell::new(),
+            log: Log::default(),
+        }
     }
 
     /// One made of these variables only.
     #[must_use]
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
-        let map: HashMap<String, OsString> =
-            variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let map: HashMap<String, OsString> = variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
         let lookup = Box::new(move |name: &str| map.get(name).cloned());
-        Self { lookup, account_home: || None, home: OnceCell::new(), log: Log::default() }
+        Self {
+            lookup,
+            account_home: || None,
+            home: OnceCell::new(),
+            log: Log::default(),
+        }
     }
 
     /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
@@ -108,11 +129,14 @@ impl Env {
 
     /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
-        value
-            .into_string()
-            .map(Some)
-            .map_err(|_| Problem::new(name, "its value is not UTF-8").fix("set it anew, or unset it").failed())
+        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        value.into_string().map(Some).map_err(|_| {
+            Problem::new(name, "its value is not UTF-8")
+                .fix("set it anew, or unset it")
+                .failed()
+        })
     }
 
     /// A variable that holds a secret.
@@ -122,19 +146,29 @@ impl Env {
 
     /// The credential of this name that systemd gives the service (systemd.exec(5), `LoadCredential=`), if it does.
     pub fn credential(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(path) = self.path("CREDENTIALS_DIRECTORY")?.map(|dir| dir.join(name)) else { return Ok(None) };
-        let exists = trusted::exists(&path).map_err(|fault| fault.problem("CREDENTIALS_DIRECTORY"))?;
+        let Some(path) = self
+            .path("CREDENTIALS_DIRECTORY")?
+            .map(|dir| dir.join(name))
+        else {
+            return Ok(None);
+        };
+        let exists =
+            trusted::exists(&path).map_err(|fault| fault.problem("CREDENTIALS_DIRECTORY"))?;
         Ok(exists.then_some(path))
     }
 
     /// A variable that holds an absolute path.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
         let path = PathBuf::from(value);
         if path.is_absolute() {
             return Ok(Some(path));
         }
-        Err(Problem::new(name, "it is not an absolute path").fix("give the whole path, from /").failed())
+        Err(Problem::new(name, "it is not an absolute path")
+            .fix("give the whole path, from /")
+            .failed())
     }
 
     /// The home directory, where this program looks for its own files. One that another user owns counts as unset: then it
@@ -152,12 +186,21 @@ impl Env {
 
     fn judged_home(&self) -> &Home {
         self.home.get_or_init(|| {
-            let Some(path) = self.clients_home() else { return Home::default() };
+            let Some(path) = self.clients_home() else {
+                return Home::default();
+            };
             let home = match trusted::foreign_owner(&path) {
-                None => Home { path: Some(path), foreign: None },
+                None => Home {
+                    path: Some(path),
+                    foreign: None,
+                },
                 Some(owner) => {
-                    let account = trusted::account_home().filter(|home| trusted::foreign_owner(home).is_none());
-                    Home { path: account, foreign: Some(ForeignHome { path, owner }) }
+                    let account = trusted::account_home()
+                        .filter(|home| trusted::foreign_owner(home).is_none());
+                    Home {
+                        path: account,
+                        foreign: Some(ForeignHome { path, owner }),
+                    }
                 }
             };
             if let Some(path) = &home.path {
@@ -170,14 +213,19 @@ impl Env {
     /// The home directory whoever owns it, where a client that is started here looks for its own files.
     #[must_use]
     pub fn clients_home(&self) -> Option<PathBuf> {
-        let home = (self.lookup)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        home.or_else(self.account_home).filter(|home| home.is_absolute())
+        let home = (self.lookup)("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from);
+        home.or_else(self.account_home)
+            .filter(|home| home.is_absolute())
     }
 
     /// The session's private directory, `XDG_RUNTIME_DIR`.
     #[must_use]
     pub fn session_dir(&self) -> Option<PathBuf> {
-        (self.lookup)("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
+        (self.lookup)("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 
     /// `PATH`, where clients look for the helper.
@@ -190,16 +238,20 @@ impl Env {
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
     #[must_use]
     pub fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        self.set_xdg(variable).or_else(|| self.home().map(|home| home.join(below_home)))
+        self.set_xdg(variable)
+            .or_else(|| self.home().map(|home| home.join(below_home)))
     }
 
     /// The same for a client's own files.
     #[must_use]
     pub fn clients_xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        self.set_xdg(variable).or_else(|| self.clients_home().map(|home| home.join(below_home)))
+        self.set_xdg(variable)
+            .or_else(|| self.clients_home().map(|home| home.join(below_home)))
     }
 
     fn set_xdg(&self, variable: &str) -> Option<PathBuf> {
-        (self.lookup)(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+        (self.lookup)(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 }

@@ -22,7 +22,10 @@ impl<'t> Ini<'t> {
         let mut sections: Vec<(&str, Lines)> = Vec::new();
         let (mut current, mut indent, mut goes_on) = (None, 0, false);
         for (number, line) in text.lines().enumerate() {
-            let mistake = |cause| Mistake { line: number + 1, cause };
+            let mistake = |cause| Mistake {
+                line: number + 1,
+                cause,
+            };
             let depth = line.len() - line.trim_start().len();
             let line = line.trim();
             if line.is_empty() || line.starts_with(['#', ';']) {
@@ -51,11 +54,14 @@ impl<'t> Ini<'t> {
                 continue;
             }
             let lines = lines.ok_or_else(|| mistake("it stands before the first section"))?;
-            let (key, value) =
-                line.split_once(['=', ':']).ok_or_else(|| mistake("it is no section, and no key and value"))?;
+            let (key, value) = line
+                .split_once(['=', ':'])
+                .ok_or_else(|| mistake("it is no section, and no key and value"))?;
             let key = key.trim().to_lowercase();
             if key.is_empty() || lines.iter().any(|(known, _)| *known == key) {
-                return Err(mistake("the key is missing, or stands in the section twice"));
+                return Err(mistake(
+                    "the key is missing, or stands in the section twice",
+                ));
             }
             lines.push((key, value.trim().to_owned().into()));
             goes_on = true;
@@ -70,9 +76,17 @@ impl<'t> Ini<'t> {
 
     /// A section's value, else the inherited one; `None` where it is missing or empty.
     pub(super) fn value(&self, section: &str, key: &str) -> Result<Option<String>, &'static str> {
-        let of = |section| self.lines(section)?.iter().find(|(known, _)| known == key).map(|(_, value)| value);
+        let of = |section| {
+            self.lines(section)?
+                .iter()
+                .find(|(known, _)| known == key)
+                .map(|(_, value)| value)
+        };
         // An empty value hides the inherited one.
-        let Some(value) = of(section).or_else(|| of(INHERITED)).filter(|value| !value.is_empty()) else {
+        let Some(value) = of(section)
+            .or_else(|| of(INHERITED))
+            .filter(|value| !value.is_empty())
+        else {
             return Ok(None);
         };
         let parts: Vec<&str> = value.split("%%").collect();
@@ -83,7 +97,10 @@ impl<'t> Ini<'t> {
     }
 
     fn lines(&self, section: &str) -> Option<&Lines> {
-        self.0.iter().find(|(name, _)| *name == section).map(|(_, lines)| lines)
+        self.0
+            .iter()
+            .find(|(name, _)| *name == section)
+            .map(|(_, lines)| lines)
     }
 }
 
@@ -114,8 +131,13 @@ mod tests {
         assert_eq!(value("bare", "token"), Ok("inherited".into()));
         assert_eq!(value("hides", "token"), Ok(String::new()));
         assert!(value("hides", "x").unwrap_err().contains("percent sign"));
-        let sections = ["default", "prod", "bare", "hides", "a]b", "DEFAULT", "Default", "PROD", ""];
-        assert_eq!(sections.map(|name| ini.has(name)), [true, true, true, true, true, false, false, false, false]);
+        let sections = [
+            "default", "prod", "bare", "hides", "a]b", "DEFAULT", "Default", "PROD", "",
+        ];
+        assert_eq!(
+            sections.map(|name| ini.has(name)),
+            [true, true, true, true, true, false, false, false, false]
+        );
     }
 
     #[test]
@@ -129,7 +151,11 @@ mod tests {
             ("[]\n", 1),
         ];
         for (text, line) in table {
-            assert_eq!(Ini::parse(text).err().map(|mistake| mistake.line), Some(line), "{text}");
+            assert_eq!(
+                Ini::parse(text).err().map(|mistake| mistake.line),
+                Some(line),
+                "{text}"
+            );
         }
         assert!(Ini::parse("[DEFAULT]\na = 1\n[default]\n[DEFAULT]\nb = 2\n").is_ok());
     }

@@ -67,14 +67,22 @@ impl CacheLayer {
 impl Layer {
     /// Reads a configuration file; `None` when there is none.
     pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
-        let problem = |cause: &dyn std::fmt::Display| Problem::new(format!("configuration {}", path.display()), cause);
+        let problem = |cause: &dyn std::fmt::Display| {
+            Problem::new(format!("configuration {}", path.display()), cause)
+        };
         let refused = |fault: Fault| fault.problem("configuration");
-        let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else { return Ok(None) };
+        let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else {
+            return Ok(None);
+        };
         let text = trusted::text_of(path, bytes).map_err(refused)?;
         let table = toml::de::DeTable::parse(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             // The message names what was expected; unlike the error's Display it does not quote the file.
-            problem(&format_args!("line {line}: {}", error.message())).fix("correct the TOML").failed()
+            problem(&format_args!("line {line}: {}", error.message()))
+                .fix("correct the TOML")
+                .failed()
         })?;
         Self::from_table(path, Section::new(path, "", table.into_inner())).map(Some)
     }
@@ -102,8 +110,10 @@ impl Layer {
         let rules = top.sections("registry")?;
         if !rules.is_empty() {
             let file: Rc<Path> = path.into();
-            layer.rules =
-                rules.into_iter().map(|rule| Rule::from_section(rule, Rc::clone(&file))).collect::<Result<_, _>>()?;
+            layer.rules = rules
+                .into_iter()
+                .map(|rule| Rule::from_section(rule, Rc::clone(&file)))
+                .collect::<Result<_, _>>()?;
         }
         top.finish()?;
         Ok(layer)
@@ -113,8 +123,18 @@ impl Layer {
     pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
         Ok(Self {
             workspace: env.text("BETA9_WORKSPACE_ID")?,
-            timeout: parsed(env, "BETA9_TIMEOUT", "a duration such as 10s", parse_duration)?,
-            list_timeout: parsed(env, "BETA9_LIST_TIMEOUT", "a duration such as 2s", parse_duration)?,
+            timeout: parsed(
+                env,
+                "BETA9_TIMEOUT",
+                "a duration such as 10s",
+                parse_duration,
+            )?,
+            list_timeout: parsed(
+                env,
+                "BETA9_LIST_TIMEOUT",
+                "a duration such as 2s",
+                parse_duration,
+            )?,
             ambient: parsed(env, "BETA9_AMBIENT", AMBIENT_VARIABLE, Ambient::parse)?,
             store: parsed(env, "BETA9_STORE", STORE_KINDS, StoreKind::parse)?,
             singles: parsed(env, "BETA9_SINGLE_SECRETS", SINGLES, Singles::parse)?,
@@ -122,14 +142,24 @@ impl Layer {
             file_key: env.path("BETA9_STORE_KEY_FILE")?,
             stores: StoresLayer::from_env(env)?,
             cache: CacheLayer {
-                stale_if_error: parsed(env, "BETA9_STALE_IF_ERROR", "a duration such as 15m", parse_duration)?,
+                stale_if_error: parsed(
+                    env,
+                    "BETA9_STALE_IF_ERROR",
+                    "a duration such as 15m",
+                    parse_duration,
+                )?,
                 enabled: parsed(env, "BETA9_CACHE", "on or off", parse_flag)?,
                 dir: env.path("BETA9_CACHE_DIR")?,
                 ..CacheLayer::default()
             },
             audit: AuditLayer::from_env(env)?,
             kubelet: KubeletLayer {
-                workload_identity: parsed(env, "BETA9_WORKLOAD_IDENTITY", "true or false", parse_flag)?,
+                workload_identity: parsed(
+                    env,
+                    "BETA9_WORKLOAD_IDENTITY",
+                    "true or false",
+                    parse_flag,
+                )?,
                 ..KubeletLayer::default()
             },
             rules: Vec::new(),
@@ -172,10 +202,14 @@ pub(super) fn parsed<T>(
     what: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, Error> {
-    let Some(text) = env.text(name)? else { return Ok(None) };
+    let Some(text) = env.text(name)? else {
+        return Ok(None);
+    };
     let value = parse(&text);
     if value.is_none() {
-        return Err(Problem::new(name, format_args!("it is not {what}")).fix("correct it, or unset it").failed());
+        return Err(Problem::new(name, format_args!("it is not {what}"))
+            .fix("correct it, or unset it")
+            .failed());
     }
     Ok(value)
 }

@@ -27,13 +27,21 @@ impl Node {
             }
         }
         let foreign_home = env.foreign_home().is_some();
-        Ok(Self { variables, home: env.home(), sysfs: Some(SYSFS.into()), foreign_home })
+        Ok(Self {
+            variables,
+            home: env.home(),
+            sysfs: Some(SYSFS.into()),
+            foreign_home,
+        })
     }
 
     /// The same node on a machine that is described in this directory, as in `/sys`.
     #[must_use]
     pub fn described_in(self, sysfs: impl Into<PathBuf>) -> Self {
-        Self { sysfs: Some(sysfs.into()), ..self }
+        Self {
+            sysfs: Some(sysfs.into()),
+            ..self
+        }
     }
 
     /// A variable's value.
@@ -51,7 +59,9 @@ impl Node {
     /// The file that a variable names. A relative path would be looked for wherever docker was started, which may be
     /// anybody's folder.
     pub fn file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(value) = self.get(name) else { return Ok(None) };
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
         let path = match (value.expose().strip_prefix("~/"), &self.home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(value.expose()),
@@ -59,7 +69,9 @@ impl Node {
         if path.is_absolute() {
             return Ok(Some(path));
         }
-        Err(Problem::new(name, "it is not an absolute path").fix("give the whole path, from /").failed())
+        Err(Problem::new(name, "it is not an absolute path")
+            .fix("give the whole path, from /")
+            .failed())
     }
 
     /// A file below the home directory, where there is one.
@@ -72,8 +84,13 @@ impl Node {
     /// say so: its metadata service then has to be asked.
     #[must_use]
     pub fn is_machine_of(&self, cloud: &str) -> bool {
-        let Some(sysfs) = &self.sysfs else { return false };
-        MACHINES.iter().filter(|mark| mark.cloud == cloud).any(|mark| mark.is_on(sysfs))
+        let Some(sysfs) = &self.sysfs else {
+            return false;
+        };
+        MACHINES
+            .iter()
+            .filter(|mark| mark.cloud == cloud)
+            .any(|mark| mark.is_on(sysfs))
     }
 }
 
@@ -93,7 +110,11 @@ impl Mark {
             Err(_) => true,
             Ok(Some(text)) => {
                 let text = text.trim_ascii();
-                let begin = if self.begins { text.get(..self.text.len()).unwrap_or_default() } else { text };
+                let begin = if self.begins {
+                    text.get(..self.text.len()).unwrap_or_default()
+                } else {
+                    text
+                };
                 begin.eq_ignore_ascii_case(self.text.as_bytes())
             }
         }
@@ -101,7 +122,12 @@ impl Mark {
 }
 
 const fn mark(cloud: &'static str, file: &'static str, text: &'static str, begins: bool) -> Mark {
-    Mark { cloud, file, text, begins }
+    Mark {
+        cloud,
+        file,
+        text,
+        begins,
+    }
 }
 
 const SYSFS: &str = "/sys";
@@ -112,9 +138,19 @@ const MACHINES: [Mark; 6] = [
     mark("aws", "class/dmi/id/sys_vendor", "Amazon EC2", false),
     mark("aws", "class/dmi/id/bios_vendor", "Amazon EC2", false),
     mark("aws", "hypervisor/uuid", "ec2", true),
-    mark("gcp", "class/dmi/id/product_name", "Google Compute Engine", false),
+    mark(
+        "gcp",
+        "class/dmi/id/product_name",
+        "Google Compute Engine",
+        false,
+    ),
     mark("gcp", "class/dmi/id/product_name", "Google", false),
-    mark("azure", "class/dmi/id/chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77", false),
+    mark(
+        "azure",
+        "class/dmi/id/chassis_asset_tag",
+        "7783-7084-3265-9085-8269-3286-77",
+        false,
+    ),
 ];
 
 const VARIABLES: [&str; 29] = [
@@ -169,18 +205,28 @@ mod tests {
         let id = "class/dmi/id/";
         let clouds = |file: &str, text: &str| {
             let (_sysfs, node) = machine(&[(file, text)]);
-            ["aws", "gcp", "azure"].into_iter().filter(|cloud| node.is_machine_of(cloud)).collect::<Vec<_>>()
+            ["aws", "gcp", "azure"]
+                .into_iter()
+                .filter(|cloud| node.is_machine_of(cloud))
+                .collect::<Vec<_>>()
         };
         for (file, text, expected) in [
             ("sys_vendor", "Amazon EC2\n", "aws"),
             ("bios_vendor", "Amazon EC2\n", "aws"),
             ("product_name", "Google Compute Engine\n", "gcp"),
             ("product_name", "Google\n", "gcp"),
-            ("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77\n", "azure"),
+            (
+                "chassis_asset_tag",
+                "7783-7084-3265-9085-8269-3286-77\n",
+                "azure",
+            ),
         ] {
             assert_eq!(clouds(&format!("{id}{file}"), text), [expected], "{file}");
         }
-        assert_eq!(clouds("hypervisor/uuid", "EC2E1916-9099-7CAF-FD21-012345ABCDEF\n"), ["aws"]);
+        assert_eq!(
+            clouds("hypervisor/uuid", "EC2E1916-9099-7CAF-FD21-012345ABCDEF\n"),
+            ["aws"]
+        );
         for (file, text) in [
             ("sys_vendor", "Amazon EC2 not\n"),
             ("sys_vendor", "Microsoft Corporation\n"),
@@ -188,7 +234,10 @@ mod tests {
             ("chassis_asset_tag", "7783\n"),
             ("product_name", "\n"),
         ] {
-            assert!(clouds(&format!("{id}{file}"), text).is_empty(), "{file} {text}");
+            assert!(
+                clouds(&format!("{id}{file}"), text).is_empty(),
+                "{file} {text}"
+            );
         }
         assert!(clouds("hypervisor/uuid", "e\n").is_empty());
         assert!(!Node::default().is_machine_of("aws"));
@@ -204,12 +253,25 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_its_whole_path_or_from_the_home_directory() {
-        let env = Env::of([("HOME", "/home/octo"), ("AWS_CONFIG_FILE", "~/a"), ("CLOUDSDK_CONFIG", "gcloud")]);
+        let env = Env::of([
+            ("HOME", "/home/octo"),
+            ("AWS_CONFIG_FILE", "~/a"),
+            ("CLOUDSDK_CONFIG", "gcloud"),
+        ]);
         let node = Node::read(&env).unwrap();
-        assert_eq!(node.file("AWS_CONFIG_FILE").unwrap(), Some("/home/octo/a".into()));
+        assert_eq!(
+            node.file("AWS_CONFIG_FILE").unwrap(),
+            Some("/home/octo/a".into())
+        );
         assert_eq!(node.file("AZURE_FEDERATED_TOKEN_FILE").unwrap(), None);
         let error = node.file("CLOUDSDK_CONFIG").unwrap_err().to_string();
-        assert_eq!(error, "CLOUDSDK_CONFIG: it is not an absolute path; give the whole path, from /");
-        assert_eq!(node.at_home(".aws/config"), Some("/home/octo/.aws/config".into()));
+        assert_eq!(
+            error,
+            "CLOUDSDK_CONFIG: it is not an absolute path; give the whole path, from /"
+        );
+        assert_eq!(
+            node.at_home(".aws/config"),
+            Some("/home/octo/.aws/config".into())
+        );
     }
 }

@@ -74,11 +74,16 @@ impl Rule {
     }
 
     pub(super) fn from_section(mut section: Section, file: Rc<Path>) -> Result<Self, Error> {
-        let host = section.parsed("host", "a host pattern such as \"*.example.com\" or \"ghcr.io/org\"", |text| {
-            Pattern::parse(text).ok()
-        })?;
+        let host = section.parsed(
+            "host",
+            "a host pattern such as \"*.example.com\" or \"ghcr.io/org\"",
+            |text| Pattern::parse(text).ok(),
+        )?;
         let Some(host) = host else {
-            return Err(section.problem("a [[registry]] has no \"host\"").fix("add host = \"…\" to it").failed());
+            return Err(section
+                .problem("a [[registry]] has no \"host\"")
+                .fix("add host = \"…\" to it")
+                .failed());
         };
         let rule = Self {
             host,
@@ -88,19 +93,32 @@ impl Rule {
             ambient: section.take("ambient", AMBIENT, Ambient::from_toml)?,
             required: section.flag("required")?,
             workload_identity: section.flag("workload_identity")?,
-            alias_of: section.parsed("alias_of", "a registry host", |text| Host::parse(text.as_bytes()).ok())?,
+            alias_of: section.parsed("alias_of", "a registry host", |text| {
+                Host::parse(text.as_bytes()).ok()
+            })?,
             file,
             cloud: CloudSettings {
                 role_arn: section.text("role_arn")?,
                 external_id: section.text("external_id")?,
                 profile: section.text("profile")?,
                 region: section.text("region")?,
-                endpoint_url: section.parsed("endpoint_url", "an http:// or https:// URL", is_url)?,
-                workload_identity_provider: section.parsed("workload_identity_provider", PROVIDER, provider)?,
+                endpoint_url: section.parsed(
+                    "endpoint_url",
+                    "an http:// or https:// URL",
+                    is_url,
+                )?,
+                workload_identity_provider: section.parsed(
+                    "workload_identity_provider",
+                    PROVIDER,
+                    provider,
+                )?,
             },
         };
         if rule.secret.is_some() && rule.secrets.is_some() {
-            let cause = format_args!("the rule for {} has both \"secret\" and \"secrets\"", rule.host);
+            let cause = format_args!(
+                "the rule for {} has both \"secret\" and \"secrets\"",
+                rule.host
+            );
             return Err(section.problem(cause).fix("remove one of them").failed());
         }
         section.finish()?;
@@ -124,20 +142,28 @@ impl Rule {
         cover(&mut cloud.profile, over.profile);
         cover(&mut cloud.region, over.region);
         cover(&mut cloud.endpoint_url, over.endpoint_url);
-        cover(&mut cloud.workload_identity_provider, over.workload_identity_provider);
+        cover(
+            &mut cloud.workload_identity_provider,
+            over.workload_identity_provider,
+        );
     }
 }
 
 fn is_url(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))?;
     (!rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
 }
 
 /// The audience of a provider: its full name, with or without the service's, or that of a GKE cluster's own pool
 /// (<https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>).
 fn provider(text: &str) -> Option<String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte));
-    let full = |name: &str| name.starts_with("projects/") && name.contains("/workloadIdentityPools/");
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte));
+    let full =
+        |name: &str| name.starts_with("projects/") && name.contains("/workloadIdentityPools/");
     match text.strip_prefix(IAM).unwrap_or(text) {
         name if plain && full(name) => Some(format!("{IAM}{name}")),
         name if plain && name.starts_with("identitynamespace:") => Some(name.to_owned()),
@@ -146,5 +172,4 @@ fn provider(text: &str) -> Option<String> {
 }
 
 const IAM: &str = "//iam.googleapis.com/";
-const PROVIDER: &str =
-    "a provider such as \"projects/1/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\"";
+const PROVIDER: &str = "a provider such as \"projects/1/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\"";

@@ -35,7 +35,9 @@ impl GatewayConfig {
         if let (Some(url), Some(token)) = (&self.url, &self.token) {
             return self.with_own(token, self.checked(url));
         }
-        let Some(saved) = self.saved()? else { return self.of_environment() };
+        let Some(saved) = self.saved()? else {
+            return self.of_environment();
+        };
         match (&self.url, &self.token) {
             (Some(url), _) => {
                 let url = self.checked(url)?;
@@ -66,13 +68,26 @@ impl GatewayConfig {
     /// Where no file of the SDK has the context.
     fn of_environment(&self) -> Result<Endpoint, Error> {
         let hosted = self.token_source == TokenSource::Hosted;
-        let address = if hosted { &self.hosted } else { &self.environment };
+        let address = if hosted {
+            &self.hosted
+        } else {
+            &self.environment
+        };
         // The hosted product has gateways of its own for some names, and the token of one is not for another.
-        let other = self.context.as_deref().filter(|name| hosted && *name != DEFAULT);
+        let other = self
+            .context
+            .as_deref()
+            .filter(|name| hosted && *name != DEFAULT);
         match (&self.token, &self.context) {
-            (Some(token), _) if address.is_set() && other.is_none() => self.with_own(token, self.http_url(address)),
+            (Some(token), _) if address.is_set() && other.is_none() => {
+                self.with_own(token, self.http_url(address))
+            }
             (_, Some(name)) => Err(problem(
-                format_args!("there is no context \"{}\" in {}", shown(name), self.places()),
+                format_args!(
+                    "there is no context \"{}\" in {}",
+                    shown(name),
+                    self.places()
+                ),
                 "correct store.gateway.context or BETA9_CONTEXT",
             )),
             (Some(_), None) => Err(self.no_gateway()),
@@ -81,24 +96,41 @@ impl GatewayConfig {
     }
 
     /// The token that is configured, or the environment's.
-    fn with_own(&self, token: &SecretSetting, url: Result<String, Error>) -> Result<Endpoint, Error> {
+    fn with_own(
+        &self,
+        token: &SecretSetting,
+        url: Result<String, Error>,
+    ) -> Result<Endpoint, Error> {
         let token_source = match token {
             SecretSetting::Inline(_) => self.token_source.name().to_owned(),
             SecretSetting::File(path) => path.display().to_string(),
         };
         let token = token.read(PART)?;
         if token.is_empty() {
-            return Err(problem(format_args!("the token from {token_source} is empty"), "set it"));
+            return Err(problem(
+                format_args!("the token from {token_source} is empty"),
+                "set it",
+            ));
         }
-        Ok(Endpoint { url: url?, token, token_source })
+        Ok(Endpoint {
+            url: url?,
+            token,
+            token_source,
+        })
     }
 
     /// A saved token is for its own gateway; another machine gets it only where the operator names the context for it.
     fn check_meant(&self, saved: &Context, url: &str) -> Result<(), Error> {
-        let Ok(own) = self.http_url(&saved.address) else { return Ok(()) };
+        let Ok(own) = self.http_url(&saved.address) else {
+            return Ok(());
+        };
         let machine = |url: &str| {
             let host = Url::parse(url).ok()?.host_str()?.to_owned();
-            Some(if is_here(&host) { HERE.to_owned() } else { host })
+            Some(if is_here(&host) {
+                HERE.to_owned()
+            } else {
+                host
+            })
         };
         if self.context.is_some() || machine(&own) == machine(url) {
             return Ok(());
@@ -120,8 +152,12 @@ impl GatewayConfig {
         });
         // What was written is not quoted: somebody may have written a password into it.
         let mut url = parsed.ok_or_else(|| {
-            let cause = "the gateway's URL is not http:// or https:// with a host and perhaps a path";
-            problem(cause, "correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url")
+            let cause =
+                "the gateway's URL is not http:// or https:// with a host and perhaps a path";
+            problem(
+                cause,
+                "correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url",
+            )
         })?;
         // The SDK has the unspecified address for a gateway on the same machine.
         if url.host_str() == Some("0.0.0.0") {
@@ -129,7 +165,10 @@ impl GatewayConfig {
         }
         if url.scheme() == "http" && !self.in_clear(url.host_str().unwrap_or_default()) {
             let cause = format_args!("a token must not go to {url} without TLS");
-            return Err(problem(cause, "use https://, or set store.gateway.insecure = true"));
+            return Err(problem(
+                cause,
+                "use https://, or set store.gateway.insecure = true",
+            ));
         }
         Ok(url.as_str().trim_end_matches('/').to_owned())
     }
@@ -139,11 +178,15 @@ impl GatewayConfig {
         if let Some(url) = &address.api_url {
             return self.checked(url);
         }
-        let Some(host) = &address.host else { return Err(self.no_gateway()) };
+        let Some(host) = &address.host else {
+            return Err(self.no_gateway());
+        };
         let Some(url) = address.derived(host, self.in_clear(host)) else {
             let (host, port) = (shown(host), shown(address.port()));
             return Err(problem(
-                format_args!("the gateway's HTTP address does not follow from its gRPC address {host}:{port}"),
+                format_args!(
+                    "the gateway's HTTP address does not follow from its gRPC address {host}:{port}"
+                ),
                 "set store.gateway.url or BETA9_GATEWAY_URL",
             ));
         };
@@ -158,13 +201,23 @@ impl GatewayConfig {
     fn saved(&self) -> Result<Option<Context>, Error> {
         let name = self.context.as_deref().unwrap_or(DEFAULT);
         for file in &self.sdk_files {
-            let bytes =
-                trusted::read(file, Readers::Mounted, MAX_FILE).map_err(|fault| problem(fault.cause, &fault.fix))?;
+            let bytes = trusted::read(file, Readers::Mounted, MAX_FILE)
+                .map_err(|fault| problem(fault.cause, &fault.fix))?;
             let Some(bytes) = bytes else { continue };
-            let unreadable = |cause: String| problem(format_args!("{} {cause}", file.display()), "correct the file");
-            let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
-            let ini = Ini::parse(text)
-                .map_err(|mistake| unreadable(format!("cannot be read: line {}: {}", mistake.line, mistake.cause)))?;
+            let unreadable = |cause: String| {
+                problem(
+                    format_args!("{} {cause}", file.display()),
+                    "correct the file",
+                )
+            };
+            let text =
+                std::str::from_utf8(&bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
+            let ini = Ini::parse(text).map_err(|mistake| {
+                unreadable(format!(
+                    "cannot be read: line {}: {}",
+                    mistake.line, mistake.cause
+                ))
+            })?;
             if ini.has(name) {
                 return Context::read(&ini, name, file)
                     .map(Some)
@@ -182,8 +235,16 @@ impl GatewayConfig {
     }
 
     fn places(&self) -> String {
-        let files: Vec<String> = self.sdk_files.iter().map(|file| file.display().to_string()).collect();
-        if files.is_empty() { "the SDK's settings".to_owned() } else { files.join(" or ") }
+        let files: Vec<String> = self
+            .sdk_files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        if files.is_empty() {
+            "the SDK's settings".to_owned()
+        } else {
+            files.join(" or ")
+        }
     }
 }
 
@@ -200,20 +261,33 @@ impl Context {
         let value = |key| ini.value(name, key);
         Ok(Self {
             token: value("token")?.map(Redacted::from),
-            address: Address { api_url: value("api_url")?, host: value("gateway_host")?, port: value("gateway_port")? },
+            address: Address {
+                api_url: value("api_url")?,
+                host: value("gateway_host")?,
+                port: value("gateway_port")?,
+            },
             source: format!("{} [{name}]", file.display()),
         })
     }
 
     fn endpoint(self, url: Result<String, Error>) -> Result<Endpoint, Error> {
         let token = self.token.ok_or_else(|| no_token(&self.source))?;
-        Ok(Endpoint { url: url?, token, token_source: self.source })
+        Ok(Endpoint {
+            url: url?,
+            token,
+            token_source: self.source,
+        })
     }
 }
 
 fn is_here(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or(host == "localhost", |address| address.is_loopback() || address.is_unspecified())
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
+    address.map_or(host == "localhost", |address| {
+        address.is_loopback() || address.is_unspecified()
+    })
 }
 
 fn no_token(place: &str) -> Error {
@@ -239,25 +313,49 @@ mod tests {
 
     use super::*;
 
-    fn endpoint(ini: &str, change: impl FnOnce(&mut GatewayConfig)) -> Result<(String, String), String> {
+    fn endpoint(
+        ini: &str,
+        change: impl FnOnce(&mut GatewayConfig),
+    ) -> Result<(String, String), String> {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("config.ini");
         fs::write(&file, ini).unwrap();
-        let mut config = GatewayConfig { sdk_files: vec![file.clone()], ..GatewayConfig::default() };
+        let mut config = GatewayConfig {
+            sdk_files: vec![file.clone()],
+            ..GatewayConfig::default()
+        };
         change(&mut config);
         let shown = |text: String| text.replace(file.to_str().unwrap(), "FILE");
-        let endpoint = config.endpoint().map_err(|error| shown(error.to_string()))?;
-        Ok((endpoint.url, format!("{} from {}", endpoint.token.expose(), shown(endpoint.token_source))))
+        let endpoint = config
+            .endpoint()
+            .map_err(|error| shown(error.to_string()))?;
+        Ok((
+            endpoint.url,
+            format!(
+                "{} from {}",
+                endpoint.token.expose(),
+                shown(endpoint.token_source)
+            ),
+        ))
     }
 
-    const HOSTED: &str = "[default]\ntoken = t==\ngateway_host = gateway.beam.cloud\ngateway_port = 443\n";
+    const HOSTED: &str =
+        "[default]\ntoken = t==\ngateway_host = gateway.beam.cloud\ngateway_port = 443\n";
 
     #[test]
     fn the_http_address_follows_from_the_grpc_address() {
         let table = [
             ("gateway.beam.cloud", "443", Some("https://app.beam.cloud")),
-            ("gateway.stage.beam.cloud", "443", Some("https://app.stage.beam.cloud")),
-            ("beta9.example.com", "1993", Some("https://beta9.example.com:1994")),
+            (
+                "gateway.stage.beam.cloud",
+                "443",
+                Some("https://app.stage.beam.cloud"),
+            ),
+            (
+                "beta9.example.com",
+                "1993",
+                Some("https://beta9.example.com:1994"),
+            ),
             ("localhost", "1993", Some("http://localhost:1994")),
             ("0.0.0.0", "1993", Some("http://127.0.0.1:1994")),
             ("127.0.0.1", "", Some("http://127.0.0.1:1994")),
@@ -268,11 +366,15 @@ mod tests {
             ("beta9.example.com/x", "1993", None),
         ];
         for (host, port, expected) in table {
-            let ini = format!("[default]\ntoken = t\ngateway_host = {host}\ngateway_port = {port}\n");
+            let ini =
+                format!("[default]\ntoken = t\ngateway_host = {host}\ngateway_port = {port}\n");
             let url = endpoint(&ini, |_| {}).map(|endpoint| endpoint.0);
             assert_eq!(url.as_deref().ok(), expected, "{host}:{port}: {url:?}");
         }
-        let url = endpoint("[default]\ntoken=t\ngateway_host=beta9.example.com\n", |config| config.insecure = true);
+        let url = endpoint(
+            "[default]\ntoken=t\ngateway_host=beta9.example.com\n",
+            |config| config.insecure = true,
+        );
         assert_eq!(url.unwrap().0, "http://beta9.example.com:1994");
     }
 
@@ -281,16 +383,38 @@ mod tests {
         let ini = "[DEFAULT]\napi_url = http://0.0.0.0:1994\n[default]\ntoken = d\ngateway_host = localhost\n\
                    [prod]\ntoken = p\napi_url = https://prod.example/api/\n[bare]\n[empty]\ntoken =\n";
         let get = |name: &str| endpoint(ini, |config| config.context = Some(name.to_owned()));
-        assert_eq!(endpoint(ini, |_| {}).unwrap(), ("http://127.0.0.1:1994".into(), "d from FILE [default]".into()));
-        assert_eq!(get("prod").unwrap(), ("https://prod.example/api".into(), "p from FILE [prod]".into()));
+        assert_eq!(
+            endpoint(ini, |_| {}).unwrap(),
+            (
+                "http://127.0.0.1:1994".into(),
+                "d from FILE [default]".into()
+            )
+        );
+        assert_eq!(
+            get("prod").unwrap(),
+            (
+                "https://prod.example/api".into(),
+                "p from FILE [prod]".into()
+            )
+        );
         for name in ["bare", "empty"] {
-            let expected = format!("there is no token for the gateway, nor is one in FILE [{name}]");
+            let expected =
+                format!("there is no token for the gateway, nor is one in FILE [{name}]");
             assert!(get(name).unwrap_err().contains(&expected));
         }
         for name in ["absent", "DEFAULT"] {
-            assert!(get(name).unwrap_err().contains(&format!("there is no context \"{name}\" in FILE")));
+            assert!(
+                get(name)
+                    .unwrap_err()
+                    .contains(&format!("there is no context \"{name}\" in FILE"))
+            );
         }
-        let token = endpoint("[DEFAULT]\ntoken = t%%\n[default]\ngateway_host = localhost\n", |_| {}).unwrap().1;
+        let token = endpoint(
+            "[DEFAULT]\ntoken = t%%\n[default]\ngateway_host = localhost\n",
+            |_| {},
+        )
+        .unwrap()
+        .1;
         assert_eq!(token, "t% from FILE [default]");
         let error = endpoint("[default]\ntoken = hunter2\n[default]\n", |_| {}).unwrap_err();
         assert_eq!(
@@ -298,14 +422,18 @@ mod tests {
             "gateway store: FILE cannot be read: line 3: the section stands there twice; correct the file"
         );
         let error = endpoint("[default]\ntoken = hunter2%1\n", |_| {}).unwrap_err();
-        assert!(error.contains("FILE [default] cannot be read: ") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.contains("FILE [default] cannot be read: ") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_token_and_a_gateway_of_two_sources_go_together_only_where_the_operator_says_so() {
         let token = |source| {
             move |config: &mut GatewayConfig| {
-                (config.token, config.token_source) = (Some(SecretSetting::Inline("mine".into())), source);
+                (config.token, config.token_source) =
+                    (Some(SecretSetting::Inline("mine".into())), source);
             }
         };
         let with_url = |url: &'static str, change: fn(&mut GatewayConfig)| {
@@ -315,8 +443,14 @@ mod tests {
             })
         };
         let named = |config: &mut GatewayConfig| config.context = Some("default".into());
-        let saved = ("https://app.beam.cloud".to_owned(), "t== from FILE [default]".to_owned());
-        assert_eq!(endpoint(HOSTED, token(TokenSource::Environment)).unwrap(), saved);
+        let saved = (
+            "https://app.beam.cloud".to_owned(),
+            "t== from FILE [default]".to_owned(),
+        );
+        assert_eq!(
+            endpoint(HOSTED, token(TokenSource::Environment)).unwrap(),
+            saved
+        );
         assert_eq!(endpoint(HOSTED, token(TokenSource::Hosted)).unwrap(), saved);
         let error = endpoint(HOSTED, token(TokenSource::Configuration)).unwrap_err();
         let expected = "gateway store: store.gateway.token is set, and the gateway in FILE [default] is for another token; \
@@ -326,24 +460,44 @@ mod tests {
             token(TokenSource::Configuration)(config);
             named(config);
         });
-        assert_eq!(both.unwrap(), ("https://app.beam.cloud".into(), "mine from store.gateway.token".into()));
+        assert_eq!(
+            both.unwrap(),
+            (
+                "https://app.beam.cloud".into(),
+                "mine from store.gateway.token".into()
+            )
+        );
         let both = endpoint(HOSTED, |config| {
             token(TokenSource::Environment)(config);
             config.url = Some("https://beta9.example.com/api/".into());
         });
-        assert_eq!(both.unwrap(), ("https://beta9.example.com/api".into(), "mine from BETA9_TOKEN".into()));
+        assert_eq!(
+            both.unwrap(),
+            (
+                "https://beta9.example.com/api".into(),
+                "mine from BETA9_TOKEN".into()
+            )
+        );
         // A saved token, and a URL of this program's own.
         assert_eq!(with_url("https://app.beam.cloud", |_| {}).unwrap(), saved);
         let error = with_url("https://beta9.example.com", |_| {}).unwrap_err();
         let expected = "gateway store: the token in FILE [default] is for https://app.beam.cloud, not for \
                         https://beta9.example.com; set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant";
         assert_eq!(error, expected);
-        assert_eq!(with_url("https://beta9.example.com", named).unwrap().1, saved.1);
-        let nowhere =
-            endpoint("[default]\ntoken = t\n", |config| config.url = Some("https://beta9.example.com".into()));
+        assert_eq!(
+            with_url("https://beta9.example.com", named).unwrap().1,
+            saved.1
+        );
+        let nowhere = endpoint("[default]\ntoken = t\n", |config| {
+            config.url = Some("https://beta9.example.com".into())
+        });
         assert_eq!(nowhere.unwrap().0, "https://beta9.example.com");
         let here = "[default]\ntoken = t\ngateway_host = 0.0.0.0\ngateway_port = 1993\n";
-        assert!(endpoint(here, |config| config.url = Some("http://localhost:8080".into())).is_ok());
+        assert!(
+            endpoint(here, |config| config.url =
+                Some("http://localhost:8080".into()))
+            .is_ok()
+        );
     }
 
     #[test]
@@ -355,17 +509,32 @@ mod tests {
                 config.token = Some(SecretSetting::Inline("t".into()));
             }
         };
-        for url in ["gateway", "ftp://h", "https://u:hunter2@h", "https://h/?hunter2", "https://h#hunter2", "https://"]
-        {
+        for url in [
+            "gateway",
+            "ftp://h",
+            "https://u:hunter2@h",
+            "https://h/?hunter2",
+            "https://h#hunter2",
+            "https://",
+        ] {
             let saved = format!("[default]\ntoken = t\napi_url = {url}\n");
             assert!(!endpoint(&saved, |_| {}).unwrap_err().contains("hunter2"));
             let error = endpoint(HOSTED, own(url, false)).unwrap_err();
-            assert!(error.contains("is not http:// or https://") && !error.contains("hunter2"), "{error}");
+            assert!(
+                error.contains("is not http:// or https://") && !error.contains("hunter2"),
+                "{error}"
+            );
         }
         let plain = |insecure| own("http://beta9.example.com:1994", insecure);
         let error = endpoint(HOSTED, plain(false)).unwrap_err();
-        assert!(error.contains("without TLS; use https://, or set store.gateway.insecure = true"), "{error}");
-        assert_eq!(endpoint(HOSTED, plain(true)).unwrap().0, "http://beta9.example.com:1994");
+        assert!(
+            error.contains("without TLS; use https://, or set store.gateway.insecure = true"),
+            "{error}"
+        );
+        assert_eq!(
+            endpoint(HOSTED, plain(true)).unwrap().0,
+            "http://beta9.example.com:1994"
+        );
     }
 
     #[test]
@@ -373,8 +542,17 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("config.ini");
         fs::write(&file, HOSTED).unwrap();
-        let mut config = GatewayConfig { sdk_files: vec![file.clone()], ..GatewayConfig::default() };
-        for (mode, accepted) in [(0o600, true), (0o644, true), (0o664, true), (0o666, false), (0o602, false)] {
+        let mut config = GatewayConfig {
+            sdk_files: vec![file.clone()],
+            ..GatewayConfig::default()
+        };
+        for (mode, accepted) in [
+            (0o600, true),
+            (0o644, true),
+            (0o664, true),
+            (0o666, false),
+            (0o602, false),
+        ] {
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(config.endpoint().is_ok(), accepted, "{mode:o}");
         }

@@ -20,19 +20,36 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(super) fn new(file: &'a Path, name: impl Into<String>, table: DeTable<'a>) -> Self {
-        Self { file, name: name.into(), table, known: Vec::new() }
+        Self {
+            file,
+            name: name.into(),
+            table,
+            known: Vec::new(),
+        }
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, Error> {
-        self.take(key, "a text", |value| if let DeValue::String(text) = value { Some(text.into_owned()) } else { None })
+        self.take(key, "a text", |value| {
+            if let DeValue::String(text) = value {
+                Some(text.into_owned())
+            } else {
+                None
+            }
+        })
     }
 
     /// A list of names, at least one.
     pub(super) fn texts(&mut self, key: &'static str) -> Result<Option<Vec<String>>, Error> {
         self.take(key, "a list of names such as [\"A\", \"B\"]", |value| {
-            let DeValue::Array(list) = value else { return None };
-            let text =
-                |item: Spanned<DeValue<'_>>| item.get_ref().as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            let DeValue::Array(list) = value else {
+                return None;
+            };
+            let text = |item: Spanned<DeValue<'_>>| {
+                item.get_ref()
+                    .as_str()
+                    .filter(|text| !text.is_empty())
+                    .map(str::to_owned)
+            };
             let texts: Vec<String> = list.into_iter().map(text).collect::<Option<_>>()?;
             (!texts.is_empty()).then_some(texts)
         })
@@ -55,11 +72,17 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn duration(&mut self, key: &'static str) -> Result<Option<Duration>, Error> {
-        self.take(key, "a duration such as \"10s\" or \"15m\"", |value| match value {
-            DeValue::String(text) => parse_duration(&text),
-            DeValue::Integer(number) => whole(&number).filter(|number| *number == 0).map(|_| Duration::ZERO),
-            _ => None,
-        })
+        self.take(
+            key,
+            "a duration such as \"10s\" or \"15m\"",
+            |value| match value {
+                DeValue::String(text) => parse_duration(&text),
+                DeValue::Integer(number) => whole(&number)
+                    .filter(|number| *number == 0)
+                    .map(|_| Duration::ZERO),
+                _ => None,
+            },
+        )
     }
 
     pub(super) fn parsed<T>(
@@ -72,30 +95,70 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn section(&mut self, key: &'static str) -> Result<Section<'a>, Error> {
-        let table =
-            self.take(key, "a table", |value| if let DeValue::Table(table) = value { Some(table) } else { None })?;
-        Ok(Section::new(self.file, self.qualified(key), table.unwrap_or_default()))
+        let table = self.take(key, "a table", |value| {
+            if let DeValue::Table(table) = value {
+                Some(table)
+            } else {
+                None
+            }
+        })?;
+        Ok(Section::new(
+            self.file,
+            self.qualified(key),
+            table.unwrap_or_default(),
+        ))
     }
 
     pub(super) fn sections(&mut self, key: &'static str) -> Result<Vec<Section<'a>>, Error> {
-        let list = |value| if let DeValue::Array(list) = value { Some(list) } else { None };
+        let list = |value| {
+            if let DeValue::Array(list) = value {
+                Some(list)
+            } else {
+                None
+            }
+        };
         let tables = self.take(key, "written [[registry]]", |value| {
             list(value)?
                 .into_iter()
-                .map(|item| if let DeValue::Table(table) = item.into_inner() { Some(table) } else { None })
+                .map(|item| {
+                    if let DeValue::Table(table) = item.into_inner() {
+                        Some(table)
+                    } else {
+                        None
+                    }
+                })
                 .collect::<Option<Vec<_>>>()
         })?;
         let name = self.qualified(key);
-        Ok(tables.unwrap_or_default().into_iter().map(|table| Section::new(self.file, name.clone(), table)).collect())
+        Ok(tables
+            .unwrap_or_default()
+            .into_iter()
+            .map(|table| Section::new(self.file, name.clone(), table))
+            .collect())
     }
 
     /// An error for a key that nobody took, with the nearest one that exists.
     pub(super) fn finish(self) -> Result<(), Error> {
-        let Some(unknown) = self.table.keys().next().map(Spanned::get_ref) else { return Ok(()) };
-        let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
-        let place = if self.name.is_empty() { "at the top level".to_owned() } else { format!("in [{}]", self.name) };
-        let fix = nearest.map_or_else(|| "remove it".to_owned(), |key| format!("did you mean \"{key}\"?"));
-        Err(self.problem(format_args!("unknown key \"{}\" {place}", shown(unknown))).fix(fix).failed())
+        let Some(unknown) = self.table.keys().next().map(Spanned::get_ref) else {
+            return Ok(());
+        };
+        let nearest = self
+            .known
+            .iter()
+            .min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+        let place = if self.name.is_empty() {
+            "at the top level".to_owned()
+        } else {
+            format!("in [{}]", self.name)
+        };
+        let fix = nearest.map_or_else(
+            || "remove it".to_owned(),
+            |key| format!("did you mean \"{key}\"?"),
+        );
+        Err(self
+            .problem(format_args!("unknown key \"{}\" {place}", shown(unknown)))
+            .fix(fix)
+            .failed())
     }
 
     pub(super) fn problem(&self, cause: impl std::fmt::Display) -> Problem {
@@ -110,17 +173,26 @@ impl<'a> Section<'a> {
         convert: impl FnOnce(DeValue<'a>) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         self.known.push(key);
-        let Some(value) = self.table.remove(key) else { return Ok(None) };
+        let Some(value) = self.table.remove(key) else {
+            return Ok(None);
+        };
         let converted = convert(value.into_inner());
         if converted.is_none() {
             let name = self.qualified(key);
-            return Err(self.problem(format_args!("\"{name}\" is not {what}")).fix("correct it").failed());
+            return Err(self
+                .problem(format_args!("\"{name}\" is not {what}"))
+                .fix("correct it")
+                .failed());
         }
         Ok(converted)
     }
 
     fn qualified(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
     }
 }
 
@@ -130,5 +202,9 @@ fn whole(number: &DeInteger) -> Option<u64> {
 
 /// `10s`, `500ms`, `15m`, or `0`.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
-    if text == "0" { Some(Duration::ZERO) } else { humantime::parse_duration(text).ok() }
+    if text == "0" {
+        Some(Duration::ZERO)
+    } else {
+        humantime::parse_duration(text).ok()
+    }
 }

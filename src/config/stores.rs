@@ -126,7 +126,9 @@ impl StoresLayer {
             },
             required: worker.flag("required")?,
             process_token: None,
-            postgres: PostgresConfig { url: secret(&mut postgres, "url", "url_file")? },
+            postgres: PostgresConfig {
+                url: secret(&mut postgres, "url", "url_file")?,
+            },
         };
         gateway.finish()?;
         worker.finish()?;
@@ -146,11 +148,19 @@ impl StoresLayer {
             None => (inline(TokenSource::Hosted.name())?, TokenSource::Hosted),
         };
         let hosted = token.is_some() && token_source == TokenSource::Hosted;
-        let hosted = if hosted { Address::from_hosted_env(env)? } else { Address::default() };
+        let hosted = if hosted {
+            Address::from_hosted_env(env)?
+        } else {
+            Address::default()
+        };
         let homes = [".beta9/config.ini", ".beam/config.ini"];
         let sdk_files = match env.path("CONFIG_PATH")? {
             Some(file) => vec![file],
-            None => env.home().into_iter().flat_map(|home| homes.map(|file| home.join(file))).collect(),
+            None => env
+                .home()
+                .into_iter()
+                .flat_map(|home| homes.map(|file| home.join(file)))
+                .collect(),
         };
         Ok(Self {
             gateway: GatewayConfig {
@@ -174,14 +184,17 @@ impl StoresLayer {
             },
             required: parsed(env, "BETA9_WORKER_REQUIRED", "true or false", parse_flag)?,
             process_token: inline(PROCESS_TOKEN)?,
-            postgres: PostgresConfig { url: given("BETA9_DATABASE_URL", "beta9-database-url")? },
+            postgres: PostgresConfig {
+                url: given("BETA9_DATABASE_URL", "beta9-database-url")?,
+            },
         })
     }
 
     pub(super) fn cover_with(&mut self, over: Self) {
         let (low, high) = (&mut self.gateway, over.gateway);
         // The hosted product's token is no setting of this program: it stands in where nothing else is set.
-        if high.token.is_some() && (low.token.is_none() || high.token_source != TokenSource::Hosted) {
+        if high.token.is_some() && (low.token.is_none() || high.token_source != TokenSource::Hosted)
+        {
             (low.token, low.token_source) = (high.token, high.token_source);
         }
         if !high.sdk_files.is_empty() {
@@ -202,9 +215,16 @@ impl StoresLayer {
     }
 
     /// With the workspace that is configured, if one is.
-    pub(super) fn into_configs(self, workspace: Option<&str>) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
+    pub(super) fn into_configs(
+        self,
+        workspace: Option<&str>,
+    ) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
         let insecure = self.insecure.unwrap_or(false);
-        let gateway = GatewayConfig { insecure, workspace: workspace.map(str::to_owned), ..self.gateway };
+        let gateway = GatewayConfig {
+            insecure,
+            workspace: workspace.map(str::to_owned),
+            ..self.gateway
+        };
         let mut worker = WorkerConfig {
             address_source: "BETA9_WORKER_ADDRESS, or address in [store.worker]",
             token_source: "BETA9_WORKER_TOKEN, or token in [store.worker]",
@@ -213,8 +233,13 @@ impl StoresLayer {
         };
         // Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in these variables.
         if let (None, Some(host)) = (&worker.address, &gateway.environment.host) {
-            let port = gateway.environment.port.as_ref().map_or_else(String::new, |port| format!(":{port}"));
-            (worker.address, worker.address_source) = (Some(format!("{host}{port}")), PROCESS_ADDRESS);
+            let port = gateway
+                .environment
+                .port
+                .as_ref()
+                .map_or_else(String::new, |port| format!(":{port}"));
+            (worker.address, worker.address_source) =
+                (Some(format!("{host}{port}")), PROCESS_ADDRESS);
         }
         if worker.token.is_none() && self.process_token.is_some() {
             (worker.token, worker.token_source) = (self.process_token, PROCESS_TOKEN);
@@ -237,17 +262,31 @@ fn read_file(part: &str, path: &Path) -> Result<Redacted, Error> {
     use crate::trusted::{self, Readers};
 
     let problem = |cause: String, fix: String| Problem::new(part, cause).fix(fix).failed();
-    let bytes =
-        trusted::read(path, Readers::Token, MAX_SECRET).map_err(|fault| problem(fault.cause, fault.fix))?.ok_or_else(
-            || problem(format!("there is no file {}", path.display()), "make it, or correct its path".to_owned()),
-        )?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| problem(format!("{} is not UTF-8", path.display()), "correct the file".to_owned()))?;
+    let bytes = trusted::read(path, Readers::Token, MAX_SECRET)
+        .map_err(|fault| problem(fault.cause, fault.fix))?
+        .ok_or_else(|| {
+            problem(
+                format!("there is no file {}", path.display()),
+                "make it, or correct its path".to_owned(),
+            )
+        })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        problem(
+            format!("{} is not UTF-8", path.display()),
+            "correct the file".to_owned(),
+        )
+    })?;
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
-fn secret(section: &mut Section, key: &'static str, file_key: &'static str) -> Result<Option<SecretSetting>, Error> {
-    let inline = section.text(key)?.map(|text| SecretSetting::Inline(text.into()));
+fn secret(
+    section: &mut Section,
+    key: &'static str,
+    file_key: &'static str,
+) -> Result<Option<SecretSetting>, Error> {
+    let inline = section
+        .text(key)?
+        .map(|text| SecretSetting::Inline(text.into()));
     let file = section.path(file_key)?.map(SecretSetting::File);
     if inline.is_some() && file.is_some() {
         let cause = format_args!("\"{key}\" and \"{file_key}\" are both set");

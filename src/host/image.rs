@@ -25,7 +25,10 @@ impl ImageRef {
 
     /// Parses a reference. Grammar: <https://pkg.go.dev/github.com/distribution/reference>.
     pub fn parse(reference: &str) -> Result<Self, Rejected> {
-        let text = Self::SCHEMES.iter().find_map(|scheme| reference.strip_prefix(scheme)).unwrap_or(reference);
+        let text = Self::SCHEMES
+            .iter()
+            .find_map(|scheme| reference.strip_prefix(scheme))
+            .unwrap_or(reference);
         let (host, spelling, path) = match text.split_once('/') {
             Some((first, rest)) if first.is_empty() || names_a_registry(first) => {
                 (Host::parse(first.as_bytes())?, first.to_owned(), rest)
@@ -34,14 +37,25 @@ impl ImageRef {
         };
         let (repository, suffix) = path.split_at(suffix_start(path));
         if !is_repository(repository) {
-            return Err(Rejected("the repository is not of lower-case letters, digits and separators"));
+            return Err(Rejected(
+                "the repository is not of lower-case letters, digits and separators",
+            ));
         }
         if !is_suffix(suffix) {
             return Err(Rejected("the tag or digest is malformed"));
         }
         let official = host.is_docker_hub() && !repository.contains('/');
-        let repository = if official { format!("library/{repository}") } else { repository.to_owned() };
-        Ok(Self { host, spelling, repository, suffix: suffix.to_owned() })
+        let repository = if official {
+            format!("library/{repository}")
+        } else {
+            repository.to_owned()
+        };
+        Ok(Self {
+            host,
+            spelling,
+            repository,
+            suffix: suffix.to_owned(),
+        })
     }
 }
 
@@ -53,7 +67,9 @@ pub(crate) fn names_a_registry(first: &str) -> bool {
 fn suffix_start(path: &str) -> usize {
     let digest = path.find('@').unwrap_or(path.len());
     let name_start = path[..digest].rfind('/').map_or(0, |slash| slash + 1);
-    path[name_start..digest].find(':').map_or(digest, |colon| name_start + colon)
+    path[name_start..digest]
+        .find(':')
+        .map_or(digest, |colon| name_start + colon)
 }
 
 fn is_repository(repository: &str) -> bool {
@@ -66,14 +82,20 @@ fn is_component(component: &str) -> bool {
     let separators = component.split(alphanumeric).filter(|run| !run.is_empty());
     component.starts_with(alphanumeric)
         && component.ends_with(alphanumeric)
-        && separators.into_iter().all(|run| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-'))
+        && separators
+            .into_iter()
+            .all(|run| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-'))
 }
 
 fn is_suffix(suffix: &str) -> bool {
-    let (tag, digest) = suffix.split_once('@').map_or((suffix, None), |(tag, digest)| (tag, Some(digest)));
+    let (tag, digest) = suffix
+        .split_once('@')
+        .map_or((suffix, None), |(tag, digest)| (tag, Some(digest)));
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let tag_ok = tag.strip_prefix(':').map_or(tag.is_empty(), |tag| {
-        tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || c == '.' || c == '-')
+        tag.len() <= 128
+            && tag.starts_with(word)
+            && tag.chars().all(|c| word(c) || c == '.' || c == '-')
     });
     let digest_ok = digest.is_none_or(|digest| {
         digest.split_once(':').is_some_and(|(algorithm, hex)| {
@@ -104,14 +126,23 @@ mod tests {
                 "a/b__c",
                 "@sha256:0123456789abcdef0123456789abcdef",
             ),
-            ("evil.example/amazonaws.com/x", "evil.example", "amazonaws.com/x", ""),
+            (
+                "evil.example/amazonaws.com/x",
+                "evil.example",
+                "amazonaws.com/x",
+                "",
+            ),
             ("index.docker.io/nginx", "docker.io", "library/nginx", ""),
             ("[2001:db8::1]:5000/a", "[2001:db8::1]:5000", "a", ""),
         ];
         for (text, host, repository, suffix) in table {
             let image = ImageRef::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!(
-                (image.host.as_str(), image.repository.as_str(), image.suffix.as_str()),
+                (
+                    image.host.as_str(),
+                    image.repository.as_str(),
+                    image.suffix.as_str()
+                ),
                 (host, repository, suffix)
             );
         }
@@ -119,11 +150,18 @@ mod tests {
 
     #[test]
     fn the_registry_is_the_one_that_beta9s_own_parser_finds() {
-        let rows = json::parse(include_bytes!("../../tests/fixtures/beta9/beta9-names.json")).unwrap();
-        let Value::Array(rows) = rows else { panic!("the fixture is an array of rows") };
+        let rows = json::parse(include_bytes!(
+            "../../tests/fixtures/beta9/beta9-names.json"
+        ))
+        .unwrap();
+        let Value::Array(rows) = rows else {
+            panic!("the fixture is an array of rows")
+        };
         assert_eq!(rows.len(), 22);
         for row in &rows {
-            let Value::Object(row) = row else { panic!("a row is an object") };
+            let Value::Object(row) = row else {
+                panic!("a row is an object")
+            };
             let text = |key| row.text(key).unwrap().expose();
             let (image, registry) = (text("image"), text("registry"));
             let host = ImageRef::parse(image).map(|image| image.host);
@@ -132,7 +170,11 @@ mod tests {
                 // such a place, and no secret is for it, so that what was meant is not guessed at.
                 assert!(host.is_err(), "{image}");
             } else {
-                assert_eq!(host.unwrap(), Host::parse(registry.as_bytes()).unwrap(), "{image}");
+                assert_eq!(
+                    host.unwrap(),
+                    Host::parse(registry.as_bytes()).unwrap(),
+                    "{image}"
+                );
             }
         }
     }

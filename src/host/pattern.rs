@@ -24,23 +24,37 @@ impl Pattern {
         // A star may be any label character, so a host with an "x" in its place has the pattern's shape.
         let shape = Host::parse(authority.replace('*', "x").as_bytes())?;
         let name = if authority.contains('*') {
-            authority.rsplit_once(':').map_or(authority, |(name, _)| name).to_ascii_lowercase()
+            authority
+                .rsplit_once(':')
+                .map_or(authority, |(name, _)| name)
+                .to_ascii_lowercase()
         } else {
             shape.name().to_owned()
         };
-        Ok(Self { text: text.to_owned(), name, port: shape.port(), path: path.trim_matches('/').to_owned() })
+        Ok(Self {
+            text: text.to_owned(),
+            name,
+            port: shape.port(),
+            path: path.trim_matches('/').to_owned(),
+        })
     }
 
     /// Whether the pattern covers this host and, where it has a path, this path below it.
     #[must_use]
     pub fn matches(&self, host: &Host, path: &str) -> bool {
-        self.port == host.port() && matches_name(&self.name, host.name()) && is_below(path, &self.path)
+        self.port == host.port()
+            && matches_name(&self.name, host.name())
+            && is_below(path, &self.path)
     }
 
     /// Sorts the most specific first: exact names before globs, longer paths before shorter.
     #[must_use]
     pub fn specificity(&self) -> impl Ord + use<> {
-        (self.name.contains('*'), Reverse(self.path.len()), Reverse(self.name.len()))
+        (
+            self.name.contains('*'),
+            Reverse(self.path.len()),
+            Reverse(self.name.len()),
+        )
     }
 
     /// The path below the host that it is about; empty where it is about all of the host.
@@ -59,7 +73,9 @@ impl Pattern {
     #[must_use]
     pub fn exact(&self) -> Option<Host> {
         let authority = self.text.split('/').next().unwrap_or_default();
-        self.is_exact().then(|| Host::parse(authority.as_bytes()).ok()).flatten()
+        self.is_exact()
+            .then(|| Host::parse(authority.as_bytes()).ok())
+            .flatten()
     }
 
     /// It without the path: a pattern of whole registries, which kubelet takes for an image's too.
@@ -92,15 +108,23 @@ pub fn matches_name(pattern: &str, name: &str) -> bool {
         return false;
     }
     let mut labels = name.split('.');
-    pattern.split('.').all(|part| labels.next().is_some_and(|label| matches_label(part, label)))
-        && labels.next().is_none()
+    pattern.split('.').all(|part| {
+        labels
+            .next()
+            .is_some_and(|label| matches_label(part, label))
+    }) && labels.next().is_none()
 }
 
 /// Whether what stands behind the pattern's last star could be the name's end. It decides nothing, and spares most of the
 /// table's some seventy patterns the way through their labels.
 fn may_end_alike(pattern: &str, name: &str) -> bool {
-    let literal = pattern.bytes().rev().take_while(|byte| !matches!(byte, b'*' | b'}'));
-    literal.zip(name.bytes().rev()).all(|(wanted, byte)| wanted == byte)
+    let literal = pattern
+        .bytes()
+        .rev()
+        .take_while(|byte| !matches!(byte, b'*' | b'}'));
+    literal
+        .zip(name.bytes().rev())
+        .all(|(wanted, byte)| wanted == byte)
 }
 
 /// An AWS account id: exactly 12 digits.
@@ -113,11 +137,17 @@ fn matches_label(pattern: &str, label: &str) -> bool {
     if pattern == "{account}" {
         return is_account(label);
     }
-    let Some((first, mut pattern)) = pattern.split_once('*') else { return pattern == label };
-    let Some(mut rest) = label.strip_prefix(first) else { return false };
+    let Some((first, mut pattern)) = pattern.split_once('*') else {
+        return pattern == label;
+    };
+    let Some(mut rest) = label.strip_prefix(first) else {
+        return false;
+    };
     // Each middle part is taken at its leftmost place; what follows the last star must end the label.
     while let Some((part, after)) = pattern.split_once('*') {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
         pattern = after;
     }
@@ -125,7 +155,10 @@ fn matches_label(pattern: &str, label: &str) -> bool {
 }
 
 fn is_below(path: &str, prefix: &str) -> bool {
-    prefix.is_empty() || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    prefix.is_empty()
+        || path
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -143,8 +176,16 @@ mod tests {
             ("*.gcr.io", "us.gcr.io.evil.com", false),
             ("*-docker.pkg.dev", "us-central1-docker.pkg.dev", true),
             ("*-docker.pkg.dev", "us-central1-npm.pkg.dev", false),
-            ("{account}.dkr.ecr.*.amazonaws.com", "123456789012.dkr.ecr.us-east-1.amazonaws.com", true),
-            ("{account}.dkr.ecr.*.amazonaws.com", "12345678901.dkr.ecr.us-east-1.amazonaws.com", false),
+            (
+                "{account}.dkr.ecr.*.amazonaws.com",
+                "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+                true,
+            ),
+            (
+                "{account}.dkr.ecr.*.amazonaws.com",
+                "12345678901.dkr.ecr.us-east-1.amazonaws.com",
+                false,
+            ),
             ("a*b*c", "a-b-b-c", true),
             ("a*b*c", "a-c", false),
             ("ab*bc", "abc", false),
@@ -161,19 +202,40 @@ mod tests {
         assert!(pattern.matches(&host("r.example.com:5000"), "team/app"));
         assert!(!pattern.matches(&host("r.example.com:5000"), "teams/app"));
         assert!(!pattern.matches(&host("r.example.com"), "team/app"));
-        assert!(Pattern::parse("index.docker.io").unwrap().matches(&host("docker.io"), ""));
-        let exact = |text: &str| Pattern::parse(text).unwrap().exact().map(|host| host.as_str().to_owned());
-        assert_eq!(exact("R.example.com:5000/team").unwrap(), "r.example.com:5000");
+        assert!(
+            Pattern::parse("index.docker.io")
+                .unwrap()
+                .matches(&host("docker.io"), "")
+        );
+        let exact = |text: &str| {
+            Pattern::parse(text)
+                .unwrap()
+                .exact()
+                .map(|host| host.as_str().to_owned())
+        };
+        assert_eq!(
+            exact("R.example.com:5000/team").unwrap(),
+            "r.example.com:5000"
+        );
         assert_eq!(exact("*.example.com"), None);
         let registries = |text: &str| Pattern::parse(text).unwrap().registries();
         assert_eq!(registries("*.Example.com:5000/team"), "*.example.com:5000");
         assert_eq!(registries("*.example.com:443"), "*.example.com");
-        assert_eq!([registries("o:443/org"), registries("mirror-*")], ["o:443", "mirror-*:443"]);
+        assert_eq!(
+            [registries("o:443/org"), registries("mirror-*")],
+            ["o:443", "mirror-*:443"]
+        );
     }
 
     #[test]
     fn a_pattern_that_no_host_can_match_is_refused() {
-        for text in ["", "*..com", "exa mple.com", "*.example.com:99999", "http://x"] {
+        for text in [
+            "",
+            "*..com",
+            "exa mple.com",
+            "*.example.com:99999",
+            "http://x",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
     }

@@ -24,7 +24,9 @@ impl Reference {
     /// Reads a command's argument; one line end behind it does not count.
     pub fn parse(text: &[u8]) -> Result<Self, Rejected> {
         let text = strip_line_end(text);
-        let bare = ImageRef::SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme.as_bytes()));
+        let bare = ImageRef::SCHEMES
+            .iter()
+            .find_map(|scheme| text.strip_prefix(scheme.as_bytes()));
         if (bare.is_none() && url::has_scheme(text)) || is_registry(bare.unwrap_or(text)) {
             return ServerUrl::parse(bare.unwrap_or(text)).map(Self::Server);
         }
@@ -35,7 +37,9 @@ impl Reference {
 
 /// Whether a registry stands there and no repository.
 fn is_registry(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
     match text.split_once('/') {
         Some((first, rest)) => names_a_registry(first) && ["", "v1/", "v2/"].contains(&rest),
         // What follows a colon may be a tag, so that the name alone decides.
@@ -54,7 +58,12 @@ mod tests {
         match Reference::parse(text.replace("DIGEST", DIGEST).as_bytes()) {
             Ok(Reference::Server(url)) => format!("host {}", url.label()),
             Ok(Reference::Image(image)) => {
-                format!("{}/{}{}", image.host, image.repository, image.suffix.replace(DIGEST, "DIGEST"))
+                format!(
+                    "{}/{}{}",
+                    image.host,
+                    image.repository,
+                    image.suffix.replace(DIGEST, "DIGEST")
+                )
             }
             Err(why) => format!("none: {why}"),
         }
@@ -70,11 +79,20 @@ mod tests {
             ("docker.io", "host docker.io"),
             ("index.docker.io/v1/", "host docker.io"),
             ("https://index.docker.io/v1/", "host docker.io"),
-            ("https://index.docker.io/v1/access-token", "host https://index.docker.io/v1/access-token"),
-            ("nerdctl-experimental://h.example/?x", "host nerdctl-experimental://h.example/?x"),
+            (
+                "https://index.docker.io/v1/access-token",
+                "host https://index.docker.io/v1/access-token",
+            ),
+            (
+                "nerdctl-experimental://h.example/?x",
+                "host nerdctl-experimental://h.example/?x",
+            ),
             ("https://ghcr.io/org/app", "host ghcr.io"),
             ("HTTP://registry.example.com", "host registry.example.com"),
-            ("registry.example.com:5000", "host registry.example.com:5000"),
+            (
+                "registry.example.com:5000",
+                "host registry.example.com:5000",
+            ),
             ("localhost", "host localhost"),
             ("localhost:5000", "host localhost:5000"),
             ("localhost:5000/v2/", "host localhost:5000"),
@@ -87,7 +105,10 @@ mod tests {
             ("redis:latest", "docker.io/library/redis:latest"),
             ("ubuntu:20.04", "docker.io/library/ubuntu:20.04"),
             ("ubuntu@DIGEST", "docker.io/library/ubuntu@DIGEST"),
-            ("ubuntu:20.04@DIGEST", "docker.io/library/ubuntu:20.04@DIGEST"),
+            (
+                "ubuntu:20.04@DIGEST",
+                "docker.io/library/ubuntu:20.04@DIGEST",
+            ),
             ("myhost:5000", "docker.io/library/myhost:5000"),
             ("my_image:1.2", "docker.io/library/my_image:1.2"),
             ("docker://redis:7", "docker.io/library/redis:7"),

@@ -36,12 +36,17 @@ impl ServerUrl {
             return Ok(Self::Item(item));
         }
         let (scheme, rest) = split_scheme(text);
-        let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'/')
+            .unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let host = parse_authority(scheme, authority)?;
         let path = parse_path(path)?;
         if host.is_docker_hub() && OAUTH_SUFFIXES.iter().any(|suffix| path.ends_with(suffix)) {
-            return Err(Rejected("docker's OAuth items are kept only under https://index.docker.io/v1/"));
+            return Err(Rejected(
+                "docker's OAuth items are kept only under https://index.docker.io/v1/",
+            ));
         }
         Ok(Self::Registry { host, scheme, path })
     }
@@ -67,14 +72,19 @@ impl ServerUrl {
 
 impl From<Host> for ServerUrl {
     fn from(host: Host) -> Self {
-        Self::Registry { host, scheme: Scheme::Https, path: String::new() }
+        Self::Registry {
+            host,
+            scheme: Scheme::Https,
+            path: String::new(),
+        }
     }
 }
 
 /// Drops exactly one LF or CRLF: `echo gcr.io | … get` is as good as docker's bare `gcr.io`.
 #[must_use]
 pub fn strip_line_end(text: &[u8]) -> &[u8] {
-    text.strip_suffix(b"\n").map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text))
+    text.strip_suffix(b"\n")
+        .map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text))
 }
 
 fn verbatim_item(text: &[u8]) -> Result<Option<String>, Rejected> {
@@ -82,8 +92,13 @@ fn verbatim_item(text: &[u8]) -> Result<Option<String>, Rejected> {
     if !nerdctl && !DOCKER_ITEMS.contains(&text) {
         return Ok(None);
     }
-    if text.len() > MAX_ITEM || !text.iter().all(u8::is_ascii_graphic) || text.len() == NERDCTL.len() {
-        return Err(Rejected("the key has a character that no client writes, or is too long"));
+    if text.len() > MAX_ITEM
+        || !text.iter().all(u8::is_ascii_graphic)
+        || text.len() == NERDCTL.len()
+    {
+        return Err(Rejected(
+            "the key has a character that no client writes, or is too long",
+        ));
     }
     Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }
@@ -94,7 +109,10 @@ pub(super) fn has_scheme(text: &[u8]) -> bool {
 }
 
 fn split_scheme(text: &[u8]) -> (Scheme, &[u8]) {
-    for (prefix, scheme) in [(b"https://".as_slice(), Scheme::Https), (b"http://".as_slice(), Scheme::Http)] {
+    for (prefix, scheme) in [
+        (b"https://".as_slice(), Scheme::Https),
+        (b"http://".as_slice(), Scheme::Http),
+    ] {
         if text.len() >= prefix.len() && text[..prefix.len()].eq_ignore_ascii_case(prefix) {
             return (scheme, &text[prefix.len()..]);
         }
@@ -115,13 +133,17 @@ fn parse_authority(scheme: Scheme, authority: &[u8]) -> Result<Host, Rejected> {
 fn parse_path(path: &[u8]) -> Result<String, Rejected> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~:+".contains(byte);
     if !path.iter().all(allowed) {
-        return Err(Rejected("the path has a character that no repository can have"));
+        return Err(Rejected(
+            "the path has a character that no repository can have",
+        ));
     }
     Ok(path.iter().skip(1).copied().map(char::from).collect())
 }
 
-const DOCKER_ITEMS: [&[u8]; 2] =
-    [b"https://index.docker.io/v1/access-token", b"https://index.docker.io/v1/refresh-token"];
+const DOCKER_ITEMS: [&[u8]; 2] = [
+    b"https://index.docker.io/v1/access-token",
+    b"https://index.docker.io/v1/refresh-token",
+];
 const OAUTH_SUFFIXES: [&str; 2] = ["access-token", "refresh-token"];
 const NERDCTL: &[u8] = b"nerdctl-experimental://";
 const MAX_ITEM: usize = 2048;
@@ -161,21 +183,38 @@ mod tests {
 
     #[test]
     fn only_one_line_end_is_dropped() {
-        for text in ["host.example\n\n", "host.example\r", "host.example\n\r\n", " host.example"] {
+        for text in [
+            "host.example\n\n",
+            "host.example\r",
+            "host.example\n\r\n",
+            " host.example",
+        ] {
             assert!(ServerUrl::parse(text.as_bytes()).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn dockers_own_items_are_told_apart_from_docker_hub() {
-        for text in ["https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token"] {
-            assert_eq!(ServerUrl::parse(text.as_bytes()).unwrap(), ServerUrl::Item(text.into()));
+        for text in [
+            "https://index.docker.io/v1/access-token",
+            "https://index.docker.io/v1/refresh-token",
+        ] {
+            assert_eq!(
+                ServerUrl::parse(text.as_bytes()).unwrap(),
+                ServerUrl::Item(text.into())
+            );
         }
-        for text in ["index.docker.io/v1/access-token", "https://registry-1.docker.io/v1/refresh-token"] {
+        for text in [
+            "index.docker.io/v1/access-token",
+            "https://registry-1.docker.io/v1/refresh-token",
+        ] {
             assert!(ServerUrl::parse(text.as_bytes()).is_err(), "{text}");
         }
         let key = "nerdctl-experimental://h.example:5000/?host-dir=x";
-        assert_eq!(ServerUrl::parse(key.as_bytes()).unwrap(), ServerUrl::Item(key.into()));
+        assert_eq!(
+            ServerUrl::parse(key.as_bytes()).unwrap(),
+            ServerUrl::Item(key.into())
+        );
         assert!(ServerUrl::parse(b"nerdctl-experimental://a b").is_err());
     }
 }

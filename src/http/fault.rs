@@ -60,12 +60,22 @@ pub enum Certificate {
 
 impl Fault {
     pub(crate) fn new(host: &str, kind: Kind) -> Self {
-        Self { host: host.to_owned(), kind, refused: String::new() }
+        Self {
+            host: host.to_owned(),
+            kind,
+            refused: String::new(),
+        }
     }
 
     pub(crate) fn no_authorities(nobody: &NoAuthorities) -> Self {
-        let refused = nobody.refused.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.cause));
-        Self { refused, ..Self::new("", Kind::Authorities) }
+        let refused = nobody
+            .refused
+            .as_ref()
+            .map_or_else(String::new, |fault| format!(": {}", fault.cause));
+        Self {
+            refused,
+            ..Self::new("", Kind::Authorities)
+        }
     }
 
     /// What happened.
@@ -104,7 +114,9 @@ impl Fault {
     #[must_use]
     pub fn fix(&self) -> &'static str {
         match self.kind {
-            Kind::Timeout => "see whether the node reaches it; timeout in the configuration says how long to wait",
+            Kind::Timeout => {
+                "see whether the node reaches it; timeout in the configuration says how long to wait"
+            }
             Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
                 "see whether the node reaches it, and whether HTTPS_PROXY, if set, is right"
             }
@@ -124,8 +136,12 @@ impl Fault {
             Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
             Kind::TooLarge(_) => "see who answers in its place; nothing of it was used",
             Kind::Cleartext => "use https://",
-            Kind::Request => "see whether what was configured holds line ends or other control characters",
-            Kind::Authorities => "install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR",
+            Kind::Request => {
+                "see whether what was configured holds line ends or other control characters"
+            }
+            Kind::Authorities => {
+                "install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR"
+            }
         }
     }
 }
@@ -145,8 +161,15 @@ impl fmt::Display for Fault {
             Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
             Kind::TooLarge(max) => write!(f, "{host} answered more than {} MiB", max >> 20),
             Kind::Cleartext => write!(f, "{host} must not be spoken to without TLS"),
-            Kind::Request => write!(f, "the request to {host} has a URL or a header that cannot be sent"),
-            Kind::Authorities => write!(f, "the system's certificate authorities cannot be read{}", self.refused),
+            Kind::Request => write!(
+                f,
+                "the request to {host} has a URL or a header that cannot be sent"
+            ),
+            Kind::Authorities => write!(
+                f,
+                "the system's certificate authorities cannot be read{}",
+                self.refused
+            ),
         }
     }
 }
@@ -170,7 +193,11 @@ impl Kind {
     /// Reads it from the chain of causes; `broken` where the chain tells no more than that the connection broke.
     pub(super) fn of(error: &reqwest::Error, broken: Self) -> Self {
         if error.is_timeout() {
-            return if error.is_connect() { Self::Nobody } else { Self::Timeout };
+            return if error.is_connect() {
+                Self::Nobody
+            } else {
+                Self::Timeout
+            };
         }
         if error.is_dns() {
             return Self::Unresolvable;
@@ -180,7 +207,11 @@ impl Kind {
         }
         // What fails to connect and is no failure of the system's is a proxy that says no.
         let of_the_system = causes(error.source()).any(<dyn StdError>::is::<io::Error>);
-        if error.is_connect() && !of_the_system { Self::Proxy } else { broken }
+        if error.is_connect() && !of_the_system {
+            Self::Proxy
+        } else {
+            broken
+        }
     }
 
     /// What an error and its causes say, whichever client met them.
@@ -191,16 +222,18 @@ impl Kind {
     fn of_cause(error: &(dyn StdError + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(match error {
-                rustls::Error::InvalidCertificate(error) => Self::Certificate(Certificate::of(error)),
+                rustls::Error::InvalidCertificate(error) => {
+                    Self::Certificate(Certificate::of(error))
+                }
                 _ => Self::Tls,
             });
         }
         let error = error.downcast_ref::<io::Error>()?;
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Some(Self::Refused),
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::TimedOut => {
-                Some(Self::Nobody)
-            }
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::TimedOut => Some(Self::Nobody),
             // An `io::Error` gives the source of what it wraps, not that itself.
             _ => error.get_ref().and_then(|inner| Self::of_cause(inner)),
         }
@@ -208,7 +241,9 @@ impl Kind {
 }
 
 /// An error, what caused it, and so on.
-fn causes<'e>(first: Option<&'e (dyn StdError + 'static)>) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+fn causes<'e>(
+    first: Option<&'e (dyn StdError + 'static)>,
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     std::iter::successors(first, |&cause| cause.source())
 }
 

@@ -54,7 +54,12 @@ impl Request {
     }
 
     fn new(method: Method, url: String) -> Self {
-        Self { method, url, headers: Vec::new(), body: Body::Empty }
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Body::Empty,
+        }
     }
 
     /// Adds a header.
@@ -80,7 +85,8 @@ impl Request {
     /// Sends JSON.
     #[must_use]
     pub fn json(self, text: Redacted) -> Self {
-        self.header(CONTENT_TYPE.as_str(), "application/json").text(text)
+        self.header(CONTENT_TYPE.as_str(), "application/json")
+            .text(text)
     }
 
     /// Sends a text; a header says what it is.
@@ -112,9 +118,12 @@ impl Request {
         }
         match &self.body {
             Body::Empty => builder,
-            Body::Form(fields) => {
-                builder.form(&fields.iter().map(|(name, value)| (*name, value.expose())).collect::<Vec<_>>())
-            }
+            Body::Form(fields) => builder.form(
+                &fields
+                    .iter()
+                    .map(|(name, value)| (*name, value.expose()))
+                    .collect::<Vec<_>>(),
+            ),
             Body::Text(text) => builder.body(text.expose().to_owned()),
         }
         .build()
@@ -154,38 +163,58 @@ impl Response {
 
     /// All headers of this name.
     pub fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+        self.headers
+            .get_all(name)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
     }
 
     /// Whether the body calls itself JSON; a captive portal's page does not.
     #[must_use]
     pub fn is_json(&self) -> bool {
         let media_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        media_type == "application/json" || media_type.starts_with("application/") && media_type.ends_with("+json")
+        let media_type = media_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        media_type == "application/json"
+            || media_type.starts_with("application/") && media_type.ends_with("+json")
     }
 
     /// How long the server asks to be left alone. A date instead of seconds counts as not said.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header(RETRY_AFTER.as_str())?.trim().parse().ok().map(Duration::from_secs)
+        self.header(RETRY_AFTER.as_str())?
+            .trim()
+            .parse()
+            .ok()
+            .map(Duration::from_secs)
     }
 
     /// When the server answered, by its own clock.
     #[must_use]
     pub fn date(&self) -> Option<SystemTime> {
-        DateTime::from_str(self.header(DATE.as_str())?, Format::HttpDate).ok()?.try_into().ok()
+        DateTime::from_str(self.header(DATE.as_str())?, Format::HttpDate)
+            .ok()?
+            .try_into()
+            .ok()
     }
 
     /// How long to wait before it is worth asking again; `None` where it is not.
     pub(super) fn worth_repeating_after(&self) -> Option<Duration> {
-        REPEATED.contains(&self.status).then(|| self.retry_after().unwrap_or_default())
+        REPEATED
+            .contains(&self.status)
+            .then(|| self.retry_after().unwrap_or_default())
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

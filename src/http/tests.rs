@@ -41,11 +41,17 @@ fn say(stream: &mut TcpStream, text: &str) {
 }
 
 fn ok(stream: &mut TcpStream) {
-    say(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}");
+    say(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}",
+    );
 }
 
 fn busy(stream: &mut TcpStream) {
-    say(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    say(
+        stream,
+        "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
 }
 
 fn close(_stream: &mut TcpStream) {}
@@ -55,12 +61,21 @@ fn send(request: &Request, cleartext: Cleartext) -> Result<Response, Fault> {
 }
 
 fn send_within(request: &Request, cleartext: Cleartext, time: Duration) -> Result<Response, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { Http::new(Instant::now() + time, cleartext)?.send(request).await })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        Http::new(Instant::now() + time, cleartext)?
+            .send(request)
+            .await
+    })
 }
 
 fn secret_post(url: &str) -> Request {
-    Request::post(url).bearer(&"hunter2-token".into()).form([("secret", "hunter2".into())])
+    Request::post(url)
+        .bearer(&"hunter2-token".into())
+        .form([("secret", "hunter2".into())])
 }
 
 fn kind(request: &Request) -> Kind {
@@ -72,10 +87,17 @@ fn an_answer_is_read_whole_and_the_request_is_what_was_asked() {
     let (url, told) = server(vec![ok]);
     let answer = send(&secret_post(&url).header("x-id", "7"), Cleartext::Loopback).unwrap();
     assert!(answer.is_success() && answer.is_json());
-    assert_eq!((answer.status, answer.body.as_slice()), (200, b"{}".as_slice()));
+    assert_eq!(
+        (answer.status, answer.body.as_slice()),
+        (200, b"{}".as_slice())
+    );
     let request = told.recv().unwrap();
-    for part in ["POST /token HTTP/1.1\r\n", "authorization: Bearer hunter2-token\r\n", "x-id: 7\r\n", "secret=hunter2"]
-    {
+    for part in [
+        "POST /token HTTP/1.1\r\n",
+        "authorization: Bearer hunter2-token\r\n",
+        "x-id: 7\r\n",
+        "secret=hunter2",
+    ] {
         assert!(request.contains(part), "{part} in {request}");
     }
 }
@@ -90,16 +112,30 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
     thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
         read_request(&mut stream);
-        say(&mut stream, &format!("HTTP/1.1 307 Moved\r\nLocation: {second}\r\nContent-Length: 0\r\n\r\n"));
+        say(
+            &mut stream,
+            &format!("HTTP/1.1 307 Moved\r\nLocation: {second}\r\nContent-Length: 0\r\n\r\n"),
+        );
     });
-    assert_eq!(send(&secret_post(&url), Cleartext::Loopback).unwrap().status, 307);
-    assert!(second_told.try_recv().is_err(), "the other host must not hear of it");
+    assert_eq!(
+        send(&secret_post(&url), Cleartext::Loopback)
+            .unwrap()
+            .status,
+        307
+    );
+    assert!(
+        second_told.try_recv().is_err(),
+        "the other host must not hear of it"
+    );
 }
 
 #[test]
 fn ten_mebibytes_are_refused_with_and_without_a_length() {
     fn announced(stream: &mut TcpStream) {
-        say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n");
+        say(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n",
+        );
         say(stream, &"x".repeat(10 << 20));
     }
     fn unannounced(stream: &mut TcpStream) {
@@ -128,11 +164,17 @@ impl Pieces for Count {
 }
 
 fn stream(url: &str) -> (Result<Response, Kind>, usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut count = Count(0);
     let deadline = Instant::now() + Duration::from_mins(1);
-    let answer = runtime
-        .block_on(async { Http::new(deadline, Cleartext::Loopback)?.stream(&Request::get(url), &mut count).await });
+    let answer = runtime.block_on(async {
+        Http::new(deadline, Cleartext::Loopback)?
+            .stream(&Request::get(url), &mut count)
+            .await
+    });
     (answer.map_err(|fault| fault.kind()), count.0)
 }
 
@@ -147,7 +189,10 @@ fn a_long_answer_is_read_piece_by_piece_up_to_a_bound_and_from_its_beginning_whe
         say(stream, &"x".repeat(1 << 20));
     }
     fn announced(stream: &mut TcpStream) {
-        say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n");
+        say(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n",
+        );
     }
     fn unannounced(stream: &mut TcpStream) {
         say(stream, "HTTP/1.1 200 OK\r\n\r\n");
@@ -171,7 +216,10 @@ fn what_breaks_is_tried_three_times_and_named() {
     fn truncated(stream: &mut TcpStream) {
         say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     }
-    for (answer, expected) in [(truncated as fn(&mut TcpStream), Kind::Truncated), (close, Kind::Closed)] {
+    for (answer, expected) in [
+        (truncated as fn(&mut TcpStream), Kind::Truncated),
+        (close, Kind::Closed),
+    ] {
         let (url, told) = server(vec![answer]);
         assert_eq!(kind(&Request::get(url)), expected);
         assert_eq!(told.iter().take(3).count(), 3);
@@ -182,20 +230,36 @@ fn what_breaks_is_tried_three_times_and_named() {
 #[test]
 fn what_heals_within_two_repetitions_is_answered() {
     let (url, _told) = server(vec![busy, close, ok]);
-    assert_eq!(send(&Request::get(url), Cleartext::Loopback).unwrap().status, 200);
+    assert_eq!(
+        send(&Request::get(url), Cleartext::Loopback)
+            .unwrap()
+            .status,
+        200
+    );
     let (url, told) = server(vec![busy]);
-    assert_eq!(send(&Request::get(url), Cleartext::Loopback).unwrap().status, 503);
+    assert_eq!(
+        send(&Request::get(url), Cleartext::Loopback)
+            .unwrap()
+            .status,
+        503
+    );
     assert_eq!(told.iter().take(3).count(), 3);
 }
 
 #[test]
 fn a_wait_beyond_the_deadline_is_not_begun() {
     fn throttled(stream: &mut TcpStream) {
-        say(stream, "HTTP/1.1 429 Slow\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n");
+        say(
+            stream,
+            "HTTP/1.1 429 Slow\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n",
+        );
     }
     let (url, told) = server(vec![throttled]);
     let answer = send(&Request::get(url), Cleartext::Loopback).unwrap();
-    assert_eq!((answer.status, answer.retry_after()), (429, Some(Duration::from_hours(1))));
+    assert_eq!(
+        (answer.status, answer.retry_after()),
+        (429, Some(Duration::from_hours(1)))
+    );
     assert_eq!(told.iter().take(1).count(), 1);
     assert!(told.try_recv().is_err());
 }
@@ -213,23 +277,44 @@ fn a_server_that_hangs_or_drips_is_given_up_at_the_deadline() {
     }
     for answer in [hang as fn(&mut TcpStream), drip] {
         let (url, _told) = server(vec![answer]);
-        let fault = send_within(&Request::get(url), Cleartext::Loopback, Duration::from_millis(750)).unwrap_err();
+        let fault = send_within(
+            &Request::get(url),
+            Cleartext::Loopback,
+            Duration::from_millis(750),
+        )
+        .unwrap_err();
         assert_eq!(fault.kind(), Kind::Timeout);
-        assert!(matches!(fault.error("backend azure"), Error::Unreachable(_)));
+        assert!(matches!(
+            fault.error("backend azure"),
+            Error::Unreachable(_)
+        ));
     }
 }
 
 #[test]
 fn a_refused_connection_and_a_name_without_address_are_told_apart() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    assert_eq!(kind(&Request::get(format!("http://127.0.0.1:{port}/"))), Kind::Refused);
-    assert_eq!(kind(&Request::get("https://registry.invalid/")), Kind::Unresolvable);
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    assert_eq!(
+        kind(&Request::get(format!("http://127.0.0.1:{port}/"))),
+        Kind::Refused
+    );
+    assert_eq!(
+        kind(&Request::get("https://registry.invalid/")),
+        Kind::Unresolvable
+    );
 }
 
 #[test]
 fn a_server_without_tls_gets_no_request() {
     fn page(stream: &mut TcpStream) {
-        say(stream, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        say(
+            stream,
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        );
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -238,7 +323,10 @@ fn a_server_without_tls_gets_no_request() {
         _ = stream.read(&mut [0; 512]);
         page(&mut stream);
     });
-    assert_eq!(kind(&secret_post(&format!("https://127.0.0.1:{port}/"))), Kind::Tls);
+    assert_eq!(
+        kind(&secret_post(&format!("https://127.0.0.1:{port}/"))),
+        Kind::Tls
+    );
 }
 
 #[test]
@@ -259,20 +347,40 @@ fn without_tls_only_this_node_is_spoken_to_and_only_where_allowed() {
         for cleartext in [Cleartext::Never, Cleartext::Loopback, Cleartext::Node] {
             let http = Http::new(Instant::now(), cleartext).unwrap();
             let expected = allowed.is_some_and(|least| {
-                cleartext == Cleartext::Node || cleartext == Cleartext::Loopback && least == Cleartext::Loopback
+                cleartext == Cleartext::Node
+                    || cleartext == Cleartext::Loopback && least == Cleartext::Loopback
             });
-            assert_eq!(http.client(&url).unwrap().is_some(), expected, "{url} {cleartext:?}");
+            assert_eq!(
+                http.client(&url).unwrap().is_some(),
+                expected,
+                "{url} {cleartext:?}"
+            );
         }
     }
-    assert_eq!(kind(&Request::get("http://registry.example.com/")), Kind::Cleartext);
+    assert_eq!(
+        kind(&Request::get("http://registry.example.com/")),
+        Kind::Cleartext
+    );
     let http = Http::new(Instant::now(), Cleartext::Anywhere).unwrap();
-    assert!(http.client(&Url::parse("http://gateway.example.com:1994/").unwrap()).unwrap().is_some());
-    assert!(http.client(&Url::parse("ftp://gateway.example.com/").unwrap()).unwrap().is_none());
+    assert!(
+        http.client(&Url::parse("http://gateway.example.com:1994/").unwrap())
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        http.client(&Url::parse("ftp://gateway.example.com/").unwrap())
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
 fn what_no_header_can_carry_is_refused_and_not_quoted() {
-    let fault = send(&Request::get("https://a.example/").bearer(&"hunter2\n".into()), Cleartext::Never).unwrap_err();
+    let fault = send(
+        &Request::get("https://a.example/").bearer(&"hunter2\n".into()),
+        Cleartext::Never,
+    )
+    .unwrap_err();
     assert_eq!(fault.kind(), Kind::Request);
     assert!(!fault.error("x").to_string().contains("hunter2"));
     let debug = format!("{:?}", secret_post("https://a.example/"));

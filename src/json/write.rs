@@ -24,7 +24,8 @@ pub fn write_go_string(out: &mut String, text: &str) {
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                write!(out, "\\u{:04x}", u32::from(c)).expect("because writing to a String cannot fail");
+                write!(out, "\\u{:04x}", u32::from(c))
+                    .expect("because writing to a String cannot fail");
             }
             _ => out.push(c),
         }
@@ -35,9 +36,16 @@ pub fn write_go_string(out: &mut String, text: &str) {
 
 /// How many bytes at the beginning stand for themselves, looked at sixteen at a time, as processors can.
 fn plain_length(bytes: &[u8]) -> usize {
-    let is_plain = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |found, byte| found | may_need_escape(*byte));
+    let is_plain = |chunk: &&[u8; 16]| {
+        !chunk
+            .iter()
+            .fold(false, |found, byte| found | may_need_escape(*byte))
+    };
     let whole = bytes.as_chunks().0.iter().take_while(is_plain).count() * 16;
-    bytes[whole..].iter().position(|byte| may_need_escape(*byte)).map_or(bytes.len(), |at| whole + at)
+    bytes[whole..]
+        .iter()
+        .position(|byte| may_need_escape(*byte))
+        .map_or(bytes.len(), |at| whole + at)
 }
 
 /// Whether a byte may not stand for itself; 0xE2 begins U+2028 and U+2029, among others. Without branches, as a `matches!`
@@ -100,13 +108,24 @@ impl ObjectWriter {
     }
 
     /// An array of objects.
-    pub fn objects(&mut self, name: &str, values: impl IntoIterator<Item = ObjectWriter>) -> &mut Self {
-        let values: Vec<_> = values.into_iter().map(|value| value.finish().trim_end().to_owned()).collect();
+    pub fn objects(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = ObjectWriter>,
+    ) -> &mut Self {
+        let values: Vec<_> = values
+            .into_iter()
+            .map(|value| value.finish().trim_end().to_owned())
+            .collect();
         self.raw(name, &format!("[{}]", values.join(",")))
     }
 
     /// An array of texts.
-    pub fn texts<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) -> &mut Self {
+    pub fn texts<'a>(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> &mut Self {
         self.name(name);
         self.out.push('[');
         for (index, value) in values.into_iter().enumerate() {
@@ -154,7 +173,13 @@ mod tests {
     #[test]
     fn strings_are_written_as_go_writes_them() {
         let mut out = String::new();
-        write_go_string(&mut out, "<a>&\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}\u{2028}\u{2029}é☃");
-        assert_eq!(out, "\"\\u003ca\\u003e\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\\u2028\\u2029é☃\"");
+        write_go_string(
+            &mut out,
+            "<a>&\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}\u{2028}\u{2029}é☃",
+        );
+        assert_eq!(
+            out,
+            "\"\\u003ca\\u003e\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\\u2028\\u2029é☃\""
+        );
     }
 }

@@ -38,9 +38,15 @@ impl Blob {
         let (username, password) = text
             .split_once(':')
             .filter(|(username, _)| !username.is_empty())
-            .ok_or_else(|| shape("the secret is neither a JSON object nor username:password".to_owned()))?;
+            .ok_or_else(|| {
+                shape("the secret is neither a JSON object nor username:password".to_owned())
+            })?;
         let keys = Keys::user_password(username.to_owned(), password.into());
-        Ok(Self { registry: None, keys, expires_at: None })
+        Ok(Self {
+            registry: None,
+            keys,
+            expires_at: None,
+        })
     }
 
     /// Reads one blob, or a JSON array of them: the secrets of an image that is built from several private registries.
@@ -50,7 +56,8 @@ impl Blob {
             return Self::parse(text).map(|blob| vec![blob]);
         }
         let parsed = json::parse(text.as_bytes());
-        let Value::Array(all) = parsed.map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?
+        let Value::Array(all) =
+            parsed.map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?
         else {
             return Err(shape("the secrets are no JSON array".to_owned()));
         };
@@ -60,7 +67,9 @@ impl Blob {
         all.iter()
             .map(|one| match one {
                 Value::Object(object) => Self::from_object(object),
-                _ => Err(shape("the array holds more than secrets' objects".to_owned())),
+                _ => Err(shape(
+                    "the array holds more than secrets' objects".to_owned(),
+                )),
             })
             .collect()
     }
@@ -71,7 +80,11 @@ impl Blob {
         if registry.is_none() && credentials.is_none() {
             // Beside names of environment variables, only this very spelling is not one of them.
             let keys = flat(object.iter().filter(|(name, _)| *name != EXPIRES_AT))?;
-            return Ok(Self { registry: None, keys, expires_at: end(object.get(EXPIRES_AT))? });
+            return Ok(Self {
+                registry: None,
+                keys,
+                expires_at: end(object.get(EXPIRES_AT))?,
+            });
         }
         let mut blob = recorded(object, registry, credentials)?;
         blob.keys.names_missing = blob.registry.is_none() && blob.keys.is_empty();
@@ -100,9 +113,13 @@ impl Blob {
                 out.text(name, value.expose());
             }
         });
-        out.text("registry", registry).text("type", credential_type.as_str());
+        out.text("registry", registry)
+            .text("type", credential_type.as_str());
         if let Some(end) = expires_at {
-            out.text(EXPIRES_AT, &humantime::format_rfc3339_seconds(end).to_string());
+            out.text(
+                EXPIRES_AT,
+                &humantime::format_rfc3339_seconds(end).to_string(),
+            );
         }
         out.finish().trim_end().into()
     }
@@ -144,11 +161,19 @@ impl fmt::Display for CredentialType {
 }
 
 /// `{"credentials":{…},"registry":…,"type":…}`, with or without `"version":1`; or the keys beside the registry.
-fn recorded(object: &Object, registry: Option<&Value>, credentials: Option<&Value>) -> Result<Blob, KeysError> {
+fn recorded(
+    object: &Object,
+    registry: Option<&Value>,
+    credentials: Option<&Value>,
+) -> Result<Blob, KeysError> {
     match member(object, "version")? {
         None => {}
         Some(Value::Number(version)) if (version - 1.0).abs() < f64::EPSILON => {}
-        Some(_) => return Err(shape("the secret's format version is not 1; a newer helper may know it".to_owned())),
+        Some(_) => {
+            return Err(shape(
+                "the secret's format version is not 1; a newer helper may know it".to_owned(),
+            ));
+        }
     }
     let registry = match registry {
         None | Some(Value::Null) => None,
@@ -159,11 +184,27 @@ fn recorded(object: &Object, registry: Option<&Value>, credentials: Option<&Valu
     let inner = match credentials {
         None | Some(Value::Null) => Keys::default(),
         Some(Value::Object(map)) => texts(map.iter())?,
-        Some(_) => return Err(shape("the secret's \"credentials\" is not a map".to_owned())),
+        Some(_) => {
+            return Err(shape(
+                "the secret's \"credentials\" is not a map".to_owned(),
+            ));
+        }
     };
-    let beside = object.iter().filter(|(name, _)| !MEMBERS.iter().any(|member| member.eq_ignore_ascii_case(name)));
-    let keys = if inner.is_empty() { flat(beside)? } else { inner };
-    Ok(Blob { registry, keys, expires_at: end(member(object, EXPIRES_AT)?)? })
+    let beside = object.iter().filter(|(name, _)| {
+        !MEMBERS
+            .iter()
+            .any(|member| member.eq_ignore_ascii_case(name))
+    });
+    let keys = if inner.is_empty() {
+        flat(beside)?
+    } else {
+        inner
+    };
+    Ok(Blob {
+        registry,
+        keys,
+        expires_at: end(member(object, EXPIRES_AT)?)?,
+    })
 }
 
 /// When the keys end: RFC 3339 in UTC and whole seconds. An end that cannot be read may be over.
@@ -173,14 +214,20 @@ fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
         Some(Value::Text(text)) => text.expose(),
         Some(_) => "",
     };
-    let end = humantime::parse_rfc3339(text).ok().filter(|_| text.len() == "2026-11-27T13:00:00Z".len());
-    end.map(Some)
-        .ok_or_else(|| shape("the secret's \"expires_at\" is not a time such as 2026-11-27T13:00:00Z".to_owned()))
+    let end = humantime::parse_rfc3339(text)
+        .ok()
+        .filter(|_| text.len() == "2026-11-27T13:00:00Z".len());
+    end.map(Some).ok_or_else(|| {
+        shape("the secret's \"expires_at\" is not a time such as 2026-11-27T13:00:00Z".to_owned())
+    })
 }
 
 /// The member of this name, in any case, as Go reads it. Of several, nobody can tell which one is meant.
 fn member<'o>(object: &'o Object, wanted: &str) -> Result<Option<&'o Value>, KeysError> {
-    let mut all = object.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let mut all = object
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        .map(|(_, value)| value);
     match (all.next(), all.next()) {
         (_, Some(_)) => Err(shape(format!("the secret has \"{wanted}\" more than once"))),
         (one, None) => Ok(one),
@@ -200,7 +247,9 @@ fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Ke
         match value {
             Value::Null => _ = empty.get_or_insert(name),
             Value::Text(text) if text.is_empty() => _ = empty.get_or_insert(name),
-            Value::Text(text) if !text.expose().contains('\0') => keys.insert(name, text.clone())?,
+            Value::Text(text) if !text.expose().contains('\0') => {
+                keys.insert(name, text.clone())?
+            }
             _ => keys.unusable.push(name.to_owned()),
         }
     }
@@ -213,8 +262,10 @@ fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Ke
 /// A flat map. A value that is itself a map of keys gives its keys and is not one itself; what stands outside wins.
 fn flat<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, KeysError> {
     let mut keys = texts(map)?;
-    let nested: Vec<(String, Object)> =
-        keys.iter().filter_map(|(name, value)| Some((name.to_owned(), inner_map(value)?))).collect();
+    let nested: Vec<(String, Object)> = keys
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), inner_map(value)?)))
+        .collect();
     for (name, _) in &nested {
         keys.texts.remove(name);
     }
@@ -232,11 +283,18 @@ fn flat<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Key
 /// `project_id`, …) is a value as it stands.
 fn inner_map(text: &Redacted) -> Option<Object> {
     let text = text.expose().trim_start();
-    let object = text.starts_with('{').then(|| json::parse_object(text.as_bytes()).ok()).flatten()?;
+    let object = text
+        .starts_with('{')
+        .then(|| json::parse_object(text.as_bytes()).ok())
+        .flatten()?;
     let environment_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
     };
-    let is_map = object.iter().next().is_some() && object.iter().all(|(name, _)| environment_name(name));
+    let is_map =
+        object.iter().next().is_some() && object.iter().all(|(name, _)| environment_name(name));
     is_map.then_some(object)
 }
 
@@ -254,7 +312,11 @@ mod tests {
 
     fn read(text: &str) -> (Option<String>, Vec<String>) {
         let blob = Blob::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let keys = blob.keys.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
+        let keys = blob
+            .keys
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.expose()))
+            .collect();
         (blob.registry.map(|host| host.as_str().to_owned()), keys)
     }
 
@@ -272,8 +334,16 @@ mod tests {
                 ghcr.clone(),
                 vec!["GITHUB_TOKEN=t"],
             ),
-            (r#"{"registry":"ghcr.io","type":"public","credentials":null}"#, ghcr, vec![]),
-            (r#"{"USERNAME":"u","PASSWORD":"p","AWS_SESSION_TOKEN":""}"#, None, vec!["PASSWORD=p", "USERNAME=u"]),
+            (
+                r#"{"registry":"ghcr.io","type":"public","credentials":null}"#,
+                ghcr,
+                vec![],
+            ),
+            (
+                r#"{"USERNAME":"u","PASSWORD":"p","AWS_SESSION_TOKEN":""}"#,
+                None,
+                vec!["PASSWORD=p", "USERNAME=u"],
+            ),
             (
                 r#"{"PASSWORD":"{\"AWS_ACCESS_KEY_ID\":\"A\",\"AWS_REGION\":\"in\"}","AWS_REGION":"out"}"#,
                 None,
@@ -284,10 +354,18 @@ mod tests {
                 None,
                 vec![r#"GOOGLE_APPLICATION_CREDENTIALS={"type":"service_account"}"#],
             ),
-            ("user:pa:ss{word}\n", None, vec!["PASSWORD=pa:ss{word}", "USERNAME=user"]),
+            (
+                "user:pa:ss{word}\n",
+                None,
+                vec!["PASSWORD=pa:ss{word}", "USERNAME=user"],
+            ),
         ];
         for (text, registry, keys) in table {
-            assert_eq!(read(text), (registry, keys.into_iter().map(String::from).collect()), "{text}");
+            assert_eq!(
+                read(text),
+                (registry, keys.into_iter().map(String::from).collect()),
+                "{text}"
+            );
         }
     }
 
@@ -316,8 +394,12 @@ mod tests {
 
     #[test]
     fn an_end_is_read_from_every_json_shape_and_is_no_key() {
-        let end =
-            |text: &str| Blob::parse(text).unwrap().expires_at.map(|end| humantime::format_rfc3339(end).to_string());
+        let end = |text: &str| {
+            Blob::parse(text)
+                .unwrap()
+                .expires_at
+                .map(|end| humantime::format_rfc3339(end).to_string())
+        };
         let known = Some("2026-11-27T13:00:00Z".to_owned());
         for text in [
             r#"{"credentials":{"A":"a"},"registry":"ghcr.io","type":"basic","expires_at":"2026-11-27T13:00:00Z"}"#,
@@ -326,19 +408,35 @@ mod tests {
             r#"{"A":"a","expires_at":"2026-11-27T13:00:00Z"}"#,
         ] {
             assert_eq!(end(text), known, "{text}");
-            assert_eq!(Blob::parse(text).unwrap().keys.names().collect::<Vec<_>>(), ["A"]);
+            assert_eq!(
+                Blob::parse(text).unwrap().keys.names().collect::<Vec<_>>(),
+                ["A"]
+            );
         }
         assert_eq!(end(r#"{"credentials":{"A":"a"},"expires_at":null}"#), None);
         assert_eq!(end("u:p"), None);
         // A key of a tenant's is one.
-        assert!(Blob::parse(r#"{"A":"a","EXPIRES_AT":"soon"}"#).unwrap().keys.has("EXPIRES_AT"));
+        assert!(
+            Blob::parse(r#"{"A":"a","EXPIRES_AT":"soon"}"#)
+                .unwrap()
+                .keys
+                .has("EXPIRES_AT")
+        );
         let blob = Blob::parse(r#"{"A":"a","expires_at":"2026-11-27T13:00:00Z"}"#).unwrap();
-        let written = Blob::marshal_until("ghcr.io", CredentialType::Basic, &blob.keys, blob.expires_at);
+        let written = Blob::marshal_until(
+            "ghcr.io",
+            CredentialType::Basic,
+            &blob.keys,
+            blob.expires_at,
+        );
         assert_eq!(
             written.expose(),
             r#"{"credentials":{"A":"a"},"registry":"ghcr.io","type":"basic","expires_at":"2026-11-27T13:00:00Z"}"#
         );
-        assert_eq!(Blob::parse(written.expose()).unwrap().expires_at, blob.expires_at);
+        assert_eq!(
+            Blob::parse(written.expose()).unwrap().expires_at,
+            blob.expires_at
+        );
     }
 
     #[test]

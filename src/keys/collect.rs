@@ -17,28 +17,42 @@ pub enum BaseImageCreds {
 impl BaseImageCreds {
     /// Reads them in JSON: a list of names, or a map from names to values.
     pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
-        match json::parse(json).map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))? {
+        match json::parse(json)
+            .map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))?
+        {
             Value::Array(names) => {
                 let names: Option<Vec<String>> = names
                     .iter()
-                    .map(|name| if let Value::Text(text) = name { Some(text.expose().to_owned()) } else { None })
+                    .map(|name| {
+                        if let Value::Text(text) = name {
+                            Some(text.expose().to_owned())
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
-                names
-                    .map(Self::Names)
-                    .ok_or_else(|| KeysError::Shape("the list of credentials holds more than names".into()))
+                names.map(Self::Names).ok_or_else(|| {
+                    KeysError::Shape("the list of credentials holds more than names".into())
+                })
             }
             Value::Object(map) => {
                 let mut keys = Keys::default();
                 for (name, value) in map.iter() {
                     match value {
                         Value::Text(text) if !text.is_empty() => keys.insert(name, text.clone())?,
-                        _ => return Err(KeysError::Value { key: name.to_owned() }),
+                        _ => {
+                            return Err(KeysError::Value {
+                                key: name.to_owned(),
+                            });
+                        }
                     }
                 }
                 keys.check_pairs()?;
                 Ok(Self::Keys(keys))
             }
-            _ => Err(KeysError::Shape("the credentials are neither a list of names nor a map".into())),
+            _ => Err(KeysError::Shape(
+                "the credentials are neither a list of names nor a map".into(),
+            )),
         }
     }
 }
@@ -83,9 +97,14 @@ impl Keys {
     }
 
     /// Beta9's `base_image_creds` in JSON: a list of environment names, or a map from names to values.
-    pub fn from_base_image_creds(json: &[u8], lookup: impl Fn(&str) -> Option<Redacted>) -> Result<Self, KeysError> {
+    pub fn from_base_image_creds(
+        json: &[u8],
+        lookup: impl Fn(&str) -> Option<Redacted>,
+    ) -> Result<Self, KeysError> {
         match BaseImageCreds::parse(json)? {
-            BaseImageCreds::Names(names) => Self::from_environment(names.iter().map(String::as_str), lookup),
+            BaseImageCreds::Names(names) => {
+                Self::from_environment(names.iter().map(String::as_str), lookup)
+            }
             BaseImageCreds::Keys(keys) => Ok(keys),
         }
     }
@@ -99,14 +118,28 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands in for the environment")]
     fn set(name: &str) -> Option<Redacted> {
-        Some(if name == "EMPTY" { String::new() } else { format!("value of {name}") }.into())
+        Some(
+            if name == "EMPTY" {
+                String::new()
+            } else {
+                format!("value of {name}")
+            }
+            .into(),
+        )
     }
 
     #[test]
     fn a_list_is_looked_up_and_a_map_is_taken_as_it_is() {
-        let list = Keys::from_base_image_creds(br#"["GITHUB_USERNAME","GITHUB_TOKEN"]"#, set).unwrap();
-        assert_eq!(list.get("GITHUB_TOKEN").unwrap().expose(), "value of GITHUB_TOKEN");
-        assert_eq!(list.names().collect::<Vec<_>>(), ["GITHUB_TOKEN", "GITHUB_USERNAME"]);
+        let list =
+            Keys::from_base_image_creds(br#"["GITHUB_USERNAME","GITHUB_TOKEN"]"#, set).unwrap();
+        assert_eq!(
+            list.get("GITHUB_TOKEN").unwrap().expose(),
+            "value of GITHUB_TOKEN"
+        );
+        assert_eq!(
+            list.names().collect::<Vec<_>>(),
+            ["GITHUB_TOKEN", "GITHUB_USERNAME"]
+        );
         let map = Keys::from_base_image_creds(br#"{"NGC_API_KEY":"k"}"#, |_| None).unwrap();
         assert_eq!(map.get("NGC_API_KEY").unwrap().expose(), "k");
         assert!(Keys::from_base_image_creds(b"[]", set).unwrap().is_empty());
@@ -116,30 +149,59 @@ mod tests {
     fn every_unset_or_empty_variable_is_named_at_once() {
         let lookup = |name: &str| (name == "A").then(|| "x".into());
         let error = Keys::from_environment(["A", "B", "C"], lookup).unwrap_err();
-        assert_eq!(error.to_string(), "B, C are unset or empty in the environment");
+        assert_eq!(
+            error.to_string(),
+            "B, C are unset or empty in the environment"
+        );
         let error = Keys::from_environment(["EMPTY"], set).unwrap_err();
-        assert_eq!(error.to_string(), "EMPTY is unset or empty in the environment");
+        assert_eq!(
+            error.to_string(),
+            "EMPTY is unset or empty in the environment"
+        );
     }
 
     #[test]
     fn the_programs_own_settings_are_no_keys() {
         for name in ["BETA9_TOKEN", "BETA9_DATABASE_URL", "BEAM_TOKEN"] {
-            let error = Keys::from_environment(["GITHUB_USERNAME", "GITHUB_TOKEN", name], set).unwrap_err();
-            assert_eq!(error.to_string(), format!("{name} is a setting of this program and no registry's key"));
+            let error =
+                Keys::from_environment(["GITHUB_USERNAME", "GITHUB_TOKEN", name], set).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{name} is a setting of this program and no registry's key")
+            );
         }
     }
 
     #[test]
     fn half_a_pair_and_other_shapes_are_errors() {
-        let creds = |json: &str| Keys::from_base_image_creds(json.as_bytes(), set).unwrap_err().to_string();
-        assert_eq!(creds(r#"["GITHUB_TOKEN"]"#), "GITHUB_TOKEN is set without GITHUB_USERNAME; set both or neither");
+        let creds = |json: &str| {
+            Keys::from_base_image_creds(json.as_bytes(), set)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            creds(r#"["GITHUB_TOKEN"]"#),
+            "GITHUB_TOKEN is set without GITHUB_USERNAME; set both or neither"
+        );
         assert_eq!(
             creds(r#"{"DOCKERHUB_USERNAME":"u"}"#),
             "DOCKERHUB_USERNAME is set without DOCKERHUB_PASSWORD or DOCKERHUB_TOKEN; set both or neither"
         );
-        assert_eq!(creds(r#"{"USERNAME":"u","PASSWORD":""}"#), "the value of PASSWORD is not a usable text");
-        assert_eq!(creds(r#"{"USERNAME":1}"#), "the value of USERNAME is not a usable text");
-        assert_eq!(creds("[1]"), "the list of credentials holds more than names");
-        assert_eq!(creds("7"), "the credentials are neither a list of names nor a map");
+        assert_eq!(
+            creds(r#"{"USERNAME":"u","PASSWORD":""}"#),
+            "the value of PASSWORD is not a usable text"
+        );
+        assert_eq!(
+            creds(r#"{"USERNAME":1}"#),
+            "the value of USERNAME is not a usable text"
+        );
+        assert_eq!(
+            creds("[1]"),
+            "the list of credentials holds more than names"
+        );
+        assert_eq!(
+            creds("7"),
+            "the credentials are neither a list of names nor a map"
+        );
     }
 }

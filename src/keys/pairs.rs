@@ -34,7 +34,10 @@ impl Keys {
             if partners.is_empty() || partners.iter().any(|partner| self.named(partner).is_some()) {
                 return Ok(());
             }
-            Err(KeysError::HalfPair { present: name.to_owned(), missing: partners })
+            Err(KeysError::HalfPair {
+                present: name.to_owned(),
+                missing: partners,
+            })
         })
     }
 
@@ -46,7 +49,10 @@ impl Keys {
 
     /// The key of this name, preferably in this case.
     fn named(&self, wanted: &str) -> Option<&str> {
-        let exact = self.texts.get_key_value(wanted).map(|(name, _)| name.as_str());
+        let exact = self
+            .texts
+            .get_key_value(wanted)
+            .map(|(name, _)| name.as_str());
         exact.or_else(|| self.names().find(|name| name.eq_ignore_ascii_case(wanted)))
     }
 }
@@ -64,9 +70,17 @@ fn partners(name: &str) -> Vec<String> {
     let user = prefix(name, PASSWORD).map(|prefix| [prefix, USERNAME].concat());
     let password = prefix(name, USERNAME).map(|prefix| [prefix, PASSWORD].concat());
     let vendors = PAIRS.iter().flat_map(|(user, secret)| {
-        [(*user == name).then_some(*secret), (*secret == name).then_some(*user)].into_iter().flatten()
+        [
+            (*user == name).then_some(*secret),
+            (*secret == name).then_some(*user),
+        ]
+        .into_iter()
+        .flatten()
     });
-    user.into_iter().chain(password).chain(vendors.map(str::to_owned)).collect()
+    user.into_iter()
+        .chain(password)
+        .chain(vendors.map(str::to_owned))
+        .collect()
 }
 
 /// What stands before a name's ending.
@@ -104,17 +118,30 @@ mod tests {
 
     #[test]
     fn half_of_any_pair_is_an_error_that_names_both() {
-        for (user, secret) in
-            PAIRS.into_iter().chain([("USERNAME", "PASSWORD"), ("HARBOR_USERNAME", "HARBOR_PASSWORD")])
-        {
+        for (user, secret) in PAIRS.into_iter().chain([
+            ("USERNAME", "PASSWORD"),
+            ("HARBOR_USERNAME", "HARBOR_PASSWORD"),
+        ]) {
             for (present, missing) in [(user, secret), (secret, user)] {
                 let error = keys(&[present]).check_pairs().unwrap_err().to_string();
-                assert!(error.starts_with(&format!("{present} is set without ")) && error.contains(missing), "{error}");
+                assert!(
+                    error.starts_with(&format!("{present} is set without "))
+                        && error.contains(missing),
+                    "{error}"
+                );
                 assert!(!error.contains("hunter2"), "{error}");
             }
             assert_eq!(keys(&[user, secret]).check_pairs(), Ok(()));
         }
-        assert_eq!(keys(&["DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD", "DOCKERHUB_TOKEN"]).check_pairs(), Ok(()));
+        assert_eq!(
+            keys(&[
+                "DOCKERHUB_USERNAME",
+                "DOCKERHUB_PASSWORD",
+                "DOCKERHUB_TOKEN"
+            ])
+            .check_pairs(),
+            Ok(())
+        );
     }
 
     #[test]
@@ -122,15 +149,27 @@ mod tests {
         let table: &[(&[&str], &[(&str, &str)])] = &[
             (&["USERNAME", "PASSWORD"], &[("USERNAME", "PASSWORD")]),
             (&["username", "password"], &[("username", "password")]),
-            (&["My_Username", "MY_PASSWORD"], &[("My_Username", "MY_PASSWORD")]),
+            (
+                &["My_Username", "MY_PASSWORD"],
+                &[("My_Username", "MY_PASSWORD")],
+            ),
             (&["A_USERNAME", "B_PASSWORD"], &[]),
             (&["A_USERNAME", "A_TOKEN"], &[]),
-            (&["A_PASSWORD", "A_USERNAME", "PASSWORD"], &[("A_USERNAME", "A_PASSWORD")]),
-            (&["\u{e9}USERNAME", "\u{e9}PASSWORD"], &[("\u{e9}USERNAME", "\u{e9}PASSWORD")]),
+            (
+                &["A_PASSWORD", "A_USERNAME", "PASSWORD"],
+                &[("A_USERNAME", "A_PASSWORD")],
+            ),
+            (
+                &["\u{e9}USERNAME", "\u{e9}PASSWORD"],
+                &[("\u{e9}USERNAME", "\u{e9}PASSWORD")],
+            ),
         ];
         for (names, expected) in table {
             let keys = keys(names);
-            let pairs: Vec<_> = keys.pairs().map(|pair| (pair.user, pair.password)).collect();
+            let pairs: Vec<_> = keys
+                .pairs()
+                .map(|pair| (pair.user, pair.password))
+                .collect();
             assert_eq!(pairs, *expected, "{names:?}");
         }
     }

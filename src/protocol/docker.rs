@@ -50,11 +50,18 @@ impl Verb {
 }
 
 /// Answers one verb: the whole text for standard output, which is printed only when nothing can fail any more.
-pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
+pub fn answer(
+    verb: Verb,
+    env: &Env,
+    input: &mut dyn Input,
+    err: &mut dyn Write,
+) -> Result<Zeroizing<String>, Error> {
     // Read first, whatever happens: a client that is still writing when the helper exits fails with a broken pipe.
     let step = env.log().step();
-    let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| error.problem(PATIENCE, EXAMPLE).failed());
-    env.log().done(step, format_args!("{verb:?}: standard input read"));
+    let text = read_all(input, verb.limit(), PATIENCE)
+        .map_err(|error| error.problem(PATIENCE, EXAMPLE).failed());
+    env.log()
+        .done(step, format_args!("{verb:?}: standard input read"));
     let resolver = || Config::load(env).and_then(Resolver::new);
     match verb {
         Verb::Get => get(&text?, resolver, err),
@@ -65,16 +72,27 @@ pub fn answer(verb: Verb, env: &Env, input: &mut dyn Input, err: &mut dyn Write)
 }
 
 /// Does one thing and passes on what went wrong on the way without hindering it.
-pub(super) fn with_warnings<T>(resolver: &Resolver, err: &mut dyn Write, work: impl FnOnce(&Resolver) -> T) -> T {
+pub(super) fn with_warnings<T>(
+    resolver: &Resolver,
+    err: &mut dyn Write,
+    work: impl FnOnce(&Resolver) -> T,
+) -> T {
     let done = work(resolver);
-    resolver.warnings().iter().for_each(|warning| warn(err, warning));
+    resolver
+        .warnings()
+        .iter()
+        .for_each(|warning| warn(err, warning));
     done
 }
 
 /// What `get` and `erase` are asked about, without the line end that a person's `echo` adds.
 fn server_url(text: &[u8]) -> Result<&[u8], Error> {
     let asked = strip_line_end(text);
-    if asked.is_empty() { Err(Error::Protocol(NO_SERVER_URL)) } else { Ok(asked) }
+    if asked.is_empty() {
+        Err(Error::Protocol(NO_SERVER_URL))
+    } else {
+        Ok(asked)
+    }
 }
 
 fn get(
@@ -88,9 +106,11 @@ fn get(
     let credential = with_warnings(&resolver()?, err, |resolver| {
         resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
     })?;
-    let mut out = ObjectWriter::with_capacity(128 + asked.len() + 2 * credential.secret().expose().len());
+    let mut out =
+        ObjectWriter::with_capacity(128 + asked.len() + 2 * credential.secret().expose().len());
     out.text("ServerURL", &String::from_utf8_lossy(asked));
-    out.text("Username", credential.username()).text("Secret", credential.secret().expose());
+    out.text("Username", credential.username())
+        .text("Secret", credential.secret().expose());
     Ok(out.finish())
 }
 
@@ -101,14 +121,23 @@ fn store(
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
     let request = StoreRequest::parse(text)?;
-    let url = ServerUrl::parse(request.server_url.expose().as_bytes())
-        .map_err(|error| Problem::new("server URL", error).fix("nothing was stored").failed())?;
-    let credential = Credential::new(request.username, request.secret).map_err(|error| match error {
-        Unusable::NoUsername => Error::Protocol(NO_USERNAME),
-        other => Problem::new("store", other).fix("nothing was stored").failed().about(url.label()),
+    let url = ServerUrl::parse(request.server_url.expose().as_bytes()).map_err(|error| {
+        Problem::new("server URL", error)
+            .fix("nothing was stored")
+            .failed()
     })?;
+    let credential =
+        Credential::new(request.username, request.secret).map_err(|error| match error {
+            Unusable::NoUsername => Error::Protocol(NO_USERNAME),
+            other => Problem::new("store", other)
+                .fix("nothing was stored")
+                .failed()
+                .about(url.label()),
+        })?;
     with_warnings(&resolver()?, err, |resolver| {
-        resolver.audited("store", Some(url.label()), |resolver| resolver.store(&url, credential))
+        resolver.audited("store", Some(url.label()), |resolver| {
+            resolver.store(&url, credential)
+        })
     })?;
     Ok(Zeroizing::default())
 }
@@ -121,7 +150,11 @@ fn erase(
 ) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
-        return Err(Problem::new("erase", "the server URL is not a line of text").fix("nothing was erased").failed());
+        return Err(
+            Problem::new("erase", "the server URL is not a line of text")
+                .fix("nothing was erased")
+                .failed(),
+        );
     }
     // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
     if let Ok(url) = ServerUrl::parse(asked) {
@@ -135,7 +168,10 @@ fn erase(
 /// It answers whatever its standard input was (clients send `unused`, or nothing), also while the store is out of reach.
 /// It fails where the store refuses the token or password: an empty list would be taken for an empty store.
 #[cold]
-fn list(resolver: impl FnOnce() -> Result<Resolver, Error>, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
+fn list(
+    resolver: impl FnOnce() -> Result<Resolver, Error>,
+    err: &mut dyn Write,
+) -> Result<Zeroizing<String>, Error> {
     let mut skipped = Vec::new();
     let mut refusal = None;
     let lines = with_warnings(&resolver()?, err, |resolver| {
@@ -175,14 +211,21 @@ impl StoreRequest {
             .failed()
         };
         let object = json::parse_object(text).map_err(|error| malformed(&error))?;
-        let field = |name| text_field(&object, name).ok_or_else(|| malformed(&format_args!("{name} is not a text")));
+        let field = |name| {
+            text_field(&object, name)
+                .ok_or_else(|| malformed(&format_args!("{name} is not a text")))
+        };
         let server_url = field("ServerURL")?;
         let username = field("Username")?;
         let secret = field("Secret")?;
         if server_url.is_empty() {
             return Err(Error::Protocol(NO_SERVER_URL));
         }
-        Ok(Self { server_url, username: username.expose().to_owned(), secret })
+        Ok(Self {
+            server_url,
+            username: username.expose().to_owned(),
+            secret,
+        })
     }
 }
 
@@ -196,4 +239,5 @@ fn text_field(object: &Object, name: &str) -> Option<Redacted> {
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
-const EXAMPLE: &str = "pipe the server URL in: echo registry.example.com | docker-credential-beta9 get";
+const EXAMPLE: &str =
+    "pipe the server URL in: echo registry.example.com | docker-credential-beta9 get";

@@ -67,16 +67,25 @@ impl ReadError {
         let part = "standard input";
         match self {
             Self::Terminal => Problem::new(part, "it is a terminal").fix(pipe),
-            Self::TooLong(limit) => Problem::new(part, format_args!("it is longer than {limit} bytes")),
-            Self::NoEnd => Problem::new(part, format_args!("it did not end within {} s", patience.as_secs()))
-                .fix("close it after the request"),
+            Self::TooLong(limit) => {
+                Problem::new(part, format_args!("it is longer than {limit} bytes"))
+            }
+            Self::NoEnd => Problem::new(
+                part,
+                format_args!("it did not end within {} s", patience.as_secs()),
+            )
+            .fix("close it after the request"),
             Self::Failed(kind) => Problem::new(part, format_args!("it cannot be read ({kind})")),
         }
     }
 }
 
 /// Reads to the end, also past `limit`, because a client that is still writing would fail otherwise.
-pub fn read_all(input: &mut dyn Input, limit: usize, patience: Duration) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+pub fn read_all(
+    input: &mut dyn Input,
+    limit: usize,
+    patience: Duration,
+) -> Result<Zeroizing<Vec<u8>>, ReadError> {
     if input.is_terminal() {
         return Err(ReadError::Terminal);
     }
@@ -118,8 +127,14 @@ mod tests {
     fn input_is_read_to_its_end_even_when_it_is_too_long() {
         let text = vec![b'x'; 100_000];
         let mut input = text.as_slice();
-        assert_eq!(read_all(&mut input, 65_536, Duration::from_secs(5)), Err(ReadError::TooLong(65_536)));
+        assert_eq!(
+            read_all(&mut input, 65_536, Duration::from_secs(5)),
+            Err(ReadError::TooLong(65_536))
+        );
         assert!(input.is_empty());
-        assert_eq!(*read_all(&mut text.as_slice(), 100_000, Duration::from_secs(5)).unwrap(), text);
+        assert_eq!(
+            *read_all(&mut text.as_slice(), 100_000, Duration::from_secs(5)).unwrap(),
+            text
+        );
     }
 }

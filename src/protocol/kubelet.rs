@@ -41,7 +41,12 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     };
     match answer {
         // A reader that has gone away is no success.
-        Ok(text) => u8::from(io.out.write_all(text.as_bytes()).and_then(|()| io.out.flush()).is_err()),
+        Ok(text) => u8::from(
+            io.out
+                .write_all(text.as_bytes())
+                .and_then(|()| io.out.flush())
+                .is_err(),
+        ),
         Err(error) => {
             warn(io.err, &crate::one_line(&error));
             1
@@ -50,22 +55,37 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
 }
 
 fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
-    let text = read_all(io.input, MAX_REQUEST, PATIENCE).map_err(|error| error.problem(PATIENCE, EXAMPLE).failed())?;
+    let text = read_all(io.input, MAX_REQUEST, PATIENCE)
+        .map_err(|error| error.problem(PATIENCE, EXAMPLE).failed())?;
     let request = Request::parse(&text)?;
     // What cannot be a registry's image certainly has no credential; no store is asked.
-    let Ok(image) = Image::parse(&request.image) else { return Ok(nothing()) };
+    let Ok(image) = Image::parse(&request.image) else {
+        return Ok(nothing());
+    };
     let resolver = Config::load(env).and_then(Resolver::new)?;
-    with_warnings(&resolver, io.err, |resolver| answer_for(&image, request, resolver))
+    with_warnings(&resolver, io.err, |resolver| {
+        answer_for(&image, request, resolver)
+    })
 }
 
-fn answer_for(image: &Image, request: Request, resolver: &Resolver) -> Result<Zeroizing<String>, Error> {
-    let Some(route) = resolver.route(&image.host, Scheme::Https, &image.repository) else { return Ok(nothing()) };
+fn answer_for(
+    image: &Image,
+    request: Request,
+    resolver: &Resolver,
+) -> Result<Zeroizing<String>, Error> {
+    let Some(route) = resolver.route(&image.host, Scheme::Https, &image.repository) else {
+        return Ok(nothing());
+    };
     let about = |error: Error| error.about(image.host.as_reference());
     // Where workload identity is off, a pod's token is not even looked at.
     let pod = request.token.filter(|_| route.workload_identity);
-    let pod = pod.map(|token| ServiceAccount::new(token, request.annotations)).transpose().map_err(about)?;
-    match resolver.audited("kubelet", Some(image.host.as_reference()), |resolver| resolver.answer(&route, pod.as_ref()))
-    {
+    let pod = pod
+        .map(|token| ServiceAccount::new(token, request.annotations))
+        .transpose()
+        .map_err(about)?;
+    match resolver.audited("kubelet", Some(image.host.as_reference()), |resolver| {
+        resolver.answer(&route, pod.as_ref())
+    }) {
         Ok(answered) => response(image, &route, resolver, &answered).map_err(about),
         Err(Error::NotFound) => Ok(nothing()),
         Err(error) => Err(error),
@@ -81,30 +101,47 @@ fn response(
     answered: &Answered,
 ) -> Result<Zeroizing<String>, Error> {
     let config = resolver.config();
-    let by_image = answered.of_pod || config.rules_depend_on_path(&image.host) || config.store == StoreKind::Worker;
+    let by_image = answered.of_pod
+        || config.rules_depend_on_path(&image.host)
+        || config.store == StoreKind::Worker;
     let duration = match answered.expires {
         // As the clouds' own providers have it: what kubelet keeps is still good for as long again, for a long pull.
         Some(end) => end.duration_since(SystemTime::now()).unwrap_or_default() / 2,
         None => config.kubelet.static_cache_duration,
     };
     let below = route.rule.map_or("", |rule| rule.host.path());
-    write(if by_image { "Image" } else { "Registry" }, duration, Some((&image.key(below), &answered.credential)))
+    write(
+        if by_image { "Image" } else { "Registry" },
+        duration,
+        Some((&image.key(below), &answered.credential)),
+    )
 }
 
-fn write(cache_key: &str, duration: Duration, auth: Option<(&str, &Credential)>) -> Result<Zeroizing<String>, Error> {
+fn write(
+    cache_key: &str,
+    duration: Duration,
+    auth: Option<(&str, &Credential)>,
+) -> Result<Zeroizing<String>, Error> {
     if auth.is_some_and(|(_, credential)| credential.username() == IDENTITY_TOKEN) {
-        return Err(Problem::new("kubelet", "the credential is an OAuth identity token, which kubelet cannot pass on")
-            .fix("store a user name and a password or access token for this registry")
-            .failed());
+        return Err(Problem::new(
+            "kubelet",
+            "the credential is an OAuth identity token, which kubelet cannot pass on",
+        )
+        .fix("store a user name and a password or access token for this registry")
+        .failed());
     }
-    let length = auth.map_or(0, |(key, credential)| key.len() + 2 * credential.secret().expose().len());
+    let length = auth.map_or(0, |(key, credential)| {
+        key.len() + 2 * credential.secret().expose().len()
+    });
     let mut out = ObjectWriter::with_capacity(256 + length);
     out.text("kind", RESPONSE).text("apiVersion", API_VERSION);
-    out.text("cacheKeyType", cache_key).text("cacheDuration", &go_duration(duration));
+    out.text("cacheKeyType", cache_key)
+        .text("cacheDuration", &go_duration(duration));
     out.within("auth", |out| {
         if let Some((key, credential)) = auth {
             out.within(key, |out| {
-                out.text("username", credential.username()).text("password", credential.secret().expose());
+                out.text("username", credential.username())
+                    .text("password", credential.secret().expose());
             });
         }
     });
@@ -146,7 +183,8 @@ Example:
 const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
 const RESPONSE: &str = "CredentialProviderResponse";
 const IDENTITY_TOKEN: &str = "<token>";
-const EXAMPLE: &str = "pipe a CredentialProviderRequest in; see docker-credential-beta9 kubelet --help";
+const EXAMPLE: &str =
+    "pipe a CredentialProviderRequest in; see docker-credential-beta9 kubelet --help";
 /// All annotations of an object have 256 KiB together.
 const MAX_REQUEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -157,7 +195,13 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_go_does() {
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m0s"), (3600, "1h0m0s"), (43_145, "11h59m5s")] {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m0s"),
+            (3600, "1h0m0s"),
+            (43_145, "11h59m5s"),
+        ] {
             assert_eq!(go_duration(Duration::from_secs(seconds)), text);
         }
         assert_eq!(go_duration(Duration::from_millis(59_999)), "59s");

@@ -32,17 +32,24 @@ pub fn build_names(
     choice: &Choice,
     taken: &dyn Fn(&str) -> Option<Redacted>,
 ) -> Result<Names, Unbuildable> {
-    let is_free = |set: &Names| set.iter().all(|(name, value)| taken(name).is_none_or(|there| there == *value));
+    let is_free = |set: &Names| {
+        set.iter()
+            .all(|(name, value)| taken(name).is_none_or(|there| there == *value))
+    };
     let sets = build_sets(host, choice)?;
     let names = sets.iter().flatten().map(|(name, _)| *name).collect();
-    sets.into_iter().find(is_free).ok_or(Unbuildable::Taken(names))
+    sets.into_iter()
+        .find(is_free)
+        .ok_or(Unbuildable::Taken(names))
 }
 
 /// The sets of single secrets any one of which a build takes for this registry, with the values of `choice`, the preferred
 /// one first.
 pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildable> {
     let takes = match by_name(host) {
-        Some((_, vendor, _)) if *vendor != Registry::of(host).name => return Err(Unbuildable::Mistaken(vendor)),
+        Some((_, vendor, _)) if *vendor != Registry::of(host).name => {
+            return Err(Unbuildable::Mistaken(vendor));
+        }
         _ => takes(host),
     };
     let needs = Unbuildable::Needs(takes.words());
@@ -72,9 +79,17 @@ pub fn is_taken_by_builds(host: &Host, name: &str) -> bool {
 #[must_use]
 pub fn build_key_names(host: &Host) -> Vec<&'static str> {
     match takes(host) {
-        Takes::Aws => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", REGION, "AWS_SESSION_TOKEN"],
+        Takes::Aws => vec![
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            REGION,
+            "AWS_SESSION_TOKEN",
+        ],
         Takes::Token { name, .. } => vec![name],
-        Takes::Pair(pairs) => pairs.iter().flat_map(|(user, password)| [*user, *password]).collect(),
+        Takes::Pair(pairs) => pairs
+            .iter()
+            .flat_map(|(user, password)| [*user, *password])
+            .collect(),
     }
 }
 
@@ -85,8 +100,14 @@ fn aws(host: &Host, choice: &Choice) -> Option<Names> {
         return None;
     }
     let key = |name| keys.get(name).map(|value| (name, value.clone()));
-    let region = ecr_region(host).map(|region| (REGION, region.into())).or_else(|| key(REGION))?;
-    let needed = [key("AWS_ACCESS_KEY_ID")?, key("AWS_SECRET_ACCESS_KEY")?, region];
+    let region = ecr_region(host)
+        .map(|region| (REGION, region.into()))
+        .or_else(|| key(REGION))?;
+    let needed = [
+        key("AWS_ACCESS_KEY_ID")?,
+        key("AWS_SECRET_ACCESS_KEY")?,
+        region,
+    ];
     Some(needed.into_iter().chain(key("AWS_SESSION_TOKEN")).collect())
 }
 
@@ -109,10 +130,20 @@ impl fmt::Display for Unbuildable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken(names) => {
-                write!(f, "there are other values under every name that a Beta9 build takes: {}", names.join(", "))
+                write!(
+                    f,
+                    "there are other values under every name that a Beta9 build takes: {}",
+                    names.join(", ")
+                )
             }
-            Self::Needs(words) => write!(f, "a Beta9 build needs {words}, and these keys are not that"),
-            Self::Mistaken(vendor) => write!(f, "a Beta9 build takes it for another registry ({vendor}), by its name"),
+            Self::Needs(words) => write!(
+                f,
+                "a Beta9 build needs {words}, and these keys are not that"
+            ),
+            Self::Mistaken(vendor) => write!(
+                f,
+                "a Beta9 build takes it for another registry ({vendor}), by its name"
+            ),
         }
     }
 }
@@ -123,7 +154,10 @@ enum Takes {
     /// Both keys and the region.
     Aws,
     /// A token, which goes with this user name.
-    Token { user: &'static str, name: &'static str },
+    Token {
+        user: &'static str,
+        name: &'static str,
+    },
     /// A user name and a password, under any of these pairs of names.
     Pair(&'static [(&'static str, &'static str)]),
 }
@@ -149,19 +183,35 @@ fn takes(host: &Host) -> Takes {
 
 /// A build looks for these anywhere in the image's name, in this order.
 fn by_name(host: &Host) -> Option<&'static ByName> {
-    BY_NAME.iter().find(|(part, ..)| host.as_str().contains(part))
+    BY_NAME
+        .iter()
+        .find(|(part, ..)| host.as_str().contains(part))
 }
 
 /// What a build looks for, the row that it takes the registry for, and what it then takes.
 type ByName = (&'static str, &'static str, Takes);
 
-const GOOGLE: Takes = Takes::Token { user: GCP_USER, name: GCP_KEYS[0] };
+const GOOGLE: Takes = Takes::Token {
+    user: GCP_USER,
+    name: GCP_KEYS[0],
+};
 const BY_NAME: [ByName; 5] = [
     ("amazonaws.com", "aws", Takes::Aws),
     ("pkg.dev", "gcp", GOOGLE),
     ("gcr.io", "gcp", GOOGLE),
-    ("nvcr.io", "ngc", Takes::Token { user: "$oauthtoken", name: "NGC_API_KEY" }),
-    ("ghcr.io", "ghcr", Takes::Pair(&[("GITHUB_USERNAME", "GITHUB_TOKEN")])),
+    (
+        "nvcr.io",
+        "ngc",
+        Takes::Token {
+            user: "$oauthtoken",
+            name: "NGC_API_KEY",
+        },
+    ),
+    (
+        "ghcr.io",
+        "ghcr",
+        Takes::Pair(&[("GITHUB_USERNAME", "GITHUB_TOKEN")]),
+    ),
 ];
 const DOCKERHUB: (&str, &str) = ("DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD");
 /// The pairs that no vendor's registry uses without their being named.
@@ -177,22 +227,36 @@ mod tests {
     use crate::backend::tests::test_keys;
 
     const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-    const AWS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    const AWS: [(&str, &str); 2] = [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+    ];
 
     /// `NAME=value` of what is written beside what the workspace has.
-    fn names(host: &str, keys: &[(&str, &str)], workspace: &[(&str, &str)]) -> Result<Vec<String>, Unbuildable> {
+    fn names(
+        host: &str,
+        keys: &[(&str, &str)],
+        workspace: &[(&str, &str)],
+    ) -> Result<Vec<String>, Unbuildable> {
         let host = Host::parse(host.as_bytes()).unwrap();
         let choice = choose(Registry::of(&host), &host, test_keys(keys)).unwrap();
         let there = test_keys(workspace);
         let names = build_names(&host, &choice, &|name| there.get(name).cloned())?;
-        Ok(names.into_iter().map(|(name, value)| format!("{name}={}", value.expose())).collect())
+        Ok(names
+            .into_iter()
+            .map(|(name, value)| format!("{name}={}", value.expose()))
+            .collect())
     }
 
     #[test]
     fn every_vendors_login_goes_under_names_that_a_build_takes() {
         let pair = [("USERNAME", "u"), ("PASSWORD", "p")];
         let table: &[(&str, &[(&str, &str)], &[&str])] = &[
-            ("ghcr.io", &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "t")], &["GITHUB_USERNAME=u", "GITHUB_TOKEN=t"]),
+            (
+                "ghcr.io",
+                &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "t")],
+                &["GITHUB_USERNAME=u", "GITHUB_TOKEN=t"],
+            ),
             ("ghcr.io", &pair, &["GITHUB_USERNAME=u", "GITHUB_TOKEN=p"]),
             (
                 "docker.pkg.github.com",
@@ -204,29 +268,73 @@ mod tests {
                 &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_TOKEN", "t")],
                 &["DOCKERHUB_USERNAME=u", "DOCKERHUB_PASSWORD=t"],
             ),
-            ("quay.io", &[("QUAY_OAUTH_TOKEN", "t")], &["REGISTRY_USERNAME=$oauthtoken", "REGISTRY_PASSWORD=t"]),
+            (
+                "quay.io",
+                &[("QUAY_OAUTH_TOKEN", "t")],
+                &["REGISTRY_USERNAME=$oauthtoken", "REGISTRY_PASSWORD=t"],
+            ),
             (
                 "registry.digitalocean.com",
                 &[("DIGITALOCEAN_ACCESS_TOKEN", "t")],
                 &["REGISTRY_USERNAME=t", "REGISTRY_PASSWORD=t"],
             ),
-            ("myreg.azurecr.io", &pair, &["REGISTRY_USERNAME=u", "REGISTRY_PASSWORD=p"]),
+            (
+                "myreg.azurecr.io",
+                &pair,
+                &["REGISTRY_USERNAME=u", "REGISTRY_PASSWORD=p"],
+            ),
             ("nvcr.io", &[("NGC_API_KEY", "k")], &["NGC_API_KEY=k"]),
-            ("nvcr.io", &[("USERNAME", "$oauthtoken"), ("PASSWORD", "k")], &["NGC_API_KEY=k"]),
-            ("gcr.io", &[("GCP_ACCESS_TOKEN", "t")], &["GCP_ACCESS_TOKEN=t"]),
-            ("eu-docker.pkg.dev", &[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")], &["GCP_ACCESS_TOKEN=t"]),
-            (ECR, &AWS, &["AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=s", "AWS_REGION=eu-west-1"]),
-            ("public.ecr.aws", &pair, &["REGISTRY_USERNAME=u", "REGISTRY_PASSWORD=p"]),
+            (
+                "nvcr.io",
+                &[("USERNAME", "$oauthtoken"), ("PASSWORD", "k")],
+                &["NGC_API_KEY=k"],
+            ),
+            (
+                "gcr.io",
+                &[("GCP_ACCESS_TOKEN", "t")],
+                &["GCP_ACCESS_TOKEN=t"],
+            ),
+            (
+                "eu-docker.pkg.dev",
+                &[("USERNAME", "oauth2accesstoken"), ("PASSWORD", "t")],
+                &["GCP_ACCESS_TOKEN=t"],
+            ),
+            (
+                ECR,
+                &AWS,
+                &[
+                    "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE",
+                    "AWS_SECRET_ACCESS_KEY=s",
+                    "AWS_REGION=eu-west-1",
+                ],
+            ),
+            (
+                "public.ecr.aws",
+                &pair,
+                &["REGISTRY_USERNAME=u", "REGISTRY_PASSWORD=p"],
+            ),
         ];
         for (host, keys, expected) in table {
-            assert_eq!(names(host, keys, &[]).unwrap(), *expected, "{host} {keys:?}");
+            assert_eq!(
+                names(host, keys, &[]).unwrap(),
+                *expected,
+                "{host} {keys:?}"
+            );
         }
     }
 
     #[test]
     fn what_has_to_be_minted_first_is_refused() {
-        let role = [AWS[0], AWS[1], ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")];
-        let azure = [("AZURE_CLIENT_ID", "a"), ("AZURE_CLIENT_SECRET", "b"), ("AZURE_TENANT_ID", "c")];
+        let role = [
+            AWS[0],
+            AWS[1],
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r"),
+        ];
+        let azure = [
+            ("AZURE_CLIENT_ID", "a"),
+            ("AZURE_CLIENT_SECRET", "b"),
+            ("AZURE_TENANT_ID", "c"),
+        ];
         let table: &[(&str, &[(&str, &str)])] = &[
             ("gcr.io", &[("GOOGLE_APPLICATION_CREDENTIALS", "{}")]),
             ("gcr.io", &[("USERNAME", "_json_key"), ("PASSWORD", "{}")]),
@@ -238,11 +346,22 @@ mod tests {
             ("public.ecr.aws", &AWS),
         ];
         for (host, keys) in table {
-            assert!(matches!(names(host, keys, &[]), Err(Unbuildable::Needs(_))), "{host} {keys:?}");
+            assert!(
+                matches!(names(host, keys, &[]), Err(Unbuildable::Needs(_))),
+                "{host} {keys:?}"
+            );
         }
-        for (host, vendor) in [("ghcr.io:5000", "ghcr"), ("ghcr.io.example", "ghcr"), ("myamazonaws.com", "aws")] {
+        for (host, vendor) in [
+            ("ghcr.io:5000", "ghcr"),
+            ("ghcr.io.example", "ghcr"),
+            ("myamazonaws.com", "aws"),
+        ] {
             let pair = [("USERNAME", "u"), ("PASSWORD", "p")];
-            assert_eq!(names(host, &pair, &[]), Err(Unbuildable::Mistaken(vendor)), "{host}");
+            assert_eq!(
+                names(host, &pair, &[]),
+                Err(Unbuildable::Mistaken(vendor)),
+                "{host}"
+            );
         }
     }
 
@@ -251,17 +370,33 @@ mod tests {
         let quay = [("QUAY_USERNAME", "u"), ("QUAY_PASSWORD", "p")];
         let registry = [("REGISTRY_USERNAME", "x"), ("REGISTRY_PASSWORD", "y")];
         let half = [registry[0], ("PASSWORD", "other")];
-        let all = [registry[0], registry[1], ("USERNAME", "z"), ("PASSWORD", "z"), ("DOCKERHUB_USERNAME", "z")];
+        let all = [
+            registry[0],
+            registry[1],
+            ("USERNAME", "z"),
+            ("PASSWORD", "z"),
+            ("DOCKERHUB_USERNAME", "z"),
+        ];
         let table: &[(&[(&str, &str)], &str)] = &[
             (&[], "REGISTRY_USERNAME=u"),
-            (&[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "p")], "REGISTRY_USERNAME=u"),
+            (
+                &[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "p")],
+                "REGISTRY_USERNAME=u",
+            ),
             (&[("REGISTRY_USERNAME", "u")], "REGISTRY_USERNAME=u"),
-            (&[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "old")], "USERNAME=u"),
+            (
+                &[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "old")],
+                "USERNAME=u",
+            ),
             (&registry, "USERNAME=u"),
             (&half, "DOCKERHUB_USERNAME=u"),
         ];
         for (workspace, first) in table {
-            assert_eq!(names("quay.io", &quay, workspace).unwrap()[0], *first, "{workspace:?}");
+            assert_eq!(
+                names("quay.io", &quay, workspace).unwrap()[0],
+                *first,
+                "{workspace:?}"
+            );
         }
         let error = names("quay.io", &quay, &all).unwrap_err();
         assert_eq!(
@@ -269,6 +404,9 @@ mod tests {
             "there are other values under every name that a Beta9 build takes: REGISTRY_USERNAME, REGISTRY_PASSWORD, USERNAME, PASSWORD, DOCKERHUB_USERNAME, DOCKERHUB_PASSWORD"
         );
         let github = [("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "t")];
-        assert!(matches!(names("ghcr.io", &github, &[("GITHUB_TOKEN", "old")]), Err(Unbuildable::Taken(_))));
+        assert!(matches!(
+            names("ghcr.io", &github, &[("GITHUB_TOKEN", "old")]),
+            Err(Unbuildable::Taken(_))
+        ));
     }
 }

@@ -24,7 +24,9 @@ impl Choice {
     /// The user name that will be answered, as it may be listed: one that is the secret itself is not.
     #[must_use]
     pub fn listed_username(&self) -> &str {
-        self.backend.shown_username(&self.keys).unwrap_or(SECRET_FOR_USERNAME)
+        self.backend
+            .shown_username(&self.keys)
+            .unwrap_or(SECRET_FOR_USERNAME)
     }
 }
 
@@ -34,27 +36,46 @@ impl Choice {
 /// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
 /// secret is meant for this host, so going on anonymously would hide the mistake.
 pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
-    let refused =
-        |cause: String, fix: &str| Problem::new("its secret", cause).fix(fix).failed().about(host.as_reference());
+    let refused = |cause: String, fix: &str| {
+        Problem::new("its secret", cause)
+            .fix(fix)
+            .failed()
+            .about(host.as_reference())
+    };
     if keys.is_empty() {
         let missing = |fault: KeysError| refused(fault.to_string(), fault.fix());
         return Err(keys.fault().map_or(Error::NotFound, missing));
     }
     let choice = match chosen(row, &keys) {
-        Ok(Some(pair)) => Choice { backend: backend_of(row.backends(), &pair), keys: pair },
+        Ok(Some(pair)) => Choice {
+            backend: backend_of(row.backends(), &pair),
+            keys: pair,
+        },
         Ok(None) if let Some(backend) = row.own().iter().find(|backend| backend.fits(&keys)) => {
-            Choice { backend: *backend, keys }
+            Choice {
+                backend: *backend,
+                keys,
+            }
         }
         Ok(None) => {
             let half = keys.check_pairs().err().or_else(|| keys.fault());
-            let cause = half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
+            let cause =
+                half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
             return Err(refused(cause, "correct the keys in the secret"));
         }
-        Err(error) => return Err(refused(error.to_string(), "leave the one pair that this registry takes")),
+        Err(error) => {
+            return Err(refused(
+                error.to_string(),
+                "leave the one pair that this registry takes",
+            ));
+        }
     };
     match choice.keys.placeholder() {
         Some(key) => Err(refused(
-            format!("{} holds the placeholder that a Beta9 sandbox shows in place of a secret", shown(key)),
+            format!(
+                "{} holds the placeholder that a Beta9 sandbox shows in place of a secret",
+                shown(key)
+            ),
             "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
         )),
         None => Ok(choice),
@@ -65,7 +86,9 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
 fn chosen(row: &Registry, keys: &Keys) -> Result<Option<Keys>, KeysError> {
     let pairs: Vec<UserPassword> = keys.pairs().collect();
     // A key in upper case stands before the same one in lower case, as it is sorted.
-    let first = FIRST_PREFIXES.iter().find_map(|prefix| pairs.iter().find(|pair| pair.has_prefix(prefix)));
+    let first = FIRST_PREFIXES
+        .iter()
+        .find_map(|prefix| pairs.iter().find(|pair| pair.has_prefix(prefix)));
     if let Some(pair) = first {
         return Ok(Some(keys.of_pair(*pair)));
     }
@@ -73,13 +96,17 @@ fn chosen(row: &Registry, keys: &Keys) -> Result<Option<Keys>, KeysError> {
         _ if row.own().iter().any(|backend| backend.fits(keys)) => Ok(None),
         [] => Ok(None),
         [pair] => Ok(Some(keys.of_pair(*pair))),
-        several => Err(KeysError::ManyPairs(several.iter().map(|pair| pair.user.to_owned()).collect())),
+        several => Err(KeysError::ManyPairs(
+            several.iter().map(|pair| pair.user.to_owned()).collect(),
+        )),
     }
 }
 
 /// A pair may be a service-account key, which is for minting.
 fn backend_of(mut backends: impl Iterator<Item = &'static Backend>, pair: &Keys) -> Backend {
-    *backends.find(|backend| backend.fits(pair)).expect("because the last one takes every pair")
+    *backends
+        .find(|backend| backend.fits(pair))
+        .expect("because the last one takes every pair")
 }
 
 /// The prefixes of the pairs that count most, as CLIP reads them.
@@ -105,7 +132,12 @@ pub fn provider_from_environment<'a>(
 
 fn foreign(row: &Registry, keys: &Keys) -> String {
     let wanted: Vec<_> = row.backends().map(Backend::wants).collect();
-    format!("it has {}, but this registry ({}) needs {}", shown_list(keys.names()), row.name, wanted.join(", or "))
+    format!(
+        "it has {}, but this registry ({}) needs {}",
+        shown_list(keys.names()),
+        row.name,
+        wanted.join(", or ")
+    )
 }
 
 #[cfg(test)]
@@ -120,68 +152,175 @@ mod tests {
             keys.insert(name, (*value).into()).unwrap();
         }
         choose(Registry::of(&host), &host, keys)
-            .and_then(|choice| choice.backend.login(&test_login(host.as_str(), &choice.keys)))
+            .and_then(|choice| {
+                choice
+                    .backend
+                    .login(&test_login(host.as_str(), &choice.keys))
+            })
             .map(|minted| minted.credential)
-            .map(|credential| (credential.username().to_owned(), credential.secret().expose().to_owned()))
+            .map(|credential| {
+                (
+                    credential.username().to_owned(),
+                    credential.secret().expose().to_owned(),
+                )
+            })
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn each_vendor_takes_its_own_keys_under_its_own_user_name() {
         let table: &[(&str, &[(&str, &str)], &str)] = &[
-            ("docker.io", &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_PASSWORD", "s")], "u"),
-            ("docker.io", &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_TOKEN", "s"), ("DOCKERHUB_PASSWORD", "old")], "u"),
-            ("docker.io", &[("DOCKER_USERNAME", "u"), ("DOCKER_PASSWORD", "s")], "u"),
-            ("ghcr.io", &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "s")], "u"),
-            ("docker.pkg.github.com", &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "s")], "u"),
+            (
+                "docker.io",
+                &[("DOCKERHUB_USERNAME", "u"), ("DOCKERHUB_PASSWORD", "s")],
+                "u",
+            ),
+            (
+                "docker.io",
+                &[
+                    ("DOCKERHUB_USERNAME", "u"),
+                    ("DOCKERHUB_TOKEN", "s"),
+                    ("DOCKERHUB_PASSWORD", "old"),
+                ],
+                "u",
+            ),
+            (
+                "docker.io",
+                &[("DOCKER_USERNAME", "u"), ("DOCKER_PASSWORD", "s")],
+                "u",
+            ),
+            (
+                "ghcr.io",
+                &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "s")],
+                "u",
+            ),
+            (
+                "docker.pkg.github.com",
+                &[("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", "s")],
+                "u",
+            ),
             ("nvcr.io", &[("NGC_API_KEY", "s")], "$oauthtoken"),
-            ("quay.io", &[("QUAY_USERNAME", "o+robot"), ("QUAY_PASSWORD", "s")], "o+robot"),
+            (
+                "quay.io",
+                &[("QUAY_USERNAME", "o+robot"), ("QUAY_PASSWORD", "s")],
+                "o+robot",
+            ),
             ("quay.io", &[("QUAY_OAUTH_TOKEN", "s")], "$oauthtoken"),
             (
                 "registry.gitlab.com",
-                &[("CI_DEPLOY_USER", "gitlab+deploy-token-1"), ("CI_DEPLOY_PASSWORD", "s")],
+                &[
+                    ("CI_DEPLOY_USER", "gitlab+deploy-token-1"),
+                    ("CI_DEPLOY_PASSWORD", "s"),
+                ],
                 "gitlab+deploy-token-1",
             ),
-            ("registry.gitlab.com", &[("CI_JOB_TOKEN", "s")], "gitlab-ci-token"),
-            ("registry.gitlab.com", &[("GITLAB_USERNAME", "u"), ("GITLAB_TOKEN", "s")], "u"),
-            ("registry.digitalocean.com", &[("DIGITALOCEAN_ACCESS_TOKEN", "s")], "s"),
+            (
+                "registry.gitlab.com",
+                &[("CI_JOB_TOKEN", "s")],
+                "gitlab-ci-token",
+            ),
+            (
+                "registry.gitlab.com",
+                &[("GITLAB_USERNAME", "u"), ("GITLAB_TOKEN", "s")],
+                "u",
+            ),
+            (
+                "registry.digitalocean.com",
+                &[("DIGITALOCEAN_ACCESS_TOKEN", "s")],
+                "s",
+            ),
             ("rg.fr-par.scw.cloud", &[("SCW_SECRET_KEY", "s")], "nologin"),
             ("icr.io", &[("IBMCLOUD_API_KEY", "s")], "iamapikey"),
             ("us.icr.io", &[("IBMCLOUD_API_KEY", "s")], "iamapikey"),
-            ("private.us.icr.io", &[("IBMCLOUD_API_KEY", "s")], "iamapikey"),
-            ("fra.ocir.io", &[("OCI_USERNAME", "ns/u"), ("OCI_AUTH_TOKEN", "s")], "ns/u"),
-            ("ocir.us-phoenix-1.oci.oraclecloud.com", &[("OCI_USERNAME", "ns/u"), ("OCI_AUTH_TOKEN", "s")], "ns/u"),
-            ("registry.redhat.io", &[("REDHAT_USERNAME", "1|sa"), ("REDHAT_PASSWORD", "s")], "1|sa"),
-            ("cgr.dev", &[("CHAINGUARD_USERNAME", "u"), ("CHAINGUARD_PASSWORD", "s")], "u"),
-            ("acme.jfrog.io", &[("JFROG_USERNAME", "u"), ("JFROG_ACCESS_TOKEN", "s")], "u"),
+            (
+                "private.us.icr.io",
+                &[("IBMCLOUD_API_KEY", "s")],
+                "iamapikey",
+            ),
+            (
+                "fra.ocir.io",
+                &[("OCI_USERNAME", "ns/u"), ("OCI_AUTH_TOKEN", "s")],
+                "ns/u",
+            ),
+            (
+                "ocir.us-phoenix-1.oci.oraclecloud.com",
+                &[("OCI_USERNAME", "ns/u"), ("OCI_AUTH_TOKEN", "s")],
+                "ns/u",
+            ),
+            (
+                "registry.redhat.io",
+                &[("REDHAT_USERNAME", "1|sa"), ("REDHAT_PASSWORD", "s")],
+                "1|sa",
+            ),
+            (
+                "cgr.dev",
+                &[("CHAINGUARD_USERNAME", "u"), ("CHAINGUARD_PASSWORD", "s")],
+                "u",
+            ),
+            (
+                "acme.jfrog.io",
+                &[("JFROG_USERNAME", "u"), ("JFROG_ACCESS_TOKEN", "s")],
+                "u",
+            ),
             ("registry.heroku.com", &[("HEROKU_API_KEY", "s")], "_"),
             ("registry.fly.io", &[("FLY_API_TOKEN", "s")], "x"),
-            ("registry.hf.space", &[("HF_USERNAME", "u"), ("HF_TOKEN", "s")], "u"),
+            (
+                "registry.hf.space",
+                &[("HF_USERNAME", "u"), ("HF_TOKEN", "s")],
+                "u",
+            ),
             (
                 "registry.cn-hangzhou.aliyuncs.com",
-                &[("ALIBABA_CLOUD_CR_USERNAME", "u"), ("ALIBABA_CLOUD_CR_PASSWORD", "s")],
+                &[
+                    ("ALIBABA_CLOUD_CR_USERNAME", "u"),
+                    ("ALIBABA_CLOUD_CR_PASSWORD", "s"),
+                ],
                 "u",
             ),
             (
                 "acme-registry.cn-hangzhou.cr.aliyuncs.com",
-                &[("ALIBABA_CLOUD_CR_USERNAME", "u"), ("ALIBABA_CLOUD_CR_PASSWORD", "s")],
+                &[
+                    ("ALIBABA_CLOUD_CR_USERNAME", "u"),
+                    ("ALIBABA_CLOUD_CR_PASSWORD", "s"),
+                ],
                 "u",
             ),
-            ("acme.tencentcloudcr.com", &[("TENCENT_TCR_USERNAME", "u"), ("TENCENT_TCR_PASSWORD", "s")], "u"),
-            ("hkccr.ccs.tencentyun.com", &[("TENCENT_TCR_USERNAME", "u"), ("TENCENT_TCR_PASSWORD", "s")], "u"),
+            (
+                "acme.tencentcloudcr.com",
+                &[("TENCENT_TCR_USERNAME", "u"), ("TENCENT_TCR_PASSWORD", "s")],
+                "u",
+            ),
+            (
+                "hkccr.ccs.tencentyun.com",
+                &[("TENCENT_TCR_USERNAME", "u"), ("TENCENT_TCR_PASSWORD", "s")],
+                "u",
+            ),
         ];
         for (host, keys, user) in table {
-            assert_eq!(login(host, keys), Ok(((*user).to_owned(), "s".to_owned())), "{host} {keys:?}");
+            assert_eq!(
+                login(host, keys),
+                Ok(((*user).to_owned(), "s".to_owned())),
+                "{host} {keys:?}"
+            );
         }
     }
 
     #[test]
     fn a_plain_pair_is_taken_by_every_registry() {
         for row in super::super::TABLE {
-            let host = row.hosts[0].replace("{account}", "123456789012").replace('*', "x1");
-            assert_eq!(login(&host, &[("USERNAME", "u"), ("PASSWORD", "s")]), Ok(("u".into(), "s".into())), "{host}");
+            let host = row.hosts[0]
+                .replace("{account}", "123456789012")
+                .replace('*', "x1");
             assert_eq!(
-                login(&host, &[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "s")]),
+                login(&host, &[("USERNAME", "u"), ("PASSWORD", "s")]),
+                Ok(("u".into(), "s".into())),
+                "{host}"
+            );
+            assert_eq!(
+                login(
+                    &host,
+                    &[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "s")]
+                ),
                 Ok(("u".into(), "s".into()))
             );
         }
@@ -197,7 +336,12 @@ mod tests {
             ("evilgcr.io", "GCP_ACCESS_TOKEN"),
         ] {
             let error = login(host, &[(key, "hunter2")]).unwrap_err();
-            assert!(error.starts_with(&format!("{host}: its secret: it has {key}, but this registry")), "{error}");
+            assert!(
+                error.starts_with(&format!(
+                    "{host}: its secret: it has {key}, but this registry"
+                )),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"));
         }
     }
@@ -210,7 +354,10 @@ mod tests {
             "ghcr.io: its secret: GITHUB_TOKEN is set without GITHUB_USERNAME; set both or neither; correct the keys in the secret"
         );
         assert_eq!(
-            login("ghcr.io", &[("GITHUB_TOKEN", "x"), ("USERNAME", "u"), ("PASSWORD", "s")]),
+            login(
+                "ghcr.io",
+                &[("GITHUB_TOKEN", "x"), ("USERNAME", "u"), ("PASSWORD", "s")]
+            ),
             Ok(("u".into(), "s".into()))
         );
     }
@@ -225,20 +372,26 @@ mod tests {
         let lookup = |name: &str| (name != "UNSET").then(|| format!("value of {name}").into());
         let choose = |host: &str, names: &[&str]| {
             let host = Host::parse(host.as_bytes()).unwrap();
-            provider_from_environment(&host, names.iter().copied(), lookup).map_err(|error| error.to_string())
+            provider_from_environment(&host, names.iter().copied(), lookup)
+                .map_err(|error| error.to_string())
         };
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         let choice = choose("123456789012.dkr.ecr.us-east-1.amazonaws.com", &keys).unwrap();
-        assert_eq!((choice.backend.name(), choice.listed_username()), ("aws", "AWS"));
+        assert_eq!(
+            (choice.backend.name(), choice.listed_username()),
+            ("aws", "AWS")
+        );
         assert!(
             choose("evil.example", &keys)
                 .unwrap_err()
                 .contains("but this registry (generic) needs USERNAME and PASSWORD")
         );
         let choice = choose("ghcr.io", &["GITHUB_USERNAME", "GITHUB_TOKEN"]).unwrap();
-        assert_eq!((choice.backend.name(), choice.listed_username()), ("fixed", "value of GITHUB_USERNAME"));
-        let unset =
-            "ghcr.io: its credentials: UNSET is unset or empty in the environment; export them, or leave the names out";
+        assert_eq!(
+            (choice.backend.name(), choice.listed_username()),
+            ("fixed", "value of GITHUB_USERNAME")
+        );
+        let unset = "ghcr.io: its credentials: UNSET is unset or empty in the environment; export them, or leave the names out";
         assert_eq!(choose("ghcr.io", &["UNSET"]).unwrap_err(), unset);
         assert_eq!(choose("ghcr.io", &[]).unwrap_err(), crate::error::NOT_FOUND);
     }

@@ -22,7 +22,10 @@ pub struct Written {
 #[must_use]
 pub fn written(host: &Host, choice: &Choice, given: &Keys) -> Written {
     if let Some(login) = Login::of(choice, given) {
-        return Written { keys: login.readable(host, given), is_for_clip: true };
+        return Written {
+            keys: login.readable(host, given),
+            is_for_clip: true,
+        };
     }
     let mut keys = given.only(|name| match choice.backend {
         Backend::Aws => name.starts_with("AWS_"),
@@ -50,40 +53,71 @@ struct Login<'k> {
 
 impl<'k> Login<'k> {
     fn of(choice: &'k Choice, given: &'k Keys) -> Option<Self> {
-        let pair = given.pairs().find(|pair| given.of_pair(*pair) == choice.keys);
+        let pair = given
+            .pairs()
+            .find(|pair| given.of_pair(*pair) == choice.keys);
         if let Some(pair) = pair {
             let (username, password) = (given.get(pair.user)?.expose(), given.get(pair.password)?);
-            return Some(Self { names: vec![pair.user, pair.password], username, password });
+            return Some(Self {
+                names: vec![pair.user, pair.password],
+                username,
+                password,
+            });
         }
-        let Backend::Fixed { user, secret } = choice.backend else { return None };
+        let Backend::Fixed { user, secret } = choice.backend else {
+            return None;
+        };
         let (username, password) = choice.backend.plain(&choice.keys)?;
-        let names = if let User::Key(user) = user { vec![user, secret] } else { vec![secret] };
-        Some(Self { names, username, password })
+        let names = if let User::Key(user) = user {
+            vec![user, secret]
+        } else {
+            vec![secret]
+        };
+        Some(Self {
+            names,
+            username,
+            password,
+        })
     }
 
     /// Its keys, where CLIP reads them as this login; else with the pair that CLIP always reads.
     fn readable(&self, host: &Host, given: &Keys) -> Keys {
         let keys = given.only(|name| self.names.contains(&name));
         let token = TOKENS.iter().find(|(name, _)| self.names.contains(name));
-        if token.is_some_and(|(_, home)| host.as_str().contains(home)) || (token.is_none() && self.is_pair()) {
+        if token.is_some_and(|(_, home)| host.as_str().contains(home))
+            || (token.is_none() && self.is_pair())
+        {
             return keys;
         }
         // Anywhere else CLIP shows such a token with a user name of its own, whatever stands beside it.
-        let keys = if token.is_some() { Keys::default() } else { keys };
-        keys.with(USERNAME, self.username.into()).with(PASSWORD, self.password.clone())
+        let keys = if token.is_some() {
+            Keys::default()
+        } else {
+            keys
+        };
+        keys.with(USERNAME, self.username.into())
+            .with(PASSWORD, self.password.clone())
     }
 
     /// Whether CLIP tells the user name and the password apart, which it does by these words.
     fn is_pair(&self) -> bool {
         let has = |name: &str, word| name.to_ascii_uppercase().contains(word);
-        let [user, password] = self.names[..] else { return false };
-        has(user, USERNAME) && !has(user, PASSWORD) && has(password, PASSWORD) && !has(password, USERNAME)
+        let [user, password] = self.names[..] else {
+            return false;
+        };
+        has(user, USERNAME)
+            && !has(user, PASSWORD)
+            && has(password, PASSWORD)
+            && !has(password, USERNAME)
     }
 }
 
 /// The tokens that CLIP knows, and the registry whose user name it knows with each.
-const TOKENS: [(&str, &str); 3] =
-    [("NGC_API_KEY", "nvcr.io"), ("GITHUB_TOKEN", "ghcr.io"), ("DOCKERHUB_TOKEN", "docker.io")];
+const TOKENS: [(&str, &str); 3] = [
+    ("NGC_API_KEY", "nvcr.io"),
+    ("GITHUB_TOKEN", "ghcr.io"),
+    ("DOCKERHUB_TOKEN", "docker.io"),
+];
 const REGION: &str = "AWS_REGION";
 const USERNAME: &str = "USERNAME";
 const PASSWORD: &str = "PASSWORD";

@@ -13,7 +13,11 @@ use crate::host::Host;
 /// not is answered with what is stored for exactly that host, or with nothing.
 #[must_use]
 pub fn match_images() -> Vec<String> {
-    TABLE.iter().filter(|row| !row.backends.is_empty()).flat_map(Registry::match_images).collect()
+    TABLE
+        .iter()
+        .filter(|row| !row.backends.is_empty())
+        .flat_map(Registry::match_images)
+        .collect()
 }
 
 impl Registry {
@@ -21,7 +25,8 @@ impl Registry {
     pub fn match_images(&self) -> impl Iterator<Item = String> {
         self.hosts.iter().flat_map(|pattern| {
             // An image may be called by another name of Docker Hub's, which kubelet does not take for the same.
-            let other = (Host::docker_hub().name() == *pattern).then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
+            let other = (Host::docker_hub().name() == *pattern)
+                .then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
             [pattern.replace("{account}", "*")].into_iter().chain(other)
         })
     }
@@ -48,8 +53,15 @@ mod tests {
             assert!(all.iter().any(|one| one == pattern), "{pattern}");
         }
         // What kubelet would read as something else than a glob, or not at all.
-        assert!(!all.iter().any(|one| one.contains(['{', '[', '?', '\\', '/', ':'])), "{all:?}");
-        assert!(!all.iter().any(|one| one == "registry.k8s.io"), "public registries need nobody");
+        assert!(
+            !all.iter()
+                .any(|one| one.contains(['{', '[', '?', '\\', '/', ':'])),
+            "{all:?}"
+        );
+        assert!(
+            !all.iter().any(|one| one == "registry.k8s.io"),
+            "public registries need nobody"
+        );
         let unique: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(unique.len(), all.len());
     }

@@ -46,7 +46,9 @@ impl Resolver {
             Error::NotFound => self.missing(route),
             other => other,
         });
-        minted.map(answered).map_err(|error| error.about(route.host.as_reference()))
+        minted
+            .map(answered)
+            .map_err(|error| error.about(route.host.as_reference()))
     }
 
     fn minted(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<(Minted, bool), Error> {
@@ -75,7 +77,8 @@ impl Resolver {
             (Err(Error::NotFound), absent) => Err(absent),
             (Err(Error::Failed(problem)), Error::NotFound) if problem.is_dispensable() => {
                 let denied = Error::Failed(problem).about(route.host.as_str());
-                self.warnings.add(format_args!("{denied}; the client will pull anonymously"));
+                self.warnings
+                    .add(format_args!("{denied}; the client will pull anonymously"));
                 Err(Error::NotFound)
             }
             (answer, _) => answer,
@@ -83,20 +86,44 @@ impl Resolver {
     }
 
     /// What a secret's keys are answered as; the inner error where they have ended, for which a pod or the node may stand in.
-    fn of_secret(&self, route: &Route, store: &'static str, found: Found) -> Result<Result<Minted, Error>, Error> {
-        let Found { keys, keep, times, .. } = found;
+    fn of_secret(
+        &self,
+        route: &Route,
+        store: &'static str,
+        found: Found,
+    ) -> Result<Result<Minted, Error>, Error> {
+        let Found {
+            keys, keep, times, ..
+        } = found;
         let choice = choose(route.row, route.real, keys)?;
         if let Some(ended) = self.ended(route, store, &choice, times) {
             return Ok(Err(ended));
         }
-        self.log.note(format_args!("backend: {}, as {}", choice.backend.name(), route.row.name));
-        let minted = self.login(&choice.backend, route, Who { store, keys: Some(&choice.keys), pod: None }, keep)?;
+        self.log.note(format_args!(
+            "backend: {}, as {}",
+            choice.backend.name(),
+            route.row.name
+        ));
+        let minted = self.login(
+            &choice.backend,
+            route,
+            Who {
+                store,
+                keys: Some(&choice.keys),
+                pod: None,
+            },
+            keep,
+        )?;
         let expires = earlier(minted.expires, end_of(&choice, times));
         Ok(Ok(Minted { expires, ..minted }))
     }
 
     /// What the pod's own identity, or else the node's, is answered as, and whether it is the pod's.
-    fn of_identity(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<(Minted, bool), Error> {
+    fn of_identity(
+        &self,
+        route: &Route,
+        pod: Option<&ServiceAccount>,
+    ) -> Result<(Minted, bool), Error> {
         let cloud = route.row.cloud().ok_or(Error::NotFound)?;
         let for_pod = |account: &&ServiceAccount| cloud.is_for_pod(account, route.settings());
         let pod = pod.filter(|_| route.workload_identity).filter(for_pod);
@@ -104,16 +131,30 @@ impl Resolver {
             return Err(Error::NotFound);
         }
         let store = if pod.is_some() { POD } else { NODE };
-        self.answered_by.set(Source { store: Some(store), cached: false });
-        self.log.note(format_args!("backend: {}, by the {store}'s own identity", cloud.name()));
-        let minted = self.login(cloud, route, Who { store, keys: None, pod }, Keep::Disk)?;
+        self.answered_by.set(Source {
+            store: Some(store),
+            cached: false,
+        });
+        self.log.note(format_args!(
+            "backend: {}, by the {store}'s own identity",
+            cloud.name()
+        ));
+        let minted = self.login(
+            cloud,
+            route,
+            Who {
+                store,
+                keys: None,
+                pod,
+            },
+            Keep::Disk,
+        )?;
         Ok((minted, pod.is_some()))
     }
 }
 
 /// What is said of secrets that are left alone.
-const GUESSED: &str =
-    "single secrets of the workspace were tried; name them in a rule, or set single_secrets = \"named\"";
+const GUESSED: &str = "single secrets of the workspace were tried; name them in a rule, or set single_secrets = \"named\"";
 
 impl<'a> Route<'a> {
     /// How the operator wants the cloud to be asked.

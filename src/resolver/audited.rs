@@ -20,14 +20,19 @@ impl Resolver {
             Err(Error::NotFound) => "not_found",
             Err(_) => "error",
         };
-        self.log.done(step, format_args!("{verb} {}: {outcome}", host.unwrap_or_default()));
+        self.log.done(
+            step,
+            format_args!("{verb} {}: {outcome}", host.unwrap_or_default()),
+        );
         self.audit(verb, host, outcome);
         done
     }
 
     /// Writes a line into the audit log, where there is one.
     pub fn audit(&self, verb: &str, host: Option<&str>, outcome: &str) {
-        let Some(config) = &self.config.audit else { return };
+        let Some(config) = &self.config.audit else {
+            return;
+        };
         let answered = self.answered_by.get();
         let store = answered.store.unwrap_or_else(|| self.workspace_store());
         let line = Line {

@@ -17,13 +17,18 @@ use crate::store::Times;
 
 /// When a secret's login ends: the earliest of what is recorded beside its keys and what they say themselves.
 pub(super) fn end_of(choice: &Choice, times: Times) -> Option<SystemTime> {
-    earlier(unwritten_end(choice, times), secret(choice).and_then(written_end))
+    earlier(
+        unwritten_end(choice, times),
+        secret(choice).and_then(written_end),
+    )
 }
 
 /// The part of that which is not written in the credential, so that it has to go with it.
 pub(super) fn unwritten_end(choice: &Choice, times: Times) -> Option<SystemTime> {
     let google = secret(choice).filter(|secret| secret.expose().starts_with(GOOGLE));
-    let google = google.and(times.stored_at).and_then(|stored| stored.checked_add(GOOGLE_LIFE));
+    let google = google
+        .and(times.stored_at)
+        .and_then(|stored| stored.checked_add(GOOGLE_LIFE));
     earlier(times.expires_at, google)
 }
 
@@ -34,7 +39,13 @@ pub(super) fn earlier(one: Option<SystemTime>, other: Option<SystemTime>) -> Opt
 impl Resolver {
     /// The error for a login that is past its end, or so near to it that a pull may outlast it.
     #[must_use]
-    pub fn ended(&self, route: &Route, store: &str, choice: &Choice, times: Times) -> Option<Error> {
+    pub fn ended(
+        &self,
+        route: &Route,
+        store: &str,
+        choice: &Choice,
+        times: Times,
+    ) -> Option<Error> {
         let now = SystemTime::now();
         let end = end_of(choice, times).filter(|end| *end <= now + MARGIN)?;
         let time = humantime::format_rfc3339_seconds(end);
@@ -48,7 +59,10 @@ impl Resolver {
         let problem = match store {
             "request" => problem.fix("pass a new one in BETA9_IMAGE_CREDENTIALS"),
             "worker" => problem.fix("store a new one in the workspace"),
-            _ => problem.fix(format_args!("log in again with: docker login {}", route.host)),
+            _ => problem.fix(format_args!(
+                "log in again with: docker login {}",
+                route.host
+            )),
         };
         Some(problem.failed().about(route.host.as_str()))
     }
@@ -107,12 +121,18 @@ mod tests {
             all.insert(name, (*value).into()).unwrap();
         }
         let choice = choose(Registry::of(&host), &host, all).unwrap();
-        end_of(&choice, times).map(|end| end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
+        end_of(&choice, times).map(|end| {
+            end.duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap()
+                .as_secs()
+        })
     }
 
     #[test]
     fn the_end_is_read_from_what_each_vendor_gives() {
-        let ecr = STANDARD.encode(r#"{"payload":"p","datakey":"k","version":"2","type":"DATA_KEY","expiration":4000}"#);
+        let ecr = STANDARD.encode(
+            r#"{"payload":"p","datakey":"k","version":"2","type":"DATA_KEY","expiration":4000}"#,
+        );
         let jwt = jwt::tests::token(r#"{"exp":5000}"#).expose().to_owned();
         let aws = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
         let table = [
@@ -120,7 +140,12 @@ mod tests {
             (aws, "AWS", ecr.trim_end_matches('='), Some(4000)),
             ("public.ecr.aws", "AWS", &ecr, Some(4000)),
             ("mirror.example", "AWS", &ecr, Some(4000)),
-            ("myreg.azurecr.io", "00000000-0000-0000-0000-000000000000", &jwt, Some(5000)),
+            (
+                "myreg.azurecr.io",
+                "00000000-0000-0000-0000-000000000000",
+                &jwt,
+                Some(5000),
+            ),
             ("myreg.azurecr.io", "<token>", &jwt, Some(5000)),
             ("registry.example.com", "u", &jwt, Some(5000)),
             ("gcr.io", "oauth2accesstoken", "ya29.opaque", Some(3700)),
@@ -132,32 +157,78 @@ mod tests {
         ];
         for (host, user, password, expected) in table {
             let pair = [("USERNAME", user), ("PASSWORD", password)];
-            let times = Times { stored_at: Some(at(100)), expires_at: None };
+            let times = Times {
+                stored_at: Some(at(100)),
+                expires_at: None,
+            };
             assert_eq!(end(host, &pair, times), expected, "{host} {user}");
         }
         let token = [("GCP_ACCESS_TOKEN", "ya29.opaque")];
-        assert_eq!(end("gcr.io", &token, Times { stored_at: Some(at(100)), expires_at: None }), Some(3700));
-        assert_eq!(end("gcr.io", &token, Times::default()), None, "nobody knows when it was stored");
+        assert_eq!(
+            end(
+                "gcr.io",
+                &token,
+                Times {
+                    stored_at: Some(at(100)),
+                    expires_at: None
+                }
+            ),
+            Some(3700)
+        );
+        assert_eq!(
+            end("gcr.io", &token, Times::default()),
+            None,
+            "nobody knows when it was stored"
+        );
     }
 
     #[test]
     fn an_end_that_is_no_time_is_unknown() {
-        for claims in [r#"{"exp":"5000"}"#, r#"{"exp":-1}"#, r#"{"exp":1e300}"#, "{}", r#"{"exp":null}"#] {
-            let pair =
-                [("USERNAME", "u"), ("PASSWORD", jwt::tests::token(claims).expose())].map(|(k, v)| (k, v.to_owned()));
-            let pair: Vec<_> = pair.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            assert_eq!(end("registry.example.com", &pair, Times::default()), None, "{claims}");
+        for claims in [
+            r#"{"exp":"5000"}"#,
+            r#"{"exp":-1}"#,
+            r#"{"exp":1e300}"#,
+            "{}",
+            r#"{"exp":null}"#,
+        ] {
+            let pair = [
+                ("USERNAME", "u"),
+                ("PASSWORD", jwt::tests::token(claims).expose()),
+            ]
+            .map(|(k, v)| (k, v.to_owned()));
+            let pair: Vec<_> = pair
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            assert_eq!(
+                end("registry.example.com", &pair, Times::default()),
+                None,
+                "{claims}"
+            );
         }
     }
 
     #[test]
     fn the_earliest_of_several_ends_counts_and_keys_that_mint_have_only_the_recorded_one() {
         let jwt = jwt::tests::token(r#"{"exp":5000}"#).expose().to_owned();
-        let recorded = |seconds| Times { stored_at: None, expires_at: Some(at(seconds)) };
+        let recorded = |seconds| Times {
+            stored_at: None,
+            expires_at: Some(at(seconds)),
+        };
         let pair = [("USERNAME", "u"), ("PASSWORD", jwt.as_str())];
-        assert_eq!(end("registry.example.com", &pair, recorded(4000)), Some(4000));
-        assert_eq!(end("registry.example.com", &pair, recorded(6000)), Some(5000));
-        let keys = [("AZURE_CLIENT_ID", "c"), ("AZURE_CLIENT_SECRET", jwt.as_str()), ("AZURE_TENANT_ID", "t")];
+        assert_eq!(
+            end("registry.example.com", &pair, recorded(4000)),
+            Some(4000)
+        );
+        assert_eq!(
+            end("registry.example.com", &pair, recorded(6000)),
+            Some(5000)
+        );
+        let keys = [
+            ("AZURE_CLIENT_ID", "c"),
+            ("AZURE_CLIENT_SECRET", jwt.as_str()),
+            ("AZURE_TENANT_ID", "t"),
+        ];
         assert_eq!(end("myreg.azurecr.io", &keys, Times::default()), None);
         assert_eq!(end("myreg.azurecr.io", &keys, recorded(6000)), Some(6000));
     }

@@ -15,7 +15,10 @@ impl Resolver {
     /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
     pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
         let found = self.find_in_stores(route)?;
-        self.answered_by.set(Source { store: found.as_ref().map(|(store, _)| *store), cached: false });
+        self.answered_by.set(Source {
+            store: found.as_ref().map(|(store, _)| *store),
+            cached: false,
+        });
         Ok(found)
     }
 
@@ -34,16 +37,31 @@ impl Resolver {
         Ok(None)
     }
 
-    fn ask_and_say(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
+    fn ask_and_say(
+        &self,
+        store: &Store,
+        route: &Route,
+        host: &Host,
+    ) -> Result<Option<Found>, Error> {
         let step = self.log.step();
         let answer = self.ask(store, route, host);
         let name = store.name();
         match &answer {
-            Ok(None) => self.log.done(step, format_args!("store {name}: nothing for {host}")),
+            Ok(None) => self
+                .log
+                .done(step, format_args!("store {name}: nothing for {host}")),
             Ok(Some(found)) => {
-                self.log.done(step, format_args!("store {name}: a secret for {host}, with {}", names(&found.keys)));
+                self.log.done(
+                    step,
+                    format_args!(
+                        "store {name}: a secret for {host}, with {}",
+                        names(&found.keys)
+                    ),
+                );
             }
-            Err(error) => self.log.done(step, format_args!("store {name}: it failed: {error}")),
+            Err(error) => self
+                .log
+                .done(step, format_args!("store {name}: it failed: {error}")),
         }
         answer
     }
@@ -51,14 +69,25 @@ impl Resolver {
     /// Asks a store; of one that is far away, a miss is remembered for seconds, and its last answer for when it cannot be
     /// reached.
     fn ask(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
-        let memory = if store.is_remote() { self.cache().map(crate::cache::Cache::memory) } else { None };
-        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, host)? };
-        let Some(memory) = &memory else { return store.get(&lookup) };
+        let memory = if store.is_remote() {
+            self.cache().map(crate::cache::Cache::memory)
+        } else {
+            None
+        };
+        let lookup = Lookup {
+            memory: memory.as_ref(),
+            ..self.lookup(route, host)?
+        };
+        let Some(memory) = &memory else {
+            return store.get(&lookup);
+        };
         let notes = self.notes(memory, store, &lookup);
         // Where a miss is an error, it ends as soon as the secret is there.
         if notes.is_missed() && !self.is_required(route)? {
-            self.log
-                .note(format_args!("store {}: it had nothing within {MISS_LIFE:?}, and is not asked", store.name()));
+            self.log.note(format_args!(
+                "store {}: it had nothing within {MISS_LIFE:?}, and is not asked",
+                store.name()
+            ));
             return Ok(None);
         }
         let asked = memory.asked_now();
@@ -75,7 +104,10 @@ impl Resolver {
             }
             Err(error @ Error::Unreachable(_)) => match notes.last_answer() {
                 Some(found) => {
-                    self.warnings.add(format_args!("{}; its last answer is used", error.about(host.as_reference())));
+                    self.warnings.add(format_args!(
+                        "{}; its last answer is used",
+                        error.about(host.as_reference())
+                    ));
                     Ok(Some(found))
                 }
                 None => Err(error),
@@ -95,9 +127,14 @@ impl Resolver {
     ) -> Result<T, Error> {
         let cache = self.cache_that_exists();
         let memory = cache.as_ref().map(crate::cache::Cache::memory);
-        let lookup = Lookup { memory: memory.as_ref(), ..self.lookup(route, route.host)? };
+        let lookup = Lookup {
+            memory: memory.as_ref(),
+            ..self.lookup(route, route.host)?
+        };
         lookup.check_writable(&format!("{} store", self.workspace_store()))?;
-        let notes = memory.as_ref().map(|memory| self.notes(memory, &self.workspace, &lookup));
+        let notes = memory
+            .as_ref()
+            .map(|memory| self.notes(memory, &self.workspace, &lookup));
         let notes = notes.filter(|_| self.workspace.is_remote());
         if let Some(notes) = &notes {
             notes.changing(self.deadline());
@@ -119,10 +156,15 @@ impl Resolver {
         self.notes(memory, &self.workspace, lookup).changed(true);
     }
 
-    pub(super) fn lookup<'a>(&'a self, route: &Route<'a>, host: &'a Host) -> Result<Lookup<'a>, Error> {
+    pub(super) fn lookup<'a>(
+        &'a self,
+        route: &Route<'a>,
+        host: &'a Host,
+    ) -> Result<Lookup<'a>, Error> {
         let (rule, named) = (route.rule, self.named_singles(route, host)?);
         if !named.is_empty() && !self.names_secrets() {
-            let cause = format_args!("single secrets are named for {host}, and this store keeps none");
+            let cause =
+                format_args!("single secrets are named for {host}, and this store keeps none");
             return Err(Problem::new(format!("{} store", self.workspace_store()), cause)
                 .fix("use the gateway or the postgres store, or remove secrets from the rule and BETA9_IMAGE_SECRETS")
                 .failed());
@@ -136,7 +178,11 @@ impl Resolver {
             named,
             row: route.row,
             // What the operator has named is all that counts.
-            singles: if is_real && secret.is_none() { self.config.singles } else { Singles::Named },
+            singles: if is_real && secret.is_none() {
+                self.config.singles
+            } else {
+                Singles::Named
+            },
             by_shared_name: secret.is_some() || (is_real && !route.row.is_generic()),
             deadline: self.deadline(),
             memory: None,
@@ -147,15 +193,29 @@ impl Resolver {
     /// pairs that a Beta9 build takes for any registry. None where the store cannot tell.
     #[must_use]
     pub fn unused_singles(&self, route: &Route) -> Vec<String> {
-        let vendors = route.row.key_sets().into_iter().flat_map(|set| set.names().collect::<Vec<_>>());
+        let vendors = route
+            .row
+            .key_sets()
+            .into_iter()
+            .flat_map(|set| set.names().collect::<Vec<_>>());
         let names: BTreeSet<String> = vendors.chain(ANY_REGISTRYS).map(str::to_owned).collect();
         let names: Vec<String> = names.into_iter().collect();
-        let there = self.workspace.singles(&names, self.deadline()).unwrap_or_default();
-        names.into_iter().filter(|name| there.iter().any(|single| single.name == *name)).collect()
+        let there = self
+            .workspace
+            .singles(&names, self.deadline())
+            .unwrap_or_default();
+        names
+            .into_iter()
+            .filter(|name| there.iter().any(|single| single.name == *name))
+            .collect()
     }
 
     /// The single secrets that the rule, or else the request, names for a host.
-    pub fn named_singles<'a>(&'a self, route: &Route<'a>, host: &Host) -> Result<&'a [String], Error> {
+    pub fn named_singles<'a>(
+        &'a self,
+        route: &Route<'a>,
+        host: &Host,
+    ) -> Result<&'a [String], Error> {
         match route.rule.and_then(|rule| rule.secrets.as_deref()) {
             Some(names) => Ok(names),
             None => self.named_by_request(host),
@@ -171,18 +231,31 @@ impl Resolver {
         match pulled.host()? {
             Some(registry) if registry == *host => Ok(&pulled.secrets),
             Some(_) => Ok(&[]),
-            None => Err(Problem::new(Pulled::SECRETS, "nothing says which registry these secrets are for")
-                .fix("set BETA9_IMAGE to the image that is pulled")
-                .failed()),
+            None => Err(Problem::new(
+                Pulled::SECRETS,
+                "nothing says which registry these secrets are for",
+            )
+            .fix("set BETA9_IMAGE to the image that is pulled")
+            .failed()),
         }
     }
 }
 
 /// The names of keys; names are not secret.
 fn names(keys: &Keys) -> String {
-    if keys.is_empty() { "no keys".to_owned() } else { shown_list(keys.names()) }
+    if keys.is_empty() {
+        "no keys".to_owned()
+    } else {
+        shown_list(keys.names())
+    }
 }
 
 /// The keys of a pair that a Beta9 build takes for any registry.
-const ANY_REGISTRYS: [&str; 6] =
-    ["DOCKERHUB_PASSWORD", "DOCKERHUB_USERNAME", "PASSWORD", "REGISTRY_PASSWORD", "REGISTRY_USERNAME", "USERNAME"];
+const ANY_REGISTRYS: [&str; 6] = [
+    "DOCKERHUB_PASSWORD",
+    "DOCKERHUB_USERNAME",
+    "PASSWORD",
+    "REGISTRY_PASSWORD",
+    "REGISTRY_USERNAME",
+    "USERNAME",
+];

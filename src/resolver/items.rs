@@ -23,20 +23,29 @@ impl Resolver {
     /// The items beside a workspace store that lists none; what the embedded store has for registries is not answered
     /// then, and not listed.
     pub(super) fn list_items(&self, skipped: &mut dyn FnMut(&Error)) -> Vec<Listed> {
-        self.embedded().list(|url| matches!(url, ServerUrl::Item(_)), skipped).unwrap_or_else(|error| {
-            skipped(&error);
-            Vec::new()
-        })
+        self.embedded()
+            .list(|url| matches!(url, ServerUrl::Item(_)), skipped)
+            .unwrap_or_else(|error| {
+                skipped(&error);
+                Vec::new()
+            })
     }
 
     /// The embedded store, as what an item is answered by.
     fn items(&self) -> FileStore {
-        self.answered_by.set(Source { store: Some("file"), cached: false });
+        self.answered_by.set(Source {
+            store: Some("file"),
+            cached: false,
+        });
         self.embedded()
     }
 
     fn embedded(&self) -> FileStore {
         let config = &self.config;
-        FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone())
+        FileStore::new(
+            &config.workspace,
+            config.file_path.clone(),
+            config.file_key.clone(),
+        )
     }
 }

@@ -38,7 +38,9 @@ impl Resolver {
     /// It always answers: what the store says, and while that cannot be had, what it said last.
     fn list_remote(&self, store: &Store, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let memory = self.cache().map(Cache::memory);
-        let deadline = self.deadline().min(Instant::now() + self.config.list_timeout);
+        let deadline = self
+            .deadline()
+            .min(Instant::now() + self.config.list_timeout);
         let asked = memory.as_ref().map(Memory::asked_now);
         let (mut out_of_reach, mut failed) = (false, false);
         let mut told = |error: &Error| {
@@ -48,15 +50,24 @@ impl Resolver {
             }
             skipped(error);
         };
-        let mut lines = self.lines(store, deadline, memory.as_ref(), &mut told).unwrap_or_else(|error| {
-            told(&error);
-            failed = true;
-            Lines::new()
-        });
-        let noted = memory.as_ref().zip(asked).filter(|_| !self.config.cache.stale_if_error.is_zero());
-        let Some((memory, asked)) = noted else { return lines };
+        let mut lines = self
+            .lines(store, deadline, memory.as_ref(), &mut told)
+            .unwrap_or_else(|error| {
+                told(&error);
+                failed = true;
+                Lines::new()
+            });
+        let noted = memory
+            .as_ref()
+            .zip(asked)
+            .filter(|_| !self.config.cache.stale_if_error.is_zero());
+        let Some((memory, asked)) = noted else {
+            return lines;
+        };
         if out_of_reach {
-            let last = self.last_list(memory, store).and_then(|last| read(last.text.expose()));
+            let last = self
+                .last_list(memory, store)
+                .and_then(|last| read(last.text.expose()));
             for (url, username) in last.into_iter().flatten() {
                 lines.entry(url).or_insert(username);
             }
@@ -81,7 +92,9 @@ impl Resolver {
     fn named(&self, listed: Vec<Listed>, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let mut lines = Lines::new();
         for line in listed {
-            let Some(username) = self.username(&line, skipped) else { continue };
+            let Some(username) = self.username(&line, skipped) else {
+                continue;
+            };
             let url = line.url.host().map_or(line.url.label(), Host::server_url);
             lines.entry(url.to_owned()).or_insert(username);
         }

@@ -14,15 +14,27 @@ use crate::store::Keep;
 impl Resolver {
     /// What these keys, or without any the pod's or the node's own identity, are answered as: from the cache where it may
     /// be kept. Not found where the node was to log in and has no identity of that cloud.
-    pub(super) fn login(&self, backend: &Backend, route: &Route, who: Who, keep: Keep) -> Result<Minted, Error> {
+    pub(super) fn login(
+        &self,
+        backend: &Backend,
+        route: &Route,
+        who: Who,
+        keep: Keep,
+    ) -> Result<Minted, Error> {
         let login = self.login_of(route, who.keys, who.pod);
         let whose = self.whose(backend, &login)?;
-        let cache = if keep == Keep::Disk && !matches!(whose, Whose::Unknown) { self.cache() } else { None };
+        let cache = if keep == Keep::Disk && !matches!(whose, Whose::Unknown) {
+            self.cache()
+        } else {
+            None
+        };
         let scope = match cache {
             Some(cache) => self.scope(backend, &login, whose, cache)?,
             None => None,
         };
-        let (Some(scope), Some(cache)) = (scope, cache) else { return self.mint(backend, &login) };
+        let (Some(scope), Some(cache)) = (scope, cache) else {
+            return self.mint(backend, &login);
+        };
         let minted = Cell::new(false);
         let answer = cache.get_or_mint(
             &self.token_id(backend, route, who.store, &scope),
@@ -33,7 +45,10 @@ impl Resolver {
                 self.mint_for(backend, &Login { deadline, ..login }, &scope, cache)
             },
         );
-        self.answered_by.set(Source { cached: !minted.get(), ..self.answered_by.get() });
+        self.answered_by.set(Source {
+            cached: !minted.get(),
+            ..self.answered_by.get()
+        });
         answer
     }
 
@@ -79,8 +94,13 @@ impl Resolver {
         let step = self.log.step();
         let minted = backend.login(login);
         match &minted {
-            Ok(_) => self.log.done(step, format_args!("backend {}: logged in", backend.name())),
-            Err(error) => self.log.done(step, format_args!("backend {}: it failed: {error}", backend.name())),
+            Ok(_) => self
+                .log
+                .done(step, format_args!("backend {}: logged in", backend.name())),
+            Err(error) => self.log.done(
+                step,
+                format_args!("backend {}: it failed: {error}", backend.name()),
+            ),
         }
         minted
     }

@@ -7,7 +7,9 @@ use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::{Host, ImageRef};
 use crate::keys::Keys;
-use crate::registry::{Choice, NOBODYS_PAIRS, Names, build_names, build_sets, choose, is_taken_by_builds};
+use crate::registry::{
+    Choice, NOBODYS_PAIRS, Names, build_names, build_sets, choose, is_taken_by_builds,
+};
 use crate::store::{Lookup, Single};
 
 /// A single secret as it is to be.
@@ -38,7 +40,11 @@ impl Planned {
 impl Resolver {
     /// The single secrets of these names that the workspace has.
     pub fn singles(&self, names: &[String]) -> Result<Vec<Single>, Error> {
-        if names.is_empty() { Ok(Vec::new()) } else { self.workspace.singles(names, self.deadline()) }
+        if names.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.workspace.singles(names, self.deadline())
+        }
     }
 
     /// The single secrets for the images' registries, beside those that are `there`. Another value that stands under a name
@@ -53,18 +59,35 @@ impl Resolver {
         let mut all = Vec::new();
         for image in images {
             let host = &image.host;
-            let (planned, skipped) =
-                self.plan(image, given, &there, force).map_err(|error| error.about(host.as_reference()))?;
+            let (planned, skipped) = self
+                .plan(image, given, &there, force)
+                .map_err(|error| error.about(host.as_reference()))?;
             for one in planned.iter().filter(|one| one.is_new()) {
                 there.retain(|single| single.name != one.name);
-                there.push(Single { name: one.name.to_owned(), value: one.value.clone(), hosts: Vec::new() });
+                there.push(Single {
+                    name: one.name.to_owned(),
+                    value: one.value.clone(),
+                    hosts: Vec::new(),
+                });
             }
-            let keys = planned.iter().fold(Keys::default(), |keys, one| keys.with(one.name, one.value.clone()));
+            let keys = planned.iter().fold(Keys::default(), |keys, one| {
+                keys.with(one.name, one.value.clone())
+            });
             let left_out = left_out(given, |name| keys.has(name));
-            let notes = skipped.iter().map(|names| format!("{names} have other values in this workspace"));
-            let notes = notes.chain(other_region(given, &keys)).chain(self.for_hub(host, &planned));
+            let notes = skipped
+                .iter()
+                .map(|names| format!("{names} have other values in this workspace"));
+            let notes = notes
+                .chain(other_region(given, &keys))
+                .chain(self.for_hub(host, &planned));
             let notes = notes.chain(for_builds(host, &planned)).collect();
-            all.push(Prepared { image, form: Form::Names(planned), keys, left_out, notes });
+            all.push(Prepared {
+                image,
+                form: Form::Names(planned),
+                keys,
+                left_out,
+                notes,
+            });
         }
         Ok(all)
     }
@@ -78,11 +101,21 @@ impl Resolver {
         force: bool,
     ) -> Result<(Vec<Planned>, Vec<String>), Error> {
         let route = self.image_route(image)?;
-        let (host, workspace) = (&image.host, Workspace { there, host: route.real });
+        let (host, workspace) = (
+            &image.host,
+            Workspace {
+                there,
+                host: route.real,
+            },
+        );
         let choice = buildable(&route, given)?;
         let mut sets = match build_sets(host, &choice) {
             Ok(sets) => sets,
-            Err(error) => vec![workspace.published(given).ok_or_else(|| error.problem(host).failed())?],
+            Err(error) => vec![
+                workspace
+                    .published(given)
+                    .ok_or_else(|| error.problem(host).failed())?,
+            ],
         };
         let free = build_names(host, &choice, &|name| workspace.taken(name));
         let chosen = sets.iter().position(|set| is_given(set, given));
@@ -90,15 +123,24 @@ impl Resolver {
             (sets.swap_remove(at), Vec::new())
         } else {
             let set = free.clone().map_err(|error| error.problem(host).failed())?;
-            let skipped = sets.iter().take_while(|other| **other != set).map(named).collect();
+            let skipped = sets
+                .iter()
+                .take_while(|other| **other != set)
+                .map(named)
+                .collect();
             (set, skipped)
         };
         let planned = workspace.plan(set);
-        let others: Vec<&str> =
-            planned.iter().filter(|one| matches!(one.there, There::Other(_))).map(|one| one.name).collect();
+        let others: Vec<&str> = planned
+            .iter()
+            .filter(|one| matches!(one.there, There::Other(_)))
+            .map(|one| one.name)
+            .collect();
         if !others.is_empty() && !force {
-            let elsewhere =
-                free.map_or_else(|_| String::new(), |set| format!(", or export this login as {}", named(&set)));
+            let elsewhere = free.map_or_else(
+                |_| String::new(),
+                |set| format!(", or export this login as {}", named(&set)),
+            );
             let cause = format_args!("the workspace has another value for {}", others.join(", "));
             return Err(Problem::new("credentials", cause)
                 .fix(format_args!(
@@ -106,20 +148,39 @@ impl Resolver {
                 ))
                 .failed());
         }
-        let is_there = |name: &str| workspace.single(name).is_some_and(|single| !single.value.is_empty());
-        let used: Vec<String> = planned.iter().map(|one| one.name.to_owned()).filter(|name| is_there(name)).collect();
+        let is_there = |name: &str| {
+            workspace
+                .single(name)
+                .is_some_and(|single| !single.value.is_empty())
+        };
+        let used: Vec<String> = planned
+            .iter()
+            .map(|one| one.name.to_owned())
+            .filter(|name| is_there(name))
+            .collect();
         self.check_hosts(image, &used, there)?;
         Ok((planned, skipped))
     }
 
     /// Refuses single secrets that are only for other hosts, as every pull would.
-    pub fn check_hosts(&self, image: &ImageRef, names: &[String], there: &[Single]) -> Result<(), Error> {
+    pub fn check_hosts(
+        &self,
+        image: &ImageRef,
+        names: &[String],
+        there: &[Single],
+    ) -> Result<(), Error> {
         if names.is_empty() {
             return Ok(());
         }
         let route = self.image_route(image)?;
-        let lookup = Lookup { named: names, ..self.lookup(&route, &image.host)? };
-        lookup.assemble("credentials", there).map(|_| ()).map_err(|error| error.about(image.host.as_reference()))
+        let lookup = Lookup {
+            named: names,
+            ..self.lookup(&route, &image.host)?
+        };
+        lookup
+            .assemble("credentials", there)
+            .map(|_| ())
+            .map_err(|error| error.about(image.host.as_reference()))
     }
 
     /// What is to be said of Docker Hub's own names, which nobody has to name for a pull from there.
@@ -140,11 +201,14 @@ impl Resolver {
                 There::Nothing => None,
                 There::Other(old) => Some(old),
             };
-            self.workspace.put_single(one.name, &one.value, old, self.deadline()).inspect_err(|_| {
-                if !written.is_empty() {
-                    self.warnings.add(format_args!("only {} was stored", written.join(", ")));
-                }
-            })?;
+            self.workspace
+                .put_single(one.name, &one.value, old, self.deadline())
+                .inspect_err(|_| {
+                    if !written.is_empty() {
+                        self.warnings
+                            .add(format_args!("only {} was stored", written.join(", ")));
+                    }
+                })?;
             written.push(one.name);
         }
         Ok(planned.iter().map(|one| one.name.to_owned()).collect())
@@ -170,8 +234,13 @@ impl Workspace<'_> {
 
     /// The value under a name; of a secret that is for other registries, one that is nobody's.
     fn taken(&self, name: &str) -> Option<Redacted> {
-        self.single(name)
-            .map(|single| if single.is_for(self.host) { single.value.clone() } else { Redacted::default() })
+        self.single(name).map(|single| {
+            if single.is_for(self.host) {
+                single.value.clone()
+            } else {
+                Redacted::default()
+            }
+        })
     }
 
     /// The pair that was given, where all of it is the workspace's: a pull takes it, and `publish` writes it where a build takes
@@ -179,18 +248,30 @@ impl Workspace<'_> {
     fn published(&self, given: &Keys) -> Option<Names> {
         let pair = |&(username, password): &(&'static str, &'static str)| {
             let value = |name: &'static str| {
-                let there = self.taken(name).filter(|there| given.get(name) == Some(there));
+                let there = self
+                    .taken(name)
+                    .filter(|there| given.get(name) == Some(there));
                 there.map(|value| (name, value))
             };
             Some(vec![value(username)?, value(password)?])
         };
-        NOBODYS_PAIRS.iter().find_map(pair).filter(|pair| pair.len() == given.names().count())
+        NOBODYS_PAIRS
+            .iter()
+            .find_map(pair)
+            .filter(|pair| pair.len() == given.names().count())
     }
 
     /// The set whose values are replaced where there is a choice: the only one, or, by force, that of the same user name.
     fn replaced(&self, sets: &[Names], force: bool) -> Option<usize> {
-        let is_ours = |set: &Names| set.first().is_some_and(|(name, value)| self.taken(name).as_ref() == Some(value));
-        if sets.len() == 1 { Some(0) } else { sets.iter().position(|set| force && is_ours(set)) }
+        let is_ours = |set: &Names| {
+            set.first()
+                .is_some_and(|(name, value)| self.taken(name).as_ref() == Some(value))
+        };
+        if sets.len() == 1 {
+            Some(0)
+        } else {
+            sets.iter().position(|set| force && is_ours(set))
+        }
     }
 
     fn plan(&self, set: Names) -> Vec<Planned> {
@@ -199,8 +280,14 @@ impl Workspace<'_> {
             Some(single) if single.value == *value => There::TheSame,
             Some(single) => There::Other(single.value.clone()),
         };
-        let mut planned: Vec<_> =
-            set.into_iter().map(|(name, value)| Planned { there: there(name, &value), name, value }).collect();
+        let mut planned: Vec<_> = set
+            .into_iter()
+            .map(|(name, value)| Planned {
+                there: there(name, &value),
+                name,
+                value,
+            })
+            .collect();
         planned.sort_by_key(|one| one.name);
         planned
     }
@@ -210,15 +297,23 @@ impl Workspace<'_> {
 fn buildable(route: &Route, given: &Keys) -> Result<Choice, Error> {
     let given = with_region(route, given.clone());
     let taken = given.only(|name| is_taken_by_builds(route.host, name));
-    let choice = choose(route.row, route.real, taken).or_else(|_| choose(route.row, route.real, given))?;
+    let choice =
+        choose(route.row, route.real, taken).or_else(|_| choose(route.row, route.real, given))?;
     usable(route, choice)
 }
 
 /// Whether these secrets are keys that were given. The region may follow from the host.
 fn is_given(set: &Names, given: &Keys) -> bool {
-    set.iter().all(|(name, value)| given.get(name).map_or(*name == "AWS_REGION", |given| given == value))
+    set.iter().all(|(name, value)| {
+        given
+            .get(name)
+            .map_or(*name == "AWS_REGION", |given| given == value)
+    })
 }
 
 fn named(set: &Names) -> String {
-    set.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
+    set.iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(" and ")
 }

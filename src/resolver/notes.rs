@@ -24,16 +24,39 @@ pub(super) struct Notes<'a> {
 
 impl Resolver {
     /// What is remembered of what a lookup asks a store for.
-    pub(super) fn notes<'a>(&'a self, memory: &'a Memory<'a>, store: &'a Store, lookup: &Lookup<'a>) -> Notes<'a> {
-        let host = [lookup.host.as_str(), lookup.secret.unwrap_or_default(), lookup.singles.name()];
+    pub(super) fn notes<'a>(
+        &'a self,
+        memory: &'a Memory<'a>,
+        store: &'a Store,
+        lookup: &Lookup<'a>,
+    ) -> Notes<'a> {
+        let host = [
+            lookup.host.as_str(),
+            lookup.secret.unwrap_or_default(),
+            lookup.singles.name(),
+        ];
         let store = self.store_subject(store);
-        let subject = store.iter().copied().chain(host).chain(lookup.named.iter().map(String::as_str)).collect();
-        Notes { memory, host: lookup.host, stale_if_error: self.config.cache.stale_if_error, store, subject }
+        let subject = store
+            .iter()
+            .copied()
+            .chain(host)
+            .chain(lookup.named.iter().map(String::as_str))
+            .collect();
+        Notes {
+            memory,
+            host: lookup.host,
+            stale_if_error: self.config.cache.stale_if_error,
+            store,
+            subject,
+        }
     }
 
     /// A store, as this process asks it: which workspace's, where and as whom.
     fn store_subject<'a>(&'a self, store: &'a Store) -> Vec<&'a str> {
-        [store.name(), &self.config.workspace].into_iter().chain(store.identity()).collect()
+        [store.name(), &self.config.workspace]
+            .into_iter()
+            .chain(store.identity())
+            .collect()
     }
 
     /// What a store listed last, in its own text.
@@ -56,8 +79,15 @@ impl Resolver {
 
     /// The workspace store has been changed, and nobody can say for which hosts.
     pub(super) fn changed_somewhere(&self) {
-        if let Some(cache) = self.workspace.is_remote().then(|| self.cache_that_exists()).flatten() {
-            cache.memory().mark(&self.store_subject(&self.workspace), None);
+        if let Some(cache) = self
+            .workspace
+            .is_remote()
+            .then(|| self.cache_that_exists())
+            .flatten()
+        {
+            cache
+                .memory()
+                .mark(&self.store_subject(&self.workspace), None);
         }
     }
 }
@@ -70,7 +100,8 @@ impl Notes<'_> {
 
     /// The store had nothing when it was asked.
     pub(super) fn miss(&self, asked: Asked) {
-        self.memory.note_answer(MISS, &self.subject, "", asked, MISS_LIFE);
+        self.memory
+            .note_answer(MISS, &self.subject, "", asked, MISS_LIFE);
         self.memory.forget(ANSWER, &self.subject);
     }
 
@@ -88,14 +119,24 @@ impl Notes<'_> {
         );
         let noted = self.recall(ANSWER);
         if !noted.is_some_and(|noted| noted.text == blob && noted.age < self.stale_if_error / 2) {
-            self.memory.note_answer(ANSWER, &self.subject, blob.expose(), asked, self.stale_if_error);
+            self.memory.note_answer(
+                ANSWER,
+                &self.subject,
+                blob.expose(),
+                asked,
+                self.stale_if_error,
+            );
         }
     }
 
     /// What the store answered last, if that is not too long ago.
     pub(super) fn last_answer(&self) -> Option<Found> {
-        let last = self.recall(ANSWER).filter(|last| last.age < self.stale_if_error)?;
-        let blob = Blob::parse(last.text.expose()).ok().filter(|blob| blob.registry.as_ref() == Some(self.host))?;
+        let last = self
+            .recall(ANSWER)
+            .filter(|last| last.age < self.stale_if_error)?;
+        let blob = Blob::parse(last.text.expose())
+            .ok()
+            .filter(|blob| blob.registry.as_ref() == Some(self.host))?;
         Some(Found::of(blob, Keep::Disk))
     }
 
@@ -131,7 +172,8 @@ impl Notes<'_> {
     }
 
     fn recall(&self, kind: &str) -> Option<Recalled> {
-        self.memory.recall_unchanged(kind, &self.subject, &[&self.changed_host(), &self.store])
+        self.memory
+            .recall_unchanged(kind, &self.subject, &[&self.changed_host(), &self.store])
     }
 }
 

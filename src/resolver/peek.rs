@@ -31,7 +31,12 @@ pub enum Outlook {
 
 impl Resolver {
     /// Who would log in with these keys, or without any as the node, and what the cache holds of the token.
-    pub fn outlook(&self, route: &Route, backend: &Backend, keys: Option<&Keys>) -> Result<Outlook, Error> {
+    pub fn outlook(
+        &self,
+        route: &Route,
+        backend: &Backend,
+        keys: Option<&Keys>,
+    ) -> Result<Outlook, Error> {
         let whose = match backend.whose(&self.login_of(route, keys, None))? {
             Whose::Nobody(why) if keys.is_some() => return Err(meant_for_node(&why)),
             Whose::Nobody(why) => return Ok(Outlook::Nobody(why)),
@@ -41,7 +46,10 @@ impl Resolver {
         let identity = match (&scope, &whose) {
             (Some(scope), _) => scope.identity().to_owned(),
             (None, Whose::Machine(machine)) => {
-                format!("{} (its metadata service says which one)", machine.kind().identity())
+                format!(
+                    "{} (its metadata service says which one)",
+                    machine.kind().identity()
+                )
             }
             _ => String::new(),
         };

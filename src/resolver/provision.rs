@@ -45,16 +45,29 @@ impl Resolver {
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
         let route = self.image_route(image)?;
         let choice = choose(route.row, route.real, keys.clone())?;
-        let who = Who { store: GIVEN, keys: Some(&choice.keys), pod: None };
-        self.login(&choice.backend, &route, who, Keep::Memory).map(|minted| minted.credential)
+        let who = Who {
+            store: GIVEN,
+            keys: Some(&choice.keys),
+            pod: None,
+        };
+        self.login(&choice.backend, &route, who, Keep::Memory)
+            .map(|minted| minted.credential)
     }
 
     /// The secret of the image's registry, with these keys. Keys that the registry cannot take are refused.
-    pub fn prepare_secret<'i>(&self, image: &'i ImageRef, given: &Keys) -> Result<Prepared<'i>, Error> {
+    pub fn prepare_secret<'i>(
+        &self,
+        image: &'i ImageRef,
+        given: &Keys,
+    ) -> Result<Prepared<'i>, Error> {
         let route = self.image_route(image)?;
         let choice = usable(&route, choose(route.row, route.real, given.clone())?)?;
-        let Written { keys, is_for_clip } = written(route.real, &choice, &with_region(&route, given.clone()));
-        let (username, kind) = (choice.listed_username().to_owned(), detect(&image.host, &keys));
+        let Written { keys, is_for_clip } =
+            written(route.real, &choice, &with_region(&route, given.clone()));
+        let (username, kind) = (
+            choice.listed_username().to_owned(),
+            detect(&image.host, &keys),
+        );
         let blob = Blob::marshal(&image.spelling, kind, &keys);
         let mut notes: Vec<String> = other_region(given, &keys).into_iter().collect();
         if !is_for_clip {
@@ -64,11 +77,21 @@ impl Resolver {
             ));
         }
         let left_out = left_out(given, |name| keys.has(name));
-        Ok(Prepared { image, form: Form::Secret(Secret { username, blob }), keys, left_out, notes })
+        Ok(Prepared {
+            image,
+            form: Form::Secret(Secret { username, blob }),
+            keys,
+            left_out,
+            notes,
+        })
     }
 
     /// Writes what was prepared; a secret for as long as `ttl` says. Answers the secret's name, or the names.
-    pub fn provision(&self, prepared: &Prepared, ttl: Option<Duration>) -> Result<Vec<String>, Error> {
+    pub fn provision(
+        &self,
+        prepared: &Prepared,
+        ttl: Option<Duration>,
+    ) -> Result<Vec<String>, Error> {
         let route = self.image_route(prepared.image)?;
         let secret = match &prepared.form {
             Form::Secret(secret) => secret,
@@ -79,7 +102,10 @@ impl Resolver {
                 return names;
             }
         };
-        self.change(&route, |lookup| self.workspace.store_for(lookup, secret, ttl)).map(|name| vec![name])
+        self.change(&route, |lookup| {
+            self.workspace.store_for(lookup, secret, ttl)
+        })
+        .map(|name| vec![name])
     }
 
     /// Whether images are bound to names in the workspace store; `None` where nothing shows it.
@@ -88,25 +114,44 @@ impl Resolver {
     }
 
     /// Refuses, before anything is changed, what cannot be done to its end.
-    pub fn check_provision(&self, registries: usize, image_id: Option<&str>, ttl: bool) -> Result<(), Error> {
+    pub fn check_provision(
+        &self,
+        registries: usize,
+        image_id: Option<&str>,
+        ttl: bool,
+    ) -> Result<(), Error> {
         image_id.map(check_image_id).transpose()?;
-        self.workspace.check_provision(registries, image_id.is_some(), ttl)
+        self.workspace
+            .check_provision(registries, image_id.is_some(), ttl)
     }
 
     /// Binds an image to what was written for it.
     pub fn bind_image(&self, image_id: &str, written: &[Prepared]) -> Result<Binding, Error> {
         let image_id = check_image_id(image_id)?;
-        if let [Prepared { form: Form::Names(planned), .. }] = written {
+        if let [
+            Prepared {
+                form: Form::Names(planned),
+                ..
+            },
+        ] = written
+        {
             let names: Vec<String> = planned.iter().map(|one| one.name.to_owned()).collect();
             return self.workspace.bind_names(image_id, &names, self.deadline());
         }
-        let routes = written.iter().map(|one| self.image_route(one.image)).collect::<Result<Vec<_>, _>>()?;
-        let lookups = routes.iter().map(|route| self.lookup(route, route.host)).collect::<Result<Vec<_>, _>>()?;
+        let routes = written
+            .iter()
+            .map(|one| self.image_route(one.image))
+            .collect::<Result<Vec<_>, _>>()?;
+        let lookups = routes
+            .iter()
+            .map(|route| self.lookup(route, route.host))
+            .collect::<Result<Vec<_>, _>>()?;
         self.workspace.bind_image(image_id, &lookups)
     }
 
     pub(super) fn image_route<'a>(&'a self, image: &'a ImageRef) -> Result<Route<'a>, Error> {
-        self.route(&image.host, Scheme::Https, &image.repository).ok_or(Error::NotFound)
+        self.route(&image.host, Scheme::Https, &image.repository)
+            .ok_or(Error::NotFound)
     }
 
     /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, an array of its secrets, or what Beta9 makes of the
@@ -114,27 +159,47 @@ impl Resolver {
     /// `NotFound` for an image that is bound to nothing.
     pub fn payload(&self, image_id: &str, image: Option<&ImageRef>) -> Result<Redacted, Error> {
         let of_registry = || image.map_or(Ok(None), |image| self.payload_of_registry(image));
-        match self.workspace.image_secrets(check_image_id(image_id)?, self.deadline())? {
-            ImageSecrets::Elsewhere if image.is_none() => {
-                Err(Problem::new(format!("{} store", self.workspace_store()), "it knows no images")
-                    .fix("give the image's reference with --image")
-                    .failed())
-            }
+        match self
+            .workspace
+            .image_secrets(check_image_id(image_id)?, self.deadline())?
+        {
+            ImageSecrets::Elsewhere if image.is_none() => Err(Problem::new(
+                format!("{} store", self.workspace_store()),
+                "it knows no images",
+            )
+            .fix("give the image's reference with --image")
+            .failed()),
             ImageSecrets::Unknown(why) => of_registry()?.ok_or(why),
-            ImageSecrets::Elsewhere | ImageSecrets::Unbound => of_registry()?.ok_or(Error::NotFound),
-            ImageSecrets::Names { names, there } => self.payload_of_names(image_id, image, &names, &there),
+            ImageSecrets::Elsewhere | ImageSecrets::Unbound => {
+                of_registry()?.ok_or(Error::NotFound)
+            }
+            ImageSecrets::Names { names, there } => {
+                self.payload_of_names(image_id, image, &names, &there)
+            }
             ImageSecrets::Blobs(blobs) => match blobs.as_slice() {
                 [] => Err(Error::NotFound),
                 [blob] => Ok(blob.clone()),
-                all => Ok(format!("[{}]", all.iter().map(Redacted::expose).collect::<Vec<_>>().join(",")).into()),
+                all => Ok(format!(
+                    "[{}]",
+                    all.iter()
+                        .map(Redacted::expose)
+                        .collect::<Vec<_>>()
+                        .join(",")
+                )
+                .into()),
             },
         }
     }
 
     fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<Redacted>, Error> {
         let host = &image.host;
-        let Some(route) = self.route(host, Scheme::Https, &image.repository) else { return Ok(None) };
-        let found = self.find(&route)?.map(|(_, found)| found).filter(|found| !found.keys.is_empty());
+        let Some(route) = self.route(host, Scheme::Https, &image.repository) else {
+            return Ok(None);
+        };
+        let found = self
+            .find(&route)?
+            .map(|(_, found)| found)
+            .filter(|found| !found.keys.is_empty());
         Ok(found.map(|Found { keys, times, .. }| {
             let choice = choose(route.row, route.real, keys.clone());
             let end = choice.map_or(times.expires_at, |choice| unwritten_end(&choice, times));
@@ -152,24 +217,38 @@ impl Resolver {
         there: &[Single],
     ) -> Result<Redacted, Error> {
         let part = format!("{} store", self.workspace_store());
-        let route = image.and_then(|image| self.route(&image.host, Scheme::Https, &image.repository));
-        let lookup = route.as_ref().map(|route| self.lookup(route, route.host)).transpose()?;
+        let route =
+            image.and_then(|image| self.route(&image.host, Scheme::Https, &image.repository));
+        let lookup = route
+            .as_ref()
+            .map(|route| self.lookup(route, route.host))
+            .transpose()?;
         let mut keys = Keys::default();
         for single in there {
-            lookup.as_ref().map_or(Ok(()), |lookup| lookup.check_hosts(&part, single))?;
+            lookup
+                .as_ref()
+                .map_or(Ok(()), |lookup| lookup.check_hosts(&part, single))?;
             single.add_to(&mut keys, &part)?;
         }
-        let missing = names.iter().filter(|name| !keys.has(name)).map(|name| shown(name).to_string());
+        let missing = names
+            .iter()
+            .filter(|name| !keys.has(name))
+            .map(|name| shown(name).to_string());
         let missing = missing.collect::<Vec<_>>().join(", ");
         let problem = |cause: std::fmt::Arguments| Problem::new(format!("image {image_id}"), cause);
         if keys.is_empty() {
-            return Err(problem(format_args!("the workspace has none of the secrets that it names: {missing}"))
-                .fix("create each with: beta9 secret create NAME VALUE")
-                .failed());
+            return Err(problem(format_args!(
+                "the workspace has none of the secrets that it names: {missing}"
+            ))
+            .fix("create each with: beta9 secret create NAME VALUE")
+            .failed());
         }
         if !missing.is_empty() {
-            let cause = format_args!("of the secrets that it names the workspace lacks {missing}; the others are used");
-            self.warnings.add(problem(cause).fix("create each with: beta9 secret create NAME VALUE"));
+            let cause = format_args!(
+                "of the secrets that it names the workspace lacks {missing}; the others are used"
+            );
+            self.warnings
+                .add(problem(cause).fix("create each with: beta9 secret create NAME VALUE"));
         }
         Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
     }
@@ -177,7 +256,9 @@ impl Resolver {
     /// Removes the secrets whose time is over, and answers what they were called.
     pub fn prune(&self) -> Result<Vec<String>, Error> {
         let mut skipped = |error: &Error| self.warnings.add(format_args!("left alone: {error}"));
-        let pruned = self.workspace.prune(SystemTime::now(), self.deadline(), &mut skipped);
+        let pruned = self
+            .workspace
+            .prune(SystemTime::now(), self.deadline(), &mut skipped);
         if !matches!(&pruned, Ok(names) if names.is_empty()) {
             self.changed_somewhere();
         }
@@ -201,7 +282,13 @@ pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
 /// The keys, with the region that only a rule tells of a host.
 pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
     match &route.settings().region {
-        Some(region) if route.row.cloud().is_some_and(|cloud| matches!(cloud, Backend::Aws)) && !keys.has(REGION) => {
+        Some(region)
+            if route
+                .row
+                .cloud()
+                .is_some_and(|cloud| matches!(cloud, Backend::Aws))
+                && !keys.has(REGION) =>
+        {
             keys.with(REGION, region.as_str().into())
         }
         _ => keys,
@@ -211,13 +298,21 @@ pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
 /// What is to be said of a region that was given and is not the registry's.
 pub(super) fn other_region(given: &Keys, kept: &Keys) -> Option<String> {
     let (given, kept) = (given.get(REGION)?, kept.get(REGION)?);
-    (given != kept)
-        .then(|| format!("{REGION} is {}, as the registry's name says, and not what was given", kept.expose()))
+    (given != kept).then(|| {
+        format!(
+            "{REGION} is {}, as the registry's name says, and not what was given",
+            kept.expose()
+        )
+    })
 }
 
 /// The names of the keys that are not among those that are kept.
 pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<String> {
-    given.names().filter(|name| !is_kept(name)).map(|name| shown(name).to_string()).collect()
+    given
+        .names()
+        .filter(|name| !is_kept(name))
+        .map(|name| shown(name).to_string())
+        .collect()
 }
 
 /// Image ids are hashes or short names; what else it may be has no business in a query or a file name.
@@ -226,9 +321,11 @@ fn check_image_id(image_id: &str) -> Result<&str, Error> {
     if !image_id.is_empty() && image_id.len() <= 255 && image_id.bytes().all(allowed) {
         return Ok(image_id);
     }
-    Err(Problem::new("image id", "it is not of letters, digits and . _ : -")
-        .fix("give the id as Beta9 has it")
-        .failed())
+    Err(
+        Problem::new("image id", "it is not of letters, digits and . _ : -")
+            .fix("give the id as Beta9 has it")
+            .failed(),
+    )
 }
 
 /// In place of a store: keys that were handed over.

@@ -62,13 +62,24 @@ impl Publisher {
     pub fn new(mut config: Config, own: Config) -> Result<Self, Error> {
         // What a process brings along is not the workspace's.
         config.request = Request::default();
-        let notes = FileStore::new(&config.workspace, config.file_path.clone(), config.file_key.clone());
-        let publisher = Self { target: Resolver::new(config)?, source: Resolver::new(own.of_own_keys())?, notes };
+        let notes = FileStore::new(
+            &config.workspace,
+            config.file_path.clone(),
+            config.file_key.clone(),
+        );
+        let publisher = Self {
+            target: Resolver::new(config)?,
+            source: Resolver::new(own.of_own_keys())?,
+            notes,
+        };
         match &publisher.target.workspace {
             Store::Gateway(_) | Store::Postgres(_) => Ok(publisher),
-            other => Err(Problem::new(PART, format_args!("the {} store is no workspace to publish to", other.name()))
-                .fix("set store.kind (or BETA9_STORE) to gateway or postgres")
-                .failed()),
+            other => Err(Problem::new(
+                PART,
+                format_args!("the {} store is no workspace to publish to", other.name()),
+            )
+            .fix("set store.kind (or BETA9_STORE) to gateway or postgres")
+            .failed()),
         }
     }
 
@@ -80,16 +91,26 @@ impl Publisher {
     /// The registries of the clouds whose keys are in the control plane's own store.
     pub fn with_own_keys(&self) -> Result<Vec<Host>, Error> {
         let mut skipped = Ok(());
-        let listed = self.source.workspace.list(self.source.deadline(), None, &mut |error| {
-            skipped = Err(Problem::new(PART, error).fix("name the registries that are to be published").failed());
-        })?;
+        let listed = self
+            .source
+            .workspace
+            .list(self.source.deadline(), None, &mut |error| {
+                skipped = Err(Problem::new(PART, error)
+                    .fix("name the registries that are to be published")
+                    .failed());
+            })?;
         skipped?;
         let is_minted = |host: &&Host| {
             let route = self.route(host);
             let found = self.source.keys_for(&route);
             route.row.is_cloud() && !matches!(found, Ok(Ok((backend, ..))) if !backend.is_cloud())
         };
-        Ok(listed.iter().filter_map(|line| line.url.host()).filter(is_minted).cloned().collect())
+        Ok(listed
+            .iter()
+            .filter_map(|line| line.url.host())
+            .filter(is_minted)
+            .cloned()
+            .collect())
     }
 
     /// The workspace store, for what is told and written down.
@@ -106,12 +127,14 @@ impl Publisher {
 
     /// Writes a registry's token, where it is due.
     pub fn publish(&self, host: &Host, how: How) -> Result<Publication, Error> {
-        self.publish_one(host, how).map_err(|error| error.about(host.as_str()))
+        self.publish_one(host, how)
+            .map_err(|error| error.about(host.as_str()))
     }
 
     /// Removes what was written for a registry, and forgets it.
     pub fn undo(&self, host: &Host, how: How) -> Result<Publication, Error> {
-        self.undo_one(host, how).map_err(|error| error.about(host.as_str()))
+        self.undo_one(host, how)
+            .map_err(|error| error.about(host.as_str()))
     }
 
     fn publish_one(&self, host: &Host, how: How) -> Result<Publication, Error> {
@@ -127,9 +150,16 @@ impl Publisher {
             self.check_ours(host, &plan, noted.as_ref())?;
         }
         let is_there = |noted: &Published| plan.is_there() && plan.names().eq(noted.names());
-        match noted.as_ref().filter(|noted| is_there(noted) && !noted.is_due(SystemTime::now())) {
+        match noted
+            .as_ref()
+            .filter(|noted| is_there(noted) && !noted.is_due(SystemTime::now()))
+        {
             Some(noted) if !how.force => return Ok(Publication::Current(noted.clone())),
-            _ if how.dry_run => return Ok(Publication::Planned(plan.names().map(str::to_owned).collect())),
+            _ if how.dry_run => {
+                return Ok(Publication::Planned(
+                    plan.names().map(str::to_owned).collect(),
+                ));
+            }
             _ => {}
         }
         let token = self.token(&login)?;
@@ -138,9 +168,12 @@ impl Publisher {
             && plan.holds(&values)
             && noted.is_due(SystemTime::now())
         {
-            return Err(Problem::new(PART, "the token is past half of its life, and no newer one could be minted")
-                .fix("see the warnings, and run it again")
-                .failed());
+            return Err(Problem::new(
+                PART,
+                "the token is past half of its life, and no newer one could be minted",
+            )
+            .fix("see the warnings, and run it again")
+            .failed());
         }
         let published = self.write(host, &login, &plan, &values, &token, noted.as_ref())?;
         self.forget_answers(host)?;
@@ -162,7 +195,9 @@ impl Publisher {
 
     /// Misses of this node, and the last answer for when the store cannot be reached.
     fn forget_answers(&self, host: &Host) -> Result<(), Error> {
-        let Some(cache) = self.target.cache_that_exists() else { return Ok(()) };
+        let Some(cache) = self.target.cache_that_exists() else {
+            return Ok(());
+        };
         let lookup = self.target.lookup(&self.target_route(host), host)?;
         self.target.forget_answers(&cache.memory(), &lookup);
         Ok(())
@@ -178,7 +213,9 @@ impl Publisher {
 }
 
 fn over_https<'a>(resolver: &'a Resolver, host: &'a Host) -> Route<'a> {
-    resolver.route(host, Scheme::Https, "").expect("because only plain HTTP has no route")
+    resolver
+        .route(host, Scheme::Https, "")
+        .expect("because only plain HTTP has no route")
 }
 
 const PART: &str = "publish";

@@ -32,17 +32,27 @@ impl Resolver {
         if origin.workspace != self.config.workspace {
             return Ok(Refreshed::Left("it is of another workspace"));
         }
-        let host = Host::parse(origin.registry.as_bytes())
-            .map_err(|error| Problem::new("token cache", error).fix("remove the cache's directory").failed())?;
+        let host = Host::parse(origin.registry.as_bytes()).map_err(|error| {
+            Problem::new("token cache", error)
+                .fix("remove the cache's directory")
+                .failed()
+        })?;
         let removed = |why| {
             cache.remove(known);
             Ok(Refreshed::Removed(why))
         };
-        let route = self.route(&host, Scheme::Https, &origin.path).filter(|route| !route.is_public());
-        let Some(route) = route else { return removed("a rule says that the registry is public") };
+        let route = self
+            .route(&host, Scheme::Https, &origin.path)
+            .filter(|route| !route.is_public());
+        let Some(route) = route else {
+            return removed("a rule says that the registry is public");
+        };
         let (backend, store, keys) = match self.keys_for(&route)? {
             Ok(found) => found,
-            Err(gone) => return left_alone(known).map_or_else(|| removed(gone), |why| Ok(Refreshed::Left(why))),
+            Err(gone) => {
+                return left_alone(known)
+                    .map_or_else(|| removed(gone), |why| Ok(Refreshed::Left(why)));
+            }
         };
         let login = self.login_of(&route, keys.as_ref(), None);
         let scope = match self.whose(&backend, &login) {
@@ -50,7 +60,9 @@ impl Resolver {
             Err(Error::NotFound) => None,
             Err(error) => return Err(error),
         };
-        let id = scope.as_ref().map(|scope| (scope, self.token_id(&backend, &route, store, scope)));
+        let id = scope
+            .as_ref()
+            .map(|scope| (scope, self.token_id(&backend, &route, store, scope)));
         let Some((scope, id)) = id.filter(|(_, id)| cache.is_of(known, id)) else {
             return match left_alone(known) {
                 Some(why) => Ok(Refreshed::Left(why)),
@@ -58,10 +70,12 @@ impl Resolver {
             };
         };
         let mint = |deadline| self.mint_for(&backend, &Login { deadline, ..login }, scope, cache);
-        Ok(match cache.refresh(known, &id, backend.longest_life(), login.deadline, mint)? {
-            Renewal::Minted => Refreshed::Renewed,
-            Renewal::ByAnother => Refreshed::ByAnother,
-        })
+        Ok(
+            match cache.refresh(known, &id, backend.longest_life(), login.deadline, mint)? {
+                Renewal::Minted => Refreshed::Renewed,
+                Renewal::ByAnother => Refreshed::ByAnother,
+            },
+        )
     }
 
     /// What a `get` would log in with, or why nothing would.
@@ -72,7 +86,9 @@ impl Resolver {
             Some((store, found)) => {
                 let Found { keys, times, .. } = found;
                 match choose(route.row, route.real, keys) {
-                    Ok(choice) if self.ended(route, store, &choice, times).is_some() => "its secret has expired",
+                    Ok(choice) if self.ended(route, store, &choice, times).is_some() => {
+                        "its secret has expired"
+                    }
                     Ok(choice) => return Ok(Ok((choice.backend, store, Some(choice.keys)))),
                     Err(Error::NotFound) => return Ok(Err(GONE)),
                     Err(error) => return Err(error),
@@ -80,7 +96,12 @@ impl Resolver {
             }
             None => GONE,
         };
-        Ok(route.row.cloud().filter(|_| route.ambient).map(|backend| (*backend, NODE, None)).ok_or(why))
+        Ok(route
+            .row
+            .cloud()
+            .filter(|_| route.ambient)
+            .map(|backend| (*backend, NODE, None))
+            .ok_or(why))
     }
 
     /// The cache that is there, also while it is switched off; nothing is made.

@@ -29,10 +29,16 @@ impl Resolver {
         if !self.is_required(route)? {
             return Ok(None);
         }
-        Ok(Some(match route.rule.filter(|rule| rule.required.is_some()) {
-            Some(rule) => format!("required in the rule for {} in {}", rule.host, rule.file.display()),
-            None => "BETA9_WORKER_REQUIRED, or required in [store.worker]".to_owned(),
-        }))
+        Ok(Some(
+            match route.rule.filter(|rule| rule.required.is_some()) {
+                Some(rule) => format!(
+                    "required in the rule for {} in {}",
+                    rule.host,
+                    rule.file.display()
+                ),
+                None => "BETA9_WORKER_REQUIRED, or required in [store.worker]".to_owned(),
+            },
+        ))
     }
 }
 
@@ -41,6 +47,11 @@ pub(super) fn check_rule(rule: &Rule) -> Result<(), Error> {
     if rule.required != Some(true) || !rule.is_public() {
         return Ok(());
     }
-    let cause = format_args!("rule for {}: required = true and backend = \"public\" contradict each other", rule.host);
-    Err(Problem::new("configuration", cause).fix("remove one of them").failed())
+    let cause = format_args!(
+        "rule for {}: required = true and backend = \"public\" contradict each other",
+        rule.host
+    );
+    Err(Problem::new("configuration", cause)
+        .fix("remove one of them")
+        .failed())
 }

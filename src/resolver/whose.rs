@@ -13,8 +13,13 @@ impl Resolver {
     pub(super) fn whose(&self, backend: &Backend, login: &Login) -> Result<Whose, Error> {
         match backend.whose(login)? {
             Whose::Nobody(why) => {
-                self.log.note(format_args!("backend {}: {why}", backend.name()));
-                Err(if login.keys.is_some() { meant_for_node(&why) } else { Error::NotFound })
+                self.log
+                    .note(format_args!("backend {}: {why}", backend.name()));
+                Err(if login.keys.is_some() {
+                    meant_for_node(&why)
+                } else {
+                    Error::NotFound
+                })
             }
             whose => Ok(whose),
         }
@@ -34,7 +39,10 @@ impl Resolver {
             Whose::Machine(machine) => {
                 let ask = || self.ask_machine(backend, login);
                 let subject = subject(backend, &machine);
-                let name = cache.memory().recall_or_ask(NAME, &subject, NAME_LIFE, login.deadline, ask)?;
+                let name =
+                    cache
+                        .memory()
+                        .recall_or_ask(NAME, &subject, NAME_LIFE, login.deadline, ask)?;
                 Ok(name.map(|name| machine.named(&name)))
             }
         }
@@ -54,8 +62,13 @@ impl Resolver {
         if !is_of_node || self.scope_now(backend, login, cache).as_ref() == Some(scope) {
             return Ok(minted);
         }
-        self.log.note(format_args!("cache: the node's identity changed while the token was minted; it is not kept"));
-        Ok(Minted { expires: None, ..minted })
+        self.log.note(format_args!(
+            "cache: the node's identity changed while the token was minted; it is not kept"
+        ));
+        Ok(Minted {
+            expires: None,
+            ..minted
+        })
     }
 
     /// Nothing that is remembered counts.
@@ -91,21 +104,37 @@ impl Resolver {
     fn ask_machine(&self, backend: &Backend, login: &Login) -> Result<Option<String>, Error> {
         let step = self.log.step();
         let name = backend.ask_machine(login);
-        let said = if matches!(name, Ok(Some(_))) { "it told who this machine is" } else { "it did not tell" };
-        self.log.done(step, format_args!("backend {}: the metadata service was asked: {said}", backend.name()));
+        let said = if matches!(name, Ok(Some(_))) {
+            "it told who this machine is"
+        } else {
+            "it did not tell"
+        };
+        self.log.done(
+            step,
+            format_args!(
+                "backend {}: the metadata service was asked: {said}",
+                backend.name()
+            ),
+        );
         name
     }
 }
 
 /// A secret that means the node's identity is there: going on anonymously would hide the mistake.
 pub(super) fn meant_for_node(why: &str) -> Error {
-    Problem::new("its secret", format_args!("it has no key of its own, and {why}"))
-        .fix("put a key into the secret, or give the node an identity")
-        .failed()
+    Problem::new(
+        "its secret",
+        format_args!("it has no key of its own, and {why}"),
+    )
+    .fix("put a key into the secret, or give the node an identity")
+    .failed()
 }
 
 fn subject<'a>(backend: &'a Backend, machine: &'a Unnamed) -> Vec<&'a str> {
-    [backend.name()].into_iter().chain(machine.kind().parts()).collect()
+    [backend.name()]
+        .into_iter()
+        .chain(machine.kind().parts())
+        .collect()
 }
 
 const NAME: &str = "identity";

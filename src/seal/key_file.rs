@@ -29,9 +29,13 @@ impl KeyFile {
             KeyPlace::Credential(path) => (path, Readers::Group),
             KeyPlace::Nowhere => return Err(homeless()),
         };
-        let Some(bytes) = trusted::read(path, readers, MAX_KEY)? else { return Ok(None) };
+        let Some(bytes) = trusted::read(path, readers, MAX_KEY)? else {
+            return Ok(None);
+        };
         let text = std::str::from_utf8(&bytes).map_err(|_| "it is not base64".to_owned());
-        let key = text.and_then(|text| SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string()));
+        let key = text.and_then(|text| {
+            SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string())
+        });
         key.map(Some).map_err(|cause| Fault {
             cause: format!("the key {} is unusable: {cause}", path.display()),
             fix: "it is one line, the base64 of 32 bytes: restore it".to_owned(),
@@ -42,8 +46,14 @@ impl KeyFile {
     pub fn existing(&self, entries: &Path) -> Result<SealKey, Fault> {
         self.read()?.ok_or_else(|| match self.path() {
             Some(path) => Fault {
-                cause: format!("the key {} is gone, and nothing opens without it", path.display()),
-                fix: format!("restore it, or remove all entries (rm -r {}) and log in again", entries.display()),
+                cause: format!(
+                    "the key {} is gone, and nothing opens without it",
+                    path.display()
+                ),
+                fix: format!(
+                    "restore it, or remove all entries (rm -r {}) and log in again",
+                    entries.display()
+                ),
             },
             None => homeless(),
         })

@@ -51,13 +51,22 @@ impl FileStore {
     /// The store of one workspace below `root`. Nothing is read or made yet.
     #[must_use]
     pub fn new(workspace: &str, root: Option<PathBuf>, key: KeyPlace) -> Self {
-        Self { workspace: workspace.to_owned(), root, key: KeyFile::new(key) }
+        Self {
+            workspace: workspace.to_owned(),
+            root,
+            key: KeyFile::new(key),
+        }
     }
 
     pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {
-        let Some((blob, stored_at)) = self.blob(host.as_str())? else { return Ok(None) };
+        let Some((blob, stored_at)) = self.blob(host.as_str())? else {
+            return Ok(None);
+        };
         // The associated data binds the file to this host, which is enough for a blob that names none.
-        let ours = blob.registry.as_ref().is_none_or(|registry| registry == host);
+        let ours = blob
+            .registry
+            .as_ref()
+            .is_none_or(|registry| registry == host);
         let mut found = Found::of(blob, Keep::Disk);
         found.times.stored_at = stored_at;
         Ok(ours.then_some(found))
@@ -65,8 +74,11 @@ impl FileStore {
 
     /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys.
     pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
-        let Some((blob, _)) = self.blob(item)? else { return Ok(None) };
-        let (Some(username), Some(secret)) = (blob.keys.get("USERNAME"), blob.keys.get("PASSWORD")) else {
+        let Some((blob, _)) = self.blob(item)? else {
+            return Ok(None);
+        };
+        let (Some(username), Some(secret)) = (blob.keys.get("USERNAME"), blob.keys.get("PASSWORD"))
+        else {
             return Err(damaged("it holds no user name and password").about(item));
         };
         Credential::new(username.expose().to_owned(), secret.clone())
@@ -80,13 +92,21 @@ impl FileStore {
     }
 
     /// The same for a time, after which `prune` may remove it.
-    pub(super) fn store_for(&self, server: &str, secret: &Secret, ttl: Option<Duration>) -> Result<(), Error> {
-        self.put(server, secret, ttl).map_err(|error| error.about(server))
+    pub(super) fn store_for(
+        &self,
+        server: &str,
+        secret: &Secret,
+        ttl: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.put(server, secret, ttl)
+            .map_err(|error| error.about(server))
     }
 
     /// Forgets it; it is no error when there is nothing.
     pub fn erase(&self, server: &str) -> Result<(), Error> {
-        let erased = self.checked_dir().and_then(|dir| dir.map_or(Ok(()), |dir| dir::remove(&dir, server)));
+        let erased = self
+            .checked_dir()
+            .and_then(|dir| dir.map_or(Ok(()), |dir| dir::remove(&dir, server)));
         erased.map_err(|error| error.about(server))
     }
 
@@ -96,7 +116,9 @@ impl FileStore {
         wanted: impl Fn(&ServerUrl) -> bool,
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Vec<Listed>, Error> {
-        let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
+        let Some(dir) = self.checked_dir()? else {
+            return Ok(Vec::new());
+        };
         let files = dir::sealed_files(&dir)?;
         let mut listed = Vec::new();
         if files.is_empty() {
@@ -117,18 +139,26 @@ impl FileStore {
 
     /// One line of a list; `None` for a note, and for what has gone in the meantime.
     fn listed(&self, path: &Path, key: &SealKey) -> Result<Option<Listed>, Error> {
-        let Some(about) = self.about(path, key)?.filter(|about| !notes::is_note(&about.server)) else {
+        let Some(about) = self
+            .about(path, key)?
+            .filter(|about| !notes::is_note(&about.server))
+        else {
             return Ok(None);
         };
-        let url = ServerUrl::parse(about.server.as_bytes()).map_err(|error| damaged(error.0).about(&about.server))?;
-        Ok(Some(Listed { url, username: Username::Recorded(about.username) }))
+        let url = ServerUrl::parse(about.server.as_bytes())
+            .map_err(|error| damaged(error.0).about(&about.server))?;
+        Ok(Some(Listed {
+            url,
+            username: Username::Recorded(about.username),
+        }))
     }
 
     /// What is said of the secret in a file; `None` where that has gone in the meantime.
     fn about(&self, path: &Path, key: &SealKey) -> Result<Option<About>, Error> {
         let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let about = Entry::parse(dir::file_name(path), &bytes).and_then(|entry| entry.about(key, &self.workspace));
+        let about = Entry::parse(dir::file_name(path), &bytes)
+            .and_then(|entry| entry.about(key, &self.workspace));
         self.opened(path, about).map(Some)
     }
 
@@ -137,15 +167,21 @@ impl FileStore {
             let blob = Blob::parse(&opened.text).map_err(|error| damaged(&error.to_string()))?;
             Ok((blob, opened.about.stored_at))
         };
-        self.open(server).and_then(|opened| opened.map(parse).transpose()).map_err(|error| error.about(server))
+        self.open(server)
+            .and_then(|opened| opened.map(parse).transpose())
+            .map_err(|error| error.about(server))
     }
 
     fn open(&self, server: &str) -> Result<Option<Opened>, Error> {
-        let Some(dir) = self.checked_dir()? else { return Ok(None) };
+        let Some(dir) = self.checked_dir()? else {
+            return Ok(None);
+        };
         // A `store` in between puts the new file in place before it removes the old one, so a miss needs a last look.
         for name in [entry::file_name, entry::first_file_name, entry::file_name] {
             let path = dir.join(name(server));
-            if let Some(bytes) = trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)? {
+            if let Some(bytes) =
+                trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?
+            {
                 return self.open_bytes(&path, &bytes, server).map(Some);
             }
         }
@@ -155,14 +191,19 @@ impl FileStore {
     fn open_bytes(&self, path: &Path, bytes: &[u8], server: &str) -> Result<Opened, Error> {
         let key = self.existing_key()?;
         let opened = Entry::parse(dir::file_name(path), bytes).and_then(|entry| {
-            Ok(Opened { about: entry.about(&key, &self.workspace)?, text: entry.secret(&key, &self.workspace)? })
+            Ok(Opened {
+                about: entry.about(&key, &self.workspace)?,
+                text: entry.secret(&key, &self.workspace)?,
+            })
         });
         let mut opened = opened.map_err(|unopened| self.unopened(unopened))?;
         if opened.about.server != server {
             return Err(damaged("it is another registry's"));
         }
         if opened.about.stored_at.is_none() {
-            opened.about.stored_at = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+            opened.about.stored_at = fs::metadata(path)
+                .and_then(|metadata| metadata.modified())
+                .ok();
         }
         Ok(opened)
     }
@@ -189,7 +230,9 @@ impl FileStore {
     }
 
     fn existing_key(&self) -> Result<SealKey, Error> {
-        self.key.existing(self.root.as_deref().unwrap_or(Path::new(""))).map_err(problem)
+        self.key
+            .existing(self.root.as_deref().unwrap_or(Path::new("")))
+            .map_err(problem)
     }
 
     /// The key, made when there is none and no workspace has an entry yet: what is sealed would never open again.
@@ -198,12 +241,18 @@ impl FileStore {
             return Ok(key);
         }
         let is_new = !dir::has_entries(dir.parent().unwrap_or(dir))?;
-        if is_new { self.key.read_or_make(dir).map_err(problem) } else { self.existing_key() }
+        if is_new {
+            self.key.read_or_make(dir).map_err(problem)
+        } else {
+            self.existing_key()
+        }
     }
 
     /// The workspace's directory, made if need be.
     fn made_dir(&self) -> Result<PathBuf, Error> {
-        let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Err(homeless()) };
+        let (Some(root), Some(dir)) = (&self.root, self.dir()) else {
+            return Err(homeless());
+        };
         private::make_dir(root).map_err(problem)?;
         private::make_dir(&dir).map_err(problem)?;
         Ok(dir)
@@ -219,7 +268,8 @@ impl FileStore {
             Unopened::Damaged(cause) => damaged(&cause),
             Unopened::OtherKey { sealed, here } => {
                 let place = self.key.path().unwrap_or(Path::new("the key")).display();
-                let cause = format!("it was sealed with another key ({sealed}) than {place} ({here})");
+                let cause =
+                    format!("it was sealed with another key ({sealed}) than {place} ({here})");
                 Problem::new(PART, format_args!("its entry does not open: {cause}"))
                     .fix("restore that key, or docker logout, then docker login again")
                     .failed()
@@ -229,13 +279,17 @@ impl FileStore {
 
     fn dir(&self) -> Option<PathBuf> {
         // A workspace id may be any text; its hash is a file name that no other id has.
-        self.root.as_ref().map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
+        self.root
+            .as_ref()
+            .map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
     }
 
     /// The directory, where it exists: it and all above it belong to this user or to root, and nobody else could rename
     /// it away.
     fn checked_dir(&self) -> Result<Option<PathBuf>, Error> {
-        let (Some(root), Some(dir)) = (&self.root, self.dir()) else { return Ok(None) };
+        let (Some(root), Some(dir)) = (&self.root, self.dir()) else {
+            return Ok(None);
+        };
         let judge = |dir: &Path| trusted::directory(dir).map_err(problem);
         // On the way to the one the other is passed, and is known then.
         let exists = judge(&dir);
@@ -255,7 +309,9 @@ fn damaged(cause: &str) -> Error {
 }
 
 fn homeless() -> Error {
-    Problem::new(PART, "there is no home directory to keep it in").fix("set HOME, or BETA9_STORE_PATH").failed()
+    Problem::new(PART, "there is no home directory to keep it in")
+        .fix("set HOME, or BETA9_STORE_PATH")
+        .failed()
 }
 
 const PART: &str = "file store";

@@ -47,13 +47,18 @@ impl GatewayStore {
     /// The store of one gateway. Nothing is opened yet.
     #[must_use]
     pub fn new(config: GatewayConfig) -> Self {
-        Self { config, endpoint: OnceCell::new() }
+        Self {
+            config,
+            endpoint: OnceCell::new(),
+        }
     }
 
     /// Two tokens may be for two workspaces, whatever those are called here.
     pub(super) fn identity(&self) -> Vec<&str> {
         // Where there is no endpoint, nothing is ever answered.
-        self.endpoint().map_or(Vec::new(), |endpoint| vec![&endpoint.url, endpoint.token.expose()])
+        self.endpoint().map_or(Vec::new(), |endpoint| {
+            vec![&endpoint.url, endpoint.token.expose()]
+        })
     }
 
     /// Updates the secret that counts for this host, or creates one under a name that the API takes and nobody has.
@@ -63,8 +68,12 @@ impl GatewayStore {
             for _ in 0..ROUNDS {
                 let held = api.held(&names, lookup).await?;
                 let done = match held::place(&names, &held)? {
-                    held::Place::Update(name) => api.update(name, &secret.blob).await?.then_some(name),
-                    held::Place::Create(name) => api.create(name, &secret.blob).await?.then_some(name),
+                    held::Place::Update(name) => {
+                        api.update(name, &secret.blob).await?.then_some(name)
+                    }
+                    held::Place::Create(name) => {
+                        api.create(name, &secret.blob).await?.then_some(name)
+                    }
                 };
                 if let Some(name) = done {
                     api.remember_names(lookup.host, &[name.to_owned()]);
@@ -93,8 +102,13 @@ impl GatewayStore {
         })
     }
 
-    fn ask<T>(&self, lookup: &Lookup, work: impl AsyncFnOnce(&Api) -> Result<T, Error>) -> Result<T, Error> {
-        self.with(lookup.deadline, lookup.memory, work).map_err(|error| error.about(lookup.host.as_reference()))
+    fn ask<T>(
+        &self,
+        lookup: &Lookup,
+        work: impl AsyncFnOnce(&Api) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.with(lookup.deadline, lookup.memory, work)
+            .map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     fn with<T>(

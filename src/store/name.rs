@@ -22,8 +22,18 @@ pub fn first_design(host: &Host) -> String {
 #[must_use]
 pub fn api(host: &Host) -> String {
     let mut normal = String::from("OCI_REGISTRY_");
-    normal.extend(host.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }));
-    if normal.len() <= MAX_API_NAME { normal } else { api_hashed(host) }
+    normal.extend(host.as_str().chars().map(|c| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    }));
+    if normal.len() <= MAX_API_NAME {
+        normal
+    } else {
+        api_hashed(host)
+    }
 }
 
 /// The hash form of [`api`], for a host whose name another host's secret already has.
@@ -37,7 +47,12 @@ pub fn api_hashed(host: &Host) -> String {
 #[must_use]
 pub fn candidates(host: &Host) -> Vec<String> {
     let spellings = host.spellings();
-    let mut names: Vec<String> = vec![current(host), api(host), first_design(host), api_hashed(host)];
+    let mut names: Vec<String> = vec![
+        current(host),
+        api(host),
+        first_design(host),
+        api_hashed(host),
+    ];
     // The hash form of a long name is its API form too.
     names.dedup();
     names.extend(spellings.iter().skip(1).map(|spelling| spelled(spelling)));
@@ -45,7 +60,12 @@ pub fn candidates(host: &Host) -> Vec<String> {
         // Before version 0.2 this program replaced the brackets too.
         names.push(current(host).replace(['[', ']'], "-"));
     }
-    names.extend(spellings.iter().skip(1).map(|spelling| format!("oci-creds-{}", short_hash(spelling))));
+    names.extend(
+        spellings
+            .iter()
+            .skip(1)
+            .map(|spelling| format!("oci-creds-{}", short_hash(spelling))),
+    );
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
@@ -54,25 +74,38 @@ pub fn candidates(host: &Host) -> Vec<String> {
 /// Whether a name looks like one that follows from a host.
 #[must_use]
 pub fn is_derived(name: &str) -> bool {
-    ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix))
+    ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether no other registry has this name, which is one of this host's: it is a hash, or no other host that an image can
 /// name reads the same once its separators are gone.
 #[must_use]
 pub fn is_one_hosts(name: &str, host: &Host) -> bool {
-    if ["oci-creds-", "OCI_CREDS_"].iter().any(|prefix| name.starts_with(prefix)) {
+    if ["oci-creds-", "OCI_CREDS_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+    {
         return true;
     }
     let mut spellings = vec![String::new()];
     for c in host.as_str().chars() {
-        let separators: &[char] = if matches!(c, '.' | '-' | ':') { &['.', '-', ':'] } else { &[c] };
-        spellings = spellings.iter().flat_map(|text| separators.iter().map(move |c| format!("{text}{c}"))).collect();
+        let separators: &[char] = if matches!(c, '.' | '-' | ':') {
+            &['.', '-', ':']
+        } else {
+            &[c]
+        };
+        spellings = spellings
+            .iter()
+            .flat_map(|text| separators.iter().map(move |c| format!("{text}{c}")))
+            .collect();
         if spellings.len() > MAX_SPELLINGS {
             return false;
         }
     }
-    let is_registry = |text: &&String| names_a_registry(text) && Host::parse(text.as_bytes()).is_ok();
+    let is_registry =
+        |text: &&String| names_a_registry(text) && Host::parse(text.as_bytes()).is_ok();
     spellings.iter().filter(is_registry).count() == 1
 }
 
@@ -82,12 +115,18 @@ pub fn can_be_created(name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.len() <= MAX_API_NAME
         && name.bytes().all(word)
-        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|byte| !byte.is_ascii_digit())
 }
 
 /// `CreateSecretName` of one spelling: it replaces these three separators and leaves the brackets of an IPv6 address.
 fn spelled(registry: &str) -> String {
-    format!("oci-registry-{}", registry.to_ascii_lowercase().replace(['.', ':', '/'], "-"))
+    format!(
+        "oci-registry-{}",
+        registry.to_ascii_lowercase().replace(['.', ':', '/'], "-")
+    )
 }
 
 fn short_hash(registry: &str) -> String {
@@ -95,7 +134,8 @@ fn short_hash(registry: &str) -> String {
 }
 
 /// How the names begin, in the order in which they are preferred.
-pub(super) const PREFIXES: [&str; 4] = ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"];
+pub(super) const PREFIXES: [&str; 4] =
+    ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"];
 const MAX_API_NAME: usize = 64;
 /// A host with more separators than this has a name that others have too.
 const MAX_SPELLINGS: usize = 729;
@@ -107,21 +147,36 @@ mod tests {
 
     #[test]
     fn all_three_names_are_the_ones_in_the_field() {
-        let vectors = json::parse_object(include_bytes!("../../tests/fixtures/secret-names.json")).unwrap();
+        let vectors =
+            json::parse_object(include_bytes!("../../tests/fixtures/secret-names.json")).unwrap();
         assert!(vectors.iter().count() >= 13);
         for (text, names) in vectors.iter() {
-            let Value::Object(names) = names else { panic!("{text}") };
+            let Value::Object(names) = names else {
+                panic!("{text}")
+            };
             let host = Host::parse(text.as_bytes()).unwrap();
             let expected = |key: &str| names.text(key).unwrap().expose().to_owned();
             assert_eq!(current(&host), expected("current"), "{text}");
             assert_eq!(first_design(&host), expected("first"), "{text}");
             assert_eq!(api(&host), expected("api"), "{text}");
-            assert!(can_be_created(&api(&host)) && !can_be_created(&current(&host)), "{text}");
-            assert_eq!(candidates(&host)[..3], [current(&host), api(&host), first_design(&host)], "{text}");
+            assert!(
+                can_be_created(&api(&host)) && !can_be_created(&current(&host)),
+                "{text}"
+            );
+            assert_eq!(
+                candidates(&host)[..3],
+                [current(&host), api(&host), first_design(&host)],
+                "{text}"
+            );
         }
-        for (name, accepted) in
-            [("_", true), ("a9", true), ("", false), ("9a", false), ("a-b", false), ("\u{e9}", false)]
-        {
+        for (name, accepted) in [
+            ("_", true),
+            ("a9", true),
+            ("", false),
+            ("9a", false),
+            ("a-b", false),
+            ("\u{e9}", false),
+        ] {
             assert_eq!(can_be_created(name), accepted, "{name}");
         }
         assert!(can_be_created(&"a".repeat(64)) && !can_be_created(&"a".repeat(65)));
@@ -129,14 +184,27 @@ mod tests {
 
     #[test]
     fn a_secret_is_looked_for_under_the_name_that_beta9_gave_it() {
-        let rows = json::parse(include_bytes!("../../tests/fixtures/beta9/beta9-names.json")).unwrap();
-        let Value::Array(rows) = rows else { panic!("{rows:?}") };
+        let rows = json::parse(include_bytes!(
+            "../../tests/fixtures/beta9/beta9-names.json"
+        ))
+        .unwrap();
+        let Value::Array(rows) = rows else {
+            panic!("{rows:?}")
+        };
         for row in &rows {
-            let Value::Object(row) = row else { panic!("{row:?}") };
-            let [registry, name] = ["registry", "name"].map(|member| row.text(member).unwrap().expose());
+            let Value::Object(row) = row else {
+                panic!("{row:?}")
+            };
+            let [registry, name] =
+                ["registry", "name"].map(|member| row.text(member).unwrap().expose());
             // Beta9 takes a URL's scheme for a host.
-            let Ok(host) = Host::parse(registry.as_bytes()) else { continue };
-            assert!(candidates(&host).iter().any(|candidate| candidate == name), "{registry}: {name}");
+            let Ok(host) = Host::parse(registry.as_bytes()) else {
+                continue;
+            };
+            assert!(
+                candidates(&host).iter().any(|candidate| candidate == name),
+                "{registry}: {name}"
+            );
             assert_eq!(spelled(registry), name, "{registry}");
         }
         assert_eq!(rows.len(), 22);
@@ -144,11 +212,22 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice_and_the_written_ones_come_first() {
-        for host in ["docker.io", "ghcr.io", "[::1]", "[::1]:5000", "registry.example.com:5000", "a.b-c.example"] {
+        for host in [
+            "docker.io",
+            "ghcr.io",
+            "[::1]",
+            "[::1]:5000",
+            "registry.example.com:5000",
+            "a.b-c.example",
+        ] {
             let host = Host::parse(host.as_bytes()).unwrap();
             let names = candidates(&host);
             let unique: std::collections::BTreeSet<_> = names.iter().collect();
-            assert_eq!((unique.len(), &names[0]), (names.len(), &current(&host)), "{names:?}");
+            assert_eq!(
+                (unique.len(), &names[0]),
+                (names.len(), &current(&host)),
+                "{names:?}"
+            );
         }
     }
 

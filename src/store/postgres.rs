@@ -65,7 +65,10 @@ impl PostgresStore {
     /// The store of one workspace. Nothing is opened yet.
     #[must_use]
     pub fn new(workspace: &str, config: PostgresConfig) -> Self {
-        Self { workspace: workspace.to_owned(), config }
+        Self {
+            workspace: workspace.to_owned(),
+            config,
+        }
     }
 
     /// The database, by its URL or the file that holds it.
@@ -82,9 +85,15 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {
             let names = lookup.names();
-            let all: Vec<&str> = names.iter().map(String::as_str).chain(lookup.single_names()).collect();
+            let all: Vec<&str> = names
+                .iter()
+                .map(String::as_str)
+                .chain(lookup.single_names())
+                .collect();
             let Rows { key, rows } = Rows::named(client, workspace, &all).await?;
-            let (rows, singles) = rows.into_iter().partition::<Vec<_>, _>(|row| names.contains(&row.name));
+            let (rows, singles) = rows
+                .into_iter()
+                .partition::<Vec<_>, _>(|row| names.contains(&row.name));
             let there = Secrets::open(Rows { key, rows }, &names);
             Ok(match there.of(lookup)? {
                 Some((_, content)) => Some(Found::of(content.blob.clone(), Keep::Disk)),
@@ -94,20 +103,34 @@ impl PostgresStore {
     }
 
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
-        self.put(lookup, secret).map_err(|error| error.about(lookup.host.as_reference()))
+        self.put(lookup, secret)
+            .map_err(|error| error.about(lookup.host.as_reference()))
     }
 
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
-        self.remove(lookup).map_err(|error| error.about(lookup.host.as_reference()))
+        self.remove(lookup)
+            .map_err(|error| error.about(lookup.host.as_reference()))
     }
 
-    pub(super) fn list(&self, deadline: Instant, skipped: &mut dyn FnMut(&Error)) -> Result<Vec<Listed>, Error> {
+    pub(super) fn list(
+        &self,
+        deadline: Instant,
+        skipped: &mut dyn FnMut(&Error),
+    ) -> Result<Vec<Listed>, Error> {
         let workspace = self.workspace_id()?;
-        let all = self.work(deadline, async |client| Secrets::of_registries(client, workspace).await)?;
+        let all = self.work(deadline, async |client| {
+            Secrets::of_registries(client, workspace).await
+        })?;
         let mut listed = Vec::new();
         for entry in all.entries {
-            match entry.content.map(|content| (content.blob.registry, content.blob.keys)) {
-                Ok((Some(host), keys)) => listed.push(Listed { url: host.into(), username: Username::Of(keys) }),
+            match entry
+                .content
+                .map(|content| (content.blob.registry, content.blob.keys))
+            {
+                Ok((Some(host), keys)) => listed.push(Listed {
+                    url: host.into(),
+                    username: Username::Of(keys),
+                }),
                 Ok((None, keys)) if keys.is_empty() => {}
                 // Several registries can have its name, and only a `get` says which one is meant.
                 Ok((None, _)) => skipped(&unnamed(&entry.row.name)),
@@ -119,9 +142,15 @@ impl PostgresStore {
 }
 
 fn unnamed(name: &str) -> Error {
-    Problem::new(PART, format_args!("the secret {} does not say which registry it is for", shown(name)))
-        .fix("store it anew to have it listed")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!(
+            "the secret {} does not say which registry it is for",
+            shown(name)
+        ),
+    )
+    .fix("store it anew to have it listed")
+    .failed()
 }
 
 const PART: &str = "postgres store";

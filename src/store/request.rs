@@ -30,7 +30,9 @@ impl RequestStore {
             };
             match ours {
                 // A later one may have the keys.
-                Some(true) if blob.keys.is_empty() && blob.keys.fault().is_none() => public = Some(blob.keys),
+                Some(true) if blob.keys.is_empty() && blob.keys.fault().is_none() => {
+                    public = Some(blob.keys)
+                }
                 Some(true) => return Ok(Some(Found::of(blob, Keep::Disk))),
                 Some(false) => {}
                 None => unknown = Err(unbound(carrier, "it", &blob.keys)),
@@ -40,8 +42,12 @@ impl RequestStore {
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>, Error> {
-        let line =
-            |(host, blob): (Option<Host>, Blob)| Some(Listed { url: host?.into(), username: Username::Of(blob.keys) });
+        let line = |(host, blob): (Option<Host>, Blob)| {
+            Some(Listed {
+                url: host?.into(),
+                username: Username::Of(blob.keys),
+            })
+        };
         Ok(self.blobs()?.1.into_iter().filter_map(line).collect())
     }
 
@@ -52,32 +58,59 @@ impl RequestStore {
 
     /// Where they stand, and the blobs with the registry that each is for, where it or its carrier says so.
     fn blobs(&self) -> Result<(&'static str, Vec<(Option<Host>, Blob)>), Error> {
-        let Some((carrier, text)) = self.text()? else { return Ok((VARIABLE, Vec::new())) };
-        let blobs = Blob::parse_all(&text)
-            .map_err(|error| Problem::new(carrier, error).fix("correct the value, or unset it").failed())?;
+        let Some((carrier, text)) = self.text()? else {
+            return Ok((VARIABLE, Vec::new()));
+        };
+        let blobs = Blob::parse_all(&text).map_err(|error| {
+            Problem::new(carrier, error)
+                .fix("correct the value, or unset it")
+                .failed()
+        })?;
         // An image has one registry, so that it binds one secret; of several only their keys can say whose they are.
         let is_bound = blobs.iter().filter(|blob| blob.registry.is_none()).count() < 2;
-        let pulled = || if is_bound { self.0.pulled.host() } else { Ok(None) };
+        let pulled = || {
+            if is_bound {
+                self.0.pulled.host()
+            } else {
+                Ok(None)
+            }
+        };
         let bound = |mut blob: Blob| {
-            let host = blob.registry.take().map_or_else(pulled, |host| Ok(Some(host)))?;
+            let host = blob
+                .registry
+                .take()
+                .map_or_else(pulled, |host| Ok(Some(host)))?;
             Ok((host, blob))
         };
-        Ok((carrier, blobs.into_iter().map(bound).collect::<Result<_, Error>>()?))
+        Ok((
+            carrier,
+            blobs.into_iter().map(bound).collect::<Result<_, Error>>()?,
+        ))
     }
 
     fn text(&self) -> Result<Option<(&'static str, zeroize::Zeroizing<String>)>, Error> {
         if let Some(text) = &self.0.credentials {
             return Ok(Some((VARIABLE, text.expose().to_owned().into())));
         }
-        let Some(path) = &self.0.file else { return Ok(None) };
-        let problem = |cause: String, fix: String| Problem::new(FILE_VARIABLE, cause).fix(fix).failed();
+        let Some(path) = &self.0.file else {
+            return Ok(None);
+        };
+        let problem =
+            |cause: String, fix: String| Problem::new(FILE_VARIABLE, cause).fix(fix).failed();
         let bytes = trusted::read(path, Readers::Mounted, MAX_BLOB)
             .map_err(|fault| problem(fault.cause, fault.fix))?
             .ok_or_else(|| {
-            problem(format!("there is no file {}", path.display()), "mount it, or unset the variable".to_owned())
+                problem(
+                    format!("there is no file {}", path.display()),
+                    "mount it, or unset the variable".to_owned(),
+                )
+            })?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            problem(
+                "the file is not UTF-8".to_owned(),
+                "correct the file".to_owned(),
+            )
         })?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| problem("the file is not UTF-8".to_owned(), "correct the file".to_owned()))?;
         Ok(Some((FILE_VARIABLE, text.to_owned().into())))
     }
 }
@@ -85,12 +118,19 @@ impl RequestStore {
 impl Pulled {
     /// The registry that the request says it pulls from.
     pub fn host(&self) -> Result<Option<Host>, Error> {
-        let problem = |name: &str, cause| Problem::new(name, cause).fix("correct or unset it").failed();
+        let problem = |name: &str, cause| {
+            Problem::new(name, cause)
+                .fix("correct or unset it")
+                .failed()
+        };
         if let Some(text) = &self.registry {
-            let url = ServerUrl::parse(text.as_bytes()).map_err(|error| problem("BETA9_REGISTRY", error))?;
+            let url = ServerUrl::parse(text.as_bytes())
+                .map_err(|error| problem("BETA9_REGISTRY", error))?;
             return Ok(url.host().cloned());
         }
-        let Some(image) = &self.image else { return Ok(None) };
+        let Some(image) = &self.image else {
+            return Ok(None);
+        };
         match Reference::parse(image.as_bytes()) {
             Ok(Reference::Image(image)) => Ok(Some(image.host)),
             Ok(Reference::Server(_)) => Err(problem("BETA9_IMAGE", REGISTRY_ALONE)),
@@ -106,9 +146,12 @@ pub(super) fn unbound(part: &str, what: &str, keys: &Keys) -> Error {
             let fix = fault.fix();
             Problem::new(part, fault).fix(fix).failed()
         }
-        None => Problem::new(part, format_args!("{what} does not say which registry it is for"))
-            .fix("set BETA9_IMAGE to the image that is pulled")
-            .failed(),
+        None => Problem::new(
+            part,
+            format_args!("{what} does not say which registry it is for"),
+        )
+        .fix("set BETA9_IMAGE to the image that is pulled")
+        .failed(),
     }
 }
 
@@ -121,22 +164,33 @@ const MAX_BLOB: u64 = 1 << 20;
 mod tests {
     use super::*;
 
-    fn user(blob: &str, registry: &str, image: &str, asked: &str) -> Result<Option<String>, String> {
+    fn user(
+        blob: &str,
+        registry: &str,
+        image: &str,
+        asked: &str,
+    ) -> Result<Option<String>, String> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let request = Request {
             credentials: some(blob).map(Into::into),
             file: None,
-            pulled: Pulled { registry: some(registry), image: some(image), ..Pulled::default() },
+            pulled: Pulled {
+                registry: some(registry),
+                image: some(image),
+                ..Pulled::default()
+            },
         };
         let host = Host::parse(asked.as_bytes()).unwrap();
         let found = RequestStore::new(request).unwrap().get(&Lookup::of(&host));
         let user = |found: Found| {
-            found
-                .keys
-                .names()
-                .find_map(|key| key.ends_with("USERNAME").then(|| found.keys.get(key).unwrap().expose().to_owned()))
+            found.keys.names().find_map(|key| {
+                key.ends_with("USERNAME")
+                    .then(|| found.keys.get(key).unwrap().expose().to_owned())
+            })
         };
-        found.map(|found| found.map(|found| user(found).unwrap())).map_err(|error| error.to_string())
+        found
+            .map(|found| found.map(|found| user(found).unwrap()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -148,15 +202,22 @@ mod tests {
 
     #[test]
     fn a_blob_without_a_registry_is_bound_by_its_carrier_or_is_an_error() {
-        let assembled = r#"{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"","type":"basic"}"#;
+        let assembled =
+            r#"{"credentials":{"PASSWORD":"p","USERNAME":"u"},"registry":"","type":"basic"}"#;
         for blob in ["u:p", r#"{"USERNAME":"u","PASSWORD":"p"}"#, assembled] {
             let error = user(blob, "", "", "ghcr.io").unwrap_err();
             assert_eq!(
                 error,
                 "BETA9_IMAGE_CREDENTIALS: it does not say which registry it is for; set BETA9_IMAGE to the image that is pulled"
             );
-            assert_eq!(user(blob, "https://ghcr.io/v2/", "", "ghcr.io"), Ok(Some("u".into())));
-            assert_eq!(user(blob, "", "ghcr.io/org/app:1", "ghcr.io"), Ok(Some("u".into())));
+            assert_eq!(
+                user(blob, "https://ghcr.io/v2/", "", "ghcr.io"),
+                Ok(Some("u".into()))
+            );
+            assert_eq!(
+                user(blob, "", "ghcr.io/org/app:1", "ghcr.io"),
+                Ok(Some("u".into()))
+            );
             assert_eq!(user(blob, "", "org/app", "docker.io"), Ok(Some("u".into())));
             assert_eq!(user(blob, "", "ghcr.io/org/app", "ghcr.io:5000"), Ok(None));
         }
@@ -167,20 +228,38 @@ mod tests {
         let ghcr = r#"{"credentials":{"GITHUB_TOKEN":"t","GITHUB_USERNAME":"u"},"registry":"","type":"token"}"#;
         assert_eq!(user(ghcr, "", "", "ghcr.io"), Ok(Some("u".into())));
         assert_eq!(user(ghcr, "", "", "docker.io"), Ok(None));
-        assert_eq!(user(ghcr, "", "ghcr.io/org/app", "docker.pkg.github.com"), Ok(None));
+        assert_eq!(
+            user(ghcr, "", "ghcr.io/org/app", "docker.pkg.github.com"),
+            Ok(None)
+        );
         let hub = r#"{"credentials":{"DOCKERHUB_PASSWORD":"p","DOCKERHUB_USERNAME":"u"},"registry":"","type":"basic"}"#;
         assert_eq!(user(hub, "", "", "docker.io"), Ok(Some("u".into())));
-        assert!(user(hub, "", "", "harbor.example").unwrap_err().contains("set BETA9_IMAGE"));
-        assert_eq!(user(hub, "", "harbor.example/org/app", "harbor.example"), Ok(Some("u".into())));
-        assert_eq!(user(hub, "", "harbor.example/org/app", "docker.io"), Ok(None));
+        assert!(
+            user(hub, "", "", "harbor.example")
+                .unwrap_err()
+                .contains("set BETA9_IMAGE")
+        );
+        assert_eq!(
+            user(hub, "", "harbor.example/org/app", "harbor.example"),
+            Ok(Some("u".into()))
+        );
+        assert_eq!(
+            user(hub, "", "harbor.example/org/app", "docker.io"),
+            Ok(None)
+        );
     }
 
     #[test]
     fn of_several_blobs_without_a_registry_an_image_binds_none() {
-        let blobs =
-            r#"[{"DOCKERHUB_USERNAME":"hub","DOCKERHUB_PASSWORD":"p"},{"GITHUB_USERNAME":"g","GITHUB_TOKEN":"t"}]"#;
-        assert_eq!(user(blobs, "", "ghcr.io/org/app", "ghcr.io"), Ok(Some("g".into())));
-        assert_eq!(user(blobs, "", "ghcr.io/org/app", "docker.io"), Ok(Some("hub".into())));
+        let blobs = r#"[{"DOCKERHUB_USERNAME":"hub","DOCKERHUB_PASSWORD":"p"},{"GITHUB_USERNAME":"g","GITHUB_TOKEN":"t"}]"#;
+        assert_eq!(
+            user(blobs, "", "ghcr.io/org/app", "ghcr.io"),
+            Ok(Some("g".into()))
+        );
+        assert_eq!(
+            user(blobs, "", "ghcr.io/org/app", "docker.io"),
+            Ok(Some("hub".into()))
+        );
         let error = user(blobs, "", "harbor.example/org/app", "harbor.example").unwrap_err();
         assert!(error.contains("does not say which registry"), "{error}");
     }
@@ -188,9 +267,18 @@ mod tests {
     #[test]
     fn the_remedy_for_keys_that_nothing_binds_is_one_that_works() {
         for (blob, remedy) in [
-            (r#"{"credentials":{},"registry":"","type":"public"}"#, "create them with: beta9 secret create NAME VALUE"),
-            (r#"{"auths":{"ghcr.io":{"auth":"dTpw"}}}"#, "correct the keys in the secret"),
-            (r#"{"USERNAME":"u","PASSWORD":"p","MORE":1}"#, "set BETA9_IMAGE to the image that is pulled"),
+            (
+                r#"{"credentials":{},"registry":"","type":"public"}"#,
+                "create them with: beta9 secret create NAME VALUE",
+            ),
+            (
+                r#"{"auths":{"ghcr.io":{"auth":"dTpw"}}}"#,
+                "correct the keys in the secret",
+            ),
+            (
+                r#"{"USERNAME":"u","PASSWORD":"p","MORE":1}"#,
+                "set BETA9_IMAGE to the image that is pulled",
+            ),
         ] {
             let error = user(blob, "", "", "ghcr.io").unwrap_err();
             assert!(error.ends_with(remedy), "{error}");
@@ -204,8 +292,16 @@ mod tests {
             error,
             "BETA9_IMAGE_CREDENTIALS: the secret is no JSON object: it ends too early (line 1, column 9); correct the value, or unset it"
         );
-        assert!(user("u:p", "gcr.io@evil", "", "ghcr.io").unwrap_err().starts_with("BETA9_REGISTRY: "));
-        assert!(user("u:p", "", "a b", "ghcr.io").unwrap_err().starts_with("BETA9_IMAGE: "));
+        assert!(
+            user("u:p", "gcr.io@evil", "", "ghcr.io")
+                .unwrap_err()
+                .starts_with("BETA9_REGISTRY: ")
+        );
+        assert!(
+            user("u:p", "", "a b", "ghcr.io")
+                .unwrap_err()
+                .starts_with("BETA9_IMAGE: ")
+        );
     }
 
     #[test]
@@ -216,7 +312,15 @@ mod tests {
         assert_eq!(user(blobs, "", "", "nvcr.io"), Ok(None));
         let second = r#"[{"registry":"ghcr.io","credentials":{}},{"registry":"ghcr.io","credentials":{"USERNAME":"g","PASSWORD":"p"}}]"#;
         assert_eq!(user(second, "", "", "ghcr.io"), Ok(Some("g".into())));
-        assert!(user("[1]", "", "", "ghcr.io").unwrap_err().contains("the array holds more than secrets' objects"));
-        assert!(user("[{]", "", "", "ghcr.io").unwrap_err().contains("the secrets are no JSON array"));
+        assert!(
+            user("[1]", "", "", "ghcr.io")
+                .unwrap_err()
+                .contains("the array holds more than secrets' objects")
+        );
+        assert!(
+            user("[{]", "", "", "ghcr.io")
+                .unwrap_err()
+                .contains("the secrets are no JSON array")
+        );
     }
 }

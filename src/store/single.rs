@@ -36,16 +36,33 @@ impl Lookup<'_> {
         if self.named.is_empty() {
             return self.guess(part, there);
         }
-        let missing = |name: &&String| !there.iter().any(|single| single.name == **name && !single.value.is_empty());
-        let missing: Vec<_> = self.named.iter().filter(missing).map(|name| shown(name).to_string()).collect();
+        let missing = |name: &&String| {
+            !there
+                .iter()
+                .any(|single| single.name == **name && !single.value.is_empty())
+        };
+        let missing: Vec<_> = self
+            .named
+            .iter()
+            .filter(missing)
+            .map(|name| shown(name).to_string())
+            .collect();
         if let Some(first) = missing.first() {
-            let cause = format_args!("the workspace has no secret {}, or it is empty", missing.join(", no "));
+            let cause = format_args!(
+                "the workspace has no secret {}, or it is empty",
+                missing.join(", no ")
+            );
             return Err(Problem::new(part, cause)
-                .fix(format_args!("create it with: beta9 secret create {first} VALUE"))
+                .fix(format_args!(
+                    "create it with: beta9 secret create {first} VALUE"
+                ))
                 .failed());
         }
         let mut keys = Keys::default();
-        for single in there.iter().filter(|single| self.named.contains(&single.name)) {
+        for single in there
+            .iter()
+            .filter(|single| self.named.contains(&single.name))
+        {
             self.check_hosts(part, single)?;
             single.add_to(&mut keys, part)?;
         }
@@ -54,7 +71,13 @@ impl Lookup<'_> {
 
     /// Refuses a named secret that is only for other hosts. A vendor's own key may go to its registry all the same.
     pub fn check_hosts(&self, part: &str, single: &Single) -> Result<(), Error> {
-        let is_vendors = || self.row.key_sets().iter().flat_map(KeySet::names).any(|name| name == single.name);
+        let is_vendors = || {
+            self.row
+                .key_sets()
+                .iter()
+                .flat_map(KeySet::names)
+                .any(|name| name == single.name)
+        };
         if single.is_for(self.real()) || is_vendors() {
             Ok(())
         } else {
@@ -75,16 +98,24 @@ impl Lookup<'_> {
     }
 
     fn guess(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
-        let usable =
-            |name: &str| there.iter().find(|one| one.name == name && !one.value.is_empty() && one.is_for(self.real()));
+        let usable = |name: &str| {
+            there
+                .iter()
+                .find(|one| one.name == name && !one.value.is_empty() && one.is_for(self.real()))
+        };
         let is_whole = |set: &&KeySet| set.needed.iter().all(|name| usable(name).is_some());
         let sets = self.guesses();
-        let Some(set) = sets.iter().find(is_whole) else { return Ok(None) };
+        let Some(set) = sets.iter().find(is_whole) else {
+            return Ok(None);
+        };
         let mut keys = Keys::default();
         for single in set.names().filter_map(usable) {
             single.add_to(&mut keys, part)?;
         }
-        Ok(Some(Found { guessed: true, ..Found::new(keys, Keep::Disk) }))
+        Ok(Some(Found {
+            guessed: true,
+            ..Found::new(keys, Keep::Disk)
+        }))
     }
 
     /// The vendor's own sets that are used without being named.
@@ -92,7 +123,11 @@ impl Lookup<'_> {
         if self.singles == Singles::Named {
             return Vec::new();
         }
-        self.row.key_sets().into_iter().filter(|set| set.is_pair || self.singles == Singles::All).collect()
+        self.row
+            .key_sets()
+            .into_iter()
+            .filter(|set| set.is_pair || self.singles == Singles::All)
+            .collect()
     }
 
     fn real(&self) -> &Host {
@@ -103,11 +138,15 @@ impl Lookup<'_> {
 impl Single {
     /// Adds it to the keys of a registry.
     pub fn add_to(&self, keys: &mut Keys, part: &str) -> Result<(), Error> {
-        keys.insert(&self.name, self.value.clone()).map_err(|error| {
-            Problem::new(part, format_args!("the secret {}: {error}", shown(&self.name)))
+        keys.insert(&self.name, self.value.clone())
+            .map_err(|error| {
+                Problem::new(
+                    part,
+                    format_args!("the secret {}: {error}", shown(&self.name)),
+                )
                 .fix("correct it in the workspace")
                 .failed()
-        })
+            })
     }
 
     /// Whether it may be sent to this registry.
@@ -124,7 +163,9 @@ pub(super) fn is_for(hosts: &[String], host: &Host) -> bool {
         || hosts.iter().any(|allowed| {
             let allowed = allowed.to_ascii_lowercase();
             names.iter().any(|name| match allowed.strip_prefix("*.") {
-                Some(parent) => name.strip_suffix(parent).is_some_and(|front| front.len() > 1 && front.ends_with('.')),
+                Some(parent) => name
+                    .strip_suffix(parent)
+                    .is_some_and(|front| front.len() > 1 && front.ends_with('.')),
                 None => *name == allowed,
             })
         })
@@ -132,9 +173,19 @@ pub(super) fn is_for(hosts: &[String], host: &Host) -> bool {
 
 /// The error of a secret with hosts of which this registry is not one.
 pub(super) fn only_for(part: &str, name: &str, hosts: &[String], host: &Host) -> Error {
-    Problem::new(part, format_args!("the secret {} is only for {}", shown(name), shown_list(hosts)))
-        .fix(format_args!("add {} to its hosts, or name another secret", host.name()))
-        .failed()
+    Problem::new(
+        part,
+        format_args!(
+            "the secret {} is only for {}",
+            shown(name),
+            shown_list(hosts)
+        ),
+    )
+    .fix(format_args!(
+        "add {} to its hosts, or name another secret",
+        host.name()
+    ))
+    .failed()
 }
 
 #[cfg(test)]
@@ -144,36 +195,73 @@ mod tests {
     fn single(name: &str, hosts: &[&str]) -> Single {
         let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
         let value = if name == "EMPTY" { "" } else { "hunter2" };
-        Single { name: name.to_owned(), value: value.into(), hosts }
+        Single {
+            name: name.to_owned(),
+            value: value.into(),
+            hosts,
+        }
     }
 
-    fn keys(host: &str, singles: Singles, named: &[&str], there: &[Single]) -> Result<Option<String>, String> {
+    fn keys(
+        host: &str,
+        singles: Singles,
+        named: &[&str],
+        there: &[Single],
+    ) -> Result<Option<String>, String> {
         let host = Host::parse(host.as_bytes()).unwrap();
         let named: Vec<String> = named.iter().map(|&name| name.to_owned()).collect();
-        let lookup = Lookup { singles, named: &named, ..Lookup::of(&host) };
-        let found = lookup.assemble("a store", there).map_err(|error| error.to_string())?;
+        let lookup = Lookup {
+            singles,
+            named: &named,
+            ..Lookup::of(&host)
+        };
+        let found = lookup
+            .assemble("a store", there)
+            .map_err(|error| error.to_string())?;
         Ok(found.map(|found| found.keys.names().collect::<Vec<_>>().join(" ")))
     }
 
     #[test]
     fn a_vendors_whole_pair_is_its_registrys_and_what_else_there_is_must_be_named() {
-        let all =
-            ["GITHUB_USERNAME", "GITHUB_TOKEN", "NGC_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EMPTY"]
-                .map(|name| single(name, &[]));
+        let all = [
+            "GITHUB_USERNAME",
+            "GITHUB_TOKEN",
+            "NGC_API_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "EMPTY",
+        ]
+        .map(|name| single(name, &[]));
         let ecr = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
         let table = [
-            ("ghcr.io", Singles::Pairs, Some("GITHUB_TOKEN GITHUB_USERNAME")),
-            ("ghcr.io", Singles::All, Some("GITHUB_TOKEN GITHUB_USERNAME")),
+            (
+                "ghcr.io",
+                Singles::Pairs,
+                Some("GITHUB_TOKEN GITHUB_USERNAME"),
+            ),
+            (
+                "ghcr.io",
+                Singles::All,
+                Some("GITHUB_TOKEN GITHUB_USERNAME"),
+            ),
             ("ghcr.io", Singles::Named, None),
             ("ghcr.io:5000", Singles::All, None),
             ("docker.io", Singles::Pairs, None),
             ("nvcr.io", Singles::Pairs, None),
             ("nvcr.io", Singles::All, Some("NGC_API_KEY")),
             (ecr, Singles::Pairs, None),
-            (ecr, Singles::All, Some("AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY")),
+            (
+                ecr,
+                Singles::All,
+                Some("AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"),
+            ),
         ];
         for (host, singles, expected) in table {
-            assert_eq!(keys(host, singles, &[], &all), Ok(expected.map(str::to_owned)), "{host} {singles:?}");
+            assert_eq!(
+                keys(host, singles, &[], &all),
+                Ok(expected.map(str::to_owned)),
+                "{host} {singles:?}"
+            );
         }
         assert_eq!(keys("ghcr.io", Singles::Pairs, &[], &all[1..]), Ok(None));
     }
@@ -181,7 +269,13 @@ mod tests {
     #[test]
     fn a_named_secret_that_is_missing_or_empty_is_an_error_that_names_it() {
         let there = [single("A_USERNAME", &[]), single("EMPTY", &[])];
-        let error = keys("quay.io", Singles::Pairs, &["A_USERNAME", "A_PASSWORD", "EMPTY"], &there).unwrap_err();
+        let error = keys(
+            "quay.io",
+            Singles::Pairs,
+            &["A_USERNAME", "A_PASSWORD", "EMPTY"],
+            &there,
+        )
+        .unwrap_err();
         assert_eq!(
             error,
             "a store: the workspace has no secret A_PASSWORD, no EMPTY, or it is empty; create it with: beta9 secret create A_PASSWORD VALUE"
@@ -190,22 +284,60 @@ mod tests {
 
     #[test]
     fn a_secrets_hosts_decide_and_a_vendors_own_key_may_go_to_its_registry_when_it_is_named() {
-        let pair = |hosts: &[&str]| [single("GITHUB_USERNAME", hosts), single("GITHUB_TOKEN", hosts)];
+        let pair = |hosts: &[&str]| {
+            [
+                single("GITHUB_USERNAME", hosts),
+                single("GITHUB_TOKEN", hosts),
+            ]
+        };
         let names = ["GITHUB_USERNAME", "GITHUB_TOKEN"];
         let both = Ok(Some("GITHUB_TOKEN GITHUB_USERNAME".to_owned()));
         for hosts in [&["ghcr.io"][..], &["*.io", "x.example"], &["GHCR.IO"]] {
-            assert_eq!(keys("ghcr.io", Singles::Pairs, &[], &pair(hosts)), both, "{hosts:?}");
+            assert_eq!(
+                keys("ghcr.io", Singles::Pairs, &[], &pair(hosts)),
+                both,
+                "{hosts:?}"
+            );
         }
-        for hosts in [&["api.github.com"][..], &["*.ghcr.io"], &["hcr.io"], &["*.cr.io"]] {
-            assert_eq!(keys("ghcr.io", Singles::Pairs, &[], &pair(hosts)), Ok(None), "{hosts:?}");
-            assert_eq!(keys("ghcr.io", Singles::Pairs, &names, &pair(hosts)), both, "{hosts:?}");
+        for hosts in [
+            &["api.github.com"][..],
+            &["*.ghcr.io"],
+            &["hcr.io"],
+            &["*.cr.io"],
+        ] {
+            assert_eq!(
+                keys("ghcr.io", Singles::Pairs, &[], &pair(hosts)),
+                Ok(None),
+                "{hosts:?}"
+            );
+            assert_eq!(
+                keys("ghcr.io", Singles::Pairs, &names, &pair(hosts)),
+                both,
+                "{hosts:?}"
+            );
         }
-        let harbor = [single("H_USERNAME", &["a.example"]), single("H_PASSWORD", &["*.b.example"])];
+        let harbor = [
+            single("H_USERNAME", &["a.example"]),
+            single("H_PASSWORD", &["*.b.example"]),
+        ];
         assert_eq!(
-            keys("b.example", Singles::Pairs, &["H_USERNAME", "H_PASSWORD"], &harbor).unwrap_err(),
+            keys(
+                "b.example",
+                Singles::Pairs,
+                &["H_USERNAME", "H_PASSWORD"],
+                &harbor
+            )
+            .unwrap_err(),
             "a store: the secret H_USERNAME is only for a.example; add b.example to its hosts, or name another secret"
         );
-        let hub = [single("DOCKERHUB_USERNAME", &["index.docker.io"]), single("DOCKERHUB_PASSWORD", &["*.docker.io"])];
-        assert!(keys("docker.io", Singles::Pairs, &[], &hub).unwrap().is_some());
+        let hub = [
+            single("DOCKERHUB_USERNAME", &["index.docker.io"]),
+            single("DOCKERHUB_PASSWORD", &["*.docker.io"]),
+        ];
+        assert!(
+            keys("docker.io", Singles::Pairs, &[], &hub)
+                .unwrap()
+                .is_some()
+        );
     }
 }

@@ -38,7 +38,10 @@ impl Times {
     /// Of what is stored now.
     #[must_use]
     pub fn now() -> Self {
-        Self { stored_at: Some(SystemTime::now()), expires_at: None }
+        Self {
+            stored_at: Some(SystemTime::now()),
+            expires_at: None,
+        }
     }
 }
 
@@ -46,14 +49,25 @@ impl Found {
     /// A secret for this registry.
     #[must_use]
     pub fn new(keys: Keys, keep: Keep) -> Self {
-        Self { keys, keep, guessed: false, times: Times::default() }
+        Self {
+            keys,
+            keep,
+            guessed: false,
+            times: Times::default(),
+        }
     }
 
     /// What is in a blob of this registry.
     #[must_use]
     pub fn of(blob: Blob, keep: Keep) -> Self {
-        let times = Times { expires_at: blob.expires_at, ..Times::default() };
-        Self { times, ..Self::new(blob.keys, keep) }
+        let times = Times {
+            expires_at: blob.expires_at,
+            ..Times::default()
+        };
+        Self {
+            times,
+            ..Self::new(blob.keys, keep)
+        }
     }
 }
 
@@ -210,9 +224,12 @@ pub(super) fn workspace_id<'a>(part: &str, id: &'a str) -> Result<&'a str, Error
     if is_uuid {
         return Ok(id);
     }
-    Err(Problem::new(part, format_args!("the workspace \"{}\" is not the id of one", shown(id)))
-        .fix("set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID")
-        .failed())
+    Err(Problem::new(
+        part,
+        format_args!("the workspace \"{}\" is not the id of one", shown(id)),
+    )
+    .fix("set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID")
+    .failed())
 }
 
 /// A secret that is nobody's: the error of a store, `part`.

@@ -43,15 +43,24 @@ impl WorkerStore {
     /// The store of one workspace. Nothing is opened yet.
     #[must_use]
     pub fn new(workspace: &str, config: WorkerConfig, pulled: Pulled) -> Self {
-        Self { workspace: workspace.to_owned(), config, pulled }
+        Self {
+            workspace: workspace.to_owned(),
+            config,
+            pulled,
+        }
     }
 
     #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (address, token) = self.settings()?;
         if let Some(name) = lookup.secret {
-            let cause = format_args!("a rule names the secret \"{}\", and a worker cannot choose", shown(name));
-            return Err(problem(cause).fix("remove secret from the rule: the gateway goes by the image").failed());
+            let cause = format_args!(
+                "a rule names the secret \"{}\", and a worker cannot choose",
+                shown(name)
+            );
+            return Err(problem(cause)
+                .fix("remove secret from the rule: the gateway goes by the image")
+                .failed());
         }
         let token = token.read(PART)?;
         let call = Call::new(&address, &token, lookup.deadline);
@@ -59,7 +68,9 @@ impl WorkerStore {
             let registry = lookup.host.as_str();
             let mut nobodys = None;
             if let Some(image) = &self.config.image_id {
-                let Some(blob) = parsed(&self.ask(&call, registry, Some(image)).await?)? else { return Ok(None) };
+                let Some(blob) = parsed(&self.ask(&call, registry, Some(image)).await?)? else {
+                    return Ok(None);
+                };
                 let ours = match self.registry_of(&blob)? {
                     Some(host) => Some(is_meant(&host, lookup)),
                     None => bound_by_keys(lookup.row, &blob.keys),
@@ -71,14 +82,23 @@ impl WorkerStore {
                 }
             }
             let build = parsed(&self.ask(&call, registry, None).await?)?;
-            let ours = build.filter(|blob| blob.registry.as_ref().is_none_or(|host| is_meant(host, lookup)));
-            ours.map(kept).map_or_else(|| nobodys.map_or(Ok(None), Err), |found| Ok(Some(found)))
+            let ours = build.filter(|blob| {
+                blob.registry
+                    .as_ref()
+                    .is_none_or(|host| is_meant(host, lookup))
+            });
+            ours.map(kept)
+                .map_or_else(|| nobodys.map_or(Ok(None), Err), |found| Ok(Some(found)))
         })
     }
 
     /// Whether "not found" is an error for one of these hosts, since it is the registry that is pulled from.
     pub(super) fn requires(&self, hosts: [&Host; 2]) -> Result<bool, Error> {
-        Ok(self.config.required && self.pulled.host()?.is_some_and(|pulled| hosts.contains(&&pulled)))
+        Ok(self.config.required
+            && self
+                .pulled
+                .host()?
+                .is_some_and(|pulled| hosts.contains(&&pulled)))
     }
 
     /// The error for a registry that must have a credential, where nothing was vended for it; `why` it must.
@@ -89,10 +109,15 @@ impl WorkerStore {
         let workspace = shown(&self.workspace);
         let fix = match &self.config.image_id {
             Some(image) => {
-                format!("check the gateway's log, and the secret of image {} in workspace {workspace}", shown(image))
+                format!(
+                    "check the gateway's log, and the secret of image {} in workspace {workspace}",
+                    shown(image)
+                )
             }
             None => {
-                format!("set BETA9_IMAGE_ID to the image's id, and check the gateway's log for workspace {workspace}")
+                format!(
+                    "set BETA9_IMAGE_ID to the image's id, and check the gateway's log for workspace {workspace}"
+                )
             }
         };
         problem(cause).fix(fix).failed()
@@ -107,7 +132,12 @@ impl WorkerStore {
     }
 
     /// What the gateway vends for a registry: to an image, or without one.
-    async fn ask(&self, call: &Call<'_>, registry: &str, image: Option<&str>) -> Result<Redacted, Error> {
+    async fn ask(
+        &self,
+        call: &Call<'_>,
+        registry: &str,
+        image: Option<&str>,
+    ) -> Result<Redacted, Error> {
         let asked = Asked {
             address: call.address,
             token: self.token_source(),
@@ -121,7 +151,11 @@ impl WorkerStore {
             registry: registry.to_owned(),
             image_id: image.unwrap_or_default().to_owned(),
         };
-        match call.make(&request).await.map_err(|trouble| asked.error(&trouble))? {
+        match call
+            .make(&request)
+            .await
+            .map_err(|trouble| asked.error(&trouble))?
+        {
             Reply::Vended(blob) => Ok(blob),
             Reply::Unauthorized => Err(asked.unauthorized()),
             Reply::Refused => Err(asked.refused()),
@@ -129,8 +163,16 @@ impl WorkerStore {
     }
 
     pub(super) fn identity(&self) -> Vec<&str> {
-        let WorkerConfig { address, stub_id, image_id, .. } = &self.config;
-        [address, stub_id, image_id].into_iter().map(|text| text.as_deref().unwrap_or_default()).collect()
+        let WorkerConfig {
+            address,
+            stub_id,
+            image_id,
+            ..
+        } = &self.config;
+        [address, stub_id, image_id]
+            .into_iter()
+            .map(|text| text.as_deref().unwrap_or_default())
+            .collect()
     }
 
     #[expect(clippy::unused_self, reason = "it answers for this store")]
@@ -141,23 +183,40 @@ impl WorkerStore {
 
     /// The address and the token, or everything that is missing at once.
     fn settings(&self) -> Result<(Address, &SecretSetting), Error> {
-        let workspace = Some(&self.workspace).filter(|name| !name.is_empty() && *name != DEFAULT_WORKSPACE);
+        let workspace =
+            Some(&self.workspace).filter(|name| !name.is_empty() && *name != DEFAULT_WORKSPACE);
         let (address, token) = (&self.config.address, &self.config.token);
         let (Some(_), Some(address), Some(token)) = (workspace, address, token) else {
             let settings = [
                 (workspace.is_some(), "workspace", "BETA9_WORKSPACE_ID"),
                 (address.is_some(), "address", "BETA9_WORKER_ADDRESS"),
-                (token.is_some(), "token", "BETA9_WORKER_TOKEN or WORKER_TOKEN"),
+                (
+                    token.is_some(),
+                    "token",
+                    "BETA9_WORKER_TOKEN or WORKER_TOKEN",
+                ),
             ];
             let missing = settings.iter().filter(|(set, ..)| !set);
-            let (names, variables): (Vec<_>, Vec<_>) = missing.map(|(_, name, variable)| (*name, *variable)).unzip();
-            return Err(problem(format_args!("no {} is configured", names.join(", no ")))
-                .fix(format_args!("set {}, or the same in the configuration", variables.join(", ")))
-                .failed());
+            let (names, variables): (Vec<_>, Vec<_>) = missing
+                .map(|(_, name, variable)| (*name, *variable))
+                .unzip();
+            return Err(
+                problem(format_args!("no {} is configured", names.join(", no ")))
+                    .fix(format_args!(
+                        "set {}, or the same in the configuration",
+                        variables.join(", ")
+                    ))
+                    .failed(),
+            );
         };
         workspace_id(PART, &self.workspace)?;
         let address = Address::parse(address).map_err(|error| {
-            problem(error).fix(format_args!("correct {}: host:port", self.config.address_source)).failed()
+            problem(error)
+                .fix(format_args!(
+                    "correct {}: host:port",
+                    self.config.address_source
+                ))
+                .failed()
         })?;
         Ok((address, token))
     }
@@ -176,8 +235,11 @@ fn parsed(vended: &Redacted) -> Result<Option<Blob>, Error> {
     if vended.expose().trim().is_empty() {
         return Ok(None);
     }
-    let blob = Blob::parse(vended.expose())
-        .map_err(|error| problem(error).fix("correct the secret that the gateway vends for this image").failed())?;
+    let blob = Blob::parse(vended.expose()).map_err(|error| {
+        problem(error)
+            .fix("correct the secret that the gateway vends for this image")
+            .failed()
+    })?;
     Ok(Some(blob))
 }
 
@@ -202,23 +264,40 @@ mod tests {
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
         let missing = |workspace: &str, config| {
-            WorkerStore::new(workspace, config, Pulled::default()).settings().map(|_| ()).unwrap_err().to_string()
+            WorkerStore::new(workspace, config, Pulled::default())
+                .settings()
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(
             missing(DEFAULT_WORKSPACE, WorkerConfig::default()),
             "worker store: no workspace, no address, no token is configured; set BETA9_WORKSPACE_ID, BETA9_WORKER_ADDRESS, BETA9_WORKER_TOKEN or WORKER_TOKEN, or the same in the configuration"
         );
         let token = Some(SecretSetting::Inline("hunter2".into()));
-        let half = WorkerConfig { token: token.clone(), ..WorkerConfig::default() };
+        let half = WorkerConfig {
+            token: token.clone(),
+            ..WorkerConfig::default()
+        };
         assert_eq!(
             missing("w", half),
             "worker store: no address is configured; set BETA9_WORKER_ADDRESS, or the same in the configuration"
         );
         let address_source = "BETA9_WORKER_ADDRESS, or address in [store.worker]";
-        let wrong =
-            WorkerConfig { token, address: Some("http://gateway".into()), address_source, ..WorkerConfig::default() };
-        assert!(missing("w", wrong.clone()).contains("the workspace \"w\" is not the id of one; set workspace"));
+        let wrong = WorkerConfig {
+            token,
+            address: Some("http://gateway".into()),
+            address_source,
+            ..WorkerConfig::default()
+        };
+        assert!(
+            missing("w", wrong.clone())
+                .contains("the workspace \"w\" is not the id of one; set workspace")
+        );
         let id = "0b7f5f6e-3f0a-4c1e-9d2b-000000000001";
-        assert!(missing(id, wrong).ends_with("correct BETA9_WORKER_ADDRESS, or address in [store.worker]: host:port"));
+        assert!(
+            missing(id, wrong)
+                .ends_with("correct BETA9_WORKER_ADDRESS, or address in [store.worker]: host:port")
+        );
     }
 }

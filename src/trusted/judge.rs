@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, FileType, Stat, StatVfsMountFlags, StatxAttributes, StatxFlags, fgetxattr_query, fstatvfs, getxattr_query,
-    statx,
+    AtFlags, FileType, Stat, StatVfsMountFlags, StatxAttributes, StatxFlags, fgetxattr_query,
+    fstatvfs, getxattr_query, statx,
 };
 use rustix::io::Errno;
 
@@ -63,7 +63,13 @@ pub(super) fn judge_directory(
     }
     let closed = above.closed || ours && mode & ANYBODY_ELSE == 0;
     let writable = mode & 0o022 != 0;
-    let mut way = Way { closed, shared: writable && !above.closed, mode, owner, open: above.open.clone() };
+    let mut way = Way {
+        closed,
+        shared: writable && !above.closed,
+        mode,
+        owner,
+        open: above.open.clone(),
+    };
     if !writable || mode & STICKY != 0 && !last {
         return Ok(way);
     }
@@ -74,12 +80,21 @@ pub(super) fn judge_directory(
     let mount = path != Path::new("/") && is_mount(dir);
     if !mount && (last || !above.closed && above.open.is_none()) {
         let refused = || refusal::writable(asked, path, mode, owner);
-        return Err(if last { refusal::own_writable(path, mode, owner) } else { refused() });
+        return Err(if last {
+            refusal::own_writable(path, mode, owner)
+        } else {
+            refused()
+        });
     }
     // A mount is put up with for every path, what a closed directory is around only for those that were named. Whoever can
     // change the first that is open gains nothing by the next.
     if above.open.is_none() {
-        way.open = Some(Rc::new(Open { path: path.to_owned(), mode, owner, mount }));
+        way.open = Some(Rc::new(Open {
+            path: path.to_owned(),
+            mode,
+            owner,
+            mount,
+        }));
     }
     Ok(way)
 }
@@ -109,15 +124,21 @@ pub(super) fn judge_file(
         return Err(refusal::not_plain(path));
     }
     let (mode, owner) = (stat.st_mode, stat.st_uid);
-    let of_the_system = origin == Origin::System && !above.shared && users::unmapped_root() == Some(owner);
+    let of_the_system =
+        origin == Origin::System && !above.shared && users::unmapped_root() == Some(owner);
     if !is_ours(owner) && !of_the_system {
         return Err(refusal::foreign(path, path, owner));
     }
-    let group_may_write = || above.closed || users::is_private_group(stat.st_uid, stat.st_gid) && !has_acl(&file);
+    let group_may_write =
+        || above.closed || users::is_private_group(stat.st_uid, stat.st_gid) && !has_acl(&file);
     let secret = readers != Readers::Anybody;
     if mode & 0o002 != 0 || readers != Readers::Owner && mode & 0o020 != 0 && !group_may_write() {
         let steers = || refusal::writable(path, path, mode, owner);
-        return Err(if secret { refusal::open_to_others(path, mode, owner) } else { steers() });
+        return Err(if secret {
+            refusal::open_to_others(path, mode, owner)
+        } else {
+            steers()
+        });
     }
     let readable = match readers {
         Readers::Owner => mode & ANYBODY_ELSE != 0,
@@ -143,7 +164,10 @@ pub(super) fn judge_file(
 /// `/dev/null`, which is named where a file is to be left out.
 pub(super) fn is_null(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-        && (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)) == (1, 3)
+        && (
+            rustix::fs::major(stat.st_rdev),
+            rustix::fs::minor(stat.st_rdev),
+        ) == (1, 3)
 }
 
 /// Whether it is this user's, or root's.

@@ -32,7 +32,10 @@ pub(super) fn open(path: &Path, origin: Origin) -> Result<Option<(OwnedFd, PathB
         return Ok(None);
     }
     let path = absolute(path)?;
-    let known = path.parent().filter(|_| path.file_name().is_some()).and_then(session::known);
+    let known = path
+        .parent()
+        .filter(|_| path.file_name().is_some())
+        .and_then(session::known);
     if let Some(way) = known {
         match openat(CWD, &*path, FILE, Mode::empty()) {
             Ok(file) => return Ok(Some((file, path.into_owned(), way))),
@@ -62,7 +65,9 @@ pub(super) fn walk(
     let (mut walk, mut way) = start(path)?;
     while let Some(name) = walk.next() {
         let failed = |walk: &Walk, error| {
-            let owner = statat(&walk.dir, &name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stat.st_uid);
+            let owner = statat(&walk.dir, &name, AtFlags::SYMLINK_NOFOLLOW)
+                .ok()
+                .map(|stat| stat.st_uid);
             unreadable(&walk.path.join(&name), error, owner)
         };
         if walk.is_over() && name != ".." {
@@ -77,7 +82,14 @@ pub(super) fn walk(
         let here = way.is_shared().then(|| walk.path.join(&name));
         match walk.step(&name).map_err(|error| failed(&walk, error))? {
             Step::Down(stat) => {
-                way = judge_directory(path, &walk.path, &walk.dir, &stat, &way, own && walk.is_over())?;
+                way = judge_directory(
+                    path,
+                    &walk.path,
+                    &walk.dir,
+                    &stat,
+                    &way,
+                    own && walk.is_over(),
+                )?;
                 session::know(&walk.path, &way);
             }
             Step::Up => way = session::known(&walk.path).map_or_else(|| top(path, &walk), Ok)?,
@@ -102,7 +114,11 @@ pub(super) fn walk(
 fn start(path: &Path) -> Result<(Walk, Way), Fault> {
     let plain = !path.components().any(|name| name == Component::ParentDir);
     let root = Path::new("/");
-    let judged = path.ancestors().skip(1).filter(|_| plain).find_map(|above| Some((above, session::known(above)?)));
+    let judged = path
+        .ancestors()
+        .skip(1)
+        .filter(|_| plain)
+        .find_map(|above| Some((above, session::known(above)?)));
     if let Some((above, way)) = judged
         && let Ok(walk) = Walk::from(above, path.strip_prefix(above).unwrap_or(path))
     {
@@ -129,6 +145,12 @@ pub(super) fn absolute(path: &Path) -> Result<Cow<'_, Path>, Fault> {
     if path.is_absolute() {
         return Ok(path.into());
     }
-    let failed = |error| unreadable(path, Errno::from_io_error(&error).unwrap_or(Errno::NOENT), None);
+    let failed = |error| {
+        unreadable(
+            path,
+            Errno::from_io_error(&error).unwrap_or(Errno::NOENT),
+            None,
+        )
+    };
     std::path::absolute(path).map(Cow::Owned).map_err(failed)
 }

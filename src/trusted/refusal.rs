@@ -32,7 +32,10 @@ impl Fault {
     }
 
     pub(crate) fn new(path: &Path, cause: impl fmt::Display, fix: impl Into<String>) -> Self {
-        Self { cause: format!("{} {cause}", path.display()), fix: fix.into() }
+        Self {
+            cause: format!("{} {cause}", path.display()),
+            fix: fix.into(),
+        }
     }
 }
 
@@ -44,12 +47,21 @@ pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> Fault {
     } else {
         format!("run it as uid {owner}, or choose another place that belongs to uid {me} or root")
     };
-    Fault { cause: format!("{} belongs to uid {owner}, and this is uid {me}", subject(asked, path)), fix }
+    Fault {
+        cause: format!(
+            "{} belongs to uid {owner}, and this is uid {me}",
+            subject(asked, path)
+        ),
+        fix,
+    }
 }
 
 /// Others can write to it, or to what `asked` is reached through.
 pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> Fault {
-    Fault { cause: format!("{} {}", subject(asked, path), written_by_others(mode)), fix: chmod("go-w", path, owner) }
+    Fault {
+        cause: format!("{} {}", subject(asked, path), written_by_others(mode)),
+        fix: chmod("go-w", path, owner),
+    }
 }
 
 /// The same of a directory that is there for what is ours alone.
@@ -59,14 +71,22 @@ pub(super) fn own_writable(path: &Path, mode: u32, owner: u32) -> Fault {
 
 /// Others can read what is in it, or write to it.
 pub(super) fn open_to_others(path: &Path, mode: u32, owner: u32) -> Fault {
-    Fault::new(path, format_args!("is open to others (mode {:04o})", mode & 0o7777), chmod("600", path, owner))
+    Fault::new(
+        path,
+        format_args!("is open to others (mode {:04o})", mode & 0o7777),
+        chmod("600", path, owner),
+    )
 }
 
 fn subject(asked: &Path, path: &Path) -> String {
     if asked == path {
         path.display().to_string()
     } else {
-        format!("{} is reached through {}, which", asked.display(), path.display())
+        format!(
+            "{} is reached through {}, which",
+            asked.display(),
+            path.display()
+        )
     }
 }
 
@@ -83,26 +103,52 @@ pub(super) fn circle(path: &Path) -> Fault {
 }
 
 pub(super) fn too_large(path: &Path, limit: u64) -> Fault {
-    Fault::new(path, format_args!("is larger than {limit} bytes"), "it is not what belongs here: move it away")
+    Fault::new(
+        path,
+        format_args!("is larger than {limit} bytes"),
+        "it is not what belongs here: move it away",
+    )
 }
 
 pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> Fault {
     let fix = match owner.filter(|owner| error == Errno::ACCESS && *owner != me()) {
-        Some(owner) => format!("ask uid {owner}, its owner, for access, or choose another place in the configuration"),
-        None => "give this user access to it, or choose another place in the configuration".to_owned(),
+        Some(owner) => format!(
+            "ask uid {owner}, its owner, for access, or choose another place in the configuration"
+        ),
+        None => {
+            "give this user access to it, or choose another place in the configuration".to_owned()
+        }
     };
-    Fault::new(path, format_args!("cannot be read ({})", io::Error::from(error)), fix)
+    Fault::new(
+        path,
+        format_args!("cannot be read ({})", io::Error::from(error)),
+        fix,
+    )
 }
 
 /// A warning: a directory that is put up with.
 pub(super) fn open_directory(path: &Path, mode: u32) -> Fault {
-    Fault::new(path, written_by_others(mode), "let nobody else reach it: anyone who does can replace what is in it")
+    Fault::new(
+        path,
+        written_by_others(mode),
+        "let nobody else reach it: anyone who does can replace what is in it",
+    )
 }
 
 /// A warning: a secret of root's that everybody can read.
 pub(super) fn readable(path: &Path, mode: u32) -> Fault {
-    let cause = format_args!("holds a secret and can be read by others (mode {:04o})", mode & 0o7777);
-    Fault::new(path, cause, format!("chmod 600 {}, or mount it with defaultMode: 0400", path.display()))
+    let cause = format_args!(
+        "holds a secret and can be read by others (mode {:04o})",
+        mode & 0o7777
+    );
+    Fault::new(
+        path,
+        cause,
+        format!(
+            "chmod 600 {}, or mount it with defaultMode: 0400",
+            path.display()
+        ),
+    )
 }
 
 fn written_by_others(mode: u32) -> String {

@@ -20,7 +20,11 @@ struct Session {
 
 impl Session {
     const fn new() -> Self {
-        Self { home: None, known: Vec::new(), warnings: Vec::new() }
+        Self {
+            home: None,
+            known: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -32,7 +36,10 @@ pub fn set_home(home: &Path) {
 /// Whether it is in one of the home directory's directories that begin with a dot, where files lie that nobody has named.
 pub(super) fn is_standard(path: &Path) -> bool {
     SESSION.with_borrow(|session| {
-        let below = session.home.as_ref().and_then(|home| path.strip_prefix(home).ok());
+        let below = session
+            .home
+            .as_ref()
+            .and_then(|home| path.strip_prefix(home).ok());
         below.is_some_and(|below| below.as_os_str().as_encoded_bytes().first() == Some(&b'.'))
     })
 }
@@ -41,7 +48,11 @@ pub(super) fn is_standard(path: &Path) -> bool {
 pub(super) fn known(path: &Path) -> Option<Way> {
     let bytes = path.as_os_str();
     SESSION.with_borrow(|session| {
-        let found = session.known.iter().rev().find(|(known, _)| known.as_os_str() == bytes);
+        let found = session
+            .known
+            .iter()
+            .rev()
+            .find(|(known, _)| known.as_os_str() == bytes);
         found.map(|(_, way)| way.clone())
     })
 }

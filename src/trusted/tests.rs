@@ -11,7 +11,9 @@ struct Tree {
 
 impl Tree {
     fn new(mode: u32) -> Self {
-        let tree = Self { scratch: tempfile::tempdir().unwrap() };
+        let tree = Self {
+            scratch: tempfile::tempdir().unwrap(),
+        };
         chmod(tree.scratch.path(), mode);
         tree
     }
@@ -58,7 +60,9 @@ macro_rules! text {
 /// That a path leads through a directory that others can write to.
 fn reached(path: &Path, through: &Path, mode: &str) -> String {
     let (path, through) = (path.display(), through.display());
-    format!("{path} is reached through {through}, which can be written by others (mode {mode}); chmod go-w {through}")
+    format!(
+        "{path} is reached through {through}, which can be written by others (mode {mode}); chmod go-w {through}"
+    )
 }
 
 /// The group that a user's files have; root's is as good for these tests.
@@ -73,18 +77,31 @@ fn what_others_can_write_is_refused_by_name_with_the_remedy() {
     let (dir, file) = (tree.dir("a", 0o755), tree.file("a/file", 0o644));
     assert_eq!(steers(&file), text!());
     chmod(&file, 0o646);
-    let refused = format!("{0} can be written by others (mode 0646); chmod go-w {0}", file.display());
+    let refused = format!(
+        "{0} can be written by others (mode 0646); chmod go-w {0}",
+        file.display()
+    );
     assert_eq!(steers(&file), Err(refused));
     chmod(&file, 0o644);
     for above in [dir.as_path(), tree.scratch.path()] {
         chmod(above, 0o757);
         let through = |path: &Path| Err(reached(path, above, "0757"));
         assert_eq!(steers(&file), through(&file));
-        assert_eq!(read_as(&file, Origin::Named, Readers::Anybody), through(&file));
+        assert_eq!(
+            read_as(&file, Origin::Named, Readers::Anybody),
+            through(&file)
+        );
         // Whoever can put a file there decides, though it does not exist yet.
-        assert_eq!(steers(&dir.join("none/file")), through(&dir.join("none/file")));
+        assert_eq!(
+            steers(&dir.join("none/file")),
+            through(&dir.join("none/file"))
+        );
         chmod(above, 0o1777);
-        assert_eq!(steers(&file), text!(), "a sticky directory keeps our names ours");
+        assert_eq!(
+            steers(&file),
+            text!(),
+            "a sticky directory keeps our names ours"
+        );
         chmod(above, 0o755);
     }
     assert_eq!(steers(&dir.join("none")), Ok(None));
@@ -95,24 +112,48 @@ fn what_others_can_write_is_refused_by_name_with_the_remedy() {
 fn a_secret_is_for_its_owner_alone() {
     let tree = Tree::new(0o755);
     let file = tree.file("key", 0o640);
-    let refused = |mode: &str| Err(format!("{0} is open to others (mode {mode}); chmod 600 {0}", file.display()));
-    assert_eq!(read_as(&file, Origin::Named, Readers::Owner), refused("0640"));
+    let refused = |mode: &str| {
+        Err(format!(
+            "{0} is open to others (mode {mode}); chmod 600 {0}",
+            file.display()
+        ))
+    };
+    assert_eq!(
+        read_as(&file, Origin::Named, Readers::Owner),
+        refused("0640")
+    );
     assert_eq!(read_as(&file, Origin::Named, Readers::Group), text!());
     chmod(&file, 0o604);
-    assert_eq!(read_as(&file, Origin::Named, Readers::Owner), refused("0604"));
+    assert_eq!(
+        read_as(&file, Origin::Named, Readers::Owner),
+        refused("0604")
+    );
     assert_eq!(read_as(&file, Origin::Named, Readers::Mounted), text!());
-    assert_eq!(read_as(&file, Origin::Named, Readers::Group), refused("0604"));
+    assert_eq!(
+        read_as(&file, Origin::Named, Readers::Group),
+        refused("0604")
+    );
     let warned = read_as(&file, Origin::Named, Readers::Token);
     if fs::metadata(&file).unwrap().uid() == 0 {
         // As where Kubernetes mounts a token.
         assert_eq!(warned, text!());
         let warnings: Vec<String> = take_warnings().iter().map(ToString::to_string).collect();
-        assert!(warnings.iter().any(|text| text.contains("key holds a secret and can be read by others (mode 0604)")));
+        assert!(
+            warnings
+                .iter()
+                .any(|text| text
+                    .contains("key holds a secret and can be read by others (mode 0604)"))
+        );
     } else {
         assert_eq!(warned, refused("0604"));
     }
     chmod(&file, 0o602);
-    for readers in [Readers::Owner, Readers::Group, Readers::Token, Readers::Mounted] {
+    for readers in [
+        Readers::Owner,
+        Readers::Group,
+        Readers::Token,
+        Readers::Mounted,
+    ] {
         assert_eq!(read_as(&file, Origin::Named, readers), refused("0602"));
     }
 }
@@ -126,7 +167,9 @@ fn a_group_may_write_where_it_is_private_or_kept_out() {
     }
     let other = fs::metadata(&file).unwrap().gid() + 4711;
     if chown(&dir, None, Some(other)).is_err() {
-        println!("skip a_group_may_write_where_it_is_private_or_kept_out: only root gives files to a group");
+        println!(
+            "skip a_group_may_write_where_it_is_private_or_kept_out: only root gives files to a group"
+        );
         return;
     }
     assert_eq!(steers(&file), Err(reached(&file, &dir, "0775")));
@@ -136,7 +179,11 @@ fn a_group_may_write_where_it_is_private_or_kept_out() {
     assert_eq!(steers(&file), text!());
     chmod(tree.scratch.path(), 0o711);
     chmod(&dir, 0o755);
-    assert!(steers(&file).unwrap_err().contains("file can be written by others (mode 0664)"));
+    assert!(
+        steers(&file)
+            .unwrap_err()
+            .contains("file can be written by others (mode 0664)")
+    );
 }
 
 #[test]
@@ -144,12 +191,20 @@ fn a_group_is_not_private_where_an_access_list_names_others() {
     let tree = Tree::new(0o755);
     let file = tree.file("file", 0o664);
     if !has_private_group(&file) {
-        println!("skip a_group_is_not_private_where_an_access_list_names_others: this user has no private group");
+        println!(
+            "skip a_group_is_not_private_where_an_access_list_names_others: this user has no private group"
+        );
         return;
     }
     assert_eq!(steers(&file), text!());
     // user::rw- user:12345:rw- group::r-- mask::rw- other::r--
-    let entries: [(u16, u16, u32); 5] = [(1, 6, !0), (2, 6, 12345), (4, 4, !0), (16, 6, !0), (32, 4, !0)];
+    let entries: [(u16, u16, u32); 5] = [
+        (1, 6, !0),
+        (2, 6, 12345),
+        (4, 4, !0),
+        (16, 6, !0),
+        (32, 4, !0),
+    ];
     let mut acl = 2_u32.to_le_bytes().to_vec();
     for (tag, rights, id) in entries {
         acl.extend_from_slice(&tag.to_le_bytes());
@@ -157,10 +212,16 @@ fn a_group_is_not_private_where_an_access_list_names_others() {
         acl.extend_from_slice(&id.to_le_bytes());
     }
     if rustix::fs::setxattr(&file, ACL, &acl, rustix::fs::XattrFlags::empty()).is_err() {
-        println!("skip a_group_is_not_private_where_an_access_list_names_others: the file system has no access lists");
+        println!(
+            "skip a_group_is_not_private_where_an_access_list_names_others: the file system has no access lists"
+        );
         return;
     }
-    assert!(steers(&file).unwrap_err().contains("file can be written by others (mode 0664)"));
+    assert!(
+        steers(&file)
+            .unwrap_err()
+            .contains("file can be written by others (mode 0664)")
+    );
 }
 
 #[test]
@@ -170,14 +231,23 @@ fn a_named_path_may_lie_in_an_open_directory_that_a_closed_one_is_around() {
     assert_eq!(read_as(&file, Origin::Named, Readers::Owner), text!());
     let warnings: Vec<String> = take_warnings().iter().map(ToString::to_string).collect();
     let warned = format!("{} can be written by others (mode 0777); ", dir.display());
-    assert!(warnings.len() == 1 && warnings[0].starts_with(&warned), "{warnings:?}");
-    assert_eq!(read_as(&file, Origin::Standard, Readers::Owner), Err(reached(&file, &dir, "0777")));
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with(&warned),
+        "{warnings:?}"
+    );
+    assert_eq!(
+        read_as(&file, Origin::Standard, Readers::Owner),
+        Err(reached(&file, &dir, "0777"))
+    );
     // In the same thread too, whoever asks first.
     read_of(&file, Origin::Named, Readers::Owner, 99).unwrap();
     assert!(read_of(&file, Origin::Standard, Readers::Owner, 99).is_err());
     session::forget();
     // Nothing of ours is kept in the open directory itself.
-    let refused = format!("{0} can be written by others (mode 0777); chmod 700 {0}", dir.display());
+    let refused = format!(
+        "{0} can be written by others (mode 0777); chmod 700 {0}",
+        dir.display()
+    );
     assert_eq!(directory(&dir).unwrap_err().to_string(), refused);
     let below = tree.dir("open/ours", 0o700);
     assert!(directory(&below).unwrap());
@@ -194,16 +264,35 @@ fn links_are_followed_and_what_they_lead_through_is_judged() {
     let elsewhere = Tree::new(0o755);
     elsewhere.file("file", 0o644);
     symlink(elsewhere.at("file"), tree.at("far")).unwrap();
-    symlink(elsewhere.scratch.path().join("../").join(elsewhere.scratch.path().file_name().unwrap()), tree.at("dir"))
-        .unwrap();
-    assert_eq!((steers(&tree.at("far")), steers(&tree.at("dir/file"))), (text!(), text!()));
+    symlink(
+        elsewhere
+            .scratch
+            .path()
+            .join("../")
+            .join(elsewhere.scratch.path().file_name().unwrap()),
+        tree.at("dir"),
+    )
+    .unwrap();
+    assert_eq!(
+        (steers(&tree.at("far")), steers(&tree.at("dir/file"))),
+        (text!(), text!())
+    );
     assert_eq!(steers(&tree.at("dir/../none")), Ok(None));
     chmod(elsewhere.scratch.path(), 0o757);
     for path in ["far", "dir/file"] {
-        assert!(steers(&tree.at(path)).unwrap_err().contains("can be written by others (mode 0757)"), "{path}");
+        assert!(
+            steers(&tree.at(path))
+                .unwrap_err()
+                .contains("can be written by others (mode 0757)"),
+            "{path}"
+        );
     }
     symlink("circle", tree.at("circle")).unwrap();
-    assert!(steers(&tree.at("circle")).unwrap_err().contains("leads in a circle of symbolic links"));
+    assert!(
+        steers(&tree.at("circle"))
+            .unwrap_err()
+            .contains("leads in a circle of symbolic links")
+    );
     symlink("nowhere", tree.at("dangling")).unwrap();
     assert_eq!(steers(&tree.at("dangling")), Ok(None));
 }
@@ -218,13 +307,29 @@ fn only_a_plain_file_of_a_fitting_size_is_read_and_nothing_is_waited_for() {
     tree.dir("directory", 0o755);
     for name in ["pipe", "socket", "zero", "directory"] {
         let refused = steers(&tree.at(name)).unwrap_err();
-        assert!(refused.ends_with(" is not a plain file; name a file"), "{refused}");
+        assert!(
+            refused.ends_with(" is not a plain file; name a file"),
+            "{refused}"
+        );
         assert!(read_inside(&tree.at(name), Readers::Owner, 99).is_err());
     }
-    assert_eq!(steers(Path::new("/dev/null")), Ok(Some(String::new())), "it stands for nothing");
+    assert_eq!(
+        steers(Path::new("/dev/null")),
+        Ok(Some(String::new())),
+        "it stands for nothing"
+    );
     fs::write(tree.at("large"), [b'x'; 100]).unwrap();
-    assert!(steers(&tree.at("large")).unwrap_err().contains("is larger than 99 bytes"));
-    assert!(directory(&tree.at("large")).unwrap_err().to_string().contains("is not a directory"));
+    assert!(
+        steers(&tree.at("large"))
+            .unwrap_err()
+            .contains("is larger than 99 bytes")
+    );
+    assert!(
+        directory(&tree.at("large"))
+            .unwrap_err()
+            .to_string()
+            .contains("is not a directory")
+    );
 }
 
 #[test]
@@ -236,7 +341,10 @@ fn the_directory_for_what_is_ours_alone_is_closed_to_every_group() {
     for mode in [0o770, 0o707, 0o777, 0o1777] {
         chmod(&dir, mode);
         session::forget();
-        let refused = format!("{0} can be written by others (mode {mode:04o}); chmod 700 {0}", dir.display());
+        let refused = format!(
+            "{0} can be written by others (mode {mode:04o}); chmod 700 {0}",
+            dir.display()
+        );
         assert_eq!(directory(&dir).unwrap_err().to_string(), refused);
     }
     session::forget();
@@ -250,18 +358,32 @@ fn the_directory_for_what_is_ours_alone_is_closed_to_every_group() {
 fn whether_something_exists_has_three_answers() {
     let tree = Tree::new(0o755);
     let file = tree.file("file", 0o600);
-    assert_eq!((exists(&file).unwrap(), exists(&tree.at("none")).unwrap()), (true, false));
+    assert_eq!(
+        (exists(&file).unwrap(), exists(&tree.at("none")).unwrap()),
+        (true, false)
+    );
     assert!(!exists(&file.join("below")).unwrap());
     symlink("circle", tree.at("circle")).unwrap();
-    assert!(exists(&tree.at("circle")).unwrap_err().to_string().contains("circle cannot be read ("));
+    assert!(
+        exists(&tree.at("circle"))
+            .unwrap_err()
+            .to_string()
+            .contains("circle cannot be read (")
+    );
 }
 
 #[test]
 fn what_is_below_a_dot_directory_of_the_home_directory_was_named_by_nobody() {
     let tree = Tree::new(0o700);
     set_home(tree.scratch.path());
-    assert!(!is_named(&tree.at(".config/beta9/credential-helper.toml")) && is_named(&tree.at("volume/store")));
+    assert!(
+        !is_named(&tree.at(".config/beta9/credential-helper.toml"))
+            && is_named(&tree.at("volume/store"))
+    );
     assert!(is_named(Path::new("/etc/.config/x")) && is_named(tree.scratch.path()));
     let (open, file) = (tree.dir(".config", 0o777), tree.file(".config/file", 0o600));
-    assert_eq!(read(&file, Readers::Anybody, 99).unwrap_err().to_string(), reached(&file, &open, "0777"));
+    assert_eq!(
+        read(&file, Readers::Anybody, 99).unwrap_err().to_string(),
+        reached(&file, &open, "0777")
+    );
 }

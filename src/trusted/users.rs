@@ -24,16 +24,23 @@ pub(super) fn unmapped_root() -> Option<u32> {
             return None;
         }
         let overflow = system_file(Path::new("/proc/sys/kernel/overflowuid"));
-        Some(overflow.and_then(|text| text.trim().parse().ok()).unwrap_or(OVERFLOW))
+        Some(
+            overflow
+                .and_then(|text| text.trim().parse().ok())
+                .unwrap_or(OVERFLOW),
+        )
     })
 }
 
 /// Whether one of the ranges begins with the uid 0 outside: each line has the first uid inside, the first outside, and how
 /// many there are. `None` where it is not such a map.
 fn maps_root(map: &str) -> Option<bool> {
-    let mut outside = map.lines().map(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
+    let mut outside = map
+        .lines()
+        .map(|line| line.split_whitespace().nth(1)?.parse::<u32>().ok());
     let all: Option<Vec<u32>> = outside.by_ref().collect();
-    all.filter(|all| !all.is_empty()).map(|all| all.contains(&0))
+    all.filter(|all| !all.is_empty())
+        .map(|all| all.contains(&0))
 }
 
 /// Whether nobody but this user is in this group, as where each user has a group of the same number.
@@ -55,11 +62,16 @@ fn is_private(id: u32, accounts: &str, groups: &str) -> bool {
             return false;
         }
     }
-    let of_group = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let of_group = groups
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
     let mut members = of_group.filter(|group| group.get(2) == Some(&id.as_str()));
     members.all(|group| {
         let members = group.get(3).copied().unwrap_or_default();
-        members.split(',').map(str::trim).all(|member| member.is_empty() || names.contains(&member))
+        members
+            .split(',')
+            .map(str::trim)
+            .all(|member| member.is_empty() || names.contains(&member))
     })
 }
 
@@ -68,7 +80,10 @@ fn is_private(id: u32, accounts: &str, groups: &str) -> bool {
 #[must_use]
 pub fn account_home() -> Option<PathBuf> {
     let (accounts, me) = (system_file(Path::new(PASSWD))?, me().to_string());
-    let account = accounts.lines().filter_map(Account::parse).find(|account| account.uid == me)?;
+    let account = accounts
+        .lines()
+        .filter_map(Account::parse)
+        .find(|account| account.uid == me)?;
     Some(PathBuf::from(account.home)).filter(|home| home.is_absolute())
 }
 
@@ -82,21 +97,37 @@ struct Account<'a> {
 impl<'a> Account<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let fields: Vec<_> = line.split(':').collect();
-        let &[name, _, uid, gid, _, home, ..] = fields.as_slice() else { return None };
-        Some(Self { name, uid, gid, home })
+        let &[name, _, uid, gid, _, home, ..] = fields.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            name,
+            uid,
+            gid,
+            home,
+        })
     }
 }
 
 /// The text of one of the kernel's or the system's own files, without which nobody could be judged. Those who can change
 /// it have no need to.
 fn system_file(path: &Path) -> Option<String> {
-    let file = openat(CWD, path, FILE.difference(rustix::fs::OFlags::NOFOLLOW), Mode::empty()).ok()?;
+    let file = openat(
+        CWD,
+        path,
+        FILE.difference(rustix::fs::OFlags::NOFOLLOW),
+        Mode::empty(),
+    )
+    .ok()?;
     let stat = fstat(&file).ok()?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o002 != 0 {
         return None;
     }
     let mut bytes = Vec::new();
-    std::fs::File::from(file).take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+    std::fs::File::from(file)
+        .take(MAX_FILE)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -39,7 +39,13 @@ impl Walk {
         let dir = openat(CWD, start, WAY, Mode::empty())?;
         let mut path = PathBuf::with_capacity(start.as_os_str().len() + rest.as_os_str().len() + 1);
         path.push(start);
-        Ok(Self { dir, path, rest: rest.as_os_str().as_bytes().to_vec(), at: 0, followed: 0 })
+        Ok(Self {
+            dir,
+            path,
+            rest: rest.as_os_str().as_bytes().to_vec(),
+            at: 0,
+            followed: 0,
+        })
     }
 
     /// The next name; `None` at the end.
@@ -49,7 +55,10 @@ impl Walk {
             if left.is_empty() {
                 return None;
             }
-            let length = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
+            let length = left
+                .iter()
+                .position(|byte| *byte == b'/')
+                .unwrap_or(left.len());
             let name = &left[..length];
             let name = (!matches!(name, b"" | b".")).then(|| OsStr::from_bytes(name).to_owned());
             self.at = self.rest.len().min(self.at + length + 1);
@@ -61,7 +70,9 @@ impl Walk {
 
     /// Whether no name is left.
     pub(crate) fn is_over(&self) -> bool {
-        self.rest[self.at..].split(|byte| *byte == b'/').all(|name| matches!(name, b"" | b"."))
+        self.rest[self.at..]
+            .split(|byte| *byte == b'/')
+            .all(|name| matches!(name, b"" | b"."))
     }
 
     /// Goes one step on, by this name.
@@ -71,7 +82,12 @@ impl Walk {
             self.path.pop();
             return Ok(Step::Up);
         }
-        let here = match openat(&self.dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+        let here = match openat(
+            &self.dir,
+            name,
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
             Err(Errno::NOENT) => return Ok(Step::End(None)),
             here => here?,
         };
@@ -116,6 +132,8 @@ impl Walk {
 /// A directory that is only passed through need not be readable.
 pub(crate) const WAY: OFlags = OFlags::PATH.union(DIRECTORY);
 /// A directory, and no link to one.
-pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 /// As many as Linux follows.
 const MAX_LINKS: usize = 40;

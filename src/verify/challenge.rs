@@ -24,14 +24,20 @@ impl Challenge {
     /// The first one that is known, in all headers of an answer.
     pub(super) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
         headers.flat_map(parse).find_map(|(scheme, parameters)| {
-            let parameter =
-                |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            let parameter = |name: &str| {
+                parameters
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| value.clone())
+            };
             match scheme.as_str() {
                 "basic" => Some(Self::Basic),
-                "bearer" => parameter("realm").filter(|realm| !realm.is_empty()).map(|realm| {
-                    let service = parameter("service").filter(|service| !service.is_empty());
-                    Self::Bearer(Bearer { realm, service })
-                }),
+                "bearer" => parameter("realm")
+                    .filter(|realm| !realm.is_empty())
+                    .map(|realm| {
+                        let service = parameter("service").filter(|service| !service.is_empty());
+                        Self::Bearer(Bearer { realm, service })
+                    }),
                 _ => None,
             }
         })
@@ -44,7 +50,10 @@ fn parse(header: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut chars = header.chars().peekable();
     loop {
         skip(&mut chars, |c| c == ',' || c.is_ascii_whitespace());
-        let word = take(&mut chars, |c| !c.is_ascii_whitespace() && !matches!(c, ',' | '=' | '"')).to_ascii_lowercase();
+        let word = take(&mut chars, |c| {
+            !c.is_ascii_whitespace() && !matches!(c, ',' | '=' | '"')
+        })
+        .to_ascii_lowercase();
         if word.is_empty() {
             return all;
         }
@@ -54,12 +63,16 @@ fn parse(header: &str) -> Vec<(String, Vec<(String, String)>)> {
         }
         // IBM's registries leave the quotes out, around URLs too.
         let value = if chars.next_if_eq(&'"').is_some() {
-            let Some(value) = quoted(&mut chars) else { return all };
+            let Some(value) = quoted(&mut chars) else {
+                return all;
+            };
             value
         } else {
             take(&mut chars, |c| !c.is_ascii_whitespace() && c != ',')
         };
-        let Some((_, parameters)) = all.last_mut() else { return all };
+        let Some((_, parameters)) = all.last_mut() else {
+            return all;
+        };
         parameters.push((word, value));
     }
 }
@@ -89,21 +102,39 @@ mod tests {
 
     fn bearer(realm: &str, service: Option<&str>) -> Challenge {
         let service = service.map(str::to_owned);
-        Challenge::Bearer(Bearer { realm: realm.to_owned(), service })
+        Challenge::Bearer(Bearer {
+            realm: realm.to_owned(),
+            service,
+        })
     }
 
     #[test]
     fn challenges_are_read_as_registries_in_the_field_write_them() {
         let of = |headers: &[&str]| Challenge::of(headers.iter().copied());
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#;
-        assert_eq!(of(&[hub]), Some(bearer("https://auth.docker.io/token", Some("registry.docker.io"))));
+        assert_eq!(
+            of(&[hub]),
+            Some(bearer(
+                "https://auth.docker.io/token",
+                Some("registry.docker.io")
+            ))
+        );
         let ibm = "Bearer realm=https://cp.icr.io/oauth/token, service=registry, scope=repository:cp/x:pull";
-        assert_eq!(of(&[ibm]), Some(bearer("https://cp.icr.io/oauth/token", Some("registry"))));
+        assert_eq!(
+            of(&[ibm]),
+            Some(bearer("https://cp.icr.io/oauth/token", Some("registry")))
+        );
         let nvidia = r#"bearer realm="https://nvcr.io/proxy_auth",scope="""#;
-        assert_eq!(of(&[nvidia]), Some(bearer("https://nvcr.io/proxy_auth", None)));
+        assert_eq!(
+            of(&[nvidia]),
+            Some(bearer("https://nvcr.io/proxy_auth", None))
+        );
         assert_eq!(of(&[r#"Basic realm="a \"b\", c""#]), Some(Challenge::Basic));
         assert_eq!(of(&["BASIC"]), Some(Challenge::Basic));
-        assert_eq!(of(&["Negotiate", r#"Digest realm="x", Basic realm="y""#]), Some(Challenge::Basic));
+        assert_eq!(
+            of(&["Negotiate", r#"Digest realm="x", Basic realm="y""#]),
+            Some(Challenge::Basic)
+        );
         assert_eq!(
             of(&[r#"Digest realm="Basic realm=", Bearer realm="https://r/t""#]),
             Some(bearer("https://r/t", None))

@@ -8,7 +8,11 @@ use crate::registry::Registry;
 /// registry itself was reached: only a registry that speaks no TLS, on this node, may have a token server that does not.
 pub(super) fn token_host(realm: &str, base: &str) -> Option<Host> {
     let secure = realm.strip_prefix("https://");
-    let rest = if base.starts_with("http://") { secure.or_else(|| realm.strip_prefix("http://")) } else { secure }?;
+    let rest = if base.starts_with("http://") {
+        secure.or_else(|| realm.strip_prefix("http://"))
+    } else {
+        secure
+    }?;
     Host::parse(rest.split(['/', '?', '#']).next()?.as_bytes()).ok()
 }
 
@@ -18,15 +22,22 @@ pub(super) fn is_covered(token_host: &Host, registry: &Host, vouched: &[Host], b
     // registry is this node's own.
     let same_name = token_host.name() == registry.name();
     let own = same_name
-        && (token_host.port() == registry.port() || token_host.port().is_none() || base.starts_with("http://"));
-    own || vouched.contains(token_host) || documented(registry).iter().any(|host| host == token_host.as_str())
+        && (token_host.port() == registry.port()
+            || token_host.port().is_none()
+            || base.starts_with("http://"));
+    own || vouched.contains(token_host)
+        || documented(registry)
+            .iter()
+            .any(|host| host == token_host.as_str())
 }
 
 fn documented(registry: &Host) -> Vec<String> {
     let class = Registry::of(registry).name;
     let region = registry.name().split('.').nth(1).unwrap_or_default();
     let rows = TOKEN_HOSTS.iter().filter(|(name, _)| *name == class);
-    rows.flat_map(|(_, hosts)| hosts.iter()).map(|host| host.replace("{region}", region)).collect()
+    rows.flat_map(|(_, hosts)| hosts.iter())
+        .map(|host| host.replace("{region}", region))
+        .collect()
 }
 
 /// Rows of the table of registries whose token server has another host. `{region}` is the second label of the registry's
@@ -61,16 +72,48 @@ mod tests {
         let table = [
             ("https://auth.docker.io/token", "docker.io", true),
             ("https://gitlab.com/jwt/auth", "registry.gitlab.com", true),
-            ("https://api.digitalocean.com/v2/registry/auth", "registry.digitalocean.com", true),
-            ("https://api.scaleway.com/registry-internal/v1/regions/fr-par/tokens", "rg.fr-par.scw.cloud", true),
-            ("https://dockerauth.cn-beijing.aliyuncs.com/auth", "registry.cn-beijing.aliyuncs.com", true),
-            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "registry.cn-beijing.aliyuncs.com", true),
-            ("https://dockerauth-ee.cn-beijing.aliyuncs.com/auth", "x-registry.cn-beijing.cr.aliyuncs.com", true),
-            ("https://dockerauth.oss-cn-beijing.aliyuncs.com/auth", "registry.cn-beijing.aliyuncs.com", false),
+            (
+                "https://api.digitalocean.com/v2/registry/auth",
+                "registry.digitalocean.com",
+                true,
+            ),
+            (
+                "https://api.scaleway.com/registry-internal/v1/regions/fr-par/tokens",
+                "rg.fr-par.scw.cloud",
+                true,
+            ),
+            (
+                "https://dockerauth.cn-beijing.aliyuncs.com/auth",
+                "registry.cn-beijing.aliyuncs.com",
+                true,
+            ),
+            (
+                "https://dockerauth.cn-hangzhou.aliyuncs.com/auth",
+                "registry.cn-beijing.aliyuncs.com",
+                true,
+            ),
+            (
+                "https://dockerauth-ee.cn-beijing.aliyuncs.com/auth",
+                "x-registry.cn-beijing.cr.aliyuncs.com",
+                true,
+            ),
+            (
+                "https://dockerauth.oss-cn-beijing.aliyuncs.com/auth",
+                "registry.cn-beijing.aliyuncs.com",
+                false,
+            ),
             ("https://ghcr.io/token", "ghcr.io", true),
             ("https://GHCR.IO:443/token", "ghcr.io", true),
-            ("https://gitlab.example.com/jwt/auth", "gitlab.example.com:5050", true),
-            ("https://gitlab.example.com:8443/jwt/auth", "gitlab.example.com:5050", false),
+            (
+                "https://gitlab.example.com/jwt/auth",
+                "gitlab.example.com:5050",
+                true,
+            ),
+            (
+                "https://gitlab.example.com:8443/jwt/auth",
+                "gitlab.example.com:5050",
+                false,
+            ),
             ("https://vouched.example:8443/token", "ghcr.io", true),
             ("https://vouched.example/token", "ghcr.io", false),
             ("https://auth.docker.io/token", "ghcr.io", false),
@@ -88,7 +131,12 @@ mod tests {
             );
         }
         let near = token_host("http://127.0.0.1:5001/token", "http://127.0.0.1:5000").unwrap();
-        assert!(is_covered(&near, &host("127.0.0.1:5000"), &[], "http://127.0.0.1:5000"));
+        assert!(is_covered(
+            &near,
+            &host("127.0.0.1:5000"),
+            &[],
+            "http://127.0.0.1:5000"
+        ));
     }
 
     #[test]
@@ -105,13 +153,21 @@ mod tests {
         ] {
             assert_eq!(token_host(realm, "https://registry"), None, "{realm}");
         }
-        assert_eq!(token_host("https://ghcr.io.evil.example/t", "https://r").unwrap().as_str(), "ghcr.io.evil.example");
+        assert_eq!(
+            token_host("https://ghcr.io.evil.example/t", "https://r")
+                .unwrap()
+                .as_str(),
+            "ghcr.io.evil.example"
+        );
     }
 
     #[test]
     fn every_row_is_one_of_the_table_of_registries() {
         for (name, hosts) in TOKEN_HOSTS {
-            assert!(Registry::named(name).is_some() && !hosts.is_empty(), "{name}");
+            assert!(
+                Registry::named(name).is_some() && !hosts.is_empty(),
+                "{name}"
+            );
         }
     }
 }

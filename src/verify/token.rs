@@ -10,12 +10,21 @@ use crate::json::{self, Value};
 use crate::jwt;
 
 /// Asks for a token: anonymously, with a user name and password, or with an identity token, which only a form may carry.
-pub(super) fn request(bearer: &Bearer, scope: Option<&str>, credential: Option<&Credential>) -> Request {
-    if let Some(credential) = credential.filter(|credential| credential.username() == IDENTITY_TOKEN) {
+pub(super) fn request(
+    bearer: &Bearer,
+    scope: Option<&str>,
+    credential: Option<&Credential>,
+) -> Request {
+    if let Some(credential) =
+        credential.filter(|credential| credential.username() == IDENTITY_TOKEN)
+    {
         let mut form: Vec<(&'static str, Redacted)> = vec![
             ("grant_type", "refresh_token".into()),
             ("client_id", CLIENT.into()),
-            ("service", bearer.service.as_deref().unwrap_or_default().into()),
+            (
+                "service",
+                bearer.service.as_deref().unwrap_or_default().into(),
+            ),
             ("refresh_token", credential.secret().clone()),
         ];
         form.extend(scope.map(|scope| ("scope", scope.into())));
@@ -30,7 +39,10 @@ pub(super) fn request(bearer: &Bearer, scope: Option<&str>, credential: Option<&
     }
     let request = Request::get(url);
     match credential {
-        Some(credential) => request.header("authorization", super::basic(credential.username(), credential.secret())),
+        Some(credential) => request.header(
+            "authorization",
+            super::basic(credential.username(), credential.secret()),
+        ),
         None => request,
     }
 }
@@ -38,7 +50,10 @@ pub(super) fn request(bearer: &Bearer, scope: Option<&str>, credential: Option<&
 /// The token of an answer, under either of its two names.
 pub(super) fn read(answer: &Response) -> Option<Redacted> {
     let object = json::parse_object(&answer.body).ok()?;
-    ["token", "access_token"].into_iter().find_map(|name| object.text(name).filter(|token| !token.is_empty())).cloned()
+    ["token", "access_token"]
+        .into_iter()
+        .find_map(|name| object.text(name).filter(|token| !token.is_empty()))
+        .cloned()
 }
 
 /// Whether a token says of itself that its bearer may pull this repository; one that only the registry can read does not.
@@ -50,17 +65,32 @@ pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
 }
 
 fn is_pull_of(access: &Value, repository: &str) -> bool {
-    let Value::Object(access) = access else { return false };
-    let is = |name: &str, wanted: &str| access.text(name).is_some_and(|text| text.expose() == wanted);
+    let Value::Object(access) = access else {
+        return false;
+    };
+    let is = |name: &str, wanted: &str| {
+        access
+            .text(name)
+            .is_some_and(|text| text.expose() == wanted)
+    };
     let pulls = |action: &Value| matches!(action, Value::Text(word) if matches!(word.expose(), "pull" | "*"));
-    let may = matches!(access.get("actions"), Some(Value::Array(actions)) if actions.iter().any(pulls));
+    let may =
+        matches!(access.get("actions"), Some(Value::Array(actions)) if actions.iter().any(pulls));
     is("type", "repository") && is("name", repository) && may
 }
 
 /// Percent-encodes a query's value.
 fn escape(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }
 
 const CLIENT: &str = env!("CARGO_PKG_NAME");

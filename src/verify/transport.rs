@@ -34,19 +34,32 @@ impl<'a> Registry<'a> {
         log: &'a Log,
     ) -> Result<(Self, Response), Unanswered> {
         let http = Http::new(deadline, Cleartext::Loopback)?;
-        let host = if image.host.is_docker_hub() { Host::DOCKER_HUB_REGISTRY } else { image.host.as_str() };
-        let mut registry = Self { http, log, image, base: format!("https://{host}") };
+        let host = if image.host.is_docker_hub() {
+            Host::DOCKER_HUB_REGISTRY
+        } else {
+            image.host.as_str()
+        };
+        let mut registry = Self {
+            http,
+            log,
+            image,
+            base: format!("https://{host}"),
+        };
         let fault = match registry.ping(None).await {
-            Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => fault,
+            Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => {
+                fault
+            }
             answer => return answer.map(|answer| (registry, answer)),
         };
         registry.base = format!("http://{host}");
         match registry.ping(None).await {
             Ok(answer) => Ok((registry, answer)),
             // Of a server that answers without TLS, what it answers is told.
-            Err(Unanswered::Fault(plain)) => {
-                Err(Unanswered::Fault(if fault.kind() == Kind::Tls { plain } else { fault }))
-            }
+            Err(Unanswered::Fault(plain)) => Err(Unanswered::Fault(if fault.kind() == Kind::Tls {
+                plain
+            } else {
+                fault
+            })),
             Err(other) => Err(other),
         }
     }
@@ -58,15 +71,31 @@ impl<'a> Registry<'a> {
 
     /// The image's manifest: whether it is there, and if not, the answer that says why.
     pub(super) async fn manifest(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
-        let path = format!("/v2/{}/manifests/{}", self.image.repository, reference(self.image));
+        let path = format!(
+            "/v2/{}/manifests/{}",
+            self.image.repository,
+            reference(self.image)
+        );
         let answer = self.ask(Request::head, &path, login).await?;
         // Some know no HEAD for it.
-        if matches!(answer.status, 405 | 501) { self.ask(Request::get, &path, login).await } else { Ok(answer) }
+        if matches!(answer.status, 405 | 501) {
+            self.ask(Request::get, &path, login).await
+        } else {
+            Ok(answer)
+        }
     }
 
     /// Whether the repository is there, by its list of tags.
-    pub(super) async fn repository(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
-        self.ask(Request::get, &format!("/v2/{}/tags/list?n=1", self.image.repository), login).await
+    pub(super) async fn repository(
+        &self,
+        login: Option<&Redacted>,
+    ) -> Result<Response, Unanswered> {
+        self.ask(
+            Request::get,
+            &format!("/v2/{}/tags/list?n=1", self.image.repository),
+            login,
+        )
+        .await
     }
 
     /// The token server, which is asked where it is and nowhere else.
@@ -90,7 +119,10 @@ impl<'a> Registry<'a> {
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
-            url = answer.header("location").and_then(|to| target(&url, to)).ok_or(Unanswered::Redirected)?;
+            url = answer
+                .header("location")
+                .and_then(|to| target(&url, to))
+                .ok_or(Unanswered::Redirected)?;
         }
         Err(Unanswered::Redirected)
     }
@@ -98,23 +130,35 @@ impl<'a> Registry<'a> {
     async fn send(&self, who: &str, request: &Request) -> Result<Response, Unanswered> {
         let step = self.log.step();
         let answer = self.http.send(request).await;
-        let said = answer.as_ref().map_or_else(ToString::to_string, |answer| answer.status.to_string());
-        self.log.done(step, format_args!("{who}: {} {}: {said}", request.method(), request.place()));
+        let said = answer
+            .as_ref()
+            .map_or_else(ToString::to_string, |answer| answer.status.to_string());
+        self.log.done(
+            step,
+            format_args!("{who}: {} {}: {said}", request.method(), request.place()),
+        );
         Ok(answer?)
     }
 }
 
 /// The tag or digest, as a puller understands the image's name.
 pub(super) fn reference(image: &ImageRef) -> &str {
-    let (tag, digest) =
-        image.suffix.split_once('@').map_or((image.suffix.as_str(), None), |(tag, digest)| (tag, Some(digest)));
+    let (tag, digest) = image
+        .suffix
+        .split_once('@')
+        .map_or((image.suffix.as_str(), None), |(tag, digest)| {
+            (tag, Some(digest))
+        });
     digest.or_else(|| tag.strip_prefix(':')).unwrap_or("latest")
 }
 
 /// Where a redirect leads: within the same origin, or to another host over TLS, never to a node's metadata.
 fn target(from: &str, to: &str) -> Option<String> {
-    let url =
-        if to.starts_with('/') && !to.starts_with("//") { format!("{}{to}", origin(from)?) } else { to.to_owned() };
+    let url = if to.starts_with('/') && !to.starts_with("//") {
+        format!("{}{to}", origin(from)?)
+    } else {
+        to.to_owned()
+    };
     let near = from.starts_with("http://") && url.starts_with("http://");
     let rest = url.strip_prefix(if near { "http://" } else { "https://" })?;
     Host::parse(rest.split(['/', '?', '#']).next()?.as_bytes()).ok()?;
@@ -124,7 +168,11 @@ fn target(from: &str, to: &str) -> Option<String> {
 /// Scheme and authority of a URL.
 fn origin(url: &str) -> Option<&str> {
     let host = url.find("://")? + 3;
-    Some(url[host..].find(['/', '?', '#']).map_or(url, |end| &url[..host + end]))
+    Some(
+        url[host..]
+            .find(['/', '?', '#'])
+            .map_or(url, |end| &url[..host + end]),
+    )
 }
 
 /// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
@@ -134,7 +182,10 @@ fn speaks_no_tls(fault: &Fault) -> bool {
 
 fn is_loopback(host: &Host) -> bool {
     let name = host.name().trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    name == "localhost"
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 const MAX_REDIRECTS: usize = 5;
@@ -148,12 +199,28 @@ mod tests {
     #[test]
     fn a_redirect_leads_within_the_origin_or_over_tls_to_a_host() {
         let table = [
-            ("https://r.example/v2/", "/v2/x", Some("https://r.example/v2/x")),
-            ("https://r.example/v2/", "https://cdn.example/x", Some("https://cdn.example/x")),
-            ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/x", Some("http://127.0.0.1:5001/x")),
+            (
+                "https://r.example/v2/",
+                "/v2/x",
+                Some("https://r.example/v2/x"),
+            ),
+            (
+                "https://r.example/v2/",
+                "https://cdn.example/x",
+                Some("https://cdn.example/x"),
+            ),
+            (
+                "http://127.0.0.1:5000/v2/",
+                "http://127.0.0.1:5001/x",
+                Some("http://127.0.0.1:5001/x"),
+            ),
             ("https://r.example/v2/", "http://r.example/x", None),
             ("https://r.example/v2/", "//evil.example/x", None),
-            ("https://r.example/v2/", "https://169.254.169.254/latest", None),
+            (
+                "https://r.example/v2/",
+                "https://169.254.169.254/latest",
+                None,
+            ),
             ("https://r.example/v2/", "https://user@evil.example/x", None),
             ("https://r.example/v2/", "ftp://r.example/x", None),
         ];
@@ -165,7 +232,11 @@ mod tests {
     #[test]
     fn a_digest_counts_more_than_a_tag_and_no_tag_is_latest() {
         let digest = "sha256:0123456789abcdef0123456789abcdef";
-        for (image, expected) in [("a/b", "latest"), ("a/b:1", "1"), (&format!("a/b:1@{digest}"), digest)] {
+        for (image, expected) in [
+            ("a/b", "latest"),
+            ("a/b:1", "1"),
+            (&format!("a/b:1@{digest}"), digest),
+        ] {
             assert_eq!(reference(&ImageRef::parse(image).unwrap()), expected);
         }
     }

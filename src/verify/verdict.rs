@@ -77,7 +77,11 @@ pub enum Verdict {
 impl Report {
     /// A report of a registry that did not get as far as a login.
     pub(super) fn early(verdict: Verdict) -> Self {
-        Self { login: None, taken: None, verdict }
+        Self {
+            login: None,
+            taken: None,
+            verdict,
+        }
     }
 }
 
@@ -120,7 +124,8 @@ impl Verdict {
         match self {
             Self::Pulled(_) => String::new(),
             Self::WrongCredential(_) if Registry::of(host).is_cloud() => {
-                "see with explain whose identity it is, and let that pull from this registry".to_owned()
+                "see with explain whose identity it is, and let that pull from this registry"
+                    .to_owned()
             }
             Self::WrongCredential(_) => {
                 format!("{}, or correct the workspace's secret", docker_login(host))
@@ -131,10 +136,16 @@ impl Verdict {
             Self::NoAccessOrRepository(_) => {
                 format!("see whether {repository} is spelled right, and let the account pull it")
             }
-            Self::NoRepository => "correct the image's name; some registries say so of what one may not see".to_owned(),
+            Self::NoRepository => {
+                "correct the image's name; some registries say so of what one may not see"
+                    .to_owned()
+            }
             Self::NoManifest => "correct the tag or digest".to_owned(),
             Self::NeedsCredential(_) => {
-                format!("{}; explain shows where a credential is looked for", docker_login(host))
+                format!(
+                    "{}; explain shows where a credential is looked for",
+                    docker_login(host)
+                )
             }
             Self::ForeignTokenServer(Some(server)) => {
                 format!("if it is this registry's: check --token-host {server}")
@@ -142,13 +153,17 @@ impl Verdict {
             Self::TokenServer(_) | Self::Failed(_) => {
                 "try again later; see what the registry's operator says".to_owned()
             }
-            Self::TokenRefused(_) => "see whether the clocks of the registry and its token server are right".to_owned(),
-            Self::Throttled => "try again later".to_owned(),
-            Self::ForeignTokenServer(None) | Self::NoToken | Self::NoChallenge | Self::Redirected => {
-                "see who answers in the registry's place".to_owned()
+            Self::TokenRefused(_) => {
+                "see whether the clocks of the registry and its token server are right".to_owned()
             }
+            Self::Throttled => "try again later".to_owned(),
+            Self::ForeignTokenServer(None)
+            | Self::NoToken
+            | Self::NoChallenge
+            | Self::Redirected => "see who answers in the registry's place".to_owned(),
             Self::Fault(fault) if fault.kind() == Kind::Tls => {
-                "see who answers there; without TLS only registries on this node are asked".to_owned()
+                "see who answers there; without TLS only registries on this node are asked"
+                    .to_owned()
             }
             Self::Fault(fault) => fault.fix().to_owned(),
         }
@@ -157,28 +172,48 @@ impl Verdict {
 
 /// Docker Hub is what `docker login` means without a host.
 fn docker_login(host: &Host) -> String {
-    if host.is_docker_hub() { "docker login".to_owned() } else { format!("docker login {host}") }
+    if host.is_docker_hub() {
+        "docker login".to_owned()
+    } else {
+        format!("docker login {host}")
+    }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pulled(_) => f.write_str("the manifest is there and may be pulled"),
-            Self::WrongCredential(status) => write!(f, "it does not take this credential ({status})"),
-            Self::NoAccess(status) => write!(f, "the credential may not pull this repository ({status})"),
+            Self::WrongCredential(status) => {
+                write!(f, "it does not take this credential ({status})")
+            }
+            Self::NoAccess(status) => {
+                write!(f, "the credential may not pull this repository ({status})")
+            }
             Self::NoAccessOrRepository(status) => {
-                write!(f, "the credential may not pull this repository, or there is none ({status}); it hides which")
+                write!(
+                    f,
+                    "the credential may not pull this repository, or there is none ({status}); it hides which"
+                )
             }
             Self::NoRepository => f.write_str("there is no such repository (404)"),
             Self::NoManifest => f.write_str("there is no such tag or digest (404)"),
-            Self::NeedsCredential(status) => write!(f, "it wants a credential, and there is none ({status})"),
+            Self::NeedsCredential(status) => {
+                write!(f, "it wants a credential, and there is none ({status})")
+            }
             Self::ForeignTokenServer(server) => {
-                let name = server.as_ref().map_or("no https:// URL of a host", Host::as_str);
-                write!(f, "it names a token server that is not its own ({name}); the credential was not sent there")
+                let name = server
+                    .as_ref()
+                    .map_or("no https:// URL of a host", Host::as_str);
+                write!(
+                    f,
+                    "it names a token server that is not its own ({name}); the credential was not sent there"
+                )
             }
             Self::TokenServer(status) => write!(f, "its token server answered {status}"),
             Self::NoToken => f.write_str("its token server answered no token"),
-            Self::TokenRefused(status) => write!(f, "it refuses what its own token server gave ({status})"),
+            Self::TokenRefused(status) => {
+                write!(f, "it refuses what its own token server gave ({status})")
+            }
             Self::NoChallenge => f.write_str("it asks for a login without saying how (401)"),
             Self::Redirected => f.write_str("it redirects, to nowhere that can be asked"),
             Self::Throttled => f.write_str("it is throttling (429)"),

@@ -35,36 +35,71 @@ impl Clip {
         let registry = registry.to_lowercase();
         let has = |name: &str| keys.contains_key(name);
         let get = |name: &str| keys.get(name).cloned().unwrap_or_default();
-        let any = |part: &str| keys.iter().find(|(name, _)| name.to_uppercase().contains(part));
+        let any = |part: &str| {
+            keys.iter()
+                .find(|(name, _)| name.to_uppercase().contains(part))
+        };
         if has("AWS_ACCESS_KEY_ID") && has("AWS_SECRET_ACCESS_KEY") {
-            return if get("AWS_REGION").is_empty() { Self::Nothing } else { Self::Ecr(get("AWS_REGION")) };
+            return if get("AWS_REGION").is_empty() {
+                Self::Nothing
+            } else {
+                Self::Ecr(get("AWS_REGION"))
+            };
         }
-        if ["GOOGLE_APPLICATION_CREDENTIALS", "GCP_PROJECT_ID", "GCP_ACCESS_TOKEN"].iter().any(|name| has(name)) {
+        if [
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "GCP_PROJECT_ID",
+            "GCP_ACCESS_TOKEN",
+        ]
+        .iter()
+        .any(|name| has(name))
+        {
             let token = get("GCP_ACCESS_TOKEN");
-            return if token.is_empty() { Self::Nothing } else { Self::pair("oauth2accesstoken", &token) };
+            return if token.is_empty() {
+                Self::Nothing
+            } else {
+                Self::pair("oauth2accesstoken", &token)
+            };
         }
         if has("AZURE_CLIENT_ID") && has("AZURE_CLIENT_SECRET") {
             return Self::Nothing;
         }
-        if ["NGC_API_KEY", "GITHUB_TOKEN", "DOCKERHUB_TOKEN"].iter().any(|name| has(name)) {
+        if ["NGC_API_KEY", "GITHUB_TOKEN", "DOCKERHUB_TOKEN"]
+            .iter()
+            .any(|name| has(name))
+        {
             return Self::of_token(&registry, get);
         }
-        let (Some(user), Some(password)) = (any("USERNAME"), any("PASSWORD")) else { return Self::Nothing };
+        let (Some(user), Some(password)) = (any("USERNAME"), any("PASSWORD")) else {
+            return Self::Nothing;
+        };
         let first = |end: &str, other: &String| {
-            let known = ["REGISTRY_", "DOCKER_", ""].iter().map(|prefix| get(&format!("{prefix}{end}")));
-            known.into_iter().find(|value| !value.is_empty()).unwrap_or_else(|| other.clone())
+            let known = ["REGISTRY_", "DOCKER_", ""]
+                .iter()
+                .map(|prefix| get(&format!("{prefix}{end}")));
+            known
+                .into_iter()
+                .find(|value| !value.is_empty())
+                .unwrap_or_else(|| other.clone())
         };
         Self::Pair(first("USERNAME", user.1), first("PASSWORD", password.1))
     }
 
     fn of_token(registry: &str, get: impl Fn(&str) -> String) -> Self {
         let or = |first: String, second: String| if first.is_empty() { second } else { first };
-        let (ngc, github, hub) = (get("NGC_API_KEY"), get("GITHUB_TOKEN"), get("DOCKERHUB_TOKEN"));
+        let (ngc, github, hub) = (
+            get("NGC_API_KEY"),
+            get("GITHUB_TOKEN"),
+            get("DOCKERHUB_TOKEN"),
+        );
         if registry.contains("nvcr.io") && !ngc.is_empty() {
             return Self::pair("$oauthtoken", &ngc);
         }
         if registry.contains("ghcr.io") && !github.is_empty() {
-            return Self::Pair(or(or(get("GITHUB_USERNAME"), get("USERNAME")), github.clone()), github);
+            return Self::Pair(
+                or(or(get("GITHUB_USERNAME"), get("USERNAME")), github.clone()),
+                github,
+            );
         }
         if registry.contains("docker.io") {
             let (user, password) = (get("DOCKERHUB_USERNAME"), get("DOCKERHUB_PASSWORD"));

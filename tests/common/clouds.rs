@@ -58,12 +58,19 @@ impl Clouds {
         let scratch = tempfile::tempdir().unwrap();
         let names: Vec<_> = NAMES.iter().map(|name| format!("DNS:{name}")).collect();
         let (authority, tls) = certificates::server(scratch.path(), &names.join(","));
-        let state = Arc::new(Mutex::new(State { life: Duration::from_hours(1), ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            life: Duration::from_hours(1),
+            ..State::default()
+        }));
         let proxy = listen(state.clone(), move |mut stream, state| {
-            let Some(request) = Request::read(&mut stream) else { return };
+            let Some(request) = Request::read(&mut stream) else {
+                return;
+            };
             assert_eq!(request.method, "CONNECT");
             let host = request.path.trim_end_matches(":443").to_owned();
-            stream.write_all(b"HTTP/1.1 200 Established\r\n\r\n").unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 Established\r\n\r\n")
+                .unwrap();
             let connection = rustls::ServerConnection::new(tls.clone()).unwrap();
             converse(rustls::StreamOwned::new(connection, stream), |request| {
                 state.lock().unwrap().cloud(&host, request)
@@ -72,15 +79,25 @@ impl Clouds {
         let metadata = listen(state.clone(), |stream, state| {
             converse(stream, |request| state.lock().unwrap().metadata(request));
         });
-        Some(Self { scratch, authority, proxy, metadata, state })
+        Some(Self {
+            scratch,
+            authority,
+            proxy,
+            metadata,
+            state,
+        })
     }
 
     /// A node whose HTTPS leads here, and whose own identities may be used. It is no machine of any cloud's, wherever the
     /// test runs.
     pub fn node(&self) -> Node {
         // A debug build under load has time.
-        let node = Node::new().with("BETA9_TIMEOUT", "60s").with("BETA9_AMBIENT", "true");
-        let node = node.with("HTTPS_PROXY", format!("http://{}", self.proxy)).with("AWS_EC2_METADATA_DISABLED", "true");
+        let node = Node::new()
+            .with("BETA9_TIMEOUT", "60s")
+            .with("BETA9_AMBIENT", "true");
+        let node = node
+            .with("HTTPS_PROXY", format!("http://{}", self.proxy))
+            .with("AWS_EC2_METADATA_DISABLED", "true");
         node.with("SSL_CERT_FILE", self.authority.to_str().unwrap())
     }
 
@@ -127,8 +144,14 @@ impl Clouds {
 /// Whose token it is that a node is answered.
 pub fn whose(node: &Node, host: &str) -> String {
     let secret = node.pair(host).1;
-    let (whose, _number) = secret.rsplit_once('#').unwrap_or_else(|| panic!("{secret}"));
-    whose.rsplit_once('.').filter(|_| host == AZURE).map_or(whose, |(_, whose)| whose).to_owned()
+    let (whose, _number) = secret
+        .rsplit_once('#')
+        .unwrap_or_else(|| panic!("{secret}"));
+    whose
+        .rsplit_once('.')
+        .filter(|_| host == AZURE)
+        .map_or(whose, |(_, whose)| whose)
+        .to_owned()
 }
 
 /// A token that says this of itself, signed by nobody.
@@ -146,11 +169,17 @@ impl State {
         let form = form(&request.body);
         let field = |name: &str| form.get(name).cloned().unwrap_or_default();
         match host {
-            "api.ecr.us-east-1.amazonaws.com" | "api.ecr-public.us-east-1.amazonaws.com" => self.ecr(request),
+            "api.ecr.us-east-1.amazonaws.com" | "api.ecr-public.us-east-1.amazonaws.com" => {
+                self.ecr(request)
+            }
             "sts.us-east-1.amazonaws.com" => {
                 let who = match field("WebIdentityToken").as_str() {
                     "" => field("RoleArn"),
-                    token => format!("{} as {}", field("RoleArn"), claims(token)["sub"].as_str().unwrap()),
+                    token => format!(
+                        "{} as {}",
+                        field("RoleArn"),
+                        claims(token)["sub"].as_str().unwrap()
+                    ),
                 };
                 let session = self.session(who);
                 let answer = format!(
@@ -166,27 +195,53 @@ impl State {
                     "" => field("client_id"),
                     assertion => claims(assertion)["iss"].as_str().unwrap().to_owned(),
                 };
-                Answer::of(200, &json!({"access_token": self.mint(&who), "expires_in": 3599, "token_type": "Bearer"}))
+                Answer::of(
+                    200,
+                    &json!({"access_token": self.mint(&who), "expires_in": 3599, "token_type": "Bearer"}),
+                )
             }
             "iamcredentials.googleapis.com" => {
-                let who = request.path.rsplit('/').next().unwrap().split(':').next().unwrap().to_owned();
+                let who = request
+                    .path
+                    .rsplit('/')
+                    .next()
+                    .unwrap()
+                    .split(':')
+                    .next()
+                    .unwrap()
+                    .to_owned();
                 let ends = ending(self.life);
-                Answer::of(200, &json!({"accessToken": self.mint(&who), "expireTime": ends}))
+                Answer::of(
+                    200,
+                    &json!({"accessToken": self.mint(&who), "expireTime": ends}),
+                )
             }
             "login.microsoftonline.com" => {
                 let proof = match (field("client_secret"), field("client_assertion")) {
                     (secret, _) if !secret.is_empty() => format!("secret {secret}"),
-                    (_, assertion) => format!("token of {}", claims(&assertion)["sub"].as_str().unwrap()),
+                    (_, assertion) => {
+                        format!("token of {}", claims(&assertion)["sub"].as_str().unwrap())
+                    }
                 };
-                let who = format!("{} {} by {proof}", request.path.split('/').nth(1).unwrap(), field("client_id"));
-                let token = json!({"access_token": who, "expires_in": 3599, "token_type": "Bearer"});
+                let who = format!(
+                    "{} {} by {proof}",
+                    request.path.split('/').nth(1).unwrap(),
+                    field("client_id")
+                );
+                let token =
+                    json!({"access_token": who, "expires_in": 3599, "token_type": "Bearer"});
                 Answer::of(200, &token)
             }
             "myreg.azurecr.io" => {
-                let begins = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+                let begins = SystemTime::now()
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap()
+                    .as_secs();
                 let token = token(&json!({"iat": begins, "exp": begins + 3 * 3600}));
                 let who = match field("access_token") {
-                    token if token.starts_with("e30.") => claims(&token)["appid"].as_str().unwrap().to_owned(),
+                    token if token.starts_with("e30.") => {
+                        claims(&token)["appid"].as_str().unwrap().to_owned()
+                    }
                     who => who,
                 };
                 let minted = self.mint(&who);
@@ -199,24 +254,46 @@ impl State {
 
     fn ecr(&mut self, request: &Request) -> Answer {
         if self.denied {
-            return Answer::of(400, &json!({"__type": "AccessDeniedException", "message": "no: hunter2"}));
+            return Answer::of(
+                400,
+                &json!({"__type": "AccessDeniedException", "message": "no: hunter2"}),
+            );
         }
         let signed = &request.headers["authorization"];
-        let key = signed.split_once("Credential=").unwrap().1.split_once('/').unwrap().0;
-        let who = self.sessions.get(key).cloned().unwrap_or_else(|| key.to_owned());
-        let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 12 * 3600;
+        let key = signed
+            .split_once("Credential=")
+            .unwrap()
+            .1
+            .split_once('/')
+            .unwrap()
+            .0;
+        let who = self
+            .sessions
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| key.to_owned());
+        let expires = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+            + 12 * 3600;
         let data = json!({
             "authorizationToken": STANDARD.encode(format!("AWS:{}", self.mint(&who))),
             "expiresAt": expires,
             "proxyEndpoint": format!("https://{ECR}"),
         });
         let is_public = request.headers["host"].contains("ecr-public");
-        Answer::of(200, &json!({"authorizationData": if is_public { data } else { json!([data]) }}))
+        Answer::of(
+            200,
+            &json!({"authorizationData": if is_public { data } else { json!([data]) }}),
+        )
     }
 
     fn metadata(&mut self, request: &Request) -> Answer {
         self.asked += 1;
-        let Some(machine) = self.machine.clone() else { return Answer::of(500, &json!({})) };
+        let Some(machine) = self.machine.clone() else {
+            return Answer::of(500, &json!({}));
+        };
         let path = request.path.split('?').next().unwrap();
         let google = "Metadata-Flavor: Google\r\nContent-Type: application/json\r\n";
         match path.strip_prefix("/computeMetadata/v1/instance/service-accounts/default/") {
@@ -229,19 +306,28 @@ impl State {
         }
         let roles = "/latest/meta-data/iam/security-credentials/";
         match path {
-            "/latest/api/token" => {
-                Answer::raw(200, "X-aws-ec2-metadata-token-ttl-seconds: 21600\r\n", "hunter2-metadata")
-            }
+            "/latest/api/token" => Answer::raw(
+                200,
+                "X-aws-ec2-metadata-token-ttl-seconds: 21600\r\n",
+                "hunter2-metadata",
+            ),
             _ if path == roles => Answer::raw(200, "Content-Type: text/plain\r\n", &machine),
             _ if path == format!("{roles}{machine}") => self.credentials(machine),
             // The agent of EKS Pod Identity.
             "/v1/credentials" => {
-                let subject = claims(&request.headers["authorization"])["sub"].as_str().unwrap().to_owned();
+                let subject = claims(&request.headers["authorization"])["sub"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
                 self.credentials(subject)
             }
             "/msi/token" => {
                 let token = token(&json!({"appid": machine, "oid": "hunter2"}));
-                let ends = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 3600;
+                let ends = SystemTime::now()
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap()
+                    .as_secs()
+                    + 3600;
                 let answer = json!({"access_token": token, "expires_on": ends.to_string(), "resource": "r", "token_type": "Bearer"});
                 Answer::of(200, &answer)
             }
@@ -274,13 +360,17 @@ impl State {
 }
 
 fn ending(life: Duration) -> String {
-    DateTime::from(SystemTime::now() + life).fmt(Format::DateTime).unwrap()
+    DateTime::from(SystemTime::now() + life)
+        .fmt(Format::DateTime)
+        .unwrap()
 }
 
 fn form(body: &[u8]) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(body);
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), decoded(value))).collect()
+    pairs
+        .map(|(name, value)| (name.to_owned(), decoded(value)))
+        .collect()
 }
 
 fn decoded(text: &str) -> String {
@@ -290,7 +380,9 @@ fn decoded(text: &str) -> String {
         match first {
             b'+' => bytes.push(b' '),
             b'%' => {
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&others[..2]).unwrap(), 16).unwrap());
+                bytes.push(
+                    u8::from_str_radix(std::str::from_utf8(&others[..2]).unwrap(), 16).unwrap(),
+                );
                 rest = &others[2..];
             }
             byte => bytes.push(*byte),
@@ -299,7 +391,10 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn listen(state: Arc<Mutex<State>>, serve: impl Fn(TcpStream, &Mutex<State>) + Clone + Send + 'static) -> SocketAddr {
+fn listen(
+    state: Arc<Mutex<State>>,
+    serve: impl Fn(TcpStream, &Mutex<State>) + Clone + Send + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -314,7 +409,11 @@ fn listen(state: Arc<Mutex<State>>, serve: impl Fn(TcpStream, &Mutex<State>) + C
 fn converse(mut stream: impl Read + Write, answer: impl Fn(&Request) -> Answer) {
     while let Some(request) = Request::read(&mut stream) {
         let answer = answer(&request);
-        if stream.write_all(&answer.bytes).and_then(|()| stream.flush()).is_err() {
+        if stream
+            .write_all(&answer.bytes)
+            .and_then(|()| stream.flush())
+            .is_err()
+        {
             return;
         }
     }

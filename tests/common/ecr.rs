@@ -84,7 +84,9 @@ impl Ecr {
 
     pub fn config(&self) -> String {
         let url = self.url();
-        format!("[[registry]]\nhost = \"*.dkr.ecr.us-east-1.amazonaws.com\"\nendpoint_url = \"{url}\"\n")
+        format!(
+            "[[registry]]\nhost = \"*.dkr.ecr.us-east-1.amazonaws.com\"\nendpoint_url = \"{url}\"\n"
+        )
     }
 
     fn url(&self) -> String {
@@ -92,10 +94,23 @@ impl Ecr {
     }
 
     /// Puts a token of the keys `KEY_ID` and `KEY`, which a store has, into the node's cache.
-    pub fn plant(&self, node: &Node, workspace: &str, host: &str, (age, life): (Duration, Duration)) {
+    pub fn plant(
+        &self,
+        node: &Node,
+        workspace: &str,
+        host: &str,
+        (age, life): (Duration, Duration),
+    ) {
         let real = Host::parse(host.as_bytes()).unwrap();
-        let settings = CloudSettings { endpoint_url: Some(self.url()), ..CloudSettings::default() };
-        let (keys, identity, deadline) = (keys(), Identity::default(), Instant::now() + Duration::from_mins(1));
+        let settings = CloudSettings {
+            endpoint_url: Some(self.url()),
+            ..CloudSettings::default()
+        };
+        let (keys, identity, deadline) = (
+            keys(),
+            Identity::default(),
+            Instant::now() + Duration::from_mins(1),
+        );
         let login = Login {
             host: &real,
             keys: Some(&keys),
@@ -105,8 +120,15 @@ impl Ecr {
             node: &identity,
             deadline,
         };
-        let Whose::Known(scope) = Backend::Aws.whose(&login).unwrap() else { panic!() };
-        tokens::plant(node, &tokens::id(workspace, host, "aws", &scope), age, Ok(life));
+        let Whose::Known(scope) = Backend::Aws.whose(&login).unwrap() else {
+            panic!()
+        };
+        tokens::plant(
+            node,
+            &tokens::id(workspace, host, "aws", &scope),
+            age,
+            Ok(life),
+        );
     }
 }
 
@@ -125,11 +147,27 @@ pub fn blob(host: &str) -> String {
 
 /// Puts a secret of this content into the built-in store of a workspace.
 pub fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
-    let store = Store::File(FileStore::new(workspace, Some(node.store_dir()), KeyPlace::File(node.key_file())));
+    let store = Store::File(FileStore::new(
+        workspace,
+        Some(node.store_dir()),
+        KeyPlace::File(node.key_file()),
+    ));
     let host = Host::parse(host.as_bytes()).unwrap();
     let deadline = Instant::now() + Duration::from_hours(1);
-    let lookup = Lookup { by_shared_name: true, deadline, ..Lookup::of(&host) };
-    store.store(&lookup, &Secret { username: "AWS".into(), blob: blob.into() }).unwrap();
+    let lookup = Lookup {
+        by_shared_name: true,
+        deadline,
+        ..Lookup::of(&host)
+    };
+    store
+        .store(
+            &lookup,
+            &Secret {
+                username: "AWS".into(),
+                blob: blob.into(),
+            },
+        )
+        .unwrap();
 }
 
 pub fn keys() -> Keys {
@@ -145,14 +183,26 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         let (number, down, delay, life) = {
             let mut state = state.lock().unwrap();
             state.mints += 1;
-            (state.mints, state.down, state.delay, state.life.unwrap_or(Duration::from_hours(12)))
+            (
+                state.mints,
+                state.down,
+                state.delay,
+                state.life.unwrap_or(Duration::from_hours(12)),
+            )
         };
         thread::sleep(delay);
         let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let answer = if down {
-            Answer::of(400, &json!({"__type": "UnrecognizedClientException", "message": "no: hunter2"}))
+            Answer::of(
+                400,
+                &json!({"__type": "UnrecognizedClientException", "message": "no: hunter2"}),
+            )
         } else {
-            let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + life.as_secs();
+            let expires = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap()
+                .as_secs()
+                + life.as_secs();
             let account = asked["registryIds"][0].as_str().unwrap();
             Answer::of(
                 200,

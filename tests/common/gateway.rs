@@ -151,9 +151,18 @@ impl Gateway {
     }
 
     fn listen(tls: Option<Arc<rustls::ServerConfig>>, authority: Option<PathBuf>) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), moved: Condvar::new(), tls });
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            moved: Condvar::new(),
+            tls,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gateway = Self { shared, address: listener.local_addr().unwrap(), accepting: Mutex::new(None), authority };
+        let gateway = Self {
+            shared,
+            address: listener.local_addr().unwrap(),
+            accepting: Mutex::new(None),
+            authority,
+        };
         gateway.accept(listener);
         gateway
     }
@@ -181,7 +190,13 @@ impl Gateway {
         self.shared.state().down = true;
         // The listener looks up only when somebody comes.
         drop(TcpStream::connect(self.address));
-        self.accepting.lock().unwrap().take().unwrap().join().unwrap();
+        self.accepting
+            .lock()
+            .unwrap()
+            .take()
+            .unwrap()
+            .join()
+            .unwrap();
     }
 
     /// It is back, at the same address.
@@ -191,7 +206,11 @@ impl Gateway {
     }
 
     pub fn url(&self) -> String {
-        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.shared.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}", self.address)
     }
 
@@ -210,7 +229,9 @@ impl Gateway {
     }
 
     pub fn wire(&self, node: Node) -> Node {
-        node.with("BETA9_STORE", "gateway").with("BETA9_GATEWAY_URL", self.url()).with("BETA9_TOKEN", TOKEN)
+        node.with("BETA9_STORE", "gateway")
+            .with("BETA9_GATEWAY_URL", self.url())
+            .with("BETA9_TOKEN", TOKEN)
     }
 
     pub fn mood(&self, mood: Mood) {
@@ -233,8 +254,14 @@ impl Gateway {
     }
 
     pub fn plant_in(&self, workspace: &str, name: &str, value: &str) {
-        let kept = Kept { value: value.to_owned(), ..Kept::default() };
-        self.shared.state().secrets.insert((workspace.to_owned(), name.to_owned()), kept);
+        let kept = Kept {
+            value: value.to_owned(),
+            ..Kept::default()
+        };
+        self.shared
+            .state()
+            .secrets
+            .insert((workspace.to_owned(), name.to_owned()), kept);
     }
 
     /// Gives a secret the member that says which hosts may get it.
@@ -248,14 +275,21 @@ impl Gateway {
     }
 
     pub fn remove(&self, name: &str) {
-        self.shared.state().secrets.remove(&(WORKSPACE.to_owned(), name.to_owned()));
+        self.shared
+            .state()
+            .secrets
+            .remove(&(WORKSPACE.to_owned(), name.to_owned()));
     }
 
     /// All secrets of the workspace.
     pub fn secrets(&self) -> BTreeMap<String, String> {
         let state = self.shared.state();
-        let own = state.secrets.iter().filter(|((workspace, _), _)| workspace == WORKSPACE);
-        own.map(|((_, name), kept)| (name.clone(), kept.value.clone())).collect()
+        let own = state
+            .secrets
+            .iter()
+            .filter(|((workspace, _), _)| workspace == WORKSPACE);
+        own.map(|((_, name), kept)| (name.clone(), kept.value.clone()))
+            .collect()
     }
 
     /// It forgets which tokens are good, as it does after a while.
@@ -276,7 +310,11 @@ impl Gateway {
     /// After this many requests the answers to the next `count` are made when they are asked for, and given when
     /// [`Gateway::release`] says so.
     pub fn hold_back(&self, skip: usize, count: usize) {
-        self.shared.state().held = Held { skip, wanted: count, waiting: 0 };
+        self.shared.state().held = Held {
+            skip,
+            wanted: count,
+            waiting: 0,
+        };
     }
 
     /// Once all of those have been asked for.
@@ -292,7 +330,10 @@ impl Gateway {
 
     /// Somebody else creates this just before the helper's next create.
     pub fn be_faster(&self, name: &str, value: &str) {
-        self.shared.state().faster.push((name.to_owned(), value.to_owned()));
+        self.shared
+            .state()
+            .faster
+            .push((name.to_owned(), value.to_owned()));
     }
 
     /// The requests since this was asked last, as `GET /path`.
@@ -312,8 +353,16 @@ impl Gateway {
     pub fn check_batches(&self, expected: &[usize]) {
         let mut state = self.settled();
         let requests = std::mem::take(&mut state.requests);
-        assert!(!state.lonely && state.batches.is_empty(), "{:?} are outstanding after {requests:?}", state.batches);
-        assert_eq!(requests.len(), expected.iter().sum::<usize>(), "{requests:?}");
+        assert!(
+            !state.lonely && state.batches.is_empty(),
+            "{:?} are outstanding after {requests:?}",
+            state.batches
+        );
+        assert_eq!(
+            requests.len(),
+            expected.iter().sum::<usize>(),
+            "{requests:?}"
+        );
     }
 
     /// Once all that was sent has been read: who has what it asked for goes without waiting for the rest.
@@ -323,7 +372,10 @@ impl Gateway {
         let last = TcpStream::connect(self.address).unwrap();
         let me = last.local_addr().unwrap();
         // Connections are accepted in the order in which they came, and others may come after ours.
-        drop(self.wait_while(|state| !state.came[before..].contains(&me), "accepts no connection any more"));
+        drop(self.wait_while(
+            |state| !state.came[before..].contains(&me),
+            "accepts no connection any more",
+        ));
         drop(last);
         self.wait_while(|state| state.open > 0, "still serves a connection")
     }
@@ -331,9 +383,16 @@ impl Gateway {
     fn wait_while(&self, still: impl Fn(&State) -> bool, what: &str) -> MutexGuard<'_, State> {
         // Longer than a connection waits for the rest of its batch, which may have begun just now.
         let (patience, state) = (PATIENCE * 4, self.shared.state());
-        let (state, waited) = self.shared.moved.wait_timeout_while(state, patience, |state| still(state)).unwrap();
+        let (state, waited) = self
+            .shared
+            .moved
+            .wait_timeout_while(state, patience, |state| still(state))
+            .unwrap();
         let (open, requests) = (state.open, &state.requests);
-        assert!(!waited.timed_out(), "after {patience:?} the gateway {what}: {open} are open after {requests:?}");
+        assert!(
+            !waited.timed_out(),
+            "after {patience:?} the gateway {what}: {open} are open after {requests:?}"
+        );
         state
     }
 }

@@ -57,7 +57,13 @@ impl Node {
         let scratch = Rc::new(tempfile::tempdir().unwrap());
         let home = scratch.path().to_str().unwrap().to_owned();
         // A busy machine is no reason for a list to fall back on what is remembered.
-        Self { scratch, variables: vec![("HOME".into(), home), ("BETA9_LIST_TIMEOUT".into(), "60s".into())] }
+        Self {
+            scratch,
+            variables: vec![
+                ("HOME".into(), home),
+                ("BETA9_LIST_TIMEOUT".into(), "60s".into()),
+            ],
+        }
     }
 
     /// The same node with one more environment variable.
@@ -72,7 +78,10 @@ impl Node {
         let mut variables = self.variables.clone();
         variables.retain(|(known, _)| known != name);
         variables.push((name.to_owned(), value.into()));
-        Self { scratch: Rc::clone(&self.scratch), variables }
+        Self {
+            scratch: Rc::clone(&self.scratch),
+            variables,
+        }
     }
 
     pub fn without(mut self, name: &str) -> Self {
@@ -112,18 +121,29 @@ impl Node {
     }
 
     pub fn sealed_files(&self) -> Vec<PathBuf> {
-        let Ok(workspaces) = std::fs::read_dir(self.store_dir()) else { return Vec::new() };
+        let Ok(workspaces) = std::fs::read_dir(self.store_dir()) else {
+            return Vec::new();
+        };
         workspaces
             .flat_map(|workspace| std::fs::read_dir(workspace.unwrap().path()).unwrap())
             .map(|file| file.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "sealed"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "sealed")
+            })
             .collect()
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
-        command.args(args).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(args)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -177,22 +197,37 @@ impl Answer {
     pub fn of(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     pub fn not_found() -> Self {
-        Self { status: 1, out: NOT_FOUND.into(), err: String::new() }
+        Self {
+            status: 1,
+            out: NOT_FOUND.into(),
+            err: String::new(),
+        }
     }
 
     pub fn silence() -> Self {
-        Self { status: 0, out: String::new(), err: String::new() }
+        Self {
+            status: 0,
+            out: String::new(),
+            err: String::new(),
+        }
     }
 
     /// Exit 1 with one line on standard output, whose text this is.
     pub fn failure(&self) -> &str {
         assert_eq!((self.status, self.err.as_str()), (1, ""), "{self:?}");
         let line = self.out.strip_suffix('\n').unwrap();
-        assert!(!line.contains('\n') && line != NOT_FOUND.trim_end(), "{line}");
+        assert!(
+            !line.contains('\n') && line != NOT_FOUND.trim_end(),
+            "{line}"
+        );
         line
     }
 }
@@ -215,17 +250,24 @@ pub fn within_a_miss_life<T>(mut both: impl FnMut() -> T) -> T {
 /// What docker writes to `store`.
 pub fn store_request(server_url: &str, username: &str, secret: &str) -> String {
     let mut out = json::ObjectWriter::with_capacity(64);
-    out.text("ServerURL", server_url).text("Username", username).text("Secret", secret);
+    out.text("ServerURL", server_url)
+        .text("Username", username)
+        .text("Secret", secret);
     out.finish().to_string()
 }
 
 /// The cases of `hosts.tsv`: the input's bytes and the expected word.
 pub fn host_vectors() -> Vec<(Vec<u8>, String)> {
-    let lines = include_str!("../fixtures/hosts.tsv").lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let lines = include_str!("../fixtures/hosts.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
     let cases: Vec<_> = lines
         .map(|line| {
             let mut columns = line.split('\t');
-            (unescape(columns.next().unwrap()), columns.next().unwrap().to_owned())
+            (
+                unescape(columns.next().unwrap()),
+                columns.next().unwrap().to_owned(),
+            )
         })
         .collect();
     assert!(cases.len() > 90);

@@ -18,7 +18,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, RandomizedNonceKey, UnboundKey};
+use aws_lc_rs::aead::{
+    AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, RandomizedNonceKey, UnboundKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::config::{Env, PostgresConfig, SecretSetting};
@@ -62,7 +64,10 @@ impl Database {
     /// One that a certain version of Beta9 left.
     pub fn after(migration: Migration, test: &str) -> Option<Self> {
         let database = Self::new(test)?;
-        migration.steps().iter().for_each(|sql| _ = database.sql(sql));
+        migration
+            .steps()
+            .iter()
+            .for_each(|sql| _ = database.sql(sql));
         Some(database)
     }
 
@@ -77,7 +82,12 @@ impl Database {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
-        Some(Self { server, name, workspace: uuid(number), signing_key: signing_key(number) })
+        Some(Self {
+            server,
+            name,
+            workspace: uuid(number),
+            signing_key: signing_key(number),
+        })
     }
 
     pub fn add_workspace(&self, id: &str, signing_key: &str) {
@@ -87,11 +97,17 @@ impl Database {
     }
 
     pub fn url(&self) -> String {
-        self.url_at(&format!("127.0.0.1:{}", self.server.port), "?sslmode=disable")
+        self.url_at(
+            &format!("127.0.0.1:{}", self.server.port),
+            "?sslmode=disable",
+        )
     }
 
     pub fn url_at(&self, place: &str, options: &str) -> String {
-        format!("postgres://{USER}:{PASSWORD_IN_URL}@{place}/{}{options}", self.name)
+        format!(
+            "postgres://{USER}:{PASSWORD_IN_URL}@{place}/{}{options}",
+            self.name
+        )
     }
 
     /// A node whose store is this database. It has time: a log-in costs a debug build tens of milliseconds, and there may
@@ -135,7 +151,12 @@ impl Database {
 
     /// What a secret holds, opened by nothing of ours.
     pub fn opened(&self, name: &str) -> String {
-        open(&self.signing_key, &self.sql(&format!("SELECT value FROM workspace_secret WHERE name = '{name}'")))
+        open(
+            &self.signing_key,
+            &self.sql(&format!(
+                "SELECT value FROM workspace_secret WHERE name = '{name}'"
+            )),
+        )
     }
 
     /// The names of all secrets, sorted, with commas between them.
@@ -147,7 +168,11 @@ impl Database {
 impl Server {
     fn start() -> Option<Self> {
         let bin = binaries()?;
-        let dir = tempfile::Builder::new().prefix("beta9-postgres-").tempdir_in(scratch()).unwrap().keep();
+        let dir = tempfile::Builder::new()
+            .prefix("beta9-postgres-")
+            .tempdir_in(scratch())
+            .unwrap()
+            .keep();
         // The server refuses to run as root, and so does initdb.
         let account = account();
         let own = |path: &Path| {
@@ -157,7 +182,11 @@ impl Server {
         };
         let run = |program: &OsStr| {
             let mut command = Command::new(program);
-            command.current_dir(&dir).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+            command
+                .current_dir(&dir)
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .stdin(Stdio::null());
             if let Some((user, group)) = account {
                 command.uid(user).gid(group);
             }
@@ -182,7 +211,11 @@ impl Server {
             ])
             .output()
             .unwrap();
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let ca = certificates(&dir);
         for file in ["server.pem", "server.key"] {
             if ca.is_some() {
@@ -191,18 +224,33 @@ impl Server {
             }
         }
         for _ in 0..5 {
-            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = std::net::TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
             let log = fs::File::create(dir.join("log")).unwrap();
             let shown = dir.display();
             let mut settings = vec![format!("unix_socket_directories={shown}")];
             if ca.is_some() {
-                let tls = ["ssl=on", "ssl_cert_file=DIR/server.pem", "ssl_key_file=DIR/server.key"];
+                let tls = [
+                    "ssl=on",
+                    "ssl_cert_file=DIR/server.pem",
+                    "ssl_key_file=DIR/server.key",
+                ];
                 settings.extend(tls.map(|setting| setting.replace("DIR", &shown.to_string())));
             }
-            let settings = QUICK.iter().copied().chain(settings.iter().map(String::as_str));
+            let settings = QUICK
+                .iter()
+                .copied()
+                .chain(settings.iter().map(String::as_str));
             let mut keeper = run(OsStr::new("/bin/sh"))
                 .args(["-c", KEEPER, "sh"])
-                .args([dir.as_os_str(), OsStr::new("INT"), bin.join("postgres").as_os_str()])
+                .args([
+                    dir.as_os_str(),
+                    OsStr::new("INT"),
+                    bin.join("postgres").as_os_str(),
+                ])
                 .args(["-D", "data", "-p", &port.to_string()])
                 .args(settings.flat_map(|setting| ["-c", setting]))
                 .stdin(Stdio::piped())
@@ -214,19 +262,43 @@ impl Server {
             let life = keeper.stdin.take().unwrap();
             while keeper.try_wait().unwrap().is_none() {
                 // The last line says when connections are taken.
-                let status = fs::read_to_string(dir.join("data/postmaster.pid")).unwrap_or_default();
-                if status.lines().last().is_some_and(|line| line.trim() == "ready") {
-                    return Some(Self { port, ca, bin, _life: life });
+                let status =
+                    fs::read_to_string(dir.join("data/postmaster.pid")).unwrap_or_default();
+                if status
+                    .lines()
+                    .last()
+                    .is_some_and(|line| line.trim() == "ready")
+                {
+                    return Some(Self {
+                        port,
+                        ca,
+                        bin,
+                        _life: life,
+                    });
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        panic!("PostgreSQL does not start: {}", fs::read_to_string(dir.join("log")).unwrap_or_default());
+        panic!(
+            "PostgreSQL does not start: {}",
+            fs::read_to_string(dir.join("log")).unwrap_or_default()
+        );
     }
 
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(self.bin.join("psql"))
-            .args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", USER, "-d", database, "-p"])
+            .args([
+                "-XqAt",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                USER,
+                "-d",
+                database,
+                "-p",
+            ])
             .arg(self.port.to_string())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -238,10 +310,21 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        psql.stdin
+            .take()
+            .unwrap()
+            .write_all(sql.as_bytes())
+            .unwrap();
         let output = psql.wait_with_output().unwrap();
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -272,10 +355,16 @@ const QUICK: &[&str] = &[
 
 fn binaries() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut dirs: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
+    let mut dirs: Vec<PathBuf> = versions
+        .map(|version| version.unwrap().path().join("bin"))
+        .collect();
     dirs.sort();
     dirs.extend(["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
-    dirs.into_iter().find(|dir| ["initdb", "postgres", "psql"].iter().all(|program| dir.join(program).exists()))
+    dirs.into_iter().find(|dir| {
+        ["initdb", "postgres", "psql"]
+            .iter()
+            .all(|program| dir.join(program).exists())
+    })
 }
 
 /// Says by name what is skipped, which is a failure with `STRICT=1`.
@@ -292,24 +381,62 @@ fn account() -> Option<(u32, u32)> {
     }
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = |name: &str| {
-        let line = accounts.lines().find(|line| line.split(':').next() == Some(name))?;
+        let line = accounts
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
         let mut numbers = line.split(':').skip(2).map(|number| number.parse().ok());
         Some((numbers.next()??, numbers.next()??))
     };
-    named("postgres").or_else(|| named("nobody")).or(Some((65534, 65534)))
+    named("postgres")
+        .or_else(|| named("nobody"))
+        .or(Some((65534, 65534)))
 }
 
 /// A directory that another account reaches too.
 fn scratch() -> PathBuf {
-    if rustix::process::geteuid().is_root() { "/tmp".into() } else { std::env::temp_dir() }
+    if rustix::process::geteuid().is_root() {
+        "/tmp".into()
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 fn certificates(dir: &Path) -> Option<PathBuf> {
-    fs::write(dir.join("extensions"), "basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost\n").unwrap();
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    fs::write(
+        dir.join("extensions"),
+        "basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost\n",
+    )
+    .unwrap();
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ];
     let commands: [&[&str]; 3] = [
-        &["req", "-x509", "-days", "3", "-subj", "/CN=throw-away authority", "-keyout", "ca.key", "-out", "ca.pem"],
-        &["req", "-new", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"],
+        &[
+            "req",
+            "-x509",
+            "-days",
+            "3",
+            "-subj",
+            "/CN=throw-away authority",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+        ],
+        &[
+            "req",
+            "-new",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.csr",
+        ],
         &[
             "x509",
             "-req",
@@ -330,19 +457,30 @@ fn certificates(dir: &Path) -> Option<PathBuf> {
     ];
     for arguments in commands {
         let mut command = Command::new("openssl");
-        command.args(arguments).current_dir(dir).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(dir)
+            .stdin(Stdio::null());
         if arguments[0] == "req" {
             command.args(key);
         }
         let output = command.output().ok()?;
-        assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "openssl: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Some(dir.join("ca.pem"))
 }
 
 /// A question that has time, about a vendor's host or one that the operator has named.
 pub fn lookup(host: &Host) -> Lookup<'_> {
-    Lookup { by_shared_name: true, deadline: deadline(), ..Lookup::of(host) }
+    Lookup {
+        by_shared_name: true,
+        deadline: deadline(),
+        ..Lookup::of(host)
+    }
 }
 
 pub fn deadline() -> Instant {
@@ -362,20 +500,25 @@ fn uuid(number: u32) -> String {
 
 /// `sk_` and 32 bytes in base64, as every workspace of Beta9 has one.
 pub fn signing_key(seed: u32) -> String {
-    let bytes: Vec<u8> =
-        (0..8_u32).flat_map(|part| (seed * 31 + part).wrapping_mul(0x9e37_79b9).to_be_bytes()).collect();
+    let bytes: Vec<u8> = (0..8_u32)
+        .flat_map(|part| (seed * 31 + part).wrapping_mul(0x9e37_79b9).to_be_bytes())
+        .collect();
     format!("sk_{}", STANDARD.encode(bytes))
 }
 
 fn key_bytes(signing_key: &str) -> Vec<u8> {
-    STANDARD.decode(signing_key.strip_prefix("sk_").unwrap()).unwrap()
+    STANDARD
+        .decode(signing_key.strip_prefix("sk_").unwrap())
+        .unwrap()
 }
 
 /// Seals as Beta9 does, with none of the helper's own code.
 pub fn seal(signing_key: &str, text: &str) -> String {
     let mut sealed = text.as_bytes().to_vec();
     let key = RandomizedNonceKey::new(&AES_256_GCM, &key_bytes(signing_key)).unwrap();
-    let nonce = key.seal_in_place_append_tag(Aad::empty(), &mut sealed).unwrap();
+    let nonce = key
+        .seal_in_place_append_tag(Aad::empty(), &mut sealed)
+        .unwrap();
     STANDARD.encode([nonce.as_ref().as_slice(), &sealed].concat())
 }
 
@@ -386,5 +529,10 @@ pub fn open(signing_key: &str, sealed: &str) -> String {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key_bytes(signing_key)).unwrap());
     let mut text = rest.to_vec();
     let nonce = Nonce::try_assume_unique_for_key(nonce).unwrap();
-    String::from_utf8(key.open_in_place(nonce, Aad::empty(), &mut text).unwrap().to_vec()).unwrap()
+    String::from_utf8(
+        key.open_in_place(nonce, Aad::empty(), &mut text)
+            .unwrap()
+            .to_vec(),
+    )
+    .unwrap()
 }

@@ -55,12 +55,22 @@ impl FakeRegistry {
     /// What was asked, each as `METHOD path authorization`.
     pub fn asked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
-        let line = |asked: &Asked| format!("{} {} {}", asked.method, asked.path, asked.authorization);
-        asked.iter().map(|asked| line(asked).trim_end().to_owned()).collect()
+        let line =
+            |asked: &Asked| format!("{} {} {}", asked.method, asked.path, asked.authorization);
+        asked
+            .iter()
+            .map(|asked| line(asked).trim_end().to_owned())
+            .collect()
     }
 
     pub fn bodies(&self) -> Vec<String> {
-        self.asked.lock().unwrap().iter().map(|asked| asked.body.clone()).filter(|body| !body.is_empty()).collect()
+        self.asked
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|asked| asked.body.clone())
+            .filter(|body| !body.is_empty())
+            .collect()
     }
 }
 
@@ -81,7 +91,9 @@ impl Asked {
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                break;
+            };
             match name.to_ascii_lowercase().as_str() {
                 "authorization" => value.clone_into(&mut authorization),
                 "content-length" => length = value.parse().ok()?,
@@ -90,13 +102,24 @@ impl Asked {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        Some(Self { method, path, authorization, body: String::from_utf8(body).ok()? })
+        Some(Self {
+            method,
+            path,
+            authorization,
+            body: String::from_utf8(body).ok()?,
+        })
     }
 }
 
 /// An answer.
 pub fn say(status: u16, headers: &[(&str, &str)], body: &str) -> String {
-    let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let length = body.len();
-    format!("HTTP/1.1 {status} X\r\n{}content-length: {length}\r\nconnection: close\r\n\r\n{body}", lines.concat())
+    format!(
+        "HTTP/1.1 {status} X\r\n{}content-length: {length}\r\nconnection: close\r\n\r\n{body}",
+        lines.concat()
+    )
 }

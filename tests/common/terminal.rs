@@ -40,7 +40,16 @@ impl Node {
     pub fn on_terminal(&self, args: &[&str]) -> Screen {
         let master = new_terminal();
         let slave = other_end(&master);
-        tcsetwinsize(&slave, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        tcsetwinsize(
+            &slave,
+            Winsize {
+                ws_row: 24,
+                ws_col: COLUMNS,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            },
+        )
+        .unwrap();
         let ends = [(); 3].map(|()| slave.try_clone().unwrap());
         let [input, output, errors] = ends;
         let mut command = self.command(args);
@@ -49,7 +58,10 @@ impl Node {
         // The reading below ends when nobody has the terminal's other end any more.
         drop((command, slave));
         let text = read_all(master);
-        Screen { status: child.wait().unwrap().code().unwrap_or(-1), text }
+        Screen {
+            status: child.wait().unwrap().code().unwrap_or(-1),
+            text,
+        }
     }
 }
 
@@ -60,7 +72,11 @@ impl Session<'_> {
         let plain = self.play(&node.clone_with("NO_COLOR", "1"), commands);
         let coloured = self.play(&node.clone_with("TERM", "xterm-256color"), commands);
         assert!(!plain.contains('\x1b'), "NO_COLOR is obeyed: {plain:?}");
-        assert_eq!(without_colour(&coloured), plain, "colour adds nothing but colour");
+        assert_eq!(
+            without_colour(&coloured),
+            plain,
+            "colour adds nothing but colour"
+        );
         assert_fits(&plain);
         let file = recordings().join(format!("{}.txt", self.name));
         if recording() {
@@ -68,7 +84,11 @@ impl Session<'_> {
             fs::write(&file, &plain).unwrap();
         }
         let recorded = fs::read_to_string(&file).unwrap_or_default();
-        assert!(plain == recorded, "{} should hold (RECORD_SESSIONS=1 writes it):\n{plain}", file.display());
+        assert!(
+            plain == recorded,
+            "{} should hold (RECORD_SESSIONS=1 writes it):\n{plain}",
+            file.display()
+        );
     }
 
     fn play(&self, node: &Node, commands: &[(&[&str], i32)]) -> String {
@@ -77,10 +97,18 @@ impl Session<'_> {
             let screen = node.on_terminal(args);
             assert_eq!(screen.status, *status, "{args:?}: {}", screen.text);
             let between = if text.is_empty() { "" } else { "\n" };
-            write!(text, "{between}$ {HELPER} {}\n{}", args.join(" "), screen.text.replace("\r\n", "\n")).unwrap();
+            write!(
+                text,
+                "{between}$ {HELPER} {}\n{}",
+                args.join(" "),
+                screen.text.replace("\r\n", "\n")
+            )
+            .unwrap();
         }
         let text = text.replace(node.home().to_str().unwrap(), "/home/octo");
-        self.stands_for.iter().fold(text, |text, (real, shown)| text.replace(real.as_str(), shown))
+        self.stands_for.iter().fold(text, |text, (real, shown)| {
+            text.replace(real.as_str(), shown)
+        })
     }
 }
 
@@ -96,21 +124,35 @@ pub fn new_terminal() -> OwnedFd {
 pub fn other_end(master: &OwnedFd) -> File {
     let name = ptsname(master, Vec::new()).unwrap().into_string().unwrap();
     let flags = OFlags::NOCTTY.bits().cast_signed();
-    OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap()
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(name)
+        .unwrap()
 }
 
 /// All recordings, by name.
 pub fn recorded_sessions() -> Vec<(String, String)> {
-    let files = fs::read_dir(recordings()).unwrap().map(|file| file.unwrap().path());
-    let text =
-        |path: PathBuf| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap());
+    let files = fs::read_dir(recordings())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let text = |path: PathBuf| {
+        (
+            path.file_stem().unwrap().to_str().unwrap().to_owned(),
+            fs::read_to_string(&path).unwrap(),
+        )
+    };
     files.map(text).collect()
 }
 
 /// No line is wider than the terminal.
 pub fn assert_fits(text: &str) {
     for line in text.lines() {
-        assert!(line.chars().count() <= usize::from(COLUMNS), "wider than the terminal: {line}");
+        assert!(
+            line.chars().count() <= usize::from(COLUMNS),
+            "wider than the terminal: {line}"
+        );
     }
 }
 
@@ -119,7 +161,9 @@ pub fn without_colour(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let code = part.find(|c: char| !c.is_ascii_digit() && c != ';').filter(|end| part[*end..].starts_with('m'));
+        let code = part
+            .find(|c: char| !c.is_ascii_digit() && c != ';')
+            .filter(|end| part[*end..].starts_with('m'));
         match code {
             Some(end) => plain.push_str(&part[end + 1..]),
             None => _ = write!(plain, "\x1b[{part}"),
@@ -143,7 +187,10 @@ fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sessions")
 }
 
-#[expect(clippy::disallowed_methods, reason = "whether to record is no setting of the helper's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether to record is no setting of the helper's"
+)]
 pub fn recording() -> bool {
     std::env::var_os("RECORD_SESSIONS").is_some()
 }

@@ -36,7 +36,13 @@ impl Machine {
         chmod(scratch.path(), 0o755);
         let helper = scratch.path().join("docker-credential-beta9");
         // By another process: a program that this one has open for writing, in any thread's fork, cannot be started.
-        assert!(Command::new("cp").args([BINARY.as_ref(), helper.as_os_str()]).status().unwrap().success());
+        assert!(
+            Command::new("cp")
+                .args([BINARY.as_ref(), helper.as_os_str()])
+                .status()
+                .unwrap()
+                .success()
+        );
         Some(Self { scratch, helper })
     }
 
@@ -75,24 +81,54 @@ impl Machine {
     }
 
     /// The helper with these variables alone, started by this user.
-    pub fn run_as(&self, user: u32, verb: &[&str], variables: &[(&str, &str)], input: &str) -> Answer {
+    pub fn run_as(
+        &self,
+        user: u32,
+        verb: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> Answer {
         self.run_in((user, user), verb, variables, input)
     }
 
-    pub fn run_in(&self, (user, group): (u32, u32), verb: &[&str], variables: &[(&str, &str)], input: &str) -> Answer {
+    pub fn run_in(
+        &self,
+        (user, group): (u32, u32),
+        verb: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> Answer {
         let mut command = Command::new(&self.helper);
         // No test leaves anything in the home directory of root's account.
-        command.args(verb).env_clear().env("BETA9_CACHE", "off").envs(variables.iter().copied()).uid(user).gid(group);
+        command
+            .args(verb)
+            .env_clear()
+            .env("BETA9_CACHE", "off")
+            .envs(variables.iter().copied())
+            .uid(user)
+            .gid(group);
         answered(command, input)
     }
 
     /// The same by root where these commands of a shell were run first, in mounts of its own; `None` where nothing may be
     /// mounted.
-    pub fn run_mounted(&self, mounts: &str, verb: &[&str], variables: &[(&str, &str)], input: &str) -> Option<Answer> {
+    pub fn run_mounted(
+        &self,
+        mounts: &str,
+        verb: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> Option<Answer> {
         let script = format!("{{ {mounts}; }} >&2 || exit 99; exec \"$0\" \"$@\"");
         let mut command = Command::new("unshare");
-        command.args(["--mount", "/bin/sh", "-c", &script]).arg(&self.helper).args(verb);
-        command.env_clear().env("PATH", TOOLS).envs(variables.iter().copied());
+        command
+            .args(["--mount", "/bin/sh", "-c", &script])
+            .arg(&self.helper)
+            .args(verb);
+        command
+            .env_clear()
+            .env("PATH", TOOLS)
+            .envs(variables.iter().copied());
         let answer = answered(command, input);
         (answer.status != 99 && !answer.err.starts_with("unshare:")).then_some(answer)
     }
@@ -100,7 +136,10 @@ impl Machine {
 
 /// Runs a command that must not wait for ever, whatever lies in its way.
 pub fn answered(mut command: Command, input: &str) -> Answer {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
     assert!(ends(&mut child), "it never ends: {command:?}");

@@ -17,11 +17,16 @@ pub struct Secret<'a> {
 /// Asks for the registry of everything that Beta9's image builder stored. `node_with` puts a secret there, as the only one,
 /// and answers a node that never asked for it.
 pub fn assert_all_that_beta9_built_is_answered(mut node_with: impl FnMut(&Secret) -> Node) {
-    let rows: Vec<Value> = serde_json::from_str(include_str!("../fixtures/beta9/beta9-built.json")).unwrap();
+    let rows: Vec<Value> =
+        serde_json::from_str(include_str!("../fixtures/beta9/beta9-built.json")).unwrap();
     assert_eq!(rows.len(), 51);
     for row in &rows {
         let registry = text(row, "image").split('/').next().unwrap();
-        let secret = Secret { name: text(row, "name"), value: text(row, "value"), registry };
+        let secret = Secret {
+            name: text(row, "name"),
+            value: text(row, "value"),
+            registry,
+        };
         // A debug build under load has time.
         let node = node_with(&secret).with("BETA9_TIMEOUT", "60s");
         match &row["answer"] {

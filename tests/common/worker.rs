@@ -132,12 +132,20 @@ impl Gateway {
             tokens: [(TOKEN.to_owned(), None)].into_iter().collect(),
             ..World::default()
         }));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let task = runtime.spawn(accept(listener, tls, world.clone()));
         let accepting = task.abort_handle();
         // When the task is aborted, the runtime goes, and every connection with it.
         let thread = std::thread::spawn(move || drop(runtime.block_on(task)));
-        Self { address, world, accepting, thread: Some(thread) }
+        Self {
+            address,
+            world,
+            accepting,
+            thread: Some(thread),
+        }
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
@@ -146,7 +154,9 @@ impl Gateway {
 
     /// Vends this blob for an image of a workspace.
     pub fn plant(&self, workspace: &str, image: &str, blob: &str) {
-        self.world().images.insert((workspace.to_owned(), image.to_owned()), blob.to_owned());
+        self.world()
+            .images
+            .insert((workspace.to_owned(), image.to_owned()), blob.to_owned());
     }
 
     pub fn next(&self, wrong: &[Wrong]) {
@@ -156,7 +166,10 @@ impl Gateway {
     /// How many questions, over how many connections, since the last time.
     pub fn count(&self) -> (usize, usize) {
         let mut world = self.world();
-        (std::mem::take(&mut world.asked).len(), std::mem::take(&mut world.connections))
+        (
+            std::mem::take(&mut world.asked).len(),
+            std::mem::take(&mut world.connections),
+        )
     }
 
     /// A worker node of [`WORKSPACE`], for the image `image-1`.
@@ -185,25 +198,49 @@ impl Drop for Gateway {
 impl World {
     fn answer(&self, asked: &Asked) -> Answer {
         if let Err(error_msg) = self.authorize(asked) {
-            return Answer { error_msg, ..Answer::default() };
+            return Answer {
+                error_msg,
+                ..Answer::default()
+            };
         }
-        let images_own = self.images.get(&(asked.workspace.clone(), asked.image.clone()));
+        let images_own = self
+            .images
+            .get(&(asked.workspace.clone(), asked.image.clone()));
         let images_own = images_own.filter(|_| !self.is_database_down);
         // Its token is made from the gateway's own configuration.
         let is_build = |host: &str| registry_host(host) == registry_host(&asked.registry);
-        let build = self.build_registry.as_ref().filter(|(host, _)| is_build(host)).map(|(_, blob)| blob);
+        let build = self
+            .build_registry
+            .as_ref()
+            .filter(|(host, _)| is_build(host))
+            .map(|(_, blob)| blob);
         let registry_credentials = images_own.or(build).cloned().unwrap_or_default();
-        Answer { ok: true, registry_credentials, more: SECRET.to_owned(), ..Answer::default() }
+        Answer {
+            ok: true,
+            registry_credentials,
+            more: SECRET.to_owned(),
+            ..Answer::default()
+        }
     }
 
     /// The real service's checks, in its order and with its words.
     fn authorize(&self, asked: &Asked) -> Result<(), String> {
-        let Asked { bearer, workspace, stub, image, .. } = asked;
-        let Some(pool) = self.tokens.get(bearer) else { return Err("unauthorized cache coordinator request".into()) };
+        let Asked {
+            bearer,
+            workspace,
+            stub,
+            image,
+            ..
+        } = asked;
+        let Some(pool) = self.tokens.get(bearer) else {
+            return Err("unauthorized cache coordinator request".into());
+        };
         // A cluster's own worker serves every workspace.
         let Some(own) = pool else { return Ok(()) };
         if workspace != own {
-            return Err(format!("worker token cannot request credentials for workspace {workspace:?}"));
+            return Err(format!(
+                "worker token cannot request credentials for workspace {workspace:?}"
+            ));
         }
         if stub.is_empty() {
             return Err("worker token credential request requires a stub".into());
@@ -212,13 +249,17 @@ impl World {
             return Ok(());
         }
         if self.is_database_down {
-            return Err(format!("dial tcp 10.0.0.7:5432: connect: connection refused ({SECRET})"));
+            return Err(format!(
+                "dial tcp 10.0.0.7:5432: connect: connection refused ({SECRET})"
+            ));
         }
         match self.stubs.get(stub).filter(|(of, _)| of == workspace) {
-            None => Err(format!("stub {stub:?} was not found in workspace {workspace:?}")),
-            Some((_, own)) if own != image => {
-                Err(format!("worker token cannot request credentials for image {image:?} on stub {stub:?}"))
-            }
+            None => Err(format!(
+                "stub {stub:?} was not found in workspace {workspace:?}"
+            )),
+            Some((_, own)) if own != image => Err(format!(
+                "worker token cannot request credentials for image {image:?} on stub {stub:?}"
+            )),
             Some(_) => Ok(()),
         }
     }
@@ -226,7 +267,10 @@ impl World {
 
 /// A registry's host, without a scheme and a path.
 fn registry_host(registry: &str) -> &str {
-    let bare = registry.trim_start_matches("https://").trim_start_matches("http://").trim_matches('/');
+    let bare = registry
+        .trim_start_matches("https://")
+        .trim_start_matches("http://")
+        .trim_matches('/');
     bare.split_once('/').map_or(bare, |(host, _)| host)
 }
 
@@ -248,7 +292,9 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, world: Arc<Mute
                         _ = connection(stream, &world).await;
                     }
                 }
-                None if matches!(first, Some(Wrong::SpeaksHttp1)) => speak_http1(&stream, &world).await,
+                None if matches!(first, Some(Wrong::SpeaksHttp1)) => {
+                    speak_http1(&stream, &world).await
+                }
                 None => _ = connection(stream, &world).await,
             }
         });
@@ -287,8 +333,17 @@ async fn answer(
     wrong: Option<Wrong>,
     world: Arc<Mutex<World>>,
 ) -> Result<(), h2::Error> {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let bearer = header("authorization").strip_prefix("Bearer ").unwrap_or_default().to_owned();
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let bearer = header("authorization")
+        .strip_prefix("Bearer ")
+        .unwrap_or_default()
+        .to_owned();
     let is_grpc = request.method() == "POST"
         && request.uri().path() == "/WorkerRepositoryService/GetCacheOriginCredentials"
         && header("content-type").starts_with("application/grpc")
@@ -313,15 +368,23 @@ async fn answer(
         _ => None,
     };
     if let Some(code) = status {
-        let head = head(200).header("grpc-status", code.to_string()).header("grpc-message", "no: hunter2");
+        let head = head(200)
+            .header("grpc-status", code.to_string())
+            .header("grpc-message", "no: hunter2");
         respond.send_response(head.body(()).unwrap(), true)?;
         return Ok(());
     }
     let mut message = vended.encode_to_vec();
     match wrong {
         Some(Wrong::Http(code)) => {
-            let head = Response::builder().status(code).header("content-type", "text/html").body(()).unwrap();
-            respond.send_response(head, false)?.send_data("hunter2".into(), true)?;
+            let head = Response::builder()
+                .status(code)
+                .header("content-type", "text/html")
+                .body(())
+                .unwrap();
+            respond
+                .send_response(head, false)?
+                .send_data("hunter2".into(), true)?;
             return Ok(());
         }
         Some(Wrong::Closes) => std::future::pending().await,
@@ -336,7 +399,12 @@ async fn answer(
         }
         Some(Wrong::Garbage) => message = b"\x1a\xffhunter2".to_vec(),
         Some(Wrong::Huge(size)) => {
-            message = Answer { ok: true, registry_credentials: "h".repeat(size), ..Answer::default() }.encode_to_vec();
+            message = Answer {
+                ok: true,
+                registry_credentials: "h".repeat(size),
+                ..Answer::default()
+            }
+            .encode_to_vec();
         }
         _ => {}
     }
@@ -354,13 +422,17 @@ async fn answer(
 }
 
 fn head(status: u16) -> tonic::codegen::http::response::Builder {
-    Response::builder().status(status).header("content-type", "application/grpc")
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/grpc")
 }
 
 /// gRPC's frame: not compressed, the length, the message.
 fn framed(message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).unwrap();
-    [&[0], length.to_be_bytes().as_slice(), message].concat().into()
+    [&[0], length.to_be_bytes().as_slice(), message]
+        .concat()
+        .into()
 }
 
 async fn read(mut body: RecvStream) -> Result<Question, h2::Error> {
@@ -371,7 +443,17 @@ async fn read(mut body: RecvStream) -> Result<Question, h2::Error> {
         bytes.extend_from_slice(&chunk);
     }
     let (prefix, message) = bytes.split_at(5);
-    assert_eq!(prefix, [&[0], u32::try_from(message.len()).unwrap().to_be_bytes().as_slice()].concat());
+    assert_eq!(
+        prefix,
+        [
+            &[0],
+            u32::try_from(message.len())
+                .unwrap()
+                .to_be_bytes()
+                .as_slice()
+        ]
+        .concat()
+    );
     Ok(Question::decode(message).unwrap())
 }
 

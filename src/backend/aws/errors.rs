@@ -49,7 +49,12 @@ pub(super) struct Action {
 
 impl Call<'_> {
     /// The error of a call that failed.
-    pub(super) fn failed<E>(&self, action: Action, error: &SdkError<E, HttpResponse>, wire: &Wire) -> Error
+    pub(super) fn failed<E>(
+        &self,
+        action: Action,
+        error: &SdkError<E, HttpResponse>,
+        wire: &Wire,
+    ) -> Error
     where
         E: ProvideErrorMetadata,
     {
@@ -57,13 +62,16 @@ impl Call<'_> {
             return late(wire);
         }
         match error.code() {
-            Some(code) => self.refused(action, code, error.message().unwrap_or_default(), wire).answered(),
+            Some(code) => self
+                .refused(action, code, error.message().unwrap_or_default(), wire)
+                .answered(),
             None => transport(action.service, self.api.region(), wire),
         }
     }
 
     fn refused(&self, action: Action, code: &str, message: &str, wire: &Wire) -> Error {
-        let said = |cause: &str| Problem::new(PART, format_args!("{}: {cause}", self.at(action.service)));
+        let said =
+            |cause: &str| Problem::new(PART, format_args!("{}: {cause}", self.at(action.service)));
         // STS leaves out the `Exception` that the JSON services end their codes with.
         match code.strip_suffix("Exception").unwrap_or(code) {
             "AccessDenied" | "UnauthorizedAccess" => self.denied(action, message),
@@ -108,21 +116,39 @@ impl Call<'_> {
     }
 
     fn denied(&self, action: Action, message: &str) -> Error {
-        let principal = after(message, "User: ").filter(|text| is_principal(text)).unwrap_or("the identity used");
-        let denied =
-            after(message, "not authorized to perform: ").filter(|text| is_action(text)).unwrap_or(action.name);
-        let why = if message.contains("explicit deny") { " (a policy denies it explicitly)" } else { "" };
+        let principal = after(message, "User: ")
+            .filter(|text| is_principal(text))
+            .unwrap_or("the identity used");
+        let denied = after(message, "not authorized to perform: ")
+            .filter(|text| is_action(text))
+            .unwrap_or(action.name);
+        let why = if message.contains("explicit deny") {
+            " (a policy denies it explicitly)"
+        } else {
+            ""
+        };
         let at = self.at(action.service);
-        Problem::new(PART, format_args!("{at}: access denied: {principal} may not {denied}{why}"))
-            .fix(action.denied)
-            // The public gallery is open to everybody; a role of the node need not be made for it.
-            .dispensable(matches!((self.api, self.who), (Api::Public { .. }, Who::Node)))
-            .failed()
+        Problem::new(
+            PART,
+            format_args!("{at}: access denied: {principal} may not {denied}{why}"),
+        )
+        .fix(action.denied)
+        // The public gallery is open to everybody; a role of the node need not be made for it.
+        .dispensable(matches!(
+            (self.api, self.who),
+            (Api::Public { .. }, Who::Node)
+        ))
+        .failed()
     }
 
     fn unknown_key(&self, action: Action) -> Error {
         let at = self.at(action.service);
-        if matches!(self.who, Who::Secret { temporary_without_token: true }) {
+        if matches!(
+            self.who,
+            Who::Secret {
+                temporary_without_token: true
+            }
+        ) {
             return Problem::new(
                 PART,
                 format_args!("{at}: AWS_ACCESS_KEY_ID is a session's and comes without its token"),
@@ -130,9 +156,13 @@ impl Call<'_> {
             .fix("put AWS_SESSION_TOKEN into the secret too, or use the keys of a user")
             .failed();
         }
-        let cause = "AWS does not know the access key id, or the session token does not belong to it";
+        let cause =
+            "AWS does not know the access key id, or the session token does not belong to it";
         Problem::new(PART, format_args!("{at}: {cause}"))
-            .fix(format_args!("{}; where the region is one to opt in to, see that its account has", self.correct()))
+            .fix(format_args!(
+                "{}; where the region is one to opt in to, see that its account has",
+                self.correct()
+            ))
             .failed()
     }
 
@@ -150,18 +180,27 @@ impl Call<'_> {
 
     fn renew(&self) -> &'static str {
         match self.who {
-            Who::Secret { .. } => "store fresh keys in the secret, or lasting ones with AWS_ROLE_ARN",
-            Who::Node => "renew the node's session (aws sso login, the token file, or whatever issues its keys)",
-            Who::Pod => "pull again: kubelet brings a new one; where it stays, see this node's clock",
+            Who::Secret { .. } => {
+                "store fresh keys in the secret, or lasting ones with AWS_ROLE_ARN"
+            }
+            Who::Node => {
+                "renew the node's session (aws sso login, the token file, or whatever issues its keys)"
+            }
+            Who::Pod => {
+                "pull again: kubelet brings a new one; where it stays, see this node's clock"
+            }
         }
     }
 }
 
 /// The host names a region that its cloud does not have.
 pub(super) fn unknown_region(region: &str) -> Error {
-    Problem::new(PART, format_args!("there is no region {region} where this host is"))
-        .fix("correct the registry's name in the image reference")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!("there is no region {region} where this host is"),
+    )
+    .fix("correct the registry's name in the image reference")
+    .failed()
 }
 
 /// Asking for a token of a private registry.
@@ -188,7 +227,11 @@ pub(super) const WEB_IDENTITY: Action = Action {
     name: "sts:AssumeRoleWithWebIdentity",
     denied: "see that the role trusts the token's issuer, subject and audience",
 };
-const SKEW: [&str; 3] = ["Signature expired", "Signature not yet current", "is still later than"];
+const SKEW: [&str; 3] = [
+    "Signature expired",
+    "Signature not yet current",
+    "is still later than",
+];
 
 #[cfg(test)]
 mod tests {
@@ -201,29 +244,80 @@ mod tests {
     use super::*;
 
     fn said(who: Who, action: Action, code: &str, message: &str) -> String {
-        let api = Api::Public { dual_stack: false, endpoint_url: None };
+        let api = Api::Public {
+            dual_stack: false,
+            endpoint_url: None,
+        };
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
         let error = SdkError::service_error(AssumeRoleError::generic(metadata), response);
-        Call { api: &api, who }.failed(action, &error, &Wire::new(Instant::now(), None).unwrap()).to_string()
+        Call { api: &api, who }
+            .failed(action, &error, &Wire::new(Instant::now(), None).unwrap())
+            .to_string()
     }
 
     #[test]
     fn each_refusal_says_what_happened_and_what_to_do() {
-        let secret = Who::Secret { temporary_without_token: false };
+        let secret = Who::Secret {
+            temporary_without_token: false,
+        };
         let denial = "User: arn:aws:iam::123456789012:user/t is not authorized to perform: ecr:GetAuthorizationToken on \
                       resource: * with an explicit deny in a service control policy";
         let table = [
-            (secret, PULL, "AccessDeniedException", denial, "may not ecr:GetAuthorizationToken (a policy denies it"),
-            (secret, PULL_PUBLIC, "AccessDeniedException", "hunter2", "the identity used may not ecr-public:Get"),
-            (secret, PULL_PUBLIC, "AccessDeniedException", "hunter2", "and sts:GetServiceBearerToken"),
-            (secret, ASSUME, "AccessDenied", "hunter2", "trust policy"),
-            (secret, PULL, "ExpiredTokenException", "hunter2", "the session has expired; store fresh keys"),
-            (Who::Node, PULL, "ExpiredTokenException", "hunter2", "the session has expired; renew the node's"),
-            (Who::Node, WEB_IDENTITY, "ExpiredTokenException", "hunter2", "the web identity token has expired"),
-            (secret, PULL, "UnrecognizedClientException", "hunter2", "does not know the access key id"),
             (
-                Who::Secret { temporary_without_token: true },
+                secret,
+                PULL,
+                "AccessDeniedException",
+                denial,
+                "may not ecr:GetAuthorizationToken (a policy denies it",
+            ),
+            (
+                secret,
+                PULL_PUBLIC,
+                "AccessDeniedException",
+                "hunter2",
+                "the identity used may not ecr-public:Get",
+            ),
+            (
+                secret,
+                PULL_PUBLIC,
+                "AccessDeniedException",
+                "hunter2",
+                "and sts:GetServiceBearerToken",
+            ),
+            (secret, ASSUME, "AccessDenied", "hunter2", "trust policy"),
+            (
+                secret,
+                PULL,
+                "ExpiredTokenException",
+                "hunter2",
+                "the session has expired; store fresh keys",
+            ),
+            (
+                Who::Node,
+                PULL,
+                "ExpiredTokenException",
+                "hunter2",
+                "the session has expired; renew the node's",
+            ),
+            (
+                Who::Node,
+                WEB_IDENTITY,
+                "ExpiredTokenException",
+                "hunter2",
+                "the web identity token has expired",
+            ),
+            (
+                secret,
+                PULL,
+                "UnrecognizedClientException",
+                "hunter2",
+                "does not know the access key id",
+            ),
+            (
+                Who::Secret {
+                    temporary_without_token: true,
+                },
                 ASSUME,
                 "InvalidClientTokenId",
                 "hunter2",
@@ -236,18 +330,63 @@ mod tests {
                 "Signature expired: hunter2",
                 "clock is more than five minutes",
             ),
-            (secret, ASSUME, "SignatureDoesNotMatch", "Signature not yet current: hunter2", "set the clock"),
+            (
+                secret,
+                ASSUME,
+                "SignatureDoesNotMatch",
+                "Signature not yet current: hunter2",
+                "set the clock",
+            ),
             (secret, ASSUME, "RequestExpired", "hunter2", "set the clock"),
-            (secret, ASSUME, "SignatureDoesNotMatch", "hunter2", "does not belong to the access key id"),
-            (secret, ASSUME, "RegionDisabledException", "hunter2", "the region is not enabled"),
-            (secret, PULL, "ThrottlingException", "hunter2", "throttles; try again later"),
-            (Who::Node, WEB_IDENTITY, "InvalidIdentityToken", "hunter2", "does not accept the web identity token"),
-            (secret, PULL, "OddException", "hunter2", "refused the request (OddException)"),
-            (secret, PULL, "<hunter2>", "hunter2", "refused the request (for an unknown reason)"),
+            (
+                secret,
+                ASSUME,
+                "SignatureDoesNotMatch",
+                "hunter2",
+                "does not belong to the access key id",
+            ),
+            (
+                secret,
+                ASSUME,
+                "RegionDisabledException",
+                "hunter2",
+                "the region is not enabled",
+            ),
+            (
+                secret,
+                PULL,
+                "ThrottlingException",
+                "hunter2",
+                "throttles; try again later",
+            ),
+            (
+                Who::Node,
+                WEB_IDENTITY,
+                "InvalidIdentityToken",
+                "hunter2",
+                "does not accept the web identity token",
+            ),
+            (
+                secret,
+                PULL,
+                "OddException",
+                "hunter2",
+                "refused the request (OddException)",
+            ),
+            (
+                secret,
+                PULL,
+                "<hunter2>",
+                "hunter2",
+                "refused the request (for an unknown reason)",
+            ),
         ];
         for (who, action, code, message, expected) in table {
             let text = said(who, action, code, message);
-            assert!(text.starts_with("backend aws: ") && text.contains(expected), "{code}: {text}");
+            assert!(
+                text.starts_with("backend aws: ") && text.contains(expected),
+                "{code}: {text}"
+            );
             assert!(!text.contains("hunter2"), "{text}");
         }
     }

@@ -51,7 +51,14 @@ impl<'n> Files<'n> {
         };
         let name = name.to_owned();
         let sections = parsed(&texts, &name).map_err(|error| unparsed(error.as_ref(), &places))?;
-        Ok(Self { node, name, by, texts, sections, places })
+        Ok(Self {
+            node,
+            name,
+            by,
+            texts,
+            sections,
+            places,
+        })
     }
 
     /// The same files for the SDK, which opens none itself.
@@ -85,11 +92,17 @@ impl<'n> Files<'n> {
             (None, ChosenBy::Rule) => "the rule".to_owned(),
             (None, _) => PROFILE.to_owned(),
         };
-        let places =
-            if self.places.is_empty() { "any file: HOME is not set".to_owned() } else { listed(&self.places, "and") };
-        Problem::new(PART, format_args!("{who} names the profile {name}, which is not in {places}"))
-            .fix(format_args!("correct the name, or add [profile {name}]"))
-            .failed()
+        let places = if self.places.is_empty() {
+            "any file: HOME is not set".to_owned()
+        } else {
+            listed(&self.places, "and")
+        };
+        Problem::new(
+            PART,
+            format_args!("{who} names the profile {name}, which is not in {places}"),
+        )
+        .fix(format_args!("correct the name, or add [profile {name}]"))
+        .failed()
     }
 
     /// Whether the environment or the profile says where the metadata service is.
@@ -99,7 +112,10 @@ impl<'n> Files<'n> {
 
     /// Where the metadata service is.
     pub(super) fn metadata(&self) -> &str {
-        let is_ipv6 = || self.setting(METADATA_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+        let is_ipv6 = || {
+            self.setting(METADATA_MODE)
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"))
+        };
         match self.setting(METADATA) {
             Some(address) => address,
             None if is_ipv6() => "http://[fd00:ec2::254]",
@@ -115,7 +131,9 @@ impl<'n> Files<'n> {
 
 /// A variable that says something.
 pub(super) fn text<'a>(node: &'a Node, name: &str) -> Option<&'a str> {
-    node.get(name).map(Redacted::expose).filter(|text| !text.trim().is_empty())
+    node.get(name)
+        .map(Redacted::expose)
+        .filter(|text| !text.trim().is_empty())
 }
 
 /// Every file that is read for the node's identity at AWS is read here.
@@ -126,28 +144,46 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
 /// A token in a file, which `name` names.
 pub(super) fn token(name: &str, path: &Path) -> Result<Redacted, Error> {
     let text = read_text(path)?.ok_or_else(|| {
-        Problem::new(PART, format_args!("{name} names {}, which does not exist", path.display()))
-            .fix("mount the token, or correct the path")
-            .failed()
+        Problem::new(
+            PART,
+            format_args!("{name} names {}, which does not exist", path.display()),
+        )
+        .fix("mount the token, or correct the path")
+        .failed()
     })?;
-    Some(text.trim()).filter(|text| !text.is_empty()).map(Redacted::from).ok_or_else(|| {
-        Problem::new(PART, format_args!("{name} names {}, which is empty", path.display()))
+    Some(text.trim())
+        .filter(|text| !text.is_empty())
+        .map(Redacted::from)
+        .ok_or_else(|| {
+            Problem::new(
+                PART,
+                format_args!("{name} names {}, which is empty", path.display()),
+            )
             .fix("see what writes the token")
             .failed()
-    })
+        })
 }
 
 fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    let Some(bytes) = read(path)? else { return Ok(None) };
+    let Some(bytes) = read(path)? else {
+        return Ok(None);
+    };
     let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Problem::new(PART, format_args!("{} is not UTF-8", path.display())).fix("correct the file").failed()
+        Problem::new(PART, format_args!("{} is not UTF-8", path.display()))
+            .fix("correct the file")
+            .failed()
     })?;
     Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
 fn parsed(texts: &EnvConfigFiles, name: &str) -> Result<ProfileSet, Option<ProfileFileLoadError>> {
     let (fs, env) = (Fs::real(), Env::from_slice(&[]));
-    let loading = pin!(aws_config::profile::load(&fs, &env, texts, Some(name.to_owned().into())));
+    let loading = pin!(aws_config::profile::load(
+        &fs,
+        &env,
+        texts,
+        Some(name.to_owned().into())
+    ));
     // With the texts given, nothing is waited for.
     match loading.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(sections) => sections.map_err(Some),
@@ -161,18 +197,34 @@ fn unparsed(error: Option<&ProfileFileLoadError>, places: &[PathBuf]) -> Error {
         Some(ProfileFileLoadError::ParseError { 0: error, .. }) => error.to_string(),
         _ => String::new(),
     };
-    let line = text.split_once(" on line ").and_then(|(_, rest)| rest.split_once(':'));
+    let line = text
+        .split_once(" on line ")
+        .and_then(|(_, rest)| rest.split_once(':'));
     let line = line.map_or_else(String::new, |(line, _)| format!(": line {line}"));
-    Problem::new(PART, format_args!("{} cannot be parsed{line}", listed(places, "or"))).fix("correct the file").failed()
+    Problem::new(
+        PART,
+        format_args!("{} cannot be parsed{line}", listed(places, "or")),
+    )
+    .fix("correct the file")
+    .failed()
 }
 
 fn listed(places: &[PathBuf], between: &str) -> String {
-    let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+    let places: Vec<_> = places
+        .iter()
+        .map(|place| place.display().to_string())
+        .collect();
     places.join(&format!(" {between} "))
 }
 
 const PROFILE: &str = "AWS_PROFILE";
 const DEFAULT: &str = "default";
-const METADATA: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
-const METADATA_MODE: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+const METADATA: (&str, &str) = (
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "ec2_metadata_service_endpoint",
+);
+const METADATA_MODE: (&str, &str) = (
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "ec2_metadata_service_endpoint_mode",
+);
 const MAX_FILE: u64 = 1 << 20;

@@ -45,7 +45,9 @@ impl EcrHost {
 
 impl PrivateRegistry {
     fn parse(name: &str) -> Option<Self> {
-        let (account, rest) = name.split_once('.').filter(|(account, _)| is_account(account))?;
+        let (account, rest) = name
+            .split_once('.')
+            .filter(|(account, _)| is_account(account))?;
         FORMS.iter().find_map(|form| {
             let region = rest.strip_prefix(form.service)?.strip_prefix('.')?;
             let region = region.strip_suffix(form.suffix)?.strip_suffix('.')?;
@@ -61,7 +63,8 @@ impl PrivateRegistry {
 
     /// Whether both hosts are names of one registry: FIPS and dual-stack are other ways to it.
     pub(super) fn is_same_registry(&self, other: &Self) -> bool {
-        (&self.account, &self.region, self.partition) == (&other.account, &other.region, other.partition)
+        (&self.account, &self.region, self.partition)
+            == (&other.account, &other.region, other.partition)
     }
 
     /// Whether the region can be one of this partition's. The SDK derives the endpoint from the region alone, so a
@@ -85,7 +88,9 @@ pub(super) enum Partition {
 
 impl Partition {
     fn of_region(region: &str) -> Self {
-        let known = PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix));
+        let known = PREFIXES
+            .iter()
+            .find(|(prefix, _)| region.starts_with(prefix));
         known.map_or(Self::Aws, |(_, partition)| *partition)
     }
 }
@@ -126,7 +131,13 @@ struct Form {
 }
 
 const fn form(service: &'static str, suffix: &'static str, partition: Partition) -> Form {
-    Form { service, suffix, partition, fips: false, dual_stack: false }
+    Form {
+        service,
+        suffix,
+        partition,
+        fips: false,
+        dual_stack: false,
+    }
 }
 
 const fn fips(form: Form) -> Form {
@@ -134,7 +145,10 @@ const fn fips(form: Form) -> Form {
 }
 
 const fn dual_stack(form: Form) -> Form {
-    Form { dual_stack: true, ..form }
+    Form {
+        dual_stack: true,
+        ..form
+    }
 }
 
 const FORMS: [Form; 12] = [
@@ -143,8 +157,16 @@ const FORMS: [Form; 12] = [
     dual_stack(form("dkr-ecr", "on.aws", Partition::Aws)),
     dual_stack(fips(form("dkr-ecr-fips", "on.aws", Partition::Aws))),
     form("dkr.ecr", "amazonaws.com.cn", Partition::China),
-    dual_stack(form("dkr.ecr", "on.amazonwebservices.com.cn", Partition::China)),
-    dual_stack(form("dkr-ecr", "on.amazonwebservices.com.cn", Partition::China)),
+    dual_stack(form(
+        "dkr.ecr",
+        "on.amazonwebservices.com.cn",
+        Partition::China,
+    )),
+    dual_stack(form(
+        "dkr-ecr",
+        "on.amazonwebservices.com.cn",
+        Partition::China,
+    )),
     form("dkr.ecr", "amazonaws.eu", Partition::EuropeanSovereign),
     form("dkr.ecr", "c2s.ic.gov", Partition::Iso),
     form("dkr.ecr", "sc2s.sgov.gov", Partition::IsoB),
@@ -171,8 +193,22 @@ mod tests {
     #[test]
     fn exactly_the_hosts_of_the_tables_aws_row_are_taken_apart() {
         let law = include_str!("../../../tests/fixtures/hosts.tsv");
-        let accounts = ["123456789012", "12345678901", "1234567890123", "x23456789012", "x.123456789012"];
-        let services = ["dkr.ecr", "dkr.ecr-fips", "dkr-ecr", "dkr-ecr-fips", "dkr", "api.ecr", "dkr.ecrx"];
+        let accounts = [
+            "123456789012",
+            "12345678901",
+            "1234567890123",
+            "x23456789012",
+            "x.123456789012",
+        ];
+        let services = [
+            "dkr.ecr",
+            "dkr.ecr-fips",
+            "dkr-ecr",
+            "dkr-ecr-fips",
+            "dkr",
+            "api.ecr",
+            "dkr.ecrx",
+        ];
         let suffixes = [
             "amazonaws.com",
             "amazonaws.com.cn",
@@ -193,16 +229,32 @@ mod tests {
             for service in services {
                 for suffix in suffixes {
                     made.extend(
-                        ["us-east-1.", "a.b.", ""].map(|region| format!("{account}.{service}.{region}{suffix}")),
+                        ["us-east-1.", "a.b.", ""]
+                            .map(|region| format!("{account}.{service}.{region}{suffix}")),
                     );
                 }
             }
         }
-        let fixed = ["public.ecr.aws", "ecr-public.aws.com", "x.public.ecr.aws", "public.ecr.aws:8443", "ecr.aws"];
-        let vectors = law.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned);
+        let fixed = [
+            "public.ecr.aws",
+            "ecr-public.aws.com",
+            "x.public.ecr.aws",
+            "public.ecr.aws:8443",
+            "ecr.aws",
+        ];
+        let vectors = law
+            .lines()
+            .filter_map(|line| line.split('\t').next())
+            .map(str::to_owned);
         let mut taken = 0;
-        for text in made.into_iter().chain(fixed.map(str::to_owned)).chain(vectors) {
-            let Ok(host) = Host::parse(text.as_bytes()) else { continue };
+        for text in made
+            .into_iter()
+            .chain(fixed.map(str::to_owned))
+            .chain(vectors)
+        {
+            let Ok(host) = Host::parse(text.as_bytes()) else {
+                continue;
+            };
             let is_row = Registry::of(&host).name == "aws";
             assert_eq!(EcrHost::parse(&host).is_some(), is_row, "{text}");
             taken += u32::from(is_row);
@@ -213,11 +265,41 @@ mod tests {
     #[test]
     fn a_host_says_account_region_partition_and_endpoint() {
         let table = [
-            ("123456789012.dkr.ecr.us-east-1.amazonaws.com", "us-east-1", Partition::Aws, false, false),
-            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1", Partition::Aws, true, false),
-            ("123456789012.dkr-ecr.us-west-2.on.aws", "us-west-2", Partition::Aws, false, true),
-            ("123456789012.dkr-ecr-fips.us-west-2.on.aws", "us-west-2", Partition::Aws, true, true),
-            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", Partition::China, false, false),
+            (
+                "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+                "us-east-1",
+                Partition::Aws,
+                false,
+                false,
+            ),
+            (
+                "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+                "us-gov-west-1",
+                Partition::Aws,
+                true,
+                false,
+            ),
+            (
+                "123456789012.dkr-ecr.us-west-2.on.aws",
+                "us-west-2",
+                Partition::Aws,
+                false,
+                true,
+            ),
+            (
+                "123456789012.dkr-ecr-fips.us-west-2.on.aws",
+                "us-west-2",
+                Partition::Aws,
+                true,
+                true,
+            ),
+            (
+                "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+                Partition::China,
+                false,
+                false,
+            ),
             (
                 "123456789012.dkr.ecr.cn-north-1.on.amazonwebservices.com.cn",
                 "cn-north-1",
@@ -225,7 +307,13 @@ mod tests {
                 false,
                 true,
             ),
-            ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", Partition::IsoB, false, false),
+            (
+                "123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov",
+                "us-isob-east-1",
+                Partition::IsoB,
+                false,
+                false,
+            ),
         ];
         for (host, region, partition, fips, dual_stack) in table {
             let expected = PrivateRegistry {
@@ -237,10 +325,20 @@ mod tests {
             };
             assert_eq!(private(host), expected, "{host}");
             assert!(expected.has_region_of_its_partition(), "{host}");
-            assert_eq!(arn_partition(region) == "aws-us-gov", region.starts_with("us-gov-"), "{host}");
+            assert_eq!(
+                arn_partition(region) == "aws-us-gov",
+                region.starts_with("us-gov-"),
+                "{host}"
+            );
         }
-        assert_eq!(parse("public.ecr.aws"), Some(EcrHost::Public { dual_stack: false }));
-        assert_eq!(parse("ecr-public.aws.com"), Some(EcrHost::Public { dual_stack: true }));
+        assert_eq!(
+            parse("public.ecr.aws"),
+            Some(EcrHost::Public { dual_stack: false })
+        );
+        assert_eq!(
+            parse("ecr-public.aws.com"),
+            Some(EcrHost::Public { dual_stack: true })
+        );
     }
 
     #[test]

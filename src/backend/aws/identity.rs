@@ -9,9 +9,13 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+};
 
-use super::errors::{ASSUME, Call, WEB_IDENTITY, Who, no_credentials, no_instance_role, nobody, wrong_address};
+use super::errors::{
+    ASSUME, Call, WEB_IDENTITY, Who, no_credentials, no_instance_role, nobody, wrong_address,
+};
 use super::files::Files;
 use super::host::arn_partition;
 use super::node::{Identity, Source, WebIdentity};
@@ -24,18 +28,31 @@ use crate::error::{Error, Problem};
 use crate::service_account::ServiceAccount;
 
 /// The configuration of a client that acts with a secret's keys alone: no variable, no file, no metadata service.
-pub(super) async fn of_secret(keys: TenantKeys, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
-    let who = Who::Secret { temporary_without_token: is_temporary(&keys.credentials) };
+pub(super) async fn of_secret(
+    keys: TenantKeys,
+    api: &Api,
+    wire: &Wire,
+) -> Result<(SdkConfig, Who), Error> {
+    let who = Who::Secret {
+        temporary_without_token: is_temporary(&keys.credentials),
+    };
     let config = with(bare(api, wire), keys.credentials);
-    assume(config, keys.role, Call { api, who }, wire).await.map(|config| (config, who))
+    assume(config, keys.role, Call { api, who }, wire)
+        .await
+        .map(|config| (config, who))
 }
 
 /// The configuration of a client that acts with the session of a role that trusts a pod's service account. Nothing of the
 /// node's is read.
-pub(super) async fn of_pod(account: &ServiceAccount, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
+pub(super) async fn of_pod(
+    account: &ServiceAccount,
+    api: &Api,
+    wire: &Wire,
+) -> Result<(SdkConfig, Who), Error> {
     let (config, call) = (bare(api, wire), Call { api, who: Who::Pod });
     let role = role_of_pod(account, arn_partition(api.region()))?;
-    let session = by_web_identity(&config, (role, SESSION_NAME), account.token(), call, wire).await?;
+    let session =
+        by_web_identity(&config, (role, SESSION_NAME), account.token(), call, wire).await?;
     Ok((with(config, session), Who::Pod))
 }
 
@@ -53,14 +70,31 @@ fn bare(api: &Api, wire: &Wire) -> SdkConfig {
 }
 
 fn with(config: SdkConfig, credentials: Credentials) -> SdkConfig {
-    config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+    config
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 /// The configuration of a client that acts as the node, as the operator set it up.
-pub(super) async fn of_node(login: &Login<'_>, api: &Api, wire: &Wire) -> Result<(SdkConfig, Who), Error> {
-    let (settings, call) = (login.settings, Call { api, who: Who::Node });
-    let role = Role::of_settings(settings.role_arn.as_deref(), settings.external_id.as_deref())?;
-    let Some(Identity { source, files }) = Identity::of(login.node, settings.profile.as_deref())? else {
+pub(super) async fn of_node(
+    login: &Login<'_>,
+    api: &Api,
+    wire: &Wire,
+) -> Result<(SdkConfig, Who), Error> {
+    let (settings, call) = (
+        login.settings,
+        Call {
+            api,
+            who: Who::Node,
+        },
+    );
+    let role = Role::of_settings(
+        settings.role_arn.as_deref(),
+        settings.external_id.as_deref(),
+    )?;
+    let Some(Identity { source, files }) = Identity::of(login.node, settings.profile.as_deref())?
+    else {
         return Err(nobody());
     };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -81,7 +115,11 @@ pub(super) async fn of_node(login: &Login<'_>, api: &Api, wire: &Wire) -> Result
     let config = loader.load().await;
     let credentials = match &source {
         Source::Keys(keys) => keys.clone(),
-        Source::WebIdentity(WebIdentity { role, session_name, token }) => {
+        Source::WebIdentity(WebIdentity {
+            role,
+            session_name,
+            token,
+        }) => {
             let name = session_name.as_deref().unwrap_or(SESSION_NAME);
             by_web_identity(&config, (role, name), token, call, wire).await?
         }
@@ -89,7 +127,9 @@ pub(super) async fn of_node(login: &Login<'_>, api: &Api, wire: &Wire) -> Result
             .await
             .map_err(|error| no_credentials(&error, source, &files.name, api, wire))?,
     };
-    assume(with(config, credentials), role, call, wire).await.map(|config| (config, Who::Node))
+    assume(with(config, credentials), role, call, wire)
+        .await
+        .map(|config| (config, Who::Node))
 }
 
 /// What the SDK's own provider of this source gives.
@@ -109,10 +149,19 @@ async fn provided(
         .with_timeout_config(wire.timeouts());
     let instance = || {
         let client = metadata(&provider, files.metadata())?;
-        Ok(ImdsCredentialsProvider::builder().configure(&provider).imds_client(client).build())
+        Ok(ImdsCredentialsProvider::builder()
+            .configure(&provider)
+            .imds_client(client)
+            .build())
     };
     match source {
-        Source::Container => EcsCredentialsProvider::builder().configure(&provider).build().provide_credentials().await,
+        Source::Container => {
+            EcsCredentialsProvider::builder()
+                .configure(&provider)
+                .build()
+                .provide_credentials()
+                .await
+        }
         Source::Profile(_) => {
             let profile = ProfileFileCredentialsProvider::builder()
                 .configure(&provider)
@@ -132,15 +181,25 @@ pub(super) async fn instance_role(login: &Login<'_>, wire: &Wire) -> Result<Stri
         .with_behavior_version(Some(BehaviorVersion::latest()))
         .with_http_client(wire.client());
     let client = metadata(&provider, files.metadata()).map_err(|_| wrong_address())?;
-    let answer = client.get("/latest/meta-data/iam/security-credentials/").await.map_err(|_| no_instance_role(wire))?;
+    let answer = client
+        .get("/latest/meta-data/iam/security-credentials/")
+        .await
+        .map_err(|_| no_instance_role(wire))?;
     let role = answer.as_ref().trim();
-    if role.is_empty() { Err(no_instance_role(wire)) } else { Ok(role.to_owned()) }
+    if role.is_empty() {
+        Err(no_instance_role(wire))
+    } else {
+        Ok(role.to_owned())
+    }
 }
 
 /// The metadata service; two attempts, since it is on this very machine.
 fn metadata(provider: &ProviderConfig, address: &str) -> Result<imds::Client, CredentialsError> {
     let client = imds::Client::builder().configure(provider).max_attempts(2);
-    client.endpoint(address).map(imds::client::Builder::build).map_err(CredentialsError::invalid_configuration)
+    client
+        .endpoint(address)
+        .map(imds::client::Builder::build)
+        .map_err(CredentialsError::invalid_configuration)
 }
 
 /// The session of a role that trusts another issuer's token. The request is not signed: the token in it is the proof.
@@ -163,7 +222,12 @@ async fn by_web_identity(
 }
 
 /// The same configuration with the role's session, where there is a role; asked of STS in the registry's region.
-async fn assume(config: SdkConfig, role: Option<Role>, call: Call<'_>, wire: &Wire) -> Result<SdkConfig, Error> {
+async fn assume(
+    config: SdkConfig,
+    role: Option<Role>,
+    call: Call<'_>,
+    wire: &Wire,
+) -> Result<SdkConfig, Error> {
     let Some(role) = role else { return Ok(config) };
     let answer = sts(&config, wire)
         .assume_role()
@@ -178,8 +242,9 @@ async fn assume(config: SdkConfig, role: Option<Role>, call: Call<'_>, wire: &Wi
 }
 
 fn sts(config: &SdkConfig, wire: &Wire) -> aws_sdk_sts::Client {
-    let builder =
-        aws_sdk_sts::config::Builder::from(config).retry_classifier(wire.retry_after()).timeout_config(wire.timeouts());
+    let builder = aws_sdk_sts::config::Builder::from(config)
+        .retry_classifier(wire.retry_after())
+        .timeout_config(wire.timeouts());
     aws_sdk_sts::Client::from_conf(builder.build())
 }
 

@@ -67,32 +67,52 @@ impl Source {
         if let Some(role) = text(node, "AWS_ROLE_ARN")
             && let Some(file) = node.file(TOKEN_FILE)?
         {
-            let (role, session_name) = (role.to_owned(), text(node, "AWS_ROLE_SESSION_NAME").map(str::to_owned));
-            return Ok(Some(Self::WebIdentity(WebIdentity { role, session_name, token: token(TOKEN_FILE, &file)? })));
+            let (role, session_name) = (
+                role.to_owned(),
+                text(node, "AWS_ROLE_SESSION_NAME").map(str::to_owned),
+            );
+            return Ok(Some(Self::WebIdentity(WebIdentity {
+                role,
+                session_name,
+                token: token(TOKEN_FILE, &file)?,
+            })));
         }
         if CONTAINER.iter().any(|name| node.get(name).is_some()) {
             return Ok(Some(Self::Container));
         }
-        let is_off = text(node, "AWS_EC2_METADATA_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        let is_off = text(node, "AWS_EC2_METADATA_DISABLED")
+            .is_some_and(|word| word.eq_ignore_ascii_case("true"));
         let is_there = || files.names_metadata() || node.is_machine_of("aws");
-        Ok((!is_off && is_there()).then(|| Self::Instance { endpoint: files.metadata().to_owned() }))
+        Ok((!is_off && is_there()).then(|| Self::Instance {
+            endpoint: files.metadata().to_owned(),
+        }))
     }
 
     fn whose(&self, node: &Node) -> Result<Whose, Error> {
         Ok(match self {
             Self::Keys(keys) => Whose::Known(of_keys(keys)),
             Self::Profile(profile) => profile.whose(),
-            Self::WebIdentity(WebIdentity { role, session_name, token }) => {
+            Self::WebIdentity(WebIdentity {
+                role,
+                session_name,
+                token,
+            }) => {
                 let Bearer { subject, parts } = Bearer::of(token);
                 let by = subject.map_or_else(String::new, |subject| format!(" of {subject}"));
-                let own = ["web identity", role, session_name.as_deref().unwrap_or_default()].map(str::to_owned);
+                let own = [
+                    "web identity",
+                    role,
+                    session_name.as_deref().unwrap_or_default(),
+                ]
+                .map(str::to_owned);
                 let name = format!("role {} (web identity{by})", shown(role));
                 Whose::Known(Scope::new(name, own.into_iter().chain(parts).collect()))
             }
             Self::Container => Whose::Known(of_container(node)?),
-            Self::Instance { endpoint } => {
-                Whose::Machine(Unnamed::new(Scope::new("instance role", vec!["instance".to_owned(), endpoint.clone()])))
-            }
+            Self::Instance { endpoint } => Whose::Machine(Unnamed::new(Scope::new(
+                "instance role",
+                vec!["instance".to_owned(), endpoint.clone()],
+            ))),
         })
     }
 }
@@ -122,16 +142,29 @@ pub(super) fn keys(node: &Node) -> Option<Credentials> {
 /// A session is told by its token, and a wrong secret is not the right one's identity.
 pub(super) fn of_keys(keys: &Credentials) -> Scope {
     let name = key_name(keys.access_key_id());
-    let secrets = [keys.secret_access_key(), keys.session_token().unwrap_or_default()];
+    let secrets = [
+        keys.secret_access_key(),
+        keys.session_token().unwrap_or_default(),
+    ];
     let digests = secrets.map(|secret| digest(secret.as_bytes()));
-    Scope::new(name, ["keys".to_owned(), keys.access_key_id().to_owned()].into_iter().chain(digests).collect())
+    Scope::new(
+        name,
+        ["keys".to_owned(), keys.access_key_id().to_owned()]
+            .into_iter()
+            .chain(digests)
+            .collect(),
+    )
 }
 
 /// An access key id is no secret; what stands in its place may be one.
 pub(super) fn key_name(id: &str) -> String {
     let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     let is_shown = is_key_id(id) && id.len() <= 32 && id.bytes().all(upper);
-    if is_shown { format!("key {id}") } else { "an access key".to_owned() }
+    if is_shown {
+        format!("key {id}")
+    } else {
+        "an access key".to_owned()
+    }
 }
 
 /// The agent's address, which of ECS is the task's own, and whose token it is shown.
@@ -147,11 +180,19 @@ pub(super) fn of_container(node: &Node) -> Result<Scope, Error> {
         None => "the container's role".to_owned(),
     };
     let parts = ["container".to_owned()].into_iter().chain(addresses);
-    Ok(Scope::new(name, parts.chain(bearer.map(|bearer| bearer.parts).unwrap_or_default()).collect()))
+    Ok(Scope::new(
+        name,
+        parts
+            .chain(bearer.map(|bearer| bearer.parts).unwrap_or_default())
+            .collect(),
+    ))
 }
 
 const NOBODY: &str = "this node has no AWS identity: AWS_ACCESS_KEY_ID is not set, no profile in ~/.aws has credentials, no \
                       web identity or container is named, and this is not an EC2 instance";
 const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 const CONTAINER_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-const CONTAINER: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+const CONTAINER: [&str; 2] = [
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];

@@ -30,9 +30,18 @@ impl Profile {
     /// The chosen profile; `None` where it has no credentials and the chain goes on to what is no profile.
     pub(super) fn chosen(files: &Files) -> Result<Option<Self>, Error> {
         if files.profile(&files.name).is_none() {
-            return if files.must_have_profile() { Err(files.missing(&files.name, None)) } else { Ok(None) };
+            return if files.must_have_profile() {
+                Err(files.missing(&files.name, None))
+            } else {
+                Ok(None)
+            };
         }
-        let profile = Self { name: files.name.clone(), what: String::new(), parts: Vec::new(), of_instance: false };
+        let profile = Self {
+            name: files.name.clone(),
+            what: String::new(),
+            parts: Vec::new(),
+            of_instance: false,
+        };
         let found = profile.follow(files)?;
         if found.is_none() && files.by == ChosenBy::Rule {
             return Err(problem(&files.name, "has no credentials")
@@ -43,11 +52,23 @@ impl Profile {
     }
 
     pub(super) fn whose(&self) -> Whose {
-        let what = if self.what.is_empty() { String::new() } else { format!(" ({})", self.what) };
+        let what = if self.what.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.what)
+        };
         let name = format!("profile {}{what}", shown(&self.name));
-        let scope = Scope::new(name, ["profile".to_owned()].into_iter().chain(self.parts.iter().cloned()).collect());
+        let scope = Scope::new(
+            name,
+            ["profile".to_owned()]
+                .into_iter()
+                .chain(self.parts.iter().cloned())
+                .collect(),
+        );
         if self.of_instance {
-            Whose::Machine(Unnamed::new(scope.called(|name| format!("{name} by the instance role"))))
+            Whose::Machine(Unnamed::new(
+                scope.called(|name| format!("{name} by the instance role")),
+            ))
         } else {
             Whose::Known(scope)
         }
@@ -57,9 +78,13 @@ impl Profile {
     fn follow(mut self, files: &Files) -> Result<Option<Self>, Error> {
         let (mut seen, mut name): (Vec<&str>, _) = (Vec::new(), files.name.as_str());
         loop {
-            let section = files.profile(name).ok_or_else(|| files.missing(name, seen.last().copied()))?;
+            let section = files
+                .profile(name)
+                .ok_or_else(|| files.missing(name, seen.last().copied()))?;
             if seen.contains(&name) {
-                return Err(problem(name, "leads back to itself").fix("correct source_profile").failed());
+                return Err(problem(name, "leads back to itself")
+                    .fix("correct source_profile")
+                    .failed());
             }
             seen.push(name);
             self.parts.extend([name.to_owned(), content(section)]);
@@ -67,16 +92,23 @@ impl Profile {
             if seen.len() > 1 && section.get(KEY_ID).is_some() && section.get(KEY).is_some() {
                 return Ok(Some(self));
             }
-            let role = section.get(ROLE).filter(|_| section.get(WEB_TOKEN).is_none());
+            let role = section
+                .get(ROLE)
+                .filter(|_| section.get(WEB_TOKEN).is_none());
             if let Some(role) = role {
                 if section.get("mfa_serial").is_some() {
-                    let cause = "has mfa_serial: a person is asked for a code, which a helper cannot do";
+                    let cause =
+                        "has mfa_serial: a person is asked for a code, which a helper cannot do";
                     return Err(problem(name, cause).fix(SESSIONS).failed());
                 }
                 self.be(|| format!("role {}", shown(role)));
             }
             match section.get("source_profile") {
-                Some(source) if role.is_some() && source != name && section.get(SOURCE).is_none() => name = source,
+                Some(source)
+                    if role.is_some() && source != name && section.get(SOURCE).is_none() =>
+                {
+                    name = source
+                }
                 _ => {
                     let is_there = self.begin(section, name, files)? || role.is_some();
                     return Ok(is_there.then_some(self));
@@ -103,10 +135,16 @@ impl Profile {
         if let Some(file) = section.get(WEB_TOKEN).map(Path::new) {
             if !file.is_absolute() {
                 let cause = "has a web_identity_token_file that is not an absolute path";
-                return Err(problem(name, cause).fix("give the whole path, from /").failed());
+                return Err(problem(name, cause)
+                    .fix("give the whole path, from /")
+                    .failed());
             }
-            self.parts.extend(Bearer::of(&token(WEB_TOKEN, file)?).parts);
-            let role = section.get(ROLE).map_or_else(|| "no role".to_owned(), |role| format!("role {}", shown(role)));
+            self.parts
+                .extend(Bearer::of(&token(WEB_TOKEN, file)?).parts);
+            let role = section.get(ROLE).map_or_else(
+                || "no role".to_owned(),
+                |role| format!("role {}", shown(role)),
+            );
             self.be(|| format!("{role}, by web identity"));
             return Ok(true);
         }
@@ -124,29 +162,54 @@ impl Profile {
         if let Some(id) = section.get(KEY_ID) {
             self.be(|| key_name(id));
         }
-        Ok([KEY_ID, KEY, "aws_session_token"].iter().any(|key| section.get(key).is_some()))
+        Ok([KEY_ID, KEY, "aws_session_token"]
+            .iter()
+            .any(|key| section.get(key).is_some()))
     }
 
     /// A session that somebody logged in to on this node. Its token is renewed every hour; by what it is renewed stays.
-    fn begin_with_sso(&mut self, section: &Section, name: &str, files: &Files) -> Result<bool, Error> {
-        let (Some(account), Some(role)) = (section.get("sso_account_id"), section.get("sso_role_name")) else {
+    fn begin_with_sso(
+        &mut self,
+        section: &Section,
+        name: &str,
+        files: &Files,
+    ) -> Result<bool, Error> {
+        let (Some(account), Some(role)) =
+            (section.get("sso_account_id"), section.get("sso_role_name"))
+        else {
             // Without either it is for bearer tokens, which are no credentials; of one without the other the SDK says so.
-            return Ok(section.get("sso_account_id").or(section.get("sso_role_name")).is_some());
+            return Ok(section
+                .get("sso_account_id")
+                .or(section.get("sso_role_name"))
+                .is_some());
         };
         let session = section.get("sso_session");
         let of_session = |key| session.and_then(|session| files.of_session(session, key));
         let url = of_session("sso_start_url").or_else(|| section.get("sso_start_url"));
-        self.parts.extend([url, of_session("sso_region")].map(|text| text.unwrap_or_default().to_owned()));
-        let file = session.or(url).and_then(|session| files.node.at_home(&sso_token(session)));
-        let bytes = file.as_deref().map(read).transpose()?.flatten().ok_or_else(|| {
-            problem(name, "has no SSO session: it is missing or was logged out of")
+        self.parts.extend(
+            [url, of_session("sso_region")].map(|text| text.unwrap_or_default().to_owned()),
+        );
+        let file = session
+            .or(url)
+            .and_then(|session| files.node.at_home(&sso_token(session)));
+        let bytes = file
+            .as_deref()
+            .map(read)
+            .transpose()?
+            .flatten()
+            .ok_or_else(|| {
+                problem(
+                    name,
+                    "has no SSO session: it is missing or was logged out of",
+                )
                 .fix(format_args!("aws sso login --profile {}", shown(name)))
                 .failed()
-        })?;
+            })?;
         match json::parse_object(&bytes) {
             Ok(token) => {
                 let text = |key| token.text(key).map_or("", Redacted::expose).to_owned();
-                self.parts.extend(["clientId", "startUrl", "region"].map(text));
+                self.parts
+                    .extend(["clientId", "startUrl", "region"].map(text));
             }
             Err(_) => self.parts.push(digest(&bytes)),
         }
@@ -170,13 +233,18 @@ impl Profile {
 
 /// All that a profile says of its credentials; the parser gives no list of what is in one.
 fn content(section: &Section) -> String {
-    let lines = KEYS.iter().filter_map(|key| section.get(key).map(|value| format!("{key}={value}\n")));
+    let lines = KEYS
+        .iter()
+        .filter_map(|key| section.get(key).map(|value| format!("{key}={value}\n")));
     digest(Zeroizing::new(lines.collect::<String>()).as_bytes())
 }
 
 /// Below the home directory, where the SDK and the CLI keep a session's token.
 fn sso_token(session: &str) -> String {
-    let name = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, session.as_bytes());
+    let name = aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        session.as_bytes(),
+    );
     format!(".aws/sso/cache/{}.json", hex(name.as_ref()))
 }
 
@@ -189,7 +257,13 @@ const SOURCE: &str = "credential_source";
 const WEB_TOKEN: &str = "web_identity_token_file";
 const KEY_ID: &str = "aws_access_key_id";
 const KEY: &str = "aws_secret_access_key";
-const SSO: [&str; 5] = ["sso_account_id", "sso_region", "sso_role_name", "sso_start_url", "sso_session"];
+const SSO: [&str; 5] = [
+    "sso_account_id",
+    "sso_region",
+    "sso_role_name",
+    "sso_start_url",
+    "sso_session",
+];
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>
 const KEYS: [&str; 20] = [
     ROLE,
@@ -213,8 +287,7 @@ const KEYS: [&str; 20] = [
     "aws_account_id",
     "ec2_metadata_service_endpoint",
 ];
-const SESSIONS: &str =
-    "give the node a session instead: aws sso login, or the keys that aws sts get-session-token gives";
+const SESSIONS: &str = "give the node a session instead: aws sso login, or the keys that aws sts get-session-token gives";
 
 #[cfg(test)]
 mod tests {
@@ -234,9 +307,20 @@ mod tests {
     }
 
     fn node(home: &str, profile: &str) -> Node {
-        let keys = [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ];
         let uri = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/hunter2");
-        Config::load(&Env::of([("HOME", home), ("AWS_PROFILE", profile), keys[0], keys[1], uri])).unwrap().node
+        Config::load(&Env::of([
+            ("HOME", home),
+            ("AWS_PROFILE", profile),
+            keys[0],
+            keys[1],
+            uri,
+        ]))
+        .unwrap()
+        .node
     }
 
     #[test]
@@ -244,20 +328,44 @@ mod tests {
         let keys = "aws_access_key_id = AKIAIOSFODNN7ANOTHER\naws_secret_access_key = hunter2\n";
         let sso = "sso_start_url = https://s\nsso_region = us-east-1\n";
         for (text, expected) in [
-            (keys.to_owned(), Some("profile p (key AKIAIOSFODNN7ANOTHER)")),
-            (keys.replace("AKIAIOSFODNN7ANOTHER", "hunter2"), Some("profile p (an access key)")),
-            ("role_arn = arn:a\nsource_profile = p\n".to_owned() + keys, Some("profile p (role arn:a)")),
-            (format!("role_arn = arn:a\nsource_profile = q\n[profile q]\n{keys}"), Some("profile p (role arn:a)")),
+            (
+                keys.to_owned(),
+                Some("profile p (key AKIAIOSFODNN7ANOTHER)"),
+            ),
+            (
+                keys.replace("AKIAIOSFODNN7ANOTHER", "hunter2"),
+                Some("profile p (an access key)"),
+            ),
+            (
+                "role_arn = arn:a\nsource_profile = p\n".to_owned() + keys,
+                Some("profile p (role arn:a)"),
+            ),
+            (
+                format!("role_arn = arn:a\nsource_profile = q\n[profile q]\n{keys}"),
+                Some("profile p (role arn:a)"),
+            ),
             (
                 format!(
                     "role_arn = arn:a\nsource_profile = q\n[profile q]\nrole_arn = arn:b\nsource_profile = gone\n{keys}"
                 ),
                 Some("profile p (role arn:a)"),
             ),
-            ("role_arn = arn:a\ncredential_source = Environment\n".to_owned(), Some("profile p (role arn:a)")),
-            ("credential_source = environment\n".to_owned(), Some("profile p (key AKIAIOSFODNN7EXAMPLE)")),
-            ("credential_source = EcsContainer\n".to_owned(), Some("profile p (the container's role)")),
-            ("credential_process = /bin/x --password hunter2\n".to_owned(), Some("profile p (credential_process)")),
+            (
+                "role_arn = arn:a\ncredential_source = Environment\n".to_owned(),
+                Some("profile p (role arn:a)"),
+            ),
+            (
+                "credential_source = environment\n".to_owned(),
+                Some("profile p (key AKIAIOSFODNN7EXAMPLE)"),
+            ),
+            (
+                "credential_source = EcsContainer\n".to_owned(),
+                Some("profile p (the container's role)"),
+            ),
+            (
+                "credential_process = /bin/x --password hunter2\n".to_owned(),
+                Some("profile p (credential_process)"),
+            ),
             (sso.to_owned(), None),
             ("region = us-east-1\n".to_owned(), None),
         ] {
@@ -269,8 +377,13 @@ mod tests {
             assert_eq!(name.as_deref(), expected, "{text}");
         }
         let instance = "[profile p]\nrole_arn = arn:a\ncredential_source = Ec2InstanceMetadata\n";
-        let Ok(Some(Whose::Machine(machine))) = whose(instance, "p") else { panic!() };
-        assert_eq!(machine.named("r").identity(), "profile p (role arn:a) by the instance role r");
+        let Ok(Some(Whose::Machine(machine))) = whose(instance, "p") else {
+            panic!()
+        };
+        assert_eq!(
+            machine.named("r").identity(),
+            "profile p (role arn:a) by the instance role r"
+        );
     }
 
     #[test]
@@ -287,7 +400,10 @@ mod tests {
         ] {
             assert_ne!(of(text), of(&text.replace(from, to)), "{from} {to}");
         }
-        for same in [text.replace(" = ", "="), format!("# a remark\n{text}output = json\n[profile r]\nregion = x\n")] {
+        for same in [
+            text.replace(" = ", "="),
+            format!("# a remark\n{text}output = json\n[profile r]\nregion = x\n"),
+        ] {
             assert_eq!(of(text), of(&same), "{same}");
         }
     }
@@ -296,9 +412,18 @@ mod tests {
     fn only_a_profile_that_is_named_must_be_there() {
         assert_eq!(whose("[profile q]\n", "default"), Ok(None));
         assert_eq!(whose("", ""), Ok(None));
-        assert!(whose("[profile q]\n", "p").unwrap_err().contains("AWS_PROFILE names the profile p, which is not in"));
+        assert!(
+            whose("[profile q]\n", "p")
+                .unwrap_err()
+                .contains("AWS_PROFILE names the profile p, which is not in")
+        );
         let env = node("/nowhere", "q");
-        let rule = Files::read(&env, Some("p")).and_then(|files| Profile::chosen(&files).map(|_| ()));
-        assert!(rule.unwrap_err().to_string().contains("the rule names the profile p"));
+        let rule =
+            Files::read(&env, Some("p")).and_then(|files| Profile::chosen(&files).map(|_| ()));
+        assert!(
+            rule.unwrap_err()
+                .to_string()
+                .contains("the rule names the profile p")
+        );
     }
 }

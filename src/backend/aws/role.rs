@@ -37,16 +37,30 @@ impl TenantKeys {
         let (id, secret) = (needed(KEY_ID)?, needed(KEY)?);
         let token = text(SESSION_TOKEN);
         if !is_key_id(id) {
-            return Err(wrong(KEY_ID, "is no access key id (16 to 128 letters and digits)"));
+            return Err(wrong(
+                KEY_ID,
+                "is no access key id (16 to 128 letters and digits)",
+            ));
         }
         // They go into HTTP headers and signatures as they are; a line end copied along would be refused late and oddly.
         for (name, value) in [(KEY, Some(secret)), (SESSION_TOKEN, token)] {
             if value.is_some_and(|value| !value.bytes().all(|byte| byte.is_ascii_graphic())) {
-                return Err(wrong(name, "holds a space, a line end or another character that no key has"));
+                return Err(wrong(
+                    name,
+                    "holds a space, a line end or another character that no key has",
+                ));
             }
         }
-        let role = Role::read(text(ROLE_ARN), text(EXTERNAL_ID))
-            .map_err(|(setting, what)| wrong(if setting == Setting::Arn { ROLE_ARN } else { EXTERNAL_ID }, what))?;
+        let role = Role::read(text(ROLE_ARN), text(EXTERNAL_ID)).map_err(|(setting, what)| {
+            wrong(
+                if setting == Setting::Arn {
+                    ROLE_ARN
+                } else {
+                    EXTERNAL_ID
+                },
+                what,
+            )
+        })?;
         let credentials = Credentials::new(id, secret, token.map(str::to_owned), None, "secret");
         Ok(Self { credentials, role })
     }
@@ -54,41 +68,76 @@ impl TenantKeys {
 
 impl Role {
     /// The operator's role, where a rule has one.
-    pub(super) fn of_settings(arn: Option<&str>, external_id: Option<&str>) -> Result<Option<Self>, Error> {
+    pub(super) fn of_settings(
+        arn: Option<&str>,
+        external_id: Option<&str>,
+    ) -> Result<Option<Self>, Error> {
         Self::read(arn, external_id).map_err(|(setting, what)| {
-            let name = if setting == Setting::Arn { "role_arn" } else { "external_id" };
-            Problem::new(PART, format_args!("the rule's {name} {what}")).fix("correct it in the configuration").failed()
+            let name = if setting == Setting::Arn {
+                "role_arn"
+            } else {
+                "external_id"
+            };
+            Problem::new(PART, format_args!("the rule's {name} {what}"))
+                .fix("correct it in the configuration")
+                .failed()
         })
     }
 
-    fn read(arn: Option<&str>, external_id: Option<&str>) -> Result<Option<Self>, (Setting, &'static str)> {
+    fn read(
+        arn: Option<&str>,
+        external_id: Option<&str>,
+    ) -> Result<Option<Self>, (Setting, &'static str)> {
         let Some(arn) = arn else { return Ok(None) };
         if !is_role_arn(arn) {
-            return Err((Setting::Arn, "is no role's ARN, such as arn:aws:iam::123456789012:role/puller"));
+            return Err((
+                Setting::Arn,
+                "is no role's ARN, such as arn:aws:iam::123456789012:role/puller",
+            ));
         }
         if external_id.is_some_and(|id| !is_external_id(id)) {
-            return Err((Setting::ExternalId, "is no external id (2 to 1224 letters, digits and _+=,.@:/-)"));
+            return Err((
+                Setting::ExternalId,
+                "is no external id (2 to 1224 letters, digits and _+=,.@:/-)",
+            ));
         }
-        Ok(Some(Self { arn: arn.to_owned(), external_id: external_id.map(str::to_owned) }))
+        Ok(Some(Self {
+            arn: arn.to_owned(),
+            external_id: external_id.map(str::to_owned),
+        }))
     }
 }
 
 /// The role that a pod's service account asks for: the one that is for pulling alone, or else the pod's own. A tenant
 /// wrote it; whether it may be had is for the role's trust policy to say.
-pub(super) fn role_of_pod<'a>(account: &'a ServiceAccount, partition: &str) -> Result<&'a str, Error> {
-    let found = POD_ROLES.iter().find_map(|name| Some((*name, account.annotation(name)?)));
+pub(super) fn role_of_pod<'a>(
+    account: &'a ServiceAccount,
+    partition: &str,
+) -> Result<&'a str, Error> {
+    let found = POD_ROLES
+        .iter()
+        .find_map(|name| Some((*name, account.annotation(name)?)));
     let (name, arn) = found.ok_or_else(|| {
-        Problem::new(PART, format_args!("the service account {account} names no role"))
-            .fix(format_args!("annotate it with {}", POD_ROLES[0]))
-            .failed()
+        Problem::new(
+            PART,
+            format_args!("the service account {account} names no role"),
+        )
+        .fix(format_args!("annotate it with {}", POD_ROLES[0]))
+        .failed()
     })?;
     let wrong = |what: &str, fix: &str| account.wrong_annotation(PART, name, what, fix);
     if !is_role_arn(arn) {
-        return Err(wrong("is no role's ARN", "set it to one such as arn:aws:iam::123456789012:role/puller"));
+        return Err(wrong(
+            "is no role's ARN",
+            "set it to one such as arn:aws:iam::123456789012:role/puller",
+        ));
     }
     if arn.split(':').nth(1) != Some(partition) {
         let fix = format!("name a role in the registry's own partition: arn:{partition}:iam::…");
-        return Err(wrong("names a role of another AWS partition than the registry is in", &fix));
+        return Err(wrong(
+            "names a role of another AWS partition than the registry is in",
+            &fix,
+        ));
     }
     Ok(arn)
 }
@@ -100,31 +149,45 @@ enum Setting {
 }
 
 fn wrong(name: &str, what: &str) -> Error {
-    Problem::new(SECRET, format_args!("{name} {what}")).fix("correct the keys in the secret").failed()
+    Problem::new(SECRET, format_args!("{name} {what}"))
+        .fix("correct the keys in the secret")
+        .failed()
 }
 
 /// Variables that make an AWS SDK read files, run programs, call other addresses or trust other authorities.
 fn steers_the_node(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    STEERING.contains(&name.as_str()) || STEERING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    STEERING.contains(&name.as_str())
+        || STEERING_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html>
 pub(super) fn is_key_id(text: &str) -> bool {
-    (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    (16..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
 fn is_role_arn(text: &str) -> bool {
     let mut parts = text.splitn(6, ':');
     let mut next = || parts.next().unwrap_or_default();
-    let (arn, partition, service, region, account, resource) = (next(), next(), next(), next(), next(), next());
+    let (arn, partition, service, region, account, resource) =
+        (next(), next(), next(), next(), next(), next());
     let is_partition = partition == "aws" || partition.starts_with("aws-");
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
-    let is_role = resource
-        .strip_prefix("role/")
-        .is_some_and(|path| !path.is_empty() && path.split('/').all(|name| !name.is_empty() && name.bytes().all(word)));
-    let is_plain = partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_role = resource.strip_prefix("role/").is_some_and(|path| {
+        !path.is_empty()
+            && path
+                .split('/')
+                .all(|name| !name.is_empty() && name.bytes().all(word))
+    });
+    let is_plain = partition
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     arn == "arn"
         && service == "iam"
         && region.is_empty()
@@ -138,12 +201,17 @@ fn is_role_arn(text: &str) -> bool {
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 fn is_external_id(text: &str) -> bool {
     (2..=1224).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte))
 }
 
 /// What AWS's own credential provider reads (<https://github.com/kubernetes/cloud-provider-aws/pull/1155>), and what
 /// gives pods a role on EKS (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
-pub(super) const POD_ROLES: [&str; 2] = ["eks.amazonaws.com/ecr-role-arn", "eks.amazonaws.com/role-arn"];
+pub(super) const POD_ROLES: [&str; 2] = [
+    "eks.amazonaws.com/ecr-role-arn",
+    "eks.amazonaws.com/role-arn",
+];
 const SECRET: &str = "its secret";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const KEY: &str = "AWS_SECRET_ACCESS_KEY";
@@ -165,8 +233,13 @@ const STEERING: [&str; 12] = [
     "ALL_PROXY",
     "NO_PROXY",
 ];
-const STEERING_PREFIXES: [&str; 5] =
-    ["AWS_ENDPOINT_URL", "AWS_CONTAINER_", "AWS_EC2_METADATA_", "AWS_METADATA_SERVICE_", "AWS_LOGIN_"];
+const STEERING_PREFIXES: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_CONTAINER_",
+    "AWS_EC2_METADATA_",
+    "AWS_METADATA_SERVICE_",
+    "AWS_LOGIN_",
+];
 
 #[cfg(test)]
 mod tests {
@@ -175,7 +248,10 @@ mod tests {
 
     fn read(more: &[(&str, &str)]) -> Result<TenantKeys, String> {
         let mut keys = Keys::default();
-        let pair = [(KEY_ID, "AKIAIOSFODNN7EXAMPLE"), (KEY, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+        let pair = [
+            (KEY_ID, "AKIAIOSFODNN7EXAMPLE"),
+            (KEY, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        ];
         for (name, value) in more.iter().chain(&pair) {
             keys.insert(name, (*value).into()).unwrap();
         }
@@ -193,7 +269,10 @@ mod tests {
             "https_proxy",
         ]) {
             let error = read(&[(name, "hunter2")]).unwrap_err();
-            assert!(error.starts_with(&format!("its secret: {name} steers the node")), "{error}");
+            assert!(
+                error.starts_with(&format!("its secret: {name} steers the node")),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
@@ -203,12 +282,21 @@ mod tests {
         let (ecr, own) = (POD_ROLES[0], POD_ROLES[1]);
         let role = |annotations: &[(&str, &str)], partition: &str| {
             let account = test_account(annotations);
-            role_of_pod(&account, partition).map(str::to_owned).map_err(|error| error.to_string())
+            role_of_pod(&account, partition)
+                .map(str::to_owned)
+                .map_err(|error| error.to_string())
         };
-        let (a, b) = ("arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/team/b");
+        let (a, b) = (
+            "arn:aws:iam::123456789012:role/a",
+            "arn:aws:iam::123456789012:role/team/b",
+        );
         assert_eq!(role(&[(own, b)], "aws").unwrap(), b);
         assert_eq!(role(&[(own, b), (ecr, a)], "aws").unwrap(), a);
-        for (partition, prefix) in [("aws-cn", "aws-cn"), ("aws-us-gov", "aws-us-gov"), ("aws-iso-b", "aws-iso-b")] {
+        for (partition, prefix) in [
+            ("aws-cn", "aws-cn"),
+            ("aws-us-gov", "aws-us-gov"),
+            ("aws-iso-b", "aws-iso-b"),
+        ] {
             let arn = a.replace("arn:aws:", &format!("arn:{prefix}:"));
             assert_eq!(role(&[(own, &arn)], partition).unwrap(), arn);
             let error = role(&[(own, a)], partition).unwrap_err();
@@ -230,12 +318,22 @@ mod tests {
             assert!(error.starts_with("backend aws: the annotation eks.amazonaws.com/ecr-role-arn of the service account pulls/puller is no role's ARN;"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(role(&[(own, "")], "aws").unwrap_err().contains("pulls/puller names no role; annotate it with"));
+        assert!(
+            role(&[(own, "")], "aws")
+                .unwrap_err()
+                .contains("pulls/puller names no role; annotate it with")
+        );
     }
 
     #[test]
     fn keys_that_steer_nothing_are_ignored() {
-        for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCOUNT_ID", "AWS_ROLE_SESSION_NAME", "OTHER"] {
+        for name in [
+            "AWS_REGION",
+            "AWS_DEFAULT_REGION",
+            "AWS_ACCOUNT_ID",
+            "AWS_ROLE_SESSION_NAME",
+            "OTHER",
+        ] {
             assert!(read(&[(name, "x")]).unwrap().role.is_none(), "{name}");
         }
     }
@@ -243,8 +341,16 @@ mod tests {
     #[test]
     fn a_role_and_an_external_id_are_checked_before_anybody_is_asked() {
         let arn = "arn:aws-us-gov:iam::123456789012:role/team/puller@x";
-        let role = read(&[(ROLE_ARN, arn), (EXTERNAL_ID, "a:b/c")]).unwrap().role;
-        assert_eq!(role, Some(Role { arn: arn.to_owned(), external_id: Some("a:b/c".to_owned()) }));
+        let role = read(&[(ROLE_ARN, arn), (EXTERNAL_ID, "a:b/c")])
+            .unwrap()
+            .role;
+        assert_eq!(
+            role,
+            Some(Role {
+                arn: arn.to_owned(),
+                external_id: Some("a:b/c".to_owned())
+            })
+        );
         for bad in [
             "puller",
             "arn:aws:iam::123456789012:user/puller",
@@ -257,20 +363,33 @@ mod tests {
             "arn:aws:iam::123456789012:role/hunter2\n",
         ] {
             let error = read(&[(ROLE_ARN, bad)]).unwrap_err();
-            assert!(error.starts_with("its secret: AWS_ROLE_ARN is no role's ARN") && !error.contains("hunter2"));
+            assert!(
+                error.starts_with("its secret: AWS_ROLE_ARN is no role's ARN")
+                    && !error.contains("hunter2")
+            );
         }
         for bad in ["x", "hunter2 hunter2"] {
             let error = read(&[(ROLE_ARN, arn), (EXTERNAL_ID, bad)]).unwrap_err();
-            assert!(error.starts_with("its secret: AWS_EXTERNAL_ID is no external id") && !error.contains("hunter2"));
+            assert!(
+                error.starts_with("its secret: AWS_EXTERNAL_ID is no external id")
+                    && !error.contains("hunter2")
+            );
         }
     }
 
     #[test]
     fn keys_that_no_request_can_carry_are_refused_without_being_shown() {
-        let table = [(KEY_ID, "hunter2"), (KEY, "hunter2\n"), (SESSION_TOKEN, "hunter2 x")];
+        let table = [
+            (KEY_ID, "hunter2"),
+            (KEY, "hunter2\n"),
+            (SESSION_TOKEN, "hunter2 x"),
+        ];
         for (name, value) in table {
             let error = read(&[(name, value)]).unwrap_err();
-            assert!(error.starts_with(&format!("its secret: {name} ")) && !error.contains("hunter2"), "{error}");
+            assert!(
+                error.starts_with(&format!("its secret: {name} ")) && !error.contains("hunter2"),
+                "{error}"
+            );
         }
     }
 }

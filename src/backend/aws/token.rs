@@ -21,9 +21,16 @@ use crate::error::{Error, Problem};
 use crate::host::Host;
 
 /// Asks the API of this registry.
-pub(super) async fn mint(api: &Api, call: Call<'_>, config: &SdkConfig, wire: &Wire) -> Result<Minted, Error> {
+pub(super) async fn mint(
+    api: &Api,
+    call: Call<'_>,
+    config: &SdkConfig,
+    wire: &Wire,
+) -> Result<Minted, Error> {
     match api {
-        Api::Private { registry, .. } => mint_private(api, registry.as_ref(), call, config, wire).await,
+        Api::Private { registry, .. } => {
+            mint_private(api, registry.as_ref(), call, config, wire).await
+        }
         Api::Public { .. } => mint_public(api, call, config, wire).await,
     }
 }
@@ -35,7 +42,8 @@ async fn mint_private(
     config: &SdkConfig,
     wire: &Wire,
 ) -> Result<Minted, Error> {
-    let mut builder = aws_sdk_ecr::config::Builder::from(config).retry_classifier(wire.retry_after());
+    let mut builder =
+        aws_sdk_ecr::config::Builder::from(config).retry_classifier(wire.retry_after());
     builder.set_timeout_config(Some(wire.timeouts()));
     if let Some(url) = api.endpoint_url() {
         builder.set_endpoint_url(Some(url.to_owned()));
@@ -48,33 +56,56 @@ async fn mint_private(
     let request = aws_sdk_ecr::Client::from_conf(builder.build())
         .get_authorization_token()
         .set_registry_ids(registry.map(|registry| vec![registry.account.clone()]));
-    let answer = request.send().await.map_err(|error| call.failed(PULL, &error, wire))?;
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| call.failed(PULL, &error, wire))?;
     let entries = answer.authorization_data();
-    let found = entries.iter().find(|data| is_for(registry, api.region(), data.proxy_endpoint()));
+    let found = entries
+        .iter()
+        .find(|data| is_for(registry, api.region(), data.proxy_endpoint()));
     let Some(data) = found else {
-        let other = entries.iter().find_map(|data| endpoint_host(data.proxy_endpoint()));
+        let other = entries
+            .iter()
+            .find_map(|data| endpoint_host(data.proxy_endpoint()));
         return Err(wrong_registry(other.as_ref()));
     };
     minted(data.authorization_token(), data.expires_at())
 }
 
-async fn mint_public(api: &Api, call: Call<'_>, config: &SdkConfig, wire: &Wire) -> Result<Minted, Error> {
-    let mut builder = aws_sdk_ecrpublic::config::Builder::from(config).retry_classifier(wire.retry_after());
+async fn mint_public(
+    api: &Api,
+    call: Call<'_>,
+    config: &SdkConfig,
+    wire: &Wire,
+) -> Result<Minted, Error> {
+    let mut builder =
+        aws_sdk_ecrpublic::config::Builder::from(config).retry_classifier(wire.retry_after());
     builder.set_timeout_config(Some(wire.timeouts()));
     if let Some(url) = api.endpoint_url() {
         builder.set_endpoint_url(Some(url.to_owned()));
     }
     let request = aws_sdk_ecrpublic::Client::from_conf(builder.build()).get_authorization_token();
-    let answer = request.send().await.map_err(|error| call.failed(PULL_PUBLIC, &error, wire))?;
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| call.failed(PULL_PUBLIC, &error, wire))?;
     let data = answer.authorization_data();
-    minted(data.and_then(|data| data.authorization_token()), data.and_then(|data| data.expires_at()))
+    minted(
+        data.and_then(|data| data.authorization_token()),
+        data.and_then(|data| data.expires_at()),
+    )
 }
 
 /// Whether a token is for the registry asked for; where only a rule says that this is ECR, for any of the region.
 fn is_for(registry: Option<&PrivateRegistry>, region: &str, proxy_endpoint: Option<&str>) -> bool {
     let host = endpoint_host(proxy_endpoint);
-    let Some(EcrHost::Private(named)) = host.as_ref().and_then(EcrHost::parse) else { return false };
-    registry.map_or(named.region == region, |registry| registry.is_same_registry(&named))
+    let Some(EcrHost::Private(named)) = host.as_ref().and_then(EcrHost::parse) else {
+        return false;
+    };
+    registry.map_or(named.region == region, |registry| {
+        registry.is_same_registry(&named)
+    })
 }
 
 fn endpoint_host(proxy_endpoint: Option<&str>) -> Option<Host> {
@@ -82,7 +113,9 @@ fn endpoint_host(proxy_endpoint: Option<&str>) -> Option<Host> {
 }
 
 fn wrong_registry(other: Option<&Host>) -> Error {
-    let other = other.filter(|host| EcrHost::parse(host).is_some()).map_or("another registry", Host::as_str);
+    let other = other
+        .filter(|host| EcrHost::parse(host).is_some())
+        .map_or("another registry", Host::as_str);
     Problem::new(PART, format_args!("ECR answered a token for {other}"))
         .fix("see that endpoint_url in the configuration leads to this registry's region and partition")
         .failed()
@@ -95,9 +128,13 @@ fn minted(token: Option<&str>, expires: Option<&DateTime>) -> Result<Minted, Err
             .fix("see whether a proxy or endpoint_url puts something else in ECR's place")
             .failed()
     })?;
-    let credential = Credential::new(super::USER.to_owned(), password)
-        .map_err(|error| Problem::new(PART, format_args!("the token is no credential: {error}")).failed())?;
-    Ok(Minted { credential, expires: expires.and_then(|end| SystemTime::try_from(*end).ok()) })
+    let credential = Credential::new(super::USER.to_owned(), password).map_err(|error| {
+        Problem::new(PART, format_args!("the token is no credential: {error}")).failed()
+    })?;
+    Ok(Minted {
+        credential,
+        expires: expires.and_then(|end| SystemTime::try_from(*end).ok()),
+    })
 }
 
 fn decode(token: &str) -> Option<Redacted> {
@@ -119,19 +156,46 @@ mod tests {
         let asked = registry("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com");
         let table = [
             ("https://123456789012.dkr.ecr.us-east-1.amazonaws.com", true),
-            ("https://123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", true),
-            ("https://210987654321.dkr.ecr.us-east-1.amazonaws.com", false),
-            ("https://123456789012.dkr.ecr.us-east-2.amazonaws.com", false),
-            ("https://123456789012.dkr.ecr.us-east-1.amazonaws.com.cn", false),
-            ("https://123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.com", false),
+            (
+                "https://123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
+                true,
+            ),
+            (
+                "https://210987654321.dkr.ecr.us-east-1.amazonaws.com",
+                false,
+            ),
+            (
+                "https://123456789012.dkr.ecr.us-east-2.amazonaws.com",
+                false,
+            ),
+            (
+                "https://123456789012.dkr.ecr.us-east-1.amazonaws.com.cn",
+                false,
+            ),
+            (
+                "https://123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.com",
+                false,
+            ),
             ("http://123456789012.dkr.ecr.us-east-1.amazonaws.com", false),
             ("", false),
         ];
         for (endpoint, expected) in table {
-            assert_eq!(is_for(Some(&asked), "us-east-1", Some(endpoint)), expected, "{endpoint}");
+            assert_eq!(
+                is_for(Some(&asked), "us-east-1", Some(endpoint)),
+                expected,
+                "{endpoint}"
+            );
         }
-        assert!(is_for(None, "us-east-1", Some("https://210987654321.dkr.ecr.us-east-1.amazonaws.com")));
-        assert!(!is_for(None, "us-east-1", Some("https://210987654321.dkr.ecr.us-east-2.amazonaws.com")));
+        assert!(is_for(
+            None,
+            "us-east-1",
+            Some("https://210987654321.dkr.ecr.us-east-1.amazonaws.com")
+        ));
+        assert!(!is_for(
+            None,
+            "us-east-1",
+            Some("https://210987654321.dkr.ecr.us-east-2.amazonaws.com")
+        ));
     }
 
     #[test]
@@ -139,16 +203,28 @@ mod tests {
         let token = BASE64_STANDARD.encode("AWS:pass:word");
         let minted_token = minted(Some(&token), Some(&DateTime::from_secs(1_700_000_000))).unwrap();
         assert_eq!(
-            (minted_token.credential.username(), minted_token.credential.secret().expose()),
+            (
+                minted_token.credential.username(),
+                minted_token.credential.secret().expose()
+            ),
             ("AWS", "pass:word")
         );
-        assert_eq!(minted_token.expires, Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)));
+        assert_eq!(
+            minted_token.expires,
+            Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000))
+        );
         assert!(minted(Some(&token), None).unwrap().expires.is_none());
-        for wrong in
-            ["hunter2", "aHVudGVyMg==", &BASE64_STANDARD.encode("root:hunter2"), &BASE64_STANDARD.encode("AWS:")]
-        {
+        for wrong in [
+            "hunter2",
+            "aHVudGVyMg==",
+            &BASE64_STANDARD.encode("root:hunter2"),
+            &BASE64_STANDARD.encode("AWS:"),
+        ] {
             let error = minted(Some(wrong), None).unwrap_err().to_string();
-            assert!(error.starts_with("backend aws: the ") && !error.contains("hunter2"), "{error}");
+            assert!(
+                error.starts_with("backend aws: the ") && !error.contains("hunter2"),
+                "{error}"
+            );
         }
         assert!(minted(None, None).is_err());
     }

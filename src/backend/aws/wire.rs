@@ -18,7 +18,8 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
@@ -54,7 +55,10 @@ pub(super) enum Outcome {
     #[default]
     Waiting,
     /// An answer began.
-    Answered { status: u16, retry_after: Option<u64> },
+    Answered {
+        status: u16,
+        retry_after: Option<u64>,
+    },
     /// Nobody listens there.
     Refused,
     /// The name has no address.
@@ -74,7 +78,10 @@ struct Last(Arc<Mutex<Exchange>>);
 
 impl Last {
     fn set(&self, outcome: Outcome) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).outcome = outcome;
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .outcome = outcome;
     }
 }
 
@@ -90,15 +97,28 @@ impl Wire {
             let builder = Connector::builder().proxy_config(ProxyConfig::from_env());
             configured(builder, settings, components)
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(given.as_ref().unwrap_or_else(|| system.get_or_init(trust::system)).clone())
+                .tls_context(
+                    given
+                        .as_ref()
+                        .unwrap_or_else(|| system.get_or_init(trust::system))
+                        .clone(),
+                )
                 .build()
         });
         // Plain HTTP is spoken by the node's own metadata services and agents only: a proxy must never see that.
         let plain = Builder::new().build_with_connector_fn(|settings, components| {
             configured(Connector::builder(), settings, components).build_http()
         });
-        let client = SharedHttpClient::new(Client { secure, plain, last: last.clone() });
-        Ok(Self { deadline, last, client })
+        let client = SharedHttpClient::new(Client {
+            secure,
+            plain,
+            last: last.clone(),
+        });
+        Ok(Self {
+            deadline,
+            last,
+            client,
+        })
     }
 
     pub(super) fn client(&self) -> SharedHttpClient {
@@ -107,7 +127,11 @@ impl Wire {
 
     /// What happened last.
     pub(super) fn last(&self) -> Exchange {
-        self.last.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// One attempt may take two fifths of what is left, so that a second one fits.
@@ -126,7 +150,9 @@ impl Wire {
 
     /// Lets a server say when to come again, unless that is later than anybody waits.
     pub(super) fn retry_after(&self) -> impl ClassifyRetry + use<> {
-        RetryAfter { deadline: self.deadline }
+        RetryAfter {
+            deadline: self.deadline,
+        }
     }
 
     fn left(&self) -> Duration {
@@ -152,7 +178,11 @@ struct Client {
 }
 
 impl HttpClient for Client {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(Watched {
             secure: self.secure.clone(),
             plain: self.plain.clone(),
@@ -179,20 +209,35 @@ struct Watched {
 
 impl HttpConnector for Watched {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = if request.uri().starts_with("https:") { &self.secure } else { &self.plain };
+        let client = if request.uri().starts_with("https:") {
+            &self.secure
+        } else {
+            &self.plain
+        };
         let last = self.last.clone();
-        *last.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Exchange { host: host_of(request.uri()).to_owned(), outcome: Outcome::Waiting };
-        let call = client.http_connector(&self.settings, &self.components).call(request);
+        *last.0.lock().unwrap_or_else(PoisonError::into_inner) = Exchange {
+            host: host_of(request.uri()).to_owned(),
+            outcome: Outcome::Waiting,
+        };
+        let call = client
+            .http_connector(&self.settings, &self.components)
+            .call(request);
         HttpConnectorFuture::new(async move {
             match call.await {
                 Ok(response) => {
                     let status = response.status().as_u16();
-                    last.set(Outcome::Answered { status, retry_after: retry_after(&response) });
+                    last.set(Outcome::Answered {
+                        status,
+                        retry_after: retry_after(&response),
+                    });
                     Ok(response.map(|body| bounded(body, last.clone())))
                 }
                 Err(error) => {
-                    last.set(if error.is_timeout() { Outcome::TimedOut } else { fault::classify(&error) });
+                    last.set(if error.is_timeout() {
+                        Outcome::TimedOut
+                    } else {
+                        fault::classify(&error)
+                    });
                     Err(error)
                 }
             }
@@ -214,7 +259,10 @@ mod tests {
 
     #[test]
     fn the_host_is_named_without_port_and_path() {
-        for uri in ["https://api.ecr.us-east-1.amazonaws.com/", "https://api.ecr.us-east-1.amazonaws.com:443?a=b"] {
+        for uri in [
+            "https://api.ecr.us-east-1.amazonaws.com/",
+            "https://api.ecr.us-east-1.amazonaws.com:443?a=b",
+        ] {
             assert_eq!(host_of(uri), "api.ecr.us-east-1.amazonaws.com");
         }
     }

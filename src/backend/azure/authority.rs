@@ -37,16 +37,24 @@ pub(super) fn cloud_of(host: &Host) -> Result<CloudConfiguration, Error> {
         None if name.ends_with(".azurecr.io") => Ok(CloudConfiguration::AzurePublic),
         None if name.ends_with(".azurecr.cn") => Ok(CloudConfiguration::AzureChina),
         None if name.ends_with(".azurecr.us") => Ok(CloudConfiguration::AzureGovernment),
-        _ => Err(Problem::new(PART, "it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")
-            .fix("name the registry that it stands for with alias_of")
-            .failed()),
+        _ => Err(Problem::new(
+            PART,
+            "it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)",
+        )
+        .fix("name the registry that it stands for with alias_of")
+        .failed()),
     }
 }
 
 /// The authority that the operator sets, which AKS does for every pod with a workload identity.
 pub(super) fn authority(node: &Node) -> Result<Option<CloudConfiguration>, Error> {
-    let Some(text) = node.get(AUTHORITY_HOST) else { return Ok(None) };
-    let host = text.expose().strip_prefix("https://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let Some(text) = node.get(AUTHORITY_HOST) else {
+        return Ok(None);
+    };
+    let host = text
+        .expose()
+        .strip_prefix("https://")
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let Some(host) = host.and_then(|host| Host::parse(host.as_bytes()).ok()) else {
         return Err(Problem::new(
             PART,

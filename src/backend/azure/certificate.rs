@@ -34,15 +34,21 @@ impl Certificate {
     /// Reads a PEM file that has both.
     pub(super) fn read(name: &str, path: &Path) -> Result<Self, Error> {
         let bytes = read(path)?.ok_or_else(|| {
-            Problem::new(PART, format_args!("{name} names {}, which does not exist", path.display()))
-                .fix("correct or unset it")
-                .failed()
+            Problem::new(
+                PART,
+                format_args!("{name} names {}, which does not exist", path.display()),
+            )
+            .fix("correct or unset it")
+            .failed()
         })?;
         Self::of(&bytes).ok_or_else(|| {
-            let cause = "which is not a PEM file with a certificate and its RSA key without a password";
+            let cause =
+                "which is not a PEM file with a certificate and its RSA key without a password";
             let path = path.display();
             Problem::new(PART, format_args!("{name} names {path}, {cause}"))
-                .fix(format_args!("convert it: openssl pkcs12 -in {path} -nodes -out {path}.pem"))
+                .fix(format_args!(
+                    "convert it: openssl pkcs12 -in {path} -nodes -out {path}.pem"
+                ))
                 .failed()
         })
     }
@@ -51,12 +57,19 @@ impl Certificate {
         let text = std::str::from_utf8(bytes).ok()?;
         let certificate = jwt::pem_block(text, "CERTIFICATE")?;
         let thumbprint = URL_SAFE_NO_PAD.encode(hash(&SHA256, &certificate));
-        Some(Self { key: jwt::rsa_key(text)?, thumbprint, digest: digest(bytes) })
+        Some(Self {
+            key: jwt::rsa_key(text)?,
+            thumbprint,
+            digest: digest(bytes),
+        })
     }
 
     /// The statement, for the next minutes; `id` tells it from every other.
     pub(super) fn assertion(&self, app: &App, id: &str) -> Option<Redacted> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let audience = format!("{}/{}/oauth2/v2.0/token", app.authority(), app.tenant);
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint });
         let claims = json!({
@@ -88,9 +101,15 @@ mod tests {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der = pair.as_der().unwrap();
         let block = |label: &str, der: &[u8]| {
-            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+            format!(
+                "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+                STANDARD.encode(der)
+            )
         };
-        let (key, certificate) = (block("PRIVATE KEY", der.as_ref()), block("CERTIFICATE", b"a certificate"));
+        let (key, certificate) = (
+            block("PRIVATE KEY", der.as_ref()),
+            block("CERTIFICATE", b"a certificate"),
+        );
         let read = Certificate::of((key.clone() + &certificate).as_bytes()).unwrap();
         let app = App {
             tenant: "t".to_owned(),
@@ -100,9 +119,14 @@ mod tests {
         let assertion = read.assertion(&app, "7").unwrap();
         let (signed, signature) = assertion.expose().rsplit_once('.').unwrap();
         UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, pair.public_key().as_ref())
-            .verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+            .verify(
+                signed.as_bytes(),
+                &URL_SAFE_NO_PAD.decode(signature).unwrap(),
+            )
             .unwrap();
-        let header = URL_SAFE_NO_PAD.decode(signed.split_once('.').unwrap().0).unwrap();
+        let header = URL_SAFE_NO_PAD
+            .decode(signed.split_once('.').unwrap().0)
+            .unwrap();
         let thumbprint = URL_SAFE_NO_PAD.encode(hash(&SHA256, b"a certificate"));
         assert_eq!(
             String::from_utf8(header).unwrap(),
@@ -110,9 +134,16 @@ mod tests {
         );
         let claims = jwt::claims(&assertion).unwrap();
         let text = |name| claims.text(name).unwrap().expose();
-        assert_eq!(text("aud"), "https://login.microsoftonline.us/t/oauth2/v2.0/token");
+        assert_eq!(
+            text("aud"),
+            "https://login.microsoftonline.us/t/oauth2/v2.0/token"
+        );
         assert_eq!((text("iss"), text("sub"), text("jti")), ("c", "c", "7"));
-        for wrong in [key, certificate, block("PRIVATE KEY", b"x") + &block("CERTIFICATE", b"x")] {
+        for wrong in [
+            key,
+            certificate,
+            block("PRIVATE KEY", b"x") + &block("CERTIFICATE", b"x"),
+        ] {
             assert!(Certificate::of(wrong.as_bytes()).is_none());
         }
     }
@@ -122,12 +153,19 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("c.pfx");
         let error = |path: &Path| Certificate::read("NAME", path).err().unwrap().to_string();
-        assert!(
-            error(&path).starts_with(&format!("backend azure: NAME names {}, which does not exist;", path.display()))
-        );
+        assert!(error(&path).starts_with(&format!(
+            "backend azure: NAME names {}, which does not exist;",
+            path.display()
+        )));
         std::fs::write(&path, b"\x30\x82hunter2").unwrap();
         let text = error(&path);
-        assert!(text.contains(&format!("openssl pkcs12 -in {0} -nodes -out {0}.pem", path.display())), "{text}");
+        assert!(
+            text.contains(&format!(
+                "openssl pkcs12 -in {0} -nodes -out {0}.pem",
+                path.display()
+            )),
+            "{text}"
+        );
         assert!(!text.contains("hunter2"));
     }
 }

@@ -14,11 +14,13 @@ use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
 use azure_core::http::{
-    AsyncRawResponse, ClientMethodOptions, ClientOptions, HttpClient, Method, RetryOptions, StatusCode, Transport,
+    AsyncRawResponse, ClientMethodOptions, ClientOptions, HttpClient, Method, RetryOptions,
+    StatusCode, Transport,
 };
 use azure_identity::{
-    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId,
 };
 
 use super::authority::App;
@@ -31,9 +33,16 @@ use crate::http::{Http, Request};
 /// The token of an identity.
 pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Redacted, Error> {
     let credential = credential(http, identity).map_err(|_| errors::unusable(identity))?;
-    let token = credential.get_token(&[SCOPE], None).await.map_err(|error| errors::entra(&error, identity))?;
+    let token = credential
+        .get_token(&[SCOPE], None)
+        .await
+        .map_err(|error| errors::entra(&error, identity))?;
     let token = Redacted::from(token.token.secret());
-    if token.is_empty() { Err(errors::no_token("Entra")) } else { Ok(token) }
+    if token.is_empty() {
+        Err(errors::no_token("Entra"))
+    } else {
+        Ok(token)
+    }
 }
 
 fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn TokenCredential>> {
@@ -42,27 +51,42 @@ fn credential(http: &Http, identity: &Identity) -> azure_core::Result<Arc<dyn To
             &app.tenant,
             app.client_id.clone(),
             Secret::new(secret.expose().to_owned()),
-            Some(ClientSecretCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
+            Some(ClientSecretCredentialOptions {
+                client_options: options(http, Some(&app.cloud)),
+            }),
         )?,
         Identity::Certificate { app, certificate } => {
             let id = azure_core::Uuid::new_v4().to_string();
-            let unsigned = || azure_core::Error::with_message(ErrorKind::Credential, "the key cannot sign");
-            by_assertion(http, app, &certificate.assertion(app, &id).ok_or_else(unsigned)?)?
+            let unsigned =
+                || azure_core::Error::with_message(ErrorKind::Credential, "the key cannot sign");
+            by_assertion(
+                http,
+                app,
+                &certificate.assertion(app, &id).ok_or_else(unsigned)?,
+            )?
         }
         Identity::Workload { app, token } => by_assertion(http, app, token)?,
-        Identity::Managed { client_id } => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
-            user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
-            client_options: options(http, None),
-        }))?,
+        Identity::Managed { client_id } => {
+            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
+                client_options: options(http, None),
+            }))?
+        }
     })
 }
 
-fn by_assertion(http: &Http, app: &App, assertion: &Redacted) -> azure_core::Result<Arc<dyn TokenCredential>> {
+fn by_assertion(
+    http: &Http,
+    app: &App,
+    assertion: &Redacted,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
     Ok(ClientAssertionCredential::new(
         app.tenant.clone(),
         app.client_id.clone(),
         Assertion(assertion.clone()),
-        Some(ClientAssertionCredentialOptions { client_options: options(http, Some(&app.cloud)) }),
+        Some(ClientAssertionCredentialOptions {
+            client_options: options(http, Some(&app.cloud)),
+        }),
     )?)
 }
 
@@ -108,15 +132,24 @@ impl HttpClient for Carrier {
         Self: 'c,
     {
         Box::pin(async move {
-            self.carry(request).await.map_err(|refusal| azure_core::Error::new(ErrorKind::Other, refusal))
+            self.carry(request)
+                .await
+                .map_err(|refusal| azure_core::Error::new(ErrorKind::Other, refusal))
         })
     }
 }
 
 impl Carrier {
-    async fn carry(&self, request: &azure_core::http::Request) -> Result<AsyncRawResponse, Refusal> {
+    async fn carry(
+        &self,
+        request: &azure_core::http::Request,
+    ) -> Result<AsyncRawResponse, Refusal> {
         let url = request.url().as_str();
-        let mut ours = if request.method() == Method::Post { Request::post(url) } else { Request::get(url) };
+        let mut ours = if request.method() == Method::Post {
+            Request::post(url)
+        } else {
+            Request::get(url)
+        };
         for (name, value) in request.headers().iter() {
             ours = ours.header(name.as_str(), value.as_str());
         }
@@ -131,7 +164,11 @@ impl Carrier {
         if !answer.is_success() || !answer.is_json() {
             return Err(Refusal::answer(host, &answer));
         }
-        Ok(AsyncRawResponse::from_bytes(StatusCode::from(answer.status), Headers::new(), answer.body.to_vec()))
+        Ok(AsyncRawResponse::from_bytes(
+            StatusCode::from(answer.status),
+            Headers::new(),
+            answer.body.to_vec(),
+        ))
     }
 }
 

@@ -25,20 +25,35 @@ pub(super) async fn refresh_token(
     tenant: Option<&str>,
     token: &Redacted,
 ) -> Result<Minted, Error> {
-    let fields = [("grant_type", "access_token".into()), ("service", host.name().into())];
+    let fields = [
+        ("grant_type", "access_token".into()),
+        ("service", host.name().into()),
+    ];
     let tenant = tenant.map(|tenant| ("tenant", tenant.into()));
-    let fields = fields.into_iter().chain(tenant).chain([("access_token", token.clone())]);
+    let fields = fields
+        .into_iter()
+        .chain(tenant)
+        .chain([("access_token", token.clone())]);
     let asked = SystemTime::now();
     let request = Request::post(format!("https://{}/oauth2/exchange", host.name())).form(fields);
-    let answer = http.send(&request).await.map_err(|fault| fault.error(PART))?;
+    let answer = http
+        .send(&request)
+        .await
+        .map_err(|fault| fault.error(PART))?;
     if !answer.is_success() || !answer.is_json() {
         return Err(errors::registry(host.name(), &answer));
     }
     let object = json::parse_object(&answer.body).map_err(|_| errors::no_token("the registry"))?;
-    let token = object.text("refresh_token").ok_or_else(|| errors::no_token("the registry"))?;
+    let token = object
+        .text("refresh_token")
+        .ok_or_else(|| errors::no_token("the registry"))?;
     let username = Backend::Azure.username(&Keys::default()).to_owned();
-    let credential = Credential::new(username, token.clone()).map_err(|_| errors::no_token("the registry"))?;
-    Ok(Minted { credential, expires: end(token, asked) })
+    let credential =
+        Credential::new(username, token.clone()).map_err(|_| errors::no_token("the registry"))?;
+    Ok(Minted {
+        credential,
+        expires: end(token, asked),
+    })
 }
 
 /// When a token ends, on this node's clock: after the life that its issuer gave it, so that a slow clock keeps nothing
@@ -48,7 +63,9 @@ pub(super) async fn refresh_token(
 fn end(token: &Redacted, asked: SystemTime) -> Option<SystemTime> {
     let claims = jwt::claims(token)?;
     let end = claims.seconds("exp")?;
-    let life = claims.seconds("iat").map_or(Some(DOCUMENTED_LIFE), |begin| end.checked_sub(begin))?;
+    let life = claims
+        .seconds("iat")
+        .map_or(Some(DOCUMENTED_LIFE), |begin| end.checked_sub(begin))?;
     Some(asked.checked_add(life)?.min(UNIX_EPOCH.checked_add(end)?))
 }
 
@@ -61,7 +78,10 @@ mod tests {
     use super::*;
 
     fn end_of(claims: &str, now: u64) -> Option<u64> {
-        let end = end(&jwt::tests::token(claims), UNIX_EPOCH + Duration::from_secs(now))?;
+        let end = end(
+            &jwt::tests::token(claims),
+            UNIX_EPOCH + Duration::from_secs(now),
+        )?;
         Some(end.duration_since(UNIX_EPOCH).unwrap().as_secs())
     }
 

@@ -50,24 +50,54 @@ impl Identity {
 
     /// A tenant wrote the annotations: they say which application and in which directory, and nothing else. Whether it
     /// may be had is for its federated credentials to say.
-    fn of_pod(account: &ServiceAccount, node: &Node, cloud: CloudConfiguration) -> Result<Self, Error> {
+    fn of_pod(
+        account: &ServiceAccount,
+        node: &Node,
+        cloud: CloudConfiguration,
+    ) -> Result<Self, Error> {
         let guid = |name: &str, fix: &str| {
-            let Some(id) = account.annotation(name).map(str::to_ascii_lowercase) else { return Ok(None) };
-            if is_guid(&id) { Ok(Some(id)) } else { Err(account.wrong_annotation(PART, name, "is no GUID", fix)) }
+            let Some(id) = account.annotation(name).map(str::to_ascii_lowercase) else {
+                return Ok(None);
+            };
+            if is_guid(&id) {
+                Ok(Some(id))
+            } else {
+                Err(account.wrong_annotation(PART, name, "is no GUID", fix))
+            }
         };
-        let client_id =
-            guid(POD_CLIENT_ID, "copy the application (client) ID from its overview")?.ok_or_else(|| {
-                Problem::new(PART, format_args!("the service account {account} names no application"))
-                    .fix(format_args!("annotate it with {POD_CLIENT_ID}"))
-                    .failed()
-            })?;
-        let tenant = match guid(POD_TENANT_ID, "copy the directory (tenant) ID from the application's overview")? {
+        let client_id = guid(
+            POD_CLIENT_ID,
+            "copy the application (client) ID from its overview",
+        )?
+        .ok_or_else(|| {
+            Problem::new(
+                PART,
+                format_args!("the service account {account} names no application"),
+            )
+            .fix(format_args!("annotate it with {POD_CLIENT_ID}"))
+            .failed()
+        })?;
+        let tenant = match guid(
+            POD_TENANT_ID,
+            "copy the directory (tenant) ID from the application's overview",
+        )? {
             Some(tenant) => tenant,
-            None => Source { place: "kubelet's environment", together: POD_TENANT, value: &|name| node.get(name) }
-                .tenant()?,
+            None => Source {
+                place: "kubelet's environment",
+                together: POD_TENANT,
+                value: &|name| node.get(name),
+            }
+            .tenant()?,
         };
         let cloud = Arc::new(authority(node)?.unwrap_or(cloud));
-        Ok(Self::Workload { app: App { tenant, client_id, cloud }, token: account.token().clone() })
+        Ok(Self::Workload {
+            app: App {
+                tenant,
+                client_id,
+                cloud,
+            },
+            token: account.token().clone(),
+        })
     }
 
     fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
@@ -78,41 +108,70 @@ impl Identity {
                 )
                 .failed());
         }
-        let together = "a secret for Azure holds AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID";
-        let source = Source { place: "the secret", together, value: &|name| keys.get(name) };
-        Ok(Self::Secret { app: source.app(cloud)?, secret: source.client_secret()? })
+        let together =
+            "a secret for Azure holds AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID";
+        let source = Source {
+            place: "the secret",
+            together,
+            value: &|name| keys.get(name),
+        };
+        Ok(Self::Secret {
+            app: source.app(cloud)?,
+            secret: source.client_secret()?,
+        })
     }
 
     fn of_node(node: &Node, cloud: CloudConfiguration) -> Result<Option<Self>, Error> {
-        let source = Source { place: "the node's environment", together: TOGETHER, value: &|name| node.get(name) };
+        let source = Source {
+            place: "the node's environment",
+            together: TOGETHER,
+            value: &|name| node.get(name),
+        };
         let app = || source.app(authority(node)?.unwrap_or(cloud));
         if let Some(path) = node.file(TOKEN_FILE)? {
-            return Ok(Some(Self::Workload { app: app()?, token: token(&path)? }));
+            return Ok(Some(Self::Workload {
+                app: app()?,
+                token: token(&path)?,
+            }));
         }
         if node.get(CLIENT_SECRET).is_some() {
-            return Ok(Some(Self::Secret { app: app()?, secret: source.client_secret()? }));
+            return Ok(Some(Self::Secret {
+                app: app()?,
+                secret: source.client_secret()?,
+            }));
         }
         if let Some(path) = node.file(CERTIFICATE)? {
             let certificate = Certificate::read(CERTIFICATE, &path)?;
-            return Ok(Some(Self::Certificate { app: app()?, certificate }));
+            return Ok(Some(Self::Certificate {
+                app: app()?,
+                certificate,
+            }));
         }
-        let client_id = node.get(CLIENT_ID).map(|_| source.client_id()).transpose()?;
-        let is_managed =
-            client_id.is_some() || ENDPOINTS.iter().any(|name| node.get(name).is_some()) || node.is_machine_of("azure");
+        let client_id = node
+            .get(CLIENT_ID)
+            .map(|_| source.client_id())
+            .transpose()?;
+        let is_managed = client_id.is_some()
+            || ENDPOINTS.iter().any(|name| node.get(name).is_some())
+            || node.is_machine_of("azure");
         Ok(is_managed.then_some(Self::Managed { client_id }))
     }
 
     /// A metadata service speaks no TLS.
     pub(super) fn cleartext(&self) -> Cleartext {
-        if matches!(self, Self::Managed { .. }) { Cleartext::Node } else { Cleartext::Never }
+        if matches!(self, Self::Managed { .. }) {
+            Cleartext::Node
+        } else {
+            Cleartext::Never
+        }
     }
 
     /// The tenant as the registry compares it with the token's; it finds it in the token where it is not told.
     pub(super) fn tenant_guid(&self) -> Option<&str> {
         match self {
-            Self::Secret { app, .. } | Self::Certificate { app, .. } | Self::Workload { app, .. } => {
-                Some(app.tenant.as_str()).filter(|id| is_guid(id))
-            }
+            Self::Secret { app, .. }
+            | Self::Certificate { app, .. }
+            | Self::Workload { app, .. } => Some(app.tenant.as_str()).filter(|id| is_guid(id)),
             Self::Managed { .. } => None,
         }
     }
@@ -121,13 +180,25 @@ impl Identity {
 /// The token in a file that is renewed in its place.
 fn token(path: &Path) -> Result<Redacted, Error> {
     let bytes = read(path)?;
-    let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::trim);
-    text.filter(|text| !text.is_empty()).map(Redacted::from).ok_or_else(|| {
-        let what = if bytes.is_some() { "holds no token" } else { "does not exist" };
-        Problem::new(PART, format_args!("{TOKEN_FILE} names {}, which {what}", path.display()))
+    let text = bytes
+        .as_deref()
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .map(str::trim);
+    text.filter(|text| !text.is_empty())
+        .map(Redacted::from)
+        .ok_or_else(|| {
+            let what = if bytes.is_some() {
+                "holds no token"
+            } else {
+                "does not exist"
+            };
+            Problem::new(
+                PART,
+                format_args!("{TOKEN_FILE} names {}, which {what}", path.display()),
+            )
             .fix("see what mounts it, or correct or unset the variable")
             .failed()
-    })
+        })
 }
 
 /// Every file that is read for the node's identity at Azure is read here.
@@ -144,7 +215,11 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn app(&self, cloud: CloudConfiguration) -> Result<App, Error> {
-        Ok(App { tenant: self.tenant()?, client_id: self.client_id()?, cloud: Arc::new(cloud) })
+        Ok(App {
+            tenant: self.tenant()?,
+            client_id: self.client_id()?,
+            cloud: Arc::new(cloud),
+        })
     }
 
     fn client_id(&self) -> Result<String, Error> {
@@ -152,7 +227,11 @@ impl<'a> Source<'a> {
         if is_guid(&id) {
             return Ok(id);
         }
-        Err(self.wrong(CLIENT_ID, "is no GUID", "copy the application (client) ID from its overview"))
+        Err(self.wrong(
+            CLIENT_ID,
+            "is no GUID",
+            "copy the application (client) ID from its overview",
+        ))
     }
 
     fn tenant(&self) -> Result<String, Error> {
@@ -161,7 +240,11 @@ impl<'a> Source<'a> {
             return Ok(tenant);
         }
         let what = "is neither a GUID nor a domain name";
-        Err(self.wrong(TENANT_ID, what, "copy the directory (tenant) ID from the application's overview"))
+        Err(self.wrong(
+            TENANT_ID,
+            what,
+            "copy the directory (tenant) ID from the application's overview",
+        ))
     }
 
     fn client_secret(&self) -> Result<Redacted, Error> {
@@ -175,26 +258,34 @@ impl<'a> Source<'a> {
 
     fn need(&self, name: &str) -> Result<&'a Redacted, Error> {
         (self.value)(name).ok_or_else(|| {
-            Problem::new(PART, format_args!("{name} is not in {}", self.place)).fix(self.together).failed()
+            Problem::new(PART, format_args!("{name} is not in {}", self.place))
+                .fix(self.together)
+                .failed()
         })
     }
 
     fn wrong(&self, name: &str, what: &str, fix: &str) -> Error {
-        Problem::new(PART, format_args!("{name} in {} {what}", self.place)).fix(fix).failed()
+        Problem::new(PART, format_args!("{name} in {} {what}", self.place))
+            .fix(fix)
+            .failed()
     }
 }
 
 /// Keys of Azure's tools that say where to look or whom to ask.
 fn steers(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
-    STEERING_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+    STEERING_PREFIXES
+        .iter()
+        .any(|prefix| key.starts_with(prefix))
         || key.starts_with("AZURE_") && STEERING_WORDS.iter().any(|word| key.contains(word))
 }
 
 pub(super) fn is_guid(text: &str) -> bool {
     let mut groups = text.split('-');
     [8, 4, 4, 4, 12].into_iter().all(|length| {
-        groups.next().is_some_and(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        groups.next().is_some_and(|group| {
+            group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
     }) && groups.next().is_none()
 }
 
@@ -203,14 +294,14 @@ fn is_domain(text: &str) -> bool {
     let named = |label: &str| label.bytes().any(|byte| byte.is_ascii_alphabetic());
     text.contains('.')
         && text.rsplit('.').next().is_some_and(named)
-        && Host::parse(text.as_bytes()).is_ok_and(|host| host.as_str() == text && host.port().is_none())
+        && Host::parse(text.as_bytes())
+            .is_ok_and(|host| host.as_str() == text && host.port().is_none())
 }
 
 /// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 pub(super) const POD_CLIENT_ID: &str = "azure.workload.identity/client-id";
 const POD_TENANT_ID: &str = "azure.workload.identity/tenant-id";
-const POD_TENANT: &str =
-    "annotate the service account with azure.workload.identity/tenant-id, or set it for all of them";
+const POD_TENANT: &str = "annotate the service account with azure.workload.identity/tenant-id, or set it for all of them";
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
 pub(super) const TENANT_ID: &str = "AZURE_TENANT_ID";
@@ -224,8 +315,18 @@ const TOGETHER: &str = "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOK
 const MAX_FILE: u64 = 64 << 10;
 
 const STEERING_PREFIXES: [&str; 3] = ["IDENTITY_", "IMDS_", "MSI_"];
-const STEERING_WORDS: [&str; 10] =
-    ["AUTHORITY", "CERTIFICATE", "ENDPOINT", "_CONFIG", "_DIR", "_FILE", "_HOST", "_PATH", "_URI", "_URL"];
+const STEERING_WORDS: [&str; 10] = [
+    "AUTHORITY",
+    "CERTIFICATE",
+    "ENDPOINT",
+    "_CONFIG",
+    "_DIR",
+    "_FILE",
+    "_HOST",
+    "_PATH",
+    "_URI",
+    "_URL",
+];
 
 #[cfg(test)]
 mod tests {
@@ -241,30 +342,49 @@ mod tests {
         for (name, value) in more {
             keys.insert(name, (*value).into()).unwrap();
         }
-        for (name, value) in [(CLIENT_ID, CLIENT), (CLIENT_SECRET, "hunter2"), (TENANT_ID, TENANT)] {
+        for (name, value) in [
+            (CLIENT_ID, CLIENT),
+            (CLIENT_SECRET, "hunter2"),
+            (TENANT_ID, TENANT),
+        ] {
             keys.insert(name, value.into()).unwrap();
         }
         keys
     }
 
     fn refusal(host: &str, keys: &Keys) -> String {
-        Identity::of(&test_login(host, keys)).err().unwrap().to_string()
+        Identity::of(&test_login(host, keys))
+            .err()
+            .unwrap()
+            .to_string()
     }
 
     #[test]
     fn a_secret_is_an_application_of_its_registrys_own_cloud() {
         for (host, cloud) in [
             ("myreg.azurecr.io", CloudConfiguration::AzurePublic),
-            ("demo-abc.eastus2.geo.azurecr.io", CloudConfiguration::AzurePublic),
+            (
+                "demo-abc.eastus2.geo.azurecr.io",
+                CloudConfiguration::AzurePublic,
+            ),
             ("myreg.azurecr.cn", CloudConfiguration::AzureChina),
             ("myreg.azurecr.us", CloudConfiguration::AzureGovernment),
         ] {
             let keys = keys(&[]);
-            let Some(Identity::Secret { app, secret }) = Identity::of(&test_login(host, &keys)).unwrap() else {
+            let Some(Identity::Secret { app, secret }) =
+                Identity::of(&test_login(host, &keys)).unwrap()
+            else {
                 panic!()
             };
-            assert_eq!((app.tenant.as_str(), app.client_id), (TENANT, CLIENT.to_ascii_lowercase()));
-            assert_eq!((secret.expose(), &*app.cloud), ("hunter2", &cloud), "{host}");
+            assert_eq!(
+                (app.tenant.as_str(), app.client_id),
+                (TENANT, CLIENT.to_ascii_lowercase())
+            );
+            assert_eq!(
+                (secret.expose(), &*app.cloud),
+                ("hunter2", &cloud),
+                "{host}"
+            );
         }
     }
 
@@ -277,7 +397,10 @@ mod tests {
             "myreg.azurecr.io.evil.com",
             "evilazurecr.io",
         ] {
-            assert!(refusal(host, &keys(&[])).contains("it is no registry of Azure's"), "{host}");
+            assert!(
+                refusal(host, &keys(&[])).contains("it is no registry of Azure's"),
+                "{host}"
+            );
         }
     }
 
@@ -301,27 +424,55 @@ mod tests {
             "azure_authority_host",
         ] {
             let text = refusal("myreg.azurecr.io", &keys(&[(key, "hunter2")]));
-            assert!(text.starts_with(&format!("backend azure: a secret may not say {key};")), "{text}");
+            assert!(
+                text.starts_with(&format!("backend azure: a secret may not say {key};")),
+                "{text}"
+            );
             assert!(!text.contains("hunter2"));
         }
-        let harmless = keys(&[("AZURE_SUBSCRIPTION_ID", TENANT), ("AWS_REGION", "us-east-1")]);
+        let harmless = keys(&[
+            ("AZURE_SUBSCRIPTION_ID", TENANT),
+            ("AWS_REGION", "us-east-1"),
+        ]);
         assert!(Identity::of(&test_login("myreg.azurecr.io", &harmless)).is_ok());
     }
 
     #[test]
     fn what_goes_into_a_url_is_a_guid_or_a_domain_and_nothing_else() {
-        for tenant in
-            ["common", "../x", "a.b/c", "1.2.3.4", "evil.com:8443", "a@b.c", "a..b", "x\n.com", "%2e.com", &TENANT[1..]]
-        {
+        for tenant in [
+            "common",
+            "../x",
+            "a.b/c",
+            "1.2.3.4",
+            "evil.com:8443",
+            "a@b.c",
+            "a..b",
+            "x\n.com",
+            "%2e.com",
+            &TENANT[1..],
+        ] {
             let text = refusal("myreg.azurecr.io", &keys(&[(TENANT_ID, tenant)]));
-            assert!(text.contains("AZURE_TENANT_ID in the secret is neither a GUID nor a domain name"), "{text}");
+            assert!(
+                text.contains("AZURE_TENANT_ID in the secret is neither a GUID nor a domain name"),
+                "{text}"
+            );
         }
-        for client in ["app", "aaaaaaaa-0000-4000-8000-00000000000g", "aaaaaaaa-0000-4000-8000-000000000001-"] {
+        for client in [
+            "app",
+            "aaaaaaaa-0000-4000-8000-00000000000g",
+            "aaaaaaaa-0000-4000-8000-000000000001-",
+        ] {
             let text = refusal("myreg.azurecr.io", &keys(&[(CLIENT_ID, client)]));
-            assert!(text.contains("AZURE_CLIENT_ID in the secret is no GUID"), "{text}");
+            assert!(
+                text.contains("AZURE_CLIENT_ID in the secret is no GUID"),
+                "{text}"
+            );
         }
         let text = refusal("myreg.azurecr.io", &keys(&[(CLIENT_SECRET, "hunter2\n")]));
-        assert!(text.contains("AZURE_CLIENT_SECRET in the secret holds a control character"), "{text}");
+        assert!(
+            text.contains("AZURE_CLIENT_SECRET in the secret holds a control character"),
+            "{text}"
+        );
         assert!(!text.contains("hunter2"));
     }
 
@@ -329,7 +480,9 @@ mod tests {
     fn a_tenant_may_be_a_domain_and_then_the_registry_finds_its_guid_in_the_token() {
         for (tenant, told) in [("Contoso.onmicrosoft.com", None), (TENANT, Some(TENANT))] {
             let keys = keys(&[(TENANT_ID, tenant)]);
-            let identity = Identity::of(&test_login("myreg.azurecr.io", &keys)).unwrap().unwrap();
+            let identity = Identity::of(&test_login("myreg.azurecr.io", &keys))
+                .unwrap()
+                .unwrap();
             assert_eq!(identity.tenant_guid(), told);
         }
     }
@@ -340,36 +493,75 @@ mod tests {
         keys.insert(CLIENT_ID, CLIENT.into()).unwrap();
         keys.insert(CLIENT_SECRET, "hunter2".into()).unwrap();
         let text = refusal("myreg.azurecr.io", &keys);
-        assert!(text.starts_with("backend azure: AZURE_TENANT_ID is not in the secret;"), "{text}");
+        assert!(
+            text.starts_with("backend azure: AZURE_TENANT_ID is not in the secret;"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_pods_application_and_directory_are_guids_and_nothing_else_of_it_counts() {
         let pod = |annotations: &[(&str, &str)], host: &str| {
             let (account, empty) = (test_account(annotations), Keys::default());
-            let login = Login { keys: None, pod: Some(&account), ..test_login(host, &empty) };
+            let login = Login {
+                keys: None,
+                pod: Some(&account),
+                ..test_login(host, &empty)
+            };
             match Identity::of(&login) {
-                Ok(Some(Identity::Workload { app, .. })) => Ok((app.tenant, app.client_id, (*app.cloud).clone())),
+                Ok(Some(Identity::Workload { app, .. })) => {
+                    Ok((app.tenant, app.client_id, (*app.cloud).clone()))
+                }
                 Ok(_) => panic!("not the pod's"),
                 Err(error) => Err(error.to_string()),
             }
         };
         let (client, tenant) = ((POD_CLIENT_ID, CLIENT), (POD_TENANT_ID, TENANT));
-        let steering = ("azure.workload.identity/authority-host", "https://evil.example");
-        let expected = (TENANT.to_owned(), CLIENT.to_ascii_lowercase(), CloudConfiguration::AzureChina);
-        assert_eq!(pod(&[client, tenant, steering], "myreg.azurecr.cn").unwrap(), expected);
-        assert!(pod(&[client], "myreg.azurecr.io").unwrap_err().contains("AZURE_TENANT_ID is not in kubelet's"));
-        assert!(pod(&[tenant], "myreg.azurecr.io").unwrap_err().contains("pulls/puller names no application"));
-        for wrong in ["common", "contoso.onmicrosoft.com", "../x", "hunter2\n", &TENANT[1..]] {
-            for (annotations, name) in
-                [([client, (POD_TENANT_ID, wrong)], POD_TENANT_ID), ([(POD_CLIENT_ID, wrong), tenant], POD_CLIENT_ID)]
-            {
+        let steering = (
+            "azure.workload.identity/authority-host",
+            "https://evil.example",
+        );
+        let expected = (
+            TENANT.to_owned(),
+            CLIENT.to_ascii_lowercase(),
+            CloudConfiguration::AzureChina,
+        );
+        assert_eq!(
+            pod(&[client, tenant, steering], "myreg.azurecr.cn").unwrap(),
+            expected
+        );
+        assert!(
+            pod(&[client], "myreg.azurecr.io")
+                .unwrap_err()
+                .contains("AZURE_TENANT_ID is not in kubelet's")
+        );
+        assert!(
+            pod(&[tenant], "myreg.azurecr.io")
+                .unwrap_err()
+                .contains("pulls/puller names no application")
+        );
+        for wrong in [
+            "common",
+            "contoso.onmicrosoft.com",
+            "../x",
+            "hunter2\n",
+            &TENANT[1..],
+        ] {
+            for (annotations, name) in [
+                ([client, (POD_TENANT_ID, wrong)], POD_TENANT_ID),
+                ([(POD_CLIENT_ID, wrong), tenant], POD_CLIENT_ID),
+            ] {
                 let text = pod(&annotations, "myreg.azurecr.io").unwrap_err();
-                let begin =
-                    format!("backend azure: the annotation {name} of the service account pulls/puller is no GUID;");
+                let begin = format!(
+                    "backend azure: the annotation {name} of the service account pulls/puller is no GUID;"
+                );
                 assert!(text.starts_with(&begin) && !text.contains(wrong), "{text}");
             }
         }
-        assert!(pod(&[client, tenant], "registry.example.com").unwrap_err().contains("no registry of Azure's"));
+        assert!(
+            pod(&[client, tenant], "registry.example.com")
+                .unwrap_err()
+                .contains("no registry of Azure's")
+        );
     }
 }

@@ -29,18 +29,32 @@ fn of_pod(account: &ServiceAccount, node: &Node) -> Scope {
 
 fn of_node(identity: &Identity, node: &Node) -> Whose {
     match identity {
-        Identity::Secret { app, secret } => of_app(app, "secret", "", vec![digest(secret.expose().as_bytes())]),
-        Identity::Certificate { app, certificate } => {
-            of_app(app, "certificate", " (certificate)", vec![certificate.digest.clone()])
+        Identity::Secret { app, secret } => {
+            of_app(app, "secret", "", vec![digest(secret.expose().as_bytes())])
         }
+        Identity::Certificate { app, certificate } => of_app(
+            app,
+            "certificate",
+            " (certificate)",
+            vec![certificate.digest.clone()],
+        ),
         Identity::Workload { app, token } => {
             let bearer = Bearer::of(token);
-            let of = bearer.subject.map_or_else(String::new, |subject| format!(" of {subject}"));
-            of_app(app, "workload", &format!(" (workload identity{of})"), bearer.parts)
+            let of = bearer
+                .subject
+                .map_or_else(String::new, |subject| format!(" of {subject}"));
+            of_app(
+                app,
+                "workload",
+                &format!(" (workload identity{of})"),
+                bearer.parts,
+            )
         }
         Identity::Managed { client_id } => {
             let endpoints = ENDPOINTS.map(|name| value(node, name).to_owned());
-            let machine = Unnamed::new(Scope::new("managed identity", vec!["managed".to_owned()]).with(endpoints));
+            let machine = Unnamed::new(
+                Scope::new("managed identity", vec!["managed".to_owned()]).with(endpoints),
+            );
             match client_id {
                 Some(id) => Whose::Known(machine.named(id)),
                 None => Whose::Machine(machine),
@@ -60,5 +74,4 @@ fn value<'a>(node: &'a Node, name: &str) -> &'a str {
     node.get(name).map_or("", Redacted::expose)
 }
 
-const NOBODY: &str =
-    "this node has no Azure identity: AZURE_CLIENT_ID is not set, and this is not a machine of Azure's";
+const NOBODY: &str = "this node has no Azure identity: AZURE_CLIENT_ID is not set, and this is not a machine of Azure's";

@@ -39,24 +39,38 @@ pub(super) struct Metadata {
 pub(super) fn find(node: &Node) -> Result<Found, Error> {
     if let Some(path) = node.file(VARIABLE)? {
         let missing = || {
-            Problem::new(VARIABLE, format_args!("there is no file {}", path.display()))
-                .fix("correct or unset it")
-                .failed()
+            Problem::new(
+                VARIABLE,
+                format_args!("there is no file {}", path.display()),
+            )
+            .fix("correct or unset it")
+            .failed()
         };
         return document(&path)?.ok_or_else(missing);
     }
-    let folder = node.file(GCLOUD)?.or_else(|| node.at_home(".config/gcloud"));
+    let folder = node
+        .file(GCLOUD)?
+        .or_else(|| node.at_home(".config/gcloud"));
     let file = folder.map(|folder| folder.join("application_default_credentials.json"));
     if let Some(found) = file.as_deref().map(document).transpose()?.flatten() {
         return Ok(found);
     }
-    let file = file.map_or_else(|| "no home directory".to_owned(), |file| format!("no {}", file.display()));
-    let tried = format!("this node has no Google identity: {VARIABLE} is not set, there is {file}, and ");
+    let file = file.map_or_else(
+        || "no home directory".to_owned(),
+        |file| format!("no {}", file.display()),
+    );
+    let tried =
+        format!("this node has no Google identity: {VARIABLE} is not set, there is {file}, and ");
     let server = node.get(SERVER).map(Redacted::expose);
     if server.is_none() && !node.is_machine_of("gcp") {
-        return Ok(Found::Nobody(format!("{tried}it is not a machine of Google's")));
+        return Ok(Found::Nobody(format!(
+            "{tried}it is not a machine of Google's"
+        )));
     }
-    Ok(Found::Metadata(Metadata { host: server.unwrap_or(METADATA).to_owned(), tried }))
+    Ok(Found::Metadata(Metadata {
+        host: server.unwrap_or(METADATA).to_owned(),
+        tried,
+    }))
 }
 
 /// Whose token the node's login mints.
@@ -69,9 +83,14 @@ pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
 }
 
 fn document(path: &Path) -> Result<Option<Found>, Error> {
-    let Some(bytes) = read(path, MAX_DOCUMENT)? else { return Ok(None) };
+    let Some(bytes) = read(path, MAX_DOCUMENT)? else {
+        return Ok(None);
+    };
     let identity = document::parse(&path.display().to_string(), &bytes, Author::Operator)?;
-    Ok(Some(Found::Document(Box::new(Document { identity, digest: digest(&bytes) }))))
+    Ok(Some(Found::Document(Box::new(Document {
+        identity,
+        digest: digest(&bytes),
+    }))))
 }
 
 /// Every file that is read for the node's identity at Google is read here.
@@ -81,7 +100,10 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>
 
 impl Metadata {
     fn whose(&self) -> Whose {
-        Whose::Machine(Unnamed::new(Scope::new("service account", vec!["metadata".to_owned(), self.host.clone()])))
+        Whose::Machine(Unnamed::new(Scope::new(
+            "service account",
+            vec!["metadata".to_owned(), self.host.clone()],
+        )))
     }
 
     /// The token of the service account that is attached to this machine
@@ -95,7 +117,10 @@ impl Metadata {
     pub(super) async fn email(&self, http: &Http) -> Result<String, Error> {
         let answer = self.ask(http, "email").await?;
         let Response { body, .. } = &answer.response;
-        let email = std::str::from_utf8(body).map(str::trim).ok().filter(|text| !text.is_empty());
+        let email = std::str::from_utf8(body)
+            .map(str::trim)
+            .ok()
+            .filter(|text| !text.is_empty());
         match email {
             Some(email) if answer.response.is_success() => Ok(email.to_owned()),
             _ => Err(refused(&answer, ORIGIN, &Grant::Metadata)),
@@ -105,12 +130,17 @@ impl Metadata {
     async fn ask(&self, http: &Http, what: &str) -> Result<Answer, Error> {
         let url = format!("http://{}{PATH}{what}", self.host);
         let request = Request::get(&url).header(FLAVOUR, GOOGLE);
-        let response = http.send(&request).await.map_err(|fault| match fault.kind() {
-            Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
-                Problem::new(PART, format_args!("{}{fault}", self.tried)).fix(FIX).unreachable()
-            }
-            _ => unanswered(&fault),
-        })?;
+        let response = http
+            .send(&request)
+            .await
+            .map_err(|fault| match fault.kind() {
+                Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
+                    Problem::new(PART, format_args!("{}{fault}", self.tried))
+                        .fix(FIX)
+                        .unreachable()
+                }
+                _ => unanswered(&fault),
+            })?;
         let answer = Answer::of(&url, response)?;
         if answer.response.header(FLAVOUR) != Some(GOOGLE) {
             let cause = format_args!(
@@ -132,8 +162,7 @@ const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/";
 const ORIGIN: &str = "the metadata server";
 const FLAVOUR: &str = "Metadata-Flavor";
 const GOOGLE: &str = "Google";
-pub(super) const FIX: &str =
-    "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
+pub(super) const FIX: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
 const MAX_DOCUMENT: u64 = 256 << 10;
 
 #[cfg(test)]
@@ -150,7 +179,11 @@ mod tests {
         for (name, path, cause) in [
             (VARIABLE, "key.json", "it is not an absolute path"),
             (GCLOUD, "gcloud", "it is not an absolute path"),
-            (VARIABLE, "/nowhere/key.json", "there is no file /nowhere/key.json"),
+            (
+                VARIABLE,
+                "/nowhere/key.json",
+                "there is no file /nowhere/key.json",
+            ),
         ] {
             let error = found([(name, path)]).err().unwrap();
             assert!(error.starts_with(&format!("{name}: {cause}")), "{error}");
@@ -168,16 +201,34 @@ mod tests {
             let dmi = sysfs.path().join("class/dmi/id");
             std::fs::create_dir_all(&dmi).unwrap();
             std::fs::write(dmi.join("product_name"), product).unwrap();
-            let node = Config::load(&Env::of([("HOME", home)])).unwrap().node.described_in(sysfs.path());
+            let node = Config::load(&Env::of([("HOME", home)]))
+                .unwrap()
+                .node
+                .described_in(sysfs.path());
             find(&node).map_err(|error| error.to_string())
         };
-        assert!(matches!(on_a_machine("Google Compute Engine"), Ok(Found::Metadata(_))));
-        let Ok(Found::Nobody(why)) = on_a_machine("Standard PC") else { panic!() };
-        assert!(why.starts_with("this node has no Google identity: ") && why.ends_with("not a machine of Google's"));
-        assert!(matches!(found([("HOME", home), (SERVER, "127.0.0.1:1")]), Ok(Found::Metadata(_))));
-        let user = r#"{"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r"}"#;
+        assert!(matches!(
+            on_a_machine("Google Compute Engine"),
+            Ok(Found::Metadata(_))
+        ));
+        let Ok(Found::Nobody(why)) = on_a_machine("Standard PC") else {
+            panic!()
+        };
+        assert!(
+            why.starts_with("this node has no Google identity: ")
+                && why.ends_with("not a machine of Google's")
+        );
+        assert!(matches!(
+            found([("HOME", home), (SERVER, "127.0.0.1:1")]),
+            Ok(Found::Metadata(_))
+        ));
+        let user =
+            r#"{"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r"}"#;
         std::fs::write(folder.join("application_default_credentials.json"), user).unwrap();
         assert!(matches!(on_a_machine("Google"), Ok(Found::Document(_))));
-        assert!(matches!(found([(GCLOUD, folder.to_str().unwrap())]), Ok(Found::Document(_))));
+        assert!(matches!(
+            found([(GCLOUD, folder.to_str().unwrap())]),
+            Ok(Found::Document(_))
+        ));
     }
 }

@@ -34,23 +34,45 @@ pub(super) async fn subject_token(
     if let Some(fault) = tls::refused() {
         return Err(fault.problem(PART));
     }
-    let problem = |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
-    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(files, &problem)).await.unwrap_or_else(|_| {
-        Err(problem("what gives this node its AWS identity did not answer in time", WHENCE).unreachable())
-    })?;
+    let problem =
+        |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
+    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(files, &problem))
+        .await
+        .unwrap_or_else(|_| {
+            Err(problem(
+                "what gives this node its AWS identity did not answer in time",
+                WHENCE,
+            )
+            .unreachable())
+        })?;
     let url = verification_url.replace("{region}", &region);
-    let url = Url::parse(&url).ok().filter(|url| url.scheme() == "https").ok_or_else(|| {
-        problem("\"regional_cred_verification_url\" is not an https:// address", "correct it").failed()
-    })?;
-    signed(&url, &region, audience, credentials)
-        .ok_or_else(|| problem("the request that proves the AWS identity cannot be signed", WHENCE).failed())
+    let url = Url::parse(&url)
+        .ok()
+        .filter(|url| url.scheme() == "https")
+        .ok_or_else(|| {
+            problem(
+                "\"regional_cred_verification_url\" is not an https:// address",
+                "correct it",
+            )
+            .failed()
+        })?;
+    signed(&url, &region, audience, credentials).ok_or_else(|| {
+        problem(
+            "the request that proves the AWS identity cannot be signed",
+            WHENCE,
+        )
+        .failed()
+    })
 }
 
 async fn identity(
     files: EnvConfigFiles,
     problem: &impl Fn(&str, &str) -> Problem,
 ) -> Result<(String, Credentials), Error> {
-    let timeouts = TimeoutConfig::builder().operation_timeout(LOOKUP).connect_timeout(CONNECT).build();
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(LOOKUP)
+        .connect_timeout(CONNECT)
+        .build();
     let config = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
         .profile_files(files)
@@ -58,20 +80,27 @@ async fn identity(
         .load()
         .await;
     let region = config.region().ok_or_else(|| {
-        problem("this node's AWS region is not known", "set AWS_REGION, or let the metadata service be reached")
-            .failed()
+        problem(
+            "this node's AWS region is not known",
+            "set AWS_REGION, or let the metadata service be reached",
+        )
+        .failed()
     })?;
     let found = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await,
         None => Err(CredentialsError::not_loaded_no_source()),
     };
     let credentials = found.map_err(|error| match error {
-        CredentialsError::CredentialsNotLoaded(_) => {
-            problem("this node has no AWS credentials to prove itself with", WHENCE).failed()
-        }
-        CredentialsError::ProviderTimedOut(_) => {
-            problem("what gives this node its AWS credentials did not answer in time", WHENCE).unreachable()
-        }
+        CredentialsError::CredentialsNotLoaded(_) => problem(
+            "this node has no AWS credentials to prove itself with",
+            WHENCE,
+        )
+        .failed(),
+        CredentialsError::ProviderTimedOut(_) => problem(
+            "what gives this node its AWS credentials did not answer in time",
+            WHENCE,
+        )
+        .unreachable(),
         // What it says may quote an answer.
         _ => problem("what gives this node its AWS credentials fails", WHENCE).failed(),
     })?;
@@ -91,7 +120,13 @@ fn signed(url: &Url, region: &str, audience: &str, credentials: Credentials) -> 
         .build()
         .ok()?;
     let own = [("host", host), (TARGET, audience)];
-    let request = SignableRequest::new("POST", url.as_str(), own.into_iter(), SignableBody::Bytes(b"")).ok()?;
+    let request = SignableRequest::new(
+        "POST",
+        url.as_str(),
+        own.into_iter(),
+        SignableBody::Bytes(b""),
+    )
+    .ok()?;
     let (instructions, _) = sign(request, &params.into()).ok()?.into_parts();
     let headers: Vec<_> = own
         .into_iter()
@@ -118,7 +153,8 @@ fn percent_encoded(text: &str) -> String {
 
 /// Binds the proof to one identity provider at Google.
 const TARGET: &str = "x-goog-cloud-target-resource";
-const WHENCE: &str = "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";
+const WHENCE: &str =
+    "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";
 /// All of the chain; the exchange needs time after it.
 const LOOKUP: Duration = Duration::from_secs(6);
 const CONNECT: Duration = Duration::from_secs(2);
@@ -129,32 +165,58 @@ mod tests {
     use crate::json::{self, Value};
 
     #[test]
-    fn the_request_that_proves_the_identity_is_signed_with_the_provider_in_it_and_without_the_key() {
-        let url =
-            Url::parse("https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15").unwrap();
+    fn the_request_that_proves_the_identity_is_signed_with_the_provider_in_it_and_without_the_key()
+    {
+        let url = Url::parse(
+            "https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+        )
+        .unwrap();
         let keys = Credentials::new("AKIAX", "hunter2", Some("session".to_owned()), None, "test");
         let token = signed(&url, "us-east-1", "//iam.googleapis.com/provider", keys).unwrap();
-        let bytes = token.expose().split('%').enumerate().flat_map(|(index, part)| {
-            let (byte, rest) = part.split_at(if index == 0 { 0 } else { 2 });
-            u8::from_str_radix(byte, 16).into_iter().chain(rest.bytes()).collect::<Vec<_>>()
-        });
+        let bytes = token
+            .expose()
+            .split('%')
+            .enumerate()
+            .flat_map(|(index, part)| {
+                let (byte, rest) = part.split_at(if index == 0 { 0 } else { 2 });
+                u8::from_str_radix(byte, 16)
+                    .into_iter()
+                    .chain(rest.bytes())
+                    .collect::<Vec<_>>()
+            });
         let text = String::from_utf8(bytes.collect()).unwrap();
         assert!(!text.contains("hunter2"));
         let request = json::parse_object(text.as_bytes()).unwrap();
-        let Some(Value::Array(headers)) = request.get("headers") else { panic!("{text}") };
+        let Some(Value::Array(headers)) = request.get("headers") else {
+            panic!("{text}")
+        };
         let header = |name: &str| {
             headers.iter().find_map(|header| match header {
-                Value::Object(header) if header.text("key")?.expose().eq_ignore_ascii_case(name) => {
+                Value::Object(header)
+                    if header.text("key")?.expose().eq_ignore_ascii_case(name) =>
+                {
                     header.text("value")
                 }
                 _ => None,
             })
         };
-        assert_eq!(header("host").unwrap().expose(), "sts.us-east-1.amazonaws.com");
-        assert_eq!(header(TARGET).unwrap().expose(), "//iam.googleapis.com/provider");
+        assert_eq!(
+            header("host").unwrap().expose(),
+            "sts.us-east-1.amazonaws.com"
+        );
+        assert_eq!(
+            header(TARGET).unwrap().expose(),
+            "//iam.googleapis.com/provider"
+        );
         assert_eq!(header("x-amz-security-token").unwrap().expose(), "session");
         let signature = header("authorization").unwrap().expose();
-        assert!(signature.contains("AKIAX/") && signature.contains("/us-east-1/sts/aws4_request"), "{signature}");
-        assert!(signature.contains(TARGET), "the provider must be signed: {signature}");
+        assert!(
+            signature.contains("AKIAX/") && signature.contains("/us-east-1/sts/aws4_request"),
+            "{signature}"
+        );
+        assert!(
+            signature.contains(TARGET),
+            "the provider must be signed: {signature}"
+        );
     }
 }

@@ -116,7 +116,9 @@ pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, Error> 
             .failed()
     };
     if text.starts_with(['/', '~', '.']) || text.contains("://") {
-        return Err(refuse("is a path, and a secret may not name files of the node"));
+        return Err(refuse(
+            "is a path, and a secret may not name files of the node",
+        ));
     }
     let decoded = unwrapped(text);
     match decoded.as_deref().map(|bytes| bytes.trim_ascii()) {
@@ -127,9 +129,17 @@ pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, Error> 
 
 /// Base64 as people make it: with line ends, with or without padding.
 fn unwrapped(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
-    GeneralPurpose::new(&STANDARD, lenient).decode(compact.as_slice()).ok().map(Zeroizing::new)
+    let lenient =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let compact: Zeroizing<Vec<u8>> = Zeroizing::new(
+        text.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
+    GeneralPurpose::new(&STANDARD, lenient)
+        .decode(compact.as_slice())
+        .ok()
+        .map(Zeroizing::new)
 }
 
 /// The document in a text that is known to be meant as JSON.
@@ -140,10 +150,19 @@ pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identit
             .failed()
     })?;
     let mut acts_as = Vec::new();
-    let base = Reader { origin, author, object: &object }.base(&mut acts_as, true)?;
+    let base = Reader {
+        origin,
+        author,
+        object: &object,
+    }
+    .base(&mut acts_as, true)?;
     // Written from the outside in, taken from the inside out.
     acts_as.reverse();
-    Ok(Identity { origin: origin.to_owned(), base, acts_as })
+    Ok(Identity {
+        origin: origin.to_owned(),
+        base,
+        acts_as,
+    })
 }
 
 #[cfg(test)]
@@ -165,7 +184,11 @@ mod tests {
     #[test]
     fn a_key_is_read_as_json_and_as_base64_of_any_shape() {
         let encoded = PADDED.encode(with(ACCOUNT, r#""x":1"#));
-        let wrapped: Vec<_> = encoded.as_bytes().chunks(20).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let wrapped: Vec<_> = encoded
+            .as_bytes()
+            .chunks(20)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
         for text in [
             ACCOUNT.to_owned(),
             format!("\u{feff}\n{}\r\n", ACCOUNT.replace(',', ",\n  ")),
@@ -173,20 +196,39 @@ mod tests {
             wrapped.join("\r\n"),
         ] {
             let identity = secret(&text).unwrap();
-            let Base::Account(account) = identity.base else { panic!("{text}") };
-            assert_eq!((account.email.as_str(), account.key.expose()), ("a@p", "PEM"));
+            let Base::Account(account) = identity.base else {
+                panic!("{text}")
+            };
+            assert_eq!(
+                (account.email.as_str(), account.key.expose()),
+                ("a@p", "PEM")
+            );
             assert_eq!(account.token_uri, "https://oauth2.googleapis.com/token");
         }
     }
 
     #[test]
     fn a_secret_names_no_file_and_is_nothing_else_than_a_key() {
-        for text in ["/etc/passwd", "~/key.json", "../key.json", "file:///etc/passwd", "https://evil.example/key"] {
-            assert!(secret(text).unwrap_err().contains("KEY is a path, and a secret may not name files"), "{text}");
+        for text in [
+            "/etc/passwd",
+            "~/key.json",
+            "../key.json",
+            "file:///etc/passwd",
+            "https://evil.example/key",
+        ] {
+            assert!(
+                secret(text)
+                    .unwrap_err()
+                    .contains("KEY is a path, and a secret may not name files"),
+                "{text}"
+            );
         }
         for text in ["hunter2", "aHVudGVyMg==", "[]", ""] {
             let error = secret(text).unwrap_err();
-            assert!(error.contains("KEY is neither JSON nor base64 of JSON"), "{error}");
+            assert!(
+                error.contains("KEY is neither JSON nor base64 of JSON"),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"));
         }
     }
@@ -194,25 +236,56 @@ mod tests {
     #[test]
     fn a_tenants_document_says_nothing_about_where_anybody_goes() {
         let table = [
-            (r#"{"type":"external_account"}"#.to_owned(), "\"type\" is external_account"),
-            (r#"{"type":"impersonated_service_account"}"#.to_owned(), "\"type\" is impersonated_service_account"),
-            (r#"{"type":"gdch_service_account"}"#.to_owned(), "\"type\" is neither"),
-            (r#"{"type":["service_account"]}"#.to_owned(), "\"type\" is missing"),
-            (with(ACCOUNT, r#""token_uri":"https://evil.example/token""#), "\"token_uri\" is not Google's own"),
             (
-                with(ACCOUNT, r#""token_uri":"https://oauth2.googleapis.com/token/""#),
+                r#"{"type":"external_account"}"#.to_owned(),
+                "\"type\" is external_account",
+            ),
+            (
+                r#"{"type":"impersonated_service_account"}"#.to_owned(),
+                "\"type\" is impersonated_service_account",
+            ),
+            (
+                r#"{"type":"gdch_service_account"}"#.to_owned(),
+                "\"type\" is neither",
+            ),
+            (
+                r#"{"type":["service_account"]}"#.to_owned(),
+                "\"type\" is missing",
+            ),
+            (
+                with(ACCOUNT, r#""token_uri":"https://evil.example/token""#),
                 "\"token_uri\" is not Google's own",
             ),
-            (with(ACCOUNT, r#""token_uri":null"#), "\"token_uri\" is missing or no text"),
-            (with(ACCOUNT, r#""universe_domain":"evil.example""#), "\"universe_domain\" is not googleapis.com"),
-            (with(ACCOUNT, r#""type":"external_account""#), "a key stands in it twice"),
+            (
+                with(
+                    ACCOUNT,
+                    r#""token_uri":"https://oauth2.googleapis.com/token/""#,
+                ),
+                "\"token_uri\" is not Google's own",
+            ),
+            (
+                with(ACCOUNT, r#""token_uri":null"#),
+                "\"token_uri\" is missing or no text",
+            ),
+            (
+                with(ACCOUNT, r#""universe_domain":"evil.example""#),
+                "\"universe_domain\" is not googleapis.com",
+            ),
+            (
+                with(ACCOUNT, r#""type":"external_account""#),
+                "a key stands in it twice",
+            ),
         ];
         for (text, cause) in table {
             let error = secret(&text).unwrap_err();
             assert!(error.contains(cause) && error.contains("KEY"), "{error}");
             assert!(!error.contains("evil.example"), "{error}");
         }
-        let old = secret(&with(ACCOUNT, r#""token_uri":"https://accounts.google.com/o/oauth2/token""#)).unwrap();
+        let old = secret(&with(
+            ACCOUNT,
+            r#""token_uri":"https://accounts.google.com/o/oauth2/token""#,
+        ))
+        .unwrap();
         assert!(
             matches!(old.base, Base::Account(account) if account.token_uri == "https://oauth2.googleapis.com/token")
         );
@@ -227,19 +300,36 @@ mod tests {
             r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://iam/outer",
             "delegates":["d"],"source_credentials":{external}}}"#
         );
-        let read = |text: &str| parse("file", text.as_bytes(), Author::Operator).map_err(|error| error.to_string());
+        let read = |text: &str| {
+            parse("file", text.as_bytes(), Author::Operator).map_err(|error| error.to_string())
+        };
         let identity = read(&nested).unwrap();
-        let targets: Vec<_> = identity.acts_as.iter().map(|target| target.url.as_str()).collect();
+        let targets: Vec<_> = identity
+            .acts_as
+            .iter()
+            .map(|target| target.url.as_str())
+            .collect();
         assert_eq!(targets, ["https://iam/inner", "https://iam/outer"]);
-        let Base::External(External { source: Source::File { field, .. }, .. }) = identity.base else { panic!() };
+        let Base::External(External {
+            source: Source::File { field, .. },
+            ..
+        }) = identity.base
+        else {
+            panic!()
+        };
         assert_eq!(field.as_deref(), Some("f"));
         assert!(
             read(&external.replace("https://sts/", "http://sts/"))
                 .unwrap_err()
                 .contains("\"token_url\" is not an https")
         );
-        let program = external.replace("\"file\":\"/t\"", r#""executable":{"command":"/bin/true"}"#);
-        assert!(read(&program).unwrap_err().contains("\"credential_source\" is neither"));
+        let program =
+            external.replace("\"file\":\"/t\"", r#""executable":{"command":"/bin/true"}"#);
+        assert!(
+            read(&program)
+                .unwrap_err()
+                .contains("\"credential_source\" is neither")
+        );
         assert!(
             read(&format!(
                 r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://i/",

@@ -34,7 +34,11 @@ pub(super) struct Token {
 /// An identity's token for registries.
 pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Result<Token, Error> {
     // Whoever is about to act as somebody else needs no more than that from its own token.
-    let scope = if identity.acts_as.is_empty() { SCOPE } else { IAM_SCOPE };
+    let scope = if identity.acts_as.is_empty() {
+        SCOPE
+    } else {
+        IAM_SCOPE
+    };
     let origin = identity.origin.as_str();
     let mut token = match &identity.base {
         Base::Account(account) => of_account(http, origin, account, scope).await?,
@@ -42,16 +46,32 @@ pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Resu
         Base::External(external) => of_external(http, origin, external, scope, node).await?,
     };
     for (index, target) in identity.acts_as.iter().enumerate() {
-        let scope = if index + 1 == identity.acts_as.len() { SCOPE } else { IAM_SCOPE };
+        let scope = if index + 1 == identity.acts_as.len() {
+            SCOPE
+        } else {
+            IAM_SCOPE
+        };
         token = acting_as(http, origin, target, &token, scope).await?;
     }
     Ok(token)
 }
 
-async fn of_account(http: &Http, origin: &str, account: &Account, scope: &str) -> Result<Token, Error> {
+async fn of_account(
+    http: &Http,
+    origin: &str,
+    account: &Account,
+    scope: &str,
+) -> Result<Token, Error> {
     let assertion = assertion(origin, account, scope)?;
-    let request = Request::post(&account.token_uri).form([("grant_type", JWT_BEARER.into()), ("assertion", assertion)]);
-    granted(&ask(http, &account.token_uri, &request).await?, origin, &Grant::Account { email: &account.email })
+    let request = Request::post(&account.token_uri)
+        .form([("grant_type", JWT_BEARER.into()), ("assertion", assertion)]);
+    granted(
+        &ask(http, &account.token_uri, &request).await?,
+        origin,
+        &Grant::Account {
+            email: &account.email,
+        },
+    )
 }
 
 async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error> {
@@ -61,41 +81,85 @@ async fn of_user(http: &Http, origin: &str, user: &User) -> Result<Token, Error>
         ("client_secret", user.client_secret.clone()),
         ("refresh_token", user.refresh_token.clone()),
     ]);
-    granted(&ask(http, &user.token_uri, &request).await?, origin, &Grant::User)
+    granted(
+        &ask(http, &user.token_uri, &request).await?,
+        origin,
+        &Grant::User,
+    )
 }
 
-async fn of_external(http: &Http, origin: &str, external: &External, scope: &str, node: &Node) -> Result<Token, Error> {
+async fn of_external(
+    http: &Http,
+    origin: &str,
+    external: &External,
+    scope: &str,
+    node: &Node,
+) -> Result<Token, Error> {
     let subject = federation::subject_token(http, origin, external, node).await?;
     let mut form = vec![
         ("grant_type", TOKEN_EXCHANGE.into()),
         ("audience", external.audience.as_str().into()),
         ("scope", scope.into()),
         ("requested_token_type", ACCESS_TOKEN_TYPE.into()),
-        ("subject_token_type", external.subject_token_type.as_str().into()),
+        (
+            "subject_token_type",
+            external.subject_token_type.as_str().into(),
+        ),
         ("subject_token", subject),
     ];
-    form.extend(
-        external.user_project.as_ref().map(|project| ("options", json!({ "userProject": project }).to_string().into())),
-    );
+    form.extend(external.user_project.as_ref().map(|project| {
+        (
+            "options",
+            json!({ "userProject": project }).to_string().into(),
+        )
+    }));
     let mut request = Request::post(&external.token_url).form(form);
     if let Some((id, secret)) = &external.client {
         let pair = Zeroizing::new(format!("{id}:{}", secret.expose()));
-        request = request.header("authorization", format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+        request = request.header(
+            "authorization",
+            format!("Basic {}", STANDARD.encode(pair.as_bytes())),
+        );
     }
-    granted(&ask(http, &external.token_url, &request).await?, origin, &Grant::Federation)
+    granted(
+        &ask(http, &external.token_url, &request).await?,
+        origin,
+        &Grant::Federation,
+    )
 }
 
-async fn acting_as(http: &Http, origin: &str, target: &ActsAs, own: &Token, scope: &str) -> Result<Token, Error> {
-    let body = json!({ "scope": [scope], "lifetime": format!("{LIFE}s"), "delegates": target.delegates });
-    let request = Request::post(&target.url).bearer(&own.secret).json(body.to_string().into());
+async fn acting_as(
+    http: &Http,
+    origin: &str,
+    target: &ActsAs,
+    own: &Token,
+    scope: &str,
+) -> Result<Token, Error> {
+    let body =
+        json!({ "scope": [scope], "lifetime": format!("{LIFE}s"), "delegates": target.delegates });
+    let request = Request::post(&target.url)
+        .bearer(&own.secret)
+        .json(body.to_string().into());
     let answer = ask(http, &target.url, &request).await?;
     if !answer.response.is_success() {
-        return Err(refused(&answer, origin, &Grant::Impersonation { url: &target.url }));
+        return Err(refused(
+            &answer,
+            origin,
+            &Grant::Impersonation { url: &target.url },
+        ));
     }
     let object = answer.object()?;
-    let secret = object.text("accessToken").filter(|token| !token.is_empty()).cloned();
-    let ends = object.text("expireTime").and_then(|time| humantime::parse_rfc3339(time.expose()).ok());
-    Ok(Token { secret: secret.ok_or_else(|| tokenless(&answer))?, expires: ends })
+    let secret = object
+        .text("accessToken")
+        .filter(|token| !token.is_empty())
+        .cloned();
+    let ends = object
+        .text("expireTime")
+        .and_then(|time| humantime::parse_rfc3339(time.expose()).ok());
+    Ok(Token {
+        secret: secret.ok_or_else(|| tokenless(&answer))?,
+        expires: ends,
+    })
 }
 
 /// The token in an answer of OAuth 2.0, or why there is none.
@@ -104,32 +168,50 @@ pub(super) fn granted(answer: &Answer, origin: &str, grant: &Grant) -> Result<To
         return Err(refused(answer, origin, grant));
     }
     let object = answer.object()?;
-    let secret = object.text("access_token").filter(|token| !token.is_empty()).cloned();
-    Ok(Token { secret: secret.ok_or_else(|| tokenless(answer))?, expires: end(&object) })
+    let secret = object
+        .text("access_token")
+        .filter(|token| !token.is_empty())
+        .cloned();
+    Ok(Token {
+        secret: secret.ok_or_else(|| tokenless(answer))?,
+        expires: end(&object),
+    })
 }
 
 /// `expires_in` is counted from when the answer was made, a moment ago.
 fn end(object: &Object) -> Option<SystemTime> {
-    let Some(Value::Number(seconds)) = object.get("expires_in") else { return None };
+    let Some(Value::Number(seconds)) = object.get("expires_in") else {
+        return None;
+    };
     SystemTime::now().checked_add(Duration::try_from_secs_f64(*seconds).ok()?)
 }
 
 fn tokenless(answer: &Answer) -> Error {
-    Problem::new(PART, format_args!("{} answered without a token", answer.host))
-        .fix("see whether a proxy answers in its place")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!("{} answered without a token", answer.host),
+    )
+    .fix("see whether a proxy answers in its place")
+    .failed()
 }
 
 /// A statement signed with the account's key: who asks, for what, for the next hour.
 fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, Error> {
     let unusable = || {
-        Problem::new(PART, format_args!("{origin}: \"private_key\" is not an RSA key in PEM"))
-            .fix("put the key as Google gave it, with its line ends")
-            .failed()
+        Problem::new(
+            PART,
+            format_args!("{origin}: \"private_key\" is not an RSA key in PEM"),
+        )
+        .fix("put the key as Google gave it, with its line ends")
+        .failed()
     };
     let key = jwt::rsa_key(account.key.expose()).ok_or_else(unusable)?;
     // A clock that is a little fast would make a statement of the future, which Google refuses.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_sub(LEEWAY);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        .saturating_sub(LEEWAY);
     let header = json!({ "alg": "RS256", "typ": "JWT", "kid": account.key_id });
     let claims = json!({
         "iss": account.email, "scope": scope, "aud": account.token_uri, "iat": now, "exp": now + LIFE,
@@ -171,24 +253,38 @@ mod tests {
     fn an_assertion_is_signed_says_who_asks_for_what_and_lives_an_hour() {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der().unwrap();
-        let pem =
-            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
-        for pem in [pem.clone(), pem.replace('\n', "\\n"), pem.replace('\n', "\r\n")] {
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(der.as_ref())
+        );
+        for pem in [
+            pem.clone(),
+            pem.replace('\n', "\\n"),
+            pem.replace('\n', "\r\n"),
+        ] {
             let jwt = assertion("KEY", &account(&pem), SCOPE).unwrap();
             let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
             UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref())
                 .verify(signed.as_bytes(), &URL.decode(signature).unwrap())
                 .unwrap();
             let (header, claims) = signed.split_once('.').unwrap();
-            assert_eq!(URL.decode(header).unwrap(), br#"{"alg":"RS256","kid":"7","typ":"JWT"}"#);
+            assert_eq!(
+                URL.decode(header).unwrap(),
+                br#"{"alg":"RS256","kid":"7","typ":"JWT"}"#
+            );
             let claims = json::parse_object(&URL.decode(claims).unwrap()).unwrap();
             let text = |name| claims.text(name).unwrap().expose();
             assert_eq!(
                 (text("iss"), text("scope"), text("aud")),
                 ("a@p", SCOPE, "https://oauth2.googleapis.com/token")
             );
-            let number =
-                |name| if let Some(Value::Number(number)) = claims.get(name) { *number } else { panic!("{name}") };
+            let number = |name| {
+                if let Some(Value::Number(number)) = claims.get(name) {
+                    *number
+                } else {
+                    panic!("{name}")
+                }
+            };
             assert!((number("exp") - number("iat") - 3600.0).abs() < f64::EPSILON);
         }
     }
@@ -202,8 +298,13 @@ mod tests {
             &format!("-----BEGIN PRIVATE KEY-----\n{hunter2}\n-----END PRIVATE KEY-----"),
             &format!("-----BEGIN RSA PRIVATE KEY-----\n{hunter2}\n-----END RSA PRIVATE KEY-----"),
         ] {
-            let error = assertion("KEY", &account(pem), SCOPE).unwrap_err().to_string();
-            assert!(error.contains("KEY: \"private_key\" is not an RSA key in PEM"), "{error}");
+            let error = assertion("KEY", &account(pem), SCOPE)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("KEY: \"private_key\" is not an RSA key in PEM"),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"));
         }
     }
@@ -211,9 +312,17 @@ mod tests {
     #[test]
     fn a_token_ends_when_it_is_said_to_and_otherwise_nobody_knows() {
         let end = |text: &str| end(&json::parse_object(text.as_bytes()).unwrap());
-        let life = end(r#"{"expires_in":3599}"#).unwrap().duration_since(SystemTime::now()).unwrap();
+        let life = end(r#"{"expires_in":3599}"#)
+            .unwrap()
+            .duration_since(SystemTime::now())
+            .unwrap();
         assert!(life <= Duration::from_secs(3599) && life > Duration::from_secs(3500));
-        for text in ["{}", r#"{"expires_in":"soon"}"#, r#"{"expires_in":-1}"#, r#"{"expires_in":1e300}"#] {
+        for text in [
+            "{}",
+            r#"{"expires_in":"soon"}"#,
+            r#"{"expires_in":-1}"#,
+            r#"{"expires_in":1e300}"#,
+        ] {
             assert_eq!(end(text), None, "{text}");
         }
     }

@@ -22,7 +22,11 @@ pub(super) async fn subject_token(
 ) -> Result<Redacted, Error> {
     match &external.source {
         Source::File { path, field } => from_file(origin, path, field.as_deref()),
-        Source::Url { url, headers, field } => from_url(http, origin, url, headers, field.as_deref()).await,
+        Source::Url {
+            url,
+            headers,
+            field,
+        } => from_url(http, origin, url, headers, field.as_deref()).await,
         Source::Pod { token } => Ok(token.clone()),
         Source::Aws { verification_url } => {
             aws::subject_token(origin, verification_url, &external.audience, node).await
@@ -32,9 +36,12 @@ pub(super) async fn subject_token(
 
 pub(super) fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
     let missing = || {
-        Problem::new(PART, format_args!("{origin}: there is no token file {}", path.display()))
-            .fix("mount it, or correct \"credential_source\"")
-            .failed()
+        Problem::new(
+            PART,
+            format_args!("{origin}: there is no token file {}", path.display()),
+        )
+        .fix("mount it, or correct \"credential_source\"")
+        .failed()
     };
     let bytes = read(path, MAX_TOKEN)?.ok_or_else(missing)?;
     pick(&bytes, field).ok_or_else(|| unreadable(origin, &path.display().to_string()))
@@ -47,11 +54,20 @@ async fn from_url(
     headers: &[(String, Redacted)],
     field: Option<&str>,
 ) -> Result<Redacted, Error> {
-    let request = headers.iter().fold(Request::get(url), |request, (name, value)| request.header(name, value.clone()));
+    let request = headers
+        .iter()
+        .fold(Request::get(url), |request, (name, value)| {
+            request.header(name, value.clone())
+        });
     let answer = ask(http, url, &request).await?;
     if !answer.response.is_success() {
-        let cause = format!("{} gives no subject token (status {})", answer.host, answer.response.status);
-        return Err(Problem::new(PART, cause).fix(format_args!("see \"credential_source\" in {origin}")).failed());
+        let cause = format!(
+            "{} gives no subject token (status {})",
+            answer.host, answer.response.status
+        );
+        return Err(Problem::new(PART, cause)
+            .fix(format_args!("see \"credential_source\" in {origin}"))
+            .failed());
     }
     pick(&answer.response.body, field).ok_or_else(|| unreadable(origin, &answer.host))
 }
@@ -66,9 +82,12 @@ fn pick(bytes: &[u8], field: Option<&str>) -> Option<Redacted> {
 }
 
 fn unreadable(origin: &str, place: &str) -> Error {
-    Problem::new(PART, format_args!("what {place} gives holds no subject token in the format that {origin} names"))
-        .fix("correct \"format\" in \"credential_source\"")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!("what {place} gives holds no subject token in the format that {origin} names"),
+    )
+    .fix("correct \"format\" in \"credential_source\"")
+    .failed()
 }
 
 const MAX_TOKEN: u64 = 64 << 10;
@@ -79,12 +98,19 @@ mod tests {
 
     #[test]
     fn a_subject_token_is_the_whole_text_or_one_member_of_it() {
-        let picked = |text: &str, field| pick(text.as_bytes(), field).map(|token| token.expose().to_owned());
+        let picked =
+            |text: &str, field| pick(text.as_bytes(), field).map(|token| token.expose().to_owned());
         assert_eq!(picked("token\n", None), Some("token".to_owned()));
-        assert_eq!(picked(r#"{"id_token":"token"}"#, Some("id_token")), Some("token".to_owned()));
-        for (text, field) in
-            [("", None), ("{}", Some("id_token")), ("token", Some("id_token")), (r#"{"f":1}"#, Some("f"))]
-        {
+        assert_eq!(
+            picked(r#"{"id_token":"token"}"#, Some("id_token")),
+            Some("token".to_owned())
+        );
+        for (text, field) in [
+            ("", None),
+            ("{}", Some("id_token")),
+            ("token", Some("id_token")),
+            (r#"{"f":1}"#, Some("f")),
+        ] {
             assert_eq!(picked(text, field), None, "{text}");
         }
     }

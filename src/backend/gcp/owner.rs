@@ -17,12 +17,23 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn whose(&self, login: &Login) -> Result<Whose, Error> {
-        let scope = Scope::new(self.name(), vec!["document".to_owned(), self.digest.clone()]);
-        let Some(external) = self.external() else { return Ok(Whose::Known(scope)) };
+        let scope = Scope::new(
+            self.name(),
+            vec!["document".to_owned(), self.digest.clone()],
+        );
+        let Some(external) = self.external() else {
+            return Ok(Whose::Known(scope));
+        };
         Ok(match &external.source {
             Source::File { path, field } => {
-                let bearer = Bearer::of(&federation::from_file(&self.identity.origin, path, field.as_deref())?);
-                let of = bearer.subject.map(|subject| format!("{} ({subject})", scope.identity()));
+                let bearer = Bearer::of(&federation::from_file(
+                    &self.identity.origin,
+                    path,
+                    field.as_deref(),
+                )?);
+                let of = bearer
+                    .subject
+                    .map(|subject| format!("{} ({subject})", scope.identity()));
                 let scope = scope.with(bearer.parts);
                 Whose::Known(scope.called(|name| of.unwrap_or_else(|| name.to_owned())))
             }
@@ -31,7 +42,14 @@ impl Document {
                 Whose::Nobody(_) | Whose::Unknown => Whose::Known(scope),
                 other => other.map(|of_aws| {
                     let name = format!("{}, as AWS's {}", scope.identity(), of_aws.identity());
-                    Scope::new(name, scope.parts().chain(of_aws.parts()).map(str::to_owned).collect())
+                    Scope::new(
+                        name,
+                        scope
+                            .parts()
+                            .chain(of_aws.parts())
+                            .map(str::to_owned)
+                            .collect(),
+                    )
                 }),
             },
             Source::Url { .. } => Whose::Machine(Unnamed::new(scope)),
@@ -41,19 +59,26 @@ impl Document {
 
     /// Whether it is the node's identity at AWS that Google trusts.
     pub(super) fn is_of_aws(&self) -> bool {
-        self.external().is_some_and(|external| matches!(external.source, Source::Aws { .. }))
+        self.external()
+            .is_some_and(|external| matches!(external.source, Source::Aws { .. }))
     }
 
     /// Whom the token is about that Google is shown; `None` where it does not say.
     pub(super) async fn subject(&self, http: &Http, node: &Node) -> Result<Option<String>, Error> {
-        let Some(external) = self.external() else { return Ok(None) };
+        let Some(external) = self.external() else {
+            return Ok(None);
+        };
         let token = federation::subject_token(http, &self.identity.origin, external, node).await?;
         let bearer = Bearer::of(&token);
         Ok(bearer.subject.map(|_| bearer.parts[1..].join(" ")))
     }
 
     fn external(&self) -> Option<&External> {
-        if let Base::External(external) = &self.identity.base { Some(external) } else { None }
+        if let Base::External(external) = &self.identity.base {
+            Some(external)
+        } else {
+            None
+        }
     }
 
     fn name(&self) -> String {

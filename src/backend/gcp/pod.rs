@@ -16,14 +16,24 @@ pub(crate) fn is_for_pod(account: &ServiceAccount, settings: &CloudSettings) -> 
 }
 
 /// Who asks, and as whom in the end. A tenant wrote the annotation; whether it may be acted as is for Google's IAM to say.
-pub(super) fn identity(account: &ServiceAccount, settings: &CloudSettings) -> Result<Identity, Error> {
+pub(super) fn identity(
+    account: &ServiceAccount,
+    settings: &CloudSettings,
+) -> Result<Identity, Error> {
     let audience = settings.workload_identity_provider.clone().ok_or_else(|| {
-        let cause = format_args!("the service account {account} asks for workload identity, and no provider is set");
-        Problem::new(PART, cause).fix("set workload_identity_provider in a rule for this registry").failed()
+        let cause = format_args!(
+            "the service account {account} asks for workload identity, and no provider is set"
+        );
+        Problem::new(PART, cause)
+            .fix("set workload_identity_provider in a rule for this registry")
+            .failed()
     })?;
     let acts_as = account.annotation(ANNOTATION).map(|email| {
         if is_email(email) {
-            return Ok(ActsAs { url: format!("{IMPERSONATION}{email}:generateAccessToken"), delegates: Vec::new() });
+            return Ok(ActsAs {
+                url: format!("{IMPERSONATION}{email}:generateAccessToken"),
+                delegates: Vec::new(),
+            });
         }
         let fix = "set it to an e-mail such as puller@project.iam.gserviceaccount.com";
         Err(account.wrong_annotation(PART, ANNOTATION, "is no Google service account", fix))
@@ -34,7 +44,9 @@ pub(super) fn identity(account: &ServiceAccount, settings: &CloudSettings) -> Re
         token_url: TOKEN_URL.to_owned(),
         client: None,
         user_project: None,
-        source: Source::Pod { token: account.token().clone() },
+        source: Source::Pod {
+            token: account.token().clone(),
+        },
     });
     Ok(Identity {
         origin: format!("the service account {account}"),
@@ -44,18 +56,30 @@ pub(super) fn identity(account: &ServiceAccount, settings: &CloudSettings) -> Re
 }
 
 pub(super) fn scope(account: &ServiceAccount, settings: &CloudSettings) -> Scope {
-    let provider = settings.workload_identity_provider.as_deref().unwrap_or_default();
-    Scope::new(format!("service account {account}"), account.describe()).with([format!("provider={provider}")])
+    let provider = settings
+        .workload_identity_provider
+        .as_deref()
+        .unwrap_or_default();
+    Scope::new(format!("service account {account}"), account.describe())
+        .with([format!("provider={provider}")])
 }
 
 /// It goes into the path of a URL: one name, one domain of Google's, and nothing that could end either.
 fn is_email(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(plain) && !label.starts_with('-') && !label.ends_with('-')
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    let Some((name, domain)) = text.split_once('@') else { return false };
-    text.len() <= 253 && label(name) && domain.ends_with(".gserviceaccount.com") && domain.split('.').all(label)
+    let Some((name, domain)) = text.split_once('@') else {
+        return false;
+    };
+    text.len() <= 253
+        && label(name)
+        && domain.ends_with(".gserviceaccount.com")
+        && domain.split('.').all(label)
 }
 
 /// <https://docs.cloud.google.com/kubernetes-engine/docs/how-to/workload-identity#kubernetes-sa-to-iam>
@@ -69,28 +93,56 @@ mod tests {
     use super::*;
     use crate::service_account::tests::test_account;
 
-    const PROVIDER: &str = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+    const PROVIDER: &str =
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
 
     fn settings(provider: Option<&str>) -> CloudSettings {
-        CloudSettings { workload_identity_provider: provider.map(str::to_owned), ..CloudSettings::default() }
+        CloudSettings {
+            workload_identity_provider: provider.map(str::to_owned),
+            ..CloudSettings::default()
+        }
     }
 
     #[test]
     fn the_provider_is_the_operators_and_the_account_the_annotations() {
-        let (plain, annotated) = (test_account(&[]), test_account(&[(ANNOTATION, "a-b@p.iam.gserviceaccount.com")]));
+        let (plain, annotated) = (
+            test_account(&[]),
+            test_account(&[(ANNOTATION, "a-b@p.iam.gserviceaccount.com")]),
+        );
         assert!(!is_for_pod(&plain, &settings(None)));
-        assert!(is_for_pod(&plain, &settings(Some(PROVIDER))) && is_for_pod(&annotated, &settings(None)));
+        assert!(
+            is_for_pod(&plain, &settings(Some(PROVIDER)))
+                && is_for_pod(&annotated, &settings(None))
+        );
         let identity = super::identity(&annotated, &settings(Some(PROVIDER))).unwrap();
-        let Base::External(external) = &identity.base else { panic!() };
-        assert_eq!((external.audience.as_str(), external.token_url.as_str()), (PROVIDER, TOKEN_URL));
+        let Base::External(external) = &identity.base else {
+            panic!()
+        };
+        assert_eq!(
+            (external.audience.as_str(), external.token_url.as_str()),
+            (PROVIDER, TOKEN_URL)
+        );
         assert_eq!(
             identity.acts_as[0].url,
             "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/a-b@p.iam.gserviceaccount.com:generateAccessToken"
         );
-        assert!(super::identity(&plain, &settings(Some(PROVIDER))).unwrap().acts_as.is_empty());
-        let error = super::identity(&annotated, &settings(None)).unwrap_err().to_string();
-        assert!(error.contains("pulls/puller asks for workload identity, and no provider is set"), "{error}");
-        assert_ne!(scope(&plain, &settings(None)), scope(&plain, &settings(Some(PROVIDER))));
+        assert!(
+            super::identity(&plain, &settings(Some(PROVIDER)))
+                .unwrap()
+                .acts_as
+                .is_empty()
+        );
+        let error = super::identity(&annotated, &settings(None))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("pulls/puller asks for workload identity, and no provider is set"),
+            "{error}"
+        );
+        assert_ne!(
+            scope(&plain, &settings(None)),
+            scope(&plain, &settings(Some(PROVIDER)))
+        );
     }
 
     #[test]
@@ -111,9 +163,16 @@ mod tests {
             "A@p.iam.gserviceaccount.com",
             "hunter2\n@p.iam.gserviceaccount.com",
         ] {
-            let error = super::identity(&test_account(&[(ANNOTATION, email)]), &settings(Some(PROVIDER))).unwrap_err();
+            let error = super::identity(
+                &test_account(&[(ANNOTATION, email)]),
+                &settings(Some(PROVIDER)),
+            )
+            .unwrap_err();
             let text = error.to_string();
-            assert!(text.contains("of the service account pulls/puller is no Google service account;"), "{text}");
+            assert!(
+                text.contains("of the service account pulls/puller is no Google service account;"),
+                "{text}"
+            );
             assert!(!text.contains(email), "{text}");
         }
     }

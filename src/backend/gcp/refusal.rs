@@ -25,7 +25,12 @@ pub(super) enum Grant<'a> {
 /// The error for a refusal.
 pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
     let body = answer.refusal();
-    let said = Said { host: &answer.host, status: answer.response.status, code: code(&body), words: words(&body) };
+    let said = Said {
+        host: &answer.host,
+        status: answer.response.status,
+        code: code(&body),
+        words: words(&body),
+    };
     let (cause, fix) = match grant {
         Grant::Account { email } => account(&said, &shown(email)),
         Grant::User => user(&said),
@@ -33,7 +38,10 @@ pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
         Grant::Impersonation { url } => impersonation(&said, &shown(target(url))),
         Grant::Metadata => metadata(&said),
     };
-    Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix).failed().answered()
+    Problem::new(PART, format_args!("{origin}: {cause}"))
+        .fix(fix)
+        .failed()
+        .answered()
 }
 
 struct Said<'a> {
@@ -65,9 +73,10 @@ fn account(said: &Said, email: &str) -> Told {
             format!("the service account {email} is disabled"),
             format!("gcloud iam service-accounts enable {email}"),
         ),
-        "invalid_grant" if said.says(&["not found", "not a valid email", "deleted"]) => {
-            told(format!("there is no service account {email} (any more)"), "use another account's key")
-        }
+        "invalid_grant" if said.says(&["not found", "not a valid email", "deleted"]) => told(
+            format!("there is no service account {email} (any more)"),
+            "use another account's key",
+        ),
         "invalid_grant" => told(
             format!(
                 "Google refuses the key of {email} {}: deleted, disabled, or this node's clock is off",
@@ -75,50 +84,65 @@ fn account(said: &Said, email: &str) -> Told {
             ),
             new_key,
         ),
-        "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
-            told(format!("Google lets {email} ask for no tokens {}", said.label()), new_key)
-        }
+        "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => told(
+            format!("Google lets {email} ask for no tokens {}", said.label()),
+            new_key,
+        ),
         _ => said.otherwise(),
     }
 }
 
 fn user(said: &Said) -> Told {
-    const AGAIN: &str = "log in anew (gcloud auth application-default login) and use what it writes";
+    const AGAIN: &str =
+        "log in anew (gcloud auth application-default login) and use what it writes";
     match said.code.as_str() {
         "invalid_grant" if said.says(&["disabled", "deleted"]) => {
             told("the user's account is disabled or deleted", AGAIN)
         }
         "invalid_grant" => told("the refresh token has expired or was revoked", AGAIN),
-        "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
-            told("Google does not accept \"client_id\" and \"client_secret\"", AGAIN)
-        }
+        "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => told(
+            "Google does not accept \"client_id\" and \"client_secret\"",
+            AGAIN,
+        ),
         _ => said.otherwise(),
     }
 }
 
 fn federation(said: &Said) -> Told {
-    const POOL: &str =
-        "compare it with the workload identity provider (gcloud iam workload-identity-pools providers describe)";
-    let said_grant = matches!(said.code.as_str(), "invalid_grant" | "invalid_request" | "invalid_target");
+    const POOL: &str = "compare it with the workload identity provider (gcloud iam workload-identity-pools providers describe)";
+    let said_grant = matches!(
+        said.code.as_str(),
+        "invalid_grant" | "invalid_request" | "invalid_target"
+    );
     match said.code.as_str() {
         _ if said_grant && said.says(&["audience"]) || said.code == "invalid_target" => told(
             "the audience is wrong: the provider does not exist or is disabled, or the subject token is for another one",
             POOL,
         ),
-        "invalid_grant" if said.says(&["aws"]) => {
-            told("AWS does not accept this node's AWS credentials", "see what gives it an AWS identity, and its clock")
-        }
-        "invalid_grant" if said.says(&["stale", "expired"]) => {
-            told("the subject token has expired", "see what renews it, and this node's clock")
-        }
-        "invalid_grant" if said.says(&["signature", "issuer"]) => {
-            told("the provider does not trust the issuer or the signature of the subject token", POOL)
-        }
-        "invalid_grant" => told(format!("Google does not accept the subject token {}", said.label()), POOL),
-        "unauthorized_client" | "access_denied" => {
-            told("the provider's attribute condition does not let this identity in", POOL)
-        }
-        "invalid_client" => told("Google does not accept \"client_id\" and \"client_secret\"", POOL),
+        "invalid_grant" if said.says(&["aws"]) => told(
+            "AWS does not accept this node's AWS credentials",
+            "see what gives it an AWS identity, and its clock",
+        ),
+        "invalid_grant" if said.says(&["stale", "expired"]) => told(
+            "the subject token has expired",
+            "see what renews it, and this node's clock",
+        ),
+        "invalid_grant" if said.says(&["signature", "issuer"]) => told(
+            "the provider does not trust the issuer or the signature of the subject token",
+            POOL,
+        ),
+        "invalid_grant" => told(
+            format!("Google does not accept the subject token {}", said.label()),
+            POOL,
+        ),
+        "unauthorized_client" | "access_denied" => told(
+            "the provider's attribute condition does not let this identity in",
+            POOL,
+        ),
+        "invalid_client" => told(
+            "Google does not accept \"client_id\" and \"client_secret\"",
+            POOL,
+        ),
         _ => said.otherwise(),
     }
 }
@@ -135,7 +159,10 @@ fn impersonation(said: &Said, target: &str) -> Told {
             ),
             "grant roles/iam.serviceAccountTokenCreator on it to the identity that asks",
         ),
-        404 => told(format!("there is no service account {target}"), "correct \"service_account_impersonation_url\""),
+        404 => told(
+            format!("there is no service account {target}"),
+            "correct \"service_account_impersonation_url\"",
+        ),
         400 if said.says(&["disabled", "precondition"]) => told(
             format!("the service account {target} is disabled"),
             format!("gcloud iam service-accounts enable {target}"),
@@ -151,7 +178,10 @@ fn impersonation(said: &Said, target: &str) -> Told {
 fn metadata(said: &Said) -> Told {
     let fix = "attach a service account to this machine or workload, with access to the registry";
     match said.status {
-        404 => told("it has no service account to give a token of (status 404)", fix),
+        404 => told(
+            "it has no service account to give a token of (status 404)",
+            fix,
+        ),
         403 => told("it gives this process no token (status 403)", fix),
         _ => said.otherwise(),
     }
@@ -163,7 +193,10 @@ impl Said<'_> {
     }
 
     fn otherwise(&self) -> Told {
-        told(format!("{} refuses the request {}", self.host, self.label()), UNKNOWN)
+        told(
+            format!("{} refuses the request {}", self.host, self.label()),
+            UNKNOWN,
+        )
     }
 
     /// Status and code, the latter only where it is one of the standard's.
@@ -179,29 +212,45 @@ impl Said<'_> {
 fn code(body: &Object) -> String {
     match body.get("error") {
         Some(Value::Text(code)) => code.expose().to_owned(),
-        Some(Value::Object(error)) => error.text("status").map_or_else(String::new, |code| code.expose().to_owned()),
+        Some(Value::Object(error)) => error
+            .text("status")
+            .map_or_else(String::new, |code| code.expose().to_owned()),
         _ => String::new(),
     }
 }
 
 fn words(body: &Object) -> String {
-    let inner = if let Some(Value::Object(error)) = body.get("error") { error.text("message") } else { None };
-    let found = inner.or_else(|| body.text("error_description")).map_or("", Redacted::expose);
+    let inner = if let Some(Value::Object(error)) = body.get("error") {
+        error.text("message")
+    } else {
+        None
+    };
+    let found = inner
+        .or_else(|| body.text("error_description"))
+        .map_or("", Redacted::expose);
     found.to_ascii_lowercase()
 }
 
 /// A name out of a document, as far as it is one.
 pub(super) fn shown(name: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "@.-_".contains(c);
-    if !name.is_empty() && name.len() <= 200 && name.chars().all(is_name) { name.to_owned() } else { "?".to_owned() }
+    if !name.is_empty() && name.len() <= 200 && name.chars().all(is_name) {
+        name.to_owned()
+    } else {
+        "?".to_owned()
+    }
 }
 
 /// `…/serviceAccounts/NAME:generateAccessToken`
 pub(super) fn target(url: &str) -> &str {
-    url.rsplit('/').next().and_then(|last| last.split(':').next()).unwrap_or_default()
+    url.rsplit('/')
+        .next()
+        .and_then(|last| last.split(':').next())
+        .unwrap_or_default()
 }
 
-const UNKNOWN: &str = "see whether the identity still exists and what its project's policies forbid";
+const UNKNOWN: &str =
+    "see whether the identity still exists and what its project's policies forbid";
 /// <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>, and Google's own.
 const CODES: [&str; 9] = [
     "invalid_request",
@@ -222,20 +271,37 @@ mod tests {
 
     fn said(status: u16, text: &str) -> Said<'static> {
         let body = json::parse_object(text.as_bytes()).unwrap();
-        Said { host: "host", status, code: code(&body), words: words(&body) }
+        Said {
+            host: "host",
+            status,
+            code: code(&body),
+            words: words(&body),
+        }
     }
 
     #[test]
     fn what_an_answer_says_is_looked_at_and_never_repeated() {
-        let oauth = said(400, r#"{"error":"invalid_grant","error_description":"Robot is DISABLED. hunter2"}"#);
+        let oauth = said(
+            400,
+            r#"{"error":"invalid_grant","error_description":"Robot is DISABLED. hunter2"}"#,
+        );
         let (cause, fix) = account(&oauth, "a@p");
         assert_eq!(
             (cause.as_str(), fix.as_str()),
-            ("the service account a@p is disabled", "gcloud iam service-accounts enable a@p")
+            (
+                "the service account a@p is disabled",
+                "gcloud iam service-accounts enable a@p"
+            )
         );
-        let api = said(403, r#"{"error":{"code":403,"status":"PERMISSION_DENIED","message":"hunter2"}}"#);
+        let api = said(
+            403,
+            r#"{"error":{"code":403,"status":"PERMISSION_DENIED","message":"hunter2"}}"#,
+        );
         let (cause, _) = impersonation(&api, "b@p");
-        assert!(cause.contains("iam.serviceAccounts.getAccessToken is denied on b@p (status 403)"), "{cause}");
+        assert!(
+            cause.contains("iam.serviceAccounts.getAccessToken is denied on b@p (status 403)"),
+            "{cause}"
+        );
         assert_eq!(oauth.label(), "(status 400, invalid_grant)");
         assert_eq!(said(400, r#"{"error":"hunter2"}"#).label(), "(status 400)");
     }

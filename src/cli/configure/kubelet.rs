@@ -18,9 +18,20 @@ use crate::trusted::exists;
 
 pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     let path = kubelet_file(request);
-    let others = provider_names(Text::read(&path)?.as_ref().map_or("", |text| text.text.as_str()))
-        .map_err(|cause| Problem::new(path.display().to_string(), cause).fix("nothing was changed").failed())?;
-    let others: Vec<String> = others.into_iter().filter(|name| name != env!("CARGO_PKG_NAME")).collect();
+    let others = provider_names(
+        Text::read(&path)?
+            .as_ref()
+            .map_or("", |text| text.text.as_str()),
+    )
+    .map_err(|cause| {
+        Problem::new(path.display().to_string(), cause)
+            .fix("nothing was changed")
+            .failed()
+    })?;
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|name| name != env!("CARGO_PKG_NAME"))
+        .collect();
     // They are somebody else's text, which may hold what moves a terminal's cursor.
     let told: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
     let bin_dir = match (&request.bin_dir, others.as_slice()) {
@@ -31,48 +42,89 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         },
         // All providers are in one directory, and only whoever put them there knows which.
         (None, _) => {
-            let cause = format!("it has {} too, and kubelet looks for all in one directory", told.join(", "));
+            let cause = format!(
+                "it has {} too, and kubelet looks for all in one directory",
+                told.join(", ")
+            );
             let fix = "nothing was changed; name that directory with --bin-dir, and put this helper there";
-            return Err(Problem::new(path.display().to_string(), cause).fix(fix).failed());
+            return Err(Problem::new(path.display().to_string(), cause)
+                .fix(fix)
+                .failed());
         }
     };
     let (images, registries, mut notes) = if let Registries::These(hosts) = &request.registries {
-        (hosts.iter().flat_map(images_of).collect(), names(hosts), Vec::new())
+        (
+            hosts.iter().flat_map(images_of).collect(),
+            names(hosts),
+            Vec::new(),
+        )
     } else {
         let (images, notes) = all_known(env);
         (images, "every registry that it knows".to_owned(), notes)
     };
-    let missing = others.iter().zip(&told).filter(|(name, _)| matches!(exists(&bin_dir.join(name)), Ok(false)));
-    notes.extend(
-        missing.map(|(_, name)| format!("note: {} has no {name}, which the file names too", bin_dir.display())),
-    );
+    let missing = others
+        .iter()
+        .zip(&told)
+        .filter(|(name, _)| matches!(exists(&bin_dir.join(name)), Ok(false)));
+    notes.extend(missing.map(|(_, name)| {
+        format!(
+            "note: {} has no {name}, which the file names too",
+            bin_dir.display()
+        )
+    }));
     notes.push("start kubelet with:".into());
-    notes.push(format!("  --image-credential-provider-config={}", path.display()));
-    notes.push(format!("  --image-credential-provider-bin-dir={}", bin_dir.display()));
+    notes.push(format!(
+        "  --image-credential-provider-config={}",
+        path.display()
+    ));
+    notes.push(format!(
+        "  --image-credential-provider-bin-dir={}",
+        bin_dir.display()
+    ));
     let change = Change::provider(&path, &images, request.force)?;
-    Ok(Plan { change, registries, helper_dir: Some(bin_dir), notes })
+    Ok(Plan {
+        change,
+        registries,
+        helper_dir: Some(bin_dir),
+        notes,
+    })
 }
 
 pub(super) fn kubelet_file(request: &Request) -> PathBuf {
-    request.config.clone().unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
+    request
+        .config
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
 }
 
 /// The patterns of the table and, in the order of their names, the hosts beyond it; and what is left out.
 fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
-    let (table, mut more, mut wide, mut notes) = (match_images(), BTreeSet::new(), BTreeSet::new(), Vec::new());
-    let mut left_out = |why: &str| notes.push(format!("note: registries of the store may be left out: {why}"));
+    let (table, mut more, mut wide, mut notes) =
+        (match_images(), BTreeSet::new(), BTreeSet::new(), Vec::new());
+    let mut left_out = |why: &str| {
+        notes.push(format!(
+            "note: registries of the store may be left out: {why}"
+        ))
+    };
     match Config::load(env).and_then(Resolver::new) {
         Ok(resolver) => {
             match Listed::of(&resolver) {
                 Ok(listed) => {
                     listed.skipped.iter().for_each(|why| left_out(why));
-                    more.extend(listed.hosts.into_iter().filter(|host| is_answered(&resolver, host, "")));
+                    more.extend(
+                        listed
+                            .hosts
+                            .into_iter()
+                            .filter(|host| is_answered(&resolver, host, "")),
+                    );
                 }
                 Err(error) => left_out(&crate::one_line(&error)),
             }
             for rule in resolver.config().rules() {
                 match rule.host.exact() {
-                    Some(host) => more.extend(Some(host).filter(|host| is_answered(&resolver, host, rule.host.path()))),
+                    Some(host) => more.extend(
+                        Some(host).filter(|host| is_answered(&resolver, host, rule.host.path())),
+                    ),
                     None => wide.extend(Some(rule.host.registries()).filter(|_| !rule.is_public())),
                 }
             }
@@ -83,22 +135,45 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let covers = |name: &str, by: &str| !name.contains(':') && matches_name(by, name);
     wide.retain(|name| !table.iter().any(|pattern| covers(name, pattern)));
     let patterns: Vec<String> = table.into_iter().chain(wide).collect();
-    more.retain(|host| !patterns.iter().any(|pattern| covers(host.as_reference(), pattern)));
+    more.retain(|host| {
+        !patterns
+            .iter()
+            .any(|pattern| covers(host.as_reference(), pattern))
+    });
     // Kubelet takes the brackets for a set of characters.
-    let (addresses, more): (Vec<Host>, Vec<Host>) = more.into_iter().partition(|host| host.name().starts_with('['));
-    notes.extend(addresses.iter().map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")));
-    (patterns.into_iter().chain(more.iter().map(|host| host.as_reference().to_owned())).collect(), notes)
+    let (addresses, more): (Vec<Host>, Vec<Host>) = more
+        .into_iter()
+        .partition(|host| host.name().starts_with('['));
+    notes.extend(
+        addresses
+            .iter()
+            .map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")),
+    );
+    (
+        patterns
+            .into_iter()
+            .chain(more.iter().map(|host| host.as_reference().to_owned()))
+            .collect(),
+        notes,
+    )
 }
 
 /// Whether the rules let anything be answered there.
 fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
-    resolver.route(host, Scheme::Https, path).is_some_and(|route| !route.is_public())
+    resolver
+        .route(host, Scheme::Https, path)
+        .is_some_and(|route| !route.is_public())
 }
 
 /// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
 fn images_of(host: &Host) -> Vec<String> {
-    let other = host.is_docker_hub().then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
-    [host.as_reference().to_owned()].into_iter().chain(other).collect()
+    let other = host
+        .is_docker_hub()
+        .then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
+    [host.as_reference().to_owned()]
+        .into_iter()
+        .chain(other)
+        .collect()
 }
 
 /// Where a new one goes; kubelet has no place of its own, and reads what its flag names.

@@ -33,10 +33,15 @@ impl Request {
     pub(super) fn of(matches: &ArgMatches) -> Result<Self, Error> {
         let registries = match matches.get_many::<String>("hosts") {
             _ if matches.get_flag("all") => Registries::All,
-            Some(hosts) => Registries::These(hosts.map(|text| host(text)).collect::<Result<_, _>>()?),
+            Some(hosts) => {
+                Registries::These(hosts.map(|text| host(text)).collect::<Result<_, _>>()?)
+            }
             None => Registries::Stored,
         };
-        let client = matches.get_one::<String>("client").cloned().unwrap_or_default();
+        let client = matches
+            .get_one::<String>("client")
+            .cloned()
+            .unwrap_or_default();
         if client == "kubelet" {
             for (flag, cause, fix) in NOT_FOR_KUBELET {
                 if matches.get_flag(flag) {
@@ -46,7 +51,11 @@ impl Request {
         }
         Ok(Self {
             client,
-            scope: if matches.get_flag("system") { Scope::System } else { Scope::User },
+            scope: if matches.get_flag("system") {
+                Scope::System
+            } else {
+                Scope::User
+            },
             registries,
             force: matches.get_flag("force"),
             dry_run: matches.get_flag("dry-run"),
@@ -68,27 +77,40 @@ impl Request {
 /// A path of the kubelet's, which is not started where this is.
 fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, Error> {
     let path = matches.get_one::<PathBuf>(name).cloned();
-    if matches.get_one::<String>("client").is_none_or(|client| client != "kubelet") && path.is_some() {
+    if matches
+        .get_one::<String>("client")
+        .is_none_or(|client| client != "kubelet")
+        && path.is_some()
+    {
         let part = format!("--{name}");
-        return Err(Problem::new(part, "it goes with kubelet").fix("leave it out, or configure kubelet").failed());
+        return Err(Problem::new(part, "it goes with kubelet")
+            .fix("leave it out, or configure kubelet")
+            .failed());
     }
     match path {
-        Some(path) if !path.is_absolute() => Err(Problem::new(format!("--{name}"), "it is not an absolute path")
-            .fix("give the whole path, from /")
-            .failed()),
+        Some(path) if !path.is_absolute() => Err(Problem::new(
+            format!("--{name}"),
+            "it is not an absolute path",
+        )
+        .fix("give the whole path, from /")
+        .failed()),
         path => Ok(path),
     }
 }
 
 fn host(text: &str) -> Result<Host, Error> {
     let parsed = match ServerUrl::parse(text.trim().as_bytes()) {
-        Ok(ServerUrl::Registry { host, path, .. }) if path.is_empty() || host.is_docker_hub() => Ok(host),
+        Ok(ServerUrl::Registry { host, path, .. }) if path.is_empty() || host.is_docker_hub() => {
+            Ok(host)
+        }
         Ok(_) => Err("clients name helpers for whole registries"),
         Err(rejected) => Err(rejected.0),
     };
     parsed.map_err(|cause| {
         let part = format!("--hosts {}", shown(text));
-        Problem::new(part, cause).fix("give hosts such as ghcr.io or registry.example.com:5000").failed()
+        Problem::new(part, cause)
+            .fix("give hosts such as ghcr.io or registry.example.com:5000")
+            .failed()
     })
 }
 
@@ -99,8 +121,14 @@ fn stored(env: &Env) -> Result<Vec<Host>, Error> {
     }
     // A store that cannot be asked has not said that it is empty.
     let (cause, fix) = match listed.skipped.first() {
-        Some(skipped) => (format!("the store's registries cannot be listed ({skipped})"), "name them with --hosts"),
-        None => ("the store has no registries yet".to_owned(), "name them with --hosts, or give --all"),
+        Some(skipped) => (
+            format!("the store's registries cannot be listed ({skipped})"),
+            "name them with --hosts",
+        ),
+        None => (
+            "the store has no registries yet".to_owned(),
+            "name them with --hosts, or give --all",
+        ),
     };
     Err(Problem::new("configure", cause).fix(fix).failed())
 }
@@ -117,7 +145,10 @@ impl Listed {
         let mut skipped = Vec::new();
         let lines = resolver.list(&mut |error| skipped.push(crate::one_line(error)))?;
         let mut hosts: Vec<Host> = Vec::new();
-        for host in lines.keys().filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned()) {
+        for host in lines
+            .keys()
+            .filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned())
+        {
             if !hosts.contains(&host) {
                 hosts.push(host);
             }
@@ -127,9 +158,17 @@ impl Listed {
 
     /// Those of `hosts` that the store has nothing for; none where it cannot be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
-        let listed = Config::load(env).and_then(Resolver::new).and_then(|resolver| Self::of(&resolver));
-        let Some(listed) = listed.ok().filter(|listed| listed.skipped.is_empty()) else { return Vec::new() };
-        hosts.iter().filter(|host| !listed.hosts.contains(host)).cloned().collect()
+        let listed = Config::load(env)
+            .and_then(Resolver::new)
+            .and_then(|resolver| Self::of(&resolver));
+        let Some(listed) = listed.ok().filter(|listed| listed.skipped.is_empty()) else {
+            return Vec::new();
+        };
+        hosts
+            .iter()
+            .filter(|host| !listed.hosts.contains(host))
+            .cloned()
+            .collect()
     }
 }
 
@@ -140,5 +179,9 @@ const NOT_FOR_KUBELET: [(&str, &str, &str); 2] = [
         "kubelet has no pattern for every registry",
         "leave it out for all registries that this helper knows and the store lists",
     ),
-    ("system", "a kubelet's file is the whole machine's already", "leave it out"),
+    (
+        "system",
+        "a kubelet's file is the whole machine's already",
+        "leave it out",
+    ),
 ];

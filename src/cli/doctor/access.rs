@@ -39,7 +39,12 @@ fn opening(path: &Path) -> Option<Vec<String>> {
         }
         ROOT => {
             let start = ["sudo".to_owned(), "chown".to_owned(), me.to_string()];
-            Some(start.into_iter().chain(closed.into_iter().map(word)).collect())
+            Some(
+                start
+                    .into_iter()
+                    .chain(closed.into_iter().map(word))
+                    .collect(),
+            )
         }
         // It stays its owner's.
         _ => None,

@@ -7,7 +7,9 @@ use super::access::refused;
 use super::finding::{Finding, State};
 use super::plain::plain;
 use super::served::Served;
-use crate::client::{AuthFile, DockerClient, HELPER, PodmanClient, Scope, Wired, auth_files, docker_file};
+use crate::client::{
+    AuthFile, DockerClient, HELPER, PodmanClient, Scope, Wired, auth_files, docker_file,
+};
 use crate::config::Env;
 use crate::error::Error;
 use crate::host::{Host, Pattern, ServerUrl};
@@ -22,17 +24,31 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn read(env: &Env) -> Self {
-        let paths = docker_file(env, Scope::User).into_iter().chain(auth_files(env).unwrap_or_default()).collect();
-        Self { docker: DockerClient::read(env, Scope::User), podman: PodmanClient::read(env), paths }
+        let paths = docker_file(env, Scope::User)
+            .into_iter()
+            .chain(auth_files(env).unwrap_or_default())
+            .collect();
+        Self {
+            docker: DockerClient::read(env, Scope::User),
+            podman: PodmanClient::read(env),
+            paths,
+        }
     }
 
     /// Those that are told to run the helper.
     pub(super) fn wired(&self) -> Vec<&'static str> {
-        let docker = self.docker.as_ref().is_ok_and(|docker| docker.file.as_ref().is_some_and(names_helper));
+        let docker = self
+            .docker
+            .as_ref()
+            .is_ok_and(|docker| docker.file.as_ref().is_some_and(names_helper));
         let podman = self.podman.as_ref().is_ok_and(|podman| {
-            podman.registries.helpers().contains(&HELPER) || podman.files.iter().any(has_cred_helper)
+            podman.registries.helpers().contains(&HELPER)
+                || podman.files.iter().any(has_cred_helper)
         });
-        [(docker, "docker"), (podman, "podman")].into_iter().filter_map(|(wired, name)| wired.then_some(name)).collect()
+        [(docker, "docker"), (podman, "podman")]
+            .into_iter()
+            .filter_map(|(wired, name)| wired.then_some(name))
+            .collect()
     }
 
     /// Docker, and what reads docker's file: buildx, crane, oras, nerdctl, CLIP.
@@ -42,16 +58,30 @@ impl Clients {
             Err(error) => return vec![refused(error, self.paths())],
         };
         let asks = |host: &Host| docker.wired(host);
-        let elsewhere = |host: &Host| self.podman.as_ref().is_ok_and(|podman| is_here(&podman.wired(host)));
+        let elsewhere = |host: &Host| {
+            self.podman
+                .as_ref()
+                .is_ok_and(|podman| is_here(&podman.wired(host)))
+        };
         let mut findings = asked("docker", served, &asks, &elsewhere);
-        if docker.file.as_ref().is_none_or(|file| file.creds_store.as_deref() != Some(HELPER)) {
-            findings.extend(served.and_then(|served| untold("docker", served, docker.file.as_slice())));
+        if docker
+            .file
+            .as_ref()
+            .is_none_or(|file| file.creds_store.as_deref() != Some(HELPER))
+        {
+            findings
+                .extend(served.and_then(|served| untold("docker", served, docker.file.as_slice())));
         }
-        let Some(file) = &docker.file else { return findings };
+        let Some(file) = &docker.file else {
+            return findings;
+        };
         let hub = Host::docker_hub();
         // What docker knows of credsStore counts for the key that docker asks for.
         let all = file.creds_store.as_deref() == Some(HELPER);
-        let lacking = file.missing_keys(&hub).into_iter().filter(|key| !all || *key != hub.server_url());
+        let lacking = file
+            .missing_keys(&hub)
+            .into_iter()
+            .filter(|key| !all || *key != hub.server_url());
         let lacking: Vec<_> = lacking.map(|key| format!("\"{key}\"")).collect();
         if !lacking.is_empty() {
             findings.push(half_pair("docker", file, &lacking.join(" and ")));
@@ -65,20 +95,32 @@ impl Clients {
         let podman = match (&self.podman, &self.docker) {
             (Ok(podman), _) => podman,
             // One fault is broken once.
-            (Err(error), Err(dockers)) if error.to_string() == dockers.to_string() => return vec![Finding::note(SAME)],
+            (Err(error), Err(dockers)) if error.to_string() == dockers.to_string() => {
+                return vec![Finding::note(SAME)];
+            }
             (Err(error), _) => return vec![refused(error, self.paths())],
         };
         let asks = |host: &Host| podman.wired(host);
-        let elsewhere = |host: &Host| self.docker.as_ref().is_ok_and(|docker| is_here(&docker.wired(host)));
+        let elsewhere = |host: &Host| {
+            self.docker
+                .as_ref()
+                .is_ok_and(|docker| is_here(&docker.wired(host)))
+        };
         let mut findings = asked("podman", served, &asks, &elsewhere);
         if !podman.registries.helpers().contains(&HELPER) {
             findings.extend(served.and_then(|served| untold("podman", served, &podman.files)));
         }
         let dockers = self.docker.as_ref().ok().map(|docker| &docker.path);
         let hub = Host::docker_hub();
-        for file in podman.files.iter().filter(|file| Some(&file.path) != dockers) {
+        for file in podman
+            .files
+            .iter()
+            .filter(|file| Some(&file.path) != dockers)
+        {
             // Nobody else reads it, and podman asks for this key alone.
-            if file.helper(hub.server_url()) == Some(HELPER) && file.helper(hub.as_str()) != Some(HELPER) {
+            if file.helper(hub.server_url()) == Some(HELPER)
+                && file.helper(hub.as_str()) != Some(HELPER)
+            {
                 findings.push(half_pair("podman", file, &format!("\"{hub}\"")));
             }
             findings.extend(plain("podman", file, served, &asks));
@@ -99,14 +141,19 @@ fn asked(
     elsewhere: &dyn Fn(&Host) -> bool,
 ) -> Vec<Finding> {
     let Some(served) = served else {
-        let what = format!("whether {client} asks for all that is held is not known: the store was not looked at");
+        let what = format!(
+            "whether {client} asks for all that is held is not known: the store was not looked at"
+        );
         return vec![Finding::note(what)];
     };
     let hosts = served.hosts();
     if hosts.is_empty() {
-        return vec![Finding::ok(format_args!("{client} need not ask: no registry's credential is held here"))];
+        return vec![Finding::ok(format_args!(
+            "{client} need not ask: no registry's credential is held here"
+        ))];
     }
-    let (mut here, mut files, mut nowhere, mut findings) = (0, BTreeSet::new(), Vec::new(), Vec::new());
+    let (mut here, mut files, mut nowhere, mut findings) =
+        (0, BTreeSet::new(), Vec::new(), Vec::new());
     let mut ruled = Vec::new();
     for host in &hosts {
         match asks(host) {
@@ -115,11 +162,20 @@ fn asked(
                 files.insert(file.display().to_string());
             }
             Wired::Other { helper, file } => findings.push(
-                Finding::warn(format_args!("for {host}, {client} asks the helper {helper}: {}", file.display()))
-                    .command(configure(client, &[host]).into_iter().chain(["--force".to_owned()])),
+                Finding::warn(format_args!(
+                    "for {host}, {client} asks the helper {helper}: {}",
+                    file.display()
+                ))
+                .command(
+                    configure(client, &[host])
+                        .into_iter()
+                        .chain(["--force".to_owned()]),
+                ),
             ),
             // The operator wants it answered, and nobody asks; that is told once.
-            Wired::Nowhere if client == "docker" && served.by_rule(host) && !elsewhere(host) => ruled.push(host),
+            Wired::Nowhere if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
+                ruled.push(host)
+            }
             // The password itself is a finding of its own.
             Wired::Plain(_) | Wired::Nowhere => nowhere.push(host),
         }
@@ -127,7 +183,10 @@ fn asked(
     if here > 0 {
         let registries = if here == 1 { "registry" } else { "registries" };
         let files: Vec<_> = files.into_iter().collect();
-        let what = format!("{client} asks this helper for {here} {registries}: {}", files.join(" and "));
+        let what = format!(
+            "{client} asks this helper for {here} {registries}: {}",
+            files.join(" and ")
+        );
         findings.insert(0, Finding::ok(what));
     }
     if !ruled.is_empty() {
@@ -139,7 +198,11 @@ fn asked(
     }
     if !nowhere.is_empty() {
         // Somebody who uses one client only has nothing to mend about the other.
-        let state = if nowhere.iter().all(|host| elsewhere(host)) { State::Note } else { State::Warn };
+        let state = if nowhere.iter().all(|host| elsewhere(host)) {
+            State::Note
+        } else {
+            State::Warn
+        };
         let what = format!("{client} does not ask this helper for {}", names(&nowhere));
         findings.push(Finding::new(state, what).command(configure(client, &nowhere)));
     }
@@ -148,8 +211,17 @@ fn asked(
 
 /// Rules for many hosts at once by which the node logs in, and none of which the client was told of.
 fn untold(client: &str, served: &Served, files: &[AuthFile]) -> Option<Finding> {
-    let told = |glob: &Pattern| files.iter().flat_map(helped).any(|host| glob.matches(&host, ""));
-    let globs: Vec<_> = served.globs().filter(|glob| !told(glob)).map(Pattern::as_str).collect();
+    let told = |glob: &Pattern| {
+        files
+            .iter()
+            .flat_map(helped)
+            .any(|host| glob.matches(&host, ""))
+    };
+    let globs: Vec<_> = served
+        .globs()
+        .filter(|glob| !told(glob))
+        .map(Pattern::as_str)
+        .collect();
     let what = format!(
         "by a rule this node logs in to {}, and {client} asks this helper only for hosts that it is told of: each by its name \
          (configure {client} --hosts), or all",
@@ -166,12 +238,18 @@ fn helped(file: &AuthFile) -> impl Iterator<Item = Host> {
 }
 
 fn names(hosts: &[&Host]) -> String {
-    hosts.iter().map(|host| host.as_reference()).collect::<Vec<_>>().join(", ")
+    hosts
+        .iter()
+        .map(|host| host.as_reference())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn configure(client: &str, hosts: &[&Host]) -> Vec<String> {
     let hosts: Vec<_> = hosts.iter().map(|host| host.as_reference()).collect();
-    [PROGRAM, "configure", client, "--hosts", &hosts.join(",")].map(str::to_owned).into()
+    [PROGRAM, "configure", client, "--hosts", &hosts.join(",")]
+        .map(str::to_owned)
+        .into()
 }
 
 fn half_pair(client: &str, file: &AuthFile, lacking: &str) -> Finding {
@@ -194,5 +272,6 @@ pub(super) fn is_here(wired: &Wired) -> bool {
     matches!(wired, Wired::Here(_))
 }
 
-const SAME: &str = "podman reads docker's file too, and was not looked at: first mend what is broken above";
+const SAME: &str =
+    "podman reads docker's file too, and was not looked at: first mend what is broken above";
 pub(super) const PROGRAM: &str = env!("CARGO_PKG_NAME");

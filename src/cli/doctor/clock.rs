@@ -7,34 +7,58 @@ use crate::cache::{Moment, Survey};
 use crate::cli::status::brief;
 
 /// Compares the clock with that of the store, where it showed one, and with itself when a provider last took its word.
-pub(super) fn look(store: Option<(SystemTime, SystemTime)>, tokens: &Survey, now: Moment) -> Vec<Finding> {
-    let minted: Vec<_> = tokens.entries.iter().filter_map(|entry| entry.token.map(|token| token.minted_at)).collect();
+pub(super) fn look(
+    store: Option<(SystemTime, SystemTime)>,
+    tokens: &Survey,
+    now: Moment,
+) -> Vec<Finding> {
+    let minted: Vec<_> = tokens
+        .entries
+        .iter()
+        .filter_map(|entry| entry.token.map(|token| token.minted_at))
+        .collect();
     let store = store.map(|(theirs, ours)| compared("the store's", theirs, ours));
-    let agrees = store.as_ref().is_some_and(|finding| finding.state == State::Ok);
-    let findings: Vec<_> = store.into_iter().chain(kept_step(&minted, now, agrees)).collect();
+    let agrees = store
+        .as_ref()
+        .is_some_and(|finding| finding.state == State::Ok);
+    let findings: Vec<_> = store
+        .into_iter()
+        .chain(kept_step(&minted, now, agrees))
+        .collect();
     if !findings.is_empty() {
         return findings;
     }
-    vec![Finding::note("there is nothing to compare the clock with: the store shows none, and no token was minted yet")]
+    vec![Finding::note(
+        "there is nothing to compare the clock with: the store shows none, and no token was minted yet",
+    )]
 }
 
 /// Compares the clock with the one that runs since the machine started, which cannot be set. `agrees` is whether the store
 /// shows the same time: then it is that other clock which stood still, with a virtual machine that did.
 fn kept_step(minted: &[Moment], now: Moment, agrees: bool) -> Option<Finding> {
     // Of those of this run of the machine the boot clock tells the order, whatever was done to the other one.
-    let then = minted.iter().max_by_key(|then| (then.boot <= now.boot, then.boot, then.wall))?;
+    let then = minted
+        .iter()
+        .max_by_key(|then| (then.boot <= now.boot, then.boot, then.wall))?;
     let lacks = lost(*then, now);
     if lacks >= TOLERATED {
         return Some(jumped("back", lacks));
     }
-    let of_this_run = minted.iter().filter(|then| is_of_this_run(**then, now)).max_by_key(|then| then.boot);
+    let of_this_run = minted
+        .iter()
+        .filter(|then| is_of_this_run(**then, now))
+        .max_by_key(|then| then.boot);
     let Some(then) = of_this_run else {
-        return Some(Finding::ok("the clock was not set back since a provider last gave a token"));
+        return Some(Finding::ok(
+            "the clock was not set back since a provider last gave a token",
+        ));
     };
     let gained = now.wall.saturating_sub(then.wall + (now.boot - then.boot));
     Some(match Duration::from_secs(gained) {
         gained if gained >= TOLERATED && !agrees => jumped("ahead", gained),
-        _ => Finding::ok("the clock was set neither back nor ahead since a provider last gave a token"),
+        _ => Finding::ok(
+            "the clock was set neither back nor ahead since a provider last gave a token",
+        ),
     })
 }
 
@@ -56,8 +80,18 @@ fn lost(then: Moment, now: Moment) -> Duration {
 }
 
 fn jumped(side: &str, by: Duration) -> Finding {
-    let what = format!("this node's clock was set {side} by {} since a provider last gave a token", brief(by));
-    set_clock(Finding::new(if by < REFUSED { State::Warn } else { State::Broken }, what))
+    let what = format!(
+        "this node's clock was set {side} by {} since a provider last gave a token",
+        brief(by)
+    );
+    set_clock(Finding::new(
+        if by < REFUSED {
+            State::Warn
+        } else {
+            State::Broken
+        },
+        what,
+    ))
 }
 
 fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
@@ -72,7 +106,10 @@ fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
     let (state, what) = if off < REFUSED {
         (State::Warn, what)
     } else {
-        (State::Broken, format!("{what}: providers refuse what it signs"))
+        (
+            State::Broken,
+            format!("{what}: providers refuse what it signs"),
+        )
     };
     set_clock(Finding::new(state, what))
 }
@@ -111,32 +148,79 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_is_found_out_and_a_restart_is_no_fault() {
-        let then = Moment { wall: 100_000, boot: 500 };
-        let state = |wall, boot| kept_step(&[then], Moment { wall, boot }, false).unwrap().state;
+        let then = Moment {
+            wall: 100_000,
+            boot: 500,
+        };
+        let state = |wall, boot| {
+            kept_step(&[then], Moment { wall, boot }, false)
+                .unwrap()
+                .state
+        };
         assert_eq!(state(100_060, 560), State::Ok);
         assert_eq!(state(200_000, 3), State::Ok, "restarted");
-        assert_eq!(state(200_000, 600), State::Ok, "restarted, or set ahead: nobody can tell");
+        assert_eq!(
+            state(200_000, 600),
+            State::Ok,
+            "restarted, or set ahead: nobody can tell"
+        );
         assert_eq!(state(100_060, 640), State::Warn, "80 seconds are missing");
         assert_eq!(state(100_060, 7760), State::Broken, "two hours are missing");
-        assert_eq!(state(90_000, 3), State::Broken, "set back behind it, whatever else happened");
+        assert_eq!(
+            state(90_000, 3),
+            State::Broken,
+            "set back behind it, whatever else happened"
+        );
         assert_eq!(look(None, &Survey::default(), then)[0].state, State::Note);
     }
 
     #[test]
     fn a_clock_that_was_set_ahead_is_found_out_while_the_machine_was_certainly_not_restarted() {
-        let then = Moment { wall: 100_000, boot: 9000 };
+        let then = Moment {
+            wall: 100_000,
+            boot: 9000,
+        };
         let look = |wall, boot, agrees| kept_step(&[then], Moment { wall, boot }, agrees).unwrap();
         let state = |wall, boot| look(wall, boot, false).state;
-        assert_eq!((state(100_060, 9060), state(100_080, 9060)), (State::Ok, State::Ok));
+        assert_eq!(
+            (state(100_060, 9060), state(100_080, 9060)),
+            (State::Ok, State::Ok)
+        );
         assert_eq!(state(100_160, 9060), State::Warn, "100 seconds too many");
         assert_eq!(state(107_260, 9060), State::Broken, "two hours too many");
         let what = look(107_260, 9060, false).what;
-        assert_eq!(what, "this node's clock was set ahead by 2 h since a provider last gave a token");
-        assert_eq!(look(107_260, 9060, true).state, State::Ok, "the store's clock says that it is right");
+        assert_eq!(
+            what,
+            "this node's clock was set ahead by 2 h since a provider last gave a token"
+        );
+        assert_eq!(
+            look(107_260, 9060, true).state,
+            State::Ok,
+            "the store's clock says that it is right"
+        );
         assert_eq!(state(107_260, 60), State::Ok, "restarted");
-        assert_eq!(state(120_000, 9060), State::Ok, "restarted, or set ahead by more than it had been up");
+        assert_eq!(
+            state(120_000, 9060),
+            State::Ok,
+            "restarted, or set ahead by more than it had been up"
+        );
         // A token that a provider gave since then shows that the clock is right.
-        let since = Moment { wall: 107_230, boot: 9030 };
-        assert_eq!(kept_step(&[then, since], Moment { wall: 107_260, boot: 9060 }, false).unwrap().state, State::Ok);
+        let since = Moment {
+            wall: 107_230,
+            boot: 9030,
+        };
+        assert_eq!(
+            kept_step(
+                &[then, since],
+                Moment {
+                    wall: 107_260,
+                    boot: 9060
+                },
+                false
+            )
+            .unwrap()
+            .state,
+            State::Ok
+        );
     }
 }

@@ -19,43 +19,74 @@ use crate::trusted::{self, MAX_TEXT, Readers, is_absent};
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.store == StoreKind::File {
-        findings
-            .extend(config.file_path.as_ref().map_or_else(homeless, |path| directory("store", path, State::Broken)));
+        findings.extend(
+            config
+                .file_path
+                .as_ref()
+                .map_or_else(homeless, |path| directory("store", path, State::Broken)),
+        );
         // What keeps the store from being made keeps its key from being made, and is broken once.
-        let is_told = findings.iter().any(|finding| finding.state == State::Broken);
-        findings.extend(key(&config.file_key, if is_told { State::Note } else { State::Broken }));
+        let is_told = findings
+            .iter()
+            .any(|finding| finding.state == State::Broken);
+        findings.extend(key(
+            &config.file_key,
+            if is_told { State::Note } else { State::Broken },
+        ));
     }
     findings.extend(match config.cache.dirs.first() {
         // A fault of the cache fails no answer: each one mints a token.
         Some(dir) if config.cache.enabled => directory("token cache", dir, State::Warn),
-        Some(_) => vec![Finding::note("the token cache is off: each answer mints a token")],
-        None => vec![Finding::warn("there is no directory for the token cache").words("set HOME, or cache.dir")],
+        Some(_) => vec![Finding::note(
+            "the token cache is off: each answer mints a token",
+        )],
+        None => vec![
+            Finding::warn("there is no directory for the token cache")
+                .words("set HOME, or cache.dir"),
+        ],
     });
     findings.extend(configuration_files(config));
     findings.extend(tls::refused().map(|fault| Finding::fault(State::Broken, &fault)));
     let is_on = |ambient: Ambient| !ambient.is_off();
-    if is_on(config.ambient) || config.rules().iter().any(|rule| rule.ambient.is_some_and(is_on)) {
+    if is_on(config.ambient)
+        || config
+            .rules()
+            .iter()
+            .any(|rule| rule.ambient.is_some_and(is_on))
+    {
         let refused = backend::check_node_files(&config.node);
-        findings.extend(refused.iter().map(|error| Finding::error(State::Broken, error)));
+        findings.extend(
+            refused
+                .iter()
+                .map(|error| Finding::error(State::Broken, error)),
+        );
     }
     findings
 }
 
 /// What was read all the same, though it could be safer.
 pub(super) fn warned() -> Vec<Finding> {
-    trusted::take_warnings().iter().map(|fault| Finding::fault(State::Warn, fault)).collect()
+    trusted::take_warnings()
+        .iter()
+        .map(|fault| Finding::fault(State::Warn, fault))
+        .collect()
 }
 
 /// Whose the home directory is, and what is used in its place.
 pub(super) fn foreign_home(home: &ForeignHome, env: &Env) -> Finding {
-    let instead = env.home().map_or_else(|| "none".to_owned(), |own| word(&own));
+    let instead = env
+        .home()
+        .map_or_else(|| "none".to_owned(), |own| word(&own));
     let what = format!(
         "HOME={} belongs to uid {}, and this is uid {}: the home directory is {instead}",
         home.path.display(),
         home.owner,
         me()
     );
-    Finding::warn(what).words(format_args!("run it as uid {}, or set HOME to this user's own", home.owner))
+    Finding::warn(what).words(format_args!(
+        "run it as uid {}, or set HOME to this user's own",
+        home.owner
+    ))
 }
 
 fn homeless() -> Vec<Finding> {
@@ -68,20 +99,37 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
     let link = match fs::symlink_metadata(path) {
         Ok(link) => link,
         Err(error) if is_absent(&error) => {
-            return vec![judged.err().map_or_else(|| absent(what, path, state), |fault| Finding::fault(state, &fault))];
+            return vec![judged.err().map_or_else(
+                || absent(what, path, state),
+                |fault| Finding::fault(state, &fault),
+            )];
         }
         Err(error) => return vec![out_of_reach(what, path, &error, state)],
     };
-    let mut findings: Vec<_> = if link.is_symlink() { vec![symlink(what, path, &link)] } else { Vec::new() };
+    let mut findings: Vec<_> = if link.is_symlink() {
+        vec![symlink(what, path, &link)]
+    } else {
+        Vec::new()
+    };
     let shown = format!("the {what} {}", path.display());
     let finding = match fs::metadata(path) {
         Err(error) => out_of_reach(what, path, &error, state),
-        Ok(metadata) if !metadata.is_dir() => Finding::new(state, format_args!("{shown} is not a directory"))
-            .command(["mv", &word(path), &format!("{}.old", path.display())]),
+        Ok(metadata) if !metadata.is_dir() => {
+            Finding::new(state, format_args!("{shown} is not a directory")).command([
+                "mv",
+                &word(path),
+                &format!("{}.old", path.display()),
+            ])
+        }
         Ok(metadata) => owner(&shown, path, &metadata, state)
             .or_else(|| judged.err().map(|fault| Finding::fault(state, &fault)))
             .or_else(|| room(&shown, path, state))
-            .unwrap_or_else(|| Finding::ok(format_args!("{shown} (mode {:04o})", metadata.mode() & 0o7777))),
+            .unwrap_or_else(|| {
+                Finding::ok(format_args!(
+                    "{shown} (mode {:04o})",
+                    metadata.mode() & 0o7777
+                ))
+            }),
     };
     findings.push(finding);
     findings
@@ -90,37 +138,71 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
 /// It is made on first use, if what is above it lets it.
 fn absent(what: &str, path: &Path, state: State) -> Finding {
     let exists = |dir: &&Path| matches!(trusted::exists(dir), Ok(true));
-    let above = path.ancestors().skip(1).find(exists).unwrap_or(Path::new("/"));
+    let above = path
+        .ancestors()
+        .skip(1)
+        .find(exists)
+        .unwrap_or(Path::new("/"));
     let shown = format!("the {what} {}", path.display());
     if accessat(CWD, above, Access::WRITE_OK, AtFlags::EACCESS).is_ok() && above.is_dir() {
         return Finding::ok(format_args!("{shown} is made when it is first needed"));
     }
-    Finding::new(state, format_args!("{shown} is not there and cannot be made: {} cannot be written", above.display()))
-        .words("make it for this user, or choose another place in the configuration")
+    Finding::new(
+        state,
+        format_args!(
+            "{shown} is not there and cannot be made: {} cannot be written",
+            above.display()
+        ),
+    )
+    .words("make it for this user, or choose another place in the configuration")
 }
 
 fn out_of_reach(what: &str, path: &Path, error: &io::Error, state: State) -> Finding {
-    Finding::new(state, format_args!("the {what} {} cannot be looked at ({error})", path.display()))
-        .words("give this user access to it, or choose another place in the configuration")
+    Finding::new(
+        state,
+        format_args!(
+            "the {what} {} cannot be looked at ({error})",
+            path.display()
+        ),
+    )
+    .words("give this user access to it, or choose another place in the configuration")
 }
 
 /// Whoever owns a link says where it leads.
 fn symlink(what: &str, path: &Path, link: &Metadata) -> Finding {
-    let target = fs::canonicalize(path).map_or_else(|_| "nowhere".to_owned(), |target| word(&target));
-    let shown = format!("the {what} {} is a symbolic link to {target}", path.display());
+    let target =
+        fs::canonicalize(path).map_or_else(|_| "nowhere".to_owned(), |target| word(&target));
+    let shown = format!(
+        "the {what} {} is a symbolic link to {target}",
+        path.display()
+    );
     if [me(), 0].contains(&link.uid()) {
         return Finding::note(shown);
     }
-    Finding::broken(format_args!("{shown}, and uid {} can change that", link.uid()))
-        .words(format_args!("if {target} is right, name it in the configuration; else remove the link"))
+    Finding::broken(format_args!(
+        "{shown}, and uid {} can change that",
+        link.uid()
+    ))
+    .words(format_args!(
+        "if {target} is right, name it in the configuration; else remove the link"
+    ))
 }
 
 fn owner(shown: &str, path: &Path, metadata: &Metadata, state: State) -> Option<Finding> {
     let fault = trusted::check_owner(path, metadata.uid()).err()?;
     let (me, owner) = (me(), metadata.uid());
-    let finding = Finding::new(state, format_args!("{shown} belongs to uid {owner}, and this is uid {me}"));
+    let finding = Finding::new(
+        state,
+        format_args!("{shown} belongs to uid {owner}, and this is uid {me}"),
+    );
     Some(if me == 0 {
-        finding.command(["sudo", "-u", &format!("#{owner}"), env!("CARGO_PKG_NAME"), "doctor"])
+        finding.command([
+            "sudo",
+            "-u",
+            &format!("#{owner}"),
+            env!("CARGO_PKG_NAME"),
+            "doctor",
+        ])
     } else {
         finding.words(fault.fix)
     })
@@ -129,27 +211,45 @@ fn owner(shown: &str, path: &Path, metadata: &Metadata, state: State) -> Option<
 /// Whether anything can be written. `get` reads all the same.
 fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
     let stat = statvfs(path).ok();
-    let read_only = stat.as_ref().is_some_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY));
-    match accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+    let read_only = stat
+        .as_ref()
+        .is_some_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY));
+    match accessat(
+        CWD,
+        path,
+        Access::WRITE_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    ) {
         Err(Errno::ROFS) => {}
         Err(error) => {
             let what = format!("{shown} cannot be written ({error}): nothing new is kept");
             return Some(
-                Finding::new(state, what).words("make it writable, or choose another place in the configuration"),
+                Finding::new(state, what)
+                    .words("make it writable, or choose another place in the configuration"),
             );
         }
         Ok(()) if !read_only => {
             let stat = stat?;
-            let full = stat.f_bavail.saturating_mul(stat.f_frsize) < ROOM || stat.f_files > 0 && stat.f_favail == 0;
+            let full = stat.f_bavail.saturating_mul(stat.f_frsize) < ROOM
+                || stat.f_files > 0 && stat.f_favail == 0;
             return full.then(|| {
-                Finding::new(state, format_args!("{shown} is on a full disk: nothing new is kept"))
-                    .words(format_args!("make room; df -h {} shows how much there is", path.display()))
+                Finding::new(
+                    state,
+                    format_args!("{shown} is on a full disk: nothing new is kept"),
+                )
+                .words(format_args!(
+                    "make room; df -h {} shows how much there is",
+                    path.display()
+                ))
             });
         }
         Ok(()) => {}
     }
     let what = format!("{shown} is on a read-only file system: nothing new is kept");
-    Some(Finding::new(state, what).words("choose another place in the configuration, or mount it writable"))
+    Some(
+        Finding::new(state, what)
+            .words("choose another place in the configuration, or mount it writable"),
+    )
 }
 
 fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
@@ -160,7 +260,9 @@ fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
     let link = fs::symlink_metadata(path).ok().filter(Metadata::is_symlink);
     let mut findings: Vec<_> = link.iter().map(|link| symlink("key", path, link)).collect();
     let shown = format!("the key {}", path.display());
-    let foreign = fs::metadata(path).ok().and_then(|metadata| owner(&shown, path, &metadata, State::Broken));
+    let foreign = fs::metadata(path)
+        .ok()
+        .and_then(|metadata| owner(&shown, path, &metadata, State::Broken));
     findings.push(match (foreign, KeyFile::new(place.clone()).read()) {
         (Some(foreign), _) => foreign,
         (None, Err(fault)) => Finding::fault(State::Broken, &fault),
@@ -174,10 +276,15 @@ fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
 fn configuration_files(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in &config.files {
-        let Ok(metadata) = fs::metadata(path) else { continue };
+        let Ok(metadata) = fs::metadata(path) else {
+            continue;
+        };
         let mode = metadata.mode() & 0o7777;
         if mode & 0o077 != 0 && holds_secret(path) {
-            let what = format!("{} holds a token and is open to others (mode {mode:04o})", path.display());
+            let what = format!(
+                "{} holds a token and is open to others (mode {mode:04o})",
+                path.display()
+            );
             findings.push(Finding::warn(what).command(["chmod", "600", &word(path)]));
         }
     }
@@ -185,11 +292,19 @@ fn configuration_files(config: &Config) -> Vec<Finding> {
 }
 
 fn holds_secret(path: &Path) -> bool {
-    let text = trusted::read(path, Readers::Anybody, MAX_TEXT).ok().flatten();
+    let text = trusted::read(path, Readers::Anybody, MAX_TEXT)
+        .ok()
+        .flatten();
     let text = text.and_then(|text| trusted::text_of(path, text).ok());
     let table = text.and_then(|text| text.parse::<toml::Table>().ok());
-    let store = table.as_ref().and_then(|table| table.get("store")?.as_table());
-    let has = |section: &str, key: &str| store.and_then(|store| store.get(section)?.get(key)).is_some();
+    let store = table
+        .as_ref()
+        .and_then(|table| table.get("store")?.as_table());
+    let has = |section: &str, key: &str| {
+        store
+            .and_then(|store| store.get(section)?.get(key))
+            .is_some()
+    };
     has("gateway", "token") || has("worker", "token") || has("postgres", "url")
 }
 

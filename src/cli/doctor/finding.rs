@@ -38,7 +38,11 @@ pub(super) enum Fix {
 
 impl Finding {
     pub(super) fn new(state: State, what: impl Display) -> Self {
-        Self { state, what: what.to_string(), fix: None }
+        Self {
+            state,
+            what: what.to_string(),
+            fix: None,
+        }
     }
 
     pub(super) fn ok(what: impl Display) -> Self {
@@ -59,7 +63,9 @@ impl Finding {
 
     /// What an error says, without its remedy, and that as the fix.
     pub(super) fn error(state: State, error: &Error) -> Self {
-        let (Error::Failed(problem) | Error::Unreachable(problem)) = error else { return Self::new(state, error) };
+        let (Error::Failed(problem) | Error::Unreachable(problem)) = error else {
+            return Self::new(state, error);
+        };
         let (_, _, fix) = problem.words();
         let all = problem.to_string();
         let what = all.strip_suffix(&format!("; {fix}")).unwrap_or(&all);
@@ -72,13 +78,21 @@ impl Finding {
 
     /// A command that mends it, word by word.
     pub(super) fn command<W: AsRef<str>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        self.fix = Some(Fix::Command(words.into_iter().map(|word| quoted(word.as_ref())).collect()));
+        self.fix = Some(Fix::Command(
+            words
+                .into_iter()
+                .map(|word| quoted(word.as_ref()))
+                .collect(),
+        ));
         self
     }
 
     /// A variable that mends it, in the shell that the client is started from.
     pub(super) fn export(mut self, name: &str, value: &str) -> Self {
-        self.fix = Some(Fix::Command(vec!["export".into(), format!("{name}={}", quoted(value))]));
+        self.fix = Some(Fix::Command(vec![
+            "export".into(),
+            format!("{name}={}", quoted(value)),
+        ]));
         self
     }
 
@@ -89,15 +103,23 @@ impl Finding {
 
     /// A remedy as errors say it, some of which are commands.
     fn remedy(mut self, fix: &str) -> Self {
-        let (sudo, command) = fix.strip_prefix("sudo ").map_or((None, fix), |command| (Some("sudo"), command));
-        if let Some((mode, path)) = command.strip_prefix("chmod ").and_then(|rest| rest.split_once(' '))
+        let (sudo, command) = fix
+            .strip_prefix("sudo ")
+            .map_or((None, fix), |command| (Some("sudo"), command));
+        if let Some((mode, path)) = command
+            .strip_prefix("chmod ")
+            .and_then(|rest| rest.split_once(' '))
             && !path.contains(", or ")
         {
             return self.command(sudo.into_iter().chain(["chmod", mode, path]));
         }
-        let ours = fix.strip_prefix("run ").filter(|command| command.starts_with(env!("CARGO_PKG_NAME")));
+        let ours = fix
+            .strip_prefix("run ")
+            .filter(|command| command.starts_with(env!("CARGO_PKG_NAME")));
         self.fix = match ours {
-            Some(command) => Some(Fix::Command(command.split(' ').map(str::to_owned).collect())),
+            Some(command) => Some(Fix::Command(
+                command.split(' ').map(str::to_owned).collect(),
+            )),
             None if fix.is_empty() => None,
             None => Some(Fix::Words(fix.to_owned())),
         };
@@ -142,13 +164,27 @@ mod tests {
 
     #[test]
     fn a_remedy_that_is_a_command_is_one_and_any_other_is_words() {
-        let fix = |fix: &str| Finding::error(State::Warn, &Problem::new("p", "c").fix(fix).failed()).fix;
-        let command = |words: &[&str]| Some(Fix::Command(words.iter().map(|&word| word.to_owned()).collect()));
+        let fix =
+            |fix: &str| Finding::error(State::Warn, &Problem::new("p", "c").fix(fix).failed()).fix;
+        let command = |words: &[&str]| {
+            Some(Fix::Command(
+                words.iter().map(|&word| word.to_owned()).collect(),
+            ))
+        };
         assert_eq!(fix("chmod 600 /a b"), command(&["chmod", "600", "'/a b'"]));
-        assert_eq!(fix("run docker-credential-beta9 migrate"), command(&["docker-credential-beta9", "migrate"]));
+        assert_eq!(
+            fix("run docker-credential-beta9 migrate"),
+            command(&["docker-credential-beta9", "migrate"])
+        );
         assert_eq!(fix("run it again"), Some(Fix::Words("run it again".into())));
         assert_eq!(fix(""), None);
-        let finding = Finding::error(State::Warn, &Problem::new("store", "gone").fix("x").failed().about("ghcr.io"));
+        let finding = Finding::error(
+            State::Warn,
+            &Problem::new("store", "gone")
+                .fix("x")
+                .failed()
+                .about("ghcr.io"),
+        );
         assert_eq!(finding.what, "ghcr.io: store: gone");
     }
 }

@@ -17,16 +17,21 @@ pub(super) fn plain(
 ) -> Vec<Finding> {
     let (mut lacking, mut held, mut findings) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     let path = file.path.display();
-    let entries = file.auths.iter().filter(|entry| entry.held != Held::Nothing);
+    let entries = file
+        .auths
+        .iter()
+        .filter(|entry| entry.held != Held::Nothing);
     for (entry, host) in entries.filter_map(|entry| Some((entry, entry.host()?))) {
         let name = host.as_reference().to_owned();
         // Once a file names a helper for a host, what else it says of that host counts no more.
-        let is_hidden = asks(&host) == Wired::Here(file.path.clone()) && matches!(entry.held, Held::Credential(_));
+        let is_hidden = asks(&host) == Wired::Here(file.path.clone())
+            && matches!(entry.held, Held::Credential(_));
         match served {
             // Taken over, it would come before what the node gets for itself.
             Some(served) if served.by_node(&host) => {
-                let what =
-                    format!("{path} holds a password for {host} in plain text, where this node logs in as itself");
+                let what = format!(
+                    "{path} holds a password for {host} in plain text, where this node logs in as itself"
+                );
                 findings.push(Finding::warn(what).command(logout(client, file, entry, &host)));
             }
             Some(served) if is_hidden && served.lacks(&host) => _ = lacking.insert(name),
@@ -50,7 +55,10 @@ pub(super) fn plain(
         });
     }
     if !held.is_empty() {
-        let what = format!("{path} holds the password for {} in plain text", joined(held));
+        let what = format!(
+            "{path} holds the password for {} in plain text",
+            joined(held)
+        );
         findings.push(Finding::warn(what).command(import));
     }
     findings
@@ -60,7 +68,13 @@ pub(super) fn plain(
 fn logout(client: &str, file: &AuthFile, entry: &AuthEntry, host: &Host) -> Vec<String> {
     let words: &[&str] = match client {
         "docker" => &["docker", "logout", &entry.key],
-        _ => &["podman", "logout", "--authfile", &word(&file.path), host.as_reference()],
+        _ => &[
+            "podman",
+            "logout",
+            "--authfile",
+            &word(&file.path),
+            host.as_reference(),
+        ],
     };
     words.iter().map(|&word| word.to_owned()).collect()
 }

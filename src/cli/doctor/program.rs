@@ -44,35 +44,59 @@ fn at(found: &Path, me: Option<&Path>) -> Vec<Finding> {
     let dir = found.parent().unwrap_or(found);
     let system = std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
     let elsewhere = (!system).then(|| {
-        Finding::note(format_args!("{} is not on the PATH of services: one that pulls must be given it", dir.display()))
+        Finding::note(format_args!(
+            "{} is not on the PATH of services: one that pulls must be given it",
+            dir.display()
+        ))
     });
     [first].into_iter().chain(elsewhere).collect()
 }
 
 /// The same file, or the same bytes in another.
-#[expect(clippy::disallowed_methods, reason = "a program is compared with this one: nothing of it steers this one")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program is compared with this one: nothing of it steers this one"
+)]
 fn same(one: &Path, other: &Path) -> bool {
-    let (Ok(a), Ok(b)) = (fs::metadata(one), fs::metadata(other)) else { return false };
+    let (Ok(a), Ok(b)) = (fs::metadata(one), fs::metadata(other)) else {
+        return false;
+    };
     (a.dev(), a.ino()) == (b.dev(), b.ino())
-        || a.len() == b.len() && matches!((fs::read(one), fs::read(other)), (Ok(a), Ok(b)) if a == b)
+        || a.len() == b.len()
+            && matches!((fs::read(one), fs::read(other)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// How this program gets onto the PATH: a link in a directory of it, if there is one that this user can write.
 fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Finding {
-    let Some(me) = me else { return finding.words("install it in /usr/local/bin") };
-    let mut dirs: Vec<PathBuf> = std::env::split_paths(path).filter(|dir| dir.is_absolute()).collect();
+    let Some(me) = me else {
+        return finding.words("install it in /usr/local/bin");
+    };
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(path)
+        .filter(|dir| dir.is_absolute())
+        .collect();
     // The rest of the system's is the package manager's; of what is left, what a person would choose comes first.
-    let packaged = |dir: &Path| dir != Path::new(LOCAL) && std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
+    let packaged = |dir: &Path| {
+        dir != Path::new(LOCAL) && std::env::split_paths(SYSTEM_PATH).any(|one| one == dir)
+    };
     dirs.sort_by_key(|dir| !(dir.ends_with(".local/bin") || dir == Path::new(LOCAL)));
     let writable = |dir: &&PathBuf| {
-        !packaged(dir) && dir.is_dir() && accessat(CWD, dir.as_path(), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+        !packaged(dir)
+            && dir.is_dir()
+            && accessat(CWD, dir.as_path(), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
     };
     if let Some(dir) = dirs.iter().find(writable) {
         return finding.command(["ln", "-sf", &word(&me), &word(&dir.join(NAME))]);
     }
-    match me.parent().filter(|_| me.ends_with(NAME) && !dirs.iter().any(|dir| dir == Path::new(LOCAL))) {
+    match me
+        .parent()
+        .filter(|_| me.ends_with(NAME) && !dirs.iter().any(|dir| dir == Path::new(LOCAL)))
+    {
         Some(dir) => {
-            let dirs: Vec<String> = [dir].into_iter().chain(dirs.iter().map(PathBuf::as_path)).map(word).collect();
+            let dirs: Vec<String> = [dir]
+                .into_iter()
+                .chain(dirs.iter().map(PathBuf::as_path))
+                .map(word)
+                .collect();
             finding.export("PATH", &dirs.join(":"))
         }
         None => finding.command(["sudo", "ln", "-sf", &word(&me), &format!("{LOCAL}/{NAME}")]),

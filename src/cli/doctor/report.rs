@@ -19,26 +19,38 @@ impl Report {
 
     /// How many are in this state.
     pub(super) fn count(&self, state: State) -> usize {
-        self.groups.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.state == state).count()
+        self.groups
+            .iter()
+            .flat_map(|(_, findings)| findings)
+            .filter(|finding| finding.state == state)
+            .count()
     }
 
     pub(super) fn json(&self) -> String {
-        let findings = self.groups.iter().flat_map(|(group, findings)| findings.iter().map(move |one| (group, one)));
+        let findings = self
+            .groups
+            .iter()
+            .flat_map(|(group, findings)| findings.iter().map(move |one| (group, one)));
         let objects = findings.map(|(group, finding)| {
             let mut out = ObjectWriter::with_capacity(256);
-            out.text("group", group).text("state", finding.state.word()).text("what", &finding.what);
+            out.text("group", group)
+                .text("state", finding.state.word())
+                .text("what", &finding.what);
             let (command, words) = match &finding.fix {
                 Some(Fix::Command(words)) => (Some(words.join(" ")), None),
                 Some(Fix::Words(words)) => (None, Some(words.as_str())),
                 None => (None, None),
             };
-            out.optional("command", command.as_deref()).optional("fix", words);
+            out.optional("command", command.as_deref())
+                .optional("fix", words);
             out
         });
         let count = |state| u64::try_from(self.count(state)).unwrap_or(u64::MAX);
         let (broken, warnings) = (count(State::Broken), count(State::Warn));
         let mut out = ObjectWriter::with_capacity(4096);
-        out.flag("healthy", broken == 0).number("broken", broken).number("warnings", warnings);
+        out.flag("healthy", broken == 0)
+            .number("broken", broken)
+            .number("warnings", warnings);
         out.objects("findings", objects);
         out.finish().to_string()
     }
@@ -57,10 +69,21 @@ impl Report {
             1 => Some(format!("1 {one}")),
             count => Some(format!("{count} {more}")),
         };
-        let counts = [said(broken, "thing is broken", "things are broken"), said(warnings, "warning", "warnings")];
+        let counts = [
+            said(broken, "thing is broken", "things are broken"),
+            said(warnings, "warning", "warnings"),
+        ];
         let counts: Vec<_> = counts.into_iter().flatten().collect();
-        let verdict = if counts.is_empty() { "nothing is broken".to_owned() } else { counts.join(", ") };
-        let verdict = if broken == 0 { style.good(verdict) } else { style.bad(verdict) };
+        let verdict = if counts.is_empty() {
+            "nothing is broken".to_owned()
+        } else {
+            counts.join(", ")
+        };
+        let verdict = if broken == 0 {
+            style.good(verdict)
+        } else {
+            style.bad(verdict)
+        };
         _ = writeln!(text, "\n{verdict}");
         text
     }
@@ -136,7 +159,10 @@ mod tests {
     fn long_texts_and_commands_are_broken_so_that_a_shell_still_takes_them() {
         let mut report = Report::default();
         let word = "w".repeat(30);
-        report.add("files", [Finding::broken([word.as_str(); 3].join(" ")).command(["mv", &word, &word, &word])]);
+        report.add(
+            "files",
+            [Finding::broken([word.as_str(); 3].join(" ")).command(["mv", &word, &word, &word])],
+        );
         let style = Style::of(&Vec::new(), &Env::of([]));
         let expected = format!(
             "files\n  broken  {word} {word}\n          {word}\n          fix: mv {word} \\\n          {word} {word}\n\n1 thing is broken\n"
@@ -147,8 +173,17 @@ mod tests {
     #[test]
     fn json_has_the_counts_and_each_finding_with_its_fix() {
         let mut report = Report::default();
-        report.add("program", [Finding::ok("there"), Finding::warn("old").words("update it")]);
-        report.add("files", [Finding::broken("open").command(["chmod", "600", "/a b"])]);
+        report.add(
+            "program",
+            [
+                Finding::ok("there"),
+                Finding::warn("old").words("update it"),
+            ],
+        );
+        report.add(
+            "files",
+            [Finding::broken("open").command(["chmod", "600", "/a b"])],
+        );
         assert_eq!(
             report.json(),
             concat!(

@@ -14,7 +14,11 @@ pub(super) struct Served<'a> {
 
 impl<'a> Served<'a> {
     pub(super) fn of(resolver: &'a Resolver, stored: Vec<Host>, whole: bool) -> Self {
-        Self { resolver, stored, whole }
+        Self {
+            resolver,
+            stored,
+            whole,
+        }
     }
 
     /// All that are known by name: those of the store, then those of the rules for one host.
@@ -37,19 +41,27 @@ impl<'a> Served<'a> {
     pub(super) fn by_rule(&self, host: &Host) -> bool {
         let real = |route: &Route| route.real != host && self.stored.contains(route.real);
         !self.stored.contains(host)
-            && self.route(host).is_some_and(|route| !route.is_public() && (route.ambient || real(&route)))
+            && self
+                .route(host)
+                .is_some_and(|route| !route.is_public() && (route.ambient || real(&route)))
     }
 
     /// Whether the node logs in as itself, for want of a secret.
     pub(super) fn by_node(&self, host: &Host) -> bool {
-        !self.stored.contains(host) && self.route(host).is_some_and(|route| !route.is_public() && route.ambient)
+        !self.stored.contains(host)
+            && self
+                .route(host)
+                .is_some_and(|route| !route.is_public() && route.ambient)
     }
 
     /// Whether it is asked for in vain: there is certainly no answer, and no rule says that there should be none.
     pub(super) fn lacks(&self, host: &Host) -> bool {
-        let Some(route) = self.route(host) else { return false };
+        let Some(route) = self.route(host) else {
+            return false;
+        };
         // A secret under a name of the operator's choice is not listed.
-        let is_named = self.resolver.names_secrets() && route.rule.is_some_and(|rule| rule.secret.is_some());
+        let is_named =
+            self.resolver.names_secrets() && route.rule.is_some_and(|rule| rule.secret.is_some());
         self.whole && !self.answers(host) && !route.is_public() && !is_named
     }
 
@@ -65,12 +77,19 @@ impl<'a> Served<'a> {
             let is_on = rule.ambient.is_some_and(|ambient| !ambient.is_off());
             !self.is_read_only() && is_on && !rule.is_public()
         };
-        self.rules().filter(ambient).map(|rule| &rule.host).filter(|host| !host.is_exact())
+        self.rules()
+            .filter(ambient)
+            .map(|rule| &rule.host)
+            .filter(|host| !host.is_exact())
     }
 
     /// Docker and podman name no path, so a rule for one never answers them.
     fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.resolver.config().rules().iter().filter(|rule| rule.host.path().is_empty())
+        self.resolver
+            .config()
+            .rules()
+            .iter()
+            .filter(|rule| rule.host.path().is_empty())
     }
 
     fn route<'b>(&'b self, host: &'b Host) -> Option<Route<'b>> {

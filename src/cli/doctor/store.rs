@@ -36,14 +36,21 @@ impl Expected {
             (None, None) => None,
         };
         let from_variable = matches!(env.text("BETA9_WORKSPACE_ID"), Ok(Some(_)));
-        Self { store: config.store, workspace: config.gateway.workspace.clone(), from_variable, brought }
+        Self {
+            store: config.store,
+            workspace: config.gateway.workspace.clone(),
+            from_variable,
+            brought,
+        }
     }
 
     pub(super) fn ask(&self, resolver: &Resolver) -> Asked {
         let mut asked = Asked::default();
         let findings = &mut asked.findings;
         if let Some(variable) = self.brought {
-            findings.push(Finding::note(format_args!("{variable} is set, and is asked before the store")));
+            findings.push(Finding::note(format_args!(
+                "{variable} is set, and is asked before the store"
+            )));
         }
         let health = resolver.examine();
         let now = SystemTime::now();
@@ -51,8 +58,18 @@ impl Expected {
         match health {
             Ok(health) => {
                 findings.extend(health.well.iter().map(Finding::ok));
-                findings.extend(health.ill.iter().map(|error| Finding::error(State::Broken, error)));
-                findings.extend(health.lacking.iter().map(|error| Finding::error(State::Warn, error)));
+                findings.extend(
+                    health
+                        .ill
+                        .iter()
+                        .map(|error| Finding::error(State::Broken, error)),
+                );
+                findings.extend(
+                    health
+                        .lacking
+                        .iter()
+                        .map(|error| Finding::error(State::Warn, error)),
+                );
                 findings.extend(health.workspace.and_then(|own| self.other_workspace(&own)));
                 asked.clock = health.clock.map(|clock| (clock, now));
             }
@@ -79,13 +96,19 @@ impl Expected {
 
     /// A token is for one workspace, and the gateway refuses it for any other.
     fn other_workspace(&self, own: &str) -> Option<Finding> {
-        let configured = self.workspace.as_deref().filter(|configured| *configured != own)?;
-        let finding =
-            Finding::broken(format_args!("the token is for the workspace {own}, and {configured} is configured"));
+        let configured = self
+            .workspace
+            .as_deref()
+            .filter(|configured| *configured != own)?;
+        let finding = Finding::broken(format_args!(
+            "the token is for the workspace {own}, and {configured} is configured"
+        ));
         Some(if self.from_variable {
             finding.export("BETA9_WORKSPACE_ID", own)
         } else {
-            finding.words(format_args!("set workspace = \"{own}\" in the configuration, or remove it from there"))
+            finding.words(format_args!(
+                "set workspace = \"{own}\" in the configuration, or remove it from there"
+            ))
         })
     }
 }

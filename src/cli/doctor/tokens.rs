@@ -11,8 +11,12 @@ use crate::config::Config;
 
 /// What is in the cache; nothing, where it cannot be read, which is told with the directories.
 pub(super) fn survey(config: &Config) -> Survey {
-    let existing = Cache::existing(&config.cache, &config.file_key, &Rc::default()).ok().flatten();
-    existing.and_then(|cache| cache.survey().ok()).unwrap_or_default()
+    let existing = Cache::existing(&config.cache, &config.file_key, &Rc::default())
+        .ok()
+        .flatten();
+    existing
+        .and_then(|cache| cache.survey().ok())
+        .unwrap_or_default()
 }
 
 /// One finding for those that are served, and one for each that could not be had when it was last asked for.
@@ -23,23 +27,36 @@ pub(super) fn look(survey: &Survey) -> Vec<Finding> {
         1 => "1 cached token is good".to_owned(),
         count => format!("{count} cached tokens are good"),
     };
-    [Finding::ok(good)].into_iter().chain(survey.entries.iter().filter_map(failed)).collect()
+    [Finding::ok(good)]
+        .into_iter()
+        .chain(survey.entries.iter().filter_map(failed))
+        .collect()
 }
 
 /// A failure is told until a token was had after it, or for a day.
 fn failed(entry: &Surveyed) -> Option<Finding> {
     let failure = entry.last_failure.as_ref()?;
-    let ago = SystemTime::now().duration_since(failure.at).unwrap_or_default();
+    let ago = SystemTime::now()
+        .duration_since(failure.at)
+        .unwrap_or_default();
     if ago > FORGOTTEN || entry.token.is_some_and(|token| token.minted > failure.at) {
         return None;
     }
     let (cause, fix) = failure.text.split_once("; ").unwrap_or((&failure.text, ""));
-    let what = format!("{}: {} ago no token could be had: {cause}", entry.origin.registry, brief(ago));
+    let what = format!(
+        "{}: {} ago no token could be had: {cause}",
+        entry.origin.registry,
+        brief(ago)
+    );
     let finding = Finding::warn(what);
     if cause.contains("clock is") || cause.contains("clock are") {
         return Some(set_clock(finding));
     }
-    Some(if fix.is_empty() { finding } else { finding.words(fix) })
+    Some(if fix.is_empty() {
+        finding
+    } else {
+        finding.words(fix)
+    })
 }
 
 const FORGOTTEN: Duration = Duration::from_hours(24);

@@ -43,7 +43,10 @@ pub(super) struct Answer {
 /// What the client is told.
 enum Told {
     /// A user name, unless it is the secret itself, and what kind of secret goes with it.
-    Credential { username: Option<String>, secret: &'static str },
+    Credential {
+        username: Option<String>,
+        secret: &'static str,
+    },
     /// That there is nothing, and why.
     NotFound(String),
     /// One line of a failure.
@@ -60,7 +63,11 @@ impl Told {
 impl Answer {
     /// What is no registry: no store is asked.
     pub(super) fn rejected(why: Rejected, next: String) -> Self {
-        Self { told: Told::NotFound(why.to_string()), next: Some(next), ..Self::nothing() }
+        Self {
+            told: Told::NotFound(why.to_string()),
+            next: Some(next),
+            ..Self::nothing()
+        }
     }
 
     fn nothing() -> Self {
@@ -97,7 +104,9 @@ impl Answer {
             rule_notes: rule_notes(route, path, resolver),
             store: Some(resolver.workspace_store()),
             workspace: workspace(resolver.config()),
-            secret_name: resolver.names_secrets().then(|| named.unwrap_or_else(|| name::current(route.host))),
+            secret_name: resolver
+                .names_secrets()
+                .then(|| named.unwrap_or_else(|| name::current(route.host))),
             ambient: route.ambient,
             ..Self::nothing()
         };
@@ -116,13 +125,19 @@ impl Answer {
 
     fn decide(&mut self, route: &Route, found: Option<(&'static str, Found)>, resolver: &Resolver) {
         let keep = found.as_ref().map_or(Keep::Disk, |(_, found)| found.keep);
-        let times = found.as_ref().map_or(Times::default(), |(_, found)| found.times);
+        let times = found
+            .as_ref()
+            .map_or(Times::default(), |(_, found)| found.times);
         let keys = found.map(|(store, found)| {
             (self.store, self.found) = (Some(store), true);
             self.keys = found.keys.names().map(str::to_owned).collect();
             if store == "request" {
                 self.secret_name = None;
-            } else if found.guessed || resolver.named_singles(route, route.host).is_ok_and(|named| !named.is_empty()) {
+            } else if found.guessed
+                || resolver
+                    .named_singles(route, route.host)
+                    .is_ok_and(|named| !named.is_empty())
+            {
                 self.secret_name = Some(self.keys.join(", "));
             }
             found.keys
@@ -133,13 +148,16 @@ impl Answer {
         }
         let mut choice = keys.map(|keys| choose(route.row, route.real, keys));
         if let Some(Ok(chosen)) = &choice
-            && let Some(ended) = resolver.ended(route, self.store.unwrap_or_default(), chosen, times)
+            && let Some(ended) =
+                resolver.ended(route, self.store.unwrap_or_default(), chosen, times)
         {
             if let (true, Some(cloud)) = (route.ambient, route.row.cloud()) {
                 self.look(route, cloud, None, keep, resolver);
                 if !matches!(self.told, Told::NotFound(_)) {
                     let stands_in = "; the stored credential has expired";
-                    self.identity.iter_mut().for_each(|identity| identity.push_str(stands_in));
+                    self.identity
+                        .iter_mut()
+                        .for_each(|identity| identity.push_str(stands_in));
                     return;
                 }
             }
@@ -151,12 +169,16 @@ impl Answer {
                 self.look(route, &choice.backend, Some(&choice.keys), keep, resolver);
             }
             (Some(Err(Error::NotFound)), _) => {
-                self.told = Told::NotFound("its secret holds no keys, so the registry is public".to_owned());
+                self.told = Told::NotFound(
+                    "its secret holds no keys, so the registry is public".to_owned(),
+                );
             }
             (Some(Err(error)), _) => self.told = Told::failure(error, route),
             (None, Some(cloud)) if route.ambient => self.look(route, cloud, None, keep, resolver),
             (None, cloud) => {
-                self.identity = cloud.map(|_| "none: the node's own may not be used here (ambient is off)".to_owned());
+                self.identity = cloud.map(|_| {
+                    "none: the node's own may not be used here (ambient is off)".to_owned()
+                });
                 let takes: Vec<_> = route.row.backends().map(Backend::wants).collect();
                 self.takes = Some(takes.join(", or "));
                 self.next = remedy::of_missing(route, resolver);
@@ -166,11 +188,22 @@ impl Answer {
     }
 
     /// Who would log in, and what the cache holds of it.
-    fn look(&mut self, route: &Route, backend: &Backend, keys: Option<&Keys>, keep: Keep, resolver: &Resolver) {
+    fn look(
+        &mut self,
+        route: &Route,
+        backend: &Backend,
+        keys: Option<&Keys>,
+        keep: Keep,
+        resolver: &Resolver,
+    ) {
         match resolver.outlook(route, backend, keys) {
             Ok(Outlook::Identity(node, cached)) => {
                 self.identity = Some(who(backend, keys, &node));
-                self.cached = if keep == Keep::Disk { cached } else { Cached::Never };
+                self.cached = if keep == Keep::Disk {
+                    cached
+                } else {
+                    Cached::Never
+                };
                 self.told = told(backend, keys.unwrap_or(&Keys::default()));
             }
             Ok(Outlook::Nobody(why)) => {
@@ -202,7 +235,9 @@ fn workspace(config: &Config) -> Option<String> {
 }
 
 fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
-    let Some(rule) = route.rule else { return Vec::new() };
+    let Some(rule) = route.rule else {
+        return Vec::new();
+    };
     let mut notes = Vec::new();
     if let Some(real) = &rule.alias_of {
         notes.push(format!("it stands for {real}"));
@@ -218,16 +253,30 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
 fn told(backend: &Backend, keys: &Keys) -> Told {
     let username = backend.username(keys);
     let Backend::Fixed { secret, .. } = backend else {
-        return Told::Credential { username: Some(username.to_owned()), secret: "a token" };
+        return Told::Credential {
+            username: Some(username.to_owned()),
+            secret: "a token",
+        };
     };
     match username {
-        "<token>" => Told::Credential { username: None, secret: "an identity token" },
-        _ if backend.shown_username(keys).is_none() => {
-            Told::Credential { username: None, secret: "a token for user name and password" }
-        }
+        "<token>" => Told::Credential {
+            username: None,
+            secret: "an identity token",
+        },
+        _ if backend.shown_username(keys).is_none() => Told::Credential {
+            username: None,
+            secret: "a token for user name and password",
+        },
         _ => {
-            let kind = if secret.contains("PASSWORD") { "a password" } else { "a token" };
-            Told::Credential { username: Some(shown(username).to_string()), secret: kind }
+            let kind = if secret.contains("PASSWORD") {
+                "a password"
+            } else {
+                "a token"
+            };
+            Told::Credential {
+                username: Some(shown(username).to_string()),
+                secret: kind,
+            }
         }
     }
 }

@@ -12,7 +12,11 @@ pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
     if route.row.name == "public" {
         return None;
     }
-    let unused = if resolver.names_secrets() { resolver.unused_singles(route) } else { Vec::new() };
+    let unused = if resolver.names_secrets() {
+        resolver.unused_singles(route)
+    } else {
+        Vec::new()
+    };
     if !unused.is_empty() {
         let (names, quoted) = (unused.join(", "), unused.join("\", \""));
         return Some(format!(
@@ -25,7 +29,9 @@ pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
             "a worker is vended the secret of its image: where the image is built, {provision} --image-id IMAGE_ID"
         ),
         _ if route.row.is_cloud() => {
-            format!("{provision}, or ambient = true in a rule for {host} if this node may log in as itself")
+            format!(
+                "{provision}, or ambient = true in a rule for {host} if this node may log in as itself"
+            )
         }
         StoreKind::File => format!("docker login {host}"),
         StoreKind::Gateway | StoreKind::Postgres => {
@@ -37,13 +43,20 @@ pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
 /// What to ask for instead of what is no registry and no image.
 pub(super) fn of_input(input: &OsStr) -> String {
     let lower = input.to_str().and_then(in_lower_case);
-    lower.map_or_else(|| USUAL.to_owned(), |image| format!("repositories are in lower case: {image}"))
+    lower.map_or_else(
+        || USUAL.to_owned(),
+        |image| format!("repositories are in lower case: {image}"),
+    )
 }
 
 /// The same image with its repository in lower case, if that makes it one.
 fn in_lower_case(text: &str) -> Option<String> {
     let name = text.rfind('/').map_or(0, |slash| slash + 1);
-    let (repository, suffix) = text.split_at(text[name..].find([':', '@']).map_or(text.len(), |at| name + at));
+    let (repository, suffix) = text.split_at(
+        text[name..]
+            .find([':', '@'])
+            .map_or(text.len(), |at| name + at),
+    );
     let image = repository.to_ascii_lowercase() + suffix;
     (image != text && ImageRef::parse(&image).is_ok()).then_some(image)
 }
@@ -57,7 +70,10 @@ mod tests {
     #[test]
     fn a_repository_is_put_in_lower_case_and_its_tag_is_not() {
         let said = |input: &str| of_input(OsStr::new(input));
-        assert_eq!(said("ghcr.io/Org/APP:V1"), "repositories are in lower case: ghcr.io/org/app:V1");
+        assert_eq!(
+            said("ghcr.io/Org/APP:V1"),
+            "repositories are in lower case: ghcr.io/org/app:V1"
+        );
         assert_eq!(said("Ubuntu"), "repositories are in lower case: ubuntu");
         for input in ["bad host", "ghcr.io/Org/A..P", "ghcr.io/org/app:", ""] {
             assert_eq!(said(input), USUAL, "{input}");

@@ -32,7 +32,12 @@ pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<Plai
         Some("docker") => (docker()?, false),
         Some("podman") => (auth_files(env)?, false),
         None if from.is_none() => ([docker()?, auth_files(env)?].concat(), false),
-        _ => (from.map(|from| std::path::absolute(from).unwrap_or_else(|_| from.into())).into_iter().collect(), true),
+        _ => (
+            from.map(|from| std::path::absolute(from).unwrap_or_else(|_| from.into()))
+                .into_iter()
+                .collect(),
+            true,
+        ),
     };
     let mut files: Vec<PlainFile> = Vec::new();
     for path in &paths {
@@ -42,21 +47,28 @@ pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<Plai
         files.extend(PlainFile::read(path, env)?);
     }
     if let (true, [], Some(path)) = (named, files.as_slice(), paths.first()) {
-        return Err(Problem::new(path.display().to_string(), "there is no such file")
-            .fix("name docker, podman or a file")
-            .failed());
+        return Err(
+            Problem::new(path.display().to_string(), "there is no such file")
+                .fix("name docker, podman or a file")
+                .failed(),
+        );
     }
     Ok(files)
 }
 
 fn same(a: &Path, b: &Path) -> bool {
-    a == b || fs::canonicalize(a).ok().is_some_and(|a| fs::canonicalize(b).ok() == Some(a))
+    a == b
+        || fs::canonicalize(a)
+            .ok()
+            .is_some_and(|a| fs::canonicalize(b).ok() == Some(a))
 }
 
 impl PlainFile {
     fn read(path: &Path, env: &Env) -> Result<Option<Self>, Error> {
         let place = Place::of(path)?;
-        let Some(old) = place.read()? else { return Ok(None) };
+        let Some(old) = place.read()? else {
+            return Ok(None);
+        };
         let file = AuthFile::parse(path, &old.text)?;
         let is = |other: &Path| same(path, other);
         let client = if is(&docker_file(env, Scope::User)?) {
@@ -66,7 +78,10 @@ impl PlainFile {
         } else {
             None
         };
-        let hosts = file.auths.iter().map(|entry| (entry.key.clone(), entry.host()));
+        let hosts = file
+            .auths
+            .iter()
+            .map(|entry| (entry.key.clone(), entry.host()));
         let wired = match client {
             None => hosts.map(|(key, _)| key).collect(),
             Some("docker") => keys_asked(hosts, |host| {
@@ -80,7 +95,14 @@ impl PlainFile {
                 keys_asked(hosts, |host| matches!(podman.wired(host), Wired::Here(_)))
             }
         };
-        Ok(Some(Self { path: path.to_owned(), client, auths: file.auths, place, old, wired }))
+        Ok(Some(Self {
+            path: path.to_owned(),
+            client,
+            auths: file.auths,
+            place,
+            old,
+            wired,
+        }))
     }
 
     /// Whether the client asks this helper once the entry is gone.
@@ -100,11 +122,21 @@ impl PlainFile {
             }
         }
         AuthFile::parse(&self.path, &json.text)?;
-        self.place.replace(Some(&self.old), &json.text, &Rights::of(Some(&self.old), Readers::Owner))
+        self.place.replace(
+            Some(&self.old),
+            &json.text,
+            &Rights::of(Some(&self.old), Readers::Owner),
+        )
     }
 }
 
 /// An item that docker keeps verbatim is no registry, and goes where docker's registry goes.
-fn keys_asked(hosts: impl Iterator<Item = (String, Option<Host>)>, asks: impl Fn(&Host) -> bool) -> Vec<String> {
-    hosts.filter(|(_, host)| asks(host.as_ref().unwrap_or(&Host::docker_hub()))).map(|(key, _)| key).collect()
+fn keys_asked(
+    hosts: impl Iterator<Item = (String, Option<Host>)>,
+    asks: impl Fn(&Host) -> bool,
+) -> Vec<String> {
+    hosts
+        .filter(|(_, host)| asks(host.as_ref().unwrap_or(&Host::docker_hub())))
+        .map(|(key, _)| key)
+        .collect()
 }

@@ -93,42 +93,64 @@ impl Import<'_> {
                 let fate = match &entry.held {
                     Held::Nothing => continue,
                     Held::Malformed(why) => Fate::Left(format!("{why}; {}", again(entry, plain))),
-                    Held::Credential(credential) => {
-                        target(entry, plain).map_or_else(Fate::Left, |url| self.once(url, credential, &mut taken))
-                    }
+                    Held::Credential(credential) => target(entry, plain)
+                        .map_or_else(Fate::Left, |url| self.once(url, credential, &mut taken)),
                 };
-                entries.push(Entry { file, key: entry.key.clone(), host, fate });
+                entries.push(Entry {
+                    file,
+                    key: entry.key.clone(),
+                    host,
+                    fate,
+                });
             }
         }
         Ok(entries)
     }
 
     /// Takes a registry's first credential over; what comes after it is that one again, or another.
-    fn once<'a>(&mut self, url: ServerUrl, credential: &'a Credential, taken: &mut Vec<Taken<'a>>) -> Fate {
+    fn once<'a>(
+        &mut self,
+        url: ServerUrl,
+        credential: &'a Credential,
+        taken: &mut Vec<Taken<'a>>,
+    ) -> Fate {
         match taken.iter().find(|(other, ..)| *other == url) {
             Some((_, first, fate)) if *first == credential => match fate {
                 Fate::Imported => Fate::Unchanged,
                 as_the_first => as_the_first.clone(),
             },
-            Some(_) => Fate::Left("another entry for the same registry comes first; remove one of the two".into()),
+            Some(_) => Fate::Left(
+                "another entry for the same registry comes first; remove one of the two".into(),
+            ),
             None => {
                 let fate = (self.open)().and_then(|resolver| {
                     let fate = self.take(&resolver, &url, credential);
                     self.warnings.extend(resolver.warnings());
                     fate
                 });
-                let fate = fate.unwrap_or_else(|error| Fate::Left(without_name(&crate::one_line(&error), &url)));
+                let fate = fate.unwrap_or_else(|error| {
+                    Fate::Left(without_name(&crate::one_line(&error), &url))
+                });
                 taken.push((url, credential, fate.clone()));
                 fate
             }
         }
     }
 
-    fn take(&self, resolver: &Resolver, url: &ServerUrl, credential: &Credential) -> Result<Fate, Error> {
+    fn take(
+        &self,
+        resolver: &Resolver,
+        url: &ServerUrl,
+        credential: &Credential,
+    ) -> Result<Fate, Error> {
         if let ServerUrl::Registry { host, path, .. } = url
-            && resolver.route(host, Scheme::Https, path).is_some_and(|route| route.is_public())
+            && resolver
+                .route(host, Scheme::Https, path)
+                .is_some_and(|route| route.is_public())
         {
-            return Ok(Fate::Left("a rule says that nothing is ever answered for it; remove it, or the rule".into()));
+            return Ok(Fate::Left(
+                "a rule says that nothing is ever answered for it; remove it, or the rule".into(),
+            ));
         }
         if let Some(ended) = ended(resolver, url, given(credential), Times::default()) {
             return Err(ended);
@@ -137,7 +159,9 @@ impl Import<'_> {
         match before {
             Some(true) => return Ok(Fate::Unchanged),
             Some(false) if !self.force => {
-                return Ok(Fate::Left("the store has another credential for it; --force replaces that".into()));
+                return Ok(Fate::Left(
+                    "the store has another credential for it; --force replaces that".into(),
+                ));
             }
             _ if self.dry_run => return Ok(Fate::Imported),
             _ => {}
@@ -150,7 +174,9 @@ impl Import<'_> {
             resolver.erase(url)?;
         }
         let next = format!("docker-credential-beta9 explain {} says why", url.label());
-        Ok(Fate::Left(format!("the store does not answer it as it was given, so it was not taken over; {next}")))
+        Ok(Fate::Left(format!(
+            "the store does not answer it as it was given, so it was not taken over; {next}"
+        )))
     }
 }
 
@@ -172,40 +198,60 @@ fn target(entry: &AuthEntry, file: &PlainFile) -> Result<ServerUrl, String> {
 /// How the registry gets a credential that can be kept.
 fn again(entry: &AuthEntry, file: &PlainFile) -> String {
     match (ServerUrl::parse(entry.key.as_bytes()), file.client) {
-        (Ok(ServerUrl::Registry { host, .. }), Some(client)) => format!("log in anew: {client} login {host}"),
+        (Ok(ServerUrl::Registry { host, .. }), Some(client)) => {
+            format!("log in anew: {client} login {host}")
+        }
         _ => "correct that entry, and import it again".to_owned(),
     }
 }
 
 /// An error's text behind the registry's name, which the row has already.
 fn without_name(error: &str, url: &ServerUrl) -> String {
-    let named = error.strip_prefix(url.label()).and_then(|rest| rest.strip_prefix(": "));
+    let named = error
+        .strip_prefix(url.label())
+        .and_then(|rest| rest.strip_prefix(": "));
     named.unwrap_or(error).to_owned()
 }
 
 /// The keys that a client's credential is kept as.
 fn given(credential: &Credential) -> Keys {
-    Keys::user_password(credential.username().to_owned(), credential.secret().clone())
+    Keys::user_password(
+        credential.username().to_owned(),
+        credential.secret().clone(),
+    )
 }
 
 /// The error for a registry's credential that is past its end.
 fn ended(resolver: &Resolver, url: &ServerUrl, keys: Keys, times: Times) -> Option<Error> {
-    let ServerUrl::Registry { host, path, .. } = url else { return None };
+    let ServerUrl::Registry { host, path, .. } = url else {
+        return None;
+    };
     let route = resolver.route(host, Scheme::Https, path)?;
     let choice = choose(route.row, route.real, keys).ok()?;
     resolver.ended(&route, resolver.workspace_store(), &choice, times)
 }
 
 /// Whether the store has exactly this, and clients get exactly this; `None` when it has nothing.
-fn read_back(resolver: &Resolver, url: &ServerUrl, credential: &Credential) -> Result<Option<bool>, Error> {
+fn read_back(
+    resolver: &Resolver,
+    url: &ServerUrl,
+    credential: &Credential,
+) -> Result<Option<bool>, Error> {
     let answered = || match resolver.get(url) {
         Ok(held) => Ok(Some(held == *credential)),
         Err(Error::NotFound) => Ok(None),
         Err(error) => Err(error),
     };
-    let ServerUrl::Registry { host, path, .. } = url else { return answered() };
-    let Some(route) = resolver.route(host, Scheme::Https, path) else { return Ok(None) };
-    let Some((_, found)) = resolver.find(&route).map_err(|error| error.about(host.as_reference()))? else {
+    let ServerUrl::Registry { host, path, .. } = url else {
+        return answered();
+    };
+    let Some(route) = resolver.route(host, Scheme::Https, path) else {
+        return Ok(None);
+    };
+    let Some((_, found)) = resolver
+        .find(&route)
+        .map_err(|error| error.about(host.as_reference()))?
+    else {
         return Ok(None);
     };
     let keys = given(credential);

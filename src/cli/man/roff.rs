@@ -10,7 +10,9 @@ impl Page {
         // Without a date, which would be the build's: the same source gives the same page.
         let title = quoted(&name.to_uppercase());
         // Neither hyphens nor stretched blanks: both would be taken for a part of a command.
-        Self(format!(".TH {title} 1 \"\" \"{name} {version}\" \"User Commands\"\n.nh\n.ad l\n"))
+        Self(format!(
+            ".TH {title} 1 \"\" \"{name} {version}\" \"User Commands\"\n.nh\n.ad l\n"
+        ))
     }
 
     pub(super) fn section(&mut self, title: &str) {
@@ -27,13 +29,21 @@ impl Page {
 
     /// A command in bold, and what may follow it.
     pub(super) fn synopsis(&mut self, command: &str, rest: &str) {
-        self.line(&format!("\\fB{}\\fR {}", escaped(command), escaped(rest)).trim_end().to_owned());
+        self.line(
+            &format!("\\fB{}\\fR {}", escaped(command), escaped(rest))
+                .trim_end()
+                .to_owned(),
+        );
     }
 
     pub(super) fn text(&mut self, text: &str) {
         let text = escaped(text);
         // A dot or an apostrophe in front would make it a macro.
-        let shield = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
+        let shield = if text.starts_with(['.', '\'']) {
+            "\\&"
+        } else {
+            ""
+        };
         self.line(&format!("{shield}{text}"));
     }
 
@@ -41,7 +51,11 @@ impl Page {
     pub(super) fn term(&mut self, term: &str, explanation: &str) {
         self.line(".TP");
         self.line(&format!("\\fB{}\\fR", escaped(term)));
-        self.text(if explanation.is_empty() { "–" } else { explanation });
+        self.text(if explanation.is_empty() {
+            "–"
+        } else {
+            explanation
+        });
     }
 
     /// Text as `--help` has it: an empty line ends a paragraph, and indented lines stay as they are.
@@ -95,7 +109,9 @@ fn escaped(text: &str) -> String {
             '…' => out.push_str("..."),
             '–' => out.push_str("\\(en"),
             c if c.is_ascii() => out.push(c),
-            c => write!(out, "\\[u{:04X}]", u32::from(c)).expect("because a String can always grow"),
+            c => {
+                write!(out, "\\[u{:04X}]", u32::from(c)).expect("because a String can always grow")
+            }
         }
     }
     out
@@ -124,6 +140,9 @@ mod tests {
     fn a_block_keeps_indented_lines_and_ends_paragraphs() {
         let mut page = Page(String::new());
         page.block("One\ntwo\n\nthree:\n  a  b\n  c\n\nfour");
-        assert_eq!(page.finish(), "One\n.br\ntwo\n.PP\nthree:\n.PP\n.nf\n  a  b\n  c\n.fi\n.PP\nfour\n");
+        assert_eq!(
+            page.finish(),
+            "One\n.br\ntwo\n.PP\nthree:\n.PP\n.nf\n  a  b\n  c\n.fi\n.PP\nfour\n"
+        );
     }
 }

@@ -19,7 +19,11 @@ use crate::store::{Single, name};
 use crate::trusted::{self, Readers};
 
 /// The keys whose values are at hand, and the names of the others.
-pub(super) fn asked(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(Keys, Vec<String>), Error> {
+pub(super) fn asked(
+    matches: &ArgMatches,
+    env: &Env,
+    io: &mut Io,
+) -> Result<(Keys, Vec<String>), Error> {
     // Its value, or nothing: a variable that cannot be read is as good as unset, and named in the error.
     let lookup = |name: &str| env.secret(name).ok().flatten();
     let asked = if let Some(names) = matches.get_many::<String>("creds") {
@@ -46,9 +50,18 @@ pub(super) fn given(
     if !missing.is_empty() && !resolver.names_secrets() {
         return Err(refused(KeysError::Unset(missing.to_vec())));
     }
-    let mut wanted: BTreeSet<String> = missing.iter().filter(|name| name::can_be_created(name)).cloned().collect();
+    let mut wanted: BTreeSet<String> = missing
+        .iter()
+        .filter(|name| name::can_be_created(name))
+        .cloned()
+        .collect();
     if names {
-        wanted.extend(images.iter().flat_map(|image| build_key_names(&image.host)).map(str::to_owned));
+        wanted.extend(
+            images
+                .iter()
+                .flat_map(|image| build_key_names(&image.host))
+                .map(str::to_owned),
+        );
     }
     let there = resolver.singles(&wanted.into_iter().collect::<Vec<_>>())?;
     let (mut absent, mut empty) = (Vec::new(), Vec::new());
@@ -68,21 +81,35 @@ pub(super) fn given(
     keys.check_pairs().map_err(refused)?;
     if let Some(name) = keys.placeholder() {
         let cause = format_args!("{}: {}", shown(name), KeysError::Placeholder);
-        return Err(Problem::new("credentials", cause).fix("give the secret itself; nothing was stored").failed());
+        return Err(Problem::new("credentials", cause)
+            .fix("give the secret itself; nothing was stored")
+            .failed());
     }
-    images.iter().try_for_each(|image| resolver.check_hosts(image, missing, &there))?;
+    images
+        .iter()
+        .try_for_each(|image| resolver.check_hosts(image, missing, &there))?;
     Ok((keys, there))
 }
 
 fn refused(error: KeysError) -> Error {
     let fix = match &error {
         KeysError::Absent(names) => match names.as_slice() {
-            [name] => format!("export it, or create it with: beta9 secret create {} VALUE", shown(name)),
+            [name] => format!(
+                "export it, or create it with: beta9 secret create {} VALUE",
+                shown(name)
+            ),
             _ => "export them, or create each with: beta9 secret create NAME VALUE".to_owned(),
         },
         KeysError::Empty(names) => {
-            let name = if let [name] = names.as_slice() { name } else { "NAME" };
-            format!("delete it with: beta9 secret delete {}, and create it again with its value", shown(name))
+            let name = if let [name] = names.as_slice() {
+                name
+            } else {
+                "NAME"
+            };
+            format!(
+                "delete it with: beta9 secret delete {}, and create it again with its value",
+                shown(name)
+            )
         }
         _ => "nothing was stored".to_owned(),
     };
@@ -91,7 +118,9 @@ fn refused(error: KeysError) -> Error {
 
 fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
     let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new("credentials", format_args!("{file} {cause}")).fix("nothing was stored").failed()
+        Problem::new("credentials", format_args!("{file} {cause}"))
+            .fix("nothing was stored")
+            .failed()
     };
     let bytes = if file == "-" {
         crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
@@ -101,7 +130,9 @@ fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
             .map_err(|fault| fault.problem("credentials"))?
             .ok_or_else(|| problem(&"does not exist"))?
     };
-    std::str::from_utf8(&bytes).map(Redacted::from).map_err(|_| problem(&"is not UTF-8"))
+    std::str::from_utf8(&bytes)
+        .map(Redacted::from)
+        .map_err(|_| problem(&"is not UTF-8"))
 }
 
 const MAX_KEYS: usize = 1 << 20;

@@ -19,7 +19,10 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, ..Self::default() }
+        Self {
+            json,
+            ..Self::default()
+        }
     }
 
     /// A line of its own.
@@ -33,28 +36,49 @@ impl Report {
         let (form, new, why) = match &one.form {
             Form::Secret(_) => ("secret", names.to_vec(), "this registry does not need them"),
             Form::Names(planned) => {
-                let new = planned.iter().filter(|one| one.is_new()).map(|one| one.name.to_owned()).collect();
+                let new = planned
+                    .iter()
+                    .filter(|one| one.is_new())
+                    .map(|one| one.name.to_owned())
+                    .collect();
                 ("names", new, "a Beta9 build does not take them")
             }
         };
-        let kept: Vec<&str> = names.iter().filter(|name| !new.contains(name)).map(String::as_str).collect();
+        let kept: Vec<&str> = names
+            .iter()
+            .filter(|name| !new.contains(name))
+            .map(String::as_str)
+            .collect();
         self.lines.push(match &one.form {
-            Form::Secret(_) => format!("stored the secret of {host} ({}) in the {store} store", names.concat()),
+            Form::Secret(_) => format!(
+                "stored the secret of {host} ({}) in the {store} store",
+                names.concat()
+            ),
             Form::Names(_) if new.is_empty() => {
-                format!("the {store} store has the secrets of {host}: {}", kept.join(", "))
+                format!(
+                    "the {store} store has the secrets of {host}: {}",
+                    kept.join(", ")
+                )
             }
-            Form::Names(_) => format!("stored the secrets of {host} in the {store} store: {}", new.join(", ")),
+            Form::Names(_) => format!(
+                "stored the secrets of {host} in the {store} store: {}",
+                new.join(", ")
+            ),
         });
         if !new.is_empty() && !kept.is_empty() {
-            self.lines.push(format!("it has the others: {}", kept.join(", ")));
+            self.lines
+                .push(format!("it has the others: {}", kept.join(", ")));
         }
         let mut row = ObjectWriter::with_capacity(256);
-        row.text("registry", host.as_reference()).text("form", form).texts("secrets", names.iter().map(String::as_str));
+        row.text("registry", host.as_reference())
+            .text("form", form)
+            .texts("secrets", names.iter().map(String::as_str));
         row.texts("written", new.iter().map(String::as_str));
         row.texts("left_out", one.left_out.iter().map(String::as_str));
         self.rows.push(row);
         if !one.left_out.is_empty() {
-            self.lines.push(format!("left out {}: {why}", one.left_out.join(", ")));
+            self.lines
+                .push(format!("left out {}: {why}", one.left_out.join(", ")));
         }
         one.notes.iter().for_each(|note| self.note(note));
     }
@@ -67,7 +91,9 @@ impl Report {
         self.lines.push(match (binding, names) {
             (Binding::Kept, None) => format!("bound image {id}"),
             (Binding::Kept, Some(names)) => format!("bound image {id} to {}", names.join(", ")),
-            (Binding::Elsewhere, None) => format!("image {id} is to be bound to the secret by the gateway"),
+            (Binding::Elsewhere, None) => {
+                format!("image {id} is to be bound to the secret by the gateway")
+            }
             (Binding::Elsewhere, Some(names)) => {
                 format!("to bind image {id}, deploy it with base_image_creds={names:?}")
             }
@@ -81,12 +107,19 @@ impl Report {
             return Ok(());
         }
         if !self.json {
-            return self.lines.iter().try_for_each(|line| writeln!(io.out, "{line}")).map_err(unwritable);
+            return self
+                .lines
+                .iter()
+                .try_for_each(|line| writeln!(io.out, "{line}"))
+                .map_err(unwritable);
         }
         let mut out = ObjectWriter::with_capacity(512);
-        out.objects("registries", self.rows).optional("image_id", self.image.as_ref().map(|(id, _)| id.as_str()));
+        out.objects("registries", self.rows)
+            .optional("image_id", self.image.as_ref().map(|(id, _)| id.as_str()));
         out.flag("bound", self.image.is_some_and(|(_, bound)| bound))
             .texts("notes", self.notes.iter().map(String::as_str));
-        io.out.write_all(out.finish().as_bytes()).map_err(unwritable)
+        io.out
+            .write_all(out.finish().as_bytes())
+            .map_err(unwritable)
     }
 }

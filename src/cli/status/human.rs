@@ -14,7 +14,9 @@ pub(super) fn text(view: &View, style: Style) -> String {
     for entry in &view.survey.entries {
         rows.heading(&entry.origin.registry, style);
         match &entry.token {
-            Some(TokenLife { left, age, state, .. }) => life(&mut rows, (*left, *age), *state, style),
+            Some(TokenLife {
+                left, age, state, ..
+            }) => life(&mut rows, (*left, *age), *state, style),
             None => rows.row("token", "none", |line| style.bad(line).to_string()),
         }
         rows.plain("for", &about(&entry.origin));
@@ -25,13 +27,29 @@ pub(super) fn text(view: &View, style: Style) -> String {
     }
     for (host, published) in &view.published {
         rows.heading(&format!("{host}, published"), style);
-        let left = published.expires.duration_since(view.now).unwrap_or_default();
-        let age = view.now.duration_since(published.minted).unwrap_or_default();
+        let left = published
+            .expires
+            .duration_since(view.now)
+            .unwrap_or_default();
+        let age = view
+            .now
+            .duration_since(published.minted)
+            .unwrap_or_default();
         life(&mut rows, (left, age), state(published, view.now), style);
         let names = published.names().collect::<Vec<_>>().join(" and ");
-        let cut = if published.is_whole { "" } else { "; the last run was cut short" };
+        let cut = if published.is_whole {
+            ""
+        } else {
+            "; the last run was cut short"
+        };
         let Published { backend, store, .. } = published;
-        rows.plain("for", &format!("workspace {}; {backend}, as {names} in the {store} store{cut}", view.workspace));
+        rows.plain(
+            "for",
+            &format!(
+                "workspace {}; {backend}, as {names} in the {store} store{cut}",
+                view.workspace
+            ),
+        );
     }
     let mut out = rows.finish();
     if !out.is_empty() {
@@ -42,13 +60,21 @@ pub(super) fn text(view: &View, style: Style) -> String {
 }
 
 fn about(origin: &Origin) -> String {
-    let Origin { workspace, backend, store, identity, .. } = origin;
+    let Origin {
+        workspace,
+        backend,
+        store,
+        identity,
+        ..
+    } = origin;
     let whose = match store.as_str() {
         NODE => format!("with the node's own identity: {identity}"),
         OWN => "with the control plane's own keys".to_owned(),
         POD => format!("by the pod's {identity}"),
         store if identity.is_empty() => format!("with the secret from the {store} store"),
-        store => format!("with the node's own identity, as the secret from the {store} store says: {identity}"),
+        store => format!(
+            "with the node's own identity, as the secret from the {store} store says: {identity}"
+        ),
     };
     format!("workspace {workspace}; {backend}, {whose}")
 }
@@ -83,28 +109,53 @@ fn bar(left: Duration, whole: Duration) -> String {
 }
 
 fn footer(out: &mut String, view: &View) {
-    let tokens = view.survey.entries.iter().filter_map(|entry| entry.token).collect::<Vec<_>>();
+    let tokens = view
+        .survey
+        .entries
+        .iter()
+        .filter_map(|entry| entry.token)
+        .collect::<Vec<_>>();
     let count = |state| tokens.iter().filter(|token| token.state == state).count();
     let Some(dir) = &view.dir else {
-        return line(out, format_args!("There is no place for a cache: set HOME, or BETA9_CACHE_DIR."));
+        return line(
+            out,
+            format_args!("There is no place for a cache: set HOME, or BETA9_CACHE_DIR."),
+        );
     };
     match tokens.len() {
         0 if view.exists => line(out, format_args!("No token is cached.")),
         0 => line(out, format_args!("No token has been cached yet.")),
         number => {
-            let counts =
-                [(count(State::Fresh), "fresh"), (count(State::Due), "due for renewal"), (count(State::Over), "over")];
-            let counts: Vec<_> =
-                counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-            line(out, format_args!("{}: {}", counted(number, "token"), counts.join(", ")));
+            let counts = [
+                (count(State::Fresh), "fresh"),
+                (count(State::Due), "due for renewal"),
+                (count(State::Over), "over"),
+            ];
+            let counts: Vec<_> = counts
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect();
+            line(
+                out,
+                format_args!("{}: {}", counted(number, "token"), counts.join(", ")),
+            );
         }
     }
     if view.survey.unreadable > 0 {
         let files = counted(view.survey.unreadable, "file");
-        line(out, format_args!("{files} of another version or key, or damaged: not served, and minted anew"));
+        line(
+            out,
+            format_args!(
+                "{files} of another version or key, or damaged: not served, and minted anew"
+            ),
+        );
     }
     if !view.enabled {
-        line(out, format_args!("The cache is switched off: nothing is answered from it."));
+        line(
+            out,
+            format_args!("The cache is switched off: nothing is answered from it."),
+        );
     }
     line(out, format_args!("Cache: {}", dir.display()));
 }
@@ -128,14 +179,30 @@ mod tests {
         let table = [
             ("node", "key AKIA", "with the node's own identity: key AKIA"),
             ("own", "", "with the control plane's own keys"),
-            ("pod", "service account a/b", "by the pod's service account a/b"),
+            (
+                "pod",
+                "service account a/b",
+                "by the pod's service account a/b",
+            ),
             ("gateway", "", "with the secret from the gateway store"),
-            ("file", "user x", "with the node's own identity, as the secret from the file store says: user x"),
+            (
+                "file",
+                "user x",
+                "with the node's own identity, as the secret from the file store says: user x",
+            ),
         ];
         for (store, identity, whose) in table {
             let [registry, path] = ["gcr.io", ""].map(str::to_owned);
-            let (workspace, backend, store) = ("default".to_owned(), "gcp".to_owned(), store.to_owned());
-            let origin = Origin { registry, workspace, backend, path, store, identity: identity.to_owned() };
+            let (workspace, backend, store) =
+                ("default".to_owned(), "gcp".to_owned(), store.to_owned());
+            let origin = Origin {
+                registry,
+                workspace,
+                backend,
+                path,
+                store,
+                identity: identity.to_owned(),
+            };
             assert_eq!(about(&origin), format!("workspace default; gcp, {whose}"));
         }
     }

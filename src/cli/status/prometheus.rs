@@ -14,7 +14,11 @@ type Labels<'a> = (&'a str, &'a str, &'a str);
 pub(super) fn text(view: &View) -> String {
     let survey = &view.survey;
     let mut out = String::new();
-    let tokens = survey.entries.iter().filter(|entry| entry.token.is_some()).count();
+    let tokens = survey
+        .entries
+        .iter()
+        .filter(|entry| entry.token.is_some())
+        .count();
     metric(&mut out, READABLE, [(None, 1)]);
     metric(&mut out, TOKENS, [(None, tokens)]);
     metric(&mut out, UNREADABLE, [(None, survey.unreadable)]);
@@ -24,7 +28,9 @@ pub(super) fn text(view: &View) -> String {
     for entry in &survey.entries {
         let labels = labels(&entry.origin);
         if let Some(token) = entry.token
-            && newest.get(&labels).is_none_or(|other: &&Surveyed| minted(other) < Some(token.minted))
+            && newest
+                .get(&labels)
+                .is_none_or(|other: &&Surveyed| minted(other) < Some(token.minted))
         {
             newest.insert(labels, entry);
         }
@@ -33,14 +39,47 @@ pub(super) fn text(view: &View) -> String {
             *last = failure.at.max(*last);
         }
     }
-    let newest: Vec<_> =
-        newest.into_iter().filter_map(|(labels, entry)| entry.token.map(|token| (Some(labels), token))).collect();
-    metric(&mut out, EXPIRES, newest.iter().map(|(labels, token)| (*labels, token.left.as_secs())));
-    metric(&mut out, EXPIRES_AT, newest.iter().map(|(labels, token)| (*labels, unix(token.expires))));
-    metric(&mut out, MINTED_AT, newest.iter().map(|(labels, token)| (*labels, unix(token.minted))));
-    metric(&mut out, FAILED_AT, failures.iter().map(|(labels, at)| (Some(*labels), unix(*at))));
+    let newest: Vec<_> = newest
+        .into_iter()
+        .filter_map(|(labels, entry)| entry.token.map(|token| (Some(labels), token)))
+        .collect();
+    metric(
+        &mut out,
+        EXPIRES,
+        newest
+            .iter()
+            .map(|(labels, token)| (*labels, token.left.as_secs())),
+    );
+    metric(
+        &mut out,
+        EXPIRES_AT,
+        newest
+            .iter()
+            .map(|(labels, token)| (*labels, unix(token.expires))),
+    );
+    metric(
+        &mut out,
+        MINTED_AT,
+        newest
+            .iter()
+            .map(|(labels, token)| (*labels, unix(token.minted))),
+    );
+    metric(
+        &mut out,
+        FAILED_AT,
+        failures
+            .iter()
+            .map(|(labels, at)| (Some(*labels), unix(*at))),
+    );
     let published = view.published.iter().map(|(host, published)| {
-        (Some((host.as_str(), view.workspace.as_str(), published.backend.as_str())), unix(published.expires))
+        (
+            Some((
+                host.as_str(),
+                view.workspace.as_str(),
+                published.backend.as_str(),
+            )),
+            unix(published.expires),
+        )
     });
     metric(&mut out, PUBLISHED_UNTIL, published);
     out
@@ -58,7 +97,8 @@ fn labels(origin: &Origin) -> Labels<'_> {
 }
 
 fn unix(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn metric<'a>(
@@ -66,13 +106,18 @@ fn metric<'a>(
     (name, help): (&str, &str),
     samples: impl IntoIterator<Item = (Option<Labels<'a>>, impl Display)>,
 ) {
-    let mut write = |text: fmt::Arguments| out.write_fmt(text).expect("because writing to a String cannot fail");
+    let mut write = |text: fmt::Arguments| {
+        out.write_fmt(text)
+            .expect("because writing to a String cannot fail")
+    };
     let mut samples = samples.into_iter().peekable();
     if samples.peek().is_some() {
         write(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
     }
     for (labels, value) in samples {
-        match labels.map(|(registry, workspace, backend)| [registry, workspace, backend].map(escaped)) {
+        match labels
+            .map(|(registry, workspace, backend)| [registry, workspace, backend].map(escaped))
+        {
             None => write(format_args!("{name} {value}\n")),
             Some([registry, workspace, backend]) => write(format_args!(
                 "{name}{{registry=\"{registry}\",workspace=\"{workspace}\",backend=\"{backend}\"}} {value}\n"
@@ -82,19 +127,33 @@ fn metric<'a>(
 }
 
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
-const READABLE: (&str, &str) = ("beta9_credential_cache_readable", "Whether the cache of tokens could be read.");
+const READABLE: (&str, &str) = (
+    "beta9_credential_cache_readable",
+    "Whether the cache of tokens could be read.",
+);
 const TOKENS: (&str, &str) = ("beta9_credential_tokens", "How many tokens are cached.");
-const UNREADABLE: (&str, &str) =
-    ("beta9_credential_cache_unreadable_files", "How many files of the cache do not open, and count as misses.");
-const EXPIRES: (&str, &str) =
-    ("beta9_credential_token_expires_seconds", "How long the cached token was still good when this was written.");
-const EXPIRES_AT: (&str, &str) =
-    ("beta9_credential_token_expires_timestamp_seconds", "When the cached token ends, in seconds since 1970.");
-const MINTED_AT: (&str, &str) =
-    ("beta9_credential_token_minted_timestamp_seconds", "When the cached token was minted, in seconds since 1970.");
+const UNREADABLE: (&str, &str) = (
+    "beta9_credential_cache_unreadable_files",
+    "How many files of the cache do not open, and count as misses.",
+);
+const EXPIRES: (&str, &str) = (
+    "beta9_credential_token_expires_seconds",
+    "How long the cached token was still good when this was written.",
+);
+const EXPIRES_AT: (&str, &str) = (
+    "beta9_credential_token_expires_timestamp_seconds",
+    "When the cached token ends, in seconds since 1970.",
+);
+const MINTED_AT: (&str, &str) = (
+    "beta9_credential_token_minted_timestamp_seconds",
+    "When the cached token was minted, in seconds since 1970.",
+);
 const FAILED_AT: (&str, &str) = (
     "beta9_credential_token_last_failure_timestamp_seconds",
     "When a token could not be minted last, in seconds since 1970.",

@@ -20,7 +20,10 @@ impl JsonText {
     /// An object, or nothing but blanks, which stands for an empty one.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { text: Zeroizing::new(text.to_owned()), splices: Vec::new() }
+        Self {
+            text: Zeroizing::new(text.to_owned()),
+            splices: Vec::new(),
+        }
     }
 
     /// Sets `section.key`, or only `section`, to a text; `None` when something else than an object is in the way.
@@ -42,9 +45,18 @@ impl JsonText {
         };
         let Some(root) = self.root() else {
             // An empty file: all of it is made, as docker and podman write theirs.
-            let style = Style { unit: "\t", colon: ": ", end: line_end(&self.text), pad: "", one_line: false };
+            let style = Style {
+                unit: "\t",
+                colon: ": ",
+                end: line_end(&self.text),
+                pad: "",
+                one_line: false,
+            };
             let end = style.end;
-            let new = format!("{}{end}", style.write(&Value::Object(quoted(name), Box::new(value)), ""));
+            let new = format!(
+                "{}{end}",
+                style.write(&Value::Object(quoted(name), Box::new(value)), "")
+            );
             return self.splice(0, self.text.len(), &new);
         };
         root.members.as_ref()?;
@@ -55,7 +67,9 @@ impl JsonText {
     /// Removes `section.key`, or only `section`; false when there is no such member.
     pub fn remove(&mut self, section: &str, key: Option<&str>) -> bool {
         let found = self.root().and_then(|root| {
-            let Some(key) = key else { return stretch(&root, section) };
+            let Some(key) = key else {
+                return stretch(&root, section);
+            };
             stretch(&find(&root, section)?.value, key)
         });
         found.is_some_and(|(start, end)| self.splice(start, end, "").is_some())
@@ -76,9 +90,19 @@ impl JsonText {
     #[must_use]
     pub fn masked(&self, shown: &[&str]) -> String {
         let mut hidden = Vec::new();
-        for member in self.root().iter().filter_map(|root| root.members.as_ref()).flatten() {
-            if !shown.iter().any(|name| member.key.eq_ignore_ascii_case(name)) {
-                member.value.texts(&self.text, &mut |span| hidden.push(span));
+        for member in self
+            .root()
+            .iter()
+            .filter_map(|root| root.members.as_ref())
+            .flatten()
+        {
+            if !shown
+                .iter()
+                .any(|name| member.key.eq_ignore_ascii_case(name))
+            {
+                member
+                    .value
+                    .texts(&self.text, &mut |span| hidden.push(span));
             }
         }
         self.without(hidden)
@@ -108,12 +132,23 @@ impl JsonText {
     }
 
     /// Sets a member of `object`, whose closing brace stands behind `indent` where it is on a line of its own.
-    fn put(&mut self, object: &Node, key: &str, value: &Value, one_line: bool, indent: &str) -> Option<()> {
+    fn put(
+        &mut self,
+        object: &Node,
+        key: &str,
+        value: &Value,
+        one_line: bool,
+        indent: &str,
+    ) -> Option<()> {
         let members = object.members.as_ref()?;
         let text = self.text.clone();
         let style = self.style(one_line);
         if let Some(member) = members.iter().find(|member| member.key == key) {
-            return self.splice(member.value.span.start, member.value.span.end, &style.write(value, indent));
+            return self.splice(
+                member.value.span.start,
+                member.value.span.end,
+                &style.write(value, indent),
+            );
         }
         let Some(last) = members.last() else {
             let new = style.write(&Value::Object(quoted(key), Box::new(value.clone())), indent);
@@ -126,7 +161,11 @@ impl JsonText {
             None => if style.colon.ends_with(' ') { " " } else { "" }.to_owned(),
         };
         let colon = &text[last.key_span.end..last.value.span.start];
-        let new = format!(",{lead}{}{colon}{}", quoted(key), style.write(value, last_line(&lead)));
+        let new = format!(
+            ",{lead}{}{colon}{}",
+            quoted(key),
+            style.write(value, last_line(&lead))
+        );
         self.splice(last.value.span.end, last.value.span.end, &new)
     }
 
@@ -134,36 +173,56 @@ impl JsonText {
     fn one_line(&self, root: &Node, object: &Node) -> bool {
         let blank = |node: &Node| node.members.as_ref().is_none_or(Vec::is_empty);
         let lines = |node: &Node| self.text[node.span.clone()].contains('\n');
-        if blank(object) { !lines(object) && !blank(root) && !lines(root) } else { !lines(object) }
+        if blank(object) {
+            !lines(object) && !blank(root) && !lines(root)
+        } else {
+            !lines(object)
+        }
     }
 
     fn indent(&self, member: &Member) -> &str {
         let lead = blank_before(&self.text, member.key_span.start);
-        if lead.contains('\n') { last_line(lead) } else { "" }
+        if lead.contains('\n') {
+            last_line(lead)
+        } else {
+            ""
+        }
     }
 
     /// The style that the text has, by its first member.
     fn style(&self, one_line: bool) -> Style {
         let root = self.root();
-        let first = root.as_ref().and_then(|root| root.members.as_ref()?.first());
+        let first = root
+            .as_ref()
+            .and_then(|root| root.members.as_ref()?.first());
         let lead = first.map(|first| blank_before(&self.text, first.key_span.start));
         let unit = match lead.filter(|lead| lead.contains('\n')).map(last_line) {
             Some(unit) if unit.starts_with(' ') => &SPACES[..unit.len().min(SPACES.len())],
             Some("") => "",
             _ => "\t",
         };
-        let spaced = first.is_none_or(|first| self.text[first.key_span.end..first.value.span.start].ends_with(' '));
+        let spaced = first.is_none_or(|first| {
+            self.text[first.key_span.end..first.value.span.start].ends_with(' ')
+        });
         Style {
             unit,
             colon: if spaced { ": " } else { ":" },
             end: line_end(&self.text),
-            pad: if one_line && lead == Some(" ") { " " } else { "" },
+            pad: if one_line && lead == Some(" ") {
+                " "
+            } else {
+                ""
+            },
             one_line,
         }
     }
 
     fn splice(&mut self, start: usize, end: usize, is: &str) -> Option<()> {
-        let splice = Splice { at: start, was: self.text[start..end].to_owned(), is: is.to_owned() };
+        let splice = Splice {
+            at: start,
+            was: self.text[start..end].to_owned(),
+            is: is.to_owned(),
+        };
         self.text = splice.apply(&self.text)?;
         self.splices.push(splice);
         Some(())
@@ -174,7 +233,10 @@ impl JsonText {
 fn stretch(object: &Node, key: &str) -> Option<(usize, usize)> {
     let members = object.members.as_ref()?;
     let index = members.iter().position(|member| member.key == key)?;
-    let (before, after) = (index.checked_sub(1).map(|before| &members[before]), members.get(index + 1));
+    let (before, after) = (
+        index.checked_sub(1).map(|before| &members[before]),
+        members.get(index + 1),
+    );
     Some(match (before, after) {
         (None, None) => (object.span.start + 1, object.span.end - 1),
         (None, Some(after)) => (members[index].key_span.start, after.key_span.start),
@@ -199,7 +261,13 @@ struct Style {
 
 impl Style {
     fn write(&self, value: &Value, indent: &str) -> String {
-        let Self { unit, colon, end, pad, .. } = self;
+        let Self {
+            unit,
+            colon,
+            end,
+            pad,
+            ..
+        } = self;
         match value {
             Value::Text(text) => text.clone(),
             Value::Object(key, value) if self.one_line => {
@@ -207,7 +275,10 @@ impl Style {
             }
             Value::Object(key, value) => {
                 let inner = format!("{indent}{unit}");
-                format!("{{{end}{inner}{key}{colon}{}{end}{indent}}}", self.write(value, &inner))
+                format!(
+                    "{{{end}{inner}{key}{colon}{}{end}{indent}}}",
+                    self.write(value, &inner)
+                )
             }
         }
     }
@@ -217,7 +288,11 @@ impl Style {
 fn find<'a>(object: &'a Node, name: &str) -> Option<&'a Member> {
     let members = object.members.as_ref()?;
     let exact = members.iter().find(|member| member.key == name);
-    exact.or_else(|| members.iter().find(|member| member.key.eq_ignore_ascii_case(name)))
+    exact.or_else(|| {
+        members
+            .iter()
+            .find(|member| member.key.eq_ignore_ascii_case(name))
+    })
 }
 
 fn quoted(text: &str) -> String {
@@ -247,7 +322,13 @@ mod tests {
         let mut json = JsonText::new(text);
         json.set(section, key, "beta9").unwrap();
         crate::json::parse_object(json.text.as_bytes()).unwrap();
-        let back = json.splices.iter().rev().fold(json.text.clone(), |text, splice| splice.revert(&text).unwrap());
+        let back = json
+            .splices
+            .iter()
+            .rev()
+            .fold(json.text.clone(), |text, splice| {
+                splice.revert(&text).unwrap()
+            });
         assert_eq!(*back, text);
         json.text.to_string()
     }
@@ -255,15 +336,36 @@ mod tests {
     #[test]
     fn a_member_is_added_in_the_style_of_the_text() {
         let table = [
-            ("", "{\n\t\"credHelpers\": {\n\t\t\"h\": \"beta9\"\n\t}\n}\n"),
-            ("{}", "{\n\t\"credHelpers\": {\n\t\t\"h\": \"beta9\"\n\t}\n}"),
-            ("{}\n", "{\n\t\"credHelpers\": {\n\t\t\"h\": \"beta9\"\n\t}\n}\n"),
+            (
+                "",
+                "{\n\t\"credHelpers\": {\n\t\t\"h\": \"beta9\"\n\t}\n}\n",
+            ),
+            (
+                "{}",
+                "{\n\t\"credHelpers\": {\n\t\t\"h\": \"beta9\"\n\t}\n}",
+            ),
+            (
+                "{}\n",
+                "{\n\t\"credHelpers\": {\n\t\t\"h\": \"beta9\"\n\t}\n}\n",
+            ),
             (r#"{"a":1}"#, r#"{"a":1,"credHelpers":{"h":"beta9"}}"#),
             (r#"{"a": 1}"#, r#"{"a": 1, "credHelpers": {"h": "beta9"}}"#),
-            (r#"{ "a": 1 }"#, r#"{ "a": 1, "credHelpers": { "h": "beta9" } }"#),
-            (r#"{"a": 1, "credHelpers": {}}"#, r#"{"a": 1, "credHelpers": {"h": "beta9"}}"#),
-            (r#"{"credHelpers":null,"b":[{"c":"}\""}]}"#, r#"{"credHelpers":{"h":"beta9"},"b":[{"c":"}\""}]}"#),
-            ("{\n  \"a\": 1\n}", "{\n  \"a\": 1,\n  \"credHelpers\": {\n    \"h\": \"beta9\"\n  }\n}"),
+            (
+                r#"{ "a": 1 }"#,
+                r#"{ "a": 1, "credHelpers": { "h": "beta9" } }"#,
+            ),
+            (
+                r#"{"a": 1, "credHelpers": {}}"#,
+                r#"{"a": 1, "credHelpers": {"h": "beta9"}}"#,
+            ),
+            (
+                r#"{"credHelpers":null,"b":[{"c":"}\""}]}"#,
+                r#"{"credHelpers":{"h":"beta9"},"b":[{"c":"}\""}]}"#,
+            ),
+            (
+                "{\n  \"a\": 1\n}",
+                "{\n  \"a\": 1,\n  \"credHelpers\": {\n    \"h\": \"beta9\"\n  }\n}",
+            ),
             (
                 "{\r\n    \"credHelpers\" : {\r\n        \"x\" : \"y\"\r\n    },\r\n    \"z\" : 1\r\n}\r\n",
                 "{\r\n    \"credHelpers\" : {\r\n        \"x\" : \"y\",\r\n        \"h\" : \"beta9\"\r\n    },\r\n    \"z\" : 1\r\n}\r\n",
@@ -272,7 +374,10 @@ mod tests {
                 "{\n\t\"credhelpers\": {},\n\t\"auths\": {\"a\": {}}\n}\n",
                 "{\n\t\"credhelpers\": {\n\t\t\"h\": \"beta9\"\n\t},\n\t\"auths\": {\"a\": {}}\n}\n",
             ),
-            ("{\n  \"credHelpers\": {\"x\": \"y\"}\n}", "{\n  \"credHelpers\": {\"x\": \"y\", \"h\": \"beta9\"}\n}"),
+            (
+                "{\n  \"credHelpers\": {\"x\": \"y\"}\n}",
+                "{\n  \"credHelpers\": {\"x\": \"y\", \"h\": \"beta9\"}\n}",
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(set(text, "credHelpers", Some("h")), expected);
@@ -281,18 +386,32 @@ mod tests {
 
     #[test]
     fn a_member_that_is_there_is_replaced_in_place() {
-        assert_eq!(set("{ \"credsStore\" :\t\"osxkeychain\" }", "credsStore", None), "{ \"credsStore\" :\t\"beta9\" }");
         assert_eq!(
-            set(r#"{"credHelpers":{"h":"x","i":"y"}}"#, "credHelpers", Some("h")),
+            set("{ \"credsStore\" :\t\"osxkeychain\" }", "credsStore", None),
+            "{ \"credsStore\" :\t\"beta9\" }"
+        );
+        assert_eq!(
+            set(
+                r#"{"credHelpers":{"h":"x","i":"y"}}"#,
+                "credHelpers",
+                Some("h")
+            ),
             r#"{"credHelpers":{"h":"beta9","i":"y"}}"#
         );
-        assert!(JsonText::new("{\"credHelpers\":[]}").set("credHelpers", Some("h"), "x").is_some());
+        assert!(
+            JsonText::new("{\"credHelpers\":[]}")
+                .set("credHelpers", Some("h"), "x")
+                .is_some()
+        );
     }
 
     #[test]
     fn a_member_is_removed_with_its_comma_and_nothing_else() {
         let table = [
-            ("{\n  \"a\": 1,\n  \"s\": 2,\n  \"c\": 3\n}", "{\n  \"a\": 1,\n  \"c\": 3\n}"),
+            (
+                "{\n  \"a\": 1,\n  \"s\": 2,\n  \"c\": 3\n}",
+                "{\n  \"a\": 1,\n  \"c\": 3\n}",
+            ),
             ("{\n  \"s\": 2,\n  \"c\": 3\n}", "{\n  \"c\": 3\n}"),
             ("{\n  \"c\": 3,\n  \"s\": 2\n}", "{\n  \"c\": 3\n}"),
             ("{\n  \"s\": 2\n}\n", "{}\n"),
@@ -306,7 +425,9 @@ mod tests {
         let mut json = JsonText::new(r#"{"auths":{"a":{"auth":"x"},"b":{}},"k":1}"#);
         assert!(json.remove("auths", Some("a")));
         assert_eq!(*json.text, r#"{"auths":{"b":{}},"k":1}"#);
-        assert!(json.remove("auths", Some("b")) && json.is_empty(Some("auths")) && !json.is_empty(None));
+        assert!(
+            json.remove("auths", Some("b")) && json.is_empty(Some("auths")) && !json.is_empty(None)
+        );
     }
 
     /// An object in any layout: members between blanks of all kinds.
@@ -314,28 +435,40 @@ mod tests {
         let blank = "[ \t\r\n]{0,3}";
         let key = "(credHelpers|credsStore|auths|h|[a-z\\\\\"{}:,é]{0,4})";
         let text = |text: &str| serde_json::to_string(text).expect("because a text is JSON");
-        let leaf =
-            prop_oneof![Just("null".to_owned()), Just("-1.5e+3".to_owned()), key.prop_map(move |key| text(&key))];
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("-1.5e+3".to_owned()),
+            key.prop_map(move |key| text(&key))
+        ];
         let value = leaf.prop_recursive(3, 24, 4, move |inner| {
-            let members = proptest::collection::btree_map(key, (blank, blank, inner.clone(), blank), 0..4);
+            let members =
+                proptest::collection::btree_map(key, (blank, blank, inner.clone(), blank), 0..4);
             let object = (members, blank).prop_map(move |(members, end)| {
-                let members: Vec<_> =
-                    members.iter().map(|(key, (a, b, value, c))| format!("{a}{}{b}:{c}{value}", text(key))).collect();
+                let members: Vec<_> = members
+                    .iter()
+                    .map(|(key, (a, b, value, c))| format!("{a}{}{b}:{c}{value}", text(key)))
+                    .collect();
                 format!("{{{}{end}}}", members.join(","))
             });
             let elements = proptest::collection::vec((blank, inner, blank), 0..4);
             let array = elements.prop_map(|elements| {
                 format!(
                     "[{}]",
-                    elements.iter().map(|(a, value, b)| format!("{a}{value}{b}")).collect::<Vec<_>>().join(",")
+                    elements
+                        .iter()
+                        .map(|(a, value, b)| format!("{a}{value}{b}"))
+                        .collect::<Vec<_>>()
+                        .join(",")
                 )
             });
             prop_oneof![object, array]
         });
         let members = proptest::collection::btree_map(key, (blank, blank, value, blank), 0..5);
         (blank, members, blank).prop_map(move |(before, members, behind)| {
-            let members: Vec<_> =
-                members.iter().map(|(key, (a, b, value, c))| format!("{a}{}{b}:{c}{value}", text(key))).collect();
+            let members: Vec<_> = members
+                .iter()
+                .map(|(key, (a, b, value, c))| format!("{a}{}{b}:{c}{value}", text(key)))
+                .collect();
             format!("{before}{{{}{behind}}}{before}", members.join(","))
         })
     }

@@ -26,9 +26,15 @@ impl Node {
 
     /// As `texts`, but for what objects have under the keys in `shown`, at any depth.
     pub(super) fn texts_but(&self, shown: &[&str], text: &str, see: &mut dyn FnMut(Range<usize>)) {
-        self.elements.iter().for_each(|node| node.texts_but(shown, text, see));
+        self.elements
+            .iter()
+            .for_each(|node| node.texts_but(shown, text, see));
         for Member { key, value, .. } in self.members.iter().flatten() {
-            if shown.contains(&key.as_str()) { value.texts_but(shown, text, see) } else { value.texts(text, see) }
+            if shown.contains(&key.as_str()) {
+                value.texts_but(shown, text, see)
+            } else {
+                value.texts(text, see)
+            }
         }
     }
 }
@@ -44,7 +50,10 @@ pub(super) struct Member {
 
 /// The layout of a text that is known to be one well-formed JSON document.
 pub(super) fn layout(text: &str) -> Option<Node> {
-    let mut scanner = Scanner { text: text.as_bytes(), at: 0 };
+    let mut scanner = Scanner {
+        text: text.as_bytes(),
+        at: 0,
+    };
     scanner.blank();
     scanner.value()
 }
@@ -73,12 +82,19 @@ impl Scanner<'_> {
             b'[' => elements = self.array()?,
             b'"' => _ = self.text()?,
             _ => {
-                while !matches!(self.peek(), None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n')) {
+                while !matches!(
+                    self.peek(),
+                    None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n')
+                ) {
                     self.at += 1;
                 }
             }
         }
-        Some(Node { span: start..self.at, members, elements })
+        Some(Node {
+            span: start..self.at,
+            members,
+            elements,
+        })
     }
 
     fn object(&mut self) -> Option<Vec<Member>> {
@@ -95,7 +111,11 @@ impl Scanner<'_> {
                     self.blank();
                     self.at += 1;
                     self.blank();
-                    members.push(Member { key, key_span, value: self.value()? });
+                    members.push(Member {
+                        key,
+                        key_span,
+                        value: self.value()?,
+                    });
                 }
             }
         }

@@ -15,17 +15,31 @@ pub fn add_helper(text: &str, inherited: &[String]) -> Result<Splice, &'static s
     let table = DeTable::parse(text).map_err(|_| "it is not TOML")?;
     let table = table.get_ref();
     if is_version_1(table) {
-        return Err("it is of the old form, with [registries.search], beside which no helpers can stand");
+        return Err(
+            "it is of the old form, with [registries.search], beside which no helpers can stand",
+        );
     }
     let end = line_end(text);
     if let Some(value) = table.get(CREDENTIAL_HELPERS) {
-        let DeValue::Array(list) = value.get_ref() else { return Err("its credential-helpers is not a list") };
+        let DeValue::Array(list) = value.get_ref() else {
+            return Err("its credential-helpers is not a list");
+        };
         let Some(first) = list.first().map(toml::Spanned::span) else {
-            return Ok(replace(text, value.span(), format!("[{}]", names(inherited))));
+            return Ok(replace(
+                text,
+                value.span(),
+                format!("[{}]", names(inherited)),
+            ));
         };
         let lead = &text[value.span().start + 1..first.start];
-        let gap = lead.rfind('\n').map_or_else(|| " ".to_owned(), |at| format!("{end}{}", &lead[at + 1..]));
-        return Ok(replace(text, first.start..first.start, format!("\"{HELPER}\",{gap}")));
+        let gap = lead
+            .rfind('\n')
+            .map_or_else(|| " ".to_owned(), |at| format!("{end}{}", &lead[at + 1..]));
+        return Ok(replace(
+            text,
+            first.start..first.start,
+            format!("\"{HELPER}\",{gap}"),
+        ));
     }
     let line = format!("{CREDENTIAL_HELPERS} = [{}]{end}", names(inherited));
     let (at, headers_follow) = place(text, table);
@@ -39,18 +53,33 @@ pub fn add_helper(text: &str, inherited: &[String]) -> Result<Splice, &'static s
 #[must_use]
 pub fn remove_helper(text: &str, made: bool) -> Option<Splice> {
     let table = DeTable::parse(text).ok()?;
-    let (key, value) = table.get_ref().iter().find(|(key, _)| key.get_ref() == CREDENTIAL_HELPERS)?;
-    let DeValue::Array(list) = value.get_ref() else { return None };
-    let index = list.iter().position(|name| name.get_ref().as_str() == Some(HELPER))?;
-    let others = list.iter().filter(|name| ![Some(HELPER), Some(AUTH_FILES)].contains(&name.get_ref().as_str()));
+    let (key, value) = table
+        .get_ref()
+        .iter()
+        .find(|(key, _)| key.get_ref() == CREDENTIAL_HELPERS)?;
+    let DeValue::Array(list) = value.get_ref() else {
+        return None;
+    };
+    let index = list
+        .iter()
+        .position(|name| name.get_ref().as_str() == Some(HELPER))?;
+    let others = list
+        .iter()
+        .filter(|name| ![Some(HELPER), Some(AUTH_FILES)].contains(&name.get_ref().as_str()));
     if made && others.count() == 0 {
-        let end = text[value.span().end..].find('\n').map_or(text.len(), |at| value.span().end + at + 1);
+        let end = text[value.span().end..]
+            .find('\n')
+            .map_or(text.len(), |at| value.span().end + at + 1);
         return Some(replace(text, key.span().start..end, String::new()));
     }
     let own = list[index].span();
     // Up to the next name where it is the first, as it was put there; else a comment may stand on either side.
     let behind = &text[own.end..];
-    let comma = if behind.trim_start().starts_with(',') { behind.find(',').map_or(0, |at| at + 1) } else { 0 };
+    let comma = if behind.trim_start().starts_with(',') {
+        behind.find(',').map_or(0, |at| at + 1)
+    } else {
+        0
+    };
     let end = match (index, list.get(1)) {
         (0, Some(next)) => next.span().start,
         _ => own.end + comma,
@@ -62,19 +91,34 @@ pub fn remove_helper(text: &str, made: bool) -> Option<Splice> {
 /// This helper, and what was asked before it came: without a list, the auth files.
 fn names(inherited: &[String]) -> String {
     let default = [AUTH_FILES.to_owned()];
-    let others = if inherited.is_empty() { &default } else { inherited };
+    let others = if inherited.is_empty() {
+        &default
+    } else {
+        inherited
+    };
     let quoted = |name: &str| format!("\"{}\"", name.escape_default());
     let all: Vec<String> = [HELPER]
         .into_iter()
-        .chain(others.iter().map(String::as_str).filter(|name| *name != HELPER))
+        .chain(
+            others
+                .iter()
+                .map(String::as_str)
+                .filter(|name| *name != HELPER),
+        )
         .map(quoted)
         .collect();
     all.join(", ")
 }
 
 fn is_version_1(table: &DeTable) -> bool {
-    let registries = table.get("registries").and_then(|value| value.get_ref().as_table());
-    registries.is_some_and(|registries| ["search", "insecure", "block"].iter().any(|key| registries.contains_key(*key)))
+    let registries = table
+        .get("registries")
+        .and_then(|value| value.get_ref().as_table());
+    registries.is_some_and(|registries| {
+        ["search", "insecure", "block"]
+            .iter()
+            .any(|key| registries.contains_key(*key))
+    })
 }
 
 /// Where a new key of the top level goes: behind the last one, else above the first table with the comment that belongs to
@@ -91,9 +135,14 @@ fn place(text: &str, table: &DeTable) -> (usize, bool) {
         }
     }
     if let Some(end) = last {
-        return (text[end..].find('\n').map_or(text.len(), |at| end + at + 1), false);
+        return (
+            text[end..].find('\n').map_or(text.len(), |at| end + at + 1),
+            false,
+        );
     }
-    let Some(mut at) = header else { return (text.len(), false) };
+    let Some(mut at) = header else {
+        return (text.len(), false);
+    };
     while at > 0 {
         let above = line_start(at - 1);
         if !text[above..at].trim_start().starts_with('#') {
@@ -105,7 +154,11 @@ fn place(text: &str, table: &DeTable) -> (usize, bool) {
 }
 
 fn replace(text: &str, span: Range<usize>, is: String) -> Splice {
-    Splice { at: span.start, was: text[span].to_owned(), is }
+    Splice {
+        at: span.start,
+        was: text[span].to_owned(),
+        is,
+    }
 }
 
 #[cfg(test)]
@@ -117,16 +170,28 @@ mod tests {
         let line = r#"credential-helpers = ["beta9", "containers-auth.json"]"#;
         let table = [
             ("", format!("{line}\n")),
-            ("# only\r\n# comments\r\n", format!("# only\r\n# comments\r\n{line}\r\n")),
+            (
+                "# only\r\n# comments\r\n",
+                format!("# only\r\n# comments\r\n{line}\r\n"),
+            ),
             ("a = 1", format!("a = 1\n{line}\n")),
             (
                 "a = [\n 1, # one\n] # end\n\n[[registry]]\nlocation = 'x'\n",
                 format!("a = [\n 1, # one\n] # end\n{line}\n\n[[registry]]\nlocation = 'x'\n"),
             ),
-            ("# head\n\n# mine\n[aliases]\n", format!("# head\n\n{line}\n\n# mine\n[aliases]\n")),
+            (
+                "# head\n\n# mine\n[aliases]\n",
+                format!("# head\n\n{line}\n\n# mine\n[aliases]\n"),
+            ),
             ("[[registry]]\n", format!("{line}\n\n[[registry]]\n")),
-            ("credential-helpers = []  # none\n", format!("{line}  # none\n")),
-            ("credential-helpers=['pass']\n", "credential-helpers=[\"beta9\", 'pass']\n".into()),
+            (
+                "credential-helpers = []  # none\n",
+                format!("{line}  # none\n"),
+            ),
+            (
+                "credential-helpers=['pass']\n",
+                "credential-helpers=[\"beta9\", 'pass']\n".into(),
+            ),
             (
                 "credential-helpers = [\n\t# first\n\t\"pass\",\n]\n",
                 "credential-helpers = [\n\t# first\n\t\"beta9\",\n\t\"pass\",\n]\n".into(),
@@ -140,13 +205,17 @@ mod tests {
             DeTable::parse(&new).unwrap();
         }
         assert!(add_helper("[registries.search]\nregistries = ['docker.io']\n", &[]).is_err());
-        assert_eq!(add_helper("", &["pass".into()]).unwrap().is, "credential-helpers = [\"beta9\", \"pass\"]\n");
+        assert_eq!(
+            add_helper("", &["pass".into()]).unwrap().is,
+            "credential-helpers = [\"beta9\", \"pass\"]\n"
+        );
     }
 
     #[test]
     fn taking_it_out_leaves_the_others_and_their_comments() {
-        let removed =
-            |text: &str, made| remove_helper(text, made).map(|splice| splice.apply(text).unwrap().to_string());
+        let removed = |text: &str, made| {
+            remove_helper(text, made).map(|splice| splice.apply(text).unwrap().to_string())
+        };
         assert_eq!(
             removed("credential-helpers = [\"beta9\", 'pass'] # x\n", false).unwrap(),
             "credential-helpers = ['pass'] # x\n"
@@ -156,7 +225,11 @@ mod tests {
             "credential-helpers = [\n 'pass', # a\n \n]\n"
         );
         assert_eq!(
-            removed("a = 1\ncredential-helpers = ['beta9', 'containers-auth.json']\n[b]\n", true).unwrap(),
+            removed(
+                "a = 1\ncredential-helpers = ['beta9', 'containers-auth.json']\n[b]\n",
+                true
+            )
+            .unwrap(),
             "a = 1\n[b]\n"
         );
         assert_eq!(removed("credential-helpers = ['pass']\n", true), None);

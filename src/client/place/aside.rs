@@ -22,7 +22,8 @@ impl Place {
         rights: &Rights,
         failed: impl Fn(io::Error) -> Error,
     ) -> Result<(), Error> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.dir, aside, flags, Mode::from_raw_mode(0o600));
         let file = File::from(file.map_err(|error| failed(error.into()))?);
         self.fill(&file, text, rights).map_err(&failed)?;
@@ -34,7 +35,9 @@ impl Place {
         file.write_all(text.as_bytes())?;
         let new = file.metadata()?;
         match rights.owner {
-            Some(owner) if owner != (new.uid(), new.gid()) => fchown(file, Some(owner.0), Some(owner.1))?,
+            Some(owner) if owner != (new.uid(), new.gid()) => {
+                fchown(file, Some(owner.0), Some(owner.1))?
+            }
             Some(_) => {}
             // What root makes below somebody's home directory is that somebody's.
             None => {
@@ -59,13 +62,17 @@ impl Place {
         };
         set.map_err(|error| {
             let error = io::Error::from(error);
-            problem(&self.path, format_args!("its access list (getfacl) cannot be kept ({error})"))
-                .fix("nothing was changed; change the file by hand, or remove the list with setfacl -b")
-                .failed()
+            problem(
+                &self.path,
+                format_args!("its access list (getfacl) cannot be kept ({error})"),
+            )
+            .fix("nothing was changed; change the file by hand, or remove the list with setfacl -b")
+            .failed()
         })?;
         if rights.acl.is_some() {
             return Ok(());
         }
-        file.set_permissions(Permissions::from_mode(rights.mode)).map_err(|error| unwritable(&self.path, &error))
+        file.set_permissions(Permissions::from_mode(rights.mode))
+            .map_err(|error| unwritable(&self.path, &error))
     }
 }

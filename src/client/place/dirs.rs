@@ -17,10 +17,24 @@ use crate::trusted::{DIRECTORY, WAY};
 impl Place {
     /// Makes the directories that are missing, and says how many those were.
     pub fn with_dirs(&self, readers: Readers) -> Result<(Self, usize), Error> {
-        let mode = Mode::from_raw_mode(if readers == Readers::Owner { 0o700 } else { 0o755 });
-        let (mut place, mut count) = (Self { missing: Vec::new(), ..self.clone() }, 0);
+        let mode = Mode::from_raw_mode(if readers == Readers::Owner {
+            0o700
+        } else {
+            0o755
+        });
+        let (mut place, mut count) = (
+            Self {
+                missing: Vec::new(),
+                ..self.clone()
+            },
+            0,
+        );
         for (index, name) in self.missing.iter().enumerate() {
-            let path = self.path.ancestors().nth(self.missing.len() - index).unwrap_or(&self.path);
+            let path = self
+                .path
+                .ancestors()
+                .nth(self.missing.len() - index)
+                .unwrap_or(&self.path);
             let failed = |error: io::Error| unwritable(path, &error);
             let is_new = match mkdirat(&place.dir, name, mode) {
                 Ok(()) => true,
@@ -41,12 +55,20 @@ impl Place {
     /// Removes as many directories above the file as were made for it, while they are empty and of one owner.
     pub fn remove_dirs(&self, dirs: usize) {
         let (mut dir, mut owner) = (Rc::clone(&self.dir), None);
-        for name in self.path.ancestors().skip(1).take(dirs).map_while(Path::file_name) {
+        for name in self
+            .path
+            .ancestors()
+            .skip(1)
+            .take(dirs)
+            .map_while(Path::file_name)
+        {
             let Ok(here) = fstat(&dir) else { return };
             if *owner.get_or_insert(here.st_uid) != here.st_uid {
                 return;
             }
-            let Ok(above) = openat(&dir, "..", WAY, Mode::empty()) else { return };
+            let Ok(above) = openat(&dir, "..", WAY, Mode::empty()) else {
+                return;
+            };
             // It may have been moved to where another has its name.
             let is_it = statat(&above, name, AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|there| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino));
@@ -65,7 +87,8 @@ fn give(above: &OwnedFd, dir: &OwnedFd) -> io::Result<()> {
         return Ok(());
     }
     let mut entries = Dir::read_from(dir)?;
-    let is_empty = entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
+    let is_empty = entries
+        .all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")));
     if own.st_uid != 0 || !is_empty {
         return Err(io::Error::other("another program has changed it meanwhile"));
     }

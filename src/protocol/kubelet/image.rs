@@ -18,8 +18,13 @@ impl Image {
         }
         let image = ImageRef::parse(text)?;
         let first = text.split_once('/').map(|(first, _)| first);
-        let written = first.filter(|first| Host::parse(first.as_bytes()).as_ref() == Ok(&image.host));
-        Ok(Self { host: image.host, repository: image.repository, written: written.map(str::to_owned) })
+        let written =
+            first.filter(|first| Host::parse(first.as_bytes()).as_ref() == Ok(&image.host));
+        Ok(Self {
+            host: image.host,
+            repository: image.repository,
+            written: written.map(str::to_owned),
+        })
     }
 
     /// The key under which kubelet finds the credential for this image: the registry in the image's own spelling, and
@@ -29,7 +34,10 @@ impl Image {
             // Kubelet looks up images without a registry under this name alone.
             None => "index.docker.io".to_owned(),
             // Kubelet takes these for an API's version and drops them.
-            Some(host) if below.is_empty() || ["v1", "v2"].contains(&below.split('/').next().unwrap_or_default()) => {
+            Some(host)
+                if below.is_empty()
+                    || ["v1", "v2"].contains(&below.split('/').next().unwrap_or_default()) =>
+            {
                 host.clone()
             }
             Some(host) => format!("{host}/{below}"),
@@ -46,7 +54,11 @@ mod tests {
         for (image, below, key) in [
             ("docker.io/library/nginx", "", "docker.io"),
             ("docker.io/library/nginx", "library", "docker.io/library"),
-            ("registry-1.docker.io/library/nginx", "", "registry-1.docker.io"),
+            (
+                "registry-1.docker.io/library/nginx",
+                "",
+                "registry-1.docker.io",
+            ),
             ("nginx", "", "index.docker.io"),
             ("org/app", "org", "index.docker.io"),
             ("GHCR.io/org/app", "org", "GHCR.io/org"),
@@ -54,10 +66,19 @@ mod tests {
             ("gcr.io:443/a/b", "", "gcr.io:443"),
             ("registry.example.com/v2/a", "v2/a", "registry.example.com"),
         ] {
-            assert_eq!(Image::parse(image).unwrap().key(below), key, "{image} {below}");
+            assert_eq!(
+                Image::parse(image).unwrap().key(below),
+                key,
+                "{image} {below}"
+            );
         }
-        for image in ["https://ghcr.io/a", "docker://ghcr.io/a", "gcr.io@evil.com/a", "169.254.169.254/a", "ghcr.io/A"]
-        {
+        for image in [
+            "https://ghcr.io/a",
+            "docker://ghcr.io/a",
+            "gcr.io@evil.com/a",
+            "169.254.169.254/a",
+            "ghcr.io/A",
+        ] {
             assert!(Image::parse(image).is_err(), "{image}");
         }
     }

@@ -19,18 +19,27 @@ impl Request {
     /// Kind and version must be exactly these, and no field may stand twice. One that is not known is left alone:
     /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
     pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
-        let object = json::parse_object(text)
-            .map_err(|error| malformed(format_args!("standard input is not one JSON object: {error}")))?;
+        let object = json::parse_object(text).map_err(|error| {
+            malformed(format_args!(
+                "standard input is not one JSON object: {error}"
+            ))
+        })?;
         if plain(&object, "kind") != Some(REQUEST) {
             return Err(malformed(format_args!("\"kind\" is not {REQUEST}")));
         }
         if plain(&object, "apiVersion") != Some(API_VERSION) {
-            return Err(Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
-                .fix("set it as the provider's apiVersion in kubelet's CredentialProviderConfig")
-                .failed());
+            return Err(
+                Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
+                    .fix(
+                        "set it as the provider's apiVersion in kubelet's CredentialProviderConfig",
+                    )
+                    .failed(),
+            );
         }
         let image = plain(&object, "image").filter(|image| !image.is_empty());
-        let image = image.ok_or_else(|| malformed("\"image\" is missing or no text"))?.to_owned();
+        let image = image
+            .ok_or_else(|| malformed("\"image\" is missing or no text"))?
+            .to_owned();
         let token = match object.get("serviceAccountToken") {
             None | Some(Value::Null) => None,
             Some(Value::Text(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
@@ -41,7 +50,11 @@ impl Request {
             Some(Value::Object(annotations)) => texts(annotations)?,
             Some(_) => return Err(malformed(NO_ANNOTATIONS)),
         };
-        Ok(Self { image, token, annotations })
+        Ok(Self {
+            image,
+            token,
+            annotations,
+        })
     }
 }
 
@@ -58,7 +71,9 @@ fn texts(object: &Object) -> Result<BTreeMap<String, String>, Error> {
 }
 
 fn malformed(cause: impl std::fmt::Display) -> Error {
-    Problem::new(PART, cause).fix("it is kubelet that runs this; by hand, see --help").failed()
+    Problem::new(PART, cause)
+        .fix("it is kubelet that runs this; by hand, see --help")
+        .failed()
 }
 
 const REQUEST: &str = "CredentialProviderRequest";
@@ -76,9 +91,17 @@ mod tests {
     #[test]
     fn the_service_account_is_read_where_there_is_one_and_what_is_not_known_is_left_alone() {
         let parse = |rest: &str| Request::parse(request(rest).as_bytes()).unwrap();
-        let whole = parse(r#","image":"ghcr.io/a","serviceAccountToken":"t","serviceAccountAnnotations":{"a":"b"}"#);
-        assert_eq!((whole.image.as_str(), whole.token.unwrap().expose()), ("ghcr.io/a", "t"));
-        assert_eq!(whole.annotations.into_iter().collect::<Vec<_>>(), [("a".to_owned(), "b".to_owned())]);
+        let whole = parse(
+            r#","image":"ghcr.io/a","serviceAccountToken":"t","serviceAccountAnnotations":{"a":"b"}"#,
+        );
+        assert_eq!(
+            (whole.image.as_str(), whole.token.unwrap().expose()),
+            ("ghcr.io/a", "t")
+        );
+        assert_eq!(
+            whole.annotations.into_iter().collect::<Vec<_>>(),
+            [("a".to_owned(), "b".to_owned())]
+        );
         for rest in [
             "",
             r#","serviceAccountToken":"","serviceAccountAnnotations":{}"#,
@@ -86,32 +109,71 @@ mod tests {
             r#","somethingOfNextYear":{"x":[1]}"#,
         ] {
             let request = parse(&format!(r#","image":"ghcr.io/a"{rest}"#));
-            assert!(request.token.is_none() && request.annotations.is_empty(), "{rest}");
+            assert!(
+                request.token.is_none() && request.annotations.is_empty(),
+                "{rest}"
+            );
         }
     }
 
     #[test]
     fn whatever_is_not_exactly_a_request_is_refused_and_not_quoted() {
         for (text, why) in [
-            (String::new(), "standard input is not one JSON object: it ends too early"),
+            (
+                String::new(),
+                "standard input is not one JSON object: it ends too early",
+            ),
             ("[]".to_owned(), "it is not an object"),
-            (format!("{} {{}}", request(r#","image":"a""#)), "it is not well-formed"),
-            (request(r#","image":"a","image":"a""#), "a key stands in it twice"),
-            (request(r#","image":"a","serviceAccountAnnotations":{"a":"b","a":"b"}"#), "a key stands in it twice"),
+            (
+                format!("{} {{}}", request(r#","image":"a""#)),
+                "it is not well-formed",
+            ),
+            (
+                request(r#","image":"a","image":"a""#),
+                "a key stands in it twice",
+            ),
+            (
+                request(r#","image":"a","serviceAccountAnnotations":{"a":"b","a":"b"}"#),
+                "a key stands in it twice",
+            ),
             (request(""), "\"image\" is missing"),
             (request(r#","image":"""#), "\"image\" is missing"),
             (request(r#","Image":"a""#), "\"image\" is missing"),
             (request(r#","image":["hunter2"]"#), "\"image\" is missing"),
-            (request(r#","image":"a","serviceAccountToken":7"#), "\"serviceAccountToken\" is no text"),
-            (request(r#","image":"a","serviceAccountAnnotations":["hunter2"]"#), "is no object of texts"),
-            (request(r#","image":"a","serviceAccountAnnotations":{"a":{"b":"hunter2"}}"#), "is no object of texts"),
-            (request(r#","image":"a""#).replace("Request", "Response"), "\"kind\" is not CredentialProviderRequest"),
-            (request(r#","image":"a""#).replace("kind", "Kind"), "\"kind\" is not CredentialProviderRequest"),
-            (request(r#","image":"a""#).replace("/v1", "/v1beta1"), "\"apiVersion\" is not credentialprovider"),
-            (request(r#","image":"a""#).replace("/v1", "/v2"), "as the provider's apiVersion in kubelet's"),
+            (
+                request(r#","image":"a","serviceAccountToken":7"#),
+                "\"serviceAccountToken\" is no text",
+            ),
+            (
+                request(r#","image":"a","serviceAccountAnnotations":["hunter2"]"#),
+                "is no object of texts",
+            ),
+            (
+                request(r#","image":"a","serviceAccountAnnotations":{"a":{"b":"hunter2"}}"#),
+                "is no object of texts",
+            ),
+            (
+                request(r#","image":"a""#).replace("Request", "Response"),
+                "\"kind\" is not CredentialProviderRequest",
+            ),
+            (
+                request(r#","image":"a""#).replace("kind", "Kind"),
+                "\"kind\" is not CredentialProviderRequest",
+            ),
+            (
+                request(r#","image":"a""#).replace("/v1", "/v1beta1"),
+                "\"apiVersion\" is not credentialprovider",
+            ),
+            (
+                request(r#","image":"a""#).replace("/v1", "/v2"),
+                "as the provider's apiVersion in kubelet's",
+            ),
         ] {
             let error = Request::parse(text.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with("kubelet's request: ") && error.contains(why), "{error}");
+            assert!(
+                error.starts_with("kubelet's request: ") && error.contains(why),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"), "{error}");
         }
     }

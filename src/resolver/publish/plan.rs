@@ -32,9 +32,20 @@ pub(super) struct Place {
 
 impl Plan {
     fn of<N: AsRef<str>>(by_names: bool, names: &[N], there: &[Single]) -> Self {
-        let value = |name: &str| there.iter().find(|single| single.name == name).map(|single| single.value.clone());
-        let place = |name: &N| Place { name: name.as_ref().to_owned(), there: value(name.as_ref()) };
-        Self { by_names, places: names.iter().map(place).collect() }
+        let value = |name: &str| {
+            there
+                .iter()
+                .find(|single| single.name == name)
+                .map(|single| single.value.clone())
+        };
+        let place = |name: &N| Place {
+            name: name.as_ref().to_owned(),
+            there: value(name.as_ref()),
+        };
+        Self {
+            by_names,
+            places: names.iter().map(place).collect(),
+        }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -48,7 +59,10 @@ impl Plan {
 
     /// Whether these values are there already.
     pub(super) fn holds(&self, values: &[Redacted]) -> bool {
-        self.places.iter().zip(values).all(|(place, value)| place.there.as_ref() == Some(value))
+        self.places
+            .iter()
+            .zip(values)
+            .all(|(place, value)| place.there.as_ref() == Some(value))
     }
 
     /// What is written, place by place.
@@ -58,7 +72,10 @@ impl Plan {
             (true, 1) => vec![secret.clone()],
             (true, _) => vec![username.into(), secret.clone()],
             (false, _) => {
-                let (mut keys, mut end) = (Keys::user_password(username.to_owned(), secret.clone()), None);
+                let (mut keys, mut end) = (
+                    Keys::user_password(username.to_owned(), secret.clone()),
+                    None,
+                );
                 if matches!(backend, Backend::Gcp) {
                     keys = Keys::default();
                     keys.insert(GOOGLE, secret.clone())
@@ -66,14 +83,25 @@ impl Plan {
                     // The other clouds' tokens say it themselves.
                     end = Some(token.expires);
                 }
-                vec![Blob::marshal_until(host.as_str(), detect(host, &keys), &keys, end)]
+                vec![Blob::marshal_until(
+                    host.as_str(),
+                    detect(host, &keys),
+                    &keys,
+                    end,
+                )]
             }
         }
     }
 }
 
 impl Publisher {
-    pub(super) fn plan(&self, host: &Host, login: &Login, noted: Option<&Published>, how: How) -> Result<Plan, Error> {
+    pub(super) fn plan(
+        &self,
+        host: &Host,
+        login: &Login,
+        noted: Option<&Published>,
+        how: How,
+    ) -> Result<Plan, Error> {
         let route = self.target_route(host);
         let of_rule = route.rule.and_then(|rule| rule.secrets.as_deref());
         let by_names = how.by_names
@@ -82,12 +110,17 @@ impl Publisher {
                 Some(by_names) => by_names,
                 None => noted.is_some_and(|noted| noted.by_names),
             };
-        let before = noted.filter(|noted| noted.by_names == by_names).map(|noted| noted.names().collect::<Vec<_>>());
+        let before = noted
+            .filter(|noted| noted.by_names == by_names)
+            .map(|noted| noted.names().collect::<Vec<_>>());
         match (by_names, of_rule, before) {
             (true, Some(names), _) => self.at(&in_order(names, &login.backend)?),
             (true, None, Some(names)) => self.at(&names),
             (true, None, None) => self.free_names(host, login),
-            (false, _, Some(names)) => Ok(Plan { by_names, ..self.at(&names)? }),
+            (false, _, Some(names)) => Ok(Plan {
+                by_names,
+                ..self.at(&names)?
+            }),
             (false, ..) => self.blob(&self.target.lookup(&route, host)?),
         }
     }
@@ -100,10 +133,19 @@ impl Publisher {
     /// The names that nothing stands under, or whose user name shows that a token of this cloud does.
     fn free_names(&self, host: &Host, login: &Login) -> Result<Plan, Error> {
         let mut others = Vec::new();
-        for other in self.notes.published_hosts()?.into_iter().filter(|other| other != host) {
+        for other in self
+            .notes
+            .published_hosts()?
+            .into_iter()
+            .filter(|other| other != host)
+        {
             others.extend(self.notes.published(&other)?.map(|noted| (other, noted)));
         }
-        let other = |name: &str| others.iter().find(|(_, noted)| noted.names().any(|one| one == name));
+        let other = |name: &str| {
+            others
+                .iter()
+                .find(|(_, noted)| noted.names().any(|one| one == name))
+        };
         if matches!(login.backend, Backend::Gcp) {
             if let Some((other, _)) = other(GOOGLE) {
                 let cause = format_args!("{GOOGLE} holds the token that is published for {other}");
@@ -118,7 +160,10 @@ impl Publisher {
         let none = Keys::default();
         let username = login.backend.username(&none);
         let mut free = None;
-        for pair in pairs.iter().filter(|pair| pair.iter().all(|name| other(name).is_none())) {
+        for pair in pairs
+            .iter()
+            .filter(|pair| pair.iter().all(|name| other(name).is_none()))
+        {
             let plan = Plan::of(true, pair, &there);
             match &plan.places[0].there {
                 // It may be what this node has published, before it lost the note of it.
@@ -129,9 +174,12 @@ impl Publisher {
         }
         free.ok_or_else(|| {
             let names = pairs.map(|[_, password]| password).join(" and ");
-            Problem::new(PART, format_args!("the workspace has other secrets under {names}"))
-                .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
-                .failed()
+            Problem::new(
+                PART,
+                format_args!("the workspace has other secrets under {names}"),
+            )
+            .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
+            .failed()
         })
     }
 
@@ -140,11 +188,16 @@ impl Publisher {
         let names = lookup.names();
         let there = self.singles(&names)?;
         for name in &names {
-            let Some(single) = there.iter().find(|single| single.name == *name) else { continue };
+            let Some(single) = there.iter().find(|single| single.name == *name) else {
+                continue;
+            };
             let blob = Blob::parse(single.value.expose()).map_err(|error| {
-                Problem::new(PART, format_args!("the secret {} cannot be read: {error}", name.escape_debug()))
-                    .fix("correct or delete it")
-                    .failed()
+                Problem::new(
+                    PART,
+                    format_args!("the secret {} cannot be read: {error}", name.escape_debug()),
+                )
+                .fix("correct or delete it")
+                .failed()
             })?;
             if lookup.owner(name, blob.registry.as_ref()) == Owner::Ours {
                 return Ok(Plan::of(false, &[name], &there));
@@ -154,34 +207,51 @@ impl Publisher {
             Some(name) => vec![name.to_owned()],
             None => self.target.workspace.new_names(lookup.host),
         };
-        let free = new.iter().find(|name| there.iter().all(|single| single.name != **name));
+        let free = new
+            .iter()
+            .find(|name| there.iter().all(|single| single.name != **name));
         let name = free.ok_or_else(|| {
-            Problem::new(PART, format_args!("{} are other registries' secrets", new.join(", ")))
-                .fix("set secret = \"NAME\" in a rule for this registry")
-                .failed()
+            Problem::new(
+                PART,
+                format_args!("{} are other registries' secrets", new.join(", ")),
+            )
+            .fix("set secret = \"NAME\" in a rule for this registry")
+            .failed()
         })?;
         Ok(Plan::of(false, &[name], &[]))
     }
 
     fn singles<N: AsRef<str>>(&self, names: &[N]) -> Result<Vec<Single>, Error> {
         let names: Vec<_> = names.iter().map(|name| name.as_ref().to_owned()).collect();
-        self.target.workspace.singles(&names, self.target.deadline())
+        self.target
+            .workspace
+            .singles(&names, self.target.deadline())
     }
 }
 
 /// A rule's names: a user name and its password, or the one name of Google's token.
 fn in_order<'n>(names: &'n [String], backend: &Backend) -> Result<Vec<&'n str>, Error> {
-    let ends = |ending: &str| names.iter().find(|name| name.to_ascii_uppercase().ends_with(ending)).map(String::as_str);
+    let ends = |ending: &str| {
+        names
+            .iter()
+            .find(|name| name.to_ascii_uppercase().ends_with(ending))
+            .map(String::as_str)
+    };
     let in_order = match (names, ends("USERNAME"), ends("PASSWORD")) {
         ([token], ..) if token == GOOGLE && matches!(backend, Backend::Gcp) => Some(vec![GOOGLE]),
         ([_, _], Some(username), Some(password)) => Some(vec![username, password]),
         _ => None,
     };
-    in_order.filter(|names| names.iter().all(|name| name::can_be_created(name))).ok_or_else(|| {
-        Problem::new(PART, "the names in the rule's secrets are not those of a user name and a password")
+    in_order
+        .filter(|names| names.iter().all(|name| name::can_be_created(name)))
+        .ok_or_else(|| {
+            Problem::new(
+                PART,
+                "the names in the rule's secrets are not those of a user name and a password",
+            )
             .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"]")
             .failed()
-    })
+        })
 }
 
 const GOOGLE: &str = GCP_KEYS[0];

@@ -10,18 +10,31 @@ use crate::store::{Published, Written};
 
 impl Publisher {
     /// Every secret that is there must be one that this node wrote.
-    pub(super) fn check_ours(&self, host: &Host, plan: &Plan, noted: Option<&Published>) -> Result<(), Error> {
+    pub(super) fn check_ours(
+        &self,
+        host: &Host,
+        plan: &Plan,
+        noted: Option<&Published>,
+    ) -> Result<(), Error> {
         for place in &plan.places {
             let Some(there) = &place.there else { continue };
             let prints = noted.map_or(&[][..], |noted| noted.prints(&place.name));
-            if !prints.is_empty() && prints.contains(&self.notes.print(&place.name, there.expose())?) {
+            if !prints.is_empty()
+                && prints.contains(&self.notes.print(&place.name, there.expose())?)
+            {
                 continue;
             }
             let name = place.name.escape_debug();
             let problem = if prints.is_empty() {
-                Problem::new(PART, format_args!("the workspace has a secret {name} that this node did not write"))
+                Problem::new(
+                    PART,
+                    format_args!("the workspace has a secret {name} that this node did not write"),
+                )
             } else {
-                Problem::new(PART, format_args!("the secret {name} was changed since it was published"))
+                Problem::new(
+                    PART,
+                    format_args!("the secret {name} was changed since it was published"),
+                )
             };
             return Err(problem
                 .fix(format_args!(
@@ -48,12 +61,22 @@ impl Publisher {
             let mut prints = noted.map_or(Vec::new(), |noted| noted.prints(&place.name).to_vec());
             prints.retain(|known| *known != print);
             prints.insert(0, print);
-            secrets.push(Written { name: place.name.clone(), prints });
+            secrets.push(Written {
+                name: place.name.clone(),
+                prints,
+            });
         }
-        let before = noted.into_iter().flat_map(|noted| noted.secrets.iter().chain(&noted.former));
-        let former = before.filter(|old| plan.names().all(|name| name != old.name)).cloned().collect();
+        let before = noted
+            .into_iter()
+            .flat_map(|noted| noted.secrets.iter().chain(&noted.former));
+        let former = before
+            .filter(|old| plan.names().all(|name| name != old.name))
+            .cloned()
+            .collect();
         // What ends until the new token is written is the old one.
-        let (minted, expires) = noted.map_or((token.minted, token.expires), |noted| (noted.minted, noted.expires));
+        let (minted, expires) = noted.map_or((token.minted, token.expires), |noted| {
+            (noted.minted, noted.expires)
+        });
         let mut published = Published {
             store: self.target.workspace_store().to_owned(),
             backend: login.backend.name().to_owned(),
@@ -68,13 +91,19 @@ impl Publisher {
         for (place, value) in plan.places.iter().zip(values) {
             if place.there.as_ref() != Some(value) {
                 let deadline = self.target.deadline();
-                self.target.workspace.put_single(&place.name, value, place.there.as_ref(), deadline)?;
+                self.target.workspace.put_single(
+                    &place.name,
+                    value,
+                    place.there.as_ref(),
+                    deadline,
+                )?;
             }
         }
         // What stands under other names, such as those of another generation, is not renewed any more.
         self.remove(&published.former, true)?;
         published.former.clear();
-        (published.is_whole, published.minted, published.expires) = (true, token.minted, token.expires);
+        (published.is_whole, published.minted, published.expires) =
+            (true, token.minted, token.expires);
         for secret in &mut published.secrets {
             secret.prints.truncate(1);
         }
@@ -90,17 +119,33 @@ impl Publisher {
             return Ok(names);
         }
         let mut removed = Vec::new();
-        let there = self.target.workspace.singles(&names, self.target.deadline())?;
+        let there = self
+            .target
+            .workspace
+            .singles(&names, self.target.deadline())?;
         // The password goes first, so that no other stands beside the user name.
         for secret in secrets.iter().rev() {
-            let Some(single) = there.iter().find(|single| single.name == secret.name) else { continue };
-            if secret.prints.contains(&self.notes.print(&single.name, single.value.expose())?) {
-                self.target.workspace.remove_single(&single.name, &single.value, self.target.deadline())?;
+            let Some(single) = there.iter().find(|single| single.name == secret.name) else {
+                continue;
+            };
+            if secret
+                .prints
+                .contains(&self.notes.print(&single.name, single.value.expose())?)
+            {
+                self.target.workspace.remove_single(
+                    &single.name,
+                    &single.value,
+                    self.target.deadline(),
+                )?;
                 removed.push(single.name.clone());
             } else if !expected {
-                let cause =
-                    format_args!("the secret {} was changed since it was published", single.name.escape_debug());
-                return Err(Problem::new(PART, cause).fix("to leave it as it is, add --force").failed());
+                let cause = format_args!(
+                    "the secret {} was changed since it was published",
+                    single.name.escape_debug()
+                );
+                return Err(Problem::new(PART, cause)
+                    .fix("to leave it as it is, add --force")
+                    .failed());
             }
         }
         Ok(removed)

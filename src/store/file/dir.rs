@@ -16,8 +16,13 @@ use crate::trusted::{self, Fault};
 pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = paths_in(dir).map_err(|error| unreadable(dir, &error))?;
     files.retain(|path| entry::is_sealed(file_name(path)));
-    let names: BTreeSet<String> = files.iter().map(|path| file_name(path).to_owned()).collect();
-    files.retain(|path| entry::successor(file_name(path)).is_none_or(|newer| !names.contains(&newer)));
+    let names: BTreeSet<String> = files
+        .iter()
+        .map(|path| file_name(path).to_owned())
+        .collect();
+    files.retain(|path| {
+        entry::successor(file_name(path)).is_none_or(|newer| !names.contains(&newer))
+    });
     Ok(files)
 }
 
@@ -25,7 +30,9 @@ pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 pub(super) fn has_entries(root: &Path) -> Result<bool, Error> {
     for dir in paths_in(root).map_err(|error| unreadable(root, &error))? {
         match paths_in(&dir) {
-            Ok(files) if files.iter().any(|path| entry::is_sealed(file_name(path))) => return Ok(true),
+            Ok(files) if files.iter().any(|path| entry::is_sealed(file_name(path))) => {
+                return Ok(true);
+            }
             Ok(_) => {}
             Err(error) if trusted::is_absent(&error) => {}
             Err(error) => return Err(unreadable(&dir, &error)),
@@ -37,12 +44,17 @@ pub(super) fn has_entries(root: &Path) -> Result<bool, Error> {
 /// Removes what there is of a server. What counts goes last, so that nothing older takes its place.
 pub(super) fn remove(dir: &Path, server: &str) -> Result<(), Error> {
     remove_first(dir, server)?;
-    private::remove(dir, &entry::file_name(server)).map(|_| ()).map_err(problem)
+    private::remove(dir, &entry::file_name(server))
+        .map(|_| ())
+        .map_err(problem)
 }
 
 /// Removes what 0.1 has written of a server.
 pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
-    for old in [first_file_name(server), first_file_name(&notes::expiry_note(server))] {
+    for old in [
+        first_file_name(server),
+        first_file_name(&notes::expiry_note(server)),
+    ] {
         private::remove(dir, &old).map_err(problem)?;
     }
     Ok(())
@@ -54,18 +66,27 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, Error> {
     let lock = Lock::acquire(&path, Instant::now() + PATIENCE).map_err(|error| {
         problem(Fault {
             cause: format!("{} cannot be written ({error})", path.display()),
-            fix: "make room or make it writable, or choose another place in the configuration".to_owned(),
+            fix: "make room or make it writable, or choose another place in the configuration"
+                .to_owned(),
         })
     })?;
-    lock.ok_or_else(|| Problem::new(PART, "another process is writing and has not finished").fix("try again").failed())
+    lock.ok_or_else(|| {
+        Problem::new(PART, "another process is writing and has not finished")
+            .fix("try again")
+            .failed()
+    })
 }
 
 pub(super) fn file_name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
 }
 
 fn paths_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(dir)?.map(|file| file.map(|file| file.path())).collect()
+    fs::read_dir(dir)?
+        .map(|file| file.map(|file| file.path()))
+        .collect()
 }
 
 fn unreadable(dir: &Path, error: &io::Error) -> Error {

@@ -76,13 +76,17 @@ impl<'a> Entry<'a> {
         }
     }
 
-    pub(super) fn secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<String>, Unopened> {
+    pub(super) fn secret(
+        &self,
+        key: &SealKey,
+        workspace: &str,
+    ) -> Result<Zeroizing<String>, Unopened> {
         let bytes = match self {
             Self::First(first) => first.secret(key, workspace)?,
             Self::Second(second) => second.secret(key, workspace)?,
         };
-        let text =
-            std::str::from_utf8(&bytes).map_err(|_| Unopened::Damaged("what it holds is not UTF-8".to_owned()))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Unopened::Damaged("what it holds is not UTF-8".to_owned()))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 }
@@ -98,11 +102,27 @@ pub(super) fn seal(
     let key_id = key.id();
     let mut bytes = [MAGIC, &key_id, "\n"].concat().into_bytes();
     let (stored_at, expires_at) = (seconds(about.stored_at), seconds(about.expires_at));
-    let fields = [&about.server, &about.path, &stored_at, &expires_at, &about.username].map(String::as_str);
-    let seal = |associated: &[u8], text: &str| key.seal(associated, text.as_bytes()).map_err(|error| error.to_string());
-    let first = seal(&bound(&bytes, ABOUT, name, &[], workspace), &fields.join("\n"))?;
+    let fields = [
+        &about.server,
+        &about.path,
+        &stored_at,
+        &expires_at,
+        &about.username,
+    ]
+    .map(String::as_str);
+    let seal = |associated: &[u8], text: &str| {
+        key.seal(associated, text.as_bytes())
+            .map_err(|error| error.to_string())
+    };
+    let first = seal(
+        &bound(&bytes, ABOUT, name, &[], workspace),
+        &fields.join("\n"),
+    )?;
     let length = u16::try_from(first.len()).map_err(|_| "the user name is too long".to_owned())?;
-    let second = seal(&bound(&bytes, SECRET, name, &first, workspace), secret.blob.expose())?;
+    let second = seal(
+        &bound(&bytes, SECRET, name, &first, workspace),
+        secret.blob.expose(),
+    )?;
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(&first);
     bytes.extend_from_slice(&second);
@@ -111,18 +131,34 @@ pub(super) fn seal(
 
 impl<'a> Second<'a> {
     fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, &'static str> {
-        let rest = bytes.strip_prefix(MAGIC.as_bytes()).ok_or("it has another format or version")?;
-        let (key_id, rest) = rest.split_at_checked(SealKey::ID_LENGTH).ok_or("it is cut short")?;
+        let rest = bytes
+            .strip_prefix(MAGIC.as_bytes())
+            .ok_or("it has another format or version")?;
+        let (key_id, rest) = rest
+            .split_at_checked(SealKey::ID_LENGTH)
+            .ok_or("it is cut short")?;
         let key_id = std::str::from_utf8(key_id).map_err(|_| "its header is damaged")?;
         let rest = rest.strip_prefix(b"\n").ok_or("its header is damaged")?;
         let (length, parts) = rest.split_first_chunk::<2>().ok_or("it is cut short")?;
-        let (about, secret) = parts.split_at_checked(u16::from_be_bytes(*length).into()).ok_or("it is cut short")?;
+        let (about, secret) = parts
+            .split_at_checked(u16::from_be_bytes(*length).into())
+            .ok_or("it is cut short")?;
         let header = &bytes[..bytes.len() - rest.len()];
-        Ok(Self { name, header, key_id, about, secret })
+        Ok(Self {
+            name,
+            header,
+            key_id,
+            about,
+            secret,
+        })
     }
 
     fn about(&self, key: &SealKey, workspace: &str) -> Result<About, Unopened> {
-        let text = self.open(key, &bound(self.header, ABOUT, self.name, &[], workspace), self.about)?;
+        let text = self.open(
+            key,
+            &bound(self.header, ABOUT, self.name, &[], workspace),
+            self.about,
+        )?;
         let damaged = || Unopened::Damaged("what is said of it is damaged".to_owned());
         let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
         // The user name is the rest.
@@ -130,20 +166,38 @@ impl<'a> Second<'a> {
         let mut field = || fields.next().ok_or_else(damaged);
         let (server, path) = (field()?.to_owned(), field()?.to_owned());
         let (stored_at, expires_at) = (time(field()?), time(field()?));
-        Ok(About { server, path, username: field()?.to_owned(), stored_at, expires_at })
+        Ok(About {
+            server,
+            path,
+            username: field()?.to_owned(),
+            stored_at,
+            expires_at,
+        })
     }
 
     fn secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        self.open(key, &bound(self.header, SECRET, self.name, self.about, workspace), self.secret)
+        self.open(
+            key,
+            &bound(self.header, SECRET, self.name, self.about, workspace),
+            self.secret,
+        )
     }
 
-    fn open(&self, key: &SealKey, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    fn open(
+        &self,
+        key: &SealKey,
+        associated: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
         key.open(associated, sealed).map_err(|error| {
             let here = key.id();
             if self.key_id == here {
                 return error.into();
             }
-            Unopened::OtherKey { sealed: self.key_id.escape_debug().to_string(), here }
+            Unopened::OtherKey {
+                sealed: self.key_id.escape_debug().to_string(),
+                here,
+            }
         })
     }
 }
@@ -157,12 +211,27 @@ impl From<SealError> for Unopened {
 /// What a part is bound to: of what stands before it in the file, the header, and for the second part the first one.
 fn bound(header: &[u8], part: &str, name: &str, before: &[u8], workspace: &str) -> Vec<u8> {
     let length = (before.len() as u64).to_be_bytes();
-    [header, b"\0", part.as_bytes(), b"\0", name.as_bytes(), b"\0", &length, before, workspace.as_bytes()].concat()
+    [
+        header,
+        b"\0",
+        part.as_bytes(),
+        b"\0",
+        name.as_bytes(),
+        b"\0",
+        &length,
+        before,
+        workspace.as_bytes(),
+    ]
+    .concat()
 }
 
 fn seconds(time: Option<SystemTime>) -> String {
-    let since =
-        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+    let since = |time: SystemTime| {
+        time.duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+            .to_string()
+    };
     time.map_or_else(String::new, since)
 }
 
@@ -182,7 +251,9 @@ pub(super) fn first_file_name(server: &str) -> String {
 
 /// The name in version 2 of a file of version 1; where both exist, that one counts.
 pub(super) fn successor(name: &str) -> Option<String> {
-    let stem = name.strip_suffix(FIRST).filter(|_| !name.ends_with(SECOND))?;
+    let stem = name
+        .strip_suffix(FIRST)
+        .filter(|_| !name.ends_with(SECOND))?;
     Some([stem, SECOND].concat())
 }
 

@@ -24,25 +24,52 @@ pub(super) struct First<'a> {
 
 impl<'a> First<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, &'static str> {
-        let rest = bytes.strip_prefix(HEADER.as_bytes()).ok_or("it has another format or version")?;
-        let end = rest.iter().position(|byte| *byte == b'\n').ok_or("it is cut short")?;
+        let rest = bytes
+            .strip_prefix(HEADER.as_bytes())
+            .ok_or("it has another format or version")?;
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or("it is cut short")?;
         let server = std::str::from_utf8(&rest[..end]).map_err(|_| "its server URL is damaged")?;
-        let (length, parts) = rest[end + 1..].split_first_chunk::<2>().ok_or("it is cut short")?;
-        let (username, secret) = parts.split_at_checked(u16::from_be_bytes(*length).into()).ok_or("it is cut short")?;
-        Ok(Self { server, username, secret })
+        let (length, parts) = rest[end + 1..]
+            .split_first_chunk::<2>()
+            .ok_or("it is cut short")?;
+        let (username, secret) = parts
+            .split_at_checked(u16::from_be_bytes(*length).into())
+            .ok_or("it is cut short")?;
+        Ok(Self {
+            server,
+            username,
+            secret,
+        })
     }
 
     pub(super) fn about(&self, key: &SealKey, workspace: &str) -> Result<About, SealError> {
         let username = self.open(key, workspace, USERNAME, self.username)?;
         let username = String::from_utf8_lossy(&username).into_owned();
-        Ok(About { server: self.server.to_owned(), username, ..About::default() })
+        Ok(About {
+            server: self.server.to_owned(),
+            username,
+            ..About::default()
+        })
     }
 
-    pub(super) fn secret(&self, key: &SealKey, workspace: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub(super) fn secret(
+        &self,
+        key: &SealKey,
+        workspace: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.open(key, workspace, SECRET, self.secret)
     }
 
-    fn open(&self, key: &SealKey, workspace: &str, part: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    fn open(
+        &self,
+        key: &SealKey,
+        workspace: &str,
+        part: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         key.open(&associated(part, workspace, self.server), sealed)
     }
 }

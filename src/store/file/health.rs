@@ -13,7 +13,9 @@ use crate::trusted::{self, Readers};
 impl FileStore {
     /// Opens every entry, both parts of it.
     pub(in crate::store) fn examine(&self) -> Result<Health, Error> {
-        let mut files = self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
+        let mut files = self
+            .checked_dir()?
+            .map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
         files.sort();
         let mut health = Health::default();
         if files.is_empty() {
@@ -28,8 +30,14 @@ impl FileStore {
                 Err(error) => health.ill.push(error),
             }
         }
-        let entries = if opened == 1 { "entry opens" } else { "entries open" };
-        health.well.push(format!("{opened} stored {entries} with the key"));
+        let entries = if opened == 1 {
+            "entry opens"
+        } else {
+            "entries open"
+        };
+        health
+            .well
+            .push(format!("{opened} stored {entries} with the key"));
         Ok(health)
     }
 
@@ -39,7 +47,9 @@ impl FileStore {
         let Some(bytes) = bytes else { return Ok(false) };
         let entry = self.opened(path, Entry::parse(file_name(path), &bytes))?;
         let server = self.opened(path, entry.about(key, &self.workspace))?.server;
-        entry.secret(key, &self.workspace).map_err(|unopened| self.unopened(unopened).about(&server))?;
+        entry
+            .secret(key, &self.workspace)
+            .map_err(|unopened| self.unopened(unopened).about(&server))?;
         Ok(!notes::is_note(&server))
     }
 }

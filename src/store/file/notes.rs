@@ -13,7 +13,9 @@ const EXPIRY: &str = "#expiry:";
 pub(super) const PUBLISHED: &str = "#published:";
 
 pub(super) fn is_note(server: &str) -> bool {
-    [IMAGE, EXPIRY, PUBLISHED].iter().any(|prefix| server.starts_with(prefix))
+    [IMAGE, EXPIRY, PUBLISHED]
+        .iter()
+        .any(|prefix| server.starts_with(prefix))
 }
 
 /// The name of 0.1's note about the end of a server's secret.
@@ -28,8 +30,16 @@ pub(super) fn ended_by(note: &str) -> Option<&str> {
 
 impl FileStore {
     /// Notes the registries that an image was built from.
-    pub(in crate::store) fn bind_image(&self, image_id: &str, hosts: &[&Host]) -> Result<(), Error> {
-        let text = hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join("\n");
+    pub(in crate::store) fn bind_image(
+        &self,
+        image_id: &str,
+        hosts: &[&Host],
+    ) -> Result<(), Error> {
+        let text = hosts
+            .iter()
+            .map(|host| host.as_str())
+            .collect::<Vec<_>>()
+            .join("\n");
         self.note(&format!("{IMAGE}{image_id}"), &text)
     }
 
@@ -38,7 +48,8 @@ impl FileStore {
         let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix).failed();
         let Some(Opened { text: hosts, .. }) = self.open(&format!("{IMAGE}{image_id}"))? else {
             let cause = format!("there is no image {image_id}");
-            let fix = "bind it with docker-credential-beta9 provision --image-id, or correct its id";
+            let fix =
+                "bind it with docker-credential-beta9 provision --image-id, or correct its id";
             return Ok(ImageSecrets::Unknown(problem(cause, fix)));
         };
         let blob = |host| match self.open(host)? {
@@ -48,9 +59,20 @@ impl FileStore {
                 "store the secret again with docker-credential-beta9 provision",
             )),
         };
-        hosts.lines().map(blob).collect::<Result<_, _>>().map(ImageSecrets::Blobs)
+        hosts
+            .lines()
+            .map(blob)
+            .collect::<Result<_, _>>()
+            .map(ImageSecrets::Blobs)
     }
     pub(super) fn note(&self, name: &str, text: &str) -> Result<(), Error> {
-        self.put(name, &Secret { username: String::new(), blob: text.into() }, None)
+        self.put(
+            name,
+            &Secret {
+                username: String::new(),
+                blob: text.into(),
+            },
+            None,
+        )
     }
 }

@@ -19,7 +19,9 @@ impl FileStore {
         now: SystemTime,
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Vec<String>, Error> {
-        let Some(dir) = self.checked_dir()? else { return Ok(Vec::new()) };
+        let Some(dir) = self.checked_dir()? else {
+            return Ok(Vec::new());
+        };
         let files = sealed_files(&dir)?;
         if files.is_empty() {
             return Ok(Vec::new());
@@ -37,12 +39,22 @@ impl FileStore {
     }
 
     /// Removes the secret that this file holds, or that this note of 0.1 is about, if its end has come; answers its host.
-    fn prune_file(&self, dir: &Path, path: &Path, key: &SealKey, now: SystemTime) -> Result<Option<String>, Error> {
-        let Some(bytes) = read(path)? else { return Ok(None) };
+    fn prune_file(
+        &self,
+        dir: &Path,
+        path: &Path,
+        key: &SealKey,
+        now: SystemTime,
+    ) -> Result<Option<String>, Error> {
+        let Some(bytes) = read(path)? else {
+            return Ok(None);
+        };
         let is_over = |end: SystemTime| end <= now;
         let name = file_name(path);
-        let about =
-            self.opened(path, Entry::parse(name, &bytes).and_then(|entry| entry.about(key, &self.workspace)))?;
+        let about = self.opened(
+            path,
+            Entry::parse(name, &bytes).and_then(|entry| entry.about(key, &self.workspace)),
+        )?;
         if about.expires_at.is_some_and(is_over) {
             let _held = dir::lock(dir)?;
             if read(path)?.as_ref() != Some(&bytes) {
@@ -51,10 +63,17 @@ impl FileStore {
             dir::remove(dir, &about.server)?;
             return Ok(Some(about.server));
         }
-        let Some(server) = notes::ended_by(&about.server) else { return Ok(None) };
-        let text =
-            self.opened(path, Entry::parse(name, &bytes).and_then(|entry| entry.secret(key, &self.workspace)))?;
-        let end = text.parse().ok().and_then(|end| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end)));
+        let Some(server) = notes::ended_by(&about.server) else {
+            return Ok(None);
+        };
+        let text = self.opened(
+            path,
+            Entry::parse(name, &bytes).and_then(|entry| entry.secret(key, &self.workspace)),
+        )?;
+        let end = text
+            .parse()
+            .ok()
+            .and_then(|end| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end)));
         if !end.is_some_and(is_over) {
             return Ok(None);
         }

@@ -58,7 +58,8 @@ impl Published {
     #[must_use]
     pub fn prints(&self, name: &str) -> &[String] {
         let mut all = self.secrets.iter().chain(&self.former);
-        all.find(|secret| secret.name == name).map_or(&[], |secret| &secret.prints)
+        all.find(|secret| secret.name == name)
+            .map_or(&[], |secret| &secret.prints)
     }
 
     /// When half of the token's life is over.
@@ -75,11 +76,18 @@ impl Published {
     }
 
     fn write(&self) -> String {
-        let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = |time: SystemTime| {
+            time.duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs()
+        };
         let kind = if self.by_names { NAMES } else { BLOB };
         let state = if self.is_whole { WHOLE } else { BEGUN };
         let (minted, expires) = (seconds(self.minted), seconds(self.expires));
-        let mut text = format!("{VERSION} {} {} {kind} {state} {minted} {expires}\n", self.store, self.backend);
+        let mut text = format!(
+            "{VERSION} {} {} {kind} {state} {minted} {expires}\n",
+            self.store, self.backend
+        );
         let secrets = self.secrets.iter().map(|secret| ("", secret));
         for (mark, secret) in secrets.chain(self.former.iter().map(|secret| (FORMER, secret))) {
             text.push_str(&[mark, &secret.name, " ", &secret.prints.join(" "), "\n"].concat());
@@ -90,14 +98,27 @@ impl Published {
     fn read(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let head: Vec<_> = lines.next()?.split(' ').collect();
-        let [VERSION, store, backend, kind @ (NAMES | BLOB), state @ (WHOLE | BEGUN), minted, expires] = head[..]
+        let [
+            VERSION,
+            store,
+            backend,
+            kind @ (NAMES | BLOB),
+            state @ (WHOLE | BEGUN),
+            minted,
+            expires,
+        ] = head[..]
         else {
             return None;
         };
-        let time = |text: &str| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(text.parse().ok()?));
+        let time = |text: &str| {
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(text.parse().ok()?))
+        };
         let secret = |line: &str| {
             let (name, prints) = line.split_once(' ')?;
-            Some(Written { name: name.to_owned(), prints: prints.split(' ').map(str::to_owned).collect() })
+            Some(Written {
+                name: name.to_owned(),
+                prints: prints.split(' ').map(str::to_owned).collect(),
+            })
         };
         let (former, secrets): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with(FORMER));
         Some(Self {
@@ -108,7 +129,11 @@ impl Published {
             minted: time(minted)?,
             expires: time(expires)?,
             secrets: secrets.into_iter().map(secret).collect::<Option<_>>()?,
-            former: former.iter().filter_map(|line| line.strip_prefix(FORMER)).map(secret).collect::<Option<_>>()?,
+            former: former
+                .iter()
+                .filter_map(|line| line.strip_prefix(FORMER))
+                .map(secret)
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -127,13 +152,18 @@ impl FileStore {
             Error::Failed(problem) => lost(&problem.words().1),
             _ => error,
         })?;
-        text.map(|opened| Published::read(&opened.text).ok_or_else(|| lost(&"it is of another version"))).transpose()
+        text.map(|opened| {
+            Published::read(&opened.text).ok_or_else(|| lost(&"it is of another version"))
+        })
+        .transpose()
     }
 
     /// The registries for which something was published; no note is opened.
     pub fn published_hosts(&self) -> Result<Vec<Host>, Error> {
         let mut hosts = Vec::new();
-        let files = self.checked_dir()?.map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
+        let files = self
+            .checked_dir()?
+            .map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
         if files.is_empty() {
             return Ok(hosts);
         }
@@ -141,7 +171,9 @@ impl FileStore {
         for path in files {
             // What does not open may be such a note.
             let about = self.about(&path, &key)?;
-            let host = about.as_ref().and_then(|about| about.server.strip_prefix(PUBLISHED));
+            let host = about
+                .as_ref()
+                .and_then(|about| about.server.strip_prefix(PUBLISHED));
             hosts.extend(host.and_then(|host| Host::parse(host.as_bytes()).ok()));
         }
         hosts.sort();
@@ -160,19 +192,25 @@ impl FileStore {
 
     /// The print of a secret's value.
     pub fn print(&self, name: &str, value: &str) -> Result<String, Error> {
-        Ok(self.key_or_new(&self.made_dir()?)?.fingerprint([PUBLISHED, name, value]))
+        Ok(self
+            .key_or_new(&self.made_dir()?)?
+            .fingerprint([PUBLISHED, name, value]))
     }
 
     /// The lock of whoever publishes: of two that write at once, each would take the other's value for somebody else's.
     pub fn publishing(&self, deadline: Instant) -> Result<Lock, Error> {
         let path = self.made_dir()?.join(LOCK);
-        let failed = |cause: &str| Problem::new(PART, format_args!("the lock {} {cause}", path.display()));
+        let failed =
+            |cause: &str| Problem::new(PART, format_args!("the lock {} {cause}", path.display()));
         match Lock::acquire(&path, deadline) {
             Ok(Some(lock)) => Ok(lock),
-            Ok(None) => Err(failed("is held by another process that publishes").fix("try again").failed()),
-            Err(error) => {
-                Err(failed("cannot be taken").source(error).fix("give this user access to its directory").failed())
-            }
+            Ok(None) => Err(failed("is held by another process that publishes")
+                .fix("try again")
+                .failed()),
+            Err(error) => Err(failed("cannot be taken")
+                .source(error)
+                .fix("give this user access to its directory")
+                .failed()),
         }
     }
 }
@@ -210,7 +248,10 @@ mod tests {
             is_whole: true,
             minted: at(1000),
             expires: at(4600),
-            secrets: vec![secret("REGISTRY_USERNAME", &["a1"]), secret("REGISTRY_PASSWORD", &["b2", "c3"])],
+            secrets: vec![
+                secret("REGISTRY_USERNAME", &["a1"]),
+                secret("REGISTRY_PASSWORD", &["b2", "c3"]),
+            ],
             former: vec![secret("oci-registry-myreg-azurecr-io", &["d4"])],
         }
     }
@@ -223,9 +264,17 @@ mod tests {
             "1 gateway azure names whole 1000 4600\nREGISTRY_USERNAME a1\nREGISTRY_PASSWORD b2 c3\n- oci-registry-myreg-azurecr-io d4\n"
         );
         assert_eq!(Published::read(&text), Some(published()));
-        let begun = Published { is_whole: false, by_names: false, ..published() };
+        let begun = Published {
+            is_whole: false,
+            by_names: false,
+            ..published()
+        };
         assert_eq!(Published::read(&begun.write()), Some(begun));
-        for damaged in ["", "2 gateway azure names whole 1000 4600\n", "1 gateway azure names whole 1000\n"] {
+        for damaged in [
+            "",
+            "2 gateway azure names whole 1000 4600\n",
+            "1 gateway azure names whole 1000\n",
+        ] {
             assert_eq!(Published::read(damaged), None, "{damaged}");
         }
         assert_eq!(Published::read(&text.replace(" a1", "")), None);
@@ -234,7 +283,16 @@ mod tests {
     #[test]
     fn half_of_a_tokens_life_a_cut_run_and_a_clock_that_was_set_back_make_it_due() {
         let due = |seconds| published().is_due(at(seconds));
-        assert_eq!([due(1000), due(2799), due(2800), due(9999), due(999)], [false, false, true, true, true]);
-        assert!(Published { is_whole: false, ..published() }.is_due(at(1000)));
+        assert_eq!(
+            [due(1000), due(2799), due(2800), due(9999), due(999)],
+            [false, false, true, true, true]
+        );
+        assert!(
+            Published {
+                is_whole: false,
+                ..published()
+            }
+            .is_due(at(1000))
+        );
     }
 }

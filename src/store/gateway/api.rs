@@ -33,10 +33,28 @@ impl<'a> Api<'a> {
         deadline: Instant,
         memory: Option<&'a Memory<'a>>,
     ) -> Result<Self, Error> {
-        let cleartext = if config.insecure { Cleartext::Anywhere } else { Cleartext::Loopback };
+        let cleartext = if config.insecure {
+            Cleartext::Anywhere
+        } else {
+            Cleartext::Loopback
+        };
         let http = Http::new(deadline, cleartext).map_err(|fault| fault.error(PART))?;
-        let mut api = Self { http, endpoint, memory, workspace: String::new(), is_own: config.workspace.is_none() };
-        let remembered = || Some(memory?.recall(WORKSPACE, &api.owner())?.text.expose().to_owned());
+        let mut api = Self {
+            http,
+            endpoint,
+            memory,
+            workspace: String::new(),
+            is_own: config.workspace.is_none(),
+        };
+        let remembered = || {
+            Some(
+                memory?
+                    .recall(WORKSPACE, &api.owner())?
+                    .text
+                    .expose()
+                    .to_owned(),
+            )
+        };
         let known = config.workspace.clone().or_else(remembered);
         api.workspace = match known {
             Some(workspace) => workspace,
@@ -50,8 +68,12 @@ impl<'a> Api<'a> {
 
     /// The names of the secrets that the host's credential was made of last.
     pub(super) fn remembered_names(&self, host: &Host) -> Vec<String> {
-        let noted = self.memory.and_then(|memory| memory.recall(NAME, &self.place(host)));
-        noted.map_or(Vec::new(), |noted| noted.text.expose().split(' ').map(str::to_owned).collect())
+        let noted = self
+            .memory
+            .and_then(|memory| memory.recall(NAME, &self.place(host)));
+        noted.map_or(Vec::new(), |noted| {
+            noted.text.expose().split(' ').map(str::to_owned).collect()
+        })
     }
 
     pub(super) fn remember_names(&self, host: &Host, names: &[String]) {
@@ -69,7 +91,10 @@ impl<'a> Api<'a> {
     }
 
     fn has_answered(&self) -> bool {
-        self.is_own || self.memory.is_some_and(|memory| memory.recall(ANSWERED, &self.whole()).is_some())
+        self.is_own
+            || self
+                .memory
+                .is_some_and(|memory| memory.recall(ANSWERED, &self.whole()).is_some())
     }
 
     pub(super) fn forget_name(&self, host: &Host) {
@@ -79,7 +104,11 @@ impl<'a> Api<'a> {
     }
 
     /// What stands under each of these names.
-    pub(super) async fn held(&self, names: &[String], lookup: &Lookup<'_>) -> Result<Vec<Held>, Error> {
+    pub(super) async fn held(
+        &self,
+        names: &[String],
+        lookup: &Lookup<'_>,
+    ) -> Result<Vec<Held>, Error> {
         let mut reader = Reader::begin(self, &[], names)?;
         let mut held = Vec::with_capacity(names.len());
         for name in names {
@@ -92,7 +121,9 @@ impl<'a> Api<'a> {
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
         let mut body = ObjectWriter::with_capacity(64 + name.len() + 2 * value.expose().len());
         body.text("name", name).text("value", value.expose());
-        let answer = self.send(&Request::post(self.url()).json(body.finish().as_str().into())).await?;
+        let answer = self
+            .send(&Request::post(self.url()).json(body.finish().as_str().into()))
+            .await?;
         match answer.status {
             409 => Ok(false),
             _ if answer.is_success() => Ok(true),
@@ -116,7 +147,11 @@ impl<'a> Api<'a> {
 
     pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
         let answer = self.send(&Request::delete(self.secret_url(name)?)).await?;
-        if answer.is_success() { Ok(()) } else { Err(self.refused(&answer, &format!("delete the secret {name}"))) }
+        if answer.is_success() {
+            Ok(())
+        } else {
+            Err(self.refused(&answer, &format!("delete the secret {name}")))
+        }
     }
 
     async fn current_workspace(&self) -> Result<String, Error> {
@@ -135,18 +170,29 @@ impl<'a> Api<'a> {
             return Err(errors::no_workspace(self.endpoint));
         }
         if !answer.is_success() {
-            return Err(errors::status(self.endpoint, None, &answer, "say which workspace the token is for"));
+            return Err(errors::status(
+                self.endpoint,
+                None,
+                &answer,
+                "say which workspace the token is for",
+            ));
         }
         // Other members of this object are secret: of all of it, only the id is touched.
-        let object = json::parse_object(&answer.body).map_err(|_| errors::no_workspace(self.endpoint))?;
-        let id = object.text("external_id").filter(|id| is_segment(id.expose()));
+        let object =
+            json::parse_object(&answer.body).map_err(|_| errors::no_workspace(self.endpoint))?;
+        let id = object
+            .text("external_id")
+            .filter(|id| is_segment(id.expose()));
         let id = id.ok_or_else(|| errors::no_workspace(self.endpoint))?;
         Ok((id.expose().to_owned(), answer.date()))
     }
 
     async fn send(&self, request: &Request) -> Result<Response, Error> {
         let request = request.clone().bearer(&self.endpoint.token);
-        self.http.send(&request).await.map_err(|fault| fault.error(PART))
+        self.http
+            .send(&request)
+            .await
+            .map_err(|fault| fault.error(PART))
     }
 
     pub(super) fn refused(&self, answer: &Response, what: &str) -> Error {
@@ -191,7 +237,11 @@ impl<'a> Api<'a> {
     /// The brackets of an IPv6 address are the one thing in a name that no path may hold as it is.
     fn secret_url(&self, name: &str) -> Result<String, Error> {
         if is_segment(&name.replace(['[', ']'], "")) {
-            return Ok(format!("{}/{}", self.url(), name.replace('[', "%5B").replace(']', "%5D")));
+            return Ok(format!(
+                "{}/{}",
+                self.url(),
+                name.replace('[', "%5B").replace(']', "%5D")
+            ));
         }
         Err(errors::unfit("a secret's name", name))
     }
@@ -213,7 +263,10 @@ impl<'a> Api<'a> {
 /// Whether a text is one segment of a path as it stands, and stays one in every proxy on the way.
 fn is_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(plain) && !text.bytes().all(|byte| byte == b'.')
+    !text.is_empty()
+        && text.len() <= MAX_NAME
+        && text.bytes().all(plain)
+        && !text.bytes().all(|byte| byte == b'.')
 }
 
 const WORKSPACE: &str = "gateway workspace";

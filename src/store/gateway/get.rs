@@ -76,7 +76,9 @@ async fn assembled(
     mut names: Vec<String>,
 ) -> Result<Option<(Vec<String>, Found)>, Error> {
     let there = single::read(reader, &names).await?;
-    let Some(found) = lookup.assemble(PART, &there)? else { return Ok(None) };
+    let Some(found) = lookup.assemble(PART, &there)? else {
+        return Ok(None);
+    };
     names.retain(|name| found.keys.has(name));
     Ok(Some((names, found)))
 }

@@ -16,17 +16,27 @@ impl GatewayStore {
         runtime::block_on(PART, deadline, async {
             let api = Api::open(endpoint, &self.config, deadline, None).await?;
             let (own, clock) = api.whose().await?;
-            let mut health = Health { clock, ..Health::default() };
+            let mut health = Health {
+                clock,
+                ..Health::default()
+            };
             let source = &endpoint.token_source;
-            health.well.push(format!("{} takes the token from {source}", endpoint.url));
+            health
+                .well
+                .push(format!("{} takes the token from {source}", endpoint.url));
             // For another workspace than its own the token is refused, which is told better without asking.
-            if self.config.workspace.as_ref().is_none_or(|configured| *configured == own) {
+            if self
+                .config
+                .workspace
+                .as_ref()
+                .is_none_or(|configured| *configured == own)
+            {
                 match Naming::of(&api, name::is_derived).names().await {
                     Ok((all, registries)) => {
                         let registries = registries.len();
-                        health
-                            .well
-                            .push(format!("workspace {own}: {all} secrets, {registries} of them for registries"));
+                        health.well.push(format!(
+                            "workspace {own}: {all} secrets, {registries} of them for registries"
+                        ));
                     }
                     Err(error) => health.ill.push(error),
                 }

@@ -24,7 +24,9 @@ pub(super) enum Held {
 
 impl Held {
     pub(super) fn of(name: &str, shown: Option<Shown>, lookup: &Lookup) -> Self {
-        let Some(shown) = shown else { return Self::Nothing };
+        let Some(shown) = shown else {
+            return Self::Nothing;
+        };
         if shown.value.is_empty() {
             return Self::Empty;
         }
@@ -66,14 +68,25 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
             Held::Nothing | Held::Empty | Held::Foreign | Held::Unbound => {}
         }
     }
-    if let Some((name, _)) = names.iter().zip(held).find(|(_, held)| matches!(held, Held::Empty)) {
+    if let Some((name, _)) = names
+        .iter()
+        .zip(held)
+        .find(|(_, held)| matches!(held, Held::Empty))
+    {
         return Ok(Place::Update(name));
     }
-    let mut free = names.iter().zip(held).filter(|(_, held)| matches!(held, Held::Nothing)).map(|(name, _)| name);
+    let mut free = names
+        .iter()
+        .zip(held)
+        .filter(|(_, held)| matches!(held, Held::Nothing))
+        .map(|(name, _)| name);
     if let Some(name) = free.clone().find(|name| name::can_be_created(name)) {
         return Ok(Place::Create(name));
     }
-    Err(free.next().map_or_else(|| errors::taken(&names[..names.len().min(WRITTEN)]), |name| errors::uncreatable(name)))
+    Err(free.next().map_or_else(
+        || errors::taken(&names[..names.len().min(WRITTEN)]),
+        |name| errors::uncreatable(name),
+    ))
 }
 
 /// How many of the candidates this program ever gave a secret: those of the canonical spelling.
@@ -98,16 +111,30 @@ mod tests {
             text => Some(text),
         };
         let host = host();
-        let lookup = Lookup { host: &host, by_shared_name, deadline: Instant::now(), ..Lookup::of(&host) };
-        let shown = value.map(|value| Shown { value: value.into(), hosts: Some(Vec::new()) });
+        let lookup = Lookup {
+            host: &host,
+            by_shared_name,
+            deadline: Instant::now(),
+            ..Lookup::of(&host)
+        };
+        let shown = value.map(|value| Shown {
+            value: value.into(),
+            hosts: Some(Vec::new()),
+        });
         Held::of(name, shown, &lookup)
     }
 
     fn place_of(values: [&str; 4]) -> String {
         let names = name::candidates(&host());
-        let held: Vec<Held> = names.iter().zip(values).map(|(name, value)| held(name, value, false)).collect();
+        let held: Vec<Held> = names
+            .iter()
+            .zip(values)
+            .map(|(name, value)| held(name, value, false))
+            .collect();
         let place = place(&names, &held);
-        let word = |name: &str| ["current", "api", "first", "hash"][names.iter().position(|one| one == name).unwrap()];
+        let word = |name: &str| {
+            ["current", "api", "first", "hash"][names.iter().position(|one| one == name).unwrap()]
+        };
         match place {
             Ok(Place::Update(name)) => format!("update {}", word(name)),
             Ok(Place::Create(name)) => format!("create {}", word(name)),
@@ -148,14 +175,17 @@ mod tests {
 
     #[test]
     fn a_named_secret_is_created_only_under_a_name_that_the_api_takes() {
-        let place_named = |name: &str, value| match place(&[name.to_owned()], &[held(name, value, true)]) {
-            Ok(place) => format!("{place:?}"),
-            Err(error) => error.to_string(),
-        };
+        let place_named =
+            |name: &str, value| match place(&[name.to_owned()], &[held(name, value, true)]) {
+                Ok(place) => format!("{place:?}"),
+                Err(error) => error.to_string(),
+            };
         assert_eq!(place_named("oci-mine", "ours"), "Update(\"oci-mine\")");
         assert_eq!(place_named("oci-mine", "u:p"), "Update(\"oci-mine\")");
         assert_eq!(place_named("MINE", "-"), "Create(\"MINE\")");
-        assert!(place_named("oci-mine", "-").contains("takes only letters, digits and underscores"));
+        assert!(
+            place_named("oci-mine", "-").contains("takes only letters, digits and underscores")
+        );
         assert!(place_named("MINE", "other").contains("MINE is another registry's secret"));
     }
 }

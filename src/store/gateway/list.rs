@@ -18,7 +18,12 @@ impl GatewayStore {
         skipped: &mut dyn FnMut(&Error),
     ) -> Result<Vec<Listed>, Error> {
         self.with(deadline, memory, async |api| {
-            let names: Vec<String> = Naming::of(api, name::is_derived).names().await?.1.into_iter().collect();
+            let names: Vec<String> = Naming::of(api, name::is_derived)
+                .names()
+                .await?
+                .1
+                .into_iter()
+                .collect();
             let (mut ranked, mut missing) = (Vec::new(), Vec::new());
             for names in names.chunks(SIDE_BY_SIDE) {
                 let readings: Vec<_> = names.iter().map(|name| Reading::of(api, name)).collect();
@@ -66,8 +71,18 @@ fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error
     }
     let blob = Blob::parse(value.expose()).map_err(|error| errors::damaged(name, &error))?;
     let host = blob.registry.ok_or_else(|| errors::unnamed(name))?;
-    let rank = name::candidates(&host).iter().position(|candidate| candidate == name);
-    Ok(rank.map(|rank| (rank, Listed { url: host.into(), username: Username::Of(blob.keys) })))
+    let rank = name::candidates(&host)
+        .iter()
+        .position(|candidate| candidate == name);
+    Ok(rank.map(|rank| {
+        (
+            rank,
+            Listed {
+                url: host.into(),
+                username: Username::Of(blob.keys),
+            },
+        )
+    }))
 }
 
 /// Of two lines about one host, the first one counts.

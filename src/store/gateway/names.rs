@@ -43,7 +43,13 @@ enum Text {
 impl Names {
     /// Of all names, those that are wanted.
     pub(super) fn of(wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
-        Self { wanted: Box::new(wanted), found: BTreeSet::new(), all: 0, place: Place::Start, object: Vec::new() }
+        Self {
+            wanted: Box::new(wanted),
+            found: BTreeSet::new(),
+            all: 0,
+            place: Place::Start,
+            object: Vec::new(),
+        }
     }
 
     /// How many secrets there are, and which of those that are wanted; `None` where this is not such a list, or not all of
@@ -97,13 +103,18 @@ impl Names {
     /// Keeps what may still be an object, and of what is too long no more than shows it.
     fn keep(&mut self, bytes: &[u8]) {
         let room = (MAX_OBJECT + 1).saturating_sub(self.object.len());
-        self.object.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.object
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn end_of_object(&mut self) -> Place {
         self.all += 1;
-        let Ok(object) = json::parse_object(&self.object) else { return Place::Broken };
-        let Some(name) = object.text("name") else { return Place::Broken };
+        let Ok(object) = json::parse_object(&self.object) else {
+            return Place::Broken;
+        };
+        let Some(name) = object.text("name") else {
+            return Place::Broken;
+        };
         let name = name.expose();
         if name.len() <= MAX_NAME && !name.contains(char::is_control) && (self.wanted)(name) {
             self.found.insert(name.to_owned());
@@ -122,9 +133,15 @@ impl Pieces for Names {
         while let [byte, rest @ ..] = piece {
             self.place = self.next(*byte);
             piece = rest;
-            if let Place::Object { text: Text::Inside, .. } = self.place {
+            if let Place::Object {
+                text: Text::Inside, ..
+            } = self.place
+            {
                 // Most of a list is texts.
-                let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+                let end = rest
+                    .iter()
+                    .position(|byte| matches!(byte, b'"' | b'\\'))
+                    .unwrap_or(rest.len());
                 self.keep(&rest[..end]);
                 piece = &rest[end..];
             }
@@ -145,7 +162,9 @@ mod tests {
     fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Option<(usize, Vec<String>)> {
         let mut names = Names::of(|name| !name.starts_with("not"));
         pieces.into_iter().for_each(|piece| names.take(piece));
-        names.finish().map(|(all, found)| (all, found.into_iter().collect()))
+        names
+            .finish()
+            .map(|(all, found)| (all, found.into_iter().collect()))
     }
 
     #[test]
@@ -157,7 +176,11 @@ mod tests {
             assert_eq!(read(list.as_bytes().chunks(size)), expected, "{size}");
         }
         for empty in ["null", " null\n", "[]", "[ ]"] {
-            assert_eq!(read(empty.as_bytes().chunks(1)), Some((0, Vec::new())), "{empty}");
+            assert_eq!(
+                read(empty.as_bytes().chunks(1)),
+                Some((0, Vec::new())),
+                "{empty}"
+            );
         }
     }
 
@@ -195,19 +218,26 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_secret_of_ours_has_are_passed_over_and_a_new_beginning_forgets_what_was_read() {
+    fn names_that_no_secret_of_ours_has_are_passed_over_and_a_new_beginning_forgets_what_was_read()
+    {
         let long = "a".repeat(MAX_NAME);
         let list = format!(
             r#"[{{"name":"a\nb"}},{{"name":"{long}a"}},{{"name":"{long}"}},{{"name":"x","hosts":["{}"]}}]"#,
             "}".repeat(100_000)
         );
-        assert_eq!(read([list.as_bytes()]), Some((4, vec![long, "x".to_owned()])));
+        assert_eq!(
+            read([list.as_bytes()]),
+            Some((4, vec![long, "x".to_owned()]))
+        );
         let huge = format!(r#"[{{"name":"x","hosts":["{}"]}}]"#, "a".repeat(MAX_OBJECT));
         assert_eq!(read([huge.as_bytes()]), None);
         let mut names = Names::of(|_| true);
         names.take(b"[{\"name\":\"old\"},{\"na");
         names.begin();
         names.take(b"[{\"name\":\"new\"}]");
-        assert_eq!(names.finish(), Some((1, BTreeSet::from(["new".to_owned()]))));
+        assert_eq!(
+            names.finish(),
+            Some((1, BTreeSet::from(["new".to_owned()])))
+        );
     }
 }

@@ -56,13 +56,20 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn of(api: &'a Api<'a>, name: &str) -> Result<Self, Error> {
         let (http, request) = (api.http(), api.secret(name)?);
-        Ok(Self { api, task: tokio::spawn(async move { http.send(&request).await }) })
+        Ok(Self {
+            api,
+            task: tokio::spawn(async move { http.send(&request).await }),
+        })
     }
 
     /// `None` where the gateway says that there is none, which may mean that it could not read it.
     pub(super) async fn shown(self) -> Result<Option<Shown>, Error> {
         let api = self.api;
-        let answer = self.task.await.map_err(given_up)?.map_err(|fault| fault.error(PART))?;
+        let answer = self
+            .task
+            .await
+            .map_err(given_up)?
+            .map_err(|fault| fault.error(PART))?;
         if !answer.is_success() && !matches!(answer.status, 400 | 404) {
             return Err(api.refused(&answer, "give its secrets"));
         }
@@ -71,7 +78,11 @@ impl<'a> Reading<'a> {
             return Shown::of(&object).map(Some).ok_or_else(|| api.stranger());
         }
         // Another 404, of a proxy or of a path that the gateway does not have, says nothing about secrets.
-        if object.get("error").is_some() { Ok(None) } else { Err(api.stranger()) }
+        if object.get("error").is_some() {
+            Ok(None)
+        } else {
+            Err(api.stranger())
+        }
     }
 }
 
@@ -84,7 +95,10 @@ pub(super) struct Naming<'a> {
 impl<'a> Naming<'a> {
     pub(super) fn of(api: &'a Api<'a>, wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
         let (http, request, mut names) = (api.http(), api.secrets(), Names::of(wanted));
-        Self { api, task: tokio::spawn(async move { (http.stream(&request, &mut names).await, names) }) }
+        Self {
+            api,
+            task: tokio::spawn(async move { (http.stream(&request, &mut names).await, names) }),
+        }
     }
 
     /// How many secrets there are, and the names of those that are wanted.
@@ -99,7 +113,9 @@ impl<'a> Naming<'a> {
 }
 
 fn given_up(error: JoinError) -> Error {
-    Problem::new(PART, "a request was given up").source(error).failed()
+    Problem::new(PART, "a request was given up")
+        .source(error)
+        .failed()
 }
 
 /// Reads those of some names that are there: the likely ones beside the list, then all others that are listed, side by side.
@@ -115,18 +131,31 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Begins with the names that are likely to be there, and with the list.
-    pub(super) fn begin(api: &'a Api<'a>, likely: &[String], wanted: &[String]) -> Result<Self, Error> {
+    pub(super) fn begin(
+        api: &'a Api<'a>,
+        likely: &[String],
+        wanted: &[String],
+    ) -> Result<Self, Error> {
         let begin = |name: &String| Ok((name.clone(), (Reading::of(api, name)?, false)));
         let readings = likely.iter().map(begin).collect::<Result<_, Error>>()?;
         let names = wanted.iter().cloned().collect();
-        let mut reader = Self { api, names, wanted: wanted.to_vec(), naming: None, listed: None, readings };
+        let mut reader = Self {
+            api,
+            names,
+            wanted: wanted.to_vec(),
+            naming: None,
+            listed: None,
+            readings,
+        };
         reader.naming = Some(reader.naming());
         Ok(reader)
     }
 
     /// What the gateway shows of a name that was likely, before the list is there: of `None` only the list makes certain.
     pub(super) async fn early(&mut self, name: &str) -> Result<Option<Shown>, Error> {
-        let Some((reading, _)) = self.readings.remove(name) else { return Ok(None) };
+        let Some((reading, _)) = self.readings.remove(name) else {
+            return Ok(None);
+        };
         let shown = reading.shown().await;
         if let Ok(Some(_)) = shown {
             self.wanted.retain(|wanted| wanted != name);
@@ -162,7 +191,11 @@ impl<'a> Reader<'a> {
         if let Some(shown) = reading.shown().await? {
             return Ok(Some(shown));
         }
-        if self.listed().await?.contains(name) { Err(self.api.unreadable(name)) } else { Ok(None) }
+        if self.listed().await?.contains(name) {
+            Err(self.api.unreadable(name))
+        } else {
+            Ok(None)
+        }
     }
 
     async fn read_listed(&mut self) -> Result<(), Error> {
@@ -196,7 +229,9 @@ mod tests {
 
     #[test]
     fn only_what_has_a_name_is_a_secret_without_a_value() {
-        let value = |text: &str| Shown::of(&json::parse_object(text.as_bytes()).unwrap()).map(|shown| shown.value);
+        let value = |text: &str| {
+            Shown::of(&json::parse_object(text.as_bytes()).unwrap()).map(|shown| shown.value)
+        };
         assert_eq!(value(r#"{"name":"A","value":"x"}"#), Some("x".into()));
         assert_eq!(value(r#"{"name":"A"}"#), Some(Redacted::default()));
         for stranger in ["{}", r#"{"status":"ok"}"#, r#"{"name":"A","value":1}"#] {

@@ -10,8 +10,14 @@ use crate::store::{Single, name};
 
 impl GatewayStore {
     /// Those of these names that are there.
-    pub(in crate::store) fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
-        self.with(deadline, None, async |api| read(&mut Reader::begin(api, &[], names)?, names).await)
+    pub(in crate::store) fn singles(
+        &self,
+        names: &[String],
+        deadline: Instant,
+    ) -> Result<Vec<Single>, Error> {
+        self.with(deadline, None, async |api| {
+            read(&mut Reader::begin(api, &[], names)?, names).await
+        })
     }
 
     /// Writes one: a new one, or in place of exactly this old value. The API compares nothing, so what is written between the
@@ -31,7 +37,9 @@ impl GatewayStore {
                 return Ok(());
             }
             let names = [name.to_owned()];
-            let there = read(&mut Reader::begin(api, &names, &names)?, &names).await?.pop();
+            let there = read(&mut Reader::begin(api, &names, &names)?, &names)
+                .await?
+                .pop();
             match (there, old) {
                 // The answer to what was written may have been lost on its way.
                 (Some(there), _) if there.value == *value => Ok(()),
@@ -42,18 +50,31 @@ impl GatewayStore {
                         Err(errors::contested("nothing was stored"))
                     }
                 }
-                (Some(_), Some(_)) => Err(errors::changed(name, "has been changed in the meantime")),
-                (Some(_), None) => Err(errors::changed(name, "is there already, with another value")),
+                (Some(_), Some(_)) => {
+                    Err(errors::changed(name, "has been changed in the meantime"))
+                }
+                (Some(_), None) => Err(errors::changed(
+                    name,
+                    "is there already, with another value",
+                )),
                 (None, _) => Err(errors::contested("nothing was stored")),
             }
         })
     }
 
     /// Removes one, where it still has exactly this value. As with a change, the API compares nothing.
-    pub(in crate::store) fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+    pub(in crate::store) fn remove_single(
+        &self,
+        name: &str,
+        value: &Redacted,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         self.with(deadline, None, async |api| {
             let names = [name.to_owned()];
-            match read(&mut Reader::begin(api, &names, &names)?, &names).await?.pop() {
+            match read(&mut Reader::begin(api, &names, &names)?, &names)
+                .await?
+                .pop()
+            {
                 None => Ok(()),
                 Some(there) if there.value == *value => api.delete(name).await,
                 Some(_) => Err(errors::changed(name, "has been changed in the meantime")),
@@ -68,7 +89,11 @@ pub(super) async fn read(reader: &mut Reader<'_>, names: &[String]) -> Result<Ve
     for name in names {
         if let Some(shown) = reader.shown(name).await? {
             let value = shown.value.clone();
-            there.push(Single { name: name.clone(), value, hosts: shown.hosts(name)? });
+            there.push(Single {
+                name: name.clone(),
+                value,
+                hosts: shown.hosts(name)?,
+            });
         }
     }
     Ok(there)

@@ -57,7 +57,10 @@ async fn addresses(target: &Target, index: usize) -> Result<Vec<Address>, io::Er
         Host::Unix(dir) => Ok(vec![Address::Unix(dir.join(format!(".s.PGSQL.{port}")))]),
         Host::Tcp(name) => {
             let found: Vec<_> = lookup_host((name.as_str(), port)).await?.collect();
-            Ok(target.order(found.len()).map(|index| Address::Tcp(found[index])).collect())
+            Ok(target
+                .order(found.len())
+                .map(|index| Address::Tcp(found[index]))
+                .collect())
         }
     }
 }
@@ -74,10 +77,16 @@ async fn log_in(
         Host::Unix(_) => "",
     };
     let opening = tokio::time::timeout(target.patience(), open(address));
-    let inner = opening.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-    let stream = Metered { inner, meter: Arc::clone(meter) };
+    let inner = opening
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    let stream = Metered {
+        inner,
+        meter: Arc::clone(meter),
+    };
     meter.allow(BEFORE_THE_LOGIN);
-    let tls = MakeTlsConnect::<Metered>::make_tls_connect(&mut tls, name).map_err(io::Error::other)?;
+    let tls =
+        MakeTlsConnect::<Metered>::make_tls_connect(&mut tls, name).map_err(io::Error::other)?;
     let (client, connection) = target.config.connect_raw(stream, tls).await?;
     meter.allow(IN_A_SESSION);
     // What ends it early is told to who waits for an answer.
@@ -92,7 +101,9 @@ async fn check_session(wanted: TargetSessionAttrs, client: &Client) -> Result<()
         TargetSessionAttrs::ReadOnly => "off",
         _ => return Ok(()),
     };
-    let rows = client.query_typed("SHOW transaction_read_only", &[]).await?;
+    let rows = client
+        .query_typed("SHOW transaction_read_only", &[])
+        .await?;
     let read_only: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
     if read_only.as_deref() == Some(refused) {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
@@ -132,7 +143,11 @@ impl Meter {
 
     fn take(&self, bytes: usize) -> io::Result<()> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        let taken = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
         taken.map(|_| ()).map_err(|_| {
             self.is_over.store(true, Ordering::Relaxed);
             io::Error::from(io::ErrorKind::QuotaExceeded)
@@ -164,7 +179,11 @@ impl AsyncRead for Metered {
 }
 
 impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 

@@ -26,7 +26,9 @@ impl PostgresStore {
                     .into());
             };
             let Some(ttl) = ttl else {
-                let kept = client.execute_typed(KEEP, &[(&secret.row.id, Type::TEXT)]).await;
+                let kept = client
+                    .execute_typed(KEEP, &[(&secret.row.id, Type::TEXT)])
+                    .await;
                 return match kept {
                     // Without the table nothing expires as it is.
                     Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(()),
@@ -40,7 +42,10 @@ impl PostgresStore {
                 (&seconds as _, Type::FLOAT8),
             ];
             match client.execute_typed(EXPIRE, &params).await? {
-                0 => Err(Problem::new(PART, "the secret was changed meanwhile").fix("try again").failed().into()),
+                0 => Err(Problem::new(PART, "the secret was changed meanwhile")
+                    .fix("try again")
+                    .failed()
+                    .into()),
                 _ => Ok::<_, Fault>(()),
             }
         });
@@ -50,12 +55,18 @@ impl PostgresStore {
     /// Removes the workspace's secrets that are past their expiry, and answers their names. Nothing without one goes.
     pub fn prune(&self, now: SystemTime, deadline: Instant) -> Result<Vec<String>, Error> {
         let workspace = self.workspace_id()?;
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let now = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64();
         self.work(deadline, async |client| {
             let transaction = begin(client).await?;
             let params = [(&workspace as _, Type::TEXT), (&now as _, Type::FLOAT8)];
             let rows = transaction.query_typed(PRUNE, &params).await?;
-            let names = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+            let names = rows
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<Vec<String>, _>>()?;
             transaction.batch_execute(TIDY).await?;
             transaction.commit().await?;
             Ok(names)

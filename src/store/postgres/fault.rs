@@ -57,21 +57,29 @@ impl Fault {
 /// It sends more than any true server does.
 pub(super) fn flooded(target: &Target) -> Error {
     let (place, limit) = (target.place(), IN_A_SESSION >> 20);
-    Problem::new(PART, format_args!("{place} sent more than {limit} MiB, or more than 1 MiB before the login"))
-        .fix("see who answers in its place; nothing of it was used")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!("{place} sent more than {limit} MiB, or more than 1 MiB before the login"),
+    )
+    .fix("see who answers in its place; nothing of it was used")
+    .failed()
 }
 
 /// Whether a connection may be had in a moment: the server is starting, or all of its connections are taken.
 pub(super) fn may_pass_soon(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|refusal| matches!(code(refusal), "53300" | "57P03"))
+    error
+        .as_db_error()
+        .is_some_and(|refusal| matches!(code(refusal), "53300" | "57P03"))
 }
 
 /// The code of what the server said, or of what pgbouncer said in its place: up to 1.18 that has one code for all it says,
 /// and later ones for much of it (<https://github.com/pgbouncer/pgbouncer/pull/814>), so that its words have to tell.
 fn code(refusal: &DbError) -> &str {
     let code = refusal.code().code();
-    let words = POOLER.iter().filter(|_| code == VIOLATION).find(|(words, _)| refusal.message().contains(words));
+    let words = POOLER
+        .iter()
+        .filter(|_| code == VIOLATION)
+        .find(|(words, _)| refusal.message().contains(words));
     words.map_or(code, |(_, code)| code)
 }
 
@@ -84,45 +92,78 @@ fn refused(code: &str, message: &str, target: &Target) -> Error {
     let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix);
     match (code, table) {
         ("28P01", _) => problem(format!("{place} refused the password of {user}"), URL).refused(),
-        ("28000", _) => {
-            problem(format!("{place} does not let {user} in from here with sslmode={}", target.mode), HBA).refused()
-        }
+        ("28000", _) => problem(
+            format!(
+                "{place} does not let {user} in from here with sslmode={}",
+                target.mode
+            ),
+            HBA,
+        )
+        .refused(),
         ("3D000", _) => problem(format!("{place} has no database {database}"), URL).failed(),
         ("42501", table) => {
-            let table = table.map_or("what is asked for".to_owned(), |table| format!("the table {table}"));
-            problem(format!("{user} may not use {table} in database {database}"), GRANT).refused()
+            let table = table.map_or("what is asked for".to_owned(), |table| {
+                format!("the table {table}")
+            });
+            problem(
+                format!("{user} may not use {table} in database {database}"),
+                GRANT,
+            )
+            .refused()
         }
-        ("42703", _) if column => {
-            problem(format!("the table image of database {database} has no column for secrets"), MIGRATE).failed()
-        }
-        ("42P01", Some(&EXPIRY)) => problem(format!("database {database} has no table {EXPIRY}"), MIGRATE).failed(),
-        ("42P01", Some(table)) => {
-            problem(format!("database {database} has no table {table}, so it is not Beta9's"), URL).failed()
-        }
-        ("42P01" | "42703" | "42883" | "42804", _) => {
-            problem(format!("the tables of database {database} are not Beta9's ({code})"), URL).failed()
-        }
+        ("42703", _) if column => problem(
+            format!("the table image of database {database} has no column for secrets"),
+            MIGRATE,
+        )
+        .failed(),
+        ("42P01", Some(&EXPIRY)) => problem(
+            format!("database {database} has no table {EXPIRY}"),
+            MIGRATE,
+        )
+        .failed(),
+        ("42P01", Some(table)) => problem(
+            format!("database {database} has no table {table}, so it is not Beta9's"),
+            URL,
+        )
+        .failed(),
+        ("42P01" | "42703" | "42883" | "42804", _) => problem(
+            format!("the tables of database {database} are not Beta9's ({code})"),
+            URL,
+        )
+        .failed(),
         ("25006", _) => problem(
             format!("{place} is read-only"),
             "connect to the primary, for instance with target_session_attrs=read-write",
         )
         .failed(),
-        ("53300", _) => {
-            problem(format!("{place} takes no more connections"), "raise max_connections, or close some").unreachable()
-        }
-        ("57P03", _) => {
-            problem(format!("{place} is starting up or shutting down"), "try again in a moment").unreachable()
-        }
+        ("53300", _) => problem(
+            format!("{place} takes no more connections"),
+            "raise max_connections, or close some",
+        )
+        .unreachable(),
+        ("57P03", _) => problem(
+            format!("{place} is starting up or shutting down"),
+            "try again in a moment",
+        )
+        .unreachable(),
         ("40001" | "40P01" | "55P03", _) => problem(
             format!("somebody else holds what must be changed in database {database} ({code})"),
             "try again in a moment",
         )
         .unreachable(),
         // What may be a refusal is not taken for an outage, which the last answer would bridge.
-        _ if code != VIOLATION && ["08", "53", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
+        _ if code != VIOLATION
+            && ["08", "53", "57", "58", "XX"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+        {
             problem(format!("{place} cannot answer now ({code})"), "see its log").unreachable()
         }
-        _ => problem(format!("{place} did not take the query ({code})"), "see its log").failed(),
+        _ => problem(
+            format!("{place} did not take the query ({code})"),
+            "see its log",
+        )
+        .failed(),
     }
 }
 
@@ -147,16 +188,31 @@ fn broken(error: &tokio_postgres::Error, target: &Target) -> Error {
                 .failed();
             }
             "password missing" => {
-                return problem(format!("{place} asks for a password, and the connection URL has none"), URL).refused();
+                return problem(
+                    format!("{place} asks for a password, and the connection URL has none"),
+                    URL,
+                )
+                .refused();
             }
             _ => {}
         }
         cause = below.source();
     }
     if error.is_closed() {
-        return problem(format!("{place} closed the connection without an answer"), REACH).unreachable();
+        return problem(
+            format!("{place} closed the connection without an answer"),
+            REACH,
+        )
+        .unreachable();
     }
-    problem(format!("{place} is no PostgreSQL that {} can log in to ({error})", target.user()), URL).failed()
+    problem(
+        format!(
+            "{place} is no PostgreSQL that {} can log in to ({error})",
+            target.user()
+        ),
+        URL,
+    )
+    .failed()
 }
 
 fn network(error: &io::Error, place: &str) -> Error {
@@ -173,36 +229,56 @@ fn network(error: &io::Error, place: &str) -> Error {
         K::HostUnreachable | K::NetworkUnreachable | K::TimedOut => {
             problem(format!("nobody answers at {place}")).unreachable()
         }
-        K::PermissionDenied => {
-            problem(format!("{place} does not take this connection (a file's mode, or target_session_attrs)")).failed()
+        K::PermissionDenied => problem(format!(
+            "{place} does not take this connection (a file's mode, or target_session_attrs)"
+        ))
+        .failed(),
+        K::InvalidData | K::InvalidInput => {
+            problem(format!("what answers at {place} is no PostgreSQL")).failed()
         }
-        K::InvalidData | K::InvalidInput => problem(format!("what answers at {place} is no PostgreSQL")).failed(),
         _ => problem(format!("{place} broke off the connection")).unreachable(),
     }
 }
 
 /// An `io::Error` gives the source of what it wraps, not that itself.
 fn rustls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
-    error.downcast_ref().or_else(|| error.downcast_ref::<io::Error>()?.get_ref().and_then(|inner| inner.downcast_ref()))
+    error.downcast_ref().or_else(|| {
+        error
+            .downcast_ref::<io::Error>()?
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref())
+    })
 }
 
 fn certificate(error: &rustls::Error, target: &Target) -> Error {
     let (place, mode) = (target.place(), target.mode);
     let rustls::Error::InvalidCertificate(error) = error else {
-        return Problem::new(PART, format_args!("no TLS connection with {place} came about"))
-            .fix("see who answers in its place, and which TLS versions it speaks")
-            .failed();
+        return Problem::new(
+            PART,
+            format_args!("no TLS connection with {place} came about"),
+        )
+        .fix("see who answers in its place, and which TLS versions it speaks")
+        .failed();
     };
     let what = Certificate::of(error);
     let fix = match what {
-        Certificate::OtherName => "connect by the name it is for; sslmode=verify-ca with an sslrootcert does without",
-        Certificate::UnknownAuthority => "name the file of its authority with sslrootcert, or add that to the system's",
+        Certificate::OtherName => {
+            "connect by the name it is for; sslmode=verify-ca with an sslrootcert does without"
+        }
+        Certificate::UnknownAuthority => {
+            "name the file of its authority with sslrootcert, or add that to the system's"
+        }
         Certificate::Expired | Certificate::NotYetValid => "see whether this node's clock is right",
         Certificate::Invalid | Certificate::SelfSigned => {
             "it must be of X.509 version 3, a server's own, and signed by an authority"
         }
     };
-    Problem::new(PART, format_args!("the certificate of {place} {what} (sslmode={mode})")).fix(fix).failed()
+    Problem::new(
+        PART,
+        format_args!("the certificate of {place} {what} (sslmode={mode})"),
+    )
+    .fix(fix)
+    .failed()
 }
 
 /// Of the protocol, by the one who connects.

@@ -29,9 +29,15 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) async fn of(client: &impl GenericClient) -> Result<Self, Fault> {
         let rows = client.query_typed(COLUMNS, &[]).await?;
-        let names = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+        let names = rows
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<Vec<String>, _>>()?;
         let has = |column: &str| names.iter().any(|name| name == column);
-        Ok(Self { secret: has("credential_secret_name"), names: has("credential_secret_names") })
+        Ok(Self {
+            secret: has("credential_secret_name"),
+            names: has("credential_secret_names"),
+        })
     }
 
     pub(super) fn generation(&self) -> Generation {

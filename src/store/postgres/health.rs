@@ -19,26 +19,47 @@ impl PostgresStore {
             if !missing.is_empty() {
                 return Err(not_beta9(&missing).into());
             }
-            let reached = format!("the database can be reached{}, and is Beta9's", target.way());
-            let mut health = Health { well: vec![reached], ..Health::default() };
+            let reached = format!(
+                "the database can be reached{}, and is Beta9's",
+                target.way()
+            );
+            let mut health = Health {
+                well: vec![reached],
+                ..Health::default()
+            };
             health.lacking.extend(target.exposed());
-            let seconds: i64 =
-                transaction.query_typed(CLOCK, &[]).await?.first().map_or(Ok(0), |row| row.try_get(0))?;
-            health.clock = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()));
+            let seconds: i64 = transaction
+                .query_typed(CLOCK, &[])
+                .await?
+                .first()
+                .map_or(Ok(0), |row| row.try_get(0))?;
+            health.clock =
+                Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()));
             let unmigrated = unmigrated(&transaction).await?;
             if !unmigrated.is_empty() {
                 health.lacking.push(
-                    Problem::new(PART, format_args!("the database has no {}", unmigrated.join(", ")))
-                        .fix("run docker-credential-beta9 migrate")
-                        .failed(),
+                    Problem::new(
+                        PART,
+                        format_args!("the database has no {}", unmigrated.join(", ")),
+                    )
+                    .fix("run docker-credential-beta9 migrate")
+                    .failed(),
                 );
             }
             if let Ok(workspace) = workspace {
-                let secrets = Secrets::of_registries(&transaction, workspace).await?.entries;
+                let secrets = Secrets::of_registries(&transaction, workspace)
+                    .await?
+                    .entries;
                 let all = secrets.len();
-                health.ill.extend(secrets.into_iter().filter_map(|secret| secret.content.err()));
+                health.ill.extend(
+                    secrets
+                        .into_iter()
+                        .filter_map(|secret| secret.content.err()),
+                );
                 let opened = all - health.ill.len();
-                health.well.push(format!("workspace {workspace}: {opened} of {all} secrets for registries open"));
+                health.well.push(format!(
+                    "workspace {workspace}: {opened} of {all} secrets for registries open"
+                ));
             }
             Ok(health)
         })?;

@@ -28,9 +28,15 @@ impl PostgresStore {
                     .into());
             };
             let row = &secret.row;
-            let params = [(&image_id as _, Type::TEXT), (&row.name as _, Type::TEXT), (&row.id as _, Type::TEXT)];
+            let params = [
+                (&image_id as _, Type::TEXT),
+                (&row.name as _, Type::TEXT),
+                (&row.id as _, Type::TEXT),
+            ];
             match client.execute_typed(BIND, &params).await {
-                Err(error) if is_column(&error) && Columns::of(client).await?.names => Err(dropped().into()),
+                Err(error) if is_column(&error) && Columns::of(client).await?.names => {
+                    Err(dropped().into())
+                }
                 Ok(0) => Err(no_image(image_id).into()),
                 outcome => Ok(outcome.map(|_| row.name.clone())?),
             }
@@ -40,7 +46,9 @@ impl PostgresStore {
 
     /// Whether an image's row takes names.
     pub(in crate::store) fn binds_names(&self, deadline: Instant) -> Result<bool, Error> {
-        self.work(deadline, async |client| Ok(Columns::of(client).await?.names))
+        self.work(deadline, async |client| {
+            Ok(Columns::of(client).await?.names)
+        })
     }
 
     /// Writes these names to an image's row, sorted, as Beta9 does.
@@ -50,10 +58,17 @@ impl PostgresStore {
         names: &[String],
         deadline: Instant,
     ) -> Result<(), Error> {
-        let names: Vec<&str> =
-            names.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let names: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect();
         self.work(deadline, async |client| {
-            let params = [(&image_id as _, Type::TEXT), (&names as _, Type::TEXT_ARRAY)];
+            let params = [
+                (&image_id as _, Type::TEXT),
+                (&names as _, Type::TEXT_ARRAY),
+            ];
             match client.execute_typed(BIND_NAMES, &params).await {
                 Err(error) if is_column(&error) => Err(no_names().into()),
                 Ok(0) => Err(no_image(image_id).into()),
@@ -78,16 +93,28 @@ impl PostgresStore {
             let names: Vec<String> = first.try_get(3)?;
             let secret: Option<&str> = first.try_get(4)?;
             let key = open_key(first.try_get(0)?);
-            let rows: Vec<Row> =
-                columns.iter().filter_map(|row| Row::at(5, row).transpose()).collect::<Result<_, _>>()?;
+            let rows: Vec<Row> = columns
+                .iter()
+                .filter_map(|row| Row::at(5, row).transpose())
+                .collect::<Result<_, _>>()?;
             if !names.is_empty() {
-                let there = rows.iter().map(|row| row.single(&key)).collect::<Result<_, _>>()?;
+                let there = rows
+                    .iter()
+                    .map(|row| row.single(&key))
+                    .collect::<Result<_, _>>()?;
                 return Ok(ImageSecrets::Names { names, there });
             }
-            let Some(name) = secret.filter(|name| !name.is_empty()) else { return Ok(ImageSecrets::Unbound) };
+            let Some(name) = secret.filter(|name| !name.is_empty()) else {
+                return Ok(ImageSecrets::Unbound);
+            };
             let entry = rows.into_iter().next().map(|row| Entry::of(row, &key));
-            let entry = entry.filter(|entry| !entry.is_empty).ok_or_else(|| gone(image_id, name))?;
-            Ok(ImageSecrets::Blobs(vec![blob(&entry.row, &entry.content?)?]))
+            let entry = entry
+                .filter(|entry| !entry.is_empty)
+                .ok_or_else(|| gone(image_id, name))?;
+            Ok(ImageSecrets::Blobs(vec![blob(
+                &entry.row,
+                &entry.content?,
+            )?]))
         })
     }
 }
@@ -95,7 +122,9 @@ impl PostgresStore {
 /// The blob as it was sealed, for a request's credentials.
 fn blob(row: &Row, content: &Content) -> Result<Redacted, Error> {
     match &content.blob.registry {
-        Some(registry) if !is_for(&content.hosts, registry) => Err(only_for(PART, &row.name, &content.hosts, registry)),
+        Some(registry) if !is_for(&content.hosts, registry) => {
+            Err(only_for(PART, &row.name, &content.hosts, registry))
+        }
         _ => Ok(content.text.as_str().into()),
     }
 }
@@ -112,28 +141,40 @@ fn no_image(image_id: &str) -> Error {
 
 fn gone(image_id: &str, name: &str) -> Error {
     let (image_id, name) = (shown(image_id), shown(name));
-    Problem::new(PART, format_args!("image {image_id} is bound to the secret {name}, which is gone or empty"))
-        .fix("store the secret again with docker-credential-beta9 provision, or build the image again")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!("image {image_id} is bound to the secret {name}, which is gone or empty"),
+    )
+    .fix("store the secret again with docker-credential-beta9 provision, or build the image again")
+    .failed()
 }
 
 fn no_columns() -> Error {
-    Problem::new(PART, "the table image has no column for secrets").fix("run docker-credential-beta9 migrate").failed()
+    Problem::new(PART, "the table image has no column for secrets")
+        .fix("run docker-credential-beta9 migrate")
+        .failed()
 }
 
 fn no_names() -> Error {
-    Problem::new(PART, "the table image has no column credential_secret_names, which Beta9's migration 053 adds")
-        .fix("update Beta9, or bind the image to one secret")
-        .failed()
+    Problem::new(
+        PART,
+        "the table image has no column credential_secret_names, which Beta9's migration 053 adds",
+    )
+    .fix("update Beta9, or bind the image to one secret")
+    .failed()
 }
 
 fn dropped() -> Error {
-    Problem::new(PART, "Beta9's migration 053 has dropped the columns that bind an image to one secret")
-        .fix("bind the image to the names of single secrets")
-        .failed()
+    Problem::new(
+        PART,
+        "Beta9's migration 053 has dropped the columns that bind an image to one secret",
+    )
+    .fix("bind the image to the names of single secrets")
+    .failed()
 }
 
-const BIND: &str = "UPDATE image SET credential_secret_name = $2, credential_secret_id = $3 WHERE image_id = $1";
+const BIND: &str =
+    "UPDATE image SET credential_secret_name = $2, credential_secret_id = $3 WHERE image_id = $1";
 const BIND_NAMES: &str = "UPDATE image SET credential_secret_names = $2 WHERE image_id = $1";
 /// The image's row as JSON has whichever columns there are. An image may be several workspaces'; each has the secrets of
 /// those names for itself. Before the columns of `rows::SECRET`, and what comes behind them.

@@ -39,9 +39,15 @@ impl PostgresStore {
         self.work(deadline, async |client| {
             let transaction = begin_alone(client).await?;
             let mut todo = Migrated::todo(&transaction).await?;
-            if todo.steps.iter().any(|step| step.made && step.what != EXPIRY) {
+            if todo
+                .steps
+                .iter()
+                .any(|step| step.made && step.what != EXPIRY)
+            {
                 // A migration of Beta9's may have come in between; from here on none can.
-                transaction.batch_execute("LOCK TABLE image IN ACCESS EXCLUSIVE MODE").await?;
+                transaction
+                    .batch_execute("LOCK TABLE image IN ACCESS EXCLUSIVE MODE")
+                    .await?;
                 todo = Migrated::todo(&transaction).await?;
             }
             for (what, _, make) in STEPS {
@@ -67,7 +73,11 @@ impl Migrated {
                 _ => steps.push(Step { what, made }),
             }
         }
-        Ok(Self { generation, steps, left_over })
+        Ok(Self {
+            generation,
+            steps,
+            left_over,
+        })
     }
 }
 
@@ -83,23 +93,46 @@ pub(super) async fn begin_alone(client: &mut Client) -> Result<Transaction<'_>, 
 
 /// The columns that Beta9's database would have and this one has not.
 pub(super) async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>, Fault> {
-    let columns: Vec<&str> = COLUMNS.iter().flat_map(|(_, columns)| *columns).copied().collect();
-    let tables: Vec<&str> = COLUMNS.iter().flat_map(|(table, columns)| columns.iter().map(|_| *table)).collect();
-    let params = [(&tables as _, Type::TEXT_ARRAY), (&columns as _, Type::TEXT_ARRAY)];
+    let columns: Vec<&str> = COLUMNS
+        .iter()
+        .flat_map(|(_, columns)| *columns)
+        .copied()
+        .collect();
+    let tables: Vec<&str> = COLUMNS
+        .iter()
+        .flat_map(|(table, columns)| columns.iter().map(|_| *table))
+        .collect();
+    let params = [
+        (&tables as _, Type::TEXT_ARRAY),
+        (&columns as _, Type::TEXT_ARRAY),
+    ];
     let rows = transaction.query_typed(MISSING, &params).await?;
-    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?)
 }
 
 /// What [`PostgresStore::migrate`] would make.
 pub(super) async fn unmigrated(transaction: &Transaction<'_>) -> Result<Vec<&'static str>, Fault> {
     let steps = Migrated::todo(transaction).await?.steps;
-    Ok(steps.into_iter().filter(|step| step.made).map(|step| step.what).collect())
+    Ok(steps
+        .into_iter()
+        .filter(|step| step.made)
+        .map(|step| step.what)
+        .collect())
 }
 
 pub(super) fn not_beta9(missing: &[String]) -> Error {
-    Problem::new(PART, format_args!("this database is not Beta9's: it has no {}", missing.join(", ")))
-        .fix("nothing was changed; correct BETA9_DATABASE_URL, or url in [store.postgres]")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!(
+            "this database is not Beta9's: it has no {}",
+            missing.join(", ")
+        ),
+    )
+    .fix("nothing was changed; correct BETA9_DATABASE_URL, or url in [store.postgres]")
+    .failed()
 }
 
 /// What is there, seen also by who may not use it.
@@ -113,7 +146,16 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("workspace", &["id", "external_id", "name", "signing_key"]),
     (
         "workspace_secret",
-        &["id", "external_id", "name", "value", "workspace_id", "last_updated_by", "created_at", "updated_at"],
+        &[
+            "id",
+            "external_id",
+            "name",
+            "value",
+            "workspace_id",
+            "last_updated_by",
+            "created_at",
+            "updated_at",
+        ],
     ),
     ("image", &["id", "image_id", "external_id"]),
 ];
@@ -134,8 +176,13 @@ const STEPS: [(&str, &str, &str); 4] = [
         "SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass('image') AND c.relname = 'idx_image_credential_secret_name'",
         "CREATE INDEX IF NOT EXISTS idx_image_credential_secret_name ON image (credential_secret_name)",
     ),
-    (EXPIRY, "SELECT WHERE to_regclass('credential_helper_expiry') IS NOT NULL", expiry::TABLE),
+    (
+        EXPIRY,
+        "SELECT WHERE to_regclass('credential_helper_expiry') IS NOT NULL",
+        expiry::TABLE,
+    ),
 ];
 const EXPIRY: &str = "credential_helper_expiry";
 /// The lock's number is one that nobody else takes.
-const ALONE: &str = "SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock(5784128349017165625)";
+const ALONE: &str =
+    "SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock(5784128349017165625)";

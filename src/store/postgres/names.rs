@@ -126,7 +126,12 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
     let (mut chosen, mut left) = (BTreeMap::<Host, (Entry, Content)>::new(), Vec::new());
     for mut entry in entries {
         let secret = entry.row.name.clone();
-        let mut leave = |why: String| left.push(Left { secret: secret.clone(), why });
+        let mut leave = |why: String| {
+            left.push(Left {
+                secret: secret.clone(),
+                why,
+            })
+        };
         let content = match std::mem::replace(&mut entry.content, Err(Error::NotFound)) {
             Ok(content) => content,
             Err(error) => {
@@ -141,15 +146,23 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
             }
             Some(host) => {
                 let rank = |name: &str| {
-                    name::candidates(&host).iter().position(|candidate| candidate == name).unwrap_or(usize::MAX)
+                    name::candidates(&host)
+                        .iter()
+                        .position(|candidate| candidate == name)
+                        .unwrap_or(usize::MAX)
                 };
                 let (kept, other) = match chosen.remove(&host) {
-                    Some(before) if rank(&before.0.row.name) <= rank(&entry.row.name) => (before, Some(entry.row.name)),
+                    Some(before) if rank(&before.0.row.name) <= rank(&entry.row.name) => {
+                        (before, Some(entry.row.name))
+                    }
                     Some(before) => ((entry, content), Some(before.0.row.name)),
                     None => ((entry, content), None),
                 };
                 if let Some(secret) = other {
-                    let why = format!("{} is for the same registry, and counts more", kept.0.row.name);
+                    let why = format!(
+                        "{} is for the same registry, and counts more",
+                        kept.0.row.name
+                    );
                     left.push(Left { secret, why });
                 }
                 chosen.insert(host, kept);
@@ -179,29 +192,56 @@ impl Singles {
         workspace: &str,
         plans: &[(Host, Entry, Vec<Keys>)],
     ) -> Result<Self, Fault> {
-        let names: Vec<&str> = plans.iter().flat_map(|(_, _, sets)| sets.iter().flat_map(Keys::names)).collect();
+        let names: Vec<&str> = plans
+            .iter()
+            .flat_map(|(_, _, sets)| sets.iter().flat_map(Keys::names))
+            .collect();
         let Rows { key, rows } = Rows::named(transaction, workspace, &names).await?;
         let value = |row: &super::rows::Row| {
-            row.single(&key).ok().filter(|single| single.hosts.is_empty()).map(|single| single.value)
+            row.single(&key)
+                .ok()
+                .filter(|single| single.hosts.is_empty())
+                .map(|single| single.value)
         };
-        let there = rows.iter().map(|row| (row.name.clone(), value(row))).collect();
+        let there = rows
+            .iter()
+            .map(|row| (row.name.clone(), value(row)))
+            .collect();
         Ok(Self { key, there })
     }
 
     /// The set that is there already, or else the first whose names are free, or else one that is there in part.
     fn place(&self, sets: Vec<Keys>) -> Option<Keys> {
-        let same = |set: &Keys, name: &str| self.there.get(name).map(|there| there.as_ref() == set.get(name));
-        let all = |set: &Keys, fits: fn(Option<bool>) -> bool| set.names().all(|name| fits(same(set, name)));
-        let kinds: [fn(Option<bool>) -> bool; 3] =
-            [|same| same == Some(true), |same| same.is_none(), |same| same != Some(false)];
-        let index = kinds.iter().find_map(|fits| sets.iter().position(|set| all(set, *fits)))?;
+        let same = |set: &Keys, name: &str| {
+            self.there
+                .get(name)
+                .map(|there| there.as_ref() == set.get(name))
+        };
+        let all = |set: &Keys, fits: fn(Option<bool>) -> bool| {
+            set.names().all(|name| fits(same(set, name)))
+        };
+        let kinds: [fn(Option<bool>) -> bool; 3] = [
+            |same| same == Some(true),
+            |same| same.is_none(),
+            |same| same != Some(false),
+        ];
+        let index = kinds
+            .iter()
+            .find_map(|fits| sets.iter().position(|set| all(set, *fits)))?;
         sets.into_iter().nth(index)
     }
 
     /// Takes the names, and answers those that were free.
     fn add(&mut self, set: &Keys) -> Vec<String> {
-        let free: Vec<String> = set.names().filter(|name| !self.there.contains_key(*name)).map(str::to_owned).collect();
-        self.there.extend(free.iter().map(|name| (name.clone(), set.get(name).cloned())));
+        let free: Vec<String> = set
+            .names()
+            .filter(|name| !self.there.contains_key(*name))
+            .map(str::to_owned)
+            .collect();
+        self.there.extend(
+            free.iter()
+                .map(|name| (name.clone(), set.get(name).cloned())),
+        );
         free
     }
 }
@@ -214,13 +254,23 @@ async fn bind(
     has_names: bool,
     dry_run: bool,
 ) -> Result<(), Fault> {
-    let params = [(&entry.row.name as _, Type::TEXT), (&entry.row.id as _, Type::TEXT)];
+    let params = [
+        (&entry.row.name as _, Type::TEXT),
+        (&entry.row.id as _, Type::TEXT),
+    ];
     for row in transaction.query_typed(BOUND, &params).await? {
         let (image, is_this): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
-        if has_names && is_this { one.bound.push(image) } else { one.again.push(image) }
+        if has_names && is_this {
+            one.bound.push(image)
+        } else {
+            one.again.push(image)
+        }
     }
     if !dry_run && !one.bound.is_empty() {
-        let params = [(&one.bound as _, Type::TEXT_ARRAY), (&one.names as _, Type::TEXT_ARRAY)];
+        let params = [
+            (&one.bound as _, Type::TEXT_ARRAY),
+            (&one.names as _, Type::TEXT_ARRAY),
+        ];
         transaction.execute_typed(BIND, &params).await?;
     }
     Ok(())
@@ -229,7 +279,11 @@ async fn bind(
 async fn unbound(transaction: &Transaction<'_>) -> Result<u64, Fault> {
     let rows = transaction.query_typed(UNBOUND, &[]).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
-    u64::try_from(count).map_err(|_| Problem::new(PART, "the count of images is negative").failed().into())
+    u64::try_from(count).map_err(|_| {
+        Problem::new(PART, "the count of images is negative")
+            .failed()
+            .into()
+    })
 }
 
 /// The images without names that are bound to a secret of this name, and whether it is the very one: another workspace may
@@ -243,4 +297,5 @@ ORDER BY i.image_id";
 const BIND: &str = "\
 UPDATE image SET credential_secret_names = $2
 WHERE image_id = ANY($1) AND coalesce(cardinality(credential_secret_names), 0) = 0";
-const UNBOUND: &str = "SELECT count(*) FROM image WHERE coalesce(cardinality(credential_secret_names), 0) = 0";
+const UNBOUND: &str =
+    "SELECT count(*) FROM image WHERE coalesce(cardinality(credential_secret_names), 0) = 0";

@@ -31,26 +31,54 @@ pub(super) struct Row {
 
 impl Rows {
     /// Reads the secrets that have one of these names.
-    pub(super) async fn named(client: &impl GenericClient, workspace: &str, names: &[&str]) -> Result<Self, Fault> {
+    pub(super) async fn named(
+        client: &impl GenericClient,
+        workspace: &str,
+        names: &[&str],
+    ) -> Result<Self, Fault> {
         Self::read(client, "= ANY($2)", workspace, names).await
     }
 
     /// Reads all secrets with the name of a registry's.
-    pub(super) async fn of_registries(client: &impl GenericClient, workspace: &str) -> Result<Self, Fault> {
+    pub(super) async fn of_registries(
+        client: &impl GenericClient,
+        workspace: &str,
+    ) -> Result<Self, Fault> {
         let patterns = name::PREFIXES.map(|prefix| format!("{}%", prefix.replace('_', r"\_")));
-        Self::read(client, "LIKE ANY($2)", workspace, &patterns.each_ref().map(String::as_str)).await
+        Self::read(
+            client,
+            "LIKE ANY($2)",
+            workspace,
+            &patterns.each_ref().map(String::as_str),
+        )
+        .await
     }
 
-    async fn read(client: &impl GenericClient, which: &str, workspace: &str, names: &[&str]) -> Result<Self, Fault> {
+    async fn read(
+        client: &impl GenericClient,
+        which: &str,
+        workspace: &str,
+        names: &[&str],
+    ) -> Result<Self, Fault> {
         let sql = format!(
             "SELECT w.signing_key::text, {SECRET} \
              FROM workspace w LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name {which} \
              WHERE w.external_id = $1::text::uuid"
         );
-        let rows = client.query_typed(&sql, &[(&workspace, Type::TEXT), (&names, Type::TEXT_ARRAY)]).await?;
-        let Some(first) = rows.first() else { return Err(no_workspace(workspace).into()) };
+        let rows = client
+            .query_typed(
+                &sql,
+                &[(&workspace, Type::TEXT), (&names, Type::TEXT_ARRAY)],
+            )
+            .await?;
+        let Some(first) = rows.first() else {
+            return Err(no_workspace(workspace).into());
+        };
         let key = open_key(first.try_get(0)?);
-        let rows = rows.iter().filter_map(|columns| Row::at(1, columns).transpose()).collect::<Result<_, _>>()?;
+        let rows = rows
+            .iter()
+            .filter_map(|columns| Row::at(1, columns).transpose())
+            .collect::<Result<_, _>>()?;
         Ok(Self { key, rows })
     }
 }
@@ -58,20 +86,33 @@ impl Rows {
 impl Row {
     /// The columns of [`SECRET`], the first of which is at `at`. A workspace without such a secret is a row without a name.
     pub(super) fn at(at: usize, columns: &Columns) -> Result<Option<Self>, tokio_postgres::Error> {
-        let Some(name) = columns.try_get(at)? else { return Ok(None) };
+        let Some(name) = columns.try_get(at)? else {
+            return Ok(None);
+        };
         let text = |at: usize| columns.try_get::<_, Option<String>>(at);
-        let (sealed, id) = (text(at + 1)?.unwrap_or_default(), text(at + 2)?.unwrap_or_default());
-        Ok(Some(Self { name, id, sealed, hosts: text(at + 3)? }))
+        let (sealed, id) = (
+            text(at + 1)?.unwrap_or_default(),
+            text(at + 2)?.unwrap_or_default(),
+        );
+        Ok(Some(Self {
+            name,
+            id,
+            sealed,
+            hosts: text(at + 3)?,
+        }))
     }
 
     /// Its value.
     pub(super) fn open(&self, key: &Result<SealKey, Error>) -> Result<Zeroizing<String>, Error> {
-        key.as_ref().map_err(again)?.open_base64(&self.sealed).map_err(|error| {
-            self.problem(
+        key.as_ref()
+            .map_err(again)?
+            .open_base64(&self.sealed)
+            .map_err(|error| {
+                self.problem(
                 &format_args!("it does not open: {error}"),
                 "was the workspace's signing_key changed? put it back, or store the secret anew",
             )
-        })
+            })
     }
 
     /// The hosts that it may be sent to; none where nobody said.
@@ -82,12 +123,20 @@ impl Row {
                 "correct its column hosts; a newer helper may know its form",
             )
         };
-        let Some(hosts) = &self.hosts else { return Ok(Vec::new()) };
+        let Some(hosts) = &self.hosts else {
+            return Ok(Vec::new());
+        };
         match json::parse(hosts.as_bytes()) {
             Ok(Value::Null) => Ok(Vec::new()),
             Ok(Value::Array(all)) => all
                 .into_iter()
-                .map(|host| if let Value::Text(host) = host { Ok(host.expose().to_owned()) } else { Err(unknown()) })
+                .map(|host| {
+                    if let Value::Text(host) = host {
+                        Ok(host.expose().to_owned())
+                    } else {
+                        Err(unknown())
+                    }
+                })
                 .collect(),
             _ => Err(unknown()),
         }
@@ -95,7 +144,12 @@ impl Row {
 
     /// An error about it.
     pub(super) fn problem(&self, cause: &dyn std::fmt::Display, fix: &str) -> Error {
-        Problem::new(PART, format_args!("the secret {}: {cause}", shown(&self.name))).fix(fix).failed()
+        Problem::new(
+            PART,
+            format_args!("the secret {}: {cause}", shown(&self.name)),
+        )
+        .fix(fix)
+        .failed()
     }
 }
 
@@ -109,18 +163,24 @@ impl PostgresStore {
 /// A workspace's signing key; Beta9 gives one to every workspace, but the column may be empty.
 pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, Error> {
     let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new(PART, format_args!("the workspace's signing_key cannot be used: {cause}"))
-            .fix("put the workspace's own key back into the database")
-            .failed()
+        Problem::new(
+            PART,
+            format_args!("the workspace's signing_key cannot be used: {cause}"),
+        )
+        .fix("put the workspace's own key back into the database")
+        .failed()
     };
-    let text = text.filter(|text| !text.is_empty()).ok_or_else(|| problem(&"it is empty"))?;
+    let text = text
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| problem(&"it is empty"))?;
     SealKey::from_signing_key(text).map_err(|error| problem(&error))
 }
 
 /// Seals a value as Beta9 does.
 pub(super) fn seal(key: &Result<SealKey, Error>, text: &str) -> Result<String, Error> {
     let key = key.as_ref().map_err(again)?;
-    key.seal_base64(text).map_err(|error| Problem::new(PART, error).fix("nothing was stored").failed())
+    key.seal_base64(text)
+        .map_err(|error| Problem::new(PART, error).fix("nothing was stored").failed())
 }
 
 pub(super) fn no_workspace(id: &str) -> Error {
@@ -141,4 +201,5 @@ pub(super) fn again(error: &Error) -> Error {
 }
 
 /// What is read of a secret `s`. Its `hosts` came with a later version of Beta9: a database has that column or has not.
-pub(super) const SECRET: &str = "s.name::text, s.value::text, s.external_id::text, (to_jsonb(s)->'hosts')::text";
+pub(super) const SECRET: &str =
+    "s.name::text, s.value::text, s.external_id::text, (to_jsonb(s)->'hosts')::text";

@@ -40,21 +40,37 @@ impl Secrets {
     /// Opens what was read, in the order of these names.
     pub(super) fn open(rows: Rows, names: &[String]) -> Self {
         let mut all = Self::opened(rows);
-        all.entries.sort_by_key(|entry| names.iter().position(|name| *name == entry.row.name));
+        all.entries
+            .sort_by_key(|entry| names.iter().position(|name| *name == entry.row.name));
         all
     }
 
     /// Reads the secrets that have one of these names.
-    pub(super) async fn named(client: &impl GenericClient, workspace: &str, names: &[String]) -> Result<Self, Fault> {
+    pub(super) async fn named(
+        client: &impl GenericClient,
+        workspace: &str,
+        names: &[String],
+    ) -> Result<Self, Fault> {
         let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-        Ok(Self::open(Rows::named(client, workspace, &wanted).await?, names))
+        Ok(Self::open(
+            Rows::named(client, workspace, &wanted).await?,
+            names,
+        ))
     }
 
     /// Reads all secrets with the name of a registry's, preferred names first.
-    pub(super) async fn of_registries(client: &impl GenericClient, workspace: &str) -> Result<Self, Fault> {
+    pub(super) async fn of_registries(
+        client: &impl GenericClient,
+        workspace: &str,
+    ) -> Result<Self, Fault> {
         let mut all = Self::opened(Rows::of_registries(client, workspace).await?);
-        let kind = |name: &str| name::PREFIXES.iter().position(|prefix| name.starts_with(prefix));
-        all.entries.sort_by_cached_key(|entry| (kind(&entry.row.name), entry.row.name.clone()));
+        let kind = |name: &str| {
+            name::PREFIXES
+                .iter()
+                .position(|prefix| name.starts_with(prefix))
+        };
+        all.entries
+            .sort_by_cached_key(|entry| (kind(&entry.row.name), entry.row.name.clone()));
         Ok(all)
     }
 
@@ -81,8 +97,13 @@ impl Secrets {
     }
 
     fn recorded(&self, host: &Host) -> Option<(&Entry, &Content)> {
-        let contents = self.entries.iter().filter_map(|entry| Some((entry, entry.content.as_ref().ok()?)));
-        contents.into_iter().find(|(_, content)| content.blob.registry.as_ref() == Some(host))
+        let contents = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.content.as_ref().ok()?)));
+        contents
+            .into_iter()
+            .find(|(_, content)| content.blob.registry.as_ref() == Some(host))
     }
 
     fn by_name(&self, lookup: &Lookup) -> Result<Option<(&Entry, &Content)>, Error> {
@@ -90,11 +111,15 @@ impl Secrets {
         for entry in &self.entries {
             match &entry.content {
                 Ok(_) if entry.is_empty => {}
-                Ok(content) => match lookup.owner(&entry.row.name, content.blob.registry.as_ref()) {
-                    Owner::Ours => return Ok(Some((entry, content))),
-                    Owner::Another => {}
-                    Owner::Unknown => unknown = unknown.and(Err(unbound(PART, &entry.row.name))),
-                },
+                Ok(content) => {
+                    match lookup.owner(&entry.row.name, content.blob.registry.as_ref()) {
+                        Owner::Ours => return Ok(Some((entry, content))),
+                        Owner::Another => {}
+                        Owner::Unknown => {
+                            unknown = unknown.and(Err(unbound(PART, &entry.row.name)))
+                        }
+                    }
+                }
                 Err(error) => return Err(again(error)),
             }
         }
@@ -104,13 +129,18 @@ impl Secrets {
     /// Those that a writer may change for this registry, the one that answers first. One that cannot be read may be
     /// another's.
     pub(super) fn owned(&self, lookup: &Lookup) -> Vec<&Entry> {
-        let registry = |entry: &'_ Entry| entry.content.as_ref().ok().and_then(|content| content.blob.registry.clone());
+        let registry = |entry: &'_ Entry| {
+            entry
+                .content
+                .as_ref()
+                .ok()
+                .and_then(|content| content.blob.registry.clone())
+        };
         let ours = |entry: &&Entry| {
             entry.is_empty
-                || entry
-                    .content
-                    .as_ref()
-                    .is_ok_and(|content| lookup.owner(&entry.row.name, content.blob.registry.as_ref()) == Owner::Ours)
+                || entry.content.as_ref().is_ok_and(|content| {
+                    lookup.owner(&entry.row.name, content.blob.registry.as_ref()) == Owner::Ours
+                })
         };
         let mut owned: Vec<&Entry> = self.entries.iter().filter(ours).collect();
         owned.sort_by_key(|entry| registry(entry).is_none());
@@ -134,11 +164,19 @@ impl Entry {
         let text = row.open(key);
         let is_empty = text.as_ref().is_ok_and(|text| text.is_empty());
         let read = |text: Zeroizing<String>| {
-            let blob =
-                Blob::parse(&text).map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?;
-            Ok(Content { text, blob, hosts: row.hosts()? })
+            let blob = Blob::parse(&text)
+                .map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?;
+            Ok(Content {
+                text,
+                blob,
+                hosts: row.hosts()?,
+            })
         };
         let content = text.and_then(read);
-        Self { row, content, is_empty }
+        Self {
+            row,
+            content,
+            is_empty,
+        }
     }
 }

@@ -33,9 +33,13 @@ impl PostgresStore {
                 _ = connection.await;
                 answer
             };
-            outcome
-                .await
-                .map_err(|fault: Fault| if meter.is_over() { flooded(&target) } else { fault.explain(&target) })
+            outcome.await.map_err(|fault: Fault| {
+                if meter.is_over() {
+                    flooded(&target)
+                } else {
+                    fault.explain(&target)
+                }
+            })
         })
     }
 
@@ -66,11 +70,20 @@ async fn log_in(target: &Target, meter: &Arc<Meter>) -> Result<(Client, JoinHand
 
 /// A transaction in which every statement sees what others have committed before it.
 pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
-    client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false).start().await
+    client
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .read_only(false)
+        .start()
+        .await
 }
 
 /// What is kept of the deadline.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 /// How long to wait before each repetition, where the server is there and only too busy.
-const PAUSES: [Duration; 4] =
-    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];

@@ -13,16 +13,26 @@ use crate::shown::shown;
 use crate::store::{Found, Lookup, Single, name};
 
 /// The credential that these rows make for a registry. One that cannot be read is an error where it would be used.
-pub(super) fn assemble(lookup: &Lookup, rows: &[Row], key: &Result<SealKey, Error>) -> Result<Option<Found>, Error> {
+pub(super) fn assemble(
+    lookup: &Lookup,
+    rows: &[Row],
+    key: &Result<SealKey, Error>,
+) -> Result<Option<Found>, Error> {
     let (mut there, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {
         there.push(row.single(key).unwrap_or_else(|error| {
             unreadable.push((&row.name, error));
             // It takes part in the choice, and what is made of it is refused below.
-            Single { name: row.name.clone(), value: "unreadable".into(), hosts: row.hosts().unwrap_or_default() }
+            Single {
+                name: row.name.clone(),
+                value: "unreadable".into(),
+                hosts: row.hosts().unwrap_or_default(),
+            }
         }));
     }
-    let Some(found) = lookup.assemble(PART, &there)? else { return Ok(None) };
+    let Some(found) = lookup.assemble(PART, &there)? else {
+        return Ok(None);
+    };
     match unreadable.iter().find(|(name, _)| found.keys.has(name)) {
         Some((_, error)) => Err(again(error)),
         None => Ok(Some(found)),
@@ -33,18 +43,29 @@ impl Row {
     /// It as a single secret.
     pub(super) fn single(&self, key: &Result<SealKey, Error>) -> Result<Single, Error> {
         let (value, hosts) = (self.open(key)?.as_str().into(), self.hosts()?);
-        Ok(Single { name: self.name.clone(), value, hosts })
+        Ok(Single {
+            name: self.name.clone(),
+            value,
+            hosts,
+        })
     }
 }
 
 impl PostgresStore {
     /// Those of these names that are there.
-    pub(in crate::store) fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
+    pub(in crate::store) fn singles(
+        &self,
+        names: &[String],
+        deadline: Instant,
+    ) -> Result<Vec<Single>, Error> {
         let workspace = self.workspace_id()?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.work(deadline, async |client| {
             let Rows { key, rows } = Rows::named(client, workspace, &names).await?;
-            Ok(rows.iter().map(|row| row.single(&key)).collect::<Result<_, _>>()?)
+            Ok(rows
+                .iter()
+                .map(|row| row.single(&key))
+                .collect::<Result<_, _>>()?)
         })
     }
 
@@ -58,14 +79,21 @@ impl PostgresStore {
     ) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
         let refused = |cause: &str, fix: &str| {
-            Problem::new(PART, format_args!("the secret {} {cause}", shown(name))).fix(fix).failed()
+            Problem::new(PART, format_args!("the secret {} {cause}", shown(name)))
+                .fix(fix)
+                .failed()
         };
         // Beta9's own builder gave a registry's whole secret a name that its API does not take.
         if !name::can_be_created(name) && !name::is_derived(name) {
             let fix = "give it a name of letters, digits and _, of at most 64 characters, that begins with no digit";
             return Err(refused("cannot have this name in Beta9", fix));
         }
-        let changed = |cause| refused(cause, "nothing was changed; read it again, and decide with its value");
+        let changed = |cause| {
+            refused(
+                cause,
+                "nothing was changed; read it again, and decide with its value",
+            )
+        };
         self.work(deadline, async |client| {
             let transaction = begin(client).await?;
             lock(&transaction, workspace, name).await?;
@@ -76,7 +104,8 @@ impl PostgresStore {
                 (None, Some(_)) => return Err(changed("is not there any more").into()),
                 (Some(_), None) => return Err(changed("is there already").into()),
                 (Some(row), Some(old)) => {
-                    *row.open(&key)? == *old.expose() && update(&transaction, workspace, row, &sealed).await?
+                    *row.open(&key)? == *old.expose()
+                        && update(&transaction, workspace, row, &sealed).await?
                 }
             };
             if !written {
@@ -87,16 +116,27 @@ impl PostgresStore {
     }
 
     /// Removes one, where it still has exactly this value.
-    pub(in crate::store) fn remove_single(&self, name: &str, value: &Redacted, deadline: Instant) -> Result<(), Error> {
+    pub(in crate::store) fn remove_single(
+        &self,
+        name: &str,
+        value: &Redacted,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
             let transaction = begin(client).await?;
             lock(&transaction, workspace, name).await?;
             let Rows { key, rows } = Rows::named(&transaction, workspace, &[name]).await?;
-            let Some(row) = rows.first() else { return Ok(()) };
+            let Some(row) = rows.first() else {
+                return Ok(());
+            };
             if *row.open(&key)? != *value.expose() || !delete(&transaction, workspace, row).await? {
-                let cause = format_args!("the secret {} was changed meanwhile", name.escape_debug());
-                return Err(Problem::new(PART, cause).fix("nothing was removed; read it again").failed().into());
+                let cause =
+                    format_args!("the secret {} was changed meanwhile", name.escape_debug());
+                return Err(Problem::new(PART, cause)
+                    .fix("nothing was removed; read it again")
+                    .failed()
+                    .into());
             }
             Ok(transaction.commit().await?)
         })

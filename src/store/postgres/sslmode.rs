@@ -39,7 +39,9 @@ impl Ssl {
     /// Takes them out of a URL; what is left is for the client library.
     pub(super) fn take_from(url: &str) -> Result<(zeroize::Zeroizing<String>, Self), Error> {
         let url = url.trim();
-        let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+        let rest = ["postgres://", "postgresql://"]
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
         let rest = rest.ok_or_else(|| wrong("it is not a postgres:// URL"))?;
         // libpq ends user and password at the first of these, the client library does not: what both would read
         // differently could put a part of the password where a host is named.
@@ -62,8 +64,14 @@ impl Ssl {
                     left.push_str(pair);
                     mark = '&';
                 }
-                _ if key.len() < 32 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') => {
-                    return Err(wrong(&format!("the connection URL's option \"{key}\" is not supported")));
+                _ if key.len() < 32
+                    && key
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
+                {
+                    return Err(wrong(&format!(
+                        "the connection URL's option \"{key}\" is not supported"
+                    )));
                 }
                 _ => return Err(wrong(UNREADABLE)),
             }
@@ -76,14 +84,20 @@ impl Ssl {
         if root.as_deref() == Some("system") {
             return match self.mode {
                 None | Some(Mode::VerifyFull) => Ok((Mode::VerifyFull, Trust::Named(None))),
-                Some(weak) => Err(wrong(&format!("sslmode={weak} is too weak for sslrootcert=system"))),
+                Some(weak) => Err(wrong(&format!(
+                    "sslmode={weak} is too weak for sslrootcert=system"
+                ))),
             };
         }
         let root = root.map(PathBuf::from);
         if root.as_ref().is_some_and(|root| !root.is_absolute()) {
             return Err(wrong("sslrootcert is not an absolute path"));
         }
-        let mode = self.mode.unwrap_or(if is_on_this_node { Mode::Prefer } else { Mode::Require });
+        let mode = self.mode.unwrap_or(if is_on_this_node {
+            Mode::Prefer
+        } else {
+            Mode::Require
+        });
         Ok((
             mode,
             match (mode, root) {
@@ -106,7 +120,9 @@ impl Mode {
             "require" => Ok(Self::Require),
             "verify-ca" => Ok(Self::VerifyCa),
             "verify-full" => Ok(Self::VerifyFull),
-            _ => Err(wrong("sslmode is none of disable, allow, prefer, require, verify-ca and verify-full")),
+            _ => Err(wrong(
+                "sslmode is none of disable, allow, prefer, require, verify-ca and verify-full",
+            )),
         }
     }
 }
@@ -128,7 +144,11 @@ fn decode(text: &str) -> Option<String> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        bytes.push(if byte == b'%' { u8::try_from(digit()? * 16 + digit()?).ok()? } else { byte });
+        bytes.push(if byte == b'%' {
+            u8::try_from(digit()? * 16 + digit()?).ok()?
+        } else {
+            byte
+        });
     }
     String::from_utf8(bytes).ok()
 }

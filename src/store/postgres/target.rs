@@ -32,7 +32,12 @@ impl Target {
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             // Of all that the parser says, this alone names nothing but an option.
             let option = std::error::Error::source(&error).map(ToString::to_string);
-            wrong(option.filter(|text| text.starts_with("invalid value for option")).as_deref().unwrap_or(UNREADABLE))
+            wrong(
+                option
+                    .filter(|text| text.starts_with("invalid value for option"))
+                    .as_deref()
+                    .unwrap_or(UNREADABLE),
+            )
         })?;
         if config.get_hosts().is_empty() {
             for address in config.get_hostaddrs().to_vec() {
@@ -49,12 +54,17 @@ impl Target {
         let hosts = config.get_hosts().len();
         let (addresses, ports) = (config.get_hostaddrs().len(), config.get_ports().len());
         if ![0, hosts].contains(&addresses) || ![0, 1, hosts].contains(&ports) {
-            return Err(wrong("the connection URL has not one hostaddr and one port for each host"));
+            return Err(wrong(
+                "the connection URL has not one hostaddr and one port for each host",
+            ));
         }
         let is_on_this_node = is_on_this_node(&config);
         let (mode, trust) = ssl.resolve(is_on_this_node)?;
         // As with libpq, a socket of this node needs no TLS, and its server speaks none.
-        let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        let local = config
+            .get_hosts()
+            .iter()
+            .all(|host| matches!(host, Host::Unix(_)));
         config.ssl_mode(match mode {
             _ if local => SslMode::Disable,
             Mode::Disable => SslMode::Disable,
@@ -64,7 +74,12 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name(env!("CARGO_PKG_NAME"));
         }
-        Ok(Self { config, mode, trust, is_on_this_node })
+        Ok(Self {
+            config,
+            mode,
+            trust,
+            is_on_this_node,
+        })
     }
 
     /// The port of one of its hosts.
@@ -84,7 +99,10 @@ impl Target {
 
     /// How long one address may take to be there.
     pub(super) fn patience(&self) -> Duration {
-        self.config.get_connect_timeout().copied().unwrap_or(CONNECT)
+        self.config
+            .get_connect_timeout()
+            .copied()
+            .unwrap_or(CONNECT)
     }
 
     /// How its server is spoken to, as `doctor` says it.
@@ -93,7 +111,9 @@ impl Target {
             _ if self.is_on_this_node => String::new(),
             Mode::Disable => " in clear (sslmode=disable)".to_owned(),
             Mode::Prefer => String::new(),
-            Mode::Require => " over TLS, whoever shows the certificate (sslmode=require)".to_owned(),
+            Mode::Require => {
+                " over TLS, whoever shows the certificate (sslmode=require)".to_owned()
+            }
             verified => format!(" over TLS (sslmode={verified})"),
         }
     }
@@ -101,10 +121,14 @@ impl Target {
     /// What may be read on the way, where that is not this node's own.
     pub(super) fn exposed(&self) -> Option<Error> {
         let weak = matches!(self.mode, Mode::Disable | Mode::Prefer) && !self.is_on_this_node;
-        let cause =
-            format!("sslmode={}: the password and the workspace's secrets may cross the network in clear", self.mode);
+        let cause = format!(
+            "sslmode={}: the password and the workspace's secrets may cross the network in clear",
+            self.mode
+        );
         weak.then(|| {
-            Problem::new(PART, cause).fix("set sslmode=verify-full in the connection URL, or at least require").failed()
+            Problem::new(PART, cause)
+                .fix("set sslmode=verify-full in the connection URL, or at least require")
+                .failed()
         })
     }
 
@@ -113,21 +137,39 @@ impl Target {
         let place = |(index, host): (usize, &Host)| match host {
             Host::Tcp(name) => {
                 let port = self.port(index);
-                if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+                if name.contains(':') {
+                    format!("[{name}]:{port}")
+                } else {
+                    format!("{name}:{port}")
+                }
             }
             Host::Unix(path) => path.display().to_string(),
         };
-        self.config.get_hosts().iter().enumerate().map(place).collect::<Vec<_>>().join(", ")
+        self.config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(place)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// As whom, for errors.
     pub(super) fn user(&self) -> String {
-        self.config.get_user().map_or("this user".to_owned(), |user| format!("user \"{}\"", shown(user)))
+        self.config
+            .get_user()
+            .map_or("this user".to_owned(), |user| {
+                format!("user \"{}\"", shown(user))
+            })
     }
 
     /// Which database, for errors.
     pub(super) fn database(&self) -> String {
-        let name = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        let name = self
+            .config
+            .get_dbname()
+            .or(self.config.get_user())
+            .unwrap_or_default();
         format!("\"{}\"", shown(name))
     }
 }
@@ -136,13 +178,16 @@ impl Target {
 fn is_on_this_node(config: &Config) -> bool {
     let is_loopback = |address: &IpAddr| address.to_canonical().is_loopback();
     let hosts = config.get_hosts().iter().enumerate();
-    hosts.into_iter().all(|(index, host)| match (host, config.get_hostaddrs().get(index)) {
-        (Host::Unix(_), _) => true,
-        (_, Some(address)) => is_loopback(address),
-        (Host::Tcp(name), None) => {
-            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address| is_loopback(&address))
-        }
-    })
+    hosts.into_iter().all(
+        |(index, host)| match (host, config.get_hostaddrs().get(index)) {
+            (Host::Unix(_), _) => true,
+            (_, Some(address)) => is_loopback(address),
+            (Host::Tcp(name), None) => {
+                name.eq_ignore_ascii_case("localhost")
+                    || name.parse().is_ok_and(|address| is_loopback(&address))
+            }
+        },
+    )
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -155,8 +200,7 @@ pub(super) fn wrong(cause: &str) -> Error {
         .failed()
 }
 
-pub(super) const UNREADABLE: &str =
-    "the connection URL cannot be read; in names and passwords % @ / ? : # & are written %25 %40 %2F %3F %3A %23 %26";
+pub(super) const UNREADABLE: &str = "the connection URL cannot be read; in names and passwords % @ / ? : # & are written %25 %40 %2F %3F %3A %23 %26";
 /// So that one address that takes no connections leaves time for the next.
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -168,7 +212,9 @@ mod tests {
 
     fn parse(options: &str) -> Result<(SslMode, Trust), String> {
         let target = Target::parse(&format!("postgres://u:hunter2@db.example/d{options}"));
-        target.map(|target| (target.config.get_ssl_mode(), target.trust)).map_err(|error| error.to_string())
+        target
+            .map(|target| (target.config.get_ssl_mode(), target.trust))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -182,17 +228,45 @@ mod tests {
             ("?sslmode=allow", SslMode::Prefer, Trust::Anybody),
             ("?sslmode=prefer", SslMode::Prefer, Trust::Anybody),
             ("?sslmode=require", SslMode::Require, Trust::Anybody),
-            ("?sslmode=require&sslrootcert=/etc/c%20a.pem", SslMode::Require, Trust::Signed(ca())),
-            ("?sslrootcert=/etc/c%20a.pem", SslMode::Require, Trust::Signed(ca())),
-            ("?sslmode=prefer&sslrootcert=/etc/c%20a.pem", SslMode::Prefer, Trust::Signed(ca())),
-            ("?sslmode=verify-ca&sslrootcert=/etc/c%20a.pem", SslMode::Require, Trust::Signed(ca())),
+            (
+                "?sslmode=require&sslrootcert=/etc/c%20a.pem",
+                SslMode::Require,
+                Trust::Signed(ca()),
+            ),
+            (
+                "?sslrootcert=/etc/c%20a.pem",
+                SslMode::Require,
+                Trust::Signed(ca()),
+            ),
+            (
+                "?sslmode=prefer&sslrootcert=/etc/c%20a.pem",
+                SslMode::Prefer,
+                Trust::Signed(ca()),
+            ),
+            (
+                "?sslmode=verify-ca&sslrootcert=/etc/c%20a.pem",
+                SslMode::Require,
+                Trust::Signed(ca()),
+            ),
             ("?sslmode=verify-ca", SslMode::Require, Trust::Named(None)),
             ("?sslmode=verify-full", SslMode::Require, Trust::Named(None)),
-            ("?sslmode=verify-full&sslrootcert=/etc/c%20a.pem", SslMode::Require, Trust::Named(Some(ca()))),
+            (
+                "?sslmode=verify-full&sslrootcert=/etc/c%20a.pem",
+                SslMode::Require,
+                Trust::Named(Some(ca())),
+            ),
             ("?sslrootcert=system", SslMode::Require, Trust::Named(None)),
-            ("?connect_timeout=2&sslmode=verify-full&application_name=x", SslMode::Require, Trust::Named(None)),
+            (
+                "?connect_timeout=2&sslmode=verify-full&application_name=x",
+                SslMode::Require,
+                Trust::Named(None),
+            ),
             // Two hosts, one of them far away.
-            ("?host=/run/postgresql&gssencmode=disable", SslMode::Require, Trust::Anybody),
+            (
+                "?host=/run/postgresql&gssencmode=disable",
+                SslMode::Require,
+                Trust::Anybody,
+            ),
         ];
         for (options, mode, trust) in table {
             assert_eq!(parse(options), Ok((mode, trust)), "{options}");
@@ -211,13 +285,28 @@ mod tests {
             let target = Target::parse(&format!("postgres://u:hunter2@{host}/d")).unwrap();
             assert_eq!(target.config.get_ssl_mode(), mode, "{host}");
             assert!(target.exposed().is_none(), "{host}");
-            for (mode, exposed) in [("disable", true), ("prefer", true), ("allow", true), ("verify-full", false)] {
-                let target = Target::parse(&format!("postgres://u:hunter2@{host}/d?sslmode={mode}")).unwrap();
-                assert_eq!(target.exposed().is_some(), exposed && !target.is_on_this_node, "{host} {mode}");
+            for (mode, exposed) in [
+                ("disable", true),
+                ("prefer", true),
+                ("allow", true),
+                ("verify-full", false),
+            ] {
+                let target =
+                    Target::parse(&format!("postgres://u:hunter2@{host}/d?sslmode={mode}"))
+                        .unwrap();
+                assert_eq!(
+                    target.exposed().is_some(),
+                    exposed && !target.is_on_this_node,
+                    "{host} {mode}"
+                );
             }
         }
-        let socket = Target::parse("postgres://u@%2Frun%2Fpostgresql/d?sslmode=verify-full").unwrap();
-        assert_eq!((socket.config.get_ssl_mode(), socket.place().as_str()), (SslMode::Disable, "/run/postgresql"));
+        let socket =
+            Target::parse("postgres://u@%2Frun%2Fpostgresql/d?sslmode=verify-full").unwrap();
+        assert_eq!(
+            (socket.config.get_ssl_mode(), socket.place().as_str()),
+            (SslMode::Disable, "/run/postgresql")
+        );
     }
 
     #[test]
@@ -228,29 +317,61 @@ mod tests {
             ("postgres://u:hunter2@hunter2@h/d", "%40"),
             ("postgres://u:x/hunter2@h/d", "%2F"),
             ("postgres://u:x?hunter2@h/d", "%3F"),
-            ("postgres://u:p#hunter2/d", "invalid value for option `port`"),
+            (
+                "postgres://u:p#hunter2/d",
+                "invalid value for option `port`",
+            ),
             ("postgres://u:hunter2@/d", "names no host"),
-            ("postgres://u:hunter2@h:port/d", "invalid value for option `port`"),
-            ("postgres://u:hunter2@h/d?sslmode=hunter2", "sslmode is none of"),
-            ("postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system", "sslmode=require is too weak"),
-            ("postgres://u:hunter2@h/d?sslrootcert=hunter2", "sslrootcert is not an absolute path"),
-            ("postgres://u:hunter2@h/d?sslcert=/x", "option \"sslcert\" is not supported"),
+            (
+                "postgres://u:hunter2@h:port/d",
+                "invalid value for option `port`",
+            ),
+            (
+                "postgres://u:hunter2@h/d?sslmode=hunter2",
+                "sslmode is none of",
+            ),
+            (
+                "postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system",
+                "sslmode=require is too weak",
+            ),
+            (
+                "postgres://u:hunter2@h/d?sslrootcert=hunter2",
+                "sslrootcert is not an absolute path",
+            ),
+            (
+                "postgres://u:hunter2@h/d?sslcert=/x",
+                "option \"sslcert\" is not supported",
+            ),
             ("postgres://u:hunter2@h/d?Hunter2=1", "cannot be read"),
-            ("postgres://u:hunter2@h,i/d?hostaddr=127.0.0.1", "not one hostaddr"),
-            ("postgres://u:hunter2@h:1,i:2,j:3/d?host=k", "not one hostaddr"),
+            (
+                "postgres://u:hunter2@h,i/d?hostaddr=127.0.0.1",
+                "not one hostaddr",
+            ),
+            (
+                "postgres://u:hunter2@h:1,i:2,j:3/d?host=k",
+                "not one hostaddr",
+            ),
         ];
         for (url, why) in table {
             let error = Target::parse(url).unwrap_err().to_string();
-            assert!(error.starts_with("postgres store: ") && error.contains(why), "{url}: {error}");
+            assert!(
+                error.starts_with("postgres store: ") && error.contains(why),
+                "{url}: {error}"
+            );
             assert!(!error.to_lowercase().contains("hunter2"), "{error}");
         }
     }
 
     #[test]
     fn several_hosts_are_named_with_their_ports() {
-        let target =
-            Target::parse("postgresql://u@[::1]:5433,db.example:6000/d?target_session_attrs=read-write").unwrap();
+        let target = Target::parse(
+            "postgresql://u@[::1]:5433,db.example:6000/d?target_session_attrs=read-write",
+        )
+        .unwrap();
         assert_eq!(target.place(), "[::1]:5433, db.example:6000");
-        assert_eq!((target.user().as_str(), target.database().as_str()), ("user \"u\"", "\"d\""));
+        assert_eq!(
+            (target.user().as_str(), target.database().as_str()),
+            ("user \"u\"", "\"d\"")
+        );
     }
 }

@@ -8,7 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PART;
@@ -41,7 +43,9 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
 }
 
 fn named(roots: RootCertStore) -> Result<MakeRustlsConnect, Error> {
-    tls::client(roots, &[]).map(MakeRustlsConnect::new).map_err(|error| unavailable(&error))
+    tls::client(roots, &[])
+        .map(MakeRustlsConnect::new)
+        .map_err(|error| unavailable(&error))
 }
 
 fn unavailable(error: &rustls::Error) -> Error {
@@ -60,8 +64,13 @@ fn lenient(
     provider: Arc<CryptoProvider>,
     chain: Option<Arc<WebPkiServerVerifier>>,
 ) -> Result<MakeRustlsConnect, Error> {
-    let verifier = Lenient { provider: Arc::clone(&provider), chain };
-    let config = builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let verifier = Lenient {
+        provider: Arc::clone(&provider),
+        chain,
+    };
+    let config = builder(provider)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
 }
 
@@ -70,13 +79,20 @@ fn roots(file: &Path) -> Result<RootCertStore, Error> {
     let pem = pem.ok_or_else(|| unreadable(file, "it does not exist"))?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-    if roots.is_empty() { Err(unreadable(file, "it holds no certificate in PEM")) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(unreadable(file, "it holds no certificate in PEM"))
+    } else {
+        Ok(roots)
+    }
 }
 
 fn unreadable(file: &Path, why: &str) -> Error {
-    Problem::new(PART, format_args!("sslrootcert {} cannot be used ({why})", file.display()))
-        .fix("name the file that holds the certificate of the database's authority")
-        .failed()
+    Problem::new(
+        PART,
+        format_args!("sslrootcert {} cannot be used ({why})", file.display()),
+    )
+    .fix("name the file that holds the certificate of the database's authority")
+    .failed()
 }
 
 /// What libpq does below `verify-full`: the name does not count and, without authorities, neither does the signer. That
@@ -97,12 +113,14 @@ impl ServerCertVerifier for Lenient {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
-        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        let Some(chain) = &self.chain else {
+            return Ok(ServerCertVerified::assertion());
+        };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // The name is looked at last, when all the rest is right.
-            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
-                Ok(ServerCertVerified::assertion())
-            }
+            Err(rustls::Error::InvalidCertificate(
+                NotValidForName | NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
             outcome => outcome,
         }
     }
@@ -113,7 +131,12 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -122,10 +145,17 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

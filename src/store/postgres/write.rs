@@ -24,7 +24,10 @@ impl PostgresStore {
                 let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
                 let sealed = there.seal(secret.blob.expose())?;
                 let (name, written) = if let Some(entry) = there.owned(lookup).first() {
-                    (entry.row.name.clone(), update(&transaction, workspace, &entry.row, &sealed).await?)
+                    (
+                        entry.row.name.clone(),
+                        update(&transaction, workspace, &entry.row, &sealed).await?,
+                    )
                 } else {
                     let name = free_name(lookup, &there)?;
                     let written = insert(&transaction, workspace, &name, &sealed).await?;
@@ -66,14 +69,32 @@ impl PostgresStore {
 
 /// What stands for all names that the registries of this current name can have.
 fn lock_name(lookup: &Lookup) -> String {
-    lookup.secret.map_or_else(|| name::current(lookup.host), str::to_owned)
+    lookup
+        .secret
+        .map_or_else(|| name::current(lookup.host), str::to_owned)
 }
 
 /// A lock that ends with the transaction.
-pub(super) async fn lock(transaction: &Transaction<'_>, workspace: &str, name: &str) -> Result<(), Fault> {
-    let print = digest(&SHA256, format!("docker-credential-beta9\0{workspace}\0{name}").as_bytes());
-    let key = print.as_ref().iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
-    transaction.query_typed("SELECT pg_advisory_xact_lock($1)::text", &[(&key, Type::INT8)]).await?;
+pub(super) async fn lock(
+    transaction: &Transaction<'_>,
+    workspace: &str,
+    name: &str,
+) -> Result<(), Fault> {
+    let print = digest(
+        &SHA256,
+        format!("docker-credential-beta9\0{workspace}\0{name}").as_bytes(),
+    );
+    let key = print
+        .as_ref()
+        .iter()
+        .take(8)
+        .fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
+    transaction
+        .query_typed(
+            "SELECT pg_advisory_xact_lock($1)::text",
+            &[(&key, Type::INT8)],
+        )
+        .await?;
     Ok(())
 }
 
@@ -84,11 +105,21 @@ fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, Error> {
         None => vec![name::current(lookup.host), name::first_design(lookup.host)],
     };
     let taken = |name: &String| there.entries.iter().any(|entry| entry.row.name == *name);
-    names.iter().find(|name| !taken(name)).cloned().ok_or_else(|| {
-        Problem::new(PART, format_args!("the secret {} is another registry's, or cannot be read", names.join(" or ")))
+    names
+        .iter()
+        .find(|name| !taken(name))
+        .cloned()
+        .ok_or_else(|| {
+            Problem::new(
+                PART,
+                format_args!(
+                    "the secret {} is another registry's, or cannot be read",
+                    names.join(" or ")
+                ),
+            )
             .fix("nothing was stored; delete that secret, or choose another name")
             .failed()
-    })
+        })
 }
 
 pub(super) async fn insert(
@@ -97,7 +128,11 @@ pub(super) async fn insert(
     name: &str,
     sealed: &str,
 ) -> Result<bool, Fault> {
-    let params = [(&workspace as _, Type::TEXT), (&name as _, Type::TEXT), (&sealed as _, Type::TEXT)];
+    let params = [
+        (&workspace as _, Type::TEXT),
+        (&name as _, Type::TEXT),
+        (&sealed as _, Type::TEXT),
+    ];
     Ok(transaction.execute_typed(INSERT, &params).await? == 1)
 }
 
@@ -117,13 +152,23 @@ pub(super) async fn update(
 }
 
 /// Whether it was still there, unchanged.
-pub(super) async fn delete(transaction: &Transaction<'_>, workspace: &str, old: &Row) -> Result<bool, Fault> {
-    let params = [(&workspace as _, Type::TEXT), (&old.name as _, Type::TEXT), (&old.sealed as _, Type::TEXT)];
+pub(super) async fn delete(
+    transaction: &Transaction<'_>,
+    workspace: &str,
+    old: &Row,
+) -> Result<bool, Fault> {
+    let params = [
+        (&workspace as _, Type::TEXT),
+        (&old.name as _, Type::TEXT),
+        (&old.sealed as _, Type::TEXT),
+    ];
     Ok(transaction.execute_typed(DELETE, &params).await? == 1)
 }
 
 pub(super) fn contended() -> Error {
-    Problem::new(PART, "somebody else keeps changing the secret").fix("nothing was changed; try again").failed()
+    Problem::new(PART, "somebody else keeps changing the secret")
+        .fix("nothing was changed; try again")
+        .failed()
 }
 
 /// Each of Beta9's own writers can come in between once; this many do not.

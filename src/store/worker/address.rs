@@ -16,18 +16,30 @@ impl Address {
     pub(super) fn parse(text: &str) -> Result<Self, NotAnAddress> {
         let bracket = text.find(']').unwrap_or_default();
         let (host, port) = match text[bracket..].find(':') {
-            Some(colon) => (&text[..bracket + colon], text[bracket + colon + 1..].parse().map_err(|_| NotAnAddress)?),
+            Some(colon) => (
+                &text[..bracket + colon],
+                text[bracket + colon + 1..]
+                    .parse()
+                    .map_err(|_| NotAnAddress)?,
+            ),
             None => (text, DEFAULT_PORT),
         };
         let is_host = match host.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+            Some(rest) => rest
+                .strip_suffix(']')
+                .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
             // Names of services in a cluster or a compose file may hold underscores.
-            None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+            None => host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
         };
         if host.is_empty() || !is_host || port == 0 {
             return Err(NotAnAddress);
         }
-        Ok(Self { host: host.to_ascii_lowercase(), port })
+        Ok(Self {
+            host: host.to_ascii_lowercase(),
+            port,
+        })
     }
 
     /// Beta9's rule: TLS when the port is 443, plaintext otherwise.
@@ -72,16 +84,32 @@ mod tests {
     #[test]
     fn port_443_means_tls_and_every_other_one_plaintext() {
         let table = [
-            ("Gateway.beam.cloud:443", "https://gateway.beam.cloud:443", "gateway.beam.cloud"),
-            ("gateway.beam.cloud", "http://gateway.beam.cloud:1993", "gateway.beam.cloud"),
-            ("beta9_gateway:1993", "http://beta9_gateway:1993", "beta9_gateway"),
+            (
+                "Gateway.beam.cloud:443",
+                "https://gateway.beam.cloud:443",
+                "gateway.beam.cloud",
+            ),
+            (
+                "gateway.beam.cloud",
+                "http://gateway.beam.cloud:1993",
+                "gateway.beam.cloud",
+            ),
+            (
+                "beta9_gateway:1993",
+                "http://beta9_gateway:1993",
+                "beta9_gateway",
+            ),
             ("127.0.0.1:4430", "http://127.0.0.1:4430", "127.0.0.1"),
             ("[2001:db8::1]", "http://[2001:db8::1]:1993", "2001:db8::1"),
             ("[::1]:443", "https://[::1]:443", "::1"),
         ];
         for (text, url, name) in table {
             let address = Address::parse(text).unwrap();
-            assert_eq!((address.url().as_str(), address.server_name()), (url, name), "{text}");
+            assert_eq!(
+                (address.url().as_str(), address.server_name()),
+                (url, name),
+                "{text}"
+            );
             assert_eq!(address.is_tls(), url.starts_with("https"), "{text}");
         }
     }

@@ -45,13 +45,21 @@ pub(super) enum Trouble {
 impl<'a> Call<'a> {
     /// Nothing is opened yet.
     pub(super) fn new(address: &'a Address, token: &'a Redacted, deadline: Instant) -> Self {
-        Self { address, token, deadline, open: Cell::default() }
+        Self {
+            address,
+            token,
+            deadline,
+            open: Cell::default(),
+        }
     }
 
     /// Asks; what may pass in a moment (a restart, a connection that broke) is tried once more.
     pub(super) async fn make(&self, request: &Request) -> Result<Reply, Trouble> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let end = self.deadline.checked_sub(LAST_WORDS.min(left / 10)).unwrap_or(self.deadline);
+        let end = self
+            .deadline
+            .checked_sub(LAST_WORDS.min(left / 10))
+            .unwrap_or(self.deadline);
         let both = async {
             let first = self.once(request).await;
             let passing = first.as_ref().is_err_and(Trouble::may_pass_at_once);
@@ -61,7 +69,9 @@ impl<'a> Call<'a> {
             sleep(PAUSE).await;
             self.once(request).await
         };
-        timeout_at(end.into(), both).await.unwrap_or_else(|_| Err(self.fault(Kind::Timeout)))
+        timeout_at(end.into(), both)
+            .await
+            .unwrap_or_else(|_| Err(self.fault(Kind::Timeout)))
     }
 
     async fn once(&self, request: &Request) -> Result<Reply, Trouble> {
@@ -75,8 +85,13 @@ impl<'a> Call<'a> {
         request.metadata_mut().insert("authorization", bearer);
         let channel = self.open.take().map_or_else(|| self.channel(), Ok)?;
         let mut gateway = Grpc::new(Proxied(channel.clone())).max_decoding_message_size(MAX_ANSWER);
-        gateway.ready().await.map_err(|error| self.broken(&*error))?;
-        let answer = gateway.unary(request, PathAndQuery::from_static(METHOD), Wire).await;
+        gateway
+            .ready()
+            .await
+            .map_err(|error| self.broken(&*error))?;
+        let answer = gateway
+            .unary(request, PathAndQuery::from_static(METHOD), Wire)
+            .await;
         match answer.map(tonic::Response::into_inner) {
             Ok(Ok(reply)) => {
                 self.open.set(Some(channel));
@@ -95,9 +110,15 @@ impl<'a> Call<'a> {
             .map_err(unusable)?
             .connect_timeout(CONNECT);
         if self.address.is_tls() {
-            let roots = tls::roots().map_err(|nobody| Trouble::Connection(Fault::no_authorities(&nobody)))?.roots;
-            let tls = ClientTlsConfig::new().trust_anchors(roots).domain_name(self.address.server_name());
-            endpoint = endpoint.tls_config(tls).map_err(|_| self.fault(Kind::Authorities))?;
+            let roots = tls::roots()
+                .map_err(|nobody| Trouble::Connection(Fault::no_authorities(&nobody)))?
+                .roots;
+            let tls = ClientTlsConfig::new()
+                .trust_anchors(roots)
+                .domain_name(self.address.server_name());
+            endpoint = endpoint
+                .tls_config(tls)
+                .map_err(|_| self.fault(Kind::Authorities))?;
         }
         Ok(endpoint.connect_lazy())
     }
@@ -145,7 +166,9 @@ impl<'a> Call<'a> {
 impl Trouble {
     fn may_pass_at_once(&self) -> bool {
         match self {
-            Self::Connection(fault) => matches!(fault.kind(), Kind::Refused | Kind::Closed | Kind::Truncated),
+            Self::Connection(fault) => {
+                matches!(fault.kind(), Kind::Refused | Kind::Closed | Kind::Truncated)
+            }
             Self::Status(code) => *code == Code::Unavailable,
             Self::Unreadable | Self::Token => false,
         }
@@ -154,7 +177,10 @@ impl Trouble {
 
 fn is_cut(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    matches!(
+        kind,
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 /// The first of this type among an error and its causes.

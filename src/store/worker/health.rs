@@ -14,9 +14,15 @@ impl WorkerStore {
         let (address, token) = self.settings()?;
         let token = token.read(PART)?;
         let call = Call::new(&address, &token, deadline);
-        runtime::block_on(PART, deadline, self.ask(&call, EXAMPLE, self.config.image_id.as_deref()))?;
+        runtime::block_on(
+            PART,
+            deadline,
+            self.ask(&call, EXAMPLE, self.config.image_id.as_deref()),
+        )?;
         let (source, workspace) = (self.token_source(), &self.workspace);
-        let well = vec![format!("{address} takes the token from {source} for workspace {workspace}")];
+        let well = vec![format!(
+            "{address} takes the token from {source} for workspace {workspace}"
+        )];
         let lacking = match self.pulled.host()? {
             None if self.config.required => vec![
                 problem("required applies to the registry of the image that is pulled, and neither BETA9_IMAGE nor BETA9_REGISTRY is set")
@@ -25,7 +31,11 @@ impl WorkerStore {
             ],
             _ => Vec::new(),
         };
-        Ok(Health { well, lacking, ..Health::default() })
+        Ok(Health {
+            well,
+            lacking,
+            ..Health::default()
+        })
     }
 }
 

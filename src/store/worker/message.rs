@@ -52,8 +52,15 @@ impl From<Answer> for Reply {
         if answer.ok {
             return Self::Vended(answer.registry_credentials.into());
         }
-        let is_known = answer.error_msg.windows(UNAUTHORIZED.len()).any(|words| words == UNAUTHORIZED);
-        if is_known { Self::Unauthorized } else { Self::Refused }
+        let is_known = answer
+            .error_msg
+            .windows(UNAUTHORIZED.len())
+            .any(|words| words == UNAUTHORIZED);
+        if is_known {
+            Self::Unauthorized
+        } else {
+            Self::Refused
+        }
     }
 }
 
@@ -86,7 +93,9 @@ impl Encoder for Wire {
     type Error = Status;
 
     fn encode(&mut self, request: Request, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        request.encode(out).map_err(|_| Status::internal("the request cannot be encoded"))
+        request
+            .encode(out)
+            .map_err(|_| Status::internal("the request cannot be encoded"))
     }
 }
 
@@ -104,7 +113,9 @@ impl Decoder for Wire {
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("ok", &self.ok).finish_non_exhaustive()
+        f.debug_struct("Answer")
+            .field("ok", &self.ok)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,19 +129,44 @@ mod tests {
     #[test]
     fn the_messages_have_the_contracts_numbers() {
         let text = |text: &str| text.to_owned();
-        let request = Request { workspace_id: text("w"), stub_id: text("s"), registry: text("r"), image_id: text("i") };
-        assert_eq!(request.encode_to_vec(), b"\x0a\x01w\x12\x01s\x1a\x01r\x22\x01i");
-        let answer = Answer::decode(b"\x08\x01\x12\x02n\xff\x1a\x04blob\x22\x03new".as_slice()).unwrap();
-        assert_eq!((answer.ok, answer.registry_credentials.as_str()), (true, "blob"));
+        let request = Request {
+            workspace_id: text("w"),
+            stub_id: text("s"),
+            registry: text("r"),
+            image_id: text("i"),
+        };
+        assert_eq!(
+            request.encode_to_vec(),
+            b"\x0a\x01w\x12\x01s\x1a\x01r\x22\x01i"
+        );
+        let answer =
+            Answer::decode(b"\x08\x01\x12\x02n\xff\x1a\x04blob\x22\x03new".as_slice()).unwrap();
+        assert_eq!(
+            (answer.ok, answer.registry_credentials.as_str()),
+            (true, "blob")
+        );
     }
 
     #[test]
     fn a_refused_token_is_told_from_every_other_refusal() {
-        let reply = |ok, text: &str| Reply::from(Answer { ok, error_msg: text.into(), ..Answer::default() });
+        let reply = |ok, text: &str| {
+            Reply::from(Answer {
+                ok,
+                error_msg: text.into(),
+                ..Answer::default()
+            })
+        };
         let words = "unauthorized cache coordinator request";
         assert!(matches!(reply(false, words), Reply::Unauthorized));
-        assert!(matches!(reply(false, &format!("gateway: {words}\n")), Reply::Unauthorized));
-        for other in ["", "unauthorized", "worker token credential request requires a stub"] {
+        assert!(matches!(
+            reply(false, &format!("gateway: {words}\n")),
+            Reply::Unauthorized
+        ));
+        for other in [
+            "",
+            "unauthorized",
+            "worker token credential request requires a stub",
+        ] {
             assert!(matches!(reply(false, other), Reply::Refused), "{other}");
         }
         assert!(matches!(reply(true, words), Reply::Vended(_)));
@@ -138,7 +174,11 @@ mod tests {
 
     #[test]
     fn debug_output_never_holds_what_was_vended() {
-        let answer = Answer { ok: true, error_msg: b"hunter2".to_vec(), registry_credentials: "hunter2".to_owned() };
+        let answer = Answer {
+            ok: true,
+            error_msg: b"hunter2".to_vec(),
+            registry_credentials: "hunter2".to_owned(),
+        };
         assert_eq!(format!("{answer:?}"), "Answer { ok: true, .. }");
         assert_eq!(format!("{:?}", Reply::from(answer)), "Vended(****)");
     }

@@ -30,8 +30,15 @@ impl Service<Request<Body>> for Proxied {
         let answer = Service::call(&mut self.0, request);
         Box::pin(async {
             let answer = answer.await?;
-            let (status, says_more) = (answer.status(), answer.headers().contains_key("grpc-status"));
-            if status == 200 || says_more { Ok(answer) } else { Err(HttpStatus(status.as_u16()).into()) }
+            let (status, says_more) = (
+                answer.status(),
+                answer.headers().contains_key("grpc-status"),
+            );
+            if status == 200 || says_more {
+                Ok(answer)
+            } else {
+                Err(HttpStatus(status.as_u16()).into())
+            }
         })
     }
 }

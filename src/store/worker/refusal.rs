@@ -45,9 +45,13 @@ impl Asked<'_> {
     /// The error for a token that is wrong, revoked, disabled or of another kind.
     pub(super) fn unauthorized(&self) -> Error {
         let (address, token) = (self.address, &self.token);
-        problem(format_args!("{address} does not accept the worker token, for {self}"))
-            .fix(format_args!("check that it is a current worker token, and not a workspace's ({token})"))
-            .failed()
+        problem(format_args!(
+            "{address} does not accept the worker token, for {self}"
+        ))
+        .fix(format_args!(
+            "check that it is a current worker token, and not a workspace's ({token})"
+        ))
+        .failed()
     }
 
     /// The error for another answer that says no. The gateway's own words are not shown: they may hold anything.
@@ -60,7 +64,11 @@ impl Asked<'_> {
                 "see whether the worker token, the stub and the image are of this workspace; the gateway's log says more"
             }
         };
-        problem(format_args!("the gateway refused to vend credentials for {self}")).fix(fix).failed()
+        problem(format_args!(
+            "the gateway refused to vend credentials for {self}"
+        ))
+        .fix(fix)
+        .failed()
     }
 
     /// The same classes as an HTTP status would have: what is wrong here stops everything, what is wrong there may pass.
@@ -111,8 +119,13 @@ mod tests {
 
     fn error(code: Code) -> Error {
         let address = Address::parse("gateway:1993").unwrap();
-        let asked =
-            Asked { address: &address, token: "/run/token".into(), workspace: "w", stub: None, image: Some("i") };
+        let asked = Asked {
+            address: &address,
+            token: "/run/token".into(),
+            workspace: "w",
+            stub: None,
+            image: Some("i"),
+        };
         asked.error(&Trouble::Status(code))
     }
 
@@ -130,7 +143,11 @@ mod tests {
                 Code::Unknown,
                 Code::DataLoss,
             ];
-            assert_eq!(matches!(error(code), Error::Unreachable(_)), passing.contains(&code), "{code:?}");
+            assert_eq!(
+                matches!(error(code), Error::Unreachable(_)),
+                passing.contains(&code),
+                "{code:?}"
+            );
         }
     }
 

@@ -9,7 +9,9 @@ use super::{Kept, Mood, OTHER_WORKSPACE, State, TOKENS, WORKSPACE};
 
 impl State {
     pub(super) fn kept(&mut self, name: &str) -> &mut Kept {
-        self.secrets.get_mut(&(WORKSPACE.to_owned(), name.to_owned())).unwrap()
+        self.secrets
+            .get_mut(&(WORKSPACE.to_owned(), name.to_owned()))
+            .unwrap()
     }
 
     /// As the handlers do: first the token, then whether it may, then whether the workspace is found, then the secret.
@@ -19,8 +21,13 @@ impl State {
             _ => None,
         };
         let token = request.token.as_deref().unwrap_or_default();
-        let known = TOKENS.iter().find(|(known, ..)| *known == token).filter(|_| !self.refused);
-        let Some((_, kind, own)) = known.filter(|_| outage.is_none() || self.cached.contains(token)) else {
+        let known = TOKENS
+            .iter()
+            .find(|(known, ..)| *known == token)
+            .filter(|_| !self.refused);
+        let Some((_, kind, own)) =
+            known.filter(|_| outage.is_none() || self.cached.contains(token))
+        else {
             return unauthorized();
         };
         self.cached.insert(token.to_owned());
@@ -30,7 +37,8 @@ impl State {
         }
         let path = routed(&request.path);
         let mut parts = path.trim_start_matches('/').split('/');
-        let (Some("secret"), Some(workspace), name, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some("secret"), Some(workspace), name, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Answer::of(404, &json!({"message": "Not Found"}));
         };
@@ -47,7 +55,13 @@ impl State {
         self.of_workspace(request, workspace, name, is_broken)
     }
 
-    fn of_workspace(&mut self, request: &Request, workspace: &str, name: Option<&str>, is_broken: bool) -> Answer {
+    fn of_workspace(
+        &mut self,
+        request: &Request,
+        workspace: &str,
+        name: Option<&str>,
+        is_broken: bool,
+    ) -> Answer {
         let key = |name: &str| (workspace.to_owned(), name.to_owned());
         let body: Option<Value> = serde_json::from_slice(&request.body).ok();
         // A member that is missing is an empty text, as Go has it.
@@ -55,7 +69,8 @@ impl State {
             let text = body.as_ref()?.get(name).map_or(Some(""), Value::as_str);
             text.map(str::to_owned)
         };
-        let failed = |what: &str| Answer::of(500, &json!({"error": format!("failed to {what} secret")}));
+        let failed =
+            |what: &str| Answer::of(500, &json!({"error": format!("failed to {what} secret")}));
         let invalid = || Answer::of(400, &json!({"error": "invalid secret"}));
         match (request.method.as_str(), name) {
             ("GET", None) if is_broken => failed("list"),
@@ -72,19 +87,39 @@ impl State {
             },
             ("POST", None) => {
                 for (name, value) in std::mem::take(&mut self.faster) {
-                    self.secrets.insert(key(&name), Kept { value, ..Kept::default() });
+                    self.secrets.insert(
+                        key(&name),
+                        Kept {
+                            value,
+                            ..Kept::default()
+                        },
+                    );
                 }
-                let (Some(name), Some(value)) = (field("name"), field("value")) else { return invalid() };
+                let (Some(name), Some(value)) = (field("name"), field("value")) else {
+                    return invalid();
+                };
                 if is_broken || !is_valid_name(&name) {
                     failed("create")
                 } else if let Entry::Vacant(free) = self.secrets.entry(key(&name)) {
-                    Answer::of(200, &described(workspace, &name, free.insert(Kept { value, ..Kept::default() })))
+                    Answer::of(
+                        200,
+                        &described(
+                            workspace,
+                            &name,
+                            free.insert(Kept {
+                                value,
+                                ..Kept::default()
+                            }),
+                        ),
+                    )
                 } else {
                     Answer::of(409, &json!({"error": "secret already exists"}))
                 }
             }
             ("PATCH", Some(name)) => {
-                let Some(value) = field("value") else { return invalid() };
+                let Some(value) = field("value") else {
+                    return invalid();
+                };
                 match self.secrets.get_mut(&key(name)) {
                     Some(kept) if !is_broken => {
                         (kept.value, kept.sealed) = (value, false);
@@ -103,16 +138,29 @@ impl State {
     }
 
     fn list(&mut self, workspace: &str) -> Answer {
-        let own = self.secrets.iter().filter(|((owner, _), _)| owner == workspace);
-        let mut list: Vec<_> = own.map(|((_, name), kept)| described(workspace, name, kept).to_string()).collect();
+        let own = self
+            .secrets
+            .iter()
+            .filter(|((owner, _), _)| owner == workspace);
+        let mut list: Vec<_> = own
+            .map(|((_, name), kept)| described(workspace, name, kept).to_string())
+            .collect();
         let pad = "]}".repeat(PAD / 2);
         list.extend(
-            (0..self.padding.div_ceil(PAD)).map(|number| format!(r#"{{"name":"PAD_{number}","pad":"{pad}"}}"#)),
+            (0..self.padding.div_ceil(PAD))
+                .map(|number| format!(r#"{{"name":"PAD_{number}","pad":"{pad}"}}"#)),
         );
         for name in std::mem::take(&mut self.deleted) {
             self.secrets.remove(&(workspace.to_owned(), name));
         }
-        Answer::json(200, &if list.is_empty() { "null".to_owned() } else { format!("[{}]", list.join(",")) })
+        Answer::json(
+            200,
+            &if list.is_empty() {
+                "null".to_owned()
+            } else {
+                format!("[{}]", list.join(","))
+            },
+        )
     }
 }
 
@@ -141,20 +189,35 @@ fn routed(path: &str) -> String {
     let mut parts = path.split('%');
     let mut decoded = parts.next().unwrap().to_owned();
     for part in parts {
-        let Some(code) = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok()) else {
+        let Some(code) = part
+            .get(..2)
+            .and_then(|code| u8::from_str_radix(code, 16).ok())
+        else {
             return path.to_owned();
         };
         decoded.push(code.into());
         decoded.push_str(&part[2..]);
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~$&+,/:;=@".contains(c);
-    let encode = |c: char| if plain(c) { c.to_string() } else { format!("%{:02X}", u32::from(c)) };
-    if decoded.chars().map(encode).collect::<String>() == path { decoded } else { path.to_owned() }
+    let encode = |c: char| {
+        if plain(c) {
+            c.to_string()
+        } else {
+            format!("%{:02X}", u32::from(c))
+        }
+    };
+    if decoded.chars().map(encode).collect::<String>() == path {
+        decoded
+    } else {
+        path.to_owned()
+    }
 }
 
 /// `^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`
 fn is_valid_name(name: &str) -> bool {
-    regex::Regex::new("^[a-zA-Z_][a-zA-Z0-9_]{0,63}$").unwrap().is_match(name)
+    regex::Regex::new("^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")
+        .unwrap()
+        .is_match(name)
 }
 
 const CURRENT: &str = "/api/v1/workspace/current";

@@ -11,26 +11,51 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// A throw-away authority and a server with a certificate of it for these names; answers the authority's file.
 pub fn server(dir: &Path, names: &str) -> (PathBuf, Arc<rustls::ServerConfig>) {
     let authority = make(dir, names);
-    let certificates = CertificateDer::pem_file_iter(dir.join("server.pem")).unwrap().map(Result::unwrap).collect();
+    let certificates = CertificateDer::pem_file_iter(dir.join("server.pem"))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (authority, Arc::new(config.with_no_client_auth().with_single_cert(certificates, key).unwrap()))
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    (
+        authority,
+        Arc::new(
+            config
+                .with_no_client_auth()
+                .with_single_cert(certificates, key)
+                .unwrap(),
+        ),
+    )
 }
 
 fn make(dir: &Path, names: &str) -> PathBuf {
     let openssl = |args: &str| {
-        let output = Command::new("openssl").args(args.split(' ')).current_dir(dir).output().unwrap();
-        assert!(output.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("openssl")
+            .args(args.split(' '))
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "openssl {args}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(&format!(
         "req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN={}",
         dir.file_name().unwrap().display()
     ));
-    openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=gateway"));
+    openssl(&format!(
+        "req {key} -keyout server.key -out server.csr -subj /CN=gateway"
+    ));
     std::fs::write(dir.join("names"), format!("subjectAltName={names}\n")).unwrap();
-    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
+    openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+    );
     dir.join("ca.pem")
 }
 
@@ -38,7 +63,10 @@ fn make(dir: &Path, names: &str) -> PathBuf {
 #[expect(clippy::print_stdout, reason = "a skip is told")]
 pub fn can_be_made() -> bool {
     let there = Command::new("openssl").arg("version").output().is_ok();
-    assert!(there || Env::process().text("STRICT").unwrap().as_deref() != Some("1"), "openssl is needed");
+    assert!(
+        there || Env::process().text("STRICT").unwrap().as_deref() != Some("1"),
+        "openssl is needed"
+    );
     if !there {
         println!("skip: openssl is not installed");
     }

@@ -15,7 +15,11 @@ pub(super) struct Open<'a>(pub(super) &'a Shared);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
+        self.0
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open -= 1;
         self.0.moved.notify_all();
     }
 }
@@ -48,10 +52,17 @@ impl Shared {
     fn converse(&self, mut stream: impl Read + Write) {
         while let Some(request) = Request::read(&mut stream) {
             self.in_company(&request);
-            let Some(answer) = self.in_mood(&request) else { return };
+            let Some(answer) = self.in_mood(&request) else {
+                return;
+            };
             self.hold_back();
             let answer = answer.dated(self.state().clock);
-            if stream.write_all(&answer.bytes).and_then(|()| stream.flush()).is_err() || answer.last {
+            if stream
+                .write_all(&answer.bytes)
+                .and_then(|()| stream.flush())
+                .is_err()
+                || answer.last
+            {
                 return;
             }
         }
@@ -60,8 +71,12 @@ impl Shared {
     /// Waits for the rest of the batch.
     fn in_company(&self, request: &Request) {
         let mut state = self.state();
-        state.requests.push(format!("{} {}", request.method, request.path));
-        let Some(size) = state.batches.front().copied() else { return };
+        state
+            .requests
+            .push(format!("{} {}", request.method, request.path));
+        let Some(size) = state.batches.front().copied() else {
+            return;
+        };
         state.arrived += 1;
         let generation = state.generation;
         if state.arrived == size {
@@ -72,7 +87,10 @@ impl Shared {
             return;
         }
         let alone = |state: &mut State| state.generation == generation;
-        let (mut state, timeout) = self.moved.wait_timeout_while(state, PATIENCE, alone).unwrap();
+        let (mut state, timeout) = self
+            .moved
+            .wait_timeout_while(state, PATIENCE, alone)
+            .unwrap();
         state.lonely |= timeout.timed_out();
     }
 
@@ -85,7 +103,11 @@ impl Shared {
         state.held.wanted -= 1;
         state.held.waiting += 1;
         self.moved.notify_all();
-        drop(self.moved.wait_while(state, |state| state.held.waiting > 0).unwrap());
+        drop(
+            self.moved
+                .wait_while(state, |state| state.held.waiting > 0)
+                .unwrap(),
+        );
     }
 
     /// `None` to break off without an answer.
@@ -93,7 +115,11 @@ impl Shared {
         let mood = self.state().mood.clone().unwrap_or(Mood::Well);
         match mood {
             Mood::LoseAnswersToChanges(left) if request.method != "GET" => {
-                self.state().mood = Some(if left > 1 { Mood::LoseAnswersToChanges(left - 1) } else { Mood::Well });
+                self.state().mood = Some(if left > 1 {
+                    Mood::LoseAnswersToChanges(left - 1)
+                } else {
+                    Mood::Well
+                });
                 self.state().answer(request);
                 None
             }
@@ -102,9 +128,10 @@ impl Shared {
                 thread::sleep(PATIENCE);
                 None
             }
-            Mood::Well | Mood::HangOnChange | Mood::DatabaseDown { .. } | Mood::LoseAnswersToChanges(_) => {
-                Some(self.state().answer(request))
-            }
+            Mood::Well
+            | Mood::HangOnChange
+            | Mood::DatabaseDown { .. }
+            | Mood::LoseAnswersToChanges(_) => Some(self.state().answer(request)),
             Mood::Status(status) => Some(Answer::of(status, &json!({"error": "hunter2 body"}))),
             Mood::Slow(time) => {
                 thread::sleep(time);
@@ -129,12 +156,24 @@ impl Shared {
                 Some(answer)
             }
             Mood::LoseAnswers(left) => {
-                self.state().mood = Some(if left > 1 { Mood::LoseAnswers(left - 1) } else { Mood::Well });
+                self.state().mood = Some(if left > 1 {
+                    Mood::LoseAnswers(left - 1)
+                } else {
+                    Mood::Well
+                });
                 self.state().answer(request);
                 None
             }
-            Mood::Redirect(place) => Some(Answer::raw(307, &format!("Location: {place}{}\r\n", request.path), "")),
-            Mood::Page(status) => Some(Answer::raw(status, "Content-Type: text/html\r\n", "<html>hunter2</html>")),
+            Mood::Redirect(place) => Some(Answer::raw(
+                307,
+                &format!("Location: {place}{}\r\n", request.path),
+                "",
+            )),
+            Mood::Page(status) => Some(Answer::raw(
+                status,
+                "Content-Type: text/html\r\n",
+                "<html>hunter2</html>",
+            )),
         }
     }
 }

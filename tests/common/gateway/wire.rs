@@ -32,11 +32,22 @@ impl Request {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         stream.read_exact(&mut body).ok()?;
-        let token = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-        Some(Self { method, path, token, headers, body })
+        let token = headers
+            .get("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .map(str::to_owned);
+        Some(Self {
+            method,
+            path,
+            token,
+            headers,
+            body,
+        })
     }
 }
 
@@ -51,21 +62,41 @@ impl Answer {
     }
 
     pub fn json(status: u16, body: &str) -> Self {
-        Self::raw(status, "Content-Type: application/json; charset=UTF-8\r\n", body)
+        Self::raw(
+            status,
+            "Content-Type: application/json; charset=UTF-8\r\n",
+            body,
+        )
     }
 
     pub fn raw(status: u16, headers: &str, body: &str) -> Self {
-        let bytes = format!("HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
-        Self { bytes: bytes.into_bytes(), last: false }
+        let bytes = format!(
+            "HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Self {
+            bytes: bytes.into_bytes(),
+            last: false,
+        }
     }
 
     /// With a date that is that many seconds off.
     pub(super) fn dated(mut self, off: Option<i64>) -> Self {
         if let Some(off) = off {
             let now = DateTime::from(SystemTime::now()).secs();
-            let date = DateTime::from_secs(now + off).fmt(Format::HttpDate).unwrap();
-            let end_of_status = self.bytes.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
-            self.bytes.splice(end_of_status..end_of_status, format!("Date: {date}\r\n").into_bytes());
+            let date = DateTime::from_secs(now + off)
+                .fmt(Format::HttpDate)
+                .unwrap();
+            let end_of_status = self
+                .bytes
+                .windows(2)
+                .position(|two| two == b"\r\n")
+                .unwrap()
+                + 2;
+            self.bytes.splice(
+                end_of_status..end_of_status,
+                format!("Date: {date}\r\n").into_bytes(),
+            );
         }
         self
     }

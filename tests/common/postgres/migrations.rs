@@ -40,7 +40,9 @@ impl Migration {
 /// A database after each migration, with the images `im` and `other`.
 pub fn each(test: &str, work: impl Fn(Migration, &Database)) {
     for migration in Migration::ALL {
-        let Some(database) = Database::after(migration, test) else { return };
+        let Some(database) = Database::after(migration, test) else {
+            return;
+        };
         database.sql("INSERT INTO image (image_id) VALUES ('im'), ('other')");
         work(migration, &database);
     }

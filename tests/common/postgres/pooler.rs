@@ -39,13 +39,32 @@ impl Pooler {
     /// A command of its console.
     pub fn command(&self, command: &str) {
         let output = Command::new(&self.psql)
-            .args(["-Xq", "-h", "127.0.0.1", "-U", USER, "-d", "pgbouncer", "-c", command, "-p"])
+            .args([
+                "-Xq",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                USER,
+                "-d",
+                "pgbouncer",
+                "-c",
+                command,
+                "-p",
+            ])
             .arg(self.port.to_string())
             .env_clear()
-            .envs([("PATH", "/usr/bin:/bin"), ("PGPASSWORD", PASSWORD), ("PGSSLMODE", "disable")])
+            .envs([
+                ("PATH", "/usr/bin:/bin"),
+                ("PGPASSWORD", PASSWORD),
+                ("PGSSLMODE", "disable"),
+            ])
             .output()
             .unwrap();
-        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{command}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// From now on it lets the user in with this password alone.
@@ -55,10 +74,18 @@ impl Pooler {
     }
 
     fn start(server: &Server, program: &PathBuf) -> Self {
-        let dir = tempfile::Builder::new().prefix("beta9-pooler-").tempdir_in(scratch()).unwrap().keep();
+        let dir = tempfile::Builder::new()
+            .prefix("beta9-pooler-")
+            .tempdir_in(scratch())
+            .unwrap()
+            .keep();
         let account = account();
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
             // Fewer sessions than there are clients at a time, so that they are shared.
             let ini = format!(
                 "[databases]\n* = host=127.0.0.1 port={} user={USER} password='{PASSWORD}'\n[pgbouncer]\n\
@@ -85,16 +112,29 @@ impl Pooler {
                 chown(&dir, Some(user), Some(group)).unwrap();
                 keeper.uid(user).gid(group);
             }
-            let mut keeper = keeper.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+            let mut keeper = keeper
+                .stdin(Stdio::piped())
+                .stdout(log.try_clone().unwrap())
+                .stderr(log)
+                .spawn()
+                .unwrap();
             let life = keeper.stdin.take().unwrap();
             while keeper.try_wait().unwrap().is_none() {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Self { port, dir, psql: server.bin.join("psql"), _life: life };
+                    return Self {
+                        port,
+                        dir,
+                        psql: server.bin.join("psql"),
+                        _life: life,
+                    };
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        panic!("pgbouncer does not start: {}", fs::read_to_string(dir.join("log")).unwrap_or_default());
+        panic!(
+            "pgbouncer does not start: {}",
+            fs::read_to_string(dir.join("log")).unwrap_or_default()
+        );
     }
 }
 

@@ -41,8 +41,15 @@ impl Relay {
     pub fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (mood, seen) = (Arc::new(Mutex::new(Mood::Faithful)), Arc::new(Seen::default()));
-        let relay = Self { port, mood: Arc::clone(&mood), seen: Arc::clone(&seen) };
+        let (mood, seen) = (
+            Arc::new(Mutex::new(Mood::Faithful)),
+            Arc::new(Seen::default()),
+        );
+        let relay = Self {
+            port,
+            mood: Arc::clone(&mood),
+            seen: Arc::clone(&seen),
+        };
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (mood, seen) = (*mood.lock().unwrap(), Arc::clone(&seen));
@@ -59,7 +66,11 @@ impl Relay {
     /// Connections, round trips after the connection is there, and queries since the last time.
     pub fn take_counts(&self) -> (usize, usize, usize) {
         let take = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst);
-        (take(&self.seen.connections), take(&self.seen.turns), take(&self.seen.queries))
+        (
+            take(&self.seen.connections),
+            take(&self.seen.turns),
+            take(&self.seen.queries),
+        )
     }
 }
 

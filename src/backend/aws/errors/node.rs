@@ -23,12 +23,17 @@ pub(in crate::backend::aws) fn no_credentials(
     api: &Api,
     wire: &Wire,
 ) -> Error {
-    let call = Call { api, who: Who::Node };
+    let call = Call {
+        api,
+        who: Who::Node,
+    };
     for cause in chain(error) {
         if let Some(error) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
             return call.failed(ASSUME, error, wire);
         }
-        if let Some(error) = cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
+        if let Some(error) =
+            cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>()
+        {
             return call.failed(WEB_IDENTITY, error, wire);
         }
     }
@@ -38,24 +43,35 @@ pub(in crate::backend::aws) fn no_credentials(
         CredentialsError::ProviderTimedOut(_) => late(wire),
         CredentialsError::InvalidConfiguration(_) => {
             // The SDK's own words about the names in the profile files, which are the operator's.
-            let found = texts.iter().find_map(|text| text.split_once("ProfileFile provider could not be built: "));
-            let what = found.map_or("the container agent's address or token is not one to use", |(_, what)| what);
-            problem(&format_args!("the node's AWS configuration is wrong: {}", shown(what)))
-                .fix("correct ~/.aws/config, or the AWS_ variables of the node")
-                .failed()
+            let found = texts
+                .iter()
+                .find_map(|text| text.split_once("ProfileFile provider could not be built: "));
+            let what = found.map_or(
+                "the container agent's address or token is not one to use",
+                |(_, what)| what,
+            );
+            problem(&format_args!(
+                "the node's AWS configuration is wrong: {}",
+                shown(what)
+            ))
+            .fix("correct ~/.aws/config, or the AWS_ variables of the node")
+            .failed()
         }
         _ if matches!(source, Source::Instance { .. }) => no_instance_role(wire),
         _ if says("external process") => problem(&"the profile's credential_process failed")
             .fix("run that command by hand, as the user that this runs as")
             .failed(),
-        _ if says("sso") || says("SSO") => problem(&"the profile's SSO session is missing or has expired")
-            .fix("run aws sso login for that profile")
-            .failed(),
-        CredentialsError::CredentialsNotLoaded(_) => {
-            problem(&format_args!("the profile {} has no credentials", shown(profile)))
-                .fix("give it keys, a role or another source")
+        _ if says("sso") || says("SSO") => {
+            problem(&"the profile's SSO session is missing or has expired")
+                .fix("run aws sso login for that profile")
                 .failed()
         }
+        CredentialsError::CredentialsNotLoaded(_) => problem(&format_args!(
+            "the profile {} has no credentials",
+            shown(profile)
+        ))
+        .fix("give it keys, a role or another source")
+        .failed(),
         _ => transport("the source of the node's credentials", api.region(), wire),
     }
 }
@@ -63,9 +79,12 @@ pub(in crate::backend::aws) fn no_credentials(
 /// The metadata service did not say which role the instance has.
 pub(in crate::backend::aws) fn no_instance_role(wire: &Wire) -> Error {
     match wire.last().outcome {
-        Outcome::Answered { status: 404 | 200..=299, .. } => {
-            problem(&"the metadata service says that the instance has no role").fix(NO_ROLE).failed()
-        }
+        Outcome::Answered {
+            status: 404 | 200..=299,
+            ..
+        } => problem(&"the metadata service says that the instance has no role")
+            .fix(NO_ROLE)
+            .failed(),
         _ => transport("the instance's metadata service", "", wire),
     }
 }
@@ -79,11 +98,14 @@ pub(in crate::backend::aws) fn wrong_address() -> Error {
 
 /// The node had an identity a moment ago.
 pub(in crate::backend::aws) fn nobody() -> Error {
-    problem(&"the node has no AWS identity any more").fix("try again").failed()
+    problem(&"the node has no AWS identity any more")
+        .fix("try again")
+        .failed()
 }
 
 fn problem(cause: &dyn Display) -> Problem {
     Problem::new(PART, cause)
 }
 
-const NO_ROLE: &str = "attach a role to it, or set AWS_EC2_METADATA_DISABLED=true where it is to have none";
+const NO_ROLE: &str =
+    "attach a role to it, or set AWS_EC2_METADATA_DISABLED=true where it is to have none";

@@ -4,26 +4,36 @@ use crate::host::is_account;
 
 /// The word that follows these.
 pub(super) fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
-    message.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next())
+    message
+        .split_once(words)
+        .and_then(|(_, rest)| rest.split_whitespace().next())
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
 pub(super) fn is_principal(text: &str) -> bool {
     let parts: Vec<&str> = text.split(':').collect();
-    let [arn, partition, service, region, account, name] = parts[..] else { return false };
+    let [arn, partition, service, region, account, name] = parts[..] else {
+        return false;
+    };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&byte);
     arn == "arn"
-        && partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        && partition
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
         && matches!(service, "iam" | "sts")
         && region.is_empty()
         && is_account(account)
         && name.len() <= 256
         && name.bytes().all(plain)
-        && ["user/", "role/", "assumed-role/", "federated-user/", "root"].iter().any(|kind| name.starts_with(kind))
+        && ["user/", "role/", "assumed-role/", "federated-user/", "root"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
 }
 
 pub(super) fn is_action(text: &str) -> bool {
-    let Some((service, action)) = text.split_once(':') else { return false };
+    let Some((service, action)) = text.split_once(':') else {
+        return false;
+    };
     let is_service = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&service.len())
         && service.bytes().all(is_service)
@@ -33,7 +43,8 @@ pub(super) fn is_action(text: &str) -> bool {
 
 /// An error code as it may be shown: a word, or none.
 pub(super) fn word(code: &str) -> &str {
-    let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_word =
+        (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_word { code } else { UNKNOWN }
 }
 
@@ -64,7 +75,15 @@ mod tests {
             assert!(!is_principal(bad), "{bad}");
         }
         assert!(is_action("ecr-public:GetAuthorizationToken") && is_action("sts:AssumeRole"));
-        assert!(!is_action("hunter2") && !is_action("a:b c") && !is_action(":X") && !is_action("ecr:Get-It"));
-        assert_eq!((word("ThrottlingException"), word("a<b>"), word("")), ("ThrottlingException", UNKNOWN, UNKNOWN));
+        assert!(
+            !is_action("hunter2")
+                && !is_action("a:b c")
+                && !is_action(":X")
+                && !is_action("ecr:Get-It")
+        );
+        assert_eq!(
+            (word("ThrottlingException"), word("a<b>"), word("")),
+            ("ThrottlingException", UNKNOWN, UNKNOWN)
+        );
     }
 }

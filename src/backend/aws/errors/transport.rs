@@ -8,15 +8,20 @@ use crate::error::{Error, Problem};
 pub(in crate::backend::aws) fn late(wire: &Wire) -> Error {
     let host = wire.last().host;
     let host = if host.is_empty() { "AWS" } else { &host };
-    Problem::new(PART, format_args!("{host} did not answer in time")).fix(REACH).unreachable()
+    Problem::new(PART, format_args!("{host} did not answer in time"))
+        .fix(REACH)
+        .unreachable()
 }
 
 /// What went wrong before there was an answer of the service to speak of.
 pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
     let last = wire.last();
     let host = &last.host;
-    let problem = |cause: &dyn std::fmt::Display| Problem::new(PART, format_args!("{service} ({host}) {cause}"));
-    let no_answer = "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
+    let problem = |cause: &dyn std::fmt::Display| {
+        Problem::new(PART, format_args!("{service} ({host}) {cause}"))
+    };
+    let no_answer =
+        "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
     match last.outcome {
         Outcome::Waiting | Outcome::TimedOut => late(wire),
         Outcome::Refused => problem(&"refused the connection").fix(REACH).unreachable(),
@@ -54,13 +59,23 @@ pub(super) fn throttled(service: &str, region: &str, wire: &Wire) -> Error {
         Outcome::Answered { retry_after, .. } => retry_after,
         _ => None,
     };
-    Problem::new(PART, format_args!("{service} in {region} {}", throttles(retry_after))).fix(THROTTLED).unreachable()
+    Problem::new(
+        PART,
+        format_args!("{service} in {region} {}", throttles(retry_after)),
+    )
+    .fix(THROTTLED)
+    .unreachable()
 }
 
 fn throttles(retry_after: Option<u64>) -> String {
     let what = "throttles";
-    retry_after.map_or_else(|| what.to_owned(), |seconds| format!("{what} and asks to wait {seconds} s"))
+    retry_after.map_or_else(
+        || what.to_owned(),
+        |seconds| format!("{what} and asks to wait {seconds} s"),
+    )
 }
 
-const REACH: &str = "see whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
-const THROTTLED: &str = "try again later; fewer callers, or a shared cache directory, make fewer calls";
+const REACH: &str =
+    "see whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
+const THROTTLED: &str =
+    "try again later; fewer callers, or a shared cache directory, make fewer calls";

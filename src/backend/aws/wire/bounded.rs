@@ -11,7 +11,11 @@ use super::{Last, Outcome};
 
 /// The body of an answer, which is read to this bound at most.
 pub(super) fn bounded(body: SdkBody, last: Last) -> SdkBody {
-    SdkBody::from_body_1_x(Bounded { body, left: MAX_ANSWER, last })
+    SdkBody::from_body_1_x(Bounded {
+        body,
+        left: MAX_ANSWER,
+        last,
+    })
 }
 
 struct Bounded {
@@ -24,9 +28,14 @@ impl Body for Bounded {
     type Data = <SdkBody as Body>::Data;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
         let this = &mut *self;
-        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) else { return Poll::Ready(None) };
+        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) else {
+            return Poll::Ready(None);
+        };
         let frame = frame.inspect_err(|_| this.last.set(Outcome::Broken))?;
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         let Some(left) = this.left.checked_sub(length) else {

@@ -22,25 +22,35 @@ fn outcome_of(error: &(dyn StdError + 'static)) -> Option<Outcome> {
     let text = error.to_string();
     if text.starts_with("invalid peer certificate") {
         let reason = CERTIFICATE.iter().find(|(word, _)| text.contains(word));
-        return Some(Outcome::Certificate(reason.map_or("is not valid", |(_, reason)| reason)));
+        return Some(Outcome::Certificate(
+            reason.map_or("is not valid", |(_, reason)| reason),
+        ));
     }
-    (text.contains("dns error") || text.contains("failed to lookup address")).then_some(Outcome::Unresolvable)
+    (text.contains("dns error") || text.contains("failed to lookup address"))
+        .then_some(Outcome::Unresolvable)
 }
 
 /// An `io::Error`'s `source` passes over the error it wraps, which is the one that says most.
 pub(in crate::backend::aws) fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
-        Some(error) => error.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
-        None => error.source(),
+    std::iter::successors(Some(error), |&error| {
+        match error.downcast_ref::<io::Error>() {
+            Some(error) => error
+                .get_ref()
+                .map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
     })
 }
 
 /// Words of rustls' `CertificateError`, old and new.
 const CERTIFICATE: [(&str, &str); 6] = [
     ("xpired", "has expired"),
-    ("UnknownIssuer", "is signed by an authority that this node does not trust"),
+    (
+        "UnknownIssuer",
+        "is signed by an authority that this node does not trust",
+    ),
     ("not valid for name", "is for another name"),
     ("NotValidForName", "is for another name"),
     ("NotValidYet", "is not valid yet"),
@@ -57,9 +67,18 @@ mod tests {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(classify(&wrap(refused)), Outcome::Refused);
         for (text, outcome) in [
-            ("invalid peer certificate: UnknownIssuer", Outcome::Certificate(CERTIFICATE[1].1)),
-            ("invalid peer certificate: certificate expired: verification time …", Outcome::Certificate("has expired")),
-            ("invalid peer certificate: BadSignature", Outcome::Certificate("is not valid")),
+            (
+                "invalid peer certificate: UnknownIssuer",
+                Outcome::Certificate(CERTIFICATE[1].1),
+            ),
+            (
+                "invalid peer certificate: certificate expired: verification time …",
+                Outcome::Certificate("has expired"),
+            ),
+            (
+                "invalid peer certificate: BadSignature",
+                Outcome::Certificate("is not valid"),
+            ),
             ("dns error", Outcome::Unresolvable),
             ("connection reset", Outcome::Broken),
         ] {

@@ -19,13 +19,20 @@ impl ClassifyRetry for RetryAfter {
         RetryAction::NoActionIndicated
     }
 
-    fn classify_retry_v2(&self, context: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+    fn classify_retry_v2(
+        &self,
+        context: &InterceptorContext,
+        previous: &RetryAction,
+    ) -> RetryAction {
         let RetryAction::RetryIndicated(RetryReason::RetryableError { kind, .. }) = previous else {
             return RetryAction::NoActionIndicated;
         };
-        let Some(seconds) = context.response().and_then(retry_after) else { return RetryAction::NoActionIndicated };
+        let Some(seconds) = context.response().and_then(retry_after) else {
+            return RetryAction::NoActionIndicated;
+        };
         let delay = Duration::from_secs(seconds);
-        let in_time = self.deadline.saturating_duration_since(Instant::now()) > delay + TIME_FOR_A_CALL;
+        let in_time =
+            self.deadline.saturating_duration_since(Instant::now()) > delay + TIME_FOR_A_CALL;
         if in_time && delay <= LONGEST_DELAY {
             RetryAction::retryable_error_with_explicit_delay(*kind, delay)
         } else {
@@ -44,7 +51,10 @@ impl ClassifyRetry for RetryAfter {
 
 /// Seconds; the form with a date is of no use to a program that waits ten seconds at most.
 pub(super) fn retry_after(response: &HttpResponse) -> Option<u64> {
-    response.headers().get("retry-after").and_then(|value| value.parse().ok())
+    response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.parse().ok())
 }
 
 const TIME_FOR_A_CALL: Duration = Duration::from_millis(500);

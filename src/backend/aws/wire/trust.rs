@@ -32,7 +32,10 @@ pub(super) fn system() -> TlsContext {
         Some(pem) => store.with_pem_certificate(pem),
         None => store,
     };
-    TlsContext::builder().with_trust_store(store).build().unwrap_or_default()
+    TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .unwrap_or_default()
 }
 
 /// The system's, as far as they are certificates: the SDK's client panics over what it cannot parse.
@@ -40,7 +43,12 @@ fn parsable() -> Option<Vec<u8>> {
     let mut roots = RootCertStore::empty();
     let mut certificates = tls::certificates().unwrap_or_default();
     certificates.retain(|certificate| roots.add(certificate.clone()).is_ok());
-    (!certificates.is_empty()).then(|| certificates.iter().flat_map(|certificate| pem(certificate)).collect())
+    (!certificates.is_empty()).then(|| {
+        certificates
+            .iter()
+            .flat_map(|certificate| pem(certificate))
+            .collect()
+    })
 }
 
 /// The SDK takes nothing but PEM (<https://www.rfc-editor.org/rfc/rfc7468#section-5>).
@@ -53,11 +61,14 @@ fn pem(certificate: &[u8]) -> Vec<u8> {
 
 /// The SDK's client panics over what it cannot parse, so that is found out here.
 fn read(path: impl AsRef<Path>, reader: Reader) -> Result<Vec<u8>, Error> {
-    let pem = tls::bundle_text(path.as_ref(), reader).map_err(|fault| fault.problem("AWS_CA_BUNDLE"))?;
+    let pem =
+        tls::bundle_text(path.as_ref(), reader).map_err(|fault| fault.problem("AWS_CA_BUNDLE"))?;
     let pem = pem.ok_or_else(|| problem("cannot be read: it does not exist").failed())?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+        let added = certificate
+            .ok()
+            .and_then(|certificate| roots.add(certificate).ok());
         added.ok_or_else(|| problem("holds something that is no certificate").failed())?;
     }
     if roots.is_empty() {
@@ -82,16 +93,32 @@ mod tests {
         let table = [
             ("", "holds no certificate"),
             ("hunter2", "holds no certificate"),
-            ("-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n", "no certificate"),
-            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "no certificate"),
+            (
+                "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n",
+                "no certificate",
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+                "no certificate",
+            ),
         ];
         for (text, expected) in table {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(text.as_bytes()).unwrap();
-            let error = given(file.path().to_str().unwrap()).unwrap_err().to_string();
-            assert!(error.starts_with("AWS_CA_BUNDLE: ") && error.contains(expected), "{error}");
+            let error = given(file.path().to_str().unwrap())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with("AWS_CA_BUNDLE: ") && error.contains(expected),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(given("/nowhere").unwrap_err().to_string().contains("cannot be read"));
+        assert!(
+            given("/nowhere")
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
     }
 }

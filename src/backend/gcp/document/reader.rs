@@ -63,16 +63,21 @@ impl<'a> Reader<'a> {
             "impersonated_service_account" => Some(
                 "\"type\" is impersonated_service_account, which calls addresses that it names, so no secret may bring it",
             ),
-            _ => Some("\"type\" is neither service_account nor authorized_user, and a secret may bring no other"),
+            _ => Some(
+                "\"type\" is neither service_account nor authorized_user, and a secret may bring no other",
+            ),
         };
         if let Some(cause) = cause {
             return Err(self.problem(cause, &fix));
         }
-        if self.object.get("token_uri").is_some() && !TOKEN_URIS.contains(&self.text("token_uri")?) {
-            let cause = "\"token_uri\" is not Google's own, and a secret may not say where its key is sent";
+        if self.object.get("token_uri").is_some() && !TOKEN_URIS.contains(&self.text("token_uri")?)
+        {
+            let cause =
+                "\"token_uri\" is not Google's own, and a secret may not say where its key is sent";
             return Err(self.problem(cause, &format!("set it to {TOKEN_URI}, or leave it out")));
         }
-        if self.object.get("universe_domain").is_some() && self.text("universe_domain")? != UNIVERSE {
+        if self.object.get("universe_domain").is_some() && self.text("universe_domain")? != UNIVERSE
+        {
             let cause = "\"universe_domain\" is not googleapis.com, whose registries are the ones this helper knows";
             return Err(self.problem(cause, &fix));
         }
@@ -82,7 +87,9 @@ impl<'a> Reader<'a> {
     /// Where the grant is sent. Keys made years ago name the endpoint of that time, which still is the same service:
     /// they go to today's, as do all of a tenant's.
     fn token_uri(self) -> Result<String, Error> {
-        let own = self.optional("token_uri").map_or(TOKEN_URI, Redacted::expose);
+        let own = self
+            .optional("token_uri")
+            .map_or(TOKEN_URI, Redacted::expose);
         if self.author == Author::Tenant || TOKEN_URIS.contains(&own) {
             return Ok(TOKEN_URI.to_owned());
         }
@@ -91,14 +98,22 @@ impl<'a> Reader<'a> {
 
     fn external(self) -> Result<External, Error> {
         let secret = || self.optional("client_secret").cloned().unwrap_or_default();
-        let client = self.optional("client_id").map(|id| (id.expose().to_owned(), secret()));
+        let client = self
+            .optional("client_id")
+            .map(|id| (id.expose().to_owned(), secret()));
         Ok(External {
             audience: self.text("audience")?.to_owned(),
             subject_token_type: self.text("subject_token_type")?.to_owned(),
             token_url: self.https("token_url")?,
             client,
-            user_project: self.optional("workforce_pool_user_project").map(|name| name.expose().to_owned()),
-            source: Reader { object: self.inner("credential_source")?, ..self }.source()?,
+            user_project: self
+                .optional("workforce_pool_user_project")
+                .map(|name| name.expose().to_owned()),
+            source: Reader {
+                object: self.inner("credential_source")?,
+                ..self
+            }
+            .source()?,
         })
     }
 
@@ -108,19 +123,37 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         if let Some(path) = self.optional("file") {
-            return Ok(Source::File { path: path.expose().into(), field });
+            return Ok(Source::File {
+                path: path.expose().into(),
+                field,
+            });
         }
-        if self.optional("environment_id").is_some_and(|id| id.expose().starts_with("aws")) {
-            let url = self.optional("regional_cred_verification_url").map_or(VERIFICATION_URL, Redacted::expose);
-            return Ok(Source::Aws { verification_url: url.to_owned() });
+        if self
+            .optional("environment_id")
+            .is_some_and(|id| id.expose().starts_with("aws"))
+        {
+            let url = self
+                .optional("regional_cred_verification_url")
+                .map_or(VERIFICATION_URL, Redacted::expose);
+            return Ok(Source::Aws {
+                verification_url: url.to_owned(),
+            });
         }
         if let Some(url) = self.optional("url") {
-            let headers = self.inner("headers").map(Object::iter).into_iter().flatten();
+            let headers = self
+                .inner("headers")
+                .map(Object::iter)
+                .into_iter()
+                .flatten();
             let texts = headers.filter_map(|(name, value)| match value {
                 Value::Text(text) => Some((name.to_owned(), text.clone())),
                 _ => None,
             });
-            return Ok(Source::Url { url: url.expose().to_owned(), headers: texts.collect(), field });
+            return Ok(Source::Url {
+                url: url.expose().to_owned(),
+                headers: texts.collect(),
+                field,
+            });
         }
         Err(self.problem(
             "\"credential_source\" is neither a file, a URL nor AWS",
@@ -131,19 +164,26 @@ impl<'a> Reader<'a> {
     /// The member that holds the token, where the whole is JSON.
     fn field(self) -> Result<Option<String>, Error> {
         match self.optional("type").map(Redacted::expose) {
-            Some("json") => self.text("subject_token_field_name").map(|name| Some(name.to_owned())),
+            Some("json") => self
+                .text("subject_token_field_name")
+                .map(|name| Some(name.to_owned())),
             _ => Ok(None),
         }
     }
 
     fn acts_as(self) -> Result<ActsAs, Error> {
         let delegates = match self.object.get("delegates") {
-            Some(Value::Array(names)) => {
-                names.iter().filter_map(as_text).map(|name| name.expose().to_owned()).collect()
-            }
+            Some(Value::Array(names)) => names
+                .iter()
+                .filter_map(as_text)
+                .map(|name| name.expose().to_owned())
+                .collect(),
             _ => Vec::new(),
         };
-        Ok(ActsAs { url: self.https("service_account_impersonation_url")?, delegates })
+        Ok(ActsAs {
+            url: self.https("service_account_impersonation_url")?,
+            delegates,
+        })
     }
 
     fn https(self, name: &str) -> Result<String, Error> {
@@ -151,7 +191,10 @@ impl<'a> Reader<'a> {
         if url.starts_with("https://") {
             return Ok(url.to_owned());
         }
-        Err(self.problem(&format!("\"{name}\" is not an https:// address"), "correct it"))
+        Err(self.problem(
+            &format!("\"{name}\" is not an https:// address"),
+            "correct it",
+        ))
     }
 
     fn inner(self, name: &str) -> Result<&'a Object, Error> {
@@ -170,7 +213,8 @@ impl<'a> Reader<'a> {
     }
 
     fn needed(self, name: &str) -> Result<&'a Redacted, Error> {
-        self.optional(name).ok_or_else(|| self.problem(&format!("\"{name}\" is missing or no text"), REGENERATE))
+        self.optional(name)
+            .ok_or_else(|| self.problem(&format!("\"{name}\" is missing or no text"), REGENERATE))
     }
 
     fn optional(self, name: &str) -> Option<&'a Redacted> {
@@ -178,12 +222,18 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(self, cause: &str, fix: &str) -> Error {
-        Problem::new(PART, format_args!("{}: {cause}", self.origin)).fix(fix).failed()
+        Problem::new(PART, format_args!("{}: {cause}", self.origin))
+            .fix(fix)
+            .failed()
     }
 }
 
 fn as_text(value: &Value) -> Option<&Redacted> {
-    if let Value::Text(text) = value { Some(text) } else { None }
+    if let Value::Text(text) = value {
+        Some(text)
+    } else {
+        None
+    }
 }
 
 /// Google's token endpoint.
@@ -196,5 +246,6 @@ const TOKEN_URIS: [&str; 4] = [
     "https://www.googleapis.com/oauth2/v4/token",
 ];
 const UNIVERSE: &str = "googleapis.com";
-const VERIFICATION_URL: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
+const VERIFICATION_URL: &str =
+    "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
 const REGENERATE: &str = "put the file as Google gave it";

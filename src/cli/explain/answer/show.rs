@@ -21,18 +21,26 @@ impl Answer {
         // That there is nothing is no problem, but for what nobody can be answered.
         let problem = reason.filter(|_| answer == "failure" || self.class == "reject");
         let mut out = ObjectWriter::with_capacity(1024);
-        out.text("input", input).optional("host", self.host.as_deref()).text("class", self.class);
-        out.optional("backend", self.backend).optional("rule", self.rule.as_deref());
+        out.text("input", input)
+            .optional("host", self.host.as_deref())
+            .text("class", self.class);
+        out.optional("backend", self.backend)
+            .optional("rule", self.rule.as_deref());
         out.optional("rule_file", self.rule_file.as_deref());
         out.texts("rule_notes", self.rule_notes.iter().map(String::as_str));
-        out.optional("store", self.store).optional("workspace", self.workspace.as_deref());
+        out.optional("store", self.store)
+            .optional("workspace", self.workspace.as_deref());
         out.optional("secret_name", self.secret_name.as_deref());
         out.flag("found", self.found).flag("ambient", self.ambient);
-        out.texts("keys", self.keys.iter().map(String::as_str)).optional("takes", self.takes.as_deref());
+        out.texts("keys", self.keys.iter().map(String::as_str))
+            .optional("takes", self.takes.as_deref());
         out.optional("problem", problem);
         out.texts("config", files.iter().map(String::as_str));
-        out.text("answer", answer).optional("reason", reason).optional("next", self.next.as_deref());
-        out.optional("username", username).optional("identity", self.identity.as_deref());
+        out.text("answer", answer)
+            .optional("reason", reason)
+            .optional("next", self.next.as_deref());
+        out.optional("username", username)
+            .optional("identity", self.identity.as_deref());
         out.text("cache", self.cached.word());
         if let Cached::Token(peek) = self.cached {
             out.number("cached_seconds_left", peek.left.as_secs());
@@ -44,28 +52,58 @@ impl Answer {
         let mut rows = Rows::new(0, 10);
         match &self.host {
             Some(host) => {
-                rows.row("registry", &format!("{host} ({})", self.class), |line| style.bold(line).to_string());
+                rows.row("registry", &format!("{host} ({})", self.class), |line| {
+                    style.bold(line).to_string()
+                });
             }
             None => rows.plain("registry", "none"),
         }
         match &self.told {
-            Told::Credential { username: Some(username), secret } => {
+            Told::Credential {
+                username: Some(username),
+                secret,
+            } => {
                 let text = format!("user name {username} and {secret}");
                 rows.row("answer", &text, |line| style.good(line).to_string());
             }
-            Told::Credential { username: None, secret } => {
+            Told::Credential {
+                username: None,
+                secret,
+            } => {
                 rows.row("answer", secret, |line| style.good(line).to_string());
             }
             Told::NotFound(why) => rows.plain("answer", &format!("not found: {why}")),
-            Told::Failure(line) => rows.row("answer", &format!("fails: {line}"), |line| style.bad(line).to_string()),
+            Told::Failure(line) => rows.row("answer", &format!("fails: {line}"), |line| {
+                style.bad(line).to_string()
+            }),
         }
         if let Some(store) = self.store {
-            let keys = if self.keys.is_empty() { "no keys".to_owned() } else { shown_list(&self.keys) };
-            let found = if self.found { format!("yes, with {keys}") } else { "no".to_owned() };
-            let workspace = self.workspace.as_ref().map(|name| format!("workspace {}", shown(name)));
+            let keys = if self.keys.is_empty() {
+                "no keys".to_owned()
+            } else {
+                shown_list(&self.keys)
+            };
+            let found = if self.found {
+                format!("yes, with {keys}")
+            } else {
+                "no".to_owned()
+            };
+            let workspace = self
+                .workspace
+                .as_ref()
+                .map(|name| format!("workspace {}", shown(name)));
             let workspace = workspace.as_deref().unwrap_or("the token's own workspace");
-            rows.plain("store", &if store == "request" { store.to_owned() } else { format!("{store}, {workspace}") });
-            self.secret_name.iter().for_each(|name| rows.plain("secret", name));
+            rows.plain(
+                "store",
+                &if store == "request" {
+                    store.to_owned()
+                } else {
+                    format!("{store}, {workspace}")
+                },
+            );
+            self.secret_name
+                .iter()
+                .for_each(|name| rows.plain("secret", name));
             rows.plain("found", &found);
         }
         self.next.iter().for_each(|next| rows.plain("next", next));
@@ -74,25 +112,45 @@ impl Answer {
         } else if let Some(backend) = self.backend {
             rows.plain("backend", &format!("{backend}: {}", what_it_does(backend)));
         }
-        self.identity.iter().for_each(|identity| rows.plain("identity", identity));
+        self.identity
+            .iter()
+            .for_each(|identity| rows.plain("identity", identity));
         match self.cached {
             Cached::Never => {}
             Cached::Off => rows.plain("cache", "switched off: each pull mints a token"),
             Cached::Nothing => rows.plain("cache", "no token: the next pull mints one"),
             Cached::Token(peek) => {
-                let due = if peek.due { ", and is renewed by the next pull" } else { "" };
-                rows.plain("cache", &format!("a token, which is served for {} more{due}", life(peek.left)));
+                let due = if peek.due {
+                    ", and is renewed by the next pull"
+                } else {
+                    ""
+                };
+                rows.plain(
+                    "cache",
+                    &format!("a token, which is served for {} more{due}", life(peek.left)),
+                );
             }
         }
         if self.host.is_some() {
             let rule = self.rule.as_deref().unwrap_or("none");
-            let notes: Vec<_> = self.rule_notes.iter().map(|note| format!("; {note}")).collect();
-            let file = self.rule_file.as_ref().map_or_else(String::new, |file| format!(", in {file}"));
+            let notes: Vec<_> = self
+                .rule_notes
+                .iter()
+                .map(|note| format!("; {note}"))
+                .collect();
+            let file = self
+                .rule_file
+                .as_ref()
+                .map_or_else(String::new, |file| format!(", in {file}"));
             rows.plain("rule", &format!("{rule}{file}{}", notes.concat()));
         }
         rows.plain(
             "config",
-            &if files.is_empty() { "no file: defaults and environment".to_owned() } else { files.join(", ") },
+            &if files.is_empty() {
+                "no file: defaults and environment".to_owned()
+            } else {
+                files.join(", ")
+            },
         );
         rows.finish()
     }
@@ -136,7 +194,13 @@ mod tests {
 
     #[test]
     fn a_life_is_told_in_two_units() {
-        let table = [(59, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 0 min"), (39_000, "10 h 50 min")];
+        let table = [
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (3600, "1 h 0 min"),
+            (39_000, "10 h 50 min"),
+        ];
         for (seconds, expected) in table {
             assert_eq!(life(Duration::from_secs(seconds)), expected);
         }
