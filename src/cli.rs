@@ -25,8 +25,9 @@ use style::Style;
 
 use crate::Io;
 use crate::config::Env;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 use crate::host::{ImageRef, Reference};
+use crate::protocol::kubelet;
 use crate::resolver::Resolver;
 use crate::shown::shown;
 
@@ -105,19 +106,35 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
         .subcommands(verbs().map(|verb| verb.hide(true)));
     let matches = match all.try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => return usage(&error, env, io),
+        Err(error) => return usage(&error, args, env, io),
     };
-    let chosen = matches.subcommand().and_then(|(name, matches)| {
-        COMMANDS
-            .iter()
-            .find(|entry| (entry.command)().get_name() == name)
-            .map(|entry| (entry.run)(matches, env, io))
-    });
-    match chosen {
-        Some(Ok(())) => 0,
-        Some(Err(Error::Told)) => 1,
-        Some(Err(error)) => crate::fail(&error, io),
-        None => crate::fail(&Error::Usage, io),
+    let Some((name, matches)) = matches.subcommand() else {
+        return fail(&Error::Usage, false, io);
+    };
+    let Some(entry) = (COMMANDS.iter()).find(|entry| (entry.command)().get_name() == name) else {
+        return fail(&Error::Usage, false, io);
+    };
+    match (entry.run)(matches, env, io) {
+        Ok(()) => 0,
+        Err(Error::Told) => 1,
+        Err(error) => {
+            let json = matches.try_get_one::<bool>("json");
+            fail(&error, matches!(json, Ok(Some(true))), io)
+        }
+    }
+}
+
+/// Standard output is what the command prints, which may go on to another program: a failure goes to standard error.
+fn fail(error: &Error, json: bool, io: &mut Io) -> u8 {
+    if json {
+        _ = writeln!(io.err, "{}", error.json());
+    } else {
+        crate::warn(io.err, error);
+    }
+    if matches!(error, Error::Usage) {
+        USAGE
+    } else {
+        1
     }
 }
 
@@ -134,6 +151,7 @@ fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
 fn image(text: &str) -> Result<ImageRef, Error> {
     let problem = |cause: &dyn fmt::Display, fix: &str| {
         Problem::new("image reference", cause)
+            .code(Code::InputBadReference)
             .fix(fix)
             .failed()
             .about(&shown(text).to_string())
@@ -159,12 +177,6 @@ fn warn(io: &mut Io, resolver: &Resolver) {
         .warnings()
         .iter()
         .for_each(|warning| crate::warn(io.err, warning));
-}
-
-/// Reports a failure on standard error, for a command whose standard output is passed on to other programs.
-fn on_standard_error(error: &dyn fmt::Display, io: &mut Io) -> Error {
-    crate::warn(io.err, &crate::one_line(error));
-    Error::Told
 }
 
 fn unwritable(error: std::io::Error) -> Error {
@@ -194,20 +206,47 @@ fn verbs() -> impl Iterator<Item = Command> {
         .map(|(verb, about)| Command::new(*verb).about(*about))
 }
 
-/// Help that was asked for is a success; everything else is usage on standard output and exit 1, as clients expect.
-fn usage(error: &clap::Error, env: &Env, io: &mut Io) -> u8 {
+/// Help that was asked for is a success; all else is a mistake on the command line, which goes to standard error. Without any
+/// argument it may be a client that called, and these read standard output.
+fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let asked = matches!(
         error.kind(),
         clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
     );
-    let text = error.render();
-    let written = if Style::of(io.out, env).is_on() {
-        write!(io.out, "{}", text.ansi())
-    } else {
-        write!(io.out, "{text}")
+    let status = match args {
+        _ if asked => 0,
+        [] => 1,
+        _ if kubelet::is_misdirected_input(io) => return USAGE,
+        _ => USAGE,
     };
-    u8::from(!asked || written.is_err())
+    let text = error.render();
+    if status == USAGE && args.iter().any(|arg| arg == "--json") {
+        let text = text.to_string();
+        let cause: Vec<_> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let cause = cause.join(" ");
+        let cause = cause.strip_prefix("error: ").unwrap_or(&cause);
+        let error = Problem::new("command line", cause).code(Code::InputUsage);
+        return fail(&error.failed(), true, io).max(USAGE);
+    }
+    let out = if status == USAGE {
+        &mut io.err
+    } else {
+        &mut io.out
+    };
+    let written = if Style::of(*out, env).is_on() {
+        write!(out, "{}", text.ansi())
+    } else {
+        write!(out, "{text}")
+    };
+    status.max(u8::from(written.is_err()))
 }
+
+/// The exit status of a mistake on the command line.
+const USAGE: u8 = 2;
 
 const VERBS: [(&str, &str); 6] = [
     (
@@ -236,7 +275,8 @@ Called by docker, podman and other clients, which write to standard input:
   kubelet  a CredentialProviderRequest -> a CredentialProviderResponse
   version                      -> name and version
 
-Exit status: 0 when it is done; 1 when not, with one line of text on standard
-output that says why and what to do, also with --json.
+Exit status: 0 when it is done; 1 when not; 2 for a mistake on the command line.
+get, store, erase and list say why on standard output, where their clients read
+it; all other commands on standard error, with --json as one JSON object.
 
 Example: echo ghcr.io | docker-credential-beta9 get";

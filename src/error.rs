@@ -1,7 +1,14 @@
 //! The one error type: each variant says what the caller does next, and every message names who, what and the way out.
 
+mod code;
+
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+
+pub use code::Code;
+
+use serde::Serialize;
 
 /// What went wrong, by what happens next.
 #[derive(Debug)]
@@ -20,9 +27,69 @@ pub enum Error {
     Unreachable(Box<Problem>),
 }
 
+/// What a room's own error type says of itself. Its `Display` is the cause, without a full stop; no variant holds a secret or a
+/// response body. With `?` it becomes an [`Error`].
+pub trait Fault: std::error::Error + Sized + Send + Sync + 'static {
+    /// The name that programs know it by.
+    fn code(&self) -> Code;
+
+    /// The store, backend, file or input that failed.
+    fn part(&self) -> Cow<'static, str>;
+
+    /// What to do about it, as a command; empty where there is nothing to do.
+    fn fix(&self) -> Cow<'static, str>;
+
+    /// What happens next.
+    fn next(&self) -> Next {
+        Next::Stop
+    }
+
+    /// Whether the provider itself said so: then it is no fault of this process, its environment or the way there.
+    fn is_answer(&self) -> bool {
+        false
+    }
+}
+
+/// What happens after a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    /// Everything stops.
+    #[default]
+    Stop,
+    /// Everything stops, and a `list` has no answer either: a token or password is wrong, or may not do this.
+    Refuse,
+    /// The login was denied, and the registry serves those who do not log in.
+    GoWithout,
+    /// It was out of reach: an answer that is remembered may do.
+    Bridge,
+}
+
+impl<F: Fault> From<F> for Error {
+    fn from(fault: F) -> Self {
+        let next = fault.next();
+        let source = fault.source().map(|source| format!(": {source}"));
+        let problem = Box::new(Problem {
+            code: Some(fault.code()),
+            registry: None,
+            part: fault.part().into_owned(),
+            cause: format!("{fault}{}", source.unwrap_or_default()),
+            fix: fault.fix().into_owned(),
+            refused: next == Next::Refuse,
+            dispensable: next == Next::GoWithout,
+            source: None,
+            answered: fault.is_answer(),
+        });
+        match next {
+            Next::Bridge => Self::Unreachable(problem),
+            Next::Stop | Next::Refuse | Next::GoWithout => Self::Failed(problem),
+        }
+    }
+}
+
 /// A failure as people read it, in one line: `registry: part: cause; fix`. Never holds a secret or a response body.
 #[derive(Debug, Default)]
 pub struct Problem {
+    code: Option<Code>,
     registry: Option<String>,
     part: String,
     cause: String,
@@ -40,6 +107,15 @@ impl Problem {
             part: part.into(),
             cause: cause.to_string(),
             ..Self::default()
+        }
+    }
+
+    /// The name that programs know it by.
+    #[must_use]
+    pub fn code(self, code: Code) -> Self {
+        Self {
+            code: Some(code),
+            ..self
         }
     }
 
@@ -110,6 +186,40 @@ impl Problem {
 }
 
 impl Error {
+    /// The name that programs know it by.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::NotFound => Some(Code::CredentialNotFound),
+            Self::Protocol(_) => Some(Code::InputBadServerUrl),
+            Self::Usage => Some(Code::InputUsage),
+            Self::Told => None,
+            Self::Failed(problem) | Self::Unreachable(problem) => problem.code,
+        }
+    }
+
+    /// As programs read it: one line `{"error":{"code","registry","part","cause","fix"}}`, without what it does not have.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let (registry, (part, cause, fix)) = match self {
+            Self::Failed(problem) | Self::Unreachable(problem) => {
+                (problem.registry.as_deref(), problem.words())
+            }
+            _ => (None, (String::new(), self.to_string(), String::new())),
+        };
+        let report = Report {
+            error: Described {
+                code: self.code().map(Code::as_str),
+                registry,
+                part,
+                cause,
+                fix,
+            },
+        };
+        // It holds nothing but texts, which can always be written.
+        serde_json::to_string(&report).unwrap_or_default()
+    }
+
     /// Names the registry that was asked for, where the place that failed did not know it.
     #[must_use]
     pub fn about(mut self, registry: &str) -> Self {
@@ -151,6 +261,24 @@ impl Error {
             .refused
             .then(|| Problem::new(part, cause).fix(fix).refused())
     }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    error: Described<'a>,
+}
+
+#[derive(Serialize)]
+struct Described<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<&'a str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    part: String,
+    cause: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fix: String,
 }
 
 /// What went wrong on the way to an answer without hindering it; told on standard error once the answer is there.

@@ -34,7 +34,11 @@
 
 #![cfg_attr(
     test,
-    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+    allow(
+        clippy::disallowed_methods,
+        clippy::too_many_lines,
+        reason = "tests read what they wrote, and hold tables"
+    )
 )]
 
 pub mod audit;
@@ -115,8 +119,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
     let answer = match words.as_slice() {
         [verb] if let Some(verb) = Verb::parse(verb) => docker::answer(verb, env, io.input, io.err),
+        [] if kubelet::is_misdirected_input(io) => return 1,
         ["kubelet", rest @ ..] => return kubelet::run(rest, env, io),
         ["version" | "--version" | "-V"] => Ok(version().into()),
+        [] => return cli::run(&args, env, io),
         [verb, rest @ ..] if Verb::parse(verb).is_none() || matches!(rest, ["--help" | "-h"]) => {
             return cli::run(&args, env, io);
         }

@@ -539,10 +539,10 @@ fn several_images_have_a_block_or_an_object_each_and_fail_together() {
         .collect();
     assert_eq!(pulled, [true, false]);
     assert_eq!(run(&node, &["check", &images[0], &images[0]]).status, 0);
-    let answer = run(&node, &["check", "ghcr.io@evil/x"]);
+    let answer = node.run(&["check", "ghcr.io@evil/x"], "");
     assert!(
         answer
-            .failure()
+            .refusal()
             .starts_with("ghcr.io@evil/x: image reference: ")
     );
 }
@@ -599,12 +599,12 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
             keys,
         );
         (
-            answer.out.replace(&registry.port.to_string(), "PORT"),
+            format!("{}{}", answer.out, answer.err).replace(&registry.port.to_string(), "PORT"),
             node.list() != "{}\n",
         )
     };
     let (text, stored) = provision(&FakeRegistry::start(|_| say(401, BASIC, "")));
-    let line = "127.0.0.1:PORT: registry: it does not take this credential (401); docker login 127.0.0.1:PORT, or correct the workspace's secret; nothing was stored\n";
+    let line = "docker-credential-beta9: 127.0.0.1:PORT: registry: it does not take this credential (401); docker login 127.0.0.1:PORT, or correct the workspace's secret; nothing was stored\n";
     assert_eq!((text.as_str(), stored), (line, false));
     let (text, stored) = provision(&basic(|_| say(404, &[], "")));
     assert!(

@@ -68,7 +68,7 @@ fn each_shells_script_knows_every_command_and_no_other_shell_is_taken() {
     }
     let refused = node.run(&["completions", "tcsh"], "");
     assert!(
-        refused.status == 1 && refused.out.contains("[possible values: bash, fish, zsh]"),
+        refused.status == 2 && refused.err.contains("[possible values: bash, fish, zsh]"),
         "{refused:?}"
     );
 }

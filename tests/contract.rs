@@ -75,7 +75,7 @@ fn file() -> Subject {
             });
         }),
         remove: Box::new(|node, host| {
-            with_store(node, host, |store, lookup| store.erase(lookup).unwrap())
+            with_store(node, host, |store, lookup| store.erase(lookup).unwrap());
         }),
         far: None,
     }

@@ -560,7 +560,9 @@ fn what_is_no_registry_and_no_image_is_refused_with_the_way_out() {
         assert_eq!((answer.status, answer.err.as_str()), (1, ""), "{answer:?}");
         answer.out
     };
-    let unknown = refused(&["explain", "--josn", "ghcr.io"]);
+    let mistake = node.run(&["explain", "--josn", "ghcr.io"], "");
+    assert_eq!((mistake.status, mistake.out.as_str()), (2, ""));
+    let unknown = mistake.err;
     assert!(
         unknown.contains("'--josn'") && unknown.contains("'--json'"),
         "{unknown}"

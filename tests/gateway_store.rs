@@ -1382,7 +1382,7 @@ fn provision_prints_the_name_that_the_secret_really_has() {
         "",
     );
     assert!(
-        ttl.status == 1 && ttl.out.contains("cannot note when a secret may go"),
+        ttl.status == 1 && ttl.err.contains("cannot note when a secret may go"),
         "{ttl:?}"
     );
 }

@@ -368,8 +368,7 @@ fn a_file_that_cannot_be_read_or_written_loses_nothing() {
     fs::set_permissions(&path, mode).unwrap();
     let answer = import(&node, &["docker", "--remove"]);
     assert!(
-        answer.status == 1
-            && unfolded(&answer.out).contains("it is read-only; nothing was changed"),
+        answer.status == 1 && answer.err.contains("it is read-only; nothing was changed"),
         "{answer:?}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}}}"));

@@ -383,3 +383,47 @@ fn a_secret_that_proves_nothing_never_turns_a_pod_into_the_node() {
         "{line}"
     );
 }
+
+#[test]
+fn a_request_that_came_without_the_argument_is_recognised_and_said_on_standard_error() {
+    let node = Node::new();
+    let request = r#"{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"ghcr.io/org/app"}"#;
+    let line = "docker-credential-beta9: kubelet: its request came without the argument \"kubelet\"; let args be [\"kubelet\"] in kubelet's CredentialProviderConfig\n";
+    for args in [
+        &[][..],
+        &["get"],
+        &["get-credentials"],
+        &["-v2", "get-credentials"],
+    ] {
+        let answer = node.run(args, request);
+        assert_ne!(answer.status, 0, "{args:?}");
+        assert_eq!(answer.err, line, "{args:?}");
+        assert!(!answer.out.contains("auth"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_mistake_on_the_command_line_has_exit_status_2_and_a_failure_in_json_has_a_code() {
+    let node = Node::new();
+    let mistake = node.run(&["explain"], "");
+    assert_eq!((mistake.status, mistake.out.as_str()), (2, ""));
+    assert!(
+        mistake
+            .err
+            .contains("Usage: docker-credential-beta9 explain")
+    );
+    let mistake = node.run(&["explain", "--json"], "");
+    assert_eq!((mistake.status, mistake.out.as_str()), (2, ""));
+    assert!(
+        mistake
+            .err
+            .starts_with(r#"{"error":{"code":"input.usage","#),
+        "{mistake:?}"
+    );
+    let refused = node.run(&["check", "--json", "ghcr.io@evil/x"], "");
+    assert_eq!((refused.status, refused.out.as_str()), (1, ""));
+    assert_eq!(
+        refused.err,
+        "{\"error\":{\"code\":\"input.bad_reference\",\"registry\":\"ghcr.io@evil/x\",\"part\":\"image reference\",\"cause\":\"the repository is not of lower-case letters, digits and separators\",\"fix\":\"give it as docker pull takes it\"}}\n"
+    );
+}

@@ -104,7 +104,7 @@ fn expect(node: &Node, host: &str, expected: &Value) {
         }
         Value::Text(word) if word.expose() == "error" => _ = node.get(host).failure(),
         Value::Text(word) if word.expose() == "not found" => {
-            assert_eq!(node.get(host), Answer::not_found())
+            assert_eq!(node.get(host), Answer::not_found());
         }
         other => assert!(
             matches!(other, Value::Text(word) if word.expose() == "mint"),

@@ -585,7 +585,7 @@ fn clip_reads_what_is_written_for_every_vendor_of_the_table() {
                     said.contains(&format!("docker-credential-beta9 publish {host}\n"));
                 match backend {
                     Backend::Aws if host.contains("x1") => {
-                        assert_eq!(read, Clip::Ecr("x1".into()), "{host} {secret}")
+                        assert_eq!(read, Clip::Ecr("x1".into()), "{host} {secret}");
                     }
                     Backend::Aws | Backend::Azure => {
                         assert!(

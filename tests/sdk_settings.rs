@@ -274,7 +274,7 @@ fn without_a_saved_context_the_environments_token_goes_to_the_environments_gatew
         let named = endpoint(Some(WHOLE), "prod", row.environment);
         match row.ours {
             ours if ours.starts_with("b ") => {
-                assert_eq!(named.as_deref(), Ok(ours), "{:?}", row.environment)
+                assert_eq!(named.as_deref(), Ok(ours), "{:?}", row.environment);
             }
             _ => assert!(
                 named

@@ -41,7 +41,7 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
             Some(MEMO) => notes.extend(entry(path)),
             Some(MARK) => marks.extend(entry(path)),
             Some(LOCK | SPARE | FAILED) if is_orphan(&path, now) => {
-                remove(&path.with_extension(TOKEN))
+                remove(&path.with_extension(TOKEN));
             }
             Some(FAULT) if is_older(&path, now, FAULT_LIFE) => _ = fs::remove_file(&path),
             Some(FAULT) => faults.extend(modified(&path).map(|time| (time, path))),

@@ -104,7 +104,7 @@ impl Cache {
                     Some(token) => survey.entries.push(token),
                     // Ignore one that disappeared while we read.
                     None => {
-                        survey.unreadable += usize::from(trusted::exists(&path).unwrap_or(true))
+                        survey.unreadable += usize::from(trusted::exists(&path).unwrap_or(true));
                     }
                 },
                 Some(FAULT) => faults.extend(self.fault(&path)),

@@ -187,7 +187,7 @@ impl<'a> Checked<'a> {
         rows.heading(&self.name(), style);
         match &self.credential {
             Ok(Some(credential)) => {
-                rows.plain("credential", &format!("found, {}", who(credential)))
+                rows.plain("credential", &format!("found, {}", who(credential)));
             }
             Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
             Err(_) => rows.plain("credential", "could not be had"),
@@ -201,7 +201,7 @@ impl<'a> Checked<'a> {
         match self.login() {
             None => {}
             Some(Login::Basic) => {
-                rows.plain("login", "user name and password, to the registry itself")
+                rows.plain("login", "user name and password, to the registry itself");
             }
             Some(Login::Bearer(server)) => {
                 let server = server

@@ -89,7 +89,7 @@ fn human(done: &Migrated) -> String {
 
 fn names_json(done: &ToNames, dry_run: bool) -> String {
     let texts = |out: &mut ObjectWriter, name: &str, all: &[String]| {
-        _ = out.texts(name, all.iter().map(String::as_str))
+        _ = out.texts(name, all.iter().map(String::as_str));
     };
     let converted = done.converted.iter().map(|one| {
         let mut out = ObjectWriter::with_capacity(256);

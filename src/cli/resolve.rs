@@ -2,11 +2,12 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{image, on_standard_error, unwritable};
+use super::{image, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::Error;
+use crate::error::{Code, Error, Problem};
 use crate::resolver::Resolver;
+use crate::shown::shown;
 
 pub(super) fn command() -> Command {
     Command::new("resolve")
@@ -21,11 +22,16 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .get_one::<String>("image-id")
         .map_or("", String::as_str);
     resolve(id, matches, env, io).map_err(|error| match error {
-        Error::NotFound => on_standard_error(
-            &format_args!("image {id} has no credential: the pull is anonymous"),
-            io,
-        ),
-        error => on_standard_error(&error, io),
+        Error::NotFound => {
+            let cause = format_args!(
+                "image {} has no credential: the pull is anonymous",
+                shown(id)
+            );
+            Problem::new("", cause)
+                .code(Code::CredentialNotFound)
+                .failed()
+        }
+        error => error,
     })
 }
 

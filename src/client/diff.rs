@@ -58,9 +58,9 @@ fn hunk(out: &mut String, steps: &[Step], from: usize, to: usize) {
         {
             // The file may hold what moves a terminal's cursor.
             if char.is_control() && char != '\t' {
-                out.extend(char.escape_debug())
+                out.extend(char.escape_debug());
             } else {
-                out.push(char)
+                out.push(char);
             }
         }
         out.push('\n');

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Input, read_all};
+use super::{Input, kubelet, read_all};
 use crate::config::{Config, Env};
 use crate::credential::{Credential, Redacted, Unusable};
 use crate::error::{Error, NO_SERVER_URL, NO_USERNAME, Problem};
@@ -102,7 +102,10 @@ fn get(
 ) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
-    let url = ServerUrl::parse(asked).map_err(|_| Error::NotFound)?;
+    let Ok(url) = ServerUrl::parse(asked) else {
+        kubelet::is_misdirected(asked, err);
+        return Err(Error::NotFound);
+    };
     let credential = with_warnings(&resolver()?, err, |resolver| {
         resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
     })?;

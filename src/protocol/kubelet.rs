@@ -16,7 +16,7 @@ use super::read_all;
 use crate::Io;
 use crate::config::{Config, Env, StoreKind};
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 use crate::host::Scheme;
 use crate::json::ObjectWriter;
 use crate::resolver::{Answered, Resolver, Route};
@@ -52,6 +52,30 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
             1
         }
     }
+}
+
+/// Tells on standard error that kubelet has been told to run this program without the argument that it needs, where a request of
+/// its comes on standard input. Without that line kubelet's log has an exit status alone.
+#[cold]
+pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
+    let is_request = request::is_request(text);
+    if is_request {
+        let error = Problem::new(
+            "kubelet",
+            "its request came without the argument \"kubelet\"",
+        )
+        .code(Code::InputUsage)
+        .fix("let args be [\"kubelet\"] in kubelet's CredentialProviderConfig")
+        .failed();
+        warn(err, &error);
+    }
+    is_request
+}
+
+/// The same where nothing has been read yet: what is piped in and ends at once is looked at.
+#[cold]
+pub fn is_misdirected_input(io: &mut Io) -> bool {
+    read_all(io.input, MAX_REQUEST, GLANCE).is_ok_and(|text| is_misdirected(&text, io.err))
 }
 
 fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
@@ -188,6 +212,8 @@ const EXAMPLE: &str =
 /// All annotations of an object have 256 KiB together.
 const MAX_REQUEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a mistaken command line waits for a request that explains it.
+const GLANCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

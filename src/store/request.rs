@@ -31,7 +31,7 @@ impl RequestStore {
             match ours {
                 // A later one may have the keys.
                 Some(true) if blob.keys.is_empty() && blob.keys.fault().is_none() => {
-                    public = Some(blob.keys)
+                    public = Some(blob.keys);
                 }
                 Some(true) => return Ok(Some(Found::of(blob, Keep::Disk))),
                 Some(false) => {}

@@ -220,8 +220,11 @@ impl Answer {
         }
     }
 
-    /// Exit 1 with one line on standard output, whose text this is.
+    /// Exit 1 with one line, whose text this is: on standard output of a verb of docker's, on standard error of any other command.
     pub fn failure(&self) -> &str {
+        if self.out.is_empty() {
+            return self.refusal();
+        }
         assert_eq!((self.status, self.err.as_str()), (1, ""), "{self:?}");
         let line = self.out.strip_suffix('\n').unwrap();
         assert!(
@@ -229,6 +232,14 @@ impl Answer {
             "{line}"
         );
         line
+    }
+
+    /// Exit 1 with one line on standard error, whose text this is, and nothing on standard output.
+    pub fn refusal(&self) -> &str {
+        assert_eq!((self.status, self.out.as_str()), (1, ""), "{self:?}");
+        let line = self.err.strip_suffix('\n').unwrap();
+        assert!(!line.contains('\n'), "{line}");
+        line.strip_prefix("docker-credential-beta9: ").unwrap()
     }
 }
 

@@ -293,7 +293,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, world: Arc<Mute
                     }
                 }
                 None if matches!(first, Some(Wrong::SpeaksHttp1)) => {
-                    speak_http1(&stream, &world).await
+                    speak_http1(&stream, &world).await;
                 }
                 None => _ = connection(stream, &world).await,
             }

@@ -174,7 +174,7 @@ fn asked(
             ),
             // The operator wants it answered, and nobody asks; that is told once.
             Wired::Nowhere if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
-                ruled.push(host)
+                ruled.push(host);
             }
             // The password itself is a finding of its own.
             Wired::Plain(_) | Wired::Nowhere => nowhere.push(host),

@@ -110,7 +110,7 @@ fn escaped(text: &str) -> String {
             '–' => out.push_str("\\(en"),
             c if c.is_ascii() => out.push(c),
             c => {
-                write!(out, "\\[u{:04X}]", u32::from(c)).expect("because a String can always grow")
+                write!(out, "\\[u{:04X}]", u32::from(c)).expect("because a String can always grow");
             }
         }
     }

@@ -108,7 +108,7 @@ fn metric<'a>(
 ) {
     let mut write = |text: fmt::Arguments| {
         out.write_fmt(text)
-            .expect("because writing to a String cannot fail")
+            .expect("because writing to a String cannot fail");
     };
     let mut samples = samples.into_iter().peekable();
     if samples.peek().is_some() {

@@ -31,9 +31,9 @@ impl Node {
             .for_each(|node| node.texts_but(shown, text, see));
         for Member { key, value, .. } in self.members.iter().flatten() {
             if shown.contains(&key.as_str()) {
-                value.texts_but(shown, text, see)
+                value.texts_but(shown, text, see);
             } else {
-                value.texts(text, see)
+                value.texts(text, see);
             }
         }
     }

@@ -58,6 +58,12 @@ impl Request {
     }
 }
 
+/// Whether this is a request of kubelet's, of whatever version.
+pub(super) fn is_request(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"{")
+        && json::parse_object(text).is_ok_and(|object| plain(&object, "kind") == Some(REQUEST))
+}
+
 fn plain<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.text(name).map(Redacted::expose)
 }

@@ -130,7 +130,7 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
             left.push(Left {
                 secret: secret.clone(),
                 why,
-            })
+            });
         };
         let content = match std::mem::replace(&mut entry.content, Err(Error::NotFound)) {
             Ok(content) => content,
@@ -261,9 +261,9 @@ async fn bind(
     for row in transaction.query_typed(BOUND, &params).await? {
         let (image, is_this): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
         if has_names && is_this {
-            one.bound.push(image)
+            one.bound.push(image);
         } else {
-            one.again.push(image)
+            one.again.push(image);
         }
     }
     if !dry_run && !one.bound.is_empty() {

@@ -116,7 +116,7 @@ impl Secrets {
                         Owner::Ours => return Ok(Some((entry, content))),
                         Owner::Another => {}
                         Owner::Unknown => {
-                            unknown = unknown.and(Err(unbound(PART, &entry.row.name)))
+                            unknown = unknown.and(Err(unbound(PART, &entry.row.name)));
                         }
                     }
                 }
