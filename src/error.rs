@@ -27,59 +27,95 @@ pub enum Error {
     Unreachable(Box<Problem>),
 }
 
-/// What a room's own error type says of itself. Its `Display` is the cause, without a full stop; no variant holds a secret or a
-/// response body. With `?` it becomes an [`Error`].
-pub trait Fault: std::error::Error + Sized + Send + Sync + 'static {
-    /// The name that programs know it by.
-    fn code(&self) -> Code;
-
-    /// The store, backend, file or input that failed.
-    fn part(&self) -> Cow<'static, str>;
-
-    /// What to do about it, as a command; empty where there is nothing to do.
-    fn fix(&self) -> Cow<'static, str>;
-
-    /// What happens next.
-    fn next(&self) -> Next {
-        Next::Stop
-    }
-
-    /// Whether the provider itself said so: then it is no fault of this process, its environment or the way there.
-    fn is_answer(&self) -> bool {
-        false
-    }
+/// An error type of a room: an enum whose `Display` is the cause, and which says what follows from each variant. With `?` it becomes
+/// an [`Error`]. No variant holds a secret or a response body.
+pub trait Fault: std::error::Error + Send + Sync + 'static {
+    /// What follows from it.
+    fn meaning(&self) -> Meaning;
 }
 
-/// What happens after a failure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Next {
-    /// Everything stops.
-    #[default]
+/// What follows from a failure.
+#[derive(Debug)]
+pub struct Meaning {
+    code: Code,
+    part: Cow<'static, str>,
+    fix: Cow<'static, str>,
+    next: Next,
+    answered: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
     Stop,
-    /// Everything stops, and a `list` has no answer either: a token or password is wrong, or may not do this.
     Refuse,
-    /// The login was denied, and the registry serves those who do not log in.
     GoWithout,
-    /// It was out of reach: an answer that is remembered may do.
     Bridge,
+}
+
+impl Meaning {
+    /// Everything stops. `part` is the store, backend, file or input that failed.
+    pub fn new(code: Code, part: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            part: part.into(),
+            fix: Cow::Borrowed(""),
+            next: Next::Stop,
+            answered: false,
+        }
+    }
+
+    /// What to do about it, as a command.
+    #[must_use]
+    pub fn fix(self, fix: impl Into<Cow<'static, str>>) -> Self {
+        let fix = fix.into();
+        Self { fix, ..self }
+    }
+
+    /// A token or password is wrong, or may not do this: a `list` has no answer either.
+    #[must_use]
+    pub fn refused(self) -> Self {
+        let next = Next::Refuse;
+        Self { next, ..self }
+    }
+
+    /// The login was denied, and the registry serves those who do not log in.
+    #[must_use]
+    pub fn dispensable(self) -> Self {
+        let next = Next::GoWithout;
+        Self { next, ..self }
+    }
+
+    /// It was out of reach: an answer that is remembered may do.
+    #[must_use]
+    pub fn unreachable(self) -> Self {
+        let next = Next::Bridge;
+        Self { next, ..self }
+    }
+
+    /// The provider itself said so: it is no fault of this process, its environment or the way there.
+    #[must_use]
+    pub fn answered(self) -> Self {
+        let answered = true;
+        Self { answered, ..self }
+    }
 }
 
 impl<F: Fault> From<F> for Error {
     fn from(fault: F) -> Self {
-        let next = fault.next();
+        let meaning = fault.meaning();
         let source = fault.source().map(|source| format!(": {source}"));
         let problem = Box::new(Problem {
-            code: Some(fault.code()),
+            code: Some(meaning.code),
             registry: None,
-            part: fault.part().into_owned(),
+            part: meaning.part.into_owned(),
             cause: format!("{fault}{}", source.unwrap_or_default()),
-            fix: fault.fix().into_owned(),
-            refused: next == Next::Refuse,
-            dispensable: next == Next::GoWithout,
+            fix: meaning.fix.into_owned(),
+            refused: meaning.next == Next::Refuse,
+            dispensable: meaning.next == Next::GoWithout,
             source: None,
-            answered: fault.is_answer(),
+            answered: meaning.answered,
         });
-        match next {
+        match meaning.next {
             Next::Bridge => Self::Unreachable(problem),
             Next::Stop | Next::Refuse | Next::GoWithout => Self::Failed(problem),
         }

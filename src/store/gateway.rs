@@ -29,6 +29,7 @@ use std::cell::OnceCell;
 use std::time::Instant;
 
 use self::api::Api;
+use self::errors::{GatewayError, NOTHING_STORED};
 use self::held::Held;
 use super::{Lookup, Secret};
 use crate::cache::Memory;
@@ -80,7 +81,10 @@ impl GatewayStore {
                     return Ok(name.to_owned());
                 }
             }
-            Err(errors::contested("nothing was stored"))
+            Err(GatewayError::Contested {
+                outcome: NOTHING_STORED.to_owned(),
+            }
+            .into())
         })
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::{Instant, SystemTime};
 
+use super::PART;
+use super::errors::GatewayError;
 use super::held::Held;
 use super::names::MAX_NAME;
 use super::read::Reader;
-use super::{PART, errors};
 use crate::cache::Memory;
 use crate::config::{Endpoint, GatewayConfig};
 use crate::credential::Redacted;
@@ -61,7 +62,11 @@ impl<'a> Api<'a> {
             None => api.current_workspace().await?,
         };
         if !is_segment(&api.workspace) {
-            return Err(errors::unfit("a workspace's id", &api.workspace));
+            return Err(GatewayError::Unfit {
+                what: "a workspace's id",
+                text: api.workspace,
+            }
+            .into());
         }
         Ok(api)
     }
@@ -167,23 +172,23 @@ impl<'a> Api<'a> {
         let request = Request::get(format!("{}/api/v1/workspace/current", self.endpoint.url));
         let answer = self.send(&request).await?;
         if answer.status == 404 {
-            return Err(errors::no_workspace(self.endpoint));
+            return Err(self.no_workspace());
         }
         if !answer.is_success() {
-            return Err(errors::status(
+            return Err(GatewayError::status(
                 self.endpoint,
                 None,
                 &answer,
                 "say which workspace the token is for",
-            ));
+            )
+            .into());
         }
         // Other members of this object are secret: of all of it, only the id is touched.
-        let object =
-            json::parse_object(&answer.body).map_err(|_| errors::no_workspace(self.endpoint))?;
+        let object = json::parse_object(&answer.body).map_err(|_| self.no_workspace())?;
         let id = object
             .text("external_id")
             .filter(|id| is_segment(id.expose()));
-        let id = id.ok_or_else(|| errors::no_workspace(self.endpoint))?;
+        let id = id.ok_or_else(|| self.no_workspace())?;
         Ok((id.expose().to_owned(), answer.date()))
     }
 
@@ -201,19 +206,36 @@ impl<'a> Api<'a> {
             memory.forget(WORKSPACE, &self.owner());
         }
         if answer.status == 400 && self.has_answered() {
-            return errors::lost(self.endpoint, &self.workspace);
+            return GatewayError::Lost {
+                url: self.endpoint.url.clone(),
+                workspace: self.workspace.clone(),
+            }
+            .into();
         }
-        errors::status(self.endpoint, Some(&self.workspace), answer, what)
+        GatewayError::status(self.endpoint, Some(&self.workspace), answer, what).into()
+    }
+
+    /// The endpoint answers, but does not say which workspace the token is for.
+    fn no_workspace(&self) -> Error {
+        let url = self.endpoint.url.clone();
+        GatewayError::NoWorkspace { url }.into()
     }
 
     /// What answers is not Beta9's gateway.
     pub(super) fn stranger(&self) -> Error {
-        errors::stranger(self.endpoint)
+        GatewayError::Stranger {
+            url: self.endpoint.url.clone(),
+        }
+        .into()
     }
 
     /// A secret is there and is not given.
     pub(super) fn unreadable(&self, name: &str) -> Error {
-        errors::unreadable(self.endpoint, name)
+        GatewayError::Unreadable {
+            url: self.endpoint.url.clone(),
+            name: name.to_owned(),
+        }
+        .into()
     }
 
     pub(super) fn http(&self) -> Http {
@@ -243,7 +265,11 @@ impl<'a> Api<'a> {
                 name.replace('[', "%5B").replace(']', "%5D")
             ));
         }
-        Err(errors::unfit("a secret's name", name))
+        Err(GatewayError::Unfit {
+            what: "a secret's name",
+            text: name.to_owned(),
+        }
+        .into())
     }
 
     /// Whose workspace is remembered: it is kept under a keyed hash of these.

@@ -1,176 +1,175 @@
-//! What the gateway's failures mean, in words. A body is never quoted: it may hold anything.
+//! What the gateway's failures mean. A body is never quoted: it may hold anything.
+
+use thiserror::Error;
 
 use super::PART;
 use crate::config::Endpoint;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Fault, Meaning};
 use crate::http::Response;
 use crate::keys::KeysError;
 use crate::shown::shown;
 
-/// An answer that is no success and has no meaning of its own. `what` is what was asked, as in "it could not …".
-pub(super) fn status(
-    endpoint: &Endpoint,
-    workspace: Option<&str>,
-    answer: &Response,
-    what: &str,
-) -> Error {
-    let (url, source) = (&endpoint.url, &endpoint.token_source);
-    let shown = workspace.map_or("its own workspace".to_owned(), |workspace| {
-        format!("workspace {workspace}")
-    });
-    let problem = |cause: String| Problem::new(PART, cause);
-    match answer.status {
-        // A token that the gateway has not cached is refused in the same words while its database is down.
-        status @ (401 | 403) => problem(format!(
-            "{url} refused the token from {source} for {shown} ({status}), or cannot look the token up"
-        ))
-        .fix("give it a token of that workspace that is not restricted, or see whether the gateway's database is up")
-        .refused(),
-        400 if workspace.is_some() => problem(format!("{url} does not know {shown} (400)"))
-            .fix("correct the workspace's id, or unset it: the token's own is used then")
-            .failed(),
-        status @ 300..400 => problem(format!("{url} sends on to another place ({status}), where no token goes"))
-            .fix("set store.gateway.url to where the gateway is")
-            .failed(),
-        status @ 500.. => problem(format!("{url} could not {what} ({status})"))
-            .fix("see the gateway's log, and whether its database is there")
-            .unreachable(),
-        429 => problem(format!("{url} has been asked too often (429)")).fix("try again in a while").unreachable(),
-        _ => stranger(endpoint),
+/// Why the gateway has no answer, or takes no change.
+#[derive(Debug, Error)]
+pub(super) enum GatewayError {
+    // A token that the gateway has not cached is refused in the same words while its database is down.
+    #[error(
+        "{url} refused the token from {token_source} for {workspace} ({status}), or cannot look the token up"
+    )]
+    Refused {
+        url: String,
+        token_source: String,
+        workspace: String,
+        status: u16,
+    },
+    #[error("{url} does not know {workspace} (400)")]
+    UnknownWorkspace { url: String, workspace: String },
+    /// "Invalid" is what the gateway calls a workspace also when its database is down.
+    #[error("{url} cannot look up workspace {workspace} any more (400)")]
+    Lost { url: String, workspace: String },
+    #[error("{url} sends on to another place ({status}), where no token goes")]
+    Redirect { url: String, status: u16 },
+    /// `what` is what was asked, as in "it could not …".
+    #[error("{url} could not {what} ({status})")]
+    Unable {
+        url: String,
+        what: String,
+        status: u16,
+    },
+    #[error("{url} has been asked too often (429)")]
+    Throttled { url: String },
+    #[error("what answers at {url} is not Beta9's gateway")]
+    Stranger { url: String },
+    #[error("{url} does not say which workspace the token is for")]
+    NoWorkspace { url: String },
+    /// "Not found" is what the gateway says also of a secret that it lists and cannot read.
+    #[error("{url} lists the secret {} and cannot read it", shown(name))]
+    Unreadable { url: String, name: String },
+    /// Who may get a secret is written in a way that is not understood.
+    #[error("the hosts of the secret {} are not a list of names", shown(name))]
+    UnknownHosts { name: String },
+    /// A name or an id that no URL can carry as it is.
+    #[error("\"{}\" cannot be {what}", shown(text))]
+    Unfit { what: &'static str, text: String },
+    /// A secret that is no credential.
+    #[error("the secret {} cannot be used: {error}", shown(name))]
+    Damaged { name: String, error: KeysError },
+    /// A secret that cannot be listed.
+    #[error("the secret {} does not say which registry it is for", shown(name))]
+    Unnamed { name: String },
+    /// Every name that could be used is another host's.
+    #[error("{}", taken(names))]
+    Taken { names: Vec<String> },
+    /// A name that the operator chose, that is not there, and that the API does not create.
+    #[error(
+        "the secret {} is not there, and a new one's name takes only letters, digits and underscores, no digit first, and at most 64 of them",
+        shown(name)
+    )]
+    Uncreatable { name: String },
+    /// A name for a single secret that the API does not create.
+    #[error(
+        "\"{}\" is not a valid name for a secret: it takes letters, digits and underscores, no digit first, and at most 64 of them",
+        shown(name)
+    )]
+    InvalidName { name: String },
+    /// A single secret that is not as it was when somebody decided to write it.
+    #[error("the secret {} {what}", shown(name))]
+    Changed { name: String, what: &'static str },
+    /// Others were always faster, or what is listed is never given. `outcome` says what was done so far.
+    #[error(
+        "this registry's secrets keep changing, or the gateway cannot read or change what it lists"
+    )]
+    Contested { outcome: String },
+}
+
+impl Fault for GatewayError {
+    fn meaning(&self) -> Meaning {
+        let of = |code| Meaning::new(code, PART);
+        match self {
+            Self::Refused { .. } => of(Code::StoreRefused)
+                .fix("give it a token of that workspace that is not restricted, or see whether the gateway's database is up")
+                .refused(),
+            Self::UnknownWorkspace { .. } => of(Code::StoreNotFound)
+                .fix("correct the workspace's id, or unset it: the token's own is used then"),
+            Self::Lost { .. } => of(Code::StoreUnreachable)
+                .fix("see the gateway's log, and whether its database is up")
+                .unreachable(),
+            Self::Redirect { .. } => of(Code::StoreUnexpected).fix("set store.gateway.url to where the gateway is"),
+            Self::Unable { .. } => of(Code::StoreUnreachable)
+                .fix("see the gateway's log, and whether its database is there")
+                .unreachable(),
+            Self::Throttled { .. } => of(Code::StoreUnreachable).fix("try again in a while").unreachable(),
+            Self::Stranger { .. } => {
+                of(Code::StoreUnexpected).fix("see whether store.gateway.url is the gateway's HTTP address")
+            }
+            Self::NoWorkspace { .. } => of(Code::StoreUnexpected).fix(
+                "see whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID",
+            ),
+            Self::Unreadable { .. } => of(Code::StoreUnreachable)
+                .fix("see the gateway's log, and whether its database is up; a value that does not decrypt has to be stored again")
+                .unreachable(),
+            Self::UnknownHosts { .. } => of(Code::SecretInvalid).fix("update this program, or set the hosts again"),
+            Self::Unfit { .. } => of(Code::ConfigInvalid).fix("correct it"),
+            Self::Damaged { .. } => of(Code::SecretInvalid).fix("correct or delete it in the workspace"),
+            Self::Unnamed { .. } => of(Code::SecretUnbound),
+            Self::Taken { .. } => of(Code::StoreConflict)
+                .fix("nothing was stored; delete what is not needed, or name a secret in a rule"),
+            Self::Uncreatable { .. } => {
+                of(Code::ConfigInvalid).fix("nothing was stored; choose another name in the rule")
+            }
+            Self::InvalidName { .. } => of(Code::ConfigInvalid).fix("nothing was stored; choose another name"),
+            Self::Changed { name, .. } => of(Code::StoreConflict).fix(format!(
+                "nothing was stored; look at it with: beta9 secret show {}",
+                shown(name)
+            )),
+            Self::Contested { outcome } => {
+                of(Code::StoreConflict).fix(format!("{outcome}; try again, and see the gateway's log"))
+            }
+        }
     }
 }
 
-/// "Invalid" is what the gateway calls a workspace also when its database is down.
-pub(super) fn lost(endpoint: &Endpoint, workspace: &str) -> Error {
-    let cause = format_args!(
-        "{} cannot look up workspace {workspace} any more (400)",
-        endpoint.url
-    );
-    Problem::new(PART, cause)
-        .fix("see the gateway's log, and whether its database is up")
-        .unreachable()
+impl GatewayError {
+    /// An answer that is no success and has no meaning of its own.
+    pub(super) fn status(
+        endpoint: &Endpoint,
+        workspace: Option<&str>,
+        answer: &Response,
+        what: &str,
+    ) -> Self {
+        let url = endpoint.url.clone();
+        let shown = workspace.map_or("its own workspace".to_owned(), |id| {
+            format!("workspace {id}")
+        });
+        match answer.status {
+            status @ (401 | 403) => Self::Refused {
+                url,
+                token_source: endpoint.token_source.to_string(),
+                workspace: shown,
+                status,
+            },
+            400 if workspace.is_some() => Self::UnknownWorkspace {
+                url,
+                workspace: shown,
+            },
+            status @ 300..400 => Self::Redirect { url, status },
+            status @ 500.. => Self::Unable {
+                url,
+                what: what.to_owned(),
+                status,
+            },
+            429 => Self::Throttled { url },
+            _ => Self::Stranger { url },
+        }
+    }
 }
 
-/// "Not found" is what the gateway says also of a secret that it lists and cannot read.
-pub(super) fn unreadable(endpoint: &Endpoint, name: &str) -> Error {
-    let cause = format_args!(
-        "{} lists the secret {} and cannot read it",
-        endpoint.url,
-        shown(name)
-    );
-    Problem::new(PART, cause)
-        .fix("see the gateway's log, and whether its database is up; a value that does not decrypt has to be stored again")
-        .unreachable()
-}
+/// The outcome of a change that was given up.
+pub(super) const NOTHING_STORED: &str = "nothing was stored";
 
-/// Who may get a secret is written in a way that is not understood.
-pub(super) fn unknown_hosts(name: &str) -> Error {
-    let cause = format_args!(
-        "the hosts of the secret {} are not a list of names",
-        shown(name)
-    );
-    Problem::new(PART, cause)
-        .fix("update this program, or set the hosts again")
-        .failed()
-}
-
-/// An answer that Beta9's gateway does not give.
-pub(super) fn stranger(endpoint: &Endpoint) -> Error {
-    Problem::new(
-        PART,
-        format_args!("what answers at {} is not Beta9's gateway", endpoint.url),
-    )
-    .fix("see whether store.gateway.url is the gateway's HTTP address")
-    .failed()
-}
-
-/// The endpoint answers, but does not say which workspace the token is for.
-pub(super) fn no_workspace(endpoint: &Endpoint) -> Error {
-    Problem::new(PART, format_args!("{} does not say which workspace the token is for", endpoint.url))
-        .fix("see whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID")
-        .failed()
-}
-
-/// A name or an id that no URL can carry as it is.
-pub(super) fn unfit(what: &str, text: &str) -> Error {
-    Problem::new(PART, format_args!("\"{}\" cannot be {what}", shown(text)))
-        .fix("correct it")
-        .failed()
-}
-
-/// A secret that is no credential.
-pub(super) fn damaged(name: &str, error: &KeysError) -> Error {
-    Problem::new(
-        PART,
-        format_args!("the secret {} cannot be used: {error}", shown(name)),
-    )
-    .fix("correct or delete it in the workspace")
-    .failed()
-}
-
-/// A secret that cannot be listed.
-pub(super) fn unnamed(name: &str) -> Error {
-    Problem::new(
-        PART,
-        format_args!(
-            "the secret {} does not say which registry it is for",
-            shown(name)
-        ),
-    )
-    .failed()
-}
-
-/// Every name that could be used is another host's.
-pub(super) fn taken(names: &[String]) -> Error {
-    let cause = match names {
+fn taken(names: &[String]) -> String {
+    match names {
         [name] => format!("{} is another registry's secret", shown(name)),
         names => format!("{} are other registries' secrets", names.join(", ")),
-    };
-    Problem::new(PART, cause)
-        .fix("nothing was stored; delete what is not needed, or name a secret in a rule")
-        .failed()
-}
-
-/// A name that the operator chose, that is not there, and that the API does not create.
-pub(super) fn uncreatable(name: &str) -> Error {
-    let cause = format!(
-        "the secret {} is not there, and a new one's name takes only letters, digits and underscores, no digit first, and at most 64 of them",
-        shown(name)
-    );
-    Problem::new(PART, cause)
-        .fix("nothing was stored; choose another name in the rule")
-        .failed()
-}
-
-/// A name for a single secret that the API does not create.
-pub(super) fn invalid(name: &str) -> Error {
-    let cause = format_args!(
-        "\"{}\" is not a valid name for a secret: it takes letters, digits and underscores, no digit first, and at most 64 of them",
-        shown(name)
-    );
-    Problem::new(PART, cause)
-        .fix("nothing was stored; choose another name")
-        .failed()
-}
-
-/// A single secret that is not as it was when somebody decided to write it.
-pub(super) fn changed(name: &str, what: &str) -> Error {
-    let name = shown(name);
-    Problem::new(PART, format_args!("the secret {name} {what}"))
-        .fix(format_args!(
-            "nothing was stored; look at it with: beta9 secret show {name}"
-        ))
-        .failed()
-}
-
-/// Others were always faster, or what is listed is never given.
-pub(super) fn contested(outcome: &str) -> Error {
-    Problem::new(
-        PART,
-        "this registry's secrets keep changing, or the gateway cannot read or change what it lists",
-    )
-    .fix(format_args!(
-        "{outcome}; try again, and see the gateway's log"
-    ))
-    .failed()
+    }
 }

@@ -1,7 +1,8 @@
 //! What stands under a name: whose secret that is, and so where a new one may be put.
 
+use super::PART;
+use super::errors::GatewayError;
 use super::read::Shown;
-use super::{PART, errors};
 use crate::error::Error;
 use crate::keys::{Blob, KeysError};
 use crate::store::{Lookup, Owner, name, unbound};
@@ -46,7 +47,11 @@ impl Held {
             Self::Ours(blob) => Ok(Some(blob)),
             Self::Nothing | Self::Empty | Self::Foreign => Ok(None),
             Self::Unbound => Err(unbound(PART, name)),
-            Self::Damaged(error) => Err(errors::damaged(name, &error)),
+            Self::Damaged(error) => Err(GatewayError::Damaged {
+                name: name.to_owned(),
+                error,
+            }
+            .into()),
         }
     }
 }
@@ -64,7 +69,13 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
     for (name, held) in names.iter().zip(held) {
         match held {
             Held::Ours(_) => return Ok(Place::Update(name)),
-            Held::Damaged(error) => return Err(errors::damaged(name, error)),
+            Held::Damaged(error) => {
+                return Err(GatewayError::Damaged {
+                    name: name.to_owned(),
+                    error: error.clone(),
+                }
+                .into());
+            }
             Held::Nothing | Held::Empty | Held::Foreign | Held::Unbound => {}
         }
     }
@@ -84,8 +95,18 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
         return Ok(Place::Create(name));
     }
     Err(free.next().map_or_else(
-        || errors::taken(&names[..names.len().min(WRITTEN)]),
-        |name| errors::uncreatable(name),
+        || {
+            GatewayError::Taken {
+                names: names[..names.len().min(WRITTEN)].to_vec(),
+            }
+            .into()
+        },
+        |name| {
+            GatewayError::Uncreatable {
+                name: name.to_owned(),
+            }
+            .into()
+        },
     ))
 }
 

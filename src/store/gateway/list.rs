@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::GatewayStore;
+use super::errors::GatewayError;
 use super::read::{Naming, Reading};
-use super::{GatewayStore, errors};
 use crate::cache::Memory;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -69,8 +70,13 @@ fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error
     if value.is_empty() {
         return Ok(None);
     }
-    let blob = Blob::parse(value.expose()).map_err(|error| errors::damaged(name, &error))?;
-    let host = blob.registry.ok_or_else(|| errors::unnamed(name))?;
+    let blob = Blob::parse(value.expose()).map_err(|error| GatewayError::Damaged {
+        name: name.to_owned(),
+        error,
+    })?;
+    let host = blob.registry.ok_or_else(|| GatewayError::Unnamed {
+        name: name.to_owned(),
+    })?;
     let rank = name::candidates(&host)
         .iter()
         .position(|candidate| candidate == name);

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::task::{JoinError, JoinHandle};
 
+use super::PART;
 use super::api::Api;
+use super::errors::GatewayError;
 use super::names::Names;
-use super::{PART, errors};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Fault, Response};
@@ -43,7 +44,12 @@ impl Shown {
 
     /// The hosts that it may be sent to; empty where nobody said.
     pub(super) fn hosts(self, name: &str) -> Result<Vec<String>, Error> {
-        self.hosts.ok_or_else(|| errors::unknown_hosts(name))
+        self.hosts.ok_or_else(|| {
+            GatewayError::UnknownHosts {
+                name: name.to_owned(),
+            }
+            .into()
+        })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::GatewayStore;
+use super::errors::{GatewayError, NOTHING_STORED};
 use super::read::Reader;
-use super::{GatewayStore, errors};
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::store::{Single, name};
@@ -30,7 +31,10 @@ impl GatewayStore {
         deadline: Instant,
     ) -> Result<(), Error> {
         if old.is_none() && !name::can_be_created(name) {
-            return Err(errors::invalid(name));
+            return Err(GatewayError::InvalidName {
+                name: name.to_owned(),
+            }
+            .into());
         }
         self.with(deadline, None, async |api| {
             if old.is_none() && api.create(name, value).await? {
@@ -47,17 +51,26 @@ impl GatewayStore {
                     if api.update(name, value).await? {
                         Ok(())
                     } else {
-                        Err(errors::contested("nothing was stored"))
+                        Err(GatewayError::Contested {
+                            outcome: NOTHING_STORED.to_owned(),
+                        }
+                        .into())
                     }
                 }
-                (Some(_), Some(_)) => {
-                    Err(errors::changed(name, "has been changed in the meantime"))
+                (Some(_), Some(_)) => Err(GatewayError::Changed {
+                    name: name.to_owned(),
+                    what: "has been changed in the meantime",
                 }
-                (Some(_), None) => Err(errors::changed(
-                    name,
-                    "is there already, with another value",
-                )),
-                (None, _) => Err(errors::contested("nothing was stored")),
+                .into()),
+                (Some(_), None) => Err(GatewayError::Changed {
+                    name: name.to_owned(),
+                    what: "is there already, with another value",
+                }
+                .into()),
+                (None, _) => Err(GatewayError::Contested {
+                    outcome: NOTHING_STORED.to_owned(),
+                }
+                .into()),
             }
         })
     }
@@ -77,7 +90,11 @@ impl GatewayStore {
             {
                 None => Ok(()),
                 Some(there) if there.value == *value => api.delete(name).await,
-                Some(_) => Err(errors::changed(name, "has been changed in the meantime")),
+                Some(_) => Err(GatewayError::Changed {
+                    name: name.to_owned(),
+                    what: "has been changed in the meantime",
+                }
+                .into()),
             }
         })
     }
