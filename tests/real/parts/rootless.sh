@@ -40,6 +40,7 @@ exec '$WORLD/helper' "\$@"
 SCRIPT
     chmod +x "$bin/docker-credential-beta9"
     chown -R "$ROOTLESS:$ROOTLESS" "$CLIENT_HOME"
+    # shellcheck disable=SC2034  # lib/world.sh uses it
     CLIENT_AS=("${AS_ROOTLESS[@]}")
     CLIENT_ENV+=("XDG_RUNTIME_DIR=$runtime" "PATH=$bin:$PATH")
 }
