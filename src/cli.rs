@@ -5,6 +5,7 @@ mod completions;
 mod configure;
 mod doctor;
 mod explain;
+mod export;
 mod import;
 mod man;
 mod migrate;
@@ -57,6 +58,10 @@ const COMMANDS: &[Entry] = &[
     Entry {
         command: import::command,
         run: import::run,
+    },
+    Entry {
+        command: export::command,
+        run: export::run,
     },
     Entry {
         command: status::command,
