@@ -18,6 +18,7 @@ mod resolve;
 mod rows;
 mod status;
 mod style;
+mod wired;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -98,6 +99,10 @@ const COMMANDS: &[Entry] = &[
     Entry {
         command: man::command,
         run: man::run,
+    },
+    Entry {
+        command: wired::command,
+        run: wired::run,
     },
 ];
 
