@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::client::edit::JsonText;
 use crate::client::file::{Readers, Text};
 use crate::client::place::{Place, Rights};
-use crate::client::{AuthEntry, AuthFile, PodmanClient, Scope, Wired, auth_files, docker_file};
+use crate::client::spelling::{Client, Lookup};
+use crate::client::{AuthEntry, AuthFile, PodmanClient, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::Host;
@@ -85,14 +86,18 @@ impl PlainFile {
         let wired = match client {
             None => hosts.map(|(key, _)| key).collect(),
             Some("docker") => keys_asked(hosts, |host| {
-                let wired = file.wired(host, host.server_url(), true);
                 // What is in plain text is not there any more when this counts.
-                matches!(wired, Wired::Here(_))
+                file.asks(Client::Docker, &Lookup::of(Client::Docker, host))
+                    .is_some_and(|asks| asks.is_this_helper())
             }),
             Some(_) => {
                 let mut podman = PodmanClient::read(env)?;
                 podman.files.iter_mut().for_each(|file| file.auths.clear());
-                keys_asked(hosts, |host| matches!(podman.wired(host), Wired::Here(_)))
+                keys_asked(hosts, |host| {
+                    podman
+                        .asks(&Lookup::of(Client::Podman, host))
+                        .is_this_helper()
+                })
             }
         };
         Ok(Some(Self {
