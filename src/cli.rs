@@ -1,6 +1,7 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod check;
+mod clients;
 mod completions;
 mod configure;
 mod doctor;
@@ -14,6 +15,7 @@ mod publish;
 mod refresh;
 mod resolve;
 mod rows;
+mod slip;
 mod status;
 mod style;
 
