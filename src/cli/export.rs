@@ -12,7 +12,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 use zeroize::Zeroizing;
 
 use super::question::yes;
-use super::{on_standard_error, unwritable, warn};
+use super::{unwritable, warn};
 use crate::Io;
 use crate::backend::Backend;
 use crate::client::file::Readers;
@@ -48,13 +48,6 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    export(matches, env, io).map_err(|error| match error {
-        Error::Told => Error::Told,
-        error => on_standard_error(&error, io),
-    })
-}
-
-fn export(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let mut config = Config::load(env)?;
     if config.store != StoreKind::File {
         return Err(problem(

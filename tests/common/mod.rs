@@ -20,6 +20,7 @@ pub mod gateway;
 pub mod postgres;
 pub mod registry;
 pub mod terminal;
+pub mod tls_registry;
 pub mod tokens;
 pub mod users;
 pub mod vectors;
