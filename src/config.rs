@@ -94,13 +94,12 @@ impl Config {
         let step = env.log().step();
         let named = env.path("BETA9_CREDENTIAL_CONFIG")?;
         let mut sources: Vec<(PathBuf, Reader)> = Vec::new();
-        match &named {
-            Some(path) => sources.push((path.clone(), trusted::read)),
-            None => {
-                sources.push((system_file.to_owned(), trusted::read_system));
-                let user_dir = env.xdg("XDG_CONFIG_HOME", ".config");
-                sources.extend(user_dir.map(|dir| (dir.join(USER_FILE), trusted::read as Reader)));
-            }
+        if let Some(path) = &named {
+            sources.push((path.clone(), trusted::read));
+        } else {
+            sources.push((system_file.to_owned(), trusted::read_system));
+            let user_dir = env.xdg("XDG_CONFIG_HOME", ".config");
+            sources.extend(user_dir.map(|dir| (dir.join(USER_FILE), trusted::read as Reader)));
         }
         let (mut options, mut files) = (Options::default(), Vec::new());
         for (path, read) in sources {
@@ -379,44 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_is_named_with_its_file_and_its_neighbour() {
-        let table = [
-            (
-                "workspce = 1",
-                "configuration ~/system.toml: unknown key \"workspce\" at the top level; did you mean \"workspace\"?",
-            ),
-            (
-                "[store]\nkid = 1",
-                "configuration ~/system.toml: unknown key \"kid\" in [store]; did you mean \"kind\"?",
-            ),
-            (
-                "[[registry]]\nhost = \"a.b\"\nalias = 1",
-                "configuration ~/system.toml: unknown key \"alias\" in [registry]; did you mean \"alias_of\"?",
-            ),
-            (
-                "[[registry]]\nbackend = \"aws\"",
-                "configuration ~/system.toml: a [[registry]] has no \"host\"; add host = \"…\" to it",
-            ),
-            (
-                "timeout = \"soon\"",
-                "configuration ~/system.toml: \"timeout\" is not a duration such as \"10s\" or \"15m\"; correct it",
-            ),
-            (
-                "ambient = [\"aws\", \"google\"]",
-                "configuration ~/system.toml: \"ambient\" is not true, false or a list of \"aws\", \"gcp\" and \"azure\"; correct it",
-            ),
-            (
-                "store = 1",
-                "configuration ~/system.toml: \"store\" is not a table; correct it",
-            ),
-            (
-                "[store.file]\npath = \"here\"",
-                "configuration ~/system.toml: \"store.file.path\" is not an absolute path; correct it",
-            ),
-        ];
-        for (text, message) in table {
-            assert_eq!(load(text, "", NONE).unwrap_err(), message);
-        }
+    fn a_value_of_another_kind_is_named_by_its_key_whatever_covers_it() {
         let table = [
             ("cache = [true]", "\"cache\" is not a table; correct it"),
             (
@@ -477,6 +439,47 @@ mod tests {
         for (text, message) in table {
             let expected = format!("configuration ~/system.toml: {message}");
             assert_eq!(load(text, "workspace = \"u\"", NONE).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named_with_its_file_and_its_neighbour() {
+        let table = [
+            (
+                "workspce = 1",
+                "configuration ~/system.toml: unknown key \"workspce\" at the top level; did you mean \"workspace\"?",
+            ),
+            (
+                "[store]\nkid = 1",
+                "configuration ~/system.toml: unknown key \"kid\" in [store]; did you mean \"kind\"?",
+            ),
+            (
+                "[[registry]]\nhost = \"a.b\"\nalias = 1",
+                "configuration ~/system.toml: unknown key \"alias\" in [registry]; did you mean \"alias_of\"?",
+            ),
+            (
+                "[[registry]]\nbackend = \"aws\"",
+                "configuration ~/system.toml: a [[registry]] has no \"host\"; add host = \"…\" to it",
+            ),
+            (
+                "timeout = \"soon\"",
+                "configuration ~/system.toml: \"timeout\" is not a duration such as \"10s\" or \"15m\"; correct it",
+            ),
+            (
+                "ambient = [\"aws\", \"google\"]",
+                "configuration ~/system.toml: \"ambient\" is not true, false or a list of \"aws\", \"gcp\" and \"azure\"; correct it",
+            ),
+            (
+                "store = 1",
+                "configuration ~/system.toml: \"store\" is not a table; correct it",
+            ),
+            (
+                "[store.file]\npath = \"here\"",
+                "configuration ~/system.toml: \"store.file.path\" is not an absolute path; correct it",
+            ),
+        ];
+        for (text, message) in table {
+            assert_eq!(load(text, "", NONE).unwrap_err(), message);
         }
         let broken = load("a = hunter2", "", NONE).unwrap_err();
         assert!(

@@ -159,14 +159,8 @@ impl Env {
 
     /// A variable that holds an absolute path.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        match self.get(name).map(PathBuf::from) {
-            Some(path) if !path.is_absolute() => {
-                Err(Problem::new(name, "it is not an absolute path")
-                    .fix("give the whole path, from /")
-                    .failed())
-            }
-            path => Ok(path),
-        }
+        let path = self.get(name).map(|value| absolute(name, value.into()));
+        path.transpose()
     }
 
     /// The home directory, where this program looks for its own files. One that another user owns counts as unset: then it
@@ -237,4 +231,15 @@ impl Env {
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     }
+}
+
+/// The path that a variable names. A relative one would be looked for wherever docker was started, which may be anybody's
+/// folder.
+pub(super) fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, Error> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Problem::new(name, "it is not an absolute path")
+        .fix("give the whole path, from /")
+        .failed())
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::env::Env;
+use super::env::{Env, absolute};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::trusted::{self, Readers};
 
 /// The well-known variables of the clouds' own tools, as far as they are set, and the machine's own description.
@@ -56,8 +56,7 @@ impl Node {
         self.foreign_home
     }
 
-    /// The file that a variable names. A relative path would be looked for wherever docker was started, which may be
-    /// anybody's folder.
+    /// The file that a variable names, with `~` for the home directory.
     pub fn file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let Some(value) = self.get(name) else {
             return Ok(None);
@@ -66,12 +65,7 @@ impl Node {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(value.expose()),
         };
-        if path.is_absolute() {
-            return Ok(Some(path));
-        }
-        Err(Problem::new(name, "it is not an absolute path")
-            .fix("give the whole path, from /")
-            .failed())
+        absolute(name, path).map(Some)
     }
 
     /// A file below the home directory, where there is one.

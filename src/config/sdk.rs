@@ -465,7 +465,7 @@ mod tests {
             saved.1
         );
         let nowhere = endpoint("[default]\ntoken = t\n", |config| {
-            config.url = Some("https://beta9.example.com".into())
+            config.url = Some("https://beta9.example.com".into());
         });
         assert_eq!(nowhere.unwrap().0, "https://beta9.example.com");
         let here = "[default]\ntoken = t\ngateway_host = 0.0.0.0\ngateway_port = 1993\n";
