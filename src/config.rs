@@ -3,15 +3,19 @@
 mod address;
 mod ambient;
 mod audit;
+mod cache;
 mod env;
+mod file;
 mod ini;
+mod key;
 mod kubelet;
-mod layer;
 mod node;
+mod options;
+mod request;
 mod rule;
 mod sdk;
-mod section;
 mod stores;
+mod value;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,15 +23,18 @@ use std::time::Duration;
 pub use address::Address;
 pub use ambient::Ambient;
 pub use audit::AuditConfig;
+pub use cache::CacheConfig;
 pub use env::{Authorities, Env, ForeignHome, ProxyVariables};
+pub use key::KeyPlace;
 pub use kubelet::KubeletConfig;
-use layer::Layer;
 pub use node::Node;
+use options::{Options, Registry, Source};
+pub use request::{Pulled, Request};
 pub use rule::{CloudSettings, Rule};
 pub use sdk::Endpoint;
 pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, TokenSource, WorkerConfig};
+pub use stores::{Singles, StoreKind};
 
-use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::log::Log;
@@ -77,79 +84,6 @@ pub struct Config {
     rules: Vec<Rule>,
 }
 
-/// The workspace stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreKind {
-    /// The embedded encrypted store.
-    File,
-    /// The gateway's HTTP API.
-    Gateway,
-    /// The gateway's gRPC API for workers.
-    Worker,
-    /// Beta9's database.
-    Postgres,
-}
-
-/// Which single workspace secrets are used for a vendor's registry although nobody named them (`single_secrets`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Singles {
-    /// None: only those that an image, a request or a rule names.
-    Named,
-    /// A whole pair of user name and secret under the vendor's own names.
-    #[default]
-    Pairs,
-    /// Everything that the vendor's registries take.
-    All,
-}
-
-/// Where the embedded store's key is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyPlace {
-    /// A systemd credential (<https://systemd.io/CREDENTIALS/>): its access list shows as group bits.
-    Credential(PathBuf),
-    /// A file of mode 0600, made on first use.
-    File(PathBuf),
-    /// Nowhere: there is no home directory.
-    Nowhere,
-}
-
-/// Where minted tokens are kept, and how many.
-#[derive(Clone, Debug)]
-pub struct CacheConfig {
-    /// Whether they are kept at all.
-    pub enabled: bool,
-    /// The directories to try, in order; with none of them usable, tokens are minted each time.
-    pub dirs: Vec<PathBuf>,
-    /// At most this many entries are left after a mint.
-    pub max_entries: u64,
-    /// At most this many bytes are left after a mint.
-    pub max_bytes: u64,
-    /// How old a store's last answer may be that stands in for a store that cannot be reached.
-    pub stale_if_error: Duration,
-}
-
-/// Credentials that came with the request and are never written to disk.
-#[derive(Debug, Default)]
-pub struct Request {
-    /// `BETA9_IMAGE_CREDENTIALS`: a blob.
-    pub credentials: Option<Redacted>,
-    /// `BETA9_IMAGE_CREDENTIALS_FILE`: a file that holds one.
-    pub file: Option<PathBuf>,
-    /// What is pulled, which a blob without a registry is for.
-    pub pulled: Pulled,
-}
-
-/// What the request says is pulled; nobody has looked yet whether it is a registry or an image.
-#[derive(Clone, Debug, Default)]
-pub struct Pulled {
-    /// `BETA9_REGISTRY`: a registry.
-    pub registry: Option<String>,
-    /// `BETA9_IMAGE`: an image of one.
-    pub image: Option<String>,
-    /// `BETA9_IMAGE_SECRETS`: the single workspace secrets that the image names.
-    pub secrets: Vec<String>,
-}
-
 impl Config {
     /// Reads `BETA9_CREDENTIAL_CONFIG`, or else the user's file over the system's; the environment is over both.
     pub fn load(env: &Env) -> Result<Self, Error> {
@@ -158,95 +92,81 @@ impl Config {
 
     fn load_with(env: &Env, system_file: &Path) -> Result<Self, Error> {
         let step = env.log().step();
-        let mut files = Vec::new();
-        let mut merged = Layer::default();
-        if let Some(path) = env.path("BETA9_CREDENTIAL_CONFIG")? {
-            merged = Layer::from_file(&path, trusted::read)?.ok_or_else(|| {
-                Problem::new(
-                    "BETA9_CREDENTIAL_CONFIG",
-                    format_args!("there is no file {}", path.display()),
-                )
-                .fix("correct or unset it")
-                .failed()
-            })?;
-            files.push(path);
+        let named = env.path("BETA9_CREDENTIAL_CONFIG")?;
+        let mut sources: Vec<(PathBuf, Reader)> = Vec::new();
+        if let Some(path) = &named {
+            sources.push((path.clone(), trusted::read));
         } else {
-            let user_file = env
-                .xdg("XDG_CONFIG_HOME", ".config")
-                .map(|dir| dir.join(USER_FILE));
-            let system_file: (_, Reader) = (Some(system_file.to_owned()), trusted::read_system);
-            for (path, read) in [system_file, (user_file, trusted::read)] {
-                let Some(path) = path else { continue };
-                if let Some(layer) = Layer::from_file(&path, read)? {
-                    merged.cover_with(layer);
-                    files.push(path);
-                }
+            sources.push((system_file.to_owned(), trusted::read_system));
+            let user_dir = env.xdg("XDG_CONFIG_HOME", ".config");
+            sources.extend(user_dir.map(|dir| (dir.join(USER_FILE), trusted::read as Reader)));
+        }
+        let (mut options, mut files) = (Options::default(), Vec::new());
+        for (path, read) in sources {
+            if let Some(above) = Options::from_file(&path, read)? {
+                options.merge(above);
+                files.push(path);
+            } else if let Some(path) = &named {
+                let cause = format!("there is no file {}", path.display());
+                let problem = Problem::new("BETA9_CREDENTIAL_CONFIG", cause);
+                return Err(problem.fix("correct or unset it").failed());
             }
         }
-        merged.cover_with(Layer::from_env(env)?);
-        let config = Self::from_layer(merged, env, files)?;
-        let Self {
-            workspace,
-            store,
-            files,
-            ..
-        } = &config;
+        let config = Self::from_options(options, env, files)?;
+        let (files, workspace, store) = (&config.files, &config.workspace, config.store.name());
         env.log().done(
             step,
-            format_args!(
-                "config: {files:?} read; workspace {workspace}, {} store",
-                store.name()
-            ),
+            format_args!("config: {files:?} read; workspace {workspace}, {store} store"),
         );
         Ok(config)
     }
 
-    fn from_layer(layer: Layer, env: &Env, files: Vec<PathBuf>) -> Result<Self, Error> {
-        let data = env
-            .xdg("XDG_DATA_HOME", ".local/share")
-            .map(|dir| dir.join("beta9"));
-        let mut rules = layer.rules;
-        rules.sort_by_key(|rule| rule.host.specificity());
+    /// What the files say, with the environment over them and the defaults below.
+    fn from_options(mut options: Options, env: &Env, files: Vec<PathBuf>) -> Result<Self, Error> {
+        let above = Options::of_environment(env)?;
+        let token_source = if above.store.gateway.has_either() {
+            TokenSource::Environment
+        } else {
+            TokenSource::Configuration
+        };
+        options.merge(above);
+        let Options { store, .. } = options;
         // The default is no workspace's id: whoever writes it down has configured none either.
-        let named = layer
+        let workspace = options
             .workspace
-            .clone()
-            .filter(|workspace| workspace != DEFAULT_WORKSPACE);
-        let (gateway, worker, postgres) = layer.stores.into_configs(named.as_deref());
-        let file_path = layer
-            .file_path
-            .or_else(|| data.map(|data| data.join("credentials")));
+            .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned());
+        let configured = Some(workspace.clone()).filter(|name| name != DEFAULT_WORKSPACE);
+        let data = env.xdg("XDG_DATA_HOME", ".local/share");
+        let file_path = store
+            .file
+            .path
+            .or_else(|| data.map(|data| data.join("beta9/credentials")));
+        let gateway = store.gateway.into_config(env, configured, token_source)?;
+        let mut rules: Vec<Rule> = options
+            .registry
+            .into_iter()
+            .map(Registry::into_rule)
+            .collect::<Result<_, _>>()?;
+        rules.sort_by_key(|rule| rule.host.specificity());
         Ok(Self {
-            workspace: layer
-                .workspace
-                .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()),
-            timeout: layer.timeout.unwrap_or(DEFAULT_TIMEOUT),
-            list_timeout: layer.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
-            ambient: layer.ambient.unwrap_or_default(),
-            store: layer.store.unwrap_or(StoreKind::File),
-            singles: layer.singles.unwrap_or_default(),
-            file_key: key_place(layer.file_key, env, file_path.as_deref())?,
+            workspace,
+            timeout: options.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            list_timeout: options.list_timeout.unwrap_or(DEFAULT_LIST_TIMEOUT),
+            ambient: options.ambient.unwrap_or_default(),
+            store: store.kind.unwrap_or_default(),
+            singles: store.single_secrets.unwrap_or_default(),
+            file_key: KeyPlace::find(store.file.key_file, env, file_path.as_deref())?,
             file_path,
+            worker: store.worker.into_config(env, &gateway.environment)?,
             gateway,
-            worker,
-            postgres,
-            cache: cache_config(layer.cache, env),
-            kubelet: layer.kubelet.into_config(),
+            postgres: store.postgres.into_config(),
+            cache: options.cache.into_config(env),
+            kubelet: options.kubelet.into_config(),
             node: Node::read(env)?,
-            audit: layer.audit.into_config(),
+            audit: options.audit.into_config(),
             log: env.log().clone(),
             foreign_home: env.foreign_home().cloned(),
-            request: Request {
-                credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
-                file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
-                pulled: Pulled {
-                    registry: env.text("BETA9_REGISTRY")?,
-                    image: env.text("BETA9_IMAGE")?,
-                    secrets: env
-                        .text(Pulled::SECRETS)?
-                        .map_or_else(Vec::new, |text| names(&text)),
-                },
-            },
+            request: Request::from_env(env)?,
             files,
             rules,
         })
@@ -285,110 +205,13 @@ impl Config {
     }
 }
 
-/// The configured directory alone, or else the user's cache directory and, where that cannot be used, the session's.
-fn cache_config(layer: layer::CacheLayer, env: &Env) -> CacheConfig {
-    let below = |dir: PathBuf| dir.join("beta9/tokens");
-    let dirs = match layer.dir {
-        Some(dir) => vec![dir],
-        None => [env.xdg("XDG_CACHE_HOME", ".cache"), env.session_dir()]
-            .into_iter()
-            .flatten()
-            .map(below)
-            .collect(),
-    };
-    CacheConfig {
-        enabled: layer.enabled.unwrap_or(true),
-        dirs,
-        max_entries: layer.max_entries.unwrap_or(DEFAULT_MAX_ENTRIES),
-        max_bytes: layer.max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
-        stale_if_error: layer.stale_if_error.unwrap_or(DEFAULT_STALE),
-    }
-}
-
-/// The configured key file, else systemd's credential where there is one, else a file beside the store.
-fn key_place(
-    configured: Option<PathBuf>,
-    env: &Env,
-    store: Option<&Path>,
-) -> Result<KeyPlace, Error> {
-    if let Some(path) = configured {
-        return Ok(KeyPlace::File(path));
-    }
-    if let Some(path) = env.credential(SYSTEMD_CREDENTIAL)? {
-        return Ok(KeyPlace::Credential(path));
-    }
-    let beside = |store: &Path| {
-        let mut path = store.as_os_str().to_owned();
-        path.push(".key");
-        KeyPlace::File(path.into())
-    };
-    Ok(store.map_or(KeyPlace::Nowhere, beside))
-}
-
-impl Pulled {
-    /// The variable that names the image's single secrets.
-    pub const SECRETS: &str = "BETA9_IMAGE_SECRETS";
-}
-
-/// A list of names with commas between them.
-fn names(text: &str) -> Vec<String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-impl Singles {
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Named, Self::Pairs, Self::All]
-            .into_iter()
-            .find(|mode| mode.name() == word)
-    }
-
-    /// The word in the configuration.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Named => "named",
-            Self::Pairs => "pairs",
-            Self::All => "all",
-        }
-    }
-}
-
-impl StoreKind {
-    fn parse(word: &str) -> Option<Self> {
-        [Self::File, Self::Gateway, Self::Worker, Self::Postgres]
-            .into_iter()
-            .find(|kind| kind.name() == word)
-    }
-
-    /// The word in the configuration.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Gateway => "gateway",
-            Self::Worker => "worker",
-            Self::Postgres => "postgres",
-        }
-    }
-}
-
 const SYSTEM_FILE: &str = "/etc/beta9/credential-helper.toml";
 const USER_FILE: &str = "beta9/credential-helper.toml";
-const SYSTEMD_CREDENTIAL: &str = "beta9-credential-key";
 /// The workspace of a configuration that names none.
 pub const DEFAULT_WORKSPACE: &str = "default";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Somebody may be looking at a prompt that completes from it.
 const DEFAULT_LIST_TIMEOUT: Duration = Duration::from_secs(2);
-const DEFAULT_MAX_ENTRIES: u64 = 1024;
-const DEFAULT_STALE: Duration = Duration::from_mins(15);
-const DEFAULT_MAX_BYTES: u64 = 8 << 20;
-const SINGLES: &str = "one of \"named\", \"pairs\" or \"all\"";
-const STORE_KINDS: &str = "one of \"file\", \"gateway\", \"worker\" or \"postgres\"";
 
 #[cfg(test)]
 mod tests {
@@ -552,6 +375,71 @@ mod tests {
         let depends =
             |host: &str| config.rules_depend_on_path(&Host::parse(host.as_bytes()).unwrap());
         assert!(depends("r.example.com") && !depends("r.example.com:5000") && !depends("ghcr.io"));
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_named_by_its_key_whatever_covers_it() {
+        let table = [
+            ("cache = [true]", "\"cache\" is not a table; correct it"),
+            (
+                "registry = 1",
+                "\"registry\" is not written [[registry]]; correct it",
+            ),
+            (
+                "registry = [1]",
+                "\"registry\" is not written [[registry]]; correct it",
+            ),
+            (
+                "[registry]",
+                "\"registry\" is not written [[registry]]; correct it",
+            ),
+            ("workspace = 1", "\"workspace\" is not a text; correct it"),
+            ("workspace.a = 1", "\"workspace\" is not a text; correct it"),
+            (
+                "[cache]\nenabled = \"true\"",
+                "\"cache.enabled\" is not true or false; correct it",
+            ),
+            (
+                "[audit]\nkeep = -1",
+                "\"audit.keep\" is not a whole number; correct it",
+            ),
+            (
+                "[audit]\nkeep = 1.0",
+                "\"audit.keep\" is not a whole number; correct it",
+            ),
+            (
+                "timeout = 5",
+                "\"timeout\" is not a duration such as \"10s\" or \"15m\"; correct it",
+            ),
+            (
+                "[store]\nkind = \"redis\"",
+                "\"store.kind\" is not one of \"file\", \"gateway\", \"worker\" or \"postgres\"; correct it",
+            ),
+            (
+                "[[registry]]\nhost = \"a.b\"\nsecrets = [\"\"]",
+                "\"registry.secrets\" is not a list of names such as [\"A\", \"B\"]; correct it",
+            ),
+            (
+                "[store.gateway]\ntoken = \"a\"\ntoken_file = \"/a\"",
+                "\"token\" and \"token_file\" are both set; remove one of them",
+            ),
+            (
+                "[[registry]]\nhost = \"a.b\"\nsecret = \"a\"\nsecrets = [\"a\"]",
+                "the rule for a.b has both \"secret\" and \"secrets\"; remove one of them",
+            ),
+            (
+                "colour = 1",
+                "unknown key \"colour\" at the top level; remove it",
+            ),
+            (
+                "[store.file]\nmode = 1",
+                "unknown key \"mode\" in [store.file]; remove it",
+            ),
+        ];
+        for (text, message) in table {
+            let expected = format!("configuration ~/system.toml: {message}");
+            assert_eq!(load(text, "workspace = \"u\"", NONE).unwrap_err(), expected);
+        }
     }
 
     #[test]

@@ -28,19 +28,22 @@ impl Address {
     /// there, the product's own API never stands in for the one of a gateway that is set.
     pub(super) fn from_hosted_env(env: &Env) -> Result<Self, Error> {
         let own = Self::from_env(env)?;
-        let (host, port) = (env.text("GATEWAY_HOST")?, env.text("GATEWAY_PORT")?);
-        let api_host = env
-            .text("API_HOST")?
-            .or_else(|| host.is_none().then(|| HOSTED_API.to_owned()));
-        let api_port = env.text("API_PORT")?.unwrap_or_else(|| TLS_PORT.to_owned());
+        let or = |name, usual: &str| {
+            let text = env.text(name)?;
+            Ok::<_, Error>(text.unwrap_or_else(|| usual.to_owned()))
+        };
+        let set_host = env.text("GATEWAY_HOST")?;
+        let api_host = env.text("API_HOST")?;
+        let api_host = api_host.or_else(|| set_host.is_none().then(|| HOSTED_API.to_owned()));
+        let api_port = or("API_PORT", TLS_PORT)?;
         let scheme = if api_port == TLS_PORT {
             "https"
         } else {
             "http"
         };
         let gateway = (
-            host.unwrap_or_else(|| HOSTED_GATEWAY.to_owned()),
-            port.unwrap_or_else(|| TLS_PORT.to_owned()),
+            or("GATEWAY_HOST", HOSTED_GATEWAY)?,
+            or("GATEWAY_PORT", TLS_PORT)?,
         );
         let asked = (
             own.host.unwrap_or_else(|| gateway.0.clone()),

@@ -1,8 +1,6 @@
 //! `Ambient`: for which clouds' registries the node's own identity may be used.
 
-use toml::de::DeValue;
-
-use super::layer::parse_flag;
+use super::value::{Setting, Written};
 
 /// The clouds whose registries the node may log in to as itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,27 +27,6 @@ impl Ambient {
         self == Self::NONE
     }
 
-    /// `true`, `false` or an array of names.
-    pub(super) fn from_toml(value: DeValue) -> Option<Self> {
-        match value {
-            DeValue::Boolean(all) => Some(if all { Self::ALL } else { Self::NONE }),
-            DeValue::Array(names) => {
-                let names: Option<Vec<_>> =
-                    names.iter().map(|name| name.get_ref().as_str()).collect();
-                Self::of(names?)
-            }
-            _ => None,
-        }
-    }
-
-    /// `true`, `false` or names with commas between them.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match parse_flag(text) {
-            Some(all) => Some(if all { Self::ALL } else { Self::NONE }),
-            None => Self::of(text.split(',').map(str::trim)),
-        }
-    }
-
     fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         names.into_iter().try_fold(Self::NONE, |mut clouds, name| {
             clouds.0[CLOUDS.iter().position(|cloud| *cloud == name)?] = true;
@@ -58,11 +35,24 @@ impl Ambient {
     }
 }
 
+impl Setting for Ambient {
+    const WHAT: &'static str = "true, false or a list of \"aws\", \"gcp\" and \"azure\"";
+
+    fn parse(written: Written) -> Option<Self> {
+        match written {
+            Written::Flag(true) => Some(Self::ALL),
+            Written::Flag(false) => Some(Self::NONE),
+            Written::List(names) => Self::of(names.iter().map(String::as_str)),
+            Written::Variable(text) => match bool::parse(Written::Variable(text.clone())) {
+                Some(flag) => Self::parse(Written::Flag(flag)),
+                None => Self::of(text.split(',').map(str::trim)),
+            },
+            _ => None,
+        }
+    }
+}
+
 const CLOUDS: [&str; 3] = ["aws", "gcp", "azure"];
-/// What a setting that is none of this is not.
-pub(super) const AMBIENT: &str = "true, false or a list of \"aws\", \"gcp\" and \"azure\"";
-/// The same of an environment variable.
-pub(super) const AMBIENT_VARIABLE: &str = "true, false or a list such as aws,gcp,azure";
 
 #[cfg(test)]
 mod tests {
@@ -71,7 +61,8 @@ mod tests {
     #[test]
     fn clouds_are_allowed_by_name_all_at_once_or_not_at_all() {
         let allowed = |text: &str| {
-            Ambient::parse(text).map(|ambient| CLOUDS.map(|cloud| ambient.allows(cloud)))
+            Ambient::parse(Written::Variable(text.to_owned()))
+                .map(|ambient| CLOUDS.map(|cloud| ambient.allows(cloud)))
         };
         assert_eq!(allowed("true"), Some([true; 3]));
         assert_eq!(allowed("off"), Some([false; 3]));

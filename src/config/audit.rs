@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::env::Env;
-use super::layer::cover;
-use super::section::Section;
-use crate::error::Error;
+use super::options::Audit;
 
 /// `[audit]`: where it is written down who was answered what.
 #[derive(Clone, Debug)]
@@ -18,37 +15,7 @@ pub struct AuditConfig {
     pub keep: u64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct AuditLayer {
-    path: Option<PathBuf>,
-    max_bytes: Option<u64>,
-    keep: Option<u64>,
-}
-
-impl AuditLayer {
-    pub(super) fn from_section(mut section: Section) -> Result<Self, Error> {
-        let layer = Self {
-            path: section.path("path")?,
-            max_bytes: section.number("max_bytes")?,
-            keep: section.number("keep")?,
-        };
-        section.finish()?;
-        Ok(layer)
-    }
-
-    pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
-        Ok(Self {
-            path: env.path("BETA9_AUDIT_LOG")?,
-            ..Self::default()
-        })
-    }
-
-    pub(super) fn cover_with(&mut self, over: Self) {
-        cover(&mut self.path, over.path);
-        cover(&mut self.max_bytes, over.max_bytes);
-        cover(&mut self.keep, over.keep);
-    }
-
+impl Audit {
     /// `None` where no file is named.
     pub(super) fn into_config(self) -> Option<AuditConfig> {
         Some(AuditConfig {

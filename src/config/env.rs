@@ -1,12 +1,10 @@
 //! `Env`: the only reader of the process environment, so that a test is the program with another one.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -29,16 +27,12 @@ impl Authorities {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn named() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let dirs = set("SSL_CERT_DIR")
-            .map(|dirs| {
-                std::env::split_paths(&dirs)
-                    .filter(|dir| !dir.as_os_str().is_empty())
-                    .collect()
-            })
-            .unwrap_or_default();
+        let dirs = set("SSL_CERT_DIR").unwrap_or_default();
         Self {
             bundle: set("SSL_CERT_FILE").map(PathBuf::from),
-            dirs,
+            dirs: std::env::split_paths(&dirs)
+                .filter(|dir| !dir.as_os_str().is_empty())
+                .collect(),
         }
     }
 
@@ -79,18 +73,15 @@ impl ProxyVariables {
 /// The environment that the program was given. A clone is for another thread.
 #[derive(Clone)]
 pub struct Env {
-    lookup: Lookup,
+    /// Read once: some sixty names are asked for.
+    variables: Arc<LazyLock<Variables, Box<dyn FnOnce() -> Variables + Send>>>,
     account_home: fn() -> Option<PathBuf>,
-    home: OnceCell<Home>,
+    /// The home directory that counts, and the one that does not.
+    home: OnceCell<(Option<PathBuf>, Option<ForeignHome>)>,
     log: Log,
 }
 
-/// The home directory that counts, and the one that does not.
-#[derive(Clone, Default)]
-struct Home {
-    path: Option<PathBuf>,
-    foreign: Option<ForeignHome>,
-}
+type Variables = Vec<(OsString, OsString)>;
 
 /// A home directory that another user owns, who would decide what this program does.
 #[derive(Clone, Debug)]
@@ -101,50 +92,48 @@ pub struct ForeignHome {
     pub owner: u32,
 }
 
-type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
-
 impl Env {
     /// The real one. Without `HOME`, the account's home directory stands in, so that a service finds the same store.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
-        // Once through the whole environment: some sixty names are asked for, and getenv walks through it for each.
-        let variables: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
-        let lookup = move |wanted: &str| {
-            let variables = variables.get_or_init(|| std::env::vars_os().collect());
-            variables.iter().find_map(|(name, value)| {
-                (name.as_bytes() == wanted.as_bytes()).then(|| value.clone())
-            })
-        };
-        Self {
-            lookup: Arc::new(lookup),
-            account_home: std::env::home_dir,
-            home: OnceCell::new(),
-            log: Log::default(),
-        }
+        Self::new(std::env::home_dir, || std::env::vars_os().collect())
     }
 
     /// One made of these variables only.
     #[must_use]
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
-        let map: HashMap<String, OsString> = variables
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        let lookup = Arc::new(move |name: &str| map.get(name).cloned());
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        Self::new(|| None, || variables.into())
+    }
+
+    fn new(
+        account_home: fn() -> Option<PathBuf>,
+        variables: impl FnOnce() -> Variables + Send + 'static,
+    ) -> Self {
         Self {
-            lookup,
-            account_home: || None,
+            variables: Arc::new(LazyLock::new(Box::new(variables))),
+            account_home,
             home: OnceCell::new(),
             log: Log::default(),
         }
+    }
+
+    /// A variable's value; empty counts as unset.
+    fn get(&self, name: &str) -> Option<OsString> {
+        let mut variables = self.variables.iter();
+        let (_, value) = variables.find(|(known, value)| known == name && !value.is_empty())?;
+        Some(value.clone())
     }
 
     /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
     /// as none: how much is said is no reason to fail.
     #[must_use]
     pub fn logging_to(mut self, out: impl Write + Send + 'static) -> Self {
-        if (self.lookup)("BETA9_LOG").is_some_and(|level| level.eq_ignore_ascii_case("debug")) {
+        if self
+            .get("BETA9_LOG")
+            .is_some_and(|level| level.eq_ignore_ascii_case("debug"))
+        {
             self.log = Log::to(out);
         }
         self
@@ -158,14 +147,27 @@ impl Env {
 
     /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        value.into_string().map(Some).map_err(|_| {
+        let text = self.get(name).map(OsString::into_string).transpose();
+        text.map_err(|_| {
             Problem::new(name, "its value is not UTF-8")
                 .fix("set it anew, or unset it")
                 .failed()
         })
+    }
+
+    /// A variable that `parse` makes something of; `what` says what a text that it refuses is not.
+    pub(super) fn parsed<T>(
+        &self,
+        name: &str,
+        what: &str,
+        parse: impl FnOnce(String) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        let refused =
+            || Problem::new(name, format_args!("it is not {what}")).fix("correct it, or unset it");
+        parse(text).map(Some).ok_or_else(|| refused().failed())
     }
 
     /// A variable that holds a secret.
@@ -175,12 +177,10 @@ impl Env {
 
     /// The credential of this name that systemd gives the service (systemd.exec(5), `LoadCredential=`), if it does.
     pub fn credential(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(path) = self
-            .path("CREDENTIALS_DIRECTORY")?
-            .map(|dir| dir.join(name))
-        else {
+        let Some(dir) = self.path("CREDENTIALS_DIRECTORY")? else {
             return Ok(None);
         };
+        let path = dir.join(name);
         let exists =
             trusted::exists(&path).map_err(|fault| fault.problem("CREDENTIALS_DIRECTORY"))?;
         Ok(exists.then_some(path))
@@ -188,63 +188,42 @@ impl Env {
 
     /// A variable that holds an absolute path.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(value) = (self.lookup)(name).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        let path = PathBuf::from(value);
-        if path.is_absolute() {
-            return Ok(Some(path));
-        }
-        Err(Problem::new(name, "it is not an absolute path")
-            .fix("give the whole path, from /")
-            .failed())
+        let path = self.get(name).map(|value| absolute(name, value.into()));
+        path.transpose()
     }
 
     /// The home directory, where this program looks for its own files. One that another user owns counts as unset: then it
     /// is the account's, as for ssh, or none.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
-        self.judged_home().path.clone()
+        self.judged_home().0.clone()
     }
 
     /// What `HOME` says, where that is another user's.
     #[must_use]
     pub fn foreign_home(&self) -> Option<&ForeignHome> {
-        self.judged_home().foreign.as_ref()
+        self.judged_home().1.as_ref()
     }
 
-    fn judged_home(&self) -> &Home {
+    fn judged_home(&self) -> &(Option<PathBuf>, Option<ForeignHome>) {
         self.home.get_or_init(|| {
-            let Some(path) = self.clients_home() else {
-                return Home::default();
-            };
-            let home = match trusted::foreign_owner(&path) {
-                None => Home {
-                    path: Some(path),
-                    foreign: None,
-                },
-                Some(owner) => {
-                    let account = trusted::account_home()
-                        .filter(|home| trusted::foreign_owner(home).is_none());
-                    Home {
-                        path: account,
-                        foreign: Some(ForeignHome { path, owner }),
-                    }
-                }
-            };
-            if let Some(path) = &home.path {
+            let is_own = |home: &PathBuf| trusted::foreign_owner(home).is_none();
+            let (mut home, mut foreign) = (self.clients_home(), None);
+            if let Some(owner) = home.as_deref().and_then(trusted::foreign_owner) {
+                foreign = home.map(|path| ForeignHome { path, owner });
+                home = trusted::account_home().filter(is_own);
+            }
+            if let Some(path) = &home {
                 trusted::set_home(path);
             }
-            home
+            (home, foreign)
         })
     }
 
     /// The home directory whoever owns it, where a client that is started here looks for its own files.
     #[must_use]
     pub fn clients_home(&self) -> Option<PathBuf> {
-        let home = (self.lookup)("HOME")
-            .filter(|home| !home.is_empty())
-            .map(PathBuf::from);
+        let home = self.get("HOME").map(PathBuf::from);
         home.or_else(self.account_home)
             .filter(|home| home.is_absolute())
     }
@@ -252,35 +231,44 @@ impl Env {
     /// The session's private directory, `XDG_RUNTIME_DIR`.
     #[must_use]
     pub fn session_dir(&self) -> Option<PathBuf> {
-        (self.lookup)("XDG_RUNTIME_DIR")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
+        self.directory("XDG_RUNTIME_DIR")
     }
 
     /// `PATH`, where clients look for the helper.
     #[must_use]
     pub fn search_path(&self) -> OsString {
-        (self.lookup)("PATH").unwrap_or_default()
+        self.get("PATH").unwrap_or_default()
     }
 
     /// A directory of the XDG base directory specification: its variable if that is absolute, else below the home
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
     #[must_use]
     pub fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        self.set_xdg(variable)
+        self.directory(variable)
             .or_else(|| self.home().map(|home| home.join(below_home)))
     }
 
     /// The same for a client's own files.
     #[must_use]
     pub fn clients_xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        self.set_xdg(variable)
+        self.directory(variable)
             .or_else(|| self.clients_home().map(|home| home.join(below_home)))
     }
 
-    fn set_xdg(&self, variable: &str) -> Option<PathBuf> {
-        (self.lookup)(variable)
+    fn directory(&self, variable: &str) -> Option<PathBuf> {
+        self.get(variable)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     }
+}
+
+/// The path that a variable names. A relative one would be looked for wherever docker was started, which may be anybody's
+/// folder.
+pub(super) fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, Error> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Problem::new(name, "it is not an absolute path")
+        .fix("give the whole path, from /")
+        .failed())
 }

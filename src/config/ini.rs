@@ -77,10 +77,8 @@ impl<'t> Ini<'t> {
     /// A section's value, else the inherited one; `None` where it is missing or empty.
     pub(super) fn value(&self, section: &str, key: &str) -> Result<Option<String>, &'static str> {
         let of = |section| {
-            self.lines(section)?
-                .iter()
-                .find(|(known, _)| known == key)
-                .map(|(_, value)| value)
+            let mut lines = self.lines(section)?.iter();
+            Some(&lines.find(|(known, _)| known == key)?.1)
         };
         // An empty value hides the inherited one.
         let Some(value) = of(section)
@@ -97,10 +95,8 @@ impl<'t> Ini<'t> {
     }
 
     fn lines(&self, section: &str) -> Option<&Lines> {
-        self.0
-            .iter()
-            .find(|(name, _)| *name == section)
-            .map(|(_, lines)| lines)
+        let (_, lines) = self.0.iter().find(|(name, _)| *name == section)?;
+        Some(lines)
     }
 }
 

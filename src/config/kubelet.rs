@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::layer::cover;
-use super::section::Section;
-use crate::error::Error;
+use super::options::Kubelet;
 
 /// How kubelet is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,28 +13,7 @@ pub struct KubeletConfig {
     pub static_cache_duration: Duration,
 }
 
-/// What one source says of it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct KubeletLayer {
-    pub(super) workload_identity: Option<bool>,
-    pub(super) static_cache_duration: Option<Duration>,
-}
-
-impl KubeletLayer {
-    pub(super) fn from_section(mut section: Section) -> Result<Self, Error> {
-        let layer = Self {
-            workload_identity: section.flag("workload_identity")?,
-            static_cache_duration: section.duration("static_cache_duration")?,
-        };
-        section.finish()?;
-        Ok(layer)
-    }
-
-    pub(super) fn cover_with(&mut self, over: Self) {
-        cover(&mut self.workload_identity, over.workload_identity);
-        cover(&mut self.static_cache_duration, over.static_cache_duration);
-    }
-
+impl Kubelet {
     pub(super) fn into_config(self) -> KubeletConfig {
         KubeletConfig {
             workload_identity: self.workload_identity.unwrap_or(false),

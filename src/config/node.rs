@@ -1,11 +1,11 @@
 //! `Node`: what says which cloud identity the node itself has: the clouds' own variables, and the machine it is.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::env::Env;
+use super::env::{Env, absolute};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::trusted::{self, Readers};
 
 /// The well-known variables of the clouds' own tools, as far as they are set, and the machine's own description.
@@ -21,7 +21,7 @@ pub struct Node {
 impl Node {
     pub(super) fn read(env: &Env) -> Result<Self, Error> {
         let mut variables = BTreeMap::new();
-        for name in VARIABLES {
+        for name in VARIABLES.split(' ') {
             if let Some(value) = env.secret(name)? {
                 variables.insert(name, value);
             }
@@ -56,8 +56,7 @@ impl Node {
         self.foreign_home
     }
 
-    /// The file that a variable names. A relative path would be looked for wherever docker was started, which may be
-    /// anybody's folder.
+    /// The file that a variable names, with `~` for the home directory.
     pub fn file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let Some(value) = self.get(name) else {
             return Ok(None);
@@ -66,12 +65,7 @@ impl Node {
             (Some(rest), Some(home)) => home.join(rest),
             _ => PathBuf::from(value.expose()),
         };
-        if path.is_absolute() {
-            return Ok(Some(path));
-        }
-        Err(Problem::new(name, "it is not an absolute path")
-            .fix("give the whole path, from /")
-            .failed())
+        absolute(name, path).map(Some)
     }
 
     /// A file below the home directory, where there is one.
@@ -89,101 +83,50 @@ impl Node {
         };
         MACHINES
             .iter()
-            .filter(|mark| mark.cloud == cloud)
-            .any(|mark| mark.is_on(sysfs))
+            .filter(|(of, ..)| *of == cloud)
+            .any(|(_, file, says)| {
+                match trusted::read_system(&sysfs.join(file), Readers::Anybody, 4096) {
+                    Ok(Some(text)) => matches(text.trim_ascii(), says),
+                    Ok(None) => false,
+                    Err(_) => true,
+                }
+            })
     }
 }
 
-/// What a cloud's machines say of themselves.
-struct Mark {
-    cloud: &'static str,
-    file: &'static str,
-    text: &'static str,
-    /// Whether more may follow.
-    begins: bool,
-}
-
-impl Mark {
-    fn is_on(&self, sysfs: &Path) -> bool {
-        match trusted::read_system(&sysfs.join(self.file), Readers::Anybody, 4096) {
-            Ok(None) => false,
-            Err(_) => true,
-            Ok(Some(text)) => {
-                let text = text.trim_ascii();
-                let begin = if self.begins {
-                    text.get(..self.text.len()).unwrap_or_default()
-                } else {
-                    text
-                };
-                begin.eq_ignore_ascii_case(self.text.as_bytes())
-            }
-        }
-    }
-}
-
-const fn mark(cloud: &'static str, file: &'static str, text: &'static str, begins: bool) -> Mark {
-    Mark {
-        cloud,
-        file,
-        text,
-        begins,
-    }
+/// `*` at the end stands for anything.
+fn matches(text: &[u8], pattern: &str) -> bool {
+    let (text, pattern) = match pattern.strip_suffix('*') {
+        Some(start) => (text.get(..start.len()).unwrap_or_default(), start),
+        None => (text, pattern),
+    };
+    text.eq_ignore_ascii_case(pattern.as_bytes())
 }
 
 const SYSFS: &str = "/sys";
 /// AWS: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html>. Google:
 /// <https://docs.cloud.google.com/compute/docs/instances/detect-compute-engine>. Azure's asset tag is the same on all of its
 /// machines (<https://github.com/canonical/cloud-init/blob/main/tools/ds-identify>).
-const MACHINES: [Mark; 6] = [
-    mark("aws", "class/dmi/id/sys_vendor", "Amazon EC2", false),
-    mark("aws", "class/dmi/id/bios_vendor", "Amazon EC2", false),
-    mark("aws", "hypervisor/uuid", "ec2", true),
-    mark(
-        "gcp",
-        "class/dmi/id/product_name",
-        "Google Compute Engine",
-        false,
-    ),
-    mark("gcp", "class/dmi/id/product_name", "Google", false),
-    mark(
-        "azure",
-        "class/dmi/id/chassis_asset_tag",
-        "7783-7084-3265-9085-8269-3286-77",
-        false,
-    ),
+const MACHINES: [(&str, &str, &str); 6] = [
+    ("aws", "class/dmi/id/sys_vendor", "Amazon EC2"),
+    ("aws", "class/dmi/id/bios_vendor", "Amazon EC2"),
+    ("aws", "hypervisor/uuid", "ec2*"),
+    ("gcp", "class/dmi/id/product_name", "Google Compute Engine"),
+    ("gcp", "class/dmi/id/product_name", "Google"),
+    ("azure", "class/dmi/id/chassis_asset_tag", AZURE_TAG),
 ];
+const AZURE_TAG: &str = "7783-7084-3265-9085-8269-3286-77";
 
-const VARIABLES: [&str; 29] = [
-    "AWS_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_EC2_METADATA_DISABLED",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
-    "AWS_CA_BUNDLE",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "CLOUDSDK_CONFIG",
-    "GCE_METADATA_HOST",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PATH",
-    "AZURE_TENANT_ID",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_AUTHORITY_HOST",
-    "IDENTITY_ENDPOINT",
-    "MSI_ENDPOINT",
-];
+const VARIABLES: &str = "\
+    AWS_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_ROLE_ARN AWS_ROLE_SESSION_NAME \
+    AWS_WEB_IDENTITY_TOKEN_FILE AWS_CONTAINER_CREDENTIALS_RELATIVE_URI \
+    AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN \
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY SECRET_ACCESS_KEY \
+    AWS_SESSION_TOKEN AWS_EC2_METADATA_DISABLED AWS_EC2_METADATA_SERVICE_ENDPOINT \
+    AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE AWS_CA_BUNDLE GOOGLE_APPLICATION_CREDENTIALS \
+    CLOUDSDK_CONFIG GCE_METADATA_HOST AZURE_CLIENT_ID AZURE_CLIENT_SECRET \
+    AZURE_CLIENT_CERTIFICATE_PATH AZURE_TENANT_ID AZURE_FEDERATED_TOKEN_FILE AZURE_AUTHORITY_HOST \
+    IDENTITY_ENDPOINT MSI_ENDPOINT";
 
 #[cfg(test)]
 mod tests {

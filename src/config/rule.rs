@@ -1,11 +1,11 @@
 //! `Rule`: what the operator says about some hosts (`[[registry]]`).
 
-use std::path::Path;
-use std::rc::Rc;
+use std::path::PathBuf;
 
-use super::ambient::{AMBIENT, Ambient};
-use super::layer::cover;
-use super::section::Section;
+use super::ambient::Ambient;
+use super::file::problem;
+use super::options::Registry;
+use super::value::{Setting, Written};
 use crate::error::Error;
 use crate::host::{Host, Pattern};
 
@@ -29,7 +29,7 @@ pub struct Rule {
     /// The real registry that a mirror or CNAME stands for.
     pub alias_of: Option<Host>,
     /// The file that it stands in; of several, the one that has the last word.
-    pub file: Rc<Path>,
+    pub file: PathBuf,
     /// How the cloud's own service is to be asked.
     pub cloud: CloudSettings,
 }
@@ -51,18 +51,6 @@ pub struct CloudSettings {
     pub workload_identity_provider: Option<String>,
 }
 
-impl CloudSettings {
-    /// Nothing is said.
-    pub const NONE: Self = Self {
-        role_arn: None,
-        external_id: None,
-        profile: None,
-        region: None,
-        endpoint_url: None,
-        workload_identity_provider: None,
-    };
-}
-
 impl Rule {
     /// The word for a `backend` that never answers.
     pub const PUBLIC: &str = "public";
@@ -72,104 +60,74 @@ impl Rule {
     pub fn is_public(&self) -> bool {
         self.backend.as_deref() == Some(Self::PUBLIC)
     }
+}
 
-    pub(super) fn from_section(mut section: Section, file: Rc<Path>) -> Result<Self, Error> {
-        let host = section.parsed(
-            "host",
-            "a host pattern such as \"*.example.com\" or \"ghcr.io/org\"",
-            |text| Pattern::parse(text).ok(),
-        )?;
-        let Some(host) = host else {
-            return Err(section
-                .problem("a [[registry]] has no \"host\"")
-                .fix("add host = \"…\" to it")
-                .failed());
+impl Registry {
+    pub(super) fn into_rule(self) -> Result<Rule, Error> {
+        let Some(host) = self.host else {
+            let (cause, fix) = ("a [[registry]] has no \"host\"", "add host = \"…\" to it");
+            return Err(problem(&self.file, cause, fix));
         };
-        let rule = Self {
+        Ok(Rule {
             host,
-            backend: section.text("backend")?,
-            secret: section.text("secret")?,
-            secrets: section.texts("secrets")?,
-            ambient: section.take("ambient", AMBIENT, Ambient::from_toml)?,
-            required: section.flag("required")?,
-            workload_identity: section.flag("workload_identity")?,
-            alias_of: section.parsed("alias_of", "a registry host", |text| {
-                Host::parse(text.as_bytes()).ok()
-            })?,
-            file,
+            backend: self.backend,
+            secret: self.secret,
+            secrets: self.secrets,
+            ambient: self.ambient,
+            required: self.required,
+            workload_identity: self.workload_identity,
+            alias_of: self.alias_of,
+            file: self.file,
             cloud: CloudSettings {
-                role_arn: section.text("role_arn")?,
-                external_id: section.text("external_id")?,
-                profile: section.text("profile")?,
-                region: section.text("region")?,
-                endpoint_url: section.parsed(
-                    "endpoint_url",
-                    "an http:// or https:// URL",
-                    is_url,
-                )?,
-                workload_identity_provider: section.parsed(
-                    "workload_identity_provider",
-                    PROVIDER,
-                    provider,
-                )?,
+                role_arn: self.role_arn,
+                external_id: self.external_id,
+                profile: self.profile,
+                region: self.region,
+                endpoint_url: self.endpoint_url.map(|url| url.0),
+                workload_identity_provider: self.workload_identity_provider.map(|name| name.0),
             },
-        };
-        if rule.secret.is_some() && rule.secrets.is_some() {
-            let cause = format_args!(
-                "the rule for {} has both \"secret\" and \"secrets\"",
-                rule.host
-            );
-            return Err(section.problem(cause).fix("remove one of them").failed());
-        }
-        section.finish()?;
-        Ok(rule)
-    }
-
-    pub(super) fn cover_with(&mut self, over: Self) {
-        self.file = over.file;
-        cover(&mut self.backend, over.backend);
-        // They are two words for one thing: the one that is said above replaces either.
-        if over.secret.is_some() || over.secrets.is_some() {
-            (self.secret, self.secrets) = (over.secret, over.secrets);
-        }
-        cover(&mut self.ambient, over.ambient);
-        cover(&mut self.required, over.required);
-        cover(&mut self.workload_identity, over.workload_identity);
-        cover(&mut self.alias_of, over.alias_of);
-        let (over, cloud) = (over.cloud, &mut self.cloud);
-        cover(&mut cloud.role_arn, over.role_arn);
-        cover(&mut cloud.external_id, over.external_id);
-        cover(&mut cloud.profile, over.profile);
-        cover(&mut cloud.region, over.region);
-        cover(&mut cloud.endpoint_url, over.endpoint_url);
-        cover(
-            &mut cloud.workload_identity_provider,
-            over.workload_identity_provider,
-        );
+        })
     }
 }
 
-fn is_url(text: &str) -> Option<String> {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))?;
-    (!rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
+/// The URL of a cloud's API.
+#[derive(Debug)]
+pub(super) struct Url(String);
+
+impl Setting for Url {
+    const WHAT: &'static str = "an http:// or https:// URL";
+
+    fn parse(written: Written) -> Option<Self> {
+        let text = written.text()?;
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))?;
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        (!rest.is_empty() && plain).then(|| Self(text.to_string()))
+    }
 }
 
 /// The audience of a provider: its full name, with or without the service's, or that of a GKE cluster's own pool
 /// (<https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>).
-fn provider(text: &str) -> Option<String> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte));
-    let full =
-        |name: &str| name.starts_with("projects/") && name.contains("/workloadIdentityPools/");
-    match text.strip_prefix(IAM).unwrap_or(text) {
-        name if plain && full(name) => Some(format!("{IAM}{name}")),
-        name if plain && name.starts_with("identitynamespace:") => Some(name.to_owned()),
-        _ => None,
+#[derive(Debug)]
+pub(super) struct Provider(String);
+
+impl Setting for Provider {
+    const WHAT: &'static str = "a provider such as \"projects/1/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\"";
+
+    fn parse(written: Written) -> Option<Self> {
+        let text = written.text()?;
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte));
+        let full =
+            |name: &str| name.starts_with("projects/") && name.contains("/workloadIdentityPools/");
+        match text.strip_prefix(IAM).unwrap_or(&text) {
+            name if plain && full(name) => Some(Self(format!("{IAM}{name}"))),
+            name if plain && name.starts_with("identitynamespace:") => Some(Self(name.to_owned())),
+            _ => None,
+        }
     }
 }
 
 const IAM: &str = "//iam.googleapis.com/";
-const PROVIDER: &str = "a provider such as \"projects/1/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\"";

@@ -5,6 +5,7 @@
 //! context counts and the others do not: its files, one section per context; then the environment. It is what SDK 0.1.291
 //! does (<https://pypi.org/project/beta9/>), but for the addresses that it makes up where none is set.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use super::stores::{GatewayConfig, SecretSetting, TokenSource};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::shown::shown;
-use crate::trusted::{self, Readers};
+use crate::trusted::{self, Fault, Readers};
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
 #[derive(Clone, Debug)]
@@ -46,14 +47,12 @@ impl GatewayConfig {
             }
             (None, Some(token)) if self.token_source == TokenSource::Configuration => {
                 if self.context.is_none() {
-                    return Err(problem(
-                        format_args!(
-                            "{} is set, and the gateway in {} is for another token",
-                            self.token_source.name(),
-                            saved.source
-                        ),
-                        "set store.gateway.url, or store.gateway.context if that gateway is meant",
-                    ));
+                    let (name, place) = (self.token_source.name(), &saved.source);
+                    let cause =
+                        format!("{name} is set, and the gateway in {place} is for another token");
+                    let fix =
+                        "set store.gateway.url, or store.gateway.context if that gateway is meant";
+                    return Err(problem(cause, fix));
                 }
                 self.with_own(token, self.http_url(&saved.address))
             }
@@ -74,22 +73,19 @@ impl GatewayConfig {
             &self.environment
         };
         // The hosted product has gateways of its own for some names, and the token of one is not for another.
-        let other = self
-            .context
-            .as_deref()
-            .filter(|name| hosted && *name != DEFAULT);
+        let other = hosted && self.context.as_deref().is_some_and(|name| name != DEFAULT);
         match (&self.token, &self.context) {
-            (Some(token), _) if address.is_set() && other.is_none() => {
+            (Some(token), _) if address.is_set() && !other => {
                 self.with_own(token, self.http_url(address))
             }
-            (_, Some(name)) => Err(problem(
-                format_args!(
-                    "there is no context \"{}\" in {}",
-                    shown(name),
-                    self.places()
-                ),
-                "correct store.gateway.context or BETA9_CONTEXT",
-            )),
+            (_, Some(name)) => {
+                let (name, places) = (shown(name), self.places());
+                let cause = format!("there is no context \"{name}\" in {places}");
+                Err(problem(
+                    cause,
+                    "correct store.gateway.context or BETA9_CONTEXT",
+                ))
+            }
             (Some(_), None) => Err(self.no_gateway()),
             (None, None) => Err(no_token(&self.places())),
         }
@@ -107,10 +103,8 @@ impl GatewayConfig {
         };
         let token = token.read(PART)?;
         if token.is_empty() {
-            return Err(problem(
-                format_args!("the token from {token_source} is empty"),
-                "set it",
-            ));
+            let cause = format!("the token from {token_source} is empty");
+            return Err(problem(cause, "set it"));
         }
         Ok(Endpoint {
             url: url?,
@@ -135,10 +129,9 @@ impl GatewayConfig {
         if self.context.is_some() || machine(&own) == machine(url) {
             return Ok(());
         }
-        Err(problem(
-            format_args!("the token in {} is for {own}, not for {url}", saved.source),
-            "set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant",
-        ))
+        let cause = format!("the token in {} is for {own}, not for {url}", saved.source);
+        let fix = "set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant";
+        Err(problem(cause, fix))
     }
 
     /// A URL that was written down, held to what a gateway's URL is.
@@ -164,11 +157,9 @@ impl GatewayConfig {
             _ = url.set_host(Some(HERE));
         }
         if url.scheme() == "http" && !self.in_clear(url.host_str().unwrap_or_default()) {
-            let cause = format_args!("a token must not go to {url} without TLS");
-            return Err(problem(
-                cause,
-                "use https://, or set store.gateway.insecure = true",
-            ));
+            let cause = format!("a token must not go to {url} without TLS");
+            let fix = "use https://, or set store.gateway.insecure = true";
+            return Err(problem(cause, fix));
         }
         Ok(url.as_str().trim_end_matches('/').to_owned())
     }
@@ -183,12 +174,10 @@ impl GatewayConfig {
         };
         let Some(url) = address.derived(host, self.in_clear(host)) else {
             let (host, port) = (shown(host), shown(address.port()));
-            return Err(problem(
-                format_args!(
-                    "the gateway's HTTP address does not follow from its gRPC address {host}:{port}"
-                ),
-                "set store.gateway.url or BETA9_GATEWAY_URL",
-            ));
+            let cause = format!(
+                "the gateway's HTTP address does not follow from its gRPC address {host}:{port}"
+            );
+            return Err(problem(cause, SET_URL));
         };
         self.checked(&url)
     }
@@ -201,50 +190,37 @@ impl GatewayConfig {
     fn saved(&self) -> Result<Option<Context>, Error> {
         let name = self.context.as_deref().unwrap_or(DEFAULT);
         for file in &self.sdk_files {
-            let bytes = trusted::read(file, Readers::Mounted, MAX_FILE)
-                .map_err(|fault| problem(fault.cause, &fault.fix))?;
+            let refused = |fault: Fault| fault.problem(PART);
+            let bytes = trusted::read(file, Readers::Mounted, MAX_FILE).map_err(refused)?;
             let Some(bytes) = bytes else { continue };
-            let unreadable = |cause: String| {
-                problem(
-                    format_args!("{} {cause}", file.display()),
-                    "correct the file",
-                )
+            let text = trusted::text_of(file, bytes).map_err(refused)?;
+            let unreadable = |what: &dyn Display, why| {
+                let cause = format!("{}{what} cannot be read: {why}", file.display());
+                problem(cause, "correct the file")
             };
-            let text =
-                std::str::from_utf8(&bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
-            let ini = Ini::parse(text).map_err(|mistake| {
-                unreadable(format!(
-                    "cannot be read: line {}: {}",
-                    mistake.line, mistake.cause
-                ))
+            let ini = Ini::parse(&text).map_err(|mistake| {
+                unreadable(&"", format!("line {}: {}", mistake.line, mistake.cause))
             })?;
             if ini.has(name) {
-                return Context::read(&ini, name, file)
-                    .map(Some)
-                    .map_err(|cause| unreadable(format!("[{name}] cannot be read: {cause}")));
+                let context = Context::read(&ini, name, file);
+                let unreadable = |why: &str| unreadable(&format_args!(" [{name}]"), why.to_owned());
+                return context.map(Some).map_err(unreadable);
             }
         }
         Ok(None)
     }
 
     fn no_gateway(&self) -> Error {
-        problem(
-            format_args!("no gateway is configured, nor in {}", self.places()),
-            "set store.gateway.url or BETA9_GATEWAY_URL",
-        )
+        let cause = format!("no gateway is configured, nor in {}", self.places());
+        problem(cause, SET_URL)
     }
 
     fn places(&self) -> String {
-        let files: Vec<String> = self
-            .sdk_files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        if files.is_empty() {
-            "the SDK's settings".to_owned()
-        } else {
-            files.join(" or ")
+        if self.sdk_files.is_empty() {
+            return "the SDK's settings".to_owned();
         }
+        let files = self.sdk_files.iter().map(|file| file.display().to_string());
+        files.collect::<Vec<_>>().join(" or ")
     }
 }
 
@@ -291,18 +267,18 @@ fn is_here(host: &str) -> bool {
 }
 
 fn no_token(place: &str) -> Error {
-    problem(
-        format_args!("there is no token for the gateway, nor is one in {place}"),
-        "set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK",
-    )
+    let cause = format!("there is no token for the gateway, nor is one in {place}");
+    let fix = "set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK";
+    problem(cause, fix)
 }
 
-fn problem(cause: impl std::fmt::Display, fix: &str) -> Error {
+fn problem(cause: impl Display, fix: &str) -> Error {
     Problem::new(PART, cause).fix(fix).failed()
 }
 
 const PART: &str = "gateway store";
 const DEFAULT: &str = "default";
+const SET_URL: &str = "set store.gateway.url or BETA9_GATEWAY_URL";
 const HERE: &str = "127.0.0.1";
 const MAX_FILE: u64 = 1 << 20;
 

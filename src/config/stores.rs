@@ -1,13 +1,40 @@
-//! The settings of the workspace stores that are reached over a network.
+//! Which workspace store it is, and the settings of those that are reached over a network.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::address::Address;
 use super::env::Env;
-use super::layer::{cover, parse_flag, parsed};
-use super::section::Section;
+use super::options::{Gateway, Postgres, Worker};
+use super::value::{Setting, Written};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
+use crate::trusted::{self, Readers};
+
+/// The workspace stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The embedded encrypted store.
+    #[default]
+    File,
+    /// The gateway's HTTP API.
+    Gateway,
+    /// The gateway's gRPC API for workers.
+    Worker,
+    /// Beta9's database.
+    Postgres,
+}
+
+/// Which single workspace secrets are used for a vendor's registry although nobody named them (`single_secrets`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Singles {
+    /// None: only those that an image, a request or a rule names.
+    Named,
+    /// A whole pair of user name and secret under the vendor's own names.
+    #[default]
+    Pairs,
+    /// Everything that the vendor's registries take.
+    All,
+}
 
 /// A token or URL with a password in it: in the configuration, or in a file of its own.
 #[derive(Clone, Debug)]
@@ -91,160 +118,124 @@ pub struct PostgresConfig {
     pub url: Option<SecretSetting>,
 }
 
-/// All of them, as one source says.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StoresLayer {
-    gateway: GatewayConfig,
-    insecure: Option<bool>,
-    worker: WorkerConfig,
-    required: Option<bool>,
-    /// The token that Beta9 puts into the environment of a worker's process.
-    process_token: Option<SecretSetting>,
-    postgres: PostgresConfig,
+impl Gateway {
+    /// With the workspace that is configured, if one is, and where the token was set.
+    pub(super) fn into_config(
+        self,
+        env: &Env,
+        workspace: Option<String>,
+        token_source: TokenSource,
+    ) -> Result<GatewayConfig, Error> {
+        let mut config = GatewayConfig {
+            url: self.url,
+            token: secret(self.token, self.token_file),
+            token_source,
+            workspace,
+            insecure: self.insecure.unwrap_or(false),
+            context: self.context,
+            sdk_files: sdk_files(env)?,
+            environment: Address::from_env(env)?,
+            hosted: Address::default(),
+        };
+        // The hosted product's token is no setting of this program: it stands in where nothing else is set.
+        if let (None, Some(token)) = (&config.token, env.secret(TokenSource::Hosted.name())?) {
+            config.token = Some(SecretSetting::Inline(token));
+            config.token_source = TokenSource::Hosted;
+            config.hosted = Address::from_hosted_env(env)?;
+        }
+        Ok(config)
+    }
 }
 
-impl StoresLayer {
-    pub(super) fn from_section(store: &mut Section) -> Result<Self, Error> {
-        let mut gateway = store.section("gateway")?;
-        let mut worker = store.section("worker")?;
-        let mut postgres = store.section("postgres")?;
-        let insecure = gateway.flag("insecure")?;
-        let layer = Self {
-            gateway: GatewayConfig {
-                url: gateway.text("url")?,
-                token: secret(&mut gateway, "token", "token_file")?,
-                context: gateway.text("context")?,
-                ..GatewayConfig::default()
-            },
-            insecure,
-            worker: WorkerConfig {
-                address: worker.text("address")?,
-                token: secret(&mut worker, "token", "token_file")?,
-                stub_id: worker.text("stub_id")?,
-                image_id: worker.text("image_id")?,
-                ..WorkerConfig::default()
-            },
-            required: worker.flag("required")?,
-            process_token: None,
-            postgres: PostgresConfig {
-                url: secret(&mut postgres, "url", "url_file")?,
-            },
-        };
-        gateway.finish()?;
-        worker.finish()?;
-        postgres.finish()?;
-        Ok(layer)
-    }
-
-    pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
-        let inline = |name| Ok::<_, Error>(env.secret(name)?.map(SecretSetting::Inline));
-        // A service's environment can be read by others; what systemd hands it in a file cannot.
-        let given = |name, credential| match inline(name)? {
-            Some(secret) => Ok::<_, Error>(Some(secret)),
-            None => Ok(env.credential(credential)?.map(SecretSetting::File)),
-        };
-        let (token, token_source) = match given(TokenSource::Environment.name(), "beta9-token")? {
-            Some(token) => (Some(token), TokenSource::Environment),
-            None => (inline(TokenSource::Hosted.name())?, TokenSource::Hosted),
-        };
-        let hosted = token.is_some() && token_source == TokenSource::Hosted;
-        let hosted = if hosted {
-            Address::from_hosted_env(env)?
-        } else {
-            Address::default()
-        };
-        let homes = [".beta9/config.ini", ".beam/config.ini"];
-        let sdk_files = match env.path("CONFIG_PATH")? {
-            Some(file) => vec![file],
-            None => env
-                .home()
-                .into_iter()
-                .flat_map(|home| homes.map(|file| home.join(file)))
-                .collect(),
-        };
-        Ok(Self {
-            gateway: GatewayConfig {
-                url: env.text("BETA9_GATEWAY_URL")?,
-                token,
-                token_source,
-                workspace: None,
-                insecure: false,
-                context: env.text("BETA9_CONTEXT")?,
-                sdk_files,
-                environment: Address::from_env(env)?,
-                hosted,
-            },
-            insecure: None,
-            worker: WorkerConfig {
-                address: env.text("BETA9_WORKER_ADDRESS")?,
-                token: given("BETA9_WORKER_TOKEN", "beta9-worker-token")?,
-                stub_id: env.text("BETA9_STUB_ID")?,
-                image_id: env.text("BETA9_IMAGE_ID")?,
-                ..WorkerConfig::default()
-            },
-            required: parsed(env, "BETA9_WORKER_REQUIRED", "true or false", parse_flag)?,
-            process_token: inline(PROCESS_TOKEN)?,
-            postgres: PostgresConfig {
-                url: given("BETA9_DATABASE_URL", "beta9-database-url")?,
-            },
-        })
-    }
-
-    pub(super) fn cover_with(&mut self, over: Self) {
-        let (low, high) = (&mut self.gateway, over.gateway);
-        // The hosted product's token is no setting of this program: it stands in where nothing else is set.
-        if high.token.is_some() && (low.token.is_none() || high.token_source != TokenSource::Hosted)
-        {
-            (low.token, low.token_source) = (high.token, high.token_source);
-        }
-        if !high.sdk_files.is_empty() {
-            low.sdk_files = high.sdk_files;
-        }
-        cover(&mut low.url, high.url);
-        cover(&mut low.context, high.context);
-        // Of all layers, only the environment's has these.
-        (low.environment, low.hosted) = (high.environment, high.hosted);
-        cover(&mut self.insecure, over.insecure);
-        cover(&mut self.worker.address, over.worker.address);
-        cover(&mut self.worker.token, over.worker.token);
-        cover(&mut self.worker.stub_id, over.worker.stub_id);
-        cover(&mut self.worker.image_id, over.worker.image_id);
-        cover(&mut self.required, over.required);
-        cover(&mut self.process_token, over.process_token);
-        cover(&mut self.postgres.url, over.postgres.url);
-    }
-
-    /// With the workspace that is configured, if one is.
-    pub(super) fn into_configs(
-        self,
-        workspace: Option<&str>,
-    ) -> (GatewayConfig, WorkerConfig, PostgresConfig) {
-        let insecure = self.insecure.unwrap_or(false);
-        let gateway = GatewayConfig {
-            insecure,
-            workspace: workspace.map(str::to_owned),
-            ..self.gateway
-        };
-        let mut worker = WorkerConfig {
+impl Worker {
+    /// Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in variables of its own.
+    pub(super) fn into_config(self, env: &Env, gateway: &Address) -> Result<WorkerConfig, Error> {
+        let mut config = WorkerConfig {
+            address: self.address,
             address_source: "BETA9_WORKER_ADDRESS, or address in [store.worker]",
+            token: secret(self.token, self.token_file),
             token_source: "BETA9_WORKER_TOKEN, or token in [store.worker]",
+            stub_id: self.stub_id,
+            image_id: self.image_id,
             required: self.required.unwrap_or(false),
-            ..self.worker
         };
-        // Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in these variables.
-        if let (None, Some(host)) = (&worker.address, &gateway.environment.host) {
-            let port = gateway
-                .environment
-                .port
-                .as_ref()
-                .map_or_else(String::new, |port| format!(":{port}"));
-            (worker.address, worker.address_source) =
-                (Some(format!("{host}{port}")), PROCESS_ADDRESS);
+        if let (None, Some(host)) = (&config.address, &gateway.host) {
+            let port = gateway.port.iter().map(|port| format!(":{port}"));
+            config.address = Some(host.clone() + &port.collect::<String>());
+            config.address_source = "BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT";
         }
-        if worker.token.is_none() && self.process_token.is_some() {
-            (worker.token, worker.token_source) = (self.process_token, PROCESS_TOKEN);
+        if let (None, Some(token)) = (&config.token, env.secret(PROCESS_TOKEN)?) {
+            config.token = Some(SecretSetting::Inline(token));
+            config.token_source = PROCESS_TOKEN;
         }
-        (gateway, worker, self.postgres)
+        Ok(config)
+    }
+}
+
+impl Postgres {
+    pub(super) fn into_config(self) -> PostgresConfig {
+        PostgresConfig {
+            url: secret(self.url, self.url_file),
+        }
+    }
+}
+
+fn sdk_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
+    if let Some(file) = env.path("CONFIG_PATH")? {
+        return Ok(vec![file]);
+    }
+    let homes = [".beta9/config.ini", ".beam/config.ini"];
+    let files = |home: PathBuf| homes.map(|file| home.join(file)).to_vec();
+    Ok(env.home().map(files).unwrap_or_default())
+}
+
+fn secret(text: Option<Redacted>, file: Option<PathBuf>) -> Option<SecretSetting> {
+    text.map(SecretSetting::Inline)
+        .or(file.map(SecretSetting::File))
+}
+
+impl Singles {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Pairs => "pairs",
+            Self::All => "all",
+        }
+    }
+}
+
+impl Setting for Singles {
+    const WHAT: &'static str = "one of \"named\", \"pairs\" or \"all\"";
+
+    fn parse(written: Written) -> Option<Self> {
+        let word = written.text()?;
+        let mut modes = [Self::Named, Self::Pairs, Self::All].into_iter();
+        modes.find(|mode| mode.name() == word)
+    }
+}
+
+impl StoreKind {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+impl Setting for StoreKind {
+    const WHAT: &'static str = "one of \"file\", \"gateway\", \"worker\" or \"postgres\"";
+
+    fn parse(written: Written) -> Option<Self> {
+        let word = written.text()?;
+        let mut kinds = [Self::File, Self::Gateway, Self::Worker, Self::Postgres].into_iter();
+        kinds.find(|kind| kind.name() == word)
     }
 }
 
@@ -253,48 +244,21 @@ impl SecretSetting {
     pub fn read(&self, part: &str) -> Result<Redacted, Error> {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),
-            Self::File(path) => read_file(part, path),
+            Self::File(path) => {
+                let missing = || {
+                    Problem::new(part, format_args!("there is no file {}", path.display()))
+                        .fix("make it, or correct its path")
+                        .failed()
+                };
+                let text = trusted::read(path, Readers::Token, MAX_SECRET)
+                    .and_then(|bytes| bytes.map(|bytes| trusted::text_of(path, bytes)).transpose())
+                    .map_err(|fault| fault.problem(part))?
+                    .ok_or_else(missing)?;
+                Ok(text.trim_end_matches(['\r', '\n']).into())
+            }
         }
     }
 }
 
-fn read_file(part: &str, path: &Path) -> Result<Redacted, Error> {
-    use crate::trusted::{self, Readers};
-
-    let problem = |cause: String, fix: String| Problem::new(part, cause).fix(fix).failed();
-    let bytes = trusted::read(path, Readers::Token, MAX_SECRET)
-        .map_err(|fault| problem(fault.cause, fault.fix))?
-        .ok_or_else(|| {
-            problem(
-                format!("there is no file {}", path.display()),
-                "make it, or correct its path".to_owned(),
-            )
-        })?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        problem(
-            format!("{} is not UTF-8", path.display()),
-            "correct the file".to_owned(),
-        )
-    })?;
-    Ok(text.trim_end_matches(['\r', '\n']).into())
-}
-
-fn secret(
-    section: &mut Section,
-    key: &'static str,
-    file_key: &'static str,
-) -> Result<Option<SecretSetting>, Error> {
-    let inline = section
-        .text(key)?
-        .map(|text| SecretSetting::Inline(text.into()));
-    let file = section.path(file_key)?.map(SecretSetting::File);
-    if inline.is_some() && file.is_some() {
-        let cause = format_args!("\"{key}\" and \"{file_key}\" are both set");
-        return Err(section.problem(cause).fix("remove one of them").failed());
-    }
-    Ok(inline.or(file))
-}
-
 const PROCESS_TOKEN: &str = "WORKER_TOKEN";
-const PROCESS_ADDRESS: &str = "BETA9_GATEWAY_HOST and BETA9_GATEWAY_PORT";
 const MAX_SECRET: u64 = 64 << 10;

@@ -1,5 +1,6 @@
 //! From a route to a credential: whose identity logs in.
 
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use super::end::{earlier, end_of};
@@ -168,7 +169,7 @@ const GUESSED: &str = "single secrets of the workspace were tried; name them in 
 impl<'a> Route<'a> {
     /// How the operator wants the cloud to be asked.
     pub(super) fn settings(&self) -> &'a CloudSettings {
-        static NONE: CloudSettings = CloudSettings::NONE;
+        static NONE: LazyLock<CloudSettings> = LazyLock::new(CloudSettings::default);
         self.rule.map_or(&NONE, |rule| &rule.cloud)
     }
 }

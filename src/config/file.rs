@@ -1,0 +1,260 @@
+//! A configuration file: TOML, read into [`Options`]. What is wrong in it is named by its key, and never quoted.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{self, Deserialize, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::options::Options;
+use crate::error::{Error, Problem};
+use crate::near;
+use crate::shown::shown;
+use crate::trusted::{self, MAX_TEXT, Reader, Readers};
+
+impl Options {
+    /// Reads a configuration file; `None` when there is none.
+    pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
+        let refused = |fault: trusted::Fault| fault.problem("configuration");
+        let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else {
+            return Ok(None);
+        };
+        let text = trusted::text_of(path, bytes).map_err(refused)?;
+        Self::parse(path, &text).map(Some)
+    }
+
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let table = DeTable::parse(text).map_err(|error| {
+            let before = error.span().map_or("", |span| &text[..span.start]);
+            let line = before.matches('\n').count() + 1;
+            // The parser's message says what it expected; unlike the error's Display it does not quote the file.
+            let cause = format!("line {line}: {}", error.message());
+            problem(path, cause, "correct the TOML")
+        })?;
+        let file = Value("".into(), DeValue::Table(table.into_inner()));
+        let mut options =
+            Self::deserialize(file).map_err(|fault| problem(path, &fault, &fault.fix))?;
+        let store = &options.store;
+        for (key, has_both) in [
+            ("token", store.gateway.has_both()),
+            ("token", store.worker.has_both()),
+            ("url", store.postgres.has_both()),
+        ] {
+            if has_both {
+                let cause = format!("\"{key}\" and \"{key}_file\" are both set");
+                return Err(problem(path, cause, "remove one of them"));
+            }
+        }
+        for rule in &mut options.registry {
+            if let (true, Some(host)) = (rule.has_both(), &rule.host) {
+                let cause = format!("the rule for {host} has both \"secret\" and \"secrets\"");
+                return Err(problem(path, cause, "remove one of them"));
+            }
+            path.clone_into(&mut rule.file);
+        }
+        Ok(options)
+    }
+}
+
+/// What is wrong with this file.
+pub(super) fn problem(path: &Path, cause: impl fmt::Display, fix: &str) -> Error {
+    Problem::new(format!("configuration {}", path.display()), cause)
+        .fix(fix)
+        .failed()
+}
+
+/// A value of the file, below its key.
+struct Value<'a>(DeString<'a>, DeValue<'a>);
+
+impl<'a> Value<'a> {
+    fn entry((key, value): (Spanned<DeString<'a>>, Spanned<DeValue<'a>>)) -> (DeString<'a>, Self) {
+        let key = key.into_inner();
+        (key.clone(), Self(key, value.into_inner()))
+    }
+}
+
+impl<'de> Deserializer<'de> for Value<'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Self(key, value) = self;
+        let result = match value {
+            DeValue::String(text) => text.into_deserializer().deserialize_any(visitor),
+            DeValue::Boolean(flag) => visitor.visit_bool(flag),
+            DeValue::Integer(number) => {
+                match u64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => visitor.visit_u64(number),
+                    Err(_) => visitor.visit_unit(),
+                }
+            }
+            DeValue::Array(list) => {
+                let item = |item: Spanned<DeValue<'de>>| Self("".into(), item.into_inner());
+                visitor.visit_seq(SeqDeserializer::new(list.into_iter().map(item)))
+            }
+            DeValue::Table(table) => {
+                visitor.visit_map(MapDeserializer::new(table.into_iter().map(Self::entry)))
+            }
+            // No setting is one of these.
+            DeValue::Float(_) | DeValue::Datetime(_) => visitor.visit_unit(),
+        };
+        result.map_err(|fault| fault.below(&key))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
+    // A derived struct would take a list of its values, too.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.1 {
+            DeValue::Table(_) => self.deserialize_any(visitor),
+            _ => Err(Fault::is_not(&(&visitor as &dyn Expected)).below(&self.0)),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Fault> for Value<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// What is wrong, and where. Nothing of a value gets into it, whatever serde says.
+#[derive(Debug)]
+struct Fault {
+    /// The key with those above it, or the section, as `store.file`.
+    place: String,
+    /// The key that does not exist.
+    unknown: Option<String>,
+    /// What the value is not.
+    what: String,
+    fix: String,
+}
+
+impl Fault {
+    fn is_not(what: &dyn fmt::Display) -> Self {
+        Self {
+            place: String::new(),
+            unknown: None,
+            what: what.to_string(),
+            fix: "correct it".to_owned(),
+        }
+    }
+
+    fn below(mut self, key: &str) -> Self {
+        let is_whole = key.is_empty() || self.place.is_empty();
+        let dot = if is_whole { "" } else { "." };
+        self.place = format!("{key}{dot}{}", self.place);
+        self
+    }
+}
+
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::is_not(&"valid")
+    }
+
+    fn invalid_value(_: Unexpected, expected: &dyn Expected) -> Self {
+        Self::is_not(&expected)
+    }
+
+    fn invalid_type(_: Unexpected, expected: &dyn Expected) -> Self {
+        // Of all settings, only the rules are a sequence for serde, whose own word this is.
+        match expected.to_string().as_str() {
+            "a sequence" => Self::is_not(&"written [[registry]]"),
+            ours => Self::is_not(&ours),
+        }
+    }
+
+    fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
+        let near = near::nearest(key, known.iter().copied());
+        let fix = near.map(|near| format!("did you mean \"{near}\"?"));
+        Self {
+            unknown: Some(key.to_owned()),
+            fix: fix.unwrap_or_else(|| "remove it".to_owned()),
+            ..Self::is_not(&"")
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { place, what, .. } = self;
+        match self.unknown.as_deref().map(shown) {
+            None => write!(f, "\"{place}\" is not {what}"),
+            Some(key) if place.is_empty() => write!(f, "unknown key \"{key}\" at the top level"),
+            Some(key) => write!(f, "unknown key \"{key}\" in [{place}]"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> Option<String> {
+        let options = Options::parse(Path::new("/f"), text);
+        options.err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_value_is_quoted_whatever_is_wrong_with_it() {
+        let keys = "workspace timeout ambient store store.kind store.single_secrets store.file.path store.gateway \
+                    store.gateway.url store.gateway.token store.gateway.token_file store.gateway.insecure \
+                    store.worker.required store.postgres.url cache cache.max_bytes cache.stale_if_error audit.keep \
+                    kubelet.static_cache_duration registry";
+        let values = [
+            "\"hunter2\"",
+            "\"\\u0068unter2\"",
+            "[\"hunter2\"]",
+            "[[\"hunter2\"]]",
+            "{ a = \"hunter2\" }",
+            "[{ host = \"hunter2 \" }]",
+            "8723382",
+            "-8723382",
+            "8723382.5",
+            "2872-01-01",
+        ];
+        let mut refused = 0;
+        let pairs = keys
+            .split(' ')
+            .flat_map(|key| values.map(|value| (key, value)));
+        for error in pairs.filter_map(|(key, value)| refusal(&format!("{key} = {value}"))) {
+            let quotes = error.contains("hunter2") || error.contains("872");
+            assert!(!quotes, "{error}");
+            refused += 1;
+        }
+        assert!(refused > 150, "{refused}");
+        let whole = "[store]\nkind = \"gateway\"\n[store.gateway]\ntoken = \"hunter2\"\ncontext = 'hunter2'\n\
+                     [[registry]]\nhost = \"a.b\"\nexternal_id = \"hunter2\"\nsecrets = [\"hunter2\", \"hunter2\"]\n";
+        let mut broken = 0;
+        for at in 0..whole.len() {
+            for more in "\"'=[]{\n\\#1".chars() {
+                let text = format!("{}{more}{}", &whole[..at], &whole[at..]);
+                // What is whole TOML may have keys now that were values.
+                if let Some(error) = refusal(&text).filter(|error| error.contains(": line ")) {
+                    assert!(!error.contains("unter2"), "{text}: {error}");
+                    broken += 1;
+                }
+            }
+        }
+        assert!(broken > 500, "{broken}");
+    }
+}

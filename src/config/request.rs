@@ -1,0 +1,53 @@
+//! `Request`: what the environment says of this one request.
+
+use std::path::PathBuf;
+
+use super::env::Env;
+use crate::credential::Redacted;
+use crate::error::Error;
+
+/// Credentials that came with the request and are never written to disk.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// `BETA9_IMAGE_CREDENTIALS`: a blob.
+    pub credentials: Option<Redacted>,
+    /// `BETA9_IMAGE_CREDENTIALS_FILE`: a file that holds one.
+    pub file: Option<PathBuf>,
+    /// What is pulled, which a blob without a registry is for.
+    pub pulled: Pulled,
+}
+
+/// What the request says is pulled; nobody has looked yet whether it is a registry or an image.
+#[derive(Clone, Debug, Default)]
+pub struct Pulled {
+    /// `BETA9_REGISTRY`: a registry.
+    pub registry: Option<String>,
+    /// `BETA9_IMAGE`: an image of one.
+    pub image: Option<String>,
+    /// `BETA9_IMAGE_SECRETS`: the single workspace secrets that the image names.
+    pub secrets: Vec<String>,
+}
+
+impl Request {
+    pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
+        let secrets = env.text(Pulled::SECRETS)?.unwrap_or_default();
+        let secrets = secrets.split(',').map(str::trim);
+        Ok(Self {
+            credentials: env.secret("BETA9_IMAGE_CREDENTIALS")?,
+            file: env.path("BETA9_IMAGE_CREDENTIALS_FILE")?,
+            pulled: Pulled {
+                registry: env.text("BETA9_REGISTRY")?,
+                image: env.text("BETA9_IMAGE")?,
+                secrets: secrets
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            },
+        })
+    }
+}
+
+impl Pulled {
+    /// The variable that names the image's single secrets.
+    pub const SECRETS: &str = "BETA9_IMAGE_SECRETS";
+}
