@@ -2,10 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::API_VERSION;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json::{self, Object, Value};
+use crate::json::{self, Loose};
+
+/// The same, as it is written.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Written {
+    kind: Loose<Redacted>,
+    api_version: Loose<Redacted>,
+    image: Loose<Redacted>,
+    service_account_token: Loose<Option<Redacted>>,
+    service_account_annotations: Loose<Option<BTreeMap<String, String>>>,
+}
 
 /// What kubelet asks.
 #[derive(Debug)]
@@ -19,15 +32,18 @@ impl Request {
     /// Kind and version must be exactly these, and no field may stand twice. One that is not known is left alone:
     /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
     pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
-        let object = json::parse_object(text).map_err(|error| {
+        let written: Written = json::object(text).map_err(|error| {
             malformed(format_args!(
                 "standard input is not one JSON object: {error}"
             ))
         })?;
-        if plain(&object, "kind") != Some(REQUEST) {
+        let is = |member: &Loose<Redacted>, wanted| {
+            member.get().is_some_and(|text| text.expose() == wanted)
+        };
+        if !is(&written.kind, REQUEST) {
             return Err(malformed(format_args!("\"kind\" is not {REQUEST}")));
         }
-        if plain(&object, "apiVersion") != Some(API_VERSION) {
+        if !is(&written.api_version, API_VERSION) {
             return Err(
                 Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
                     .fix(
@@ -36,38 +52,20 @@ impl Request {
                     .failed(),
             );
         }
-        let image = plain(&object, "image").filter(|image| !image.is_empty());
-        let image = image
-            .ok_or_else(|| malformed("\"image\" is missing or no text"))?
-            .to_owned();
-        let token = match object.get("serviceAccountToken") {
-            None | Some(Value::Null) => None,
-            Some(Value::Text(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
-            Some(_) => return Err(malformed("\"serviceAccountToken\" is no text")),
-        };
-        let annotations = match object.get("serviceAccountAnnotations") {
-            None | Some(Value::Null) => BTreeMap::new(),
-            Some(Value::Object(annotations)) => texts(annotations)?,
-            Some(_) => return Err(malformed(NO_ANNOTATIONS)),
-        };
+        let image = written
+            .image
+            .filled()
+            .map(|image| image.expose().to_owned());
+        let token = written.service_account_token.or_default();
+        let annotations = written.service_account_annotations.or_default();
         Ok(Self {
-            image,
-            token,
-            annotations,
+            image: image.ok_or_else(|| malformed("\"image\" is missing or no text"))?,
+            token: Some(token.ok_or_else(|| malformed("\"serviceAccountToken\" is no text"))?)
+                .filter(|token| !token.is_empty()),
+            annotations: annotations
+                .ok_or_else(|| malformed("\"serviceAccountAnnotations\" is no object of texts"))?,
         })
     }
-}
-
-fn plain<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
-    object.text(name).map(Redacted::expose)
-}
-
-fn texts(object: &Object) -> Result<BTreeMap<String, String>, Error> {
-    let text = |(name, value): (&str, &Value)| match value {
-        Value::Text(text) => Ok((name.to_owned(), text.expose().to_owned())),
-        _ => Err(malformed(NO_ANNOTATIONS)),
-    };
-    object.iter().map(text).collect()
 }
 
 fn malformed(cause: impl std::fmt::Display) -> Error {
@@ -78,7 +76,6 @@ fn malformed(cause: impl std::fmt::Display) -> Error {
 
 const REQUEST: &str = "CredentialProviderRequest";
 const PART: &str = "kubelet's request";
-const NO_ANNOTATIONS: &str = "\"serviceAccountAnnotations\" is no object of texts";
 
 #[cfg(test)]
 mod tests {
@@ -176,5 +173,13 @@ mod tests {
             );
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn no_error_quotes_what_kubelet_sent() {
+        let sound = request(
+            r#","image":"hunter2","serviceAccountToken":"hunter2","serviceAccountAnnotations":{"a":"hunter2"}"#,
+        );
+        crate::json::tests::no_error_quotes_a_value(&sound, Request::parse);
     }
 }
