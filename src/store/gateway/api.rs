@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use super::held::Held;
 use super::names::MAX_NAME;
 use super::read::Reader;
@@ -12,7 +14,7 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
 use crate::http::{Cleartext, Http, Request, Response};
-use crate::json::{self, ObjectWriter};
+use crate::json;
 use crate::store::Lookup;
 
 /// One workspace's secrets, for the time of one command.
@@ -119,11 +121,12 @@ impl<'a> Api<'a> {
 
     /// `false` when a secret of this name is there already.
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
-        let mut body = ObjectWriter::with_capacity(64 + name.len() + 2 * value.expose().len());
-        body.text("name", name).text("value", value.expose());
-        let answer = self
-            .send(&Request::post(self.url()).json(body.finish().as_str().into()))
-            .await?;
+        let body = Body {
+            name: Some(name),
+            value: value.expose(),
+        };
+        let request = Request::post(self.url()).json(json::text(&body).into());
+        let answer = self.send(&request).await?;
         match answer.status {
             409 => Ok(false),
             _ if answer.is_success() => Ok(true),
@@ -134,9 +137,11 @@ impl<'a> Api<'a> {
 
     /// `false` when there is no secret of this name any more, or the gateway could not change it, which is one answer.
     pub(super) async fn update(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
-        let mut body = ObjectWriter::with_capacity(32 + 2 * value.expose().len());
-        body.text("value", value.expose());
-        let request = Request::patch(self.secret_url(name)?).json(body.finish().as_str().into());
+        let body = Body {
+            name: None,
+            value: value.expose(),
+        };
+        let request = Request::patch(self.secret_url(name)?).json(json::text(&body).into());
         let answer = self.send(&request).await?;
         match answer.status {
             500 => Ok(false),
@@ -177,14 +182,12 @@ impl<'a> Api<'a> {
                 "say which workspace the token is for",
             ));
         }
-        // Other members of this object are secret: of all of it, only the id is touched.
-        let object =
-            json::parse_object(&answer.body).map_err(|_| errors::no_workspace(self.endpoint))?;
-        let id = object
-            .text("external_id")
-            .filter(|id| is_segment(id.expose()));
-        let id = id.ok_or_else(|| errors::no_workspace(self.endpoint))?;
-        Ok((id.expose().to_owned(), answer.date()))
+        match json::object(&answer.body) {
+            Ok(Workspace { external_id }) if is_segment(&external_id) => {
+                Ok((external_id, answer.date()))
+            }
+            _ => Err(errors::no_workspace(self.endpoint)),
+        }
     }
 
     async fn send(&self, request: &Request) -> Result<Response, Error> {
@@ -258,6 +261,20 @@ impl<'a> Api<'a> {
     fn whole(&self) -> [&str; 2] {
         [&self.endpoint.url, &self.workspace]
     }
+}
+
+/// A secret to be written.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    value: &'a str,
+}
+
+/// Its other members are secret: of all of it, only the id is touched.
+#[derive(Deserialize)]
+struct Workspace {
+    external_id: String,
 }
 
 /// Whether a text is one segment of a path as it stands, and stays one in every proxy on the way.
