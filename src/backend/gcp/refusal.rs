@@ -2,11 +2,13 @@
 //!
 //! An answer's texts are looked at and never repeated: what is said here are this file's own words.
 
+use serde::Deserialize;
+
 use super::PART;
 use super::answer::Answer;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json::{Object, Value};
+use crate::json::{Loose, Value};
 
 /// What was asked for.
 pub(super) enum Grant<'a> {
@@ -24,7 +26,7 @@ pub(super) enum Grant<'a> {
 
 /// The error for a refusal.
 pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
-    let body = answer.refusal();
+    let body: Body = answer.refusal();
     let said = Said {
         host: &answer.host,
         status: answer.response.status,
@@ -209,8 +211,15 @@ impl Said<'_> {
 }
 
 /// `error` of OAuth 2.0; an API's error has its status in an object of that name.
-fn code(body: &Object) -> String {
-    match body.get("error") {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    error: Option<Value>,
+    error_description: Loose<Redacted>,
+}
+
+fn code(body: &Body) -> String {
+    match &body.error {
         Some(Value::Text(code)) => code.expose().to_owned(),
         Some(Value::Object(error)) => error
             .text("status")
@@ -219,14 +228,14 @@ fn code(body: &Object) -> String {
     }
 }
 
-fn words(body: &Object) -> String {
-    let inner = if let Some(Value::Object(error)) = body.get("error") {
+fn words(body: &Body) -> String {
+    let inner = if let Some(Value::Object(error)) = &body.error {
         error.text("message")
     } else {
         None
     };
     let found = inner
-        .or_else(|| body.text("error_description"))
+        .or_else(|| body.error_description.get())
         .map_or("", Redacted::expose);
     found.to_ascii_lowercase()
 }
@@ -270,7 +279,7 @@ mod tests {
     use crate::json;
 
     fn said(status: u16, text: &str) -> Said<'static> {
-        let body = json::parse_object(text.as_bytes()).unwrap();
+        let body = json::object(text.as_bytes()).unwrap();
         Said {
             host: "host",
             status,
