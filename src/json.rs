@@ -8,7 +8,6 @@ mod loose;
 mod write;
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
@@ -103,15 +102,6 @@ impl Object {
         }
     }
 
-    /// The number of seconds of `key`, where it has one that a time can be.
-    #[must_use]
-    pub fn seconds(&self, key: &str) -> Option<Duration> {
-        match self.get(key) {
-            Some(Value::Number(seconds)) => Duration::try_from_secs_f64(*seconds).ok(),
-            _ => None,
-        }
-    }
-
     /// All members.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -185,13 +175,13 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members: Vec<(String, Value)> = Vec::new();
-        // Not hashed: the keys of a hash table cost a system call, and most objects have three members.
-        let mut seen = std::collections::BTreeSet::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if !seen.insert(name.clone()) {
-                return Err(de::Error::custom("repeated key"));
-            }
-            members.push((name, value));
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(de::Error::custom("repeated key"));
         }
         Ok(Value::Object(Object(members)))
     }

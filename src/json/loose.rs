@@ -8,10 +8,9 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeseriali
 use serde::forward_to_deserialize_any;
 
 use super::Value;
-use crate::credential::Redacted;
 
 /// A member of a struct with `#[serde(default)]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Loose<T> {
     /// It does not stand there.
     #[default]
@@ -24,14 +23,6 @@ pub enum Loose<T> {
 
 impl<T> Loose<T> {
     /// It, where it is what it should be.
-    pub fn get(&self) -> Option<&T> {
-        match self {
-            Self::Is(value) => Some(value),
-            Self::Missing | Self::Other => None,
-        }
-    }
-
-    /// The same, to keep.
     pub fn take(self) -> Option<T> {
         match self {
             Self::Is(value) => Some(value),
@@ -51,19 +42,11 @@ impl<T: Default> Loose<Option<T>> {
     }
 }
 
-impl Loose<Redacted> {
-    /// A text that is not empty.
-    #[must_use]
-    pub fn filled(&self) -> Option<&Redacted> {
-        self.get().filter(|text| !text.is_empty())
-    }
-}
-
 impl Loose<f64> {
     /// A number of seconds that a time can be.
     #[must_use]
-    pub fn seconds(&self) -> Option<Duration> {
-        Duration::try_from_secs_f64(*self.get()?).ok()
+    pub fn seconds(self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.take()?).ok()
     }
 }
 

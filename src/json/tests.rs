@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 /// Reads a text that is as it should be, and that text with every kind of fault in every place: no error holds a value.

@@ -45,16 +45,12 @@ pub(super) async fn refresh_token(
     if !answer.is_success() || !answer.is_json() {
         return Err(errors::registry(host.name(), &answer));
     }
-    let Exchanged {
-        refresh_token: token,
-    } = json::object(&answer.body).map_err(|_| errors::no_token("the registry"))?;
-    let expires = end(&token, asked);
+    let no_token = || errors::no_token("the registry");
+    let exchanged: Exchanged = json::object(&answer.body).map_err(|_| no_token())?;
     let username = Backend::Azure.username(&Keys::default()).to_owned();
-    let credential =
-        Credential::new(username, token).map_err(|_| errors::no_token("the registry"))?;
     Ok(Minted {
-        credential,
-        expires,
+        expires: end(&exchanged.refresh_token, asked),
+        credential: Credential::new(username, exchanged.refresh_token).map_err(|_| no_token())?,
     })
 }
 

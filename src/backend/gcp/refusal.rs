@@ -31,7 +31,7 @@ pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
         host: &answer.host,
         status: answer.response.status,
         code: code(&body),
-        words: words(&body),
+        words: words(body),
     };
     let (cause, fix) = match grant {
         Grant::Account { email } => account(&said, &shown(email)),
@@ -228,16 +228,13 @@ fn code(body: &Body) -> String {
     }
 }
 
-fn words(body: &Body) -> String {
-    let inner = if let Some(Value::Object(error)) = &body.error {
-        error.text("message")
-    } else {
-        None
+fn words(body: Body) -> String {
+    let inner = match &body.error {
+        Some(Value::Object(error)) => error.text("message").cloned(),
+        _ => None,
     };
-    let found = inner
-        .or_else(|| body.error_description.get())
-        .map_or("", Redacted::expose);
-    found.to_ascii_lowercase()
+    let found = inner.or(body.error_description.take()).unwrap_or_default();
+    found.expose().to_ascii_lowercase()
 }
 
 /// A name out of a document, as far as it is one.
@@ -284,7 +281,7 @@ mod tests {
             host: "host",
             status,
             code: code(&body),
-            words: words(&body),
+            words: words(body),
         }
     }
 

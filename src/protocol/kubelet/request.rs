@@ -13,9 +13,9 @@ use crate::json::{self, Loose};
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Written {
-    kind: Loose<Redacted>,
-    api_version: Loose<Redacted>,
-    image: Loose<Redacted>,
+    kind: Loose<String>,
+    api_version: Loose<String>,
+    image: Loose<String>,
     service_account_token: Loose<Option<Redacted>>,
     service_account_annotations: Loose<Option<BTreeMap<String, String>>>,
 }
@@ -37,13 +37,10 @@ impl Request {
                 "standard input is not one JSON object: {error}"
             ))
         })?;
-        let is = |member: &Loose<Redacted>, wanted| {
-            member.get().is_some_and(|text| text.expose() == wanted)
-        };
-        if !is(&written.kind, REQUEST) {
+        if written.kind.take().as_deref() != Some(REQUEST) {
             return Err(malformed(format_args!("\"kind\" is not {REQUEST}")));
         }
-        if !is(&written.api_version, API_VERSION) {
+        if written.api_version.take().as_deref() != Some(API_VERSION) {
             return Err(
                 Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
                     .fix(
@@ -52,10 +49,7 @@ impl Request {
                     .failed(),
             );
         }
-        let image = written
-            .image
-            .filled()
-            .map(|image| image.expose().to_owned());
+        let image = written.image.take().filter(|image| !image.is_empty());
         let token = written.service_account_token.or_default();
         let annotations = written.service_account_annotations.or_default();
         Ok(Self {

@@ -1,8 +1,9 @@
 //! The calls of the gateway's HTTP API, and what is remembered to make fewer of them.
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::held::Held;
 use super::names::MAX_NAME;
@@ -121,11 +122,8 @@ impl<'a> Api<'a> {
 
     /// `false` when a secret of this name is there already.
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
-        let body = Body {
-            name: Some(name),
-            value: value.expose(),
-        };
-        let request = Request::post(self.url()).json(json::text(&body).into());
+        let body = json::text(&BTreeMap::from([("name", name), ("value", value.expose())]));
+        let request = Request::post(self.url()).json(body.into());
         let answer = self.send(&request).await?;
         match answer.status {
             409 => Ok(false),
@@ -137,11 +135,8 @@ impl<'a> Api<'a> {
 
     /// `false` when there is no secret of this name any more, or the gateway could not change it, which is one answer.
     pub(super) async fn update(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
-        let body = Body {
-            name: None,
-            value: value.expose(),
-        };
-        let request = Request::patch(self.secret_url(name)?).json(json::text(&body).into());
+        let body = json::text(&BTreeMap::from([("value", value.expose())]));
+        let request = Request::patch(self.secret_url(name)?).json(body.into());
         let answer = self.send(&request).await?;
         match answer.status {
             500 => Ok(false),
@@ -261,14 +256,6 @@ impl<'a> Api<'a> {
     fn whole(&self) -> [&str; 2] {
         [&self.endpoint.url, &self.workspace]
     }
-}
-
-/// A secret to be written.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    value: &'a str,
 }
 
 /// Its other members are secret: of all of it, only the id is touched.
