@@ -1,5 +1,5 @@
-//! Strict JSON for what others write: one document, no key twice, every text a secret until proven otherwise; and, in
-//! `write`, Go's way of writing, for the bytes that Beta9 writes.
+//! Strict JSON for what others write: one document, no key twice of those that are read, every text of a [`Value`] a secret;
+//! and, in `write`, Go's way of writing, for the bytes that Beta9 writes.
 //!
 //! What `serde` says of a fault quotes values, so that of its errors only the class, the line and the column are told.
 //! `serde_json`'s own `Value` keeps the last of two equal keys, and frees texts as they are; it will not do here.

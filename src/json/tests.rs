@@ -35,10 +35,10 @@ fn faults(value: &serde_json::Value) -> Vec<String> {
         }
     }
     for (name, member) in value.as_object().into_iter().flatten() {
-        let rest: String = (value.as_object().unwrap().iter())
+        let rest = (value.as_object().unwrap().iter())
             .filter(|(other, _)| *other != name)
-            .map(|(other, value)| format!("{other:?}:{value},"))
-            .collect();
+            .map(|(other, value)| format!("{other:?}:{value},"));
+        let rest = rest.collect::<Vec<_>>().concat();
         for fault in faults(member) {
             all.push(format!("{{{rest}{name:?}:{fault}}}"));
         }

@@ -253,7 +253,7 @@ fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Ke
             Value::Null => _ = empty.get_or_insert(name),
             Value::Text(text) if text.is_empty() => _ = empty.get_or_insert(name),
             Value::Text(text) if !text.expose().contains('\0') => {
-                keys.insert(name, text.clone())?
+                keys.insert(name, text.clone())?;
             }
             _ => keys.unusable.push(name.to_owned()),
         }

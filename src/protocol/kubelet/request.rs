@@ -29,7 +29,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Kind and version must be exactly these, and no field may stand twice. One that is not known is left alone:
+    /// Kind and version must be exactly these, and no field that is read may stand twice. One that is not known is left alone:
     /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
     pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
         let written: Written = json::object(text).map_err(|error| {
