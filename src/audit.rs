@@ -11,15 +11,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
+use serde::{Serialize, Serializer};
 
 use crate::config::AuditConfig;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::lock::Lock;
 use crate::private;
 use crate::trusted::{self, Fault};
 
 /// One request, as it is written down.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Line<'a> {
     /// What was asked for.
     pub verb: &'a str,
@@ -34,12 +35,29 @@ pub struct Line<'a> {
     /// The store that had the secret.
     pub store: &'a str,
     /// How long it took.
+    #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub took: Duration,
+}
+
+/// A line with when it was written and who called.
+#[derive(Serialize)]
+struct Written<'a> {
+    time: String,
+    #[serde(flatten)]
+    line: &'a Line<'a>,
+    parent_pid: u64,
+    parent: Option<String>,
 }
 
 /// Appends a line.
 pub fn write(config: &AuditConfig, line: &Line) -> Result<(), Fault> {
-    let text = json(line);
+    let (parent_pid, parent) = parent();
+    let text = json::line(&Written {
+        time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        line,
+        parent_pid,
+        parent,
+    });
     let mut file = open(&config.path)?;
     let length = file
         .metadata()
@@ -58,23 +76,8 @@ pub fn write(config: &AuditConfig, line: &Line) -> Result<(), Fault> {
     }
 }
 
-fn json(line: &Line) -> String {
-    let (id, name) = parent();
-    let mut out = ObjectWriter::with_capacity(256);
-    out.text(
-        "time",
-        &humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-    );
-    out.text("verb", line.verb)
-        .optional("host", line.host)
-        .text("workspace", line.workspace);
-    out.text("outcome", line.outcome)
-        .text("source", line.source)
-        .text("store", line.store);
-    out.decimal("milliseconds", line.took.as_secs_f64() * 1000.0);
-    out.number("parent_pid", id)
-        .optional("parent", name.as_deref());
-    out.finish().to_string()
+fn milliseconds<S: Serializer>(took: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_f64(took.as_secs_f64() * 1000.0)
 }
 
 /// Who called: the process above this one, and what it calls itself.

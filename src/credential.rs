@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// A secret: it has no `Display`, its `Debug` is `****`, and its memory is zeroed when it is dropped.
@@ -30,9 +31,21 @@ impl From<String> for Redacted {
     }
 }
 
+impl From<Zeroizing<String>> for Redacted {
+    fn from(secret: Zeroizing<String>) -> Self {
+        Self(secret)
+    }
+}
+
 impl From<&str> for Redacted {
     fn from(secret: &str) -> Self {
         secret.to_owned().into()
+    }
+}
+
+impl<'de> Deserialize<'de> for Redacted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 

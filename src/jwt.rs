@@ -6,20 +6,22 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RsaEncoding, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::credential::Redacted;
-use crate::json::{self, Object, Value};
+use crate::json::{self, Loose, Value};
 
-/// The claims of a signed token; `None` of anything else.
-pub(crate) fn claims(token: &Redacted) -> Option<Object> {
+/// The claims of a signed token, as far as they are asked for; `None` of anything else.
+pub(crate) fn claims<T: DeserializeOwned>(token: &Redacted) -> Option<T> {
     let mut parts = token.expose().split('.');
     let (_, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
     if signature.is_empty() || parts.next().is_some() {
         return None;
     }
     // Some issuers fill up to whole groups, which the RFC forbids.
-    json::parse_object(&Zeroizing::new(
+    json::object(&Zeroizing::new(
         URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?,
     ))
     .ok()
@@ -36,36 +38,38 @@ pub(crate) struct Subject {
 impl Subject {
     /// `None` of a token that does not say it in full.
     pub(crate) fn of(token: &Redacted) -> Option<Self> {
-        let claims = claims(token)?;
-        let text = |name| {
-            claims
-                .text(name)
-                .map(|text| text.expose().to_owned())
-                .filter(|text| !text.is_empty())
-        };
+        let claims: Claims = claims(token)?;
+        let text = |claim: Loose<String>| claim.take().filter(|text| !text.is_empty());
         Some(Self {
-            issuer: text("iss")?,
-            name: text("sub")?,
-            audiences: audiences(&claims),
+            issuer: text(claims.iss)?,
+            name: text(claims.sub)?,
+            audiences: claims.aud.0,
         })
     }
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    iss: Loose<String>,
+    sub: Loose<String>,
+    aud: Audiences,
+}
+
 /// One text, or a list of them.
-pub(crate) fn audiences(claims: &Object) -> Vec<String> {
-    let all = match claims.get("aud") {
-        Some(Value::Array(values)) => values.as_slice(),
-        Some(value) => std::slice::from_ref(value),
-        None => &[],
-    };
-    let texts = all.iter().filter_map(|value| {
-        if let Value::Text(text) = value {
-            Some(text)
-        } else {
-            None
-        }
-    });
-    texts.map(|text| text.expose().to_owned()).collect()
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+pub(crate) struct Audiences(pub(crate) Vec<String>);
+
+impl From<Value> for Audiences {
+    fn from(value: Value) -> Self {
+        let all = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        let texts = all.into_iter().map(String::deserialize);
+        Self(texts.filter_map(Result::ok).collect())
+    }
 }
 
 /// A token of this header and these claims; `None` where the key cannot sign it.
@@ -117,12 +121,7 @@ pub(crate) mod tests {
     }
 
     fn subject(token: &str) -> Option<String> {
-        Some(
-            claims(&token.to_owned().into())?
-                .text("sub")?
-                .expose()
-                .to_owned(),
-        )
+        claims::<Claims>(&token.to_owned().into())?.sub.take()
     }
 
     #[test]

@@ -9,10 +9,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json::{Object, Value};
-use crate::jwt;
+use crate::json::Loose;
+use crate::jwt::{self, Audiences};
 
 /// A service account, and the token that proves to others who it is.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct ServiceAccount {
 impl ServiceAccount {
     /// Reads who it is from the token's claims, which must say it in full.
     pub fn new(token: Redacted, annotations: BTreeMap<String, String>) -> Result<Self, Error> {
-        let claims =
+        let claims: Claims =
             jwt::claims(&token).ok_or_else(|| wrong("it is no JSON Web Token", NOT_KUBERNETES))?;
         let unnamed = || {
             wrong(
@@ -37,21 +39,13 @@ impl ServiceAccount {
                 NOT_KUBERNETES,
             )
         };
-        let bound = object(&claims, "kubernetes.io").ok_or_else(unnamed)?;
-        let account = object(bound, "serviceaccount").ok_or_else(unnamed)?;
-        let text = |object: &Object, key| object.text(key).map(|text| text.expose().to_owned());
-        let (namespace, name, uid) = (
-            text(bound, "namespace"),
-            text(account, "name"),
-            text(account, "uid"),
-        );
-        let (Some(namespace), Some(name), Some(uid)) = (namespace, name, uid) else {
-            return Err(unnamed());
-        };
-        let issuer = text(&claims, "iss")
-            .filter(|issuer| !issuer.is_empty())
-            .ok_or_else(unnamed)?;
-        let subject = text(&claims, "sub").unwrap_or_default();
+        let Bound {
+            namespace,
+            serviceaccount: Account { name, uid },
+        } = claims.bound.take().ok_or_else(unnamed)?;
+        let issuer = claims.iss.take().filter(|issuer| !issuer.is_empty());
+        let issuer = issuer.ok_or_else(unnamed)?;
+        let subject = claims.sub.take().unwrap_or_default();
         if !is_name(&namespace) || !is_name(&name) || uid.is_empty() {
             return Err(unnamed());
         }
@@ -61,7 +55,7 @@ impl ServiceAccount {
                 NOT_KUBERNETES,
             ));
         }
-        let audiences = jwt::audiences(&claims);
+        let audiences = claims.aud.0;
         if audiences
             .iter()
             .any(|audience| is_cluster(audience, &issuer))
@@ -144,12 +138,26 @@ impl fmt::Display for ServiceAccount {
     }
 }
 
-fn object<'a>(object: &'a Object, key: &str) -> Option<&'a Object> {
-    if let Some(Value::Object(inner)) = object.get(key) {
-        Some(inner)
-    } else {
-        None
-    }
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    iss: Loose<String>,
+    sub: Loose<String>,
+    aud: Audiences,
+    #[serde(rename = "kubernetes.io")]
+    bound: Loose<Bound>,
+}
+
+#[derive(Deserialize)]
+struct Bound {
+    namespace: String,
+    serviceaccount: Account,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    name: String,
+    uid: String,
 }
 
 /// The audiences that API servers take by default: the issuer that they name in their tokens
@@ -302,5 +310,14 @@ pub(crate) mod tests {
             );
             assert!(!text.contains("hunter2"), "{text}");
         }
+    }
+
+    #[test]
+    fn no_error_quotes_a_claim() {
+        let sound = r#"{"iss":"i/hunter2","sub":"system:serviceaccount:a:b","aud":["sts","hunter2"],"kubernetes.io":{"namespace":"a","serviceaccount":{"name":"b","uid":"hunter2"}}}"#;
+        crate::json::tests::no_error_quotes_a_value(sound, |claims| {
+            let claims = std::str::from_utf8(claims).unwrap();
+            ServiceAccount::new(token(claims), BTreeMap::new())
+        });
     }
 }

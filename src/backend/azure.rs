@@ -11,11 +11,13 @@ mod exchange;
 mod identity;
 mod whose;
 
+use serde::Deserialize;
+
 use super::{Login, Minted};
 use crate::config::Node;
-use crate::credential::Redacted;
 use crate::error::Error;
 use crate::http::Http;
+use crate::json::Loose;
 use crate::jwt;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
@@ -47,14 +49,16 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
             Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
         entra::token(&http, &identity).await
     })?;
-    let claims = jwt::claims(&token);
-    let id = claims
-        .as_ref()
-        .and_then(|claims| claims.text("appid").or_else(|| claims.text("oid")));
-    Ok(id
-        .map(Redacted::expose)
-        .filter(|id| identity::is_guid(id))
-        .map(str::to_owned))
+    let claims: Claims = jwt::claims(&token).unwrap_or_default();
+    let id = claims.appid.take().or_else(|| claims.oid.take());
+    Ok(id.filter(|id| identity::is_guid(id)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    appid: Loose<String>,
+    oid: Loose<String>,
 }
 
 /// Whether the node's own token file can be used, where one is named.

@@ -1,61 +1,102 @@
-//! One object on one line, byte for byte as Go's `encoding/json` writes it.
+//! JSON on one line, byte for byte as Go's `encoding/json` writes it.
 
-use std::fmt::Write;
+use std::io::{self, Write};
 
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 use zeroize::Zeroizing;
 
-/// Appends `text` as Go's `encoding/json` writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, so that what this
-/// crate writes is byte for byte what Beta9 writes (<https://pkg.go.dev/encoding/json#Marshal>).
-pub fn write_go_string(out: &mut String, text: &str) {
-    out.push('"');
-    let mut rest = text;
-    loop {
-        // What needs no escape is copied as it is: a cloud's token is one such stretch of 2,600 bytes.
-        let (plain, from) = rest.split_at(plain_length(rest.as_bytes()));
-        out.push_str(plain);
-        let mut chars = from.chars();
-        let Some(c) = chars.next() else { break };
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                write!(out, "\\u{:04x}", u32::from(c))
-                    .expect("because writing to a String cannot fail");
-            }
-            _ => out.push(c),
+/// A value's text.
+#[must_use]
+pub fn text<T: Serialize + ?Sized>(value: &T) -> Zeroizing<String> {
+    write(value, "")
+}
+
+/// A value's text and a line end.
+#[must_use]
+pub fn line<T: Serialize + ?Sized>(value: &T) -> Zeroizing<String> {
+    write(value, "\n")
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, end: &str) -> Zeroizing<String> {
+    let mut out = Buffer(Zeroizing::new(Vec::with_capacity(ROOM)));
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, Go))
+        .expect("because the buffer takes everything, and every key here is a text");
+    out.extend(end.as_bytes());
+    let bytes = std::mem::take(&mut *out.0);
+    Zeroizing::new(String::from_utf8(bytes).expect("because serde_json writes texts as they are"))
+}
+
+/// Where it grows, no copy of what is secret stays behind.
+struct Buffer(Zeroizing<Vec<u8>>);
+
+impl Buffer {
+    fn extend(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Vec::with_capacity((2 * self.0.len()).max(needed + ROOM));
+            larger.extend_from_slice(&self.0);
+            self.0 = Zeroizing::new(larger);
         }
-        rest = chars.as_str();
+        self.0.extend_from_slice(bytes);
     }
-    out.push('"');
 }
 
-/// How many bytes at the beginning stand for themselves, looked at sixteen at a time, as processors can.
-fn plain_length(bytes: &[u8]) -> usize {
-    let is_plain = |chunk: &&[u8; 16]| {
-        !chunk
-            .iter()
-            .fold(false, |found, byte| found | may_need_escape(*byte))
-    };
-    let whole = bytes.as_chunks().0.iter().take_while(is_plain).count() * 16;
-    bytes[whole..]
-        .iter()
-        .position(|byte| may_need_escape(*byte))
-        .map_or(bytes.len(), |at| whole + at)
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-/// Whether a byte may not stand for itself; 0xE2 begins U+2028 and U+2029, among others. Without branches, as a `matches!`
-/// would have them, sixteen of these are one comparison.
-fn may_need_escape(byte: u8) -> bool {
-    let is = |wanted| byte == wanted;
-    (byte < 0x20) | is(b'"') | is(b'\\') | is(b'<') | is(b'>') | is(b'&') | is(0xe2)
+/// Go's escapes beside those that JSON requires (<https://pkg.go.dev/encoding/json#Marshal>), and numbers that are not
+/// whole, which are milliseconds here, with three decimals.
+struct Go;
+
+impl Formatter for Go {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // Almost no text has one of them. Sixteen bytes are looked at as one, as processors can; 0xE2 begins the last two.
+        let is = |byte: u8, wanted: u8| byte == wanted;
+        let suspicious = |bytes: &[u8]| {
+            bytes.iter().fold(false, |found, &byte| {
+                found | is(byte, b'<') | is(byte, b'>') | is(byte, b'&') | is(byte, 0xe2)
+            })
+        };
+        let (chunks, rest) = fragment.as_bytes().as_chunks::<16>();
+        if !chunks.iter().any(|chunk| suspicious(chunk)) && !suspicious(rest) {
+            return out.write_all(fragment.as_bytes());
+        }
+        for part in fragment.split_inclusive(ESCAPED) {
+            let plain = part.trim_end_matches(ESCAPED);
+            out.write_all(plain.as_bytes())?;
+            if let Some(c) = part[plain.len()..].chars().next() {
+                write!(out, "\\u{:04x}", u32::from(c))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        write!(out, "{value:.3}")
+    }
 }
 
-/// Writes one object, member by member, in Go's way.
+/// Appends a text as Go's `encoding/json` writes it.
+pub fn write_go_string(out: &mut String, value: &str) {
+    out.push_str(&text(value));
+}
+
+/// Writes one object, member by member.
 pub struct ObjectWriter {
     out: Zeroizing<String>,
 }
@@ -71,39 +112,29 @@ impl ObjectWriter {
 
     /// A text member.
     pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
-        self.name(name);
-        write_go_string(&mut self.out, value);
-        self
+        self.member(name, &text(value))
     }
 
     /// A text member, or `null`.
     pub fn optional(&mut self, name: &str, value: Option<&str>) -> &mut Self {
-        match value {
-            Some(value) => self.text(name, value),
-            None => self.raw(name, "null"),
-        }
+        self.member(name, &text(&value))
     }
 
     /// `true` or `false`.
     pub fn flag(&mut self, name: &str, value: bool) -> &mut Self {
-        self.raw(name, if value { "true" } else { "false" })
+        self.member(name, &text(&value))
     }
 
     /// A whole number.
     pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
-        self.raw(name, &value.to_string())
-    }
-
-    /// A number with three decimals.
-    pub fn decimal(&mut self, name: &str, value: f64) -> &mut Self {
-        self.raw(name, &format!("{value:.3}"))
+        self.member(name, &text(&value))
     }
 
     /// A member whose value is an object, or `null`.
     pub fn object(&mut self, name: &str, value: Option<ObjectWriter>) -> &mut Self {
         match value {
-            Some(value) => self.raw(name, value.finish().trim_end()),
-            None => self.raw(name, "null"),
+            Some(value) => self.member(name, value.finish().trim_end()),
+            None => self.member(name, "null"),
         }
     }
 
@@ -117,7 +148,7 @@ impl ObjectWriter {
             .into_iter()
             .map(|value| value.finish().trim_end().to_owned())
             .collect();
-        self.raw(name, &format!("[{}]", values.join(",")))
+        self.member(name, &format!("[{}]", values.join(",")))
     }
 
     /// An array of texts.
@@ -126,22 +157,7 @@ impl ObjectWriter {
         name: &str,
         values: impl IntoIterator<Item = &'a str>,
     ) -> &mut Self {
-        self.name(name);
-        self.out.push('[');
-        for (index, value) in values.into_iter().enumerate() {
-            self.out.push_str(if index > 0 { "," } else { "" });
-            write_go_string(&mut self.out, value);
-        }
-        self.out.push(']');
-        self
-    }
-
-    /// An object within it, written in its place: what is secret in it is not copied.
-    pub fn within(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
-        self.raw(name, "{");
-        write(self);
-        self.out.push('}');
-        self
+        self.member(name, &text(&values.into_iter().collect::<Vec<_>>()))
     }
 
     /// The whole object on one line.
@@ -151,20 +167,20 @@ impl ObjectWriter {
         self.out
     }
 
-    fn raw(&mut self, name: &str, value: &str) -> &mut Self {
-        self.name(name);
-        self.out.push_str(value);
-        self
-    }
-
-    fn name(&mut self, name: &str) {
+    fn member(&mut self, name: &str, value: &str) -> &mut Self {
         if !self.out.ends_with('{') {
             self.out.push(',');
         }
         write_go_string(&mut self.out, name);
         self.out.push(':');
+        self.out.push_str(value);
+        self
     }
 }
+
+const ESCAPED: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+/// What most answers need; more is made where it is not enough.
+const ROOM: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -181,5 +197,15 @@ mod tests {
             out,
             "\"\\u003ca\\u003e\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\\u2028\\u2029é☃\""
         );
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_whole_and_a_line_ends_with_its_end() {
+        for length in [0, 1, ROOM - 3, ROOM - 2, ROOM - 1, ROOM, 10 * ROOM] {
+            let long = "x".repeat(length);
+            assert_eq!(*text(&long), format!("\"{long}\""));
+            assert_eq!(*line(&[&long, "<"]), format!("[\"{long}\",\"\\u003c\"]\n"));
+        }
+        assert_eq!(*line(&1234.5678), "1234.568\n");
     }
 }

@@ -1,12 +1,15 @@
 //! `Blob`: the text inside a workspace secret, in all the shapes that are in the field, and the one that is written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
+
+use serde::Serialize;
 
 use super::{Keys, KeysError, PLACEHOLDER};
 use crate::credential::Redacted;
 use crate::host::{Host, ServerUrl};
-use crate::json::{self, Object, ObjectWriter, Value};
+use crate::json::{self, Object, Value};
 
 /// A workspace secret's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +58,8 @@ impl Blob {
         if !text.starts_with('[') {
             return Self::parse(text).map(|blob| vec![blob]);
         }
-        let parsed = json::parse(text.as_bytes());
-        let Value::Array(all) =
-            parsed.map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?
-        else {
-            return Err(shape("the secrets are no JSON array".to_owned()));
-        };
+        let all: Vec<Value> = json::parse(text.as_bytes())
+            .map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?;
         if all.is_empty() {
             return Err(shape("the array of secrets is empty".to_owned()));
         }
@@ -107,22 +106,28 @@ impl Blob {
         keys: &Keys,
         expires_at: Option<SystemTime>,
     ) -> Redacted {
-        let mut out = ObjectWriter::with_capacity(512);
-        out.within("credentials", |out| {
-            for (name, value) in keys.iter() {
-                out.text(name, value.expose());
-            }
-        });
-        out.text("registry", registry)
-            .text("type", credential_type.as_str());
-        if let Some(end) = expires_at {
-            out.text(
-                EXPIRES_AT,
-                &humantime::format_rfc3339_seconds(end).to_string(),
-            );
-        }
-        out.finish().trim_end().into()
+        json::text(&Written {
+            credentials: keys
+                .iter()
+                .map(|(name, value)| (name, value.expose()))
+                .collect(),
+            registry,
+            credential_type: credential_type.as_str(),
+            expires_at: expires_at.map(|end| humantime::format_rfc3339_seconds(end).to_string()),
+        })
+        .into()
     }
+}
+
+/// The current format.
+#[derive(Serialize)]
+struct Written<'a> {
+    credentials: BTreeMap<&'a str, &'a str>,
+    registry: &'a str,
+    #[serde(rename = "type")]
+    credential_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 /// The `type` that is recorded beside the keys, for people; nobody's code may trust it.
@@ -448,5 +453,16 @@ mod tests {
             Blob::marshal("ghcr.io", CredentialType::Token, &keys).expose(),
             r#"{"credentials":{"GITHUB_TOKEN":"ghp_\u003cx\u003e\u0026","GITHUB_USERNAME":"octo"},"registry":"ghcr.io","type":"token"}"#
         );
+    }
+
+    #[test]
+    fn no_error_quotes_a_blob() {
+        use crate::json::tests::no_error_quotes_a_value;
+        let read = |text: &[u8]| Blob::parse(std::str::from_utf8(text).unwrap());
+        let bound = r#"{"credentials":{"A":"hunter2"},"registry":"ghcr.io","type":"basic","version":1,"expires_at":null}"#;
+        no_error_quotes_a_value(bound, read);
+        no_error_quotes_a_value(r#"{"A":"hunter2","expires_at":null}"#, read);
+        let all = |text: &[u8]| Blob::parse_all(std::str::from_utf8(text).unwrap());
+        no_error_quotes_a_value(&format!("[{bound}]"), all);
     }
 }

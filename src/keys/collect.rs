@@ -1,5 +1,7 @@
 //! Keys at build time: the values behind a list of environment names, or a map that already holds them.
 
+use serde::Deserialize;
+
 use super::{Keys, KeysError};
 use crate::credential::Redacted;
 use crate::json::{self, Value};
@@ -20,21 +22,9 @@ impl BaseImageCreds {
         match json::parse(json)
             .map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))?
         {
-            Value::Array(names) => {
-                let names: Option<Vec<String>> = names
-                    .iter()
-                    .map(|name| {
-                        if let Value::Text(text) = name {
-                            Some(text.expose().to_owned())
-                        } else {
-                            None
-                        }
-                    })
-                    .collect();
-                names.map(Self::Names).ok_or_else(|| {
-                    KeysError::Shape("the list of credentials holds more than names".into())
-                })
-            }
+            names @ Value::Array(_) => Vec::deserialize(names).map(Self::Names).map_err(|_| {
+                KeysError::Shape("the list of credentials holds more than names".into())
+            }),
             Value::Object(map) => {
                 let mut keys = Keys::default();
                 for (name, value) in map.iter() {
@@ -203,5 +193,12 @@ mod tests {
             creds("7"),
             "the credentials are neither a list of names nor a map"
         );
+    }
+
+    #[test]
+    fn no_error_quotes_a_value_given_at_build_time() {
+        use crate::json::tests::no_error_quotes_a_value;
+        no_error_quotes_a_value(r#"{"A":"hunter2"}"#, BaseImageCreds::parse);
+        no_error_quotes_a_value(r#"["hunter2"]"#, BaseImageCreds::parse);
     }
 }

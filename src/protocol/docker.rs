@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Input, kubelet, read_all};
@@ -11,7 +12,7 @@ use crate::config::{Config, Env};
 use crate::credential::{Credential, Redacted, Unusable};
 use crate::error::{Error, NO_SERVER_URL, NO_USERNAME, Problem};
 use crate::host::{ServerUrl, strip_line_end};
-use crate::json::{self, Object, ObjectWriter, Value};
+use crate::json::{self, Loose};
 use crate::resolver::Resolver;
 use crate::warn;
 
@@ -109,12 +110,11 @@ fn get(
     let credential = with_warnings(&resolver()?, err, |resolver| {
         resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
     })?;
-    let mut out =
-        ObjectWriter::with_capacity(128 + asked.len() + 2 * credential.secret().expose().len());
-    out.text("ServerURL", &String::from_utf8_lossy(asked));
-    out.text("Username", credential.username())
-        .text("Secret", credential.secret().expose());
-    Ok(out.finish())
+    Ok(json::line(&Answer {
+        server_url: &String::from_utf8_lossy(asked),
+        username: credential.username(),
+        secret: credential.secret().expose(),
+    }))
 }
 
 #[cold] // Kept out of the pages that a `get` needs, as are the two below.
@@ -123,14 +123,14 @@ fn store(
     resolver: impl FnOnce() -> Result<Resolver, Error>,
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
-    let request = StoreRequest::parse(text)?;
-    let url = ServerUrl::parse(request.server_url.expose().as_bytes()).map_err(|error| {
+    let (server_url, username, secret) = StoreRequest::parse(text)?;
+    let url = ServerUrl::parse(server_url.expose().as_bytes()).map_err(|error| {
         Problem::new("server URL", error)
             .fix("nothing was stored")
             .failed()
     })?;
     let credential =
-        Credential::new(request.username, request.secret).map_err(|error| match error {
+        Credential::new(username.expose().to_owned(), secret).map_err(|error| match error {
             Unusable::NoUsername => Error::Protocol(NO_USERNAME),
             other => Problem::new("store", other)
                 .fix("nothing was stored")
@@ -189,22 +189,31 @@ fn list(
     for error in skipped {
         warn(err, &format_args!("left out of the list: {error}"));
     }
-    let lines = lines?;
-    let mut out = ObjectWriter::with_capacity(256);
-    for (server_url, username) in &lines {
-        out.text(server_url, username);
-    }
-    Ok(out.finish())
+    Ok(json::line(&lines?))
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer<'a> {
+    #[serde(rename = "ServerURL")]
+    server_url: &'a str,
+    username: &'a str,
+    secret: &'a str,
+}
+
+/// Go's decoder leaves an absent or null member empty, and clients rely on that.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 struct StoreRequest {
-    server_url: Redacted,
-    username: String,
-    secret: Redacted,
+    #[serde(rename = "ServerURL")]
+    server_url: Loose<Option<Redacted>>,
+    username: Loose<Option<Redacted>>,
+    secret: Loose<Option<Redacted>>,
 }
 
 impl StoreRequest {
-    fn parse(text: &[u8]) -> Result<Self, Error> {
+    /// Server URL, user name and secret.
+    fn parse(text: &[u8]) -> Result<(Redacted, Redacted, Redacted), Error> {
         let malformed = |cause: &dyn std::fmt::Display| {
             Problem::new(
                 "store",
@@ -213,34 +222,32 @@ impl StoreRequest {
             .fix("nothing was stored")
             .failed()
         };
-        let object = json::parse_object(text).map_err(|error| malformed(&error))?;
-        let field = |name| {
-            text_field(&object, name)
-                .ok_or_else(|| malformed(&format_args!("{name} is not a text")))
+        let request: Self = json::object(text).map_err(|error| malformed(&error))?;
+        let field = |member: Loose<Option<Redacted>>, name| {
+            let not_text = || malformed(&format_args!("{name} is not a text"));
+            member.or_default().ok_or_else(not_text)
         };
-        let server_url = field("ServerURL")?;
-        let username = field("Username")?;
-        let secret = field("Secret")?;
+        let server_url = field(request.server_url, "ServerURL")?;
+        let username = field(request.username, "Username")?;
+        let secret = field(request.secret, "Secret")?;
         if server_url.is_empty() {
             return Err(Error::Protocol(NO_SERVER_URL));
         }
-        Ok(Self {
-            server_url,
-            username: username.expose().to_owned(),
-            secret,
-        })
-    }
-}
-
-/// A member's text. Go's decoder leaves an absent or null member empty, and clients rely on that.
-fn text_field(object: &Object, name: &str) -> Option<Redacted> {
-    match object.get(name) {
-        None | Some(Value::Null) => Some(Redacted::default()),
-        Some(Value::Text(text)) => Some(text.clone()),
-        Some(_) => None,
+        Ok((server_url, username, secret))
     }
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const EXAMPLE: &str =
     "pipe the server URL in: echo registry.example.com | docker-credential-beta9 get";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_quotes_what_is_to_be_stored() {
+        let sound = r#"{"ServerURL":"ghcr.io","Username":"octo","Secret":"hunter2"}"#;
+        crate::json::tests::no_error_quotes_a_value(sound, StoreRequest::parse);
+    }
+}

@@ -7,8 +7,10 @@
 mod image;
 mod request;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::docker::with_warnings;
@@ -18,7 +20,7 @@ use crate::config::{Config, Env, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Code, Error, Problem};
 use crate::host::Scheme;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::resolver::{Answered, Resolver, Route};
 use crate::service_account::ServiceAccount;
 use crate::warn;
@@ -141,10 +143,10 @@ fn response(
     )
 }
 
-fn write(
-    cache_key: &str,
+fn write<'a>(
+    cache_key: &'a str,
     duration: Duration,
-    auth: Option<(&str, &Credential)>,
+    auth: Option<(&'a str, &'a Credential)>,
 ) -> Result<Zeroizing<String>, Error> {
     if auth.is_some_and(|(_, credential)| credential.username() == IDENTITY_TOKEN) {
         return Err(Problem::new(
@@ -154,22 +156,33 @@ fn write(
         .fix("store a user name and a password or access token for this registry")
         .failed());
     }
-    let length = auth.map_or(0, |(key, credential)| {
-        key.len() + 2 * credential.secret().expose().len()
-    });
-    let mut out = ObjectWriter::with_capacity(256 + length);
-    out.text("kind", RESPONSE).text("apiVersion", API_VERSION);
-    out.text("cacheKeyType", cache_key)
-        .text("cacheDuration", &go_duration(duration));
-    out.within("auth", |out| {
-        if let Some((key, credential)) = auth {
-            out.within(key, |out| {
-                out.text("username", credential.username())
-                    .text("password", credential.secret().expose());
-            });
-        }
-    });
-    Ok(out.finish())
+    let login = |(key, credential): (_, &'a Credential)| {
+        let (username, password) = (credential.username(), credential.secret().expose());
+        (key, Login { username, password })
+    };
+    Ok(json::line(&Response {
+        kind: RESPONSE,
+        api_version: API_VERSION,
+        cache_key_type: cache_key,
+        cache_duration: go_duration(duration),
+        auth: auth.map(login).into_iter().collect(),
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    kind: &'a str,
+    api_version: &'a str,
+    cache_key_type: &'a str,
+    cache_duration: String,
+    auth: BTreeMap<&'a str, Login<'a>>,
+}
+
+#[derive(Serialize)]
+struct Login<'a> {
+    username: &'a str,
+    password: &'a str,
 }
 
 /// Nothing, which is not kept: what is stored next must work at once.

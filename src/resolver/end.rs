@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{Resolver, Route};
 use crate::backend::{Backend, GCP_KEYS};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json;
+use crate::json::{self, Loose};
 use crate::jwt;
 use crate::registry::Choice;
 use crate::store::Times;
@@ -82,14 +83,24 @@ fn secret(choice: &Choice) -> Option<&Redacted> {
 fn written_end(secret: &Redacted) -> Option<SystemTime> {
     let text = secret.expose();
     let seconds = if text.contains('.') {
-        jwt::claims(secret)?.seconds("exp")
+        jwt::claims::<Written>(secret)?.exp.seconds()
     } else if text.starts_with(BASE64_OF_OBJECT) {
         let payload = Zeroizing::new(STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()?);
-        json::parse_object(&payload).ok()?.seconds("expiration")
+        let written: Written = json::object(&payload).ok()?;
+        written.expiration.seconds()
     } else {
         None
     };
     SystemTime::UNIX_EPOCH.checked_add(seconds?)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    /// Of a JSON Web Token.
+    exp: Loose<f64>,
+    /// Of a password of ECR's.
+    expiration: Loose<f64>,
 }
 
 /// As with minted tokens: a pull is still before it.

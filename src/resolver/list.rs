@@ -7,7 +7,7 @@ use super::Resolver;
 use crate::cache::{Cache, Memory};
 use crate::error::Error;
 use crate::host::{Host, Scheme};
-use crate::json::{self, ObjectWriter, Value};
+use crate::json;
 use crate::registry::choose;
 use crate::store::{Listed, Store, Username};
 
@@ -67,12 +67,12 @@ impl Resolver {
         if out_of_reach {
             let last = self
                 .last_list(memory, store)
-                .and_then(|last| read(last.text.expose()));
+                .and_then(|last| json::object::<Lines>(last.text.expose().as_bytes()).ok());
             for (url, username) in last.into_iter().flatten() {
                 lines.entry(url).or_insert(username);
             }
         } else if !failed {
-            self.keep_list(memory, store, &write(&lines), asked);
+            self.keep_list(memory, store, &json::line(&lines), asked);
         }
         lines
     }
@@ -118,21 +118,4 @@ impl Resolver {
             (Username::Of(_), None) => None,
         }
     }
-}
-
-fn write(lines: &Lines) -> String {
-    let mut out = ObjectWriter::with_capacity(256);
-    for (url, username) in lines {
-        out.text(url, username);
-    }
-    out.finish().to_string()
-}
-
-fn read(text: &str) -> Option<Lines> {
-    let object = json::parse_object(text.as_bytes()).ok()?;
-    let line = |(url, username): (&str, &Value)| match username {
-        Value::Text(username) => Some((url.to_owned(), username.expose().to_owned())),
-        _ => None,
-    };
-    object.iter().map(line).collect()
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::challenge::Bearer;
 use crate::credential::{Credential, Redacted};
 use crate::http::{Request, Response};
-use crate::json::{self, Value};
+use crate::json::{self, Object, Value};
 use crate::jwt;
 
 /// Asks for a token: anonymously, with a user name and password, or with an identity token, which only a form may carry.
@@ -59,7 +59,7 @@ pub(super) fn read(answer: &Response) -> Option<Redacted> {
 /// Whether a token says of itself that its bearer may pull this repository; one that only the registry can read does not.
 /// Nothing hangs on it but words, so that its signature need not be checked.
 pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
-    let claims = jwt::claims(token);
+    let claims = jwt::claims::<Object>(token);
     let access = claims.as_ref().and_then(|claims| claims.get("access"));
     matches!(access, Some(Value::Array(access)) if access.iter().any(|access| is_pull_of(access, repository)))
 }

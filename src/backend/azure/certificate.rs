@@ -73,8 +73,8 @@ impl Certificate {
         let audience = format!("{}/{}/oauth2/v2.0/token", app.authority(), app.tenant);
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint });
         let claims = json!({
-            "aud": audience, "iss": app.client_id, "sub": app.client_id, "jti": id,
-            "iat": now, "nbf": now.saturating_sub(LEEWAY), "exp": now + LIFE,
+            "aud": audience, "exp": now + LIFE, "iat": now, "iss": app.client_id, "jti": id,
+            "nbf": now.saturating_sub(LEEWAY), "sub": app.client_id,
         });
         jwt::signed(&header, &claims, &self.key, &RSA_PSS_SHA256)
     }
@@ -95,6 +95,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
+    use crate::json::Object;
 
     #[test]
     fn a_statement_is_signed_for_the_authority_and_names_the_certificate() {
@@ -132,7 +133,7 @@ mod tests {
             String::from_utf8(header).unwrap(),
             format!(r#"{{"alg":"PS256","typ":"JWT","x5t#S256":"{thumbprint}"}}"#)
         );
-        let claims = jwt::claims(&assertion).unwrap();
+        let claims = jwt::claims::<Object>(&assertion).unwrap();
         let text = |name| claims.text(name).unwrap().expose();
         assert_eq!(
             text("aud"),

@@ -8,13 +8,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Deserialize;
+
 use super::{PART, errors};
 use crate::backend::{Backend, Minted};
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::Host;
 use crate::http::{Http, Request};
-use crate::json;
+use crate::json::{self, Loose};
 use crate::jwt;
 use crate::keys::Keys;
 
@@ -43,17 +45,18 @@ pub(super) async fn refresh_token(
     if !answer.is_success() || !answer.is_json() {
         return Err(errors::registry(host.name(), &answer));
     }
-    let object = json::parse_object(&answer.body).map_err(|_| errors::no_token("the registry"))?;
-    let token = object
-        .text("refresh_token")
-        .ok_or_else(|| errors::no_token("the registry"))?;
+    let no_token = || errors::no_token("the registry");
+    let exchanged: Exchanged = json::object(&answer.body).map_err(|_| no_token())?;
     let username = Backend::Azure.username(&Keys::default()).to_owned();
-    let credential =
-        Credential::new(username, token.clone()).map_err(|_| errors::no_token("the registry"))?;
     Ok(Minted {
-        credential,
-        expires: end(token, asked),
+        expires: end(&exchanged.refresh_token, asked),
+        credential: Credential::new(username, exchanged.refresh_token).map_err(|_| no_token())?,
     })
+}
+
+#[derive(Deserialize)]
+struct Exchanged {
+    refresh_token: Redacted,
 }
 
 /// When a token ends, on this node's clock: after the life that its issuer gave it, so that a slow clock keeps nothing
@@ -61,12 +64,20 @@ pub(super) async fn refresh_token(
 ///
 /// The signature is the registry's own business: a token that lies about its end is only refused sooner.
 fn end(token: &Redacted, asked: SystemTime) -> Option<SystemTime> {
-    let claims = jwt::claims(token)?;
-    let end = claims.seconds("exp")?;
+    let claims: Claims = jwt::claims(token)?;
+    let end = claims.exp.seconds()?;
     let life = claims
-        .seconds("iat")
+        .iat
+        .seconds()
         .map_or(Some(DOCUMENTED_LIFE), |begin| end.checked_sub(begin))?;
     Some(asked.checked_add(life)?.min(UNIX_EPOCH.checked_add(end)?))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    iat: Loose<f64>,
+    exp: Loose<f64>,
 }
 
 /// Of a refresh token that does not say when it began
@@ -121,5 +132,11 @@ mod tests {
         for token in ["", "opaque", "a.%%%.c", "a..c"] {
             assert_eq!(end(&token.into(), UNIX_EPOCH), None, "{token}");
         }
+    }
+
+    #[test]
+    fn no_error_quotes_what_the_registry_gave() {
+        let sound = r#"{"refresh_token":"hunter2"}"#;
+        json::tests::no_error_quotes_a_value(sound, json::object::<Exchanged>);
     }
 }

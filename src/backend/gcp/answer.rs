@@ -1,11 +1,12 @@
 //! What a token endpoint answers, as far as it is no matter of who asked: the rest is in [`super::refusal`].
 
 use reqwest::Url;
+use serde::de::DeserializeOwned;
 
 use super::PART;
 use crate::error::{Error, Problem};
 use crate::http::{Fault, Http, Request, Response};
-use crate::json::{self, Object};
+use crate::json;
 
 /// An answer, success or refusal, and the host that gave it.
 pub(super) struct Answer {
@@ -64,7 +65,7 @@ impl Answer {
     }
 
     /// The JSON object of a success.
-    pub(super) fn object(&self) -> Result<Object, Error> {
+    pub(super) fn object<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let problem = |what: &str| {
             Problem::new(PART, format_args!("{} {what}", self.host))
                 .fix(INTERFERENCE)
@@ -73,13 +74,13 @@ impl Answer {
         if !self.response.is_json() {
             return Err(problem("answered something that is not JSON"));
         }
-        json::parse_object(&self.response.body)
+        json::object(&self.response.body)
             .map_err(|_| problem("answered JSON that is damaged or no object"))
     }
 
     /// The JSON object of a refusal, or an empty one.
-    pub(super) fn refusal(&self) -> Object {
-        json::parse_object(&self.response.body).unwrap_or_default()
+    pub(super) fn refusal<T: DeserializeOwned + Default>(&self) -> T {
+        json::object(&self.response.body).unwrap_or_default()
     }
 }
 

@@ -339,4 +339,21 @@ mod tests {
             .contains("\"type\" is none")
         );
     }
+
+    #[test]
+    fn no_error_quotes_a_document() {
+        use crate::json::tests::no_error_quotes_a_value;
+        let account = r#"{"type":"service_account","client_email":"hunter2","private_key":"hunter2","token_uri":"https://oauth2.googleapis.com/token","universe_domain":"googleapis.com"}"#;
+        let user = r#"{"type":"authorized_user","client_id":"hunter2","client_secret":"hunter2","refresh_token":"hunter2"}"#;
+        let external = r#"{"type":"external_account","audience":"hunter2","subject_token_type":"hunter2","token_url":"https://hunter2","service_account_impersonation_url":"https://hunter2","delegates":["hunter2"],"credential_source":{"url":"hunter2","headers":{"a":"hunter2"},"format":{"type":"json","subject_token_field_name":"f"}}}"#;
+        let nested = format!(
+            r#"{{"type":"impersonated_service_account","service_account_impersonation_url":"https://hunter2","source_credentials":{external}}}"#
+        );
+        for text in [account, user] {
+            no_error_quotes_a_value(text, |text| parse("KEY", text, Author::Tenant));
+        }
+        for text in [account, user, external, &nested] {
+            no_error_quotes_a_value(text, |text| parse("file", text, Author::Operator));
+        }
+    }
 }

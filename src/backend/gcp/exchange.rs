@@ -5,11 +5,12 @@
 //! <https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>. Impersonation:
 //! <https://docs.cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,7 @@ use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Request};
-use crate::json::{Object, Value};
+use crate::json::Loose;
 use crate::jwt;
 
 /// An access token.
@@ -148,18 +149,19 @@ async fn acting_as(
             &Grant::Impersonation { url: &target.url },
         ));
     }
-    let object = answer.object()?;
-    let secret = object
-        .text("accessToken")
-        .filter(|token| !token.is_empty())
-        .cloned();
-    let ends = object
-        .text("expireTime")
-        .and_then(|time| humantime::parse_rfc3339(time.expose()).ok());
+    let vended: Vended = answer.object()?;
+    let ends = vended.expire_time.take();
     Ok(Token {
-        secret: secret.ok_or_else(|| tokenless(&answer))?,
-        expires: ends,
+        secret: filled(vended.access_token, &answer)?,
+        expires: ends.and_then(|time| humantime::parse_rfc3339(&time).ok()),
     })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Vended {
+    access_token: Loose<Redacted>,
+    expire_time: Loose<String>,
 }
 
 /// The token in an answer of OAuth 2.0, or why there is none.
@@ -167,32 +169,36 @@ pub(super) fn granted(answer: &Answer, origin: &str, grant: &Grant) -> Result<To
     if !answer.response.is_success() {
         return Err(refused(answer, origin, grant));
     }
-    let object = answer.object()?;
-    let secret = object
-        .text("access_token")
-        .filter(|token| !token.is_empty())
-        .cloned();
+    let granted: Granted = answer.object()?;
     Ok(Token {
-        secret: secret.ok_or_else(|| tokenless(answer))?,
-        expires: end(&object),
+        expires: end(&granted),
+        secret: filled(granted.access_token, answer)?,
     })
 }
 
-/// `expires_in` is counted from when the answer was made, a moment ago.
-fn end(object: &Object) -> Option<SystemTime> {
-    let Some(Value::Number(seconds)) = object.get("expires_in") else {
-        return None;
-    };
-    SystemTime::now().checked_add(Duration::try_from_secs_f64(*seconds).ok()?)
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Granted {
+    access_token: Loose<Redacted>,
+    expires_in: Loose<f64>,
 }
 
-fn tokenless(answer: &Answer) -> Error {
-    Problem::new(
-        PART,
-        format_args!("{} answered without a token", answer.host),
-    )
-    .fix("see whether a proxy answers in its place")
-    .failed()
+/// `expires_in` is counted from when the answer was made, a moment ago.
+fn end(granted: &Granted) -> Option<SystemTime> {
+    SystemTime::now().checked_add(granted.expires_in.seconds()?)
+}
+
+fn filled(token: Loose<Redacted>, answer: &Answer) -> Result<Redacted, Error> {
+    let tokenless = || {
+        let cause = format_args!("{} answered without a token", answer.host);
+        Problem::new(PART, cause)
+            .fix("see whether a proxy answers in its place")
+            .failed()
+    };
+    token
+        .take()
+        .filter(|token| !token.is_empty())
+        .ok_or_else(tokenless)
 }
 
 /// A statement signed with the account's key: who asks, for what, for the next hour.
@@ -212,9 +218,9 @@ fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, E
         .unwrap_or_default()
         .as_secs()
         .saturating_sub(LEEWAY);
-    let header = json!({ "alg": "RS256", "typ": "JWT", "kid": account.key_id });
+    let header = json!({ "alg": "RS256", "kid": account.key_id, "typ": "JWT" });
     let claims = json!({
-        "iss": account.email, "scope": scope, "aud": account.token_uri, "iat": now, "exp": now + LIFE,
+        "aud": account.token_uri, "exp": now + LIFE, "iat": now, "iss": account.email, "scope": scope,
     });
     jwt::signed(&header, &claims, &key, &RSA_PKCS1_SHA256).ok_or_else(unusable)
 }
@@ -237,8 +243,10 @@ mod tests {
     use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
 
+    use std::time::Duration;
+
     use super::*;
-    use crate::json;
+    use crate::json::{self, Value};
 
     fn account(pem: &str) -> Account {
         Account {
@@ -311,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_token_ends_when_it_is_said_to_and_otherwise_nobody_knows() {
-        let end = |text: &str| end(&json::parse_object(text.as_bytes()).unwrap());
+        let end = |text: &str| end(&json::object(text.as_bytes()).unwrap());
         let life = end(r#"{"expires_in":3599}"#)
             .unwrap()
             .duration_since(SystemTime::now())
@@ -325,5 +333,13 @@ mod tests {
         ] {
             assert_eq!(end(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn no_error_quotes_a_token() {
+        let granted = r#"{"access_token":"hunter2","expires_in":3599,"scope":"hunter2"}"#;
+        json::tests::no_error_quotes_a_value(granted, json::object::<Granted>);
+        let vended = r#"{"accessToken":"hunter2","expireTime":"2026-11-27T13:00:00Z"}"#;
+        json::tests::no_error_quotes_a_value(vended, json::object::<Vended>);
     }
 }

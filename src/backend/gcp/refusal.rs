@@ -2,11 +2,13 @@
 //!
 //! An answer's texts are looked at and never repeated: what is said here are this file's own words.
 
+use serde::Deserialize;
+
 use super::PART;
 use super::answer::Answer;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json::{Object, Value};
+use crate::json::{Loose, Value};
 
 /// What was asked for.
 pub(super) enum Grant<'a> {
@@ -24,12 +26,12 @@ pub(super) enum Grant<'a> {
 
 /// The error for a refusal.
 pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
-    let body = answer.refusal();
+    let body: Body = answer.refusal();
     let said = Said {
         host: &answer.host,
         status: answer.response.status,
         code: code(&body),
-        words: words(&body),
+        words: words(body),
     };
     let (cause, fix) = match grant {
         Grant::Account { email } => account(&said, &shown(email)),
@@ -209,8 +211,15 @@ impl Said<'_> {
 }
 
 /// `error` of OAuth 2.0; an API's error has its status in an object of that name.
-fn code(body: &Object) -> String {
-    match body.get("error") {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    error: Option<Value>,
+    error_description: Loose<Redacted>,
+}
+
+fn code(body: &Body) -> String {
+    match &body.error {
         Some(Value::Text(code)) => code.expose().to_owned(),
         Some(Value::Object(error)) => error
             .text("status")
@@ -219,16 +228,13 @@ fn code(body: &Object) -> String {
     }
 }
 
-fn words(body: &Object) -> String {
-    let inner = if let Some(Value::Object(error)) = body.get("error") {
-        error.text("message")
-    } else {
-        None
+fn words(body: Body) -> String {
+    let inner = match &body.error {
+        Some(Value::Object(error)) => error.text("message").cloned(),
+        _ => None,
     };
-    let found = inner
-        .or_else(|| body.text("error_description"))
-        .map_or("", Redacted::expose);
-    found.to_ascii_lowercase()
+    let found = inner.or(body.error_description.take()).unwrap_or_default();
+    found.expose().to_ascii_lowercase()
 }
 
 /// A name out of a document, as far as it is one.
@@ -270,12 +276,12 @@ mod tests {
     use crate::json;
 
     fn said(status: u16, text: &str) -> Said<'static> {
-        let body = json::parse_object(text.as_bytes()).unwrap();
+        let body = json::object(text.as_bytes()).unwrap();
         Said {
             host: "host",
             status,
             code: code(&body),
-            words: words(&body),
+            words: words(body),
         }
     }
 

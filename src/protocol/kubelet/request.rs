@@ -2,10 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::API_VERSION;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::json::{self, Object, Value};
+use crate::json::{self, Loose};
+
+/// The same, as it is written.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Written {
+    kind: Loose<String>,
+    api_version: Loose<String>,
+    image: Loose<String>,
+    service_account_token: Loose<Option<Redacted>>,
+    service_account_annotations: Loose<Option<BTreeMap<String, String>>>,
+}
 
 /// What kubelet asks.
 #[derive(Debug)]
@@ -16,18 +29,18 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Kind and version must be exactly these, and no field may stand twice. One that is not known is left alone:
+    /// Kind and version must be exactly these, and no field that is read may stand twice. One that is not known is left alone:
     /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
     pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
-        let object = json::parse_object(text).map_err(|error| {
+        let written: Written = json::object(text).map_err(|error| {
             malformed(format_args!(
                 "standard input is not one JSON object: {error}"
             ))
         })?;
-        if plain(&object, "kind") != Some(REQUEST) {
+        if written.kind.take().as_deref() != Some(REQUEST) {
             return Err(malformed(format_args!("\"kind\" is not {REQUEST}")));
         }
-        if plain(&object, "apiVersion") != Some(API_VERSION) {
+        if written.api_version.take().as_deref() != Some(API_VERSION) {
             return Err(
                 Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
                     .fix(
@@ -36,44 +49,27 @@ impl Request {
                     .failed(),
             );
         }
-        let image = plain(&object, "image").filter(|image| !image.is_empty());
-        let image = image
-            .ok_or_else(|| malformed("\"image\" is missing or no text"))?
-            .to_owned();
-        let token = match object.get("serviceAccountToken") {
-            None | Some(Value::Null) => None,
-            Some(Value::Text(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
-            Some(_) => return Err(malformed("\"serviceAccountToken\" is no text")),
-        };
-        let annotations = match object.get("serviceAccountAnnotations") {
-            None | Some(Value::Null) => BTreeMap::new(),
-            Some(Value::Object(annotations)) => texts(annotations)?,
-            Some(_) => return Err(malformed(NO_ANNOTATIONS)),
-        };
+        let image = written.image.take().filter(|image| !image.is_empty());
+        let token = written.service_account_token.or_default();
+        let annotations = written.service_account_annotations.or_default();
         Ok(Self {
-            image,
-            token,
-            annotations,
+            image: image.ok_or_else(|| malformed("\"image\" is missing or no text"))?,
+            token: Some(token.ok_or_else(|| malformed("\"serviceAccountToken\" is no text"))?)
+                .filter(|token| !token.is_empty()),
+            annotations: annotations
+                .ok_or_else(|| malformed("\"serviceAccountAnnotations\" is no object of texts"))?,
         })
     }
 }
 
 /// Whether this is a request of kubelet's, of whatever version.
 pub(super) fn is_request(text: &[u8]) -> bool {
-    text.trim_ascii_start().starts_with(b"{")
-        && json::parse_object(text).is_ok_and(|object| plain(&object, "kind") == Some(REQUEST))
+    json::object::<Kind>(text).is_ok_and(|object| object.kind == REQUEST)
 }
 
-fn plain<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
-    object.text(name).map(Redacted::expose)
-}
-
-fn texts(object: &Object) -> Result<BTreeMap<String, String>, Error> {
-    let text = |(name, value): (&str, &Value)| match value {
-        Value::Text(text) => Ok((name.to_owned(), text.expose().to_owned())),
-        _ => Err(malformed(NO_ANNOTATIONS)),
-    };
-    object.iter().map(text).collect()
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
 }
 
 fn malformed(cause: impl std::fmt::Display) -> Error {
@@ -84,7 +80,6 @@ fn malformed(cause: impl std::fmt::Display) -> Error {
 
 const REQUEST: &str = "CredentialProviderRequest";
 const PART: &str = "kubelet's request";
-const NO_ANNOTATIONS: &str = "\"serviceAccountAnnotations\" is no object of texts";
 
 #[cfg(test)]
 mod tests {
@@ -182,5 +177,13 @@ mod tests {
             );
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn no_error_quotes_what_kubelet_sent() {
+        let sound = request(
+            r#","image":"hunter2","serviceAccountToken":"hunter2","serviceAccountAnnotations":{"a":"hunter2"}"#,
+        );
+        crate::json::tests::no_error_quotes_a_value(&sound, Request::parse);
     }
 }

@@ -2,24 +2,22 @@
 //!
 //! A note knows a value by its print, a keyed hash that says nothing without the store's key. Before a value is written its
 //! print is noted, so that a run that is killed in between still knows its own afterwards.
-//!
-//! ```text
-//! 1 STORE BACKEND names|blob whole|begun MINTED EXPIRES     the two times in seconds since 1970
-//! NAME PRINT…                                               a line for each secret, in the order in which they are written
-//! - NAME PRINT…                                             and for each that is to be removed
-//! ```
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use super::dir::sealed_files;
 use super::notes::PUBLISHED;
 use super::{FileStore, PART};
 use crate::error::{Error, Problem};
 use crate::host::Host;
+use crate::json;
 use crate::lock::Lock;
 
 /// What this node has published for one registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Published {
     /// The word of the workspace store that it was written to.
     pub store: String,
@@ -30,8 +28,10 @@ pub struct Published {
     /// Whether the last run came to its end.
     pub is_whole: bool,
     /// When the token was minted.
+    #[serde(with = "seconds")]
     pub minted: SystemTime,
     /// When it ends.
+    #[serde(with = "seconds")]
     pub expires: SystemTime,
     /// The secrets, in the order in which they are written.
     pub secrets: Vec<Written>,
@@ -40,7 +40,8 @@ pub struct Published {
 }
 
 /// A secret, and the prints of the values that this node has written to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Written {
     /// Its name in the workspace.
     pub name: String,
@@ -74,67 +75,24 @@ impl Published {
     pub fn is_due(&self, now: SystemTime) -> bool {
         !self.is_whole || now < self.minted || now >= self.due()
     }
+}
 
-    fn write(&self) -> String {
-        let seconds = |time: SystemTime| {
-            time.duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs()
-        };
-        let kind = if self.by_names { NAMES } else { BLOB };
-        let state = if self.is_whole { WHOLE } else { BEGUN };
-        let (minted, expires) = (seconds(self.minted), seconds(self.expires));
-        let mut text = format!(
-            "{VERSION} {} {} {kind} {state} {minted} {expires}\n",
-            self.store, self.backend
-        );
-        let secrets = self.secrets.iter().map(|secret| ("", secret));
-        for (mark, secret) in secrets.chain(self.former.iter().map(|secret| (FORMER, secret))) {
-            text.push_str(&[mark, &secret.name, " ", &secret.prints.join(" "), "\n"].concat());
-        }
-        text
+/// Times are written as seconds since 1970; a clock before that is at its beginning.
+mod seconds {
+    use std::time::{Duration, SystemTime};
+
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(time: &SystemTime, out: S) -> Result<S::Ok, S::Error> {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        out.serialize_u64(since.unwrap_or_default().as_secs())
     }
 
-    fn read(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
-        let head: Vec<_> = lines.next()?.split(' ').collect();
-        let [
-            VERSION,
-            store,
-            backend,
-            kind @ (NAMES | BLOB),
-            state @ (WHOLE | BEGUN),
-            minted,
-            expires,
-        ] = head[..]
-        else {
-            return None;
-        };
-        let time = |text: &str| {
-            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(text.parse().ok()?))
-        };
-        let secret = |line: &str| {
-            let (name, prints) = line.split_once(' ')?;
-            Some(Written {
-                name: name.to_owned(),
-                prints: prints.split(' ').map(str::to_owned).collect(),
-            })
-        };
-        let (former, secrets): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with(FORMER));
-        Some(Self {
-            store: store.to_owned(),
-            backend: backend.to_owned(),
-            by_names: kind == NAMES,
-            is_whole: state == WHOLE,
-            minted: time(minted)?,
-            expires: time(expires)?,
-            secrets: secrets.into_iter().map(secret).collect::<Option<_>>()?,
-            former: former
-                .iter()
-                .filter_map(|line| line.strip_prefix(FORMER))
-                .map(secret)
-                .collect::<Option<_>>()?,
-        })
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let since = Duration::from_secs(u64::deserialize(from)?);
+        let time = SystemTime::UNIX_EPOCH.checked_add(since);
+        time.ok_or_else(|| Error::custom("beyond all times"))
     }
 }
 
@@ -153,7 +111,7 @@ impl FileStore {
             _ => error,
         })?;
         text.map(|opened| {
-            Published::read(&opened.text).ok_or_else(|| lost(&"it is of another version"))
+            json::object(opened.text.as_bytes()).map_err(|_| lost(&"it is of another version"))
         })
         .transpose()
     }
@@ -182,7 +140,7 @@ impl FileStore {
 
     /// Notes what is published for a registry.
     pub fn note_published(&self, host: &Host, published: &Published) -> Result<(), Error> {
-        self.note(&note(host), &published.write())
+        self.note(&note(host), &json::text(published))
     }
 
     /// Forgets that something was published for a registry.
@@ -219,17 +177,12 @@ fn note(host: &Host) -> String {
     format!("{PUBLISHED}{host}")
 }
 
-const VERSION: &str = "1";
-const NAMES: &str = "names";
-const BLOB: &str = "blob";
-const WHOLE: &str = "whole";
-const BEGUN: &str = "begun";
-/// No name of a secret that Beta9 creates begins so.
-const FORMER: &str = "- ";
 const LOCK: &str = "publish.lock";
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -258,26 +211,41 @@ mod tests {
 
     #[test]
     fn a_note_is_read_as_it_was_written_and_one_of_another_version_is_not() {
-        let text = published().write();
+        let text = json::text(&published());
+        let secret = |name: &str, prints: &str| format!(r#"{{"name":"{name}","prints":{prints}}}"#);
         assert_eq!(
-            text,
-            "1 gateway azure names whole 1000 4600\nREGISTRY_USERNAME a1\nREGISTRY_PASSWORD b2 c3\n- oci-registry-myreg-azurecr-io d4\n"
+            *text,
+            format!(
+                r#"{{"store":"gateway","backend":"azure","by_names":true,"is_whole":true,"minted":1000,"expires":4600,"secrets":[{},{}],"former":[{}]}}"#,
+                secret("REGISTRY_USERNAME", r#"["a1"]"#),
+                secret("REGISTRY_PASSWORD", r#"["b2","c3"]"#),
+                secret("oci-registry-myreg-azurecr-io", r#"["d4"]"#),
+            )
         );
-        assert_eq!(Published::read(&text), Some(published()));
+        let read = |text: &str| json::object::<Published>(text.as_bytes());
+        assert_eq!(read(&text), Ok(published()));
         let begun = Published {
             is_whole: false,
             by_names: false,
             ..published()
         };
-        assert_eq!(Published::read(&begun.write()), Some(begun));
-        for damaged in [
-            "",
-            "2 gateway azure names whole 1000 4600\n",
-            "1 gateway azure names whole 1000\n",
+        assert_eq!(read(&json::text(&begun)), Ok(begun));
+        for (part, damaged) in [
+            (text.as_str(), ""),
+            ("{\"store", "{\"version\":2,\"store"),
+            ("\"backend\":\"azure\",", ""),
+            ("[\"a1\"]", "\"a1\""),
+            ("1000", "-1000"),
+            ("4600", "18446744073709551615"),
         ] {
-            assert_eq!(Published::read(damaged), None, "{damaged}");
+            let damaged = text.replacen(part, damaged, 1);
+            assert_ne!(*text, damaged);
+            assert!(read(&damaged).is_err(), "{damaged}");
         }
-        assert_eq!(Published::read(&text.replace(" a1", "")), None);
+        json::tests::no_error_quotes_a_value(
+            &text.replace("a1", "hunter2"),
+            json::object::<Published>,
+        );
     }
 
     #[test]

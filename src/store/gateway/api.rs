@@ -1,6 +1,9 @@
 //! The calls of the gateway's HTTP API, and what is remembered to make fewer of them.
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
+
+use serde::Deserialize;
 
 use super::PART;
 use super::errors::GatewayError;
@@ -13,7 +16,7 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
 use crate::http::{Cleartext, Http, Request, Response};
-use crate::json::{self, ObjectWriter};
+use crate::json;
 use crate::store::Lookup;
 
 /// One workspace's secrets, for the time of one command.
@@ -124,11 +127,9 @@ impl<'a> Api<'a> {
 
     /// `false` when a secret of this name is there already.
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
-        let mut body = ObjectWriter::with_capacity(64 + name.len() + 2 * value.expose().len());
-        body.text("name", name).text("value", value.expose());
-        let answer = self
-            .send(&Request::post(self.url()).json(body.finish().as_str().into()))
-            .await?;
+        let body = json::text(&BTreeMap::from([("name", name), ("value", value.expose())]));
+        let request = Request::post(self.url()).json(body.into());
+        let answer = self.send(&request).await?;
         match answer.status {
             409 => Ok(false),
             _ if answer.is_success() => Ok(true),
@@ -139,9 +140,8 @@ impl<'a> Api<'a> {
 
     /// `false` when there is no secret of this name any more, or the gateway could not change it, which is one answer.
     pub(super) async fn update(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
-        let mut body = ObjectWriter::with_capacity(32 + 2 * value.expose().len());
-        body.text("value", value.expose());
-        let request = Request::patch(self.secret_url(name)?).json(body.finish().as_str().into());
+        let body = json::text(&BTreeMap::from([("value", value.expose())]));
+        let request = Request::patch(self.secret_url(name)?).json(body.into());
         let answer = self.send(&request).await?;
         match answer.status {
             500 => Ok(false),
@@ -183,13 +183,12 @@ impl<'a> Api<'a> {
             )
             .into());
         }
-        // Other members of this object are secret: of all of it, only the id is touched.
-        let object = json::parse_object(&answer.body).map_err(|_| self.no_workspace())?;
-        let id = object
-            .text("external_id")
-            .filter(|id| is_segment(id.expose()));
-        let id = id.ok_or_else(|| self.no_workspace())?;
-        Ok((id.expose().to_owned(), answer.date()))
+        match json::object(&answer.body) {
+            Ok(Workspace { external_id }) if is_segment(&external_id) => {
+                Ok((external_id, answer.date()))
+            }
+            _ => Err(self.no_workspace()),
+        }
     }
 
     async fn send(&self, request: &Request) -> Result<Response, Error> {
@@ -284,6 +283,12 @@ impl<'a> Api<'a> {
     fn whole(&self) -> [&str; 2] {
         [&self.endpoint.url, &self.workspace]
     }
+}
+
+/// Its other members are secret: of all of it, only the id is touched.
+#[derive(Deserialize)]
+struct Workspace {
+    external_id: String,
 }
 
 /// Whether a text is one segment of a path as it stands, and stays one in every proxy on the way.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use crate::http::Pieces;
 use crate::json;
 
@@ -13,6 +15,12 @@ pub(super) struct Names {
     all: usize,
     place: Place,
     object: Vec<u8>,
+}
+
+/// Of a secret in the list, what is read.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 /// What may come next.
@@ -109,15 +117,11 @@ impl Names {
 
     fn end_of_object(&mut self) -> Place {
         self.all += 1;
-        let Ok(object) = json::parse_object(&self.object) else {
+        let Ok(Named { name }) = json::object(&self.object) else {
             return Place::Broken;
         };
-        let Some(name) = object.text("name") else {
-            return Place::Broken;
-        };
-        let name = name.expose();
-        if name.len() <= MAX_NAME && !name.contains(char::is_control) && (self.wanted)(name) {
-            self.found.insert(name.to_owned());
+        if name.len() <= MAX_NAME && !name.contains(char::is_control) && (self.wanted)(&name) {
+            self.found.insert(name);
         }
         Place::AfterObject
     }

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::PART;
@@ -12,7 +14,17 @@ use super::names::Names;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Fault, Response};
-use crate::json::{self, Object, Value};
+use crate::json::{self, Loose};
+
+/// What the API answers: a secret, or why it gives none.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    name: Loose<String>,
+    value: Loose<Redacted>,
+    hosts: Loose<Option<Vec<String>>>,
+    error: Loose<IgnoredAny>,
+}
 
 /// A secret as the API shows it.
 pub(super) struct Shown {
@@ -23,22 +35,14 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    fn of(object: &Object) -> Option<Self> {
-        let value = match object.get("value") {
+    fn of(written: Written) -> Option<Self> {
+        let value = match written.value {
+            Loose::Is(value) => value,
             // An empty value is left out; a secret's name never is.
-            None if object.text("name").is_some() => Redacted::default(),
-            Some(Value::Text(value)) => value.clone(),
-            _ => return None,
+            Loose::Missing => written.name.take().map(|_| Redacted::default())?,
+            Loose::Other => return None,
         };
-        let text = |host: &Value| match host {
-            Value::Text(host) => Some(host.expose().to_owned()),
-            _ => None,
-        };
-        let hosts = match object.get("hosts") {
-            None | Some(Value::Null) => Some(Vec::new()),
-            Some(Value::Array(hosts)) => hosts.iter().map(text).collect(),
-            Some(_) => None,
-        };
+        let hosts = written.hosts.or_default();
         Some(Self { value, hosts })
     }
 
@@ -79,15 +83,14 @@ impl<'a> Reading<'a> {
         if !answer.is_success() && !matches!(answer.status, 400 | 404) {
             return Err(api.refused(&answer, "give its secrets"));
         }
-        let object = json::parse_object(&answer.body).map_err(|_| api.stranger())?;
+        let written: Written = json::object(&answer.body).map_err(|_| api.stranger())?;
         if answer.is_success() {
-            return Shown::of(&object).map(Some).ok_or_else(|| api.stranger());
+            return Shown::of(written).map(Some).ok_or_else(|| api.stranger());
         }
         // Another 404, of a proxy or of a path that the gateway does not have, says nothing about secrets.
-        if object.get("error").is_some() {
-            Ok(None)
-        } else {
-            Err(api.stranger())
+        match written.error {
+            Loose::Missing => Err(api.stranger()),
+            _ => Ok(None),
         }
     }
 }
@@ -235,13 +238,18 @@ mod tests {
 
     #[test]
     fn only_what_has_a_name_is_a_secret_without_a_value() {
-        let value = |text: &str| {
-            Shown::of(&json::parse_object(text.as_bytes()).unwrap()).map(|shown| shown.value)
-        };
+        let value =
+            |text: &str| Shown::of(json::object(text.as_bytes()).unwrap()).map(|shown| shown.value);
         assert_eq!(value(r#"{"name":"A","value":"x"}"#), Some("x".into()));
         assert_eq!(value(r#"{"name":"A"}"#), Some(Redacted::default()));
         for stranger in ["{}", r#"{"status":"ok"}"#, r#"{"name":"A","value":1}"#] {
             assert_eq!(value(stranger), None, "{stranger}");
         }
+    }
+
+    #[test]
+    fn no_error_quotes_a_secret() {
+        let sound = r#"{"name":"A","value":"hunter2","hosts":["hunter2"],"error":"hunter2"}"#;
+        json::tests::no_error_quotes_a_value(sound, json::object::<Written>);
     }
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::fault::Fault;
 use super::{PART, PostgresStore};
 use crate::error::{Error, Problem};
-use crate::json::{self, Value};
+use crate::json;
 use crate::seal::SealKey;
 use crate::shown::shown;
 use crate::store::{name, workspace_id};
@@ -117,29 +117,14 @@ impl Row {
 
     /// The hosts that it may be sent to; none where nobody said.
     pub(super) fn hosts(&self) -> Result<Vec<String>, Error> {
-        let unknown = || {
+        let hosts = self.hosts.as_deref().unwrap_or("null");
+        let hosts: Option<Vec<String>> = json::parse(hosts.as_bytes()).map_err(|_| {
             self.problem(
                 &"its hosts are not a list of texts",
                 "correct its column hosts; a newer helper may know its form",
             )
-        };
-        let Some(hosts) = &self.hosts else {
-            return Ok(Vec::new());
-        };
-        match json::parse(hosts.as_bytes()) {
-            Ok(Value::Null) => Ok(Vec::new()),
-            Ok(Value::Array(all)) => all
-                .into_iter()
-                .map(|host| {
-                    if let Value::Text(host) = host {
-                        Ok(host.expose().to_owned())
-                    } else {
-                        Err(unknown())
-                    }
-                })
-                .collect(),
-            _ => Err(unknown()),
-        }
+        })?;
+        Ok(hosts.unwrap_or_default())
     }
 
     /// An error about it.

@@ -1,0 +1,124 @@
+//! `Loose`: a member of another's JSON, where a wrong type is not the whole document's fault.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::Value;
+
+/// A member of a struct with `#[serde(default)]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Loose<T> {
+    /// It does not stand there.
+    #[default]
+    Missing,
+    /// It is what it should be.
+    Is(T),
+    /// It is something else.
+    Other,
+}
+
+impl<T> Loose<T> {
+    /// It, where it is what it should be.
+    pub fn take(self) -> Option<T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Missing | Self::Other => None,
+        }
+    }
+}
+
+impl<T: Default> Loose<Option<T>> {
+    /// As Go reads it: what is missing or null is empty. `None` where it is something else.
+    pub fn or_default(self) -> Option<T> {
+        match self {
+            Self::Missing => Some(T::default()),
+            Self::Is(value) => Some(value.unwrap_or_default()),
+            Self::Other => None,
+        }
+    }
+}
+
+impl Loose<f64> {
+    /// A number of seconds that a time can be.
+    #[must_use]
+    pub fn seconds(self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.take()?).ok()
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(T::deserialize(value).map_or(Self::Other, Self::Is))
+    }
+}
+
+/// A value is not of the wanted type. Which value, nobody is told.
+#[derive(Debug)]
+pub struct Mismatch;
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it does not have the expected form")
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl de::Error for Mismatch {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+impl<'de> Deserializer<'de> for Value {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            Self::Bool(value) => visitor.visit_bool(value),
+            Self::Number(value) => visitor.visit_f64(value),
+            Self::Text(text) => visitor.visit_str(text.expose()),
+            Self::Array(values) => visitor.visit_seq(SeqDeserializer::new(values.into_iter())),
+            Self::Object(object) => visitor.visit_map(MapDeserializer::new(object.0.into_iter())),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        match self {
+            Self::Null => visitor.visit_none(),
+            value => visitor.visit_some(value),
+        }
+    }
+
+    /// An array is no struct.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        match self {
+            Self::Object(_) => self.deserialize_any(visitor),
+            _ => Err(Mismatch),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct
+        seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Mismatch> for Value {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
