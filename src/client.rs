@@ -16,6 +16,7 @@ mod podman;
 mod provider_text;
 mod refusal;
 mod registries;
+pub mod spelling;
 mod undo;
 
 pub use auth_file::{AuthEntry, AuthFile, Held};
