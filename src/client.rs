@@ -13,20 +13,17 @@ mod helper;
 mod note;
 pub mod place;
 mod podman;
-mod provider_text;
 mod refusal;
 mod registries;
 pub mod spelling;
-mod undo;
 
 pub use auth_file::{AuthEntry, AuthFile, Held};
-pub use change::Change;
+pub use change::{Change, Form};
 pub use docker::{DockerClient, docker_file};
 pub use helper::{Helper, SYSTEM_PATH, find_helper, runnable_helper};
 pub use note::changed_by_note;
 pub use podman::{PodmanClient, auth_files, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
-pub use undo::Undo;
 
 use std::path::PathBuf;
 
