@@ -130,7 +130,7 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
     assert_eq!(node.run(&["configure", "docker", "--undo"], "").status, 0);
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
-        "{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\"\n}\n"
+        "{\n\t\"auths\": {\n\t\t\"left.example\": {}\n\t},\n\t\"psFormat\": \"x\"\n}\n"
     );
 }
 
