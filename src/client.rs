@@ -3,29 +3,31 @@
 //! Here the state is read; nothing is decided by it and no secret of theirs is answered from it. Which file a client
 //! looks at first is the vendors' business and written down where the file is named.
 
+pub mod asks;
 mod auth_file;
 mod change;
 pub mod diff;
 mod docker;
 pub mod edit;
 pub mod file;
+mod go_json;
 mod helper;
 mod note;
 pub mod place;
+pub mod plain_login;
 mod podman;
 mod refusal;
 mod registries;
 pub mod spelling;
 
+pub use asks::{Answerer, Asks, Clients};
 pub use auth_file::{AuthEntry, AuthFile, Held};
 pub use change::{Change, Form};
-pub use docker::{DockerClient, docker_file};
+pub use docker::{DOCKER_AUTH_CONFIG, DockerClient, docker_file};
 pub use helper::{Helper, SYSTEM_PATH, find_helper, runnable_helper};
 pub use note::changed_by_note;
 pub use podman::{PodmanClient, auth_files, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
-
-use std::path::PathBuf;
 
 use crate::host::Host;
 
@@ -36,24 +38,6 @@ pub enum Scope {
     User,
     /// That of the whole machine; for docker, which has none, root's.
     System,
-}
-
-/// Whom a client asks first for a registry's credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wired {
-    /// This helper, because of this file.
-    Here(PathBuf),
-    /// Another helper, by the name in this file.
-    Other {
-        /// What follows `docker-credential-` in the program's name.
-        helper: String,
-        /// The file that names it.
-        file: PathBuf,
-    },
-    /// Nobody: the credential is in this file, in plain text.
-    Plain(PathBuf),
-    /// Nobody, and there is nothing.
-    Nowhere,
 }
 
 /// The keys under which clients look up a host: one, or the two of Docker Hub, whose first is docker's and whose second is

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::file::{Text, problem};
-use super::{HELPER, Wired, keys_of};
+use super::go_json::{self, Value};
+use super::{HELPER, keys_of};
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
-use crate::json::{self, Object, Value};
 
 /// What such a file says about credentials.
 #[derive(Debug, Default)]
@@ -24,6 +24,10 @@ pub struct AuthFile {
     pub cred_helpers: Vec<(String, String)>,
     /// Credentials in plain text, in the order written.
     pub auths: Vec<AuthEntry>,
+    /// Its other keys, which say nothing about credentials.
+    pub other_keys: Vec<String>,
+    /// Why docker reads it, and podman and its family refuse it.
+    pub docker_only: Option<&'static str>,
 }
 
 /// A member of `auths`.
@@ -54,13 +58,16 @@ impl AuthFile {
             .transpose()
     }
 
-    /// Reads its text. Go's decoder, which clients use, does not care about the case of keys and takes an empty file for
-    /// an empty object.
+    /// Reads its text as docker does, which takes an empty file for an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let wrong = |cause: &dyn std::fmt::Display| {
             problem(path, cause)
                 .fix("correct it, and try again")
                 .failed()
+        };
+        let mut file = Self {
+            path: path.to_owned(),
+            ..Self::default()
         };
         if text.starts_with('\u{feff}') {
             return Err(wrong(
@@ -68,39 +75,42 @@ impl AuthFile {
             ));
         }
         if text.trim().is_empty() {
-            return Ok(Self {
-                path: path.to_owned(),
-                ..Self::default()
-            });
+            file.docker_only = Some("it is empty");
+            return Ok(file);
         }
-        let object = json::parse_object(text.as_bytes()).map_err(|error| wrong(&error))?;
-        let creds_store = match member(&object, CREDS_STORE) {
-            None | Some(Value::Null) => None,
-            Some(Value::Text(name)) => {
-                Some(name.expose().to_owned()).filter(|name| !name.is_empty())
-            }
-            Some(_) => return Err(wrong(&"its credsStore is not a text")),
+        let (document, more) = go_json::parse(text).map_err(|cause| wrong(&cause))?;
+        if !matches!(document, Value::Object(_) | Value::Null) {
+            return Err(wrong(&"it is not an object"));
+        }
+        file.docker_only = more.then_some("more follows its first JSON value");
+        let store = document
+            .text(CREDS_STORE)
+            .map_err(|()| wrong(&"its credsStore is not a text"))?;
+        file.creds_store = Some(store.expose().to_owned()).filter(|name| !name.is_empty());
+        let map = |name: &'static str| {
+            document
+                .map(name)
+                .map_err(|()| wrong(&format_args!("its {name} is not an object")))
         };
-        let mut cred_helpers = Vec::new();
-        for (key, value) in members(&object, CRED_HELPERS).map_err(|cause| wrong(&cause))? {
+        for (key, value) in map(CRED_HELPERS)? {
             let Value::Text(name) = value else {
                 return Err(wrong(&"a name in its credHelpers is not a text"));
             };
-            cred_helpers.push((key.to_owned(), name.expose().to_owned()));
+            file.cred_helpers
+                .push((key.to_owned(), name.expose().to_owned()));
         }
-        let mut auths = Vec::new();
-        for (key, value) in members(&object, AUTHS).map_err(|cause| wrong(&cause))? {
-            auths.push(AuthEntry {
-                key: key.to_owned(),
-                held: held(value),
-            });
+        for (key, value) in map(AUTHS)? {
+            let (key, held) = (key.to_owned(), held(value));
+            file.auths.push(AuthEntry { key, held });
         }
-        Ok(Self {
-            path: path.to_owned(),
-            creds_store,
-            cred_helpers,
-            auths,
-        })
+        let known = |name: &str| {
+            [CREDS_STORE, CRED_HELPERS, AUTHS]
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+        };
+        let others = document.names().filter(|name| !known(name));
+        file.other_keys = others.map(str::to_owned).collect();
+        Ok(file)
     }
 
     /// The helper that `credHelpers` has for a host under this key of [`keys_of`].
@@ -126,22 +136,6 @@ impl AuthFile {
             .iter()
             .filter(|entry| entry.held != Held::Nothing && entry.host().as_ref() == Some(host))
     }
-
-    /// Whom a client asks that looks a host up under `key` and, if it knows `credsStore`, under that.
-    #[must_use]
-    pub fn wired(&self, host: &Host, key: &str, knows_store: bool) -> Wired {
-        let store = self.creds_store.as_deref().filter(|_| knows_store);
-        // An empty name in credHelpers means that there is no helper for that registry.
-        match self.helper(key).or(store).filter(|name| !name.is_empty()) {
-            Some(HELPER) => Wired::Here(self.path.clone()),
-            Some(name) => Wired::Other {
-                helper: name.to_owned(),
-                file: self.path.clone(),
-            },
-            None if self.plain(host).next().is_some() => Wired::Plain(self.path.clone()),
-            None => Wired::Nowhere,
-        }
-    }
 }
 
 impl AuthEntry {
@@ -159,38 +153,18 @@ impl AuthEntry {
     }
 }
 
-/// A member by its name in any case, as Go's decoder finds it.
-fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| {
-        object
-            .iter()
-            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
-    })
-}
-
-fn members<'a>(
-    object: &'a Object,
-    name: &'static str,
-) -> Result<impl Iterator<Item = (&'a str, &'a Value)>, String> {
-    match member(object, name) {
-        None | Some(Value::Null) => Ok(None.into_iter().flatten()),
-        Some(Value::Object(members)) => Ok(Some(members.iter()).into_iter().flatten()),
-        Some(_) => Err(format!("its {name} is not an object")),
-    }
-}
-
 /// An identity token is what docker uses where there is one; then `auth`, then the two fields of old files
 /// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
-fn held(value: &Value) -> Held {
-    let entry = match value {
+fn held(entry: &Value) -> Held {
+    match entry {
         Value::Null => return Held::Nothing,
-        Value::Object(entry) => entry,
+        Value::Object(_) => {}
         _ => return Held::Malformed("it is not an object".into()),
-    };
-    let text = |name| match member(entry, name) {
-        None | Some(Value::Null) => Ok(Redacted::default()),
-        Some(Value::Text(text)) => Ok(text.clone()),
-        Some(_) => Err(Held::Malformed(format!("its {name} is not a text"))),
+    }
+    let text = |name| {
+        entry
+            .text(name)
+            .map_err(|()| Held::Malformed(format!("its {name} is not a text")))
     };
     let read = || {
         let (auth, token) = (text("auth")?, text("identitytoken")?);
@@ -237,10 +211,6 @@ mod tests {
 
     fn parse(text: &str) -> AuthFile {
         AuthFile::parse(Path::new("/f"), text).unwrap()
-    }
-
-    fn host(text: &str) -> Host {
-        Host::parse(text.as_bytes()).unwrap()
     }
 
     fn pair(user: &str, secret: &str) -> Held {
@@ -295,27 +265,6 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_is_wired_by_its_own_helper_then_by_the_store_then_not() {
-        let file = parse(
-            r#"{"credsStore":"desktop","credHelpers":{"ghcr.io":"beta9","quay.io":""},
-            "auths":{"https://nvcr.io/v2/":{"auth":"dTpz"},"quay.io":{"auth":"dTpz"}}}"#,
-        );
-        let path = PathBuf::from("/f");
-        let wired = |name: &str, knows| file.wired(&host(name), name, knows);
-        assert_eq!(wired("ghcr.io", true), Wired::Here(path.clone()));
-        assert_eq!(
-            wired("nvcr.io", true),
-            Wired::Other {
-                helper: "desktop".into(),
-                file: path.clone()
-            }
-        );
-        assert_eq!(wired("nvcr.io", false), Wired::Plain(path.clone()));
-        assert_eq!(wired("quay.io", true), Wired::Plain(path));
-        assert_eq!(wired("gcr.io", false), Wired::Nowhere);
-    }
-
-    #[test]
     fn docker_hubs_other_key_is_missed_only_where_one_of_them_is_there() {
         let hub = Host::docker_hub();
         assert_eq!(
@@ -353,12 +302,21 @@ mod tests {
                 expected
             );
         }
-        assert!(parse(" \n").auths.is_empty());
-        assert_eq!(
-            parse(r#"{"credhelpers":{"a.example":"x"},"CREDSSTORE":"y"}"#)
-                .creds_store
-                .as_deref(),
-            Some("y")
+    }
+
+    #[test]
+    fn names_in_any_case_equal_keys_and_what_follows_are_read_as_go_reads_them() {
+        let file = parse(
+            r#"{"credsStore":"x","credhelpers":{"a.example":"x","b.example":"y","a.example":"z"},"CREDSSTORE":"y",
+            "auths":null,"credStore":"beta9","psFormat":1} }"#,
         );
+        assert_eq!(file.creds_store.as_deref(), Some("y"));
+        assert_eq!(file.helper("a.example"), Some("z"));
+        assert_eq!(file.cred_helpers.len(), 2);
+        assert_eq!(file.other_keys, ["credStore", "psFormat"]);
+        assert_eq!(file.docker_only, Some("more follows its first JSON value"));
+        assert_eq!(parse("{}\n").docker_only, None);
+        assert_eq!(parse(" \n").docker_only, Some("it is empty"));
+        assert_eq!(parse("{}{}").docker_only, file.docker_only);
     }
 }

@@ -3,10 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{AuthFile, Scope, Wired};
+use super::{AuthEntry, AuthFile, Held, Scope};
 use crate::config::Env;
 use crate::error::{Error, Problem};
-use crate::host::Host;
 
 /// What docker's configuration says about credentials.
 #[derive(Debug)]
@@ -15,6 +14,8 @@ pub struct DockerClient {
     pub path: PathBuf,
     /// What is in it; `None` when there is no file.
     pub file: Option<AuthFile>,
+    /// What `DOCKER_AUTH_CONFIG` brings, which comes before the file.
+    pub variable: Option<AuthFile>,
 }
 
 impl DockerClient {
@@ -22,16 +23,29 @@ impl DockerClient {
     pub fn read(env: &Env, scope: Scope) -> Result<Self, Error> {
         let path = docker_file(env, scope)?;
         let file = AuthFile::read(&path)?;
-        Ok(Self { path, file })
-    }
-
-    /// Whom docker asks for a registry.
-    #[must_use]
-    pub fn wired(&self, host: &Host) -> Wired {
-        self.file.as_ref().map_or(Wired::Nowhere, |file| {
-            file.wired(host, host.server_url(), true)
+        let variable = match scope {
+            Scope::User => env.secret(DOCKER_AUTH_CONFIG)?,
+            Scope::System => None,
+        };
+        Ok(Self {
+            path,
+            file,
+            variable: variable.and_then(|text| brought(text.expose())),
         })
     }
+}
+
+/// What `DOCKER_AUTH_CONFIG` holds, as far as docker takes it: logins and nothing else
+/// (<https://github.com/docker/cli/blob/master/cli/config/configfile/file.go>).
+fn brought(text: &str) -> Option<AuthFile> {
+    let file = AuthFile::parse(Path::new(DOCKER_AUTH_CONFIG), text).ok()?;
+    let login = |entry: &AuthEntry| matches!(entry.held, Held::Credential(_));
+    let refused = file.docker_only.is_some()
+        || file.creds_store.is_some()
+        || !file.cred_helpers.is_empty()
+        || !file.other_keys.is_empty()
+        || !file.auths.iter().all(login);
+    (!refused).then_some(file)
 }
 
 /// `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. Docker has no file for the whole system: what serves the
@@ -51,6 +65,8 @@ pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
     Ok(home.join(BELOW_HOME))
 }
 
+/// The variable with docker's logins, which wins over its file and over helpers.
+pub const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 const BELOW_HOME: &str = ".docker/config.json";
 const ROOTS_HOME: &str = "/root";
 

@@ -184,11 +184,8 @@ impl Place {
             .fix("nothing was changed; try again")
             .failed());
         }
-        let mut aside = OsString::from(".");
-        aside.push(&self.name);
-        aside.push(ASIDE);
-        let discard = || _ = unlinkat(&self.dir, &aside, AtFlags::empty());
-        discard();
+        self.discard_aside();
+        let aside = self.aside();
         let done = self
             .write_aside(&aside, text, rights, true)
             .or_else(|_| self.write_aside(&aside, text, rights, false))
@@ -198,9 +195,20 @@ impl Place {
                     .map_err(|error| failed(error.into()))
             });
         if done.is_err() {
-            discard();
+            self.discard_aside();
         }
         done
+    }
+
+    /// The name under which the new file is written: one for all processes, so that each removes what a killed one left.
+    fn aside(&self) -> OsString {
+        [".".as_ref(), self.name.as_os_str(), ASIDE.as_ref()]
+            .into_iter()
+            .collect()
+    }
+
+    fn discard_aside(&self) {
+        _ = unlinkat(&self.dir, self.aside(), AtFlags::empty());
     }
 
     fn open_dir(&self) -> io::Result<File> {
@@ -212,6 +220,7 @@ impl Place {
         if old.is_some() {
             self.unchanged(old)?;
         }
+        self.discard_aside();
         unlinkat(&self.dir, &self.name, AtFlags::empty())
             .map_err(|error| unwritable(&self.path, &error.into()))?;
         self.remove_dirs(dirs);

@@ -4,12 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{
-    AUTH_FILES, AuthFile, HELPER, Registries, RegistriesPlaces, Scope, Wired, docker_file,
-};
+use super::{AuthFile, Registries, RegistriesPlaces, Scope, docker_file};
 use crate::config::Env;
 use crate::error::{Error, Problem};
-use crate::host::Host;
 
 /// What podman and its family are told about credentials.
 #[derive(Debug)]
@@ -36,46 +33,6 @@ impl PodmanClient {
             paths,
             files,
         })
-    }
-
-    /// Whom podman asks for a registry: the first that is this helper, or has something of its own. Another helper of
-    /// registries.conf may have nothing and is passed over, unless nobody else is left.
-    #[must_use]
-    pub fn wired(&self, host: &Host) -> Wired {
-        let mut other = Wired::Nowhere;
-        for name in self.registries.helpers() {
-            let file = || {
-                self.registries
-                    .effective()
-                    .map(|(path, _)| path.to_owned())
-                    .unwrap_or_default()
-            };
-            let wired = match name {
-                AUTH_FILES => self.wired_by_file(host),
-                HELPER => Wired::Here(file()),
-                _ => Wired::Other {
-                    helper: name.to_owned(),
-                    file: file(),
-                },
-            };
-            match wired {
-                Wired::Nowhere => {}
-                Wired::Other { .. } if name != AUTH_FILES => other = wired,
-                decided => return decided,
-            }
-        }
-        other
-    }
-
-    fn wired_by_file(&self, host: &Host) -> Wired {
-        let wired = self
-            .files
-            .iter()
-            .map(|file| file.wired(host, host.as_reference(), false));
-        wired
-            .into_iter()
-            .find(|wired| *wired != Wired::Nowhere)
-            .unwrap_or(Wired::Nowhere)
     }
 }
 
@@ -133,7 +90,6 @@ const NAME: &str = "auth.json";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::RegistriesFile;
 
     #[test]
     fn the_auth_files_are_asked_in_podmans_order() {
@@ -164,52 +120,6 @@ mod tests {
         assert_eq!(
             files(&Env::of([home, run, ("REGISTRY_AUTH_FILE", "/a.json")])),
             ["/a.json"]
-        );
-    }
-
-    #[test]
-    fn the_first_who_decides_is_who_is_asked() {
-        let podman = |helpers: &[&str], text: &str| {
-            let places = RegistriesPlaces::of(&Env::of([]), Scope::User);
-            let helpers = Some(helpers.iter().map(|&name| name.to_owned()).collect());
-            let files = vec![RegistriesFile {
-                path: "/r".into(),
-                helpers,
-            }];
-            let auth = AuthFile::parse(Path::new("/a"), text).unwrap();
-            PodmanClient {
-                registries: Registries { places, files },
-                paths: Vec::new(),
-                files: vec![auth],
-            }
-        };
-        let host = Host::parse(b"ghcr.io").unwrap();
-        let plain = r#"{"auths":{"ghcr.io":{"auth":"dTpz"}},"credsStore":"beta9"}"#;
-        let wired = |helpers: &[&str], text: &str| podman(helpers, text).wired(&host);
-        assert_eq!(wired(&[], plain), Wired::Plain("/a".into()));
-        assert_eq!(
-            wired(&["beta9", AUTH_FILES], plain),
-            Wired::Here("/r".into())
-        );
-        assert_eq!(
-            wired(&[AUTH_FILES, "beta9"], plain),
-            Wired::Plain("/a".into())
-        );
-        assert_eq!(
-            wired(&[AUTH_FILES, "beta9"], "{}"),
-            Wired::Here("/r".into())
-        );
-        let other = Wired::Other {
-            helper: "pass".into(),
-            file: "/r".into(),
-        };
-        assert_eq!(wired(&["pass"], "{}"), other);
-        assert_eq!(
-            wired(
-                &["pass", AUTH_FILES],
-                r#"{"credHelpers":{"ghcr.io":"beta9"}}"#
-            ),
-            Wired::Here("/a".into())
         );
     }
 }

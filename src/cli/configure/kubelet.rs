@@ -153,7 +153,7 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let mut left_out = |why: &str| {
         notes.push(format!(
             "note: registries of the store may be left out: {why}"
-        ))
+        ));
     };
     match Config::load(env).and_then(Resolver::new) {
         Ok(resolver) => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use crate::client::Scope;
+use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem};
@@ -96,7 +97,7 @@ impl Request {
         match &self.registries {
             Registries::All => Ok(None),
             Registries::These(these) => Ok(Some(these.clone())),
-            Registries::Stored => stored(env).map(Some),
+            Registries::Stored => stored(env, &self.client, self.scope).map(Some),
         }
     }
 }
@@ -114,7 +115,7 @@ fn wanted(text: &str) -> Result<Wanted, Error> {
         .failed())
 }
 
-fn stored(env: &Env) -> Result<Vec<Wanted>, Error> {
+fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
     let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
     // A store that cannot be asked has not said that it is empty.
     let (cause, fix) = match listed.skipped.first() {
@@ -127,11 +128,12 @@ fn stored(env: &Env) -> Result<Vec<Wanted>, Error> {
         }
         Some(skipped) => (
             format!("the store's registries cannot be listed ({skipped})"),
-            "name them with --hosts",
+            "name them with --hosts".to_owned(),
         ),
         None => (
             "the store has no registries yet".to_owned(),
-            "name them with --hosts, or give --all",
+            offer(env, client, scope)
+                .unwrap_or_else(|| "name them with --hosts, or give --all".to_owned()),
         ),
     };
     Err(Problem::new("configure", cause).fix(fix).failed())

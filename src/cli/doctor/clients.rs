@@ -7,8 +7,9 @@ use super::access::refused;
 use super::finding::{Finding, State};
 use super::plain::plain;
 use super::served::Served;
+use crate::client::spelling::{Client, Lookup};
 use crate::client::{
-    AuthFile, DockerClient, HELPER, PodmanClient, Scope, Wired, auth_files, docker_file,
+    Answerer, Asks, AuthFile, DockerClient, HELPER, PodmanClient, Scope, auth_files, docker_file,
 };
 use crate::config::Env;
 use crate::error::Error;
@@ -57,11 +58,13 @@ impl Clients {
             Ok(docker) => docker,
             Err(error) => return vec![refused(error, self.paths())],
         };
-        let asks = |host: &Host| docker.wired(host);
+        let asks = |host: &Host| docker.asks(&Lookup::of(Client::Docker, host));
         let elsewhere = |host: &Host| {
-            self.podman
-                .as_ref()
-                .is_ok_and(|podman| is_here(&podman.wired(host)))
+            self.podman.as_ref().is_ok_and(|podman| {
+                podman
+                    .asks(&Lookup::of(Client::Podman, host))
+                    .is_this_helper()
+            })
         };
         let mut findings = asked("docker", served, &asks, &elsewhere);
         if docker
@@ -100,11 +103,13 @@ impl Clients {
             }
             (Err(error), _) => return vec![refused(error, self.paths())],
         };
-        let asks = |host: &Host| podman.wired(host);
+        let asks = |host: &Host| podman.asks(&Lookup::of(Client::Podman, host));
         let elsewhere = |host: &Host| {
-            self.docker
-                .as_ref()
-                .is_ok_and(|docker| is_here(&docker.wired(host)))
+            self.docker.as_ref().is_ok_and(|docker| {
+                docker
+                    .asks(&Lookup::of(Client::Docker, host))
+                    .is_this_helper()
+            })
         };
         let mut findings = asked("podman", served, &asks, &elsewhere);
         if !podman.registries.helpers().contains(&HELPER) {
@@ -137,7 +142,7 @@ impl Clients {
 fn asked(
     client: &str,
     served: Option<&Served>,
-    asks: &dyn Fn(&Host) -> Wired,
+    asks: &dyn Fn(&Host) -> Asks,
     elsewhere: &dyn Fn(&Host) -> bool,
 ) -> Vec<Finding> {
     let Some(served) = served else {
@@ -156,15 +161,16 @@ fn asked(
         (0, BTreeSet::new(), Vec::new(), Vec::new());
     let mut ruled = Vec::new();
     for host in &hosts {
-        match asks(host) {
-            Wired::Here(file) => {
+        let Asks { answerer, file, .. } = asks(host);
+        let file = file.map_or_else(String::new, |file| file.display().to_string());
+        match answerer {
+            Answerer::ThisHelper => {
                 here += 1;
-                files.insert(file.display().to_string());
+                files.insert(file);
             }
-            Wired::Other { helper, file } => findings.push(
+            Answerer::Helper(helper) => findings.push(
                 Finding::warn(format_args!(
-                    "for {host}, {client} asks the helper {helper}: {}",
-                    file.display()
+                    "for {host}, {client} asks the helper {helper}: {file}"
                 ))
                 .command(
                     configure(client, &[host])
@@ -172,12 +178,13 @@ fn asked(
                         .chain(["--force".to_owned()]),
                 ),
             ),
+            Answerer::Variable => {}
             // The operator wants it answered, and nobody asks; that is told once.
-            Wired::Nowhere if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
+            Answerer::Nobody if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
                 ruled.push(host)
             }
             // The password itself is a finding of its own.
-            Wired::Plain(_) | Wired::Nowhere => nowhere.push(host),
+            Answerer::PlainLogin | Answerer::Nobody => nowhere.push(host),
         }
     }
     if here > 0 {
@@ -266,10 +273,6 @@ fn has_cred_helper(file: &AuthFile) -> bool {
 
 fn names_helper(file: &AuthFile) -> bool {
     file.creds_store.as_deref() == Some(HELPER) || has_cred_helper(file)
-}
-
-pub(super) fn is_here(wired: &Wired) -> bool {
-    matches!(wired, Wired::Here(_))
 }
 
 const SAME: &str =

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::clients::{PROGRAM, is_here};
+use super::clients::PROGRAM;
 use super::finding::{Finding, word};
 use super::served::Served;
-use crate::client::{AuthEntry, AuthFile, Held, Wired};
+use crate::client::{Asks, AuthEntry, AuthFile, Held};
 use crate::host::Host;
 
 /// One finding for each thing to be done about those of one file.
@@ -13,7 +13,7 @@ pub(super) fn plain(
     client: &str,
     file: &AuthFile,
     served: Option<&Served>,
-    asks: &dyn Fn(&Host) -> Wired,
+    asks: &dyn Fn(&Host) -> Asks,
 ) -> Vec<Finding> {
     let (mut lacking, mut held, mut findings) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     let path = file.path.display();
@@ -24,7 +24,8 @@ pub(super) fn plain(
     for (entry, host) in entries.filter_map(|entry| Some((entry, entry.host()?))) {
         let name = host.as_reference().to_owned();
         // Once a file names a helper for a host, what else it says of that host counts no more.
-        let is_hidden = asks(&host) == Wired::Here(file.path.clone())
+        let is_hidden = asks(&host).is_this_helper()
+            && asks(&host).file.as_ref() == Some(&file.path)
             && matches!(entry.held, Held::Credential(_));
         match served {
             // Taken over, it would come before what the node gets for itself.
@@ -36,7 +37,7 @@ pub(super) fn plain(
             }
             Some(served) if is_hidden && served.lacks(&host) => _ = lacking.insert(name),
             Some(served) if served.answers(&host) => _ = held.insert(name),
-            _ if is_here(&asks(&host)) => _ = held.insert(name),
+            _ if asks(&host).is_this_helper() => _ = held.insert(name),
             _ => {}
         }
     }

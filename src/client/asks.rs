@@ -1,0 +1,348 @@
+//! Who answers a client that needs a registry's credential: this helper, another program, the client's own login, a
+//! variable, or nobody. Everything here follows from what was read before.
+
+use std::path::{Path, PathBuf};
+
+use super::spelling::{Client, Lookup};
+use super::{AUTH_FILES, AuthFile, DOCKER_AUTH_CONFIG, DockerClient, HELPER, Held, PodmanClient};
+use crate::config::Env;
+use crate::error::Error;
+use crate::host::Host;
+
+/// Who answers a client, and what decides it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// Who answers.
+    pub answerer: Answerer,
+    /// The file that decides; `None` for a variable, and where nothing decides.
+    pub file: Option<PathBuf>,
+    /// The key in that file, or the variable's name.
+    pub key: Option<String>,
+}
+
+/// Who answers a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answerer {
+    /// This helper.
+    ThisHelper,
+    /// Another program, by what follows `docker-credential-` in its name.
+    Helper(String),
+    /// The client itself, which has a login in plain text.
+    PlainLogin,
+    /// A variable with a login in it, which comes before every helper.
+    Variable,
+    /// Nobody: the client pulls anonymously.
+    Nobody,
+}
+
+impl Asks {
+    /// Nobody answers, and nothing says so.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            answerer: Answerer::Nobody,
+            file: None,
+            key: None,
+        }
+    }
+
+    /// Whether this helper answers.
+    #[must_use]
+    pub fn is_this_helper(&self) -> bool {
+        self.answerer == Answerer::ThisHelper
+    }
+
+    /// The program that answers.
+    #[must_use]
+    pub fn program(&self) -> Option<String> {
+        match &self.answerer {
+            Answerer::ThisHelper => Some(program(HELPER)),
+            Answerer::Helper(name) => Some(program(name)),
+            Answerer::PlainLogin | Answerer::Variable | Answerer::Nobody => None,
+        }
+    }
+
+    fn helper(name: &str, file: &Path, key: &str) -> Self {
+        let answerer = match name {
+            HELPER => Answerer::ThisHelper,
+            other => Answerer::Helper(other.to_owned()),
+        };
+        Self {
+            answerer,
+            file: Some(file.to_owned()),
+            key: Some(key.to_owned()),
+        }
+    }
+}
+
+/// The program that clients run for a helper's name.
+#[must_use]
+pub fn program(name: &str) -> String {
+    format!("docker-credential-{name}")
+}
+
+impl AuthFile {
+    /// Who answers for a registry by this file alone; `None` where it has nothing about it.
+    #[must_use]
+    pub fn asks(&self, client: Client, lookup: &Lookup) -> Option<Asks> {
+        let podman = client == Client::Podman;
+        let helper = lookup
+            .helper_keys()
+            .iter()
+            .find_map(|key| Some((key.as_str(), self.helper(key)?)));
+        // To docker an empty name means that no program is asked; podman would run `docker-credential-`.
+        match helper {
+            Some((key, name)) if podman || !name.is_empty() => {
+                return Some(Asks::helper(name, &self.path, key));
+            }
+            Some(_) => {}
+            None => {
+                if let Some(name) = self.creds_store.as_deref().filter(|_| !podman) {
+                    return Some(Asks::helper(name, &self.path, "credsStore"));
+                }
+            }
+        }
+        let entry = self.login(lookup)?;
+        Some(Asks {
+            answerer: Answerer::PlainLogin,
+            file: Some(self.path.clone()),
+            key: Some(entry.key.clone()),
+        })
+    }
+
+    /// The plain login that a client finds.
+    #[must_use]
+    pub fn login(&self, lookup: &Lookup) -> Option<&super::AuthEntry> {
+        let found = self.auths.iter().filter_map(|entry| {
+            let place = lookup.place(&entry.key)?;
+            (entry.held != Held::Nothing).then_some((place, entry))
+        });
+        found
+            .min_by_key(|(place, _)| *place)
+            .map(|(_, entry)| entry)
+    }
+}
+
+impl DockerClient {
+    /// Who answers docker, or a client that reads docker's file.
+    #[must_use]
+    pub fn asks(&self, lookup: &Lookup) -> Asks {
+        let brought = self.variable.as_ref().and_then(|variable| {
+            let keys = lookup.helper_keys();
+            variable
+                .auths
+                .iter()
+                .find(|entry| keys.contains(&entry.key))
+        });
+        if brought.is_some() {
+            return Asks {
+                answerer: Answerer::Variable,
+                file: None,
+                key: Some(DOCKER_AUTH_CONFIG.to_owned()),
+            };
+        }
+        self.file
+            .as_ref()
+            .and_then(|file| file.asks(Client::Docker, lookup))
+            .unwrap_or_else(Asks::nobody)
+    }
+}
+
+impl PodmanClient {
+    /// Who answers podman: the first that is this helper, or has something of its own. Another helper of registries.conf
+    /// may have nothing and is passed over, unless nobody else is left.
+    #[must_use]
+    pub fn asks(&self, lookup: &Lookup) -> Asks {
+        let mut other = Asks::nobody();
+        let (path, helpers) = match self.registries.effective() {
+            Some((path, _)) => (path, self.registries.helpers()),
+            None => (Path::new(""), vec![AUTH_FILES]),
+        };
+        for name in helpers {
+            if name == AUTH_FILES {
+                let mut files = self.files.iter();
+                if let Some(asks) = files.find_map(|file| file.asks(Client::Podman, lookup)) {
+                    return asks;
+                }
+                continue;
+            }
+            let asks = Asks::helper(name, path, "credential-helpers");
+            if asks.is_this_helper() {
+                return asks;
+            }
+            other = asks;
+        }
+        other
+    }
+}
+
+/// The clients whose files are docker's and podman's.
+pub struct Clients {
+    /// docker, buildx, oras, crane, ko, CLIP and nerdctl.
+    pub docker: Result<DockerClient, Error>,
+    /// podman, buildah, skopeo and CRI-O.
+    pub podman: Result<PodmanClient, Error>,
+}
+
+impl Clients {
+    /// Reads what they read, as this user runs them.
+    #[must_use]
+    pub fn read(env: &Env) -> Self {
+        Self {
+            docker: DockerClient::read(env, super::Scope::User),
+            podman: PodmanClient::read(env),
+        }
+    }
+
+    /// Who answers each of them for a registry, or why that client cannot read its file.
+    #[must_use]
+    pub fn asks(&self, host: &Host) -> [(&'static str, Result<Asks, &Error>); 2] {
+        let lookup = |client| Lookup::of(client, host);
+        [
+            (
+                "docker",
+                self.docker
+                    .as_ref()
+                    .map(|docker| docker.asks(&lookup(Client::Docker))),
+            ),
+            (
+                "podman",
+                self.podman
+                    .as_ref()
+                    .map(|podman| podman.asks(&lookup(Client::Podman))),
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Registries, RegistriesFile, RegistriesPlaces, Scope};
+
+    fn file(text: &str) -> AuthFile {
+        AuthFile::parse(Path::new("/f"), text).unwrap()
+    }
+
+    fn asks(answerer: Answerer, file: &str, key: &str) -> Asks {
+        Asks {
+            answerer,
+            file: Some(file.into()),
+            key: Some(key.to_owned()),
+        }
+    }
+
+    fn helper(name: &str) -> Answerer {
+        Answerer::Helper(name.to_owned())
+    }
+
+    #[test]
+    fn docker_asks_the_variable_then_the_registrys_helper_then_the_store_then_has_its_own_login() {
+        let docker = |text: &str, variable: Option<&str>| DockerClient {
+            path: "/f".into(),
+            file: Some(file(text)),
+            variable: variable.map(file),
+        };
+        let full = r#"{"credsStore":"desktop","credHelpers":{"ghcr.io":"beta9","quay.io":""},
+            "auths":{"https://nvcr.io/v2/":{"auth":"dTpz"},"quay.io":{"auth":"dTpz"},"docker.io":{"auth":"dTpz"}}}"#;
+        let plain = &full.replace("desktop", "");
+        let brought = Some(r#"{"auths":{"ghcr.io":{"auth":"dTpz"}}}"#);
+        let variable = Asks {
+            answerer: Answerer::Variable,
+            file: None,
+            key: Some("DOCKER_AUTH_CONFIG".to_owned()),
+        };
+        let table = [
+            (
+                "ghcr.io",
+                full,
+                None,
+                asks(Answerer::ThisHelper, "/f", "ghcr.io"),
+            ),
+            ("ghcr.io", full, brought, variable),
+            (
+                "GHCR.io",
+                full,
+                brought,
+                asks(helper("desktop"), "/f", "credsStore"),
+            ),
+            (
+                "nvcr.io",
+                full,
+                None,
+                asks(helper("desktop"), "/f", "credsStore"),
+            ),
+            (
+                "nvcr.io",
+                plain,
+                None,
+                asks(Answerer::PlainLogin, "/f", "https://nvcr.io/v2/"),
+            ),
+            (
+                "quay.io",
+                full,
+                None,
+                asks(Answerer::PlainLogin, "/f", "quay.io"),
+            ),
+            ("gcr.io", plain, None, Asks::nobody()),
+            ("docker.io", plain, None, Asks::nobody()),
+            ("ghcr.io:443", plain, None, Asks::nobody()),
+        ];
+        for (registry, text, variable, expected) in table {
+            let lookup = Lookup::new(Client::Docker, registry);
+            assert_eq!(docker(text, variable).asks(&lookup), expected, "{registry}");
+        }
+    }
+
+    #[test]
+    fn podman_asks_in_the_order_of_its_list_and_knows_no_creds_store() {
+        let podman = |helpers: &[&str], text: &str| {
+            let helpers = Some(helpers.iter().map(|&name| name.to_owned()).collect());
+            PodmanClient {
+                registries: Registries {
+                    places: RegistriesPlaces::of(&Env::of([]), Scope::User),
+                    files: vec![RegistriesFile {
+                        path: "/r".into(),
+                        helpers,
+                    }],
+                },
+                paths: Vec::new(),
+                files: vec![file(text)],
+            }
+        };
+        let plain = r#"{"auths":{"ghcr.io":{"auth":"dTpz"}},"credsStore":"beta9"}"#;
+        let own = asks(Answerer::PlainLogin, "/f", "ghcr.io");
+        let here = asks(Answerer::ThisHelper, "/r", "credential-helpers");
+        let wired = r#"{"credHelpers":{"ghcr.io":"beta9"}}"#;
+        let table: [(&[&str], &str, Asks); 8] = [
+            (&[], plain, own.clone()),
+            (&["beta9", AUTH_FILES], plain, here.clone()),
+            (&[AUTH_FILES, "beta9"], plain, own),
+            (&[AUTH_FILES, "beta9"], "{}", here),
+            (
+                &["pass"],
+                "{}",
+                asks(helper("pass"), "/r", "credential-helpers"),
+            ),
+            (
+                &["pass", AUTH_FILES],
+                wired,
+                asks(Answerer::ThisHelper, "/f", "ghcr.io"),
+            ),
+            (
+                &[],
+                r#"{"credHelpers":{"ghcr.io":""}}"#,
+                asks(helper(""), "/f", "ghcr.io"),
+            ),
+            (&[], r#"{"credsStore":"beta9"}"#, Asks::nobody()),
+        ];
+        for (helpers, text, expected) in table {
+            let lookup = Lookup::new(Client::Podman, "ghcr.io");
+            assert_eq!(
+                podman(helpers, text).asks(&lookup),
+                expected,
+                "{helpers:?} {text}"
+            );
+        }
+    }
+}
