@@ -254,28 +254,28 @@ fn undo_takes_out_what_somebody_wired_by_hand() {
 #[test]
 fn what_version_0_1_noted_is_undone() {
     let node = node();
-    let note = r#"{"form":"json","made":false,"dirs":"0","before":"a","after":"b","changes":["1","","\"credHelpers\":{}"],"keys":["credHelpers","=ghcr.io","=pass","credHelpers","=quay.io","","credsStore","","=desktop"]}"#;
+    let noted = r#"{"form":"json","made":false,"dirs":"0","before":"a","after":"b","changes":["1","","\"credHelpers\":{}"],"keys":["credHelpers","=ghcr.io","=pass","credHelpers","=quay.io","","credsStore","","=desktop"]}"#;
     let wired = r#"{"credHelpers":{"ghcr.io":"beta9","quay.io":"beta9"},"credsStore":"beta9"}"#;
     let path = put(&node, ".docker/config.json", wired);
-    put(&node, ".docker/config.json.beta9-undo", note);
+    put(&node, ".docker/config.json.beta9-undo", noted);
     configure(&node, &["docker", "--undo"]);
     let before = "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"pass\"\n\t},\n\t\"credsStore\": \"desktop\"\n}";
     assert_eq!(text(&path), before);
     assert_eq!(names_in(path.parent().unwrap()), ["config.json"]);
 
-    let note = r#"{"form":"toml","made":true,"dirs":"0","before":"a","after":"b","changes":["0","","credential-helpers = [\"beta9\", \"containers-auth.json\"]\n"],"keys":["credential-helpers","",""]}"#;
+    let noted = r#"{"form":"toml","made":true,"dirs":"0","before":"a","after":"b","changes":["0","","credential-helpers = [\"beta9\", \"containers-auth.json\"]\n"],"keys":["credential-helpers","",""]}"#;
     let dir = ".config/containers/registries.conf.d";
     let line = "credential-helpers = [\"beta9\", \"containers-auth.json\"]\n";
     let path = put(&node, &format!("{dir}/beta9.conf"), line);
-    put(&node, &format!("{dir}/beta9.conf.beta9-undo"), note);
+    put(&node, &format!("{dir}/beta9.conf.beta9-undo"), noted);
     configure(&node, &["podman", "--undo"]);
     assert!(names_in(path.parent().unwrap()).is_empty());
 
     // What only its own places could bring back is not guessed at.
-    let note = r#"{"form":"text","made":false,"dirs":"0","before":"a","after":"b","changes":["9","- name: x\n  matchImages: []\n","y"],"keys":[]}"#;
+    let noted = r#"{"form":"text","made":false,"dirs":"0","before":"a","after":"b","changes":["9","- name: x\n  matchImages: []\n","y"],"keys":[]}"#;
     let config = "kind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n";
     let path = put(&node, "k.yaml", config);
-    put(&node, "k.yaml.beta9-undo", note);
+    put(&node, "k.yaml.beta9-undo", noted);
     let undo = ["configure", "kubelet", "--undo", "--config"];
     let answer = node.run(&[&undo[..], &[path.to_str().unwrap()]].concat(), "");
     assert!(answer.failure().contains("version 0.1"), "{answer:?}");

@@ -164,16 +164,12 @@ impl Change {
         for was in &self.note.was {
             let key = was.key.as_deref();
             let noted = key.is_some() || was.section == CREDS_STORE;
-            match helper(&file, key)
-                .filter(|other| noted && *other != HELPER && was.value != *other)
-            {
-                Some(other) => self.left.push(format!(
-                    "{} ({})",
-                    name(key.unwrap_or(CREDS_STORE)),
-                    name(other)
-                )),
-                None => {}
-            }
+            let other = helper(&file, key).filter(|other| *other != HELPER && was.value != *other);
+            let other = other.filter(|_| noted);
+            self.left
+                .extend(other.map(|other| {
+                    format!("{} ({})", name(key.unwrap_or(CREDS_STORE)), name(other))
+                }));
         }
         if changes.is_empty() {
             return Ok(None);

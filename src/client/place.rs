@@ -94,7 +94,7 @@ impl Place {
             let here = walk.path.join(&step);
             match walk.step(&step).map_err(|error| unreadable(error.into()))? {
                 Step::Link(stat) if geteuid().is_root() && stat.st_uid != 0 => {
-                    links.push((here, stat.st_uid))
+                    links.push((here, stat.st_uid));
                 }
                 Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {

@@ -222,7 +222,7 @@ fn in_yaml(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
     match edit {
         Edit::Add(entry) => {
             let entry = entry.as_object().ok_or(FORM)?;
-            let add = |new: MappingBuilder, key: &&str| new.pair(*key, &yaml(&entry[*key]));
+            let add = |new: MappingBuilder, key: &&str| new.pair(*key, yaml(&entry[*key]));
             let keys = [&["name"], &OWN[..]].concat();
             let new = keys
                 .iter()
@@ -242,7 +242,7 @@ fn in_yaml(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
             let own = own.as_mapping().ok_or(FORM)?;
             for (key, value) in keys {
                 match value {
-                    Some(value) => own.set(key, &yaml(value)),
+                    Some(value) => own.set(key, yaml(value)),
                     None => _ = own.remove(key),
                 }
             }
@@ -314,6 +314,7 @@ fn value_of(node: &YamlNode) -> Result<Value, String> {
 
 /// Both texts without their secrets, which a provider gets in its environment. Of JSON, keys are shown that hold none; of
 /// YAML, what this helper's own entry says and nothing else.
+#[must_use]
 pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     let own: Vec<String> = texts
         .iter()
