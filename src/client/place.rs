@@ -221,8 +221,13 @@ impl Place {
             self.unchanged(old)?;
         }
         self.discard_aside();
-        unlinkat(&self.dir, &self.name, AtFlags::empty())
-            .map_err(|error| unwritable(&self.path, &error.into()))?;
+        // Nothing is said of what was done before: the file of a note that stays is undone already.
+        unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| {
+            let error = io::Error::from(error);
+            problem(&self.path, format_args!("it cannot be removed ({error})"))
+                .fix(refusal::to_write(&self.path, &error))
+                .failed()
+        })?;
         self.remove_dirs(dirs);
         Ok(())
     }
