@@ -149,10 +149,9 @@ fn a_change_whose_directory_cannot_be_synced_is_called_a_change_and_can_be_undon
 #[test]
 fn a_kill_at_any_instant_leaves_a_whole_file_and_no_password_that_the_next_run_does_not_remove() {
     let node = node();
-    let auths: String = (0..2000)
-        .map(|at| format!("\"r{at}.example\":{{\"auth\":\"hunter2\"}},"))
-        .collect();
-    let old = format!("{{\"auths\":{{{}}}}}", auths.trim_end_matches(','));
+    let auth = |at| format!("\"r{at}.example\":{{\"auth\":\"hunter2\"}}");
+    let auths: Vec<String> = (0..2000).map(auth).collect();
+    let old = format!("{{\"auths\":{{{}}}}}", auths.join(","));
     let path = put(&node, ".docker/config.json", &old);
     let dir = path.parent().unwrap();
     // The kills are spread over twice the time that a whole run takes on this machine.
