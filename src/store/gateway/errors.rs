@@ -144,7 +144,7 @@ impl GatewayError {
         match answer.status {
             status @ (401 | 403) => Self::Refused {
                 url,
-                token_source: endpoint.token_source.to_string(),
+                token_source: endpoint.token_source.clone(),
                 workspace: shown,
                 status,
             },
