@@ -7,19 +7,20 @@ mod fixed;
 mod gcp;
 mod whose;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::config::{CloudSettings, Node};
-use crate::credential::{Credential, Redacted, shown_username};
+use crate::credential::{Redacted, shown_username};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{KeySet, Keys};
 use crate::service_account::ServiceAccount;
+use crate::token::Minted;
 
 pub use aws::{is_public as is_ecr_public, region as ecr_region};
 pub use fixed::User;
 pub use gcp::USER as GCP_USER;
-pub use whose::{Scope, Unnamed, Whose};
+pub use whose::Whose;
 
 /// A way to log in. A registry has one or several; the first one that the keys suit is used.
 #[derive(Clone, Copy, Debug)]
@@ -234,15 +235,6 @@ pub struct Login<'a> {
     pub node: &'a Node,
     /// When an answer is of no use any more.
     pub deadline: Instant,
-}
-
-/// A login's outcome.
-#[derive(Debug)]
-pub struct Minted {
-    /// What is answered.
-    pub credential: Credential,
-    /// When it ends; `None` where nobody said, and then it is not cached.
-    pub expires: Option<SystemTime>,
 }
 
 /// The keys of Google's registries.

@@ -4,19 +4,18 @@
 //! identity's configuration. So a rotated secret misses the old token by construction. No fault of the cache ever fails
 //! an answer: it is a warning, and the token is minted.
 
-mod bound;
 mod clock;
 mod entry;
+mod eviction;
 mod failure;
-mod fault;
+mod inventory;
 mod memory;
+mod mint_lock;
 mod origin;
 mod peek;
 mod place;
 mod renewal;
-mod slot;
-mod survey;
-mod turn;
+mod token_files;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -26,20 +25,20 @@ pub use self::clock::Moment;
 use self::clock::wall_seconds;
 use self::entry::Entry;
 pub use self::entry::State;
-pub use self::fault::LastFailure;
+pub use self::failure::LastFailure;
+pub use self::inventory::{Inventory, InventoryEntry, TokenLife};
 pub use self::memory::{Asked, Memory, Recalled};
+use self::mint_lock::{MintLock, NotLocked};
 pub use self::origin::{NODE, OWN, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
-use self::slot::Slot;
-pub use self::survey::{Survey, Surveyed, TokenLife};
-use self::turn::{NoTurn, Turn};
-use crate::backend::{Minted, Scope};
+use self::token_files::TokenFiles;
 use crate::config::CacheConfig;
 use crate::error::{Error, Warnings};
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::seal::SealKey;
+use crate::token::{Minted, Scope};
 
 /// A private directory of sealed tokens.
 pub struct Cache {
@@ -113,8 +112,8 @@ impl Cache {
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Minted, Error> {
-        let (slot, step) = (self.slot(id), self.log.step());
-        let cached = slot
+        let (files, step) = (self.files(id), self.log.step());
+        let cached = files
             .read()
             .map(|entry| (entry.state((self.clock)()), entry));
         self.log.done(
@@ -125,21 +124,23 @@ impl Cache {
             ),
         );
         match cached {
-            Some((State::Fresh, entry)) => return Ok(slot.used(entry)),
+            Some((State::Fresh, entry)) => return Ok(files.used(entry)),
             Some((State::Due, entry)) => {
-                return Ok(self.renew(id, &slot, entry, longest, deadline, &mint));
+                return Ok(self.renew(id, &files, entry, longest, deadline, &mint));
             }
             Some((State::Over, _)) | None => {}
         }
         let (step, began) = (self.log.step(), Instant::now());
         let left = deadline.saturating_duration_since(began);
         for (lock, wait) in [
-            (slot.path(LOCK), left / 2),
-            (slot.path(SPARE), left * 3 / 4),
+            (files.path(LOCK), left / 2),
+            (files.path(SPARE), left * 3 / 4),
         ] {
-            match Turn::wait(&lock, began + wait, || slot.settled((self.clock)())) {
-                Ok(Turn::Ours(_lock)) => return self.mint(id, &slot, longest, deadline, &mint),
-                Ok(Turn::Theirs(answer)) => {
+            match MintLock::wait(&lock, began + wait, || files.settled((self.clock)())) {
+                Ok(MintLock::Ours(_lock)) => {
+                    return self.mint(id, &files, longest, deadline, &mint);
+                }
+                Ok(MintLock::Theirs(answer)) => {
                     self.log.done(
                         step,
                         format_args!(
@@ -148,12 +149,12 @@ impl Cache {
                     );
                     return answer;
                 }
-                Err(NoTurn::Overdue) => {
+                Err(NotLocked::Overdue) => {
                     self.log.note(format_args!(
                         "cache: another process has been minting this token for too long"
                     ));
                 }
-                Err(NoTurn::Lock(error)) => {
+                Err(NotLocked::Lock(error)) => {
                     let lock = lock.display();
                     self.warnings.add(format_args!(
                         "token cache: the lock {lock} cannot be taken ({error})"
@@ -162,7 +163,7 @@ impl Cache {
                 }
             }
         }
-        self.mint(id, &slot, longest, deadline, &mint)
+        self.mint(id, &files, longest, deadline, &mint)
     }
 
     /// The notes that are kept beside the tokens.
@@ -205,19 +206,19 @@ impl Cache {
     fn mint(
         &self,
         id: &TokenId,
-        slot: &Slot,
+        files: &TokenFiles,
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Minted, Error> {
-        if let Some(answer) = slot.settled((self.clock)()) {
+        if let Some(answer) = files.settled((self.clock)()) {
             return answer;
         }
         // A margin, so that those who wait are still there to be told of a refusal.
         let minted = mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline));
         match &minted {
-            Ok(minted) => self.keep(id, slot, minted, longest),
-            Err(error) => self.fail(id, slot, error),
+            Ok(minted) => self.keep(id, files, minted, longest),
+            Err(error) => self.fail(id, files, error),
         }
         minted
     }
@@ -226,47 +227,50 @@ impl Cache {
     fn renew(
         &self,
         id: &TokenId,
-        slot: &Slot,
+        files: &TokenFiles,
         old: Entry,
         longest: Option<Duration>,
         deadline: Instant,
         mint: &impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Minted {
-        let Ok(Some(_lock)) = Lock::try_acquire(&slot.path(LOCK)) else {
+        let Ok(Some(_lock)) = Lock::try_acquire(&files.path(LOCK)) else {
             self.log.note(format_args!(
                 "cache: another process is renewing it; the old one is served"
             ));
-            return slot.used(old);
+            return files.used(old);
         };
         let now = (self.clock)();
-        if let Some(entry) = slot.read().filter(|entry| entry.state(now) == State::Fresh) {
-            return slot.used(entry);
+        if let Some(entry) = files
+            .read()
+            .filter(|entry| entry.state(now) == State::Fresh)
+        {
+            return files.used(entry);
         }
-        if slot
+        if files
             .failure()
             .is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now))
         {
             self.log.note(format_args!(
                 "cache: the last renewal failed within {RENEWAL_PAUSE:?}; the old one is served"
             ));
-            return slot.used(old);
+            return files.used(old);
         }
         match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
             Ok(minted) => {
-                self.keep(id, slot, &minted, longest);
+                self.keep(id, files, &minted, longest);
                 minted
             }
             Err(error) => {
-                self.fail(id, slot, &error);
+                self.fail(id, files, &error);
                 self.warnings.add(format_args!(
                     "the token is still good but could not be renewed: {error}"
                 ));
-                slot.used(old)
+                files.used(old)
             }
         }
     }
 
-    fn keep(&self, id: &TokenId, slot: &Slot, minted: &Minted, longest: Option<Duration>) {
+    fn keep(&self, id: &TokenId, files: &TokenFiles, minted: &Minted, longest: Option<Duration>) {
         let (now, Some(expires)) = ((self.clock)(), minted.expires) else {
             return;
         };
@@ -279,24 +283,24 @@ impl Cache {
             return;
         };
         let step = self.log.step();
-        if let Err(fault) = slot.write(id, &entry) {
+        if let Err(fault) = files.write(id, &entry) {
             self.warnings.add(format_args!("token cache: {fault}"));
         }
         self.log.done(step, format_args!("cache: kept the token"));
-        bound::enforce(&self.dir, &self.config);
+        eviction::enforce(&self.dir, &self.config);
     }
 
-    fn fail(&self, id: &TokenId, slot: &Slot, error: &Error) {
-        slot.fail(id, error, (self.clock)());
-        bound::enforce(&self.dir, &self.config);
+    fn fail(&self, id: &TokenId, files: &TokenFiles, error: &Error) {
+        files.fail(id, error, (self.clock)());
+        eviction::enforce(&self.dir, &self.config);
     }
 
-    fn slot(&self, id: &TokenId) -> Slot<'_> {
+    fn files(&self, id: &TokenId) -> TokenFiles<'_> {
         let parts = [id.workspace, id.host, id.real, id.backend]
             .into_iter()
             .chain(id.scope.parts());
         let name = self.host_part(id.workspace, id.host) + &self.key.fingerprint(parts)[..32];
-        Slot {
+        TokenFiles {
             dir: &self.dir,
             key: &self.key,
             name,

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`host`] | `Host`, `ServerUrl`, `ImageRef`, `Pattern`: parsed by hand, on bytes, once |
 //! | [`credential`] | `Credential`, and `Redacted`, which every secret lives in |
+//! | [`token`] | what a login came to, and what tells its token from all others |
 //! | [`keys`] | the credential map of a secret: its shapes, its pairs, where it comes from |
 //! | [`registry`] | THE TABLE: hosts to backends; which backend a secret's keys are for |
 //! | [`backend`] | keys to user name and password |
@@ -51,6 +52,7 @@ pub mod credential;
 pub mod error;
 pub mod host;
 pub mod http;
+pub mod io;
 pub mod json;
 mod jwt;
 pub mod keys;
@@ -67,52 +69,19 @@ pub mod service_account;
 mod shown;
 pub mod store;
 pub mod tls;
+pub mod token;
 pub mod trusted;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, StderrLock, StdoutLock, Write};
 
 use config::Env;
 use error::Error;
-use protocol::Input;
+pub use io::{Io, Output};
+pub(crate) use io::{fail, warn};
 use protocol::docker::{self, Verb};
 use protocol::kubelet;
-use shown::one_line;
-
-/// The program's standard streams; nothing else writes to any.
-pub struct Io<'a> {
-    /// Standard input.
-    pub input: &'a mut dyn Input,
-    /// Standard output: the answer, or the one line of a failure.
-    pub out: &'a mut dyn Output,
-    /// Standard error: warnings.
-    pub err: &'a mut dyn Output,
-}
-
-/// Something that is written to, and may be a terminal.
-pub trait Output: Write {
-    /// Whether a person is reading.
-    fn is_terminal(&self) -> bool;
-}
-
-impl Output for StdoutLock<'_> {
-    fn is_terminal(&self) -> bool {
-        IsTerminal::is_terminal(self)
-    }
-}
-
-impl Output for StderrLock<'_> {
-    fn is_terminal(&self) -> bool {
-        IsTerminal::is_terminal(self)
-    }
-}
-
-impl Output for Vec<u8> {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
+pub(crate) use shown::one_line;
 
 /// Runs one command and answers its exit status. `args` begins with the program's name.
 pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> u8 {
@@ -143,16 +112,4 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
 
 fn version() -> String {
     format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
-}
-
-/// A line on standard error; one that cannot be written is no reason not to answer.
-fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
-    _ = writeln!(err, "docker-credential-beta9: {}", one_line(warning));
-}
-
-/// The one line of a failure, on standard output, where clients look for it.
-fn fail(error: &Error, io: &mut Io) -> u8 {
-    // There is nobody left to tell when even this cannot be written; the status tells it too.
-    _ = writeln!(io.out, "{}", one_line(error)).and_then(|()| io.out.flush());
-    1
 }

@@ -1,25 +1,25 @@
 //! `Store`: where a workspace's secrets are. Stores are asked in order, and only "nothing here" moves on to the next.
 
+mod api;
 mod file;
 mod gateway;
 pub mod name;
 mod postgres;
 mod request;
 mod single;
-mod terms;
 mod worker;
 
 use std::time::{Duration, Instant, SystemTime};
 
+pub use api::{
+    Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Times, Username,
+};
+use api::{unbound, workspace_id};
 pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
 pub use request::RequestStore;
 pub use single::Single;
-pub use terms::{
-    Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Times, Username,
-};
-use terms::{unbound, workspace_id};
 pub use worker::WorkerStore;
 
 use crate::cache::Memory;

@@ -13,11 +13,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use beta9_credential::backend::{Minted, Scope};
 use beta9_credential::cache::{Cache, Moment, TokenId};
 use beta9_credential::config::{CacheConfig, KeyPlace};
 use beta9_credential::credential::Credential;
 use beta9_credential::error::{Error, Problem, Warnings};
+use beta9_credential::token::{Minted, Scope};
 
 const HOUR: Duration = Duration::from_hours(1);
 

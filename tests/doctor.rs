@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use beta9_credential::backend::Scope;
 use beta9_credential::json::{self, Object, Value};
+use beta9_credential::token::Scope;
 use common::gateway::{Gateway, OTHER_TOKEN, RESTRICTED_TOKEN, WORKSPACE};
 use common::postgres::Database;
 use common::{Answer, BINARY, Node, tokens, worker};

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use beta9_credential::backend::Scope;
+use beta9_credential::token::Scope;
 use common::ecr::{self, Ecr};
 use common::gateway::{Gateway, WORKSPACE};
 use common::registry::{FakeRegistry, say};

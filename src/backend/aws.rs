@@ -20,13 +20,14 @@ mod wire;
 use std::time::Duration;
 
 use super::whose::shown;
-use super::{Login, Minted, Scope, Whose};
+use super::{Login, Whose};
 use crate::config::{CloudSettings, Node};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
+use crate::token::{Minted, Scope};
 use errors::{Call, late, unknown_region};
 use host::{EcrHost, PrivateRegistry};
 use role::{POD_ROLES, TenantKeys};

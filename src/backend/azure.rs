@@ -13,7 +13,7 @@ mod whose;
 
 use serde::Deserialize;
 
-use super::{Login, Minted};
+use super::Login;
 use crate::config::Node;
 use crate::error::Error;
 use crate::http::Http;
@@ -21,6 +21,7 @@ use crate::json::Loose;
 use crate::jwt;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
+use crate::token::Minted;
 use identity::Identity;
 pub(super) use whose::whose;
 

@@ -3,10 +3,11 @@
 //! Where a vendor wants one fixed user name beside a token (`$oauthtoken`, `iamapikey`, `nologin`, …), the table in
 //! `registry.rs` has it, with the vendor's page.
 
-use super::{Login, Minted};
+use super::Login;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::keys::Keys;
+use crate::token::Minted;
 
 /// Where the user name comes from.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,7 @@ use ambient::Found;
 use exchange::Token;
 pub(super) use pod::is_for_pod;
 
-use super::{GCP_KEYS, Login, Minted, Scope, Whose};
+use super::{GCP_KEYS, Login, Whose};
 use crate::config::Node;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
@@ -30,6 +30,7 @@ use crate::http::{Cleartext, Http};
 use crate::keys::Keys;
 use crate::runtime::block_on;
 use crate::service_account::ServiceAccount;
+use crate::token::{Minted, Scope};
 
 /// A pair is for minting where its user name says that it is a service-account key; every other pair is answered as it is.
 /// A project's name with no pair beside it asks for the node's own identity.

@@ -16,9 +16,9 @@ use zeroize::Zeroizing;
 use super::TokenId;
 use super::clock::Moment;
 use super::origin::{self, Origin};
-use crate::backend::Minted;
 use crate::credential::Credential;
 use crate::seal::SealKey;
+use crate::token::Minted;
 
 /// A cached token.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ const MARGIN: u64 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Scope;
+    use crate::token::Scope;
 
     fn sealed(entry: &Entry, key: &SealKey) -> Vec<u8> {
         let scope = Scope::new("key AKIA", Vec::new());

@@ -2,9 +2,11 @@
 //! refuses once. What is this process's own fault is not shared; it only puts off the next renewal of a token that is still
 //! good.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::TokenId;
 use super::clock::Moment;
+use super::origin::{self, Origin};
 use crate::error::{Error, Problem};
 use crate::seal::SealKey;
 
@@ -144,6 +146,51 @@ fn associated(name: &str) -> Vec<u8> {
 
 const PROVIDER: &str = "the provider";
 const SHARED: Duration = Duration::from_secs(5);
+
+/// When a token could not be minted last, and why, for whoever looks at `status`. It outlives the seconds for which a failure is
+/// shared and the success after it, and is never what a `get` is answered from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When.
+    pub at: SystemTime,
+    /// The part, the cause and the remedy, in one line.
+    pub text: String,
+}
+
+pub(super) fn seal_last(
+    failure: &Failure,
+    id: &TokenId,
+    key: &SealKey,
+    name: &str,
+) -> Option<Vec<u8>> {
+    let text = format!(
+        "{}{}\n{}",
+        origin::lines(id),
+        failure.at.wall,
+        failure.text()
+    );
+    key.seal(&associated_last(name), text.as_bytes()).ok()
+}
+
+pub(super) fn open_last(bytes: &[u8], key: &SealKey, name: &str) -> Option<(Origin, LastFailure)> {
+    let text = key.open(&associated_last(name), bytes).ok()?;
+    let mut lines = std::str::from_utf8(&text)
+        .ok()?
+        .splitn(origin::LINES + 2, '\n');
+    let origin = Origin::read(&mut lines)?;
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(lines.next()?.parse().ok()?);
+    Some((
+        origin,
+        LastFailure {
+            at,
+            text: lines.next()?.to_owned(),
+        },
+    ))
+}
+
+fn associated_last(name: &str) -> Vec<u8> {
+    format!("beta9-fault 2\n{name}").into_bytes()
+}
 
 #[cfg(test)]
 mod tests {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 use super::clock::{Moment, boot_nanos};
-use super::turn::Turn;
-use super::{LOCK, MARK, MEMO, bound};
+use super::mint_lock::MintLock;
+use super::{LOCK, MARK, MEMO, eviction};
 use crate::config::CacheConfig;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -131,10 +131,10 @@ impl Memory<'_> {
         let lock = self.dir.join(self.name(kind, subject, LOCK));
         // Where there is no turn to be had, asking once more does no harm.
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        let turn = Turn::wait(&lock, half, recall);
+        let turn = MintLock::wait(&lock, half, recall);
         match turn {
-            Ok(Turn::Theirs(text)) => return known(text),
-            Ok(Turn::Ours(_)) if let Some(text) = recall() => return known(text),
+            Ok(MintLock::Theirs(text)) => return known(text),
+            Ok(MintLock::Ours(_)) if let Some(text) = recall() => return known(text),
             _ => {}
         }
         let answer = ask()?;
@@ -193,7 +193,7 @@ impl Memory<'_> {
         let now = SystemTime::now();
         let times = FileTimes::new().set_accessed(now).set_modified(now + life);
         _ = private::replace_unsynced(self.dir, name, &sealed, Some(times));
-        bound::enforce(self.dir, self.config);
+        eviction::enforce(self.dir, self.config);
     }
 
     fn name(&self, kind: &str, subject: &[&str], extension: &str) -> String {

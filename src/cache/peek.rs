@@ -26,7 +26,7 @@ impl Cache {
             .ok()
             .flatten()
             .filter(|_| config.enabled)?;
-        let (entry, now) = (cache.slot(id).read()?, Moment::now());
+        let (entry, now) = (cache.files(id).read()?, Moment::now());
         Some(Peek {
             left: entry.left(now)?,
             age: now.since(entry.minted)?,

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::turn::{NoTurn, Turn};
-use super::{Cache, FAULT, LOCK, Surveyed, TOKEN, TokenId, WAITERS_MARGIN, bound};
-use crate::backend::Minted;
+use super::mint_lock::{MintLock, NotLocked};
+use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, WAITERS_MARGIN, eviction};
 use crate::error::{Error, Problem};
+use crate::token::Minted;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,34 +20,35 @@ pub enum Renewal {
 impl Cache {
     /// Whether this is still the token of these keys; one of keys that have been changed is nobody's any more.
     #[must_use]
-    pub fn is_of(&self, known: &Surveyed, id: &TokenId) -> bool {
-        self.slot(id).name == known.name
+    pub fn is_of(&self, known: &InventoryEntry, id: &TokenId) -> bool {
+        self.files(id).name == known.name
     }
 
     /// Mints a token anew while the old one is still served, and leaves alone when it was last used.
     pub fn refresh(
         &self,
-        known: &Surveyed,
+        known: &InventoryEntry,
         id: &TokenId,
         longest: Option<Duration>,
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Renewal, Error> {
-        let slot = self.slot(id);
+        let files = self.files(id);
         let before = known.token.map(|token| token.minted_at);
         let renewed = || {
-            slot.read()
+            files
+                .read()
                 .is_some_and(|entry| Some(entry.minted) != before)
                 .then_some(())
         };
-        let lock = slot.path(LOCK);
-        let _lock = match Turn::wait(&lock, deadline, renewed) {
-            Ok(Turn::Ours(lock)) if renewed().is_none() => lock,
+        let lock = files.path(LOCK);
+        let _lock = match MintLock::wait(&lock, deadline, renewed) {
+            Ok(MintLock::Ours(lock)) if renewed().is_none() => lock,
             Ok(_) => return Ok(Renewal::ByAnother),
-            Err(NoTurn::Overdue) => return Err(overdue()),
-            Err(NoTurn::Lock(error)) => return Err(lockless(&lock, error)),
+            Err(NotLocked::Overdue) => return Err(overdue()),
+            Err(NotLocked::Lock(error)) => return Err(lockless(&lock, error)),
         };
-        if let Some(failure) = slot
+        if let Some(failure) = files
             .failure()
             .filter(|failure| failure.is_shared((self.clock)()))
         {
@@ -55,23 +56,23 @@ impl Cache {
         }
         match mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline)) {
             Ok(minted) => {
-                self.keep(id, &slot, &minted, longest);
-                if let (Some(entry), Some(token)) = (slot.read(), known.token) {
-                    slot.stamp(&entry, token.used);
+                self.keep(id, &files, &minted, longest);
+                if let (Some(entry), Some(token)) = (files.read(), known.token) {
+                    files.stamp(&entry, token.used);
                 }
                 Ok(Renewal::Minted)
             }
             Err(error) => {
-                self.fail(id, &slot, &error);
+                self.fail(id, &files, &error);
                 Err(error)
             }
         }
     }
 
     /// Removes a token and what is known of it, unless somebody is at work on it.
-    pub fn remove(&self, known: &Surveyed) {
+    pub fn remove(&self, known: &InventoryEntry) {
         let token = self.dir.join(&known.name).with_extension(TOKEN);
-        bound::remove(&token);
+        eviction::remove(&token);
         _ = std::fs::remove_file(token.with_extension(FAULT));
     }
 }

@@ -21,7 +21,7 @@ use self::served::Served;
 use self::store::{Asked, Expected};
 use super::style::Style;
 use crate::Io;
-use crate::cache::{Moment, Survey};
+use crate::cache::{Inventory, Moment};
 use crate::config::{Config, Env, StoreKind};
 use crate::error::Error;
 use crate::resolver::Resolver;
@@ -104,7 +104,7 @@ struct Node {
     store: StoreKind,
     expected: Expected,
     resolver: Resolver,
-    tokens: Survey,
+    tokens: Inventory,
     now: Moment,
 }
 
@@ -135,7 +135,7 @@ fn configured(env: &Env) -> Result<Node, Error> {
         Moment::now(),
     );
     files.extend(files::warned());
-    let tokens = tokens::survey(&config);
+    let tokens = tokens::inventory(&config);
     Ok(Node {
         said,
         files,

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::status::brief;
 use super::unwritable;
 use crate::Io;
-use crate::cache::{Cache, OWN, State, Survey, Surveyed};
+use crate::cache::{Cache, Inventory, InventoryEntry, OWN, State};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::{Error, Problem};
 use crate::json::ObjectWriter;
@@ -46,13 +46,13 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .existing_cache()
         .map_err(fault)?
         .filter(|_| enabled);
-    let survey = cache
+    let inventory = cache
         .as_ref()
-        .map(Cache::survey)
+        .map(Cache::inventory)
         .transpose()
         .map_err(fault)?
         .unwrap_or_default();
-    let due: Vec<_> = survey
+    let due: Vec<_> = inventory
         .entries
         .iter()
         .filter(|entry| is_due(entry, all))
@@ -74,11 +74,16 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         report.end(entry, &outcome, io)?;
     }
     super::warn(io, &resolver);
-    report.finish(&survey, enabled, io)
+    report.finish(&inventory, enabled, io)
 }
 
 /// Everything of a token is read anew, as a `get` would, and it has a `get`'s whole time.
-fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Refreshed, Error> {
+fn refresh(
+    env: &Env,
+    cache: &Cache,
+    entry: &InventoryEntry,
+    io: &mut Io,
+) -> Result<Refreshed, Error> {
     let mut config = Config::load(env)?;
     // What came with this process was not what the token was minted from.
     config.request = Request::default();
@@ -99,14 +104,14 @@ fn refresh(env: &Env, cache: &Cache, entry: &Surveyed, io: &mut Io) -> Result<Re
     outcome
 }
 
-fn is_due(entry: &Surveyed, all: bool) -> bool {
+fn is_due(entry: &InventoryEntry, all: bool) -> bool {
     entry
         .token
         .is_some_and(|token| all || token.state != State::Fresh)
 }
 
 /// A timer would otherwise keep alive for ever what somebody needed once.
-fn is_idle(entry: &Surveyed) -> bool {
+fn is_idle(entry: &InventoryEntry) -> bool {
     let used = entry
         .token
         .map(|token| SystemTime::now().duration_since(token.used));
@@ -123,7 +128,7 @@ struct Report {
 
 impl Report {
     /// The line of a token begins before the work, so that whoever waits sees for what.
-    fn begin(&self, entry: &Surveyed, io: &mut Io) -> Result<(), Error> {
+    fn begin(&self, entry: &InventoryEntry, io: &mut Io) -> Result<(), Error> {
         if self.json {
             return Ok(());
         }
@@ -139,7 +144,7 @@ impl Report {
 
     fn end(
         &mut self,
-        entry: &Surveyed,
+        entry: &InventoryEntry,
         outcome: &Result<Refreshed, Error>,
         io: &mut Io,
     ) -> Result<(), Error> {
@@ -165,7 +170,7 @@ impl Report {
         writeln!(io.out, "{word}{reason}").map_err(unwritable)
     }
 
-    fn finish(self, survey: &Survey, enabled: bool, io: &mut Io) -> Result<(), Error> {
+    fn finish(self, inventory: &Inventory, enabled: bool, io: &mut Io) -> Result<(), Error> {
         if self.json {
             let mut out = ObjectWriter::with_capacity(1024);
             out.objects("tokens", self.rows)
@@ -174,7 +179,7 @@ impl Report {
                 .write_all(out.finish().as_bytes())
                 .map_err(unwritable)?;
         } else if self.number == 0 {
-            writeln!(io.out, "{}", nothing_to_do(survey, enabled)).map_err(unwritable)?;
+            writeln!(io.out, "{}", nothing_to_do(inventory, enabled)).map_err(unwritable)?;
         }
         if self.failed > 0 {
             Err(Error::Told)
@@ -184,11 +189,11 @@ impl Report {
     }
 }
 
-fn nothing_to_do(survey: &Survey, enabled: bool) -> String {
+fn nothing_to_do(inventory: &Inventory, enabled: bool) -> String {
     if !enabled {
         return "nothing is due: the cache is switched off".to_owned();
     }
-    let until_half = survey
+    let until_half = inventory
         .entries
         .iter()
         .filter_map(|entry| entry.token)

@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::style::Style;
 use super::unwritable;
-use crate::cache::{Cache, State, Survey, Surveyed};
+use crate::cache::{Cache, Inventory, InventoryEntry, State};
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem, Warnings};
 use crate::host::Host;
@@ -69,7 +69,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 
 /// What there is, and where.
 struct View {
-    survey: Survey,
+    inventory: Inventory,
     /// What this node has published into the workspace that is configured.
     published: Vec<(Host, Published)>,
     workspace: String,
@@ -89,7 +89,7 @@ impl View {
             .as_ref()
             .map(|cache| cache.dir().to_owned())
             .or_else(|| config.cache.dirs.first().cloned());
-        let survey = cache.as_ref().map(Cache::survey).transpose()?;
+        let inventory = cache.as_ref().map(Cache::inventory).transpose()?;
         let store = FileStore::new(
             &config.workspace,
             config.file_path.clone(),
@@ -109,8 +109,8 @@ impl View {
         Ok(Self {
             published,
             workspace: config.workspace.clone(),
-            exists: survey.is_some(),
-            survey: survey.unwrap_or_default(),
+            exists: inventory.is_some(),
+            inventory: inventory.unwrap_or_default(),
             dir,
             enabled: config.cache.enabled,
             now: SystemTime::now(),
@@ -123,8 +123,8 @@ fn json(view: &View) -> String {
     let mut out = ObjectWriter::with_capacity(1024);
     out.optional("directory", dir.as_deref())
         .flag("enabled", view.enabled);
-    out.objects("tokens", view.survey.entries.iter().map(entry_json));
-    out.number("unreadable", view.survey.unreadable as u64);
+    out.objects("tokens", view.inventory.entries.iter().map(entry_json));
+    out.number("unreadable", view.inventory.unreadable as u64);
     out.objects(
         "published",
         view.published
@@ -149,7 +149,7 @@ fn published_json(host: &Host, published: &Published, view: &View) -> ObjectWrit
     out
 }
 
-fn entry_json(entry: &Surveyed) -> ObjectWriter {
+fn entry_json(entry: &InventoryEntry) -> ObjectWriter {
     let origin = &entry.origin;
     let mut out = ObjectWriter::with_capacity(512);
     out.text("registry", &origin.registry)

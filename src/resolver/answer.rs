@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use super::end::{earlier, end_of};
 use super::{Resolver, Route, Source};
-use crate::backend::Minted;
 use crate::cache::{NODE, POD};
 use crate::config::CloudSettings;
 use crate::credential::Credential;
@@ -14,6 +13,7 @@ use crate::keys::Keys;
 use crate::registry::choose;
 use crate::service_account::ServiceAccount;
 use crate::store::{Found, Keep};
+use crate::token::Minted;
 
 /// A credential, and what is known of it.
 #[derive(Debug)]

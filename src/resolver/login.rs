@@ -4,12 +4,13 @@ use std::cell::Cell;
 
 use super::answer::Who;
 use super::{Resolver, Route, Source};
-use crate::backend::{Backend, Login, Minted, Scope, Whose};
+use crate::backend::{Backend, Login, Whose};
 use crate::cache::TokenId;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
 use crate::store::Keep;
+use crate::token::{Minted, Scope};
 
 impl Resolver {
     /// What these keys, or without any the pod's or the node's own identity, are answered as: from the cache where it may

@@ -2,7 +2,7 @@
 
 use super::{Resolver, Route};
 use crate::backend::{Backend, Login};
-use crate::cache::{Cache, NODE, POD, Renewal, Surveyed};
+use crate::cache::{Cache, InventoryEntry, NODE, POD, Renewal};
 use crate::error::{Error, Problem};
 use crate::host::{Host, Scheme};
 use crate::keys::Keys;
@@ -27,7 +27,7 @@ pub(super) type Identity = (Backend, &'static str, Option<Keys>);
 
 impl Resolver {
     /// Renews a token of the cache, or removes it when nothing would be minted for it any more.
-    pub fn refresh(&self, cache: &Cache, known: &Surveyed) -> Result<Refreshed, Error> {
+    pub fn refresh(&self, cache: &Cache, known: &InventoryEntry) -> Result<Refreshed, Error> {
         let origin = &known.origin;
         if origin.workspace != self.config.workspace {
             return Ok(Refreshed::Left("it is of another workspace"));
@@ -112,7 +112,7 @@ impl Resolver {
 
 /// Why a token that would not be minted here and now may be good all the same, where it may: its keys come with a request,
 /// or it is of an identity that the node has in another environment.
-fn left_alone(known: &Surveyed) -> Option<&'static str> {
+fn left_alone(known: &InventoryEntry) -> Option<&'static str> {
     let origin = &known.origin;
     match origin.store.as_str() {
         "request" => Some("its secret came with a request, which alone can renew it"),

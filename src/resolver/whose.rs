@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::Resolver;
-use crate::backend::{Backend, Login, Minted, Scope, Unnamed, Whose};
+use crate::backend::{Backend, Login, Whose};
 use crate::cache::Cache;
 use crate::error::{Error, Problem};
+use crate::token::{Minted, Scope, Unnamed};
 
 impl Resolver {
     /// Whose token it is, without asking anybody; not found where the node has no identity of that cloud.

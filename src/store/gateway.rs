@@ -19,9 +19,9 @@ mod api;
 mod errors;
 mod get;
 mod health;
-mod held;
 mod list;
 mod names;
+mod ownership;
 mod read;
 mod single;
 
@@ -30,7 +30,7 @@ use std::time::Instant;
 
 use self::api::Api;
 use self::errors::{GatewayError, NOTHING_STORED};
-use self::held::Held;
+use self::ownership::Held;
 use super::{Lookup, Secret};
 use crate::cache::Memory;
 use crate::config::{Endpoint, GatewayConfig};
@@ -68,11 +68,11 @@ impl GatewayStore {
         self.ask(lookup, async |api| {
             for _ in 0..ROUNDS {
                 let held = api.held(&names, lookup).await?;
-                let done = match held::place(&names, &held)? {
-                    held::Place::Update(name) => {
+                let done = match ownership::place(&names, &held)? {
+                    ownership::Place::Update(name) => {
                         api.update(name, &secret.blob).await?.then_some(name)
                     }
-                    held::Place::Create(name) => {
+                    ownership::Place::Create(name) => {
                         api.create(name, &secret.blob).await?.then_some(name)
                     }
                 };

@@ -12,8 +12,8 @@
 mod address;
 mod call;
 mod health;
+mod http_status;
 mod message;
-mod proxied;
 mod refusal;
 
 use self::address::Address;

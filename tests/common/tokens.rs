@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use beta9_credential::backend::{Minted, Scope};
 use beta9_credential::cache::{Cache, Moment, TokenId};
 use beta9_credential::config::{CacheConfig, KeyPlace};
 use beta9_credential::credential::Credential;
 use beta9_credential::error::Problem;
+use beta9_credential::token::{Minted, Scope};
 
 use super::Node;
 

@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 use super::PART;
 use super::files::{ChosenBy, Files, read, token};
 use super::node::{key_name, keys, of_container, of_keys};
+use crate::backend::Whose;
 use crate::backend::whose::{Bearer, digest, shown};
-use crate::backend::{Scope, Unnamed, Whose};
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::json;
 use crate::seal::hex;
+use crate::token::{Scope, Unnamed};
 
 /// A profile with credentials.
 pub(super) struct Profile {

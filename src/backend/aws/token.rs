@@ -15,10 +15,10 @@ use super::errors::{Call, PULL, PULL_PUBLIC};
 use super::host::{EcrHost, PrivateRegistry};
 use super::wire::Wire;
 use super::{Api, PART};
-use crate::backend::Minted;
 use crate::credential::{Credential, Redacted};
 use crate::error::{Error, Problem};
 use crate::host::Host;
+use crate::token::Minted;
 
 /// Asks the API of this registry.
 pub(super) async fn mint(

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 
 use super::{PART, errors};
-use crate::backend::{Backend, Minted};
+use crate::backend::Backend;
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::Host;
@@ -19,6 +19,7 @@ use crate::http::{Http, Request};
 use crate::json::{self, Loose};
 use crate::jwt;
 use crate::keys::Keys;
+use crate::token::Minted;
 
 /// What the registry gives for an Entra token, which goes to this very registry and to nobody else.
 pub(super) async fn refresh_token(

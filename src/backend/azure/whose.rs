@@ -3,11 +3,12 @@
 use super::authority::{AUTHORITY_HOST, App};
 use super::identity::{ENDPOINTS, Identity, TENANT_ID};
 use crate::backend::whose::{Bearer, digest};
-use crate::backend::{Login, Scope, Unnamed, Whose};
+use crate::backend::{Login, Whose};
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::service_account::ServiceAccount;
+use crate::token::{Scope, Unnamed};
 
 /// Which registry the token is for, the cache knows.
 pub(in crate::backend) fn whose(login: &Login) -> Result<Whose, Error> {

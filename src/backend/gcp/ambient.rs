@@ -12,11 +12,12 @@ use super::exchange::{SCOPE, Token, granted};
 use super::owner::Document;
 use super::refusal::{Grant, refused};
 use crate::backend::whose::digest;
-use crate::backend::{Login, Scope, Unnamed, Whose};
+use crate::backend::{Login, Whose};
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
 use crate::http::{Http, Kind, Request, Response};
+use crate::token::{Scope, Unnamed};
 use crate::trusted::{self, Readers};
 
 /// What identity the node has.

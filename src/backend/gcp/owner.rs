@@ -4,10 +4,11 @@ use super::document::{Base, External, Identity, Source};
 use super::federation;
 use super::refusal::{shown, target};
 use crate::backend::whose::Bearer;
-use crate::backend::{Login, Scope, Unnamed, Whose, aws};
+use crate::backend::{Login, Whose, aws};
 use crate::config::Node;
 use crate::error::Error;
 use crate::http::Http;
+use crate::token::{Scope, Unnamed};
 
 /// A credential document, and what stands for its content.
 pub(super) struct Document {

@@ -5,10 +5,10 @@
 
 use super::PART;
 use super::document::{ActsAs, Base, External, Identity, Source};
-use crate::backend::Scope;
 use crate::config::CloudSettings;
 use crate::error::{Error, Problem};
 use crate::service_account::ServiceAccount;
+use crate::token::Scope;
 
 /// The operator's provider takes every service account of the cluster; an annotation asks for it.
 pub(crate) fn is_for_pod(account: &ServiceAccount, settings: &CloudSettings) -> bool {

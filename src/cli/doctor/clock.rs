@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use super::finding::{Finding, State};
-use crate::cache::{Moment, Survey};
+use crate::cache::{Inventory, Moment};
 use crate::cli::status::brief;
 
 /// Compares the clock with that of the store, where it showed one, and with itself when a provider last took its word.
 pub(super) fn look(
     store: Option<(SystemTime, SystemTime)>,
-    tokens: &Survey,
+    tokens: &Inventory,
     now: Moment,
 ) -> Vec<Finding> {
     let minted: Vec<_> = tokens
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn of_store(theirs: SystemTime, ours: SystemTime) -> Finding {
-        look(Some((theirs, ours)), &Survey::default(), Moment::now()).remove(0)
+        look(Some((theirs, ours)), &Inventory::default(), Moment::now()).remove(0)
     }
 
     #[test]
@@ -171,7 +171,10 @@ mod tests {
             State::Broken,
             "set back behind it, whatever else happened"
         );
-        assert_eq!(look(None, &Survey::default(), then)[0].state, State::Note);
+        assert_eq!(
+            look(None, &Inventory::default(), then)[0].state,
+            State::Note
+        );
     }
 
     #[test]

@@ -5,36 +5,37 @@ use std::time::{Duration, SystemTime};
 
 use super::clock::set_clock;
 use super::finding::Finding;
-use crate::cache::{Cache, State, Survey, Surveyed};
+use crate::cache::{Cache, Inventory, InventoryEntry, State};
 use crate::cli::status::brief;
 use crate::config::Config;
 
 /// What is in the cache; nothing, where it cannot be read, which is told with the directories.
-pub(super) fn survey(config: &Config) -> Survey {
+pub(super) fn inventory(config: &Config) -> Inventory {
     let existing = Cache::existing(&config.cache, &config.file_key, &Rc::default())
         .ok()
         .flatten();
     existing
-        .and_then(|cache| cache.survey().ok())
+        .and_then(|cache| cache.inventory().ok())
         .unwrap_or_default()
 }
 
 /// One finding for those that are served, and one for each that could not be had when it was last asked for.
-pub(super) fn look(survey: &Survey) -> Vec<Finding> {
-    let is_good = |entry: &&Surveyed| entry.token.is_some_and(|token| token.state != State::Over);
-    let good = match survey.entries.iter().filter(is_good).count() {
+pub(super) fn look(inventory: &Inventory) -> Vec<Finding> {
+    let is_good =
+        |entry: &&InventoryEntry| entry.token.is_some_and(|token| token.state != State::Over);
+    let good = match inventory.entries.iter().filter(is_good).count() {
         0 => "no token is cached".to_owned(),
         1 => "1 cached token is good".to_owned(),
         count => format!("{count} cached tokens are good"),
     };
     [Finding::ok(good)]
         .into_iter()
-        .chain(survey.entries.iter().filter_map(failed))
+        .chain(inventory.entries.iter().filter_map(failed))
         .collect()
 }
 
 /// A failure is told until a token was had after it, or for a day.
-fn failed(entry: &Surveyed) -> Option<Finding> {
+fn failed(entry: &InventoryEntry) -> Option<Finding> {
     let failure = entry.last_failure.as_ref()?;
     let ago = SystemTime::now()
         .duration_since(failure.at)

@@ -11,7 +11,7 @@ use crate::store::Published;
 
 pub(super) fn text(view: &View, style: Style) -> String {
     let mut rows = Rows::new(2, "failed ".len());
-    for entry in &view.survey.entries {
+    for entry in &view.inventory.entries {
         rows.heading(&entry.origin.registry, style);
         match &entry.token {
             Some(TokenLife {
@@ -110,7 +110,7 @@ fn bar(left: Duration, whole: Duration) -> String {
 
 fn footer(out: &mut String, view: &View) {
     let tokens = view
-        .survey
+        .inventory
         .entries
         .iter()
         .filter_map(|entry| entry.token)
@@ -142,8 +142,8 @@ fn footer(out: &mut String, view: &View) {
             );
         }
     }
-    if view.survey.unreadable > 0 {
-        let files = counted(view.survey.unreadable, "file");
+    if view.inventory.unreadable > 0 {
+        let files = counted(view.inventory.unreadable, "file");
         line(
             out,
             format_args!(

@@ -6,31 +6,31 @@ use std::fmt::{self, Display, Write};
 use std::time::SystemTime;
 
 use super::View;
-use crate::cache::{Origin, Surveyed};
+use crate::cache::{InventoryEntry, Origin};
 
 /// One sample's labels. Tokens of a secret that was rotated have the same ones, and one of each may stand in the text.
 type Labels<'a> = (&'a str, &'a str, &'a str);
 
 pub(super) fn text(view: &View) -> String {
-    let survey = &view.survey;
+    let inventory = &view.inventory;
     let mut out = String::new();
-    let tokens = survey
+    let tokens = inventory
         .entries
         .iter()
         .filter(|entry| entry.token.is_some())
         .count();
     metric(&mut out, READABLE, [(None, 1)]);
     metric(&mut out, TOKENS, [(None, tokens)]);
-    metric(&mut out, UNREADABLE, [(None, survey.unreadable)]);
+    metric(&mut out, UNREADABLE, [(None, inventory.unreadable)]);
     // The one that was minted last is the one that is served.
-    let minted = |entry: &Surveyed| entry.token.map(|token| token.minted);
+    let minted = |entry: &InventoryEntry| entry.token.map(|token| token.minted);
     let (mut newest, mut failures) = (BTreeMap::new(), BTreeMap::new());
-    for entry in &survey.entries {
+    for entry in &inventory.entries {
         let labels = labels(&entry.origin);
         if let Some(token) = entry.token
             && newest
                 .get(&labels)
-                .is_none_or(|other: &&Surveyed| minted(other) < Some(token.minted))
+                .is_none_or(|other: &&InventoryEntry| minted(other) < Some(token.minted))
         {
             newest.insert(labels, entry);
         }

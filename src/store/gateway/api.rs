@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::PART;
 use super::errors::GatewayError;
-use super::held::Held;
 use super::names::MAX_NAME;
+use super::ownership::Held;
 use super::read::Reader;
 use crate::cache::Memory;
 use crate::config::{Endpoint, GatewayConfig};

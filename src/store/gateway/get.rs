@@ -1,6 +1,6 @@
 //! The secret of a host: of all names that it may have, the one that counts most; else a vendor's single secrets.
 
-use super::held::Held;
+use super::ownership::Held;
 use super::read::Reader;
 use super::{GatewayStore, PART, single};
 use crate::error::Error;

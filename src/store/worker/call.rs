@@ -14,8 +14,8 @@ use tonic::{Code, ConnectError, Status};
 use zeroize::Zeroizing;
 
 use super::address::Address;
+use super::http_status::{HttpStatus, Proxied};
 use super::message::{Reply, Request, Unreadable, Wire};
-use super::proxied::{HttpStatus, Proxied};
 use crate::credential::Redacted;
 use crate::http::{Fault, Kind};
 use crate::tls;

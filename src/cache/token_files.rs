@@ -1,4 +1,4 @@
-//! `Slot`: the files of one token, which are named alike: the token, the failure to mint it, the
+//! `TokenFiles`: the files of one token, which are named alike: the token, the failure to mint it, the
 //! last failure for those who look, and the lock.
 
 use std::fs::FileTimes;
@@ -8,21 +8,21 @@ use std::time::{Duration, SystemTime};
 use super::clock::Moment;
 use super::entry::{Entry, State};
 use super::failure::Failure;
-use super::{FAILED, FAULT, TOKEN, TokenId, fault};
-use crate::backend::Minted;
+use super::{FAILED, FAULT, TOKEN, TokenId, failure};
 use crate::error::Error;
 use crate::private;
 use crate::seal::SealKey;
+use crate::token::Minted;
 use crate::trusted::{self, Fault, Readers};
 
 /// One token's place.
-pub(super) struct Slot<'a> {
+pub(super) struct TokenFiles<'a> {
     pub(super) dir: &'a Path,
     pub(super) key: &'a SealKey,
     pub(super) name: String,
 }
 
-impl Slot<'_> {
+impl TokenFiles<'_> {
     pub(super) fn path(&self, extension: &str) -> PathBuf {
         self.dir.join([&self.name, ".", extension].concat())
     }
@@ -68,7 +68,10 @@ impl Slot<'_> {
         // that is all that is lost.
         for (extension, bytes) in [
             (FAILED, failure.seal(self.key, &self.name)),
-            (FAULT, fault::seal(&failure, id, self.key, &self.name)),
+            (
+                FAULT,
+                failure::seal_last(&failure, id, self.key, &self.name),
+            ),
         ] {
             if let Some(bytes) = bytes {
                 _ = private::replace_unsynced(

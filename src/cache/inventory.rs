@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use super::entry::{Entry, State};
-use super::fault::{self, LastFailure};
+use super::failure::{self, LastFailure};
 use super::origin::Origin;
 use super::place::key_place;
-use super::slot::{MAX_TOKEN, Slot};
+use super::token_files::{MAX_TOKEN, TokenFiles};
 use super::{Cache, FAULT, Moment, TOKEN};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::error::Warnings;
@@ -20,16 +20,16 @@ use crate::trusted::{self, Fault, Readers};
 
 /// What is in a cache's directory.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct Inventory {
     /// One for each token, and for each failure to mint one where there is none; by registry.
-    pub entries: Vec<Surveyed>,
+    pub entries: Vec<InventoryEntry>,
     /// How many token files do not open: of another version, damaged, or sealed with another key. They are misses.
     pub unreadable: usize,
 }
 
 /// A token, or the failure to mint one.
 #[derive(Clone, Debug)]
-pub struct Surveyed {
+pub struct InventoryEntry {
     /// What it is for.
     pub origin: Origin,
     /// Its life; `None` where it could not be minted.
@@ -92,19 +92,19 @@ impl Cache {
     }
 
     /// What is in it.
-    pub fn survey(&self) -> Result<Survey, Fault> {
+    pub fn inventory(&self) -> Result<Inventory, Fault> {
         let files = fs::read_dir(&self.dir).map_err(|error| Fault {
             cause: format!("{} cannot be read ({error})", self.dir.display()),
             fix: "give this user access to it".to_owned(),
         })?;
-        let (mut survey, mut faults) = (Survey::default(), Vec::new());
+        let (mut inventory, mut faults) = (Inventory::default(), Vec::new());
         for path in files.flatten().map(|file| file.path()) {
             match path.extension().and_then(OsStr::to_str) {
                 Some(TOKEN) => match self.token(&path) {
-                    Some(token) => survey.entries.push(token),
+                    Some(token) => inventory.entries.push(token),
                     // Ignore one that disappeared while we read.
                     None => {
-                        survey.unreadable += usize::from(trusted::exists(&path).unwrap_or(true));
+                        inventory.unreadable += usize::from(trusted::exists(&path).unwrap_or(true));
                     }
                 },
                 Some(FAULT) => faults.extend(self.fault(&path)),
@@ -112,49 +112,49 @@ impl Cache {
             }
         }
         for fault in faults {
-            survey.add_fault(fault);
+            inventory.add_fault(fault);
         }
-        let order = |entry: &Surveyed| {
+        let order = |entry: &InventoryEntry| {
             (
                 entry.origin.clone(),
                 entry.token.map(|token| token.minted),
                 entry.name.clone(),
             )
         };
-        survey.entries.sort_by_cached_key(order);
-        Ok(survey)
+        inventory.entries.sort_by_cached_key(order);
+        Ok(inventory)
     }
 
-    fn token(&self, path: &Path) -> Option<Surveyed> {
-        let slot = self.slot_of(path)?;
+    fn token(&self, path: &Path) -> Option<InventoryEntry> {
+        let files = self.files_of(path)?;
         // Reading sets the time of the last use on most file systems; it is set back.
-        let used = slot.last_used()?;
+        let used = files.last_used()?;
         let bytes = trusted::read_inside(path, Readers::Owner, MAX_TOKEN).ok()??;
-        let (entry, origin) = Entry::open_with_origin(&bytes, &self.key, &slot.name)?;
-        slot.stamp(&entry, used);
+        let (entry, origin) = Entry::open_with_origin(&bytes, &self.key, &files.name)?;
+        files.stamp(&entry, used);
         let token = Some(life(&entry, (self.clock)(), used));
-        Some(Surveyed {
+        Some(InventoryEntry {
             origin,
             token,
             last_failure: None,
-            name: slot.name,
+            name: files.name,
         })
     }
 
-    fn fault(&self, path: &Path) -> Option<Surveyed> {
-        let slot = self.slot_of(path)?;
+    fn fault(&self, path: &Path) -> Option<InventoryEntry> {
+        let files = self.files_of(path)?;
         let bytes = trusted::read_inside(path, Readers::Owner, MAX_TOKEN).ok()??;
-        let (origin, last_failure) = fault::open(&bytes, &self.key, &slot.name)?;
-        Some(Surveyed {
+        let (origin, last_failure) = failure::open_last(&bytes, &self.key, &files.name)?;
+        Some(InventoryEntry {
             origin,
             token: None,
             last_failure: Some(last_failure),
-            name: slot.name,
+            name: files.name,
         })
     }
 
-    fn slot_of(&self, path: &Path) -> Option<Slot<'_>> {
-        Some(Slot {
+    fn files_of(&self, path: &Path) -> Option<TokenFiles<'_>> {
+        Some(TokenFiles {
             dir: &self.dir,
             key: &self.key,
             name: path.file_stem()?.to_str()?.to_owned(),
@@ -162,10 +162,10 @@ impl Cache {
     }
 }
 
-impl Survey {
+impl Inventory {
     /// A failure belongs to its token; where that is none, to another of the same registry, workspace and backend, since
     /// it is the keys that have changed; else it stands alone.
-    fn add_fault(&mut self, fault: Surveyed) {
+    fn add_fault(&mut self, fault: InventoryEntry) {
         let mut of_name = self
             .entries
             .iter_mut()
@@ -173,7 +173,7 @@ impl Survey {
         if let Some(entry) = of_name.next() {
             return entry.add_failure(fault.last_failure);
         }
-        let subject = |entry: &Surveyed| {
+        let subject = |entry: &InventoryEntry| {
             let Origin {
                 registry,
                 workspace,
@@ -193,7 +193,7 @@ impl Survey {
     }
 }
 
-impl Surveyed {
+impl InventoryEntry {
     /// The later one counts.
     fn add_failure(&mut self, failure: Option<LastFailure>) {
         let at = |failure: &Option<LastFailure>| failure.as_ref().map(|failure| failure.at);
