@@ -11,6 +11,7 @@ mod migrate;
 mod provision;
 mod prune;
 mod publish;
+mod question;
 mod refresh;
 mod resolve;
 mod rows;

@@ -1,6 +1,7 @@
 //! Who answers a client that needs a registry's credential: this helper, another program, the client's own login, a
 //! variable, or nobody. Everything here follows from what was read before.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::spelling::{Client, Lookup};
@@ -8,6 +9,7 @@ use super::{AUTH_FILES, AuthFile, DOCKER_AUTH_CONFIG, DockerClient, HELPER, Held
 use crate::config::Env;
 use crate::error::Error;
 use crate::host::Host;
+use crate::shown::shown;
 
 /// Who answers a client, and what decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,18 @@ pub enum Answerer {
     Variable,
     /// Nobody: the client pulls anonymously.
     Nobody,
+}
+
+impl fmt::Display for Answerer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThisHelper => f.write_str("asks this helper"),
+            Self::Helper(name) => write!(f, "asks {}", shown(&program(name))),
+            Self::PlainLogin => f.write_str("has its own login"),
+            Self::Variable => write!(f, "takes the login in {DOCKER_AUTH_CONFIG}"),
+            Self::Nobody => f.write_str("asks nobody"),
+        }
+    }
 }
 
 impl Asks {

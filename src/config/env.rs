@@ -51,6 +51,7 @@ impl Authorities {
 /// The environment that the program was given.
 pub struct Env {
     lookup: Lookup,
+    names: fn() -> Vec<String>,
     account_home: fn() -> Option<PathBuf>,
     home: OnceCell<Home>,
     log: Log,
@@ -89,6 +90,11 @@ impl Env {
         };
         Self {
             lookup: Box::new(lookup),
+            names: || {
+                std::env::vars_os()
+                    .filter_map(|(name, _)| name.into_string().ok())
+                    .collect()
+            },
             account_home: std::env::home_dir,
             home: OnceCell::new(),
             log: Log::default(),
@@ -105,6 +111,7 @@ impl Env {
         let lookup = Box::new(move |name: &str| map.get(name).cloned());
         Self {
             lookup,
+            names: Vec::new,
             account_home: || None,
             home: OnceCell::new(),
             log: Log::default(),
@@ -125,6 +132,12 @@ impl Env {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The names of all variables of the process.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        (self.names)()
     }
 
     /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.

@@ -27,7 +27,7 @@ pub(super) fn look(survey: &Survey) -> Vec<Finding> {
         1 => "1 cached token is good".to_owned(),
         count => format!("{count} cached tokens are good"),
     };
-    [Finding::ok(good)]
+    [Finding::ok("token.cached", good)]
         .into_iter()
         .chain(survey.entries.iter().filter_map(failed))
         .collect()
@@ -48,7 +48,7 @@ fn failed(entry: &Surveyed) -> Option<Finding> {
         entry.origin.registry,
         brief(ago)
     );
-    let finding = Finding::warn(what);
+    let finding = Finding::warn("token.failed", what);
     if cause.contains("clock is") || cause.contains("clock are") {
         return Some(set_clock(finding));
     }
