@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use address::Address;
 pub use ambient::Ambient;
 pub use audit::AuditConfig;
-pub use env::{Authorities, Env, ForeignHome};
+pub use env::{Authorities, Env, ForeignHome, ProxyVariables};
 pub use kubelet::KubeletConfig;
 use layer::Layer;
 pub use node::Node;

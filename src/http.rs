@@ -1,36 +1,47 @@
 //! `Http`: the one HTTP client. Every request ends by the deadline, is repeated at most twice, follows no redirect,
 //! reads a bounded body, and fails with a [`Fault`] that says what happened at which host.
 //!
-//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (see [`crate::tls`]), and
-//! `HTTPS_PROXY` and `NO_PROXY` as reqwest reads them. What may be spoken without TLS ([`Cleartext`]) never leaves the
+//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (see [`crate::tls`]), and the
+//! proxy that Go's clients would take (see [`Proxies`]). What may be spoken without TLS ([`Cleartext`]) never leaves the
 //! node, or the network that its operator vouches for, so it knows no proxy. All that is asked with it can be asked
 //! twice: it reads, it mints, or it sets a secret to the same value again.
 
 mod fault;
 mod message;
+mod proxy;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url, redirect};
+use rustls::RootCertStore;
 use tokio::time::{sleep, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::tls;
 pub use fault::{Certificate, Fault, Kind};
 pub use message::{Pieces, Request, Response};
+pub use proxy::{Proxies, Proxy, ProxyName};
 
 /// A client for the requests of one command.
 #[derive(Clone, Debug)]
 pub struct Http {
     /// Speaks TLS and nothing else. Made when it is first needed, since it reads the list of authorities, and once for all
     /// clones, which share its connections.
-    far: Arc<OnceLock<Client>>,
+    far: Arc<OnceLock<Far>>,
     /// Speaks to this node, or wherever TLS is not asked for, past every proxy.
     near: Option<Client>,
     cleartext: Cleartext,
     deadline: Instant,
+    extra: tls::Extra,
+}
+
+/// What speaks TLS, and the proxies that it goes through.
+#[derive(Debug)]
+struct Far {
+    client: Client,
+    proxies: Arc<Proxies>,
 }
 
 /// Where `http://` may lead.
@@ -67,7 +78,14 @@ impl Http {
             },
             cleartext,
             deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
+            extra: tls::Extra::default(),
         })
+    }
+
+    /// The same, which trusts and shows more than the system says.
+    #[must_use]
+    pub fn with(self, extra: tls::Extra) -> Self {
+        Self { extra, ..self }
     }
 
     /// The answer, whatever its status. What may pass soon (429, some 5xx, a broken connection) is tried again, and
@@ -113,7 +131,7 @@ impl Http {
     ) -> Result<Response, Fault> {
         let url = Url::parse(&request.url).map_err(|_| Fault::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let client = self
+        let (client, proxy) = self
             .client(&url)?
             .ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
         let prepared = request
@@ -122,36 +140,59 @@ impl Http {
         timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
             .await
             .unwrap_or(Err(Kind::Timeout))
-            .map_err(|kind| Fault::new(&host, kind))
+            .map_err(|kind| Fault::new(&host, kind).through(proxy.map(Proxy::name)))
     }
 
-    fn client(&self, url: &Url) -> Result<Option<&Client>, Fault> {
+    fn client(&self, url: &Url) -> Result<Option<(&Client, Option<&Proxy>)>, Fault> {
         match url.scheme() {
-            "https" => self.far().map(Some),
+            "https" => {
+                let far = self.far()?;
+                let proxy = far.proxies.of_url(url).map_err(|name| {
+                    let host = url.host_str().unwrap_or_default();
+                    Fault::new(host, Kind::ProxySetting).through(Some(name))
+                })?;
+                Ok(Some((&far.client, proxy)))
+            }
             "http"
                 if url
                     .host_str()
                     .is_some_and(|host| self.cleartext.allows(host)) =>
             {
-                Ok(self.near.as_ref())
+                Ok(self.near.as_ref().map(|near| (near, None)))
             }
             _ => Ok(None),
         }
     }
 
-    fn far(&self) -> Result<&Client, Fault> {
-        if let Some(client) = self.far.get() {
-            return Ok(client);
+    fn far(&self) -> Result<&Far, Fault> {
+        if let Some(far) = self.far.get() {
+            return Ok(far);
         }
-        let roots = tls::roots().map_err(|nobody| Fault::no_authorities(&nobody))?;
-        let config = tls::client(roots, &[b"h2", b"http/1.1"])
+        let mut roots = match tls::roots() {
+            Err(nobody) if nobody.refused.is_some() || self.extra.authorities.is_empty() => {
+                return Err(Fault::no_authorities(&nobody));
+            }
+            roots => roots.unwrap_or_else(|_| RootCertStore::empty()),
+        };
+        roots.add_parsable_certificates(self.extra.authorities.iter().cloned());
+        let mut config = tls::client(roots, &[b"h2", b"http/1.1"])
             .map_err(|_| Fault::new("", Kind::Authorities))?;
+        if !self.extra.identities.is_empty() {
+            config.client_auth_cert_resolver = Arc::new(self.extra.clone());
+        }
+        let proxies = Arc::new(Proxies::named());
+        let chosen = Arc::clone(&proxies);
+        let through = move |url: &Url| {
+            let proxy = chosen.of_url(url).ok().flatten();
+            proxy.map(|proxy| proxy.url().to_owned())
+        };
         let client = build(
             Client::builder()
                 .https_only(true)
+                .proxy(reqwest::Proxy::custom(through))
                 .tls_backend_preconfigured(config),
         )?;
-        Ok(self.far.get_or_init(|| client))
+        Ok(self.far.get_or_init(|| Far { client, proxies }))
     }
 }
 

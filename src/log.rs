@@ -3,18 +3,17 @@
 //! Switched off, which it is unless it was asked for, a line costs the look at an `Option`: what a line would say is
 //! handed over as `fmt::Arguments`, which nothing has formatted, and the clock is not read.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where lines go; nowhere, by default.
 #[derive(Clone, Default)]
-pub struct Log(Option<Rc<Sink>>);
+pub struct Log(Option<Arc<Sink>>);
 
 struct Sink {
-    out: RefCell<Box<dyn Write>>,
+    out: Mutex<Box<dyn Write + Send>>,
     started: Instant,
 }
 
@@ -24,9 +23,9 @@ pub struct Step(Option<Instant>);
 
 impl Log {
     /// A log that writes to this.
-    pub fn to(out: impl Write + 'static) -> Self {
-        Self(Some(Rc::new(Sink {
-            out: RefCell::new(Box::new(out)),
+    pub fn to(out: impl Write + Send + 'static) -> Self {
+        Self(Some(Arc::new(Sink {
+            out: Mutex::new(Box::new(out)),
             started: Instant::now(),
         })))
     }
@@ -62,7 +61,8 @@ impl Sink {
         // One write a line, so that the lines of parallel processes do not mix; and one that cannot be written is no
         // reason not to answer.
         let line = format!("docker-credential-beta9: debug {at:9.3} ms  {what}{took}\n");
-        _ = self.out.borrow_mut().write_all(line.as_bytes());
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        _ = out.write_all(line.as_bytes());
     }
 }
 
@@ -85,11 +85,11 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Lines(Rc<RefCell<Vec<u8>>>);
+    struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.borrow_mut().write(bytes)
+            self.0.lock().unwrap().write(bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -112,7 +112,7 @@ mod tests {
         let log = Log::to(lines.clone());
         log.done(log.step(), format_args!("one: {}", Formatted(false.into())));
         log.note(format_args!("two"));
-        let text = String::from_utf8(lines.0.borrow().clone()).unwrap();
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let wanted = "^docker-credential-beta9: debug +[0-9.]+ ms  one: a b \\([0-9.]+ ms\\)\n\
                       docker-credential-beta9: debug +[0-9.]+ ms  two\n$";
         assert!(regex::Regex::new(wanted).unwrap().is_match(&text), "{text}");

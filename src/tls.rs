@@ -8,10 +8,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 
 use crate::config::Authorities;
 use crate::trusted::{self, Fault, Reader, Readers};
@@ -120,6 +122,43 @@ pub fn client(roots: RootCertStore, protocols: &[&[u8]]) -> Result<ClientConfig,
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
+}
+
+/// What is trusted and shown beside what the system says.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// More authorities.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// The client's own certificates.
+    pub identities: Vec<Arc<CertifiedKey>>,
+}
+
+/// Shows the first certificate that the server's authorities vouch for, as Go does.
+impl ResolvesClientCert for Extra {
+    fn resolve(
+        &self,
+        authorities: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        // Whose certificate it is stands in it as the server names it: the same bytes.
+        let vouched = |identity: &CertifiedKey| {
+            let names = |name: &&[u8]| {
+                let in_it = |certificate: &CertificateDer| {
+                    certificate.windows(name.len()).any(|part| part == *name)
+                };
+                !name.is_empty() && identity.cert.iter().any(in_it)
+            };
+            authorities.is_empty() || authorities.iter().any(names)
+        };
+        let fits = |identity: &&Arc<CertifiedKey>| {
+            identity.key.choose_scheme(schemes).is_some() && vouched(identity)
+        };
+        self.identities.iter().find(fits).cloned()
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.identities.is_empty()
+    }
 }
 
 /// The one crypto provider.

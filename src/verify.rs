@@ -4,6 +4,7 @@
 //!
 //! A client library would send the credential to whatever token server the registry names, before anybody could look.
 
+mod certs_d;
 mod challenge;
 mod realm;
 mod token;
@@ -16,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+pub use self::certs_d::{CertDirs, Certificates};
 use self::challenge::{Bearer, Challenge};
 use self::transport::{Registry, Unanswered};
 pub use self::verdict::{Login, Report, Taken, Verdict};
@@ -35,6 +37,8 @@ pub struct Question<'a> {
     pub credential: Option<&'a Credential>,
     /// Hosts of token servers that the operator vouches for.
     pub token_hosts: &'a [Host],
+    /// What clients trust and show for this registry beside what the system says.
+    pub certificates: &'a Certificates,
     /// When an answer is of no use any more.
     pub deadline: Instant,
     /// Where each request and what it took is said.
@@ -54,7 +58,7 @@ impl Question<'_> {
     }
 
     async fn inquire(&self) -> Result<Report, Unanswered> {
-        let (registry, door) = Registry::reach(self.image, self.deadline, self.log).await?;
+        let (registry, door) = Registry::reach(self).await?;
         let mut asks = door;
         if asks.status != 401 {
             // It asks for nothing at the door; perhaps it does at the repository.
@@ -227,13 +231,18 @@ impl Question<'_> {
 pub fn authenticate(
     image: &ImageRef,
     credential: &Credential,
+    certs: &CertDirs,
     deadline: Instant,
     log: &Log,
 ) -> Result<bool, Error> {
+    let certificates = certs
+        .read(&image.spelling)
+        .map_err(|fault| fault.problem(PART).about(image.host.as_reference()))?;
     let report = Question {
         image,
         credential: Some(credential),
         token_hosts: &[],
+        certificates: &certificates,
         deadline,
         log,
     }

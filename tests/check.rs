@@ -7,10 +7,17 @@
 
 mod common;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Barrier, Once};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use beta9_credential::json;
+use common::gateway::certificates;
 use common::registry::{Asked, FakeRegistry, say};
+use common::tls_registry::TlsRegistry;
 use common::{Answer, Node};
 
 const SECRET: &str = "hunter2";
@@ -145,7 +152,7 @@ fn what_can_be_pulled_is_said_in_a_few_lines() {
     );
     let object = format!(
         "{{\"image\":\"{image}\",\"host\":\"{}\",\"pulled\":true,\"verdict\":\"pulled\",\"cause\":\"the manifest is there and may be \
-         pulled\",\"fix\":\"\",\"credential\":\"found\",\"accepted\":\"yes\",\"login\":\"basic\",\"token_host\":null,\"digest\":\"sha256:0123\"}}\n",
+         pulled\",\"fix\":\"\",\"credential\":\"found\",\"accepted\":\"yes\",\"login\":\"basic\",\"token_host\":null,\"digest\":\"sha256:0123\",\"certs\":[]}}\n",
         registry.host()
     );
     assert_eq!(
@@ -631,4 +638,170 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
         text.contains("it does not take this credential") && !stored,
         "{text}"
     );
+}
+
+/// Puts files of a registry's directory where a client of this node's user looks for them.
+fn put(node: &Node, certs_d: &str, registry: &str, files: &[(&Path, &str)]) -> PathBuf {
+    let dir = node.home().join(certs_d).join(registry);
+    fs::create_dir_all(&dir).unwrap();
+    for (from, name) in files {
+        fs::copy(from, dir.join(name)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn an_authority_of_certs_d_is_trusted_for_its_registry_and_port_only() {
+    if !certificates::can_be_made() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let registry = TlsRegistry::start(scratch.path(), "IP:127.0.0.1");
+    let (host, image) = (registry.host(), format!("{}/team/app:1", registry.host()));
+    let authority = registry.authority.as_path();
+    for certs_d in [
+        ".config/containers/certs.d",
+        ".config/docker/certs.d",
+        ".docker/certs.d",
+    ] {
+        let node = Node::new();
+        for (registry, name) in [
+            ("127.0.0.1", "ca.crt"),
+            ("127.0.0.1:1", "ca.crt"),
+            (&host, "ca.pem"),
+        ] {
+            put(&node, certs_d, registry, &[(authority, name)]);
+        }
+        let (verdict, _, cause) = check(&node, &image, &[]);
+        assert_eq!(
+            (verdict.as_str(), cause.as_str()),
+            (
+                "tls",
+                "the certificate of 127.0.0.1 is signed by nobody that this system trusts"
+            )
+        );
+        let answer = run(&node, &["check", &image]);
+        let expected = format!("/etc/docker/certs.d/{host} for docker");
+        assert!(
+            answer
+                .out
+                .replace("\n              ", " ")
+                .contains(&expected),
+            "{answer:?}"
+        );
+        let dir = put(&node, certs_d, &host, &[(authority, "ca.crt")]);
+        assert_eq!(check(&node, &image, &[]).0, "pulled", "{certs_d}");
+        let said = run(&node, &["check", "--json", &image]).out;
+        let used = format!("\"certs\":[\"{}\"]", dir.join("ca.crt").display());
+        assert!(said.contains(&used), "{said}");
+    }
+    // podman reads the first directory that there is.
+    let node = Node::new();
+    put(
+        &node,
+        ".config/containers/certs.d",
+        &host,
+        &[(authority, "ca.crt")],
+    );
+    fs::remove_file(
+        node.home()
+            .join(format!(".config/containers/certs.d/{host}/ca.crt")),
+    )
+    .unwrap();
+    assert_eq!(check(&node, &image, &[]).0, "tls");
+}
+
+#[test]
+fn a_client_certificate_of_certs_d_is_shown_and_half_a_pair_is_an_error() {
+    if !certificates::can_be_made() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let registry = TlsRegistry::of_known_clients(scratch.path(), "IP:127.0.0.1");
+    let image = format!("{}/team/app:1", registry.host());
+    let [cert, key, other] =
+        ["client.cert", "client.key", "server.key"].map(|name| scratch.path().join(name));
+    let node = Node::new();
+    let put =
+        |files: &[(&Path, &str)]| put(&node, ".config/docker/certs.d", &registry.host(), files);
+    let said = |expected: &str| {
+        let (verdict, _, cause) = check(&node, &image, &[]);
+        assert_eq!(verdict, "tls", "{cause}");
+        assert!(cause.contains(expected), "{cause}");
+    };
+    let dir = put(&[(&registry.authority, "ca.crt")]);
+    said("127.0.0.1 wants a client certificate that it trusts");
+    put(&[(&cert, "client.cert")]);
+    said("client.cert has no ");
+    put(&[(&other, "client.key")]);
+    said("client.key is not the key of ");
+    fs::write(dir.join("client.key"), "hunter2").unwrap();
+    said("client.key holds no private key");
+    put(&[(&key, "client.key")]);
+    assert_eq!(check(&node, &image, &[]).0, "pulled");
+    fs::remove_file(dir.join("client.cert")).unwrap();
+    said("client.key has no ");
+}
+
+#[test]
+fn images_are_checked_side_by_side_and_shown_in_the_order_given() {
+    let all = Arc::new(Barrier::new(3));
+    // Each answers once all of them are asked.
+    let registries: Vec<_> = (0..3)
+        .map(|_| {
+            let (all, first) = (Arc::clone(&all), Once::new());
+            FakeRegistry::start(move |_| {
+                first.call_once(|| {
+                    all.wait();
+                });
+                say(200, &[], "")
+            })
+        })
+        .collect();
+    let images: Vec<_> = registries.iter().map(FakeRegistry::image).collect();
+    let mut args = vec!["check", "--json"];
+    args.extend(images.iter().map(String::as_str));
+    let answer = run(&Node::new().with("BETA9_TIMEOUT", "30s"), &args);
+    assert_eq!(answer.status, 0, "{answer:?}");
+    let names: Vec<_> = answer
+        .out
+        .lines()
+        .map(|line| {
+            let object = json::parse_object(line.as_bytes()).unwrap();
+            object.text("image").unwrap().expose().to_owned()
+        })
+        .collect();
+    assert_eq!(names, images);
+}
+
+#[test]
+fn many_images_have_an_answer_each() {
+    let registry = FakeRegistry::start(|_| say(200, &[], ""));
+    let images: Vec<_> = (0..30)
+        .map(|count| format!("{}/team/app:{count}", registry.host()))
+        .collect();
+    let mut args = vec!["check"];
+    args.extend(images.iter().map(String::as_str));
+    let answer = run(&Node::new().with("BETA9_TIMEOUT", "60s"), &args);
+    let names: Vec<_> = answer
+        .out
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with(' '))
+        .collect();
+    assert_eq!(names, images);
+}
+
+#[test]
+fn a_terminal_is_told_how_far_it_is_and_nothing_else_is() {
+    let slow = || {
+        let first = Once::new();
+        FakeRegistry::start(move |_| {
+            first.call_once(|| std::thread::sleep(Duration::from_secs(3)));
+            say(200, &[], "")
+        })
+    };
+    let node = Node::new().with("BETA9_TIMEOUT", "60s");
+    let screen = node.on_terminal(&["check", &slow().image()]);
+    assert!(screen.text.contains("0 of 1 checked\r"), "{}", screen.text);
+    assert_eq!(run(&node, &["check", &slow().image()]).err, "");
 }

@@ -1329,14 +1329,20 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     let authority = Gateway::start_tls(stranger.path());
     let node = node.with("SSL_CERT_FILE", authority.authority());
     assert!(failure(&node.get("ghcr.io")).contains("is signed by nobody that this system trusts"));
-    // A proxy that is configured is used, and one that is excepted is not.
+    // A proxy is used, but for this node's own loopback.
     let node = node
         .with("SSL_CERT_FILE", gateway.authority())
         .with("HTTPS_PROXY", "http://127.0.0.1:1");
-    let node = node.with("BETA9_STALE_IF_ERROR", "0");
-    assert!(failure(&node.get("ghcr.io")).contains("HTTPS_PROXY, if set, is right"));
+    assert_eq!(secret(&node, "ghcr.io"), "1");
+    gateway.requests();
+    let node = node
+        .with("BETA9_GATEWAY_URL", "https://gateway.example.com")
+        .with("BETA9_STALE_IF_ERROR", "0");
+    assert!(
+        failure(&node.get("ghcr.io"))
+            .contains("the proxy http://127.0.0.1:1 of HTTPS_PROXY refused the connection")
+    );
     assert_eq!(gateway.requests(), Vec::<String>::new());
-    assert_eq!(secret(&node.with("NO_PROXY", "127.0.0.1"), "ghcr.io"), "1");
 }
 
 #[test]

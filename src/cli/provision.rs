@@ -187,8 +187,13 @@ impl Provision<'_> {
             let credential = resolver
                 .credential_of(image, &one.keys)
                 .map_err(|error| error.about(host.as_reference()))?;
-            let taken =
-                verify::authenticate(image, &credential, resolver.deadline(), self.env.log())?;
+            let taken = verify::authenticate(
+                image,
+                &credential,
+                &verify::CertDirs::of(self.env),
+                resolver.deadline(),
+                self.env.log(),
+            )?;
             report.note(&if taken {
                 format!("{host} accepts the credential for {repository}")
             } else {

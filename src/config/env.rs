@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
@@ -48,7 +49,35 @@ impl Authorities {
     }
 }
 
-/// The environment that the program was given.
+/// The proxy that the environment names, as Go's clients read it: the upper-case name first, and empty counts as unset.
+#[derive(Debug)]
+pub struct ProxyVariables {
+    /// `HTTPS_PROXY`, and which of its two spellings it is.
+    pub https: Option<(&'static str, OsString)>,
+    /// `NO_PROXY`.
+    pub direct: OsString,
+}
+
+impl ProxyVariables {
+    /// What the environment names. It is asked for once something must go on the network.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    pub fn named() -> Self {
+        let set = |names: [&'static str; 2]| {
+            names.into_iter().find_map(|name| {
+                let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+                Some((name, value))
+            })
+        };
+        Self {
+            https: set(["HTTPS_PROXY", "https_proxy"]),
+            direct: set(["NO_PROXY", "no_proxy"]).map_or_else(OsString::new, |(_, value)| value),
+        }
+    }
+}
+
+/// The environment that the program was given. A clone is for another thread.
+#[derive(Clone)]
 pub struct Env {
     lookup: Lookup,
     names: fn() -> Vec<String>,
@@ -58,7 +87,7 @@ pub struct Env {
 }
 
 /// The home directory that counts, and the one that does not.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Home {
     path: Option<PathBuf>,
     foreign: Option<ForeignHome>,
@@ -73,7 +102,7 @@ pub struct ForeignHome {
     pub owner: u32,
 }
 
-type Lookup = Box<dyn Fn(&str) -> Option<OsString>>;
+type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 impl Env {
     /// The real one. Without `HOME`, the account's home directory stands in, so that a service finds the same store.
@@ -81,7 +110,7 @@ impl Env {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
         // Once through the whole environment: some sixty names are asked for, and getenv walks through it for each.
-        let variables: OnceCell<Vec<(OsString, OsString)>> = OnceCell::new();
+        let variables: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
         let lookup = move |wanted: &str| {
             let variables = variables.get_or_init(|| std::env::vars_os().collect());
             variables.iter().find_map(|(name, value)| {
@@ -89,7 +118,7 @@ impl Env {
             })
         };
         Self {
-            lookup: Box::new(lookup),
+            lookup: Arc::new(lookup),
             names: || {
                 std::env::vars_os()
                     .filter_map(|(name, _)| name.into_string().ok())
@@ -108,7 +137,7 @@ impl Env {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
-        let lookup = Box::new(move |name: &str| map.get(name).cloned());
+        let lookup = Arc::new(move |name: &str| map.get(name).cloned());
         Self {
             lookup,
             names: Vec::new,
@@ -121,7 +150,7 @@ impl Env {
     /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
     /// as none: how much is said is no reason to fail.
     #[must_use]
-    pub fn logging_to(mut self, out: impl Write + 'static) -> Self {
+    pub fn logging_to(mut self, out: impl Write + Send + 'static) -> Self {
         if (self.lookup)("BETA9_LOG").is_some_and(|level| level.eq_ignore_ascii_case("debug")) {
             self.log = Log::to(out);
         }

@@ -3,6 +3,9 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use rustls::AlertDescription;
+
+use super::ProxyName;
 use crate::error::{Error, Problem};
 use crate::tls::NoAuthorities;
 
@@ -11,6 +14,8 @@ use crate::tls::NoAuthorities;
 pub struct Fault {
     host: String,
     kind: Kind,
+    /// The proxy that it was asked through.
+    proxy: Option<ProxyName>,
     /// What is wrong with a file of authorities.
     refused: String,
 }
@@ -28,8 +33,14 @@ pub enum Kind {
     Unresolvable,
     /// The certificate is not to be trusted.
     Certificate(Certificate),
-    /// The proxy before it makes no tunnel to it.
+    /// It wants a certificate of the client, or another one.
+    ClientCertificate,
+    /// The proxy makes no tunnel to it.
     Proxy,
+    /// The proxy wants another user name and password than it is given.
+    ProxyLogin,
+    /// The variable that names a proxy names none.
+    ProxySetting,
     /// No TLS came about, for another reason.
     Tls,
     /// The connection ended before the answer began.
@@ -63,7 +74,16 @@ impl Fault {
         Self {
             host: host.to_owned(),
             kind,
+            proxy: None,
             refused: String::new(),
+        }
+    }
+
+    /// The same of a request that went through this proxy.
+    pub(super) fn through(self, proxy: Option<&ProxyName>) -> Self {
+        Self {
+            proxy: proxy.cloned(),
+            ..self
         }
     }
 
@@ -99,10 +119,13 @@ impl Fault {
             | Kind::Refused
             | Kind::Unresolvable
             | Kind::Proxy
+            | Kind::ProxyLogin
             | Kind::Closed
             | Kind::Truncated => problem.unreachable(),
             Kind::Certificate(_)
+            | Kind::ClientCertificate
             | Kind::Tls
+            | Kind::ProxySetting
             | Kind::TooLarge(_)
             | Kind::Cleartext
             | Kind::Request
@@ -114,16 +137,27 @@ impl Fault {
     #[must_use]
     pub fn fix(&self) -> &'static str {
         match self.kind {
+            Kind::Nobody | Kind::Refused | Kind::Unresolvable if self.proxy.is_some() => {
+                "see whether the proxy runs and the variable names it; NO_PROXY lists hosts to ask without it"
+            }
             Kind::Timeout => {
                 "see whether the node reaches it; timeout in the configuration says how long to wait"
             }
             Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
-                "see whether the node reaches it, and whether HTTPS_PROXY, if set, is right"
+                "see whether the node reaches it, or needs a proxy (HTTPS_PROXY)"
             }
             Kind::Unresolvable => {
-                "see whether the name is right, the node's name server answers, and HTTPS_PROXY, if set, is right"
+                "see whether the name is right, and whether the node's name server answers or the node needs a proxy (HTTPS_PROXY)"
             }
-            Kind::Proxy => "see what HTTPS_PROXY says, and the proxy's own log",
+            Kind::Proxy => {
+                "let the proxy through to it (its own log says why not), or add the host to NO_PROXY"
+            }
+            Kind::ProxyLogin => {
+                "put them into the variable: http://USER:PASSWORD@HOST:PORT, percent-encoded"
+            }
+            Kind::ProxySetting => {
+                "set it to http://HOST:PORT (or https, socks5, socks5h), or unset it"
+            }
             Kind::Certificate(Certificate::Expired | Certificate::NotYetValid) => {
                 "see whether the node's clock is right"
             }
@@ -134,6 +168,9 @@ impl Fault {
                 "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_DIR to a directory with it"
             }
             Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
+            Kind::ClientCertificate => {
+                "ask its operator for one; only check shows certificates, those of certs.d"
+            }
             Kind::TooLarge(_) => "see who answers in its place; nothing of it was used",
             Kind::Cleartext => "use https://",
             Kind::Request => {
@@ -149,16 +186,44 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = &self.host;
+        // A connection is made to the proxy and not to the host; what comes after may be the fault of either.
+        let (proxy, variable, through) = match &self.proxy {
+            Some(proxy) => (
+                proxy.to_string(),
+                proxy.variable,
+                format!(", through {proxy}"),
+            ),
+            None => (host.clone(), "", String::new()),
+        };
         match self.kind {
-            Kind::Timeout => write!(f, "{host} did not answer in time"),
-            Kind::Nobody => write!(f, "nobody answers at {host}"),
-            Kind::Refused => write!(f, "{host} refused the connection"),
+            Kind::Timeout => write!(f, "{host} did not answer in time{through}"),
+            Kind::Nobody => write!(f, "nobody answers at {proxy}"),
+            Kind::Refused => write!(f, "{proxy} refused the connection"),
+            Kind::Unresolvable if self.proxy.is_some() => {
+                write!(f, "the name of {proxy} cannot be resolved")
+            }
             Kind::Unresolvable => write!(f, "the name {host} cannot be resolved"),
-            Kind::Certificate(certificate) => write!(f, "the certificate of {host} {certificate}"),
-            Kind::Proxy => write!(f, "the proxy lets nothing through to {host}"),
-            Kind::Tls => write!(f, "no TLS connection with {host} came about"),
-            Kind::Closed => write!(f, "{host} closed the connection without an answer"),
-            Kind::Truncated => write!(f, "{host} broke off in the middle of its answer"),
+            Kind::Certificate(certificate) => {
+                write!(f, "the certificate of {host} {certificate}{through}")
+            }
+            Kind::ClientCertificate => {
+                write!(
+                    f,
+                    "{host} wants a client certificate that it trusts{through}"
+                )
+            }
+            Kind::Proxy => write!(f, "{proxy} lets nothing through to {host}"),
+            Kind::ProxyLogin => {
+                write!(f, "{proxy} asks for a user name and password that it takes")
+            }
+            Kind::ProxySetting => write!(f, "{variable} is not the URL of a proxy"),
+            Kind::Tls => write!(f, "no TLS connection with {host} came about{through}"),
+            Kind::Closed => {
+                write!(f, "{host} closed the connection without an answer{through}")
+            }
+            Kind::Truncated => {
+                write!(f, "{host} broke off in the middle of its answer{through}")
+            }
             Kind::TooLarge(max) => write!(f, "{host} answered more than {} MiB", max >> 20),
             Kind::Cleartext => write!(f, "{host} must not be spoken to without TLS"),
             Kind::Request => write!(
@@ -208,9 +273,21 @@ impl Kind {
         // What fails to connect and is no failure of the system's is a proxy that says no.
         let of_the_system = causes(error.source()).any(<dyn StdError>::is::<io::Error>);
         if error.is_connect() && !of_the_system {
-            Self::Proxy
+            Self::of_proxy(error)
         } else {
             broken
+        }
+    }
+
+    /// hyper-util has what a proxy said, and that nothing came of a connection with a SOCKS proxy, only as a text.
+    fn of_proxy(error: &reqwest::Error) -> Self {
+        let says = |text| causes(error.source()).any(|cause| cause.to_string().contains(text));
+        if LOGIN.into_iter().any(says) {
+            Self::ProxyLogin
+        } else if says("failed to create underlying connection") {
+            Self::Nobody
+        } else {
+            Self::Proxy
         }
     }
 
@@ -225,6 +302,12 @@ impl Kind {
                 rustls::Error::InvalidCertificate(error) => {
                     Self::Certificate(Certificate::of(error))
                 }
+                rustls::Error::AlertReceived(
+                    AlertDescription::CertificateRequired
+                    | AlertDescription::BadCertificate
+                    | AlertDescription::CertificateUnknown
+                    | AlertDescription::UnknownCA,
+                ) => Self::ClientCertificate,
                 _ => Self::Tls,
             });
         }
@@ -239,6 +322,13 @@ impl Kind {
         }
     }
 }
+
+/// What hyper-util says of a proxy that refuses a login.
+const LOGIN: [&str; 3] = [
+    "proxy authorization required",
+    "does not support user/pass authentication",
+    "credentials not accepted",
+];
 
 /// An error, what caused it, and so on.
 fn causes<'e>(

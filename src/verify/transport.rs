@@ -29,11 +29,11 @@ impl From<Fault> for Unanswered {
 impl<'a> Registry<'a> {
     /// The registry and its first answer: over `https`, or `http` where it is on this node and speaks no TLS.
     pub(super) async fn reach(
-        image: &'a ImageRef,
-        deadline: std::time::Instant,
-        log: &'a Log,
+        question: &super::Question<'a>,
     ) -> Result<(Self, Response), Unanswered> {
-        let http = Http::new(deadline, Cleartext::Loopback)?;
+        let (image, log) = (question.image, question.log);
+        let http = Http::new(question.deadline, Cleartext::Loopback)?
+            .with(question.certificates.extra.clone());
         let host = if image.host.is_docker_hub() {
             Host::DOCKER_HUB_REGISTRY
         } else {

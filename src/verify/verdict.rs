@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::host::{Host, ImageRef};
-use crate::http::{Fault, Kind};
+use crate::http::{Certificate, Fault, Kind};
 use crate::registry::Registry;
+use crate::trusted;
 
 /// What came of asking a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,13 +71,16 @@ pub enum Verdict {
     Throttled,
     /// It answered with a status that has no place here.
     Failed(u16),
+    /// A file of certs.d cannot be used.
+    CertsD(trusted::Fault),
     /// There was no answer.
     Fault(Fault),
 }
 
 impl Report {
     /// A report of a registry that did not get as far as a login.
-    pub(super) fn early(verdict: Verdict) -> Self {
+    #[must_use]
+    pub fn early(verdict: Verdict) -> Self {
         Self {
             login: None,
             taken: None,
@@ -111,9 +115,12 @@ impl Verdict {
             Self::Throttled => "throttled",
             Self::Failed(_) => "failed",
             Self::Fault(fault) => match fault.kind() {
-                Kind::Certificate(_) | Kind::Tls | Kind::Authorities => "tls",
+                Kind::Certificate(_) | Kind::ClientCertificate | Kind::Tls | Kind::Authorities => {
+                    "tls"
+                }
                 _ => "network",
             },
+            Self::CertsD(_) => "tls",
         }
     }
 
@@ -161,6 +168,18 @@ impl Verdict {
             | Self::NoToken
             | Self::NoChallenge
             | Self::Redirected => "see who answers in the registry's place".to_owned(),
+            Self::CertsD(fault) => fault.fix.clone(),
+            Self::Fault(fault)
+                if fault.kind() == Kind::Certificate(Certificate::UnknownAuthority) =>
+            {
+                format!(
+                    "add its authority to the system's, or as ca.crt to {}",
+                    cert_dirs(image)
+                )
+            }
+            Self::Fault(fault) if fault.kind() == Kind::ClientCertificate => {
+                format!("put client.cert and client.key into {}", cert_dirs(image))
+            }
             Self::Fault(fault) if fault.kind() == Kind::Tls => {
                 "see who answers there; without TLS only registries on this node are asked"
                     .to_owned()
@@ -168,6 +187,14 @@ impl Verdict {
             Self::Fault(fault) => fault.fix().to_owned(),
         }
     }
+}
+
+/// Where docker and podman look for certificates of one registry.
+fn cert_dirs(image: &ImageRef) -> String {
+    let registry = &image.spelling;
+    format!(
+        "/etc/docker/certs.d/{registry} for docker, /etc/containers/certs.d/{registry} for podman"
+    )
 }
 
 /// Docker Hub is what `docker login` means without a host.
@@ -218,6 +245,7 @@ impl fmt::Display for Verdict {
             Self::Redirected => f.write_str("it redirects, to nowhere that can be asked"),
             Self::Throttled => f.write_str("it is throttling (429)"),
             Self::Failed(status) => write!(f, "it answered {status}"),
+            Self::CertsD(fault) => f.write_str(&fault.cause),
             Self::Fault(fault) => fault.fmt(f),
         }
     }

@@ -21,6 +21,7 @@ pub mod health;
 pub mod postgres;
 pub mod registry;
 pub mod terminal;
+pub mod tls_registry;
 pub mod tokens;
 pub mod users;
 pub mod vectors;

@@ -107,7 +107,7 @@ impl Session<'_> {
                 text,
                 "{between}$ {HELPER} {}\n{}",
                 args.join(" "),
-                screen.text.replace("\r\n", "\n")
+                standing(&screen.text.replace("\r\n", "\n"))
             )
             .unwrap();
         }
@@ -116,6 +116,20 @@ impl Session<'_> {
             text.replace(real.as_str(), shown)
         })
     }
+}
+
+/// What is left of lines that were begun again after a carriage return.
+fn standing(text: &str) -> String {
+    let line = |line: &str| {
+        let mut parts = line.rsplit('\r');
+        let last = parts.next().unwrap_or_default().to_owned();
+        assert!(
+            parts.all(|part| part.len() <= 60),
+            "only progress is written over: {line:?}"
+        );
+        last
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A terminal, at the end of who types.

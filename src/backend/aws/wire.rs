@@ -1,6 +1,6 @@
 //! The HTTP client below the SDK: proxies, bounds, and a memory of what happened last, which names faults exactly.
 //!
-//! The SDK's own client knows no proxy, takes an answer of any size, and buries a refused connection some five errors
+//! The SDK's own client reads proxies otherwise than Go's clients, takes an answer of any size, and buries a refused connection some five errors
 //! deep, differently for each credential source. It follows no redirect, and neither does this one.
 
 mod bounded;
@@ -8,13 +8,13 @@ mod fault;
 mod retry;
 mod trust;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -22,11 +22,14 @@ use aws_smithy_runtime_api::client::http::{
     SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use reqwest::Url;
 
 use super::PART;
 use crate::error::Error;
+use crate::http::{Proxies, Proxy, ProxyName};
 use crate::tls;
 use bounded::bounded;
 pub(super) use fault::chain;
@@ -45,6 +48,8 @@ pub(super) struct Wire {
 pub(super) struct Exchange {
     /// The host that was asked, without the port.
     pub(super) host: String,
+    /// The proxy that it was asked through.
+    pub(super) proxy: Option<ProxyName>,
     pub(super) outcome: Outcome,
 }
 
@@ -69,6 +74,10 @@ pub(super) enum Outcome {
     TimedOut,
     /// The connection ended in the middle, or could not be made.
     Broken,
+    /// The proxy makes no tunnel.
+    Proxy,
+    /// The variable that names a proxy names none, or one of a kind that the SDK's client does not know.
+    ProxySetting(&'static str),
     /// More came than any honest answer holds.
     TooLarge,
 }
@@ -92,26 +101,36 @@ impl Wire {
         if let Some(fault) = bundle.is_none().then(tls::refused).flatten() {
             return Err(fault.problem(PART));
         }
-        let (given, system) = (bundle.map(trust::given).transpose()?, OnceLock::new());
-        let secure = Builder::new().build_with_connector_fn(move |settings, components| {
-            let builder = Connector::builder().proxy_config(ProxyConfig::from_env());
-            configured(builder, settings, components)
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(
-                    given
-                        .as_ref()
-                        .unwrap_or_else(|| system.get_or_init(trust::system))
-                        .clone(),
-                )
-                .build()
-        });
+        let given = bundle.map(trust::given).transpose()?;
+        let trust = Arc::new(LazyLock::new(move || given.unwrap_or_else(trust::system)));
+        let proxies = Proxies::named();
+        let secure = |proxy: ProxyConfig| {
+            let trust = Arc::clone(&trust);
+            Builder::new().build_with_connector_fn(move |settings, components| {
+                let builder = Connector::builder().proxy_config(proxy.clone());
+                configured(builder, settings, components)
+                    .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                    .tls_context(TlsContext::clone(&trust))
+                    .build()
+            })
+        };
+        let proxied = proxies
+            .proxy()
+            .filter(|proxy| !proxy.is_socks())
+            .and_then(|proxy| ProxyConfig::all(proxy.url()).ok())
+            .map(secure);
+        let secure = secure(ProxyConfig::disabled());
         // Plain HTTP is spoken by the node's own metadata services and agents only: a proxy must never see that.
         let plain = Builder::new().build_with_connector_fn(|settings, components| {
             configured(Connector::builder(), settings, components).build_http()
         });
         let client = SharedHttpClient::new(Client {
-            secure,
-            plain,
+            ways: Arc::new(Ways {
+                secure,
+                proxied,
+                plain,
+                proxies,
+            }),
             last: last.clone(),
         });
         Ok(Self {
@@ -172,9 +191,40 @@ fn configured<Tls>(
 
 #[derive(Debug)]
 struct Client {
-    secure: SharedHttpClient,
-    plain: SharedHttpClient,
+    ways: Arc<Ways>,
     last: Last,
+}
+
+/// The ways that a request may take.
+#[derive(Debug)]
+struct Ways {
+    secure: SharedHttpClient,
+    proxied: Option<SharedHttpClient>,
+    plain: SharedHttpClient,
+    proxies: Proxies,
+}
+
+impl Ways {
+    /// The way to this URI and the proxy on it; else what is wrong with the proxy.
+    fn to(
+        &self,
+        uri: &str,
+    ) -> Result<(&SharedHttpClient, Option<&ProxyName>), (&ProxyName, &'static str)> {
+        let Some(url) = Url::parse(uri).ok().filter(|url| url.scheme() == "https") else {
+            return Ok((&self.plain, None));
+        };
+        let proxy = self
+            .proxies
+            .of_url(&url)
+            .map_err(|name| (name, "is not the URL of a proxy"))?;
+        match (proxy.map(Proxy::name), &self.proxied) {
+            (None, _) => Ok((&self.secure, None)),
+            (Some(name), Some(proxied)) => Ok((proxied, Some(name))),
+            (Some(name), None) => {
+                Err((name, "names a SOCKS proxy, which AWS is not asked through"))
+            }
+        }
+    }
 }
 
 impl HttpClient for Client {
@@ -184,8 +234,7 @@ impl HttpClient for Client {
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(Watched {
-            secure: self.secure.clone(),
-            plain: self.plain.clone(),
+            ways: Arc::clone(&self.ways),
             settings: settings.clone(),
             components: components.clone(),
             last: self.last.clone(),
@@ -193,15 +242,14 @@ impl HttpClient for Client {
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.secure.connector_metadata()
+        self.ways.secure.connector_metadata()
     }
 }
 
 /// Takes the connector that a request needs only when it needs it: reading the trusted certificates costs milliseconds.
 #[derive(Debug)]
 struct Watched {
-    secure: SharedHttpClient,
-    plain: SharedHttpClient,
+    ways: Arc<Ways>,
     settings: HttpConnectorSettings,
     components: RuntimeComponents,
     last: Last,
@@ -209,15 +257,24 @@ struct Watched {
 
 impl HttpConnector for Watched {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = if request.uri().starts_with("https:") {
-            &self.secure
-        } else {
-            &self.plain
-        };
         let last = self.last.clone();
+        let way = self.ways.to(request.uri());
         *last.0.lock().unwrap_or_else(PoisonError::into_inner) = Exchange {
             host: host_of(request.uri()).to_owned(),
-            outcome: Outcome::Waiting,
+            proxy: match way {
+                Ok((_, proxy)) => proxy.cloned(),
+                Err((proxy, _)) => Some(proxy.clone()),
+            },
+            outcome: match way {
+                Ok(_) => Outcome::Waiting,
+                Err((_, cause)) => Outcome::ProxySetting(cause),
+            },
+        };
+        let client = match way {
+            Ok((client, _)) => client,
+            Err((_, cause)) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(cause.into())));
+            }
         };
         let call = client
             .http_connector(&self.settings, &self.components)

@@ -8,7 +8,11 @@ use crate::error::{Error, Problem};
 pub(in crate::backend::aws) fn late(wire: &Wire) -> Error {
     let host = wire.last().host;
     let host = if host.is_empty() { "AWS" } else { &host };
-    Problem::new(PART, format_args!("{host} did not answer in time"))
+    let through = wire
+        .last()
+        .proxy
+        .map_or_else(String::new, |proxy| format!(", through {proxy}"));
+    Problem::new(PART, format_args!("{host} did not answer in time{through}"))
         .fix(REACH)
         .unreachable()
 }
@@ -20,6 +24,27 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
     let problem = |cause: &dyn std::fmt::Display| {
         Problem::new(PART, format_args!("{service} ({host}) {cause}"))
     };
+    if let Some(proxy) = &last.proxy {
+        // A connection is made to the proxy and not to the host.
+        let at_proxy = |cause: &dyn std::fmt::Display| Problem::new(PART, cause).fix(PROXY);
+        match last.outcome {
+            Outcome::Refused => {
+                return at_proxy(&format_args!("{proxy} refused the connection")).unreachable();
+            }
+            Outcome::Unresolvable => {
+                return at_proxy(&format_args!("the name of {proxy} cannot be resolved"))
+                    .unreachable();
+            }
+            Outcome::Proxy => {
+                return at_proxy(&format_args!("{proxy} lets nothing through to {host}"))
+                    .unreachable();
+            }
+            Outcome::ProxySetting(cause) => {
+                return at_proxy(&format_args!("{} {cause}", proxy.variable)).failed();
+            }
+            _ => {}
+        }
+    }
     let no_answer =
         "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
     match last.outcome {
@@ -33,7 +58,7 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
         Outcome::Certificate(reason) => problem(&format_args!("shows a certificate that {reason}"))
             .fix("see whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust")
             .failed(),
-        Outcome::Broken => problem(&"broke off the connection").fix(REACH).unreachable(),
+        Outcome::Broken | Outcome::Proxy | Outcome::ProxySetting(_) => problem(&"broke off the connection").fix(REACH).unreachable(),
         Outcome::TooLarge => problem(&"answered more than any such answer holds").fix(no_answer).failed(),
         Outcome::Answered { status: 429, retry_after } => {
             problem(&throttles(retry_after)).fix(THROTTLED).unreachable().answered()
@@ -77,5 +102,6 @@ fn throttles(retry_after: Option<u64>) -> String {
 
 const REACH: &str =
     "see whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
+const PROXY: &str = "see whether the proxy runs and the variable names it as http://HOST:PORT; NO_PROXY lists hosts to ask without it";
 const THROTTLED: &str =
     "try again later; fewer callers, or a shared cache directory, make fewer calls";

@@ -26,6 +26,9 @@ fn outcome_of(error: &(dyn StdError + 'static)) -> Option<Outcome> {
             reason.map_or("is not valid", |(_, reason)| reason),
         ));
     }
+    if text.starts_with("tunnel error") && !text.contains("underlying connection") {
+        return Some(Outcome::Proxy);
+    }
     (text.contains("dns error") || text.contains("failed to lookup address"))
         .then_some(Outcome::Unresolvable)
 }
@@ -80,6 +83,7 @@ mod tests {
                 Outcome::Certificate("is not valid"),
             ),
             ("dns error", Outcome::Unresolvable),
+            ("tunnel error: unsuccessful", Outcome::Proxy),
             ("connection reset", Outcome::Broken),
         ] {
             assert_eq!(classify(&wrap(io::Error::other(text))), outcome, "{text}");

@@ -1,0 +1,237 @@
+//! One image: the credential that there is for it, and what its registry says to it.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::cli::rows::Rows;
+use crate::cli::style::Style;
+use crate::config::{Config, Env};
+use crate::credential::Credential;
+use crate::error::Error;
+use crate::host::{Host, ImageRef, Scheme, ServerUrl};
+use crate::json::ObjectWriter;
+use crate::resolver::Resolver;
+use crate::verify::{CertDirs, Login, Question, Report, Taken, Verdict};
+
+/// An image, the credential that there is for it, and what came of it.
+pub(super) struct Checked<'a> {
+    image: &'a ImageRef,
+    credential: Result<Option<Credential>, String>,
+    /// Whether clients that name the registry and not the repository get another answer.
+    by_path: bool,
+    /// The files of certs.d that were used.
+    files: Vec<PathBuf>,
+    /// `None` where a pull would not get as far as the registry.
+    report: Option<Result<Report, String>>,
+    /// What went wrong without hindering anything.
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Checked<'a> {
+    pub(super) fn of(image: &'a ImageRef, token_hosts: &[Host], env: &Env) -> Result<Self, Error> {
+        // Each image has the time of a pull of its own.
+        let config = Config::load(env)?;
+        let (timeout, log) = (config.timeout, env.log());
+        let resolver = Resolver::new(config)?;
+        let url = ServerUrl::Registry {
+            host: image.host.clone(),
+            scheme: Scheme::Https,
+            path: image.repository.clone(),
+        };
+        let credential =
+            match resolver.audited("check", Some(image.host.as_reference()), |resolver| {
+                resolver.get(&url)
+            }) {
+                Ok(credential) => Ok(Some(credential)),
+                Err(Error::NotFound) => Ok(None),
+                Err(error) => Err(crate::one_line(&error)),
+            };
+        let mut warnings = resolver.warnings();
+        let rule = |path| {
+            resolver
+                .config()
+                .rule(&image.host, path)
+                .map(std::ptr::from_ref)
+        };
+        let by_path = rule(&image.repository) != rule("");
+        let mut files = Vec::new();
+        let report = credential.as_ref().ok().map(|credential| {
+            let certificates = match CertDirs::of(env).read(&image.spelling) {
+                Ok(certificates) => certificates,
+                Err(fault) => return Ok(Report::early(Verdict::CertsD(fault))),
+            };
+            files.clone_from(&certificates.files);
+            warnings.extend_from_slice(&certificates.warnings);
+            let question = Question {
+                image,
+                credential: credential.as_ref(),
+                token_hosts,
+                certificates: &certificates,
+                deadline: Instant::now() + timeout,
+                log,
+            };
+            question.ask().map_err(|error| crate::one_line(&error))
+        });
+        Ok(Self {
+            image,
+            credential,
+            by_path,
+            files,
+            report,
+            warnings,
+        })
+    }
+
+    pub(super) fn is_pulled(&self) -> bool {
+        matches!(&self.report, Some(Ok(report)) if report.verdict.is_pulled())
+    }
+
+    /// The word for programs, what happened, and what to do.
+    fn outcome(&self) -> (&'static str, String, String) {
+        match (&self.credential, &self.report) {
+            (_, Some(Ok(report))) => (
+                report.verdict.word(),
+                report.verdict.to_string(),
+                report.verdict.fix(self.image),
+            ),
+            (_, Some(Err(line))) => ("network", line.clone(), String::new()),
+            (Err(line), None) => ("no-answer", line.clone(), String::new()),
+            (Ok(_), None) => ("no-answer", String::new(), String::new()),
+        }
+    }
+
+    fn login(&self) -> Option<&Login> {
+        self.report.as_ref()?.as_ref().ok()?.login.as_ref()
+    }
+
+    fn taken(&self) -> Option<Taken> {
+        self.report.as_ref()?.as_ref().ok()?.taken
+    }
+
+    fn digest(&self) -> Option<&str> {
+        match &self.report.as_ref()?.as_ref().ok()?.verdict {
+            Verdict::Pulled(digest) => digest.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn json(&self) -> zeroize::Zeroizing<String> {
+        let (verdict, cause, fix) = self.outcome();
+        let found = self.credential.as_ref().map_or("failed", |found| {
+            if found.is_some() { "found" } else { "none" }
+        });
+        let (login, token_host) = match self.login() {
+            None => (None, None),
+            Some(Login::Basic) => (Some("basic"), None),
+            Some(Login::Bearer(host)) => (Some("bearer"), host.as_ref().map(Host::as_str)),
+        };
+        let taken = self.taken().map(|taken| match taken {
+            Taken::Yes => "yes",
+            Taken::No => "no",
+            Taken::Unknown => "unknown",
+        });
+        let mut out = ObjectWriter::with_capacity(512);
+        out.text("image", &self.name())
+            .text("host", self.image.host.as_reference());
+        out.flag("pulled", self.is_pulled())
+            .text("verdict", verdict)
+            .text("cause", &cause)
+            .text("fix", &fix);
+        out.text("credential", found).optional("accepted", taken);
+        out.optional("login", login)
+            .optional("token_host", token_host)
+            .optional("digest", self.digest());
+        let files: Vec<_> = self.files().collect();
+        out.texts("certs", files.iter().map(String::as_str));
+        out.finish()
+    }
+
+    pub(super) fn human(&self, style: Style) -> String {
+        let mut rows = Rows::new(2, 12);
+        rows.heading(&self.name(), style);
+        match &self.credential {
+            Ok(Some(credential)) => {
+                rows.plain("credential", &format!("found, {}", who(credential)))
+            }
+            Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
+            Err(_) => rows.plain("credential", "could not be had"),
+        }
+        if self.by_path {
+            rows.plain(
+                "rule",
+                "one for this path; docker and podman name no path, and get another answer",
+            );
+        }
+        let files: Vec<_> = self.files().collect();
+        if !files.is_empty() {
+            rows.plain("certs", &files.join(", "));
+        }
+        match self.login() {
+            None => {}
+            Some(Login::Basic) => {
+                rows.plain("login", "user name and password, to the registry itself")
+            }
+            Some(Login::Bearer(server)) => {
+                let server = server
+                    .as_ref()
+                    .map_or("a place that is no host", Host::as_str);
+                rows.plain("login", &format!("a token, from {server}"));
+            }
+        }
+        match self.taken() {
+            None => {}
+            Some(Taken::Yes) => rows.plain("accepted", "yes"),
+            Some(Taken::No) if self.login().is_none() => {
+                rows.plain(
+                    "accepted",
+                    "no, but the registry asks nobody for a credential",
+                );
+            }
+            Some(Taken::No) => rows.plain("accepted", "no"),
+            Some(Taken::Unknown) if self.login().is_none() => {
+                rows.plain(
+                    "accepted",
+                    "cannot be known: the registry asks nobody for a credential",
+                );
+            }
+            Some(Taken::Unknown) => rows.plain("accepted", "not known"),
+        }
+        let (_, cause, fix) = self.outcome();
+        if self.is_pulled() {
+            rows.row("pull", &format!("works: {cause}"), |line| {
+                style.good(line).to_string()
+            });
+        } else {
+            rows.row("pull", &format!("fails: {cause}"), |line| {
+                style.bad(line).to_string()
+            });
+        }
+        if !fix.is_empty() {
+            rows.plain("fix", &fix);
+        }
+        rows.finish()
+    }
+
+    fn files(&self) -> impl Iterator<Item = String> {
+        self.files.iter().map(|file| file.display().to_string())
+    }
+
+    /// The image's name in full, as it was understood.
+    fn name(&self) -> String {
+        let image = self.image;
+        let suffix = if image.suffix.is_empty() {
+            ":latest"
+        } else {
+            &image.suffix
+        };
+        format!("{}/{}{suffix}", image.host, image.repository)
+    }
+}
+
+fn who(credential: &Credential) -> String {
+    match credential.shown_username() {
+        None => "a token for user name and password".to_owned(),
+        Some("<token>") => "an identity token".to_owned(),
+        Some(name) => format!("user name {name}"),
+    }
+}
