@@ -944,7 +944,7 @@ fn a_clients_file_that_is_closed_to_this_user_is_opened_by_the_command() {
 
 #[test]
 fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
-    let node = wired(with_path(Node::new(), true), "{}").configured(&format!(
+    let node = wired(of_aws(with_path(Node::new(), true)), "{}").configured(&format!(
         "[[registry]]\nhost = \"{ECR}\"\nambient = true\n\
          [[registry]]\nhost = \"mirror.example.com\"\nalias_of = \"ghcr.io\"\n\
          [[registry]]\nhost = \"empty.example.com\"\nalias_of = \"nvcr.io\"\n\
@@ -980,10 +980,38 @@ fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
     .assert_well();
 }
 
+/// A node that has an identity at AWS.
+fn of_aws(node: Node) -> Node {
+    node.with("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .with("AWS_SECRET_ACCESS_KEY", "hunter2")
+}
+
+#[test]
+fn a_rule_serves_nothing_where_the_node_has_no_identity_of_that_cloud() {
+    let rules = [ECR, "*.dkr.ecr.*.amazonaws.com"]
+        .map(|host| format!("[[registry]]\nhost = \"{host}\"\nambient = true\n"));
+    let auths = format!("{{\"auths\":{{\"{ECR}\":{{\"auth\":\"b2N0bzpodW50ZXIy\"}}}}}}");
+    // On a machine of any cloud's, these say that it is none.
+    let node = wired(with_path(Node::new(), true), &auths)
+        .with("AWS_EC2_METADATA_DISABLED", "true")
+        .configured(&rules.concat());
+    let health = doctor(&node);
+    let says = |text: &str| health.findings.iter().any(|one| one.what.contains(text));
+    assert!(
+        health.status == 0
+            && !says("logs in as itself")
+            && !says("hosts that it is told of")
+            && !says("which a rule has an answer for"),
+        "{health:#?}"
+    );
+    // The node can be given one.
+    doctor(&of_aws(node)).warning("where this node logs in as itself");
+}
+
 #[test]
 fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
     let rule = "[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\n";
-    let node = wired(with_path(Node::new(), true), "{}").configured(rule);
+    let node = wired(of_aws(with_path(Node::new(), true)), "{}").configured(rule);
     let health = doctor(&node);
     health.assert_well();
     for client in ["docker", "podman"] {
@@ -1002,7 +1030,7 @@ fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
         assert!(!mended.says(client, "note", &what), "{mended:#?}");
     }
     let one = wired(
-        with_path(Node::new(), true),
+        of_aws(with_path(Node::new(), true)),
         &format!("{{\"credHelpers\":{{\"{ECR}\":\"beta9\"}}}}"),
     );
     let health = doctor(&one.configured(rule));
@@ -1015,7 +1043,7 @@ fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
 #[test]
 fn a_password_in_plain_text_where_the_node_logs_in_as_itself_is_not_taken_over() {
     let docker = format!("{{\"auths\":{{\"{ECR}\":{{\"auth\":\"b2N0bzpodW50ZXIy\"}}}}}}");
-    let node = wired(with_path(Node::new(), true), &docker);
+    let node = wired(of_aws(with_path(Node::new(), true)), &docker);
     doctor(&node).warning("in plain text");
     let node =
         node.configured("[[registry]]\nhost = \"*.dkr.ecr.*.amazonaws.com\"\nambient = true\n");

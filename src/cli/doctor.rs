@@ -11,6 +11,7 @@ mod helpers;
 mod keys;
 mod plain;
 mod program;
+mod proxy;
 mod report;
 mod rules;
 mod served;
@@ -117,7 +118,9 @@ fn examine(env: &Env) -> Report {
         .as_ref()
         .ok()
         .and_then(|node| Some(Served::of(&node.resolver, asked.stored?, asked.whole)));
-    report.add("registries", clients.answerers(served.as_ref()));
+    let hosts = clients.registries(served.as_ref());
+    report.add("proxy", proxy::look(&hosts));
+    report.add("registries", clients.answerers(&hosts));
     report.add("docker", clients.docker(served.as_ref()));
     report.add("podman", clients.podman(served.as_ref()));
     report

@@ -78,6 +78,13 @@ impl Pattern {
             .flatten()
     }
 
+    /// A host that it covers.
+    #[must_use]
+    pub fn example(&self) -> Option<Host> {
+        let authority = self.text.split('/').next().unwrap_or_default();
+        Host::parse(authority.replace('*', "123456789012").as_bytes()).ok()
+    }
+
     /// It without the path: a pattern of whole registries, which kubelet takes for an image's too.
     #[must_use]
     pub fn registries(&self) -> String {

@@ -36,9 +36,8 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Who answers each client for each registry that is held here, wired or in plain text.
-    pub(super) fn answerers(&self, served: Option<&Served>) -> Vec<Finding> {
-        let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
+    /// Every registry that is held here, wired or in plain text.
+    pub(super) fn registries(&self, served: Option<&Served>) -> Vec<Host> {
         let held = served.map(Served::hosts).unwrap_or_default();
         let docker = self.read.docker.iter().flat_map(|docker| &docker.file);
         let podman = self.read.podman.iter().flat_map(|podman| &podman.files);
@@ -47,24 +46,26 @@ impl<'a> Clients<'a> {
             helped.chain(file.auths.iter().map(|entry| &entry.key))
         });
         let named = named.filter_map(|key| ServerUrl::parse(key.as_bytes()).ok()?.host().cloned());
-        for host in held.into_iter().chain(named) {
-            hosts.insert(host.as_reference().to_owned(), host);
-        }
-        let more = hosts.len().saturating_sub(LISTED);
-        let mut findings: Vec<_> = hosts
-            .values()
-            .take(LISTED)
-            .map(|host| {
-                let asks = self.read.asks(host).map(|(client, asks)| match asks {
-                    Ok(asks) => format!("{client} {}", asks.answerer),
-                    Err(_) => format!("{client} cannot read its files"),
-                });
-                Finding::ok(
-                    "client.answerer",
-                    format_args!("{host}: {}", asks.join(", ")),
-                )
-            })
+        let hosts: BTreeMap<String, Host> = held
+            .into_iter()
+            .chain(named)
+            .map(|host| (host.as_reference().to_owned(), host))
             .collect();
+        hosts.into_values().collect()
+    }
+
+    /// Who answers each client for each of these.
+    pub(super) fn answerers(&self, hosts: &[Host]) -> Vec<Finding> {
+        let answerer = |host: &Host| {
+            let asks = self.read.asks(host).map(|(client, asks)| match asks {
+                Ok(asks) => format!("{client} {}", asks.answerer),
+                Err(_) => format!("{client} cannot read its files"),
+            });
+            let what = format!("{host}: {}", asks.join(", "));
+            Finding::ok("client.answerer", what)
+        };
+        let mut findings: Vec<_> = hosts.iter().take(LISTED).map(answerer).collect();
+        let more = hosts.len().saturating_sub(LISTED);
         if more > 0 {
             findings.push(Finding::note(
                 "client.answerer",

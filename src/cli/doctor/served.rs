@@ -2,7 +2,7 @@
 
 use crate::config::{Rule, StoreKind};
 use crate::host::{Host, Pattern, Scheme};
-use crate::resolver::{Resolver, Route};
+use crate::resolver::{Outlook, Resolver, Route};
 
 /// What the store lists, and what the rules add to it.
 pub(super) struct Served<'a> {
@@ -40,10 +40,11 @@ impl<'a> Served<'a> {
     /// Whether a rule is why: the node logs in as itself, or the host stands for one that is served.
     pub(super) fn by_rule(&self, host: &Host) -> bool {
         let real = |route: &Route| route.real != host && self.stored.contains(route.real);
-        !self.stored.contains(host)
-            && self
-                .route(host)
-                .is_some_and(|route| !route.is_public() && (route.ambient || real(&route)))
+        self.by_node(host)
+            || !self.stored.contains(host)
+                && self
+                    .route(host)
+                    .is_some_and(|route| !route.is_public() && real(&route))
     }
 
     /// Whether the node logs in as itself, for want of a secret.
@@ -51,7 +52,16 @@ impl<'a> Served<'a> {
         !self.stored.contains(host)
             && self
                 .route(host)
-                .is_some_and(|route| !route.is_public() && route.ambient)
+                .is_some_and(|route| !route.is_public() && self.is_node_able(&route))
+    }
+
+    /// Whether the node may log in as itself, and has an identity of that cloud. One that cannot be used is an error of `get`.
+    fn is_node_able(&self, route: &Route) -> bool {
+        let has_identity = |cloud| {
+            let outlook = self.resolver.outlook(route, cloud, None);
+            !matches!(outlook, Ok(Outlook::Nobody(_)))
+        };
+        route.ambient && route.row.cloud().is_some_and(has_identity)
     }
 
     /// Whether it is asked for in vain: there is certainly no answer, and no rule says that there should be none.
@@ -75,7 +85,9 @@ impl<'a> Served<'a> {
         // Nobody logs in as the node where a worker is vended its secrets.
         let ambient = |rule: &&Rule| {
             let is_on = rule.ambient.is_some_and(|ambient| !ambient.is_off());
-            !self.is_read_only() && is_on && !rule.is_public()
+            let example = rule.host.example();
+            let is_able = |host| self.by_node(host);
+            !self.is_read_only() && is_on && example.as_ref().is_some_and(is_able)
         };
         self.rules()
             .filter(ambient)

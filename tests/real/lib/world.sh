@@ -87,10 +87,11 @@ make_certificates() {
 # fresh_home: every claim starts as a new user, with nothing stored and nothing wired.
 fresh_home() {
     CLIENT_HOME=$(mktemp -d "$WORLD/home.XXXXXX")
-    CLIENT_ENV=()
+    CLIENT_ENV=() CLIENT_AS=()
 }
 
-# client COMMAND…: runs a client as that user, in an environment that holds nothing else.
+# client COMMAND…: runs a client as that user, in an environment that holds nothing else. CLIENT_AS is the command that
+# makes another user of root.
 client() {
     with_stdin '' "$@"
 }
@@ -100,5 +101,6 @@ with_stdin() {
     local text=$1
     shift
     echo "\$ $*" >>"$WORLD/claim.log"
-    printf '%s' "$text" | env -i HOME="$CLIENT_HOME" PATH="$WORLD/bin:$PATH" "${CLIENT_ENV[@]}" timeout 60 "$@"
+    printf '%s' "$text" | env -i HOME="$CLIENT_HOME" PATH="$WORLD/bin:$PATH" "${CLIENT_ENV[@]}" \
+        timeout 60 "${CLIENT_AS[@]}" "$@"
 }
