@@ -10,7 +10,7 @@ pub mod diff;
 mod docker;
 pub mod edit;
 pub mod file;
-mod go_json;
+pub(crate) mod go_json;
 mod helper;
 mod note;
 pub mod place;

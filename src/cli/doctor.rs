@@ -9,6 +9,7 @@ mod finding;
 mod fix;
 mod helpers;
 mod keys;
+mod others;
 mod plain;
 mod program;
 mod proxy;
@@ -19,6 +20,8 @@ mod settings;
 mod store;
 mod surroundings;
 mod tokens;
+
+use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -123,6 +126,9 @@ fn examine(env: &Env) -> Report {
     report.add("registries", clients.answerers(&hosts));
     report.add("docker", clients.docker(served.as_ref()));
     report.add("podman", clients.podman(served.as_ref()));
+    for (client, findings) in others::look(env, Path::new("/")) {
+        report.add(client, findings);
+    }
     report
 }
 
