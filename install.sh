@@ -8,14 +8,15 @@ usage() {
     cat <<END
 Usage: ./install.sh [--prefix DIR] [--demo]                             build with cargo, and install
        ./install.sh --archive FILE --sha256 SUM [--prefix DIR] [--demo]  install from a release archive
-       ./install.sh --uninstall [--prefix DIR]                          remove the program again
+       ./install.sh --uninstall [--undo] [--prefix DIR]                 remove the program again
 
   --prefix DIR    install DIR/bin/$PROGRAM, and the manual page and completions in DIR/share
                   (default: \$PREFIX if it is set, else /usr/local for root, \$HOME/.local for others)
   --archive FILE  a .tar.gz that holds the program; nothing is built
   --sha256 SUM    the archive's SHA-256; it is checked before anything is unpacked
   --demo          then store, get, explain and erase a credential in a scratch directory, and show it
-  --uninstall     remove what was installed; stored credentials stay
+  --uninstall     remove what was installed; stored credentials stay; refused while a client's file names the program
+  --undo          take it out of the clients' files first
   --help          this text
 END
 }
@@ -30,7 +31,7 @@ note() {
 }
 
 main() {
-    prefix='' archive='' sum='' demo='' uninstall='' aside='' scratch=''
+    prefix='' archive='' sum='' demo='' uninstall='' undo='' aside='' scratch=''
     while [ $# -gt 0 ]; do
         case $1 in
         --prefix | --archive | --sha256)
@@ -43,6 +44,7 @@ main() {
         --sha256=?*) sum=${1#*=} ;;
         --demo) demo=yes ;;
         --uninstall) uninstall=yes ;;
+        --undo) undo=yes ;;
         --help | -h) usage && exit ;;
         *) fail "unknown option $1; see ./install.sh --help" ;;
         esac
@@ -51,7 +53,8 @@ main() {
     [ -n "$archive" ] || [ -z "$sum" ] || fail "--sha256 goes with --archive"
     [ -z "$archive" ] || [ -n "$sum" ] ||
         fail "--archive needs --sha256 SUM: the checksum that was published with the archive, from another place than the archive"
-    [ -z "$uninstall" ] || [ -z "$archive$demo" ] || fail "--uninstall goes with --prefix only"
+    [ -z "$uninstall" ] || [ -z "$archive$demo" ] || fail "--uninstall goes with --prefix and --undo only"
+    [ -z "$undo" ] || [ -n "$uninstall" ] || fail "--undo goes with --uninstall"
 
     # The program is for everybody who may enter the prefix, whatever the umask of who installs it.
     umask 022
@@ -320,6 +323,7 @@ uninstall() {
     if [ -L "$target" ] || { [ -e "$target" ] && [ ! -f "$target" ]; }; then
         fail "$target is not a file that install.sh has made; it is left alone"
     elif [ -e "$target" ]; then
+        unwire
         rm -f "$target" || fail "$target cannot be removed: run this as its owner"
         note "Removed $target"
     else
@@ -334,9 +338,24 @@ uninstall() {
     store=${BETA9_STORE_PATH:-${data:+$data/beta9/credentials}}
     [ -z "$store" ] || [ ! -e "$store" ] ||
         note "Stored credentials are left alone: $store and their key $store.key; remove both to forget them for good"
-    for wired in "${DOCKER_CONFIG:-${HOME:-}/.docker}/config.json" "${HOME:-}/.config/containers/auth.json"; do
-        ! grep -qs '"beta9"' "$wired" || note "Take \"beta9\" out of $wired: pulls fail while it names a program that is gone"
-    done
+}
+
+# Every pull of a client that names a program that is gone fails, and kubelet does not start.
+unwire() {
+    # A program that does not run here, and one older than this, cannot say who names it.
+    named=$("$target" wired 2>/dev/null) || return 0
+    if [ -n "$undo" ] && [ -n "$named" ]; then
+        echo "$named" | while IFS= read -r line; do
+            note "${line#*	}"
+            PATH=$bin:$PATH sh -c "${line#*	}" </dev/null || :
+        done
+        named=$("$target" wired)
+    fi
+    [ -n "$named" ] || return 0
+    echo "$named" | while IFS= read -r line; do
+        echo "${line%%	*} names $PROGRAM: ${line#*	}"
+    done >&2
+    fail "nothing was removed: those clients would fail every pull; run the commands above first, or add --undo"
 }
 
 main "$@"

@@ -5,6 +5,7 @@ mod completions;
 mod configure;
 mod doctor;
 mod explain;
+mod export;
 mod import;
 mod man;
 mod migrate;
@@ -17,6 +18,7 @@ mod resolve;
 mod rows;
 mod status;
 mod style;
+mod wired;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -59,6 +61,10 @@ const COMMANDS: &[Entry] = &[
         run: import::run,
     },
     Entry {
+        command: export::command,
+        run: export::run,
+    },
+    Entry {
         command: status::command,
         run: status::run,
     },
@@ -93,6 +99,10 @@ const COMMANDS: &[Entry] = &[
     Entry {
         command: man::command,
         run: man::run,
+    },
+    Entry {
+        command: wired::command,
+        run: wired::run,
     },
 ];
 

@@ -14,6 +14,7 @@ pub(crate) mod go_json;
 mod helper;
 mod note;
 pub mod place;
+pub mod plain_login;
 mod podman;
 mod provider_text;
 mod refusal;

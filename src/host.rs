@@ -122,6 +122,12 @@ impl Host {
             .and_then(|port| port.parse().ok())
     }
 
+    /// The same name without its port, where that is 80: `get` of `http://host:80` means `host` too.
+    #[must_use]
+    pub fn without_port_80(&self) -> Option<Self> {
+        (self.port() == Some(80)).then(|| Self::parse(self.name().as_bytes()).ok())?
+    }
+
     /// The registry's names, the canonical one first: Docker Hub has several.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {

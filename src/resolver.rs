@@ -130,8 +130,15 @@ impl Resolver {
             ServerUrl::Item(item) => self.item(item),
             ServerUrl::Registry { host, scheme, path } => {
                 let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
-                self.answer(&route, None)
-                    .map(|answered| answered.credential)
+                let answer = self.answer(&route, None);
+                match (answer, plain_host(host, *scheme)) {
+                    (Err(Error::NotFound), Some(bare)) if !route.is_public() => {
+                        let route = self.route(&bare, *scheme, path).ok_or(Error::NotFound)?;
+                        self.answer(&route, None)
+                    }
+                    (answer, _) => answer,
+                }
+                .map(|answered| answered.credential)
             }
         }
     }
@@ -198,7 +205,12 @@ impl Resolver {
             Problem::new("store", cause)
                 .fix("use https://")
                 .failed()
-                .about(host.as_reference())
+                .about(
+                    host.without_port_80()
+                        .as_ref()
+                        .unwrap_or(host)
+                        .as_reference(),
+                )
         })?;
         if keys.placeholder().is_some() {
             let cause =
@@ -282,7 +294,11 @@ impl Resolver {
                 .and_then(|rule| rule.workload_identity)
                 .unwrap_or(self.config.kubelet.workload_identity);
         let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
-        let there = !vendors || scheme == Scheme::Https;
+        // What may not be asked at `http://host` may not be asked at `http://host:80` either.
+        let there = scheme == Scheme::Https
+            || !vendors
+                && plain_host(host, scheme)
+                    .is_none_or(|bare| self.route(&bare, scheme, path).is_some());
         there.then_some(Route {
             host,
             row,
@@ -342,6 +358,11 @@ impl Route<'_> {
                 .map_or(Rule::PUBLIC, Backend::name)
         }
     }
+}
+
+/// The host that `http://host:80` stands for beside `host:80`.
+fn plain_host(host: &Host, scheme: Scheme) -> Option<Host> {
+    (scheme == Scheme::Http).then(|| host.without_port_80())?
 }
 
 fn check_backend(rule: &Rule) -> Result<(), Error> {

@@ -41,7 +41,7 @@ use self::locate::{Found, absolute, open, walk};
 pub use self::refusal::Fault;
 use self::refusal::{not_a_directory, not_plain, too_large, unreadable};
 pub use self::session::{set_home, take_warnings};
-pub use self::users::account_home;
+pub use self::users::{account_home, homes};
 pub(crate) use self::walk::{DIRECTORY, Step, WAY, Walk};
 
 /// Who chose a path.

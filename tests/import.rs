@@ -124,7 +124,7 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
     let answer = import(&node, &[]);
     assert_eq!(
         answer.out,
-        "nothing to take over: nothing lies there in plain text\n"
+        "nothing to take over: no password is there in plain text\n"
     );
     // And taking the wiring back does not bring them back.
     assert_eq!(node.run(&["configure", "docker", "--undo"], "").status, 0);
@@ -141,37 +141,42 @@ fn what_cannot_be_taken_over_is_named_and_left() {
         r#"{{"credsStore": "beta9", "auths": {{
             "part.example/team": {{"auth": "{OCTO}"}}, "base64.example": {{"auth": "hunter%"}}, "colon.example": {{"auth": "aHVudGVyMg=="}},
             "number.example": {{"auth": 7}}, "bearer.example": {{"registrytoken": "hunter2"}}, "nobody.example": {{"password": "hunter2"}},
-            "169.254.169.254": {{"auth": "{OCTO}"}}, "good.example": {{"auth": "{OCTO}"}}, "https://good.example/v2/": {{"auth": "{OTHER}"}}}}}}"#
+            "169.254.169.254": {{"auth": "{OCTO}"}}, "good.example": {{"auth": "{OCTO}"}}, "https://good.example/v2/": {{"auth": "{OCTO}"}}}}}}"#
     );
     let path = put(&node, ".docker/config.json", &text);
     let answer = import(&node, &["docker", "--remove"]);
     let expected = [
         "left             part.example/team: it is for a part of the registry, and the",
-        "                 store keeps one credential for the whole; log in anew: docker",
+        "                 store keeps one credential for the whole; log in again: docker",
         "                 login part.example",
         "left             base64.example: its auth is not base64 of user:password; log in",
-        "                 anew: docker login base64.example",
+        "                 again: docker login base64.example",
         "left             colon.example: its auth is not base64 of user:password; log in",
-        "                 anew: docker login colon.example",
-        "left             number.example: its auth is not a text; log in anew: docker",
+        "                 again: docker login colon.example",
+        "left             number.example: its auth is not a text; log in again: docker",
         "                 login number.example",
         "left             bearer.example: it is a registrytoken, which no helper can",
-        "                 answer; log in anew: docker login bearer.example",
-        "left             nobody.example: the user name is empty; log in anew: docker",
+        "                 answer; log in again: docker login bearer.example",
+        "left             nobody.example: the user name is empty; log in again: docker",
         "                 login nobody.example",
         "left             169.254.169.254: this address serves a node's own metadata,",
         "                 never images; remove that entry",
         "taken over       good.example",
-        "left             https://good.example/v2/: another entry for the same registry",
-        "                 comes first; remove one of the two",
-        &format!("removed from {}: good.example", path.display()),
+        "there already    https://good.example/v2/",
+        &format!(
+            "removed from {}: good.example, https://good.example/v2/",
+            path.display()
+        ),
     ];
     assert_eq!(
         (answer.status, words(&answer.out)),
         (1, words(&expected.join("\n")))
     );
-    let gone = format!(r#""good.example": {{"auth": "{OCTO}"}}, "#);
-    assert_eq!(fs::read_to_string(&path).unwrap(), text.replace(&gone, ""));
+    let left = fs::read_to_string(&path).unwrap();
+    assert!(
+        !left.contains("good.example") && left.contains("part.example/team"),
+        "{left}"
+    );
 }
 
 #[test]
@@ -393,7 +398,7 @@ fn a_row_names_its_registry_once_and_every_line_fits_where_no_path_is_in_it() {
         "{answer:?}"
     );
     assert!(
-        told.contains("for the whole; log in anew: docker login quay.io\n"),
+        told.contains("for the whole; log in again: docker login quay.io\n"),
         "{answer:?}"
     );
     for line in answer
@@ -424,4 +429,145 @@ fn dockers_own_items_are_wired_with_docker_hub() {
             .ends_with("\n  docker-credential-beta9 configure docker --hosts docker.io\n"),
         "{answer:?}"
     );
+}
+
+#[test]
+fn two_entries_of_one_registry_that_differ_are_both_named_and_neither_is_taken() {
+    for (first, second) in [
+        ("https://reg.example.com", "reg.example.com"),
+        ("reg.example.com", "reg.example.com:443"),
+        ("docker.io", "https://index.docker.io/v1/"),
+        ("index.docker.io", "docker.io"),
+        ("GHCR.io", "ghcr.io"),
+        ("http://reg.example.com:80", "reg.example.com:80"),
+    ] {
+        let node = node();
+        let text = format!(
+            r#"{{"credsStore":"beta9","auths":{{"{first}":{{"auth":"{OTHER}"}},"{second}":{{"auth":"{OCTO}"}}}}}}"#
+        );
+        let path = put(&node, ".docker/config.json", &text);
+        let answer = import(&node, &["docker", "--remove"]);
+        assert_eq!(answer.status, 1, "{answer:?}");
+        for (left, other) in [(first, second), (second, first)] {
+            let row = format!(
+                "left {left}: {other} is for the same registry and has another credential; remove the wrong one"
+            );
+            assert!(words(&answer.out).contains(&row), "{answer:?}");
+        }
+        assert_eq!(
+            (node.list().as_str(), fs::read_to_string(&path).unwrap()),
+            ("{}\n", text)
+        );
+    }
+    // And of two clients' files, which name one each.
+    let node = node();
+    let one = |auth: &str| format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{auth}"}}}}}}"#);
+    put(&node, ".docker/config.json", &one(OCTO));
+    put(&node, ".config/containers/auth.json", &one(OTHER));
+    assert_eq!(import(&node, &[]).status, 1);
+    assert_eq!(node.list(), "{}\n");
+    assert_eq!(import(&node, &["docker"]).status, 0);
+    assert_eq!(node.pair("ghcr.io").0, "octo");
+}
+
+#[test]
+fn plain_text_goes_only_where_the_client_asks_here_under_that_very_key() {
+    let (hub, docker, podman) = (
+        "https://index.docker.io/v1/",
+        ".docker/config.json",
+        ".config/containers/auth.json",
+    );
+    for (file, key, wired, name) in [
+        (
+            docker,
+            "reg.example.com:443",
+            "reg.example.com",
+            "reg.example.com:443",
+        ),
+        (
+            docker,
+            "reg.example.com",
+            "reg.example.com:443",
+            "reg.example.com",
+        ),
+        (docker, "GHCR.io", "ghcr.io", "GHCR.io"),
+        (docker, hub, "docker.io", "docker.io"),
+        (docker, "docker.io", hub, "docker.io"),
+        (
+            docker,
+            "http://reg.example.com:80",
+            "reg.example.com",
+            "reg.example.com:80",
+        ),
+        (
+            podman,
+            "reg.example.com:443",
+            "reg.example.com",
+            "reg.example.com:443",
+        ),
+        (podman, "docker.io", hub, "docker.io"),
+        (podman, "quay.io", "quay.io.evil.example", "quay.io"),
+    ] {
+        let node = node();
+        let client = if file == docker { "docker" } else { "podman" };
+        let with = |wired: &str| {
+            format!(
+                r#"{{"credHelpers":{{"{wired}":"beta9"}},"auths":{{"{key}":{{"auth":"{OCTO}"}}}}}}"#
+            )
+        };
+        let path = put(&node, file, &with(wired));
+        let answer = import(&node, &[client, "--remove"]);
+        let command = format!("docker-credential-beta9 configure {client} --hosts {name}\n");
+        assert!(
+            answer.status == 0 && answer.out.ends_with(&command),
+            "{key}: {answer:?}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), with(wired), "{key}");
+        // The name that the client asks by.
+        let asked = match (file, name) {
+            (".docker/config.json", "docker.io") if key == hub => hub,
+            _ => name,
+        };
+        fs::write(&path, with(asked)).unwrap();
+        let answer = import(&node, &[client, "--remove"]);
+        assert!(
+            words(&answer.out).ends_with(&format!(": {key}")),
+            "{key}: {answer:?}"
+        );
+        assert!(!fs::read_to_string(&path).unwrap().contains(OCTO), "{key}");
+        assert_eq!(node.pair(asked), ("octo".into(), "hunter2".into()), "{key}");
+    }
+}
+
+#[test]
+fn configure_offers_the_logins_of_the_file_that_it_edits_where_the_store_is_empty() {
+    let text = format!(
+        r#"{{"auths":{{"quay.io":{{"auth":"{OCTO}"}},"https://index.docker.io/v1/":{{"auth":"{OCTO}"}},"bad.example":{{"auth":"%"}},"ghcr.io/org":{{"auth":"{OCTO}"}}}}}}"#
+    );
+    for (client, file) in [
+        ("docker", ".docker/config.json"),
+        ("podman", ".config/containers/auth.json"),
+    ] {
+        let node = node();
+        let told = |node: &Node| {
+            let answer = node.run(&["configure", client], "");
+            answer.failure().to_owned()
+        };
+        assert!(told(&node).ends_with("yet; name them with --hosts, or give --all"));
+        let path = put(&node, file, &text);
+        assert_eq!(
+            told(&node),
+            format!(
+                "configure: the store has no registries yet; take over the logins of {} with: \
+                 docker-credential-beta9 import {client}; or give --hosts docker.io,quay.io, or --all",
+                path.display()
+            )
+        );
+        // And what is offered works.
+        import(&node, &[client]);
+        assert_eq!(node.run(&["configure", client], "").status, 0);
+        import(&node, &[client, "--remove"]);
+        let left = fs::read_to_string(&path).unwrap();
+        assert_eq!(left.matches(OCTO).count(), 1, "{left}");
+    }
 }

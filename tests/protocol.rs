@@ -60,6 +60,39 @@ fn a_stored_credential_is_answered_to_every_spelling_of_its_host() {
 }
 
 #[test]
+fn a_host_and_its_port_80_are_two_entries_of_which_erase_and_store_mean_one() {
+    let (host, port) = ("harbor.example.com", "harbor.example.com:80");
+    let url = format!("http://{port}");
+    let node = Node::new();
+    node.store(host, "host", "s");
+    assert_eq!(node.get(port), Answer::not_found());
+    assert_eq!(node.pair(&url).0, "host");
+    for stored in [&url, port] {
+        node.store(stored, "port", "s");
+        assert_eq!(node.pair(host).0, "host", "{stored}");
+        assert_eq!(
+            (node.pair(port).0, node.pair(&url).0),
+            ("port".into(), "port".into())
+        );
+        assert_eq!(
+            node.list(),
+            format!("{{\"{host}\":\"host\",\"{port}\":\"port\"}}\n")
+        );
+        // As `docker logout harbor.example.com:80` erases.
+        for spelling in [port.to_owned(), url.clone(), format!("https://{port}")] {
+            assert_eq!(node.erase(&spelling), Answer::silence());
+        }
+        assert_eq!(node.get(port), Answer::not_found());
+        assert_eq!(node.pair(&url).0, "host");
+    }
+    // What a rule keeps public stays so, whatever is stored for the host.
+    let public = format!("[[registry]]\nhost = \"{port}\"\nbackend = \"public\"\n");
+    let node = Node::new().configured(&public);
+    node.store(host, "host", "s");
+    assert_eq!(node.get(&url), Answer::not_found());
+}
+
+#[test]
 fn one_trailing_line_end_is_accepted_and_not_echoed() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");

@@ -8,6 +8,10 @@ test_packages() {
     fi
     claim "the deb installs in a clean root, runs, and its removal and purge leave nothing" in_root deb
     claim "the rpm installs in a clean root, runs, and its removal leaves nothing" in_root rpm
+    claim "the deb is not removed while a file of docker's, podman's, kubelet's or k3s's names it, and is upgraded all the same" \
+        stays_while_wired deb
+    claim "the rpm is not removed while a file of docker's, podman's, kubelet's or k3s's names it, and is upgraded all the same" \
+        stays_while_wired rpm
     claim "credentials and settings are there after a purge, and a newer deb keeps an enabled timer" keeps_what_is_the_users
     with_tool lintian "lintian finds no error in the deb" deb_is_lintian_clean
 }
@@ -102,6 +106,33 @@ in_root() {
     rmdir "$root/etc/systemd/system/timers.target.wants" || :
     census "$root" >"$WORLD/$kind.after"
     diff "$WORLD/$kind.before" "$WORLD/$kind.after"
+}
+
+stays_while_wired() {
+    local kind=$1 root=$WORLD/root-wired-$1 file output
+    make_root "$root" "$kind"
+    echo 'octo:x:1000:1000::/home/octo:/bin/sh' >>"$root/etc/passwd"
+    add "$kind" "$root"
+    for file in root/.docker/config.json home/octo/.docker/config.json etc/containers/registries.conf \
+        etc/kubernetes/credential-provider-config.yaml var/lib/rancher/credentialprovider/config.yaml; do
+        mkdir -p "$root/${file%/*}"
+        case $file in
+        *.json) echo '{"credsStore":"beta9"}' ;;
+        *.conf) echo 'credential-helpers = ["containers-auth.json", "beta9"]' ;;
+        *) printf 'providers:\n  - name: %s\n' "$NAME" ;;
+        esac >"$root/$file"
+        if output=$(take_away "$kind" "$root" 2>&1); then return 1; fi
+        grep -P "^/$file\t.*$NAME configure .*--undo\$" <<<"$output"
+        [ -x "$root/usr/bin/$NAME" ]
+        case $kind in
+        deb) add deb "$root" ;;
+        rpm) rpm --root "$root" --dbpath /var/lib/rpm --upgrade --force --nodeps "$DIST"/*.rpm ;;
+        esac
+        [ -x "$root/usr/bin/$NAME" ]
+        rm "$root/$file"
+    done
+    take_away "$kind" "$root"
+    [ ! -e "$root/usr/bin/$NAME" ]
 }
 
 keeps_what_is_the_users() {

@@ -41,7 +41,7 @@ impl ServerUrl {
             .position(|byte| *byte == b'/')
             .unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        let host = parse_authority(scheme, authority)?;
+        let host = Host::parse(authority)?;
         let path = parse_path(path)?;
         if host.is_docker_hub() && OAUTH_SUFFIXES.iter().any(|suffix| path.ends_with(suffix)) {
             return Err(Rejected(
@@ -120,15 +120,6 @@ fn split_scheme(text: &[u8]) -> (Scheme, &[u8]) {
     (Scheme::Https, text)
 }
 
-fn parse_authority(scheme: Scheme, authority: &[u8]) -> Result<Host, Rejected> {
-    // `http://host` and `http://host:80` are one place; clients ask for either about the same registry.
-    let authority = match scheme {
-        Scheme::Http => authority.strip_suffix(b":80").unwrap_or(authority),
-        Scheme::Https => authority,
-    };
-    Host::parse(authority)
-}
-
 /// Repository paths and `/v1/`, `/v2/`: nothing that another parser could read as a query, an escape or a user name.
 fn parse_path(path: &[u8]) -> Result<String, Rejected> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~:+".contains(byte);
@@ -167,7 +158,6 @@ mod tests {
             "https://host.example",
             "https://host.example:443",
             "http://host.example",
-            "http://host.example:80",
             "HTTPS://Host.Example/v1/",
             "https://host.example/v2/",
             "host.example/path/of/repo",
@@ -177,8 +167,9 @@ mod tests {
         for text in spellings {
             assert_eq!(host(text), "host.example", "{text:?}");
         }
-        assert_eq!(host("host.example:80"), "host.example:80");
-        assert_eq!(host("https://host.example:80"), "host.example:80");
+        for text in ["", "https://", "http://"].map(|scheme| format!("{scheme}host.example:80")) {
+            assert_eq!(host(&text), "host.example:80", "{text}");
+        }
     }
 
     #[test]

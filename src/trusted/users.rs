@@ -87,6 +87,17 @@ pub fn account_home() -> Option<PathBuf> {
     Some(PathBuf::from(account.home)).filter(|home| home.is_absolute())
 }
 
+/// The home directories of all accounts of this machine.
+#[must_use]
+pub fn homes() -> Vec<PathBuf> {
+    let accounts = system_file(Path::new(PASSWD)).unwrap_or_default();
+    let homes = accounts.lines().filter_map(Account::parse);
+    let homes = homes.map(|account| PathBuf::from(account.home));
+    homes
+        .filter(|home| home.is_absolute() && home.parent().is_some())
+        .collect()
+}
+
 struct Account<'a> {
     name: &'a str,
     uid: &'a str,

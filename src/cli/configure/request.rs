@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use crate::client::Scope;
+use crate::client::plain_login::offer;
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
@@ -69,7 +70,7 @@ impl Request {
         match &self.registries {
             Registries::All => Ok(None),
             Registries::These(hosts) => Ok(Some(hosts.clone())),
-            Registries::Stored => stored(env).map(Some),
+            Registries::Stored => stored(env, &self.client, self.scope).map(Some),
         }
     }
 }
@@ -114,7 +115,7 @@ fn host(text: &str) -> Result<Host, Error> {
     })
 }
 
-fn stored(env: &Env) -> Result<Vec<Host>, Error> {
+fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Host>, Error> {
     let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
     if !listed.hosts.is_empty() {
         return Ok(listed.hosts);
@@ -123,11 +124,12 @@ fn stored(env: &Env) -> Result<Vec<Host>, Error> {
     let (cause, fix) = match listed.skipped.first() {
         Some(skipped) => (
             format!("the store's registries cannot be listed ({skipped})"),
-            "name them with --hosts",
+            "name them with --hosts".to_owned(),
         ),
         None => (
             "the store has no registries yet".to_owned(),
-            "name them with --hosts, or give --all",
+            offer(env, client, scope)
+                .unwrap_or_else(|| "name them with --hosts, or give --all".to_owned()),
         ),
     };
     Err(Problem::new("configure", cause).fix(fix).failed())

@@ -49,3 +49,14 @@ anonymous() {
 }
 claim 'docker manifest inspect reads a public image anonymously with credHelpers' anonymous wire_cred_helpers
 claim 'docker manifest inspect reads a public image anonymously with credsStore' anonymous wire_creds_store
+
+# docker logout erases the host, http:// and https:// of what was typed, port included.
+logout_of_port_80() {
+    wire_creds_store
+    keep harbor.example.com host-user host-secret
+    keep harbor.example.com:80 port-user port-secret
+    client docker logout harbor.example.com:80
+    holds_nothing harbor.example.com:80
+    [ "$(held harbor.example.com)" = 'host-user host-secret' ]
+}
+claim 'docker logout of host:80 leaves the login of the host itself' logout_of_port_80

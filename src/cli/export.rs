@@ -1,0 +1,233 @@
+//! `export`: the logins that the embedded store holds, as docker's configuration file has them: in plain text.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::Serialize;
+use serde_json::ser::{PrettyFormatter, Serializer};
+use zeroize::Zeroizing;
+
+use super::question::yes;
+use super::{on_standard_error, unwritable, warn};
+use crate::Io;
+use crate::backend::Backend;
+use crate::client::file::Readers;
+use crate::client::place::{Place, Rights};
+use crate::config::{Config, Env, Request, StoreKind};
+use crate::credential::Credential;
+use crate::error::{Error, Problem};
+use crate::host::{Scheme, ServerUrl};
+use crate::registry::choose;
+use crate::resolver::Resolver;
+use crate::shown::shown_list;
+
+pub(super) fn command() -> Command {
+    let format = Arg::new("format").long("format").value_name("FORMAT");
+    let output = Arg::new("output").long("output").value_name("FILE");
+    let yes = Arg::new("yes").long("yes").action(ArgAction::SetTrue);
+    Command::new("export")
+        .about("Write the logins of the built-in store as a docker configuration, in plain text")
+        .long_about(LONG)
+        .arg(
+            format
+                .value_parser(PossibleValuesParser::new(["docker"]))
+                .default_value("docker")
+                .help("What is written"),
+        )
+        .arg(
+            output
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("A new file that only its owner can read, instead of standard output"),
+        )
+        .arg(yes.help("Do not ask"))
+        .after_help(HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    export(matches, env, io).map_err(|error| match error {
+        Error::Told => Error::Told,
+        error => on_standard_error(&error, io),
+    })
+}
+
+fn export(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let mut config = Config::load(env)?;
+    if config.store != StoreKind::File {
+        return Err(problem(
+            "the workspace's store is not the built-in one, and only that is exported",
+        )
+        .fix("unset BETA9_STORE, or export where its secrets are managed")
+        .failed());
+    }
+    // What came with a request is not held.
+    config.request = Request::default();
+    let resolver = Resolver::new(config)?;
+    let place = matches
+        .get_one::<PathBuf>("output")
+        .map(|path| Place::of(path))
+        .transpose()?;
+    if let Some(place) = &place
+        && place.read()?.is_some()
+    {
+        return Err(
+            problem(format_args!("{} is there already", place.path().display()))
+                .fix("name a new file")
+                .failed(),
+        );
+    }
+    let mut skipped = Vec::new();
+    let urls: Vec<String> = resolver
+        .list(&mut |error| skipped.push(crate::one_line(error)))?
+        .into_keys()
+        .collect();
+    if urls.is_empty() && skipped.is_empty() {
+        return Err(problem("the store holds no login")
+            .fix("docker login HOST stores one")
+            .failed());
+    }
+    let target = place.as_ref().map_or_else(
+        || "standard output".to_owned(),
+        |place| place.path().display().to_string(),
+    );
+    if !matches.get_flag("yes") {
+        if !io.input.is_terminal() {
+            return Err(problem(
+                "it writes passwords in plain text, and there is no terminal to ask at",
+            )
+            .fix("add --yes")
+            .failed());
+        }
+        let names = shown_list(urls.iter().map(String::as_str));
+        let question = format!("Write the passwords for {names} in plain text to {target}?");
+        if !yes(io.input, io.err, &question)? {
+            return Err(problem("nothing was written")
+                .fix("answer yes, or add --yes")
+                .failed());
+        }
+    }
+    let mut logins = BTreeMap::new();
+    for url in &urls {
+        let login = resolver
+            .audited("export", Some(url), |resolver| held(resolver, url))
+            .and_then(|credential| Login::of(&credential));
+        match login {
+            Ok(login) => _ = logins.insert(url.as_str(), login),
+            Err(error) => skipped.push(crate::one_line(&error.about(url))),
+        }
+    }
+    warn(io, &resolver);
+    let text = document(&logins)?;
+    match &place {
+        Some(place) => place.replace(None, &text, &Rights::of(None, Readers::Owner))?,
+        None => io.out.write_all(text.as_bytes()).map_err(unwritable)?,
+    }
+    for error in &skipped {
+        crate::warn(io.err, &format_args!("left out: {error}"));
+    }
+    if skipped.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Told)
+    }
+}
+
+/// What the store has, as a user name and a password that docker can use itself.
+fn held(resolver: &Resolver, url: &str) -> Result<Credential, Error> {
+    let url = ServerUrl::parse(url.as_bytes()).map_err(|_| Error::NotFound)?;
+    if let ServerUrl::Registry { host, path, .. } = &url {
+        let route = resolver
+            .route(host, Scheme::Https, path)
+            .ok_or(Error::NotFound)?;
+        let (_, found) = resolver.find(&route)?.ok_or(Error::NotFound)?;
+        let [username, password] =
+            ["USERNAME", "PASSWORD"].map(|name| found.keys.get(name).cloned());
+        if !matches!(
+            choose(route.row, route.real, found.keys)?.backend,
+            Backend::Fixed { .. }
+        ) {
+            let cause =
+                "its cloud keys become a login only here, and minted tokens are not exported";
+            let (Some(username), Some(password)) = (username, password) else {
+                return Err(Problem::new("", cause)
+                    .fix("give that registry a login of its own")
+                    .failed());
+            };
+            return Credential::new(username.expose().to_owned(), password)
+                .map_err(|unusable| Problem::new("", unusable).failed());
+        }
+    }
+    resolver.get(&url)
+}
+
+/// A member of `auths`
+/// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
+struct Login {
+    identity: bool,
+    secret: Zeroizing<String>,
+}
+
+impl Login {
+    fn of(credential: &Credential) -> Result<Self, Error> {
+        let (username, secret) = (credential.username(), credential.secret().expose());
+        if username == "<token>" {
+            return Ok(Self {
+                identity: true,
+                secret: Zeroizing::new(secret.to_owned()),
+            });
+        }
+        if username.contains(':') {
+            let cause = "its user name has a colon, which docker's file cannot hold";
+            return Err(Problem::new("", cause)
+                .fix("log in with another user name")
+                .failed());
+        }
+        let pair = Zeroizing::new(format!("{username}:{secret}"));
+        Ok(Self {
+            identity: false,
+            secret: Zeroizing::new(STANDARD.encode(pair.as_bytes())),
+        })
+    }
+}
+
+fn document(logins: &BTreeMap<&str, Login>) -> Result<Zeroizing<String>, Error> {
+    let auths: BTreeMap<_, _> = logins
+        .iter()
+        .map(|(url, login)| {
+            let name = if login.identity {
+                "identitytoken"
+            } else {
+                "auth"
+            };
+            (url, BTreeMap::from([(name, login.secret.as_str())]))
+        })
+        .collect();
+    let mut text = Zeroizing::new(Vec::with_capacity(16 << 10));
+    let mut writer = Serializer::with_formatter(&mut *text, PrettyFormatter::with_indent(b"\t"));
+    let unwritten = |_| problem("the document cannot be made").failed();
+    BTreeMap::from([("auths", auths)])
+        .serialize(&mut writer)
+        .map_err(unwritten)?;
+    text.push(b'\n');
+    let text =
+        std::str::from_utf8(&text).map_err(|_| problem("the document is not UTF-8").failed())?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn problem(cause: impl std::fmt::Display) -> Problem {
+    Problem::new("export", cause)
+}
+
+const LONG: &str = "\
+Writes the logins that the built-in store holds in this workspace as docker's configuration file has them, so that docker, \
+podman and others work without this helper. They are in plain text then. At a terminal you are asked first; without one, \
+--yes is needed.
+
+Tokens that are minted from cloud keys are not exported: they live for hours only.";
+const HELP: &str = "\
+Exit status: 0 when every login was written; 1 when nothing was, or one was left out, which is named on standard error.
+
+Example: docker-credential-beta9 export --output config.json";

@@ -1,0 +1,190 @@
+//! Logins in plain text in clients' files: which of them the store can take over, and how the client then finds them.
+
+use std::collections::BTreeSet;
+
+use super::spelling::{Client, Lookup};
+use super::{AuthEntry, AuthFile, Clients, Held, Scope, docker_file, own_auth_file};
+use crate::config::Env;
+use crate::credential::Credential;
+use crate::host::{Host, ServerUrl};
+use crate::shown::shown;
+
+/// What the store keeps an entry under, and what: the whole registry, or one of docker's own items. Else why it is left,
+/// and what to do. `all` are the entries that are imported together, `client` the one that reads this entry's file.
+pub fn takeable<'a>(
+    entry: &'a AuthEntry,
+    all: &[&AuthEntry],
+    client: Option<&str>,
+) -> Result<(ServerUrl, &'a Credential), String> {
+    let parsed = ServerUrl::parse(entry.key.as_bytes());
+    let again = match (&parsed, client) {
+        (Ok(ServerUrl::Registry { host, .. }), Some(client)) => {
+            format!("log in again: {client} login {host}")
+        }
+        _ => "correct that entry, and import it again".to_owned(),
+    };
+    let credential = match &entry.held {
+        Held::Credential(credential) => credential,
+        Held::Nothing => return Err("nothing is in it".to_owned()),
+        Held::Malformed(why) => return Err(format!("{why}; {again}")),
+    };
+    let url = kept_under(entry).ok_or_else(|| match parsed {
+        Ok(_) => format!(
+            "it is for a part of the registry, and the store keeps one credential for the whole; {again}"
+        ),
+        Err(rejected) => format!("{rejected}; remove that entry"),
+    })?;
+    let differs = |other: &&&AuthEntry| {
+        ![&entry.held, &Held::Nothing].contains(&&other.held)
+            && kept_under(other).as_ref() == Some(&url)
+    };
+    match all.iter().find(differs) {
+        None => Ok((url, credential)),
+        Some(other) => Err(format!(
+            "{} is for the same registry and has another credential; remove the wrong one of the two, and import again",
+            shown(&other.key)
+        )),
+    }
+}
+
+impl Clients {
+    /// The clients as they ask once no login is in plain text any more.
+    #[must_use]
+    pub fn without_logins(mut self) -> Self {
+        let docker = self.docker.iter_mut().flat_map(|docker| &mut docker.file);
+        let podman = self.podman.iter_mut().flat_map(|podman| &mut podman.files);
+        docker.chain(podman).for_each(|file| file.auths.clear());
+        self
+    }
+
+    /// The name under which the client that finds an entry of one of its files has to be wired, so that the entry may go;
+    /// `None` where it asks this helper already, and where the file is no client's.
+    #[must_use]
+    pub fn lacks(&self, entry: &AuthEntry, client: Option<&str>) -> Option<String> {
+        let host = entry.host().unwrap_or_else(Host::docker_hub);
+        let finding = |client| match entry.host() {
+            Some(_) => Lookup::finding(client, &entry.key),
+            // Docker keeps its own items where it keeps Docker Hub's credential.
+            None => Some(Lookup::of(client, &host)),
+        };
+        // A client whose files cannot be read is not wired. In docker's, podman finds keys that docker does not.
+        let (lookup, asks) = match finding(Client::Docker).filter(|_| client == Some("docker")) {
+            Some(lookup) => {
+                let asks = self.docker.as_ref().map(|docker| docker.asks(&lookup));
+                (lookup, asks)
+            }
+            None => {
+                let lookup = finding(Client::Podman)?;
+                let asks = self.podman.as_ref().map(|podman| podman.asks(&lookup));
+                (lookup, asks)
+            }
+        };
+        let name = lookup
+            .helper_keys()
+            .first()
+            .filter(|name| *name != host.server_url());
+        let name = name.map_or(host.as_reference(), String::as_str);
+        // This helper answers what the client asks for, which an old key may not spell as a host.
+        let understood =
+            ServerUrl::parse(name.as_bytes()).is_ok_and(|url| url.host() == Some(&host));
+        let here = asks.is_ok_and(|asks| asks.is_this_helper());
+        (client.is_some() && !(here && understood)).then(|| name.to_owned())
+    }
+}
+
+/// How to wire a client for the logins that its own file has in plain text; `None` where there is none to take over.
+#[must_use]
+pub fn offer(env: &Env, client: &str, scope: Scope) -> Option<String> {
+    let path = match client {
+        "docker" => docker_file(env, scope),
+        _ => own_auth_file(env),
+    };
+    let file = AuthFile::read(&path.ok()?).ok()??;
+    let all: Vec<&AuthEntry> = file.auths.iter().collect();
+    let hosts: BTreeSet<String> = all
+        .iter()
+        .filter(|entry| takeable(entry, &all, Some(client)).is_ok())
+        .filter_map(|entry| Some(entry.host()?.to_string()))
+        .collect();
+    let (path, hosts) = (
+        file.path.display(),
+        hosts.into_iter().collect::<Vec<_>>().join(","),
+    );
+    let whose = match scope {
+        Scope::User => client.to_owned(),
+        Scope::System => path.to_string(),
+    };
+    (!hosts.is_empty()).then(|| {
+        format!(
+            "take over the logins of {path} with: docker-credential-beta9 import {whose}; or give --hosts {hosts}, or --all"
+        )
+    })
+}
+
+fn kept_under(entry: &AuthEntry) -> Option<ServerUrl> {
+    let item = || {
+        ServerUrl::parse(entry.key.as_bytes())
+            .ok()
+            .filter(|url| url.host().is_none())
+    };
+    entry.host().map(ServerUrl::from).or_else(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn entries(auths: &[(&str, &str)]) -> Vec<AuthEntry> {
+        let members: Vec<String> = auths
+            .iter()
+            .map(|(key, auth)| format!(r#""{key}":{{"auth":"{auth}"}}"#))
+            .collect();
+        let text = format!(r#"{{"auths":{{{}}}}}"#, members.join(","));
+        AuthFile::parse(Path::new("/f"), &text).unwrap().auths
+    }
+
+    #[test]
+    fn what_import_would_leave_is_known_beforehand_with_the_reason() {
+        const A: &str = "dTphYQ==";
+        const B: &str = "dTpiYg==";
+        let hub = Host::docker_hub();
+        let hub = hub.server_url();
+        let table = [
+            (vec![("ghcr.io", A)], ""),
+            (vec![("GHCR.io", A)], ""),
+            (vec![("ghcr.io", A), ("ghcr.io:443", A), ("quay.io", B)], ""),
+            (vec![("docker.io", A), (hub, A)], ""),
+            (
+                vec![("ghcr.io", "%"), ("quay.io", B)],
+                "its auth is not base64",
+            ),
+            (vec![("ghcr.io/org", A)], "it is for a part of the registry"),
+            (vec![("ghcr.io", ""), ("quay.io", B)], "nothing is in it"),
+            (
+                vec![("ghcr.io", A), ("https://ghcr.io", B)],
+                "https://ghcr.io is for the same registry",
+            ),
+            (
+                vec![("docker.io", A), (hub, B)],
+                "https://index.docker.io/v1/ is for the same registry",
+            ),
+            (
+                vec![("r.example", A), ("r.example:443", "%")],
+                "r.example:443 is for the same registry",
+            ),
+            (vec![("http://r.example:80", A), ("r.example", B)], ""),
+        ];
+        for (auths, expected) in table {
+            let entries = entries(&auths);
+            let all: Vec<&AuthEntry> = entries.iter().collect();
+            let why = takeable(&entries[0], &all, Some("docker")).err();
+            let why = why.unwrap_or_default();
+            assert!(
+                why.starts_with(expected) && why.is_empty() == expected.is_empty(),
+                "{auths:?}: {why}"
+            );
+        }
+    }
+}
