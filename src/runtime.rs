@@ -21,7 +21,7 @@ pub fn block_on<T>(
     let runtime = made.map_err(|error| {
         Problem::new(part, "this process cannot use the network")
             .source(error)
-            .fix("raise its limit of open files (ulimit -n), and see whether the node is out of file descriptors")
+            .fix("raise its limits of open files and of processes (ulimit -n, ulimit -u), and see whether the node is out of either")
             .unreachable()
     })?;
     let late = || {
@@ -44,8 +44,13 @@ pub fn block_on<T>(
     answer
 }
 
-/// An error where the runtime would be short of file descriptors: it panics over some of those that it needs.
+/// An error where the runtime would be short of file descriptors or threads: it panics over some of those that it needs.
 fn reserve() -> std::io::Result<()> {
+    // A name is looked up in a thread.
+    let thread = std::thread::Builder::new()
+        .stack_size(THREAD_STACK)
+        .spawn(|| ())?;
+    _ = thread.join();
     let reserved: Result<Vec<_>, _> = (0..DESCRIPTORS)
         .map(|_| eventfd(0, EventfdFlags::CLOEXEC))
         .collect();
@@ -54,4 +59,5 @@ fn reserve() -> std::io::Result<()> {
 
 /// The poll's two, its alarm, the three of the signals, and a connection with what looks up its name.
 const DESCRIPTORS: usize = 8;
+const THREAD_STACK: usize = 64 << 10;
 const LAST_WORDS: Duration = Duration::from_millis(100);

@@ -279,16 +279,23 @@ impl Store {
     pub fn check_provision(
         &self,
         registries: usize,
-        image_id: bool,
+        image_id: Option<&str>,
         ttl: bool,
+        deadline: Instant,
     ) -> Result<(), Error> {
         if ttl && !matches!(self, Self::File(_) | Self::Postgres(_)) {
             return Err(self.no_expiry());
         }
-        if image_id && registries > 1 && matches!(self, Self::Postgres(_)) {
+        let (Some(image_id), Self::Postgres(store)) = (image_id, self) else {
+            return Ok(());
+        };
+        if registries > 1 {
             return Err(self.one_secret_an_image());
         }
-        Ok(())
+        match store.image_secrets(image_id, deadline)? {
+            ImageSecrets::Unknown(why) => Err(why),
+            _ => Ok(()),
+        }
     }
 
     fn one_secret_an_image(&self) -> Error {

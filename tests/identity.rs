@@ -14,6 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::clouds::{AZURE, Clouds, ECR, GOOGLE, token, whose};
+use common::gateway::Gateway;
 use common::{Answer, Node, tokens};
 use serde_json::{Value, json};
 
@@ -372,6 +373,85 @@ fn pods_that_share_the_address_of_an_agent_are_told_apart_by_the_token_they_show
         (whose(&node, ECR).as_str(), clouds.mints().len()),
         ("pod-b", 0)
     );
+}
+
+#[test]
+fn what_an_agent_gives_that_is_shown_no_token_is_not_kept() {
+    let Some(clouds) = Clouds::start() else {
+        return;
+    };
+    let uri = format!("http://{}/v1/credentials", clouds.metadata());
+    let node = clouds
+        .node()
+        .with("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri);
+    let profile = node.clone_with("AWS_PROFILE", "p");
+    write(
+        &node.home().join(".aws/config"),
+        &format!(
+            "[profile p]\nrole_arn = {}\ncredential_source = EcsContainer\n",
+            ROLES[0]
+        ),
+    );
+    for agent in CLIENTS {
+        clouds.be(Some(agent));
+        assert_eq!(whose(&node, ECR), agent);
+        assert_eq!(whose(&profile, ECR), ROLES[0]);
+        assert_eq!(clouds.mints().len(), 2, "{agent}");
+    }
+    assert_eq!(identities(&node), Vec::<String>::new());
+}
+
+#[test]
+fn a_profiles_command_does_not_see_what_is_this_programs_own_secret() {
+    let Some(clouds) = Clouds::start() else {
+        return;
+    };
+    let payload = r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"hunter2"}}"#;
+    let node = clouds
+        .node()
+        .with("PATH", "/usr/bin:/bin")
+        .with("BETA9_TOKEN", "hunter2")
+        .with("BETA9_WORKER_TOKEN", "hunter2")
+        .with("BETA9_DATABASE_URL", "postgres://u:hunter2@127.0.0.1/db")
+        .with("BETA9_IMAGE_CREDENTIALS", payload);
+    let key = "KEY-$BETA9_TOKEN-$BETA9_WORKER_TOKEN-$BETA9_DATABASE_URL-$BETA9_IMAGE_CREDENTIALS-$BETA9_TIMEOUT";
+    for name in ["credential_process", "  Credential_Process"] {
+        let command =
+            format!(r#"printf '{{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"x"}}' "{key}""#);
+        write(
+            &node.home().join(".aws/config"),
+            &format!("[default]\n{}={command} # a remark\n", name.trim_start()),
+        );
+        assert_eq!(whose(&node, ECR), "KEY-----60s", "{name}");
+        forget(&node, "token");
+    }
+}
+
+#[test]
+fn the_node_does_not_stand_in_for_a_secret_that_is_refused_also_where_nobody_named_it() {
+    let Some(clouds) = Clouds::start() else {
+        return;
+    };
+    let gateway = Gateway::start();
+    gateway.plant("AWS_ACCESS_KEY_ID", "not a key");
+    gateway.plant("AWS_SECRET_ACCESS_KEY", "hunter2");
+    let node = gateway
+        .wire(in_session(&clouds.node(), KEYS[0]))
+        .with("BETA9_SINGLE_SECRETS", "all");
+    let answer = node.get(ECR);
+    let line = answer.failure();
+    assert!(
+        line.starts_with(&format!("{ECR}: its secret: AWS_ACCESS_KEY_ID")),
+        "{line}"
+    );
+    assert!(clouds.mints().is_empty());
+    // Without it, nothing stands in, and what was tried is said.
+    let answer = node.clone_with("BETA9_AMBIENT", "false").get(ECR);
+    assert_eq!(answer.out, Answer::not_found().out);
+    assert!(answer.err.contains("were tried"), "{answer:?}");
+    // Once it is gone, the node may.
+    gateway.remove("AWS_ACCESS_KEY_ID");
+    assert_eq!(whose(&node, ECR), KEYS[0]);
 }
 
 /// A node that is a machine of each cloud's: its metadata services are at the fakes.

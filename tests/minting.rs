@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use common::ecr::{self, Ecr, HOST};
 use common::gateway::Gateway;
+use common::users::{Machine, TOOLS, answered, skip};
 use common::worker;
 use common::{Answer, BINARY, Node};
 use rustix::process::{Pid, Signal, kill_process};
@@ -180,3 +181,39 @@ fn a_store_that_a_process_without_file_descriptors_cannot_reach_is_out_of_reach(
         "{answer:?}"
     );
 }
+
+#[test]
+fn a_process_that_may_start_no_thread_fails_with_a_line() {
+    let name = "a_process_that_may_start_no_thread_fails_with_a_line";
+    // The limit is one of a user's, and root has none.
+    let Some(machine) = Machine::new(name) else {
+        return;
+    };
+    let home = machine.dir("home", LONELY, 0o700);
+    let mut command = Command::new("prlimit");
+    command
+        .args(["--nproc=1"])
+        .arg("setpriv")
+        .args([&format!("--reuid={LONELY}"), "--clear-groups"])
+        .arg(&machine.helper)
+        .arg("get")
+        .env_clear()
+        .env("PATH", TOOLS)
+        .env("HOME", home)
+        .env("BETA9_STORE", "gateway")
+        .env("BETA9_TOKEN", "hunter2")
+        .env("BETA9_GATEWAY_URL", "http://localhost:1");
+    let answer = answered(command, "ghcr.io");
+    if answer.err.starts_with("prlimit:") || answer.err.starts_with("setpriv:") {
+        return skip(name, "no process can be limited here");
+    }
+    assert!(
+        answer
+            .failure()
+            .starts_with("ghcr.io: gateway store: this process cannot use the network: "),
+        "{answer:?}"
+    );
+}
+
+/// A user who has no process.
+const LONELY: u32 = 31_313;

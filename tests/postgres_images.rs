@@ -349,3 +349,37 @@ fn migrate_explains_itself_and_needs_a_database() {
         "postgres store: there is no connection URL; set BETA9_DATABASE_URL, or url or url_file in [store.postgres]"
     );
 }
+
+#[test]
+fn nothing_is_stored_for_an_image_that_is_not_there() {
+    let name = "nothing_is_stored_for_an_image_that_is_not_there";
+    let Some(database) = Database::new(name) else {
+        return;
+    };
+    let node = database
+        .node()
+        .with("GITHUB_USERNAME", "octo")
+        .with("GITHUB_TOKEN", "hunter2");
+    let provision = || {
+        let keys = "GITHUB_USERNAME,GITHUB_TOKEN";
+        let args = [
+            "provision",
+            "ghcr.io/a/b",
+            "--image-id",
+            "gone",
+            "--creds",
+            keys,
+        ];
+        node.run(&args, "")
+    };
+    let answer = provision();
+    assert!(answer.out.contains("there is no image gone"), "{answer:?}");
+    // The image is there, and its table has no room for a secret.
+    database.sql("INSERT INTO image (image_id) VALUES ('gone')");
+    let answer = provision();
+    assert!(
+        answer.out.contains("run docker-credential-beta9 migrate"),
+        "{answer:?}"
+    );
+    assert_eq!(database.secret_names(), "");
+}

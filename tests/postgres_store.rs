@@ -632,6 +632,55 @@ fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_i
 }
 
 #[test]
+fn a_server_that_refuses_whoever_asks_ends_its_last_answer() {
+    let Some(database) = Database::new("a_server_that_refuses_whoever_asks_ends_its_last_answer")
+    else {
+        return;
+    };
+    let user = format!("dismissed_{}", database.name);
+    database.sql(&format!(
+        "CREATE ROLE {user} LOGIN PASSWORD 'hunter2@/:?'; GRANT SELECT ON workspace, workspace_secret TO {user}"
+    ));
+    database.plant("ghcr.io", &blob("ghcr.io", "s"));
+    let relay = Relay::to(database.server.port);
+    let place = format!("127.0.0.1:{}/{}", relay.port, database.name);
+    let url = format!("postgres://{user}:{PASSWORD_IN_URL}@{place}?sslmode=disable");
+    let node = database.node().with("BETA9_DATABASE_URL", url);
+    for (dismiss, refusal, take_back) in [
+        (
+            format!("REVOKE SELECT ON workspace_secret FROM {user}"),
+            "may not use the table workspace_secret",
+            format!("GRANT SELECT ON workspace_secret TO {user}"),
+        ),
+        (
+            format!("ALTER ROLE {user} PASSWORD 'another'"),
+            "refused the password",
+            format!("ALTER ROLE {user} PASSWORD 'hunter2@/:?'"),
+        ),
+        (
+            format!("ALTER ROLE {user} NOLOGIN"),
+            "does not let user",
+            format!("ALTER ROLE {user} LOGIN"),
+        ),
+    ] {
+        assert_eq!(node.pair("ghcr.io").1, "s");
+        relay.becomes(Mood::Closes);
+        assert!(node.get("ghcr.io").err.contains("its last answer is used"));
+        relay.becomes(Mood::Faithful);
+        database.sql(&dismiss);
+        assert!(failure(&node).contains(refusal), "{dismiss}");
+        relay.becomes(Mood::Closes);
+        let answer = node.get("ghcr.io");
+        assert!(
+            !answer.failure().contains("last answer"),
+            "{dismiss}: {answer:?}"
+        );
+        relay.becomes(Mood::Faithful);
+        database.sql(&take_back);
+    }
+}
+
+#[test]
 fn sslmode_decides_on_tls_and_on_whom_to_believe() {
     let Some(database) = Database::new("sslmode_decides_on_tls_and_on_whom_to_believe") else {
         return;

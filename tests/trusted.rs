@@ -243,6 +243,20 @@ fn root_runs_no_program_that_another_users_aws_profile_names() {
         "{answer:?}"
     );
     assert!(!ran.exists());
+    // The SDK takes a key in any case.
+    let shouted = profile.replace("credential_process", "CREDENTIAL_PROCESS");
+    let shouted = machine.file("roots/shouted", 0, 0o644, &shouted);
+    let shouted = ("AWS_CONFIG_FILE", shouted.to_str().unwrap());
+    let answer = machine.run_as(
+        0,
+        &["get"],
+        &[base[0], base[1], shouted, ("HOME", home.to_str().unwrap())],
+        ECR,
+    );
+    assert!(
+        answer.failure().contains("HOME is another user's") && !ran.exists(),
+        "{answer:?}"
+    );
     let answer = machine.run_as(
         0,
         &["get"],
@@ -789,3 +803,59 @@ fn whether_something_exists_is_not_guessed() {
 /// Nobody can make it.
 const NO_HOME: &str = "/proc/none";
 const ACCESS: &str = "system.posix_acl_access";
+
+#[test]
+fn a_login_file_of_a_pod_that_is_out_of_reach_is_an_error_and_nobody_else_logs_in() {
+    let name = "a_login_file_of_a_pod_that_is_out_of_reach_is_an_error_and_nobody_else_logs_in";
+    let Some(machine) = Machine::new(name) else {
+        return;
+    };
+    machine.dir("closed", 0, 0o700);
+    let files = [
+        machine.file("token", 0, 0o600, "hunter2"),
+        machine.file("closed/token", 0, 0o644, "hunter2"),
+    ];
+    let (role, id) = (
+        "arn:aws:iam::123456789012:role/pull",
+        "00000000-0000-4000-8000-000000000000",
+    );
+    let table: [(&str, &str, &[(&str, &str)]); 4] = [
+        (
+            ECR,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            &[(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                "http://127.0.0.1:1/v1/credentials",
+            )],
+        ),
+        (
+            ECR,
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            &[("AWS_ROLE_ARN", role)],
+        ),
+        (
+            "myreg.azurecr.io",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            &[("AZURE_CLIENT_ID", id), ("AZURE_TENANT_ID", id)],
+        ),
+        ("gcr.io", "GOOGLE_APPLICATION_CREDENTIALS", &[]),
+    ];
+    for (host, variable, more) in table {
+        for file in &files {
+            let mut variables = vec![
+                ("HOME", NO_HOME),
+                ("BETA9_AMBIENT", "true"),
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                (variable, file.to_str().unwrap()),
+            ];
+            variables.extend(more);
+            let answer = machine.run_as(ALICE, &["get"], &variables, host);
+            let line = answer.failure();
+            assert!(
+                line.starts_with(&format!("{host}: backend "))
+                    && line.contains(&format!("{} cannot be read", file.display())),
+                "{variable}: {line}"
+            );
+        }
+    }
+}

@@ -17,8 +17,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::ecr::{self, Ecr, HOST, blob};
-use common::gateway::{Gateway, TOKEN};
+use common::gateway::{Gateway, TOKEN, certificates};
+use common::postgres::Database;
 use common::users::{ALICE, BOB, Machine, TOOLS, answered, chmod, skip};
+use common::worker::{self, Gateway as WorkerApi, WORKSPACE};
 use common::{Answer, BINARY, Node, store_request};
 
 /// That what is stored is answered, and nothing is warned of.
@@ -354,6 +356,14 @@ fn in_a_user_namespace_the_hosts_root_keeps_the_directories_and_nobody_else_stee
     assert!(answer.out.contains("workspace of-the-system"), "{answer:?}");
 }
 
+/// A file of the node's that holds a secret.
+fn secret_in(node: &Node, name: &str, text: &str) -> String {
+    let path = node.home().join(name);
+    fs::write(&path, text).unwrap();
+    chmod(&path, 0o600);
+    path.to_str().unwrap().to_owned()
+}
+
 /// The calls of a process by their order: name, arguments, result.
 fn calls(trace: &Path) -> Vec<(String, String, i64)> {
     let text = fs::read_to_string(trace).unwrap();
@@ -401,7 +411,55 @@ fn what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is
         .node()
         .with("BETA9_IMAGE_CREDENTIALS_FILE", request.to_str().unwrap());
     ecr.plant(&with_request, "default", HOST, (hour, 10 * hour));
-    let table: [(&Node, &str, i32, &[&str]); 3] = [
+    let worker = WorkerApi::start();
+    let payload =
+        r#"{"registry":"ghcr.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"s"}}"#;
+    worker.plant(WORKSPACE, "image-1", payload);
+    let of_the_worker = worker.wire(Node::new()).without("BETA9_WORKER_TOKEN");
+    let worker_token = secret_in(&of_the_worker, "worker.token", worker::TOKEN);
+    let of_the_worker = of_the_worker.configured(&format!(
+        "[store.worker]\ntoken_file = \"{worker_token}\"\n"
+    ));
+    // The authorities are read before anybody is asked.
+    let over_tls = certificates::can_be_made().then(|| {
+        let node = worker.wire(Node::new());
+        let (authority, _) = certificates::server(node.home(), "DNS:localhost");
+        node.configured("")
+            .with("BETA9_WORKER_ADDRESS", "127.0.0.1:443")
+            .with("SSL_CERT_FILE", authority.to_str().unwrap())
+    });
+    let database = Database::new(name);
+    let of_the_database = database.as_ref().map(|database| {
+        let node = database.node();
+        let ca = node.home().join("ca.pem");
+        let mut url = database.url();
+        // Where it lies it belongs to the database's account.
+        if let Some(authority) = &database.server.ca {
+            fs::copy(authority, &ca).unwrap();
+            let place = format!("localhost:{}", database.server.port);
+            let tls = format!(
+                "?sslmode=verify-full&hostaddr=127.0.0.1&sslrootcert={}",
+                ca.display()
+            );
+            url = database.url_at(&place, &tls);
+        }
+        let url = secret_in(&node, "database.url", &url);
+        node.without("BETA9_DATABASE_URL").configured(&format!(
+            "[store]\nkind = \"postgres\"\n[store.postgres]\nurl_file = \"{url}\"\n"
+        ))
+    });
+    let homes: Vec<String> = [
+        &of_the_file_store,
+        &of_the_gateway,
+        &with_request,
+        &of_the_worker,
+    ]
+    .into_iter()
+    .chain(&over_tls)
+    .chain(&of_the_database)
+    .map(|node| node.home().to_str().unwrap().to_owned())
+    .collect();
+    let mut table: Vec<(&Node, &str, i32, &[&str])> = vec![
         (
             &of_the_file_store,
             HOST,
@@ -421,7 +479,25 @@ fn what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is
             0,
             &["config.toml", "request.json", "tokens/key", ".token"],
         ),
+        (
+            &of_the_worker,
+            "ghcr.io",
+            0,
+            &["config.toml", "worker.token"],
+        ),
     ];
+    if let Some(node) = &over_tls {
+        table.push((node, "ghcr.io", 1, &["config.toml", "ca.pem"]));
+    }
+    if let Some(node) = &of_the_database {
+        let has_tls = node.home().join("ca.pem").exists();
+        let files: &[&str] = if has_tls {
+            &["config.toml", "database.url", "tokens/key", "ca.pem"]
+        } else {
+            &["config.toml", "database.url", "tokens/key"]
+        };
+        table.push((node, "quay.io", 1, files));
+    }
     for (node, host, status, files) in table {
         let trace = node.home().join("trace");
         let mut command = Command::new("strace");
@@ -461,7 +537,7 @@ fn what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is
                 "open" | "openat" => {
                     _ = open.remove(&result);
                     let path = arguments.split('"').nth(1).unwrap_or_default().to_owned();
-                    let ours = path.starts_with(node.home().to_str().unwrap())
+                    let ours = homes.iter().any(|home| path.starts_with(home))
                         || path.starts_with("/etc/beta9");
                     let unread = ["O_PATH", "O_DIRECTORY", "O_WRONLY", "O_CREAT"];
                     let read = !unread.iter().any(|flag| arguments.contains(flag));

@@ -28,7 +28,7 @@ pub(super) fn profile_files(
             .transpose()
             .map_err(|fault| fault.problem(part))?
             .unwrap_or_default();
-        files = files.with_contents(kind, text.as_str());
+        files = files.with_contents(kind, without_our_secrets(&text).as_str());
         texts.push(text);
         places.extend(place);
     }
@@ -42,7 +42,7 @@ pub(super) fn profile_files(
             check(part, &expanded(node, path))?;
         }
     }
-    let follows_home = |key: &str| key.starts_with("sso_") || key == "credential_process";
+    let follows_home = |key: &str| key.starts_with("sso_") || key == COMMAND;
     if let Some((key, _)) = lines
         .iter()
         .find(|(key, _)| node.has_foreign_home() && follows_home(key))
@@ -99,16 +99,45 @@ fn expanded(node: &Node, path: &str) -> PathBuf {
     below.unwrap_or_else(|| PathBuf::from(path))
 }
 
-/// The settings of all sections.
-fn settings(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with(['#', ';']));
-    lines
-        .filter_map(|line| line.split_once('='))
-        .map(|(key, value)| (key.trim(), value.trim()))
+/// The settings of all sections, by their keys in lower case, as the SDK has them.
+fn settings(text: &str) -> impl Iterator<Item = (String, &str)> {
+    text.lines().filter_map(setting)
 }
 
+fn setting(line: &str) -> Option<(String, &str)> {
+    let (key, value) = line.split_once('=')?;
+    let key = key.trim();
+    (!key.starts_with(['#', ';'])).then(|| (key.to_ascii_lowercase(), value.trim()))
+}
+
+/// The same text, whose commands do not see our own secrets. The SDK gives a command the whole environment, and runs it by
+/// `sh -c`.
+fn without_our_secrets(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len() + 256));
+    for line in text.split_inclusive('\n') {
+        match setting(line) {
+            Some((key, command))
+                if key == COMMAND && !command.is_empty() && !command.starts_with(['#', ';']) =>
+            {
+                let indent = &line[..line.len() - line.trim_start().len()];
+                out.extend([indent, COMMAND, " = unset ", &OUR_SECRETS.join(" "), " && "]);
+                out.push_str(command);
+                out.push('\n');
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
+const COMMAND: &str = "credential_process";
+/// The variables that hold secrets of this program's.
+const OUR_SECRETS: [&str; 4] = [
+    "BETA9_DATABASE_URL",
+    "BETA9_IMAGE_CREDENTIALS",
+    "BETA9_TOKEN",
+    "BETA9_WORKER_TOKEN",
+];
 /// In this order the one overrides the other.
 const FILES: [(EnvConfigFileKind, &str, &str); 2] = [
     (EnvConfigFileKind::Config, "AWS_CONFIG_FILE", ".aws/config"),

@@ -58,6 +58,12 @@ impl Keys {
 }
 
 impl UserPassword<'_> {
+    /// Whether this is the name of one of its keys.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        [self.user, self.password].contains(&name)
+    }
+
     /// Whether its prefix is this one.
     #[must_use]
     pub fn has_prefix(&self, wanted: &str) -> bool {
@@ -71,8 +77,8 @@ fn partners(name: &str) -> Vec<String> {
     let password = prefix(name, USERNAME).map(|prefix| [prefix, PASSWORD].concat());
     let vendors = PAIRS.iter().flat_map(|(user, secret)| {
         [
-            (*user == name).then_some(*secret),
-            (*secret == name).then_some(*user),
+            user.eq_ignore_ascii_case(name).then_some(*secret),
+            secret.eq_ignore_ascii_case(name).then_some(*user),
         ]
         .into_iter()
         .flatten()

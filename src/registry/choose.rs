@@ -46,35 +46,38 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
         let missing = |fault: KeysError| refused(fault.to_string(), fault.fix());
         return Err(keys.fault().map_or(Error::NotFound, missing));
     }
-    let choice = match chosen(row, &keys) {
-        Ok(Some(pair)) => Choice {
+    let pair = chosen(row, &keys).map_err(|error| {
+        refused(
+            error.to_string(),
+            "leave the one pair that this registry takes",
+        )
+    })?;
+    // Under the name that it has in the secret.
+    let is_used = |name: &str| pair.is_none_or(|pair| pair.has(name));
+    let placeholder = keys.only(is_used).placeholder().map(str::to_owned);
+    let choice = match pair.map(|pair| keys.of_pair(pair)) {
+        Some(pair) => Choice {
             backend: backend_of(row.backends(), &pair),
             keys: pair,
         },
-        Ok(None) if let Some(backend) = row.own().iter().find(|backend| backend.fits(&keys)) => {
+        None if let Some(backend) = row.own().iter().find(|backend| backend.fits(&keys)) => {
             Choice {
                 backend: *backend,
                 keys,
             }
         }
-        Ok(None) => {
+        None => {
             let half = keys.check_pairs().err().or_else(|| keys.fault());
             let cause =
                 half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
             return Err(refused(cause, "correct the keys in the secret"));
         }
-        Err(error) => {
-            return Err(refused(
-                error.to_string(),
-                "leave the one pair that this registry takes",
-            ));
-        }
     };
-    match choice.keys.placeholder() {
+    match placeholder {
         Some(key) => Err(refused(
             format!(
                 "{} holds the placeholder that a Beta9 sandbox shows in place of a secret",
-                shown(key)
+                shown(&key)
             ),
             "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
         )),
@@ -82,20 +85,20 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
     }
 }
 
-/// The pair that counts, by the names that every registry takes; `None` where the vendor's own keys count or nothing does.
-fn chosen(row: &Registry, keys: &Keys) -> Result<Option<Keys>, KeysError> {
+/// The pair that counts; `None` where the vendor's own keys count or nothing does.
+fn chosen<'k>(row: &Registry, keys: &'k Keys) -> Result<Option<UserPassword<'k>>, KeysError> {
     let pairs: Vec<UserPassword> = keys.pairs().collect();
     // A key in upper case stands before the same one in lower case, as it is sorted.
     let first = FIRST_PREFIXES
         .iter()
         .find_map(|prefix| pairs.iter().find(|pair| pair.has_prefix(prefix)));
     if let Some(pair) = first {
-        return Ok(Some(keys.of_pair(*pair)));
+        return Ok(Some(*pair));
     }
     match pairs.as_slice() {
         _ if row.own().iter().any(|backend| backend.fits(keys)) => Ok(None),
         [] => Ok(None),
-        [pair] => Ok(Some(keys.of_pair(*pair))),
+        [pair] => Ok(Some(*pair)),
         several => Err(KeysError::ManyPairs(
             several.iter().map(|pair| pair.user.to_owned()).collect(),
         )),
@@ -359,6 +362,53 @@ mod tests {
                 &[("GITHUB_TOKEN", "x"), ("USERNAME", "u"), ("PASSWORD", "s")]
             ),
             Ok(("u".into(), "s".into()))
+        );
+    }
+
+    #[test]
+    fn a_placeholder_is_named_as_the_secret_has_it_and_counts_only_where_it_would_be_used() {
+        let hidden = "beam_secret_hunter2";
+        for (pair, name) in [
+            (
+                [("HARBOR_USERNAME", "u"), ("HARBOR_PASSWORD", hidden)],
+                "HARBOR_PASSWORD",
+            ),
+            ([("username", hidden), ("password", "s")], "username"),
+            (
+                [("GITHUB_USERNAME", "u"), ("GITHUB_TOKEN", hidden)],
+                "GITHUB_TOKEN",
+            ),
+        ] {
+            let error = login("ghcr.io", &pair).unwrap_err();
+            let expected = format!("ghcr.io: its secret: {name} holds the placeholder ");
+            assert!(
+                error.starts_with(&expected) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+        let other = [
+            ("USERNAME", "u"),
+            ("PASSWORD", "s"),
+            ("NGC_API_KEY", hidden),
+        ];
+        assert_eq!(login("ghcr.io", &other), Ok(("u".into(), "s".into())));
+    }
+
+    #[test]
+    fn a_vendors_pair_in_lower_case_is_whole_and_the_names_that_it_needs_are_said() {
+        let error = login(
+            "ghcr.io",
+            &[("github_username", "u"), ("github_token", "hunter2")],
+        );
+        assert_eq!(
+            error.unwrap_err(),
+            "ghcr.io: its secret: it has github_token, github_username, but this registry (ghcr) needs \
+             GITHUB_USERNAME and GITHUB_TOKEN, or USERNAME and PASSWORD; correct the keys in the secret"
+        );
+        let half = login("ghcr.io", &[("github_token", "hunter2")]).unwrap_err();
+        assert!(
+            half.contains("github_token is set without GITHUB_USERNAME"),
+            "{half}"
         );
     }
 

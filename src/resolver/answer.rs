@@ -62,6 +62,10 @@ impl Resolver {
                 let guessed = found.guessed && found.keys.placeholder().is_none();
                 match self.of_secret(route, store, found) {
                     Ok(Ok(minted)) => return Ok((minted, false)),
+                    // The node stands in for a secret that is missing or has ended, and for none that is refused.
+                    Err(error) if route.ambient && pod_of(route, pod).is_none() => {
+                        return Err(error);
+                    }
                     // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
                     Ok(Err(Error::Failed(problem))) | Err(Error::Failed(problem)) if guessed => {
                         let refused = Error::Failed(problem).about(route.host.as_reference());
@@ -125,8 +129,7 @@ impl Resolver {
         pod: Option<&ServiceAccount>,
     ) -> Result<(Minted, bool), Error> {
         let cloud = route.row.cloud().ok_or(Error::NotFound)?;
-        let for_pod = |account: &&ServiceAccount| cloud.is_for_pod(account, route.settings());
-        let pod = pod.filter(|_| route.workload_identity).filter(for_pod);
+        let pod = pod_of(route, pod);
         if pod.is_none() && !route.ambient {
             return Err(Error::NotFound);
         }
@@ -151,6 +154,12 @@ impl Resolver {
         )?;
         Ok((minted, pod.is_some()))
     }
+}
+
+/// The pod, where it may log in as itself.
+fn pod_of<'p>(route: &Route, pod: Option<&'p ServiceAccount>) -> Option<&'p ServiceAccount> {
+    let cloud = route.row.cloud().filter(|_| route.workload_identity)?;
+    pod.filter(|account| cloud.is_for_pod(account, route.settings()))
 }
 
 /// What is said of secrets that are left alone.

@@ -122,7 +122,7 @@ impl Resolver {
     ) -> Result<(), Error> {
         image_id.map(check_image_id).transpose()?;
         self.workspace
-            .check_provision(registries, image_id.is_some(), ttl)
+            .check_provision(registries, image_id, ttl, self.deadline())
     }
 
     /// Binds an image to what was written for it.

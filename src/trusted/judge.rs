@@ -46,6 +46,21 @@ impl Way {
     }
 }
 
+/// What a directory is like of which there is nothing to say, as of most; `None` where more has to be looked at.
+pub(super) fn plain_directory(stat: &Stat, above: &Way, last: bool) -> Option<Way> {
+    let (mode, owner) = (stat.st_mode, stat.st_uid);
+    let ours = is_ours(owner);
+    let writable = mode & 0o022 != 0;
+    let is_known = ours || users::unmapped_root() == Some(owner);
+    (is_known && (!writable || mode & STICKY != 0 && !last)).then(|| Way {
+        closed: above.closed || ours && mode & ANYBODY_ELSE == 0,
+        shared: writable && !above.closed,
+        mode,
+        owner,
+        open: above.open.clone(),
+    })
+}
+
 /// Judges a directory that `asked` is reached through, below one that is like `above`. The `last` one is for what is ours alone and was made with mode 0700:
 /// no group has to write to it, and a sticky one does not do.
 pub(super) fn judge_directory(
@@ -56,23 +71,21 @@ pub(super) fn judge_directory(
     above: &Way,
     last: bool,
 ) -> Result<Way, Fault> {
+    if let Some(way) = plain_directory(stat, above, last) {
+        return Ok(way);
+    }
     let (mode, owner) = (stat.st_mode, stat.st_uid);
     let ours = is_ours(owner);
     if !ours && users::unmapped_root() != Some(owner) {
         return Err(refusal::foreign(asked, path, owner));
     }
-    let closed = above.closed || ours && mode & ANYBODY_ELSE == 0;
-    let writable = mode & 0o022 != 0;
     let mut way = Way {
-        closed,
-        shared: writable && !above.closed,
+        closed: above.closed || ours && mode & ANYBODY_ELSE == 0,
+        shared: !above.closed,
         mode,
         owner,
         open: above.open.clone(),
     };
-    if !writable || mode & STICKY != 0 && !last {
-        return Ok(way);
-    }
     if mode & 0o002 == 0 && !last && (above.closed || is_private(path, stat)) {
         way.shared = false;
         return Ok(way);

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::judge::{Way, is_ours, judge_directory};
+use super::judge::{Way, is_ours, judge_directory, plain_directory};
 use super::refusal::{Fault, circle, foreign, not_plain, unreadable};
 use super::walk::{Step, Walk};
 use super::{FILE, Origin, exists, session};
@@ -32,11 +33,12 @@ pub(super) fn open(path: &Path, origin: Origin) -> Result<Option<(OwnedFd, PathB
         return Ok(None);
     }
     let path = absolute(path)?;
-    let known = path
-        .parent()
-        .filter(|_| path.file_name().is_some())
-        .and_then(session::known);
-    if let Some(way) = known {
+    let above = match parent(&path).map(|above| descend(above, false)) {
+        Some(Plain::Nothing(_)) => return Ok(None),
+        Some(Plain::Directory(way)) => Some(way),
+        _ => None,
+    };
+    if let Some(way) = above {
         match openat(CWD, &*path, FILE, Mode::empty()) {
             Ok(file) => return Ok(Some((file, path.into_owned(), way))),
             Err(Errno::NOENT) => return Ok(None),
@@ -55,6 +57,69 @@ pub(super) fn open(path: &Path, origin: Origin) -> Result<Option<(OwnedFd, PathB
     }
 }
 
+/// Where a path of plain directories leads to.
+enum Plain {
+    Directory(Way),
+    /// Nothing, below a directory that is like this.
+    Nothing(Way),
+    /// There is something on the way that has to be walked.
+    Other,
+}
+
+/// Judges each directory of a path by its name, as far as there is nothing to say of it. Anyone who could replace one in
+/// the meantime is one of those for whom the directory above it was judged.
+fn descend(path: &Path, own: bool) -> Plain {
+    let bytes = path.as_os_str().as_bytes();
+    let at = |end: usize| Path::new(OsStr::from_bytes(&bytes[..end]));
+    // Down from the deepest one that was judged already.
+    let mut end = bytes.len();
+    let mut judged = session::known(path).filter(|_| !own);
+    while judged.is_none() && end > 1 {
+        let slash = bytes[..end].iter().rposition(|byte| *byte == b'/');
+        end = slash.unwrap_or_default().max(1);
+        judged = session::known(at(end));
+    }
+    let mut way = match judged.map_or_else(|| look(at(1), &Way::default(), false), Plain::Directory)
+    {
+        Plain::Directory(way) => way,
+        other => return other,
+    };
+    while end < bytes.len() {
+        let begin = if end == 1 { 1 } else { end + 1 };
+        let length = bytes[begin..].iter().take_while(|byte| **byte != b'/');
+        end = begin + length.count();
+        if matches!(&bytes[begin..end], b"" | b"." | b"..") {
+            return Plain::Other;
+        }
+        match look(at(end), &way, own && end == bytes.len()) {
+            Plain::Directory(below) => way = below,
+            other => return other,
+        }
+    }
+    Plain::Directory(way)
+}
+
+fn look(path: &Path, above: &Way, last: bool) -> Plain {
+    match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Plain::Nothing(above.clone()),
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+            plain_directory(&stat, above, last).map_or(Plain::Other, |way| {
+                session::know(path, &way);
+                Plain::Directory(way)
+            })
+        }
+        _ => Plain::Other,
+    }
+}
+
+/// What is before the last name of a path, as it stands.
+fn parent(path: &Path) -> Option<&Path> {
+    let bytes = path.as_os_str().as_bytes();
+    let slash = bytes.iter().rposition(|byte| *byte == b'/')?;
+    let is_name = !matches!(&bytes[slash + 1..], b"" | b"." | b"..");
+    is_name.then(|| Path::new(OsStr::from_bytes(&bytes[..slash.max(1)])))
+}
+
 /// Walks along a path and judges what it leads through; what is last is opened by `open`, where that takes it. `own` says
 /// that the path is a directory for what is ours alone.
 pub(super) fn walk(
@@ -62,6 +127,13 @@ pub(super) fn walk(
     open: impl Fn(&OwnedFd, &OsStr) -> Result<Option<OwnedFd>, Errno>,
     own: bool,
 ) -> Result<Found, Fault> {
+    if own {
+        match descend(path, own) {
+            Plain::Directory(way) => return Ok(Found::Directory(way)),
+            Plain::Nothing(way) => return Ok(Found::Nothing(way)),
+            Plain::Other => {}
+        }
+    }
     let (mut walk, mut way) = start(path)?;
     while let Some(name) = walk.next() {
         let failed = |walk: &Walk, error| {

@@ -1,6 +1,7 @@
 //! What this thread has found out already: the directories that it judged, and what it has to warn of.
 
 use std::cell::RefCell;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::judge::Way;
@@ -12,7 +13,7 @@ thread_local! {
 
 struct Session {
     /// The home directory in which this program chooses its paths.
-    home: Option<PathBuf>,
+    home: Option<Vec<u8>>,
     /// By their paths without links.
     known: Vec<(PathBuf, Way)>,
     warnings: Vec<Fault>,
@@ -30,17 +31,18 @@ impl Session {
 
 /// Says below which home directory this program chooses its paths by itself.
 pub fn set_home(home: &Path) {
-    SESSION.with_borrow_mut(|session| session.home = Some(home.to_owned()));
+    let home = home.as_os_str().as_bytes();
+    let end = home.iter().rposition(|byte| *byte != b'/');
+    let home = home[..end.map_or(0, |end| end + 1)].to_vec();
+    SESSION.with_borrow_mut(|session| session.home = Some(home));
 }
 
 /// Whether it is in one of the home directory's directories that begin with a dot, where files lie that nobody has named.
 pub(super) fn is_standard(path: &Path) -> bool {
     SESSION.with_borrow(|session| {
-        let below = session
-            .home
-            .as_ref()
-            .and_then(|home| path.strip_prefix(home).ok());
-        below.is_some_and(|below| below.as_os_str().as_encoded_bytes().first() == Some(&b'.'))
+        let home = session.home.as_ref();
+        let below = home.and_then(|home| path.as_os_str().as_bytes().strip_prefix(&**home));
+        below.is_some_and(|below| below.starts_with(b"/."))
     })
 }
 
@@ -59,7 +61,9 @@ pub(super) fn known(path: &Path) -> Option<Way> {
 
 pub(super) fn know(path: &Path, way: &Way) {
     SESSION.with_borrow_mut(|session| {
-        session.known.retain(|(known, _)| known != path);
+        session
+            .known
+            .retain(|(known, _)| known.as_os_str() != path.as_os_str());
         session.known.push((path.to_owned(), way.clone()));
     });
 }

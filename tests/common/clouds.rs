@@ -313,13 +313,14 @@ impl State {
             ),
             _ if path == roles => Answer::raw(200, "Content-Type: text/plain\r\n", &machine),
             _ if path == format!("{roles}{machine}") => self.credentials(machine),
-            // The agent of EKS Pod Identity.
+            // The agent of EKS Pod Identity; one that is shown no token answers for the machine.
             "/v1/credentials" => {
-                let subject = claims(&request.headers["authorization"])["sub"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned();
-                self.credentials(subject)
+                let token = request
+                    .headers
+                    .get("authorization")
+                    .map(|token| claims(token));
+                let subject = token.map(|claims| claims["sub"].as_str().unwrap().to_owned());
+                self.credentials(subject.unwrap_or(machine))
             }
             "/msi/token" => {
                 let token = token(&json!({"appid": machine, "oid": "hunter2"}));

@@ -108,7 +108,7 @@ impl Source {
                 let name = format!("role {} (web identity{by})", shown(role));
                 Whose::Known(Scope::new(name, own.into_iter().chain(parts).collect()))
             }
-            Self::Container => Whose::Known(of_container(node)?),
+            Self::Container => of_container(node)?.map_or(Whose::Unknown, Whose::Known),
             Self::Instance { endpoint } => Whose::Machine(Unnamed::new(Scope::new(
                 "instance role",
                 vec!["instance".to_owned(), endpoint.clone()],
@@ -167,12 +167,16 @@ pub(super) fn key_name(id: &str) -> String {
     }
 }
 
-/// The agent's address, which of ECS is the task's own, and whose token it is shown.
-pub(super) fn of_container(node: &Node) -> Result<Scope, Error> {
+/// The agent's address, which of ECS is the task's own, and whose token it is shown. An agent at a whole address that is
+/// shown no token may answer for anybody: `None`.
+pub(super) fn of_container(node: &Node) -> Result<Option<Scope>, Error> {
     let token = match node.file(CONTAINER_TOKEN_FILE)? {
         Some(file) => Some(token(CONTAINER_TOKEN_FILE, &file)?),
         None => node.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").cloned(),
     };
+    if token.is_none() && text(node, CONTAINER[0]).is_none() {
+        return Ok(None);
+    }
     let addresses = CONTAINER.map(|name| text(node, name).unwrap_or_default().to_owned());
     let bearer = token.as_ref().map(Bearer::of);
     let name = match bearer.as_ref().and_then(|bearer| bearer.subject.as_ref()) {
@@ -180,12 +184,8 @@ pub(super) fn of_container(node: &Node) -> Result<Scope, Error> {
         None => "the container's role".to_owned(),
     };
     let parts = ["container".to_owned()].into_iter().chain(addresses);
-    Ok(Scope::new(
-        name,
-        parts
-            .chain(bearer.map(|bearer| bearer.parts).unwrap_or_default())
-            .collect(),
-    ))
+    let parts = parts.chain(bearer.map(|bearer| bearer.parts).unwrap_or_default());
+    Ok(Some(Scope::new(name, parts.collect())))
 }
 
 const NOBODY: &str = "this node has no AWS identity: AWS_ACCESS_KEY_ID is not set, no profile in ~/.aws has credentials, no \

@@ -22,8 +22,18 @@ pub(super) struct Profile {
     /// What its credentials are in the end, in words.
     what: String,
     parts: Vec<String>,
-    /// Whether the instance's role is where they begin.
-    of_instance: bool,
+    begins: Begin,
+}
+
+/// With whose credentials a chain of profiles begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// What the parts tell.
+    Told,
+    /// The instance's role.
+    Instance,
+    /// Those of an agent that may answer for anybody.
+    Unknown,
 }
 
 impl Profile {
@@ -40,7 +50,7 @@ impl Profile {
             name: files.name.clone(),
             what: String::new(),
             parts: Vec::new(),
-            of_instance: false,
+            begins: Begin::Told,
         };
         let found = profile.follow(files)?;
         if found.is_none() && files.by == ChosenBy::Rule {
@@ -65,12 +75,12 @@ impl Profile {
                 .chain(self.parts.iter().cloned())
                 .collect(),
         );
-        if self.of_instance {
-            Whose::Machine(Unnamed::new(
+        match self.begins {
+            Begin::Told => Whose::Known(scope),
+            Begin::Instance => Whose::Machine(Unnamed::new(
                 scope.called(|name| format!("{name} by the instance role")),
-            ))
-        } else {
-            Whose::Known(scope)
+            )),
+            Begin::Unknown => Whose::Unknown,
         }
     }
 
@@ -122,9 +132,12 @@ impl Profile {
         if let Some(source) = section.get(SOURCE) {
             match source.to_ascii_lowercase().as_str() {
                 "environment" => self.depend_on(keys(files.node).as_ref().map(of_keys)),
-                "ecscontainer" => self.depend_on(Some(of_container(files.node)?)),
+                "ecscontainer" => match of_container(files.node)? {
+                    Some(container) => self.depend_on(Some(container)),
+                    None => self.begins = Begin::Unknown,
+                },
                 "ec2instancemetadata" => {
-                    self.of_instance = true;
+                    self.begins = Begin::Instance;
                     self.parts.push(files.metadata().to_owned());
                 }
                 // The SDK knows no other, and says so.

@@ -39,7 +39,7 @@ impl Document {
             }
             Source::Aws { .. } => match aws::whose_node(login.node, None)? {
                 // That AWS lacks an identity is for the login to say: Google's is named.
-                Whose::Nobody(_) | Whose::Unknown => Whose::Known(scope),
+                Whose::Nobody(_) | Whose::Unknown => Whose::Unknown,
                 other => other.map(|of_aws| {
                     let name = format!("{}, as AWS's {}", scope.identity(), of_aws.identity());
                     Scope::new(
