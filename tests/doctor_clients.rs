@@ -454,7 +454,7 @@ fn words() -> Vec<(Case, fn(&Node), &'static str)> {
                     "",
                 )
             },
-            "remove it from the file, then log in again: docker login ghcr.io",
+            "log in again: docker login ghcr.io",
         ),
         (
             Case::new(

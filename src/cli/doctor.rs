@@ -108,9 +108,10 @@ fn examine(env: &Env) -> Report {
             asked
         }
         Err(error) => {
+            let said = [Finding::error("config.invalid", State::Broken, error)];
             report.add(
                 "configuration",
-                [Finding::error("config.invalid", State::Broken, error)],
+                said.into_iter().chain(settings::unknown(env)),
             );
             let asked = not_asked(CORRECTED);
             report.add("store", asked.findings.iter().cloned());

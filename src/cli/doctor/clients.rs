@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::access::refused;
 use super::asked::{asked, configure, untold};
 use super::finding::{Finding, word};
-use super::plain::plain;
+use super::plain::{Reader, plain};
 use super::served::Served;
 use super::surroundings::{closed, variable};
 use super::{helpers, keys};
@@ -19,6 +19,8 @@ use crate::host::{Host, ServerUrl};
 pub(super) struct Clients<'a> {
     env: &'a Env,
     read: crate::client::Clients,
+    /// The same, once no login is in plain text any more.
+    bare: crate::client::Clients,
     /// Where their files may be.
     paths: Vec<PathBuf>,
 }
@@ -32,6 +34,7 @@ impl<'a> Clients<'a> {
         Self {
             env,
             read: crate::client::Clients::read(env),
+            bare: crate::client::Clients::read(env).without_logins(),
             paths,
         }
     }
@@ -142,7 +145,14 @@ impl<'a> Clients<'a> {
         }
         findings.extend(helpers::of_file("docker", file, self.env));
         findings.extend(keys::look("docker", &BOTH, file, served, &asks));
-        findings.extend(plain("docker", &BOTH, file, served, &asks));
+        let reader = Reader {
+            client: "docker",
+            family: &BOTH,
+            all: file.auths.iter().collect(),
+            bare: &self.bare,
+            asks: &asks,
+        };
+        findings.extend(plain(&reader, file, served));
         findings
     }
 
@@ -170,6 +180,13 @@ impl<'a> Clients<'a> {
             findings.extend(served.and_then(|served| untold("podman", served, &podman.files)));
         }
         findings.extend(helpers::of_list(&podman.registries, self.env));
+        let reader = Reader {
+            client: "podman",
+            family: &[Client::Podman],
+            all: podman.files.iter().flat_map(|file| &file.auths).collect(),
+            bare: &self.bare,
+            asks: &asks,
+        };
         let dockers = self.read.docker.as_ref().ok().map(|docker| &docker.path);
         let hub = Host::docker_hub();
         for file in podman
@@ -192,7 +209,7 @@ impl<'a> Clients<'a> {
             }
             findings.extend(helpers::of_file("podman", file, self.env));
             findings.extend(keys::look("podman", &[Client::Podman], file, served, &asks));
-            findings.extend(plain("podman", &[Client::Podman], file, served, &asks));
+            findings.extend(plain(&reader, file, served));
         }
         findings
     }

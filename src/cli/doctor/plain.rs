@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::asked::configure;
 use super::clients::PROGRAM;
 use super::finding::{Finding, word};
 use super::keys::unfound;
 use super::served::Served;
+use crate::client::plain_login::takeable;
 use crate::client::spelling::Client;
-use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Held};
-use crate::host::{Host, ServerUrl};
+use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held};
+use crate::host::Host;
 use crate::shown::shown;
 
 /// What is to be done about a password.
@@ -26,41 +26,34 @@ enum Next {
     },
 }
 
+/// What is known of the client whose file it is.
+pub(super) struct Reader<'a> {
+    pub(super) client: &'static str,
+    /// Those that read the file.
+    pub(super) family: &'a [Client],
+    /// All that is imported together with what is in the file.
+    pub(super) all: Vec<&'a AuthEntry>,
+    /// The clients once no login is in plain text any more.
+    pub(super) bare: &'a Clients,
+    pub(super) asks: &'a dyn Fn(&Host) -> Asks,
+}
+
 /// One finding for each thing to be done about those of one file.
-pub(super) fn plain(
-    client: &str,
-    family: &[Client],
-    file: &AuthFile,
-    served: Option<&Served>,
-    asks: &dyn Fn(&Host) -> Asks,
-) -> Vec<Finding> {
-    let (mut todo, mut findings) = (BTreeMap::<Next, Vec<Host>>::new(), Vec::new());
-    let path = file.path.display();
+pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -> Vec<Finding> {
+    let (mut todo, mut findings) = (BTreeMap::<Next, Vec<String>>::new(), Vec::new());
+    let (client, path) = (reader.client, file.path.display());
     let entries = file
         .auths
         .iter()
         .filter(|entry| entry.held != Held::Nothing)
         // No client finds it, so nothing takes it over.
-        .filter(|entry| unfound(family, &entry.key).is_none());
+        .filter(|entry| unfound(reader.family, &entry.key).is_none());
     for entry in entries {
         let key = shown(&entry.key);
-        let Some(host) = entry.host() else {
-            if let Ok(ServerUrl::Registry { host, .. }) = ServerUrl::parse(entry.key.as_bytes()) {
-                let what = format!(
-                    "{path} holds a password for {key} in plain text; this helper keeps one for all of {host}"
-                );
-                findings.push(Finding::note("client.plain_password", what));
-            }
-            continue;
-        };
-        if let Held::Malformed(why) = &entry.held {
-            let what = format!("{path}: the login for {key} cannot be used: {why}");
-            let next = format!("remove it from the file, then log in again: {client} login {host}");
-            findings.push(Finding::warn("client.login_broken", what).words(next));
-            continue;
-        }
         // Taken over, it would come before what the node gets for itself.
-        if served.is_some_and(|served| served.by_node(&host)) {
+        if let Some(host) = entry.host()
+            && served.is_some_and(|served| served.by_node(&host))
+        {
             let what = format!(
                 "{path} holds a password for {host} in plain text, where this node logs in as itself"
             );
@@ -68,45 +61,42 @@ pub(super) fn plain(
             findings.push(finding.command(logout(client, file, entry, &host)));
             continue;
         }
-        let differs = |other: &&AuthEntry| {
-            other.host().as_ref() == Some(&host)
-                && ![&entry.held, &Held::Nothing].contains(&&other.held)
-        };
-        if let Some(other) = file.auths.iter().find(differs) {
-            // Which of them is right nobody knows here; it is said once.
-            if entry.key < other.key {
-                let what = format!(
-                    "{path} has two logins for {host}, under {key} and {}, that differ",
-                    shown(&other.key)
-                );
-                let next = "remove the wrong one; what takes passwords over leaves both";
-                findings.push(Finding::warn("client.logins_differ", what).words(next));
-            }
+        if let Err(why) = takeable(entry, &reader.all, Some(client)) {
+            let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
+            let what = format!("{path} has a login for {key} in plain text: {cause}");
+            let code = match (&entry.held, entry.host()) {
+                (Held::Malformed(_), _) => "client.login_broken",
+                (_, Some(_)) => "client.logins_differ",
+                (_, None) => "client.plain_password",
+            };
+            findings.push(Finding::warn(code, what).words(fix));
             continue;
         }
-        let asks = asks(&host);
-        let here = asks.is_this_helper();
-        let next = match served {
-            // Once a file names a helper for a host, what else it says of that host counts no more.
-            Some(served)
-                if here && asks.file.as_ref() == Some(&file.path) && served.lacks(&host) =>
-            {
-                Next::Lost
+        // Docker keeps items of its own where it keeps Docker Hub's credential.
+        let host = entry.host().unwrap_or_else(Host::docker_hub);
+        let asks = (reader.asks)(&host);
+        let (next, name) = match reader.bare.lacks(entry, Some(client)) {
+            Some(name) => {
+                let force = matches!(asks.answerer, Answerer::Helper(_));
+                (Next::Wire { force }, name)
             }
-            _ if here => Next::Import,
-            _ => Next::Wire {
-                force: matches!(asks.answerer, Answerer::Helper(_)),
-            },
+            None => {
+                // Once a file names a helper for a host, what else it says of that host counts no more.
+                let hidden = asks.is_this_helper() && asks.file.as_ref() == Some(&file.path);
+                let lost = hidden && served.is_some_and(|served| served.lacks(&host));
+                let name = host.as_reference().to_owned();
+                (if lost { Next::Lost } else { Next::Import }, name)
+            }
         };
-        let hosts = todo.entry(next).or_default();
-        if !hosts.contains(&host) {
-            hosts.push(host);
+        let names = todo.entry(next).or_default();
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     let read_only = served.is_some_and(Served::is_read_only);
-    findings.extend(todo.into_iter().map(|(next, hosts)| {
-        let hosts: Vec<&Host> = hosts.iter().collect();
-        let names = super::asked::names(&hosts);
+    findings.extend(todo.into_iter().map(|(next, names)| {
+        let hosts = names.join(",");
+        let names = names.join(", ");
         let finding = if next == Next::Lost {
             let what = format!(
                 "{client} asks this helper for {names}, has nothing from it and goes on anonymously, while {path} holds the password in plain text"
@@ -123,9 +113,9 @@ pub(super) fn plain(
             }
             Next::Lost | Next::Import => finding.command(import),
             Next::Wire { force } => {
-                let force = force.then(|| "--force".to_owned());
+                let configure = [PROGRAM, "configure", client, "--hosts", &hosts];
                 finding
-                    .command(configure(client, &hosts).into_iter().chain(force))
+                    .command(configure.into_iter().chain(force.then_some("--force")))
                     .command(import)
             }
         }

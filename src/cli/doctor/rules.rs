@@ -113,6 +113,6 @@ fn rows(rule: &Rule) -> Vec<&'static Registry> {
 }
 
 /// What a star may stand for where a cloud has its registries.
-const LABELS: [&str; 4] = ["x", "123456789012", "us-east-1", "us"];
+const LABELS: [&str; 5] = ["x", "123456789012", "us-east-1", "us", "us-docker"];
 /// The names of Docker Hub beside its own.
 const HUB: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
