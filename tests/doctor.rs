@@ -1,4 +1,4 @@
-//! `doctor`: each kind of broken set-up is named with what mends it, and what it names does mend it. More of them, with
+//! `doctor`: each kind of broken set-up is named with what fixes it, and that does fix it. More of them, with
 //! real clients and clouds, are in tests/real/parts/broken.sh and tests/cloud/helper/broken.py.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]

@@ -85,7 +85,7 @@ pub(super) fn asked(
         findings.push(Finding::broken("client.not_asked", what).command(configure(client, &ruled)));
     }
     if !nowhere.is_empty() {
-        // Somebody who uses one client only has nothing to mend about the other.
+        // Somebody who uses one client only has nothing to fix about the other.
         let state = if nowhere.iter().all(|host| elsewhere(host)) {
             State::Note
         } else {
