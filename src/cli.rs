@@ -1,6 +1,7 @@
 //! The operator's commands: one file each, and one table of them.
 
 mod check;
+mod clients;
 mod completions;
 mod configure;
 mod doctor;
@@ -16,6 +17,7 @@ mod question;
 mod refresh;
 mod resolve;
 mod rows;
+mod slip;
 mod status;
 mod style;
 mod wired;

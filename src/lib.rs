@@ -28,7 +28,7 @@
 //! | [`audit`] | who was answered what, where the operator asks for it |
 //! | [`service_account`] | a pod's identity, as kubelet passes it on |
 //! | [`trusted`] | the one way to every file that steers or holds a secret: it and all above it is judged |
-//! | [`seal`], [`private`], [`lock`], [`json`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
+//! | [`seal`], [`private`], [`lock`], [`json`], [`near`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -52,6 +52,7 @@ mod jwt;
 pub mod keys;
 pub mod lock;
 pub mod log;
+pub mod near;
 pub mod private;
 pub mod protocol;
 pub mod registry;

@@ -91,6 +91,15 @@ impl Registry {
         self.hosts
     }
 
+    /// The hosts of the table that are one registry each, under a fixed name.
+    pub fn fixed_hosts() -> impl Iterator<Item = Host> {
+        TABLE
+            .iter()
+            .flat_map(|row| row.hosts)
+            .filter(|pattern| !pattern.contains(['*', '{']))
+            .filter_map(|name| Host::parse(name.as_bytes()).ok())
+    }
+
     /// Whether tokens are minted for it.
     #[must_use]
     pub fn is_cloud(&self) -> bool {

@@ -35,6 +35,7 @@ use crate::error::{Error, Problem, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
+use crate::near;
 use crate::registry::{Registry, choose, detect};
 use crate::shown::shown;
 use crate::store::{
@@ -329,6 +330,29 @@ impl Resolver {
         self.workspace.name()
     }
 
+    /// The registries that this workspace has a credential for, as far as that can be known soon.
+    #[must_use]
+    pub fn held_hosts(&self) -> Vec<Host> {
+        let deadline = self
+            .deadline()
+            .min(Instant::now() + self.config.list_timeout);
+        self.stores()
+            .filter_map(|store| store.list(deadline, None, &mut |_| {}).ok())
+            .flatten()
+            .filter_map(|line| line.url.host().cloned())
+            .collect()
+    }
+
+    /// The other workspaces that have a credential for this registry in the built-in store of this node; one whose name is
+    /// not known is `None`.
+    #[must_use]
+    pub fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
+        match &self.workspace {
+            Store::File(store) => store.elsewhere(host),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the workspace store can be reached and holds what opens.
     pub fn examine(&self) -> Result<Health, Error> {
         self.workspace.examine(self.deadline())
@@ -372,9 +396,10 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
     if Registry::named(word).is_some() {
         return Ok(());
     }
-    let nearest = Registry::names()
-        .min_by_key(|name| strsim::damerau_levenshtein(name, word))
-        .unwrap_or(Rule::PUBLIC);
+    let fix = near::nearest(word, Registry::names()).map_or_else(
+        || "leave it out, or use a word of README.md's table of registries".to_owned(),
+        |nearest| format!("did you mean \"{nearest}\"?"),
+    );
     Err(Problem::new(
         "configuration",
         format_args!(
@@ -383,6 +408,6 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
             shown(word)
         ),
     )
-    .fix(format_args!("did you mean \"{nearest}\"?"))
+    .fix(fix)
     .failed())
 }

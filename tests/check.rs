@@ -134,7 +134,7 @@ fn what_can_be_pulled_is_said_in_a_few_lines() {
     let registry = basic(|_| ok());
     let image = registry.image();
     let expected = format!(
-        "{image}\n  credential  found, user name octo\n  login       user name and password, to the registry itself\n  \
+        "{image}\n  credential  found, user name octo\n  docker      asks nobody\n  podman      asks nobody\n  login       user name and password, to the registry itself\n  \
          accepted    yes\n  pull        works: the manifest is there and may be pulled\n"
     );
     assert_eq!(
@@ -152,7 +152,7 @@ fn what_can_be_pulled_is_said_in_a_few_lines() {
     );
     let object = format!(
         "{{\"image\":\"{image}\",\"host\":\"{}\",\"pulled\":true,\"verdict\":\"pulled\",\"cause\":\"the manifest is there and may be \
-         pulled\",\"fix\":\"\",\"credential\":\"found\",\"accepted\":\"yes\",\"login\":\"basic\",\"token_host\":null,\"digest\":\"sha256:0123\",\"certs\":[]}}\n",
+         pulled\",\"fix\":\"\",\"credential\":\"found\",\"accepted\":\"yes\",\"login\":\"basic\",\"token_host\":null,\"digest\":\"sha256:0123\",\"certs\":[],\"clients\":[{{\"client\":\"docker\",\"asks\":\"nobody\",\"file\":null,\"key\":null}},{{\"client\":\"podman\",\"asks\":\"nobody\",\"file\":null,\"key\":null}}]}}\n",
         registry.host()
     );
     assert_eq!(
@@ -517,7 +517,7 @@ fn a_store_that_fails_is_told_and_the_registry_is_not_asked() {
     assert!(
         answer
             .out
-            .contains("  credential  could not be had\n  pull        fails: "),
+            .contains("  credential  could not be had\n  docker      asks nobody\n  podman      asks nobody\n  pull        fails: "),
         "{}",
         answer.out
     );
@@ -576,9 +576,9 @@ fn a_rule_for_a_path_is_obeyed_and_docker_is_said_not_to_see_it() {
     let node = node(&registry).configured(&rule);
     let answer = run(&node, &["check", &registry.image()]);
     assert!(
-        answer.out.contains(
-            "  credential  not found; asked as everybody may\n  rule        one for this path; "
-        ),
+        answer
+            .out
+            .contains("\n  podman      asks nobody\n  rule        one for this path; "),
         "{answer:?}"
     );
     assert_eq!(answer.status, 1);
@@ -804,4 +804,16 @@ fn a_terminal_is_told_how_far_it_is_and_nothing_else_is() {
     let screen = node.on_terminal(&["check", &slow().image()]);
     assert!(screen.text.contains("0 of 1 checked\r"), "{}", screen.text);
     assert_eq!(run(&node, &["check", &slow().image()]).err, "");
+}
+
+#[test]
+fn where_another_port_is_held_that_is_the_fix() {
+    let (registry, node) = (basic(|_| ok()), Node::new());
+    node.store("127.0.0.1:1", "octo", SECRET);
+    let said = run(&node, &["check", "--json", &registry.image()]).out;
+    let fix = "\"fix\":\"the store has a credential for 127.0.0.1:1; ask for that port, or docker login 127.0.0.1:";
+    assert!(
+        said.contains(fix) && said.contains("needs-credential"),
+        "{said}"
+    );
 }

@@ -23,7 +23,7 @@ fn explain_prints_one_object_with_all_that_decides_and_nothing_secret() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "hunter2");
     let answer = node.run(&["explain", "ghcr.io/org/app:1.2", "--json"], "");
-    let expected = r#"{"input":"ghcr.io/org/app:1.2","host":"ghcr.io","class":"ghcr","backend":"fixed","rule":null,"rule_file":null,"rule_notes":[],"store":"file","workspace":"default","secret_name":null,"found":true,"ambient":false,"keys":["PASSWORD","USERNAME"],"takes":null,"problem":null,"config":[],"answer":"credential","reason":null,"next":null,"username":"octo","identity":"the secret's keys","cache":"never"}"#;
+    let expected = r#"{"input":"ghcr.io/org/app:1.2","host":"ghcr.io","class":"ghcr","backend":"fixed","rule":null,"rule_file":null,"rule_notes":[],"store":"file","workspace":"default","secret_name":null,"found":true,"ambient":false,"keys":["PASSWORD","USERNAME"],"takes":null,"problem":null,"config":[],"answer":"credential","reason":null,"next":"no client asks this helper: docker-credential-beta9 configure docker --hosts ghcr.io","username":"octo","identity":"the secret's keys","cache":"never","clients":[{"client":"docker","asks":"nobody","file":null,"key":null},{"client":"podman","asks":"nobody","file":null,"key":null}]}"#;
     assert_eq!(
         answer,
         Answer {
@@ -38,8 +38,11 @@ fn explain_prints_one_object_with_all_that_decides_and_nothing_secret() {
 fn explain_is_read_by_people_too() {
     let node = Node::new();
     node.store("ghcr.io", "octo", "hunter2");
-    let expected = "registry  ghcr.io (ghcr)\nanswer    user name octo and a password\nstore     file, workspace default\n\
-                    found     yes, with PASSWORD, USERNAME\nbackend   fixed: the secret's keys are answered as they are\n\
+    let expected = "registry  ghcr.io (ghcr)\nanswer    user name octo and a password\n\
+                    docker    asks nobody\npodman    asks nobody\nstore     file, workspace default\n\
+                    found     yes, with PASSWORD, USERNAME\n\
+                    next      no client asks this helper: docker-credential-beta9 configure docker\n          \
+                    --hosts ghcr.io\nbackend   fixed: the secret's keys are answered as they are\n\
                     identity  the secret's keys\nrule      none\nconfig    no file: defaults and environment\n";
     assert_eq!(node.run(&["explain", "ghcr.io"], "").out, expected);
     let rejected = node.run(&["explain", "gcr.io@evil.com"], "");
@@ -68,7 +71,7 @@ fn what_docker_would_be_told_is_said_as_get_says_it() {
             "open.example",
             "not found: the rule says that nothing is ever answered",
         ),
-        ("quay.io", "not found: clients go on anonymously"),
+        ("quay.io", "not found: no credential is kept for it here"),
         ("ghcr.io", "an identity token"),
         (
             "registry.digitalocean.com",
@@ -487,12 +490,11 @@ fn where_nothing_is_found_the_workspace_is_named_and_what_to_do_next() {
     let node =
         Node::new().configured("[[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n");
     node.store("ghcr.io", "octo", "hunter2");
-    assert_eq!(node.explain("ghcr.io").text("next"), None);
     let node = node.with("BETA9_WORKSPACE_ID", "team");
-    let out = node.run(&["explain", "ghcr.io"], "").out;
+    let out = node.run(&["explain", "quay.io"], "").out;
     assert!(
         out.contains(
-            "\nstore     file, workspace team\nfound     no\nnext      docker login ghcr.io\n"
+            "\nstore     file, workspace team\nfound     no\nnext      docker login quay.io\n"
         ),
         "{out}"
     );
@@ -504,7 +506,7 @@ fn where_nothing_is_found_the_workspace_is_named_and_what_to_do_next() {
     assert_eq!(text(&node, "ghcr.io", "workspace").unwrap(), "team");
     assert_eq!(
         text(&node, "ghcr.io", "reason").unwrap(),
-        "clients go on anonymously"
+        "no credential is kept for it here"
     );
     assert!(
         text(&node, "ghcr.io", "takes")
@@ -639,9 +641,9 @@ fn an_alias_is_answered_with_the_secret_of_the_registry_it_stands_for() {
 
 #[test]
 fn a_wrong_configuration_is_one_clear_line_for_everybody() {
-    let node = Node::new().configured("[[registry]]\nhost = \"a.example\"\nbackend = \"amazon\"\n");
+    let node = Node::new().configured("[[registry]]\nhost = \"a.example\"\nbackend = \"awz\"\n");
     let expected =
-        "configuration: rule for a.example: there is no backend \"amazon\"; did you mean \"aws\"?";
+        "configuration: rule for a.example: there is no backend \"awz\"; did you mean \"aws\"?";
     for verb in ["get", "erase"] {
         assert_eq!(node.run(&[verb], "ghcr.io").failure(), expected);
     }
@@ -711,6 +713,204 @@ fn a_broken_request_stops_and_nothing_else_is_tried() {
         "{answer:?}"
     );
     assert!(!answer.out.contains("hunter2"));
+}
+
+/// What is said to do next.
+fn next(node: &Node, input: &str) -> String {
+    let object = node.explain(input);
+    object
+        .text("next")
+        .map(|text| text.expose().to_owned())
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_slip_is_answered_with_the_registry_that_is_held_or_known_and_no_login_is_offered_for_it() {
+    let node = Node::new();
+    assert_eq!(next(&node, "gchr.io"), "did you mean gcr.io or ghcr.io?");
+    for typed in ["ghrc.io", "ghrc.io/org/app:1", "https://ghcr.oi"] {
+        assert_eq!(next(&node, typed), "did you mean ghcr.io?", "{typed}");
+    }
+    assert_eq!(next(&node, "ghcr.io:8443"), "did you mean ghcr.io?");
+    for held in ["ghcr.io", "reg.example.com:5000", "harbor.example.org"] {
+        node.store(held, "octo", "hunter2");
+    }
+    let held = |host| format!("did you mean {host}? the store has a credential for it");
+    let port = |host, typed| {
+        format!("the store has a credential for {host}; ask for that port, or docker login {typed}")
+    };
+    let login = |host| format!("docker login {host}");
+    let table = [
+        ("ghrc.io", held("ghcr.io")),
+        ("reg.exmaple.com:5000", held("reg.example.com:5000")),
+        ("hrabor.example.org/a/b", held("harbor.example.org")),
+        (
+            "reg.example.com:5001",
+            port("reg.example.com:5000", "reg.example.com:5001"),
+        ),
+        (
+            "reg.example.com",
+            port("reg.example.com:5000", "reg.example.com"),
+        ),
+        ("ghcr.io:8443", port("ghcr.io", "ghcr.io:8443")),
+        ("quay.io", login("quay.io")),
+        ("other.example.org", login("other.example.org")),
+        ("harbor2.example.org", login("harbor2.example.org")),
+        ("harbor.dev.example.org", login("harbor.dev.example.org")),
+    ];
+    for (typed, expected) in table {
+        assert_eq!(next(&node, typed), expected, "{typed}");
+    }
+    // What is asked for by mistake is not what the store has: it is still not found.
+    assert_eq!(node.get("ghrc.io"), Answer::not_found());
+}
+
+#[test]
+fn a_credential_of_another_workspace_on_this_node_is_said_to_be_that_ones() {
+    let node = Node::new();
+    let of = |workspace: &str| node.clone_with("BETA9_WORKSPACE_ID", workspace);
+    of("team-a").store("ghcr.io", "octo", "hunter2");
+    assert_eq!(
+        next(&node, "ghcr.io"),
+        "workspace team-a has it; set BETA9_WORKSPACE_ID=team-a"
+    );
+    assert_eq!(node.get("ghcr.io"), Answer::not_found());
+    of("team-b").store("ghcr.io", "octo", "hunter2");
+    let both = next(&node, "ghcr.io");
+    assert!(
+        both.contains("team-a") && both.contains("team-b") && !both.contains("octo"),
+        "{both}"
+    );
+    assert_eq!(next(&node, "quay.io"), "docker login quay.io");
+    // One that does not say its name, or says another's, is not named.
+    for (note, text) in [
+        (None, "another workspace"),
+        (Some("team-c"), "another workspace"),
+    ] {
+        for dir in std::fs::read_dir(node.store_dir()).unwrap() {
+            let file = dir.unwrap().path().join("workspace");
+            match note {
+                None => std::fs::remove_file(file).unwrap(),
+                Some(name) => {
+                    std::fs::write(&file, name).unwrap();
+                    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                    std::fs::set_permissions(&file, mode).unwrap();
+                }
+            }
+        }
+        let said = next(&node, "ghcr.io");
+        assert!(said.starts_with(text), "{said}");
+    }
+}
+
+#[test]
+fn only_a_near_name_is_proposed_for_a_word_of_the_configuration() {
+    for (toml, expected) in [
+        ("foo = 1", "unknown key \"foo\" at the top level; remove it"),
+        ("tiemout = 1", "did you mean \"timeout\"?"),
+        (
+            "[[registry]]\nhost = \"a.example\"\nbackend = \"amazon\"",
+            "leave it out, or use a word of README.md's table of registries",
+        ),
+    ] {
+        let answer = Node::new().configured(toml).get("ghcr.io");
+        assert!(answer.failure().ends_with(expected), "{answer:?}");
+    }
+}
+
+/// Who answers docker and podman, by the word, the file and the key.
+fn clients(node: &Node, command: &[&str]) -> Vec<[String; 4]> {
+    let answer = node.run(command, "");
+    let object = beta9_credential::json::parse_object(answer.out.as_bytes()).unwrap();
+    let Some(Value::Array(clients)) = object.get("clients") else {
+        panic!("{answer:?}")
+    };
+    let client = |client: &Value| {
+        let Value::Object(client) = client else {
+            panic!("{answer:?}")
+        };
+        ["client", "asks", "file", "key"].map(|name| {
+            client
+                .text(name)
+                .map_or_else(String::new, |text| text.expose().to_owned())
+        })
+    };
+    clients.iter().map(client).collect()
+}
+
+#[test]
+fn explain_and_check_say_who_answers_each_client() {
+    let registry = FakeRegistry::start(|_| say(200, &[], ""));
+    let (host, image) = (registry.host(), registry.image());
+    let docker = |text: String| {
+        let node = Node::new();
+        node.store(&host, "octo", "hunter2");
+        let dir = node.home().join(".docker");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("config.json"), text).unwrap();
+        let file = dir.join("config.json").display().to_string();
+        (node, file)
+    };
+    let table = [
+        (
+            format!(r#"{{"credHelpers":{{"{host}":"beta9"}}}}"#),
+            "this-helper",
+            host.as_str(),
+            "asks this helper",
+        ),
+        (
+            r#"{"credsStore":"desktop"}"#.to_owned(),
+            "docker-credential-desktop",
+            "credsStore",
+            "asks docker-credential-desktop",
+        ),
+        (
+            format!(r#"{{"auths":{{"{host}":{{"auth":"dTpodW50ZXIy"}}}}}}"#),
+            "own-login",
+            host.as_str(),
+            "has its own login",
+        ),
+        (
+            r#"{"credHelpers":{"ghcr.io":"beta9"}}"#.to_owned(),
+            "nobody",
+            "",
+            "asks nobody",
+        ),
+    ];
+    for (text, word, key, said) in table {
+        let (node, file) = docker(text);
+        let file = if key.is_empty() { "" } else { &file };
+        let expected = ["docker", word, file, key].map(str::to_owned);
+        for command in [["explain", "--json", &image], ["check", "--json", &image]] {
+            assert_eq!(clients(&node, &command)[0], expected);
+        }
+        for command in [["explain", &host], ["check", &image]] {
+            let out = node.run(&command, "").out;
+            let line = out
+                .lines()
+                .find(|line| line.trim_start().starts_with("docker "));
+            assert!(line.is_some_and(|line| line.contains(said)), "{out}");
+            assert!(
+                !out.contains("hunter2") && !out.contains("dTpodW50ZXIy"),
+                "{out}"
+            );
+        }
+        // Where nobody asks this helper, that is what to do next.
+        let wires = next(&node, &host).contains("configure docker --hosts");
+        let asked = clients(&node, &["explain", "--json", &host]);
+        assert_eq!(
+            wires,
+            asked.iter().all(|client| client[1] != "this-helper"),
+            "{word}"
+        );
+    }
+    let (node, _) = docker("{".to_owned());
+    assert_eq!(clients(&node, &["explain", "--json", &host])[0][1], "error");
+    // docker looks up the registry as the image spells it.
+    let (node, _) = docker(r#"{"credHelpers":{"GHCR.io":"beta9"}}"#.to_owned());
+    for (image, word) in [("GHCR.io/a/b", "this-helper"), ("ghcr.io/a/b", "nobody")] {
+        assert_eq!(clients(&node, &["explain", "--json", image])[0][1], word);
+    }
 }
 
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

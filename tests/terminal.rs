@@ -33,15 +33,17 @@ fn help() {
 
 #[test]
 fn explain() {
-    let node = Node::new();
+    let home = octos_home();
+    let node = node_of_octo(home.path());
+    wire_docker(home.path(), "ghcr.io");
     node.store("ghcr.io", "octo", "ghp_example");
     let commands: &[(&[&str], i32)] = &[
         (&["explain", "ghcr.io/org/app:1.2"], 0),
-        (&["explain", "quay.io/org/app"], 0),
+        (&["explain", "ghrc.io/org/app"], 0),
     ];
     Session {
         name: "explain",
-        stands_for: vec![],
+        stands_for: vec![(home.path().to_str().unwrap().to_owned(), "/home/octo")],
     }
     .run(&node, commands);
 }
@@ -64,13 +66,18 @@ fn check() {
             "",
         )
     });
-    let node = Node::new();
+    let home = octos_home();
+    let node = node_of_octo(home.path());
+    wire_docker(home.path(), &registry.host());
     node.store(&registry.host(), "octo", "hunter2");
     let [app, secret] =
         ["team/app:1.2", "secret/app:1.2"].map(|path| format!("{}/{path}", registry.host()));
     let session = Session {
         name: "check",
-        stands_for: vec![(registry.host(), "reg.example.com")],
+        stands_for: vec![
+            (registry.host(), "reg.example.com"),
+            (home.path().to_str().unwrap().to_owned(), "/home/octo"),
+        ],
     };
     session.run(&node, &[(&["check", &app], 0), (&["check", &secret], 1)]);
     node.store(&registry.host(), "octo", "an old password");
@@ -167,6 +174,19 @@ fn doctor() {
         stands_for: octo(),
     }
     .run(&node, &[(&["doctor"], 1)]);
+}
+
+/// A home directory whose name is as long as the one that stands for it, so that lines break as they would there.
+fn octos_home() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("").rand_bytes("octo".len() + 1);
+    builder.tempdir_in("/tmp").unwrap()
+}
+
+/// Names this helper to docker for one registry.
+fn wire_docker(home: &Path, host: &str) {
+    let text = format!(r#"{{"credHelpers":{{"{host}":"beta9"}}}}"#);
+    fs::write(home.join(".docker/config.json"), text).unwrap();
 }
 
 /// A home directory with the helper on its PATH.

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use self::answer::Answer;
 
+use super::clients::ClientLines;
 use super::style::Style;
 use crate::Io;
 use crate::config::{Config, Env};
@@ -40,7 +41,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let target = parse(input.as_bytes());
     let answer = match &target {
         Ok(target) => match resolver.route(&target.host, target.scheme, &target.path) {
-            Some(route) => Answer::about(&route, &target.path, &resolver),
+            Some(route) => {
+                let clients = ClientLines::of(env, &target.spelling, &target.path);
+                Answer::about(&route, &target.path, clients, &resolver)
+            }
             None => Answer::rejected(PLAIN_HTTP, format!("ask for https://{}", target.host)),
         },
         Err(why) => Answer::rejected(*why, remedy::of_input(&input)),
@@ -75,18 +79,24 @@ struct Target {
     host: Host,
     scheme: Scheme,
     path: String,
+    /// The host as clients look it up.
+    spelling: String,
 }
 
 fn parse(input: &[u8]) -> Result<Target, Rejected> {
     match Reference::parse(input)? {
-        Reference::Server(ServerUrl::Registry { host, scheme, path }) => {
-            Ok(Target { host, scheme, path })
-        }
+        Reference::Server(ServerUrl::Registry { host, scheme, path }) => Ok(Target {
+            spelling: host.as_reference().to_owned(),
+            host,
+            scheme,
+            path,
+        }),
         Reference::Server(ServerUrl::Item(_)) => Err(ITEM),
         Reference::Image(image) => Ok(Target {
             host: image.host,
             scheme: Scheme::Https,
             path: image.repository,
+            spelling: image.spelling,
         }),
     }
 }

@@ -68,16 +68,14 @@ impl Clients {
             None => Some(Lookup::of(client, &host)),
         };
         // A client whose files cannot be read is not wired. In docker's, podman finds keys that docker does not.
-        let (lookup, asks) = match finding(Client::Docker).filter(|_| client == Some("docker")) {
-            Some(lookup) => {
-                let asks = self.docker.as_ref().map(|docker| docker.asks(&lookup));
-                (lookup, asks)
-            }
-            None => {
-                let lookup = finding(Client::Podman)?;
-                let asks = self.podman.as_ref().map(|podman| podman.asks(&lookup));
-                (lookup, asks)
-            }
+        let dockers = finding(Client::Docker).filter(|_| client == Some("docker"));
+        let (lookup, asks) = if let Some(lookup) = dockers {
+            let asks = self.docker.as_ref().map(|docker| docker.asks(&lookup));
+            (lookup, asks)
+        } else {
+            let lookup = finding(Client::Podman)?;
+            let asks = self.podman.as_ref().map(|podman| podman.asks(&lookup));
+            (lookup, asks)
         };
         let name = lookup
             .helper_keys()

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::error::{Error, Problem};
+use crate::near;
 use crate::shown::shown;
 
 /// A table of a configuration file. It borrows from the file's text what needs no unescaping.
@@ -142,10 +143,7 @@ impl<'a> Section<'a> {
         let Some(unknown) = self.table.keys().next().map(Spanned::get_ref) else {
             return Ok(());
         };
-        let nearest = self
-            .known
-            .iter()
-            .min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+        let nearest = near::nearest(unknown, self.known.iter().copied());
         let place = if self.name.is_empty() {
             "at the top level".to_owned()
         } else {

@@ -29,7 +29,7 @@ use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
 use crate::private;
-use crate::seal::{KeyFile, SealKey, sha256_hex};
+use crate::seal::{KeyFile, SealKey};
 use crate::trusted::{self, Fault, Readers};
 
 /// A directory of sealed files, and the key that opens them.
@@ -135,6 +135,26 @@ impl FileStore {
         }
         listed.sort_by(|a: &Listed, b| a.url.label().cmp(b.url.label()));
         Ok(listed)
+    }
+
+    /// The other workspaces of this store that have an entry for this registry, by name where that is noted.
+    pub(crate) fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
+        let (Some(root), Some(own)) = (&self.root, self.dir()) else {
+            return Vec::new();
+        };
+        // It is a hint: what cannot be read is no reason to fail.
+        let mut dirs = match trusted::directory(root) {
+            Ok(true) => dir::others(root, &own),
+            _ => Vec::new(),
+        };
+        let server = host.as_str();
+        let names = [entry::file_name(server), entry::first_file_name(server)];
+        dirs.retain(|dir| {
+            names
+                .iter()
+                .any(|name| trusted::exists(&dir.join(name)).unwrap_or(false))
+        });
+        dirs.iter().map(|dir| dir::workspace(dir)).collect()
     }
 
     /// One line of a list; `None` for a note, and for what has gone in the meantime.
@@ -255,6 +275,7 @@ impl FileStore {
         };
         private::make_dir(root).map_err(problem)?;
         private::make_dir(&dir).map_err(problem)?;
+        dir::note_workspace(&dir, &self.workspace)?;
         Ok(dir)
     }
 
@@ -278,10 +299,9 @@ impl FileStore {
     }
 
     fn dir(&self) -> Option<PathBuf> {
-        // A workspace id may be any text; its hash is a file name that no other id has.
         self.root
             .as_ref()
-            .map(|root| root.join(&sha256_hex(&self.workspace)[..32]))
+            .map(|root| root.join(dir::name(&self.workspace)))
     }
 
     /// The directory, where it exists: it and all above it belong to this user or to root, and nobody else could rename

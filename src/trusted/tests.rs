@@ -254,6 +254,62 @@ fn a_named_path_may_lie_in_an_open_directory_that_a_closed_one_is_around() {
 }
 
 #[test]
+fn every_spelling_of_a_path_is_judged_alike() {
+    let tree = Tree::new(0o755);
+    tree.dir("a/b", 0o755);
+    tree.file("a/b/file", 0o644);
+    let open = tree.dir("open", 0o777);
+    tree.dir("open/in", 0o755);
+    tree.file("open/in/file", 0o644);
+    symlink("a", tree.at("link")).unwrap();
+    symlink("../open/in", tree.at("a/out")).unwrap();
+    for spelling in [
+        "a/b/file",
+        "a//b/file",
+        "a/./b/file",
+        "a/b/../b/file",
+        "link/b/file",
+        "link/../a/b/./file",
+    ] {
+        let path = tree.at(spelling);
+        assert_eq!(steers(&path), text!(), "{spelling}");
+        // What was judged on the way to one is known on the way to the next.
+        assert!(read_of(&path, Origin::Standard, Readers::Anybody, 99).is_ok());
+    }
+    for spelling in [
+        "open/in/file",
+        "open//in/file",
+        "a/../open/in/file",
+        "a/out/file",
+        "link/out/file",
+        "open/in/../in/file",
+    ] {
+        let path = tree.at(spelling);
+        assert_eq!(
+            steers(&path),
+            Err(reached(&path, &open, "0777")),
+            "{spelling}"
+        );
+    }
+    for spelling in [
+        "a/none/file",
+        "none",
+        "a/b/file/below",
+        "link/none/file",
+        "a/b/none/..",
+    ] {
+        assert_eq!(steers(&tree.at(spelling)), Ok(None), "{spelling}");
+    }
+    for spelling in ["a/b", "a/b/", "a/b/.", "link"] {
+        let refused = steers(&tree.at(spelling)).unwrap_err();
+        assert!(
+            refused.contains("is not a plain file"),
+            "{spelling}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn links_are_followed_and_what_they_lead_through_is_judged() {
     let tree = Tree::new(0o755);
     tree.dir("..2024", 0o755);

@@ -117,7 +117,7 @@ impl Profile {
                 Some(source)
                     if role.is_some() && source != name && section.get(SOURCE).is_none() =>
                 {
-                    name = source
+                    name = source;
                 }
                 _ => {
                     let is_there = self.begin(section, name, files)? || role.is_some();

@@ -114,7 +114,7 @@ impl Wire {
                     .build()
             })
         };
-        let proxied = proxies
+        let through = proxies
             .proxy()
             .filter(|proxy| !proxy.is_socks())
             .and_then(|proxy| ProxyConfig::all(proxy.url()).ok())
@@ -127,7 +127,7 @@ impl Wire {
         let client = SharedHttpClient::new(Client {
             ways: Arc::new(Ways {
                 secure,
-                proxied,
+                through,
                 plain,
                 proxies,
             }),
@@ -199,7 +199,8 @@ struct Client {
 #[derive(Debug)]
 struct Ways {
     secure: SharedHttpClient,
-    proxied: Option<SharedHttpClient>,
+    /// By way of the proxy.
+    through: Option<SharedHttpClient>,
     plain: SharedHttpClient,
     proxies: Proxies,
 }
@@ -217,9 +218,9 @@ impl Ways {
             .proxies
             .of_url(&url)
             .map_err(|name| (name, "is not the URL of a proxy"))?;
-        match (proxy.map(Proxy::name), &self.proxied) {
+        match (proxy.map(Proxy::name), &self.through) {
             (None, _) => Ok((&self.secure, None)),
-            (Some(name), Some(proxied)) => Ok((proxied, Some(name))),
+            (Some(name), Some(through)) => Ok((through, Some(name))),
             (Some(name), None) => {
                 Err((name, "names a SOCKS proxy, which AWS is not asked through"))
             }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::cli::clients::ClientLines;
 use crate::cli::rows::Rows;
+use crate::cli::slip;
 use crate::cli::style::Style;
 use crate::config::{Config, Env};
 use crate::credential::Credential;
@@ -23,6 +25,10 @@ pub(super) struct Checked<'a> {
     files: Vec<PathBuf>,
     /// `None` where a pull would not get as far as the registry.
     report: Option<Result<Report, String>>,
+    /// Who answers each client.
+    clients: ClientLines,
+    /// What was probably meant, where a credential is wanted and there is none.
+    slip: Option<String>,
     /// What went wrong without hindering anything.
     pub(super) warnings: Vec<String>,
 }
@@ -72,12 +78,25 @@ impl<'a> Checked<'a> {
             };
             question.ask().map_err(|error| crate::one_line(&error))
         });
+        let wants = matches!(
+            &report,
+            Some(Ok(Report {
+                verdict: Verdict::NeedsCredential(_),
+                ..
+            }))
+        );
+        let route = resolver.route(&image.host, Scheme::Https, &image.repository);
+        let slip = route
+            .filter(|_| wants)
+            .and_then(|route| slip::of(&route, &resolver));
         Ok(Self {
             image,
             credential,
             by_path,
             files,
             report,
+            slip,
+            clients: ClientLines::of(env, &image.spelling, &image.repository),
             warnings,
         })
     }
@@ -92,7 +111,9 @@ impl<'a> Checked<'a> {
             (_, Some(Ok(report))) => (
                 report.verdict.word(),
                 report.verdict.to_string(),
-                report.verdict.fix(self.image),
+                self.slip
+                    .clone()
+                    .unwrap_or_else(|| report.verdict.fix(self.image)),
             ),
             (_, Some(Err(line))) => ("network", line.clone(), String::new()),
             (Err(line), None) => ("no-answer", line.clone(), String::new()),
@@ -143,6 +164,7 @@ impl<'a> Checked<'a> {
             .optional("digest", self.digest());
         let files: Vec<_> = self.files().collect();
         out.texts("certs", files.iter().map(String::as_str));
+        self.clients.write(&mut out);
         out.finish()
     }
 
@@ -151,11 +173,12 @@ impl<'a> Checked<'a> {
         rows.heading(&self.name(), style);
         match &self.credential {
             Ok(Some(credential)) => {
-                rows.plain("credential", &format!("found, {}", who(credential)))
+                rows.plain("credential", &format!("found, {}", who(credential)));
             }
             Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
             Err(_) => rows.plain("credential", "could not be had"),
         }
+        self.clients.show(&mut rows, style);
         if self.by_path {
             rows.plain(
                 "rule",
@@ -169,7 +192,7 @@ impl<'a> Checked<'a> {
         match self.login() {
             None => {}
             Some(Login::Basic) => {
-                rows.plain("login", "user name and password, to the registry itself")
+                rows.plain("login", "user name and password, to the registry itself");
             }
             Some(Login::Bearer(server)) => {
                 let server = server

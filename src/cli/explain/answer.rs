@@ -4,6 +4,7 @@ mod show;
 
 use super::remedy;
 use crate::backend::Backend;
+use crate::cli::clients::ClientLines;
 use crate::config::{Config, StoreKind};
 use crate::error::Error;
 use crate::host::Rejected;
@@ -38,6 +39,8 @@ pub(super) struct Answer {
     next: Option<String>,
     identity: Option<String>,
     cached: Cached,
+    /// Who answers each client.
+    clients: Option<ClientLines>,
 }
 
 /// What the client is told.
@@ -89,11 +92,17 @@ impl Answer {
             next: None,
             identity: None,
             cached: Cached::Never,
+            clients: None,
         }
     }
 
     /// Asks the stores, and looks into the cache.
-    pub(super) fn about(route: &Route, path: &str, resolver: &Resolver) -> Self {
+    pub(super) fn about(
+        route: &Route,
+        path: &str,
+        clients: ClientLines,
+        resolver: &Resolver,
+    ) -> Self {
         let named = route.rule.and_then(|rule| rule.secret.clone());
         let mut answer = Self {
             host: Some(route.host.as_reference().to_owned()),
@@ -120,6 +129,13 @@ impl Answer {
                 error => answer.told = Told::failure(error, route),
             }
         }
+        if matches!(answer.told, Told::Credential { .. }) && clients.nobody_asks() {
+            answer.next = Some(format!(
+                "no client asks this helper: docker-credential-beta9 configure docker --hosts {}",
+                route.host.as_reference()
+            ));
+        }
+        answer.clients = Some(clients);
         answer
     }
 
@@ -182,7 +198,7 @@ impl Answer {
                 let takes: Vec<_> = route.row.backends().map(Backend::wants).collect();
                 self.takes = Some(takes.join(", or "));
                 self.next = remedy::of_missing(route, resolver);
-                self.told = Told::NotFound("clients go on anonymously".to_owned());
+                self.told = Told::NotFound(NOTHING.to_owned());
             }
         }
     }
@@ -208,12 +224,14 @@ impl Answer {
             }
             Ok(Outlook::Nobody(why)) => {
                 self.identity = Some(format!("none: {why}"));
-                self.told = Told::NotFound("clients go on anonymously".to_owned());
+                self.told = Told::NotFound(NOTHING.to_owned());
             }
             Err(error) => self.told = Told::failure(error, route),
         }
     }
 }
+
+const NOTHING: &str = "no credential is kept for it here";
 
 /// Who logs in, in words: by which of a secret's keys, or as what the node is.
 fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 
+use crate::cli::slip;
 use crate::config::StoreKind;
-use crate::host::ImageRef;
+use crate::host::{Host, ImageRef};
 use crate::resolver::{Resolver, Route};
 
 /// How a registry without a credential is given one; `None` where it needs none.
@@ -11,6 +12,9 @@ pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
     let (host, store) = (route.host, resolver.config().store);
     if route.row.name == "public" {
         return None;
+    }
+    if let Some(slip) = slip::of(route, resolver) {
+        return Some(slip);
     }
     let unused = if resolver.names_secrets() {
         resolver.unused_singles(route)
@@ -33,11 +37,15 @@ pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
                 "{provision}, or ambient = true in a rule for {host} if this node may log in as itself"
             )
         }
-        StoreKind::File => format!("docker login {host}"),
+        StoreKind::File => login(host),
         StoreKind::Gateway | StoreKind::Postgres => {
-            format!("docker login {host}, which makes the workspace's secret")
+            format!("{}, which makes the workspace's secret", login(host))
         }
     })
+}
+
+fn login(host: &Host) -> String {
+    format!("docker login {host}")
 }
 
 /// What to ask for instead of what is no registry and no image.

@@ -36,7 +36,7 @@ impl Import<'_> {
         });
         // The row has the registry's name already.
         fate.unwrap_or_else(|error| {
-            let text = crate::one_line(&error).to_string();
+            let text = crate::one_line(&error);
             let named = text.strip_prefix(url.label());
             let bare = named.and_then(|rest| rest.strip_prefix(": "));
             Err(bare.unwrap_or(&text).to_owned())

@@ -10,7 +10,8 @@ use super::{PART, notes, problem};
 use crate::error::{Error, Problem};
 use crate::lock::Lock;
 use crate::private;
-use crate::trusted::{self, Fault};
+use crate::seal::sha256_hex;
+use crate::trusted::{self, Fault, MAX_TEXT, Readers};
 
 /// The sealed files of a workspace that count, notes among them, in no order.
 pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -24,6 +25,34 @@ pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
         entry::successor(file_name(path)).is_none_or(|newer| !names.contains(&newer))
     });
     Ok(files)
+}
+
+/// What a workspace's directory is called. Its id may be any text; the hash is a file name that no other id has.
+pub(super) fn name(workspace: &str) -> String {
+    sha256_hex(workspace)[..32].to_owned()
+}
+
+/// Notes in a workspace's directory which one it is.
+pub(super) fn note_workspace(dir: &Path, workspace: &str) -> Result<(), Error> {
+    if trusted::exists(&dir.join(WORKSPACE)).map_err(problem)? {
+        return Ok(());
+    }
+    private::replace(dir, WORKSPACE, workspace.as_bytes()).map_err(problem)
+}
+
+/// The workspace that a directory is for; `None` where that is not noted, or the note is not true.
+pub(super) fn workspace(dir: &Path) -> Option<String> {
+    let note = trusted::read_inside(&dir.join(WORKSPACE), Readers::Owner, MAX_TEXT).ok()??;
+    let text = std::str::from_utf8(&note).ok()?;
+    (name(text) == file_name(dir)).then(|| text.to_owned())
+}
+
+/// The directories of other workspaces.
+pub(super) fn others(root: &Path, own: &Path) -> Vec<PathBuf> {
+    let mut dirs = paths_in(root).unwrap_or_default();
+    dirs.retain(|dir| dir != own && dir.is_dir());
+    dirs.sort();
+    dirs
 }
 
 /// Whether any workspace below this directory has an entry.
@@ -97,6 +126,8 @@ fn unreadable(dir: &Path, error: &io::Error) -> Error {
 }
 
 const LOCK: &str = "lock";
+/// The file that says which workspace a directory is for.
+const WORKSPACE: &str = "workspace";
 /// Whoever holds the lock writes one file, which takes a slow disk a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -45,6 +45,10 @@ impl Answer {
         if let Cached::Token(peek) = self.cached {
             out.number("cached_seconds_left", peek.left.as_secs());
         }
+        match &self.clients {
+            Some(clients) => clients.write(&mut out),
+            None => _ = out.objects("clients", []),
+        }
         out.finish()
     }
 
@@ -77,35 +81,10 @@ impl Answer {
                 style.bad(line).to_string()
             }),
         }
-        if let Some(store) = self.store {
-            let keys = if self.keys.is_empty() {
-                "no keys".to_owned()
-            } else {
-                shown_list(&self.keys)
-            };
-            let found = if self.found {
-                format!("yes, with {keys}")
-            } else {
-                "no".to_owned()
-            };
-            let workspace = self
-                .workspace
-                .as_ref()
-                .map(|name| format!("workspace {}", shown(name)));
-            let workspace = workspace.as_deref().unwrap_or("the token's own workspace");
-            rows.plain(
-                "store",
-                &if store == "request" {
-                    store.to_owned()
-                } else {
-                    format!("{store}, {workspace}")
-                },
-            );
-            self.secret_name
-                .iter()
-                .for_each(|name| rows.plain("secret", name));
-            rows.plain("found", &found);
+        if let Some(clients) = &self.clients {
+            clients.show(&mut rows, style);
         }
+        self.show_store(&mut rows);
         self.next.iter().for_each(|next| rows.plain("next", next));
         if let Some(takes) = &self.takes {
             rows.plain("takes", takes);
@@ -153,6 +132,40 @@ impl Answer {
             },
         );
         rows.finish()
+    }
+}
+
+impl Answer {
+    /// Where the secret was looked for, and what of it was found.
+    fn show_store(&self, rows: &mut Rows) {
+        let Some(store) = self.store else { return };
+        let keys = if self.keys.is_empty() {
+            "no keys".to_owned()
+        } else {
+            shown_list(&self.keys)
+        };
+        let found = if self.found {
+            format!("yes, with {keys}")
+        } else {
+            "no".to_owned()
+        };
+        let workspace = self
+            .workspace
+            .as_ref()
+            .map(|name| format!("workspace {}", shown(name)));
+        let workspace = workspace.as_deref().unwrap_or("the token's own workspace");
+        rows.plain(
+            "store",
+            &if store == "request" {
+                store.to_owned()
+            } else {
+                format!("{store}, {workspace}")
+            },
+        );
+        self.secret_name
+            .iter()
+            .for_each(|name| rows.plain("secret", name));
+        rows.plain("found", &found);
     }
 }
 

@@ -1,0 +1,105 @@
+//! What `explain` and `check` say of each client: who answers it for a registry.
+
+use super::rows::Rows;
+use super::style::Style;
+use crate::client::asks::program;
+use crate::client::spelling::{Client, Lookup};
+use crate::client::{Answerer, Asks, Clients};
+use crate::config::Env;
+use crate::error::Error;
+use crate::json::ObjectWriter;
+use crate::shown::shown;
+
+/// A line for each client.
+pub(super) struct ClientLines(Vec<(&'static str, Result<Asks, String>)>);
+
+impl ClientLines {
+    /// Of the clients of this user, for a registry as an image's name spells it, and for an image of it.
+    pub(super) fn of(env: &Env, registry: &str, repository: &str) -> Self {
+        let clients = Clients::read(env);
+        let lookup = |client| {
+            let lookup = Lookup::new(client, registry);
+            if repository.is_empty() {
+                lookup
+            } else {
+                lookup.repository(registry, repository)
+            }
+        };
+        let docker = clients.docker.map(|it| it.asks(&lookup(Client::Docker)));
+        let podman = clients.podman.map(|it| it.asks(&lookup(Client::Podman)));
+        let line = |asks: Result<Asks, Error>| asks.map_err(|error| crate::one_line(&error));
+        Self(vec![("docker", line(docker)), ("podman", line(podman))])
+    }
+
+    /// Whether certainly none of them asks this helper.
+    pub(super) fn nobody_asks(&self) -> bool {
+        let another =
+            |line: &Result<Asks, String>| line.as_ref().is_ok_and(|asks| !asks.is_this_helper());
+        self.0.iter().all(|(_, line)| another(line))
+    }
+
+    /// For people.
+    pub(super) fn show(&self, rows: &mut Rows, style: Style) {
+        for (client, line) in &self.0 {
+            match line {
+                Ok(asks) => rows.row(client, &text(asks), |line| {
+                    if asks.is_this_helper() {
+                        style.good(line).to_string()
+                    } else {
+                        line.to_owned()
+                    }
+                }),
+                Err(error) => rows.row(client, &format!("fails: {error}"), |line| {
+                    style.bad(line).to_string()
+                }),
+            }
+        }
+    }
+
+    /// For programs: `clients: [{client, asks, file, key}]`.
+    pub(super) fn write(&self, out: &mut ObjectWriter) {
+        let objects = self.0.iter().map(|(client, line)| {
+            let mut object = ObjectWriter::with_capacity(128);
+            object.text("client", client);
+            match line {
+                Ok(asks) => {
+                    let file = asks.file.as_ref().map(|file| file.display().to_string());
+                    object
+                        .text("asks", &word(asks))
+                        .optional("file", file.as_deref())
+                        .optional("key", asks.key.as_deref());
+                }
+                Err(error) => {
+                    object.text("asks", "error").optional("file", None);
+                    object.optional("key", None).text("error", error);
+                }
+            }
+            object
+        });
+        out.objects("clients", objects);
+    }
+}
+
+/// What decides it stands behind it.
+fn text(asks: &Asks) -> String {
+    let (who, file) = (
+        &asks.answerer,
+        asks.file.as_ref().map(|file| file.display()),
+    );
+    match (&asks.key, file) {
+        (Some(key), Some(file)) => format!("{who}: {} in {file}", shown(key)),
+        (None, Some(file)) => format!("{who}: {file}"),
+        (_, None) => who.to_string(),
+    }
+}
+
+/// The word for programs.
+fn word(asks: &Asks) -> String {
+    match &asks.answerer {
+        Answerer::ThisHelper => "this-helper".to_owned(),
+        Answerer::Helper(name) => program(name),
+        Answerer::PlainLogin => "own-login".to_owned(),
+        Answerer::Variable => "variable".to_owned(),
+        Answerer::Nobody => "nobody".to_owned(),
+    }
+}
