@@ -16,15 +16,13 @@ mod note;
 pub mod place;
 pub mod plain_login;
 mod podman;
-mod provider_text;
 mod refusal;
 mod registries;
 pub mod spelling;
-mod undo;
 
 pub use asks::{Answerer, Asks, Clients};
 pub use auth_file::{AuthEntry, AuthFile, Held};
-pub use change::Change;
+pub use change::{Change, Form};
 pub use docker::{DOCKER_AUTH_CONFIG, DockerClient, docker_file};
 pub use helper::{
     Helper, SYSTEM_PATH, find_helper, find_program, is_this_program, runnable_helper, unstartable,
@@ -32,7 +30,6 @@ pub use helper::{
 pub use note::changed_by_note;
 pub use podman::{PodmanClient, auth_files, closed_session, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
-pub use undo::Undo;
 
 use crate::host::Host;
 

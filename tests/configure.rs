@@ -93,10 +93,38 @@ fn files_in(dir: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// What a JSON file says; an empty file counts as an empty object.
+fn json_of(text: &[u8]) -> Value {
+    let blank = text.iter().all(u8::is_ascii_whitespace);
+    json::parse(if blank { b"{}" } else { text }).unwrap()
+}
+
+/// What a TOML file says.
+fn toml_of(text: &[u8]) -> toml::Table {
+    std::str::from_utf8(text).unwrap().parse().unwrap()
+}
+
+/// What a YAML or JSON file says, to a parser that is not the program's.
+fn yaml_of(text: &[u8]) -> serde_yaml_ng::Value {
+    serde_yaml_ng::from_slice(text).unwrap()
+}
+
+/// The comments of a TOML or YAML file, line by line.
+fn comments(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let comments = text.lines().filter_map(|line| line.rsplit_once('#'));
+    let mut comments: Vec<String> = comments
+        .map(|(_, comment)| comment.trim().to_owned())
+        .collect();
+    comments.sort();
+    comments
+}
+
 /// A file's members but the two that are changed; an empty file counts as an empty object.
 fn others(text: &[u8]) -> Vec<(String, Value)> {
-    let blank = text.iter().all(u8::is_ascii_whitespace);
-    let object = json::parse_object(if blank { b"{}" } else { text }).unwrap();
+    let Value::Object(object) = json_of(text) else {
+        panic!("it is not an object")
+    };
     let ours = |name: &str| ["credhelpers", "credsstore"].contains(&name.to_lowercase().as_str());
     object
         .iter()
@@ -106,7 +134,7 @@ fn others(text: &[u8]) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
+fn each_json_file_of_the_corpus_says_what_it_said_after_configure_and_undo() {
     for (name, bytes) in corpus("auth") {
         for client in ["docker", "podman"] {
             for way in [
@@ -139,18 +167,21 @@ fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
                     }
                 }
                 assert_eq!(others(&changed), others(&bytes), "{name}");
-                let line_ends = |bytes: &[u8]| {
-                    let text = String::from_utf8_lossy(bytes).into_owned();
-                    text.matches('\n').count() == text.matches("\r\n").count()
-                };
-                assert!(!bytes.contains(&b'\r') || line_ends(&changed), "{name}");
-
                 assert!(run(way).starts_with("nothing to do: "), "{name}");
                 assert_eq!(fs::read(&path).unwrap(), changed, "{name}");
 
                 let undo = [way, &["--undo"]].concat();
-                assert!(run(&undo).contains("to the byte"), "{name}");
-                assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+                let told = run(&undo);
+                assert!(told.contains("no longer names this helper"), "{name}");
+                assert!(!told.contains("hunter2"), "{name}: {told}");
+                let undone = fs::read(&path).unwrap();
+                assert_eq!(others(&undone), others(&bytes), "{name}");
+                let helpers = |bytes: &[u8]| {
+                    let text = std::str::from_utf8(bytes).unwrap();
+                    let file = AuthFile::parse(&path, text).unwrap();
+                    (file.cred_helpers, file.creds_store)
+                };
+                assert_eq!(helpers(&undone), helpers(&bytes), "{name}");
                 assert_eq!(files_in(node.home()), [path], "{name}");
                 assert!(run(&undo).starts_with("nothing to undo"), "{name}");
             }
@@ -159,7 +190,7 @@ fn each_json_file_of_the_corpus_is_what_it_was_after_configure_and_undo() {
 }
 
 #[test]
-fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() {
+fn each_registries_conf_of_the_corpus_says_what_it_said_after_configure_and_undo() {
     for (name, bytes) in corpus("registries") {
         let node = node();
         let path = put(&node, ".config/containers/registries.conf", &bytes);
@@ -174,7 +205,7 @@ fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() 
         assert_eq!(registries.helpers()[0], "beta9", "{name}");
         assert!(registries.helpers().len() > 1, "{name}");
         let without = |bytes: &[u8]| {
-            let mut table: toml::Table = std::str::from_utf8(bytes).unwrap().parse().unwrap();
+            let mut table = toml_of(bytes);
             table.remove("credential-helpers");
             table
         };
@@ -184,11 +215,19 @@ fn each_registries_conf_of_the_corpus_is_what_it_was_after_configure_and_undo() 
             "{name}"
         );
         assert_eq!(fs::read(&path).unwrap(), changed, "{name}");
-        assert!(
-            succeeds(podman(&node, &["--undo"])).contains("to the byte"),
-            "{name}"
-        );
-        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+        assert_eq!(comments(&changed), comments(&bytes), "{name}");
+        let told = succeeds(podman(&node, &["--undo"]));
+        assert!(told.contains("no longer names this helper"), "{name}");
+        let undone = fs::read(&path).unwrap();
+        let empty = toml::Value::Array(Vec::new());
+        let meant = |bytes: &[u8]| {
+            let mut table = toml_of(bytes);
+            // An empty list is none to podman.
+            table.retain(|key, value| key != "credential-helpers" || *value != empty);
+            table
+        };
+        assert_eq!(meant(&undone), meant(&bytes), "{name}");
+        assert_eq!(comments(&undone), comments(&bytes), "{name}");
         assert_eq!(files_in(node.home()), [path], "{name}");
     }
 }
@@ -397,10 +436,14 @@ fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a
         );
     };
     let undo = node.home().join("kubelet.yaml.beta9-undo");
+    let before = yaml_of(&fs::read(&path).unwrap());
     for json in [&[][..], &["--json"]] {
         run(&[&["--hosts", "quay.io", "--force"], json].concat());
         assert_eq!(fs::metadata(&undo).unwrap().mode() & 0o777, 0o600);
+        assert!(!fs::read_to_string(&undo).unwrap().contains("hunter2"));
+        assert!(fs::read_to_string(&path).unwrap().contains(env));
         run(&[&["--undo"], json].concat());
+        assert_eq!(yaml_of(&fs::read(&path).unwrap()), before);
     }
     fs::remove_file(&path).unwrap();
     succeeds(node.run(
@@ -547,21 +590,17 @@ fn another_helper_is_replaced_only_by_force_and_comes_back() {
     succeeds(docker(&node, &["--hosts", "ghcr.io", "--force"]));
     let told = succeeds(docker(&node, &["--all", "--force"]));
     assert!(!told.contains("keeps its own helper"), "{told}");
-    assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        text.replace("pass", "beta9").replace("desktop", "beta9")
-    );
+    let wired = text.replace("pass", "beta9").replace("desktop", "beta9");
+    let now = fs::read(&path).unwrap();
+    assert_eq!(json_of(&now), json_of(wired.as_bytes()));
     // Somebody else writes to it meanwhile.
-    let touched = fs::read_to_string(&path).unwrap().replace("}\n", "}\n\n");
-    fs::write(&path, &touched).unwrap();
-    let told = succeeds(docker(&node, &["--undo"]));
-    assert!(
-        told.contains("was changed since; only what names this helper was taken out"),
-        "{told}"
-    );
+    let theirs = wired.replace("}\n", ", \"detachKeys\": \"x\" }\n");
+    fs::write(&path, &theirs).unwrap();
+    succeeds(docker(&node, &["--undo"]));
+    let expected = text.replace("}\n", ", \"detachKeys\": \"x\" }\n");
     assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        text.replace("}\n", "}\n\n")
+        json_of(&fs::read(&path).unwrap()),
+        json_of(expected.as_bytes())
     );
 }
 
@@ -622,7 +661,7 @@ fn undo_of_registries_conf_that_was_changed_since_leaves_the_others_helpers() {
     succeeds(podman(&node, &["--all"]));
     let now = fs::read_to_string(&path).unwrap() + "\n[aliases]\n";
     fs::write(&path, &now).unwrap();
-    assert!(succeeds(podman(&node, &["--undo"])).contains("was changed since"));
+    succeeds(podman(&node, &["--undo"]));
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
         "credential-helpers = ['pass'] # mine\n\n[aliases]\n"
@@ -638,8 +677,9 @@ fn several_runs_are_undone_by_one() {
         succeeds(docker(&node, &["--hosts", host]));
     }
     succeeds(docker(&node, &["--all"]));
-    assert!(succeeds(docker(&node, &["--undo"])).contains("to the byte"));
-    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    succeeds(docker(&node, &["--undo"]));
+    let now = fs::read(&path).unwrap();
+    assert_eq!(json_of(&now), json_of(text.as_bytes()));
 }
 
 #[test]
@@ -673,7 +713,11 @@ fn the_diff_and_the_json_show_no_secret() {
     let file = r#"{"auths":{"ghcr.io":{"auth":"b2N0bzpodW50ZXIy","password":"hunter2"}},"HttpHeaders":{"Authorization":"hunter2"}}"#;
     put(&node, ".docker/config.json", file);
     let told = succeeds(docker(&node, &["--hosts", "ghcr.io", "--dry-run"]));
-    assert!(told.contains(r#"+{"auths":{"ghcr.io":{"auth":"****","password":"****"}},"HttpHeaders":{"Authorization":"****"},"credHelpers":{"ghcr.io":"beta9"}}"#), "{told}");
+    assert!(
+        told.contains("+\t\"credHelpers\": {\n+\t\t\"ghcr.io\": \"beta9\"\n")
+            && told.contains(" \t\t\"Authorization\": \"****\"\n"),
+        "{told}"
+    );
     assert!(
         unfolded(&told).contains(
             "has ghcr.io in plain text, which docker does not use once it asks this helper"
@@ -754,7 +798,7 @@ fn hosts_are_read_as_hosts() {
         .iter()
         .map(|(key, _)| key.as_str())
         .collect();
-    assert_eq!(keys, ["ghcr.io", "quay.io"]);
+    assert_eq!(keys, ["ghcr.io", "GHCR.io:443", "quay.io"]);
 }
 
 #[test]
@@ -782,7 +826,7 @@ fn podman_is_told_apart_where_it_reads_no_auth_file_or_has_none_for_the_machine(
 }
 
 #[test]
-fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
+fn each_credential_provider_config_says_what_it_said_after_configure_and_undo() {
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     for (name, bytes) in corpus("kubelet") {
         for way in [
@@ -822,16 +866,21 @@ fn each_credential_provider_config_is_what_it_was_after_configure_and_undo() {
                 .map(str::to_owned)
                 .to_vec()
             };
-            for image in wanted {
-                assert!(changed.contains(&format!("\"{image}\"")), "{name}: {image}");
-            }
+            let (before, mut after) = (yaml_of(&bytes), yaml_of(changed.as_bytes()));
+            let providers = after["providers"].as_sequence_mut().unwrap();
+            let own = providers.pop().unwrap();
+            assert_eq!(own["name"], "docker-credential-beta9", "{name}");
+            let images: Vec<_> = own["matchImages"].as_sequence().unwrap().iter().collect();
+            assert!(images.into_iter().eq(&wanted), "{name}: {own:?}");
+            assert_eq!(after, before, "{name}");
+            assert_eq!(comments(changed.as_bytes()), comments(&bytes), "{name}");
             assert!(run(way).starts_with("nothing to do: "), "{name}");
             assert_eq!(fs::read_to_string(&path).unwrap(), changed, "{name}");
-            assert!(
-                run(&[way, &["--undo"]].concat()).contains("to the byte"),
-                "{name}"
-            );
-            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+            let told = run(&[way, &["--undo"]].concat());
+            assert!(!told.contains("hunter2"), "{name}: {told}");
+            let undone = fs::read(&path).unwrap();
+            assert_eq!(yaml_of(&undone), before, "{name}");
+            assert_eq!(comments(&undone), comments(&bytes), "{name}");
             assert_eq!(files_in(node.home()), [path], "{name}");
         }
     }
@@ -846,15 +895,15 @@ fn a_kubelets_file_is_made_whole_and_others_providers_stay_where_they_are_found(
     let run = |args: &[&str]| node.run(&[config.as_slice(), args].concat(), "");
     succeeds(run(&["--bin-dir", bin_dir, "--hosts", "ghcr.io"]));
     let expected = "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n    \
-                    apiVersion: credentialprovider.kubelet.k8s.io/v1\n    args: [\"kubelet\"]\n    defaultCacheDuration: \"0s\"\n    \
-                    matchImages:\n      - \"ghcr.io\"\n";
+                    apiVersion: credentialprovider.kubelet.k8s.io/v1\n    args:\n      - kubelet\n    defaultCacheDuration: 0s\n    \
+                    matchImages:\n      - ghcr.io\n";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
     let other = run(&["--bin-dir", bin_dir, "--hosts", "quay.io"]);
     assert!(
         other
             .failure()
-            .contains("names other images; --force writes that entry anew"),
+            .contains("names other images; --force changes that entry"),
         "{other:?}"
     );
     succeeds(run(&[
@@ -891,7 +940,7 @@ fn a_kubelets_file_is_made_whole_and_others_providers_stay_where_they_are_found(
     // Somebody adds another behind ours; ours alone goes.
     let now = fs::read_to_string(&path).unwrap() + "  - name: gcp\n";
     fs::write(&path, now).unwrap();
-    assert!(succeeds(run(&["--undo"])).contains("only what names this helper was taken out"));
+    succeeds(run(&["--undo"]));
     let expected = "kind: CredentialProviderConfig\nproviders:\n  - name: ecr\n  - name: gcp\n";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
 }
@@ -902,7 +951,9 @@ fn a_kubelets_file_that_cannot_be_changed_safely_is_left_untouched() {
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     for text in [
         "kind: Pod\n",
-        "kind: CredentialProviderConfig\nproviders: [{name: x}]\n",
+        "kind: CredentialProviderConfig\nproviders: &a [{name: x}]\n",
+        "kind: CredentialProviderConfig\nproviders: []\n---\nkind: Pod\n",
+        "kind: CredentialProviderConfig\nproviders: []\nproviders: []\n",
         "{\"kind\":",
         "\t- x",
     ] {
@@ -959,11 +1010,9 @@ fn the_same_command_with_undo_added_takes_it_back() {
     ] {
         succeeds(docker(&node, args));
         assert_ne!(fs::read_to_string(&path).unwrap(), text);
-        assert!(
-            succeeds(docker(&node, &[args, &["--undo"]].concat())).contains("to the byte"),
-            "{args:?}"
-        );
-        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        succeeds(docker(&node, &[args, &["--undo"]].concat()));
+        let now = fs::read(&path).unwrap();
+        assert_eq!(json_of(&now), json_of(text.as_bytes()), "{args:?}");
     }
     succeeds(podman(&node, &["--all"]));
     assert!(succeeds(podman(&node, &["--all", "--undo"])).contains("is removed: there was none"));
@@ -973,7 +1022,7 @@ fn the_same_command_with_undo_added_takes_it_back() {
 #[test]
 fn a_dry_run_of_undo_says_all_that_undo_would_say() {
     let node = node();
-    let nothing = "nothing to undo: no configuration of docker was changed\n";
+    let nothing = "nothing to undo: no configuration of docker names this helper\n";
     assert_eq!(succeeds(docker(&node, &["--undo", "--dry-run"])), nothing);
     let path = put(&node, ".docker/config.json", "{}\n");
     succeeds(docker(&node, &["--hosts", "ghcr.io,quay.io"]));
@@ -987,7 +1036,7 @@ fn a_dry_run_of_undo_says_all_that_undo_would_say() {
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
     let expected = [
         "nothing was changed (--dry-run)",
-        &format!("{} would be what it was, to the byte", path.display()),
+        &format!("{} would no longer name this helper", path.display()),
     ];
     assert_eq!(end(&told), expected);
     let theirs = fs::read_to_string(&path)
@@ -996,7 +1045,7 @@ fn a_dry_run_of_undo_says_all_that_undo_would_say() {
     fs::write(&path, &theirs).unwrap();
     let told = succeeds(docker(&node, &["--undo", "--dry-run"]));
     assert!(
-        told.contains("was changed since; only what names this helper would be taken out\n"),
+        told.contains("would no longer name this helper\n"),
         "{told}"
     );
     assert!(
@@ -1152,7 +1201,7 @@ fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
     let (_, images) = text.split_once("matchImages:\n").unwrap();
     let images: Vec<&str> = images
         .lines()
-        .map(|line| line.trim().trim_start_matches("- ").trim_matches('"'))
+        .map(|line| line.trim().trim_start_matches("- ").trim_matches('\''))
         .collect();
     let table = match_images();
     assert_eq!(images[..table.len()], table);
@@ -1212,7 +1261,8 @@ fn kubelets_file_is_made_also_while_the_store_cannot_be_listed() {
     assert!(
         match_images()
             .iter()
-            .all(|image| text.contains(&format!("\"{image}\""))),
+            .all(|image| text.contains(&format!("- {image}\n"))
+                || text.contains(&format!("- '{image}'\n"))),
         "{text}"
     );
 }

@@ -111,7 +111,7 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
     let left = fs::read_to_string(&path).unwrap();
     assert!(
         left.starts_with(
-            "{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\",\n"
+            "{\n\t\"auths\": {\n\t\t\"left.example\": {}\n\t},\n\t\"psFormat\": \"x\",\n"
         ),
         "{left}"
     );
@@ -130,7 +130,7 @@ fn what_is_taken_over_is_answered_and_goes_from_the_file_once_the_client_asks_he
     assert_eq!(node.run(&["configure", "docker", "--undo"], "").status, 0);
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
-        "{\n  \"auths\": {\n    \"left.example\": {}\n  },\n  \"psFormat\": \"x\"\n}\n"
+        "{\n\t\"auths\": {\n\t\t\"left.example\": {}\n\t},\n\t\"psFormat\": \"x\"\n}\n"
     );
 }
 
@@ -348,7 +348,8 @@ fn a_file_of_no_client_is_cleared_when_that_is_asked_for() {
         path.display()
     );
     assert_eq!((json.status, json.out.trim_end()), (0, expected.as_str()));
-    assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"auths": {}}"#);
+    let now = fs::read_to_string(&path).unwrap();
+    assert_eq!(now, "{\n\t\"auths\": {}\n}");
     assert!(
         import(&node, &["/nowhere/config.json"])
             .failure()

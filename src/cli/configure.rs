@@ -57,15 +57,15 @@ pub(super) fn command() -> Command {
         )
         .arg(file(
             "config",
-            "FILE",
-            "kubelet's CredentialProviderConfig [/etc/kubernetes/credential-provider-config.yaml]",
+            "PATH",
+            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml]",
         ))
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
         .arg(flag("system", "The whole machine instead of this user; not for kubelet"))
         .arg(flag("force", "Take the place of another helper"))
         .arg(flag("dry-run", "Show what would change, and change nothing"))
-        .arg(flag("undo", "Take back all that earlier runs changed, whatever --hosts, --all and --force say"))
+        .arg(flag("undo", "Take out all that names this helper, whatever --hosts, --all and --force say"))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
@@ -187,24 +187,24 @@ impl Report {
 }
 
 const LONG: &str = "\
-Names this helper in a client's configuration file, so that the client asks it. The file keeps its order, its layout, its \
-comments and all that others wrote into it; symbolic links, mode and owner stay. The change is shown as a diff, in which \
-secrets are hidden.
+Names this helper in a client's configuration file, so that the client asks it. Order, comments and all that others wrote \
+into the file stay; JSON is written as docker writes it, with tabs. Symbolic links, mode and owner stay. The change is shown \
+as a diff, in which secrets are hidden.
 
 docker   ~/.docker/config.json or $DOCKER_CONFIG/config.json: credHelpers, or with --all credsStore; with --system root's. \
-Docker Hub gets both its keys. buildx, crane, oras, nerdctl and CLIP read this file too.
+Docker Hub gets both its keys, and a registry the name as given too. buildx, crane, oras, nerdctl and CLIP read this file too.
 podman   ~/.config/containers/auth.json or $REGISTRY_AUTH_FILE: credHelpers, or with --all credential-helpers of \
-registries.conf; --system needs --all. buildah, skopeo and CRI-O read these files too.
-kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JSON: an entry with the images of --hosts, or \
-of all registries that this helper knows, that the store lists and that rules name without a *. The two flags that kubelet \
-needs are printed.
+registries.conf, before the auth files, so that podman login stores here; --system needs --all. buildah, skopeo and CRI-O \
+read these files too.
+kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JSON, or a directory of them: an entry with \
+the images of --hosts, or of all registries that this helper knows, that the store lists and that rules name without a *. \
+The two flags that kubelet needs are printed.
 
 Nothing is changed when the helper is not on the PATH that the client searches, since every pull would fail then; when \
 the file cannot be read or is read-only; and when another helper is there already, unless --force is given.
 
-How to undo it is noted beside the file, in NAME.beta9-undo: the changed places alone, no copy of what else is in the file. \
---undo restores the file to the byte while nobody else has changed it, and otherwise takes out only what names this helper. \
-The command that was run is undone by the same one with --undo added.
+--undo takes out what names this helper and puts back what --force replaced, which is noted beside the file, in \
+NAME.beta9-undo. The command that was run is undone by the same one with --undo added.
 
 --json prints client, file, changed, dry_run, diff and notes. With --dry-run, changed is false and would_change says whether \
 there is anything to change.";

@@ -14,7 +14,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -158,24 +160,51 @@ impl Place {
         Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
     }
 
-    /// Puts `text` in place of what is there, unless that is no longer `old`: written aside, synced, renamed.
+    /// Puts `text` in place of what is there, unless that is no longer `old`, and waits until the disk has it.
     pub fn replace(&self, old: Option<&Text>, text: &str, rights: &Rights) -> Result<(), Error> {
+        self.put(old, text, rights)?;
+        self.open_dir().and_then(|dir| dir.sync_all()).map_err(|error| {
+            let cause = format_args!("it is changed, but a power failure may undo that: its directory cannot be synced ({error})");
+            problem(&self.path, cause).fix("run sync, and look for faults of the disk").failed()
+        })
+    }
+
+    /// The same without the wait for the directory: written aside, synced, renamed. A killed process leaves nothing, or a file
+    /// whose name the next one takes over.
+    pub fn put(&self, old: Option<&Text>, text: &str, rights: &Rights) -> Result<(), Error> {
         self.check_writable(old)?;
         let failed = |error: io::Error| unwritable(&self.path, &error);
-        let aside = OsString::from(format!(".{}.{}", self.name.display(), std::process::id()));
+        let dir = self.open_dir().map_err(failed)?;
+        // Where locks are unknown to the file system, there is no need to refuse.
+        if flock(&dir, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(problem(
+                &self.path,
+                "another program holds the lock of its directory",
+            )
+            .fix("nothing was changed; try again")
+            .failed());
+        }
+        let mut aside = OsString::from(".");
+        aside.push(&self.name);
+        aside.push(ASIDE);
+        let discard = || _ = unlinkat(&self.dir, &aside, AtFlags::empty());
+        discard();
         let done = self
-            .write_aside(&aside, text, rights, failed)
+            .write_aside(&aside, text, rights, true)
+            .or_else(|_| self.write_aside(&aside, text, rights, false))
             .and_then(|()| self.unchanged(old))
             .and_then(|()| {
                 renameat(&self.dir, &aside, &self.dir, &self.name)
-                    .map_err(|error| failed(error.into()))?;
-                self.sync().map_err(failed)
+                    .map_err(|error| failed(error.into()))
             });
         if done.is_err() {
-            // What is left aside would only be in the way.
-            _ = unlinkat(&self.dir, &aside, AtFlags::empty());
+            discard();
         }
         done
+    }
+
+    fn open_dir(&self) -> io::Result<File> {
+        Ok(openat(&self.dir, ".", DIRECTORY | OFlags::RDONLY, Mode::empty())?.into())
     }
 
     /// Removes the file, unless it is no longer `old`, and as many directories above it as were made for it and are empty.
@@ -259,16 +288,6 @@ impl Place {
                 .failed(),
         )
     }
-
-    fn sync(&self) -> io::Result<()> {
-        File::from(openat(
-            &self.dir,
-            ".",
-            DIRECTORY | OFlags::RDONLY,
-            Mode::empty(),
-        )?)
-        .sync_all()
-    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Error {
@@ -279,6 +298,9 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
         ))
         .failed()
 }
+
+/// What the name of a file that is not yet in place adds to the file's.
+const ASIDE: &str = ".beta9-new";
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::file::{Text, problem};
-use crate::client::Scope;
+use crate::client::{HELPER, Scope};
 use crate::config::Env;
 use crate::error::Error;
 use crate::trusted;
@@ -41,6 +41,17 @@ impl RegistriesPlaces {
             user_dir: below(FURTHER),
             system: Path::new("/etc/containers").join(MAIN),
             system_dir: Path::new("/etc/containers").join(FURTHER),
+        }
+    }
+}
+
+impl RegistriesPlaces {
+    /// The main file and the directory that a change for this scope goes to.
+    #[must_use]
+    pub fn own(self, scope: Scope) -> (PathBuf, PathBuf) {
+        match (scope, self.user, self.user_dir) {
+            (Scope::User, Some(main), Some(dir)) => (main, dir),
+            _ => (self.system, self.system_dir),
         }
     }
 }
@@ -103,21 +114,29 @@ impl Registries {
     /// The file to name a helper in so that it counts, and the list that it would hide. Where there is no file yet, it is a
     /// further one: a main file of the user's would hide all that the system's says.
     pub fn target(&self, scope: Scope) -> Result<(PathBuf, Vec<String>), Error> {
-        let places = &self.places;
-        let (main, dir) = match (scope, &places.user, &places.user_dir) {
-            (Scope::User, Some(main), Some(dir)) => (main, dir),
-            _ => (&places.system, &places.system_dir),
-        };
+        let (main, dir) = self.places.clone().own(scope);
         Ok(match self.effective() {
-            Some((path, _)) if path == main || path.parent() == Some(dir) => {
+            Some((path, _)) if path == main || path.parent() == Some(&dir) => {
                 (path.to_owned(), Vec::new())
             }
-            None if exists(main)? => (main.clone(), Vec::new()),
+            None if exists(&main)? => (main, Vec::new()),
             other => (
                 dir.join(OURS),
                 other.map_or_else(Vec::new, |(_, list)| list.to_vec()),
             ),
         })
+    }
+
+    /// Whether this helper stands before the auth files, so that `podman login` stores here and not in plain text: the first
+    /// of the list that takes a credential has it
+    /// (<https://github.com/containers/image/blob/main/pkg/docker/config/config.go>, `SetCredentials`).
+    #[must_use]
+    pub fn stores_here(&self) -> bool {
+        let first = self
+            .helpers()
+            .into_iter()
+            .find(|name| [HELPER, AUTH_FILES].contains(name));
+        first == Some(HELPER)
     }
 
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::plan::{Plan, names};
-use super::request::{Listed, Registries, Request};
+use super::request::{Listed, Registries, Request, Wanted};
 use crate::client::edit::provider_names;
 use crate::client::file::Text;
 use crate::client::{Change, Helper, SYSTEM_PATH, find_helper};
@@ -17,21 +17,16 @@ use crate::shown::shown;
 use crate::trusted::exists;
 
 pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
-    let path = kubelet_file(request);
-    let others = provider_names(
-        Text::read(&path)?
-            .as_ref()
-            .map_or("", |text| text.text.as_str()),
-    )
-    .map_err(|cause| {
-        Problem::new(path.display().to_string(), cause)
-            .fix("nothing was changed")
-            .failed()
-    })?;
-    let others: Vec<String> = others
-        .into_iter()
-        .filter(|name| name != env!("CARGO_PKG_NAME"))
-        .collect();
+    let config = configured(request);
+    let mut others = Vec::new();
+    for path in files(&config)? {
+        let names = names_in(&path)?;
+        others.extend(
+            names
+                .into_iter()
+                .filter(|name| name != env!("CARGO_PKG_NAME")),
+        );
+    }
     // They are somebody else's text, which may hold what moves a terminal's cursor.
     let told: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
     let bin_dir = match (&request.bin_dir, others.as_slice()) {
@@ -47,15 +42,16 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
                 told.join(", ")
             );
             let fix = "nothing was changed; name that directory with --bin-dir, and put this helper there";
-            return Err(Problem::new(path.display().to_string(), cause)
+            return Err(Problem::new(config.display().to_string(), cause)
                 .fix(fix)
                 .failed());
         }
     };
-    let (images, registries, mut notes) = if let Registries::These(hosts) = &request.registries {
+    let (images, registries, mut notes) = if let Registries::These(wanted) = &request.registries {
+        let hosts: Vec<Host> = wanted.iter().map(|one| one.host.clone()).collect();
         (
-            hosts.iter().flat_map(images_of).collect(),
-            names(hosts),
+            wanted.iter().flat_map(images_of).collect(),
+            names(&hosts),
             Vec::new(),
         )
     } else {
@@ -75,13 +71,13 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     notes.push("start kubelet with:".into());
     notes.push(format!(
         "  --image-credential-provider-config={}",
-        path.display()
+        config.display()
     ));
     notes.push(format!(
         "  --image-credential-provider-bin-dir={}",
         bin_dir.display()
     ));
-    let change = Change::provider(&path, &images, request.force)?;
+    let change = Change::provider(&kubelet_file(request)?, &images, request.force)?;
     Ok(Plan {
         change,
         registries,
@@ -90,11 +86,64 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     })
 }
 
-pub(super) fn kubelet_file(request: &Request) -> PathBuf {
+/// The file with this helper's entry. Of a directory, of which kubelet reads every file since 1.35, it is the file that has
+/// the entry, or one of its own.
+pub(super) fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
+    let config = configured(request);
+    if !config.is_dir() {
+        return Ok(config);
+    }
+    for path in files(&config)? {
+        if names_in(&path)?
+            .iter()
+            .any(|name| name == env!("CARGO_PKG_NAME"))
+        {
+            return Ok(path);
+        }
+    }
+    Ok(config.join(OWN_FILE))
+}
+
+fn configured(request: &Request) -> PathBuf {
     request
         .config
         .clone()
         .unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
+}
+
+/// What kubelet reads: the file, or the files of the directory by name.
+fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !config.is_dir() {
+        return Ok(vec![config.to_owned()]);
+    }
+    let entries = std::fs::read_dir(config).and_then(|entries| {
+        entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let mut files = entries.map_err(|error| {
+        let cause = format!("it cannot be read ({error})");
+        Problem::new(config.display().to_string(), cause)
+            .fix("make it readable for this user")
+            .failed()
+    })?;
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|end| ["json", "yaml", "yml"].iter().any(|known| end == *known))
+    });
+    files.sort();
+    Ok(files)
+}
+
+fn names_in(path: &Path) -> Result<Vec<String>, Error> {
+    let text = Text::read(path)?;
+    let text = text.as_ref().map_or("", |text| text.text.as_str());
+    let names = provider_names(text);
+    names.map_err(|cause| {
+        Problem::new(path.display().to_string(), cause)
+            .fix("nothing was changed; correct it, and try again")
+            .failed()
+    })
 }
 
 /// The patterns of the table and, in the order of their names, the hosts beyond it; and what is left out.
@@ -166,15 +215,20 @@ fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
 }
 
 /// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
-fn images_of(host: &Host) -> Vec<String> {
-    let other = host
-        .is_docker_hub()
-        .then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
-    [host.as_reference().to_owned()]
-        .into_iter()
-        .chain(other)
-        .collect()
+fn images_of(wanted: &Wanted) -> Vec<String> {
+    let mut names: Vec<String> = wanted
+        .keys
+        .iter()
+        .filter(|key| !key.contains("://"))
+        .cloned()
+        .collect();
+    let other = Host::DOCKER_HUB_REGISTRY;
+    if wanted.host.is_docker_hub() && !names.iter().any(|name| name == other) {
+        names.push(other.to_owned());
+    }
+    names
 }
 
 /// Where a new one goes; kubelet has no place of its own, and reads what its flag names.
 const KUBELET_FILE: &str = "/etc/kubernetes/credential-provider-config.yaml";
+const OWN_FILE: &str = concat!(env!("CARGO_PKG_NAME"), ".yaml");

@@ -1,12 +1,11 @@
 //! Which file of which client is to be changed, and how.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::kubelet::{kubelet, kubelet_file};
 use super::request::{Listed, Request};
 use crate::client::{
-    AUTH_FILES, AuthEntry, AuthFile, Change, HELPER, Registries, RegistriesPlaces, Scope,
+    AUTH_FILES, AuthEntry, AuthFile, Change, Form, HELPER, Registries, RegistriesPlaces, Scope,
     auth_files, docker_file, keys_of, own_auth_file,
 };
 use crate::config::Env;
@@ -34,23 +33,29 @@ impl Plan {
         }
     }
 
-    /// The files that may have been changed.
-    pub(super) fn files(request: &Request, env: &Env) -> Result<Vec<PathBuf>, Error> {
-        if request.client == "docker" {
-            return Ok(vec![docker_file(env, request.scope)?]);
+    /// The files that may name this helper.
+    pub(super) fn files(request: &Request, env: &Env) -> Result<Vec<(PathBuf, Form)>, Error> {
+        match request.client.as_str() {
+            "docker" => return Ok(vec![(docker_file(env, request.scope)?, Form::Auth)]),
+            "kubelet" => return Ok(vec![(kubelet_file(request)?, Form::Provider)]),
+            _ => {}
         }
-        if request.client == "kubelet" {
-            return Ok(vec![kubelet_file(request)]);
-        }
-        let places = RegistriesPlaces::of(env, request.scope);
-        let (main, dir) = match (places.user, places.user_dir) {
-            (Some(main), Some(dir)) => (main, dir),
-            _ => (places.system, places.system_dir),
-        };
-        let mut files = vec![main];
-        files.extend(changed_files(&dir));
+        let (main, dir) = RegistriesPlaces::of(env, request.scope).own(request.scope);
+        let mut files = vec![(main, Form::Registries)];
+        // A file that is gone may have left its note.
+        let entries = std::fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let further = entries.filter_map(|path| match path.extension() {
+            Some(extension) if extension == "conf" => Some(path),
+            _ => crate::client::changed_by_note(&path).filter(|file| !file.exists()),
+        });
+        files.extend(further.map(|path| (path, Form::Registries)));
+        files.sort_by(|a, b| a.0.cmp(&b.0));
         if request.scope == Scope::User {
-            files.push(own_auth_file(env)?);
+            files.push((own_auth_file(env)?, Form::Auth));
         }
         Ok(files)
     }
@@ -58,117 +63,113 @@ impl Plan {
 
 fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
     let path = docker_file(env, request.scope)?;
-    let Some(hosts) = request.hosts(env)? else {
-        let change = Change::creds_store(&path, request.force)?;
-        let file = AuthFile::read(&path)?.unwrap_or_default();
+    let file = AuthFile::read(&path)?.unwrap_or_default();
+    let ours = |key: &str| file.helper(key).is_none_or(|name| name == HELPER);
+    let Some(wanted) = request.wanted(env)? else {
         let others = file
             .cred_helpers
             .iter()
             .filter(|(_, helper)| helper != HELPER);
-        let mut notes: Vec<String> = others.map(|(key, helper)| kept(key, helper)).collect();
-        let asked = |host: &Host| {
-            keys_of(host)
-                .iter()
-                .all(|key| file.helper(key).is_none_or(|name| name == HELPER))
-        };
-        let hosts: BTreeSet<Host> = file
-            .auths
-            .iter()
-            .filter_map(AuthEntry::host)
-            .filter(asked)
-            .collect();
-        notes.extend(plain(&file, &Vec::from_iter(hosts), request, env));
-        return Ok(Plan {
-            change,
-            registries: "every registry".into(),
-            helper_dir: None,
-            notes,
+        // Both are somebody else's text, which may hold what moves a terminal's cursor.
+        let kept = others.map(|(key, helper)| {
+            format!(
+                "note: {} keeps its own helper, {}",
+                shown(key),
+                shown(helper)
+            )
         });
+        let mut notes: Vec<String> = kept.collect();
+        let hosts = file.auths.iter().filter_map(AuthEntry::host);
+        let mut hosts: Vec<Host> = hosts
+            .filter(|host| keys_of(host).into_iter().all(ours))
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        notes.extend(plain(&file, &hosts, request, env));
+        return Ok(everywhere(
+            Change::helpers(&path, &[None], request.force)?,
+            notes,
+        ));
     };
-    let file = AuthFile::read(&path)?.unwrap_or_default();
     // A store of ours answers already where there is no helper for the one registry.
     let stored =
-        |key: &str| file.creds_store.as_deref() == Some(HELPER) && file.helper(key).is_none();
-    let keys: Vec<&str> = hosts
+        |key: &&String| file.creds_store.as_deref() == Some(HELPER) && file.helper(key).is_none();
+    let keys = wanted
         .iter()
-        .flat_map(keys_of)
-        .filter(|key| !stored(key))
-        .collect();
-    let change = Change::cred_helpers(&path, &keys, request.force)?;
-    let notes = plain(&file, &hosts, request, env);
+        .flat_map(|one| &one.keys)
+        .filter(|key| !stored(key));
+    let keys: Vec<_> = keys.map(|key| Some(key.as_str())).collect();
+    let hosts: Vec<Host> = wanted.iter().map(|one| one.host.clone()).collect();
     Ok(Plan {
-        change,
+        change: Change::helpers(&path, &keys, request.force)?,
         registries: names(&hosts),
         helper_dir: None,
-        notes,
+        notes: plain(&file, &hosts, request, env),
     })
 }
 
-/// Both are somebody else's text, which may hold what moves a terminal's cursor.
-fn kept(key: &str, helper: &str) -> String {
-    format!(
-        "note: {} keeps its own helper, {}",
-        shown(key),
-        shown(helper)
-    )
+fn everywhere(change: Change, notes: Vec<String>) -> Plan {
+    Plan {
+        change,
+        registries: "every registry".into(),
+        helper_dir: None,
+        notes,
+    }
 }
 
 fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
     let registries = Registries::read(RegistriesPlaces::of(env, request.scope))?;
-    let everywhere = registries.helpers().contains(&HELPER);
-    let hosts = if everywhere {
+    let effective = registries.effective();
+    let named = effective.filter(|(_, list)| list.iter().any(|name| name == HELPER));
+    if let Some((path, _)) = named.filter(|_| registries.stores_here()) {
+        return Ok(everywhere(
+            Change::nothing(path, Form::Registries)?,
+            Vec::new(),
+        ));
+    }
+    // Behind the auth files, it is in the wrong place.
+    let wanted = if named.is_some() {
         None
     } else {
-        request.hosts(env)?
+        request.wanted(env)?
     };
-    let Some(hosts) = hosts else {
+    let Some(wanted) = wanted else {
         let (path, inherited) = registries.target(request.scope)?;
-        let change = if everywhere {
-            let path = registries
-                .effective()
-                .map_or(path.as_path(), |(path, _)| path);
-            Change::nothing(path)?
-        } else {
-            Change::credential_helpers(&path, &inherited)?
-        };
-        return Ok(Plan {
-            change,
-            registries: "every registry".into(),
-            helper_dir: None,
-            notes: Vec::new(),
-        });
+        return Ok(everywhere(
+            Change::credential_helpers(&path, &inherited)?,
+            Vec::new(),
+        ));
     };
     if request.scope == Scope::System {
-        return Err(Problem::new(
-            "podman",
-            "it has no file of the whole machine for single registries",
-        )
-        .fix("nothing was changed; --system goes with --all, or leave it out")
-        .failed());
+        let cause = "it has no file of the whole machine for single registries";
+        let fix = "nothing was changed; --system goes with --all, or leave it out";
+        return Err(Problem::new("podman", cause).fix(fix).failed());
     }
-    if let Some((path, _)) = registries
-        .effective()
-        .filter(|(_, list)| !list.iter().any(|name| name == AUTH_FILES))
+    if let Some((path, _)) =
+        effective.filter(|(_, list)| !list.iter().any(|name| name == AUTH_FILES))
     {
         let cause =
             format!("its credential-helpers leave out {AUTH_FILES}, so podman reads no auth file");
+        let fix = "nothing was changed; configure podman --all puts this helper into that list";
         return Err(Problem::new(path.display().to_string(), cause)
-            .fix("nothing was changed; configure podman --all puts this helper into that list")
+            .fix(fix)
             .failed());
     }
     let path = own_auth_file(env)?;
-    let keys: Vec<&str> = hosts.iter().flat_map(keys_of).collect();
-    let change = Change::cred_helpers(&path, &keys, request.force)?;
-    let mut notes =
-        AuthFile::read(&path)?.map_or_else(Vec::new, |file| plain(&file, &hosts, request, env));
+    let keys: Vec<_> = wanted
+        .iter()
+        .flat_map(|one| &one.keys)
+        .map(|key| Some(key.as_str()))
+        .collect();
+    let hosts: Vec<Host> = wanted.iter().map(|one| one.host.clone()).collect();
+    let change = Change::helpers(&path, &keys, request.force)?;
+    let file = AuthFile::read(&path)?.unwrap_or_default();
+    let mut notes = plain(&file, &hosts, request, env);
     for before in auth_files(env)?.iter().take_while(|file| **file != path) {
-        let first =
-            AuthFile::read(before)?.map_or_else(Vec::new, |file| in_plain_text(&file, &hosts));
+        let first = in_plain_text(&AuthFile::read(before)?.unwrap_or_default(), &hosts);
         if !first.is_empty() {
             let (before, first) = (before.display(), names(&first));
-            notes.push(format!(
-                "note: {before} has {first} in plain text, which podman uses first; this takes it over:"
-            ));
+            notes.push(format!("note: {before} has {first} in plain text, which podman uses first; this takes it over:"));
             notes.push("  docker-credential-beta9 import podman --remove".into());
         }
     }
@@ -191,16 +192,16 @@ fn plain(file: &AuthFile, hosts: &[Host], request: &Request, env: &Env) -> Vec<S
     if hosts.is_empty() {
         return Vec::new();
     }
-    let (path, client) = (file.path.display(), &request.client);
+    let (path, client) = (file.path.display().to_string(), &request.client);
     let lacking = match Listed::lacking(&hosts, env) {
         none if none.is_empty() => String::new(),
         lacking => format!(", and the store has nothing for {}", names(&lacking)),
     };
     let unused = format!("which {client} does not use once it asks this helper");
     let from = if request.scope == Scope::System {
-        path.to_string()
+        &path
     } else {
-        client.clone()
+        client
     };
     vec![
         format!(
@@ -225,12 +226,4 @@ pub(super) fn names(hosts: &[Host]) -> String {
         .map(Host::as_str)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// The files of a directory beside which there is a note of a change.
-fn changed_files(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| crate::client::changed_by_note(&entry.path()))
-        .collect()
 }

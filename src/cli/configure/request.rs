@@ -6,6 +6,7 @@ use clap::ArgMatches;
 
 use crate::client::Scope;
 use crate::client::plain_login::offer;
+use crate::client::spelling::wiring_keys;
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem};
 use crate::host::{Host, ServerUrl};
@@ -19,109 +20,112 @@ pub(super) struct Request {
     pub(super) registries: Registries,
     pub(super) force: bool,
     pub(super) dry_run: bool,
-    /// A kubelet's file, and the directory in which it looks for providers.
+    /// A kubelet's file or directory of files, and the directory in which it looks for providers.
     pub(super) config: Option<PathBuf>,
     pub(super) bin_dir: Option<PathBuf>,
 }
 
 pub(super) enum Registries {
     All,
-    These(Vec<Host>),
+    These(Vec<Wanted>),
     Stored,
+}
+
+/// A registry, and the names under which clients ask for it: as it was typed too.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) host: Host,
+    pub(super) keys: Vec<String>,
+}
+
+impl Wanted {
+    fn new(host: Host, typed: &str) -> Self {
+        let keys = wiring_keys(&host, typed);
+        Self { host, keys }
+    }
 }
 
 impl Request {
     pub(super) fn of(matches: &ArgMatches) -> Result<Self, Error> {
-        let registries = match matches.get_many::<String>("hosts") {
-            _ if matches.get_flag("all") => Registries::All,
-            Some(hosts) => {
-                Registries::These(hosts.map(|text| host(text)).collect::<Result<_, _>>()?)
-            }
-            None => Registries::Stored,
-        };
-        let client = matches
-            .get_one::<String>("client")
-            .cloned()
-            .unwrap_or_default();
-        if client == "kubelet" {
-            for (flag, cause, fix) in NOT_FOR_KUBELET {
-                if matches.get_flag(flag) {
-                    return Err(Problem::new(format!("--{flag}"), cause).fix(fix).failed());
-                }
+        let client: String = matches.get_one("client").cloned().unwrap_or_default();
+        for (flag, cause, fix) in NOT_FOR_KUBELET {
+            if client == "kubelet" && matches.get_flag(flag) {
+                return Err(Problem::new(format!("--{flag}"), cause).fix(fix).failed());
             }
         }
+        let path = |name| {
+            let path = matches.get_one::<PathBuf>(name).cloned();
+            let wrong =
+                |cause: &str, fix| Err(Problem::new(format!("--{name}"), cause).fix(fix).failed());
+            match path {
+                Some(_) if client != "kubelet" => {
+                    wrong("it goes with kubelet", "leave it out, or configure kubelet")
+                }
+                // A kubelet is not started where this is.
+                Some(path) if !path.is_absolute() => {
+                    wrong("it is not an absolute path", "give the whole path, from /")
+                }
+                path => Ok(path),
+            }
+        };
+        let (config, bin_dir) = (path("config")?, path("bin-dir")?);
         Ok(Self {
-            client,
             scope: if matches.get_flag("system") {
                 Scope::System
             } else {
                 Scope::User
             },
-            registries,
+            registries: match matches.get_many::<String>("hosts") {
+                _ if matches.get_flag("all") => Registries::All,
+                Some(hosts) => Registries::These(
+                    hosts
+                        .map(|text| wanted(text.trim()))
+                        .collect::<Result<_, _>>()?,
+                ),
+                None => Registries::Stored,
+            },
             force: matches.get_flag("force"),
             dry_run: matches.get_flag("dry-run"),
-            config: path(matches, "config")?,
-            bin_dir: path(matches, "bin-dir")?,
+            client,
+            config,
+            bin_dir,
         })
     }
 
     /// The registries by name; `None` for all there are.
-    pub(super) fn hosts(&self, env: &Env) -> Result<Option<Vec<Host>>, Error> {
+    pub(super) fn wanted(&self, env: &Env) -> Result<Option<Vec<Wanted>>, Error> {
         match &self.registries {
             Registries::All => Ok(None),
-            Registries::These(hosts) => Ok(Some(hosts.clone())),
+            Registries::These(these) => Ok(Some(these.clone())),
             Registries::Stored => stored(env, &self.client, self.scope).map(Some),
         }
     }
 }
 
-/// A path of the kubelet's, which is not started where this is.
-fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, Error> {
-    let path = matches.get_one::<PathBuf>(name).cloned();
-    if matches
-        .get_one::<String>("client")
-        .is_none_or(|client| client != "kubelet")
-        && path.is_some()
-    {
-        let part = format!("--{name}");
-        return Err(Problem::new(part, "it goes with kubelet")
-            .fix("leave it out, or configure kubelet")
-            .failed());
-    }
-    match path {
-        Some(path) if !path.is_absolute() => Err(Problem::new(
-            format!("--{name}"),
-            "it is not an absolute path",
-        )
-        .fix("give the whole path, from /")
-        .failed()),
-        path => Ok(path),
-    }
-}
-
-fn host(text: &str) -> Result<Host, Error> {
-    let parsed = match ServerUrl::parse(text.trim().as_bytes()) {
+fn wanted(text: &str) -> Result<Wanted, Error> {
+    let cause = match ServerUrl::parse(text.as_bytes()) {
         Ok(ServerUrl::Registry { host, path, .. }) if path.is_empty() || host.is_docker_hub() => {
-            Ok(host)
+            return Ok(Wanted::new(host, text));
         }
-        Ok(_) => Err("clients name helpers for whole registries"),
-        Err(rejected) => Err(rejected.0),
+        Ok(_) => "clients name helpers for whole registries",
+        Err(rejected) => rejected.0,
     };
-    parsed.map_err(|cause| {
-        let part = format!("--hosts {}", shown(text));
-        Problem::new(part, cause)
-            .fix("give hosts such as ghcr.io or registry.example.com:5000")
-            .failed()
-    })
+    Err(Problem::new(format!("--hosts {}", shown(text)), cause)
+        .fix("give hosts such as ghcr.io or registry.example.com:5000")
+        .failed())
 }
 
-fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Host>, Error> {
+fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
     let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
-    if !listed.hosts.is_empty() {
-        return Ok(listed.hosts);
-    }
     // A store that cannot be asked has not said that it is empty.
     let (cause, fix) = match listed.skipped.first() {
+        _ if !listed.hosts.is_empty() => {
+            return Ok(listed
+                .hosts
+                .into_iter()
+                .map(|host| Wanted::new(host, ""))
+                .collect());
+        }
         Some(skipped) => (
             format!("the store's registries cannot be listed ({skipped})"),
             "name them with --hosts".to_owned(),
@@ -163,14 +167,14 @@ impl Listed {
         let listed = Config::load(env)
             .and_then(Resolver::new)
             .and_then(|resolver| Self::of(&resolver));
-        let Some(listed) = listed.ok().filter(|listed| listed.skipped.is_empty()) else {
-            return Vec::new();
-        };
-        hosts
-            .iter()
-            .filter(|host| !listed.hosts.contains(host))
-            .cloned()
-            .collect()
+        match listed {
+            Ok(listed) if listed.skipped.is_empty() => hosts
+                .iter()
+                .filter(|host| !listed.hosts.contains(host))
+                .cloned()
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 }
 

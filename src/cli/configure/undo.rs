@@ -1,34 +1,30 @@
-//! `--undo`: what earlier runs changed is taken back, and said file by file.
+//! `--undo`: what names this helper is taken out, and what `--force` replaced comes back, file by file.
 
 use super::Report;
 use super::plan::Plan;
 use super::request::Request;
-use crate::client::Undo;
+use crate::client::Change;
 use crate::config::Env;
 use crate::error::Error;
 
 pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
     let mut report = Report::default();
-    for path in Plan::files(request, env)? {
-        let Some(undo) = Undo::of(&path)? else {
+    for (path, form) in Plan::files(request, env)? {
+        let Some(change) = Change::undo(&path, form)? else {
             continue;
         };
-        report.diff += &if undo.is_nothing() {
-            String::new()
-        } else {
-            undo.diff()
-        };
+        report.diff += &change.diff();
         if !request.dry_run {
-            undo.make()?;
+            change.make_undone()?;
         }
-        report.changed |= !undo.is_nothing();
-        report.lines.extend(told(&undo, request.dry_run));
+        report.changed |= !change.is_nothing();
+        report.lines.extend(told(&change, request.dry_run));
         report.path = path;
     }
+    let client = &request.client;
     if report.lines.is_empty() {
         report.lines.push(format!(
-            "nothing to undo: no configuration of {} was changed",
-            request.client
+            "nothing to undo: no configuration of {client} names this helper"
         ));
     } else if request.dry_run {
         report
@@ -38,27 +34,25 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
     Ok(report)
 }
 
-fn told(undo: &Undo, dry_run: bool) -> Vec<String> {
-    let file = undo.path.display();
-    let [is, was] = if dry_run {
-        ["would be", "would be"]
+fn told(change: &Change, dry_run: bool) -> Vec<String> {
+    let file = change.path.display();
+    let [is, was, names] = if dry_run {
+        ["would be", "would be", "would no longer name"]
     } else {
-        ["is", "was"]
+        ["is", "was", "no longer names"]
     };
-    let first = match (undo.is_nothing(), undo.exact, undo.removes()) {
-        _ if undo.is_gone() => {
-            format!(
-                "{file} is gone;\n  nothing {was} put back, and the note of what was changed in it {is} removed"
-            )
-        }
-        (true, ..) => format!("{file} is what it was already"),
-        (_, true, false) => format!("{file} {is} what it was, to the byte"),
-        (_, true, true) => format!("{file} {is} removed: there was none"),
-        (_, false, _) => {
-            format!("{file} was changed since;\n  only what names this helper {was} taken out")
-        }
+    let first = if change.is_gone() {
+        format!(
+            "{file} is gone;\n  nothing {was} put back, and the note of what was changed in it {is} removed"
+        )
+    } else if change.is_nothing() {
+        format!("{file} is what it was already")
+    } else if change.removes() {
+        format!("{file} {is} removed: there was none")
+    } else {
+        format!("{file} {names} this helper")
     };
-    let left = undo
+    let left = change
         .left
         .iter()
         .map(|left| format!("{file}:\n  {left} is not this helper's any more, and {was} left"));

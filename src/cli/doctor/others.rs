@@ -9,7 +9,7 @@ use super::access::refused;
 use super::clients::PROGRAM;
 use super::finding::{Finding, State, word};
 use super::{helpers, keys};
-use crate::client::edit::provider_names;
+use crate::client::edit::Providers;
 use crate::client::file::Text;
 use crate::client::go_json;
 use crate::client::spelling::Client;
@@ -190,7 +190,8 @@ fn names_in(path: &Path) -> Result<Option<Vec<String>>, String> {
     let Ok(Some(text)) = Text::read(path) else {
         return Ok(None);
     };
-    provider_names(&text.text).map(Some)
+    let providers = Providers::parse(&text.text)?;
+    Ok(Some(providers.names().map(str::to_owned).collect()))
 }
 
 /// Containerd asks no helper; what it has of logins stands in its files

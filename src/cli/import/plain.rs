@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::client::edit::JsonText;
+use crate::client::edit::without_auths;
 use crate::client::file::{Readers, Text};
 use crate::client::place::{Place, Rights};
 use crate::client::{AuthEntry, AuthFile, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::{Error, Problem};
-use crate::shown::shown;
 
 /// A file that is there.
 pub(super) struct PlainFile {
@@ -76,19 +75,15 @@ fn same(a: &Path, b: &Path) -> bool {
 impl PlainFile {
     /// Removes entries of `auths`, and keeps no copy of them.
     pub(super) fn remove(&self, keys: &[String]) -> Result<(), Error> {
-        let mut json = JsonText::new(&self.old.text);
-        for key in keys {
-            if !json.remove("auths", Some(key)) {
-                let cause = format!("its entry for {} is not where it should be", shown(key));
-                return Err(Problem::new(self.path.display().to_string(), cause)
-                    .fix("nothing was removed; remove it by hand")
-                    .failed());
-            }
-        }
-        AuthFile::parse(&self.path, &json.text)?;
+        let new = without_auths(&self.old.text, keys).map_err(|cause| {
+            Problem::new(self.path.display().to_string(), cause)
+                .fix("nothing was removed; remove them by hand")
+                .failed()
+        })?;
+        AuthFile::parse(&self.path, &new)?;
         self.place.replace(
             Some(&self.old),
-            &json.text,
+            &new,
             &Rights::of(Some(&self.old), Readers::Owner),
         )
     }

@@ -1,519 +1,374 @@
 //! This helper's entry in a kubelet's `CredentialProviderConfig`, YAML or JSON
 //! (<https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/#kubelet-config-k8s-io-v1-CredentialProviderConfig>).
-//!
-//! Of YAML only the usual block form is taken: what looks otherwise is refused, and never guessed at.
 
-use super::layout::{Node, layout};
-use super::{Splice, line_end};
-use crate::json::{self, Value};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+use yaml_edit::{AnchorRegistry, MappingBuilder, SequenceBuilder, YamlFile, YamlNode, YamlValue};
+use zeroize::Zeroizing;
 
-/// The change that adds this helper's entry for these images; `None` when there is one already that names them all.
-/// An entry that names others is written anew only by `force`.
-pub fn add_provider(
-    text: &str,
-    name: &str,
-    images: &[String],
-    force: bool,
-) -> Result<Option<Splice>, String> {
-    if text.trim().is_empty() {
-        return Ok(Some(Splice {
-            at: 0,
-            was: text.to_owned(),
-            is: whole(name, images),
-        }));
-    }
-    let providers = if text.trim_start().starts_with('{') {
-        json_providers(text)?
-    } else {
-        yaml_providers(text)?
-    };
-    let Some(ours) = providers.items.iter().find(|item| item.name == name) else {
-        return Ok(Some(providers.add(text, name, images)));
-    };
-    let entry = &text[ours.start..ours.end];
-    let names_it = |image: &String| {
-        let image = image.as_str();
-        entry
-            .split(['"', '\'', ' ', ',', '\n', '\r', '[', ']'])
-            .any(|word| word == image)
-    };
-    if images.iter().all(names_it) {
-        return Ok(None);
-    }
-    if !force {
-        return Err(format!(
-            "it has an entry {name} that names other images; --force writes that entry anew"
-        ));
-    }
-    let is = (providers.write)(&providers.style, name, images);
-    Ok(Some(Splice {
-        at: ours.start,
-        was: entry.to_owned(),
-        is,
-    }))
+use super::json::{Members, laid_out, members, part, written};
+
+/// A configuration that was read, and what it says.
+pub struct Providers<'a> {
+    text: &'a str,
+    value: Value,
 }
 
 /// The names of a configuration's providers.
 pub fn provider_names(text: &str) -> Result<Vec<String>, String> {
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
+    Providers::parse(text).map(|read| read.names().map(str::to_owned).collect())
+}
+
+/// What becomes of one entry of the list.
+enum Edit {
+    Add(Value),
+    /// Its keys get these values, or go.
+    Set(usize, Vec<(String, Option<Value>)>),
+    Remove(usize),
+}
+
+impl<'a> Providers<'a> {
+    /// Reads a configuration; a text of nothing but blanks stands for one without providers.
+    pub fn parse(text: &'a str) -> Result<Self, String> {
+        let text = if text.trim().is_empty() { EMPTY } else { text };
+        let value = read(text)?;
+        if value["kind"] != KIND {
+            return Err(NOT_IT.into());
+        }
+        let named = |list: &Vec<Value>| list.iter().all(|provider| provider["name"].is_string());
+        match value["providers"].as_array() {
+            Some(list) if named(list) => Ok(Self { text, value }),
+            Some(_) => Err("one of its providers has no name".into()),
+            None => Err("its providers are not a list".into()),
+        }
     }
-    let providers = if text.trim_start().starts_with('{') {
-        json_providers(text)?
-    } else {
-        yaml_providers(text)?
-    };
-    Ok(providers.items.into_iter().map(|item| item.name).collect())
-}
 
-struct Providers {
-    items: Vec<Item>,
-    /// Where the next entry goes, and what is replaced by it: nothing, or an empty list.
-    next: (usize, usize),
-    /// What stands before and behind it there.
-    around: (String, String),
-    style: Style,
-    write: fn(&Style, &str, &[String]) -> String,
-}
+    /// The names of the providers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list()
+            .iter()
+            .filter_map(|provider| provider["name"].as_str())
+    }
 
-struct Item {
-    name: String,
-    start: usize,
-    end: usize,
-}
+    fn list(&self) -> &[Value] {
+        self.value["providers"]
+            .as_array()
+            .map_or(&[], Vec::as_slice)
+    }
 
-struct Style {
-    indent: String,
-    unit: String,
-    end: &'static str,
-    one_line: bool,
-}
+    fn own(&self) -> Option<usize> {
+        self.names().position(|name| name == NAME)
+    }
 
-impl Providers {
-    fn add(&self, text: &str, name: &str, images: &[String]) -> Splice {
-        let entry = (self.write)(&self.style, name, images);
-        let (before, behind) = &self.around;
-        Splice {
-            at: self.next.0,
-            was: text[self.next.0..self.next.1].to_owned(),
-            is: format!("{before}{entry}{behind}"),
+    /// Gives this helper an entry for these images; `None` when it has one that names them all. In one that names others,
+    /// only `force` changes what says how the helper is called and for what; the second answer is what that was.
+    pub fn with_own(
+        &self,
+        images: &[String],
+        force: bool,
+    ) -> Result<Option<(Zeroizing<String>, Option<Value>)>, String> {
+        // Every answer names a time of its own: the default is for one that does not.
+        let entry = json!({"name": NAME, "apiVersion": PROTOCOL, "args": ["kubelet"], "defaultCacheDuration": "0s", "matchImages": images});
+        let Some(at) = self.own() else {
+            return Ok(Some((self.edited(&Edit::Add(entry))?, None)));
+        };
+        let is = &self.list()[at];
+        let named = is["matchImages"].as_array().map_or(&[][..], Vec::as_slice);
+        if images
+            .iter()
+            .all(|image| named.iter().any(|name| name == image))
+        {
+            return Ok(None);
+        }
+        if !force {
+            return Err(format!(
+                "it has an entry {NAME} that names other images; --force changes that entry"
+            ));
+        }
+        let set = OWN.map(|key| (key.to_owned(), Some(entry[key].clone())));
+        let was = OWN
+            .iter()
+            .map(|key| ((*key).to_owned(), is[*key].clone()))
+            .collect();
+        Ok(Some((
+            self.edited(&Edit::Set(at, set.into()))?,
+            Some(Value::Object(was)),
+        )))
+    }
+
+    /// Takes this helper's entry out, or gives it back what `was` in it; `None` when it has no entry.
+    pub fn without_own(&self, was: Option<&Value>) -> Result<Option<Zeroizing<String>>, String> {
+        let Some(at) = self.own() else {
+            return Ok(None);
+        };
+        let edit = match was.and_then(Value::as_object) {
+            Some(was) => Edit::Set(
+                at,
+                was.iter()
+                    .map(|(key, value)| {
+                        (
+                            key.clone(),
+                            Some(value.clone()).filter(|value| !value.is_null()),
+                        )
+                    })
+                    .collect(),
+            ),
+            None => Edit::Remove(at),
+        };
+        self.edited(&edit).map(Some)
+    }
+
+    /// What the lines of this helper's entry say, its keys of the list above alone.
+    fn own_lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("name: {NAME}"), "providers:".to_owned()];
+        for (key, value) in OWN
+            .iter()
+            .filter_map(|key| Some((key, self.list()[self.own()?].get(key)?)))
+        {
+            let items: Vec<&str> = value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            lines.push(match value.as_str() {
+                Some(text) => format!("{key}: {text}"),
+                None => format!("{key}:"),
+            });
+            lines.push(format!("{key}: [{}]", items.join(", ")));
+            lines.extend(items.into_iter().map(str::to_owned));
+        }
+        lines
+    }
+
+    /// Whether there is nothing in it but what a new one has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        read(EMPTY).is_ok_and(|empty| empty == self.value) && !self.text.contains('#')
+    }
+
+    /// The new text. It is read again, and says what it should and nothing else.
+    fn edited(&self, edit: &Edit) -> Result<Zeroizing<String>, String> {
+        let mut wanted = self.value.clone();
+        let list = wanted["providers"].as_array_mut().ok_or(FORM)?;
+        match edit {
+            Edit::Add(entry) => list.push(entry.clone()),
+            Edit::Remove(at) => _ = list.remove(*at),
+            Edit::Set(at, keys) => {
+                let entry = list[*at].as_object_mut().ok_or(FORM)?;
+                for (key, value) in keys {
+                    match value {
+                        Some(value) => _ = entry.insert(key.clone(), value.clone()),
+                        None => _ = entry.remove(key),
+                    }
+                }
+            }
+        }
+        let new = if is_json(self.text) {
+            in_json(self.text, edit)?
+        } else {
+            in_yaml(self.text, edit)?
+        };
+        let comments = |text: &str| text.matches('#').count();
+        let kept = comments(&new) >= comments(self.text) || !matches!(edit, Edit::Add(_));
+        if kept && read(&new).is_ok_and(|value| value == wanted) {
+            Ok(new)
+        } else {
+            Err(FORM.into())
         }
     }
 }
 
-/// A configuration of this helper alone.
-fn whole(name: &str, images: &[String]) -> String {
-    let style = Style {
-        indent: "  ".into(),
-        unit: "  ".into(),
-        end: "\n",
-        one_line: false,
-    };
-    let entry = yaml_entry(&style, name, images);
-    format!("apiVersion: {CONFIG}\nkind: {KIND}\nproviders:\n  {entry}\n")
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
-/// An entry from its dash on, without the last line end. Every answer names a time of its own: the default is for one that
-/// does not.
-fn yaml_entry(style: &Style, name: &str, images: &[String]) -> String {
-    let Style { indent, end, .. } = style;
-    let mut lines = vec![
-        format!("- name: {name}"),
-        format!("{indent}  apiVersion: {PROTOCOL}"),
-        format!("{indent}  args: [\"kubelet\"]"),
-        format!("{indent}  defaultCacheDuration: \"0s\""),
-        format!("{indent}  matchImages:"),
-    ];
-    lines.extend(
-        images
-            .iter()
-            .map(|image| format!("{indent}    - \"{image}\"")),
-    );
-    lines.join(end)
-}
-
-fn json_entry(style: &Style, name: &str, images: &[String]) -> String {
-    let (line, inner, deep, colon) = if style.one_line {
-        (String::new(), String::new(), String::new(), ":")
-    } else {
-        let Style {
-            indent, unit, end, ..
-        } = style;
-        (
-            format!("{end}{indent}"),
-            format!("{end}{indent}{unit}"),
-            format!("{end}{indent}{unit}{unit}"),
-            ": ",
-        )
-    };
-    let images: Vec<String> = images
-        .iter()
-        .map(|image| format!("{deep}\"{image}\""))
-        .collect();
-    let members = [
-        format!("{inner}\"name\"{colon}\"{name}\""),
-        format!("{inner}\"apiVersion\"{colon}\"{PROTOCOL}\""),
-        format!("{inner}\"args\"{colon}[\"kubelet\"]"),
-        format!("{inner}\"defaultCacheDuration\"{colon}\"0s\""),
-        format!("{inner}\"matchImages\"{colon}[{}{inner}]", images.join(",")),
-    ];
-    format!("{{{}{line}}}", members.join(","))
-}
-
-fn json_providers(text: &str) -> Result<Providers, String> {
-    let object = json::parse_object(text.as_bytes()).map_err(|error| error.to_string())?;
-    if object.text("kind").map(crate::credential::Redacted::expose) != Some(KIND) {
-        return Err(NOT_IT.into());
+fn in_json(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
+    let raw = |value: &Value| to_raw_value(value).map_err(|_| FORM);
+    let mut root = members(text)?;
+    let mut list: Vec<&RawValue> = part(root.get("providers").ok_or(FORM)?)?;
+    let entry;
+    match edit {
+        Edit::Add(new) => {
+            entry = raw(new)?;
+            list.push(&entry);
+        }
+        Edit::Remove(at) => _ = list.remove(*at),
+        Edit::Set(at, keys) => {
+            let mut own: Members = part(list[*at])?;
+            let values: Vec<_> = keys
+                .iter()
+                .map(|(_, value)| value.as_ref().map(raw).transpose())
+                .collect::<Result<_, _>>()?;
+            for ((key, _), value) in keys.iter().zip(&values) {
+                match value {
+                    Some(value) => _ = own.insert(key.clone(), value),
+                    None => _ = own.shift_remove(key),
+                }
+            }
+            entry = to_raw_value(&own).map_err(|_| FORM)?;
+            list[*at] = &entry;
+        }
     }
-    let Some(Value::Array(list)) = object.get("providers") else {
-        return Err(NO_LIST.into());
+    let list = to_raw_value(&list).map_err(|_| FORM)?;
+    root.insert("providers".to_owned(), &list);
+    written(&root, text)
+}
+
+fn in_yaml(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
+    let file: YamlFile = text.parse().map_err(|_| FORM)?;
+    let document = file.document().ok_or(FORM)?;
+    let list = document.get_sequence("providers").ok_or(FORM)?;
+    match edit {
+        Edit::Add(entry) => {
+            let entry = entry.as_object().ok_or(FORM)?;
+            let add = |new: MappingBuilder, key: &&str| new.pair(*key, &yaml(&entry[*key]));
+            let keys = [&["name"], &OWN[..]].concat();
+            let new = keys
+                .iter()
+                .fold(MappingBuilder::new(), add)
+                .build_document();
+            let new = new.as_mapping().ok_or(FORM)?;
+            if list.is_empty() {
+                let new = SequenceBuilder::new().item(&new).build_document();
+                document.set("providers", &new.as_sequence().ok_or(FORM)?);
+            } else {
+                list.push(&new);
+            }
+        }
+        Edit::Remove(at) => _ = list.remove(*at),
+        Edit::Set(at, keys) => {
+            let own = list.get(*at).ok_or(FORM)?;
+            let own = own.as_mapping().ok_or(FORM)?;
+            for (key, value) in keys {
+                match value {
+                    Some(value) => own.set(key, &yaml(value)),
+                    None => _ = own.remove(key),
+                }
+            }
+        }
+    }
+    Ok(Zeroizing::new(file.to_string()))
+}
+
+fn yaml(value: &Value) -> YamlValue {
+    match value {
+        Value::Array(list) => YamlValue::Sequence(list.iter().map(yaml).collect()),
+        other => YamlValue::from(other.as_str().unwrap_or_default()),
+    }
+}
+
+/// What a text says, in either form; scalars as text. Of YAML, what is not certain to be kept is refused.
+fn read(text: &str) -> Result<Value, String> {
+    if is_json(text) {
+        members(text)?;
+        return serde_json::from_str(text).map_err(|_| FORM.into());
+    }
+    let tab = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
+    if text.lines().any(tab) {
+        return Err("it has tabs for indentation".into());
+    }
+    let file: YamlFile = text.parse().map_err(|_| "it isn't YAML")?;
+    let mut documents = file.documents();
+    let (first, None) = (documents.next(), documents.next()) else {
+        return Err("it has more than one document".into());
     };
-    let name = |value: &Value| match value {
-        Value::Object(provider) => provider.text("name").map(|name| name.expose().to_owned()),
-        _ => None,
-    };
-    let names: Option<Vec<String>> = list.iter().map(name).collect();
-    let root = layout(text).ok_or(NO_LIST)?;
-    let node = root
-        .members
+    if file.directives().next().is_some() {
+        return Err("it has a directive of YAML".into());
+    }
+    let first = first.ok_or(NOT_IT)?;
+    if AnchorRegistry::from_document(&first)
+        .anchor_names()
+        .next()
+        .is_some()
+    {
+        return Err(UNKEPT.into());
+    }
+    let root = first.as_mapping().ok_or(NOT_IT)?;
+    value_of(&YamlNode::Mapping(root))
+}
+
+fn value_of(node: &YamlNode) -> Result<Value, String> {
+    match node {
+        YamlNode::Scalar(text) => Ok(text.as_string().into()),
+        YamlNode::Sequence(list) => list.values().map(|value| value_of(&value)).collect(),
+        YamlNode::Mapping(mapping) => {
+            let mut all = serde_json::Map::new();
+            for entry in mapping.entries() {
+                let key = entry
+                    .key_node()
+                    .and_then(|key| Some(key.as_scalar()?.as_string()));
+                let key = key
+                    .filter(|key| key != "<<" && !all.contains_key(key))
+                    .ok_or(UNKEPT)?;
+                let value = entry
+                    .value_node()
+                    .map_or(Ok(Value::Null), |value| value_of(&value))?;
+                all.insert(key, value);
+            }
+            Ok(all.into())
+        }
+        _ => Err(UNKEPT.into()),
+    }
+}
+
+/// Both texts without their secrets, which a provider gets in its environment. Of JSON, keys are shown that hold none; of
+/// YAML, what this helper's own entry says and nothing else.
+pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
+    let own: Vec<String> = texts
         .iter()
         .flatten()
-        .find(|member| member.key == "providers")
-        .ok_or(NO_LIST)?;
-    let nodes: &[Node] = &node.value.elements;
-    let items = names
-        .ok_or("one of its providers has no name")?
-        .into_iter()
-        .zip(nodes);
-    let items: Vec<Item> = items
-        .map(|(name, node)| Item {
-            name,
-            start: node.span.start,
-            end: node.span.end,
-        })
+        .filter_map(|text| Some(Providers::parse(text).ok()?.own_lines()))
+        .flatten()
         .collect();
-    let one_line = !text.trim().contains('\n');
-    let lead_of = |at: usize| {
-        let blank = text[..at].trim_end_matches([' ', '\t', '\r', '\n']).len();
-        text[blank..at]
-            .rsplit_once('\n')
-            .map(|(_, indent)| indent.to_owned())
-    };
-    let unit = lead_of(node.key_span.start)
-        .filter(|unit| !unit.is_empty())
-        .unwrap_or_else(|| "  ".into());
-    let end = line_end(text);
-    let (next, around, indent) = if let Some(last) = items.last() {
-        let lead = lead_of(last.start);
-        let before = lead
-            .as_ref()
-            .map_or_else(|| ",".to_owned(), |lead| format!(",{end}{lead}"));
-        (
-            (last.end, last.end),
-            (before, String::new()),
-            lead.unwrap_or_default(),
-        )
-    } else {
-        let indent = format!("{unit}{unit}");
-        let span = node.value.span.clone();
-        let around = if one_line {
-            ("[".into(), "]".into())
-        } else {
-            (format!("[{end}{indent}"), format!("{end}{unit}]"))
+    texts.map(|text| {
+        let text = text?;
+        if is_json(text) {
+            let shown = |path: &[String]| {
+                path.iter()
+                    .all(|key| key.is_empty() || SHOWN.contains(&key.as_str()))
+            };
+            return Some(laid_out(text, &shown).to_string());
+        }
+        let mask = |line: &str| {
+            let says = says(line);
+            if says.is_empty() || own.contains(&says) {
+                line.to_owned()
+            } else {
+                line.replacen(line.trim(), "****", 1)
+            }
         };
-        ((span.start, span.end), around, indent)
-    };
-    Ok(Providers {
-        items,
-        next,
-        around,
-        style: Style {
-            indent,
-            unit,
-            end,
-            one_line,
-        },
-        write: json_entry,
+        Some(text.split_inclusive('\n').map(mask).collect())
     })
 }
 
-fn yaml_providers(text: &str) -> Result<Providers, String> {
-    let lines = lines(text)?;
-    let top = |key: &str| {
-        lines
-            .iter()
-            .position(|line| line.indent == 0 && line.value(key).is_some())
-    };
-    if top("kind").and_then(|at| lines[at].value("kind")) != Some(KIND) {
-        return Err(NOT_IT.into());
-    }
-    let at = top("providers").ok_or(NO_LIST)?;
-    let end = line_end(text);
-    let style = |indent: usize| Style {
-        indent: " ".repeat(indent),
-        unit: "  ".into(),
-        end,
-        one_line: false,
-    };
-    match lines[at].value("providers") {
-        Some("") => {}
-        Some("[]") => {
-            let list = lines[at].start + lines[at].text.find("[]").ok_or(NO_LIST)?;
-            let start = text[..list].trim_end_matches(' ').len();
-            let around = (format!("{end}  "), String::new());
-            return Ok(Providers {
-                items: vec![],
-                next: (start, list + 2),
-                around,
-                style: style(2),
-                write: yaml_entry,
-            });
-        }
-        _ => return Err(NO_LIST.into()),
-    }
-    let list = lines[at + 1..]
-        .iter()
-        .take_while(|line| line.indent > 0 || line.text.starts_with('-'));
-    let list: Vec<&Line> = list.collect();
-    let Some(first) = list.first().filter(|line| line.is_item()) else {
-        return Err(NO_LIST.into());
-    };
-    let indent = first.indent;
-    let mut items: Vec<Item> = Vec::new();
-    for line in &list {
-        if line.indent < indent || (line.indent == indent && !line.is_item()) {
-            return Err(NO_LIST.into());
-        }
-        if line.indent == indent {
-            items.push(Item {
-                name: String::new(),
-                start: line.start + indent,
-                end: 0,
-            });
-        }
-        let Some(item) = items.last_mut() else {
-            return Err(NO_LIST.into());
-        };
-        item.end = line.start + line.text.len();
-        // The keys of an entry stand two columns behind its dash, or wherever its first one does.
-        let key = line
-            .text
-            .trim_start()
-            .strip_prefix('-')
-            .filter(|_| line.indent == indent);
-        let own = key.map_or(line.indent == indent + 2, |_| true);
-        if let Some(name) = own
-            .then(|| value_of(key.unwrap_or(line.text), "name"))
-            .flatten()
-            .filter(|_| item.name.is_empty())
-        {
-            item.name = name.to_owned();
-        }
-    }
-    if items.iter().any(|item| item.name.is_empty()) {
-        return Err("one of its providers has no name where it is looked for".into());
-    }
-    let behind = items.last().map_or(text.len(), |item| item.end);
-    let around = (format!("{end}{}", " ".repeat(indent)), String::new());
-    Ok(Providers {
-        items,
-        next: (behind, behind),
-        around,
-        style: style(indent),
-        write: yaml_entry,
-    })
+/// What a line says without its dash and its quotes.
+fn says(line: &str) -> String {
+    let text = line.trim();
+    text.strip_prefix("- ")
+        .unwrap_or(text)
+        .trim()
+        .replace(['"', '\''], "")
 }
 
-struct Line<'a> {
-    start: usize,
-    indent: usize,
-    /// Without the line end and what is blank before it.
-    text: &'a str,
-}
-
-impl<'a> Line<'a> {
-    fn value(&self, key: &str) -> Option<&'a str> {
-        value_of(self.text, key)
-    }
-
-    fn is_item(&self) -> bool {
-        let text = self.text.trim_start();
-        text == "-" || text.starts_with("- ")
-    }
-}
-
-/// The lines that are neither blank nor a comment.
-fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
-    let (mut all, mut start) = (Vec::new(), 0);
-    for line in text.split_inclusive('\n') {
-        let here = start;
-        start += line.len();
-        let text = line.trim_end();
-        let inner = text.trim_start_matches(' ');
-        if inner.is_empty() || inner.starts_with('#') || (text == "---" && all.is_empty()) {
-            continue;
-        }
-        if inner.starts_with('\t') || text == "---" || text == "..." || text.starts_with('%') {
-            return Err("it has more than one document, or tabs for indentation".into());
-        }
-        all.push(Line {
-            start: here,
-            indent: text.len() - inner.len(),
-            text,
-        });
-    }
-    Ok(all)
-}
-
-/// The scalar of `key: scalar`, without quotes and comment.
-fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let text = text.trim_start();
-    let text = text
-        .strip_prefix(key)
-        .or_else(|| text.strip_prefix('"')?.strip_prefix(key)?.strip_prefix('"'))?;
-    let value = text.trim_start().strip_prefix(':')?;
-    if !value.is_empty() && !value.starts_with(' ') {
-        return None;
-    }
-    let value = value.find(" #").map_or(value, |at| &value[..at]).trim();
-    let quoted = |quote| {
-        value
-            .strip_prefix(quote)
-            .and_then(|value| value.strip_suffix(quote))
-    };
-    Some(quoted('"').or_else(|| quoted('\'')).unwrap_or(value))
-}
-
-const CONFIG: &str = "kubelet.config.k8s.io/v1";
+const NAME: &str = env!("CARGO_PKG_NAME");
 const KIND: &str = "CredentialProviderConfig";
 const PROTOCOL: &str = "credentialprovider.kubelet.k8s.io/v1";
-const NOT_IT: &str = "it is no CredentialProviderConfig";
-const NO_LIST: &str =
-    "its providers are not a plain list, or written in a form that cannot be changed safely";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn added(text: &str) -> String {
-        let splice = add_provider(text, "beta9", &["a.example".into(), "*.b".into()], false)
-            .unwrap()
-            .unwrap();
-        let new = splice.apply(text).unwrap();
-        assert_eq!(*splice.revert(&new).unwrap(), text);
-        assert_eq!(
-            add_provider(&new, "beta9", &["*.b".into(), "a.example".into()], false),
-            Ok(None)
-        );
-        new.to_string()
-    }
-
-    const HEAD: &str =
-        "kind: CredentialProviderConfig # of this node\napiVersion: kubelet.config.k8s.io/v1\n";
-
-    fn entry(indent: &str) -> String {
-        let lines = [
-            "- name: beta9",
-            "  apiVersion: credentialprovider.kubelet.k8s.io/v1",
-            "  args: [\"kubelet\"]",
-            "  defaultCacheDuration: \"0s\"",
-            "  matchImages:",
-            "    - \"a.example\"",
-            "    - \"*.b\"",
-        ];
-        lines.map(|line| format!("{indent}{line}\n")).concat()
-    }
-
-    #[test]
-    fn an_entry_is_added_behind_the_others_in_their_indentation() {
-        let other = |indent: &str| {
-            format!(
-                "{indent}- name: ecr\n{indent}  args:\n{indent}    - name: no\n{indent}  matchImages: []\n"
-            )
-        };
-        for indent in ["", "  ", "    "] {
-            let text = format!("---\n{HEAD}providers: # all\n\n{}# end\n", other(indent));
-            let expected = format!(
-                "---\n{HEAD}providers: # all\n\n{}{}# end\n",
-                other(indent),
-                entry(indent)
-            );
-            assert_eq!(added(&text), expected);
-        }
-        let first = format!("providers:\n{}{HEAD}", other("  "));
-        assert_eq!(
-            added(&first),
-            format!("providers:\n{}{}{HEAD}", other("  "), entry("  "))
-        );
-        let none = format!("{HEAD}providers: []\n");
-        assert_eq!(added(&none), format!("{HEAD}providers:\n{}", entry("  ")));
-        let open = format!("{HEAD}providers:\n- matchImages: [x]\n  \"name\": 'ecr' # theirs");
-        assert_eq!(added(&open), format!("{open}\n{}", entry("").trim_end()));
-        assert!(added("").ends_with(&format!("providers:\n{}", entry("  "))));
-    }
-
-    #[test]
-    fn json_gets_one_in_its_own_layout() {
-        let compact = r#"{"kind":"CredentialProviderConfig","providers":[{"name":"ecr"}]}"#;
-        let own = r#"{"name":"beta9","apiVersion":"credentialprovider.kubelet.k8s.io/v1","args":["kubelet"],"defaultCacheDuration":"0s","matchImages":["a.example","*.b"]}"#;
-        assert_eq!(
-            added(compact),
-            compact.replace("}]}", &format!("}},{own}]}}"))
-        );
-        let lines = "{\n  \"kind\": \"CredentialProviderConfig\",\n  \"providers\": [\n    {\n      \"name\": \"ecr\"\n    }\n  ]\n}\n";
-        let expected = "    },\n    {\n      \"name\": \"beta9\",\n      \"apiVersion\": \"credentialprovider.kubelet.k8s.io/v1\",\n      \"args\": [\"kubelet\"],\n      \"defaultCacheDuration\": \"0s\",\n      \"matchImages\": [\n        \"a.example\",\n        \"*.b\"\n      ]\n    }\n  ]\n}\n";
-        assert_eq!(added(lines), lines.replace("    }\n  ]\n}\n", expected));
-        crate::json::parse_object(
-            added(&lines.replace("[\n    {\n      \"name\": \"ecr\"\n    }\n  ]", "[]")).as_bytes(),
-        )
-        .unwrap();
-    }
-
-    #[test]
-    fn an_entry_that_names_other_images_is_written_anew_only_by_force() {
-        let text = added(&format!("{HEAD}providers:\n  - name: ecr\n"));
-        let images = ["c.example".to_owned()];
-        assert!(add_provider(&text, "beta9", &images, false).is_err());
-        let new = add_provider(&text, "beta9", &images, true)
-            .unwrap()
-            .unwrap()
-            .apply(&text)
-            .unwrap();
-        let expected = text
-            .replace("    - \"a.example\"\n", "    - \"c.example\"\n")
-            .replace("      - \"*.b\"\n", "");
-        assert_eq!(*new, expected);
-    }
-
-    #[test]
-    fn what_cannot_be_changed_safely_is_refused() {
-        for rest in [
-            "providers: [{name: x}]\n",
-            "providers: &a\n  - name: x\n",
-            "providers:\n",
-            "providers:\n\t- name: x\n",
-            "providers:\n  - args: []\n",
-            "providers:\n  - name: x\n---\nkind: Pod\n",
-            "",
-            "providers:\n  x: y\n",
-        ] {
-            assert!(
-                add_provider(&format!("{HEAD}{rest}"), "beta9", &[], false).is_err(),
-                "{rest}"
-            );
-        }
-        assert_eq!(
-            add_provider("kind: Pod\nproviders: []\n", "beta9", &[], false),
-            Err(NOT_IT.into())
-        );
-        assert!(
-            add_provider(
-                "{\"kind\":\"CredentialProviderConfig\",\"providers\":{}}",
-                "beta9",
-                &[],
-                false
-            )
-            .is_err()
-        );
-    }
-}
+const EMPTY: &str =
+    "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n";
+/// What an entry of this helper needs beside its name.
+const OWN: [&str; 4] = ["apiVersion", "args", "defaultCacheDuration", "matchImages"];
+/// What holds no secret at any depth.
+const SHOWN: [&str; 8] = [
+    "kind",
+    "apiVersion",
+    "providers",
+    "name",
+    "args",
+    "defaultCacheDuration",
+    "matchImages",
+    "tokenAttributes",
+];
+const NOT_IT: &str = "it isn't a CredentialProviderConfig";
+const UNKEPT: &str = "it has anchors, aliases, tags or a key that stands twice";
+const FORM: &str = "it is written in a form that cannot be changed safely";

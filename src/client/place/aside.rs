@@ -3,9 +3,12 @@
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
-use rustix::fs::{Mode, OFlags, XattrFlags, fremovexattr, fsetxattr, fstat, openat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, XattrFlags, fremovexattr, fsetxattr, fstat, linkat, openat,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -14,21 +17,36 @@ use crate::error::Error;
 use crate::trusted::ACL;
 
 impl Place {
-    /// Writes a file under a name of its own beside the one that it will take the place of.
+    /// Writes a file beside the one that it will take the place of. An `anonymous` one has its name only when it is whole.
     pub(super) fn write_aside(
         &self,
         aside: &OsStr,
         text: &str,
         rights: &Rights,
-        failed: impl Fn(io::Error) -> Error,
+        anonymous: bool,
     ) -> Result<(), Error> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(&self.dir, aside, flags, Mode::from_raw_mode(0o600));
+        let failed = |error: io::Error| unwritable(&self.path, &error);
+        let (name, create) = if anonymous {
+            (OsStr::new("."), OFlags::TMPFILE)
+        } else {
+            (aside, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW)
+        };
+        let file = openat(
+            &self.dir,
+            name,
+            create | OFlags::WRONLY | OFlags::CLOEXEC,
+            Mode::from_raw_mode(0o600),
+        );
         let file = File::from(file.map_err(|error| failed(error.into()))?);
-        self.fill(&file, text, rights).map_err(&failed)?;
+        self.fill(&file, text, rights).map_err(failed)?;
         self.grant(&file, rights)?;
-        file.sync_all().map_err(failed)
+        file.sync_all().map_err(failed)?;
+        if anonymous {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            linkat(CWD, path, &self.dir, aside, AtFlags::SYMLINK_FOLLOW)
+                .map_err(|error| failed(error.into()))?;
+        }
+        Ok(())
     }
 
     fn fill(&self, mut file: &File, text: &str, rights: &Rights) -> io::Result<()> {

@@ -29,9 +29,13 @@ asks_nobody() {
     [ ! -e "$CLIENT_HOME/asked" ]
 }
 
-# snapshot: every file of the clients, byte for byte. The helper's own are left out.
+# snapshot: what every file of the clients says: JSON in one line, all else line by line. The helper's own are left out.
 snapshot() {
-    (cd "$CLIENT_HOME" && find . -path ./.local -prune -o -path ./.cache -prune -o -name asked -o -type f -exec sha256sum {} + | sort)
+    (cd "$CLIENT_HOME" && find . -path ./.local -prune -o -path ./.cache -prune -o -name asked -o -type f -print | sort | while read -r file; do
+        echo "$file"
+        jq -c . "$file" 2>/dev/null || cat "$file"
+        echo
+    done)
 }
 
 # wires_and_unwires CLIENT OPTION… -- COMMAND…
@@ -60,7 +64,7 @@ docker_by_hosts() {
     existing_file
     wires_and_unwires docker --hosts "$REGISTRY" -- "${INSPECT_BY_DOCKER[@]}"
 }
-claim 'configure docker: docker asks the helper; --undo: it does not, and the file is what it was' docker_by_hosts
+claim 'configure docker: docker asks the helper; --undo: it does not, and the file says what it said' docker_by_hosts
 
 docker_stored_or_all() {
     wires_and_unwires docker -- "${INSPECT_BY_DOCKER[@]}"
