@@ -62,7 +62,7 @@ pub(super) fn asked(
             Answerer::Variable => {}
             // The operator wants it answered, and nobody asks; that is told once.
             Answerer::Nobody if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
-                ruled.push(host)
+                ruled.push(host);
             }
             // The password itself is a finding of its own.
             Answerer::PlainLogin | Answerer::Nobody => nowhere.push(host),

@@ -8,12 +8,12 @@ use std::process::{Command, Stdio};
 use super::clients::PROGRAM;
 use super::finding::{Fix, State, shell};
 use super::report::Report;
+use crate::Io;
 use crate::cli::style::Style;
 use crate::cli::{question, unwritable};
 use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::shown::shown;
-use crate::{Io, one_line};
 
 /// Shows and runs what may be run, until nothing is left that was not tried; answers the last report.
 pub(super) fn fix(
@@ -132,5 +132,5 @@ fn run(words: &[String]) -> Result<(), String> {
         .lines()
         .find(|line| !line.is_empty())
         .unwrap_or("it says nothing");
-    Err(one_line(&shown(line)).to_string())
+    Err(shown(line).to_string())
 }

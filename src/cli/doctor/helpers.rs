@@ -81,19 +81,13 @@ pub(super) fn of_list(registries: &Registries, env: &Env) -> Vec<Finding> {
             look("podman", &one, env)
         })
         .collect();
-    let at = |wanted: &str| names.iter().position(|name| name == wanted);
-    if let (Some(here), Some(files)) = (at(HELPER), at(AUTH_FILES))
-        && files < here
-    {
+    if registries.helpers().contains(&HELPER) && !registries.stores_here() {
         let what = format!(
             "{} names {AUTH_FILES} before {HELPER}: podman login writes passwords in plain text, and what is there is used first",
             file.display()
         );
-        findings.push(
-            Finding::warn("client.helper_order", what).words(format_args!(
-                "put \"{HELPER}\" before \"{AUTH_FILES}\" in its credential-helpers"
-            )),
-        );
+        let configure = [PROGRAM, "configure", "podman", "--all"];
+        findings.push(Finding::warn("client.helper_order", what).command(configure));
     }
     findings
 }
@@ -114,8 +108,8 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
             .join(", "),
     };
     let name = shown(&named.name);
-    let names = format!("{file} names the helper {name} ({place})");
-    let broken = |code, why: &str| Finding::broken(code, format_args!("{names}: {why}"));
+    let said = format!("{file} names the helper {name} ({place})");
+    let broken = |code, why: &str| Finding::broken(code, format_args!("{said}: {why}"));
     let rewired = |finding| rewired(finding, client, named, env);
     if named.name.is_empty() {
         return Some(rewired(broken(

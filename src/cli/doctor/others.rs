@@ -252,9 +252,9 @@ fn roots_docker(env: &Env, root: &Path) -> Vec<Finding> {
     };
     let mut findings = helpers::of_file("docker", &file, env);
     // Whether root's PATH has what this user's lacks is not known here.
-    findings
-        .iter_mut()
-        .for_each(|finding| finding.state = finding.state.min(State::Warn));
+    for finding in &mut findings {
+        finding.state = finding.state.min(State::Warn);
+    }
     findings
 }
 

@@ -75,18 +75,15 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
         // Docker keeps items of its own where it keeps Docker Hub's credential.
         let host = entry.host().unwrap_or_else(Host::docker_hub);
         let asks = (reader.asks)(&host);
-        let (next, name) = match reader.bare.lacks(entry, Some(client)) {
-            Some(name) => {
-                let force = matches!(asks.answerer, Answerer::Helper(_));
-                (Next::Wire { force }, name)
-            }
-            None => {
-                // Once a file names a helper for a host, what else it says of that host counts no more.
-                let hidden = asks.is_this_helper() && asks.file.as_ref() == Some(&file.path);
-                let lost = hidden && served.is_some_and(|served| served.lacks(&host));
-                let name = host.as_reference().to_owned();
-                (if lost { Next::Lost } else { Next::Import }, name)
-            }
+        let (next, name) = if let Some(name) = reader.bare.lacks(entry, Some(client)) {
+            let force = matches!(asks.answerer, Answerer::Helper(_));
+            (Next::Wire { force }, name)
+        } else {
+            // Once a file names a helper for a host, what else it says of that host counts no more.
+            let hidden = asks.is_this_helper() && asks.file.as_ref() == Some(&file.path);
+            let lost = hidden && served.is_some_and(|served| served.lacks(&host));
+            let name = host.as_reference().to_owned();
+            (if lost { Next::Lost } else { Next::Import }, name)
         };
         let names = todo.entry(next).or_default();
         if !names.contains(&name) {

@@ -52,6 +52,6 @@ pub(super) fn look(hosts: &[Host]) -> Vec<Finding> {
     findings
 }
 
-/// A host that no NO_PROXY means by itself.
+/// A host that no `NO_PROXY` means by itself.
 const CLOUD: &str = "cloud.invalid";
 const HTTPS: u16 = 443;

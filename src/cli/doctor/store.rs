@@ -84,7 +84,7 @@ impl Expected {
         }
         let mut skipped = Vec::new();
         match resolver.list(&mut |error: &Error| {
-            skipped.push(Finding::error("store.entry_skipped", State::Warn, error))
+            skipped.push(Finding::error("store.entry_skipped", State::Warn, error));
         }) {
             Ok(lines) => {
                 let host = |url: &String| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned();
@@ -95,7 +95,7 @@ impl Expected {
             Err(error) if reached => {
                 asked
                     .findings
-                    .push(Finding::error("store.list_failed", State::Broken, &error))
+                    .push(Finding::error("store.list_failed", State::Broken, &error));
             }
             Err(_) => {}
         }

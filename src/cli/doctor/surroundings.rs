@@ -8,7 +8,7 @@ use super::finding::{Finding, State, word};
 use super::served::Served;
 use crate::client::spelling::{Client, Lookup};
 use crate::client::{
-    DOCKER_AUTH_CONFIG, DockerClient, Helper, SYSTEM_PATH, closed_session, find_program,
+    AuthEntry, DOCKER_AUTH_CONFIG, DockerClient, Helper, SYSTEM_PATH, closed_session, find_program,
 };
 use crate::config::Env;
 use crate::host::Host;
@@ -34,11 +34,7 @@ pub(super) fn variable(
         wired.is_some_and(|asks| asks.is_this_helper())
             || served.is_some_and(|served| served.answers(host))
     };
-    let hosts: BTreeSet<Host> = variable
-        .auths
-        .iter()
-        .filter_map(|entry| entry.host())
-        .collect();
+    let hosts: BTreeSet<Host> = variable.auths.iter().filter_map(AuthEntry::host).collect();
     let (ours, others): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(|host| ours(host));
     Some(if ours.is_empty() {
         let what = format!(
@@ -67,10 +63,7 @@ pub(super) fn closed(env: &Env) -> Option<Finding> {
             .iter()
             .any(|path| find_program(path, name) != Helper::Missing)
     };
-    let state = if ["skopeo", "podman", "buildah", "crio"]
-        .iter()
-        .any(|name| there(&name))
-    {
+    let state = if ["skopeo", "podman", "buildah", "crio"].iter().any(there) {
         State::Broken
     } else {
         State::Warn
