@@ -79,15 +79,15 @@ mod tests {
             "kind",
             "alias_of",
             "aws",
-            "BETA9_STORE",
+            "HELPER9_STORE",
         ];
         let table = [
             ("workspce", Some("workspace")),
             ("Workspace", Some("workspace")),
             ("tiemout", Some("timeout")),
             ("stoer", Some("store")),
-            ("BETA9_STOER", Some("BETA9_STORE")),
-            ("BETA_STORE", Some("BETA9_STORE")),
+            ("HELPER9_STOER", Some("HELPER9_STORE")),
+            ("HELPER_STORE", Some("HELPER9_STORE")),
             ("kid", Some("kind")),
             ("alias", Some("alias_of")),
             ("alias-of", Some("alias_of")),
