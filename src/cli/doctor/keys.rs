@@ -7,6 +7,7 @@ use super::served::Served;
 use crate::client::spelling::{Client, Lookup};
 use crate::client::{Asks, AuthFile, HELPER, Held};
 use crate::host::{Host, ServerUrl};
+use crate::near::nearest;
 use crate::shown::shown;
 
 /// One finding for each key of `credHelpers` and `auths` that no client of this file looks for, and for each that is
@@ -166,11 +167,7 @@ fn keys(family: &[Client], host: &Host) -> Vec<String> {
 /// The setting that a key is nearly the name of.
 fn meant(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
-    let near = |setting: &&&str| {
-        let lower = setting.to_ascii_lowercase();
-        strsim::damerau_levenshtein(&key, &lower) <= if lower.len() > 6 { 2 } else { 1 }
-    };
-    SETTINGS.iter().find(near).copied().or_else(|| {
+    nearest(&key, SETTINGS).or_else(|| {
         let long = ["credentialstore", "credentialsstore", "credential-store"];
         let helpers = [
             "credentialhelpers",

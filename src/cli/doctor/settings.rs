@@ -2,6 +2,7 @@
 
 use super::finding::{Finding, State};
 use crate::config::{Config, Env, StoreKind};
+use crate::near::nearest;
 use crate::shown::shown;
 
 /// Looks at the environment.
@@ -23,9 +24,7 @@ pub(super) fn unknown(env: &Env) -> Vec<Finding> {
     unknown
         .map(|name| {
             let what = format!("this program does not read the variable {}", shown(name));
-            let far = |known: &str| strsim::damerau_levenshtein(name, known);
-            let near = VARIABLES.iter().min_by_key(|known| far(known));
-            match near.filter(|known| far(known) <= NEAR) {
+            match nearest(name, VARIABLES) {
                 Some(known) => Finding::warn("config.unknown_variable", what)
                     .words(format_args!("set {known} in its place")),
                 // Beta9's other programs have variables of their own.
@@ -66,8 +65,6 @@ const OTHERS: [(&str, StoreKind); 3] = [
     ("BETA9_GATEWAY_URL", StoreKind::Gateway),
     ("BETA9_WORKER_ADDRESS", StoreKind::Worker),
 ];
-/// As many letters as a slip of the hand changes.
-const NEAR: usize = 2;
 const PREFIX: &str = "BETA9_";
 /// Every variable of that prefix which this program reads.
 const VARIABLES: [&str; 32] = [
