@@ -172,8 +172,14 @@ fn the_identity_is_the_secrets_or_the_nodes_by_name_and_never_by_value() {
         ),
         (
             ecr,
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://hunter2"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/hunter2"),
             "the node's own: the container's role",
+        ),
+        // An agent that is shown no token may answer for anybody.
+        (
+            ecr,
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://hunter2"),
+            "the node's own: not known before it logs in",
         ),
         (
             "gcr.io",

@@ -51,6 +51,7 @@ impl Resolver {
                     machine.kind().identity()
                 )
             }
+            (None, Whose::Unknown) if keys.is_none() => "not known before it logs in".to_owned(),
             _ => String::new(),
         };
         let peek = || {
