@@ -149,10 +149,9 @@ fn a_change_whose_directory_cannot_be_synced_is_called_a_change_and_can_be_undon
 #[test]
 fn a_kill_at_any_instant_leaves_a_whole_file_and_no_password_that_the_next_run_does_not_remove() {
     let node = node();
-    let auths: String = (0..2000)
-        .map(|at| format!("\"r{at}.example\":{{\"auth\":\"hunter2\"}},"))
-        .collect();
-    let old = format!("{{\"auths\":{{{}}}}}", auths.trim_end_matches(','));
+    let auth = |at| format!("\"r{at}.example\":{{\"auth\":\"hunter2\"}}");
+    let auths: Vec<String> = (0..2000).map(auth).collect();
+    let old = format!("{{\"auths\":{{{}}}}}", auths.join(","));
     let path = put(&node, ".docker/config.json", &old);
     let dir = path.parent().unwrap();
     // The kills are spread over twice the time that a whole run takes on this machine.
@@ -254,28 +253,28 @@ fn undo_takes_out_what_somebody_wired_by_hand() {
 #[test]
 fn what_version_0_1_noted_is_undone() {
     let node = node();
-    let note = r#"{"form":"json","made":false,"dirs":"0","before":"a","after":"b","changes":["1","","\"credHelpers\":{}"],"keys":["credHelpers","=ghcr.io","=pass","credHelpers","=quay.io","","credsStore","","=desktop"]}"#;
+    let noted = r#"{"form":"json","made":false,"dirs":"0","before":"a","after":"b","changes":["1","","\"credHelpers\":{}"],"keys":["credHelpers","=ghcr.io","=pass","credHelpers","=quay.io","","credsStore","","=desktop"]}"#;
     let wired = r#"{"credHelpers":{"ghcr.io":"beta9","quay.io":"beta9"},"credsStore":"beta9"}"#;
     let path = put(&node, ".docker/config.json", wired);
-    put(&node, ".docker/config.json.beta9-undo", note);
+    put(&node, ".docker/config.json.beta9-undo", noted);
     configure(&node, &["docker", "--undo"]);
     let before = "{\n\t\"credHelpers\": {\n\t\t\"ghcr.io\": \"pass\"\n\t},\n\t\"credsStore\": \"desktop\"\n}";
     assert_eq!(text(&path), before);
     assert_eq!(names_in(path.parent().unwrap()), ["config.json"]);
 
-    let note = r#"{"form":"toml","made":true,"dirs":"0","before":"a","after":"b","changes":["0","","credential-helpers = [\"beta9\", \"containers-auth.json\"]\n"],"keys":["credential-helpers","",""]}"#;
+    let noted = r#"{"form":"toml","made":true,"dirs":"0","before":"a","after":"b","changes":["0","","credential-helpers = [\"beta9\", \"containers-auth.json\"]\n"],"keys":["credential-helpers","",""]}"#;
     let dir = ".config/containers/registries.conf.d";
     let line = "credential-helpers = [\"beta9\", \"containers-auth.json\"]\n";
     let path = put(&node, &format!("{dir}/beta9.conf"), line);
-    put(&node, &format!("{dir}/beta9.conf.beta9-undo"), note);
+    put(&node, &format!("{dir}/beta9.conf.beta9-undo"), noted);
     configure(&node, &["podman", "--undo"]);
     assert!(names_in(path.parent().unwrap()).is_empty());
 
     // What only its own places could bring back is not guessed at.
-    let note = r#"{"form":"text","made":false,"dirs":"0","before":"a","after":"b","changes":["9","- name: x\n  matchImages: []\n","y"],"keys":[]}"#;
+    let noted = r#"{"form":"text","made":false,"dirs":"0","before":"a","after":"b","changes":["9","- name: x\n  matchImages: []\n","y"],"keys":[]}"#;
     let config = "kind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n";
     let path = put(&node, "k.yaml", config);
-    put(&node, "k.yaml.beta9-undo", note);
+    put(&node, "k.yaml.beta9-undo", noted);
     let undo = ["configure", "kubelet", "--undo", "--config"];
     let answer = node.run(&[&undo[..], &[path.to_str().unwrap()]].concat(), "");
     assert!(answer.failure().contains("version 0.1"), "{answer:?}");

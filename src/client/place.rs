@@ -94,7 +94,7 @@ impl Place {
             let here = walk.path.join(&step);
             match walk.step(&step).map_err(|error| unreadable(error.into()))? {
                 Step::Link(stat) if geteuid().is_root() && stat.st_uid != 0 => {
-                    links.push((here, stat.st_uid))
+                    links.push((here, stat.st_uid));
                 }
                 Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {
@@ -184,11 +184,8 @@ impl Place {
             .fix("nothing was changed; try again")
             .failed());
         }
-        let mut aside = OsString::from(".");
-        aside.push(&self.name);
-        aside.push(ASIDE);
-        let discard = || _ = unlinkat(&self.dir, &aside, AtFlags::empty());
-        discard();
+        self.discard_aside();
+        let aside = self.aside();
         let done = self
             .write_aside(&aside, text, rights, true)
             .or_else(|_| self.write_aside(&aside, text, rights, false))
@@ -198,9 +195,20 @@ impl Place {
                     .map_err(|error| failed(error.into()))
             });
         if done.is_err() {
-            discard();
+            self.discard_aside();
         }
         done
+    }
+
+    /// The name under which the new file is written: one for all processes, so that each removes what a killed one left.
+    fn aside(&self) -> OsString {
+        [".".as_ref(), self.name.as_os_str(), ASIDE.as_ref()]
+            .into_iter()
+            .collect()
+    }
+
+    fn discard_aside(&self) {
+        _ = unlinkat(&self.dir, self.aside(), AtFlags::empty());
     }
 
     fn open_dir(&self) -> io::Result<File> {
@@ -212,8 +220,14 @@ impl Place {
         if old.is_some() {
             self.unchanged(old)?;
         }
-        unlinkat(&self.dir, &self.name, AtFlags::empty())
-            .map_err(|error| unwritable(&self.path, &error.into()))?;
+        self.discard_aside();
+        // Nothing is said of what was done before: the file of a note that stays is undone already.
+        unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| {
+            let error = io::Error::from(error);
+            problem(&self.path, format_args!("it cannot be removed ({error})"))
+                .fix(refusal::to_write(&self.path, &error))
+                .failed()
+        })?;
         self.remove_dirs(dirs);
         Ok(())
     }

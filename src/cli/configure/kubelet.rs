@@ -112,6 +112,7 @@ fn configured(request: &Request) -> PathBuf {
 }
 
 /// What kubelet reads: the file, or the files of the directory by name.
+/// (<https://github.com/kubernetes/kubernetes/blob/master/pkg/credentialprovider/plugin/config.go>)
 fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
     if !config.is_dir() {
         return Ok(vec![config.to_owned()]);
@@ -153,7 +154,7 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let mut left_out = |why: &str| {
         notes.push(format!(
             "note: registries of the store may be left out: {why}"
-        ))
+        ));
     };
     match Config::load(env).and_then(Resolver::new) {
         Ok(resolver) => {

@@ -12,6 +12,7 @@ use crate::config::Env;
 use crate::error::{Error, Problem};
 use crate::host::Host;
 use crate::shown::shown;
+use crate::trusted::exists;
 
 /// The change of one file.
 pub(super) struct Plan {
@@ -50,7 +51,8 @@ impl Plan {
             .map(|entry| entry.path());
         let further = entries.filter_map(|path| match path.extension() {
             Some(extension) if extension == "conf" => Some(path),
-            _ => crate::client::changed_by_note(&path).filter(|file| !file.exists()),
+            _ => crate::client::changed_by_note(&path)
+                .filter(|file| matches!(exists(file), Ok(false))),
         });
         files.extend(further.map(|path| (path, Form::Registries)));
         files.sort_by(|a, b| a.0.cmp(&b.0));

@@ -7,8 +7,8 @@ use crate::client::{AUTH_FILES, HELPER};
 
 /// Puts this helper in front of the list: `podman login` stores with the first that takes it. A file without a list gets
 /// one, with what is `inherited` from other files behind this helper; the second answer is whether it did.
-pub fn add_helper(text: &str, inherited: &[String]) -> Result<(String, bool), String> {
-    let mut document = parse(text)?;
+pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), String> {
+    let mut document = parse(old)?;
     let old_form = |registries: &Item| {
         ["search", "insecure", "block"]
             .iter()
@@ -26,54 +26,45 @@ pub fn add_helper(text: &str, inherited: &[String]) -> Result<(String, bool), St
         .and_then(|names| names.first())
         .is_some_and(|first| first == HELPER)
     {
-        return Ok((text.to_owned(), false));
+        return Ok((old.to_owned(), false));
     }
     let made = before.as_ref().is_none_or(Vec::is_empty);
     let mut names = before.unwrap_or_default();
     names.retain(|name| name != HELPER);
     if names.is_empty() {
         names.extend(others(inherited));
+        let all = [HELPER].into_iter().chain(names.iter().map(String::as_str));
+        let mut list = Value::Array(all.collect());
         // A list that is there keeps what stands around it.
-        let decor = document
-            .get(CREDENTIAL_HELPERS)
-            .and_then(Item::as_value)
-            .map(|list| list.decor().clone());
-        let mut list = Value::Array(Array::from_iter(
-            [HELPER].into_iter().chain(names.iter().map(String::as_str)),
-        ));
-        if let Some(decor) = decor {
-            *list.decor_mut() = decor;
+        let old = document.get(CREDENTIAL_HELPERS).and_then(Item::as_value);
+        if let Some(old) = old {
+            *list.decor_mut() = old.decor().clone();
         }
         document[CREDENTIAL_HELPERS] = value(list);
     } else if let Some(list) = document[CREDENTIAL_HELPERS].as_array_mut() {
         take_out(list, &|name| name == HELPER);
         // In a list of several lines, the new name goes onto one of its own.
-        let lead = list
-            .get(0)
-            .and_then(|first| first.decor().prefix()?.as_str()?.rsplit_once('\n'));
-        match lead.map(|(_, indent)| format!("\n{indent}")) {
-            Some(lead) => list.insert_formatted(0, Value::from(HELPER).decorated(lead, "")),
-            None => {
-                if let Some(first) = list.get_mut(0).filter(|first| {
-                    first
-                        .decor()
-                        .prefix()
-                        .is_none_or(|prefix| prefix.as_str() == Some(""))
-                }) {
-                    first.decor_mut().set_prefix(" ");
-                }
-                list.insert(0, HELPER);
+        let lead = list.get(0).map(|first| text(first.decor().prefix()));
+        let indent = lead
+            .as_deref()
+            .and_then(|lead| Some(lead.rsplit_once('\n')?.1));
+        if let Some(indent) = indent {
+            list.insert_formatted(0, Value::from(HELPER).decorated(format!("\n{indent}"), ""));
+        } else {
+            if let (Some(first), Some("")) = (list.get_mut(0), lead.as_deref()) {
+                first.decor_mut().set_prefix(" ");
             }
+            list.insert(0, HELPER);
         }
     }
     names.insert(0, HELPER.to_owned());
-    checked(text, document, Some(&names)).map(|new| (new, made))
+    checked(old, &document, Some(&names)).map(|new| (new, made))
 }
 
 /// Takes this helper out of the list; `None` when it is not in it. The list goes where nothing is left of it but what one that
 /// was `made` for this helper got.
-pub fn remove_helper(text: &str, made: Option<&[String]>) -> Result<Option<String>, String> {
-    let mut document = parse(text)?;
+pub fn remove_helper(old: &str, made: Option<&[String]>) -> Result<Option<String>, String> {
+    let mut document = parse(old)?;
     let mut names = names(&document)?.unwrap_or_default();
     if !names.iter().any(|name| name == HELPER) {
         return Ok(None);
@@ -85,13 +76,13 @@ pub fn remove_helper(text: &str, made: Option<&[String]>) -> Result<Option<Strin
     let list = &mut document[CREDENTIAL_HELPERS];
     if names.is_empty() && !list.to_string().contains('#') {
         document.remove(CREDENTIAL_HELPERS);
-        return checked(text, document, None).map(Some);
+        return checked(old, &document, None).map(Some);
     }
     // An empty list counts as none, and keeps its comments.
     if let Some(list) = list.as_array_mut() {
         take_out(list, &|name| !names.iter().any(|other| other == name));
     }
-    checked(text, document, Some(&names)).map(Some)
+    checked(old, &document, Some(&names)).map(Some)
 }
 
 /// Removes names, and gives what stood around them to what follows: a comment may be in it.
@@ -101,11 +92,6 @@ fn take_out(list: &mut Array, goes: &dyn Fn(&str) -> bool) {
             continue;
         }
         let taken = list.remove(at);
-        let text = |raw: Option<&RawString>| {
-            raw.and_then(RawString::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
         let around = text(taken.decor().prefix()) + &text(taken.decor().suffix());
         if let Some(next) = list.get_mut(at) {
             let own = text(next.decor().prefix());
@@ -116,6 +102,12 @@ fn take_out(list: &mut Array, goes: &dyn Fn(&str) -> bool) {
             list.set_trailing(around + &end);
         }
     }
+}
+
+fn text(raw: Option<&RawString>) -> String {
+    raw.and_then(RawString::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// What is asked beside this helper: without a list, the auth files.
@@ -153,7 +145,7 @@ fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
 }
 
 /// The new text, read with the reader's parser: it says the same, but for the list.
-fn checked(old: &str, new: DocumentMut, names: Option<&[String]>) -> Result<String, String> {
+fn checked(old: &str, new: &DocumentMut, names: Option<&[String]>) -> Result<String, String> {
     let new = new.to_string();
     let read = |text: &str| {
         text.parse::<toml::Table>()

@@ -54,7 +54,7 @@ impl Place {
         let new = file.metadata()?;
         match rights.owner {
             Some(owner) if owner != (new.uid(), new.gid()) => {
-                fchown(file, Some(owner.0), Some(owner.1))?
+                fchown(file, Some(owner.0), Some(owner.1))?;
             }
             Some(_) => {}
             // What root makes below somebody's home directory is that somebody's.
