@@ -10,7 +10,7 @@ pub mod diff;
 mod docker;
 pub mod edit;
 pub mod file;
-mod go_json;
+pub(crate) mod go_json;
 mod helper;
 mod note;
 pub mod place;
@@ -24,9 +24,11 @@ pub use asks::{Answerer, Asks, Clients};
 pub use auth_file::{AuthEntry, AuthFile, Held};
 pub use change::{Change, Form};
 pub use docker::{DOCKER_AUTH_CONFIG, DockerClient, docker_file};
-pub use helper::{Helper, SYSTEM_PATH, find_helper, runnable_helper};
+pub use helper::{
+    Helper, SYSTEM_PATH, find_helper, find_program, is_this_program, runnable_helper, unstartable,
+};
 pub use note::changed_by_note;
-pub use podman::{PodmanClient, auth_files, own_auth_file};
+pub use podman::{PodmanClient, auth_files, closed_session, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
 
 use crate::host::Host;

@@ -2,6 +2,7 @@
 //! and what the helper opens in them.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
+#![allow(clippy::too_many_lines, reason = "one trace is read for many stores")]
 #![allow(
     clippy::unwrap_used,
     reason = "a test stops where something is not as it should be"

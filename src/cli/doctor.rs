@@ -1,16 +1,27 @@
-//! `doctor`: looks at everything that a pull goes through on this node, and says what would mend what is broken.
+//! `doctor`: looks at everything that a pull goes through on this node, and says what would fix what is broken.
 
 mod access;
+mod asked;
 mod clients;
 mod clock;
 mod files;
 mod finding;
+mod fix;
+mod helpers;
+mod keys;
+mod others;
 mod plain;
 mod program;
+mod proxy;
 mod report;
+mod rules;
 mod served;
+mod settings;
 mod store;
+mod surroundings;
 mod tokens;
+
+use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -28,19 +39,35 @@ use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
-        .about("Look for what is wrong on this node, and say what mends it")
+        .about("Look for what is wrong on this node, and say what fixes it")
         .arg(
             Arg::new("json")
                 .long("json")
                 .action(ArgAction::SetTrue)
                 .help("Print one JSON object"),
         )
+        .arg(
+            Arg::new("fix")
+                .long("fix")
+                .action(ArgAction::SetTrue)
+                .help("Run the remedies that change only your own files, after a question"),
+        )
+        .arg(
+            Arg::new("yes")
+                .long("yes")
+                .action(ArgAction::SetTrue)
+                .requires("fix")
+                .help("With --fix: do not ask"),
+        )
         .long_about(LONG)
         .after_help(HELP)
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let report = examine(env);
+    let mut report = examine(env);
+    if matches.get_flag("fix") {
+        report = fix::fix(report, matches.get_flag("yes"), &|| examine(env), env, io)?;
+    }
     let style = Style::of(io.out, env);
     let text = if matches.get_flag("json") {
         report.json()
@@ -65,8 +92,7 @@ fn examine(env: &Env) -> Report {
     let asked = match &node {
         Ok(node) => {
             report.add("configuration", node.said.iter().cloned());
-            let in_order = node.store != StoreKind::File
-                || node.files.iter().all(|one| one.state != State::Broken);
+            let in_order = node.store != StoreKind::File || files::in_order(&node.files);
             report.add("files", node.files.iter().cloned());
             let asked = if in_order {
                 node.expected.ask(&node.resolver)
@@ -82,7 +108,11 @@ fn examine(env: &Env) -> Report {
             asked
         }
         Err(error) => {
-            report.add("configuration", [Finding::error(State::Broken, error)]);
+            let said = [Finding::error("config.invalid", State::Broken, error)];
+            report.add(
+                "configuration",
+                said.into_iter().chain(settings::unknown(env)),
+            );
             let asked = not_asked(CORRECTED);
             report.add("store", asked.findings.iter().cloned());
             asked
@@ -92,8 +122,14 @@ fn examine(env: &Env) -> Report {
         .as_ref()
         .ok()
         .and_then(|node| Some(Served::of(&node.resolver, asked.stored?, asked.whole)));
+    let hosts = clients.registries(served.as_ref());
+    report.add("proxy", proxy::look(&hosts));
+    report.add("registries", clients.answerers(&hosts));
     report.add("docker", clients.docker(served.as_ref()));
     report.add("podman", clients.podman(served.as_ref()));
+    for (client, findings) in others::look(env, Path::new("/")) {
+        report.add(client, findings);
+    }
     report
 }
 
@@ -121,14 +157,16 @@ fn configured(env: &Env) -> Result<Node, Error> {
         read.join(", ")
     };
     let (store, workspace) = (config.store, &config.workspace);
-    let mut said = vec![Finding::ok(format_args!(
-        "{source}: workspace {workspace}, store {}",
-        store.name()
-    ))];
+    let mut said = vec![Finding::ok(
+        "config.read",
+        format_args!("{source}: workspace {workspace}, store {}", store.name()),
+    )];
     said.extend(
         env.foreign_home()
             .map(|home| files::foreign_home(home, env)),
     );
+    said.extend(settings::look(&config, env));
+    said.extend(rules::look(&config));
     let (mut files, expected, now) = (
         files::look(&config),
         Expected::of(&config, env),
@@ -149,21 +187,25 @@ fn configured(env: &Env) -> Result<Node, Error> {
 
 fn not_asked(why: &str) -> Asked {
     Asked {
-        findings: vec![Finding::note(why)],
+        findings: vec![Finding::note("store.not_asked", why)],
         ..Asked::default()
     }
 }
 
-const MENDED: &str = "not looked at: first mend what is broken above";
+const MENDED: &str = "not looked at: first fix what is broken above";
 const CORRECTED: &str = "neither files nor store were looked at: first correct the configuration";
 const LONG: &str = "\
 Looks at everything that a pull goes through on this node: whether clients find the program, the configuration, the \
 directories, their modes and the key, whether the store can be reached and takes its token, the tokens that could not be had, the clock, and whether \
-docker and podman ask this helper for the registries that it answers for, by the store or by a rule. Nothing is mended by itself. Run it as the \
+docker and podman ask this helper for the registries that it answers for, by the store or by a rule. Without --fix it changes nothing. Run it as the \
 user, and in the environment, that pulls.
 
-Each finding is ok, a note, a warning, or broken, and says what mends it: a command where there is one.";
+Each finding is ok, a note, a warning, or broken, and says what fixes it: a command where there is one.";
 const HELP: &str = "\
 Exit status: 0 when nothing is broken, also with warnings; 1 when something is.
 
-Example: docker-credential-beta9 doctor --json";
+With --fix it shows the commands that change nothing but your own files, asks, runs them, and looks again.
+
+Examples:
+  docker-credential-beta9 doctor --json
+  docker-credential-beta9 doctor --fix";

@@ -209,7 +209,6 @@ impl Clients {
     }
 
     /// Who answers each of them for a registry, or why that client cannot read its file.
-    #[must_use]
     pub fn asks(&self, host: &Host) -> [(&'static str, Result<Asks, &Error>); 2] {
         let lookup = |client| Lookup::of(client, host);
         [

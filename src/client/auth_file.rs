@@ -51,6 +51,9 @@ pub enum Held {
 }
 
 impl AuthFile {
+    /// Why podman refuses a file without anything in it.
+    pub const EMPTY: &str = "it is empty";
+
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         Text::read(path)?
@@ -75,7 +78,7 @@ impl AuthFile {
             ));
         }
         if text.trim().is_empty() {
-            file.docker_only = Some("it is empty");
+            file.docker_only = Some(Self::EMPTY);
             return Ok(file);
         }
         let (document, more) = go_json::parse(text).map_err(|cause| wrong(&cause))?;

@@ -4,6 +4,7 @@
 mod json;
 mod provider;
 mod toml;
+mod yaml;
 
 pub use json::{HelperChange, laid_out, set_helpers, without_auths};
 pub use provider::{Providers, masked_provider, provider_names};

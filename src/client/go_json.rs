@@ -10,7 +10,7 @@ use crate::credential::Redacted;
 
 /// A value, as far as a client's file needs it. Every text may be a password.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// `null`
     Null,
     /// A string.
@@ -25,7 +25,7 @@ pub(super) enum Value {
 
 /// The first value of a text, and whether something follows it: Go's decoder, which docker uses, leaves that alone, and
 /// its `Unmarshal`, which podman uses, refuses it.
-pub(super) fn parse(text: &str) -> Result<(Value, bool), String> {
+pub(crate) fn parse(text: &str) -> Result<(Value, bool), String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Value::deserialize(&mut deserializer).map_err(|error| {
         let what = match error.classify() {
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Result<(Value, bool), String> {
 
 impl Value {
     /// The member that counts.
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else {
             return None;
         };
@@ -50,7 +50,7 @@ impl Value {
     }
 
     /// The text of a member; empty where there is none, and `Err` where it is something else.
-    pub(super) fn text(&self, name: &str) -> Result<Redacted, ()> {
+    pub(crate) fn text(&self, name: &str) -> Result<Redacted, ()> {
         match self.member(name) {
             None | Some(Self::Null) => Ok(Redacted::default()),
             Some(Self::Text(text)) => Ok(text.clone()),
@@ -59,7 +59,7 @@ impl Value {
     }
 
     /// The members of a map, each once; `Err` where it is something else.
-    pub(super) fn map(&self, name: &str) -> Result<Vec<(&str, &Self)>, ()> {
+    pub(crate) fn map(&self, name: &str) -> Result<Vec<(&str, &Self)>, ()> {
         let members = match self.member(name) {
             None | Some(Self::Null) => return Ok(Vec::new()),
             Some(Self::Object(members)) => members,
@@ -76,7 +76,7 @@ impl Value {
     }
 
     /// The names of the members.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let members = match self {
             Self::Object(members) => members.as_slice(),
             _ => &[],

@@ -1,8 +1,9 @@
 //! Whether a client that looks for the helper finds it.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, fcntl_setfl};
 
 use crate::error::{Error, Problem};
+use crate::shown::shown;
 
 /// What a search of a PATH for this program's name comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +24,19 @@ pub enum Helper {
     Missing,
 }
 
+/// Looks along `path` for this program.
+#[must_use]
+pub fn find_helper(path: &OsStr) -> Helper {
+    find_program(path, PROGRAM)
+}
+
 /// Looks along `path` as clients do: the first file that may be run; relative directories do not count, because clients
 /// written in Go refuse what they find there (<https://pkg.go.dev/os/exec#hdr-Executables_in_the_current_directory>).
 #[must_use]
-pub fn find_helper(path: &OsStr) -> Helper {
+pub fn find_program(path: &OsStr, program: &str) -> Helper {
     let mut unusable = None;
     for dir in std::env::split_paths(path).filter(|dir| dir.is_absolute()) {
-        let candidate = dir.join(PROGRAM);
+        let candidate = dir.join(program);
         if !fs::metadata(&candidate).is_ok_and(|metadata| metadata.is_file()) {
             continue;
         }
@@ -38,6 +46,62 @@ pub fn find_helper(path: &OsStr) -> Helper {
         unusable.get_or_insert(candidate);
     }
     unusable.map_or(Helper::Missing, Helper::NotExecutable)
+}
+
+/// Why the kernel does not start a program, as far as its first bytes tell; it is not run.
+#[must_use]
+pub fn unstartable(program: &Path) -> Option<String> {
+    let head = head(program).ok()?;
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next()?;
+        // A carriage return, which Windows puts at the end of a line, is a part of the name to the kernel.
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let mut words = line.split(blank).filter(|word| !word.is_empty());
+        let interpreter = OsStr::from_bytes(words.next().unwrap_or_default());
+        let shown = shown(&interpreter.to_string_lossy()).to_string();
+        return (!Path::new(interpreter).is_file())
+            .then(|| format!("its interpreter {shown} is missing"));
+    }
+    let Some(kind) = head.strip_prefix(b"\x7fELF").and_then(kind_of_machine) else {
+        return Some("it is neither a program nor a script that begins with #!".to_owned());
+    };
+    let own = head_of_this().and_then(|own| kind_of_machine(own.get(4..)?));
+    own.is_some_and(|own| own != kind)
+        .then(|| "it is built for another kind of machine".to_owned())
+}
+
+/// Word size, byte order and machine, of what follows the magic number
+/// (<https://man7.org/linux/man-pages/man5/elf.5.html>).
+fn kind_of_machine(header: &[u8]) -> Option<[u8; 4]> {
+    Some([
+        *header.first()?,
+        *header.get(1)?,
+        *header.get(14)?,
+        *header.get(15)?,
+    ])
+}
+
+fn head_of_this() -> Option<Vec<u8>> {
+    head(Path::new("/proc/self/exe")).ok()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is looked at whether a program can start: nothing of it steers this one"
+)]
+fn head(program: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD);
+    File::open(program)?
+        .take(HEAD as u64)
+        .read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Whether this is a program that says this one's name when it is asked for its version, in time. It gets nothing of this
+/// program's environment but `path` and, for a wrapper that needs one, a home directory.
+#[must_use]
+pub fn is_this_program(program: &Path, path: &OsStr, home: Option<&Path>) -> bool {
+    answers(program, path, home, PATIENCE)
 }
 
 /// The helper that a client finds along `path`, in words `place`, tried: one that is named and cannot be run fails every pull.
@@ -58,7 +122,7 @@ pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result
             format!("{} is not executable", path.display()),
             &format!("chmod 755 {}", path.display()),
         ),
-        Helper::Found(found) if answers(&found, path, home, PATIENCE) => Ok(found),
+        Helper::Found(found) if is_this_program(&found, path, home) => Ok(found),
         Helper::Found(path) => problem(
             format!(
                 "{} does not run on this machine, or is another program",
@@ -114,6 +178,8 @@ fn executable(path: &Path) -> bool {
 const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Many times what it takes on a slow machine under load.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// What the kernel looks at.
+const HEAD: usize = 256;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The PATH of services and of root on common distributions; systemd's default has no more than this
@@ -160,6 +226,28 @@ mod tests {
             Duration::from_millis(50)
         ));
         assert!(begin.elapsed() < Duration::from_mins(1));
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_start_is_told_by_its_first_bytes() {
+        let scratch = tempfile::tempdir().unwrap();
+        let cause = |bytes: &[u8]| {
+            let program = scratch.path().join("program");
+            fs::write(&program, bytes).unwrap();
+            unstartable(&program)
+        };
+        assert_eq!(unstartable(Path::new("/proc/self/exe")), None);
+        assert_eq!(cause(b"#!/bin/sh -e\nexit 0\n"), None);
+        let missing = cause(b"#! /nowhere/python3\n").unwrap();
+        assert_eq!(missing, "its interpreter /nowhere/python3 is missing");
+        assert!(cause(b"#!/bin/sh\r\n").unwrap().contains("missing"));
+        let mut other = head_of_this().unwrap();
+        other[18] ^= 1;
+        let cause_of = |bytes: &[u8]| cause(bytes).unwrap_or_default();
+        assert!(cause_of(&other).contains("another kind of machine"));
+        for bytes in [b"".as_slice(), b"echo", b"\x7fELF", b"<html>"] {
+            assert!(cause_of(bytes).contains("neither"), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -58,15 +58,31 @@ pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// The one that `podman login` writes. It ends with the session. Without a session's directory it is below one that is
-/// root's, and may be out of everybody else's reach.
+/// root's, and may be out of everybody else's reach: podman makes itself a session's directory then, and skopeo fails.
 fn session_file(env: &Env) -> Option<PathBuf> {
-    if let Some(dir) = env.session_dir() {
-        return Some(dir.join("containers").join(NAME));
+    let session = env.session_dir();
+    let without = || machines_file(Path::new("/run/containers"));
+    session
+        .map(|dir| dir.join("containers").join(NAME))
+        .or_else(|| Some(without()).filter(|path| !is_closed(path)))
+}
+
+/// The session's file where there is no session's directory and this user cannot reach it.
+#[must_use]
+pub fn closed_session(env: &Env) -> Option<PathBuf> {
+    if env.session_dir().is_some() || !matches!(env.path("REGISTRY_AUTH_FILE"), Ok(None)) {
+        return None;
     }
+    Some(machines_file(Path::new("/run/containers"))).filter(|path| is_closed(path))
+}
+
+fn machines_file(dir: &Path) -> PathBuf {
     let uid = rustix::process::geteuid().as_raw().to_string();
-    let path = Path::new("/run/containers").join(uid).join(NAME);
-    let unreachable = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    (!fs::metadata(&path).is_err_and(unreachable)).then_some(path)
+    dir.join(uid).join(NAME)
+}
+
+fn is_closed(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// The one that stays, for what is to last; one that is named is the only one.

@@ -145,6 +145,11 @@ impl Env {
         &self.log
     }
 
+    /// The names of all variables.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().filter_map(|(name, _)| name.to_str())
+    }
+
     /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let text = self.get(name).map(OsString::into_string).transpose();

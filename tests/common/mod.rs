@@ -17,6 +17,7 @@ pub mod clouds;
 pub mod ecr;
 pub mod first_store;
 pub mod gateway;
+pub mod health;
 pub mod postgres;
 pub mod registry;
 pub mod terminal;

@@ -38,6 +38,11 @@ pub struct Session<'a> {
 impl Node {
     /// Runs the helper on a terminal.
     pub fn on_terminal(&self, args: &[&str]) -> Screen {
+        self.on_terminal_typing(args, "")
+    }
+
+    /// The same, where somebody types this.
+    pub fn on_terminal_typing(&self, args: &[&str], typed: &str) -> Screen {
         let master = new_terminal();
         let slave = other_end(&master);
         tcsetwinsize(
@@ -55,6 +60,7 @@ impl Node {
         let mut command = self.command(args);
         command.stdin(input).stdout(output).stderr(errors);
         let mut child = command.spawn().unwrap();
+        rustix::io::write(&master, typed.as_bytes()).unwrap();
         // The reading below ends when nobody has the terminal's other end any more.
         drop((command, slave));
         let text = read_all(master);

@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// What an error about one of these files says, with a command where it is that the file or its directory is closed.
 pub(super) fn refused<'a>(error: &Error, paths: impl IntoIterator<Item = &'a Path>) -> Finding {
-    let finding = Finding::error(State::Broken, error);
+    let finding = Finding::error("client.file_broken", State::Broken, error);
     let about = |path: &&Path| finding.what.starts_with(&format!("{}: ", path.display()));
     match paths.into_iter().find(about).and_then(opening) {
         Some(command) => finding.command(command),

@@ -1,48 +1,91 @@
 //! Whether docker, and podman with its family, ask this helper for the registries that it holds credentials for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::access::refused;
-use super::finding::{Finding, State};
-use super::plain::plain;
+use super::asked::{asked, configure, untold};
+use super::finding::{Finding, word};
+use super::plain::{Reader, plain};
 use super::served::Served;
+use super::surroundings::{closed, variable};
+use super::{helpers, keys};
 use crate::client::spelling::{Client, Lookup};
-use crate::client::{
-    Answerer, Asks, AuthFile, DockerClient, HELPER, PodmanClient, Scope, auth_files, docker_file,
-};
+use crate::client::{AuthFile, HELPER, Scope, auth_files, docker_file};
 use crate::config::Env;
-use crate::error::Error;
-use crate::host::{Host, Pattern, ServerUrl};
+use crate::host::{Host, ServerUrl};
 
 /// What both clients are told.
-pub(super) struct Clients {
-    docker: Result<DockerClient, Error>,
-    podman: Result<PodmanClient, Error>,
+pub(super) struct Clients<'a> {
+    env: &'a Env,
+    read: crate::client::Clients,
+    /// The same, once no login is in plain text any more.
+    bare: crate::client::Clients,
     /// Where their files may be.
     paths: Vec<PathBuf>,
 }
 
-impl Clients {
-    pub(super) fn read(env: &Env) -> Self {
+impl<'a> Clients<'a> {
+    pub(super) fn read(env: &'a Env) -> Self {
         let paths = docker_file(env, Scope::User)
             .into_iter()
             .chain(auth_files(env).unwrap_or_default())
             .collect();
         Self {
-            docker: DockerClient::read(env, Scope::User),
-            podman: PodmanClient::read(env),
+            env,
+            read: crate::client::Clients::read(env),
+            bare: crate::client::Clients::read(env).without_logins(),
             paths,
         }
+    }
+
+    /// Every registry that is held here, wired or in plain text.
+    pub(super) fn registries(&self, served: Option<&Served>) -> Vec<Host> {
+        let held = served.map(Served::hosts).unwrap_or_default();
+        let docker = self.read.docker.iter().flat_map(|docker| &docker.file);
+        let podman = self.read.podman.iter().flat_map(|podman| &podman.files);
+        let named = docker.chain(podman).flat_map(|file| {
+            let helped = file.cred_helpers.iter().map(|(key, _)| key);
+            helped.chain(file.auths.iter().map(|entry| &entry.key))
+        });
+        let named = named.filter_map(|key| ServerUrl::parse(key.as_bytes()).ok()?.host().cloned());
+        let hosts: BTreeMap<String, Host> = held
+            .into_iter()
+            .chain(named)
+            .map(|host| (host.as_reference().to_owned(), host))
+            .collect();
+        hosts.into_values().collect()
+    }
+
+    /// Who answers each client for each of these.
+    pub(super) fn answerers(&self, hosts: &[Host]) -> Vec<Finding> {
+        let answerer = |host: &Host| {
+            let asks = self.read.asks(host).map(|(client, asks)| match asks {
+                Ok(asks) => format!("{client} {}", asks.answerer),
+                Err(_) => format!("{client} cannot read its files"),
+            });
+            let what = format!("{host}: {}", asks.join(", "));
+            Finding::ok("client.answerer", what)
+        };
+        let mut findings: Vec<_> = hosts.iter().take(LISTED).map(answerer).collect();
+        let more = hosts.len().saturating_sub(LISTED);
+        if more > 0 {
+            findings.push(Finding::note(
+                "client.answerer",
+                format_args!("and {more} more"),
+            ));
+        }
+        findings
     }
 
     /// Those that are told to run the helper.
     pub(super) fn wired(&self) -> Vec<&'static str> {
         let docker = self
+            .read
             .docker
             .as_ref()
             .is_ok_and(|docker| docker.file.as_ref().is_some_and(names_helper));
-        let podman = self.podman.as_ref().is_ok_and(|podman| {
+        let podman = self.read.podman.as_ref().is_ok_and(|podman| {
             podman.registries.helpers().contains(&HELPER)
                 || podman.files.iter().any(has_cred_helper)
         });
@@ -54,19 +97,20 @@ impl Clients {
 
     /// Docker, and what reads docker's file: buildx, crane, oras, nerdctl, CLIP.
     pub(super) fn docker(&self, served: Option<&Served>) -> Vec<Finding> {
-        let docker = match &self.docker {
+        let docker = match &self.read.docker {
             Ok(docker) => docker,
             Err(error) => return vec![refused(error, self.paths())],
         };
         let asks = |host: &Host| docker.asks(&Lookup::of(Client::Docker, host));
         let elsewhere = |host: &Host| {
-            self.podman.as_ref().is_ok_and(|podman| {
+            self.read.podman.as_ref().is_ok_and(|podman| {
                 podman
                     .asks(&Lookup::of(Client::Podman, host))
                     .is_this_helper()
             })
         };
-        let mut findings = asked("docker", served, &asks, &elsewhere);
+        let mut findings = asked("docker", self.env, served, &asks, &elsewhere);
+        findings.extend(variable(self.env, docker, served));
         if docker
             .file
             .as_ref()
@@ -78,6 +122,16 @@ impl Clients {
         let Some(file) = &docker.file else {
             return findings;
         };
+        if let Some(why) = file.docker_only {
+            let what = format!(
+                "{}: {why}, which docker reads and podman, buildah and skopeo refuse",
+                file.path.display()
+            );
+            findings.push(docker_only(
+                Finding::warn("client.file_only_for_docker", what),
+                file,
+            ));
+        }
         let hub = Host::docker_hub();
         // What docker knows of credsStore counts for the key that docker asks for.
         let all = file.creds_store.as_deref() == Some(HELPER);
@@ -89,46 +143,73 @@ impl Clients {
         if !lacking.is_empty() {
             findings.push(half_pair("docker", file, &lacking.join(" and ")));
         }
-        findings.extend(plain("docker", file, served, &asks));
+        findings.extend(helpers::of_file("docker", file, self.env));
+        findings.extend(keys::look("docker", &BOTH, file, served, &asks));
+        let reader = Reader {
+            client: "docker",
+            family: &BOTH,
+            all: file.auths.iter().collect(),
+            bare: &self.bare,
+            asks: &asks,
+        };
+        findings.extend(plain(&reader, file, served));
         findings
     }
 
     /// Podman, buildah, skopeo and CRI-O.
     pub(super) fn podman(&self, served: Option<&Served>) -> Vec<Finding> {
-        let podman = match (&self.podman, &self.docker) {
+        let podman = match (&self.read.podman, &self.read.docker) {
             (Ok(podman), _) => podman,
             // One fault is broken once.
             (Err(error), Err(dockers)) if error.to_string() == dockers.to_string() => {
-                return vec![Finding::note(SAME)];
+                return vec![Finding::note("client.not_read", SAME)];
             }
             (Err(error), _) => return vec![refused(error, self.paths())],
         };
         let asks = |host: &Host| podman.asks(&Lookup::of(Client::Podman, host));
         let elsewhere = |host: &Host| {
-            self.docker.as_ref().is_ok_and(|docker| {
+            self.read.docker.as_ref().is_ok_and(|docker| {
                 docker
                     .asks(&Lookup::of(Client::Docker, host))
                     .is_this_helper()
             })
         };
-        let mut findings = asked("podman", served, &asks, &elsewhere);
+        let mut findings = asked("podman", self.env, served, &asks, &elsewhere);
+        findings.extend(closed(self.env));
         if !podman.registries.helpers().contains(&HELPER) {
             findings.extend(served.and_then(|served| untold("podman", served, &podman.files)));
         }
-        let dockers = self.docker.as_ref().ok().map(|docker| &docker.path);
+        findings.extend(helpers::of_list(&podman.registries, self.env));
+        let reader = Reader {
+            client: "podman",
+            family: &[Client::Podman],
+            all: podman.files.iter().flat_map(|file| &file.auths).collect(),
+            bare: &self.bare,
+            asks: &asks,
+        };
+        let dockers = self.read.docker.as_ref().ok().map(|docker| &docker.path);
         let hub = Host::docker_hub();
         for file in podman
             .files
             .iter()
             .filter(|file| Some(&file.path) != dockers)
         {
+            if let Some(why) = file.docker_only {
+                let what = format!("{}: {why}: every pull fails", file.path.display());
+                findings.push(docker_only(
+                    Finding::broken("client.file_broken", what),
+                    file,
+                ));
+            }
             // Nobody else reads it, and podman asks for this key alone.
             if file.helper(hub.server_url()) == Some(HELPER)
                 && file.helper(hub.as_str()) != Some(HELPER)
             {
                 findings.push(half_pair("podman", file, &format!("\"{hub}\"")));
             }
-            findings.extend(plain("podman", file, served, &asks));
+            findings.extend(helpers::of_file("podman", file, self.env));
+            findings.extend(keys::look("podman", &[Client::Podman], file, served, &asks));
+            findings.extend(plain(&reader, file, served));
         }
         findings
     }
@@ -138,125 +219,12 @@ impl Clients {
     }
 }
 
-/// One finding for all registries that a client asks this helper for, and one for each way of not doing so.
-fn asked(
-    client: &str,
-    served: Option<&Served>,
-    asks: &dyn Fn(&Host) -> Asks,
-    elsewhere: &dyn Fn(&Host) -> bool,
-) -> Vec<Finding> {
-    let Some(served) = served else {
-        let what = format!(
-            "whether {client} asks for all that is held is not known: the store was not looked at"
-        );
-        return vec![Finding::note(what)];
-    };
-    let hosts = served.hosts();
-    if hosts.is_empty() {
-        return vec![Finding::ok(format_args!(
-            "{client} need not ask: no registry's credential is held here"
-        ))];
+fn docker_only(finding: Finding, file: &AuthFile) -> Finding {
+    if file.docker_only == Some(AuthFile::EMPTY) {
+        finding.command(["rm", &word(&file.path)])
+    } else {
+        finding.words("remove what follows its first JSON value")
     }
-    let (mut here, mut files, mut nowhere, mut findings) =
-        (0, BTreeSet::new(), Vec::new(), Vec::new());
-    let mut ruled = Vec::new();
-    for host in &hosts {
-        let Asks { answerer, file, .. } = asks(host);
-        let file = file.map_or_else(String::new, |file| file.display().to_string());
-        match answerer {
-            Answerer::ThisHelper => {
-                here += 1;
-                files.insert(file);
-            }
-            Answerer::Helper(helper) => findings.push(
-                Finding::warn(format_args!(
-                    "for {host}, {client} asks the helper {helper}: {file}"
-                ))
-                .command(
-                    configure(client, &[host])
-                        .into_iter()
-                        .chain(["--force".to_owned()]),
-                ),
-            ),
-            Answerer::Variable => {}
-            // The operator wants it answered, and nobody asks; that is told once.
-            Answerer::Nobody if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
-                ruled.push(host)
-            }
-            // The password itself is a finding of its own.
-            Answerer::PlainLogin | Answerer::Nobody => nowhere.push(host),
-        }
-    }
-    if here > 0 {
-        let registries = if here == 1 { "registry" } else { "registries" };
-        let files: Vec<_> = files.into_iter().collect();
-        let what = format!(
-            "{client} asks this helper for {here} {registries}: {}",
-            files.join(" and ")
-        );
-        findings.insert(0, Finding::ok(what));
-    }
-    if !ruled.is_empty() {
-        let what = format!(
-            "{client} does not ask this helper for {}, which a rule has an answer for: it goes on anonymously",
-            names(&ruled)
-        );
-        findings.push(Finding::broken(what).command(configure(client, &ruled)));
-    }
-    if !nowhere.is_empty() {
-        // Somebody who uses one client only has nothing to mend about the other.
-        let state = if nowhere.iter().all(|host| elsewhere(host)) {
-            State::Note
-        } else {
-            State::Warn
-        };
-        let what = format!("{client} does not ask this helper for {}", names(&nowhere));
-        findings.push(Finding::new(state, what).command(configure(client, &nowhere)));
-    }
-    findings
-}
-
-/// Rules for many hosts at once by which the node logs in, and none of which the client was told of.
-fn untold(client: &str, served: &Served, files: &[AuthFile]) -> Option<Finding> {
-    let told = |glob: &Pattern| {
-        files
-            .iter()
-            .flat_map(helped)
-            .any(|host| glob.matches(&host, ""))
-    };
-    let globs: Vec<_> = served
-        .globs()
-        .filter(|glob| !told(glob))
-        .map(Pattern::as_str)
-        .collect();
-    let what = format!(
-        "by a rule this node logs in to {}, and {client} asks this helper only for hosts that it is told of: each by its name \
-         (configure {client} --hosts), or all",
-        globs.join(", ")
-    );
-    let all = [PROGRAM, "configure", client, "--all"];
-    (!globs.is_empty()).then(|| Finding::note(what).command(all))
-}
-
-/// The hosts that a file has this helper for.
-fn helped(file: &AuthFile) -> impl Iterator<Item = Host> {
-    let ours = file.cred_helpers.iter().filter(|(_, name)| name == HELPER);
-    ours.filter_map(|(key, _)| ServerUrl::parse(key.as_bytes()).ok()?.host().cloned())
-}
-
-fn names(hosts: &[&Host]) -> String {
-    hosts
-        .iter()
-        .map(|host| host.as_reference())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn configure(client: &str, hosts: &[&Host]) -> Vec<String> {
-    let hosts: Vec<_> = hosts.iter().map(|host| host.as_reference()).collect();
-    [PROGRAM, "configure", client, "--hosts", &hosts.join(",")]
-        .map(str::to_owned)
-        .into()
 }
 
 fn half_pair(client: &str, file: &AuthFile, lacking: &str) -> Finding {
@@ -264,7 +232,7 @@ fn half_pair(client: &str, file: &AuthFile, lacking: &str) -> Finding {
     let what = format!(
         "{path} names the helper under one of Docker Hub's two keys and not under {lacking}: who asks for that goes on anonymously"
     );
-    Finding::broken(what).command(configure(client, &[&Host::docker_hub()]))
+    Finding::broken("client.half_pair", what).command(configure(client, &[&Host::docker_hub()]))
 }
 
 fn has_cred_helper(file: &AuthFile) -> bool {
@@ -275,6 +243,10 @@ fn names_helper(file: &AuthFile) -> bool {
     file.creds_store.as_deref() == Some(HELPER) || has_cred_helper(file)
 }
 
+/// Both read docker's file.
+const BOTH: [Client; 2] = [Client::Docker, Client::Podman];
+/// More registries than a person looks through.
+const LISTED: usize = 40;
 const SAME: &str =
-    "podman reads docker's file too, and was not looked at: first mend what is broken above";
+    "podman reads docker's file too, and was not looked at: first fix what is broken above";
 pub(super) const PROGRAM: &str = env!("CARGO_PKG_NAME");

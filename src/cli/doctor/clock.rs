@@ -29,6 +29,7 @@ pub(super) fn look(
         return findings;
     }
     vec![Finding::note(
+        "clock.unknown",
         "there is nothing to compare the clock with: the store shows none, and no token was minted yet",
     )]
 }
@@ -50,6 +51,7 @@ fn kept_step(minted: &[Moment], now: Moment, agrees: bool) -> Option<Finding> {
         .max_by_key(|then| then.boot);
     let Some(then) = of_this_run else {
         return Some(Finding::ok(
+            "clock.kept",
             "the clock was not set back since a provider last gave a token",
         ));
     };
@@ -57,6 +59,7 @@ fn kept_step(minted: &[Moment], now: Moment, agrees: bool) -> Option<Finding> {
     Some(match Duration::from_secs(gained) {
         gained if gained >= TOLERATED && !agrees => jumped("ahead", gained),
         _ => Finding::ok(
+            "clock.kept",
             "the clock was set neither back nor ahead since a provider last gave a token",
         ),
     })
@@ -85,6 +88,7 @@ fn jumped(side: &str, by: Duration) -> Finding {
         brief(by)
     );
     set_clock(Finding::new(
+        "clock.jumped",
         if by < REFUSED {
             State::Warn
         } else {
@@ -100,7 +104,10 @@ fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
         Err(behind) => (behind.duration(), "behind"),
     };
     if off < TOLERATED {
-        return Finding::ok(format_args!("the clock agrees with {whose}"));
+        return Finding::ok(
+            "clock.agrees",
+            format_args!("the clock agrees with {whose}"),
+        );
     }
     let what = format!("this node's clock is {} {side} {whose}", brief(off));
     let (state, what) = if off < REFUSED {
@@ -111,7 +118,7 @@ fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
             format!("{what}: providers refuse what it signs"),
         )
     };
-    set_clock(Finding::new(state, what))
+    set_clock(Finding::new("clock.differs", state, what))
 }
 
 pub(super) fn set_clock(finding: Finding) -> Finding {

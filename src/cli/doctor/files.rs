@@ -15,6 +15,12 @@ use crate::seal::KeyFile;
 use crate::tls;
 use crate::trusted::{self, MAX_TEXT, Readers, is_absent};
 
+/// Whether the store can be looked at: nothing is in its way but that it may not be written.
+pub(super) fn in_order(findings: &[Finding]) -> bool {
+    let broken = |one: &&Finding| one.state == State::Broken;
+    findings.iter().filter(broken).all(|one| one.code == FULL)
+}
+
 /// Looks at what the configuration uses.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -38,15 +44,21 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         // A fault of the cache fails no answer: each one mints a token.
         Some(dir) if config.cache.enabled => directory("token cache", dir, State::Warn),
         Some(_) => vec![Finding::note(
+            "cache.off",
             "the token cache is off: each answer mints a token",
         )],
         None => vec![
-            Finding::warn("there is no directory for the token cache")
-                .words("set HOME, or cache.dir"),
+            Finding::warn(
+                "cache.no_directory",
+                "there is no directory for the token cache",
+            )
+            .words("set HOME, or cache.dir"),
         ],
     });
     findings.extend(configuration_files(config));
-    findings.extend(tls::refused().map(|fault| Finding::fault(State::Broken, &fault)));
+    findings.extend(
+        tls::refused().map(|fault| Finding::fault("config.authorities", State::Broken, &fault)),
+    );
     let is_on = |ambient: Ambient| !ambient.is_off();
     if is_on(config.ambient)
         || config
@@ -58,7 +70,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         findings.extend(
             refused
                 .iter()
-                .map(|error| Finding::error(State::Broken, error)),
+                .map(|error| Finding::error("config.node_file", State::Broken, error)),
         );
     }
     findings
@@ -68,7 +80,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
 pub(super) fn warned() -> Vec<Finding> {
     trusted::take_warnings()
         .iter()
-        .map(|fault| Finding::fault(State::Warn, fault))
+        .map(|fault| Finding::fault("file.unsafe", State::Warn, fault))
         .collect()
 }
 
@@ -83,7 +95,7 @@ pub(super) fn foreign_home(home: &ForeignHome, env: &Env) -> Finding {
         home.owner,
         me()
     );
-    Finding::warn(what).words(format_args!(
+    Finding::warn("config.foreign_home", what).words(format_args!(
         "run it as uid {}, or set HOME to this user's own",
         home.owner
     ))
@@ -91,7 +103,10 @@ pub(super) fn foreign_home(home: &ForeignHome, env: &Env) -> Finding {
 
 fn homeless() -> Vec<Finding> {
     let what = "there is no home directory to keep credentials in";
-    vec![Finding::broken(what).words("set HOME, or BETA9_STORE_PATH to an absolute path")]
+    vec![
+        Finding::broken("file.no_home", what)
+            .words("set HOME, or BETA9_STORE_PATH to an absolute path"),
+    ]
 }
 
 fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
@@ -101,7 +116,7 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
         Err(error) if is_absent(&error) => {
             return vec![judged.err().map_or_else(
                 || absent(what, path, state),
-                |fault| Finding::fault(state, &fault),
+                |fault| Finding::fault("file.unsafe", state, &fault),
             )];
         }
         Err(error) => return vec![out_of_reach(what, path, &error, state)],
@@ -114,21 +129,24 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
     let shown = format!("the {what} {}", path.display());
     let finding = match fs::metadata(path) {
         Err(error) => out_of_reach(what, path, &error, state),
-        Ok(metadata) if !metadata.is_dir() => {
-            Finding::new(state, format_args!("{shown} is not a directory")).command([
-                "mv",
-                &word(path),
-                &format!("{}.old", path.display()),
-            ])
-        }
+        Ok(metadata) if !metadata.is_dir() => Finding::new(
+            "file.not_directory",
+            state,
+            format_args!("{shown} is not a directory"),
+        )
+        .command(["mv", &word(path), &format!("{}.old", path.display())]),
         Ok(metadata) => owner(&shown, path, &metadata, state)
-            .or_else(|| judged.err().map(|fault| Finding::fault(state, &fault)))
+            .or_else(|| {
+                judged
+                    .err()
+                    .map(|fault| Finding::fault("file.unsafe", state, &fault))
+            })
             .or_else(|| room(&shown, path, state))
             .unwrap_or_else(|| {
-                Finding::ok(format_args!(
-                    "{shown} (mode {:04o})",
-                    metadata.mode() & 0o7777
-                ))
+                Finding::ok(
+                    "file.directory",
+                    format_args!("{shown} (mode {:04o})", metadata.mode() & 0o7777),
+                )
             }),
     };
     findings.push(finding);
@@ -145,9 +163,13 @@ fn absent(what: &str, path: &Path, state: State) -> Finding {
         .unwrap_or(Path::new("/"));
     let shown = format!("the {what} {}", path.display());
     if accessat(CWD, above, Access::WRITE_OK, AtFlags::EACCESS).is_ok() && above.is_dir() {
-        return Finding::ok(format_args!("{shown} is made when it is first needed"));
+        return Finding::ok(
+            "file.absent",
+            format_args!("{shown} is made when it is first needed"),
+        );
     }
     Finding::new(
+        "file.absent",
         state,
         format_args!(
             "{shown} is not there and cannot be made: {} cannot be written",
@@ -159,6 +181,7 @@ fn absent(what: &str, path: &Path, state: State) -> Finding {
 
 fn out_of_reach(what: &str, path: &Path, error: &io::Error, state: State) -> Finding {
     Finding::new(
+        "file.unreachable",
         state,
         format_args!(
             "the {what} {} cannot be looked at ({error})",
@@ -177,12 +200,12 @@ fn symlink(what: &str, path: &Path, link: &Metadata) -> Finding {
         path.display()
     );
     if [me(), 0].contains(&link.uid()) {
-        return Finding::note(shown);
+        return Finding::note("file.symlink", shown);
     }
-    Finding::broken(format_args!(
-        "{shown}, and uid {} can change that",
-        link.uid()
-    ))
+    Finding::broken(
+        "file.symlink",
+        format_args!("{shown}, and uid {} can change that", link.uid()),
+    )
     .words(format_args!(
         "if {target} is right, name it in the configuration; else remove the link"
     ))
@@ -192,6 +215,7 @@ fn owner(shown: &str, path: &Path, metadata: &Metadata, state: State) -> Option<
     let fault = trusted::check_owner(path, metadata.uid()).err()?;
     let (me, owner) = (me(), metadata.uid());
     let finding = Finding::new(
+        "file.owner",
         state,
         format_args!("{shown} belongs to uid {owner}, and this is uid {me}"),
     );
@@ -214,17 +238,16 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
     let read_only = stat
         .as_ref()
         .is_some_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY));
-    match accessat(
-        CWD,
-        path,
-        Access::WRITE_OK | Access::EXEC_OK,
-        AtFlags::EACCESS,
-    ) {
+    let may = |access| accessat(CWD, path, access, AtFlags::EACCESS);
+    match may(Access::WRITE_OK | Access::EXEC_OK) {
         Err(Errno::ROFS) => {}
         Err(error) => {
             let what = format!("{shown} cannot be written ({error}): nothing new is kept");
+            // What is there is answered all the same.
+            let reads = may(Access::READ_OK | Access::EXEC_OK).is_ok();
+            let state = if reads { state.min(State::Warn) } else { state };
             return Some(
-                Finding::new(state, what)
+                Finding::new("file.unwritable", state, what)
                     .words("make it writable, or choose another place in the configuration"),
             );
         }
@@ -234,6 +257,7 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
                 || stat.f_files > 0 && stat.f_favail == 0;
             return full.then(|| {
                 Finding::new(
+                    FULL,
                     state,
                     format_args!("{shown} is on a full disk: nothing new is kept"),
                 )
@@ -245,9 +269,11 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
         }
         Ok(()) => {}
     }
-    let what = format!("{shown} is on a read-only file system: nothing new is kept");
+    let what = format!(
+        "{shown} is on a read-only file system: what is there is answered, and nothing new is kept"
+    );
     Some(
-        Finding::new(state, what)
+        Finding::note("file.read_only", what)
             .words("choose another place in the configuration, or mount it writable"),
     )
 }
@@ -265,8 +291,8 @@ fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
         .and_then(|metadata| owner(&shown, path, &metadata, State::Broken));
     findings.push(match (foreign, KeyFile::new(place.clone()).read()) {
         (Some(foreign), _) => foreign,
-        (None, Err(fault)) => Finding::fault(State::Broken, &fault),
-        (None, Ok(Some(_))) => Finding::ok(shown),
+        (None, Err(fault)) => Finding::fault("store.key_broken", State::Broken, &fault),
+        (None, Ok(Some(_))) => Finding::ok("store.key", shown),
         (None, Ok(None)) => absent("key", path, absent_state),
     });
     findings
@@ -285,7 +311,11 @@ fn configuration_files(config: &Config) -> Vec<Finding> {
                 "{} holds a token and is open to others (mode {mode:04o})",
                 path.display()
             );
-            findings.push(Finding::warn(what).command(["chmod", "600", &word(path)]));
+            findings.push(Finding::warn("config.open_to_others", what).command([
+                "chmod",
+                "600",
+                &word(path),
+            ]));
         }
     }
     findings
@@ -312,5 +342,6 @@ fn me() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+const FULL: &str = "file.full";
 /// A stored credential and a token need a few kilobytes.
 const ROOM: u64 = 1 << 20;

@@ -1,4 +1,4 @@
-//! `Finding`: one thing that was looked at, how it is, and what mends it.
+//! `Finding`: one thing that was looked at, how it is, and what fixes it.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -9,6 +9,8 @@ use crate::trusted::Fault;
 /// What was found.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
+    /// Its name, `area.kind`, which stays the same for ever.
+    pub(super) code: &'static str,
     pub(super) state: State,
     pub(super) what: String,
     pub(super) fix: Option<Fix>,
@@ -30,70 +32,72 @@ pub(super) enum State {
 /// What to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fix {
-    /// A command for a shell, in its words, each quoted where it has to be.
-    Command(Vec<String>),
+    /// Commands, one after the other, each word by word.
+    Commands(Vec<Vec<String>>),
     /// Something that only a person can know or do.
     Words(String),
 }
 
 impl Finding {
-    pub(super) fn new(state: State, what: impl Display) -> Self {
+    pub(super) fn new(code: &'static str, state: State, what: impl Display) -> Self {
         Self {
+            code,
             state,
             what: what.to_string(),
             fix: None,
         }
     }
 
-    pub(super) fn ok(what: impl Display) -> Self {
-        Self::new(State::Ok, what)
+    pub(super) fn ok(code: &'static str, what: impl Display) -> Self {
+        Self::new(code, State::Ok, what)
     }
 
-    pub(super) fn note(what: impl Display) -> Self {
-        Self::new(State::Note, what)
+    pub(super) fn note(code: &'static str, what: impl Display) -> Self {
+        Self::new(code, State::Note, what)
     }
 
-    pub(super) fn warn(what: impl Display) -> Self {
-        Self::new(State::Warn, what)
+    pub(super) fn warn(code: &'static str, what: impl Display) -> Self {
+        Self::new(code, State::Warn, what)
     }
 
-    pub(super) fn broken(what: impl Display) -> Self {
-        Self::new(State::Broken, what)
+    pub(super) fn broken(code: &'static str, what: impl Display) -> Self {
+        Self::new(code, State::Broken, what)
     }
 
     /// What an error says, without its remedy, and that as the fix.
-    pub(super) fn error(state: State, error: &Error) -> Self {
+    pub(super) fn error(code: &'static str, state: State, error: &Error) -> Self {
         let (Error::Failed(problem) | Error::Unreachable(problem)) = error else {
-            return Self::new(state, error);
+            return Self::new(code, state, error);
         };
         let (_, _, fix) = problem.words();
         let all = problem.to_string();
         let what = all.strip_suffix(&format!("; {fix}")).unwrap_or(&all);
-        Self::new(state, what.replace(char::is_control, " ")).remedy(&fix)
+        Self::new(code, state, what.replace(char::is_control, " ")).remedy(&fix)
     }
 
-    pub(super) fn fault(state: State, fault: &Fault) -> Self {
-        Self::new(state, &fault.cause).remedy(&fault.fix)
+    pub(super) fn fault(code: &'static str, state: State, fault: &Fault) -> Self {
+        Self::new(code, state, &fault.cause).remedy(&fault.fix)
     }
 
-    /// A command that mends it, word by word.
+    /// A command that fixes it, word by word; a second one comes after the first.
     pub(super) fn command<W: AsRef<str>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        self.fix = Some(Fix::Command(
-            words
-                .into_iter()
-                .map(|word| quoted(word.as_ref()))
-                .collect(),
-        ));
+        let words: Vec<String> = words
+            .into_iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
+        self.fix = Some(match self.fix {
+            Some(Fix::Commands(mut before)) => {
+                before.push(words);
+                Fix::Commands(before)
+            }
+            _ => Fix::Commands(vec![words]),
+        });
         self
     }
 
-    /// A variable that mends it, in the shell that the client is started from.
-    pub(super) fn export(mut self, name: &str, value: &str) -> Self {
-        self.fix = Some(Fix::Command(vec![
-            "export".into(),
-            format!("{name}={}", quoted(value)),
-        ]));
-        self
+    /// A variable that fixes it, in the shell that the client is started from.
+    pub(super) fn export(self, name: &str, value: &str) -> Self {
+        self.command(["export", &format!("{name}={value}")])
     }
 
     pub(super) fn words(mut self, words: impl Display) -> Self {
@@ -102,7 +106,7 @@ impl Finding {
     }
 
     /// A remedy as errors say it, some of which are commands.
-    fn remedy(mut self, fix: &str) -> Self {
+    fn remedy(self, fix: &str) -> Self {
         let (sudo, command) = fix
             .strip_prefix("sudo ")
             .map_or((None, fix), |command| (Some("sudo"), command));
@@ -116,20 +120,29 @@ impl Finding {
         let ours = fix
             .strip_prefix("run ")
             .filter(|command| command.starts_with(env!("CARGO_PKG_NAME")));
-        self.fix = match ours {
-            Some(command) => Some(Fix::Command(
-                command.split(' ').map(str::to_owned).collect(),
-            )),
-            None if fix.is_empty() => None,
-            None => Some(Fix::Words(fix.to_owned())),
-        };
-        self
+        match ours {
+            Some(command) => self.command(command.split(' ')),
+            None if fix.is_empty() => self,
+            None => self.words(fix),
+        }
     }
 }
 
 /// A path as a word of a command.
 pub(super) fn word(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Commands as a shell takes them, in words.
+pub(super) fn shell(commands: &[Vec<String>]) -> Vec<String> {
+    let mut all = Vec::new();
+    for words in commands {
+        if !all.is_empty() {
+            all.push("&&".to_owned());
+        }
+        all.extend(words.iter().map(|word| quoted(word)));
+    }
+    all
 }
 
 /// A word as a shell takes it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
@@ -164,14 +177,20 @@ mod tests {
 
     #[test]
     fn a_remedy_that_is_a_command_is_one_and_any_other_is_words() {
-        let fix =
-            |fix: &str| Finding::error(State::Warn, &Problem::new("p", "c").fix(fix).failed()).fix;
-        let command = |words: &[&str]| {
-            Some(Fix::Command(
-                words.iter().map(|&word| word.to_owned()).collect(),
-            ))
+        let fix = |fix: &str| {
+            Finding::error(
+                "store.lacking",
+                State::Warn,
+                &Problem::new("p", "c").fix(fix).failed(),
+            )
+            .fix
         };
-        assert_eq!(fix("chmod 600 /a b"), command(&["chmod", "600", "'/a b'"]));
+        let command = |words: &[&str]| {
+            Some(Fix::Commands(vec![
+                words.iter().map(|&word| word.to_owned()).collect(),
+            ]))
+        };
+        assert_eq!(fix("chmod 600 /a b"), command(&["chmod", "600", "/a b"]));
         assert_eq!(
             fix("run docker-credential-beta9 migrate"),
             command(&["docker-credential-beta9", "migrate"])
@@ -179,6 +198,7 @@ mod tests {
         assert_eq!(fix("run it again"), Some(Fix::Words("run it again".into())));
         assert_eq!(fix(""), None);
         let finding = Finding::error(
+            "store.lacking",
             State::Warn,
             &Problem::new("store", "gone")
                 .fix("x")

@@ -1,67 +1,122 @@
-//! Passwords in plain text in a client's file, for registries that this helper is asked for, or could be.
+//! Passwords in plain text in a client's file.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::clients::PROGRAM;
 use super::finding::{Finding, word};
+use super::keys::unfound;
 use super::served::Served;
-use crate::client::{Asks, AuthEntry, AuthFile, Held};
+use crate::client::plain_login::takeable;
+use crate::client::spelling::Client;
+use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held};
 use crate::host::Host;
+use crate::shown::shown;
+
+/// What is to be done about a password.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    /// The client asks this helper, which has nothing: it is to be taken over.
+    Lost,
+    /// It is to be taken over, or only removed.
+    Import,
+    /// The same, once the client asks this helper, which it does not yet.
+    Wire {
+        /// Whether another helper is named for it.
+        force: bool,
+    },
+}
+
+/// What is known of the client whose file it is.
+pub(super) struct Reader<'a> {
+    pub(super) client: &'static str,
+    /// Those that read the file.
+    pub(super) family: &'a [Client],
+    /// All that is imported together with what is in the file.
+    pub(super) all: Vec<&'a AuthEntry>,
+    /// The clients once no login is in plain text any more.
+    pub(super) bare: &'a Clients,
+    pub(super) asks: &'a dyn Fn(&Host) -> Asks,
+}
 
 /// One finding for each thing to be done about those of one file.
-pub(super) fn plain(
-    client: &str,
-    file: &AuthFile,
-    served: Option<&Served>,
-    asks: &dyn Fn(&Host) -> Asks,
-) -> Vec<Finding> {
-    let (mut lacking, mut held, mut findings) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-    let path = file.path.display();
+pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -> Vec<Finding> {
+    let (mut todo, mut findings) = (BTreeMap::<Next, Vec<String>>::new(), Vec::new());
+    let (client, path) = (reader.client, file.path.display());
     let entries = file
         .auths
         .iter()
-        .filter(|entry| entry.held != Held::Nothing);
-    for (entry, host) in entries.filter_map(|entry| Some((entry, entry.host()?))) {
-        let name = host.as_reference().to_owned();
-        // Once a file names a helper for a host, what else it says of that host counts no more.
-        let is_hidden = asks(&host).is_this_helper()
-            && asks(&host).file.as_ref() == Some(&file.path)
-            && matches!(entry.held, Held::Credential(_));
-        match served {
-            // Taken over, it would come before what the node gets for itself.
-            Some(served) if served.by_node(&host) => {
-                let what = format!(
-                    "{path} holds a password for {host} in plain text, where this node logs in as itself"
-                );
-                findings.push(Finding::warn(what).command(logout(client, file, entry, &host)));
-            }
-            Some(served) if is_hidden && served.lacks(&host) => _ = lacking.insert(name),
-            Some(served) if served.answers(&host) => _ = held.insert(name),
-            _ if asks(&host).is_this_helper() => _ = held.insert(name),
-            _ => {}
+        .filter(|entry| entry.held != Held::Nothing)
+        // No client finds it, so nothing takes it over.
+        .filter(|entry| unfound(reader.family, &entry.key).is_none());
+    for entry in entries {
+        let key = shown(&entry.key);
+        // Taken over, it would come before what the node gets for itself.
+        if let Some(host) = entry.host()
+            && served.is_some_and(|served| served.by_node(&host))
+        {
+            let what = format!(
+                "{path} holds a password for {host} in plain text, where this node logs in as itself"
+            );
+            let finding = Finding::warn("client.plain_beside_node", what);
+            findings.push(finding.command(logout(client, file, entry, &host)));
+            continue;
+        }
+        if let Err(why) = takeable(entry, &reader.all, Some(client)) {
+            let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
+            let what = format!("{path} has a login for {key} in plain text: {cause}");
+            let code = match (&entry.held, entry.host()) {
+                (Held::Malformed(_), _) => "client.login_broken",
+                (_, Some(_)) => "client.logins_differ",
+                (_, None) => "client.plain_password",
+            };
+            findings.push(Finding::warn(code, what).words(fix));
+            continue;
+        }
+        // Docker keeps items of its own where it keeps Docker Hub's credential.
+        let host = entry.host().unwrap_or_else(Host::docker_hub);
+        let asks = (reader.asks)(&host);
+        let (next, name) = if let Some(name) = reader.bare.lacks(entry, Some(client)) {
+            let force = matches!(asks.answerer, Answerer::Helper(_));
+            (Next::Wire { force }, name)
+        } else {
+            // Once a file names a helper for a host, what else it says of that host counts no more.
+            let hidden = asks.is_this_helper() && asks.file.as_ref() == Some(&file.path);
+            let lost = hidden && served.is_some_and(|served| served.lacks(&host));
+            let name = host.as_reference().to_owned();
+            (if lost { Next::Lost } else { Next::Import }, name)
+        };
+        let names = todo.entry(next).or_default();
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
-    let joined = |hosts: BTreeSet<String>| hosts.into_iter().collect::<Vec<_>>().join(", ");
-    let import = [PROGRAM, "import", client, "--remove"];
-    if !lacking.is_empty() {
-        let hosts = joined(lacking);
-        let finding = Finding::broken(format_args!(
-            "{client} asks this helper for {hosts}, has nothing from it and goes on anonymously, while {path} holds the \
-             password in plain text"
-        ));
-        findings.push(if served.is_some_and(Served::is_read_only) {
-            finding.words("put it where the workspace keeps its secrets: a worker stores none")
+    let read_only = served.is_some_and(Served::is_read_only);
+    findings.extend(todo.into_iter().map(|(next, names)| {
+        let hosts = names.join(",");
+        let names = names.join(", ");
+        let finding = if next == Next::Lost {
+            let what = format!(
+                "{client} asks this helper for {names}, has nothing from it and goes on anonymously, while {path} holds the password in plain text"
+            );
+            Finding::broken("client.plain_lost", what)
         } else {
-            finding.command(import)
-        });
-    }
-    if !held.is_empty() {
-        let what = format!(
-            "{path} holds the password for {} in plain text",
-            joined(held)
-        );
-        findings.push(Finding::warn(what).command(import));
-    }
+            let what = format!("{path} holds the password for {names} in plain text");
+            Finding::warn("client.plain_password", what)
+        };
+        let import = [PROGRAM, "import", client, "--remove"];
+        match next {
+            _ if read_only => {
+                finding.words("put it where the workspace keeps its secrets: a worker stores none")
+            }
+            Next::Lost | Next::Import => finding.command(import),
+            Next::Wire { force } => {
+                let configure = [PROGRAM, "configure", client, "--hosts", &hosts];
+                finding
+                    .command(configure.into_iter().chain(force.then_some("--force")))
+                    .command(import)
+            }
+        }
+    }));
     findings
 }
 

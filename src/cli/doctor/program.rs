@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::finding::{Finding, word};
-use crate::client::{Helper, SYSTEM_PATH, find_helper};
+use crate::client::{Helper, SYSTEM_PATH, find_helper, is_this_program, unstartable};
 use crate::config::Env;
 
 /// Looks along the PATH of whoever runs this, for the clients that are wired.
@@ -19,37 +19,74 @@ pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
         clients => format!("what {} would pull through it fails", clients.join(" and ")),
     };
     match find_helper(&path) {
-        Helper::Found(found) => at(&found, me.as_deref()),
+        Helper::Found(found) => at(&found, me.as_deref(), env, &so),
         Helper::NotExecutable(found) => {
             let what = format!("{} may not be run by this user: {so}", found.display());
-            vec![Finding::broken(what).command(["chmod", "755", &word(&found)])]
+            vec![
+                Finding::broken("client.helper_not_executable", what).command([
+                    "chmod",
+                    "755",
+                    &word(&found),
+                ]),
+            ]
         }
         Helper::Missing => {
             let what = format!("{NAME} is in no directory of the PATH: {so}");
-            vec![install(Finding::broken(what), &path, me)]
+            vec![install(
+                Finding::broken("client.helper_missing", what),
+                &path,
+                me,
+            )]
         }
     }
 }
 
-fn at(found: &Path, me: Option<&Path>) -> Vec<Finding> {
+fn at(found: &Path, me: Option<&Path>, env: &Env, so: &str) -> Vec<Finding> {
     let first = match me {
-        Some(me) if !same(me, found) => Finding::warn(format_args!(
-            "clients run {}, which is another build than this program, {}",
-            found.display(),
-            me.display()
-        ))
-        .command(["install", "-m", "755", &word(me), &word(found)]),
-        _ => Finding::ok(format_args!("clients find {}", found.display())),
+        Some(me) if !same(me, found) => other(found, me, env, so),
+        _ => Finding::ok(
+            "program.found",
+            format_args!("clients find {}", found.display()),
+        ),
     };
     let dir = found.parent().unwrap_or(found);
     let system = std::env::split_paths(SYSTEM_PATH).any(|one| one == dir);
     let elsewhere = (!system).then(|| {
-        Finding::note(format_args!(
-            "{} is not on the PATH of services: one that pulls must be given it",
-            dir.display()
-        ))
+        Finding::note(
+            "program.not_on_service_path",
+            format_args!(
+                "{} is not on the PATH of services: one that pulls must be given it",
+                dir.display()
+            ),
+        )
     });
     [first].into_iter().chain(elsewhere).collect()
+}
+
+/// Another file than this program: it counts as one where it says so itself.
+fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
+    let shown = found.display();
+    let why = unstartable(found).or_else(|| {
+        let runs = is_this_program(found, &env.search_path(), env.home().as_deref());
+        (!runs).then(|| "asked for its version, it does not say its name".to_owned())
+    });
+    let finding = match why {
+        Some(why) => Finding::broken(
+            "client.helper_not_runnable",
+            format_args!("{shown} is what clients run, and it does not work: {why}: {so}"),
+        ),
+        None => Finding::warn(
+            "program.other_build",
+            format_args!(
+                "clients run {shown}, which is another build than this program, {}",
+                me.display()
+            ),
+        ),
+    };
+    let dir = found.parent().unwrap_or(found);
+    let closed = accessat(CWD, dir, Access::WRITE_OK, AtFlags::EACCESS).is_err();
+    let install = ["sudo", "install", "-m", "755", &word(me), &word(found)];
+    finding.command(&install[usize::from(!closed)..])
 }
 
 /// The same file, or the same bytes in another.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::finding::{Finding, Fix, State};
+use super::finding::{Finding, Fix, State, shell};
 use crate::cli::style::Style;
 use crate::json::ObjectWriter;
 
@@ -19,30 +19,31 @@ impl Report {
 
     /// How many are in this state.
     pub(super) fn count(&self, state: State) -> usize {
-        self.groups
-            .iter()
-            .flat_map(|(_, findings)| findings)
-            .filter(|finding| finding.state == state)
+        self.findings()
+            .filter(|(_, finding)| finding.state == state)
             .count()
     }
 
+    /// All of them, each with its group.
+    pub(super) fn findings(&self) -> impl Iterator<Item = (&'static str, &Finding)> {
+        let groups = self.groups.iter();
+        groups.flat_map(|(group, findings)| findings.iter().map(move |one| (*group, one)))
+    }
+
     pub(super) fn json(&self) -> String {
-        let findings = self
-            .groups
-            .iter()
-            .flat_map(|(group, findings)| findings.iter().map(move |one| (group, one)));
-        let objects = findings.map(|(group, finding)| {
+        let objects = self.findings().map(|(group, finding)| {
             let mut out = ObjectWriter::with_capacity(256);
-            out.text("group", group)
+            out.text("code", finding.code)
                 .text("state", finding.state.word())
-                .text("what", &finding.what);
-            let (command, words) = match &finding.fix {
-                Some(Fix::Command(words)) => (Some(words.join(" ")), None),
-                Some(Fix::Words(words)) => (None, Some(words.as_str())),
-                None => (None, None),
+                .text("part", group)
+                .text("cause", &finding.what);
+            let (fix, command) = match &finding.fix {
+                Some(Fix::Commands(commands)) => (Some(shell(commands).join(" ")), true),
+                Some(Fix::Words(words)) => (Some(words.clone()), false),
+                None => (None, false),
             };
-            out.optional("command", command.as_deref())
-                .optional("fix", words);
+            out.optional("fix", fix.as_deref())
+                .optional("command", fix.as_deref().filter(|_| command));
             out
         });
         let count = |state| u64::try_from(self.count(state)).unwrap_or(u64::MAX);
@@ -94,7 +95,7 @@ impl State {
         match self {
             Self::Ok => "ok",
             Self::Note => "note",
-            Self::Warn => "warn",
+            Self::Warn => "warning",
             Self::Broken => "broken",
         }
     }
@@ -112,7 +113,8 @@ impl Finding {
         let mut text = format!("  {mark:<MARK$}{}\n", wrapped(&what, ""));
         match &self.fix {
             // Pasted into a shell with its line ends, it is the same command.
-            Some(Fix::Command(words)) => {
+            Some(Fix::Commands(commands)) => {
+                let words = shell(commands);
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 let command = wrapped(&[&["fix:"], words.as_slice()].concat(), " \\");
                 _ = writeln!(text, "{:INDENT$}{command}", "");
@@ -161,7 +163,10 @@ mod tests {
         let word = "w".repeat(30);
         report.add(
             "files",
-            [Finding::broken([word.as_str(); 3].join(" ")).command(["mv", &word, &word, &word])],
+            [
+                Finding::broken("file.not_directory", [word.as_str(); 3].join(" "))
+                    .command(["mv", &word, &word, &word]),
+            ],
         );
         let style = Style::of(&Vec::new(), &Env::of([]));
         let expected = format!(
@@ -176,21 +181,21 @@ mod tests {
         report.add(
             "program",
             [
-                Finding::ok("there"),
-                Finding::warn("old").words("update it"),
+                Finding::ok("program.found", "there"),
+                Finding::warn("program.other_build", "old").words("update it"),
             ],
         );
         report.add(
             "files",
-            [Finding::broken("open").command(["chmod", "600", "/a b"])],
+            [Finding::broken("file.unsafe", "open").command(["chmod", "600", "/a b"])],
         );
         assert_eq!(
             report.json(),
             concat!(
                 r#"{"healthy":false,"broken":1,"warnings":1,"findings":["#,
-                r#"{"group":"program","state":"ok","what":"there","command":null,"fix":null},"#,
-                r#"{"group":"program","state":"warn","what":"old","command":null,"fix":"update it"},"#,
-                r#"{"group":"files","state":"broken","what":"open","command":"chmod 600 '/a b'","fix":null}]}"#,
+                r#"{"code":"program.found","state":"ok","part":"program","cause":"there","fix":null,"command":null},"#,
+                r#"{"code":"program.other_build","state":"warning","part":"program","cause":"old","fix":"update it","command":null},"#,
+                r#"{"code":"file.unsafe","state":"broken","part":"files","cause":"open","fix":"chmod 600 '/a b'","command":"chmod 600 '/a b'"}]}"#,
                 "\n"
             )
         );

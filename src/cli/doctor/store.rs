@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use super::finding::{Finding, State};
 use crate::config::{Config, Env, StoreKind};
 use crate::error::Error;
-use crate::host::{Host, ServerUrl};
+use crate::host::{Host, Scheme, ServerUrl};
+use crate::registry::choose;
 use crate::resolver::Resolver;
 
 /// What the configuration says that the store may contradict.
@@ -48,45 +49,60 @@ impl Expected {
         let mut asked = Asked::default();
         let findings = &mut asked.findings;
         if let Some(variable) = self.brought {
-            findings.push(Finding::note(format_args!(
-                "{variable} is set, and is asked before the store"
-            )));
+            findings.push(Finding::note(
+                "store.request_first",
+                format_args!("{variable} is set, and is asked before the store"),
+            ));
         }
         let health = resolver.examine();
         let now = SystemTime::now();
         let reached = health.is_ok();
         match health {
             Ok(health) => {
-                findings.extend(health.well.iter().map(Finding::ok));
+                findings.extend(
+                    health
+                        .well
+                        .iter()
+                        .map(|what| Finding::ok("store.well", what)),
+                );
                 findings.extend(
                     health
                         .ill
                         .iter()
-                        .map(|error| Finding::error(State::Broken, error)),
+                        .map(|error| Finding::error("store.entry_broken", State::Broken, error)),
                 );
                 findings.extend(
                     health
                         .lacking
                         .iter()
-                        .map(|error| Finding::error(State::Warn, error)),
+                        .map(|error| Finding::error("store.lacking", State::Warn, error)),
                 );
                 findings.extend(health.workspace.and_then(|own| self.other_workspace(&own)));
                 asked.clock = health.clock.map(|clock| (clock, now));
             }
-            Err(error) => findings.push(Finding::error(State::Broken, &error)),
+            Err(error) => findings.push(Finding::error("store.unusable", State::Broken, &error)),
         }
         let mut skipped = Vec::new();
-        match resolver.list(&mut |error: &Error| skipped.push(Finding::error(State::Warn, error))) {
+        match resolver.list(&mut |error: &Error| {
+            skipped.push(Finding::error("store.entry_skipped", State::Warn, error));
+        }) {
             Ok(lines) => {
                 let host = |url: &String| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned();
                 asked.stored = Some(lines.keys().filter_map(host).collect())
                     .filter(|stored: &Vec<_>| reached || !stored.is_empty());
             }
             // Of the store all has been said; this is what came with the request.
-            Err(error) if reached => asked.findings.push(Finding::error(State::Broken, &error)),
+            Err(error) if reached => {
+                asked
+                    .findings
+                    .push(Finding::error("store.list_failed", State::Broken, &error));
+            }
             Err(_) => {}
         }
         asked.whole = skipped.is_empty();
+        let stored = asked.stored.iter().flatten().take(LOOKED_AT);
+        let ended: Vec<_> = stored.filter_map(|host| ended(resolver, host)).collect();
+        asked.findings.extend(ended);
         // The others have just opened all there is.
         if reached && self.store == StoreKind::Gateway {
             asked.findings.extend(skipped);
@@ -100,9 +116,10 @@ impl Expected {
             .workspace
             .as_deref()
             .filter(|configured| *configured != own)?;
-        let finding = Finding::broken(format_args!(
-            "the token is for the workspace {own}, and {configured} is configured"
-        ));
+        let finding = Finding::broken(
+            "store.wrong_workspace",
+            format_args!("the token is for the workspace {own}, and {configured} is configured"),
+        );
         Some(if self.from_variable {
             finding.export("BETA9_WORKSPACE_ID", own)
         } else {
@@ -112,3 +129,21 @@ impl Expected {
         })
     }
 }
+
+/// That a stored credential is past its end, so that it is not answered.
+fn ended(resolver: &Resolver, host: &Host) -> Option<Finding> {
+    let route = resolver.route(host, Scheme::Https, "")?;
+    let (store, found) = resolver.find(&route).ok()??;
+    let choice = choose(route.row, route.real, found.keys).ok()?;
+    let error = resolver.ended(&route, store, &choice, found.times)?;
+    // Where the node may, it logs in as itself then.
+    let state = if route.ambient {
+        State::Warn
+    } else {
+        State::Broken
+    };
+    Some(Finding::error("credential.expired", state, &error))
+}
+
+/// Each of them is one more question to a store that is far away.
+const LOOKED_AT: usize = 50;

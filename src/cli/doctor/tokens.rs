@@ -28,7 +28,7 @@ pub(super) fn look(inventory: &Inventory) -> Vec<Finding> {
         1 => "1 cached token is good".to_owned(),
         count => format!("{count} cached tokens are good"),
     };
-    [Finding::ok(good)]
+    [Finding::ok("token.cached", good)]
         .into_iter()
         .chain(inventory.entries.iter().filter_map(failed))
         .collect()
@@ -49,7 +49,7 @@ fn failed(entry: &InventoryEntry) -> Option<Finding> {
         entry.origin.registry,
         brief(ago)
     );
-    let finding = Finding::warn(what);
+    let finding = Finding::warn("token.failed", what);
     if cause.contains("clock is") || cause.contains("clock are") {
         return Some(set_clock(finding));
     }

@@ -83,20 +83,20 @@ def _() -> None:
     del node.variables["BETA9_CACHE"]
     settings(aws_clock_offset=3600)
     assert node.get(REGISTRY).status == 1
-    (finding,) = findings(command(node, "doctor", "--json"), "warn")
-    assert "this node's clock is more than five minutes off" in finding["what"], finding
+    (finding,) = findings(command(node, "doctor", "--json"), "warning")
+    assert "this node's clock is more than five minutes off" in finding["cause"], finding
     subprocess.run(["sh", "-c", finding["command"]], env=node.variables, check=True)
     assert not broken.exists()
     settings(aws_clock_offset=0)
     time.sleep(5.5)  # a failure is shared for five seconds
     check_pulls(node)
-    assert not findings(command(node, "doctor", "--json"), "warn")
+    assert not findings(command(node, "doctor", "--json"), "warning")
     # With a token in the cache the boot clock shows it too; of the two clocks, a test can only move that one.
     broken.touch()
     said = command(node, "doctor", "--json", before=BEHIND)
     (finding,) = findings(said, "broken")
     assert said.status == 1 and finding["group"] == "clock", said
-    assert finding["what"].startswith("this node's clock was set back by 2 h "), finding
+    assert finding["cause"].startswith("this node's clock was set back by 2 h "), finding
     subprocess.run(["sh", "-c", finding["command"]], env=node.variables, check=True)
     said = command(node, "doctor", "--json", before=BEHIND if broken.exists() else ())
     assert said.status == 0, said

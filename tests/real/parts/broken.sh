@@ -23,7 +23,7 @@ doctor_names() {
     object=$(helper doctor --json) || status=$?
     printf '%s\n' "$object"
     [ "$status" = 1 ]
-    jq -r '.findings[] | select(.state == "broken") | .what' <<<"$object" | grep -F "$1"
+    jq -r '.findings[] | select(.state == "broken") | .cause' <<<"$object" | grep -F "$1"
     [ "$(jq -r .broken <<<"$object")" = 1 ]
     FIX=$(jq -r '.findings[] | select(.state == "broken") | .command' <<<"$object")
     [ "$FIX" != null ]
@@ -73,19 +73,20 @@ full_and_read_only() {
     keep "$REGISTRY"
     install_in bin
     CLIENT_ENV+=("PATH=$CLIENT_HOME/bin:$PATH")
-    disk_says 'is on a full disk: nothing new is kept'
+    disk_says broken 'is on a full disk: nothing new is kept'
     mount -o remount,ro,size=4m "$store"
-    disk_says 'is on a read-only file system: nothing new is kept'
+    disk_says note 'is on a read-only file system: what is there is answered, and nothing new is kept'
     client skopeo inspect "$IMAGE"
     mount -o remount,rw "$store"
     helper doctor
 }
 
+# disk_says STATE TEXT: what `doctor` says of the disk, and how bad that is.
 disk_says() {
     local object
-    object=$(helper doctor --json) && return 1
+    object=$(helper doctor --json) || :
     printf '%s\n' "$object"
-    jq -r '.findings[] | select(.state == "broken") | .what' <<<"$object" | grep -F "$1"
+    jq -r --arg state "$1" '.findings[] | select(.state == $state) | .cause' <<<"$object" | grep -F "$2"
 }
 claim 'a disk that is full or read-only: doctor says which, and room or a mount mends it' full_and_read_only
 

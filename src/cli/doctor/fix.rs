@@ -1,0 +1,136 @@
+//! `doctor --fix`: runs the remedies that change nothing but this user's own files, after showing them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::clients::PROGRAM;
+use super::finding::{Fix, State, shell};
+use super::report::Report;
+use crate::Io;
+use crate::cli::style::Style;
+use crate::cli::{question, unwritable};
+use crate::config::Env;
+use crate::error::{Error, Problem};
+use crate::shown::shown;
+
+/// Shows and runs what may be run, until nothing is left that was not tried; answers the last report.
+pub(super) fn fix(
+    mut report: Report,
+    yes: bool,
+    examine: &dyn Fn() -> Report,
+    env: &Env,
+    io: &mut Io,
+) -> Result<Report, Error> {
+    if !yes && !io.input.is_terminal() {
+        return Err(Problem::new(
+            "doctor",
+            "--fix asks before it changes anything, and there is no terminal",
+        )
+        .fix("add --yes, or run it in a terminal")
+        .failed());
+    }
+    let style = Style::of(io.err, env);
+    let mut tried: Vec<Vec<String>> = Vec::new();
+    loop {
+        let commands: Vec<Vec<String>> = own(&report, env)
+            .into_iter()
+            .filter(|command| !tried.contains(command))
+            .collect();
+        if commands.is_empty() {
+            return Ok(report);
+        }
+        let mut say = |line: &dyn std::fmt::Display| writeln!(io.err, "{line}").map_err(unwritable);
+        say(&style.bold("this would fix it, and changes this user's own files only:"))?;
+        for command in &commands {
+            say(&format_args!(
+                "  {}",
+                shell(std::slice::from_ref(command)).join(" ")
+            ))?;
+        }
+        if !yes && !question::yes(io.input, io.err, "run it?")? {
+            return Ok(report);
+        }
+        for command in commands {
+            if let Err(why) = run(&command) {
+                let command = shell(std::slice::from_ref(&command)).join(" ");
+                writeln!(io.err, "failed: {command}: {why}").map_err(unwritable)?;
+            }
+            tried.push(command);
+        }
+        report = examine();
+    }
+}
+
+/// The commands of all remedies that consist of such.
+fn own(report: &Report, env: &Env) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = Vec::new();
+    let findings = report
+        .findings()
+        .filter(|(_, finding)| finding.state >= State::Warn);
+    for (_, finding) in findings {
+        if let Some(Fix::Commands(commands)) = &finding.fix
+            && commands.iter().all(|command| is_own(command, env))
+        {
+            all.extend(
+                commands
+                    .iter()
+                    .filter(|command| !all.contains(command))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+    }
+    all
+}
+
+/// Whether a command changes this user's own files, and nothing else.
+fn is_own(command: &[String], env: &Env) -> bool {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        // They refuse another user's file themselves.
+        [
+            PROGRAM,
+            "configure" | "import",
+            "docker" | "podman",
+            options @ ..,
+        ] => !options.contains(&"--system"),
+        ["chmod", _, file] | ["mv", file, _] | ["rm", file] | ["sed", "-i", _, file] => {
+            is_mine(Path::new(file))
+        }
+        ["ln", "-sf", _, link] => Path::new(link)
+            .parent()
+            .zip(env.home())
+            .is_some_and(|(dir, home)| dir.starts_with(home) && is_mine(dir)),
+        _ => false,
+    }
+}
+
+fn is_mine(path: &Path) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    fs::metadata(path).is_ok_and(|file| file.uid() == me)
+}
+
+/// Runs one; what it says is told only where it fails.
+fn run(words: &[String]) -> Result<(), String> {
+    let program = match words[0].as_str() {
+        PROGRAM => std::env::current_exe().map_err(|error| error.to_string())?,
+        other => other.into(),
+    };
+    let output = Command::new(program)
+        .args(&words[1..])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8_lossy(&said);
+    let line = said
+        .lines()
+        .find(|line| !line.is_empty())
+        .unwrap_or("it says nothing");
+    Err(shown(line).to_string())
+}

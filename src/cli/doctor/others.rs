@@ -1,0 +1,357 @@
+//! Clients with files of their own: helm, regctl, kubelet, containerd; and root's docker, where this user may look.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+use super::access::refused;
+use super::clients::PROGRAM;
+use super::finding::{Finding, State, word};
+use super::{helpers, keys};
+use crate::client::edit::Providers;
+use crate::client::file::Text;
+use crate::client::go_json;
+use crate::client::spelling::Client;
+use crate::client::{Asks, AuthFile, Held, Helper, find_program, unstartable};
+use crate::config::Env;
+use crate::error::Error;
+use crate::shown::shown;
+
+/// The group of each client that has a file here, below `root`, which is `/` but for tests.
+pub(super) fn look(env: &Env, root: &Path) -> Vec<(&'static str, Vec<Finding>)> {
+    let groups = [
+        ("helm", helm(env)),
+        ("regctl", regctl(env)),
+        ("kubelet", kubelet(root)),
+        ("containerd", containerd(root)),
+        ("root's docker", roots_docker(env, root)),
+    ];
+    let with_files = groups
+        .into_iter()
+        .filter(|(_, findings)| !findings.is_empty());
+    with_files.collect()
+}
+
+/// Helm's own file comes before docker's (<https://helm.sh/docs/topics/registries/>).
+fn helm(env: &Env) -> Vec<Finding> {
+    let set = |name| env.path(name).ok().flatten();
+    let file = set("HELM_REGISTRY_CONFIG").or_else(|| {
+        let home = set("HELM_CONFIG_HOME");
+        let dir =
+            home.or_else(|| Some(env.clients_xdg("XDG_CONFIG_HOME", ".config")?.join("helm")));
+        Some(dir?.join("registry/config.json"))
+    });
+    let Some(path) = file else { return Vec::new() };
+    let file = match AuthFile::read(&path) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Vec::new(),
+        Err(error) => return vec![refused(&error, [path.as_path()])],
+    };
+    let mut findings = helpers::of_file("helm", &file, env);
+    findings.extend(keys::look("helm", &[Client::Docker], &file, None, &|_| {
+        Asks::nobody()
+    }));
+    for entry in file
+        .auths
+        .iter()
+        .filter(|entry| entry.held != Held::Nothing)
+    {
+        let key = shown(&entry.key);
+        let what = format!(
+            "{} holds the password for {key} in plain text, which helm uses before docker's file",
+            path.display()
+        );
+        findings.push(
+            Finding::warn("client.plain_password", what)
+                .command(["helm", "registry", "logout", &entry.key]),
+        );
+    }
+    or_fine(findings, &path)
+}
+
+/// Regctl names the whole program (<https://github.com/regclient/regclient/blob/main/docs/regctl.md>).
+fn regctl(env: &Env) -> Vec<Finding> {
+    let file = env.path("REGCTL_CONFIG").ok().flatten();
+    let Some(path) = file.or_else(|| Some(env.clients_home()?.join(".regctl/config.json"))) else {
+        return Vec::new();
+    };
+    let text = match Text::read(&path) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Vec::new(),
+        Err(error) => return vec![refused(&error, [path.as_path()])],
+    };
+    let unread = |cause: &str| {
+        let what = format!("{}: {cause}", path.display());
+        vec![Finding::broken("client.file_broken", what).words("correct it")]
+    };
+    let hosts = go_json::parse(&text.text).map(|(document, _)| document);
+    let hosts = match &hosts {
+        Ok(document) => document.map("hosts"),
+        Err(cause) => return unread(cause),
+    };
+    let Ok(hosts) = hosts else {
+        return unread("its hosts are not an object");
+    };
+    let mut findings = Vec::new();
+    for (host, settings) in hosts {
+        let text = |name| settings.text(name).unwrap_or_default();
+        let helper = text("credHelper");
+        if !helper.is_empty() {
+            let missing = find_program(&env.search_path(), helper.expose());
+            if missing == Helper::Missing && !Path::new(helper.expose()).is_file() {
+                let what = format!(
+                    "{} names {} for {}, which is in no directory of the PATH, so every pull fails",
+                    path.display(),
+                    shown(helper.expose()),
+                    shown(host)
+                );
+                findings.push(Finding::broken("client.helper_missing", what).command([
+                    "regctl",
+                    "registry",
+                    "set",
+                    host,
+                    "--cred-helper",
+                    PROGRAM,
+                ]));
+            }
+        } else if !(text("pass").is_empty() && text("token").is_empty()) {
+            let what = format!(
+                "{} holds the password for {} in plain text",
+                path.display(),
+                shown(host)
+            );
+            findings.push(
+                Finding::warn("client.plain_password", what)
+                    .command(["regctl", "registry", "logout", host]),
+            );
+        }
+    }
+    or_fine(findings, &path)
+}
+
+/// Kubelet starts a provider by the name of its entry, from one directory for all.
+fn kubelet(root: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (config, bin) in KUBELETS {
+        let path = root.join(config);
+        let names = match names_in(&path) {
+            Ok(None) => continue,
+            Ok(Some(names)) => names,
+            Err(cause) => {
+                let what = format!("{}: {cause}", path.display());
+                findings.push(Finding::broken("client.file_broken", what).words("correct it"));
+                continue;
+            }
+        };
+        if !names.iter().any(|name| name == PROGRAM) {
+            let what = format!("{} does not name this helper", path.display());
+            findings.push(Finding::note("client.not_asked", what));
+            continue;
+        }
+        findings.push(started(&path, bin.map(|bin| root.join(bin))));
+    }
+    findings
+}
+
+/// Whether the program is in the directory that goes with a file.
+fn started(config: &Path, bin: Option<PathBuf>) -> Finding {
+    let config = config.display();
+    let Some(program) = bin.map(|bin| bin.join(PROGRAM)) else {
+        return Finding::ok(
+            "client.asked",
+            format_args!("kubelet asks this helper: {config}"),
+        );
+    };
+    let why = if program.is_file() {
+        unstartable(&program)
+    } else {
+        Some("it is not there".to_owned())
+    };
+    let Some(why) = why else {
+        return Finding::ok(
+            "client.asked",
+            format_args!("kubelet asks this helper: {config}"),
+        );
+    };
+    let what = format!(
+        "{config} names this helper, and {} does not start: {why}",
+        program.display()
+    );
+    let finding = Finding::broken("client.helper_missing", what);
+    match std::env::current_exe() {
+        Ok(me) => finding.command(["sudo", "install", "-m", "755", &word(&me), &word(&program)]),
+        Err(_) => finding.words("install this program there"),
+    }
+}
+
+fn names_in(path: &Path) -> Result<Option<Vec<String>>, String> {
+    // Of another user's file nothing is said here: its owner has a doctor too.
+    let Ok(Some(text)) = Text::read(path) else {
+        return Ok(None);
+    };
+    let providers = Providers::parse(&text.text)?;
+    Ok(Some(providers.names().map(str::to_owned).collect()))
+}
+
+/// Containerd asks no helper; what it has of logins stands in its files
+/// (<https://github.com/containerd/containerd/blob/main/docs/hosts.md>).
+fn containerd(root: &Path) -> Vec<Finding> {
+    let mut files = vec![root.join("etc/containerd/config.toml")];
+    let hosts = fs::read_dir(root.join("etc/containerd/certs.d"))
+        .into_iter()
+        .flatten();
+    files.extend(hosts.flatten().map(|entry| entry.path().join("hosts.toml")));
+    files.sort();
+    let mut findings = Vec::new();
+    for path in files {
+        let Ok(Some(text)) = Text::read(&path) else {
+            continue;
+        };
+        let Ok(table) = text.text.parse::<toml::Table>() else {
+            let what = format!("{}: it is not well-formed TOML", path.display());
+            findings.push(Finding::broken("client.file_broken", what).words("correct it"));
+            continue;
+        };
+        if holds_login(&Value::Table(table)) {
+            let what = format!(
+                "{} holds a login in plain text; containerd asks no helper",
+                path.display()
+            );
+            findings.push(Finding::note("client.plain_password", what));
+        }
+    }
+    findings
+}
+
+/// Whether a table has `auth` with a secret in it, or a header `authorization`, at any depth.
+fn holds_login(value: &Value) -> bool {
+    let Value::Table(table) = value else {
+        return false;
+    };
+    table.iter().any(|(key, value)| {
+        let secret = |table: &toml::Table| SECRETS.iter().any(|name| table.contains_key(*name));
+        key.eq_ignore_ascii_case("authorization")
+            || key == "auth" && value.as_table().is_some_and(secret)
+            || holds_login(value)
+    })
+}
+
+/// What services and sudo read, where another user may look at it.
+fn roots_docker(env: &Env, root: &Path) -> Vec<Finding> {
+    let path = root.join("root/.docker/config.json");
+    let own = env
+        .clients_home()
+        .is_some_and(|home| path.starts_with(home));
+    if own || rustix::process::geteuid().is_root() {
+        return Vec::new();
+    }
+    let file: Result<Option<AuthFile>, Error> = AuthFile::read(&path);
+    let Ok(Some(file)) = file else {
+        return Vec::new();
+    };
+    let mut findings = helpers::of_file("docker", &file, env);
+    // Whether root's PATH has what this user's lacks is not known here.
+    for finding in &mut findings {
+        finding.state = finding.state.min(State::Warn);
+    }
+    findings
+}
+
+fn or_fine(findings: Vec<Finding>, path: &Path) -> Vec<Finding> {
+    if findings.is_empty() {
+        let what = format!("nothing is wrong with {}", path.display());
+        return vec![Finding::ok("client.file", what)];
+    }
+    findings
+}
+
+/// Files of kubelets, and the directory of the programs where it goes with the file: upstream's, that of k3s and RKE2
+/// (<https://docs.k3s.io/cli/agent>), that of EKS.
+const KUBELETS: [(&str, Option<&str>); 3] = [
+    ("etc/kubernetes/credential-provider-config.yaml", None),
+    (
+        "var/lib/rancher/credentialprovider/config.yaml",
+        Some("var/lib/rancher/credentialprovider/bin"),
+    ),
+    (
+        "etc/eks/image-credential-provider/config.json",
+        Some("etc/eks/image-credential-provider"),
+    ),
+];
+const SECRETS: [&str; 4] = ["password", "auth", "identitytoken", "identity_token"];
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn write(root: &Path, name: &str, text: &str) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn a_provider_that_kubelet_cannot_start_is_broken() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        assert!(kubelet(root).is_empty());
+        let config = format!(
+            "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n  matchImages:\n  - ghcr.io\n  defaultCacheDuration: 0s\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
+        );
+        write(root, KUBELETS[1].0, &config);
+        let codes = || -> Vec<_> {
+            kubelet(root)
+                .iter()
+                .map(|one| (one.code, one.state))
+                .collect()
+        };
+        assert_eq!(codes(), [("client.helper_missing", State::Broken)]);
+        let program = format!("{}/{PROGRAM}", KUBELETS[1].1.unwrap());
+        write(root, &program, "<html>");
+        assert_eq!(codes(), [("client.helper_missing", State::Broken)]);
+        write(root, &program, "#!/bin/sh\n");
+        fs::set_permissions(root.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(codes(), [("client.asked", State::Ok)]);
+        write(
+            root,
+            KUBELETS[1].0,
+            &config.replace(PROGRAM, "ecr-credential-provider"),
+        );
+        assert_eq!(codes(), [("client.not_asked", State::Note)]);
+        write(root, KUBELETS[0].0, "kind: [\n");
+        assert_eq!(codes()[0], ("client.file_broken", State::Broken));
+    }
+
+    #[test]
+    fn a_login_in_containerds_files_is_told_and_its_value_is_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        assert!(containerd(root).is_empty());
+        write(
+            root,
+            "etc/containerd/config.toml",
+            "[plugins.'io.containerd.grpc.v1.cri'.registry.configs.'ghcr.io'.auth]\nusername = 'octo'\npassword = 'hunter2'\n",
+        );
+        write(
+            root,
+            "etc/containerd/certs.d/quay.io/hosts.toml",
+            "[host.'https://quay.io'.header]\nAuthorization = 'Basic aHVudGVyMg=='\n",
+        );
+        write(
+            root,
+            "etc/containerd/certs.d/nvcr.io/hosts.toml",
+            "server = 'https://nvcr.io'\n[host.'https://mirror.example'.header]\nx-custom = ['a']\n",
+        );
+        let findings = containerd(root);
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(
+            findings
+                .iter()
+                .all(|one| one.code == "client.plain_password")
+        );
+        assert!(!format!("{findings:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Rules of the configuration that match nothing, and settings in them that have no effect.
+
+use super::finding::Finding;
+use crate::config::{Ambient, Config, Rule, StoreKind};
+use crate::host::{Host, Pattern, matches_name};
+use crate::registry::Registry;
+
+/// Looks at each rule.
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let rules = config.rules().iter();
+    rules
+        .filter_map(|rule| never(&rule.host, rule).or_else(|| without_effect(config, rule)))
+        .collect()
+}
+
+fn never(host: &Pattern, rule: &Rule) -> Option<Finding> {
+    let names = host.registries();
+    let name = names
+        .rsplit_once(':')
+        .map_or(names.as_str(), |(name, _)| name);
+    let (why, fix) = if host.is_exact() {
+        return None;
+    } else if !name.contains('.') {
+        (
+            "matches no registry: a star stands for a part of one label, and registries have two or more",
+            "write as many labels as the hosts have, such as \"*.example.com\", or ambient at the top level for all",
+        )
+    } else if HUB.iter().any(|hub| matches_name(name, hub)) {
+        (
+            "does not match Docker Hub, whose host is docker.io here",
+            "name it: host = \"docker.io\"",
+        )
+    } else {
+        return None;
+    };
+    let what = format!("{}: the rule for {host} {why}", rule.file.display());
+    Some(Finding::warn("config.rule_never_matches", what).words(fix))
+}
+
+/// Settings that speak of a cloud, or of a kind of store, that the rule's hosts have nothing to do with.
+fn without_effect(config: &Config, rule: &Rule) -> Option<Finding> {
+    if rule.is_public() {
+        return None;
+    }
+    let rows = rows(rule);
+    let has = |cloud: &str| {
+        let mut clouds = rows.iter().filter_map(|row| row.cloud());
+        clouds.any(|backend| backend.name() == cloud)
+    };
+    let any = rows.iter().any(|row| row.cloud().is_some());
+    let cloud = &rule.cloud;
+    let names_secrets = !matches!(config.store, StoreKind::File | StoreKind::Worker);
+    let set = [
+        ("role_arn", cloud.role_arn.is_some() && !has("aws")),
+        (
+            "external_id",
+            cloud.external_id.is_some() && (!has("aws") || cloud.role_arn.is_none()),
+        ),
+        ("profile", cloud.profile.is_some() && !has("aws")),
+        ("region", cloud.region.is_some() && !has("aws")),
+        ("endpoint_url", cloud.endpoint_url.is_some() && !has("aws")),
+        (
+            "workload_identity_provider",
+            cloud.workload_identity_provider.is_some() && !has("gcp"),
+        ),
+        (
+            "ambient",
+            rule.ambient.is_some_and(|on: Ambient| !on.is_off()) && !any,
+        ),
+        (
+            "workload_identity",
+            rule.workload_identity == Some(true) && !any,
+        ),
+        ("secret", rule.secret.is_some() && !names_secrets),
+        ("secrets", rule.secrets.is_some() && !names_secrets),
+    ];
+    let set: Vec<&str> = set
+        .iter()
+        .filter_map(|(name, without)| without.then_some(*name))
+        .collect();
+    let what = format!(
+        "{}: in the rule for {}, {} {} no effect",
+        rule.file.display(),
+        rule.host,
+        set.join(", "),
+        if set.len() == 1 { "has" } else { "have" }
+    );
+    (!set.is_empty()).then(|| {
+        Finding::warn("config.no_effect", what).words(format_args!(
+            "remove {} from it, or correct its host",
+            set.join(", ")
+        ))
+    })
+}
+
+/// The rows of the table that the rule's hosts may be in.
+fn rows(rule: &Rule) -> Vec<&'static Registry> {
+    if let Some(row) = rule.backend.as_deref().and_then(Registry::named) {
+        return vec![row];
+    }
+    if let Some(host) = rule.alias_of.clone().or_else(|| rule.host.exact()) {
+        return vec![Registry::of(&host)];
+    }
+    let mut texts = vec![rule.host.registries()];
+    while let Some(at) = texts.iter().position(|text| text.contains('*')) {
+        let text = texts.swap_remove(at);
+        texts.extend(LABELS.map(|label| text.replacen('*', label, 1)));
+    }
+    let hosts = texts
+        .iter()
+        .filter_map(|text| Host::parse(text.as_bytes()).ok());
+    hosts.map(|host| Registry::of(&host)).collect()
+}
+
+/// What a star may stand for where a cloud has its registries.
+const LABELS: [&str; 5] = ["x", "123456789012", "us-east-1", "us", "us-docker"];
+/// The names of Docker Hub beside its own.
+const HUB: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
