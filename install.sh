@@ -3,6 +3,8 @@
 set -eu
 
 PROGRAM=docker-credential-beta9
+# Each has a manual page.
+COMMANDS="check completions configure doctor explain export import man migrate provision prune publish refresh resolve status"
 
 usage() {
     cat <<END
@@ -249,8 +251,10 @@ put_texts() {
 
 # Each file below the prefix, and the command whose output it is.
 texts() {
+    for name in "" $COMMANDS; do
+        echo "share/man/man1/$PROGRAM${name:+-$name}.1 man $name"
+    done
     cat <<END
-share/man/man1/$PROGRAM.1 man
 share/bash-completion/completions/$PROGRAM completions bash
 share/zsh/site-functions/_$PROGRAM completions zsh
 share/fish/vendor_completions.d/$PROGRAM.fish completions fish

@@ -85,19 +85,44 @@ fn bashs_script_is_registered_under_the_real_name_and_its_subcommands_are_found(
 }
 
 #[test]
-fn the_manual_page_describes_every_command_in_help() {
+fn the_manual_has_a_page_for_every_command_in_help() {
     let node = Node::new();
     let page = node.run(&["man"], "").out;
     assert!(
-        page.starts_with(".TH \"DOCKER\\-CREDENTIAL\\-BETA9\" 1 "),
+        page.contains(".TH docker-credential-beta9 1 \"\" "),
         "{page}"
     );
     for name in commands(&node) {
-        assert!(page.contains(&format!("\n.SS \"{name}\"\n")), "{name}");
+        let (entry, title) = (
+            format!("\ndocker\\-credential\\-beta9\\-{name}(1)\n"),
+            format!(".TH docker-credential-beta9-{name} 1 \"\" "),
+        );
+        assert!(page.contains(&entry), "{name}: {page}");
+        let own = node.run(&["man", &name], "");
+        assert!(
+            own.out.contains(&title) && own.out.contains("Exit status: "),
+            "{name}: {}",
+            own.out
+        );
     }
-    assert!(page.contains("Exit status: "));
     // What clients call, which the help tells of below the commands.
     for verb in verbs(&node) {
         assert!(page.contains(&format!("\n  {verb} ")), "{verb}");
     }
+    let refused = node.run(&["man", "nosuch"], "");
+    assert!(refused.refusal().contains("there is no command \"nosuch\""));
+}
+
+#[test]
+fn packages_and_install_sh_know_every_command() {
+    let node = Node::new();
+    let mut names: Vec<_> = commands(&node)
+        .into_iter()
+        .filter(|name| name != "help")
+        .collect();
+    names.sort();
+    let script = include_str!("../install.sh");
+    let (_, list) = script.split_once("COMMANDS=\"").unwrap();
+    let listed: Vec<_> = list.split('"').next().unwrap().split_whitespace().collect();
+    assert_eq!(listed, names);
 }

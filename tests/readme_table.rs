@@ -227,3 +227,22 @@ fn every_test_that_security_md_names_exists() {
         assert!(code.contains(name), "{file} has no {name}");
     }
 }
+
+#[test]
+fn every_direct_dependency_is_explained() {
+    let cargo = include_str!("../Cargo.toml");
+    let docs = include_str!("../docs/dependencies.md");
+    let mut section = "";
+    for line in cargo.lines() {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let is_ours = section == "[dependencies]" || section.contains("musl");
+        if let Some((name, _)) = line.split_once(" = ").filter(|_| is_ours) {
+            assert!(
+                docs.contains(&format!("`{name}`")),
+                "{name} is not explained"
+            );
+        }
+    }
+}

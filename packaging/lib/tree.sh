@@ -5,8 +5,13 @@
 make_texts() {
     TEXTS=$WORK/texts
     mkdir -p "$TEXTS"/{man,completions,samples}
-    # The page has no date of its own: it is the release's.
-    "$PROGRAM" man | sed "1s/ 1 \"\" / 1 \"$(date -d "@$SOURCE_DATE_EPOCH" +%F)\" /" >"$TEXTS/man/$NAME.1"
+    local commands page
+    # A page has no date of its own: it is the release's. install.sh has the list, which a test compares with the program.
+    commands=$(sed -n 's/^COMMANDS="\(.*\)"$/\1/p' "$REPO/install.sh")
+    for page in "" $commands; do
+        "$PROGRAM" man ${page:+"$page"} |
+            sed "1s/ 1 \"\" / 1 \"$(date -d "@$SOURCE_DATE_EPOCH" +%F)\" /" >"$TEXTS/man/$NAME${page:+-$page}.1"
+    done
     "$PROGRAM" completions bash >"$TEXTS/completions/$NAME.bash"
     "$PROGRAM" completions zsh >"$TEXTS/completions/_$NAME"
     "$PROGRAM" completions fish >"$TEXTS/completions/$NAME.fish"
@@ -32,8 +37,8 @@ make_tree() {
     local root=$1 share=$1/usr/share doc=$1/usr/share/doc/$NAME
     install -D -m 755 "$PROGRAM" "$root/usr/bin/$NAME"
     install -D -m 644 -t "$root/usr/lib/systemd/system" "$TEXTS"/systemd/*
-    install -D -m 644 "$TEXTS/man/$NAME.1" "$share/man/man1/$NAME.1"
-    gzip -9n "$share/man/man1/$NAME.1"
+    install -D -m 644 -t "$share/man/man1" "$TEXTS"/man/*
+    gzip -9n "$share"/man/man1/*
     install -D -m 644 "$TEXTS/completions/$NAME.bash" "$share/bash-completion/completions/$NAME"
     install -D -m 644 -t "$share/zsh/$2" "$TEXTS/completions/_$NAME"
     install -D -m 644 -t "$share/fish/vendor_completions.d" "$TEXTS/completions/$NAME.fish"

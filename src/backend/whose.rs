@@ -129,7 +129,7 @@ mod tests {
         let (one, two) = (kind.named("one"), kind.named("two\n"));
         assert_eq!(
             (one.identity(), two.identity()),
-            ("instance role one", "instance role two?")
+            ("instance role one", "instance role two\\n")
         );
         assert_ne!(one, two);
         assert_eq!(shown(&"a".repeat(300)).len(), 200);

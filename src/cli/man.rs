@@ -1,165 +1,118 @@
-//! `man`: the manual page, made of what `--help` says.
+//! `man`: the manual's pages, one for the program and one for each of its commands.
+
+use std::io::Write;
 
 use clap::{Arg, ArgMatches, Command};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 
 use super::unwritable;
 use crate::Io;
 use crate::config::Env;
-use crate::error::Error;
-
-mod roff;
-
-use roff::Page;
+use crate::error::{Code, Error, Problem};
+use crate::shown::shown;
 
 pub(super) fn command() -> Command {
     Command::new("man")
-        .about("Print the manual page, in roff")
+        .about("Print the manual page, or that of a command, in roff")
+        .arg(
+            Arg::new("page")
+                .value_name("COMMAND")
+                .help("The command whose page it is"),
+        )
         .after_help(
             "Exit status: 0; 1 on a failure.\n\nExample: docker-credential-beta9 man | man -l -",
         )
 }
 
-pub(super) fn run(_matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), Error> {
-    io.out
-        .write_all(page(super::root()).as_bytes())
+pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), Error> {
+    let mut root = super::root();
+    root.build();
+    let mut page = Vec::new();
+    let written = match matches.get_one::<String>("page") {
+        None => whole(root, &mut page),
+        Some(name) => {
+            let command = root.find_subcommand(name).ok_or_else(|| {
+                let cause = format_args!("there is no command \"{}\"", shown(name));
+                Problem::new("manual", cause)
+                    .code(Code::InputUsage)
+                    .fix("docker-credential-beta9 --help lists them")
+                    .failed()
+            })?;
+            of_command(command.clone(), &mut page)
+        }
+    };
+    written
+        .and_then(|()| io.out.write_all(&page))
         .map_err(unwritable)
 }
 
-/// One page for the program with all its commands: clients call them all by the one name.
-fn page(mut root: Command) -> String {
-    root.build();
-    let name = root.get_name().to_owned();
-    let mut page = Page::new(&name, env!("CARGO_PKG_VERSION"));
-    page.section("NAME");
-    page.text(&format!(
-        "{name} - {}",
-        lowercase_first(&text(root.get_about()))
-    ));
-    page.section("SYNOPSIS");
-    page.synopsis(&name, "COMMAND [OPTION…] [ARGUMENT…]");
-    page.section("DESCRIPTION");
-    page.block(DESCRIPTION);
-    page.paragraph();
-    page.block(&text(root.get_after_help()));
-    page.section("COMMANDS");
-    for command in below(&root) {
-        describe(&mut page, "", command);
+/// The program's own page. Of the commands it has a line each.
+fn whole(root: Command, out: &mut dyn Write) -> Result {
+    let protocol = text(root.get_after_help());
+    let man = Man::new(root.long_about(DESCRIPTION));
+    title(env!("CARGO_PKG_NAME"), out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    section("PROTOCOL", &protocol, out)?;
+    man.render_options_section(out)?;
+    man.render_subcommands_section(out)?;
+    for (name, text) in CLOSING {
+        section(name, text, out)?;
     }
-    for (title, lines) in CLOSING {
-        page.section(title);
-        page.block(lines);
-    }
-    page.finish()
+    Ok(())
 }
 
-/// A command's own commands, without the one that clap adds.
-fn below(command: &Command) -> impl Iterator<Item = &Command> {
-    command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+fn of_command(command: Command, out: &mut dyn Write) -> Result {
+    let notes = text(command.get_after_long_help().or(command.get_after_help()));
+    let name = [env!("CARGO_PKG_NAME"), "-", command.get_name()].concat();
+    let man = Man::new(command);
+    title(&name, out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    section("NOTES", &notes, out)
 }
 
-fn describe(page: &mut Page, above: &str, command: &Command) {
-    let name = format!("{above}{}", command.get_name());
-    page.subsection(&name);
-    page.synopsis(&name, &usage(command));
-    page.paragraph();
-    page.text(&format!(
-        "{}.",
-        text(command.get_long_about().or(command.get_about())).trim_end_matches('.')
-    ));
-    for arg in command
-        .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
-    {
-        page.term(&term(arg), &help(arg));
-    }
-    let after = text(command.get_after_long_help().or(command.get_after_help()));
-    if !after.is_empty() {
-        page.paragraph();
-        page.block(&after);
-    }
-    for command in below(command) {
-        describe(page, &format!("{name} "), command);
-    }
+/// Without a date, which would be the build's: the same source gives the same page.
+fn title(name: &str, out: &mut dyn Write) -> Result {
+    writeln!(
+        out,
+        ".TH {name} 1 \"\" \"{SOURCE}\" \"User Commands\"\n.nh\n.ad l"
+    )
 }
 
-/// What stands behind the command's name: `[--json] HOST|IMAGE`.
-fn usage(command: &Command) -> String {
-    let shown = |arg: &&Arg| !arg.is_hide_set() && arg.get_id() != "help";
-    let (positional, options): (Vec<_>, Vec<_>) = command
-        .get_arguments()
-        .filter(shown)
-        .partition(|arg| arg.is_positional());
-    let words = options.into_iter().chain(positional).map(|arg| {
-        let term = term(arg);
-        if arg.is_required_set() {
-            term
-        } else {
-            format!("[{term}]")
+/// A section of paragraphs. Lines that are indented stay as they are.
+fn section(name: &str, text: &str, out: &mut dyn Write) -> Result {
+    let mut roff = Roff::default();
+    roff.control("SH", [name]);
+    for (place, paragraph) in text.split("\n\n").enumerate() {
+        let kept = paragraph.contains("\n  ") || paragraph.starts_with("  ");
+        if place > 0 {
+            roff.control("PP", []);
         }
-    });
-    let mut words: Vec<String> = words.collect();
-    if below(command).next().is_some() {
-        words.push("COMMAND".to_owned());
+        if kept {
+            roff.control("nf", []);
+        }
+        for line in paragraph.lines() {
+            roff.text([roman(line)]);
+        }
+        if kept {
+            roff.control("fi", []);
+        }
     }
-    words.join(" ")
-}
-
-/// `--image-id ID`, `-j, --json` or `IMAGE…`.
-fn term(arg: &Arg) -> String {
-    let names = [
-        arg.get_short().map(|c| format!("-{c}")),
-        arg.get_long().map(|long| format!("--{long}")),
-    ];
-    let mut words: Vec<String> = Vec::new();
-    let names: Vec<_> = names.into_iter().flatten().collect();
-    if !names.is_empty() {
-        words.push(names.join(", "));
-    }
-    if arg.is_positional() || arg.get_action().takes_values() {
-        let values = arg.get_value_names().map(|names| {
-            names
-                .iter()
-                .map(clap::builder::Str::as_str)
-                .collect::<Vec<_>>()
-        });
-        words.push(values.map_or_else(
-            || arg.get_id().as_str().to_uppercase(),
-            |names| names.join(" "),
-        ));
-    }
-    let many = arg
-        .get_num_args()
-        .is_some_and(|count| count.max_values() > 1);
-    format!("{}{}", words.join(" "), if many { "…" } else { "" })
-}
-
-fn help(arg: &Arg) -> String {
-    let mut help = text(arg.get_long_help().or(arg.get_help()));
-    let values: Vec<_> = arg
-        .get_possible_values()
-        .iter()
-        .map(|value| value.get_name().to_owned())
-        .collect();
-    if arg.get_action().takes_values() && !values.is_empty() {
-        help = format!("{help}: {}", values.join(", "));
-    }
-    help
+    roff.to_writer(out)
 }
 
 fn text(styled: Option<&clap::builder::StyledStr>) -> String {
     styled.map(ToString::to_string).unwrap_or_default()
 }
 
-/// A manual's NAME line goes on in lower case behind its dash.
-fn lowercase_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
-}
+type Result<T = (), E = std::io::Error> = std::result::Result<T, E>;
 
+const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 const DESCRIPTION: &str = "\
 Finds the credential that a Beta9 workspace has for a registry, and answers it as the user name and password that this \
 registry takes. For Amazon ECR, Google Artifact Registry and Azure Container Registry it mints a short-lived token and \
@@ -168,7 +121,7 @@ keeps it, sealed, for all processes of the node's user. A failure is never answe
 const CLOSING: [(&str, &str); 4] = [
     (
         "EXIT STATUS",
-        "0 on success, 1 otherwise. A failure is one line: the registry, the part, the cause and the remedy.",
+        "0 on success, 2 for a mistake on the command line, 1 otherwise. A failure is one line: the registry, the part, the cause and the remedy.",
     ),
     (
         "ENVIRONMENT",
