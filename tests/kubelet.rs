@@ -424,6 +424,6 @@ fn a_mistake_on_the_command_line_has_exit_status_2_and_a_failure_in_json_has_a_c
     assert_eq!((refused.status, refused.out.as_str()), (1, ""));
     assert_eq!(
         refused.err,
-        "{\"error\":{\"code\":\"input.bad_reference\",\"registry\":\"ghcr.io@evil/x\",\"part\":\"image reference\",\"cause\":\"the repository is not of lower-case letters, digits and separators\",\"fix\":\"give it as docker pull takes it\"}}\n"
+        "{\"error\":{\"code\":\"input.bad_reference\",\"registry\":\"ghcr.io@evil/x\",\"part\":\"image reference\",\"cause\":\"the host has a character that no registry host can have\",\"fix\":\"give it as docker pull takes it\"}}\n"
     );
 }

@@ -387,8 +387,8 @@ fn usage_is_told_on_standard_output_with_exit_1_and_the_version_with_exit_0() {
     }
     for args in [vec!["frobnicate"], vec!["explain"]] {
         let answer = node.run(&args, "");
-        assert_eq!((answer.status, answer.err.as_str()), (1, ""), "{args:?}");
-        assert!(answer.out.contains("Usage:"), "{}", answer.out);
+        assert_eq!((answer.status, answer.out.as_str()), (2, ""), "{args:?}");
+        assert!(answer.err.contains("Usage:"), "{}", answer.err);
     }
     let version = format!("docker-credential-beta9 {}\n", env!("CARGO_PKG_VERSION"));
     for word in ["version", "--version"] {

@@ -159,9 +159,8 @@ fn keys_that_the_registry_cannot_take_are_refused_and_nothing_is_stored() {
     ];
     for (args, why) in table {
         let answer = node.run(&[&["provision"], args].concat(), "");
-        let line = answer.out.lines().last().unwrap_or_default();
         assert!(
-            answer.status == 1 && line.starts_with(why) && !answer.out.contains("hunter2"),
+            answer.refusal().starts_with(why) && !answer.err.contains("hunter2"),
             "{answer:?}"
         );
     }

@@ -238,7 +238,10 @@ fn every_direct_dependency_is_explained() {
             section = line;
         }
         let is_ours = section == "[dependencies]" || section.contains("musl");
-        if let Some((name, _)) = line.split_once(" = ").filter(|_| is_ours) {
+        let named = line
+            .split_once(" = ")
+            .filter(|(name, _)| !name.starts_with('['));
+        if let Some((name, _)) = named.filter(|_| is_ours) {
             assert!(
                 docs.contains(&format!("`{name}`")),
                 "{name} is not explained"

@@ -316,7 +316,7 @@ fn neither_an_environments_token_nor_a_saved_one_reaches_the_others_gateway() {
         .with("BETA9_GATEWAY_HOST", "127.0.0.1")
         .with("BETA9_TOKEN", TOKEN);
     assert_eq!(node.pair("ghcr.io").0, "of-environment");
-    assert!(!environment.requests().is_empty());
+    assert!(!environment.settled_requests().is_empty());
     std::fs::create_dir(node.home().join(".beta9")).unwrap();
     let save = |token: &str| {
         let ini = format!(

@@ -245,7 +245,7 @@ fn a_cache_that_cannot_be_read_is_an_error_that_says_why() {
     );
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
     fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
-    let text = node.run(&["status", "--json"], "").failure().to_owned();
+    let text = node.run(&["status", "--json"], "").json_refusal();
     assert!(
         text.contains("can be written by others (mode 0777); chmod 700 "),
         "{text}"

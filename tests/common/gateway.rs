@@ -341,6 +341,11 @@ impl Gateway {
         std::mem::take(&mut self.shared.state().requests)
     }
 
+    /// The same, with those of connections that are still being served.
+    pub fn settled_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.settled().requests)
+    }
+
     /// From now on requests are answered in batches: none of a batch before all of it are there, which proves that they
     /// are one round trip. [`Gateway::check_batches`] says whether they came so.
     pub fn expect_batches(&self, batches: &[usize]) {

@@ -236,6 +236,17 @@ impl Answer {
         line
     }
 
+    /// Exit 1 with one JSON object on standard error and nothing on standard output: its part and its cause.
+    pub fn json_refusal(&self) -> String {
+        assert_eq!((self.status, self.out.as_str()), (1, ""), "{self:?}");
+        let object = json::parse_object(self.err.strip_suffix('\n').unwrap().as_bytes()).unwrap();
+        let Some(json::Value::Object(error)) = object.get("error") else {
+            panic!("{self:?}");
+        };
+        let text = |key: &str| error.text(key).unwrap().expose().to_owned();
+        format!("{}: {}; {}", text("part"), text("cause"), text("fix"))
+    }
+
     /// Exit 1 with one line on standard error, whose text this is, and nothing on standard output.
     pub fn refusal(&self) -> &str {
         assert_eq!((self.status, self.out.as_str()), (1, ""), "{self:?}");
