@@ -19,6 +19,7 @@ use crate::client::{SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
 use crate::json::ObjectWriter;
+pub(super) use kubelet::files;
 use plan::Plan;
 use request::Request;
 use undo::undo;

@@ -19,7 +19,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 use plain::{PlainFile, plain_files};
-use take::Import;
+pub(super) use take::{Import, STORED_DIFFERS};
 
 pub(super) fn command() -> Command {
     let from = Arg::new("from")

@@ -116,7 +116,7 @@ impl AuthFile {
                 }
             }
         }
-        let entry = self.login(lookup)?;
+        let entry = self.login(lookup, podman)?;
         Some(Asks {
             answerer: Answerer::PlainLogin,
             file: Some(self.path.clone()),
@@ -124,12 +124,13 @@ impl AuthFile {
         })
     }
 
-    /// The plain login that a client finds.
-    #[must_use]
-    pub fn login(&self, lookup: &Lookup) -> Option<&super::AuthEntry> {
+    /// The plain login that a client finds; what is no pair, podman passes over.
+    fn login(&self, lookup: &Lookup, podman: bool) -> Option<&super::AuthEntry> {
         let found = self.auths.iter().filter_map(|entry| {
             let place = lookup.place(&entry.key)?;
-            (entry.held != Held::Nothing).then_some((place, entry))
+            let is_passed_over =
+                matches!(entry.held, Held::Malformed(_)) && !entry.fails_podman && podman;
+            (entry.held != Held::Nothing && !is_passed_over).then_some((place, entry))
         });
         found
             .min_by_key(|(place, _)| *place)

@@ -37,6 +37,8 @@ pub struct AuthEntry {
     pub key: String,
     /// What is kept for it.
     pub held: Held,
+    /// Whether podman and its family fail on what docker only passes over.
+    pub fails_podman: bool,
 }
 
 /// What a member of `auths` holds.
@@ -53,6 +55,10 @@ pub enum Held {
 impl AuthFile {
     /// Why podman refuses a file without anything in it.
     pub const EMPTY: &str = "it is empty";
+    /// Why it refuses one with a second value, or with a brace too many.
+    pub const MORE: &str = "more follows its first JSON value";
+    /// Why it refuses one in which docker passes over an entry.
+    pub const UNREADABLE: &str = "an entry of its auths is not an object of texts";
 
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
@@ -82,10 +88,10 @@ impl AuthFile {
             return Ok(file);
         }
         let (document, more) = go_json::parse(text).map_err(|cause| wrong(&cause))?;
-        if !matches!(document, Value::Object(_) | Value::Null) {
+        if !(document.is_object() || document.is_null()) {
             return Err(wrong(&"it is not an object"));
         }
-        file.docker_only = more.then_some("more follows its first JSON value");
+        file.docker_only = more.then_some(Self::MORE);
         let store = document
             .text(CREDS_STORE)
             .map_err(|()| wrong(&"its credsStore is not a text"))?;
@@ -96,15 +102,21 @@ impl AuthFile {
                 .map_err(|()| wrong(&format_args!("its {name} is not an object")))
         };
         for (key, value) in map(CRED_HELPERS)? {
-            let Value::Text(name) = value else {
-                return Err(wrong(&"a name in its credHelpers is not a text"));
-            };
-            file.cred_helpers
-                .push((key.to_owned(), name.expose().to_owned()));
+            let name = value
+                .own_text()
+                .map_err(|()| wrong(&"a name in its credHelpers is not a text"))?;
+            file.cred_helpers.push((key, name.expose().to_owned()));
         }
         for (key, value) in map(AUTHS)? {
-            let (key, held) = (key.to_owned(), held(value));
-            file.auths.push(AuthEntry { key, held });
+            if !is_readable(value) {
+                file.docker_only.get_or_insert(Self::UNREADABLE);
+            }
+            let auth = value.text("auth").unwrap_or_default();
+            file.auths.push(AuthEntry {
+                key,
+                held: held(value),
+                fails_podman: STANDARD.decode(auth.expose()).is_err(),
+            });
         }
         let known = |name: &str| {
             [CREDS_STORE, CRED_HELPERS, AUTHS]
@@ -112,7 +124,7 @@ impl AuthFile {
                 .any(|known| known.eq_ignore_ascii_case(name))
         };
         let others = document.names().filter(|name| !known(name));
-        file.other_keys = others.map(str::to_owned).collect();
+        file.other_keys = others.collect();
         Ok(file)
     }
 
@@ -158,11 +170,12 @@ impl AuthEntry {
 
 /// An identity token is what docker uses where there is one; then `auth`, then the two fields of old files
 /// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
-fn held(entry: &Value) -> Held {
-    match entry {
-        Value::Null => return Held::Nothing,
-        Value::Object(_) => {}
-        _ => return Held::Malformed("it is not an object".into()),
+fn held(entry: Value) -> Held {
+    if entry.is_null() {
+        return Held::Nothing;
+    }
+    if !entry.is_object() {
+        return Held::Malformed("it is not an object".into());
     }
     let text = |name| {
         entry
@@ -199,6 +212,12 @@ fn decode(auth: &Redacted) -> Option<(String, Redacted)> {
     let bytes = zeroize::Zeroizing::new(STANDARD.decode(auth.expose().trim()).ok()?);
     let (username, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
     Some((username.to_owned(), password.trim_matches('\0').into()))
+}
+
+/// Whether podman and its family can read an entry: of one that they cannot, the whole file is refused.
+fn is_readable(entry: Value) -> bool {
+    let texts = [entry.text("auth"), entry.text("identitytoken")];
+    entry.is_null() || entry.is_object() && texts.iter().all(Result::is_ok)
 }
 
 pub(super) const CREDS_STORE: &str = "credsStore";

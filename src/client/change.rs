@@ -74,7 +74,8 @@ impl Change {
             let was = helper(&file, *key);
             match was {
                 Some(HELPER) => continue,
-                Some(other) if !force => {
+                // An empty name is no helper to docker, and podman fails on it.
+                Some(other) if !(other.is_empty() || force) => {
                     let cause = format_args!(
                         "{} has the helper {} already",
                         name(key.unwrap_or(CREDS_STORE)),

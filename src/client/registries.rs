@@ -192,29 +192,91 @@ fn helpers(path: &Path, text: &str) -> Result<Option<Vec<String>>, Error> {
             .fix("correct it, and try again")
             .failed()
     };
+    if text.starts_with('\u{feff}') {
+        return Err(wrong(
+            &"it begins with a byte order mark, which podman, buildah and skopeo may refuse",
+        ));
+    }
     let table = DeTable::parse(text).map_err(|error| {
         let line = error
             .span()
             .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         wrong(&format_args!("line {line}: {}", error.message()))
     })?;
-    let Some(value) = table.get_ref().get(CREDENTIAL_HELPERS) else {
-        return Ok(None);
+    let table = table.get_ref();
+    for key in LISTS {
+        if said(table, key).is_some_and(|value| names(value).is_none()) {
+            return Err(wrong(&format_args!("its {key} is not a list of names")));
+        }
+    }
+    if let Some(what) = unusable(table) {
+        return Err(wrong(&what));
+    }
+    Ok(said(table, CREDENTIAL_HELPERS).and_then(names))
+}
+
+/// What stands under a key, which clients find in any case.
+fn said<'t, 'd>(table: &'t DeTable<'d>, key: &str) -> Option<&'t DeValue<'d>> {
+    let mut all = table.iter();
+    all.find_map(|(name, value)| {
+        name.get_ref()
+            .eq_ignore_ascii_case(key)
+            .then_some(value.get_ref())
+    })
+}
+
+fn names(value: &DeValue) -> Option<Vec<String>> {
+    let DeValue::Array(list) = value else {
+        return None;
     };
-    let list = match value.get_ref() {
-        DeValue::Array(list) => list
-            .iter()
-            .map(|name| name.get_ref().as_str().map(str::to_owned))
-            .collect(),
-        _ => None,
-    };
-    list.ok_or_else(|| wrong(&"its credential-helpers is not a list of names"))
-        .map(Some)
+    let text = |name: &DeValue| name.as_str().map(str::to_owned);
+    list.iter().map(|name| text(name.get_ref())).collect()
+}
+
+/// Why podman and its family refuse the whole file, and with it every pull.
+fn unusable(table: &DeTable) -> Option<&'static str> {
+    let is_full = |value: &&DeValue| !names(value).is_some_and(|names| names.is_empty());
+    if let Some(list) = said(table, "registry") {
+        let place = |table: &DeTable, key| {
+            said(table, key)
+                .and_then(DeValue::as_str)
+                .is_some_and(|place| !place.is_empty())
+        };
+        let is_named = |one: &DeValue| {
+            one.as_table()
+                .is_some_and(|one| place(one, "location") || place(one, "prefix"))
+        };
+        if !list
+            .as_array()
+            .is_some_and(|list| list.iter().all(|one| is_named(one.get_ref())))
+        {
+            return Some("a [[registry]] in it has neither location nor prefix");
+        }
+    }
+    let old = said(table, "registries").and_then(DeValue::as_table);
+    let in_old = |part| said(old?.get(part)?.get_ref().as_table()?, "registries").filter(is_full);
+    let is_old = ["search", "insecure", "block"]
+        .into_iter()
+        .any(|part| in_old(part).is_some());
+    let is_new = NEW
+        .iter()
+        .any(|key| said(table, key).filter(is_full).is_some());
+    (is_old && is_new)
+        .then_some("it has [registries.search] of the old form beside settings of the new one")
 }
 
 /// The name in the list that stands for the auth files.
 pub const AUTH_FILES: &str = "containers-auth.json";
 pub(super) const CREDENTIAL_HELPERS: &str = "credential-helpers";
+const LISTS: [&str; 2] = [CREDENTIAL_HELPERS, "unqualified-search-registries"];
+/// What does not stand beside the old form.
+const NEW: [&str; 5] = [
+    CREDENTIAL_HELPERS,
+    "unqualified-search-registries",
+    "registry",
+    "short-name-mode",
+    "aliases",
+];
 const OURS: &str = "beta9.conf";
 const MAIN: &str = "registries.conf";
 const FURTHER: &str = "registries.conf.d";

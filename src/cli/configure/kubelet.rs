@@ -113,7 +113,7 @@ fn configured(request: &Request) -> PathBuf {
 
 /// What kubelet reads: the file, or the files of the directory by name.
 /// (<https://github.com/kubernetes/kubernetes/blob/master/pkg/credentialprovider/plugin/config.go>)
-fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(in crate::cli) fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
     if !config.is_dir() {
         return Ok(vec![config.to_owned()]);
     }

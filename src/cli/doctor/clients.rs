@@ -10,6 +10,7 @@ use super::plain::{Reader, plain};
 use super::served::Served;
 use super::surroundings::{closed, variable};
 use super::{helpers, keys};
+use crate::cli::import::Import;
 use crate::client::spelling::{Client, Lookup};
 use crate::client::{AuthFile, HELPER, Scope, auth_files, docker_file};
 use crate::config::Env;
@@ -151,6 +152,7 @@ impl<'a> Clients<'a> {
             all: file.auths.iter().collect(),
             bare: &self.bare,
             asks: &asks,
+            import: Import::dry(self.env),
         };
         findings.extend(plain(&reader, file, served));
         findings
@@ -186,6 +188,7 @@ impl<'a> Clients<'a> {
             all: podman.files.iter().flat_map(|file| &file.auths).collect(),
             bare: &self.bare,
             asks: &asks,
+            import: Import::dry(self.env),
         };
         let dockers = self.read.docker.as_ref().ok().map(|docker| &docker.path);
         let hub = Host::docker_hub();
@@ -220,10 +223,13 @@ impl<'a> Clients<'a> {
 }
 
 fn docker_only(finding: Finding, file: &AuthFile) -> Finding {
-    if file.docker_only == Some(AuthFile::EMPTY) {
-        finding.command(["rm", &word(&file.path)])
-    } else {
-        finding.words("remove what follows its first JSON value")
+    match file.docker_only {
+        Some(AuthFile::EMPTY) => finding.command(["rm", &word(&file.path)]),
+        Some(AuthFile::MORE) => finding.words("remove what follows its first JSON value"),
+        _ => finding.words(format_args!(
+            "correct that entry of {}",
+            file.path.display()
+        )),
     }
 }
 

@@ -51,6 +51,16 @@ pub(super) fn variable(
     })
 }
 
+/// Whether podman or one of its family is on this node.
+pub(super) fn has_podman(env: &Env) -> bool {
+    let there = |name: &&str| {
+        [env.search_path(), SYSTEM_PATH.into()]
+            .iter()
+            .any(|path| find_program(path, name) != Helper::Missing)
+    };
+    ["skopeo", "podman", "buildah", "crio"].iter().any(there)
+}
+
 /// The file that skopeo looks for where there is no session's directory.
 pub(super) fn closed(env: &Env) -> Option<Finding> {
     let path = closed_session(env)?;
@@ -58,12 +68,7 @@ pub(super) fn closed(env: &Env) -> Option<Finding> {
         "without XDG_RUNTIME_DIR skopeo reads {}, which is closed to this user, and every pull fails",
         path.display()
     );
-    let there = |name: &&str| {
-        [env.search_path(), SYSTEM_PATH.into()]
-            .iter()
-            .any(|path| find_program(path, name) != Helper::Missing)
-    };
-    let state = if ["skopeo", "podman", "buildah", "crio"].iter().any(there) {
+    let state = if has_podman(env) {
         State::Broken
     } else {
         State::Warn

@@ -12,7 +12,7 @@ use crate::resolver::{Resolver, Route};
 use crate::store::Times;
 
 /// What all entries have in common.
-pub(super) struct Import<'a> {
+pub(in crate::cli) struct Import<'a> {
     pub(super) env: &'a Env,
     /// Whether another credential of the store's is replaced.
     pub(super) force: bool,
@@ -22,7 +22,25 @@ pub(super) struct Import<'a> {
 /// Whether the store has it only now; or why it stays where it is, and what next.
 type Fate = Result<bool, String>;
 
-impl Import<'_> {
+impl<'a> Import<'a> {
+    /// One that changes nothing.
+    pub(in crate::cli) fn dry(env: &'a Env) -> Self {
+        Self {
+            env,
+            force: false,
+            dry_run: true,
+        }
+    }
+
+    /// What comes of an entry, for `doctor`.
+    pub(in crate::cli) fn would_take(&self, url: &ServerUrl, credential: &Credential) -> Fate {
+        let fate = self
+            .open()
+            .and_then(|resolver| self.store(&resolver, url, credential));
+        // Of a store that cannot be asked, doctor speaks where it speaks of the store.
+        fate.unwrap_or(Ok(true))
+    }
+
     /// For one entry: a resolver has as long as one `get` may take.
     pub(super) fn open(&self) -> Result<Resolver, Error> {
         Config::load(self.env).and_then(Resolver::new)
@@ -101,9 +119,7 @@ impl Import<'_> {
         match before {
             Some(true) => return Ok(Ok(false)),
             Some(false) if !self.force => {
-                return Ok(Err(
-                    "the store has another credential for it; --force replaces that".into(),
-                ));
+                return Ok(Err(format!("{STORED_DIFFERS}; --force replaces that")));
             }
             _ if self.dry_run => return Ok(Ok(true)),
             _ => resolver.store(url, credential.clone())?,
@@ -120,3 +136,6 @@ impl Import<'_> {
         )))
     }
 }
+
+/// Why an entry is left without `--force`.
+pub(in crate::cli) const STORED_DIFFERS: &str = "the store has another credential for it";

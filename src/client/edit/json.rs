@@ -6,7 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use zeroize::Zeroizing;
 
 use crate::client::auth_file::{AUTHS, CRED_HELPERS, CREDS_STORE};
-use crate::json::parse_object;
+use crate::client::go_json;
 
 /// The members of an object as they are written.
 pub(super) type Members<'a> = IndexMap<String, &'a RawValue>;
@@ -67,7 +67,16 @@ pub fn without_auths(text: &str, keys: &[String]) -> Result<Zeroizing<String>, S
 /// any depth: which of the two a client takes is its own affair.
 pub(super) fn members(text: &str) -> Result<Members<'_>, String> {
     let text = if text.trim().is_empty() { "{}" } else { text };
-    parse_object(text.as_bytes()).map_err(|error| error.to_string())?;
+    let root = go_json::parse(text)?;
+    if !root.0.is_object() {
+        return Err("it is not an object".to_owned());
+    }
+    if root.1 {
+        return Err("more follows its first JSON value".to_owned());
+    }
+    if let Some(line) = root.0.line_of_equal_keys(text) {
+        return Err(format!("a key stands in it twice (line {line})"));
+    }
     serde_json::from_str(text).map_err(|_| FORM.to_owned())
 }
 

@@ -56,6 +56,14 @@ impl<'a> Providers<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The images of this helper's entry, and whether it is called as it must be; `None` without an entry.
+    #[must_use]
+    pub fn own_entry(&self) -> Option<(Vec<&str>, bool)> {
+        let own = &self.list()[self.own()?];
+        let images = own["matchImages"].as_array().into_iter().flatten();
+        Some((images.filter_map(Value::as_str).collect(), is_called(own)))
+    }
+
     fn own(&self) -> Option<usize> {
         self.names().position(|name| name == NAME)
     }
@@ -74,11 +82,17 @@ impl<'a> Providers<'a> {
         };
         let is = &self.list()[at];
         let named = is["matchImages"].as_array().map_or(&[][..], Vec::as_slice);
-        if images
+        let are_named = images
             .iter()
-            .all(|image| named.iter().any(|name| name == image))
-        {
+            .all(|image| named.iter().any(|name| name == image));
+        if are_named && is_called(is) {
             return Ok(None);
+        }
+        if are_named {
+            // Called otherwise, it answers nothing, so nobody wants what it was.
+            let set = Edit::Set(at, vec![("args".to_owned(), Some(entry["args"].clone()))]);
+            let was = json!({"args": is["args"]});
+            return Ok(Some((self.edited(&set)?, Some(was))));
         }
         if !force {
             return Err(format!(
@@ -179,8 +193,14 @@ impl<'a> Providers<'a> {
     }
 }
 
+/// Whether an entry calls this helper as kubelet's provider, and not as docker's helper.
+fn is_called(entry: &Value) -> bool {
+    entry["args"] == json!(["kubelet"])
+}
+
 fn is_json(text: &str) -> bool {
-    text.trim_start().starts_with('{')
+    // YAML may begin with a brace too.
+    text.trim_start().starts_with('{') && members(text).is_ok()
 }
 
 fn in_json(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
@@ -216,9 +236,8 @@ fn in_json(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
 }
 
 /// What a text says, in either form; scalars as text. Of YAML, what is not certain to be kept is refused.
-fn read(text: &str) -> Result<Value, String> {
+pub(crate) fn read(text: &str) -> Result<Value, String> {
     if is_json(text) {
-        members(text)?;
         return serde_json::from_str(text).map_err(|_| FORM.into());
     }
     yaml::read(text)

@@ -40,6 +40,9 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
         if let Some(old) = old {
             *list.decor_mut() = old.decor().clone();
         }
+        if let (Some(list), Some(old)) = (list.as_array_mut(), old.and_then(Value::as_array)) {
+            list.set_trailing(text(Some(old.trailing())));
+        }
         document[CREDENTIAL_HELPERS] = value(list);
     } else if let Some(list) = document[CREDENTIAL_HELPERS].as_array_mut() {
         take_out(list, &|name| name == HELPER);
@@ -64,6 +67,9 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
 /// Takes this helper out of the list; `None` when it is not in it. The list goes where nothing is left of it but what one that
 /// was `made` for this helper got.
 pub fn remove_helper(old: &str, made: Option<&[String]>) -> Result<Option<String>, String> {
+    if !old.contains(HELPER) {
+        return Ok(None);
+    }
     let mut document = parse(old)?;
     let mut names = names(&document)?.unwrap_or_default();
     if !names.iter().any(|name| name == HELPER) {
@@ -132,6 +138,12 @@ fn parse(text: &str) -> Result<DocumentMut, String> {
 
 /// The names in the list; `None` without a list.
 fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
+    // Clients find it in any case, and of two any one.
+    let other =
+        |key: &str| key != CREDENTIAL_HELPERS && key.eq_ignore_ascii_case(CREDENTIAL_HELPERS);
+    if document.iter().any(|(key, _)| other(key)) {
+        return Err("its credential-helpers has capital letters; write it in small ones".into());
+    }
     let Some(list) = document.get(CREDENTIAL_HELPERS) else {
         return Ok(None);
     };

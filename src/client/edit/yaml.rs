@@ -51,7 +51,10 @@ fn yaml(value: &Value) -> YamlValue {
 
 /// What a text says; scalars as text. What is not certain to be kept is refused.
 pub(super) fn read(text: &str) -> Result<Value, String> {
-    let tab = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
+    let tab = |line: &str| {
+        let text = line.trim_start_matches([' ', '\t', '-', '?', ':']);
+        line[..line.len() - text.len()].contains('\t')
+    };
     if text.lines().any(tab) {
         return Err("it has tabs for indentation".into());
     }
