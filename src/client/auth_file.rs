@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::file::{Text, problem};
-use super::go_json::{self, Value};
+use super::file::Text;
+use super::go_json;
+use super::refusal::incorrect;
 use super::{HELPER, keys_of};
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
+use crate::json::Value;
 
 /// What such a file says about credentials.
 #[derive(Debug, Default)]
@@ -63,19 +65,14 @@ impl AuthFile {
 
     /// Reads its text as docker does, which takes an empty file for an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let wrong = |cause: &dyn std::fmt::Display| {
-            problem(path, cause)
-                .fix("correct it, and try again")
-                .failed()
-        };
+        let wrong = |cause: &str| incorrect(path, cause);
         let mut file = Self {
             path: path.to_owned(),
             ..Self::default()
         };
         if text.starts_with('\u{feff}') {
-            return Err(wrong(
-                &"it begins with a byte order mark, which no client can read",
-            ));
+            let cause = "it begins with a byte order mark, which no client can read";
+            return Err(wrong(cause));
         }
         if text.trim().is_empty() {
             file.docker_only = Some(Self::EMPTY);
@@ -83,21 +80,21 @@ impl AuthFile {
         }
         let (document, more) = go_json::parse(text).map_err(|cause| wrong(&cause))?;
         if !matches!(document, Value::Object(_) | Value::Null) {
-            return Err(wrong(&"it is not an object"));
+            return Err(wrong("it is not an object"));
         }
         file.docker_only = more.then_some("more follows its first JSON value");
         let store = document
             .text(CREDS_STORE)
-            .map_err(|()| wrong(&"its credsStore is not a text"))?;
+            .map_err(|()| wrong("its credsStore is not a text"))?;
         file.creds_store = Some(store.expose().to_owned()).filter(|name| !name.is_empty());
         let map = |name: &'static str| {
             document
                 .map(name)
-                .map_err(|()| wrong(&format_args!("its {name} is not an object")))
+                .map_err(|()| wrong(&format!("its {name} is not an object")))
         };
         for (key, value) in map(CRED_HELPERS)? {
             let Value::Text(name) = value else {
-                return Err(wrong(&"a name in its credHelpers is not a text"));
+                return Err(wrong("a name in its credHelpers is not a text"));
             };
             file.cred_helpers
                 .push((key.to_owned(), name.expose().to_owned()));
@@ -106,13 +103,10 @@ impl AuthFile {
             let (key, held) = (key.to_owned(), held(value));
             file.auths.push(AuthEntry { key, held });
         }
-        let known = |name: &str| {
-            [CREDS_STORE, CRED_HELPERS, AUTHS]
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(name))
-        };
-        let others = document.names().filter(|name| !known(name));
-        file.other_keys = others.map(str::to_owned).collect();
+        let known = [CREDS_STORE, CRED_HELPERS, AUTHS];
+        let other = |name: &&str| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let names = document.members().map(|(name, _)| name);
+        file.other_keys = names.filter(other).map(str::to_owned).collect();
         Ok(file)
     }
 

@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::diff::{masked, unified};
 use super::edit::{Providers, add_helper, masked_provider, set_helpers};
-use super::file::{Readers, Text, problem};
+use super::file::{Readers, Text};
 use super::note::Note;
-use super::place::{Place, Rights};
+use super::place::Place;
+use super::refusal::unchanged;
 use super::registries::CREDENTIAL_HELPERS;
 use super::{AuthFile, HELPER};
 use crate::error::Error;
@@ -80,8 +81,8 @@ impl Change {
                         name(key.unwrap_or(CREDS_STORE)),
                         name(other)
                     );
-                    let fix = "nothing was changed; --force puts this one in its place, and --undo the other back";
-                    return Err(problem(path, cause).fix(fix).failed());
+                    let fix = "--force puts this one in its place, and --undo the other back";
+                    return Err(unchanged(path, cause, fix));
                 }
                 _ => change.note.add(section(*key), *key, json!(was)),
             }
@@ -133,9 +134,11 @@ impl Change {
     }
 
     fn refused(&self, cause: String) -> Error {
-        problem(&self.path, cause)
-            .fix("nothing was changed; correct it or change it by hand, and try again")
-            .failed()
+        unchanged(
+            &self.path,
+            cause,
+            "correct it or change it by hand, and try again",
+        )
     }
 
     /// Whether everything is as it should be already.
@@ -189,7 +192,7 @@ impl Change {
         // The file first would leave it without a note, should the second write fail.
         let made = note
             .write(&place, old)
-            .and_then(|()| place.replace(old, new, &Rights::of(old, readers)));
+            .and_then(|()| place.replace(old, new, readers));
         let is_new = || matches!(place.read(), Ok(Some(now)) if now.text.as_str() == new);
         if made.is_err() && !is_new() {
             if !self.noted {

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::auth_file::CRED_HELPERS;
-use super::file::{Readers, Text, problem};
-use super::place::{Place, Rights};
+use super::file::{Readers, Text};
+use super::place::Place;
+use super::refusal::problem;
 use super::registries::CREDENTIAL_HELPERS;
 use crate::error::Error;
 
@@ -125,11 +126,8 @@ impl Note {
     pub(super) fn write(&self, file: &Place, text: Option<&Text>) -> Result<(), Error> {
         let note = file.beside(NOTE);
         let old = note.read()?;
-        note.put(
-            old.as_ref(),
-            &json!(self).to_string(),
-            &Rights::of(text, Readers::Owner),
-        )
+        let new = json!(self).to_string();
+        note.put(old.as_ref(), &new, text, Readers::Owner)
     }
 
     /// Removes the note, and the directories made for it.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::plan::{Plan, names};
 use super::request::{Listed, Registries, Request, Wanted};
 use crate::client::edit::provider_names;
-use crate::client::file::Text;
+use crate::client::file::{Text, files_in};
 use crate::client::{Change, Helper, SYSTEM_PATH, find_helper};
 use crate::config::{Config, Env};
 use crate::error::{Error, Problem};
@@ -117,23 +117,7 @@ fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
     if !config.is_dir() {
         return Ok(vec![config.to_owned()]);
     }
-    let entries = std::fs::read_dir(config).and_then(|entries| {
-        entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    let mut files = entries.map_err(|error| {
-        let cause = format!("it cannot be read ({error})");
-        Problem::new(config.display().to_string(), cause)
-            .fix("make it readable for this user")
-            .failed()
-    })?;
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|end| ["json", "yaml", "yml"].iter().any(|known| end == *known))
-    });
-    files.sort();
-    Ok(files)
+    files_in(config, &["json", "yaml", "yml"])
 }
 
 fn names_in(path: &Path) -> Result<Vec<String>, Error> {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AuthFile, CRED_HELPERS, CREDENTIAL_HELPERS, CREDS_STORE, Change, Error, Form, HELPER, Note,
-    PROVIDERS, Providers, Readers, Rights, helper, name, section, set_helpers,
+    PROVIDERS, Providers, Readers, helper, name, section, set_helpers,
 };
 use crate::client::edit::remove_helper;
 
@@ -74,9 +74,7 @@ impl Change {
         let old = self.old.as_ref();
         match self.new_text() {
             _ if self.is_nothing() => {}
-            Some(new) => self
-                .place
-                .replace(old, new, &Rights::of(old, Readers::Owner))?,
+            Some(new) => self.place.replace(old, new, Readers::Owner)?,
             None => self.place.remove(old, 0)?,
         }
         let dirs = if self.new.is_none() {

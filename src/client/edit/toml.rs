@@ -121,6 +121,11 @@ fn others(inherited: &[String]) -> Vec<String> {
     }
 }
 
+/// The names that a file has in its list; `None` without a list.
+pub fn listed_helpers(text: &str) -> Result<Option<Vec<String>>, String> {
+    names(&parse(text)?)
+}
+
 fn parse(text: &str) -> Result<DocumentMut, String> {
     text.parse().map_err(|error: toml_edit::TomlError| {
         let line = error
@@ -130,7 +135,6 @@ fn parse(text: &str) -> Result<DocumentMut, String> {
     })
 }
 
-/// The names in the list; `None` without a list.
 fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
     let Some(list) = document.get(CREDENTIAL_HELPERS) else {
         return Ok(None);
