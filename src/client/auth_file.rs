@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::HELPER;
 use super::file::Text;
 use super::go_json;
 use super::refusal::incorrect;
-use super::{HELPER, keys_of};
+use super::spelling::wiring_keys;
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
@@ -110,18 +111,17 @@ impl AuthFile {
         Ok(file)
     }
 
-    /// The helper that `credHelpers` has for a host under this key of [`keys_of`].
+    /// The helper that `credHelpers` has under this key.
     #[must_use]
     pub fn helper(&self, key: &str) -> Option<&str> {
-        self.cred_helpers
-            .iter()
-            .find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
+        let mut helpers = self.cred_helpers.iter();
+        helpers.find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
     }
 
-    /// The keys of [`keys_of`] that lack this helper, where at least one has it.
+    /// The keys of a host that lack this helper, where at least one has it.
     #[must_use]
-    pub fn missing_keys<'a>(&self, host: &'a Host) -> Vec<&'a str> {
-        let mut keys = keys_of(host);
+    pub fn missing_keys(&self, host: &Host) -> Vec<String> {
+        let mut keys = wiring_keys(host, "");
         let all = keys.len();
         keys.retain(|key| self.helper(key) != Some(HELPER));
         if keys.len() == all { Vec::new() } else { keys }

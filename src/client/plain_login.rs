@@ -69,14 +69,8 @@ impl Clients {
         };
         // A client whose files cannot be read is not wired. In docker's, podman finds keys that docker does not.
         let dockers = finding(Client::Docker).filter(|_| client == Some("docker"));
-        let (lookup, asks) = if let Some(lookup) = dockers {
-            let asks = self.docker.as_ref().map(|docker| docker.asks(&lookup));
-            (lookup, asks)
-        } else {
-            let lookup = finding(Client::Podman)?;
-            let asks = self.podman.as_ref().map(|podman| podman.asks(&lookup));
-            (lookup, asks)
-        };
+        let lookup = dockers.or_else(|| finding(Client::Podman))?;
+        let asks = self.asks(&lookup);
         let name = lookup
             .helper_keys()
             .first()

@@ -166,9 +166,9 @@ pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     let own = read.filter_map(|read| {
         let own = read.own()?;
         let said = OWN.map(|key| own[key].to_string());
-        Some(said.join(" ").replace(',', " "))
+        Some(said.join(" ").replace(',', " ") + " ")
     });
-    let own = ["- name: providers:", NAME, &OWN.join(" ")].join(" ") + &own.collect::<String>();
+    let own = own.collect::<String>() + &format!("- name providers {NAME} ") + &OWN.join(" ");
     let own: BTreeSet<&str> = words(&own).collect();
     texts.map(|text| {
         let text = text?;
