@@ -9,12 +9,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::rows::fold;
 use super::style::Style;
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
 use crate::client::{SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
@@ -24,12 +24,6 @@ use request::Request;
 use undo::undo;
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
     let file = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name)
             .long(name)

@@ -66,42 +66,37 @@ impl AuthFile {
 
     /// Reads its text as docker does, which takes an empty file for an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let wrong = |cause: &str| incorrect(path, cause);
-        let mut file = Self {
-            path: path.to_owned(),
-            ..Self::default()
-        };
+        let file = Self::said(text).map_err(|cause| incorrect(path, cause))?;
+        let path = path.to_owned();
+        Ok(Self { path, ..file })
+    }
+
+    fn said(text: &str) -> Result<Self, String> {
         if text.starts_with('\u{feff}') {
-            let cause = "it begins with a byte order mark, which no client can read";
-            return Err(wrong(cause));
+            return Err("it begins with a byte order mark, which no client can read".into());
         }
+        let mut file = Self::default();
         if text.trim().is_empty() {
             file.docker_only = Some(Self::EMPTY);
             return Ok(file);
         }
-        let (document, more) = go_json::parse(text).map_err(|cause| wrong(&cause))?;
+        let (document, more) = go_json::parse(text)?;
         if !matches!(document, Value::Object(_) | Value::Null) {
-            return Err(wrong("it is not an object"));
+            return Err("it is not an object".into());
         }
         file.docker_only = more.then_some("more follows its first JSON value");
-        let store = document
-            .text(CREDS_STORE)
-            .map_err(|()| wrong("its credsStore is not a text"))?;
+        let store = document.text(CREDS_STORE)?;
         file.creds_store = Some(store.expose().to_owned()).filter(|name| !name.is_empty());
-        let map = |name: &'static str| {
-            document
-                .map(name)
-                .map_err(|()| wrong(&format!("its {name} is not an object")))
-        };
-        for (key, value) in map(CRED_HELPERS)? {
+        for (key, value) in document.map(CRED_HELPERS)? {
             let Value::Text(name) = value else {
-                return Err(wrong("a name in its credHelpers is not a text"));
+                return Err("a name in its credHelpers is not a text".into());
             };
-            file.cred_helpers
-                .push((key.to_owned(), name.expose().to_owned()));
+            let helper = (key.to_owned(), name.expose().to_owned());
+            file.cred_helpers.push(helper);
         }
-        for (key, value) in map(AUTHS)? {
-            let (key, held) = (key.to_owned(), held(value));
+        for (key, value) in document.map(AUTHS)? {
+            let held = held(value).unwrap_or_else(Held::Malformed);
+            let key = key.to_owned();
             file.auths.push(AuthEntry { key, held });
         }
         let known = [CREDS_STORE, CRED_HELPERS, AUTHS];
@@ -152,40 +147,29 @@ impl AuthEntry {
 
 /// An identity token is what docker uses where there is one; then `auth`, then the two fields of old files
 /// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
-fn held(entry: &Value) -> Held {
+fn held(entry: &Value) -> Result<Held, String> {
     match entry {
-        Value::Null => return Held::Nothing,
+        Value::Null => return Ok(Held::Nothing),
         Value::Object(_) => {}
-        _ => return Held::Malformed("it is not an object".into()),
+        _ => return Err("it is not an object".into()),
     }
-    let text = |name| {
-        entry
-            .text(name)
-            .map_err(|()| Held::Malformed(format!("its {name} is not a text")))
+    let (auth, token) = (entry.text("auth")?, entry.text("identitytoken")?);
+    let (username, password) = (entry.text("username")?, entry.text("password")?);
+    let (username, secret) = if !token.is_empty() {
+        (TOKEN_USER.to_owned(), token)
+    } else if !auth.is_empty() {
+        decode(&auth).ok_or("its auth is not base64 of user:password")?
+    } else if !(username.is_empty() && password.is_empty()) {
+        (username.expose().to_owned(), password)
+    } else if entry.text("registrytoken")?.is_empty() {
+        return Ok(Held::Nothing);
+    } else {
+        return Err("it is a registrytoken, which no helper can answer".into());
     };
-    let read = || {
-        let (auth, token) = (text("auth")?, text("identitytoken")?);
-        let (username, password) = (text("username")?, text("password")?);
-        let pair = if token.is_empty() && !auth.is_empty() {
-            decode(&auth)
-                .ok_or_else(|| Held::Malformed("its auth is not base64 of user:password".into()))?
-        } else if !token.is_empty() {
-            (TOKEN_USER.to_owned(), token)
-        } else if username.is_empty() && password.is_empty() {
-            if text("registrytoken")?.is_empty() {
-                return Ok(Held::Nothing);
-            }
-            return Err(Held::Malformed(
-                "it is a registrytoken, which no helper can answer".into(),
-            ));
-        } else {
-            (username.expose().to_owned(), password)
-        };
-        Credential::new(pair.0, pair.1)
-            .map(Held::Credential)
-            .map_err(|unusable| Held::Malformed(unusable.to_string()))
-    };
-    read().unwrap_or_else(|malformed| malformed)
+    let credential = Credential::new(username, secret);
+    credential
+        .map(Held::Credential)
+        .map_err(|unusable| unusable.to_string())
 }
 
 /// The user name and password of base64 of `user:password`; docker drops NUL bytes around the password.

@@ -125,12 +125,13 @@ impl Change {
         Ok(change)
     }
 
-    fn text(&self) -> &str {
-        self.old.as_ref().map_or("", |old| old.text.as_str())
+    /// The old text and the new one.
+    fn texts(&self) -> [Option<&str>; 2] {
+        [self.old.as_ref().map(|old| &old.text), self.new.as_ref()].map(|text| Some(text?.as_str()))
     }
 
-    fn new_text(&self) -> Option<&str> {
-        self.new.as_ref().map(|new| new.as_str())
+    fn text(&self) -> &str {
+        self.texts()[0].unwrap_or_default()
     }
 
     fn refused(&self, cause: String) -> Error {
@@ -144,7 +145,7 @@ impl Change {
     /// Whether everything is as it should be already.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.old.as_ref().map(|old| old.text.as_str()) == self.new_text()
+        self.texts()[0] == self.texts()[1]
     }
 
     /// Whether the file that was changed is not there any more, so that nothing can be put back into it.
@@ -162,13 +163,10 @@ impl Change {
     /// What it does, without the secrets that the file holds.
     #[must_use]
     pub fn diff(&self) -> String {
-        let texts = [
-            self.old.as_ref().map(|old| old.text.as_str()),
-            self.new_text(),
-        ];
         if self.is_nothing() {
             return String::new();
         }
+        let texts = self.texts();
         let texts = match self.form {
             Form::Auth => texts.map(|text| text.map(masked)),
             Form::Registries => texts.map(|text| text.map(str::to_owned)),
@@ -185,7 +183,7 @@ impl Change {
             Readers::All
         };
         let (place, dirs) = self.place.with_dirs(readers)?;
-        let (old, new) = (self.old.as_ref(), self.new_text().unwrap_or_default());
+        let (old, new) = (self.old.as_ref(), self.texts()[1].unwrap_or_default());
         let mut note = self.note.clone();
         note.made |= old.is_none();
         note.made_dirs += dirs;

@@ -44,21 +44,21 @@ impl Value {
         object.into_iter().flat_map(Object::iter)
     }
 
-    /// The text of a member; empty where there is none, and `Err` where it is something else.
-    pub(crate) fn text(&self, name: &str) -> Result<Redacted, ()> {
+    /// The text of a member; empty where there is none.
+    pub(crate) fn text(&self, name: &str) -> Result<Redacted, String> {
         match self.member(name) {
             None => Ok(Redacted::default()),
             Some(Self::Text(text)) => Ok(text.clone()),
-            Some(_) => Err(()),
+            Some(_) => Err(format!("its {name} is not a text")),
         }
     }
 
-    /// The members of a map, each once; `Err` where it is something else.
-    pub(crate) fn map(&self, name: &str) -> Result<IndexMap<&str, &Self>, ()> {
+    /// The members of a map, each once.
+    pub(crate) fn map(&self, name: &str) -> Result<IndexMap<&str, &Self>, String> {
         match self.member(name) {
             None => Ok(IndexMap::new()),
             Some(map @ Self::Object(_)) => Ok(map.members().collect()),
-            Some(_) => Err(()),
+            Some(_) => Err(format!("its {name} is not an object")),
         }
     }
 }

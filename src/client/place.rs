@@ -47,7 +47,7 @@ impl Place {
             std::path::absolute(path).map_err(|error| refusal::unreadable(path, error))?;
         let mut walk = Walk::from(Path::new("/"), &absolute).map_err(unreadable)?;
         let mut links = Vec::new();
-        let (missing, name) = loop {
+        let mut missing: Vec<OsString> = loop {
             let Some(step) = walk.next() else {
                 return Err(refusal::not_plain(path));
             };
@@ -61,27 +61,18 @@ impl Place {
                     let cause = "its symbolic links lead in a circle";
                     return Err(problem(path, cause).fix("correct them").failed());
                 }
-                Step::End(_) => {
-                    let mut missing: Vec<OsString> =
-                        std::iter::once(step).chain(walk.rest()).collect();
-                    let Some(name) = missing.pop() else {
-                        unreachable!("because there is the step at least")
-                    };
-                    break (missing, name);
-                }
+                Step::End(_) => break std::iter::once(step).chain(walk.rest()).collect(),
             }
         };
-        if missing.iter().chain([&name]).any(|name| name == "..") {
+        if missing.iter().any(|name| name == "..") {
             return Err(unreadable(Errno::NOENT));
         }
-        let path = missing
-            .iter()
-            .chain([&name])
-            .fold(walk.path.clone(), |path, name| path.join(name));
+        let mut path = walk.path;
+        path.extend(&missing);
         let place = Self {
             dir: Rc::new(walk.dir),
+            name: missing.pop().unwrap_or_default(),
             missing,
-            name,
             path,
         };
         place.check_links(&links)?;

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use serde_json::value::{RawValue, to_raw_value};
 use zeroize::Zeroizing;
 
+use super::FORM;
 use crate::client::auth_file::{AUTHS, CRED_HELPERS, CREDS_STORE};
 use crate::json::parse_object;
 
@@ -153,5 +154,3 @@ fn string_end(text: &str) -> usize {
     });
     end.map_or(text.len(), |end| end + 2)
 }
-
-const FORM: &str = "it has a form that cannot be changed safely";

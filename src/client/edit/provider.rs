@@ -7,6 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::FORM;
 use super::json::{laid_out, members, part, written};
 use super::yaml;
 
@@ -217,4 +218,3 @@ const SHOWN: [&str; 8] = [
     "tokenAttributes",
 ];
 pub(super) const NOT_IT: &str = "it isn't a CredentialProviderConfig";
-pub(super) const FORM: &str = "it is written in a form that cannot be changed safely";

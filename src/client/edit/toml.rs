@@ -2,6 +2,7 @@
 
 use toml_edit::{Array, DocumentMut, Item, RawString, Value, value};
 
+use super::FORM;
 use crate::client::registries::CREDENTIAL_HELPERS;
 use crate::client::{AUTH_FILES, HELPER};
 
@@ -10,26 +11,19 @@ use crate::client::{AUTH_FILES, HELPER};
 pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), String> {
     let mut document = parse(old)?;
     let old_form = |registries: &Item| {
-        ["search", "insecure", "block"]
-            .iter()
-            .any(|key| registries.get(key).is_some())
+        let mut keys = ["search", "insecure", "block"].iter();
+        keys.any(|key| registries.get(key).is_some())
     };
     if document.get("registries").is_some_and(old_form) {
-        return Err(
-            "it is of the old form, with [registries.search], beside which no helpers can stand"
-                .into(),
-        );
+        let form =
+            "it is of the old form, with [registries.search], beside which no helpers can stand";
+        return Err(form.into());
     }
-    let before = names(&document)?;
-    if before
-        .as_ref()
-        .and_then(|names| names.first())
-        .is_some_and(|first| first == HELPER)
-    {
+    let mut names = names(&document)?.unwrap_or_default();
+    if names.first().is_some_and(|first| first == HELPER) {
         return Ok((old.to_owned(), false));
     }
-    let made = before.as_ref().is_none_or(Vec::is_empty);
-    let mut names = before.unwrap_or_default();
+    let made = names.is_empty();
     names.retain(|name| name != HELPER);
     if names.is_empty() {
         names.extend(others(inherited));
@@ -139,27 +133,24 @@ fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
     let Some(list) = document.get(CREDENTIAL_HELPERS) else {
         return Ok(None);
     };
+    let name = |name: &Value| name.as_str().map(str::to_owned);
     let names = list
         .as_array()
-        .map(|list| list.iter().map(|name| name.as_str().map(str::to_owned)));
-    let names = names.and_then(Iterator::collect::<Option<Vec<String>>>);
-    names
-        .map(Some)
+        .and_then(|list| list.iter().map(name).collect());
+    Some(names)
+        .filter(Option::is_some)
         .ok_or_else(|| "its credential-helpers is not a list of names".into())
 }
 
 /// The new text, read with the reader's parser: it says the same, but for the list.
 fn checked(old: &str, new: &DocumentMut, names: Option<&[String]>) -> Result<String, String> {
     let new = new.to_string();
-    let read = |text: &str| {
-        text.parse::<toml::Table>()
-            .map_err(|_| "it has a form that cannot be changed safely")
-    };
+    let read = |text: &str| text.parse::<toml::Table>().map_err(|_| FORM);
     let (mut before, mut after) = (read(old)?, read(&new)?);
     let wanted = names.map(|names| names.iter().cloned().map(toml::Value::String).collect());
     before.remove(CREDENTIAL_HELPERS);
     if after.remove(CREDENTIAL_HELPERS) != wanted.map(toml::Value::Array) || before != after {
-        return Err("it has a form that cannot be changed safely".into());
+        return Err(FORM.into());
     }
     Ok(new)
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 use yaml_edit::{AnchorRegistry, MappingBuilder, SequenceBuilder, YamlFile, YamlNode, YamlValue};
 use zeroize::Zeroizing;
 
-use super::provider::{FORM, NOT_IT, OWN};
+use super::FORM;
+use super::provider::{NOT_IT, OWN};
 
 /// Adds this helper's entry to the list, or changes or removes the one at `own`.
 pub(super) fn edited(
