@@ -6,12 +6,12 @@ mod take;
 use std::collections::BTreeSet;
 
 use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::question::yes;
 use super::rows::{Rows, fold};
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
 use crate::client::plain_login::takeable;
 use crate::client::{AuthEntry, Clients, Held};
@@ -25,15 +25,23 @@ pub(super) fn command() -> Command {
     let from = Arg::new("from")
         .value_name("docker|podman|FILE")
         .value_parser(OsStringValueParser::new());
-    let flags = FLAGS.map(|(name, help)| {
-        let flag = Arg::new(name).long(name).help(help);
-        flag.action(ArgAction::SetTrue)
-    });
     Command::new("import")
         .about("Take over the credentials that docker or podman keep in plain text")
         .long_about(LONG)
         .arg(from.help("Whose; without it, docker's and podman's"))
-        .args(flags)
+        .arg(flag(
+            "remove",
+            "Remove the plain text of what the store answers identically",
+        ))
+        .arg(flag(
+            "force",
+            "Replace another credential that the store has for a registry",
+        ))
+        .arg(flag(
+            "dry-run",
+            "Say what would be taken over, and change nothing",
+        ))
+        .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
 
@@ -168,21 +176,6 @@ impl Report {
     }
 }
 
-const FLAGS: [(&str, &str); 4] = [
-    (
-        "remove",
-        "Remove the plain text of what the store answers identically",
-    ),
-    (
-        "force",
-        "Replace another credential that the store has for a registry",
-    ),
-    (
-        "dry-run",
-        "Say what would be taken over, and change nothing",
-    ),
-    ("json", "Print one JSON object"),
-];
 const NOTHING: &str = "nothing to take over: no password is there in plain text\n";
 const LONG: &str = "\
 Takes over the credentials that docker or podman keep in plain text: each entry of auths goes into the store, and is read \

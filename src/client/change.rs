@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::diff::{masked, unified};
 use super::edit::{Providers, add_helper, masked_provider, set_helpers};
-use super::file::{Readers, Text, problem};
+use super::file::{Readers, Text};
 use super::note::Note;
-use super::place::{Place, Rights};
+use super::place::Place;
+use super::refusal::unchanged;
 use super::registries::CREDENTIAL_HELPERS;
 use super::{AuthFile, HELPER};
 use crate::error::Error;
@@ -81,8 +82,8 @@ impl Change {
                         name(key.unwrap_or(CREDS_STORE)),
                         name(other)
                     );
-                    let fix = "nothing was changed; --force puts this one in its place, and --undo the other back";
-                    return Err(problem(path, cause).fix(fix).failed());
+                    let fix = "--force puts this one in its place, and --undo the other back";
+                    return Err(unchanged(path, cause, fix));
                 }
                 _ => change.note.add(section(*key), *key, json!(was)),
             }
@@ -125,24 +126,27 @@ impl Change {
         Ok(change)
     }
 
-    fn text(&self) -> &str {
-        self.old.as_ref().map_or("", |old| old.text.as_str())
+    /// The old text and the new one.
+    fn texts(&self) -> [Option<&str>; 2] {
+        [self.old.as_ref().map(|old| &old.text), self.new.as_ref()].map(|text| Some(text?.as_str()))
     }
 
-    fn new_text(&self) -> Option<&str> {
-        self.new.as_ref().map(|new| new.as_str())
+    fn text(&self) -> &str {
+        self.texts()[0].unwrap_or_default()
     }
 
     fn refused(&self, cause: String) -> Error {
-        problem(&self.path, cause)
-            .fix("nothing was changed; correct it or change it by hand, and try again")
-            .failed()
+        unchanged(
+            &self.path,
+            cause,
+            "correct it or change it by hand, and try again",
+        )
     }
 
     /// Whether everything is as it should be already.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.old.as_ref().map(|old| old.text.as_str()) == self.new_text()
+        self.texts()[0] == self.texts()[1]
     }
 
     /// Whether the file that was changed is not there any more, so that nothing can be put back into it.
@@ -160,13 +164,10 @@ impl Change {
     /// What it does, without the secrets that the file holds.
     #[must_use]
     pub fn diff(&self) -> String {
-        let texts = [
-            self.old.as_ref().map(|old| old.text.as_str()),
-            self.new_text(),
-        ];
         if self.is_nothing() {
             return String::new();
         }
+        let texts = self.texts();
         let texts = match self.form {
             Form::Auth => texts.map(|text| text.map(masked)),
             Form::Registries => texts.map(|text| text.map(str::to_owned)),
@@ -183,14 +184,14 @@ impl Change {
             Readers::All
         };
         let (place, dirs) = self.place.with_dirs(readers)?;
-        let (old, new) = (self.old.as_ref(), self.new_text().unwrap_or_default());
+        let (old, new) = (self.old.as_ref(), self.texts()[1].unwrap_or_default());
         let mut note = self.note.clone();
         note.made |= old.is_none();
         note.made_dirs += dirs;
         // The file first would leave it without a note, should the second write fail.
         let made = note
             .write(&place, old)
-            .and_then(|()| place.replace(old, new, &Rights::of(old, readers)));
+            .and_then(|()| place.replace(old, new, readers));
         let is_new = || matches!(place.read(), Ok(Some(now)) if now.text.as_str() == new);
         if made.is_err() && !is_new() {
             if !self.noted {

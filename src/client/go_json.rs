@@ -75,22 +75,23 @@ impl<'a> Value<'a> {
         self.members().into_iter().filter_map(named)
     }
 
-    /// The text that it is; `null` is an empty one. `Err` where it is something else.
-    pub(crate) fn own_text(self) -> Result<Redacted, ()> {
+    /// The text that it is; `null` is an empty one.
+    pub(crate) fn own_text(self) -> Option<Redacted> {
         let text: Result<Option<Redacted>, _> = serde_json::from_str(self.0.get());
-        text.map(Option::unwrap_or_default).map_err(|_| ())
+        text.map(Option::unwrap_or_default).ok()
     }
 
-    /// The text of a member; empty where there is none, and `Err` where it is something else. `null` changes nothing.
-    pub(crate) fn text(self, name: &str) -> Result<Redacted, ()> {
+    /// The text of a member; empty where there is none. `null` changes nothing.
+    pub(crate) fn text(self, name: &str) -> Result<Redacted, String> {
         let texts = self.all(name).filter(|value| !value.is_null());
         texts
             .map(Self::own_text)
             .try_fold(Redacted::default(), |_, text| text)
+            .ok_or_else(|| format!("its {name} is not a text"))
     }
 
-    /// The members of a map, each once; `Err` where it is something else. Maps of the same name are one, and `null` empties it.
-    pub(crate) fn map(self, name: &str) -> Result<Vec<(String, Self)>, ()> {
+    /// The members of a map, each once. Maps of the same name are one, and `null` empties it.
+    pub(crate) fn map(self, name: &str) -> Result<Vec<(String, Self)>, String> {
         let mut map: IndexMap<String, Self> = IndexMap::new();
         for value in self.all(name) {
             if value.is_null() {
@@ -98,7 +99,7 @@ impl<'a> Value<'a> {
             } else if value.is_object() {
                 map.extend(value.members());
             } else {
-                return Err(());
+                return Err(format!("its {name} is not an object"));
             }
         }
         Ok(map.into_iter().collect())

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::auth_file::CRED_HELPERS;
-use super::file::{Readers, Text, problem};
-use super::place::{Place, Rights};
+use super::file::{Readers, Text};
+use super::place::Place;
+use super::refusal::problem;
 use super::registries::CREDENTIAL_HELPERS;
 use crate::error::Error;
 
@@ -48,54 +49,40 @@ impl Note {
             return Ok(None);
         };
         let Ok(mut read) = serde_json::from_str::<Self>(&text.text) else {
-            return Err(problem(note.path(), "it is damaged")
-                .fix("change the client's file by hand, and remove it")
-                .failed());
+            let fix = "change the client's file by hand, and remove it";
+            return Err(problem(note.path(), "it is damaged").fix(fix).failed());
         };
-        read.understand_0_1();
-        if read
-            .changes
-            .iter()
-            .skip(1)
-            .step_by(3)
-            .any(|was| was.contains("matchImages"))
-        {
-            return Err(problem(
-                note.path(),
-                "version 0.1 wrote it over an entry that --force replaced",
-            )
-            .fix("put that entry back into kubelet's file by hand, and remove the note")
-            .failed());
+        if read.changed(1, "matchImages") {
+            let cause = "version 0.1 wrote it over an entry that --force replaced";
+            let fix = "put that entry back into kubelet's file by hand, and remove the note";
+            return Err(problem(note.path(), cause).fix(fix).failed());
         }
+        read.understand_0_1();
         Ok(Some(read))
     }
 
     fn understand_0_1(&mut self) {
-        for three in self.keys.chunks_exact(3) {
+        let [helpers, list] = [CRED_HELPERS, CREDENTIAL_HELPERS].map(|name| self.changed(2, name));
+        let keys = std::mem::take(&mut self.keys);
+        for three in keys
+            .chunks_exact(3)
+            .filter(|three| three[0] != CREDENTIAL_HELPERS)
+        {
             let [key, was] = [&three[1], &three[2]].map(|text| text.strip_prefix('='));
-            if three[0] != CREDENTIAL_HELPERS {
-                let (section, key) = (three[0].clone(), key.map(str::to_owned));
-                self.was.push(Was {
-                    section,
-                    key,
-                    value: json!(was),
-                });
-            }
+            self.add(&three[0], key, json!(was));
         }
-        let made = |section: &str| {
-            self.changes
-                .iter()
-                .skip(2)
-                .step_by(3)
-                .any(|is| is.contains(section))
-        };
-        let (helpers, list) = (made(CRED_HELPERS), made(CREDENTIAL_HELPERS));
-        if !self.keys.is_empty() && !helpers && !self.lacks(CRED_HELPERS) {
+        if !keys.is_empty() && !helpers && !self.lacks(CRED_HELPERS) {
             self.add(CRED_HELPERS, None, json!(true));
         }
         if list {
             self.add(CREDENTIAL_HELPERS, None, json!([]));
         }
+    }
+
+    /// Whether the old or the new text of a change by version 0.1, which are its second and third, has this word.
+    fn changed(&self, at: usize, word: &str) -> bool {
+        let mut texts = self.changes.iter().skip(at).step_by(3);
+        texts.any(|text| text.contains(word))
     }
 
     /// Notes what was there, unless an earlier change has.
@@ -125,11 +112,8 @@ impl Note {
     pub(super) fn write(&self, file: &Place, text: Option<&Text>) -> Result<(), Error> {
         let note = file.beside(NOTE);
         let old = note.read()?;
-        note.put(
-            old.as_ref(),
-            &json!(self).to_string(),
-            &Rights::of(text, Readers::Owner),
-        )
+        let new = json!(self).to_string();
+        note.put(old.as_ref(), &new, text, Readers::Owner)
     }
 
     /// Removes the note, and the directories made for it.

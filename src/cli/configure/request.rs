@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ArgMatches;
+use indexmap::IndexSet;
 
 use crate::client::Scope;
 use crate::client::plain_login::offer;
@@ -42,6 +43,14 @@ impl Wanted {
     fn new(host: Host, typed: &str) -> Self {
         let keys = wiring_keys(&host, typed);
         Self { host, keys }
+    }
+
+    pub(super) fn hosts(all: &[Self]) -> Vec<Host> {
+        all.iter().map(|one| one.host.clone()).collect()
+    }
+
+    pub(super) fn keys(all: &[Self]) -> impl Iterator<Item = &str> {
+        all.iter().flat_map(|one| &one.keys).map(String::as_str)
     }
 }
 
@@ -117,31 +126,25 @@ fn wanted(text: &str) -> Result<Wanted, Error> {
 
 fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
     let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
+    if !listed.hosts.is_empty() {
+        let hosts = listed.hosts.into_iter();
+        return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
+    }
     // A store that cannot be asked has not said that it is empty.
-    let (cause, fix) = match listed.skipped.first() {
-        _ if !listed.hosts.is_empty() => {
-            return Ok(listed
-                .hosts
-                .into_iter()
-                .map(|host| Wanted::new(host, ""))
-                .collect());
-        }
-        Some(skipped) => (
-            format!("the store's registries cannot be listed ({skipped})"),
-            "name them with --hosts".to_owned(),
-        ),
-        None => (
-            "the store has no registries yet".to_owned(),
-            offer(env, client, scope)
-                .unwrap_or_else(|| "name them with --hosts, or give --all".to_owned()),
-        ),
+    let (cause, fix) = if let Some(skipped) = listed.skipped.first() {
+        let cause = format!("the store's registries cannot be listed ({skipped})");
+        (cause, "name them with --hosts".to_owned())
+    } else {
+        let other = || "name them with --hosts, or give --all".to_owned();
+        let fix = offer(env, client, scope).unwrap_or_else(other);
+        ("the store has no registries yet".to_owned(), fix)
     };
     Err(Problem::new("configure", cause).fix(fix).failed())
 }
 
 /// The registries that the store lists.
 pub(super) struct Listed {
-    pub(super) hosts: Vec<Host>,
+    pub(super) hosts: IndexSet<Host>,
     /// Why there may be more.
     pub(super) skipped: Vec<String>,
 }
@@ -150,31 +153,21 @@ impl Listed {
     pub(super) fn of(resolver: &Resolver) -> Result<Self, Error> {
         let mut skipped = Vec::new();
         let lines = resolver.list(&mut |error| skipped.push(crate::one_line(error)))?;
-        let mut hosts: Vec<Host> = Vec::new();
-        for host in lines
-            .keys()
-            .filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned())
-        {
-            if !hosts.contains(&host) {
-                hosts.push(host);
-            }
-        }
+        let urls = lines.keys();
+        let hosts = urls.filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned());
+        let hosts: IndexSet<Host> = hosts.collect();
         Ok(Self { hosts, skipped })
     }
 
     /// Those of `hosts` that the store has nothing for; none where it cannot be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
-        let listed = Config::load(env)
-            .and_then(Resolver::new)
-            .and_then(|resolver| Self::of(&resolver));
-        match listed {
-            Ok(listed) if listed.skipped.is_empty() => hosts
-                .iter()
-                .filter(|host| !listed.hosts.contains(host))
-                .cloned()
-                .collect(),
-            _ => Vec::new(),
-        }
+        let resolver = Config::load(env).and_then(Resolver::new);
+        let listed = resolver.and_then(|resolver| Self::of(&resolver)).ok();
+        let Some(listed) = listed.filter(|listed| listed.skipped.is_empty()) else {
+            return Vec::new();
+        };
+        let lacking = hosts.iter().filter(|host| !listed.hosts.contains(*host));
+        lacking.cloned().collect()
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
         }
         report.changed |= !change.is_nothing();
         report.lines.extend(told(&change, request.dry_run));
-        report.path = path;
+        report.path = path.display().to_string();
     }
     let client = &request.client;
     if report.lines.is_empty() {

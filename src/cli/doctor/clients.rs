@@ -11,6 +11,7 @@ use super::served::Served;
 use super::surroundings::{closed, variable};
 use super::{helpers, keys};
 use crate::cli::import::Import;
+use crate::client::asks::CLIENTS;
 use crate::client::spelling::{Client, Lookup};
 use crate::client::{AuthFile, HELPER, Scope, auth_files, docker_file};
 use crate::config::Env;
@@ -61,10 +62,13 @@ impl<'a> Clients<'a> {
     /// Who answers each client for each of these.
     pub(super) fn answerers(&self, hosts: &[Host]) -> Vec<Finding> {
         let answerer = |host: &Host| {
-            let asks = self.read.asks(host).map(|(client, asks)| match asks {
-                Ok(asks) => format!("{client} {}", asks.answerer),
-                Err(_) => format!("{client} cannot read its files"),
-            });
+            let asks =
+                CLIENTS.map(
+                    |(name, client)| match self.read.asks(&Lookup::of(client, host)) {
+                        Ok(asks) => format!("{name} {}", asks.answerer),
+                        Err(_) => format!("{name} cannot read its files"),
+                    },
+                );
             let what = format!("{host}: {}", asks.join(", "));
             Finding::ok("client.answerer", what)
         };
@@ -104,11 +108,8 @@ impl<'a> Clients<'a> {
         };
         let asks = |host: &Host| docker.asks(&Lookup::of(Client::Docker, host));
         let elsewhere = |host: &Host| {
-            self.read.podman.as_ref().is_ok_and(|podman| {
-                podman
-                    .asks(&Lookup::of(Client::Podman, host))
-                    .is_this_helper()
-            })
+            let asks = self.read.asks(&Lookup::of(Client::Podman, host));
+            asks.is_ok_and(|asks| asks.is_this_helper())
         };
         let mut findings = asked("docker", self.env, served, &asks, &elsewhere);
         findings.extend(variable(self.env, docker, served));
@@ -139,7 +140,7 @@ impl<'a> Clients<'a> {
         let lacking = file
             .missing_keys(&hub)
             .into_iter()
-            .filter(|key| !all || *key != hub.server_url());
+            .filter(|key| !all || key != hub.server_url());
         let lacking: Vec<_> = lacking.map(|key| format!("\"{key}\"")).collect();
         if !lacking.is_empty() {
             findings.push(half_pair("docker", file, &lacking.join(" and ")));
@@ -170,11 +171,8 @@ impl<'a> Clients<'a> {
         };
         let asks = |host: &Host| podman.asks(&Lookup::of(Client::Podman, host));
         let elsewhere = |host: &Host| {
-            self.read.docker.as_ref().is_ok_and(|docker| {
-                docker
-                    .asks(&Lookup::of(Client::Docker, host))
-                    .is_this_helper()
-            })
+            let asks = self.read.asks(&Lookup::of(Client::Docker, host));
+            asks.is_ok_and(|asks| asks.is_this_helper())
         };
         let mut findings = asked("podman", self.env, served, &asks, &elsewhere);
         findings.extend(closed(self.env));

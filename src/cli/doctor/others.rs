@@ -449,6 +449,64 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_kubelet_gets_nothing_from_is_broken_wherever_a_flag_names_its_file() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        let entry = |more: &str| {
+            format!("kind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n{more}")
+        };
+        let images = "  matchImages: [ghcr.io]\n";
+        let flags = [
+            (
+                "etc/default/kubelet",
+                "KUBELET_EXTRA_ARGS=\"--x=y --image-credential-provider-config=/opt/k.yaml\"\n",
+            ),
+            (
+                "etc/rancher/k3s/config.yaml",
+                "image-credential-provider-config: /opt/k.yaml\n",
+            ),
+            (
+                "proc/7/cmdline",
+                "kubelet\0--image-credential-provider-config\0/opt/k.yaml\0",
+            ),
+        ];
+        for (file, text) in flags {
+            write(root, file, text);
+            for (more, code) in [
+                (String::new(), "client.wrong_args"),
+                (images.to_owned(), "client.wrong_args"),
+                (format!("{images}  args: [get]\n"), "client.wrong_args"),
+                ("  args: [kubelet]\n".to_owned(), "client.no_images"),
+                (format!("{images}  args: [kubelet]\n"), "client.asked"),
+            ] {
+                write(root, "opt/k.yaml", &entry(&more));
+                let codes: Vec<_> = kubelet(root).iter().map(|one| one.code).collect();
+                assert_eq!(codes, [code], "{file}: {more}");
+            }
+            fs::remove_file(root.join(file)).unwrap();
+            assert!(kubelet(root).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_login_in_k3ss_file_is_told_and_its_value_is_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        let tls = "configs:\n  quay.io:\n    tls:\n      ca_file: /x\n";
+        write(root, RANCHERS[0], tls);
+        assert!(rancher(root).is_empty());
+        let auth = "  ghcr.io:\n    auth:\n      username: octo\n      password: hunter2\n";
+        write(root, RANCHERS[1], &format!("{tls}{auth}"));
+        let findings = rancher(root);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(
+            findings[0].what.contains("a login for ghcr.io"),
+            "{findings:?}"
+        );
+        assert!(!format!("{findings:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn a_login_in_containerds_files_is_told_and_its_value_is_not() {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path();

@@ -30,7 +30,7 @@ pub(super) fn variable(
     let ours = |host: &Host| {
         let file = docker.file.as_ref();
         let lookup = Lookup::of(Client::Docker, host);
-        let wired = file.and_then(|file| file.asks(Client::Docker, &lookup));
+        let wired = file.and_then(|file| file.asks(&lookup));
         wired.is_some_and(|asks| asks.is_this_helper())
             || served.is_some_and(|served| served.answers(host))
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::client::edit::without_auths;
 use crate::client::file::{Readers, Text};
-use crate::client::place::{Place, Rights};
+use crate::client::place::Place;
 use crate::client::{AuthEntry, AuthFile, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::{Error, Problem};
@@ -81,10 +81,6 @@ impl PlainFile {
                 .failed()
         })?;
         AuthFile::parse(&self.path, &new)?;
-        self.place.replace(
-            Some(&self.old),
-            &new,
-            &Rights::of(Some(&self.old), Readers::Owner),
-        )
+        self.place.replace(Some(&self.old), &new, Readers::Owner)
     }
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AuthFile, CRED_HELPERS, CREDENTIAL_HELPERS, CREDS_STORE, Change, Error, Form, HELPER, Note,
-    PROVIDERS, Providers, Readers, Rights, helper, name, section, set_helpers,
+    PROVIDERS, Providers, Readers, helper, name, section, set_helpers,
 };
 use crate::client::edit::remove_helper;
 
@@ -38,28 +38,18 @@ impl Change {
 
     fn without_helpers(&mut self, old: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let file = AuthFile::parse(&self.path, old)?;
-        let ours = file
-            .cred_helpers
-            .iter()
-            .filter(|(_, helper)| helper == HELPER)
-            .map(|(key, _)| Some(key.as_str()));
+        let ours = file.cred_helpers.iter().filter(|(_, name)| name == HELPER);
+        let ours = ours.map(|(key, _)| Some(key.as_str()));
         let store = (file.creds_store.as_deref() == Some(HELPER)).then_some(None);
-        let was = |key| {
-            (
-                key,
-                self.note.get(section(key), key).and_then(Value::as_str),
-            )
-        };
-        let changes: Vec<_> = ours.chain(store).map(was).collect();
+        let was = |key| self.note.get(section(key), key).and_then(Value::as_str);
+        let changes: Vec<_> = ours.chain(store).map(|key| (key, was(key))).collect();
         for was in &self.note.was {
             let key = was.key.as_deref();
-            let noted = key.is_some() || was.section == CREDS_STORE;
-            let other = helper(&file, key).filter(|other| *other != HELPER && was.value != *other);
-            let other = other.filter(|_| noted);
-            self.left
-                .extend(other.map(|other| {
-                    format!("{} ({})", name(key.unwrap_or(CREDS_STORE)), name(other))
-                }));
+            let other = helper(&file, key).filter(|name| *name != HELPER && was.value != **name);
+            if let (Some(other), true) = (other, key.is_some() || was.section == CREDS_STORE) {
+                let key = name(key.unwrap_or(CREDS_STORE));
+                self.left.push(format!("{key} ({})", name(other)));
+            }
         }
         if changes.is_empty() {
             return Ok(None);
@@ -71,32 +61,28 @@ impl Change {
 
     /// Makes the change that undoes others, and removes their note.
     pub fn make_undone(&self) -> Result<(), Error> {
-        let old = self.old.as_ref();
-        match self.new_text() {
-            _ if self.is_nothing() => {}
-            Some(new) => self
-                .place
-                .replace(old, new, &Rights::of(old, Readers::Owner))?,
-            None => self.place.remove(old, 0)?,
+        match self.texts() {
+            [old, new] if old == new => {}
+            [_, Some(new)] => {
+                self.place.replace(self.old.as_ref(), new, Readers::Owner)?;
+            }
+            [_, None] => self.place.remove(self.old.as_ref(), 0)?,
         }
-        let dirs = if self.new.is_none() {
+        let made = if self.new.is_none() {
             self.note.made_dirs
         } else {
             0
         };
         if self.noted {
-            Note::discard(&self.place, dirs)
-        } else {
-            Ok(())
+            Note::discard(&self.place, made)?;
         }
+        Ok(())
     }
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|text| Some(text.as_str()?.to_owned()))
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|text| Some(text.as_str()?.to_owned()))
         .collect()
 }
 

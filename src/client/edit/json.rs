@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use serde_json::value::{RawValue, to_raw_value};
 use zeroize::Zeroizing;
 
+use super::FORM;
 use crate::client::auth_file::{AUTHS, CRED_HELPERS, CREDS_STORE};
 use crate::client::go_json;
 
@@ -162,5 +163,3 @@ fn string_end(text: &str) -> usize {
     });
     end.map_or(text.len(), |end| end + 2)
 }
-
-const FORM: &str = "it has a form that cannot be changed safely";
