@@ -294,7 +294,6 @@ mod tests {
                         helpers,
                     }],
                 },
-                paths: Vec::new(),
                 files: vec![file(text)],
             }
         };

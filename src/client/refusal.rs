@@ -58,7 +58,7 @@ pub(super) fn changed_meanwhile(path: &Path) -> Error {
 }
 
 /// A failure that names the file.
-pub(super) fn problem(path: &Path, cause: impl Display) -> Problem {
+pub(crate) fn problem(path: &Path, cause: impl Display) -> Problem {
     Problem::new(path.display().to_string(), cause)
 }
 
