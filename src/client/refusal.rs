@@ -50,13 +50,6 @@ pub(super) fn not_plain(path: &Path) -> Error {
         .failed()
 }
 
-/// The refusal to go on from what was read.
-pub(super) fn changed_meanwhile(path: &Path) -> Error {
-    problem(path, "another program has changed it meanwhile")
-        .fix("try again")
-        .failed()
-}
-
 /// A failure that names the file.
 pub(crate) fn problem(path: &Path, cause: impl Display) -> Problem {
     Problem::new(path.display().to_string(), cause)

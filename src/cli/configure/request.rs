@@ -171,6 +171,12 @@ impl Listed {
     }
 }
 
+/// The registries, in words.
+pub(super) fn names(hosts: &[Host]) -> String {
+    let names: Vec<&str> = hosts.iter().map(Host::as_str).collect();
+    names.join(", ")
+}
+
 /// What would be ignored, which nobody may find out by a pull that fails.
 const NOT_FOR_KUBELET: [(&str, &str, &str); 2] = [
     (

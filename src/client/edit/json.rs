@@ -127,7 +127,7 @@ impl Serialize for Laid<'_> {
             [b'{', ..] => {
                 let members: Members = part(raw).map_err(S::Error::custom)?;
                 serializer.collect_map(members.iter().map(|(key, raw)| {
-                    let path = [path.as_slice(), &[key.clone()]].concat();
+                    let path = [path.as_slice(), std::slice::from_ref(key)].concat();
                     (key, Laid { raw, path, shown })
                 }))
             }
