@@ -990,6 +990,26 @@ fn what_only_clients_make_sense_of_stays_as_it_is_written() {
 }
 
 #[test]
+fn a_refusal_has_a_code_for_programs() {
+    for (args, file, code) in [
+        (["--hosts", "ghcr.io/org"], "{}", "input.bad_server_url"),
+        (["--hosts", "ghcr.io"], "[]", "client.file_broken"),
+        (
+            ["--hosts", "ghcr.io"],
+            r#"{"credHelpers":{"ghcr.io":"pass"}}"#,
+            "client.file_unwritable",
+        ),
+    ] {
+        let node = node();
+        put(&node, ".docker/config.json", file);
+        let answer = docker(&node, &[args[0], args[1], "--json"]);
+        let named = format!("\"code\":\"{code}\"");
+        assert!(answer.err.contains(&named), "{answer:?}");
+        assert_eq!((answer.status, answer.out.as_str()), (1, ""));
+    }
+}
+
+#[test]
 fn a_list_in_capitals_gets_no_second_one_beside_it_and_an_empty_one_keeps_its_comment() {
     let node = node();
     let text = "Credential-Helpers = ['containers-auth.json']\n";

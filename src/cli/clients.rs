@@ -26,7 +26,7 @@ impl ClientLines {
         };
         let line = |(name, client)| {
             let asks = clients.asks(&lookup(client));
-            (name, asks.map_err(|error| crate::one_line(error)))
+            (name, asks.map_err(crate::one_line))
         };
         Self(CLIENTS.map(line).into())
     }

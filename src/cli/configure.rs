@@ -16,11 +16,10 @@ use super::rows::fold;
 use super::style::Style;
 use super::{flag, unwritable};
 use crate::Io;
-use crate::client::{SYSTEM_PATH, Scope, runnable_helper};
+use crate::client::{Change, SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
 pub(super) use kubelet::files;
-use plan::Plan;
 use request::Request;
 use undo::undo;
 
@@ -130,6 +129,17 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     }
     report.lines.extend(plan.notes);
     Ok(report)
+}
+
+/// The change of one file.
+struct Plan {
+    change: Change,
+    /// What the client will ask for, in words.
+    registries: String,
+    /// Where the client looks for the helper, if not on a PATH.
+    helper_dir: Option<PathBuf>,
+    /// What else the user should know.
+    notes: Vec<String>,
 }
 
 /// What came of it.

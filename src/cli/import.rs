@@ -67,11 +67,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     for file in &files {
         report.files.push(file.path.display().to_string());
         let (mut wired, mut names) = (Vec::new(), BTreeSet::new());
-        for entry in file
-            .auths
-            .iter()
-            .filter(|entry| entry.held != Held::Nothing)
-        {
+        let there = |entry: &&AuthEntry| entry.held != Held::Nothing;
+        for entry in file.auths.iter().filter(there) {
             let key = shown(&entry.key).to_string();
             let fate = takeable(entry, &all, file.client)
                 .and_then(|(url, credential)| import.take(io, &url, credential));

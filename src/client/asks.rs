@@ -113,13 +113,12 @@ impl AuthFile {
         let store = self.creds_store.as_deref().filter(|_| !is_podman);
         let helper = named.or(store.map(|name| (CREDS_STORE, name)));
         // To docker an empty name means that no program is asked; podman would run `docker-credential-`.
-        match helper.filter(|(_, name)| is_podman || !name.is_empty()) {
-            Some((key, name)) => Some(Asks::helper(name, &self.path, key)),
-            None => {
-                let key = &self.login(lookup)?.key;
-                Some(Asks::new(Answerer::PlainLogin, Some(&self.path), key))
-            }
+        let helper = helper.filter(|(_, name)| is_podman || !name.is_empty());
+        if let Some((key, name)) = helper {
+            return Some(Asks::helper(name, &self.path, key));
         }
+        let key = &self.login(lookup)?.key;
+        Some(Asks::new(Answerer::PlainLogin, Some(&self.path), key))
     }
 
     /// The plain login that a client finds; what is no pair, podman passes over.
@@ -296,7 +295,6 @@ mod tests {
                         helpers,
                     }],
                 },
-                paths: Vec::new(),
                 files: vec![file(text)],
             }
         };

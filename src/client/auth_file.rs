@@ -122,6 +122,11 @@ impl AuthFile {
         helpers.find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
     }
 
+    /// The same, or that of `credsStore` where no key is given.
+    pub(super) fn helper_of(&self, key: Option<&str>) -> Option<&str> {
+        key.map_or(self.creds_store.as_deref(), |key| self.helper(key))
+    }
+
     /// The keys of a host that lack this helper, where at least one has it.
     #[must_use]
     pub fn missing_keys(&self, host: &Host) -> Vec<String> {

@@ -12,7 +12,7 @@ use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::diff::{masked, unified};
 use super::edit::{Providers, add_helper, masked_provider, set_helpers};
 use super::file::{Readers, Text};
-use super::note::Note;
+use super::note::{Note, noted_as};
 use super::place::Place;
 use super::refusal::unchanged;
 use super::registries::CREDENTIAL_HELPERS;
@@ -43,25 +43,21 @@ pub struct Change {
     /// `None` when the file goes.
     new: Option<Zeroizing<String>>,
     note: Note,
-    noted: bool,
 }
 
 impl Change {
     /// Leaves a file as it is.
     pub fn nothing(path: &Path, form: Form) -> Result<Self, Error> {
         let place = Place::of(path)?;
-        let (old, note) = (place.read()?, Note::read(&place)?);
-        let new = old.as_ref().map(|old| old.text.clone());
-        let (path, left, noted) = (path.to_owned(), Vec::new(), note.is_some());
+        let old = place.read()?;
         Ok(Self {
-            path,
-            left,
+            path: path.to_owned(),
+            left: Vec::new(),
             form,
+            note: Note::read(&place)?,
             place,
+            new: old.as_ref().map(|old| old.text.clone()),
             old,
-            new,
-            note: note.unwrap_or_default(),
-            noted,
         })
     }
 
@@ -70,22 +66,19 @@ impl Change {
     pub fn helpers(path: &Path, keys: &[Option<&str>], force: bool) -> Result<Self, Error> {
         let mut change = Self::nothing(path, Form::Auth)?;
         let file = AuthFile::parse(path, change.text())?;
-        let (mut wanted, is_first) = (Vec::new(), change.note.lacks(CRED_HELPERS));
+        let (mut wanted, is_first) = (Vec::new(), !change.note.has_helpers());
         for key in keys {
-            let was = helper(&file, *key);
+            let was = file.helper_of(*key);
             match was {
                 Some(HELPER) => continue,
                 // An empty name is no helper to docker, and podman fails on it.
                 Some(other) if !(other.is_empty() || force) => {
-                    let cause = format_args!(
-                        "{} has the helper {} already",
-                        name(key.unwrap_or(CREDS_STORE)),
-                        name(other)
-                    );
+                    let key = name(key.unwrap_or(CREDS_STORE));
+                    let cause = format_args!("{key} has the helper {} already", name(other));
                     let fix = "--force puts this one in its place, and --undo the other back";
                     return Err(unchanged(path, cause, fix));
                 }
-                _ => change.note.add(section(*key), *key, json!(was)),
+                _ => change.note.add(&noted_as(*key), json!(was)),
             }
             wanted.push((*key, Some(HELPER)));
         }
@@ -93,7 +86,7 @@ impl Change {
             let (new, had_section) =
                 set_helpers(change.text(), &wanted, true).map_err(|cause| change.refused(cause))?;
             if had_section && is_first {
-                change.note.add(CRED_HELPERS, None, json!(true));
+                change.note.add(CRED_HELPERS, json!(true));
             }
             AuthFile::parse(path, &new)?;
             change.new = Some(new);
@@ -108,7 +101,7 @@ impl Change {
         let (new, made) =
             add_helper(change.text(), inherited).map_err(|cause| change.refused(cause))?;
         if made {
-            change.note.add(CREDENTIAL_HELPERS, None, json!(inherited));
+            change.note.add(CREDENTIAL_HELPERS, json!(inherited));
         }
         change.new = Some(Zeroizing::new(new));
         Ok(change)
@@ -120,7 +113,7 @@ impl Change {
         let mut change = Self::nothing(path, Form::Provider)?;
         let done = Providers::parse(change.text()).and_then(|read| read.with_own(images, force));
         if let Some((new, was)) = done.map_err(|cause| change.refused(cause))? {
-            change.note.add(PROVIDERS, None, json!(was));
+            change.note.add(PROVIDERS, json!(was));
             change.new = Some(new);
         }
         Ok(change)
@@ -136,11 +129,8 @@ impl Change {
     }
 
     fn refused(&self, cause: String) -> Error {
-        unchanged(
-            &self.path,
-            cause,
-            "correct it or change it by hand, and try again",
-        )
+        let fix = "correct it or change it by hand, and try again";
+        unchanged(&self.path, cause, fix)
     }
 
     /// Whether everything is as it should be already.
@@ -178,10 +168,9 @@ impl Change {
 
     /// Makes the change, and notes beside the file how it is undone.
     pub fn make(&self) -> Result<(), Error> {
-        let readers = if self.form == Form::Auth {
-            Readers::Owner
-        } else {
-            Readers::All
+        let readers = match self.form {
+            Form::Auth => Readers::Owner,
+            Form::Registries | Form::Provider => Readers::All,
         };
         let (place, dirs) = self.place.with_dirs(readers)?;
         let (old, new) = (self.old.as_ref(), self.texts()[1].unwrap_or_default());
@@ -194,26 +183,13 @@ impl Change {
             .and_then(|()| place.replace(old, new, readers));
         let is_new = || matches!(place.read(), Ok(Some(now)) if now.text.as_str() == new);
         if made.is_err() && !is_new() {
-            if !self.noted {
+            if !self.note.is_there {
                 _ = Note::discard(&place, 0);
             }
             place.remove_dirs(dirs);
         }
         made
     }
-}
-
-/// The section that a key stands in.
-fn section(key: Option<&str>) -> &'static str {
-    if key.is_some() {
-        CRED_HELPERS
-    } else {
-        CREDS_STORE
-    }
-}
-
-fn helper<'a>(file: &'a AuthFile, key: Option<&str>) -> Option<&'a str> {
-    key.map_or(file.creds_store.as_deref(), |key| file.helper(key))
 }
 
 const PROVIDERS: &str = "providers";

@@ -31,13 +31,9 @@ impl Text {
         Place::of(path)?.read()
     }
 
-    /// What came of opening it, read.
-    pub(super) fn of(path: &Path, opened: io::Result<File>) -> Result<Option<Self>, Error> {
+    /// What is in an open file.
+    pub(super) fn of(path: &Path, file: File) -> Result<Self, Error> {
         let unreadable = |error| refusal::unreadable(path, error);
-        let file = match opened {
-            Err(error) if is_absent(&error) => return Ok(None),
-            opened => opened.map_err(unreadable)?,
-        };
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(refusal::not_plain(path));
@@ -54,11 +50,11 @@ impl Text {
                 .fix("correct it")
                 .failed()
         })?;
-        Ok(Some(Self {
+        Ok(Self {
             text: Zeroizing::new(text.to_owned()),
             metadata,
             acl,
-        }))
+        })
     }
 }
 

@@ -41,7 +41,7 @@ pub fn find_program(path: &OsStr, program: &str) -> Helper {
         if !fs::metadata(&candidate).is_ok_and(|metadata| metadata.is_file()) {
             continue;
         }
-        if executable(&candidate) {
+        if accessat(CWD, &candidate, Access::EXEC_OK, AtFlags::EACCESS).is_ok() {
             return Helper::Found(candidate);
         }
         unusable.get_or_insert(candidate);
@@ -161,10 +161,6 @@ fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration
         .filter(|out| fcntl_setfl(out, OFlags::NONBLOCK).is_ok())
         .is_some_and(|mut out| out.read_exact(&mut said).is_ok() && said == *PROGRAM.as_bytes());
     status.success() && said
-}
-
-fn executable(path: &Path) -> bool {
-    accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::auth_file::CRED_HELPERS;
+use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::file::{Readers, Text};
 use super::place::Place;
 use super::refusal::problem;
@@ -19,12 +20,15 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Note {
+    /// Whether there is a note.
+    #[serde(skip)]
+    pub(super) is_there: bool,
     /// There was no file.
     pub(super) made: bool,
     /// How many directories were made for it.
     pub(super) made_dirs: usize,
-    /// What was there before, each thing once.
-    pub(super) was: Vec<Was>,
+    /// What was there before, each thing once: by section, or for a key of `credHelpers` by [`noted_as`].
+    pub(super) was: IndexMap<String, Value>,
     /// What version 0.1 wrote instead: section, key and helper, each behind a `=` where there is one.
     #[serde(skip_serializing)]
     keys: Vec<String>,
@@ -33,20 +37,12 @@ pub(super) struct Note {
     changes: Vec<String>,
 }
 
-/// What stood in a section, or in a key of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Was {
-    pub(super) section: String,
-    pub(super) key: Option<String>,
-    pub(super) value: Value,
-}
-
 impl Note {
-    /// The note beside a file; `None` when nothing was changed.
-    pub(super) fn read(file: &Place) -> Result<Option<Self>, Error> {
+    /// The note beside a file; an empty one when nothing was changed.
+    pub(super) fn read(file: &Place) -> Result<Self, Error> {
         let note = file.beside(NOTE);
         let Some(text) = note.read()? else {
-            return Ok(None);
+            return Ok(Self::default());
         };
         let Ok(mut read) = serde_json::from_str::<Self>(&text.text) else {
             let fix = "change the client's file by hand, and remove it";
@@ -57,25 +53,28 @@ impl Note {
             let fix = "put that entry back into kubelet's file by hand, and remove the note";
             return Err(problem(note.path(), cause).fix(fix).failed());
         }
+        read.is_there = true;
         read.understand_0_1();
-        Ok(Some(read))
+        Ok(read)
     }
 
     fn understand_0_1(&mut self) {
         let [helpers, list] = [CRED_HELPERS, CREDENTIAL_HELPERS].map(|name| self.changed(2, name));
         let keys = std::mem::take(&mut self.keys);
-        for three in keys
-            .chunks_exact(3)
-            .filter(|three| three[0] != CREDENTIAL_HELPERS)
-        {
-            let [key, was] = [&three[1], &three[2]].map(|text| text.strip_prefix('='));
-            self.add(&three[0], key, json!(was));
+        for three in keys.chunks_exact(3) {
+            let key = three[1].strip_prefix('=');
+            match three[0].as_str() {
+                CRED_HELPERS | CREDS_STORE => {
+                    self.add(&noted_as(key), json!(three[2].strip_prefix('=')));
+                }
+                _ => {}
+            }
         }
-        if !keys.is_empty() && !helpers && !self.lacks(CRED_HELPERS) {
-            self.add(CRED_HELPERS, None, json!(true));
+        if !keys.is_empty() && !helpers && self.has_helpers() {
+            self.add(CRED_HELPERS, json!(true));
         }
         if list {
-            self.add(CREDENTIAL_HELPERS, None, json!([]));
+            self.add(CREDENTIAL_HELPERS, json!([]));
         }
     }
 
@@ -86,26 +85,13 @@ impl Note {
     }
 
     /// Notes what was there, unless an earlier change has.
-    pub(super) fn add(&mut self, section: &str, key: Option<&str>, value: Value) {
-        if self.get(section, key).is_none() {
-            let (section, key) = (section.to_owned(), key.map(str::to_owned));
-            self.was.push(Was {
-                section,
-                key,
-                value,
-            });
-        }
+    pub(super) fn add(&mut self, what: &str, was: Value) {
+        self.was.entry(what.to_owned()).or_insert(was);
     }
 
-    /// Whether nothing of a section is noted.
-    pub(super) fn lacks(&self, section: &str) -> bool {
-        self.was.iter().all(|was| was.section != section)
-    }
-
-    pub(super) fn get(&self, section: &str, key: Option<&str>) -> Option<&Value> {
-        let mut was = self.was.iter();
-        let found = was.find(|was| was.section == section && was.key.as_deref() == key);
-        found.map(|was| &was.value)
+    /// Whether anything of `credHelpers` is noted.
+    pub(super) fn has_helpers(&self) -> bool {
+        self.was.keys().any(|what| what.starts_with(CRED_HELPERS))
     }
 
     /// Writes the note of a file, for those who may read `text`, what is in the file.
@@ -120,6 +106,14 @@ impl Note {
     pub(super) fn discard(file: &Place, dirs: usize) -> Result<(), Error> {
         file.beside(NOTE).remove(None, dirs)
     }
+}
+
+/// What the helper of a key of `credHelpers`, or without a key that of `credsStore`, is noted as.
+pub(super) fn noted_as(key: Option<&str>) -> String {
+    key.map_or_else(
+        || CREDS_STORE.to_owned(),
+        |key| format!("{CRED_HELPERS}.{key}"),
+    )
 }
 
 /// The file that a note is about.

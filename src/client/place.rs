@@ -4,6 +4,7 @@
 //! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
 
 mod aside;
+mod checks;
 mod dirs;
 
 use std::ffi::OsString;
@@ -14,9 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -106,8 +105,13 @@ impl Place {
         // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
         let flags =
             OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(&self.dir, &self.name, flags, Mode::empty());
-        Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
+        match openat(&self.dir, &self.name, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            file => {
+                let file = file.map_err(|error| refusal::unreadable(&self.path, error))?;
+                Text::of(&self.path, file.into()).map(Some)
+            }
+        }
     }
 
     /// Puts `text` in place of what is there, unless that is no longer `old`, and waits until the disk has it. The new file
@@ -192,51 +196,6 @@ impl Place {
         Ok(())
     }
 
-    /// What a link of somebody else leads root to must be that somebody's.
-    fn check_links(&self, links: &[(PathBuf, u32)]) -> Result<(), Error> {
-        if links.is_empty() {
-            return Ok(());
-        }
-        let failed = |error: Errno| unwritable(&self.path, error);
-        let mut owners = vec![fstat(&self.dir).map_err(failed)?.st_uid];
-        if self.missing.is_empty() {
-            match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(file) => owners.push(file.st_uid),
-                Err(Errno::NOENT) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        let Some((link, owner)) = links
-            .iter()
-            .find(|(_, owner)| owners.iter().any(|one| one != owner))
-        else {
-            return Ok(());
-        };
-        let cause = format!(
-            "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
-            self.path.display()
-        );
-        let fix = format_args!(
-            "run this as that user: sudo -u '#{owner}' {} …",
-            env!("CARGO_PKG_NAME")
-        );
-        Err(unchanged(link, cause, fix))
-    }
-
-    /// Root can write what is marked read-only, and somebody marked it so.
-    fn check_writable(&self, old: Option<&Text>) -> Result<(), Error> {
-        let dir = self.path.parent().unwrap_or(Path::new("/"));
-        let above = fstat(&self.dir).map_err(|error| unwritable(dir, error))?;
-        let file = old.map(|old| (self.path(), old.metadata.mode()));
-        for (path, mode) in file.into_iter().chain([(dir, above.st_mode)]) {
-            if mode & 0o222 == 0 {
-                let fix = format_args!("chmod u+w {} if it may be", path.display());
-                return Err(unchanged(path, "it is read-only", fix));
-            }
-        }
-        Ok(())
-    }
-
     fn is_still(&self, old: Option<&Text>) -> Result<(), Error> {
         // What cannot be read any more is no longer what was read.
         let same = match (self.read(), old) {
@@ -251,7 +210,8 @@ impl Place {
         if same {
             Ok(())
         } else {
-            Err(refusal::changed_meanwhile(&self.path))
+            let cause = "another program has changed it meanwhile";
+            Err(problem(&self.path, cause).fix("try again").failed())
         }
     }
 }

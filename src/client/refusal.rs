@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 
 /// The failure to read a file.
 pub(crate) fn unreadable(path: &Path, error: impl Into<io::Error>) -> Error {
@@ -32,6 +32,7 @@ pub(super) fn unwritable(path: &Path, error: impl Into<io::Error>) -> Error {
 /// The refusal to change a file.
 pub(crate) fn unchanged(path: &Path, cause: impl Display, fix: impl Display) -> Error {
     problem(path, cause)
+        .code(Code::ClientFileUnwritable)
         .fix(format_args!("nothing was changed; {fix}"))
         .failed()
 }
@@ -50,16 +51,9 @@ pub(super) fn not_plain(path: &Path) -> Error {
         .failed()
 }
 
-/// The refusal to go on from what was read.
-pub(super) fn changed_meanwhile(path: &Path) -> Error {
-    problem(path, "another program has changed it meanwhile")
-        .fix("try again")
-        .failed()
-}
-
 /// A failure that names the file.
-pub(super) fn problem(path: &Path, cause: impl Display) -> Problem {
-    Problem::new(path.display().to_string(), cause)
+pub(crate) fn problem(path: &Path, cause: impl Display) -> Problem {
+    Problem::new(path.display().to_string(), cause).code(Code::ClientFileBroken)
 }
 
 /// The way out of a file that cannot be read: the file itself refuses it, or the directory that hides it.

@@ -113,11 +113,8 @@ impl Registries {
     /// (<https://github.com/containers/image/blob/main/pkg/docker/config/config.go>, `SetCredentials`).
     #[must_use]
     pub fn stores_here(&self) -> bool {
-        let first = self
-            .helpers()
-            .into_iter()
-            .find(|name| [HELPER, AUTH_FILES].contains(name));
-        first == Some(HELPER)
+        let mut helpers = self.helpers().into_iter();
+        helpers.find(|name| [HELPER, AUTH_FILES].contains(name)) == Some(HELPER)
     }
 
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].

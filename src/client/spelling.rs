@@ -114,14 +114,11 @@ impl Lookup {
                 (podman_hostname(key) == registry).then_some(last)
             });
         }
-        let names = self.names.iter().enumerate();
-        names
-            .filter_map(|(index, name)| match name {
-                name if name == key => Some(2 * index),
-                name if name == docker_hostname(key) => Some(2 * index + 1),
-                _ => None,
-            })
-            .min()
+        let exact = self.names.iter().position(|name| name == key);
+        let host = docker_hostname(key);
+        let by_host = self.names.iter().position(|name| name == host);
+        let [exact, by_host] = [exact.map(|at| 2 * at), by_host.map(|at| 2 * at + 1)];
+        exact.into_iter().chain(by_host).min()
     }
 
     /// The lookup that finds this key of `auths`, whatever else the file holds; `None` when this client finds it for no

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexSet;
 
-use super::plan::{Plan, names};
-use super::request::{Listed, Registries, Request, Wanted};
+use super::Plan;
+use super::request::{Listed, Registries, Request, Wanted, names};
 use crate::client::edit::provider_names;
 use crate::client::file::{Text, files_in};
 use crate::client::refusal::unchanged;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::Plan;
 use super::kubelet::{kubelet, kubelet_file};
-use super::request::{Listed, Request, Wanted};
+use super::request::{Listed, Request, Wanted, names};
 use crate::client::refusal::unchanged;
 use crate::client::spelling::wiring_keys;
 use crate::client::{
@@ -16,17 +17,6 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::shown::shown;
 use crate::trusted::exists;
-
-/// The change of one file.
-pub(super) struct Plan {
-    pub(super) change: Change,
-    /// What the client will ask for, in words.
-    pub(super) registries: String,
-    /// Where the client looks for the helper, if not on a PATH.
-    pub(super) helper_dir: Option<PathBuf>,
-    /// What else the user should know.
-    pub(super) notes: Vec<String>,
-}
 
 impl Plan {
     pub(super) fn of(request: &Request, env: &Env) -> Result<Self, Error> {
@@ -194,9 +184,4 @@ fn plain(file: &AuthFile, hosts: &[Host], request: &Request, env: &Env) -> Vec<S
 fn in_plain_text(file: &AuthFile, hosts: &[Host]) -> Vec<Host> {
     let there = |host: &&Host| file.plain(host).next().is_some();
     hosts.iter().filter(there).cloned().collect()
-}
-
-pub(super) fn names(hosts: &[Host]) -> String {
-    let names: Vec<&str> = hosts.iter().map(Host::as_str).collect();
-    names.join(", ")
 }

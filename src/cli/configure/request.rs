@@ -9,7 +9,7 @@ use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
 use crate::shown::shown;
@@ -59,13 +59,20 @@ impl Request {
         let client: String = matches.get_one("client").cloned().unwrap_or_default();
         for (flag, cause, fix) in NOT_FOR_KUBELET {
             if client == "kubelet" && matches.get_flag(flag) {
-                return Err(Problem::new(format!("--{flag}"), cause).fix(fix).failed());
+                return Err(Problem::new(format!("--{flag}"), cause)
+                    .code(Code::InputUsage)
+                    .fix(fix)
+                    .failed());
             }
         }
         let path = |name| {
             let path = matches.get_one::<PathBuf>(name).cloned();
-            let wrong =
-                |cause: &str, fix| Err(Problem::new(format!("--{name}"), cause).fix(fix).failed());
+            let wrong = |cause: &str, fix| {
+                Err(Problem::new(format!("--{name}"), cause)
+                    .code(Code::InputUsage)
+                    .fix(fix)
+                    .failed())
+            };
             match path {
                 Some(_) if client != "kubelet" => {
                     wrong("it goes with kubelet", "leave it out, or configure kubelet")
@@ -120,6 +127,7 @@ fn wanted(text: &str) -> Result<Wanted, Error> {
         Err(rejected) => rejected.0,
     };
     Err(Problem::new(format!("--hosts {}", shown(text)), cause)
+        .code(Code::InputBadServerUrl)
         .fix("give hosts such as ghcr.io or registry.example.com:5000")
         .failed())
 }
@@ -139,7 +147,10 @@ fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
         let fix = offer(env, client, scope).unwrap_or_else(other);
         ("the store has no registries yet".to_owned(), fix)
     };
-    Err(Problem::new("configure", cause).fix(fix).failed())
+    Err(Problem::new("configure", cause)
+        .code(Code::StoreNotFound)
+        .fix(fix)
+        .failed())
 }
 
 /// The registries that the store lists.
@@ -169,6 +180,12 @@ impl Listed {
         let lacking = hosts.iter().filter(|host| !listed.hosts.contains(*host));
         lacking.cloned().collect()
     }
+}
+
+/// The registries, in words.
+pub(super) fn names(hosts: &[Host]) -> String {
+    let names: Vec<&str> = hosts.iter().map(Host::as_str).collect();
+    names.join(", ")
 }
 
 /// What would be ignored, which nobody may find out by a pull that fails.

@@ -1,8 +1,7 @@
 //! `--undo`: what names this helper is taken out, and what `--force` replaced comes back, file by file.
 
-use super::Report;
-use super::plan::Plan;
 use super::request::Request;
+use super::{Plan, Report};
 use crate::client::Change;
 use crate::config::Env;
 use crate::error::Error;

@@ -69,13 +69,11 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
         let asks = (reader.asks)(&host);
         let fate = takeable(entry, &reader.all, Some(client));
         let held = served.is_some_and(|served| !served.lacks(&host));
-        let fate =
-            fate.and_then(
-                |(url, credential)| match reader.import.would_take(&url, credential) {
-                    Err(why) if held => Err(why),
-                    _ => Ok(()),
-                },
-            );
+        let refusal = |(url, credential)| {
+            let refused = held.then(|| reader.import.refusal(&url, credential));
+            refused.flatten().map_or(Ok(()), Err)
+        };
+        let fate = fate.and_then(refusal);
         if let Err(why) = fate {
             let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
             let is_used = asks.answerer == Answerer::PlainLogin

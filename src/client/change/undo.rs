@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AuthFile, CRED_HELPERS, CREDENTIAL_HELPERS, CREDS_STORE, Change, Error, Form, HELPER, Note,
-    PROVIDERS, Providers, Readers, helper, name, section, set_helpers,
+    PROVIDERS, Providers, Readers, name, noted_as, set_helpers,
 };
 use crate::client::edit::remove_helper;
 
@@ -19,13 +19,13 @@ impl Change {
             let new = match form {
                 Form::Auth => change.without_helpers(&old)?,
                 Form::Registries => {
-                    let made = change.note.get(CREDENTIAL_HELPERS, None).map(texts);
+                    let made = change.note.was.get(CREDENTIAL_HELPERS).map(texts);
                     let new = remove_helper(&old, made.as_deref());
                     new.map_err(|cause| change.refused(cause))?
                         .map(Zeroizing::new)
                 }
                 Form::Provider => {
-                    let was = change.note.get(PROVIDERS, None);
+                    let was = change.note.was.get(PROVIDERS);
                     let new = Providers::parse(&old).and_then(|read| read.without_own(was));
                     new.map_err(|cause| change.refused(cause))?
                 }
@@ -33,7 +33,7 @@ impl Change {
             let new = new.unwrap_or(old);
             change.new = (!change.note.made || !is_empty(form, &new)).then_some(new);
         }
-        Ok(Some(change).filter(|change| change.noted || !change.is_nothing()))
+        Ok(Some(change).filter(|change| change.note.is_there || !change.is_nothing()))
     }
 
     fn without_helpers(&mut self, old: &str) -> Result<Option<Zeroizing<String>>, Error> {
@@ -41,12 +41,14 @@ impl Change {
         let ours = file.cred_helpers.iter().filter(|(_, name)| name == HELPER);
         let ours = ours.map(|(key, _)| Some(key.as_str()));
         let store = (file.creds_store.as_deref() == Some(HELPER)).then_some(None);
-        let was = |key| self.note.get(section(key), key).and_then(Value::as_str);
+        let was = |key| self.note.was.get(&noted_as(key)).and_then(Value::as_str);
         let changes: Vec<_> = ours.chain(store).map(|key| (key, was(key))).collect();
-        for was in &self.note.was {
-            let key = was.key.as_deref();
-            let other = helper(&file, key).filter(|name| *name != HELPER && was.value != **name);
-            if let (Some(other), true) = (other, key.is_some() || was.section == CREDS_STORE) {
+        for (what, was) in &self.note.was {
+            let key = what
+                .strip_prefix(CRED_HELPERS)
+                .and_then(|key| key.strip_prefix('.'));
+            let is = file.helper_of(key).filter(|_| *what == noted_as(key));
+            if let Some(other) = is.filter(|is| *is != HELPER && was != is) {
                 let key = name(key.unwrap_or(CREDS_STORE));
                 self.left.push(format!("{key} ({})", name(other)));
             }
@@ -54,7 +56,7 @@ impl Change {
         if changes.is_empty() {
             return Ok(None);
         }
-        let keep_empty = self.note.get(CRED_HELPERS, None).is_some();
+        let keep_empty = self.note.was.contains_key(CRED_HELPERS);
         let new = set_helpers(old, &changes, keep_empty).map_err(|cause| self.refused(cause))?;
         Ok(Some(new.0))
     }
@@ -73,7 +75,7 @@ impl Change {
         } else {
             0
         };
-        if self.noted {
+        if self.note.is_there {
             Note::discard(&self.place, made)?;
         }
         Ok(())

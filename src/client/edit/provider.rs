@@ -194,11 +194,9 @@ pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     texts.map(|text| {
         let text = text?;
         if is_json(text) {
-            let shown = |path: &[String]| {
-                path.iter()
-                    .all(|key| key.is_empty() || SHOWN.contains(&key.as_str()))
-            };
-            return Some(laid_out(text, &shown).to_string());
+            let shown = |path: &[String]| path.iter().all(|key| SHOWN.contains(&key.as_str()));
+            let text = laid_out(text, &shown).unwrap_or_default();
+            return Some(text.to_string());
         }
         let mask = |line: &str| {
             if words(line).all(|word| own.contains(word)) {

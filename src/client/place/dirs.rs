@@ -27,7 +27,7 @@ impl Place {
             let failed = |error: Errno| unwritable(path, error);
             let is_new = match mkdirat(&place.dir, name, mode) {
                 Err(Errno::EXIST) => false,
-                made => made.map(|()| true).map_err(failed)?,
+                done => done.map(|()| true).map_err(failed)?,
             };
             let flags = DIRECTORY | OFlags::RDONLY;
             let dir = openat(&place.dir, name, flags, Mode::empty()).map_err(failed)?;
