@@ -478,7 +478,7 @@ fn words() -> Vec<(Case, fn(&Node), &'static str)> {
                     "containers/auth.json",
                     "\"ghcr.io\":{\"auth\":\"%%\"}",
                     "",
-                )
+                );
             },
             "log in again: podman login ghcr.io",
         ),
@@ -506,7 +506,7 @@ fn words() -> Vec<(Case, fn(&Node), &'static str)> {
                     ".docker/config.json",
                     "\"ghcr.io/org\":{\"auth\":\"b2N0bzpodW50ZXIy\"}",
                     "",
-                )
+                );
             },
             "remove that entry from ",
         ),
@@ -521,7 +521,7 @@ fn words() -> Vec<(Case, fn(&Node), &'static str)> {
                     REGISTRIES,
                     "registries = ['docker.io']\n[",
                     "registries = []\n[",
-                )
+                );
             },
             "correct it",
         ),
@@ -536,7 +536,7 @@ fn words() -> Vec<(Case, fn(&Node), &'static str)> {
                     REGISTRIES,
                     "blocked",
                     "location = 'x.example'\nblocked",
-                )
+                );
             },
             "correct it",
         ),

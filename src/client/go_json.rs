@@ -52,7 +52,7 @@ pub(crate) fn parse(text: &str) -> Result<(Value<'_>, bool), String> {
     Ok((Value(value), deserializer.end().is_err()))
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     pub(crate) fn is_null(self) -> bool {
         self.0.get() == "null"
     }

@@ -152,8 +152,8 @@ pub fn listed_helpers(text: &str) -> Result<Option<Vec<String>>, String> {
         part.and_then(|part| said(part, "registries").filter(is_full))
             .is_some()
     };
-    let is_new = |key: &&str| said(&table, key).filter(is_full).is_some();
-    if OLD.iter().any(|part| is_old(part)) && NEW.iter().any(|key| is_new(key)) {
+    let is_new = |key: &&str| said(&table, key).as_ref().is_some_and(is_full);
+    if OLD.iter().any(is_old) && NEW.iter().any(is_new) {
         return Err(
             "it has [registries.search] of the old form beside settings of the new one".into(),
         );
