@@ -25,7 +25,7 @@ mod wired;
 use std::ffi::OsString;
 use std::fmt;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use style::Style;
 
 use crate::Io;
@@ -190,6 +190,14 @@ fn warn(io: &mut Io, resolver: &Resolver) {
         .warnings()
         .iter()
         .for_each(|warning| crate::warn(io.err, warning));
+}
+
+/// A switch of a command.
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help)
 }
 
 fn unwritable(error: std::io::Error) -> Error {

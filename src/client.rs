@@ -16,7 +16,7 @@ mod note;
 pub mod place;
 pub mod plain_login;
 mod podman;
-mod refusal;
+pub(crate) mod refusal;
 mod registries;
 pub mod spelling;
 
@@ -31,8 +31,6 @@ pub use note::changed_by_note;
 pub use podman::{PodmanClient, auth_files, closed_session, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
 
-use crate::host::Host;
-
 /// Whose configuration is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -40,17 +38,6 @@ pub enum Scope {
     User,
     /// That of the whole machine; for docker, which has none, root's.
     System,
-}
-
-/// The keys under which clients look up a host: one, or the two of Docker Hub, whose first is docker's and whose second is
-/// that of podman, buildah and skopeo.
-#[must_use]
-pub fn keys_of(host: &Host) -> Vec<&str> {
-    if host.is_docker_hub() {
-        vec![host.server_url(), host.as_reference()]
-    } else {
-        vec![host.as_reference()]
-    }
 }
 
 /// What follows `docker-credential-` in this program's name, which is what clients' files call it.

@@ -946,6 +946,89 @@ fn a_kubelets_file_is_made_whole_and_others_providers_stay_where_they_are_found(
 }
 
 #[test]
+fn an_entry_that_calls_the_helper_as_dockers_is_corrected_and_comes_back() {
+    let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
+    let head =
+        "{apiVersion: kubelet.config.k8s.io/v1, kind: CredentialProviderConfig, providers: [";
+    for args in ["", ", args: [get]", ", args: []"] {
+        let node = node();
+        let text = format!(
+            "{head}{{name: docker-credential-beta9, matchImages: [ghcr.io], defaultCacheDuration: 1m{args}}}]}}\n"
+        );
+        let path = put(&node, "config", &text);
+        let config = ["configure", "kubelet", "--config", path.to_str().unwrap()];
+        let wire = ["--bin-dir", bin_dir, "--hosts", "ghcr.io"];
+        succeeds(node.run(&[&config[..], &wire].concat(), ""));
+        let new = yaml_of(&fs::read(&path).unwrap());
+        let entry = &new["providers"][0];
+        assert_eq!(entry["args"], yaml_of(b"[kubelet]"), "{text}");
+        assert_eq!(entry["defaultCacheDuration"], yaml_of(b"1m"), "{text}");
+        succeeds(node.run(&[&config[..], &["--undo"]].concat(), ""));
+        assert_eq!(yaml_of(&fs::read(&path).unwrap()), yaml_of(text.as_bytes()));
+    }
+}
+
+#[test]
+fn what_only_clients_make_sense_of_stays_as_it_is_written() {
+    let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    let text = format!(
+        r#"{{"x":1e9999,"y":"\ud800","z":{deep},"credHelpers":{{"ghcr.io":null,"quay.io":""}}}}"#
+    );
+    let node = node();
+    let path = put(&node, ".docker/config.json", &text);
+    let squeezed = || {
+        let text = fs::read_to_string(&path).unwrap();
+        text.split_whitespace().collect::<String>()
+    };
+    succeeds(docker(&node, &["--hosts", "ghcr.io,quay.io"]));
+    let wired = text
+        .replace("null", "\"beta9\"")
+        .replace(":\"\"", ":\"beta9\"");
+    assert_eq!(squeezed(), wired);
+    succeeds(docker(&node, &["--undo"]));
+    assert_eq!(squeezed(), text.replace("null", "\"\""));
+}
+
+#[test]
+fn a_refusal_has_a_code_for_programs() {
+    for (args, file, code) in [
+        (["--hosts", "ghcr.io/org"], "{}", "input.bad_server_url"),
+        (["--hosts", "ghcr.io"], "[]", "client.file_broken"),
+        (
+            ["--hosts", "ghcr.io"],
+            r#"{"credHelpers":{"ghcr.io":"pass"}}"#,
+            "client.file_unwritable",
+        ),
+    ] {
+        let node = node();
+        put(&node, ".docker/config.json", file);
+        let answer = docker(&node, &[args[0], args[1], "--json"]);
+        let named = format!("\"code\":\"{code}\"");
+        assert!(answer.err.contains(&named), "{answer:?}");
+        assert_eq!((answer.status, answer.out.as_str()), (1, ""));
+    }
+}
+
+#[test]
+fn a_list_in_capitals_gets_no_second_one_beside_it_and_an_empty_one_keeps_its_comment() {
+    let node = node();
+    let text = "Credential-Helpers = ['containers-auth.json']\n";
+    let path = put(&node, ".config/containers/registries.conf", text);
+    let answer = podman(&node, &["--all"]);
+    assert!(answer.failure().contains("capital letters"), "{answer:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    fs::write(&path, "credential-helpers = [\n  # none yet\n]\n").unwrap();
+    succeeds(podman(&node, &["--all"]));
+    let wired = fs::read_to_string(&path).unwrap();
+    assert!(
+        wired.contains("# none yet") && wired.contains("\"beta9\""),
+        "{wired}"
+    );
+    succeeds(podman(&node, &["--undo"]));
+    assert!(fs::read_to_string(&path).unwrap().contains("# none yet"));
+}
+
+#[test]
 fn a_kubelets_file_that_cannot_be_changed_safely_is_left_untouched() {
     let node = node();
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
@@ -956,6 +1039,7 @@ fn a_kubelets_file_that_cannot_be_changed_safely_is_left_untouched() {
         "kind: CredentialProviderConfig\nproviders: []\nproviders: []\n",
         "{\"kind\":",
         "\t- x",
+        "kind: CredentialProviderConfig\nproviders:\n-\tname: x\n",
     ] {
         let path = put(&node, "config", text);
         let answer = node.run(

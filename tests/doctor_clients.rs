@@ -312,6 +312,20 @@ fn commands() -> Vec<Case> {
             "warning",
         ),
         Case::new(
+            "a helper of no name, which podman runs",
+            r#"{"credHelpers":{"ghcr.io":""}}"#,
+            "client.helper_unnamed",
+            "broken",
+        )
+        .file("bin/skopeo", "#!/bin/sh\n"),
+        Case::new(
+            "a helper that is null",
+            r#"{"credHelpers":{"ghcr.io":null}}"#,
+            "client.helper_unnamed",
+            "broken",
+        )
+        .file("bin/skopeo", "#!/bin/sh\n"),
+        Case::new(
             "a level that BETA9_LOG does not have",
             "{}",
             "config.bad_value",
@@ -431,6 +445,127 @@ fn words() -> Vec<(Case, fn(&Node), &'static str)> {
                 );
             },
             "remove the wrong one",
+        ),
+        (
+            Case::new(
+                "another login than the stored one",
+                r#"{"credHelpers":{"ghcr.io":"beta9"},"auths":{"ghcr.io":{"auth":"OTHER"}}}"#,
+                "client.logins_differ",
+                "warning",
+            )
+            .holding("ghcr.io"),
+            |node| {
+                let imported = node.run(&["import", "docker", "--force", "--remove"], "");
+                assert_eq!(imported.status, 0, "{imported:?}");
+                assert_eq!(node.pair("ghcr.io").1, "hunter3");
+            },
+            "import docker --force",
+        ),
+        (
+            Case::new(
+                "a login that podman finds first and fails on",
+                r#"{"credHelpers":{"ghcr.io":"beta9"}}"#,
+                "client.login_broken",
+                "broken",
+            )
+            .file(
+                "containers/auth.json",
+                r#"{"auths":{"ghcr.io":{"auth":"%%"}}}"#,
+            ),
+            |node| {
+                rewrite(
+                    node,
+                    "containers/auth.json",
+                    "\"ghcr.io\":{\"auth\":\"%%\"}",
+                    "",
+                );
+            },
+            "log in again: podman login ghcr.io",
+        ),
+        (
+            Case::new(
+                "a login that is no object, for which podman refuses its file",
+                "{}",
+                "client.file_broken",
+                "broken",
+            )
+            .file("containers/auth.json", r#"{"auths":{"ghcr.io":"hunter2"}}"#),
+            |node| rewrite(node, "containers/auth.json", "\"hunter2\"", "{}"),
+            "correct that entry of ",
+        ),
+        (
+            Case::new(
+                "a login for a part of a registry",
+                r#"{"auths":{"ghcr.io/org":{"auth":"AUTH"}}}"#,
+                "client.plain_password",
+                "warning",
+            ),
+            |node| {
+                rewrite(
+                    node,
+                    ".docker/config.json",
+                    "\"ghcr.io/org\":{\"auth\":\"b2N0bzpodW50ZXIy\"}",
+                    "",
+                );
+            },
+            "remove that entry from ",
+        ),
+        (
+            registries(
+                "both forms in one file",
+                "unqualified-search-registries = ['docker.io']\n[registries.search]\nregistries = ['docker.io']\n",
+            ),
+            |node| {
+                rewrite(
+                    node,
+                    REGISTRIES,
+                    "registries = ['docker.io']\n[",
+                    "registries = []\n[",
+                );
+            },
+            "correct it",
+        ),
+        (
+            registries(
+                "a registry without a place",
+                "[[registry]]\nblocked = true\n",
+            ),
+            |node| {
+                rewrite(
+                    node,
+                    REGISTRIES,
+                    "blocked",
+                    "location = 'x.example'\nblocked",
+                );
+            },
+            "correct it",
+        ),
+        (
+            registries(
+                "a name where a list must be",
+                "unqualified-search-registries = 'docker.io'\n",
+            ),
+            |node| rewrite(node, REGISTRIES, "'docker.io'", "['docker.io']"),
+            "correct it",
+        ),
+        (
+            registries(
+                "a byte order mark",
+                "\u{feff}credential-helpers = ['beta9']\n",
+            ),
+            |node| rewrite(node, REGISTRIES, "\u{feff}", ""),
+            "correct it",
+        ),
+        (
+            Case::new(
+                "a helper that is not installed, under a key in capitals",
+                "{}",
+                "client.helper_missing",
+                "broken",
+            )
+            .file(REGISTRIES, "Credential-Helpers = ['ecr-login']\n"),
+            |node| rewrite(node, REGISTRIES, "'ecr-login'", ""),
+            "remove it from ",
         ),
         (
             Case::new(
@@ -578,6 +713,33 @@ fn who_answers_each_client_is_said_for_every_registry_that_is_held_wired_or_in_p
             "quay.io: docker asks docker-credential-gone, podman asks docker-credential-gone",
         ]
     );
+}
+
+const REGISTRIES: &str = ".config/containers/registries.conf";
+
+/// A registries.conf that podman and its family refuse.
+fn registries(name: &'static str, text: &str) -> Case {
+    Case::new(name, "{}", "client.file_broken", "broken").file(REGISTRIES, text)
+}
+
+#[test]
+fn what_docker_reads_is_read_as_docker_reads_it() {
+    let deep = format!("{{\"x\":{}{},", "[".repeat(500), "]".repeat(500));
+    let wired = r#""credHelpers":{"ghcr.io":"beta9"}}"#;
+    for text in [
+        format!("{deep}{wired}"),
+        format!(r#"{{"x":1e9999,"y":-12345678901234567890123,{wired}"#),
+        format!(r#"{{"x":"\ud800",{wired}"#),
+        format!(r#"{{"credHelpers":{{"quay.io":null}},{wired}"#),
+        r#"{"credHelpers":{"ghcr.io":"beta9"},"CREDHELPERS":{"quay.io":"beta9"}}"#.to_owned(),
+        r#"{"credsStore":"beta9","credsStore":null}"#.to_owned(),
+    ] {
+        let case = Case::new("", &text, "", "").holding("ghcr.io");
+        let health = doctor(&case.node());
+        let docker = "docker asks this helper for 1 registry: ";
+        let asked = |one: &Finding| one.code == "client.asked" && one.what.starts_with(docker);
+        assert!(health.findings.iter().any(asked), "{text}: {health:#?}");
+    }
 }
 
 #[test]

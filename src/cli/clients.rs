@@ -2,11 +2,10 @@
 
 use super::rows::Rows;
 use super::style::Style;
-use crate::client::asks::program;
-use crate::client::spelling::{Client, Lookup};
+use crate::client::asks::{CLIENTS, program};
+use crate::client::spelling::Lookup;
 use crate::client::{Answerer, Asks, Clients};
 use crate::config::Env;
-use crate::error::Error;
 use crate::json::ObjectWriter;
 use crate::shown::shown;
 
@@ -25,10 +24,11 @@ impl ClientLines {
                 lookup.repository(registry, repository)
             }
         };
-        let docker = clients.docker.map(|it| it.asks(&lookup(Client::Docker)));
-        let podman = clients.podman.map(|it| it.asks(&lookup(Client::Podman)));
-        let line = |asks: Result<Asks, Error>| asks.map_err(|error| crate::one_line(&error));
-        Self(vec![("docker", line(docker)), ("podman", line(podman))])
+        let line = |(name, client)| {
+            let asks = clients.asks(&lookup(client));
+            (name, asks.map_err(crate::one_line))
+        };
+        Self(CLIENTS.map(line).into())
     }
 
     /// Whether certainly none of them asks this helper.

@@ -9,27 +9,21 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
 
 use super::rows::fold;
 use super::style::Style;
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
-use crate::client::{SYSTEM_PATH, Scope, runnable_helper};
+use crate::client::{Change, SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
-use crate::json::ObjectWriter;
-use plan::Plan;
+pub(super) use kubelet::files;
 use request::Request;
 use undo::undo;
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
     let file = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name)
             .long(name)
@@ -77,11 +71,11 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     } else {
         configure(&request, env)?
     };
-    let text = if matches.get_flag("json") {
-        report.json(&request)
-    } else {
-        report.human(Style::of(io.out, env))
-    };
+    if matches.get_flag("json") {
+        let text = report.json(request);
+        return writeln!(io.out, "{text}").map_err(unwritable);
+    }
+    let text = report.human(Style::of(io.out, env));
     io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
 
@@ -100,7 +94,7 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     };
     runnable_helper(&path, env.home().as_deref(), &place)?;
     let mut report = Report {
-        path: plan.change.path.clone(),
+        path: plan.change.path.display().to_string(),
         ..Report::default()
     };
     report.changed = !plan.change.is_nothing();
@@ -114,7 +108,7 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     report.lines.push(match (report.changed, request.dry_run) {
         (false, _) => format!(
             "nothing to do: {name} asks this helper already, by {}",
-            report.path.display()
+            report.path
         ),
         (true, true) => "nothing was changed (--dry-run)".to_owned(),
         (true, false) => format!("{name} now asks this helper for {}", plan.registries),
@@ -137,12 +131,29 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     Ok(report)
 }
 
+/// The change of one file.
+struct Plan {
+    change: Change,
+    /// What the client will ask for, in words.
+    registries: String,
+    /// Where the client looks for the helper, if not on a PATH.
+    helper_dir: Option<PathBuf>,
+    /// What else the user should know.
+    notes: Vec<String>,
+}
+
 /// What came of it.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 struct Report {
-    path: PathBuf,
+    client: String,
+    #[serde(rename = "file")]
+    path: String,
     changed: bool,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_change: Option<bool>,
     diff: String,
+    #[serde(rename = "notes")]
     lines: Vec<String>,
 }
 
@@ -166,23 +177,14 @@ impl Report {
         lines.join("\n") + "\n"
     }
 
-    fn json(&self, request: &Request) -> String {
-        let mut out = ObjectWriter::with_capacity(512);
-        out.text("client", &request.client)
-            .text("file", &self.path.display().to_string());
-        out.flag("changed", self.changed && !request.dry_run)
-            .flag("dry_run", request.dry_run);
-        if request.dry_run {
-            out.flag("would_change", self.changed);
+    fn json(mut self, request: Request) -> String {
+        (self.client, self.dry_run) = (request.client, request.dry_run);
+        self.would_change = self.dry_run.then_some(self.changed);
+        self.changed &= !self.dry_run;
+        for line in &mut self.lines {
+            *line = line.replace("\n  ", " ");
         }
-        let notes: Vec<String> = self
-            .lines
-            .iter()
-            .map(|line| line.replace("\n  ", " "))
-            .collect();
-        out.text("diff", &self.diff)
-            .texts("notes", notes.iter().map(String::as_str));
-        out.finish().to_string()
+        serde_json::to_string(&self).unwrap_or_default()
     }
 }
 

@@ -16,7 +16,7 @@ use super::{unwritable, warn};
 use crate::Io;
 use crate::backend::Backend;
 use crate::client::file::Readers;
-use crate::client::place::{Place, Rights};
+use crate::client::place::Place;
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::credential::Credential;
 use crate::error::{Error, Problem};
@@ -115,7 +115,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     warn(io, &resolver);
     let text = document(&logins)?;
     match &place {
-        Some(place) => place.replace(None, &text, &Rights::of(None, Readers::Owner))?,
+        Some(place) => place.replace(None, &text, Readers::Owner)?,
         None => io.out.write_all(text.as_bytes()).map_err(unwritable)?,
     }
     for error in &skipped {

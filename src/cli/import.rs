@@ -6,12 +6,12 @@ mod take;
 use std::collections::BTreeSet;
 
 use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::question::yes;
 use super::rows::{Rows, fold};
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
 use crate::client::plain_login::takeable;
 use crate::client::{AuthEntry, Clients, Held};
@@ -19,21 +19,29 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 use plain::{PlainFile, plain_files};
-use take::Import;
+pub(super) use take::{Import, STORED_DIFFERS};
 
 pub(super) fn command() -> Command {
     let from = Arg::new("from")
         .value_name("docker|podman|FILE")
         .value_parser(OsStringValueParser::new());
-    let flags = FLAGS.map(|(name, help)| {
-        let flag = Arg::new(name).long(name).help(help);
-        flag.action(ArgAction::SetTrue)
-    });
     Command::new("import")
         .about("Take over the credentials that docker or podman keep in plain text")
         .long_about(LONG)
         .arg(from.help("Whose; without it, docker's and podman's"))
-        .args(flags)
+        .arg(flag(
+            "remove",
+            "Remove the plain text of what the store answers identically",
+        ))
+        .arg(flag(
+            "force",
+            "Replace another credential that the store has for a registry",
+        ))
+        .arg(flag(
+            "dry-run",
+            "Say what would be taken over, and change nothing",
+        ))
+        .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
 
@@ -59,11 +67,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     for file in &files {
         report.files.push(file.path.display().to_string());
         let (mut wired, mut names) = (Vec::new(), BTreeSet::new());
-        for entry in file
-            .auths
-            .iter()
-            .filter(|entry| entry.held != Held::Nothing)
-        {
+        let there = |entry: &&AuthEntry| entry.held != Held::Nothing;
+        for entry in file.auths.iter().filter(there) {
             let key = shown(&entry.key).to_string();
             let fate = takeable(entry, &all, file.client)
                 .and_then(|(url, credential)| import.take(io, &url, credential));
@@ -168,21 +173,6 @@ impl Report {
     }
 }
 
-const FLAGS: [(&str, &str); 4] = [
-    (
-        "remove",
-        "Remove the plain text of what the store answers identically",
-    ),
-    (
-        "force",
-        "Replace another credential that the store has for a registry",
-    ),
-    (
-        "dry-run",
-        "Say what would be taken over, and change nothing",
-    ),
-    ("json", "Print one JSON object"),
-];
 const NOTHING: &str = "nothing to take over: no password is there in plain text\n";
 const LONG: &str = "\
 Takes over the credentials that docker or podman keep in plain text: each entry of auths goes into the store, and is read \

@@ -71,10 +71,10 @@ fn of_user(env: &Env, variables: &str) -> BTreeMap<PathBuf, String> {
         found.extend(names_in_json(&path).then(|| (path, undo(variables, "docker"))));
     }
     let places = RegistriesPlaces::of(env, Scope::User);
-    let system = [places.system.clone(), places.system_dir.clone()];
+    let system = places.system.clone();
     found.extend(
         named_registries(places)
-            .filter(|path| !system.iter().any(|system| path.starts_with(system)))
+            .filter(|path| !path.starts_with(&system))
             .map(|path| (path, undo(variables, "podman"))),
     );
     found

@@ -4,11 +4,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::auth_file::CREDS_STORE;
+use super::registries::CREDENTIAL_HELPERS;
 use super::spelling::{Client, Lookup};
-use super::{AUTH_FILES, AuthFile, DOCKER_AUTH_CONFIG, DockerClient, HELPER, Held, PodmanClient};
+use super::{
+    AUTH_FILES, AuthEntry, AuthFile, DOCKER_AUTH_CONFIG, DockerClient, HELPER, Held, PodmanClient,
+    Scope,
+};
 use crate::config::Env;
 use crate::error::Error;
-use crate::host::Host;
 use crate::shown::shown;
 
 /// Who answers a client, and what decides it.
@@ -50,6 +54,14 @@ impl fmt::Display for Answerer {
 }
 
 impl Asks {
+    fn new(answerer: Answerer, file: Option<&Path>, key: &str) -> Self {
+        Self {
+            answerer,
+            file: file.map(Path::to_owned),
+            key: Some(key.to_owned()),
+        }
+    }
+
     /// Nobody answers, and nothing says so.
     #[must_use]
     pub fn nobody() -> Self {
@@ -81,11 +93,7 @@ impl Asks {
             HELPER => Answerer::ThisHelper,
             other => Answerer::Helper(other.to_owned()),
         };
-        Self {
-            answerer,
-            file: Some(file.to_owned()),
-            key: Some(key.to_owned()),
-        }
+        Self::new(answerer, Some(file), key)
     }
 }
 
@@ -98,42 +106,33 @@ pub fn program(name: &str) -> String {
 impl AuthFile {
     /// Who answers for a registry by this file alone; `None` where it has nothing about it.
     #[must_use]
-    pub fn asks(&self, client: Client, lookup: &Lookup) -> Option<Asks> {
-        let podman = client == Client::Podman;
-        let helper = lookup
-            .helper_keys()
-            .iter()
-            .find_map(|key| Some((key.as_str(), self.helper(key)?)));
+    pub fn asks(&self, lookup: &Lookup) -> Option<Asks> {
+        let mut keys = lookup.helper_keys().iter();
+        let named = keys.find_map(|key| Some((key.as_str(), self.helper(key)?)));
+        let is_podman = lookup.client() == Client::Podman;
+        let store = self.creds_store.as_deref().filter(|_| !is_podman);
+        let helper = named.or(store.map(|name| (CREDS_STORE, name)));
         // To docker an empty name means that no program is asked; podman would run `docker-credential-`.
-        match helper {
-            Some((key, name)) if podman || !name.is_empty() => {
-                return Some(Asks::helper(name, &self.path, key));
-            }
-            Some(_) => {}
-            None => {
-                if let Some(name) = self.creds_store.as_deref().filter(|_| !podman) {
-                    return Some(Asks::helper(name, &self.path, "credsStore"));
-                }
-            }
+        let helper = helper.filter(|(_, name)| is_podman || !name.is_empty());
+        if let Some((key, name)) = helper {
+            return Some(Asks::helper(name, &self.path, key));
         }
-        let entry = self.login(lookup)?;
-        Some(Asks {
-            answerer: Answerer::PlainLogin,
-            file: Some(self.path.clone()),
-            key: Some(entry.key.clone()),
-        })
+        let key = &self.login(lookup)?.key;
+        Some(Asks::new(Answerer::PlainLogin, Some(&self.path), key))
     }
 
-    /// The plain login that a client finds.
-    #[must_use]
-    pub fn login(&self, lookup: &Lookup) -> Option<&super::AuthEntry> {
-        let found = self.auths.iter().filter_map(|entry| {
-            let place = lookup.place(&entry.key)?;
-            (entry.held != Held::Nothing).then_some((place, entry))
-        });
-        found
-            .min_by_key(|(place, _)| *place)
-            .map(|(_, entry)| entry)
+    /// The plain login that a client finds; what is no pair, podman passes over.
+    fn login(&self, lookup: &Lookup) -> Option<&AuthEntry> {
+        let is_podman = lookup.client() == Client::Podman;
+        let is_held = |entry: &&AuthEntry| match &entry.held {
+            Held::Nothing => false,
+            Held::Credential(_) => true,
+            Held::Malformed(_) => entry.fails_podman || !is_podman,
+        };
+        let found = self.auths.iter().filter(is_held);
+        let found = found.filter_map(|entry| Some((lookup.place(&entry.key)?, entry)));
+        let first = found.min_by_key(|(place, _)| *place);
+        first.map(|(_, entry)| entry)
     }
 }
 
@@ -141,23 +140,12 @@ impl DockerClient {
     /// Who answers docker, or a client that reads docker's file.
     #[must_use]
     pub fn asks(&self, lookup: &Lookup) -> Asks {
-        let brought = self.variable.as_ref().and_then(|variable| {
-            let keys = lookup.helper_keys();
-            variable
-                .auths
-                .iter()
-                .find(|entry| keys.contains(&entry.key))
-        });
-        if brought.is_some() {
-            return Asks {
-                answerer: Answerer::Variable,
-                file: None,
-                key: Some(DOCKER_AUTH_CONFIG.to_owned()),
-            };
+        let mut brought = self.variable.iter().flat_map(|variable| &variable.auths);
+        if brought.any(|entry| lookup.helper_keys().contains(&entry.key)) {
+            return Asks::new(Answerer::Variable, None, DOCKER_AUTH_CONFIG);
         }
-        self.file
-            .as_ref()
-            .and_then(|file| file.asks(Client::Docker, lookup))
+        let file = self.file.as_ref();
+        file.and_then(|file| file.asks(lookup))
             .unwrap_or_else(Asks::nobody)
     }
 }
@@ -168,23 +156,19 @@ impl PodmanClient {
     #[must_use]
     pub fn asks(&self, lookup: &Lookup) -> Asks {
         let mut other = Asks::nobody();
-        let (path, helpers) = match self.registries.effective() {
-            Some((path, _)) => (path, self.registries.helpers()),
-            None => (Path::new(""), vec![AUTH_FILES]),
-        };
-        for name in helpers {
+        let list = self.registries.effective();
+        let path = list.map_or(Path::new(""), |(path, _)| path);
+        for name in self.registries.helpers() {
             if name == AUTH_FILES {
-                let mut files = self.files.iter();
-                if let Some(asks) = files.find_map(|file| file.asks(Client::Podman, lookup)) {
+                if let Some(asks) = self.files.iter().find_map(|file| file.asks(lookup)) {
                     return asks;
                 }
                 continue;
             }
-            let asks = Asks::helper(name, path, "credential-helpers");
-            if asks.is_this_helper() {
-                return asks;
+            other = Asks::helper(name, path, CREDENTIAL_HELPERS);
+            if other.is_this_helper() {
+                break;
             }
-            other = asks;
         }
         other
     }
@@ -203,35 +187,27 @@ impl Clients {
     #[must_use]
     pub fn read(env: &Env) -> Self {
         Self {
-            docker: DockerClient::read(env, super::Scope::User),
+            docker: DockerClient::read(env, Scope::User),
             podman: PodmanClient::read(env),
         }
     }
 
-    /// Who answers each of them for a registry, or why that client cannot read its file.
-    pub fn asks(&self, host: &Host) -> [(&'static str, Result<Asks, &Error>); 2] {
-        let lookup = |client| Lookup::of(client, host);
-        [
-            (
-                "docker",
-                self.docker
-                    .as_ref()
-                    .map(|docker| docker.asks(&lookup(Client::Docker))),
-            ),
-            (
-                "podman",
-                self.podman
-                    .as_ref()
-                    .map(|podman| podman.asks(&lookup(Client::Podman))),
-            ),
-        ]
+    /// Who answers the client that looks up a registry, or why that client cannot read its file.
+    pub fn asks(&self, lookup: &Lookup) -> Result<Asks, &Error> {
+        match lookup.client() {
+            Client::Podman => self.podman.as_ref().map(|podman| podman.asks(lookup)),
+            _ => self.docker.as_ref().map(|docker| docker.asks(lookup)),
+        }
     }
 }
+
+/// Each of them by its name.
+pub const CLIENTS: [(&str, Client); 2] = [("docker", Client::Docker), ("podman", Client::Podman)];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{Registries, RegistriesFile, RegistriesPlaces, Scope};
+    use crate::client::{Registries, RegistriesFile, RegistriesPlaces};
 
     fn file(text: &str) -> AuthFile {
         AuthFile::parse(Path::new("/f"), text).unwrap()
@@ -319,7 +295,6 @@ mod tests {
                         helpers,
                     }],
                 },
-                paths: Vec::new(),
                 files: vec![file(text)],
             }
         };

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::file::{Text, problem};
+use super::HELPER;
+use super::file::Text;
 use super::go_json::{self, Value};
-use super::{HELPER, keys_of};
+use super::refusal::incorrect;
+use super::spelling::wiring_keys;
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
@@ -37,6 +39,8 @@ pub struct AuthEntry {
     pub key: String,
     /// What is kept for it.
     pub held: Held,
+    /// Whether podman and its family fail on what docker only passes over.
+    pub fails_podman: bool,
 }
 
 /// What a member of `auths` holds.
@@ -53,6 +57,10 @@ pub enum Held {
 impl AuthFile {
     /// Why podman refuses a file without anything in it.
     pub const EMPTY: &str = "it is empty";
+    /// Why it refuses one with a second value, or with a brace too many.
+    pub const MORE: &str = "more follows its first JSON value";
+    /// Why it refuses one in which docker passes over an entry.
+    pub const UNREADABLE: &str = "an entry of its auths is not an object of texts";
 
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
@@ -63,71 +71,66 @@ impl AuthFile {
 
     /// Reads its text as docker does, which takes an empty file for an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let wrong = |cause: &dyn std::fmt::Display| {
-            problem(path, cause)
-                .fix("correct it, and try again")
-                .failed()
-        };
-        let mut file = Self {
-            path: path.to_owned(),
-            ..Self::default()
-        };
+        let file = Self::said(text).map_err(|cause| incorrect(path, cause))?;
+        let path = path.to_owned();
+        Ok(Self { path, ..file })
+    }
+
+    fn said(text: &str) -> Result<Self, String> {
         if text.starts_with('\u{feff}') {
-            return Err(wrong(
-                &"it begins with a byte order mark, which no client can read",
-            ));
+            return Err("it begins with a byte order mark, which no client can read".into());
         }
+        let mut file = Self::default();
         if text.trim().is_empty() {
             file.docker_only = Some(Self::EMPTY);
             return Ok(file);
         }
-        let (document, more) = go_json::parse(text).map_err(|cause| wrong(&cause))?;
-        if !matches!(document, Value::Object(_) | Value::Null) {
-            return Err(wrong(&"it is not an object"));
+        let (document, more) = go_json::parse(text)?;
+        if !(document.is_object() || document.is_null()) {
+            return Err("it is not an object".into());
         }
-        file.docker_only = more.then_some("more follows its first JSON value");
-        let store = document
-            .text(CREDS_STORE)
-            .map_err(|()| wrong(&"its credsStore is not a text"))?;
+        file.docker_only = more.then_some(Self::MORE);
+        let store = document.text(CREDS_STORE)?;
         file.creds_store = Some(store.expose().to_owned()).filter(|name| !name.is_empty());
-        let map = |name: &'static str| {
-            document
-                .map(name)
-                .map_err(|()| wrong(&format_args!("its {name} is not an object")))
-        };
-        for (key, value) in map(CRED_HELPERS)? {
-            let Value::Text(name) = value else {
-                return Err(wrong(&"a name in its credHelpers is not a text"));
-            };
-            file.cred_helpers
-                .push((key.to_owned(), name.expose().to_owned()));
+        for (key, value) in document.map(CRED_HELPERS)? {
+            let name = value
+                .own_text()
+                .ok_or("a name in its credHelpers is not a text")?;
+            file.cred_helpers.push((key, name.expose().to_owned()));
         }
-        for (key, value) in map(AUTHS)? {
-            let (key, held) = (key.to_owned(), held(value));
-            file.auths.push(AuthEntry { key, held });
+        for (key, value) in document.map(AUTHS)? {
+            if !is_readable(value) {
+                file.docker_only.get_or_insert(Self::UNREADABLE);
+            }
+            let auth = value.text("auth").unwrap_or_default();
+            file.auths.push(AuthEntry {
+                key,
+                held: held(value).unwrap_or_else(Held::Malformed),
+                fails_podman: STANDARD.decode(auth.expose()).is_err(),
+            });
         }
-        let known = |name: &str| {
-            [CREDS_STORE, CRED_HELPERS, AUTHS]
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(name))
-        };
-        let others = document.names().filter(|name| !known(name));
-        file.other_keys = others.map(str::to_owned).collect();
+        let known = [CREDS_STORE, CRED_HELPERS, AUTHS];
+        let other = |name: &String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        file.other_keys = document.names().filter(other).collect();
         Ok(file)
     }
 
-    /// The helper that `credHelpers` has for a host under this key of [`keys_of`].
+    /// The helper that `credHelpers` has under this key.
     #[must_use]
     pub fn helper(&self, key: &str) -> Option<&str> {
-        self.cred_helpers
-            .iter()
-            .find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
+        let mut helpers = self.cred_helpers.iter();
+        helpers.find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
     }
 
-    /// The keys of [`keys_of`] that lack this helper, where at least one has it.
+    /// The same, or that of `credsStore` where no key is given.
+    pub(super) fn helper_of(&self, key: Option<&str>) -> Option<&str> {
+        key.map_or(self.creds_store.as_deref(), |key| self.helper(key))
+    }
+
+    /// The keys of a host that lack this helper, where at least one has it.
     #[must_use]
-    pub fn missing_keys<'a>(&self, host: &'a Host) -> Vec<&'a str> {
-        let mut keys = keys_of(host);
+    pub fn missing_keys(&self, host: &Host) -> Vec<String> {
+        let mut keys = wiring_keys(host, "");
         let all = keys.len();
         keys.retain(|key| self.helper(key) != Some(HELPER));
         if keys.len() == all { Vec::new() } else { keys }
@@ -158,40 +161,30 @@ impl AuthEntry {
 
 /// An identity token is what docker uses where there is one; then `auth`, then the two fields of old files
 /// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
-fn held(entry: &Value) -> Held {
-    match entry {
-        Value::Null => return Held::Nothing,
-        Value::Object(_) => {}
-        _ => return Held::Malformed("it is not an object".into()),
+fn held(entry: Value) -> Result<Held, String> {
+    if entry.is_null() {
+        return Ok(Held::Nothing);
     }
-    let text = |name| {
-        entry
-            .text(name)
-            .map_err(|()| Held::Malformed(format!("its {name} is not a text")))
+    if !entry.is_object() {
+        return Err("it is not an object".into());
+    }
+    let (auth, token) = (entry.text("auth")?, entry.text("identitytoken")?);
+    let (username, password) = (entry.text("username")?, entry.text("password")?);
+    let (username, secret) = if !token.is_empty() {
+        (TOKEN_USER.to_owned(), token)
+    } else if !auth.is_empty() {
+        decode(&auth).ok_or("its auth is not base64 of user:password")?
+    } else if !(username.is_empty() && password.is_empty()) {
+        (username.expose().to_owned(), password)
+    } else if entry.text("registrytoken")?.is_empty() {
+        return Ok(Held::Nothing);
+    } else {
+        return Err("it is a registrytoken, which no helper can answer".into());
     };
-    let read = || {
-        let (auth, token) = (text("auth")?, text("identitytoken")?);
-        let (username, password) = (text("username")?, text("password")?);
-        let pair = if token.is_empty() && !auth.is_empty() {
-            decode(&auth)
-                .ok_or_else(|| Held::Malformed("its auth is not base64 of user:password".into()))?
-        } else if !token.is_empty() {
-            (TOKEN_USER.to_owned(), token)
-        } else if username.is_empty() && password.is_empty() {
-            if text("registrytoken")?.is_empty() {
-                return Ok(Held::Nothing);
-            }
-            return Err(Held::Malformed(
-                "it is a registrytoken, which no helper can answer".into(),
-            ));
-        } else {
-            (username.expose().to_owned(), password)
-        };
-        Credential::new(pair.0, pair.1)
-            .map(Held::Credential)
-            .map_err(|unusable| Held::Malformed(unusable.to_string()))
-    };
-    read().unwrap_or_else(|malformed| malformed)
+    let credential = Credential::new(username, secret);
+    credential
+        .map(Held::Credential)
+        .map_err(|unusable| unusable.to_string())
 }
 
 /// The user name and password of base64 of `user:password`; docker drops NUL bytes around the password.
@@ -199,6 +192,12 @@ fn decode(auth: &Redacted) -> Option<(String, Redacted)> {
     let bytes = zeroize::Zeroizing::new(STANDARD.decode(auth.expose().trim()).ok()?);
     let (username, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
     Some((username.to_owned(), password.trim_matches('\0').into()))
+}
+
+/// Whether podman and its family can read an entry: of one that they cannot, the whole file is refused.
+fn is_readable(entry: Value) -> bool {
+    let texts = [entry.text("auth"), entry.text("identitytoken")];
+    entry.is_null() || entry.is_object() && texts.iter().all(Result::is_ok)
 }
 
 pub(super) const CREDS_STORE: &str = "credsStore";

@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::diff::{masked, unified};
 use super::edit::{Providers, add_helper, masked_provider, set_helpers};
-use super::file::{Readers, Text, problem};
-use super::note::Note;
-use super::place::{Place, Rights};
+use super::file::{Readers, Text};
+use super::note::{Note, noted_as};
+use super::place::Place;
+use super::refusal::unchanged;
 use super::registries::CREDENTIAL_HELPERS;
 use super::{AuthFile, HELPER};
 use crate::error::Error;
@@ -42,25 +43,21 @@ pub struct Change {
     /// `None` when the file goes.
     new: Option<Zeroizing<String>>,
     note: Note,
-    noted: bool,
 }
 
 impl Change {
     /// Leaves a file as it is.
     pub fn nothing(path: &Path, form: Form) -> Result<Self, Error> {
         let place = Place::of(path)?;
-        let (old, note) = (place.read()?, Note::read(&place)?);
-        let new = old.as_ref().map(|old| old.text.clone());
-        let (path, left, noted) = (path.to_owned(), Vec::new(), note.is_some());
+        let old = place.read()?;
         Ok(Self {
-            path,
-            left,
+            path: path.to_owned(),
+            left: Vec::new(),
             form,
+            note: Note::read(&place)?,
             place,
+            new: old.as_ref().map(|old| old.text.clone()),
             old,
-            new,
-            note: note.unwrap_or_default(),
-            noted,
         })
     }
 
@@ -69,21 +66,19 @@ impl Change {
     pub fn helpers(path: &Path, keys: &[Option<&str>], force: bool) -> Result<Self, Error> {
         let mut change = Self::nothing(path, Form::Auth)?;
         let file = AuthFile::parse(path, change.text())?;
-        let (mut wanted, is_first) = (Vec::new(), change.note.lacks(CRED_HELPERS));
+        let (mut wanted, is_first) = (Vec::new(), !change.note.has_helpers());
         for key in keys {
-            let was = helper(&file, *key);
+            let was = file.helper_of(*key);
             match was {
                 Some(HELPER) => continue,
-                Some(other) if !force => {
-                    let cause = format_args!(
-                        "{} has the helper {} already",
-                        name(key.unwrap_or(CREDS_STORE)),
-                        name(other)
-                    );
-                    let fix = "nothing was changed; --force puts this one in its place, and --undo the other back";
-                    return Err(problem(path, cause).fix(fix).failed());
+                // An empty name is no helper to docker, and podman fails on it.
+                Some(other) if !(other.is_empty() || force) => {
+                    let key = name(key.unwrap_or(CREDS_STORE));
+                    let cause = format_args!("{key} has the helper {} already", name(other));
+                    let fix = "--force puts this one in its place, and --undo the other back";
+                    return Err(unchanged(path, cause, fix));
                 }
-                _ => change.note.add(section(*key), *key, json!(was)),
+                _ => change.note.add(&noted_as(*key), json!(was)),
             }
             wanted.push((*key, Some(HELPER)));
         }
@@ -91,7 +86,7 @@ impl Change {
             let (new, had_section) =
                 set_helpers(change.text(), &wanted, true).map_err(|cause| change.refused(cause))?;
             if had_section && is_first {
-                change.note.add(CRED_HELPERS, None, json!(true));
+                change.note.add(CRED_HELPERS, json!(true));
             }
             AuthFile::parse(path, &new)?;
             change.new = Some(new);
@@ -106,7 +101,7 @@ impl Change {
         let (new, made) =
             add_helper(change.text(), inherited).map_err(|cause| change.refused(cause))?;
         if made {
-            change.note.add(CREDENTIAL_HELPERS, None, json!(inherited));
+            change.note.add(CREDENTIAL_HELPERS, json!(inherited));
         }
         change.new = Some(Zeroizing::new(new));
         Ok(change)
@@ -118,30 +113,30 @@ impl Change {
         let mut change = Self::nothing(path, Form::Provider)?;
         let done = Providers::parse(change.text()).and_then(|read| read.with_own(images, force));
         if let Some((new, was)) = done.map_err(|cause| change.refused(cause))? {
-            change.note.add(PROVIDERS, None, json!(was));
+            change.note.add(PROVIDERS, json!(was));
             change.new = Some(new);
         }
         Ok(change)
     }
 
-    fn text(&self) -> &str {
-        self.old.as_ref().map_or("", |old| old.text.as_str())
+    /// The old text and the new one.
+    fn texts(&self) -> [Option<&str>; 2] {
+        [self.old.as_ref().map(|old| &old.text), self.new.as_ref()].map(|text| Some(text?.as_str()))
     }
 
-    fn new_text(&self) -> Option<&str> {
-        self.new.as_ref().map(|new| new.as_str())
+    fn text(&self) -> &str {
+        self.texts()[0].unwrap_or_default()
     }
 
     fn refused(&self, cause: String) -> Error {
-        problem(&self.path, cause)
-            .fix("nothing was changed; correct it or change it by hand, and try again")
-            .failed()
+        let fix = "correct it or change it by hand, and try again";
+        unchanged(&self.path, cause, fix)
     }
 
     /// Whether everything is as it should be already.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.old.as_ref().map(|old| old.text.as_str()) == self.new_text()
+        self.texts()[0] == self.texts()[1]
     }
 
     /// Whether the file that was changed is not there any more, so that nothing can be put back into it.
@@ -159,13 +154,10 @@ impl Change {
     /// What it does, without the secrets that the file holds.
     #[must_use]
     pub fn diff(&self) -> String {
-        let texts = [
-            self.old.as_ref().map(|old| old.text.as_str()),
-            self.new_text(),
-        ];
         if self.is_nothing() {
             return String::new();
         }
+        let texts = self.texts();
         let texts = match self.form {
             Form::Auth => texts.map(|text| text.map(masked)),
             Form::Registries => texts.map(|text| text.map(str::to_owned)),
@@ -176,42 +168,28 @@ impl Change {
 
     /// Makes the change, and notes beside the file how it is undone.
     pub fn make(&self) -> Result<(), Error> {
-        let readers = if self.form == Form::Auth {
-            Readers::Owner
-        } else {
-            Readers::All
+        let readers = match self.form {
+            Form::Auth => Readers::Owner,
+            Form::Registries | Form::Provider => Readers::All,
         };
         let (place, dirs) = self.place.with_dirs(readers)?;
-        let (old, new) = (self.old.as_ref(), self.new_text().unwrap_or_default());
+        let (old, new) = (self.old.as_ref(), self.texts()[1].unwrap_or_default());
         let mut note = self.note.clone();
         note.made |= old.is_none();
         note.made_dirs += dirs;
         // The file first would leave it without a note, should the second write fail.
         let made = note
             .write(&place, old)
-            .and_then(|()| place.replace(old, new, &Rights::of(old, readers)));
+            .and_then(|()| place.replace(old, new, readers));
         let is_new = || matches!(place.read(), Ok(Some(now)) if now.text.as_str() == new);
         if made.is_err() && !is_new() {
-            if !self.noted {
+            if !self.note.is_there {
                 _ = Note::discard(&place, 0);
             }
             place.remove_dirs(dirs);
         }
         made
     }
-}
-
-/// The section that a key stands in.
-fn section(key: Option<&str>) -> &'static str {
-    if key.is_some() {
-        CRED_HELPERS
-    } else {
-        CREDS_STORE
-    }
-}
-
-fn helper<'a>(file: &'a AuthFile, key: Option<&str>) -> Option<&'a str> {
-    key.map_or(file.creds_store.as_deref(), |key| file.helper(key))
 }
 
 const PROVIDERS: &str = "providers";

@@ -39,7 +39,7 @@ pub fn masked(text: &str) -> String {
         let first = path.first().map_or("", String::as_str);
         SHOWN.iter().any(|name| name.eq_ignore_ascii_case(first))
     };
-    laid_out(text, &shown).to_string()
+    laid_out(text, &shown).unwrap_or_default().to_string()
 }
 
 /// What holds no secret in docker's and podman's files.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AuthEntry, AuthFile, Held, Scope};
 use crate::config::Env;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 
 /// What docker's configuration says about credentials.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
     }
     let home = env.clients_home().ok_or_else(|| {
         Problem::new("docker", "there is no home directory to look in")
+            .code(Code::ConfigMissing)
             .fix("set HOME or DOCKER_CONFIG")
             .failed()
     })?;

@@ -7,5 +7,8 @@ mod toml;
 mod yaml;
 
 pub use json::{HelperChange, laid_out, set_helpers, without_auths};
+pub(crate) use provider::read as read_yaml;
 pub use provider::{Providers, masked_provider, provider_names};
-pub use toml::{add_helper, remove_helper};
+pub use toml::{add_helper, listed_helpers, remove_helper};
+
+const FORM: &str = "it has a form that cannot be changed safely";

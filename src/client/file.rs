@@ -1,17 +1,18 @@
 //! The text of a client's file, and what else must stay when it is replaced.
 
-use std::fs::{File, Metadata};
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::fgetxattr;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::place::Place;
-use super::refusal;
-use crate::error::{Error, Problem};
-use crate::trusted::ACL;
+use super::refusal::{self, problem};
+use crate::error::Error;
+use crate::trusted::{ACL, is_absent};
 
 /// A file's text, which may hold passwords, and what else must stay when it is replaced.
 pub struct Text {
@@ -30,51 +31,30 @@ impl Text {
         Place::of(path)?.read()
     }
 
-    /// What came of opening it, read.
-    pub(super) fn of(path: &Path, opened: io::Result<File>) -> Result<Option<Self>, Error> {
-        let unreadable = |error: io::Error| {
-            problem(path, format_args!("it cannot be read ({error})"))
-                .fix(refusal::to_read(path, &error))
-                .failed()
-        };
-        let file = match opened {
-            Ok(file) => file,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(unreadable(error)),
-        };
+    /// What is in an open file.
+    pub(super) fn of(path: &Path, file: File) -> Result<Self, Error> {
+        let unreadable = |error| refusal::unreadable(path, error);
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(problem(path, "it is not a plain file")
-                .fix("move it out of the way")
-                .failed());
+            return Err(refusal::not_plain(path));
         }
         let acl = access_list(&file).map_err(unreadable)?;
         let bytes = read_bounded(file, metadata.len()).map_err(unreadable)?;
         if bytes.len() as u64 > LIMIT {
+            let cause = format_args!("it is larger than {LIMIT} bytes");
             let fix = "it is not what belongs here: move it away";
-            return Err(
-                problem(path, format_args!("it is larger than {LIMIT} bytes"))
-                    .fix(fix)
-                    .failed(),
-            );
+            return Err(problem(path, cause).fix(fix).failed());
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| {
             problem(path, "it is not UTF-8, so no client can read it")
                 .fix("correct it")
                 .failed()
         })?;
-        Ok(Some(Self {
+        Ok(Self {
             text: Zeroizing::new(text.to_owned()),
             metadata,
             acl,
-        }))
+        })
     }
 }
 
@@ -108,9 +88,27 @@ pub enum Readers {
     All,
 }
 
-/// A failure that names the file.
-pub(super) fn problem(path: &Path, cause: impl std::fmt::Display) -> Problem {
-    Problem::new(path.display().to_string(), cause)
+impl Readers {
+    /// The mode of a new file.
+    pub(super) fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::All => 0o644,
+        }
+    }
+}
+
+/// The files of a directory with one of these extensions, by name; none where there is no directory.
+pub(crate) fn files_in(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
+    };
+    let mut files: Vec<PathBuf> = entries.map_err(|error| refusal::unreadable(dir, error))?;
+    let known = |end: &OsStr| extensions.iter().any(|known| end == *known);
+    files.retain(|path| path.extension().is_some_and(known));
+    files.sort();
+    Ok(files)
 }
 
 /// As much as the kernel keeps of one (`XATTR_SIZE_MAX`).

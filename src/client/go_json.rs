@@ -3,140 +3,130 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use indexmap::IndexMap;
+use serde::de::{Deserialize, Deserializer as _, MapAccess, Visitor};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use crate::credential::Redacted;
 
-/// A value, as far as a client's file needs it. Every text may be a password.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    /// `null`
-    Null,
-    /// A string.
-    Text(Redacted),
-    /// An object's members in the order written.
-    Object(Vec<(String, Value)>),
-    /// An array.
-    List(Vec<Value>),
-    /// `true`, `false` or a number.
-    Other,
+/// A value as it is written, of which only what is asked for is read: a number may be as long, and a list as deep, as
+/// somebody likes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'a>(&'a RawValue);
+
+/// The members of an object in the order written, equal ones too; `None` of anything else.
+pub(crate) fn members(object: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                all.push(member);
+            }
+            Ok(all)
+        }
+    }
+    serde_json::Deserializer::from_str(object.get())
+        .deserialize_map(Members)
+        .ok()
 }
 
 /// The first value of a text, and whether something follows it: Go's decoder, which docker uses, leaves that alone, and
 /// its `Unmarshal`, which podman uses, refuses it.
-pub(crate) fn parse(text: &str) -> Result<(Value, bool), String> {
+pub(crate) fn parse(text: &str) -> Result<(Value<'_>, bool), String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Value::deserialize(&mut deserializer).map_err(|error| {
+    let value = <&RawValue>::deserialize(&mut deserializer).map_err(|error| {
         let what = match error.classify() {
             Category::Eof => "it ends too early",
             _ => "it is not well-formed",
         };
         format!("{what} (line {}, column {})", error.line(), error.column())
     })?;
-    Ok((value, deserializer.end().is_err()))
+    Ok((Value(value), deserializer.end().is_err()))
 }
 
-impl Value {
-    /// The member that counts.
-    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
-        let Self::Object(members) = self else {
-            return None;
-        };
-        let mut all = members
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        all.next_back().map(|(_, value)| value)
+impl Value<'_> {
+    pub(crate) fn is_null(self) -> bool {
+        self.0.get() == "null"
     }
 
-    /// The text of a member; empty where there is none, and `Err` where it is something else.
-    pub(crate) fn text(&self, name: &str) -> Result<Redacted, ()> {
-        match self.member(name) {
-            None | Some(Self::Null) => Ok(Redacted::default()),
-            Some(Self::Text(text)) => Ok(text.clone()),
-            Some(_) => Err(()),
-        }
+    pub(crate) fn is_object(self) -> bool {
+        self.0.get().starts_with('{')
     }
 
-    /// The members of a map, each once; `Err` where it is something else.
-    pub(crate) fn map(&self, name: &str) -> Result<Vec<(&str, &Self)>, ()> {
-        let members = match self.member(name) {
-            None | Some(Self::Null) => return Ok(Vec::new()),
-            Some(Self::Object(members)) => members,
-            Some(_) => return Err(()),
-        };
-        let mut map: Vec<(&str, &Self)> = Vec::with_capacity(members.len());
-        for (key, value) in members {
-            match map.iter_mut().find(|(known, _)| known == key) {
-                Some((_, last)) => *last = value,
-                None => map.push((key, value)),
+    /// All members in the order written.
+    fn members(self) -> Vec<(String, Self)> {
+        let all = members(self.0).unwrap_or_default();
+        all.into_iter()
+            .map(|(name, value)| (name, Self(value)))
+            .collect()
+    }
+
+    /// All members that count as this one, in the order written.
+    fn all(self, name: &str) -> impl Iterator<Item = Self> {
+        let named = |(key, value): (String, Self)| key.eq_ignore_ascii_case(name).then_some(value);
+        self.members().into_iter().filter_map(named)
+    }
+
+    /// The text that it is; `null` is an empty one.
+    pub(crate) fn own_text(self) -> Option<Redacted> {
+        let text: Result<Option<Redacted>, _> = serde_json::from_str(self.0.get());
+        text.map(Option::unwrap_or_default).ok()
+    }
+
+    /// The text of a member; empty where there is none. `null` changes nothing.
+    pub(crate) fn text(self, name: &str) -> Result<Redacted, String> {
+        let texts = self.all(name).filter(|value| !value.is_null());
+        texts
+            .map(Self::own_text)
+            .try_fold(Redacted::default(), |_, text| text)
+            .ok_or_else(|| format!("its {name} is not a text"))
+    }
+
+    /// The members of a map, each once. Maps of the same name are one, and `null` empties it.
+    pub(crate) fn map(self, name: &str) -> Result<Vec<(String, Self)>, String> {
+        let mut map: IndexMap<String, Self> = IndexMap::new();
+        for value in self.all(name) {
+            if value.is_null() {
+                map.clear();
+            } else if value.is_object() {
+                map.extend(value.members());
+            } else {
+                return Err(format!("its {name} is not an object"));
             }
         }
-        Ok(map)
+        Ok(map.into_iter().collect())
+    }
+
+    /// The line on which an object of `text`, which this is a part of, begins that has a key twice, at any depth.
+    pub(crate) fn line_of_equal_keys(self, text: &str) -> Option<usize> {
+        let mut todo = vec![self.0];
+        while let Some(value) = todo.pop() {
+            if let Some(members) = members(value) {
+                let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+                names.sort_unstable();
+                if names.windows(2).any(|pair| pair[0] == pair[1]) {
+                    let at = value.get().as_ptr().addr() - text.as_ptr().addr();
+                    return Some(text[..at].matches('\n').count() + 1);
+                }
+                todo.extend(members.into_iter().map(|(_, value)| value));
+            } else if value.get().starts_with('[') {
+                let list: Result<Vec<&RawValue>, _> = serde_json::from_str(value.get());
+                todo.extend(list.into_iter().flatten());
+            }
+        }
+        None
     }
 
     /// The names of the members.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let members = match self {
-            Self::Object(members) => members.as_slice(),
-            _ => &[],
-        };
-        members.iter().map(|(name, _)| name.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::List(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(Value::Object(members))
+    pub(crate) fn names(self) -> impl Iterator<Item = String> {
+        self.members().into_iter().map(|(name, _)| name)
     }
 }

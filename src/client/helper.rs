@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, fcntl_setfl};
 
-use crate::error::{Error, Problem};
+use super::refusal::unchanged;
+use crate::error::Error;
 use crate::shown::shown;
 
 /// What a search of a PATH for this program's name comes to.
@@ -40,7 +41,7 @@ pub fn find_program(path: &OsStr, program: &str) -> Helper {
         if !fs::metadata(&candidate).is_ok_and(|metadata| metadata.is_file()) {
             continue;
         }
-        if executable(&candidate) {
+        if accessat(CWD, &candidate, Access::EXEC_OK, AtFlags::EACCESS).is_ok() {
             return Helper::Found(candidate);
         }
         unusable.get_or_insert(candidate);
@@ -73,12 +74,7 @@ pub fn unstartable(program: &Path) -> Option<String> {
 /// Word size, byte order and machine, of what follows the magic number
 /// (<https://man7.org/linux/man-pages/man5/elf.5.html>).
 fn kind_of_machine(header: &[u8]) -> Option<[u8; 4]> {
-    Some([
-        *header.first()?,
-        *header.get(1)?,
-        *header.get(14)?,
-        *header.get(15)?,
-    ])
+    (header.len() > 15).then(|| [0, 1, 14, 15].map(|at| header[at]))
 }
 
 fn head_of_this() -> Option<Vec<u8>> {
@@ -108,29 +104,25 @@ pub fn is_this_program(program: &Path, path: &OsStr, home: Option<&Path>) -> boo
 ///
 /// It gets nothing of this program's environment but `path` and, for a wrapper that needs one, a home directory.
 pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result<PathBuf, Error> {
-    let problem = |cause: String, fix: &str| {
-        Err(Problem::new(PROGRAM, cause)
-            .fix(format_args!("nothing was changed; {fix}"))
-            .failed())
-    };
-    match find_helper(path) {
-        Helper::Missing => problem(
-            format!("it is not {place}, where the client looks for it"),
-            "put it there, or link to it from there",
-        ),
-        Helper::NotExecutable(path) => problem(
-            format!("{} is not executable", path.display()),
-            &format!("chmod 755 {}", path.display()),
-        ),
-        Helper::Found(found) if is_this_program(&found, path, home) => Ok(found),
-        Helper::Found(path) => problem(
+    let (cause, fix) = match find_helper(path) {
+        Helper::Found(found) if is_this_program(&found, path, home) => return Ok(found),
+        Helper::Found(found) => (
             format!(
                 "{} does not run on this machine, or is another program",
-                path.display()
+                found.display()
             ),
-            "install it anew",
+            "install it anew".to_owned(),
         ),
-    }
+        Helper::NotExecutable(found) => (
+            format!("{} is not executable", found.display()),
+            format!("chmod 755 {}", found.display()),
+        ),
+        Helper::Missing => (
+            format!("it is not {place}, where the client looks for it"),
+            "put it there, or link to it from there".to_owned(),
+        ),
+    };
+    Err(unchanged(Path::new(PROGRAM), cause, fix))
 }
 
 /// Whether it says its name when it is asked for its version, as this program does, and that in time.
@@ -169,10 +161,6 @@ fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration
         .filter(|out| fcntl_setfl(out, OFlags::NONBLOCK).is_ok())
         .is_some_and(|mut out| out.read_exact(&mut said).is_ok() && said == *PROGRAM.as_bytes());
     status.success() && said
-}
-
-fn executable(path: &Path) -> bool {
-    accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");

@@ -5,12 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::auth_file::CRED_HELPERS;
-use super::file::{Readers, Text, problem};
-use super::place::{Place, Rights};
+use super::auth_file::{CRED_HELPERS, CREDS_STORE};
+use super::file::{Readers, Text};
+use super::place::Place;
+use super::refusal::problem;
 use super::registries::CREDENTIAL_HELPERS;
 use crate::error::Error;
 
@@ -18,12 +20,15 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Note {
+    /// Whether there is a note.
+    #[serde(skip)]
+    pub(super) is_there: bool,
     /// There was no file.
     pub(super) made: bool,
     /// How many directories were made for it.
     pub(super) made_dirs: usize,
-    /// What was there before, each thing once.
-    pub(super) was: Vec<Was>,
+    /// What was there before, each thing once: by section, or for a key of `credHelpers` by [`noted_as`].
+    pub(super) was: IndexMap<String, Value>,
     /// What version 0.1 wrote instead: section, key and helper, each behind a `=` where there is one.
     #[serde(skip_serializing)]
     keys: Vec<String>,
@@ -32,110 +37,83 @@ pub(super) struct Note {
     changes: Vec<String>,
 }
 
-/// What stood in a section, or in a key of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Was {
-    pub(super) section: String,
-    pub(super) key: Option<String>,
-    pub(super) value: Value,
-}
-
 impl Note {
-    /// The note beside a file; `None` when nothing was changed.
-    pub(super) fn read(file: &Place) -> Result<Option<Self>, Error> {
+    /// The note beside a file; an empty one when nothing was changed.
+    pub(super) fn read(file: &Place) -> Result<Self, Error> {
         let note = file.beside(NOTE);
         let Some(text) = note.read()? else {
-            return Ok(None);
+            return Ok(Self::default());
         };
         let Ok(mut read) = serde_json::from_str::<Self>(&text.text) else {
-            return Err(problem(note.path(), "it is damaged")
-                .fix("change the client's file by hand, and remove it")
-                .failed());
+            let fix = "change the client's file by hand, and remove it";
+            return Err(problem(note.path(), "it is damaged").fix(fix).failed());
         };
-        read.understand_0_1();
-        if read
-            .changes
-            .iter()
-            .skip(1)
-            .step_by(3)
-            .any(|was| was.contains("matchImages"))
-        {
-            return Err(problem(
-                note.path(),
-                "version 0.1 wrote it over an entry that --force replaced",
-            )
-            .fix("put that entry back into kubelet's file by hand, and remove the note")
-            .failed());
+        if read.changed(1, "matchImages") {
+            let cause = "version 0.1 wrote it over an entry that --force replaced";
+            let fix = "put that entry back into kubelet's file by hand, and remove the note";
+            return Err(problem(note.path(), cause).fix(fix).failed());
         }
-        Ok(Some(read))
+        read.is_there = true;
+        read.understand_0_1();
+        Ok(read)
     }
 
     fn understand_0_1(&mut self) {
-        for three in self.keys.chunks_exact(3) {
-            let [key, was] = [&three[1], &three[2]].map(|text| text.strip_prefix('='));
-            if three[0] != CREDENTIAL_HELPERS {
-                let (section, key) = (three[0].clone(), key.map(str::to_owned));
-                self.was.push(Was {
-                    section,
-                    key,
-                    value: json!(was),
-                });
+        let [helpers, list] = [CRED_HELPERS, CREDENTIAL_HELPERS].map(|name| self.changed(2, name));
+        let keys = std::mem::take(&mut self.keys);
+        for three in keys.chunks_exact(3) {
+            let key = three[1].strip_prefix('=');
+            match three[0].as_str() {
+                CRED_HELPERS | CREDS_STORE => {
+                    self.add(&noted_as(key), json!(three[2].strip_prefix('=')));
+                }
+                _ => {}
             }
         }
-        let made = |section: &str| {
-            self.changes
-                .iter()
-                .skip(2)
-                .step_by(3)
-                .any(|is| is.contains(section))
-        };
-        let (helpers, list) = (made(CRED_HELPERS), made(CREDENTIAL_HELPERS));
-        if !self.keys.is_empty() && !helpers && !self.lacks(CRED_HELPERS) {
-            self.add(CRED_HELPERS, None, json!(true));
+        if !keys.is_empty() && !helpers && self.has_helpers() {
+            self.add(CRED_HELPERS, json!(true));
         }
         if list {
-            self.add(CREDENTIAL_HELPERS, None, json!([]));
+            self.add(CREDENTIAL_HELPERS, json!([]));
         }
+    }
+
+    /// Whether the old or the new text of a change by version 0.1, which are its second and third, has this word.
+    fn changed(&self, at: usize, word: &str) -> bool {
+        let mut texts = self.changes.iter().skip(at).step_by(3);
+        texts.any(|text| text.contains(word))
     }
 
     /// Notes what was there, unless an earlier change has.
-    pub(super) fn add(&mut self, section: &str, key: Option<&str>, value: Value) {
-        if self.get(section, key).is_none() {
-            let (section, key) = (section.to_owned(), key.map(str::to_owned));
-            self.was.push(Was {
-                section,
-                key,
-                value,
-            });
-        }
+    pub(super) fn add(&mut self, what: &str, was: Value) {
+        self.was.entry(what.to_owned()).or_insert(was);
     }
 
-    /// Whether nothing of a section is noted.
-    pub(super) fn lacks(&self, section: &str) -> bool {
-        self.was.iter().all(|was| was.section != section)
-    }
-
-    pub(super) fn get(&self, section: &str, key: Option<&str>) -> Option<&Value> {
-        let mut was = self.was.iter();
-        let found = was.find(|was| was.section == section && was.key.as_deref() == key);
-        found.map(|was| &was.value)
+    /// Whether anything of `credHelpers` is noted.
+    pub(super) fn has_helpers(&self) -> bool {
+        self.was.keys().any(|what| what.starts_with(CRED_HELPERS))
     }
 
     /// Writes the note of a file, for those who may read `text`, what is in the file.
     pub(super) fn write(&self, file: &Place, text: Option<&Text>) -> Result<(), Error> {
         let note = file.beside(NOTE);
         let old = note.read()?;
-        note.put(
-            old.as_ref(),
-            &json!(self).to_string(),
-            &Rights::of(text, Readers::Owner),
-        )
+        let new = json!(self).to_string();
+        note.put(old.as_ref(), &new, text, Readers::Owner)
     }
 
     /// Removes the note, and the directories made for it.
     pub(super) fn discard(file: &Place, dirs: usize) -> Result<(), Error> {
         file.beside(NOTE).remove(None, dirs)
     }
+}
+
+/// What the helper of a key of `credHelpers`, or without a key that of `credsStore`, is noted as.
+pub(super) fn noted_as(key: Option<&str>) -> String {
+    key.map_or_else(
+        || CREDS_STORE.to_owned(),
+        |key| format!("{CRED_HELPERS}.{key}"),
+    )
 }
 
 /// The file that a note is about.

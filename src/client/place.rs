@@ -4,6 +4,7 @@
 //! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
 
 mod aside;
+mod checks;
 mod dirs;
 
 use std::ffi::OsString;
@@ -14,16 +15,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::file::{Readers, Text, problem};
-use super::refusal;
+use super::file::{Readers, Text};
+use super::refusal::{self, problem, unchanged, unwritable};
 use crate::error::Error;
 use crate::trusted::{DIRECTORY, Step, Walk};
+use aside::Aside;
 
 /// Where a client's file is, or would be made.
 #[derive(Clone)]
@@ -37,92 +37,41 @@ pub struct Place {
     path: PathBuf,
 }
 
-/// Who may do what with a file that is written.
-#[derive(Clone, Debug)]
-pub struct Rights {
-    mode: u32,
-    /// User and group; `None` for whoever has the directory.
-    owner: Option<(u32, u32)>,
-    /// The access list, in which the mode's group bits say what those who are named may have at most.
-    acl: Option<Vec<u8>>,
-}
-
-impl Rights {
-    /// Those that the file had, or those of one that is made anew.
-    #[must_use]
-    pub fn of(old: Option<&Text>, readers: Readers) -> Self {
-        let new = if readers == Readers::Owner {
-            0o600
-        } else {
-            0o644
-        };
-        // Set-user-ID and the like are nothing that a configuration needs.
-        old.map_or(
-            Self {
-                mode: new,
-                owner: None,
-                acl: None,
-            },
-            |Text { metadata, acl, .. }| Self {
-                mode: metadata.mode() & 0o777,
-                owner: Some((metadata.uid(), metadata.gid())),
-                acl: acl.clone(),
-            },
-        )
-    }
-}
-
 impl Place {
     /// Follows symbolic links to where the file is, or would be made. Root follows one of another user only to what is that
     /// user's own.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let unreadable = |error: io::Error| {
-            problem(path, format_args!("it cannot be read ({error})"))
-                .fix(refusal::to_read(path, &error))
-                .failed()
-        };
-        let absolute = std::path::absolute(path).map_err(unreadable)?;
-        let mut walk =
-            Walk::from(Path::new("/"), &absolute).map_err(|error| unreadable(error.into()))?;
+        let unreadable = |error: Errno| refusal::unreadable(path, error);
+        let absolute =
+            std::path::absolute(path).map_err(|error| refusal::unreadable(path, error))?;
+        let mut walk = Walk::from(Path::new("/"), &absolute).map_err(unreadable)?;
         let mut links = Vec::new();
-        let (missing, name) = loop {
+        let mut missing: Vec<OsString> = loop {
             let Some(step) = walk.next() else {
-                return Err(problem(path, "it is not a plain file")
-                    .fix("move it out of the way")
-                    .failed());
+                return Err(refusal::not_plain(path));
             };
             let here = walk.path.join(&step);
-            match walk.step(&step).map_err(|error| unreadable(error.into()))? {
+            match walk.step(&step).map_err(unreadable)? {
                 Step::Link(stat) if geteuid().is_root() && stat.st_uid != 0 => {
                     links.push((here, stat.st_uid));
                 }
                 Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {
-                    return Err(problem(path, "its symbolic links lead in a circle")
-                        .fix("correct them")
-                        .failed());
+                    let cause = "its symbolic links lead in a circle";
+                    return Err(problem(path, cause).fix("correct them").failed());
                 }
-                Step::End(_) => {
-                    let mut missing: Vec<OsString> =
-                        std::iter::once(step).chain(walk.rest()).collect();
-                    let Some(name) = missing.pop() else {
-                        unreachable!("because there is the step at least")
-                    };
-                    break (missing, name);
-                }
+                Step::End(_) => break std::iter::once(step).chain(walk.rest()).collect(),
             }
         };
-        if missing.iter().chain([&name]).any(|name| name == "..") {
-            return Err(unreadable(Errno::NOENT.into()));
+        if missing.iter().any(|name| name == "..") {
+            return Err(unreadable(Errno::NOENT));
         }
-        let path = missing
-            .iter()
-            .chain([&name])
-            .fold(walk.path.clone(), |path, name| path.join(name));
+        let mut path = walk.path;
+        path.extend(&missing);
         let place = Self {
             dir: Rc::new(walk.dir),
+            name: missing.pop().unwrap_or_default(),
             missing,
-            name,
             path,
         };
         place.check_links(&links)?;
@@ -156,43 +105,58 @@ impl Place {
         // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
         let flags =
             OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(&self.dir, &self.name, flags, Mode::empty());
-        Text::of(&self.path, file.map(File::from).map_err(io::Error::from))
+        match openat(&self.dir, &self.name, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            file => {
+                let file = file.map_err(|error| refusal::unreadable(&self.path, error))?;
+                Text::of(&self.path, file.into()).map(Some)
+            }
+        }
     }
 
-    /// Puts `text` in place of what is there, unless that is no longer `old`, and waits until the disk has it.
-    pub fn replace(&self, old: Option<&Text>, text: &str, rights: &Rights) -> Result<(), Error> {
-        self.put(old, text, rights)?;
+    /// Puts `text` in place of what is there, unless that is no longer `old`, and waits until the disk has it. The new file
+    /// has the mode, the owner and the access list of the old one; one that is made is for these `readers`.
+    pub fn replace(&self, old: Option<&Text>, text: &str, readers: Readers) -> Result<(), Error> {
+        self.put(old, text, old, readers)?;
         self.open_dir().and_then(|dir| dir.sync_all()).map_err(|error| {
             let cause = format_args!("it is changed, but a power failure may undo that: its directory cannot be synced ({error})");
             problem(&self.path, cause).fix("run sync, and look for faults of the disk").failed()
         })
     }
 
-    /// The same without the wait for the directory: written aside, synced, renamed. A killed process leaves nothing, or a file
-    /// whose name the next one takes over.
-    pub fn put(&self, old: Option<&Text>, text: &str, rights: &Rights) -> Result<(), Error> {
+    /// The same without the wait for the directory, with the rights of the file `like`: written aside, synced, renamed. A
+    /// killed process leaves nothing, or a file whose name the next one takes over.
+    pub(super) fn put(
+        &self,
+        old: Option<&Text>,
+        text: &str,
+        like: Option<&Text>,
+        readers: Readers,
+    ) -> Result<(), Error> {
         self.check_writable(old)?;
-        let failed = |error: io::Error| unwritable(&self.path, &error);
-        let dir = self.open_dir().map_err(failed)?;
+        let dir = self
+            .open_dir()
+            .map_err(|error| unwritable(&self.path, error))?;
         // Where locks are unknown to the file system, there is no need to refuse.
         if flock(&dir, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            return Err(problem(
-                &self.path,
-                "another program holds the lock of its directory",
-            )
-            .fix("nothing was changed; try again")
-            .failed());
+            let cause = "another program holds the lock of its directory";
+            return Err(unchanged(&self.path, cause, "try again"));
         }
         self.discard_aside();
-        let aside = self.aside();
-        let done = self
-            .write_aside(&aside, text, rights, true)
-            .or_else(|_| self.write_aside(&aside, text, rights, false))
-            .and_then(|()| self.unchanged(old))
+        let new = Aside {
+            place: self,
+            name: self.aside(),
+            text,
+            like,
+            readers,
+        };
+        let done = new
+            .write(true)
+            .or_else(|_| new.write(false))
+            .and_then(|()| self.is_still(old))
             .and_then(|()| {
-                renameat(&self.dir, &aside, &self.dir, &self.name)
-                    .map_err(|error| failed(error.into()))
+                renameat(&self.dir, &new.name, &self.dir, &self.name)
+                    .map_err(|error| unwritable(&self.path, error))
             });
         if done.is_err() {
             self.discard_aside();
@@ -218,7 +182,7 @@ impl Place {
     /// Removes the file, unless it is no longer `old`, and as many directories above it as were made for it and are empty.
     pub fn remove(&self, old: Option<&Text>, dirs: usize) -> Result<(), Error> {
         if old.is_some() {
-            self.unchanged(old)?;
+            self.is_still(old)?;
         }
         self.discard_aside();
         // Nothing is said of what was done before: the file of a note that stays is undone already.
@@ -232,57 +196,7 @@ impl Place {
         Ok(())
     }
 
-    /// What a link of somebody else leads root to must be that somebody's.
-    fn check_links(&self, links: &[(PathBuf, u32)]) -> Result<(), Error> {
-        if links.is_empty() {
-            return Ok(());
-        }
-        let failed = |error: Errno| unwritable(&self.path, &error.into());
-        let mut owners = vec![fstat(&self.dir).map_err(failed)?.st_uid];
-        if self.missing.is_empty() {
-            match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(file) => owners.push(file.st_uid),
-                Err(Errno::NOENT) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        let Some((link, owner)) = links
-            .iter()
-            .find(|(_, owner)| owners.iter().any(|one| one != owner))
-        else {
-            return Ok(());
-        };
-        let cause = format!(
-            "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
-            self.path.display()
-        );
-        let fix = format!(
-            "nothing was changed; run this as that user: sudo -u '#{owner}' {} …",
-            env!("CARGO_PKG_NAME")
-        );
-        Err(problem(link, cause).fix(fix).failed())
-    }
-
-    /// Root can write what is marked read-only, and somebody marked it so.
-    fn check_writable(&self, old: Option<&Text>) -> Result<(), Error> {
-        let dir = self.path.parent().unwrap_or(Path::new("/"));
-        let dir_mode = fstat(&self.dir)
-            .map_err(|error| unwritable(dir, &error.into()))?
-            .st_mode;
-        let file = old.map(|old| (self.path(), old.metadata.mode()));
-        for (path, mode) in file.into_iter().chain([(dir, dir_mode)]) {
-            if mode & 0o222 == 0 {
-                let fix = format!(
-                    "nothing was changed; chmod u+w {} if it may be",
-                    path.display()
-                );
-                return Err(problem(path, "it is read-only").fix(fix).failed());
-            }
-        }
-        Ok(())
-    }
-
-    fn unchanged(&self, old: Option<&Text>) -> Result<(), Error> {
+    fn is_still(&self, old: Option<&Text>) -> Result<(), Error> {
         // What cannot be read any more is no longer what was read.
         let same = match (self.read(), old) {
             (Ok(None), None) => true,
@@ -294,23 +208,12 @@ impl Place {
             _ => false,
         };
         if same {
-            return Ok(());
+            Ok(())
+        } else {
+            let cause = "another program has changed it meanwhile";
+            Err(problem(&self.path, cause).fix("try again").failed())
         }
-        Err(
-            problem(&self.path, "another program has changed it meanwhile")
-                .fix("try again")
-                .failed(),
-        )
     }
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Error {
-    problem(path, format_args!("it cannot be written ({error})"))
-        .fix(format_args!(
-            "nothing was changed; {}",
-            refusal::to_write(path, error)
-        ))
-        .failed()
 }
 
 /// What the name of a file that is not yet in place adds to the file's.
@@ -324,7 +227,7 @@ mod tests {
     use super::*;
 
     fn replaced(place: &Place, old: Option<&Text>) -> Result<(), Error> {
-        place.replace(old, "new", &Rights::of(old, Readers::Owner))
+        place.replace(old, "new", Readers::Owner)
     }
 
     #[test]

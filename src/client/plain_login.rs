@@ -69,14 +69,8 @@ impl Clients {
         };
         // A client whose files cannot be read is not wired. In docker's, podman finds keys that docker does not.
         let dockers = finding(Client::Docker).filter(|_| client == Some("docker"));
-        let (lookup, asks) = if let Some(lookup) = dockers {
-            let asks = self.docker.as_ref().map(|docker| docker.asks(&lookup));
-            (lookup, asks)
-        } else {
-            let lookup = finding(Client::Podman)?;
-            let asks = self.podman.as_ref().map(|podman| podman.asks(&lookup));
-            (lookup, asks)
-        };
+        let lookup = dockers.or_else(|| finding(Client::Podman))?;
+        let asks = self.asks(&lookup);
         let name = lookup
             .helper_keys()
             .first()
@@ -99,33 +93,30 @@ pub fn offer(env: &Env, client: &str, scope: Scope) -> Option<String> {
     };
     let file = AuthFile::read(&path.ok()?).ok()??;
     let all: Vec<&AuthEntry> = file.auths.iter().collect();
-    let hosts: BTreeSet<String> = all
+    let ours = all
         .iter()
-        .filter(|entry| takeable(entry, &all, Some(client)).is_ok())
+        .filter(|entry| takeable(entry, &all, Some(client)).is_ok());
+    let hosts: BTreeSet<String> = ours
         .filter_map(|entry| Some(entry.host()?.to_string()))
         .collect();
-    let (path, hosts) = (
-        file.path.display(),
-        hosts.into_iter().collect::<Vec<_>>().join(","),
-    );
+    if hosts.is_empty() {
+        return None;
+    }
+    let hosts: Vec<String> = hosts.into_iter().collect();
+    let (path, hosts) = (file.path.display().to_string(), hosts.join(","));
     let whose = match scope {
-        Scope::User => client.to_owned(),
-        Scope::System => path.to_string(),
+        Scope::User => client,
+        Scope::System => &path,
     };
-    (!hosts.is_empty()).then(|| {
-        format!(
-            "take over the logins of {path} with: docker-credential-beta9 import {whose}; or give --hosts {hosts}, or --all"
-        )
-    })
+    Some(format!(
+        "take over the logins of {path} with: docker-credential-beta9 import {whose}; or give --hosts {hosts}, or --all"
+    ))
 }
 
 fn kept_under(entry: &AuthEntry) -> Option<ServerUrl> {
-    let item = || {
-        ServerUrl::parse(entry.key.as_bytes())
-            .ok()
-            .filter(|url| url.host().is_none())
-    };
-    entry.host().map(ServerUrl::from).or_else(item)
+    let url = ServerUrl::parse(entry.key.as_bytes()).ok();
+    let item = url.filter(|url| url.host().is_none());
+    entry.host().map(ServerUrl::from).or(item)
 }
 
 #[cfg(test)]

@@ -6,16 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::{AuthFile, Registries, RegistriesPlaces, Scope, docker_file};
 use crate::config::Env;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 
 /// What podman and its family are told about credentials.
 #[derive(Debug)]
 pub struct PodmanClient {
     /// registries.conf and its further files.
     pub registries: Registries,
-    /// Where auth files may be, in the order in which they are asked.
-    pub paths: Vec<PathBuf>,
-    /// Those that are there, in that order.
+    /// Its auth files, in the order in which they are asked.
     pub files: Vec<AuthFile>,
 }
 
@@ -24,15 +22,11 @@ impl PodmanClient {
     pub fn read(env: &Env) -> Result<Self, Error> {
         let registries = Registries::read(RegistriesPlaces::of(env, Scope::User))?;
         let paths = auth_files(env)?;
-        let mut files = Vec::new();
-        for path in &paths {
-            files.extend(AuthFile::read(path)?);
-        }
-        Ok(Self {
-            registries,
-            paths,
-            files,
-        })
+        let files = paths
+            .iter()
+            .filter_map(|path| AuthFile::read(path).transpose());
+        let files = files.collect::<Result<_, _>>()?;
+        Ok(Self { registries, files })
     }
 }
 
@@ -44,41 +38,34 @@ pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
     }
     // DOCKER_CONFIG moves docker's file to the front, where login and logout work too.
     let docker_first = env.path("DOCKER_CONFIG")?.is_some();
-    let docker = docker_file(env, Scope::User)?;
-    let mut files = if docker_first {
-        vec![docker.clone()]
+    let docker = Some(docker_file(env, Scope::User)?);
+    let files = if docker_first {
+        [docker, lasting_file(env), None]
     } else {
-        session_file(env).into_iter().collect()
+        let session = session_file(env);
+        let is_reached = env.session_dir().is_some() || !is_closed(&session);
+        [is_reached.then_some(session), lasting_file(env), docker]
     };
-    files.extend(lasting_file(env));
-    if !docker_first {
-        files.push(docker);
-    }
-    Ok(files)
+    Ok(files.into_iter().flatten().collect())
 }
 
 /// The one that `podman login` writes. It ends with the session. Without a session's directory it is below one that is
 /// root's, and may be out of everybody else's reach: podman makes itself a session's directory then, and skopeo fails.
-fn session_file(env: &Env) -> Option<PathBuf> {
-    let session = env.session_dir();
-    let without = || machines_file(Path::new("/run/containers"));
-    session
-        .map(|dir| dir.join("containers").join(NAME))
-        .or_else(|| Some(without()).filter(|path| !is_closed(path)))
+fn session_file(env: &Env) -> PathBuf {
+    let uid = || rustix::process::geteuid().as_raw().to_string();
+    let dir = env.session_dir().map(|dir| dir.join("containers"));
+    dir.unwrap_or_else(|| Path::new("/run/containers").join(uid()))
+        .join(NAME)
 }
 
 /// The session's file where there is no session's directory and this user cannot reach it.
 #[must_use]
 pub fn closed_session(env: &Env) -> Option<PathBuf> {
-    if env.session_dir().is_some() || !matches!(env.path("REGISTRY_AUTH_FILE"), Ok(None)) {
-        return None;
-    }
-    Some(machines_file(Path::new("/run/containers"))).filter(|path| is_closed(path))
-}
-
-fn machines_file(dir: &Path) -> PathBuf {
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    dir.join(uid).join(NAME)
+    let is_asked =
+        env.session_dir().is_none() && matches!(env.path("REGISTRY_AUTH_FILE"), Ok(None));
+    is_asked
+        .then(|| session_file(env))
+        .filter(|path| is_closed(path))
 }
 
 fn is_closed(path: &Path) -> bool {
@@ -90,6 +77,7 @@ pub fn own_auth_file(env: &Env) -> Result<PathBuf, Error> {
     let named = env.path("REGISTRY_AUTH_FILE")?;
     let no_home = || {
         Problem::new("podman", "there is no home directory to look in")
+            .code(Code::ConfigMissing)
             .fix("set HOME")
             .failed()
     };

@@ -1,28 +1,70 @@
 //! What to do where the system refuses a client's file: that depends on whose it is, and on what is refused.
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
-/// The way out of a file that cannot be read.
-pub(super) fn to_read(path: &Path, error: &io::Error) -> String {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return AGAIN.to_owned();
-    }
-    // The file itself, or the directory that hides it.
-    let Some((at, owner)) = nearest(path) else {
-        return AGAIN.to_owned();
-    };
-    let mode = if at == path { "u+r" } else { "u+x" };
-    may(
-        &at,
-        mode,
-        [owner].into_iter(),
-        rustix::process::geteuid().as_raw(),
+use crate::error::{Code, Error, Problem};
+
+/// The failure to read a file.
+pub(crate) fn unreadable(path: &Path, error: impl Into<io::Error>) -> Error {
+    let error = error.into();
+    problem(path, format_args!("it cannot be read ({error})"))
+        .fix(to_read(path, &error))
+        .failed()
+}
+
+/// The failure to write a file, of which nothing was changed.
+pub(super) fn unwritable(path: &Path, error: impl Into<io::Error>) -> Error {
+    let error = error.into();
+    unchanged(
+        path,
+        format_args!("it cannot be written ({error})"),
+        to_write(path, &error),
     )
+}
+
+/// The refusal to change a file.
+pub(crate) fn unchanged(path: &Path, cause: impl Display, fix: impl Display) -> Error {
+    problem(path, cause)
+        .code(Code::ClientFileUnwritable)
+        .fix(format_args!("nothing was changed; {fix}"))
+        .failed()
+}
+
+/// The refusal of what is in a file.
+pub(super) fn incorrect(path: &Path, cause: impl Display) -> Error {
+    problem(path, cause)
+        .fix("correct it, and try again")
+        .failed()
+}
+
+/// The refusal of what is in a file's place.
+pub(super) fn not_plain(path: &Path) -> Error {
+    problem(path, "it is not a plain file")
+        .fix("move it out of the way")
+        .failed()
+}
+
+/// A failure that names the file.
+pub(crate) fn problem(path: &Path, cause: impl Display) -> Problem {
+    Problem::new(path.display().to_string(), cause).code(Code::ClientFileBroken)
+}
+
+/// The way out of a file that cannot be read: the file itself refuses it, or the directory that hides it.
+fn to_read(path: &Path, error: &io::Error) -> String {
+    match nearest(path) {
+        Some((at, owner)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let mode = if at == path { "u+r" } else { "u+x" };
+            may(&at, mode, &[owner], geteuid().as_raw())
+        }
+        _ => AGAIN.to_owned(),
+    }
 }
 
 /// The way out of a file that cannot be written, beside which another is made and put in its place.
@@ -30,19 +72,13 @@ pub(super) fn to_write(path: &Path, error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::ROFS) {
         return "its file system is read-only: remount it, or choose another file".to_owned();
     }
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return AGAIN.to_owned();
+    match path.parent().and_then(nearest) {
+        Some((dir, above)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let own = fs::metadata(path).map_or(above, |file| file.uid());
+            may(&dir, "u+wx", &[own, above], geteuid().as_raw())
+        }
+        _ => AGAIN.to_owned(),
     }
-    let Some((dir, above)) = path.parent().and_then(nearest) else {
-        return AGAIN.to_owned();
-    };
-    let own = fs::metadata(path).ok().map(|file| file.uid());
-    may(
-        &dir,
-        "u+wx",
-        own.into_iter().chain([above]),
-        rustix::process::geteuid().as_raw(),
-    )
 }
 
 /// What is there of a path: itself, or the directory above it that can still be looked at; and its owner.
@@ -51,8 +87,8 @@ fn nearest(path: &Path) -> Option<(PathBuf, u32)> {
         .find_map(|path| Some((path.to_owned(), fs::metadata(path).ok()?.uid())))
 }
 
-fn may(at: &Path, mode: &str, mut owners: impl Iterator<Item = u32>, user: u32) -> String {
-    match owners.find(|owner| *owner != user) {
+fn may(at: &Path, mode: &str, owners: &[u32], user: u32) -> String {
+    match owners.iter().copied().find(|owner| *owner != user) {
         // Modes do not bind root, so its owner would not fare better.
         _ if user == ROOT => format!(
             "it is refused to root too: see its file system, and lsattr {}",
@@ -73,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_way_out_depends_on_the_owner() {
-        let told = |owners: &[u32], user| may(Path::new("/d"), "u+r", owners.iter().copied(), user);
+        let told = |owners: &[u32], user| may(Path::new("/d"), "u+r", owners, user);
         assert_eq!(told(&[1000], 1000), "chmod u+r /d");
         assert_eq!(told(&[0], 1000), "run this as root, or with sudo");
         assert_eq!(told(&[1000, 0], 1000), "run this as root, or with sudo");

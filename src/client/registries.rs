@@ -1,30 +1,25 @@
 //! `credential-helpers` of registries.conf, for podman, buildah, skopeo and CRI-O
 //! (<https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md>).
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
-
-use super::file::{Text, problem};
+use super::edit::listed_helpers;
+use super::file::{Text, files_in};
+use super::refusal::incorrect;
 use crate::client::{HELPER, Scope};
 use crate::config::Env;
 use crate::error::Error;
 use crate::trusted;
 
-/// Where the files are. The user's main file hides the system's; the files in the directories are laid over either, by
-/// name, the user's over the system's, and the last list that is not empty counts.
+/// Where the files are: a main file and a directory of further ones in each of these two. The user's main file hides the
+/// system's; the further files are laid over either, by name, the user's over the system's, and the last list that is not
+/// empty counts.
 #[derive(Clone, Debug)]
 pub struct RegistriesPlaces {
-    /// The user's main file, where there is a home directory.
+    /// The user's directory, where there is a home directory.
     pub user: Option<PathBuf>,
-    /// The directory of the user's further files.
-    pub user_dir: Option<PathBuf>,
-    /// The system's main file.
+    /// The system's directory.
     pub system: PathBuf,
-    /// The directory of the system's further files.
-    pub system_dir: PathBuf,
 }
 
 impl RegistriesPlaces {
@@ -32,27 +27,18 @@ impl RegistriesPlaces {
     #[must_use]
     pub fn of(env: &Env, scope: Scope) -> Self {
         let home = env.clients_home().filter(|_| scope == Scope::User);
-        let below = |name: &str| {
-            home.as_ref()
-                .map(|home| home.join(".config/containers").join(name))
-        };
         Self {
-            user: below(MAIN),
-            user_dir: below(FURTHER),
-            system: Path::new("/etc/containers").join(MAIN),
-            system_dir: Path::new("/etc/containers").join(FURTHER),
+            user: home.map(|home| home.join(".config/containers")),
+            system: PathBuf::from("/etc/containers"),
         }
     }
-}
 
-impl RegistriesPlaces {
     /// The main file and the directory that a change for this scope goes to.
     #[must_use]
-    pub fn own(self, scope: Scope) -> (PathBuf, PathBuf) {
-        match (scope, self.user, self.user_dir) {
-            (Scope::User, Some(main), Some(dir)) => (main, dir),
-            _ => (self.system, self.system_dir),
-        }
+    pub fn own(&self, scope: Scope) -> (PathBuf, PathBuf) {
+        let user = self.user.as_ref().filter(|_| scope == Scope::User);
+        let dir = user.unwrap_or(&self.system);
+        (dir.join(MAIN), dir.join(FURTHER))
     }
 }
 
@@ -78,25 +64,20 @@ impl Registries {
     /// Reads the files that count in those places.
     pub fn read(places: RegistriesPlaces) -> Result<Self, Error> {
         let mut paths = Vec::new();
-        for main in places.user.iter().chain([&places.system]) {
-            if exists(main)? {
-                paths.push(main.clone());
-                break;
+        for dir in places.user.iter().chain([&places.system]) {
+            if paths.is_empty() && exists(&dir.join(MAIN))? {
+                paths.push(dir.join(MAIN));
             }
         }
-        for dir in [Some(&places.system_dir), places.user_dir.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            paths.extend(further(dir)?);
+        for dir in [&places.system].into_iter().chain(&places.user) {
+            paths.extend(files_in(&dir.join(FURTHER), &["conf"])?);
         }
         let mut files = Vec::new();
         for path in paths {
             if let Some(text) = Text::read(&path)? {
-                files.push(RegistriesFile {
-                    helpers: helpers(&path, &text.text)?,
-                    path,
-                });
+                let helpers = listed_helpers(&text.text);
+                let helpers = helpers.map_err(|cause| incorrect(&path, cause))?;
+                files.push(RegistriesFile { path, helpers });
             }
         }
         Ok(Self { places, files })
@@ -114,7 +95,7 @@ impl Registries {
     /// The file to name a helper in so that it counts, and the list that it would hide. Where there is no file yet, it is a
     /// further one: a main file of the user's would hide all that the system's says.
     pub fn target(&self, scope: Scope) -> Result<(PathBuf, Vec<String>), Error> {
-        let (main, dir) = self.places.clone().own(scope);
+        let (main, dir) = self.places.own(scope);
         Ok(match self.effective() {
             Some((path, _)) if path == main || path.parent() == Some(&dir) => {
                 (path.to_owned(), Vec::new())
@@ -132,11 +113,8 @@ impl Registries {
     /// (<https://github.com/containers/image/blob/main/pkg/docker/config/config.go>, `SetCredentials`).
     #[must_use]
     pub fn stores_here(&self) -> bool {
-        let first = self
-            .helpers()
-            .into_iter()
-            .find(|name| [HELPER, AUTH_FILES].contains(name));
-        first == Some(HELPER)
+        let mut helpers = self.helpers().into_iter();
+        helpers.find(|name| [HELPER, AUTH_FILES].contains(name)) == Some(HELPER)
     }
 
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
@@ -153,65 +131,6 @@ fn exists(path: &Path) -> Result<bool, Error> {
     trusted::exists(path).map_err(|fault| fault.problem("registries.conf"))
 }
 
-/// The `.conf` files of a directory, by name.
-fn further(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |error: io::Error| {
-        problem(dir, format_args!("it cannot be read ({error})"))
-            .fix("make it readable for this user")
-            .failed()
-    };
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(unreadable(error)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(unreadable)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "conf")
-        {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn helpers(path: &Path, text: &str) -> Result<Option<Vec<String>>, Error> {
-    let wrong = |cause: &dyn std::fmt::Display| {
-        problem(path, cause)
-            .fix("correct it, and try again")
-            .failed()
-    };
-    let table = DeTable::parse(text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        wrong(&format_args!("line {line}: {}", error.message()))
-    })?;
-    let Some(value) = table.get_ref().get(CREDENTIAL_HELPERS) else {
-        return Ok(None);
-    };
-    let list = match value.get_ref() {
-        DeValue::Array(list) => list
-            .iter()
-            .map(|name| name.get_ref().as_str().map(str::to_owned))
-            .collect(),
-        _ => None,
-    };
-    list.ok_or_else(|| wrong(&"its credential-helpers is not a list of names"))
-        .map(Some)
-}
-
 /// The name in the list that stands for the auth files.
 pub const AUTH_FILES: &str = "containers-auth.json";
 pub(super) const CREDENTIAL_HELPERS: &str = "credential-helpers";
@@ -221,19 +140,18 @@ const FURTHER: &str = "registries.conf.d";
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn places(root: &Path) -> RegistriesPlaces {
-        let [user_dir, system_dir] =
-            ["home/registries.conf.d", "etc/registries.conf.d"].map(|dir| root.join(dir));
-        for dir in [&user_dir, &system_dir] {
-            fs::create_dir_all(dir).unwrap();
+        let [user, system] = ["home", "etc"].map(|dir| root.join(dir));
+        for dir in [&user, &system] {
+            fs::create_dir_all(dir.join(FURTHER)).unwrap();
         }
         RegistriesPlaces {
-            user: Some(root.join("home/registries.conf")),
-            user_dir: Some(user_dir),
-            system: root.join("etc/registries.conf"),
-            system_dir,
+            user: Some(user),
+            system,
         }
     }
 
@@ -274,7 +192,7 @@ mod tests {
         let target = |scope| {
             let mut places = places(scratch.path());
             if scope == Scope::System {
-                (places.user, places.user_dir) = (None, None);
+                places.user = None;
             }
             let (path, inherited) = Registries::read(places).unwrap().target(scope).unwrap();
             (

@@ -12,6 +12,8 @@
 //!
 //! kubelet runs no helper that such a file names; its provider's `matchImages` decides.
 
+use indexmap::IndexSet;
+
 use crate::host::{Host, ServerUrl};
 
 /// A client, or those that look up a registry as it does.
@@ -87,6 +89,12 @@ impl Lookup {
         self
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client
+    }
+
     /// The keys of `credHelpers`, in the order of the lookup; also what a helper is asked for. Only equal text matches.
     #[must_use]
     pub fn helper_keys(&self) -> &[String] {
@@ -106,14 +114,11 @@ impl Lookup {
                 (podman_hostname(key) == registry).then_some(last)
             });
         }
-        let names = self.names.iter().enumerate();
-        names
-            .filter_map(|(index, name)| match name {
-                name if name == key => Some(2 * index),
-                name if name == docker_hostname(key) => Some(2 * index + 1),
-                _ => None,
-            })
-            .min()
+        let exact = self.names.iter().position(|name| name == key);
+        let host = docker_hostname(key);
+        let by_host = self.names.iter().position(|name| name == host);
+        let [exact, by_host] = [exact.map(|at| 2 * at), by_host.map(|at| 2 * at + 1)];
+        exact.into_iter().chain(by_host).min()
     }
 
     /// The lookup that finds this key of `auths`, whatever else the file holds; `None` when this client finds it for no
@@ -134,24 +139,15 @@ impl Lookup {
 /// podman and its family, and the registry as somebody typed it.
 #[must_use]
 pub fn wiring_keys(host: &Host, typed: &str) -> Vec<String> {
-    let mut keys = Vec::new();
     let same =
         |name: &&str| ServerUrl::parse(name.as_bytes()).is_ok_and(|url| url.host() == Some(host));
-    for spelling in [host.as_reference(), docker_hostname(typed)]
-        .iter()
-        .filter(|name| same(name))
-    {
-        for client in [Client::Docker, Client::Podman] {
-            keys.extend(Lookup::new(client, spelling).names);
-        }
-    }
-    let mut seen = Vec::with_capacity(keys.len());
-    for key in keys {
-        if !seen.contains(&key) {
-            seen.push(key);
-        }
-    }
-    seen
+    let spellings = [host.as_reference(), docker_hostname(typed)];
+    let keys = spellings.into_iter().filter(same).flat_map(|spelling| {
+        [Client::Docker, Client::Podman]
+            .into_iter()
+            .flat_map(|client| Lookup::new(client, spelling).names)
+    });
+    keys.collect::<IndexSet<_>>().into_iter().collect()
 }
 
 fn nerdctl(registry: &str) -> Vec<String> {

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::plan::{Plan, names};
-use super::request::{Listed, Registries, Request, Wanted};
+use indexmap::IndexSet;
+
+use super::Plan;
+use super::request::{Listed, Registries, Request, Wanted, names};
 use crate::client::edit::provider_names;
-use crate::client::file::Text;
+use crate::client::file::{Text, files_in};
+use crate::client::refusal::unchanged;
 use crate::client::{Change, Helper, SYSTEM_PATH, find_helper};
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, Scheme, matches_name};
 use crate::registry::match_images;
 use crate::resolver::Resolver;
@@ -20,63 +23,44 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     let config = configured(request);
     let mut others = Vec::new();
     for path in files(&config)? {
-        let names = names_in(&path)?;
-        others.extend(
-            names
-                .into_iter()
-                .filter(|name| name != env!("CARGO_PKG_NAME")),
-        );
+        others.extend(names_in(&path)?);
     }
-    // They are somebody else's text, which may hold what moves a terminal's cursor.
-    let told: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
-    let bin_dir = match (&request.bin_dir, others.as_slice()) {
-        (Some(dir), _) => dir.clone(),
-        (None, []) => match find_helper(SYSTEM_PATH.as_ref()) {
+    others.retain(|name| name != NAME);
+    let bin_dir = match &request.bin_dir {
+        Some(dir) => dir.clone(),
+        None if others.is_empty() => match find_helper(SYSTEM_PATH.as_ref()) {
             Helper::Found(helper) => helper.parent().unwrap_or(Path::new("/")).to_owned(),
             _ => PathBuf::from("/usr/local/bin"),
         },
         // All providers are in one directory, and only whoever put them there knows which.
-        (None, _) => {
-            let cause = format!(
-                "it has {} too, and kubelet looks for all in one directory",
-                told.join(", ")
-            );
-            let fix = "nothing was changed; name that directory with --bin-dir, and put this helper there";
-            return Err(Problem::new(config.display().to_string(), cause)
-                .fix(fix)
-                .failed());
+        None => {
+            // They are somebody else's text, which may hold what moves a terminal's cursor.
+            let names: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
+            let names = names.join(", ");
+            let cause = format!("it has {names} too, and kubelet looks for all in one directory");
+            let fix = "name that directory with --bin-dir, and put this helper there";
+            return Err(unchanged(&config, cause, fix));
         }
     };
     let (images, registries, mut notes) = if let Registries::These(wanted) = &request.registries {
-        let hosts: Vec<Host> = wanted.iter().map(|one| one.host.clone()).collect();
-        (
-            wanted.iter().flat_map(images_of).collect(),
-            names(&hosts),
-            Vec::new(),
-        )
+        let images = wanted.iter().flat_map(images_of).collect();
+        (images, names(&Wanted::hosts(wanted)), Vec::new())
     } else {
         let (images, notes) = all_known(env);
         (images, "every registry that it knows".to_owned(), notes)
     };
-    let missing = others
-        .iter()
-        .zip(&told)
-        .filter(|(name, _)| matches!(exists(&bin_dir.join(name)), Ok(false)));
-    notes.extend(missing.map(|(_, name)| {
-        format!(
-            "note: {} has no {name}, which the file names too",
-            bin_dir.display()
-        )
-    }));
-    notes.push("start kubelet with:".into());
-    notes.push(format!(
-        "  --image-credential-provider-config={}",
-        config.display()
-    ));
-    notes.push(format!(
-        "  --image-credential-provider-bin-dir={}",
-        bin_dir.display()
-    ));
+    let dir = bin_dir.display();
+    let missing = |name: &&String| matches!(exists(&bin_dir.join(name)), Ok(false));
+    for name in others.iter().filter(missing).map(|name| shown(name)) {
+        notes.push(format!(
+            "note: {dir} has no {name}, which the file names too"
+        ));
+    }
+    notes.extend([
+        "start kubelet with:".into(),
+        format!("  --image-credential-provider-config={}", config.display()),
+        format!("  --image-credential-provider-bin-dir={dir}"),
+    ]);
     let change = Change::provider(&kubelet_file(request)?, &images, request.force)?;
     Ok(Plan {
         change,
@@ -94,10 +78,7 @@ pub(super) fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
         return Ok(config);
     }
     for path in files(&config)? {
-        if names_in(&path)?
-            .iter()
-            .any(|name| name == env!("CARGO_PKG_NAME"))
-        {
+        if names_in(&path)?.iter().any(|name| name == NAME) {
             return Ok(path);
         }
     }
@@ -113,38 +94,18 @@ fn configured(request: &Request) -> PathBuf {
 
 /// What kubelet reads: the file, or the files of the directory by name.
 /// (<https://github.com/kubernetes/kubernetes/blob/master/pkg/credentialprovider/plugin/config.go>)
-fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(in crate::cli) fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
     if !config.is_dir() {
         return Ok(vec![config.to_owned()]);
     }
-    let entries = std::fs::read_dir(config).and_then(|entries| {
-        entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    let mut files = entries.map_err(|error| {
-        let cause = format!("it cannot be read ({error})");
-        Problem::new(config.display().to_string(), cause)
-            .fix("make it readable for this user")
-            .failed()
-    })?;
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|end| ["json", "yaml", "yml"].iter().any(|known| end == *known))
-    });
-    files.sort();
-    Ok(files)
+    files_in(config, &["json", "yaml", "yml"])
 }
 
 fn names_in(path: &Path) -> Result<Vec<String>, Error> {
     let text = Text::read(path)?;
     let text = text.as_ref().map_or("", |text| text.text.as_str());
     let names = provider_names(text);
-    names.map_err(|cause| {
-        Problem::new(path.display().to_string(), cause)
-            .fix("nothing was changed; correct it, and try again")
-            .failed()
-    })
+    names.map_err(|cause| unchanged(path, cause, "correct it, and try again"))
 }
 
 /// The patterns of the table and, in the order of their names, the hosts beyond it; and what is left out.
@@ -161,21 +122,17 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
             match Listed::of(&resolver) {
                 Ok(listed) => {
                     listed.skipped.iter().for_each(|why| left_out(why));
-                    more.extend(
-                        listed
-                            .hosts
-                            .into_iter()
-                            .filter(|host| is_answered(&resolver, host, "")),
-                    );
+                    let answered = |host: &Host| is_answered(&resolver, host, "");
+                    more.extend(listed.hosts.into_iter().filter(answered));
                 }
                 Err(error) => left_out(&crate::one_line(&error)),
             }
             for rule in resolver.config().rules() {
-                match rule.host.exact() {
-                    Some(host) => more.extend(
-                        Some(host).filter(|host| is_answered(&resolver, host, rule.host.path())),
-                    ),
-                    None => wide.extend(Some(rule.host.registries()).filter(|_| !rule.is_public())),
+                if let Some(host) = rule.host.exact() {
+                    let answered = |host: &Host| is_answered(&resolver, host, rule.host.path());
+                    more.extend(Some(host).filter(answered));
+                } else if !rule.is_public() {
+                    wide.insert(rule.host.registries());
                 }
             }
         }
@@ -185,27 +142,22 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let covers = |name: &str, by: &str| !name.contains(':') && matches_name(by, name);
     wide.retain(|name| !table.iter().any(|pattern| covers(name, pattern)));
     let patterns: Vec<String> = table.into_iter().chain(wide).collect();
-    more.retain(|host| {
-        !patterns
-            .iter()
-            .any(|pattern| covers(host.as_reference(), pattern))
-    });
+    let covered = |host: &Host| patterns.iter().any(|by| covers(host.as_reference(), by));
     // Kubelet takes the brackets for a set of characters.
     let (addresses, more): (Vec<Host>, Vec<Host>) = more
         .into_iter()
+        .filter(|host| !covered(host))
         .partition(|host| host.name().starts_with('['));
     notes.extend(
         addresses
             .iter()
             .map(|host| format!("note: {host} is left out: kubelet matches no IPv6 addresses")),
     );
-    (
-        patterns
-            .into_iter()
-            .chain(more.iter().map(|host| host.as_reference().to_owned()))
-            .collect(),
-        notes,
-    )
+    let more: Vec<String> = more
+        .iter()
+        .map(|host| host.as_reference().to_owned())
+        .collect();
+    ([patterns, more].concat(), notes)
 }
 
 /// Whether the rules let anything be answered there.
@@ -217,19 +169,18 @@ fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
 
 /// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
 fn images_of(wanted: &Wanted) -> Vec<String> {
-    let mut names: Vec<String> = wanted
-        .keys
-        .iter()
-        .filter(|key| !key.contains("://"))
-        .cloned()
-        .collect();
-    let other = Host::DOCKER_HUB_REGISTRY;
-    if wanted.host.is_docker_hub() && !names.iter().any(|name| name == other) {
-        names.push(other.to_owned());
-    }
+    let names = wanted.keys.iter().filter(|key| !key.contains("://"));
+    let hub = Host::DOCKER_HUB_REGISTRY.to_owned();
+    let other = wanted.host.is_docker_hub().then_some(hub);
     names
+        .cloned()
+        .chain(other)
+        .collect::<IndexSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Where a new one goes; kubelet has no place of its own, and reads what its flag names.
 const KUBELET_FILE: &str = "/etc/kubernetes/credential-provider-config.yaml";
 const OWN_FILE: &str = concat!(env!("CARGO_PKG_NAME"), ".yaml");
+const NAME: &str = env!("CARGO_PKG_NAME");

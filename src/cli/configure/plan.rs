@@ -1,29 +1,22 @@
 //! Which file of which client is to be changed, and how.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
+use super::Plan;
 use super::kubelet::{kubelet, kubelet_file};
-use super::request::{Listed, Request};
+use super::request::{Listed, Request, Wanted, names};
+use crate::client::refusal::unchanged;
+use crate::client::spelling::wiring_keys;
 use crate::client::{
     AUTH_FILES, AuthEntry, AuthFile, Change, Form, HELPER, Registries, RegistriesPlaces, Scope,
-    auth_files, docker_file, keys_of, own_auth_file,
+    auth_files, changed_by_note, docker_file, own_auth_file,
 };
 use crate::config::Env;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::shown::shown;
 use crate::trusted::exists;
-
-/// The change of one file.
-pub(super) struct Plan {
-    pub(super) change: Change,
-    /// What the client will ask for, in words.
-    pub(super) registries: String,
-    /// Where the client looks for the helper, if not on a PATH.
-    pub(super) helper_dir: Option<PathBuf>,
-    /// What else the user should know.
-    pub(super) notes: Vec<String>,
-}
 
 impl Plan {
     pub(super) fn of(request: &Request, env: &Env) -> Result<Self, Error> {
@@ -43,18 +36,19 @@ impl Plan {
         }
         let (main, dir) = RegistriesPlaces::of(env, request.scope).own(request.scope);
         let mut files = vec![(main, Form::Registries)];
-        // A file that is gone may have left its note.
-        let entries = std::fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path());
-        let further = entries.filter_map(|path| match path.extension() {
-            Some(extension) if extension == "conf" => Some(path),
-            _ => crate::client::changed_by_note(&path)
-                .filter(|file| matches!(exists(file), Ok(false))),
-        });
-        files.extend(further.map(|path| (path, Form::Registries)));
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let is_conf = path.extension().is_some_and(|end| end == "conf");
+            // A file that is gone may have left its note.
+            let gone = |file: &PathBuf| matches!(exists(file), Ok(false));
+            let file = changed_by_note(&path).filter(gone);
+            files.extend(
+                is_conf
+                    .then_some(path)
+                    .or(file)
+                    .map(|path| (path, Form::Registries)),
+            );
+        }
         files.sort_by(|a, b| a.0.cmp(&b.0));
         if request.scope == Scope::User {
             files.push((own_auth_file(env)?, Form::Auth));
@@ -66,42 +60,29 @@ impl Plan {
 fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
     let path = docker_file(env, request.scope)?;
     let file = AuthFile::read(&path)?.unwrap_or_default();
-    let ours = |key: &str| file.helper(key).is_none_or(|name| name == HELPER);
     let Some(wanted) = request.wanted(env)? else {
-        let others = file
-            .cred_helpers
-            .iter()
-            .filter(|(_, helper)| helper != HELPER);
-        // Both are somebody else's text, which may hold what moves a terminal's cursor.
-        let kept = others.map(|(key, helper)| {
-            format!(
-                "note: {} keeps its own helper, {}",
-                shown(key),
-                shown(helper)
-            )
-        });
-        let mut notes: Vec<String> = kept.collect();
+        let mut notes = Vec::new();
+        for (key, helper) in file.cred_helpers.iter().filter(|(_, name)| name != HELPER) {
+            // Both are somebody else's text, which may hold what moves a terminal's cursor.
+            let (key, helper) = (shown(key), shown(helper));
+            notes.push(format!("note: {key} keeps its own helper, {helper}"));
+        }
+        let ours = |key: &String| file.helper(key).is_none_or(|name| name == HELPER);
         let hosts = file.auths.iter().filter_map(AuthEntry::host);
-        let mut hosts: Vec<Host> = hosts
-            .filter(|host| keys_of(host).into_iter().all(ours))
+        let hosts: BTreeSet<Host> = hosts
+            .filter(|host| wiring_keys(host, "").iter().all(ours))
             .collect();
-        hosts.sort();
-        hosts.dedup();
+        let hosts: Vec<Host> = hosts.into_iter().collect();
         notes.extend(plain(&file, &hosts, request, env));
-        return Ok(everywhere(
-            Change::helpers(&path, &[None], request.force)?,
-            notes,
-        ));
+        let change = Change::helpers(&path, &[None], request.force)?;
+        return Ok(everywhere(change, notes));
     };
     // A store of ours answers already where there is no helper for the one registry.
     let stored =
-        |key: &&String| file.creds_store.as_deref() == Some(HELPER) && file.helper(key).is_none();
-    let keys = wanted
-        .iter()
-        .flat_map(|one| &one.keys)
-        .filter(|key| !stored(key));
-    let keys: Vec<_> = keys.map(|key| Some(key.as_str())).collect();
-    let hosts: Vec<Host> = wanted.iter().map(|one| one.host.clone()).collect();
+        |key: &&str| file.creds_store.as_deref() == Some(HELPER) && file.helper(key).is_none();
+    let keys = Wanted::keys(&wanted).filter(|key| !stored(key));
+    let keys: Vec<_> = keys.map(Some).collect();
+    let hosts = Wanted::hosts(&wanted);
     Ok(Plan {
         change: Change::helpers(&path, &keys, request.force)?,
         registries: names(&hosts),
@@ -122,48 +103,36 @@ fn everywhere(change: Change, notes: Vec<String>) -> Plan {
 fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
     let registries = Registries::read(RegistriesPlaces::of(env, request.scope))?;
     let effective = registries.effective();
-    let named = effective.filter(|(_, list)| list.iter().any(|name| name == HELPER));
-    if let Some((path, _)) = named.filter(|_| registries.stores_here()) {
-        return Ok(everywhere(
-            Change::nothing(path, Form::Registries)?,
-            Vec::new(),
-        ));
+    let lists = |name: &str| effective.is_some_and(|(_, list)| list.iter().any(|one| one == name));
+    if let Some((path, _)) = effective.filter(|_| registries.stores_here()) {
+        let change = Change::nothing(path, Form::Registries)?;
+        return Ok(everywhere(change, Vec::new()));
     }
     // Behind the auth files, it is in the wrong place.
-    let wanted = if named.is_some() {
+    let wanted = if lists(HELPER) {
         None
     } else {
         request.wanted(env)?
     };
     let Some(wanted) = wanted else {
         let (path, inherited) = registries.target(request.scope)?;
-        return Ok(everywhere(
-            Change::credential_helpers(&path, &inherited)?,
-            Vec::new(),
-        ));
+        let change = Change::credential_helpers(&path, &inherited)?;
+        return Ok(everywhere(change, Vec::new()));
     };
     if request.scope == Scope::System {
         let cause = "it has no file of the whole machine for single registries";
-        let fix = "nothing was changed; --system goes with --all, or leave it out";
-        return Err(Problem::new("podman", cause).fix(fix).failed());
+        let fix = "--system goes with --all, or leave it out";
+        return Err(unchanged(Path::new("podman"), cause, fix));
     }
-    if let Some((path, _)) =
-        effective.filter(|(_, list)| !list.iter().any(|name| name == AUTH_FILES))
-    {
+    if let Some((path, _)) = effective.filter(|_| !lists(AUTH_FILES)) {
         let cause =
             format!("its credential-helpers leave out {AUTH_FILES}, so podman reads no auth file");
-        let fix = "nothing was changed; configure podman --all puts this helper into that list";
-        return Err(Problem::new(path.display().to_string(), cause)
-            .fix(fix)
-            .failed());
+        let fix = "configure podman --all puts this helper into that list";
+        return Err(unchanged(path, cause, fix));
     }
     let path = own_auth_file(env)?;
-    let keys: Vec<_> = wanted
-        .iter()
-        .flat_map(|one| &one.keys)
-        .map(|key| Some(key.as_str()))
-        .collect();
-    let hosts: Vec<Host> = wanted.iter().map(|one| one.host.clone()).collect();
+    let keys: Vec<_> = Wanted::keys(&wanted).map(Some).collect();
+    let hosts = Wanted::hosts(&wanted);
     let change = Change::helpers(&path, &keys, request.force)?;
     let file = AuthFile::read(&path)?.unwrap_or_default();
     let mut notes = plain(&file, &hosts, request, env);
@@ -199,33 +168,20 @@ fn plain(file: &AuthFile, hosts: &[Host], request: &Request, env: &Env) -> Vec<S
         none if none.is_empty() => String::new(),
         lacking => format!(", and the store has nothing for {}", names(&lacking)),
     };
-    let unused = format!("which {client} does not use once it asks this helper");
-    let from = if request.scope == Scope::System {
-        &path
-    } else {
-        client
+    let hosts = names(&hosts);
+    let from = match request.scope {
+        Scope::System => &path,
+        Scope::User => client,
     };
     vec![
         format!(
-            "note: {path} has {} in plain text, {unused}{lacking}; this takes it over:",
-            names(&hosts)
+            "note: {path} has {hosts} in plain text, which {client} does not use once it asks this helper{lacking}; this takes it over:"
         ),
         format!("  docker-credential-beta9 import {from} --remove"),
     ]
 }
 
 fn in_plain_text(file: &AuthFile, hosts: &[Host]) -> Vec<Host> {
-    hosts
-        .iter()
-        .filter(|host| file.plain(host).next().is_some())
-        .cloned()
-        .collect()
-}
-
-pub(super) fn names(hosts: &[Host]) -> String {
-    hosts
-        .iter()
-        .map(Host::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
+    let there = |host: &&Host| file.plain(host).next().is_some();
+    hosts.iter().filter(there).cloned().collect()
 }

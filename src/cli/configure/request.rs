@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::ArgMatches;
+use indexmap::IndexSet;
 
 use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Problem};
 use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
 use crate::shown::shown;
@@ -43,6 +44,14 @@ impl Wanted {
         let keys = wiring_keys(&host, typed);
         Self { host, keys }
     }
+
+    pub(super) fn hosts(all: &[Self]) -> Vec<Host> {
+        all.iter().map(|one| one.host.clone()).collect()
+    }
+
+    pub(super) fn keys(all: &[Self]) -> impl Iterator<Item = &str> {
+        all.iter().flat_map(|one| &one.keys).map(String::as_str)
+    }
 }
 
 impl Request {
@@ -50,13 +59,20 @@ impl Request {
         let client: String = matches.get_one("client").cloned().unwrap_or_default();
         for (flag, cause, fix) in NOT_FOR_KUBELET {
             if client == "kubelet" && matches.get_flag(flag) {
-                return Err(Problem::new(format!("--{flag}"), cause).fix(fix).failed());
+                return Err(Problem::new(format!("--{flag}"), cause)
+                    .code(Code::InputUsage)
+                    .fix(fix)
+                    .failed());
             }
         }
         let path = |name| {
             let path = matches.get_one::<PathBuf>(name).cloned();
-            let wrong =
-                |cause: &str, fix| Err(Problem::new(format!("--{name}"), cause).fix(fix).failed());
+            let wrong = |cause: &str, fix| {
+                Err(Problem::new(format!("--{name}"), cause)
+                    .code(Code::InputUsage)
+                    .fix(fix)
+                    .failed())
+            };
             match path {
                 Some(_) if client != "kubelet" => {
                     wrong("it goes with kubelet", "leave it out, or configure kubelet")
@@ -111,37 +127,35 @@ fn wanted(text: &str) -> Result<Wanted, Error> {
         Err(rejected) => rejected.0,
     };
     Err(Problem::new(format!("--hosts {}", shown(text)), cause)
+        .code(Code::InputBadServerUrl)
         .fix("give hosts such as ghcr.io or registry.example.com:5000")
         .failed())
 }
 
 fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
     let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
+    if !listed.hosts.is_empty() {
+        let hosts = listed.hosts.into_iter();
+        return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
+    }
     // A store that cannot be asked has not said that it is empty.
-    let (cause, fix) = match listed.skipped.first() {
-        _ if !listed.hosts.is_empty() => {
-            return Ok(listed
-                .hosts
-                .into_iter()
-                .map(|host| Wanted::new(host, ""))
-                .collect());
-        }
-        Some(skipped) => (
-            format!("the store's registries cannot be listed ({skipped})"),
-            "name them with --hosts".to_owned(),
-        ),
-        None => (
-            "the store has no registries yet".to_owned(),
-            offer(env, client, scope)
-                .unwrap_or_else(|| "name them with --hosts, or give --all".to_owned()),
-        ),
+    let (cause, fix) = if let Some(skipped) = listed.skipped.first() {
+        let cause = format!("the store's registries cannot be listed ({skipped})");
+        (cause, "name them with --hosts".to_owned())
+    } else {
+        let other = || "name them with --hosts, or give --all".to_owned();
+        let fix = offer(env, client, scope).unwrap_or_else(other);
+        ("the store has no registries yet".to_owned(), fix)
     };
-    Err(Problem::new("configure", cause).fix(fix).failed())
+    Err(Problem::new("configure", cause)
+        .code(Code::StoreNotFound)
+        .fix(fix)
+        .failed())
 }
 
 /// The registries that the store lists.
 pub(super) struct Listed {
-    pub(super) hosts: Vec<Host>,
+    pub(super) hosts: IndexSet<Host>,
     /// Why there may be more.
     pub(super) skipped: Vec<String>,
 }
@@ -150,32 +164,28 @@ impl Listed {
     pub(super) fn of(resolver: &Resolver) -> Result<Self, Error> {
         let mut skipped = Vec::new();
         let lines = resolver.list(&mut |error| skipped.push(crate::one_line(error)))?;
-        let mut hosts: Vec<Host> = Vec::new();
-        for host in lines
-            .keys()
-            .filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned())
-        {
-            if !hosts.contains(&host) {
-                hosts.push(host);
-            }
-        }
+        let urls = lines.keys();
+        let hosts = urls.filter_map(|url| ServerUrl::parse(url.as_bytes()).ok()?.host().cloned());
+        let hosts: IndexSet<Host> = hosts.collect();
         Ok(Self { hosts, skipped })
     }
 
     /// Those of `hosts` that the store has nothing for; none where it cannot be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
-        let listed = Config::load(env)
-            .and_then(Resolver::new)
-            .and_then(|resolver| Self::of(&resolver));
-        match listed {
-            Ok(listed) if listed.skipped.is_empty() => hosts
-                .iter()
-                .filter(|host| !listed.hosts.contains(host))
-                .cloned()
-                .collect(),
-            _ => Vec::new(),
-        }
+        let resolver = Config::load(env).and_then(Resolver::new);
+        let listed = resolver.and_then(|resolver| Self::of(&resolver)).ok();
+        let Some(listed) = listed.filter(|listed| listed.skipped.is_empty()) else {
+            return Vec::new();
+        };
+        let lacking = hosts.iter().filter(|host| !listed.hosts.contains(*host));
+        lacking.cloned().collect()
     }
+}
+
+/// The registries, in words.
+pub(super) fn names(hosts: &[Host]) -> String {
+    let names: Vec<&str> = hosts.iter().map(Host::as_str).collect();
+    names.join(", ")
 }
 
 /// What would be ignored, which nobody may find out by a pull that fails.

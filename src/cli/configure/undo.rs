@@ -1,8 +1,7 @@
 //! `--undo`: what names this helper is taken out, and what `--force` replaced comes back, file by file.
 
-use super::Report;
-use super::plan::Plan;
 use super::request::Request;
+use super::{Plan, Report};
 use crate::client::Change;
 use crate::config::Env;
 use crate::error::Error;
@@ -19,7 +18,7 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
         }
         report.changed |= !change.is_nothing();
         report.lines.extend(told(&change, request.dry_run));
-        report.path = path;
+        report.path = path.display().to_string();
     }
     let client = &request.client;
     if report.lines.is_empty() {

@@ -10,6 +10,8 @@ use super::plain::{Reader, plain};
 use super::served::Served;
 use super::surroundings::{closed, variable};
 use super::{helpers, keys};
+use crate::cli::import::Import;
+use crate::client::asks::CLIENTS;
 use crate::client::spelling::{Client, Lookup};
 use crate::client::{AuthFile, HELPER, Scope, auth_files, docker_file};
 use crate::config::Env;
@@ -60,10 +62,13 @@ impl<'a> Clients<'a> {
     /// Who answers each client for each of these.
     pub(super) fn answerers(&self, hosts: &[Host]) -> Vec<Finding> {
         let answerer = |host: &Host| {
-            let asks = self.read.asks(host).map(|(client, asks)| match asks {
-                Ok(asks) => format!("{client} {}", asks.answerer),
-                Err(_) => format!("{client} cannot read its files"),
-            });
+            let asks =
+                CLIENTS.map(
+                    |(name, client)| match self.read.asks(&Lookup::of(client, host)) {
+                        Ok(asks) => format!("{name} {}", asks.answerer),
+                        Err(_) => format!("{name} cannot read its files"),
+                    },
+                );
             let what = format!("{host}: {}", asks.join(", "));
             Finding::ok("client.answerer", what)
         };
@@ -103,11 +108,8 @@ impl<'a> Clients<'a> {
         };
         let asks = |host: &Host| docker.asks(&Lookup::of(Client::Docker, host));
         let elsewhere = |host: &Host| {
-            self.read.podman.as_ref().is_ok_and(|podman| {
-                podman
-                    .asks(&Lookup::of(Client::Podman, host))
-                    .is_this_helper()
-            })
+            let asks = self.read.asks(&Lookup::of(Client::Podman, host));
+            asks.is_ok_and(|asks| asks.is_this_helper())
         };
         let mut findings = asked("docker", self.env, served, &asks, &elsewhere);
         findings.extend(variable(self.env, docker, served));
@@ -138,7 +140,7 @@ impl<'a> Clients<'a> {
         let lacking = file
             .missing_keys(&hub)
             .into_iter()
-            .filter(|key| !all || *key != hub.server_url());
+            .filter(|key| !all || key != hub.server_url());
         let lacking: Vec<_> = lacking.map(|key| format!("\"{key}\"")).collect();
         if !lacking.is_empty() {
             findings.push(half_pair("docker", file, &lacking.join(" and ")));
@@ -151,6 +153,7 @@ impl<'a> Clients<'a> {
             all: file.auths.iter().collect(),
             bare: &self.bare,
             asks: &asks,
+            import: Import::dry(self.env),
         };
         findings.extend(plain(&reader, file, served));
         findings
@@ -168,11 +171,8 @@ impl<'a> Clients<'a> {
         };
         let asks = |host: &Host| podman.asks(&Lookup::of(Client::Podman, host));
         let elsewhere = |host: &Host| {
-            self.read.docker.as_ref().is_ok_and(|docker| {
-                docker
-                    .asks(&Lookup::of(Client::Docker, host))
-                    .is_this_helper()
-            })
+            let asks = self.read.asks(&Lookup::of(Client::Docker, host));
+            asks.is_ok_and(|asks| asks.is_this_helper())
         };
         let mut findings = asked("podman", self.env, served, &asks, &elsewhere);
         findings.extend(closed(self.env));
@@ -186,6 +186,7 @@ impl<'a> Clients<'a> {
             all: podman.files.iter().flat_map(|file| &file.auths).collect(),
             bare: &self.bare,
             asks: &asks,
+            import: Import::dry(self.env),
         };
         let dockers = self.read.docker.as_ref().ok().map(|docker| &docker.path);
         let hub = Host::docker_hub();
@@ -220,10 +221,13 @@ impl<'a> Clients<'a> {
 }
 
 fn docker_only(finding: Finding, file: &AuthFile) -> Finding {
-    if file.docker_only == Some(AuthFile::EMPTY) {
-        finding.command(["rm", &word(&file.path)])
-    } else {
-        finding.words("remove what follows its first JSON value")
+    match file.docker_only {
+        Some(AuthFile::EMPTY) => finding.command(["rm", &word(&file.path)]),
+        Some(AuthFile::MORE) => finding.words("remove what follows its first JSON value"),
+        _ => finding.words(format_args!(
+            "correct that entry of {}",
+            file.path.display()
+        )),
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::asked::configure;
 use super::clients::PROGRAM;
-use super::finding::{Finding, word};
+use super::finding::{Finding, State, word};
+use super::surroundings::has_podman;
 use crate::client::Scope;
 use crate::client::asks::program;
 use crate::client::{
@@ -35,8 +36,9 @@ enum Place {
 pub(super) fn of_file(client: &str, file: &AuthFile, env: &Env) -> Vec<Finding> {
     let mut all: Vec<Named> = Vec::new();
     for (key, name) in &file.cred_helpers {
-        // An empty name says that docker asks nobody; podman runs a program of no name.
-        if name.is_empty() && client != "podman" {
+        // An empty name says that docker asks nobody. Podman, which looks for no URL, runs a program of no name.
+        let is_podmans = client == "podman" || client == "docker" && !key.contains("://");
+        if name.is_empty() && !is_podmans {
             continue;
         }
         let known = all.iter_mut().find(|one| one.name == *name);
@@ -112,10 +114,14 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
     let broken = |code, why: &str| Finding::broken(code, format_args!("{said}: {why}"));
     let rewired = |finding| rewired(finding, client, named, env);
     if named.name.is_empty() {
-        return Some(rewired(broken(
+        let mut finding = broken(
             "client.helper_unnamed",
-            "podman runs a program of no name and fails",
-        )));
+            "podman, buildah and skopeo run a program of no name and fail",
+        );
+        if client == "docker" && !has_podman(env) {
+            finding.state = State::Warn;
+        }
+        return Some(rewired(finding));
     }
     let base = Path::new(&named.name).file_name()?.to_str()?;
     if let Some(suffix) = base.strip_prefix("docker-credential-") {

@@ -1,6 +1,7 @@
 //! Clients with files of their own: helm, regctl, kubelet, containerd; and root's docker, where this user may look.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -9,7 +10,7 @@ use super::access::refused;
 use super::clients::PROGRAM;
 use super::finding::{Finding, State, word};
 use super::{helpers, keys};
-use crate::client::edit::Providers;
+use crate::client::edit::{Providers, read_yaml};
 use crate::client::file::Text;
 use crate::client::go_json;
 use crate::client::spelling::Client;
@@ -25,6 +26,7 @@ pub(super) fn look(env: &Env, root: &Path) -> Vec<(&'static str, Vec<Finding>)> 
         ("regctl", regctl(env)),
         ("kubelet", kubelet(root)),
         ("containerd", containerd(root)),
+        ("k3s", rancher(root)),
         ("root's docker", roots_docker(env, root)),
     ];
     let with_files = groups
@@ -86,9 +88,9 @@ fn regctl(env: &Env) -> Vec<Finding> {
         vec![Finding::broken("client.file_broken", what).words("correct it")]
     };
     let hosts = go_json::parse(&text.text).map(|(document, _)| document);
-    let hosts = match &hosts {
+    let hosts = match hosts {
         Ok(document) => document.map("hosts"),
-        Err(cause) => return unread(cause),
+        Err(cause) => return unread(&cause),
     };
     let Ok(hosts) = hosts else {
         return unread("its hosts are not an object");
@@ -104,13 +106,13 @@ fn regctl(env: &Env) -> Vec<Finding> {
                     "{} names {} for {}, which is in no directory of the PATH, so every pull fails",
                     path.display(),
                     shown(helper.expose()),
-                    shown(host)
+                    shown(&host)
                 );
                 findings.push(Finding::broken("client.helper_missing", what).command([
                     "regctl",
                     "registry",
                     "set",
-                    host,
+                    &host,
                     "--cred-helper",
                     PROGRAM,
                 ]));
@@ -119,11 +121,11 @@ fn regctl(env: &Env) -> Vec<Finding> {
             let what = format!(
                 "{} holds the password for {} in plain text",
                 path.display(),
-                shown(host)
+                shown(&host)
             );
             findings.push(
                 Finding::warn("client.plain_password", what)
-                    .command(["regctl", "registry", "logout", host]),
+                    .command(["regctl", "registry", "logout", &host]),
             );
         }
     }
@@ -132,30 +134,116 @@ fn regctl(env: &Env) -> Vec<Finding> {
 
 /// Kubelet starts a provider by the name of its entry, from one directory for all.
 fn kubelet(root: &Path) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (config, bin) in KUBELETS {
-        let path = root.join(config);
-        let names = match names_in(&path) {
-            Ok(None) => continue,
-            Ok(Some(names)) => names,
-            Err(cause) => {
-                let what = format!("{}: {cause}", path.display());
-                findings.push(Finding::broken("client.file_broken", what).words("correct it"));
-                continue;
-            }
-        };
-        if !names.iter().any(|name| name == PROGRAM) {
-            let what = format!("{} does not name this helper", path.display());
-            findings.push(Finding::note("client.not_asked", what));
-            continue;
+    let known = KUBELETS
+        .iter()
+        .map(|(config, bin)| (root.join(config), bin.map(|bin| root.join(bin))));
+    let mut places: Vec<(PathBuf, Option<PathBuf>)> = flags(root);
+    for known in known {
+        if places.iter().all(|(config, _)| *config != known.0) {
+            places.push(known);
         }
-        findings.push(started(&path, bin.map(|bin| root.join(bin))));
+    }
+    let mut findings = Vec::new();
+    for (path, bin) in places {
+        for file in crate::cli::configure::files(&path).unwrap_or_default() {
+            findings.extend(provider(&file, bin.as_deref()));
+        }
     }
     findings
 }
 
+fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
+    // Of another user's file nothing is said here: its owner has a doctor too.
+    let text = Text::read(path).ok()??;
+    let providers = match Providers::parse(&text.text) {
+        Ok(providers) => providers,
+        Err(cause) => {
+            let what = format!("{}: {cause}", path.display());
+            return Some(Finding::broken("client.file_broken", what).words("correct it"));
+        }
+    };
+    let Some((images, is_called)) = providers.own_entry() else {
+        let what = format!("{} does not name this helper", path.display());
+        return Some(Finding::note("client.not_asked", what));
+    };
+    let wrong = |code, cause: &str, fix: &str| {
+        let what = format!(
+            "{}: the entry {PROGRAM} {cause}, so kubelet gets nothing from it",
+            path.display()
+        );
+        Some(Finding::broken(code, what).words(format_args!(
+            "in {}, give it {fix}, and restart kubelet",
+            path.display()
+        )))
+    };
+    if !is_called {
+        return wrong(
+            "client.wrong_args",
+            "does not have the arguments it needs",
+            "args: [\"kubelet\"]",
+        );
+    }
+    if images.is_empty() {
+        return wrong(
+            "client.no_images",
+            "has no matchImages",
+            "matchImages with the registries",
+        );
+    }
+    Some(started(path, bin))
+}
+
+/// The configuration and the directory that kubelet's flags name, in the files that start it and in what runs
+/// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/>).
+fn flags(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
+    let mut files: Vec<PathBuf> = STARTERS.iter().map(|file| root.join(file)).collect();
+    let listed = |dir: &str| fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
+    files.extend(listed("etc/systemd/system/kubelet.service.d").map(|entry| entry.path()));
+    files.extend(listed("usr/lib/systemd/system/kubelet.service.d").map(|entry| entry.path()));
+    files.extend(listed("proc").map(|entry| entry.path().join("cmdline")));
+    let mut places = Vec::new();
+    for file in files {
+        let Ok(text) = started_by(&file) else {
+            continue;
+        };
+        let words: Vec<&str> = text
+            .split(|c: char| c.is_whitespace() || "\0\"'".contains(c))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let flag = |name: &str| {
+            let at = words
+                .iter()
+                .position(|word| word.trim_start_matches('-').starts_with(name))?;
+            let value = match words[at].split_once('=') {
+                Some((_, value)) => value,
+                None => words.get(at + 1)?,
+            };
+            value.strip_prefix('/').map(|path| root.join(path))
+        };
+        let Some(config) = flag("image-credential-provider-config") else {
+            continue;
+        };
+        if places.iter().all(|(known, _)| *known != config) {
+            places.push((config, flag("image-credential-provider-bin-dir")));
+        }
+    }
+    places
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is looked at which files a kubelet was given: nothing of it steers this program"
+)]
+fn started_by(file: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(file)?
+        .take(1 << 16)
+        .read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Whether the program is in the directory that goes with a file.
-fn started(config: &Path, bin: Option<PathBuf>) -> Finding {
+fn started(config: &Path, bin: Option<&Path>) -> Finding {
     let config = config.display();
     let Some(program) = bin.map(|bin| bin.join(PROGRAM)) else {
         return Finding::ok(
@@ -185,15 +273,6 @@ fn started(config: &Path, bin: Option<PathBuf>) -> Finding {
     }
 }
 
-fn names_in(path: &Path) -> Result<Option<Vec<String>>, String> {
-    // Of another user's file nothing is said here: its owner has a doctor too.
-    let Ok(Some(text)) = Text::read(path) else {
-        return Ok(None);
-    };
-    let providers = Providers::parse(&text.text)?;
-    Ok(Some(providers.names().map(str::to_owned).collect()))
-}
-
 /// Containerd asks no helper; what it has of logins stands in its files
 /// (<https://github.com/containerd/containerd/blob/main/docs/hosts.md>).
 fn containerd(root: &Path) -> Vec<Finding> {
@@ -219,6 +298,36 @@ fn containerd(root: &Path) -> Vec<Finding> {
                 path.display()
             );
             findings.push(Finding::note("client.plain_password", what));
+        }
+    }
+    findings
+}
+
+/// The logins that k3s and RKE2 hand to their containerd (<https://docs.k3s.io/installation/private-registry>).
+fn rancher(root: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for path in RANCHERS.map(|path| root.join(path)) {
+        let Ok(Some(text)) = Text::read(&path) else {
+            continue;
+        };
+        let Ok(value) = read_yaml(&text.text) else {
+            continue;
+        };
+        let configs = value["configs"].as_object().into_iter().flatten();
+        for (host, settings) in configs {
+            let auth = &settings["auth"];
+            if PLAIN
+                .iter()
+                .any(|key| auth[key].as_str().is_some_and(|text| !text.is_empty()))
+            {
+                let what = format!(
+                    "{} holds a login for {} in plain text; containerd asks no helper, and kubelet asks this one",
+                    path.display(),
+                    shown(host)
+                );
+                let fix = "wire kubelet: docker-credential-beta9 configure kubelet; then remove auth from that entry";
+                findings.push(Finding::warn("client.plain_password", what).words(fix));
+            }
         }
     }
     findings
@@ -279,6 +388,20 @@ const KUBELETS: [(&str, Option<&str>); 3] = [
         Some("etc/eks/image-credential-provider"),
     ),
 ];
+/// What starts kubelet: kubeadm's flags, and the environment files of distributions.
+const STARTERS: [&str; 6] = [
+    "var/lib/kubelet/kubeadm-flags.env",
+    "etc/default/kubelet",
+    "etc/sysconfig/kubelet",
+    "etc/systemd/system/kubelet.service",
+    "etc/rancher/k3s/config.yaml",
+    "etc/rancher/rke2/config.yaml",
+];
+const RANCHERS: [&str; 2] = [
+    "etc/rancher/k3s/registries.yaml",
+    "etc/rancher/rke2/registries.yaml",
+];
+const PLAIN: [&str; 4] = ["password", "auth", "token", "identity_token"];
 const SECRETS: [&str; 4] = ["password", "auth", "identitytoken", "identity_token"];
 
 #[cfg(test)]
@@ -299,7 +422,7 @@ mod tests {
         let root = scratch.path();
         assert!(kubelet(root).is_empty());
         let config = format!(
-            "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n  matchImages:\n  - ghcr.io\n  defaultCacheDuration: 0s\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
+            "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n  matchImages:\n  - ghcr.io\n  args: [kubelet]\n  defaultCacheDuration: 0s\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
         );
         write(root, KUBELETS[1].0, &config);
         let codes = || -> Vec<_> {
@@ -323,6 +446,64 @@ mod tests {
         assert_eq!(codes(), [("client.not_asked", State::Note)]);
         write(root, KUBELETS[0].0, "kind: [\n");
         assert_eq!(codes()[0], ("client.file_broken", State::Broken));
+    }
+
+    #[test]
+    fn an_entry_that_kubelet_gets_nothing_from_is_broken_wherever_a_flag_names_its_file() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        let entry = |more: &str| {
+            format!("kind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n{more}")
+        };
+        let images = "  matchImages: [ghcr.io]\n";
+        let flags = [
+            (
+                "etc/default/kubelet",
+                "KUBELET_EXTRA_ARGS=\"--x=y --image-credential-provider-config=/opt/k.yaml\"\n",
+            ),
+            (
+                "etc/rancher/k3s/config.yaml",
+                "image-credential-provider-config: /opt/k.yaml\n",
+            ),
+            (
+                "proc/7/cmdline",
+                "kubelet\0--image-credential-provider-config\0/opt/k.yaml\0",
+            ),
+        ];
+        for (file, text) in flags {
+            write(root, file, text);
+            for (more, code) in [
+                (String::new(), "client.wrong_args"),
+                (images.to_owned(), "client.wrong_args"),
+                (format!("{images}  args: [get]\n"), "client.wrong_args"),
+                ("  args: [kubelet]\n".to_owned(), "client.no_images"),
+                (format!("{images}  args: [kubelet]\n"), "client.asked"),
+            ] {
+                write(root, "opt/k.yaml", &entry(&more));
+                let codes: Vec<_> = kubelet(root).iter().map(|one| one.code).collect();
+                assert_eq!(codes, [code], "{file}: {more}");
+            }
+            fs::remove_file(root.join(file)).unwrap();
+            assert!(kubelet(root).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_login_in_k3ss_file_is_told_and_its_value_is_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        let tls = "configs:\n  quay.io:\n    tls:\n      ca_file: /x\n";
+        write(root, RANCHERS[0], tls);
+        assert!(rancher(root).is_empty());
+        let auth = "  ghcr.io:\n    auth:\n      username: octo\n      password: hunter2\n";
+        write(root, RANCHERS[1], &format!("{tls}{auth}"));
+        let findings = rancher(root);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(
+            findings[0].what.contains("a login for ghcr.io"),
+            "{findings:?}"
+        );
+        assert!(!format!("{findings:?}").contains("hunter2"));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::clients::PROGRAM;
-use super::finding::{Finding, word};
+use super::finding::{Finding, State, word};
 use super::keys::unfound;
 use super::served::Served;
+use crate::cli::import::{Import, STORED_DIFFERS};
 use crate::client::plain_login::takeable;
 use crate::client::spelling::Client;
 use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held};
@@ -36,6 +37,8 @@ pub(super) struct Reader<'a> {
     /// The clients once no login is in plain text any more.
     pub(super) bare: &'a Clients,
     pub(super) asks: &'a dyn Fn(&Host) -> Asks,
+    /// What `import` would do.
+    pub(super) import: Import<'a>,
 }
 
 /// One finding for each thing to be done about those of one file.
@@ -61,20 +64,46 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
             findings.push(finding.command(logout(client, file, entry, &host)));
             continue;
         }
-        if let Err(why) = takeable(entry, &reader.all, Some(client)) {
-            let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
-            let what = format!("{path} has a login for {key} in plain text: {cause}");
-            let code = match (&entry.held, entry.host()) {
-                (Held::Malformed(_), _) => "client.login_broken",
-                (_, Some(_)) => "client.logins_differ",
-                (_, None) => "client.plain_password",
-            };
-            findings.push(Finding::warn(code, what).words(fix));
-            continue;
-        }
         // Docker keeps items of its own where it keeps Docker Hub's credential.
         let host = entry.host().unwrap_or_else(Host::docker_hub);
         let asks = (reader.asks)(&host);
+        let fate = takeable(entry, &reader.all, Some(client));
+        let held = served.is_some_and(|served| !served.lacks(&host));
+        let refusal = |(url, credential)| {
+            let refused = held.then(|| reader.import.refusal(&url, credential));
+            refused.flatten().map_or(Ok(()), Err)
+        };
+        let fate = fate.and_then(refusal);
+        if let Err(why) = fate {
+            let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
+            let is_used = asks.answerer == Answerer::PlainLogin
+                && asks.file.as_ref() == Some(&file.path)
+                && asks.key.as_ref() == Some(&entry.key);
+            let (code, state) = match (&entry.held, entry.host()) {
+                // It comes before what other files say, and podman fails on it.
+                (Held::Malformed(_), _) if client == "podman" && entry.fails_podman && is_used => {
+                    ("client.login_broken", State::Broken)
+                }
+                (Held::Malformed(_), _) => ("client.login_broken", State::Warn),
+                (_, Some(_)) => ("client.logins_differ", State::Warn),
+                (_, None) => ("client.plain_password", State::Warn),
+            };
+            let what = format!("{path} has a login for {key} in plain text: {cause}");
+            // A login writes under the client's own key alone, and leaves what is for a part of the registry.
+            let is_rewritten = matches!(entry.held, Held::Malformed(_))
+                && [host.as_reference(), host.server_url()].contains(&entry.key.as_str());
+            let fix = match cause {
+                STORED_DIFFERS => format!(
+                    "to keep the login in the file: {PROGRAM} import {client} --force; to keep the stored one: remove that entry from {path}"
+                ),
+                _ if fix.starts_with("log in again") && !is_rewritten => {
+                    format!("remove that entry from {path}")
+                }
+                _ => fix.to_owned(),
+            };
+            findings.push(Finding::new(code, state, what).words(fix));
+            continue;
+        }
         let (next, name) = if let Some(name) = reader.bare.lacks(entry, Some(client)) {
             let force = matches!(asks.answerer, Answerer::Helper(_));
             (Next::Wire { force }, name)

@@ -30,7 +30,7 @@ pub(super) fn variable(
     let ours = |host: &Host| {
         let file = docker.file.as_ref();
         let lookup = Lookup::of(Client::Docker, host);
-        let wired = file.and_then(|file| file.asks(Client::Docker, &lookup));
+        let wired = file.and_then(|file| file.asks(&lookup));
         wired.is_some_and(|asks| asks.is_this_helper())
             || served.is_some_and(|served| served.answers(host))
     };
@@ -51,6 +51,16 @@ pub(super) fn variable(
     })
 }
 
+/// Whether podman or one of its family is on this node.
+pub(super) fn has_podman(env: &Env) -> bool {
+    let there = |name: &&str| {
+        [env.search_path(), SYSTEM_PATH.into()]
+            .iter()
+            .any(|path| find_program(path, name) != Helper::Missing)
+    };
+    ["skopeo", "podman", "buildah", "crio"].iter().any(there)
+}
+
 /// The file that skopeo looks for where there is no session's directory.
 pub(super) fn closed(env: &Env) -> Option<Finding> {
     let path = closed_session(env)?;
@@ -58,12 +68,7 @@ pub(super) fn closed(env: &Env) -> Option<Finding> {
         "without XDG_RUNTIME_DIR skopeo reads {}, which is closed to this user, and every pull fails",
         path.display()
     );
-    let there = |name: &&str| {
-        [env.search_path(), SYSTEM_PATH.into()]
-            .iter()
-            .any(|path| find_program(path, name) != Helper::Missing)
-    };
-    let state = if ["skopeo", "podman", "buildah", "crio"].iter().any(there) {
+    let state = if has_podman(env) {
         State::Broken
     } else {
         State::Warn

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::client::edit::without_auths;
 use crate::client::file::{Readers, Text};
-use crate::client::place::{Place, Rights};
+use crate::client::place::Place;
+use crate::client::refusal::problem;
 use crate::client::{AuthEntry, AuthFile, Scope, auth_files, docker_file};
 use crate::config::Env;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 
 /// A file that is there.
 pub(super) struct PlainFile {
@@ -23,26 +24,26 @@ pub(super) struct PlainFile {
 
 /// The files of a client, or the one that is named.
 pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<PlainFile>, Error> {
-    let docker = || docker_file(env, Scope::User);
+    let (docker, podmans) = (docker_file(env, Scope::User), auth_files(env));
     let whose = |path: &Path| {
-        if docker().is_ok_and(|file| same(&file, path)) {
-            Some("docker")
-        } else {
-            let podmans = auth_files(env).unwrap_or_default();
-            let reads = podmans.iter().any(|file| same(file, path));
-            reads.then_some("podman")
+        if docker.as_ref().is_ok_and(|file| same(file, path)) {
+            return Some("docker");
         }
+        let mut podmans = podmans.iter().flatten();
+        podmans.any(|file| same(file, path)).then_some("podman")
     };
     let word = from.map(|from| from.to_str().unwrap_or_default());
-    let paths = match word {
-        Some("docker") => vec![docker()?],
-        Some("podman") => auth_files(env)?,
-        None => [vec![docker()?], auth_files(env)?].concat(),
-        Some(_) => from
-            .map(|from| std::path::absolute(from).unwrap_or_else(|_| from.into()))
-            .into_iter()
-            .collect(),
-    };
+    let is_named = !matches!(word, None | Some("docker" | "podman"));
+    let mut paths = Vec::new();
+    if let (Some(from), true) = (from, is_named) {
+        paths.push(std::path::absolute(from).unwrap_or_else(|_| from.into()));
+    }
+    if let None | Some("docker") = word {
+        paths.push(docker_file(env, Scope::User)?);
+    }
+    if let None | Some("podman") = word {
+        paths.extend(auth_files(env)?);
+    }
     let mut files: Vec<PlainFile> = Vec::new();
     for path in paths {
         let place = Place::of(&path)?;
@@ -57,12 +58,9 @@ pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<Plai
                 place,
                 old,
             });
-        } else if !matches!(word, None | Some("docker" | "podman")) {
-            return Err(
-                Problem::new(path.display().to_string(), "there is no such file")
-                    .fix("name docker, podman or a file")
-                    .failed(),
-            );
+        } else if is_named {
+            let fix = "name docker, podman or a file";
+            return Err(problem(&path, "there is no such file").fix(fix).failed());
         }
     }
     Ok(files)
@@ -75,16 +73,10 @@ fn same(a: &Path, b: &Path) -> bool {
 impl PlainFile {
     /// Removes entries of `auths`, and keeps no copy of them.
     pub(super) fn remove(&self, keys: &[String]) -> Result<(), Error> {
-        let new = without_auths(&self.old.text, keys).map_err(|cause| {
-            Problem::new(self.path.display().to_string(), cause)
-                .fix("nothing was removed; remove them by hand")
-                .failed()
-        })?;
+        let fix = "nothing was removed; remove them by hand";
+        let new = without_auths(&self.old.text, keys)
+            .map_err(|cause| problem(&self.path, cause).fix(fix).failed())?;
         AuthFile::parse(&self.path, &new)?;
-        self.place.replace(
-            Some(&self.old),
-            &new,
-            &Rights::of(Some(&self.old), Readers::Owner),
-        )
+        self.place.replace(Some(&self.old), &new, Readers::Owner)
     }
 }

@@ -4,7 +4,7 @@ use crate::Io;
 use crate::backend::Backend;
 use crate::config::{Config, Env};
 use crate::credential::Credential;
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::host::{Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
@@ -12,35 +12,57 @@ use crate::resolver::{Resolver, Route};
 use crate::store::Times;
 
 /// What all entries have in common.
-pub(super) struct Import<'a> {
+pub(in crate::cli) struct Import<'a> {
     pub(super) env: &'a Env,
     /// Whether another credential of the store's is replaced.
     pub(super) force: bool,
     pub(super) dry_run: bool,
 }
 
-/// Whether the store has it only now; or why it stays where it is, and what next.
-type Fate = Result<bool, String>;
+impl<'a> Import<'a> {
+    /// One that changes nothing.
+    pub(in crate::cli) fn dry(env: &'a Env) -> Self {
+        Self {
+            env,
+            force: false,
+            dry_run: true,
+        }
+    }
 
-impl Import<'_> {
+    /// Why an entry would be left, and what next, for `doctor`.
+    pub(in crate::cli) fn refusal(
+        &self,
+        url: &ServerUrl,
+        credential: &Credential,
+    ) -> Option<String> {
+        let fate = self
+            .open()
+            .and_then(|resolver| self.store(&resolver, url, credential));
+        match fate {
+            // Of a store that cannot be asked, doctor speaks where it speaks of the store.
+            Ok(_) | Err(Error::Unreachable(_)) => None,
+            Err(error) => Some(without_name(&error, url)),
+        }
+    }
+
     /// For one entry: a resolver has as long as one `get` may take.
     pub(super) fn open(&self) -> Result<Resolver, Error> {
         Config::load(self.env).and_then(Resolver::new)
     }
 
-    pub(super) fn take(&self, io: &mut Io, url: &ServerUrl, credential: &Credential) -> Fate {
-        let fate = self.open().and_then(|resolver| {
-            let fate = self.store(&resolver, url, credential);
+    /// Whether the store has it only now; or why it stays where it is, and what next.
+    pub(super) fn take(
+        &self,
+        io: &mut Io,
+        url: &ServerUrl,
+        credential: &Credential,
+    ) -> Result<bool, String> {
+        let taken = self.open().and_then(|resolver| {
+            let taken = self.store(&resolver, url, credential);
             crate::cli::warn(io, &resolver);
-            fate
+            taken
         });
-        // The row has the registry's name already.
-        fate.unwrap_or_else(|error| {
-            let text = crate::one_line(&error);
-            let named = text.strip_prefix(url.label());
-            let bare = named.and_then(|rest| rest.strip_prefix(": "));
-            Err(bare.unwrap_or(&text).to_owned())
-        })
+        taken.map_err(|error| without_name(&error, url))
     }
 
     fn store(
@@ -48,7 +70,7 @@ impl Import<'_> {
         resolver: &Resolver,
         url: &ServerUrl,
         credential: &Credential,
-    ) -> Result<Fate, Error> {
+    ) -> Result<bool, Error> {
         let keys = Keys::user_password(
             credential.username().to_owned(),
             credential.secret().clone(),
@@ -58,9 +80,8 @@ impl Import<'_> {
             ServerUrl::Item(_) => None,
         };
         if route.as_ref().is_some_and(Route::is_public) {
-            return Ok(Err(
-                "a rule says that nothing is ever answered for it; remove it, or the rule".into(),
-            ));
+            let cause = "a rule says that nothing is ever answered for it";
+            return Err(left(cause, "remove it, or the rule"));
         }
         let ended = |keys: &Keys, times| {
             let route = route.as_ref()?;
@@ -99,24 +120,36 @@ impl Import<'_> {
         };
         let before = read_back()?;
         match before {
-            Some(true) => return Ok(Ok(false)),
+            Some(true) => return Ok(false),
             Some(false) if !self.force => {
-                return Ok(Err(
-                    "the store has another credential for it; --force replaces that".into(),
-                ));
+                return Err(left(STORED_DIFFERS, "--force replaces that"));
             }
-            _ if self.dry_run => return Ok(Ok(true)),
+            _ if self.dry_run => return Ok(true),
             _ => resolver.store(url, credential.clone())?,
         }
         if read_back()? == Some(true) {
-            return Ok(Ok(true));
+            return Ok(true);
         }
         if before.is_none() {
             resolver.erase(url)?;
         }
-        Ok(Err(format!(
-            "the store does not answer it as it was given, so it was not taken over; docker-credential-beta9 explain {} says why",
-            url.label()
-        )))
+        let cause = "the store does not answer it as it was given, so it was not taken over";
+        let (program, name) = (env!("CARGO_PKG_NAME"), url.label());
+        Err(left(cause, &format!("{program} explain {name} says why")))
     }
 }
+
+fn left(cause: &str, fix: &str) -> Error {
+    Problem::new("", cause).fix(fix).failed()
+}
+
+/// The row has the registry's name already.
+fn without_name(error: &Error, url: &ServerUrl) -> String {
+    let text = crate::one_line(error);
+    let named = text.strip_prefix(url.label());
+    let bare = named.and_then(|rest| rest.strip_prefix(": "));
+    bare.unwrap_or(&text).to_owned()
+}
+
+/// Why an entry is left without `--force`.
+pub(in crate::cli) const STORED_DIFFERS: &str = "the store has another credential for it";

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AuthFile, CRED_HELPERS, CREDENTIAL_HELPERS, CREDS_STORE, Change, Error, Form, HELPER, Note,
-    PROVIDERS, Providers, Readers, Rights, helper, name, section, set_helpers,
+    PROVIDERS, Providers, Readers, name, noted_as, set_helpers,
 };
 use crate::client::edit::remove_helper;
 
@@ -19,13 +19,13 @@ impl Change {
             let new = match form {
                 Form::Auth => change.without_helpers(&old)?,
                 Form::Registries => {
-                    let made = change.note.get(CREDENTIAL_HELPERS, None).map(texts);
+                    let made = change.note.was.get(CREDENTIAL_HELPERS).map(texts);
                     let new = remove_helper(&old, made.as_deref());
                     new.map_err(|cause| change.refused(cause))?
                         .map(Zeroizing::new)
                 }
                 Form::Provider => {
-                    let was = change.note.get(PROVIDERS, None);
+                    let was = change.note.was.get(PROVIDERS);
                     let new = Providers::parse(&old).and_then(|read| read.without_own(was));
                     new.map_err(|cause| change.refused(cause))?
                 }
@@ -33,70 +33,58 @@ impl Change {
             let new = new.unwrap_or(old);
             change.new = (!change.note.made || !is_empty(form, &new)).then_some(new);
         }
-        Ok(Some(change).filter(|change| change.noted || !change.is_nothing()))
+        Ok(Some(change).filter(|change| change.note.is_there || !change.is_nothing()))
     }
 
     fn without_helpers(&mut self, old: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let file = AuthFile::parse(&self.path, old)?;
-        let ours = file
-            .cred_helpers
-            .iter()
-            .filter(|(_, helper)| helper == HELPER)
-            .map(|(key, _)| Some(key.as_str()));
+        let ours = file.cred_helpers.iter().filter(|(_, name)| name == HELPER);
+        let ours = ours.map(|(key, _)| Some(key.as_str()));
         let store = (file.creds_store.as_deref() == Some(HELPER)).then_some(None);
-        let was = |key| {
-            (
-                key,
-                self.note.get(section(key), key).and_then(Value::as_str),
-            )
-        };
-        let changes: Vec<_> = ours.chain(store).map(was).collect();
-        for was in &self.note.was {
-            let key = was.key.as_deref();
-            let noted = key.is_some() || was.section == CREDS_STORE;
-            let other = helper(&file, key).filter(|other| *other != HELPER && was.value != *other);
-            let other = other.filter(|_| noted);
-            self.left
-                .extend(other.map(|other| {
-                    format!("{} ({})", name(key.unwrap_or(CREDS_STORE)), name(other))
-                }));
+        let was = |key| self.note.was.get(&noted_as(key)).and_then(Value::as_str);
+        let changes: Vec<_> = ours.chain(store).map(|key| (key, was(key))).collect();
+        for (what, was) in &self.note.was {
+            let key = what
+                .strip_prefix(CRED_HELPERS)
+                .and_then(|key| key.strip_prefix('.'));
+            let is = file.helper_of(key).filter(|_| *what == noted_as(key));
+            if let Some(other) = is.filter(|is| *is != HELPER && was != is) {
+                let key = name(key.unwrap_or(CREDS_STORE));
+                self.left.push(format!("{key} ({})", name(other)));
+            }
         }
         if changes.is_empty() {
             return Ok(None);
         }
-        let keep_empty = self.note.get(CRED_HELPERS, None).is_some();
+        let keep_empty = self.note.was.contains_key(CRED_HELPERS);
         let new = set_helpers(old, &changes, keep_empty).map_err(|cause| self.refused(cause))?;
         Ok(Some(new.0))
     }
 
     /// Makes the change that undoes others, and removes their note.
     pub fn make_undone(&self) -> Result<(), Error> {
-        let old = self.old.as_ref();
-        match self.new_text() {
-            _ if self.is_nothing() => {}
-            Some(new) => self
-                .place
-                .replace(old, new, &Rights::of(old, Readers::Owner))?,
-            None => self.place.remove(old, 0)?,
+        match self.texts() {
+            [old, new] if old == new => {}
+            [_, Some(new)] => {
+                self.place.replace(self.old.as_ref(), new, Readers::Owner)?;
+            }
+            [_, None] => self.place.remove(self.old.as_ref(), 0)?,
         }
-        let dirs = if self.new.is_none() {
+        let made = if self.new.is_none() {
             self.note.made_dirs
         } else {
             0
         };
-        if self.noted {
-            Note::discard(&self.place, dirs)
-        } else {
-            Ok(())
+        if self.note.is_there {
+            Note::discard(&self.place, made)?;
         }
+        Ok(())
     }
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|text| Some(text.as_str()?.to_owned()))
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|text| Some(text.as_str()?.to_owned()))
         .collect()
 }
 

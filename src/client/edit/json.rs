@@ -2,11 +2,15 @@
 //! keeps its spelling, so that no number and no text becomes another.
 
 use indexmap::IndexMap;
+use serde::Serialize;
+use serde::ser::Error;
+use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use zeroize::Zeroizing;
 
+use super::FORM;
 use crate::client::auth_file::{AUTHS, CRED_HELPERS, CREDS_STORE};
-use crate::json::parse_object;
+use crate::client::go_json;
 
 /// The members of an object as they are written.
 pub(super) type Members<'a> = IndexMap<String, &'a RawValue>;
@@ -67,7 +71,16 @@ pub fn without_auths(text: &str, keys: &[String]) -> Result<Zeroizing<String>, S
 /// any depth: which of the two a client takes is its own affair.
 pub(super) fn members(text: &str) -> Result<Members<'_>, String> {
     let text = if text.trim().is_empty() { "{}" } else { text };
-    parse_object(text.as_bytes()).map_err(|error| error.to_string())?;
+    let root = go_json::parse(text)?;
+    if !root.0.is_object() {
+        return Err("it is not an object".to_owned());
+    }
+    if root.1 {
+        return Err("more follows its first JSON value".to_owned());
+    }
+    if let Some(line) = root.0.line_of_equal_keys(text) {
+        return Err(format!("a key stands in it twice (line {line})"));
+    }
     serde_json::from_str(text).map_err(|_| FORM.to_owned())
 }
 
@@ -88,7 +101,7 @@ fn spelled(root: &Members, name: &str) -> Result<String, String> {
 /// The new text; a file that ended with a line end, or was empty, ends with one.
 pub(super) fn written(root: &Members, old: &str) -> Result<Zeroizing<String>, String> {
     let text = Zeroizing::new(serde_json::to_string(root).map_err(|_| FORM)?);
-    let mut new = laid_out(&text, &|_| true);
+    let mut new = laid_out(&text, &|_| true)?;
     if old.ends_with('\n') || old.trim().is_empty() {
         new.push('\n');
     }
@@ -96,62 +109,46 @@ pub(super) fn written(root: &Members, old: &str) -> Result<Zeroizing<String>, St
 }
 
 /// A well-formed text, laid out as docker does it. Each string whose path of keys is not `shown` is hidden.
-pub fn laid_out(text: &str, shown: &dyn Fn(&[String]) -> bool) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(2 * text.len()));
-    let (mut path, mut rest) = (Vec::new(), text.trim());
-    let line = |out: &mut String, depth| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n('\t', depth));
-    };
-    while let Some(first) = rest.chars().next() {
-        let end = if first == '"' {
-            string_end(rest)
-        } else {
-            first.len_utf8()
-        };
-        let (token, behind) = rest.split_at(end);
-        rest = behind.trim_start();
-        match first {
-            '{' | '[' => {
-                out.push(first);
-                path.push(String::new());
-                if !rest.starts_with(['}', ']']) {
-                    line(&mut out, path.len());
-                }
+pub fn laid_out(text: &str, shown: &Shown) -> Result<Zeroizing<String>, String> {
+    let raw = serde_json::from_str(text).map_err(|_| FORM)?;
+    let mut out = Zeroizing::new(Vec::with_capacity(2 * text.len()));
+    let mut writer = Serializer::with_formatter(&mut *out, PrettyFormatter::with_indent(b"\t"));
+    let path = Vec::new();
+    let laid = Laid { raw, path, shown }.serialize(&mut writer);
+    laid.map_err(|_| FORM)?;
+    let text = String::from_utf8(std::mem::take(&mut *out));
+    text.map(Zeroizing::new).map_err(|_| FORM.to_owned())
+}
+
+type Shown<'a> = dyn Fn(&[String]) -> bool + 'a;
+
+/// A value as it is written, with the keys that lead to it.
+struct Laid<'a> {
+    raw: &'a RawValue,
+    path: Vec<String>,
+    shown: &'a Shown<'a>,
+}
+
+impl Serialize for Laid<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { raw, path, shown } = self;
+        match raw.get().as_bytes() {
+            [b'{', ..] => {
+                let members: Members = part(raw).map_err(S::Error::custom)?;
+                serializer.collect_map(members.iter().map(|(key, raw)| {
+                    let path = [path.as_slice(), std::slice::from_ref(key)].concat();
+                    (key, Laid { raw, path, shown })
+                }))
             }
-            '}' | ']' => {
-                path.pop();
-                if !out.ends_with(['{', '[']) {
-                    line(&mut out, path.len());
-                }
-                out.push(first);
+            [b'[', ..] => {
+                let list: Vec<&RawValue> = part(raw).map_err(S::Error::custom)?;
+                serializer.collect_seq(list.into_iter().map(|raw| {
+                    let path = path.clone();
+                    Laid { raw, path, shown }
+                }))
             }
-            ',' => {
-                out.push(',');
-                line(&mut out, path.len());
-            }
-            ':' => out.push_str(": "),
-            '"' if rest.starts_with(':') => {
-                if let Some(last) = path.last_mut() {
-                    *last = serde_json::from_str(token).unwrap_or_default();
-                }
-                out.push_str(token);
-            }
-            '"' if !shown(&path) => out.push_str("\"****\""),
-            _ => out.push_str(token),
+            [b'"', ..] if !shown(path) => serializer.serialize_str("****"),
+            _ => raw.serialize(serializer),
         }
     }
-    out
 }
-
-fn string_end(text: &str) -> usize {
-    let mut escaped = false;
-    let end = text.bytes().skip(1).position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    });
-    end.map_or(text.len(), |end| end + 2)
-}
-
-const FORM: &str = "it has a form that cannot be changed safely";

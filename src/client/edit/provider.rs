@@ -1,11 +1,14 @@
 //! This helper's entry in a kubelet's `CredentialProviderConfig`, YAML or JSON
 //! (<https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/#kubelet-config-k8s-io-v1-CredentialProviderConfig>).
 
+use std::collections::BTreeSet;
+
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::json::{Members, laid_out, members, part, written};
+use super::FORM;
+use super::json::{laid_out, members, part, written};
 use super::yaml;
 
 /// A configuration that was read, and what it says.
@@ -17,14 +20,6 @@ pub struct Providers<'a> {
 /// The names of a configuration's providers.
 pub fn provider_names(text: &str) -> Result<Vec<String>, String> {
     Providers::parse(text).map(|read| read.names().map(str::to_owned).collect())
-}
-
-/// What becomes of one entry of the list.
-pub(super) enum Edit {
-    Add(Value),
-    /// Its keys get these values, or go.
-    Set(usize, Vec<(String, Option<Value>)>),
-    Remove(usize),
 }
 
 impl<'a> Providers<'a> {
@@ -56,8 +51,16 @@ impl<'a> Providers<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
-    fn own(&self) -> Option<usize> {
-        self.names().position(|name| name == NAME)
+    /// The images of this helper's entry, and whether it is called as it must be; `None` without an entry.
+    #[must_use]
+    pub fn own_entry(&self) -> Option<(Vec<&str>, bool)> {
+        let own = self.own()?;
+        let images = own["matchImages"].as_array().into_iter().flatten();
+        Some((images.filter_map(Value::as_str).collect(), is_called(own)))
+    }
+
+    fn own(&self) -> Option<&Value> {
+        self.list().iter().find(|provider| provider["name"] == NAME)
     }
 
     /// Gives this helper an entry for these images; `None` when it has one that names them all. In one that names others,
@@ -69,76 +72,43 @@ impl<'a> Providers<'a> {
     ) -> Result<Option<(Zeroizing<String>, Option<Value>)>, String> {
         // Every answer names a time of its own: the default is for one that does not.
         let entry = json!({"name": NAME, "apiVersion": PROTOCOL, "args": ["kubelet"], "defaultCacheDuration": "0s", "matchImages": images});
-        let Some(at) = self.own() else {
-            return Ok(Some((self.edited(&Edit::Add(entry))?, None)));
+        let Some(is) = self.own() else {
+            return Ok(Some((self.edited(Some(entry))?, None)));
         };
-        let is = &self.list()[at];
-        let named = is["matchImages"].as_array().map_or(&[][..], Vec::as_slice);
-        if images
-            .iter()
-            .all(|image| named.iter().any(|name| name == image))
-        {
+        let named = |image| {
+            is["matchImages"]
+                .as_array()
+                .is_some_and(|all| all.contains(image))
+        };
+        let are_named = entry["matchImages"]
+            .as_array()
+            .is_some_and(|images| images.iter().all(named));
+        if are_named && is_called(is) {
             return Ok(None);
+        }
+        if are_named {
+            // Called otherwise, it answers nothing, so nobody wants what it was.
+            let mut new = is.clone();
+            new["args"] = entry["args"].clone();
+            let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
+            return Ok(Some((self.edited(Some(new))?, Some(Value::from_iter(was)))));
         }
         if !force {
             return Err(format!(
                 "it has an entry {NAME} that names other images; --force changes that entry"
             ));
         }
-        let set = OWN.map(|key| (key.to_owned(), Some(entry[key].clone())));
-        let was = OWN
-            .iter()
-            .map(|key| ((*key).to_owned(), is[*key].clone()))
-            .collect();
-        Ok(Some((
-            self.edited(&Edit::Set(at, set.into()))?,
-            Some(Value::Object(was)),
-        )))
+        let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
+        let new = self.edited(Some(changed(is, &entry)))?;
+        Ok(Some((new, Some(Value::from_iter(was)))))
     }
 
     /// Takes this helper's entry out, or gives it back what `was` in it; `None` when it has no entry.
     pub fn without_own(&self, was: Option<&Value>) -> Result<Option<Zeroizing<String>>, String> {
-        let Some(at) = self.own() else {
-            return Ok(None);
-        };
-        let edit = match was.and_then(Value::as_object) {
-            Some(was) => Edit::Set(
-                at,
-                was.iter()
-                    .map(|(key, value)| {
-                        (
-                            key.clone(),
-                            Some(value.clone()).filter(|value| !value.is_null()),
-                        )
-                    })
-                    .collect(),
-            ),
-            None => Edit::Remove(at),
-        };
-        self.edited(&edit).map(Some)
-    }
-
-    /// What the lines of this helper's entry say, its keys of the list above alone.
-    fn own_lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("name: {NAME}"), "providers:".to_owned()];
-        for (key, value) in OWN
-            .iter()
-            .filter_map(|key| Some((key, self.list()[self.own()?].get(key)?)))
-        {
-            let items: Vec<&str> = value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            lines.push(match value.as_str() {
-                Some(text) => format!("{key}: {text}"),
-                None => format!("{key}:"),
-            });
-            lines.push(format!("{key}: [{}]", items.join(", ")));
-            lines.extend(items.into_iter().map(str::to_owned));
-        }
-        lines
+        let was = was.filter(|was| was.is_object());
+        self.own()
+            .map(|is| self.edited(was.map(|was| changed(is, was))))
+            .transpose()
     }
 
     /// Whether there is nothing in it but what a new one has.
@@ -147,30 +117,27 @@ impl<'a> Providers<'a> {
         read(EMPTY).is_ok_and(|empty| empty == self.value) && !self.text.contains('#')
     }
 
-    /// The new text. It is read again, and says what it should and nothing else.
-    fn edited(&self, edit: &Edit) -> Result<Zeroizing<String>, String> {
-        let mut wanted = self.value.clone();
-        let list = wanted["providers"].as_array_mut().ok_or(FORM)?;
-        match edit {
-            Edit::Add(entry) => list.push(entry.clone()),
-            Edit::Remove(at) => _ = list.remove(*at),
-            Edit::Set(at, keys) => {
-                let entry = list[*at].as_object_mut().ok_or(FORM)?;
-                for (key, value) in keys {
-                    match value {
-                        Some(value) => _ = entry.insert(key.clone(), value.clone()),
-                        None => _ = entry.remove(key),
-                    }
-                }
-            }
-        }
+    /// The text with another entry of this helper, or without one. It is read again, and says what it should and nothing else.
+    fn edited(&self, entry: Option<Value>) -> Result<Zeroizing<String>, String> {
+        let own = self.names().position(|name| name == NAME);
+        let at = own.unwrap_or(self.list().len())..own.map_or(self.list().len(), |at| at + 1);
         let new = if is_json(self.text) {
-            in_json(self.text, edit)?
+            let mut root = members(self.text)?;
+            let mut list: Vec<&RawValue> = part(root.get("providers").ok_or(FORM)?)?;
+            let raw = entry.as_ref().map(to_raw_value).transpose();
+            let raw = raw.map_err(|_| FORM)?;
+            list.splice(at.clone(), raw.as_deref());
+            let list = to_raw_value(&list).map_err(|_| FORM)?;
+            root.insert("providers".to_owned(), &list);
+            written(&root, self.text)?
         } else {
-            yaml::edited(self.text, edit)?
+            yaml::edited(self.text, own, entry.as_ref())?
         };
         let comments = |text: &str| text.matches('#').count();
-        let kept = comments(&new) >= comments(self.text) || !matches!(edit, Edit::Add(_));
+        let kept = comments(&new) >= comments(self.text) || own.is_some();
+        let mut wanted = self.value.clone();
+        let list = wanted["providers"].as_array_mut().ok_or(FORM)?;
+        list.splice(at, entry);
         if kept && read(&new).is_ok_and(|value| value == wanted) {
             Ok(new)
         } else {
@@ -179,73 +146,60 @@ impl<'a> Providers<'a> {
     }
 }
 
-fn is_json(text: &str) -> bool {
-    text.trim_start().starts_with('{')
-}
-
-fn in_json(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
-    let raw = |value: &Value| to_raw_value(value).map_err(|_| FORM);
-    let mut root = members(text)?;
-    let mut list: Vec<&RawValue> = part(root.get("providers").ok_or(FORM)?)?;
-    let entry;
-    match edit {
-        Edit::Add(new) => {
-            entry = raw(new)?;
-            list.push(&entry);
-        }
-        Edit::Remove(at) => _ = list.remove(*at),
-        Edit::Set(at, keys) => {
-            let mut own: Members = part(list[*at])?;
-            let values: Vec<_> = keys
-                .iter()
-                .map(|(_, value)| value.as_ref().map(raw).transpose())
-                .collect::<Result<_, _>>()?;
-            for ((key, _), value) in keys.iter().zip(&values) {
-                match value {
-                    Some(value) => _ = own.insert(key.clone(), value),
-                    None => _ = own.shift_remove(key),
-                }
-            }
-            entry = to_raw_value(&own).map_err(|_| FORM)?;
-            list[*at] = &entry;
+/// An entry with what another says of how the helper is called and for what; `null` for nothing.
+fn changed(entry: &Value, with: &Value) -> Value {
+    let mut entry = entry.as_object().cloned().unwrap_or_default();
+    for key in OWN {
+        match &with[key] {
+            Value::Null => _ = entry.remove(key),
+            value => _ = entry.insert(key.to_owned(), value.clone()),
         }
     }
-    let list = to_raw_value(&list).map_err(|_| FORM)?;
-    root.insert("providers".to_owned(), &list);
-    written(&root, text)
+    entry.into()
+}
+
+/// Whether an entry calls this helper as kubelet's provider, and not as docker's helper.
+fn is_called(entry: &Value) -> bool {
+    entry["args"] == json!(["kubelet"])
+}
+
+fn is_json(text: &str) -> bool {
+    // YAML may begin with a brace too.
+    text.trim_start().starts_with('{') && members(text).is_ok()
 }
 
 /// What a text says, in either form; scalars as text. Of YAML, what is not certain to be kept is refused.
-fn read(text: &str) -> Result<Value, String> {
+pub(crate) fn read(text: &str) -> Result<Value, String> {
     if is_json(text) {
-        members(text)?;
         return serde_json::from_str(text).map_err(|_| FORM.into());
     }
     yaml::read(text)
 }
 
 /// Both texts without their secrets, which a provider gets in its environment. Of JSON, keys are shown that hold none; of
-/// YAML, what this helper's own entry says and nothing else.
+/// YAML, the lines that have no other word than this helper's own entry.
 #[must_use]
 pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
-    let own: Vec<String> = texts
+    let read = texts
         .iter()
         .flatten()
-        .filter_map(|text| Some(Providers::parse(text).ok()?.own_lines()))
-        .flatten()
-        .collect();
+        .filter_map(|text| Providers::parse(text).ok());
+    let own = read.filter_map(|read| {
+        let own = read.own()?;
+        let said = OWN.map(|key| own[key].to_string());
+        Some(said.join(" ").replace(',', " ") + " ")
+    });
+    let own = own.collect::<String>() + &format!("- name providers {NAME} ") + &OWN.join(" ");
+    let own: BTreeSet<&str> = words(&own).collect();
     texts.map(|text| {
         let text = text?;
         if is_json(text) {
-            let shown = |path: &[String]| {
-                path.iter()
-                    .all(|key| key.is_empty() || SHOWN.contains(&key.as_str()))
-            };
-            return Some(laid_out(text, &shown).to_string());
+            let shown = |path: &[String]| path.iter().all(|key| SHOWN.contains(&key.as_str()));
+            let text = laid_out(text, &shown).unwrap_or_default();
+            return Some(text.to_string());
         }
         let mask = |line: &str| {
-            let says = says(line);
-            if says.is_empty() || own.contains(&says) {
+            if words(line).all(|word| own.contains(word)) {
                 line.to_owned()
             } else {
                 line.replacen(line.trim(), "****", 1)
@@ -255,13 +209,12 @@ pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     })
 }
 
-/// What a line says without its dash and its quotes.
-fn says(line: &str) -> String {
-    let text = line.trim();
-    text.strip_prefix("- ")
-        .unwrap_or(text)
-        .trim()
-        .replace(['"', '\''], "")
+/// The words of a line, without what YAML and JSON put around them.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let around = ['"', '\'', ',', ':', '[', ']'];
+    line.split_whitespace()
+        .map(move |word| word.trim_matches(around))
+        .filter(|word| !word.is_empty())
 }
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -283,4 +236,3 @@ const SHOWN: [&str; 8] = [
     "tokenAttributes",
 ];
 pub(super) const NOT_IT: &str = "it isn't a CredentialProviderConfig";
-pub(super) const FORM: &str = "it is written in a form that cannot be changed safely";

@@ -2,6 +2,7 @@
 
 use toml_edit::{Array, DocumentMut, Item, RawString, Value, value};
 
+use super::FORM;
 use crate::client::registries::CREDENTIAL_HELPERS;
 use crate::client::{AUTH_FILES, HELPER};
 
@@ -10,26 +11,19 @@ use crate::client::{AUTH_FILES, HELPER};
 pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), String> {
     let mut document = parse(old)?;
     let old_form = |registries: &Item| {
-        ["search", "insecure", "block"]
-            .iter()
-            .any(|key| registries.get(key).is_some())
+        let mut keys = OLD.iter();
+        keys.any(|key| registries.get(key).is_some())
     };
     if document.get("registries").is_some_and(old_form) {
-        return Err(
-            "it is of the old form, with [registries.search], beside which no helpers can stand"
-                .into(),
-        );
+        let form =
+            "it is of the old form, with [registries.search], beside which no helpers can stand";
+        return Err(form.into());
     }
-    let before = names(&document)?;
-    if before
-        .as_ref()
-        .and_then(|names| names.first())
-        .is_some_and(|first| first == HELPER)
-    {
+    let mut names = names(&document)?.unwrap_or_default();
+    if names.first().is_some_and(|first| first == HELPER) {
         return Ok((old.to_owned(), false));
     }
-    let made = before.as_ref().is_none_or(Vec::is_empty);
-    let mut names = before.unwrap_or_default();
+    let made = names.is_empty();
     names.retain(|name| name != HELPER);
     if names.is_empty() {
         names.extend(others(inherited));
@@ -39,6 +33,9 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
         let old = document.get(CREDENTIAL_HELPERS).and_then(Item::as_value);
         if let Some(old) = old {
             *list.decor_mut() = old.decor().clone();
+        }
+        if let (Some(list), Some(old)) = (list.as_array_mut(), old.and_then(Value::as_array)) {
+            list.set_trailing(text(Some(old.trailing())));
         }
         document[CREDENTIAL_HELPERS] = value(list);
     } else if let Some(list) = document[CREDENTIAL_HELPERS].as_array_mut() {
@@ -64,6 +61,9 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
 /// Takes this helper out of the list; `None` when it is not in it. The list goes where nothing is left of it but what one that
 /// was `made` for this helper got.
 pub fn remove_helper(old: &str, made: Option<&[String]>) -> Result<Option<String>, String> {
+    if !old.contains(HELPER) {
+        return Ok(None);
+    }
     let mut document = parse(old)?;
     let mut names = names(&document)?.unwrap_or_default();
     if !names.iter().any(|name| name == HELPER) {
@@ -121,6 +121,57 @@ fn others(inherited: &[String]) -> Vec<String> {
     }
 }
 
+/// The names that a file has in its list; `None` without a list. An error where podman and its family refuse the file, and
+/// with it every pull.
+pub fn listed_helpers(text: &str) -> Result<Option<Vec<String>>, String> {
+    if text.starts_with('\u{feff}') {
+        return Err(
+            "it begins with a byte order mark, which podman, buildah and skopeo may refuse".into(),
+        );
+    }
+    parse(text)?;
+    let table: toml::Table = text.parse().map_err(|_| FORM)?;
+    for key in LISTS {
+        if said(&table, key).is_some_and(|value| strings(value).is_none()) {
+            return Err(format!("its {key} is not a list of names"));
+        }
+    }
+    let place = |one: &toml::Value, key| {
+        let place = said(one.as_table()?, key)?.as_str()?;
+        (!place.is_empty()).then_some(())
+    };
+    let is_placed = |one| place(one, "location").or(place(one, "prefix")).is_some();
+    let registries = said(&table, "registry");
+    if !registries.is_none_or(|list| list.as_array().is_some_and(|all| all.iter().all(is_placed))) {
+        return Err("a [[registry]] in it has neither location nor prefix".into());
+    }
+    let is_full = |value: &&toml::Value| strings(value).is_none_or(|names| !names.is_empty());
+    let old = said(&table, "registries").and_then(toml::Value::as_table);
+    let is_old = |part: &&str| {
+        let part = old.and_then(|old| said(old, part)?.as_table());
+        part.and_then(|part| said(part, "registries").filter(is_full))
+            .is_some()
+    };
+    let is_new = |key: &&str| said(&table, key).as_ref().is_some_and(is_full);
+    if OLD.iter().any(is_old) && NEW.iter().any(is_new) {
+        return Err(
+            "it has [registries.search] of the old form beside settings of the new one".into(),
+        );
+    }
+    Ok(said(&table, CREDENTIAL_HELPERS).and_then(strings))
+}
+
+/// What stands under a key, which clients find in any case.
+fn said<'t>(table: &'t toml::Table, key: &str) -> Option<&'t toml::Value> {
+    let mut all = table.iter();
+    all.find_map(|(name, value)| name.eq_ignore_ascii_case(key).then_some(value))
+}
+
+fn strings(value: &toml::Value) -> Option<Vec<String>> {
+    let text = |name: &toml::Value| name.as_str().map(str::to_owned);
+    value.as_array()?.iter().map(text).collect()
+}
+
 fn parse(text: &str) -> Result<DocumentMut, String> {
     text.parse().map_err(|error: toml_edit::TomlError| {
         let line = error
@@ -130,32 +181,46 @@ fn parse(text: &str) -> Result<DocumentMut, String> {
     })
 }
 
-/// The names in the list; `None` without a list.
 fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
+    // Clients find it in any case, and of two any one.
+    let other =
+        |key: &str| key != CREDENTIAL_HELPERS && key.eq_ignore_ascii_case(CREDENTIAL_HELPERS);
+    if document.iter().any(|(key, _)| other(key)) {
+        return Err("its credential-helpers has capital letters; write it in small ones".into());
+    }
     let Some(list) = document.get(CREDENTIAL_HELPERS) else {
         return Ok(None);
     };
+    let name = |name: &Value| name.as_str().map(str::to_owned);
     let names = list
         .as_array()
-        .map(|list| list.iter().map(|name| name.as_str().map(str::to_owned)));
-    let names = names.and_then(Iterator::collect::<Option<Vec<String>>>);
-    names
-        .map(Some)
+        .and_then(|list| list.iter().map(name).collect());
+    Some(names)
+        .filter(Option::is_some)
         .ok_or_else(|| "its credential-helpers is not a list of names".into())
 }
 
 /// The new text, read with the reader's parser: it says the same, but for the list.
 fn checked(old: &str, new: &DocumentMut, names: Option<&[String]>) -> Result<String, String> {
     let new = new.to_string();
-    let read = |text: &str| {
-        text.parse::<toml::Table>()
-            .map_err(|_| "it has a form that cannot be changed safely")
-    };
+    let read = |text: &str| text.parse::<toml::Table>().map_err(|_| FORM);
     let (mut before, mut after) = (read(old)?, read(&new)?);
     let wanted = names.map(|names| names.iter().cloned().map(toml::Value::String).collect());
     before.remove(CREDENTIAL_HELPERS);
     if after.remove(CREDENTIAL_HELPERS) != wanted.map(toml::Value::Array) || before != after {
-        return Err("it has a form that cannot be changed safely".into());
+        return Err(FORM.into());
     }
     Ok(new)
 }
+
+const LISTS: [&str; 2] = [CREDENTIAL_HELPERS, "unqualified-search-registries"];
+/// The tables of the old form.
+const OLD: [&str; 3] = ["search", "insecure", "block"];
+/// What does not stand beside them.
+const NEW: [&str; 5] = [
+    CREDENTIAL_HELPERS,
+    "unqualified-search-registries",
+    "registry",
+    "short-name-mode",
+    "aliases",
+];

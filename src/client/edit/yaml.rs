@@ -4,15 +4,32 @@ use serde_json::Value;
 use yaml_edit::{AnchorRegistry, MappingBuilder, SequenceBuilder, YamlFile, YamlNode, YamlValue};
 use zeroize::Zeroizing;
 
-use super::provider::{Edit, FORM, NOT_IT, OWN};
+use super::FORM;
+use super::provider::{NOT_IT, OWN};
 
-pub(super) fn edited(text: &str, edit: &Edit) -> Result<Zeroizing<String>, String> {
+/// Adds this helper's entry to the list, or changes or removes the one at `own`.
+pub(super) fn edited(
+    text: &str,
+    own: Option<usize>,
+    entry: Option<&Value>,
+) -> Result<Zeroizing<String>, String> {
     let file: YamlFile = text.parse().map_err(|_| FORM)?;
     let document = file.document().ok_or(FORM)?;
     let list = document.get_sequence("providers").ok_or(FORM)?;
-    match edit {
-        Edit::Add(entry) => {
-            let entry = entry.as_object().ok_or(FORM)?;
+    match (own, entry) {
+        (Some(at), Some(entry)) => {
+            let own = list.get(at).ok_or(FORM)?;
+            let own = own.as_mapping().ok_or(FORM)?;
+            for key in OWN {
+                match entry.get(key) {
+                    Some(value) => own.set(key, yaml(value)),
+                    None => _ = own.remove(key),
+                }
+            }
+        }
+        (Some(at), None) => _ = list.remove(at),
+        (None, entry) => {
+            let entry = entry.ok_or(FORM)?;
             let add = |new: MappingBuilder, key: &&str| new.pair(*key, yaml(&entry[*key]));
             let keys = [&["name"], &OWN[..]].concat();
             let new = keys
@@ -25,17 +42,6 @@ pub(super) fn edited(text: &str, edit: &Edit) -> Result<Zeroizing<String>, Strin
                 document.set("providers", &new.as_sequence().ok_or(FORM)?);
             } else {
                 list.push(&new);
-            }
-        }
-        Edit::Remove(at) => _ = list.remove(*at),
-        Edit::Set(at, keys) => {
-            let own = list.get(*at).ok_or(FORM)?;
-            let own = own.as_mapping().ok_or(FORM)?;
-            for (key, value) in keys {
-                match value {
-                    Some(value) => own.set(key, yaml(value)),
-                    None => _ = own.remove(key),
-                }
             }
         }
     }
@@ -51,7 +57,10 @@ fn yaml(value: &Value) -> YamlValue {
 
 /// What a text says; scalars as text. What is not certain to be kept is refused.
 pub(super) fn read(text: &str) -> Result<Value, String> {
-    let tab = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
+    let tab = |line: &str| {
+        let text = line.trim_start_matches([' ', '\t', '-', '?', ':']);
+        line[..line.len() - text.len()].contains('\t')
+    };
     if text.lines().any(tab) {
         return Err("it has tabs for indentation".into());
     }

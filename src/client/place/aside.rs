@@ -1,6 +1,6 @@
 //! The new file, with all that the old one was and nothing that it was not.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -12,85 +12,81 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::{Place, Rights, problem, unwritable};
+use super::{Place, Readers, Text, unchanged, unwritable};
 use crate::error::Error;
 use crate::trusted::ACL;
 
-impl Place {
-    /// Writes a file beside the one that it will take the place of. An `anonymous` one has its name only when it is whole.
-    pub(super) fn write_aside(
-        &self,
-        aside: &OsStr,
-        text: &str,
-        rights: &Rights,
-        anonymous: bool,
-    ) -> Result<(), Error> {
-        let failed = |error: io::Error| unwritable(&self.path, &error);
+/// A file beside the one that it will take the place of.
+pub(super) struct Aside<'a> {
+    pub(super) place: &'a Place,
+    pub(super) name: OsString,
+    pub(super) text: &'a str,
+    /// The file whose rights it gets.
+    pub(super) like: Option<&'a Text>,
+    /// Who may read it otherwise.
+    pub(super) readers: Readers,
+}
+
+impl Aside<'_> {
+    /// Writes it. An `anonymous` one has its name only when it is whole.
+    pub(super) fn write(&self, anonymous: bool) -> Result<(), Error> {
+        let (dir, path) = (&self.place.dir, &self.place.path);
+        let failed = |error: io::Error| unwritable(path, error);
         let (name, create) = if anonymous {
             (OsStr::new("."), OFlags::TMPFILE)
         } else {
-            (aside, OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW)
+            let new = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            (self.name.as_os_str(), new)
         };
-        let file = openat(
-            &self.dir,
-            name,
-            create | OFlags::WRONLY | OFlags::CLOEXEC,
-            Mode::from_raw_mode(0o600),
-        );
-        let file = File::from(file.map_err(|error| failed(error.into()))?);
-        self.fill(&file, text, rights).map_err(failed)?;
-        self.grant(&file, rights)?;
+        let flags = create | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(dir, name, flags, Mode::from_raw_mode(0o600));
+        let mut file = File::from(file.map_err(|error| unwritable(path, error))?);
+        file.write_all(self.text.as_bytes()).map_err(failed)?;
+        self.give(&file).map_err(failed)?;
+        self.grant(&file).map_err(|error| {
+            let cause = format_args!("its access list (getfacl) cannot be kept ({error})");
+            let fix = "change the file by hand, or remove the list with setfacl -b";
+            unchanged(path, cause, fix)
+        })?;
+        if self.like.is_none_or(|like| like.acl.is_none()) {
+            // Set-user-ID and the like are nothing that a configuration needs.
+            let mode = self.like.map(|like| like.metadata.mode() & 0o777);
+            let mode = Permissions::from_mode(mode.unwrap_or(self.readers.mode()));
+            file.set_permissions(mode).map_err(failed)?;
+        }
         file.sync_all().map_err(failed)?;
         if anonymous {
-            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            linkat(CWD, path, &self.dir, aside, AtFlags::SYMLINK_FOLLOW)
-                .map_err(|error| failed(error.into()))?;
+            let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+            linkat(CWD, open, dir, &self.name, AtFlags::SYMLINK_FOLLOW)
+                .map_err(|error| unwritable(path, error))?;
         }
         Ok(())
     }
 
-    fn fill(&self, mut file: &File, text: &str, rights: &Rights) -> io::Result<()> {
-        file.write_all(text.as_bytes())?;
-        let new = file.metadata()?;
-        match rights.owner {
-            Some(owner) if owner != (new.uid(), new.gid()) => {
-                fchown(file, Some(owner.0), Some(owner.1))?;
-            }
-            Some(_) => {}
-            // What root makes below somebody's home directory is that somebody's.
-            None => {
-                let above = fstat(&self.dir)?;
-                if geteuid().is_root() && above.st_uid != new.uid() {
-                    fchown(file, Some(above.st_uid), Some(above.st_gid))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the new file the old one's mode and access list: the mode alone would give its group what somebody else was
-    /// given by name, and what the directory hands down to new files was nobody's before.
-    fn grant(&self, file: &File, rights: &Rights) -> Result<(), Error> {
-        let set = match &rights.acl {
-            Some(acl) => fsetxattr(file, ACL, acl, XattrFlags::empty()),
-            None => match fremovexattr(file, ACL) {
-                Err(Errno::NODATA | Errno::NOTSUP) => Ok(()),
-                removed => removed,
-            },
+    /// Gives it the owner of the old one. What root makes below somebody's home directory is that somebody's.
+    fn give(&self, file: &File) -> io::Result<()> {
+        let (new, above) = (file.metadata()?, fstat(&self.place.dir)?);
+        let (user, group) = match self.like.map(|like| &like.metadata) {
+            Some(old) => (old.uid(), old.gid()),
+            None if geteuid().is_root() && above.st_uid != 0 => (above.st_uid, above.st_gid),
+            None => return Ok(()),
         };
-        set.map_err(|error| {
-            let error = io::Error::from(error);
-            problem(
-                &self.path,
-                format_args!("its access list (getfacl) cannot be kept ({error})"),
-            )
-            .fix("nothing was changed; change the file by hand, or remove the list with setfacl -b")
-            .failed()
-        })?;
-        if rights.acl.is_some() {
+        if (user, group) == (new.uid(), new.gid()) {
             return Ok(());
         }
-        file.set_permissions(Permissions::from_mode(rights.mode))
-            .map_err(|error| unwritable(&self.path, &error))
+        fchown(file, Some(user), Some(group))
+    }
+
+    /// Gives it the old one's access list: the mode alone would give its group what somebody else was given by name, and what
+    /// the directory hands down to new files was nobody's before.
+    fn grant(&self, file: &File) -> io::Result<()> {
+        match self.like.and_then(|like| like.acl.as_ref()) {
+            Some(acl) => fsetxattr(file, ACL, acl, XattrFlags::empty())?,
+            None => match fremovexattr(file, ACL) {
+                Err(Errno::NODATA | Errno::NOTSUP) => {}
+                removed => removed?,
+            },
+        }
+        Ok(())
     }
 }

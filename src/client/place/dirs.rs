@@ -17,35 +17,23 @@ use crate::trusted::{DIRECTORY, WAY};
 impl Place {
     /// Makes the directories that are missing, and says how many those were.
     pub fn with_dirs(&self, readers: Readers) -> Result<(Self, usize), Error> {
-        let mode = Mode::from_raw_mode(if readers == Readers::Owner {
-            0o700
-        } else {
-            0o755
-        });
-        let (mut place, mut count) = (
-            Self {
-                missing: Vec::new(),
-                ..self.clone()
-            },
-            0,
-        );
-        for (index, name) in self.missing.iter().enumerate() {
-            let path = self
-                .path
-                .ancestors()
-                .nth(self.missing.len() - index)
-                .unwrap_or(&self.path);
-            let failed = |error: io::Error| unwritable(path, &error);
+        let mode = readers.mode();
+        let mode = Mode::from_raw_mode(mode | (mode & 0o444) >> 2);
+        let (mut place, mut count) = (self.clone(), 0);
+        let depth = place.missing.len();
+        for (index, name) in std::mem::take(&mut place.missing).iter().enumerate() {
+            let path = self.path.ancestors().nth(depth - index);
+            let path = path.unwrap_or(&self.path);
+            let failed = |error: Errno| unwritable(path, error);
             let is_new = match mkdirat(&place.dir, name, mode) {
-                Ok(()) => true,
                 Err(Errno::EXIST) => false,
-                Err(error) => return Err(failed(error.into())),
+                done => done.map(|()| true).map_err(failed)?,
             };
-            let dir = openat(&place.dir, name, DIRECTORY | OFlags::RDONLY, Mode::empty())
-                .map_err(|error| failed(error.into()))?;
+            let flags = DIRECTORY | OFlags::RDONLY;
+            let dir = openat(&place.dir, name, flags, Mode::empty()).map_err(failed)?;
             if is_new {
                 count += 1;
-                give(&place.dir, &dir).map_err(failed)?;
+                give(&place.dir, &dir).map_err(|error| unwritable(path, error))?;
             }
             place.dir = Rc::new(dir);
         }
@@ -55,13 +43,8 @@ impl Place {
     /// Removes as many directories above the file as were made for it, while they are empty and of one owner.
     pub fn remove_dirs(&self, dirs: usize) {
         let (mut dir, mut owner) = (Rc::clone(&self.dir), None);
-        for name in self
-            .path
-            .ancestors()
-            .skip(1)
-            .take(dirs)
-            .map_while(Path::file_name)
-        {
+        let above = self.path.ancestors().skip(1).take(dirs);
+        for name in above.map_while(Path::file_name) {
             let Ok(here) = fstat(&dir) else { return };
             if *owner.get_or_insert(here.st_uid) != here.st_uid {
                 return;

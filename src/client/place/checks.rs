@@ -1,0 +1,57 @@
+//! What is not done to a client's file, though root could.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, fstat, statat};
+use rustix::io::Errno;
+
+use super::{Place, Text, unchanged, unwritable};
+use crate::error::Error;
+
+impl Place {
+    /// What a link of somebody else leads root to must be that somebody's.
+    pub(super) fn check_links(&self, links: &[(PathBuf, u32)]) -> Result<(), Error> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: Errno| unwritable(&self.path, error);
+        let mut owners = vec![fstat(&self.dir).map_err(failed)?.st_uid];
+        if self.missing.is_empty() {
+            match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(file) => owners.push(file.st_uid),
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let Some((link, owner)) = links
+            .iter()
+            .find(|(_, owner)| owners.iter().any(|one| one != owner))
+        else {
+            return Ok(());
+        };
+        let cause = format!(
+            "it is a symbolic link of user {owner} to {}, which is not that user's, and root does not follow it",
+            self.path.display()
+        );
+        let fix = format_args!(
+            "run this as that user: sudo -u '#{owner}' {} …",
+            env!("CARGO_PKG_NAME")
+        );
+        Err(unchanged(link, cause, fix))
+    }
+
+    /// Root can write what is marked read-only, and somebody marked it so.
+    pub(super) fn check_writable(&self, old: Option<&Text>) -> Result<(), Error> {
+        let dir = self.path.parent().unwrap_or(Path::new("/"));
+        let above = fstat(&self.dir).map_err(|error| unwritable(dir, error))?;
+        let file = old.map(|old| (self.path(), old.metadata.mode()));
+        for (path, mode) in file.into_iter().chain([(dir, above.st_mode)]) {
+            if mode & 0o222 == 0 {
+                let fix = format_args!("chmod u+w {} if it may be", path.display());
+                return Err(unchanged(path, "it is read-only", fix));
+            }
+        }
+        Ok(())
+    }
+}
