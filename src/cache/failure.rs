@@ -262,6 +262,7 @@ mod tests {
             .seal(&key, "name")
             .unwrap();
         let told = Error::from(Failure::open(&bytes, &key, "name").unwrap());
+        assert_eq!(told.code(), Some(Code::MintRefused));
         assert!(matches!(told, Error::Failed(problem) if problem.is_dispensable()));
     }
 }

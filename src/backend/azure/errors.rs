@@ -59,7 +59,7 @@ pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
     };
     match (refusal, identity) {
         (Refusal::NoAnswer(fault), Identity::Managed { .. }) if is_absent(fault.kind()) => {
-            AzureError::NoMetadata(fault.clone()).into()
+            AzureError::NoMetadata(Box::new(fault.clone())).into()
         }
         (Refusal::NoAnswer(fault), _) => fault.error(PART),
         (
@@ -111,7 +111,7 @@ fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<Azur
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AzureError {
     #[error("no managed identity on this node: {0}")]
-    NoMetadata(HttpError),
+    NoMetadata(Box<HttpError>),
     #[error("{host} {what} ({status})")]
     Common {
         host: String,
@@ -353,9 +353,10 @@ mod tests {
             assert_eq!(matches!(error, Error::Unreachable(_)), passes, "{error}");
         }
         let throttled = common("myreg.azurecr.io", 429, Some(Duration::from_secs(7))).unwrap();
-        let throttled = Error::from(throttled).to_string();
+        let throttled = Error::from(throttled);
+        assert_eq!(throttled.code(), Some(Code::MintThrottled));
         assert_eq!(
-            throttled,
+            throttled.to_string(),
             "backend azure: myreg.azurecr.io is asked too often (429); try again in 7 s"
         );
     }

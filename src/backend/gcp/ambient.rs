@@ -130,7 +130,7 @@ impl Metadata {
             .await
             .map_err(|fault| match fault.kind() {
                 Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
-                    let (tried, error) = (self.tried.clone(), fault);
+                    let (tried, error) = (self.tried.clone(), Box::new(fault));
                     GcpError::NoMetadata { tried, error }.into()
                 }
                 _ => unanswered(&fault),

@@ -21,7 +21,10 @@ pub(super) enum GcpError {
     NoIdentity(String),
     /// Nobody answers where the metadata server should be.
     #[error("{tried}{error}")]
-    NoMetadata { tried: String, error: HttpError },
+    NoMetadata {
+        tried: String,
+        error: Box<HttpError>,
+    },
     #[error("{tried}what answers at {host} is not Google's metadata server (status {status})")]
     NotMetadata {
         tried: String,

@@ -50,7 +50,6 @@ impl Fault for Refused {
     fn meaning(&self) -> Meaning {
         let of = |fix: &'static str| Meaning::new(Code::MintRefused, PART).fix(fix);
         match &self.said {
-            Said::TokenExpired(fix) | Said::SessionExpired(fix) | Said::WrongKey(fix) => of(fix),
             Said::Clock => of("set the clock (timedatectl shows whether NTP runs)"),
             Said::Unsigned => of("see whether a proxy takes headers out of requests"),
             Said::Untrusted => {
@@ -62,7 +61,10 @@ impl Fault for Refused {
                 is_dispensable: true,
                 ..
             } => of(fix).dispensable(),
-            Said::Denied { fix, .. } => of(fix),
+            Said::TokenExpired(fix)
+            | Said::SessionExpired(fix)
+            | Said::WrongKey(fix)
+            | Said::Denied { fix, .. } => of(fix),
             Said::SessionKey => {
                 of("put AWS_SESSION_TOKEN into the secret too, or use the keys of a user")
             }
