@@ -17,7 +17,7 @@ use crate::config::AuditConfig;
 use crate::json;
 use crate::lock::Lock;
 use crate::private;
-use crate::trusted::{self, Fault};
+use crate::trusted::{self, FileError};
 
 /// One request, as it is written down.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -50,7 +50,7 @@ struct Written<'a> {
 }
 
 /// Appends a line.
-pub fn write(config: &AuditConfig, line: &Line) -> Result<(), Fault> {
+pub fn write(config: &AuditConfig, line: &Line) -> Result<(), FileError> {
     let (parent_pid, parent) = parent();
     let text = json::line(&Written {
         time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
@@ -96,10 +96,10 @@ fn parent() -> (u64, Option<String>) {
 }
 
 /// Opens the file, which nobody else may have made, linked or replaced: what is written there would be theirs to change.
-fn open(path: &Path) -> Result<File, Fault> {
+fn open(path: &Path) -> Result<File, FileError> {
     let dir = directory(path);
     let there = trusted::directory(dir);
-    if !there.map_err(|fault| Fault {
+    if !there.map_err(|fault| FileError {
         fix: OWN_DIRECTORY.to_owned(),
         ..fault
     })? {
@@ -118,15 +118,13 @@ fn open(path: &Path) -> Result<File, Fault> {
     let file = file.map_err(|error| unwritable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unwritable(path, &error))?;
     let refused = |cause: &str, fix: String| {
-        Err(Fault {
-            cause: format!("{} {cause}", path.display()),
-            fix: format!("{fix}, or name another file"),
-        })
+        let fix = format!("{fix}, or name another file");
+        Err(FileError::new(path, cause, fix))
     };
     if !metadata.is_file() {
         return refused("is not a plain file", "move it out of the way".to_owned());
     }
-    trusted::check_owner(path, metadata.uid()).map_err(|fault| Fault {
+    trusted::check_owner(path, metadata.uid()).map_err(|fault| FileError {
         fix: "move it out of the way, or name another file".to_owned(),
         ..fault
     })?;
@@ -149,7 +147,7 @@ fn open(path: &Path) -> Result<File, Fault> {
 
 /// Puts the file aside; whether there is now room in the one of this name. Whoever cannot have the lock at once writes
 /// where there is no room: somebody else is making some.
-fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, Fault> {
+fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, FileError> {
     let lock = Lock::try_acquire(&beside(&config.path, "lock"))
         .map_err(|error| unwritable(&config.path, &error))?;
     let Some(_lock) = lock else { return Ok(false) };
@@ -186,11 +184,9 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Fault {
-    Fault {
-        cause: format!("{} cannot be written ({error})", path.display()),
-        fix: "make room or make it writable".to_owned(),
-    }
+fn unwritable(path: &Path, error: &io::Error) -> FileError {
+    let cause = format_args!("cannot be written ({error})");
+    FileError::new(path, cause, "make room or make it writable")
 }
 
 const OWN_DIRECTORY: &str =

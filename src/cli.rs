@@ -5,6 +5,7 @@ mod clients;
 mod completions;
 mod configure;
 mod doctor;
+mod errors;
 mod explain;
 mod export;
 mod import;
@@ -23,18 +24,18 @@ mod style;
 mod wired;
 
 use std::ffi::OsString;
-use std::fmt;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use style::Style;
 
 use crate::Io;
 use crate::config::Env;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::host::{ImageRef, Reference};
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
 use crate::shown::shown;
+use errors::CliError;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
 struct Entry {
@@ -162,26 +163,15 @@ fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
 
 /// An argument that has to be an image.
 fn image(text: &str) -> Result<ImageRef, Error> {
-    let problem = |cause: &dyn fmt::Display, fix: &str| {
-        Problem::new("image reference", cause)
-            .code(Code::InputBadReference)
-            .fix(fix)
-            .failed()
-            .about(&shown(text).to_string())
-    };
-    match Reference::parse(text.as_bytes()) {
-        Ok(Reference::Image(image)) => Ok(image),
+    let error = match Reference::parse(text.as_bytes()) {
+        Ok(Reference::Image(image)) => return Ok(image),
         Ok(Reference::Server(url)) => {
-            let example = url
-                .host()
-                .map_or(String::new(), |host| format!(", such as {host}/org/app"));
-            Err(problem(
-                &"it names a registry, not an image",
-                &format!("name an image{example}"),
-            ))
+            let host = url.host().map(ToString::to_string);
+            CliError::NoImage { host }
         }
-        Err(error) => Err(problem(&error, "give it as docker pull takes it")),
-    }
+        Err(error) => CliError::Reference(error),
+    };
+    Err(Error::from(error).about(&shown(text).to_string()))
 }
 
 /// Passes on what went wrong on the way without hindering anything, also before a failure.
@@ -201,9 +191,7 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn unwritable(error: std::io::Error) -> Error {
-    Problem::new("standard output", "it cannot be written")
-        .source(error)
-        .failed()
+    CliError::Unwritable(error).into()
 }
 
 fn root() -> Command {
@@ -250,8 +238,7 @@ fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
             .collect();
         let cause = cause.join(" ");
         let cause = cause.strip_prefix("error: ").unwrap_or(&cause);
-        let error = Problem::new("command line", cause).code(Code::InputUsage);
-        return fail(&error.failed(), true, io).max(USAGE);
+        return fail(&CliError::Usage(cause.to_owned()).into(), true, io).max(USAGE);
     }
     let out = if status == USAGE {
         &mut io.err

@@ -5,6 +5,7 @@ mod ambient;
 mod audit;
 mod cache;
 mod env;
+mod errors;
 mod file;
 mod ini;
 mod key;
@@ -35,10 +36,11 @@ pub use sdk::Endpoint;
 pub use stores::{GatewayConfig, PostgresConfig, SecretSetting, TokenSource, WorkerConfig};
 pub use stores::{Singles, StoreKind};
 
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::log::Log;
 use crate::trusted::{self, Reader};
+use errors::ConfigError;
 
 /// Everything that steers an answer, checked.
 #[derive(Debug)]
@@ -107,9 +109,12 @@ impl Config {
                 options.merge(above);
                 files.push(path);
             } else if let Some(path) = &named {
-                let cause = format!("there is no file {}", path.display());
-                let problem = Problem::new("BETA9_CREDENTIAL_CONFIG", cause);
-                return Err(problem.fix("correct or unset it").failed());
+                let missing = ConfigError::Missing {
+                    part: "BETA9_CREDENTIAL_CONFIG".to_owned(),
+                    path: path.clone(),
+                    fix: "correct or unset it",
+                };
+                return Err(missing.into());
             }
         }
         let config = Self::from_options(options, env, files)?;

@@ -68,22 +68,22 @@ impl Credential {
     ///
     /// A Google service-account key is the one secret that has line ends of its own: it is JSON, and goes with the user
     /// names `_json_key` (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#json-key>).
-    pub fn new(username: String, secret: Redacted) -> Result<Self, Unusable> {
+    pub fn new(username: String, secret: Redacted) -> Result<Self, CredentialError> {
         if username.is_empty() {
-            return Err(Unusable::NoUsername);
+            return Err(CredentialError::NoUsername);
         }
         if has_control(&username, &[]) {
-            return Err(Unusable::ControlInUsername);
+            return Err(CredentialError::ControlInUsername);
         }
         if secret.is_empty() {
-            return Err(Unusable::NoSecret);
+            return Err(CredentialError::NoSecret);
         }
         let json_key = username == JSON_KEY_USER && secret.expose().trim_start().starts_with('{');
         if has_control(
             secret.expose(),
             if json_key { &['\n', '\r', '\t'] } else { &[] },
         ) {
-            return Err(Unusable::ControlInSecret);
+            return Err(CredentialError::ControlInSecret);
         }
         Ok(Self { username, secret })
     }
@@ -129,29 +129,20 @@ fn has_control(text: &str, allowed: &[char]) -> bool {
 }
 
 /// Why a pair cannot be a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
     /// The user name is empty.
+    #[error("the user name is empty")]
     NoUsername,
     /// The secret is empty.
+    #[error("the secret is empty")]
     NoSecret,
     /// The user name has a control character.
+    #[error("the user name holds a control character")]
     ControlInUsername,
     /// The secret has a control character.
+    #[error("the secret holds a control character (a line end copied along with it?)")]
     ControlInSecret,
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoUsername => "the user name is empty",
-            Self::NoSecret => "the secret is empty",
-            Self::ControlInUsername => "the user name holds a control character",
-            Self::ControlInSecret => {
-                "the secret holds a control character (a line end copied along with it?)"
-            }
-        })
-    }
 }
 
 /// What is listed in place of a user name that is the secret itself.
@@ -177,19 +168,22 @@ mod tests {
     fn a_pair_that_no_client_can_use_is_no_credential() {
         let new =
             |user: &str, secret: &str| Credential::new(user.into(), secret.into()).map(|_| ());
-        assert_eq!(new("", "s"), Err(Unusable::NoUsername));
-        assert_eq!(new("u", ""), Err(Unusable::NoSecret));
-        assert_eq!(new("u\0", "s"), Err(Unusable::ControlInUsername));
-        assert_eq!(new("u", "s\n"), Err(Unusable::ControlInSecret));
-        assert_eq!(new("u", "s\u{85}"), Err(Unusable::ControlInSecret));
+        assert_eq!(new("", "s"), Err(CredentialError::NoUsername));
+        assert_eq!(new("u", ""), Err(CredentialError::NoSecret));
+        assert_eq!(new("u\0", "s"), Err(CredentialError::ControlInUsername));
+        assert_eq!(new("u", "s\n"), Err(CredentialError::ControlInSecret));
+        assert_eq!(new("u", "s\u{85}"), Err(CredentialError::ControlInSecret));
         assert_eq!(
             new("_json_key", "not json\n"),
-            Err(Unusable::ControlInSecret)
+            Err(CredentialError::ControlInSecret)
         );
         assert_eq!(
             new("_json_key", "{\n\t\"type\": \"service_account\"\r\n}"),
             Ok(())
         );
-        assert_eq!(new("_json_key", "{\0}"), Err(Unusable::ControlInSecret));
+        assert_eq!(
+            new("_json_key", "{\0}"),
+            Err(CredentialError::ControlInSecret)
+        );
     }
 }

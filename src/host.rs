@@ -1,7 +1,7 @@
 //! `Host`: the registry a request is about, parsed once, by hand, on bytes.
 //!
 //! No URL crate touches this: WHATWG parsers decode `%67cr.io`, fold full-width letters and drop line feeds, and each
-//! of those turns an attacker's text into `gcr.io`. What is not plainly a host is [`Rejected`] instead, which means
+//! of those turns an attacker's text into `gcr.io`. What is not plainly a host is [`HostError`] instead, which means
 //! that no store is asked and nothing goes on the network.
 
 mod image;
@@ -36,23 +36,16 @@ pub struct Host {
 }
 
 /// Why a text is not a registry host. Asking for such a thing is answered "not found".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejected(pub &'static str);
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for Rejected {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HostError(pub &'static str);
 
 impl Host {
     /// The name under which Docker Hub's registry itself is reached.
     pub const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
 
     /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing may stand before or behind it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Rejected> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, HostError> {
         let (name, port) = split_port(bytes)?;
         let name = if bytes.first() == Some(&b'[') {
             ipv6(name)?
@@ -175,12 +168,12 @@ impl fmt::Display for Host {
     }
 }
 
-fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), Rejected> {
+fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), HostError> {
     let name_end = if bytes.first() == Some(&b'[') {
         bytes
             .iter()
             .position(|byte| *byte == b']')
-            .ok_or(Rejected("an IPv6 address needs its closing bracket"))?
+            .ok_or(HostError("an IPv6 address needs its closing bracket"))?
             + 1
     } else {
         bytes
@@ -191,14 +184,14 @@ fn split_port(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>), Rejected> {
     match bytes[name_end..].split_first() {
         None => Ok((&bytes[..name_end], None)),
         Some((b':', port)) => Ok((&bytes[..name_end], Some(port))),
-        Some(_) => Err(Rejected(
+        Some(_) => Err(HostError(
             "text follows the closing bracket of an IPv6 address",
         )),
     }
 }
 
-fn parse_port(digits: &[u8]) -> Result<u16, Rejected> {
-    const NOT_A_PORT: Rejected = Rejected("the port is not a number from 1 to 65535");
+fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
+    const NOT_A_PORT: HostError = HostError("the port is not a number from 1 to 65535");
     if digits.is_empty()
         || digits.len() > 5
         || digits[0] == b'0'
@@ -213,12 +206,12 @@ fn parse_port(digits: &[u8]) -> Result<u16, Rejected> {
 }
 
 /// RFC 1123 names as docker's domain grammar narrows them: letters, digits and inner hyphens.
-fn dns_or_ipv4(name: &[u8]) -> Result<String, Rejected> {
+fn dns_or_ipv4(name: &[u8]) -> Result<String, HostError> {
     if name.is_empty() {
-        return Err(Rejected("the host is empty"));
+        return Err(HostError("the host is empty"));
     }
     if name.len() > MAX_NAME {
-        return Err(Rejected("the host name is longer than 253 bytes"));
+        return Err(HostError("the host name is longer than 253 bytes"));
     }
     for label in name.split(|byte| *byte == b'.') {
         check_label(label)?;
@@ -235,31 +228,33 @@ fn dns_or_ipv4(name: &[u8]) -> Result<String, Rejected> {
         // `127.1`, `0x7f000001` and `010.0.0.1` mean different addresses to different parsers; std reads only a.b.c.d.
         let address: Ipv4Addr = name
             .parse()
-            .map_err(|_| Rejected("this is no IPv4 address of four plain numbers"))?;
+            .map_err(|_| HostError("this is no IPv4 address of four plain numbers"))?;
         refuse_metadata_v4(address)?;
     }
     Ok(name)
 }
 
-fn check_label(label: &[u8]) -> Result<(), Rejected> {
+fn check_label(label: &[u8]) -> Result<(), HostError> {
     if label.is_empty() {
-        return Err(Rejected(
+        return Err(HostError(
             "the host has an empty label (a doubled, leading or trailing dot)",
         ));
     }
     if label.len() > MAX_LABEL {
-        return Err(Rejected("a label of the host is longer than 63 bytes"));
+        return Err(HostError("a label of the host is longer than 63 bytes"));
     }
     if !label
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
     {
-        return Err(Rejected(
+        return Err(HostError(
             "the host has a character that no registry host can have",
         ));
     }
     if label[0] == b'-' || label[label.len() - 1] == b'-' {
-        return Err(Rejected("a label of the host begins or ends with a hyphen"));
+        return Err(HostError(
+            "a label of the host begins or ends with a hyphen",
+        ));
     }
     Ok(())
 }
@@ -273,8 +268,8 @@ fn looks_like_ipv4(name: &str) -> bool {
     hex || last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn ipv6(bracketed: &[u8]) -> Result<String, Rejected> {
-    const NOT_V6: Rejected = Rejected("the brackets hold no IPv6 address");
+fn ipv6(bracketed: &[u8]) -> Result<String, HostError> {
+    const NOT_V6: HostError = HostError("the brackets hold no IPv6 address");
     let inner = std::str::from_utf8(&bracketed[1..bracketed.len() - 1]).map_err(|_| NOT_V6)?;
     let address: Ipv6Addr = inner.parse().map_err(|_| NOT_V6)?;
     if let Some(v4) = address.to_ipv4_mapped().or_else(|| nat64(address)) {
@@ -297,7 +292,7 @@ fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
         .then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
 }
 
-fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), Rejected> {
+fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), HostError> {
     if address.is_link_local() || METADATA_V4.contains(&address) {
         Err(METADATA)
     } else {
@@ -313,7 +308,7 @@ const DOCKER_HUB_NAMES: [&str; 3] = [DOCKER_HUB, "index.docker.io", Host::DOCKER
 const HTTPS_PORT: u16 = 443;
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
-const METADATA: Rejected = Rejected("this address serves a node's own metadata, never images");
+const METADATA: HostError = HostError("this address serves a node's own metadata, never images");
 /// Azure's wire server and Alibaba Cloud's metadata service; AWS, Google, Azure and Oracle use link-local addresses.
 const METADATA_V4: [Ipv4Addr; 2] = [
     Ipv4Addr::new(168, 63, 129, 16),
@@ -331,7 +326,7 @@ const METADATA_NAMES: [&str; 3] = [
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<String, Rejected> {
+    fn parse(text: &str) -> Result<String, HostError> {
         Host::parse(text.as_bytes()).map(|host| host.as_str().to_owned())
     }
 

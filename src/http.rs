@@ -1,12 +1,12 @@
 //! `Http`: the one HTTP client. Every request ends by the deadline, is repeated at most twice, follows no redirect,
-//! reads a bounded body, and fails with a [`Fault`] that says what happened at which host.
+//! reads a bounded body, and fails with a [`HttpError`] that says what happened at which host.
 //!
 //! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (see [`crate::tls`]), and the
 //! proxy that Go's clients would take (see [`Proxies`]). What may be spoken without TLS ([`Cleartext`]) never leaves the
 //! node, or the network that its operator vouches for, so it knows no proxy. All that is asked with it can be asked
 //! twice: it reads, it mints, or it sets a secret to the same value again.
 
-mod fault;
+mod error;
 mod message;
 mod proxy;
 
@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::tls;
-pub use fault::{Certificate, Fault, Kind};
+pub use error::{Certificate, HttpError, Kind};
 pub use message::{Pieces, Request, Response};
 pub use proxy::{Proxies, Proxy, ProxyName};
 
@@ -60,7 +60,7 @@ pub enum Cleartext {
 impl Http {
     /// A client whose every answer is there, or given up, a little before the deadline, so that who was waited for can
     /// still be told.
-    pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, Fault> {
+    pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, HttpError> {
         let near = || {
             build(
                 Client::builder()
@@ -90,7 +90,7 @@ impl Http {
 
     /// The answer, whatever its status. What may pass soon (429, some 5xx, a broken connection) is tried again, and
     /// `Retry-After` is waited for where the deadline allows it.
-    pub async fn send(&self, request: &Request) -> Result<Response, Fault> {
+    pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         self.send_into(request, None).await
     }
 
@@ -99,7 +99,7 @@ impl Http {
         &self,
         request: &Request,
         pieces: &mut dyn Pieces,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, HttpError> {
         self.send_into(request, Some(pieces)).await
     }
 
@@ -107,7 +107,7 @@ impl Http {
         &self,
         request: &Request,
         mut pieces: Option<&mut dyn Pieces>,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, HttpError> {
         for pause in PAUSES {
             let outcome = self.send_once(request, reborrow(&mut pieces)).await;
             let asked = match &outcome {
@@ -128,28 +128,28 @@ impl Http {
         &self,
         request: &Request,
         pieces: Option<&mut dyn Pieces>,
-    ) -> Result<Response, Fault> {
-        let url = Url::parse(&request.url).map_err(|_| Fault::new("", Kind::Request))?;
+    ) -> Result<Response, HttpError> {
+        let url = Url::parse(&request.url).map_err(|_| HttpError::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let (client, proxy) = self
             .client(&url)?
-            .ok_or_else(|| Fault::new(&host, Kind::Cleartext))?;
+            .ok_or_else(|| HttpError::new(&host, Kind::Cleartext))?;
         let prepared = request
             .prepare(client, url)
-            .ok_or_else(|| Fault::new(&host, Kind::Request))?;
+            .ok_or_else(|| HttpError::new(&host, Kind::Request))?;
         timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
             .await
             .unwrap_or(Err(Kind::Timeout))
-            .map_err(|kind| Fault::new(&host, kind).through(proxy.map(Proxy::name)))
+            .map_err(|kind| HttpError::new(&host, kind).through(proxy.map(Proxy::name)))
     }
 
-    fn client(&self, url: &Url) -> Result<Option<(&Client, Option<&Proxy>)>, Fault> {
+    fn client(&self, url: &Url) -> Result<Option<(&Client, Option<&Proxy>)>, HttpError> {
         match url.scheme() {
             "https" => {
                 let far = self.far()?;
                 let proxy = far.proxies.of_url(url).map_err(|name| {
                     let host = url.host_str().unwrap_or_default();
-                    Fault::new(host, Kind::ProxySetting).through(Some(name))
+                    HttpError::new(host, Kind::ProxySetting).through(Some(name))
                 })?;
                 Ok(Some((&far.client, proxy)))
             }
@@ -164,19 +164,19 @@ impl Http {
         }
     }
 
-    fn far(&self) -> Result<&Far, Fault> {
+    fn far(&self) -> Result<&Far, HttpError> {
         if let Some(far) = self.far.get() {
             return Ok(far);
         }
         let mut roots = match tls::roots() {
             Err(nobody) if nobody.refused.is_some() || self.extra.authorities.is_empty() => {
-                return Err(Fault::no_authorities(&nobody));
+                return Err(HttpError::no_authorities(&nobody));
             }
             roots => roots.unwrap_or_else(|_| RootCertStore::empty()),
         };
         roots.add_parsable_certificates(self.extra.authorities.iter().cloned());
         let mut config = tls::client(roots, &[b"h2", b"http/1.1"])
-            .map_err(|_| Fault::new("", Kind::Authorities))?;
+            .map_err(|_| HttpError::new("", Kind::Authorities))?;
         if !self.extra.identities.is_empty() {
             config.client_auth_cert_resolver = Arc::new(self.extra.clone());
         }
@@ -196,7 +196,7 @@ impl Http {
     }
 }
 
-fn build(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
+fn build(builder: reqwest::ClientBuilder) -> Result<Client, HttpError> {
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     let builder = builder
         .redirect(redirect::Policy::none())
@@ -204,7 +204,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
         .user_agent(agent);
     builder
         .build()
-        .map_err(|_| Fault::new("", Kind::Authorities))
+        .map_err(|_| HttpError::new("", Kind::Authorities))
 }
 
 impl Cleartext {

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use crate::trusted::{self, Fault, is_absent};
+use crate::trusted::{self, FileError, is_absent};
 
 /// Makes a directory and what is missing above it, 0700 each. Where somebody else could change it, nothing is made.
-pub fn make_dir(path: &Path) -> Result<(), Fault> {
+pub fn make_dir(path: &Path) -> Result<(), FileError> {
     if trusted::directory(path)? {
         return Ok(());
     }
@@ -20,7 +20,7 @@ pub fn make_dir(path: &Path) -> Result<(), Fault> {
         .mode(0o700)
         .create(path)
         .map_err(|error| {
-            Fault::new(
+            FileError::new(
                 path,
                 format_args!("cannot be made ({})", error.kind()),
                 "make its parent writable, or choose another place in the configuration",
@@ -30,7 +30,7 @@ pub fn make_dir(path: &Path) -> Result<(), Fault> {
 }
 
 /// Puts a whole file in place of the old one, or leaves the old one: written aside, synced, renamed, directory synced.
-pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), FileError> {
     let (aside, file) = write_aside(dir, bytes)?;
     file.sync_all()
         .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
@@ -45,7 +45,7 @@ pub fn replace_unsynced(
     name: &str,
     bytes: &[u8],
     times: Option<FileTimes>,
-) -> Result<(), Fault> {
+) -> Result<(), FileError> {
     let (aside, file) = write_aside(dir, bytes)?;
     times
         .map_or(Ok(()), |times| file.set_times(times))
@@ -53,13 +53,13 @@ pub fn replace_unsynced(
     put(&aside, &dir.join(name))
 }
 
-fn put(aside: &Path, target: &Path) -> Result<(), Fault> {
+fn put(aside: &Path, target: &Path) -> Result<(), FileError> {
     fs::rename(aside, target).map_err(|error| discard(aside, unwritable(target, &error)))
 }
 
 /// Puts a whole file where there is none, written first in the private `dir` of the same file system; `false` when
 /// somebody else's stands there already, untouched.
-pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, Fault> {
+pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, FileError> {
     let (aside, file) = write_aside(dir, bytes)?;
     file.sync_all()
         .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
@@ -74,7 +74,7 @@ pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, Fault
 }
 
 /// Removes a file for good; `false` when there was none.
-pub fn remove(dir: &Path, name: &str) -> Result<bool, Fault> {
+pub fn remove(dir: &Path, name: &str) -> Result<bool, FileError> {
     let target = dir.join(name);
     match fs::remove_file(&target) {
         Ok(()) => sync_dir(dir).map(|()| true),
@@ -84,13 +84,13 @@ pub fn remove(dir: &Path, name: &str) -> Result<bool, Fault> {
 }
 
 /// Writes a file under a name of its own in `dir/tmp`, so that a killed process leaves nothing among the real ones.
-fn write_aside(dir: &Path, bytes: &[u8]) -> Result<(PathBuf, File), Fault> {
+fn write_aside(dir: &Path, bytes: &[u8]) -> Result<(PathBuf, File), FileError> {
     let aside_dir = dir.join(ASIDE);
     make_dir(&aside_dir)?;
     sweep(&aside_dir);
     let mut random = [0; 8];
     aws_lc_rs::rand::fill(&mut random)
-        .map_err(|_| Fault::new(dir, "has no random bytes for a name", "try again"))?;
+        .map_err(|_| FileError::new(dir, "has no random bytes for a name", "try again"))?;
     let path = aside_dir.join(format!("{:016x}", u64::from_ne_bytes(random)));
     let open = OpenOptions::new()
         .write(true)
@@ -119,20 +119,20 @@ fn sweep(aside_dir: &Path) {
     }
 }
 
-fn sync_dir(dir: &Path) -> Result<(), Fault> {
+fn sync_dir(dir: &Path) -> Result<(), FileError> {
     let open = openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(io::Error::from);
     open.and_then(|dir| File::from(dir).sync_all())
         .map_err(|error| unwritable(dir, &error))
 }
 
-fn discard(aside: &Path, fault: Fault) -> Fault {
+fn discard(aside: &Path, fault: FileError) -> FileError {
     _ = fs::remove_file(aside);
     fault
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Fault {
-    Fault::new(
+fn unwritable(path: &Path, error: &io::Error) -> FileError {
+    FileError::new(
         path,
         format_args!("cannot be written ({error})"),
         "make room or make it writable, or choose another place in the configuration",

@@ -1,6 +1,7 @@
 //! Wire in, resolver, wire out.
 
 pub mod docker;
+mod errors;
 mod input;
 pub mod kubelet;
 

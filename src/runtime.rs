@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 
 /// Runs a future to its end or to the deadline; `part` is who is waited for, as an error names it.
 pub fn block_on<T>(
@@ -18,17 +18,11 @@ pub fn block_on<T>(
             .enable_all()
             .build()
     });
-    let runtime = made.map_err(|error| {
-        Problem::new(part, "this process cannot use the network")
-            .source(error)
-            .fix("raise its limits of open files and of processes (ulimit -n, ulimit -u), and see whether the node is out of either")
-            .unreachable()
+    let part = || part.to_owned();
+    let runtime = made.map_err(|source| {
+        let part = part();
+        RuntimeError::NoNetwork { part, source }
     })?;
-    let late = || {
-        Problem::new(part, "it did not answer in time")
-            .fix("see whether the node reaches it; timeout in the configuration says how long to wait")
-            .unreachable()
-    };
     // A little before the deadline, so that there is time left to say who did not answer.
     let left = deadline.saturating_duration_since(Instant::now());
     let end = deadline
@@ -37,11 +31,40 @@ pub fn block_on<T>(
     let answer = runtime.block_on(async {
         tokio::time::timeout_at(end.into(), future)
             .await
-            .unwrap_or_else(|_| Err(late()))
+            .unwrap_or_else(|_| Err(RuntimeError::Late { part: part() }.into()))
     });
     // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
     runtime.shutdown_background();
     answer
+}
+
+/// Why nothing came of it, for the one that was waited for.
+#[derive(Debug, thiserror::Error)]
+enum RuntimeError {
+    #[error("this process cannot use the network")]
+    NoNetwork {
+        part: String,
+        source: std::io::Error,
+    },
+    #[error("it did not answer in time")]
+    Late { part: String },
+}
+
+impl Fault for RuntimeError {
+    fn meaning(&self) -> Meaning {
+        let (Self::NoNetwork { part, .. } | Self::Late { part }) = self;
+        let (code, fix) = match self {
+            Self::NoNetwork { .. } => (
+                Code::SystemResources,
+                "raise its limits of open files and of processes (ulimit -n, ulimit -u), and see whether the node is out of either",
+            ),
+            Self::Late { .. } => (
+                Code::unreachable(part),
+                "see whether the node reaches it; timeout in the configuration says how long to wait",
+            ),
+        };
+        Meaning::new(code, part.clone()).fix(fix).unreachable()
+    }
 }
 
 /// An error where the runtime would be short of file descriptors or threads: it panics over some of those that it needs.

@@ -12,7 +12,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::json::Loose;
 use crate::jwt::{self, Audiences};
 
@@ -31,29 +31,19 @@ pub struct ServiceAccount {
 impl ServiceAccount {
     /// Reads who it is from the token's claims, which must say it in full.
     pub fn new(token: Redacted, annotations: BTreeMap<String, String>) -> Result<Self, Error> {
-        let claims: Claims =
-            jwt::claims(&token).ok_or_else(|| wrong("it is no JSON Web Token", NOT_KUBERNETES))?;
-        let unnamed = || {
-            wrong(
-                "it does not say which service account it is of",
-                NOT_KUBERNETES,
-            )
-        };
+        let claims: Claims = jwt::claims(&token).ok_or(TokenError::NoToken)?;
         let Bound {
             namespace,
             serviceaccount: Account { name, uid },
-        } = claims.bound.take().ok_or_else(unnamed)?;
+        } = claims.bound.take().ok_or(TokenError::Unnamed)?;
         let issuer = claims.iss.take().filter(|issuer| !issuer.is_empty());
-        let issuer = issuer.ok_or_else(unnamed)?;
+        let issuer = issuer.ok_or(TokenError::Unnamed)?;
         let subject = claims.sub.take().unwrap_or_default();
         if !is_name(&namespace) || !is_name(&name) || uid.is_empty() {
-            return Err(unnamed());
+            return Err(TokenError::Unnamed.into());
         }
         if subject != format!("system:serviceaccount:{namespace}:{name}") {
-            return Err(wrong(
-                "its subject and its service account are not the same",
-                NOT_KUBERNETES,
-            ));
+            return Err(TokenError::OtherSubject.into());
         }
         let audiences = claims.aud.0;
         if audiences
@@ -61,11 +51,7 @@ impl ServiceAccount {
             .any(|audience| is_cluster(audience, &issuer))
         {
             // Whoever was sent this one could act as the pod in the cluster.
-            let fix = "let serviceAccountTokenAudience in kubelet's CredentialProviderConfig be the cloud's";
-            return Err(wrong(
-                "it is for the cluster's own API, and does not leave this node",
-                fix,
-            ));
+            return Err(TokenError::Clusters.into());
         }
         Ok(Self {
             token,
@@ -122,13 +108,21 @@ impl ServiceAccount {
 
     /// An annotation that cannot be used, without its value: anybody may have written it.
     #[must_use]
-    pub fn wrong_annotation(&self, part: &str, name: &str, what: &str, fix: &str) -> Error {
-        Problem::new(
+    pub fn wrong_annotation(
+        &self,
+        part: &'static str,
+        name: &'static str,
+        what: &'static str,
+        fix: impl Into<String>,
+    ) -> Error {
+        AnnotationError {
             part,
-            format_args!("the annotation {name} of the service account {self} {what}"),
-        )
-        .fix(fix)
-        .failed()
+            name,
+            account: self.to_string(),
+            what,
+            fix: fix.into(),
+        }
+        .into()
     }
 }
 
@@ -181,14 +175,46 @@ fn is_name(text: &str) -> bool {
     (1..=253).contains(&text.len()) && text.bytes().all(plain)
 }
 
-fn wrong(what: &str, fix: &str) -> Error {
-    Problem::new("the pod's service account token", what)
-        .fix(fix)
-        .failed()
+/// Why a pod's token is no use.
+#[derive(Debug, thiserror::Error)]
+enum TokenError {
+    #[error("it is no JSON Web Token")]
+    NoToken,
+    #[error("it does not say which service account it is of")]
+    Unnamed,
+    #[error("its subject and its service account are not the same")]
+    OtherSubject,
+    #[error("it is for the cluster's own API, and does not leave this node")]
+    Clusters,
 }
 
-const NOT_KUBERNETES: &str =
-    "see what fills in serviceAccountToken: kubelet sends a bound token of the pod's";
+impl Fault for TokenError {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(Code::MintNoIdentity, "the pod's service account token").fix(match self {
+            Self::Clusters => {
+                "let serviceAccountTokenAudience in kubelet's CredentialProviderConfig be the cloud's"
+            }
+            _ => "see what fills in serviceAccountToken: kubelet sends a bound token of the pod's",
+        })
+    }
+}
+
+/// An annotation that cannot be used, without its value: anybody may have written it.
+#[derive(Debug, thiserror::Error)]
+#[error("the annotation {name} of the service account {account} {what}")]
+struct AnnotationError {
+    part: &'static str,
+    name: &'static str,
+    account: String,
+    what: &'static str,
+    fix: String,
+}
+
+impl Fault for AnnotationError {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(Code::MintNoIdentity, self.part).fix(self.fix.clone())
+    }
+}
 
 #[cfg(test)]
 pub(crate) mod tests {

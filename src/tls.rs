@@ -16,17 +16,17 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 
 use crate::config::Authorities;
-use crate::trusted::{self, Fault, Reader, Readers};
+use crate::trusted::{self, FileError, Reader, Readers};
 
 /// There is nobody to trust: no authority's certificate could be read.
 #[derive(Debug, Default)]
 pub struct NoAuthorities {
     /// What was named and is not used, where that is why.
-    pub refused: Option<Fault>,
+    pub refused: Option<FileError>,
 }
 
-impl From<Fault> for NoAuthorities {
-    fn from(fault: Fault) -> Self {
+impl From<FileError> for NoAuthorities {
+    fn from(fault: FileError) -> Self {
         Self {
             refused: Some(fault),
         }
@@ -61,7 +61,7 @@ pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
 
 /// What is wrong with the authorities that the environment names, where they are not used.
 #[must_use]
-pub fn refused() -> Option<Fault> {
+pub fn refused() -> Option<FileError> {
     if Authorities::named().is_empty() {
         None
     } else {
@@ -69,7 +69,7 @@ pub fn refused() -> Option<Fault> {
     }
 }
 
-fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, Fault> {
+fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let pem = bundle_text(file, read)?.unwrap_or_default();
     Ok(CertificateDer::pem_slice_iter(&pem)
         .filter_map(Result::ok)
@@ -85,7 +85,7 @@ fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 }
 
 /// A file of certificates, as it lies there; `None` where it does not exist.
-pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, Fault> {
+pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, FileError> {
     Ok(read(file, Readers::Anybody, MAX_BUNDLE)?.map(|mut bytes| std::mem::take(&mut *bytes)))
 }
 

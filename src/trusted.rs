@@ -14,9 +14,9 @@
 //!
 //! What was judged once is not judged again in the same thread.
 
+mod error;
 mod judge;
 mod locate;
-mod refusal;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -35,11 +35,11 @@ use rustix::fs::{
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+pub use self::error::FileError;
+use self::error::{not_a_directory, not_plain, too_large, unreadable};
 pub(crate) use self::judge::ACL;
 use self::judge::{Way, admit, judge_file};
 use self::locate::{Found, absolute, open, walk};
-pub use self::refusal::Fault;
-use self::refusal::{not_a_directory, not_plain, too_large, unreadable};
 pub use self::session::{set_home, take_warnings};
 pub use self::users::{account_home, homes};
 pub(crate) use self::walk::{DIRECTORY, Step, WAY, Walk};
@@ -85,7 +85,7 @@ pub fn read(
     path: &Path,
     readers: Readers,
     limit: u64,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     read_of(path, Origin::of(path), readers, limit)
 }
 
@@ -94,19 +94,19 @@ pub fn read_system(
     path: &Path,
     readers: Readers,
     limit: u64,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     read_of(path, Origin::System, readers, limit)
 }
 
 /// One of the two.
-pub type Reader = fn(&Path, Readers, u64) -> Result<Option<Zeroizing<Vec<u8>>>, Fault>;
+pub type Reader = fn(&Path, Readers, u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError>;
 
 fn read_of(
     path: &Path,
     origin: Origin,
     readers: Readers,
     limit: u64,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     let Some((file, real, way)) = open(path, origin)? else {
         return Ok(None);
     };
@@ -124,7 +124,7 @@ pub fn read_inside(
     path: &Path,
     readers: Readers,
     limit: u64,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     let file = match openat(CWD, path, FILE, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
@@ -137,17 +137,17 @@ pub fn read_inside(
 }
 
 /// What a file that steers holds, as text.
-pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Fault> {
+pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, FileError> {
     String::from_utf8(std::mem::take(&mut *bytes))
         .map(Zeroizing::new)
         .map_err(|error| {
             drop(Zeroizing::new(error.into_bytes()));
-            Fault::new(path, "is not UTF-8", "correct the file")
+            FileError::new(path, "is not UTF-8", "correct the file")
         })
 }
 
 /// Judges a file that somebody else will read, with all that is above it; whether it exists.
-pub fn check(path: &Path, readers: Readers) -> Result<bool, Fault> {
+pub fn check(path: &Path, readers: Readers) -> Result<bool, FileError> {
     let origin = Origin::of(path);
     let Some((file, real, way)) = open(path, origin)? else {
         return Ok(false);
@@ -161,7 +161,7 @@ pub fn check(path: &Path, readers: Readers) -> Result<bool, Fault> {
 }
 
 /// Judges a directory for what is ours alone, and all that is above it; whether it exists.
-pub fn directory(path: &Path) -> Result<bool, Fault> {
+pub fn directory(path: &Path) -> Result<bool, FileError> {
     let origin = Origin::of(path);
     let absolute = absolute(path)?;
     let is_own = |way: &Way| {
@@ -184,7 +184,7 @@ pub fn is_named(path: &Path) -> bool {
 }
 
 /// Whether something exists at this path. Where that cannot be known, that is an error.
-pub fn exists(path: &Path) -> Result<bool, Fault> {
+pub fn exists(path: &Path) -> Result<bool, FileError> {
     match statat(CWD, path, AtFlags::empty()) {
         Ok(_) => Ok(true),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
@@ -218,11 +218,11 @@ pub fn foreign_owner(path: &Path) -> Option<u32> {
 }
 
 /// Whether this user or root owns it.
-pub fn check_owner(path: &Path, owner: u32) -> Result<(), Fault> {
+pub fn check_owner(path: &Path, owner: u32) -> Result<(), FileError> {
     if judge::is_ours(owner) {
         Ok(())
     } else {
-        Err(refusal::foreign(path, path, owner))
+        Err(error::foreign(path, path, owner))
     }
 }
 
@@ -240,7 +240,7 @@ fn read_bounded(
     file: OwnedFd,
     stat: &Stat,
     limit: u64,
-) -> Result<Zeroizing<Vec<u8>>, Fault> {
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let size = u64::try_from(stat.st_size).unwrap_or_default();
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         usize::try_from(size.min(limit)).unwrap_or_default() + 1,

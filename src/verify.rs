@@ -22,7 +22,7 @@ use self::challenge::{Bearer, Challenge};
 use self::transport::{Registry, Unanswered};
 pub use self::verdict::{Login, Report, Taken, Verdict};
 use crate::credential::{Credential, Redacted};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::host::{Host, ImageRef};
 use crate::http::Response;
 use crate::log::Log;
@@ -255,35 +255,47 @@ pub fn authenticate(
             Ok(taken == Some(Taken::Yes))
         }
         Verdict::Pulled(_) | Verdict::NoManifest | Verdict::NoRepository => {
-            Err(refused(image, &Verdict::WrongCredential(401)))
+            Err(refused(image, Verdict::WrongCredential(401)))
         }
-        verdict => Err(refused(image, &verdict)),
+        verdict => Err(refused(image, verdict)),
     }
 }
 
-fn refused(image: &ImageRef, verdict: &Verdict) -> Error {
-    let fix = match verdict {
+fn refused(image: &ImageRef, verdict: Verdict) -> Error {
+    let fix = match &verdict {
         Verdict::ForeignTokenServer(_) => {
             "leave out --check, and see what check --token-host is for".to_owned()
         }
         verdict => verdict.fix(image),
     };
-    let problem = Problem::new(PART, verdict).fix(format_args!("{fix}; nothing was stored"));
-    let error = if matches!(
-        verdict,
-        Verdict::Throttled | Verdict::Failed(500..) | Verdict::Fault(_)
-    ) {
-        problem.unreachable()
-    } else {
-        problem.failed()
-    };
-    error.about(image.host.as_reference())
+    Error::from(Untaken { verdict, fix }).about(image.host.as_reference())
+}
+
+/// Why a credential is not stored.
+#[derive(Debug, thiserror::Error)]
+#[error("{verdict}")]
+struct Untaken {
+    verdict: Verdict,
+    fix: String,
+}
+
+impl Fault for Untaken {
+    fn meaning(&self) -> Meaning {
+        let of = |code| Meaning::new(code, PART).fix(format!("{}; nothing was stored", self.fix));
+        match self.verdict {
+            Verdict::Throttled | Verdict::Failed(500..) | Verdict::NoAnswer(_) => {
+                of(Code::RegistryUnreachable).unreachable()
+            }
+            Verdict::CertsD(_) => of(Code::SystemFile),
+            _ => of(Code::RegistryRefused),
+        }
+    }
 }
 
 impl From<Unanswered> for Verdict {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Fault(fault) => Self::Fault(fault),
+            Unanswered::NoAnswer(fault) => Self::NoAnswer(fault),
             Unanswered::Redirected => Self::Redirected,
         }
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use beta9_credential::backend::{Backend, User};
 use beta9_credential::config::{Config, Env};
+use beta9_credential::error::Code;
 use beta9_credential::host::Host;
 use beta9_credential::keys::Keys;
 use beta9_credential::registry::Registry;
@@ -106,6 +107,25 @@ fn hosts_of(row: &'static Registry) -> &'static [&'static str] {
         );
     }
     row.hosts()
+}
+
+#[test]
+fn the_table_of_codes_is_the_codes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (head, _) = page.split_once("| code |").unwrap();
+    let mut wanted = format!("{head}| code | meaning |\n|---|---|\n");
+    for code in Code::ALL {
+        writeln!(wanted, "| `{code}` | {} |", code.about()).unwrap();
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        wanted,
+        "BLESS=1 cargo test --test readme_table writes it"
+    );
 }
 
 #[test]

@@ -23,12 +23,12 @@ use super::whose::shown;
 use super::{Login, Whose};
 use crate::config::{CloudSettings, Node};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
 use crate::token::{Minted, Scope};
-use errors::{Call, late, unknown_region};
+use errors::{AwsError, Call, late};
 use host::{EcrHost, PrivateRegistry};
 use role::{POD_ROLES, TenantKeys};
 use wire::Wire;
@@ -38,9 +38,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let api = Api::of(login.host, login.settings)?;
     let keys = login.keys.map(TenantKeys::read).transpose()?;
     if keys.is_none() && login.pod.is_none() && !login.ambient {
-        return Err(Problem::new(PART, "the node's own identity may not be used here")
-            .fix("store a secret for this registry, or set ambient = true for it in the configuration")
-            .failed());
+        return Err(AwsError::NotAllowed.into());
     }
     let wire = wire(login)?;
     runtime::block_on(PART, login.deadline, async {
@@ -167,24 +165,17 @@ impl Api {
                     endpoint_url,
                 })
             }
-            Some(EcrHost::Private(registry)) => Err(unknown_region(&registry.region)),
+            Some(EcrHost::Private(registry)) => {
+                Err(AwsError::UnknownRegion(registry.region).into())
+            }
             None => match &settings.region {
                 Some(region) if is_region(region) => Ok(Self::Private {
                     registry: None,
                     region: region.clone(),
                     endpoint_url,
                 }),
-                Some(_) => Err(
-                    Problem::new(PART, "the rule's region is none, such as us-east-1")
-                        .fix("correct it in the configuration")
-                        .failed(),
-                ),
-                None => Err(Problem::new(
-                    PART,
-                    "the host does not say which registry of ECR it is",
-                )
-                .fix("set alias_of to the registry's own host in the rule, or region to its region")
-                .failed()),
+                Some(_) => Err(AwsError::RuleRegion.into()),
+                None => Err(AwsError::NoRegistry.into()),
             },
         }
     }

@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
-use crate::trusted::{self, Fault, MAX_TEXT, Readers};
+use crate::error::{Code, Error, Fault, Meaning};
+use crate::trusted::{self, FileError, MAX_TEXT, Readers};
 
 /// The profile files, for the SDK, and where they are; `part` asks. The token files that they and the environment name are
 /// judged too.
 pub(super) fn profile_files(
-    part: &str,
+    part: &'static str,
     node: &Node,
 ) -> Result<(EnvConfigFiles, Vec<PathBuf>), Error> {
     let (mut files, mut places) = (EnvConfigFiles::builder(), Vec::new());
@@ -47,12 +47,8 @@ pub(super) fn profile_files(
         .iter()
         .find(|(key, _)| node.has_foreign_home() && follows_home(key))
     {
-        let cause = format_args!(
-            "HOME is another user's, and {key} in the AWS profile files would be looked up there"
-        );
-        return Err(Problem::new(part, cause)
-            .fix("set HOME to this user's own")
-            .failed());
+        let key = key.clone();
+        return Err(ForeignHome { part, key }.into());
     }
     if lines.iter().any(|(key, _)| key.starts_with("sso_")) {
         check_sessions(part, node)?;
@@ -60,8 +56,21 @@ pub(super) fn profile_files(
     Ok((files.build(), places))
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("HOME is another user's, and {key} in the AWS profile files would be looked up there")]
+struct ForeignHome {
+    part: &'static str,
+    key: String,
+}
+
+impl Fault for ForeignHome {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(Code::ConfigForeignOwner, self.part).fix("set HOME to this user's own")
+    }
+}
+
 /// The text of a file; empty where it does not exist.
-fn read(path: &Path) -> Result<Zeroizing<String>, Fault> {
+fn read(path: &Path) -> Result<Zeroizing<String>, FileError> {
     let bytes = trusted::read(path, Readers::Mounted, MAX_TEXT)?;
     bytes.map_or_else(
         || Ok(Zeroizing::default()),

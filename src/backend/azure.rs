@@ -27,7 +27,7 @@ pub(super) use whose::whose;
 
 #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
-    let identity = Identity::of(login)?.ok_or_else(errors::nobody)?;
+    let identity = Identity::of(login)?.ok_or(errors::AzureError::Gone)?;
     runtime::block_on(PART, login.deadline, async {
         let http =
             Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;
@@ -44,7 +44,7 @@ pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
 /// The client id of the machine's own identity: a metadata service says it in the token that it gives, and nowhere else.
 #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
-    let identity = Identity::of(login)?.ok_or_else(errors::nobody)?;
+    let identity = Identity::of(login)?.ok_or(errors::AzureError::Gone)?;
     let token = runtime::block_on(PART, login.deadline, async {
         let http =
             Http::new(login.deadline, identity.cleartext()).map_err(|fault| fault.error(PART))?;

@@ -4,8 +4,8 @@
 //! `registry.rs` has it, with the vendor's page.
 
 use super::Login;
-use crate::credential::{Credential, Redacted};
-use crate::error::{Error, Problem};
+use crate::credential::{Credential, CredentialError, Redacted};
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::keys::Keys;
 use crate::token::Minted;
 
@@ -33,21 +33,36 @@ impl User {
 }
 
 pub(super) fn login(user: User, secret: &'static str, login: &Login) -> Result<Minted, Error> {
-    let failed = |cause: &dyn std::fmt::Display| {
-        Problem::new("its secret", cause)
-            .fix("correct the secret, or store it anew with docker login")
-            .failed()
-    };
     let pair = login
         .keys
         .and_then(|keys| Some((user.name(keys, secret)?, keys.get(secret)?)));
-    let (username, password) = pair.ok_or_else(|| failed(&format_args!("it lacks {secret}")))?;
+    let (username, password) = pair.ok_or(FixedError::Lacks(secret))?;
     let credential =
-        Credential::new(username.to_owned(), password.clone()).map_err(|error| failed(&error))?;
+        Credential::new(username.to_owned(), password.clone()).map_err(FixedError::Unusable)?;
     Ok(Minted {
         credential,
         expires: None,
     })
+}
+
+/// What is wrong with the secret.
+#[derive(Debug, thiserror::Error)]
+enum FixedError {
+    #[error("it lacks {0}")]
+    Lacks(&'static str),
+    #[error("{0}")]
+    Unusable(CredentialError),
+}
+
+impl Fault for FixedError {
+    fn meaning(&self) -> Meaning {
+        let code = match self {
+            Self::Lacks(_) => Code::SecretHalfPair,
+            Self::Unusable(_) => Code::SecretInvalid,
+        };
+        Meaning::new(code, "its secret")
+            .fix("correct the secret, or store it anew with docker login")
+    }
 }
 
 #[cfg(test)]

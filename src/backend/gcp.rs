@@ -10,6 +10,7 @@ mod ambient;
 mod answer;
 mod aws;
 mod document;
+mod errors;
 mod exchange;
 mod federation;
 mod owner;
@@ -25,12 +26,13 @@ pub(super) use pod::is_for_pod;
 use super::{GCP_KEYS, Login, Whose};
 use crate::config::Node;
 use crate::credential::{Credential, Redacted};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::http::{Cleartext, Http};
 use crate::keys::Keys;
 use crate::runtime::block_on;
 use crate::service_account::ServiceAccount;
 use crate::token::{Minted, Scope};
+use errors::GcpError;
 
 /// A pair is for minting where its user name says that it is a service-account key; every other pair is answered as it is.
 /// A project's name with no pair beside it asks for the node's own identity.
@@ -82,17 +84,13 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
                         exchange::token(&http, &document.identity, login.node).await
                     }
                     Found::Metadata(server) => server.token(&http).await,
-                    Found::Nobody(why) => Err(Problem::new(PART, why).fix(ambient::FIX).failed()),
+                    Found::Nobody(why) => Err(GcpError::NoIdentity(why).into()),
                 }
             };
             block_on(PART, login.deadline, asked)?
         }
     };
-    let credential = Credential::new(USER.to_owned(), token.secret).map_err(|error| {
-        Problem::new(PART, format_args!("the access token is of no use: {error}"))
-            .fix("store it anew")
-            .failed()
-    })?;
+    let credential = Credential::new(USER.to_owned(), token.secret).map_err(GcpError::Unusable)?;
     Ok(Minted {
         credential,
         expires: token.expires.map(|end| end.min(asked_at + LIFE)),
@@ -164,14 +162,7 @@ impl<'k> Secret<'k> {
         if ambient {
             return Ok(Self::Ambient);
         }
-        let cause = format_args!(
-            "{PROJECT} alone means the node's own identity, which is off for this registry"
-        );
-        Err(Problem::new(PART, cause)
-            .fix(format_args!(
-                "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry, where pods do not log in as themselves"
-            ))
-            .failed())
+        Err(GcpError::ProjectAlone.into())
     }
 }
 

@@ -7,16 +7,18 @@ use std::time::{Duration, SystemTime};
 use super::TokenId;
 use super::clock::Moment;
 use super::origin::{self, Origin};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::seal::SealKey;
 
 /// What is remembered of a failure: the words, and when.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
 pub(super) struct Failure {
     pub(super) at: Moment,
     /// The provider said so.
     answered: bool,
     kind: Kind,
+    code: Code,
     part: String,
     cause: String,
     fix: String,
@@ -36,6 +38,7 @@ impl Failure {
             at: now,
             answered: error.is_answer(),
             kind,
+            code: error.code()?,
             part,
             cause,
             fix,
@@ -50,15 +53,6 @@ impl Failure {
     pub(super) fn is_within(&self, time: Duration, now: Moment) -> bool {
         // Counted in whole seconds, so the last one is not waited out.
         now.since(self.at).is_some_and(|age| age < time)
-    }
-
-    pub(super) fn into_error(self) -> Error {
-        let problem = Problem::new(self.part, self.cause).fix(self.fix);
-        match self.kind {
-            Kind::Unreachable => problem.unreachable(),
-            Kind::Failed => problem.failed(),
-            Kind::Dispensable => problem.dispensable(true).failed(),
-        }
     }
 
     /// In one line, without the registry.
@@ -87,6 +81,7 @@ impl Failure {
             &boot,
             said_by,
             self.kind.word(),
+            self.code.as_str(),
             &self.part,
             &self.cause,
             &self.fix,
@@ -104,15 +99,28 @@ impl Failure {
         };
         let answered = lines.next()? == PROVIDER;
         let kind = Kind::of(lines.next()?)?;
+        let code = Code::named(lines.next()?)?;
         let mut line = || lines.next().map(str::to_owned);
         Some(Self {
             at,
             answered,
             kind,
+            code,
             part: line()?,
             cause: line()?,
             fix: line()?,
         })
+    }
+}
+
+impl Fault for Failure {
+    fn meaning(&self) -> Meaning {
+        let meaning = Meaning::new(self.code, self.part.clone()).fix(self.fix.clone());
+        match self.kind {
+            Kind::Unreachable => meaning.unreachable(),
+            Kind::Failed => meaning,
+            Kind::Dispensable => meaning.dispensable(),
+        }
     }
 }
 
@@ -141,7 +149,7 @@ impl Kind {
 }
 
 fn associated(name: &str) -> Vec<u8> {
-    format!("beta9-failure 2\n{name}").into_bytes()
+    format!("beta9-failure 3\n{name}").into_bytes()
 }
 
 const PROVIDER: &str = "the provider";
@@ -195,12 +203,14 @@ fn associated_last(name: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Problem;
 
     #[test]
     fn what_the_provider_said_is_told_again_in_the_same_words_for_its_seconds() {
         let key = SealKey::new(&[1; 32]).unwrap();
         let error = || {
             Problem::new("backend aws", "it is throttled")
+                .code(Code::MintThrottled)
                 .fix("wait")
                 .unreachable()
         };
@@ -230,7 +240,7 @@ mod tests {
             "the clock was set back"
         );
         assert!(
-            matches!(failure.into_error(), Error::Unreachable(problem) if problem.to_string() == "backend aws: it is throttled; wait")
+            matches!(Error::from(failure), Error::Unreachable(problem) if problem.to_string() == "backend aws: it is throttled; wait")
         );
         let own = Failure::open(
             &Failure::of(&error(), at)
@@ -244,13 +254,15 @@ mod tests {
         assert!(!own.is_shared(at) && own.is_within(SHARED, at));
         assert!(Failure::of(&Error::NotFound, at).is_none());
         let denied = Problem::new("backend aws", "it is denied")
+            .code(Code::MintRefused)
             .dispensable(true)
             .failed();
         let bytes = Failure::of(&denied, at)
             .unwrap()
             .seal(&key, "name")
             .unwrap();
-        let told = Failure::open(&bytes, &key, "name").unwrap().into_error();
+        let told = Error::from(Failure::open(&bytes, &key, "name").unwrap());
+        assert_eq!(told.code(), Some(Code::MintRefused));
         assert!(matches!(told, Error::Failed(problem) if problem.is_dispensable()));
     }
 }

@@ -14,9 +14,10 @@ use super::place::key_place;
 use super::token_files::{MAX_TOKEN, TokenFiles};
 use super::{Cache, FAULT, Moment, TOKEN};
 use crate::config::{CacheConfig, KeyPlace};
+use crate::error::Code;
 use crate::error::Warnings;
 use crate::seal::{KeyFile, SealKey};
-use crate::trusted::{self, Fault, Readers};
+use crate::trusted::{self, FileError, Readers};
 
 /// What is in a cache's directory.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ impl Cache {
         config: &CacheConfig,
         key: &KeyPlace,
         warnings: &Rc<Warnings>,
-    ) -> Result<Option<Self>, Fault> {
+    ) -> Result<Option<Self>, FileError> {
         let mut first_fault = None;
         for dir in &config.dirs {
             match existing_key(dir, key) {
@@ -92,10 +93,13 @@ impl Cache {
     }
 
     /// What is in it.
-    pub fn inventory(&self) -> Result<Inventory, Fault> {
-        let files = fs::read_dir(&self.dir).map_err(|error| Fault {
-            cause: format!("{} cannot be read ({error})", self.dir.display()),
-            fix: "give this user access to it".to_owned(),
+    pub fn inventory(&self) -> Result<Inventory, FileError> {
+        let files = fs::read_dir(&self.dir).map_err(|error| {
+            FileError::new(
+                &self.dir,
+                format_args!("cannot be read ({error})"),
+                "give this user access to it",
+            )
         })?;
         let (mut inventory, mut faults) = (Inventory::default(), Vec::new());
         for path in files.flatten().map(|file| file.path()) {
@@ -226,7 +230,7 @@ fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
 }
 
 /// The key of a directory that is there; it is `None` where there is no directory, or nothing in it.
-fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fault> {
+fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, FileError> {
     check_owner(dir)?;
     if !trusted::directory(dir)? {
         return Ok(None);
@@ -239,16 +243,16 @@ fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fau
 }
 
 /// Whoever looks at another user's cache is told whose it is: nothing has to be changed about it.
-fn check_owner(dir: &Path) -> Result<(), Fault> {
+fn check_owner(dir: &Path) -> Result<(), FileError> {
     let me = rustix::process::geteuid().as_raw();
     match fs::metadata(dir) {
-        Ok(metadata) if metadata.uid() != me && metadata.uid() != 0 => Err(Fault {
-            cause: format!(
-                "{} belongs to uid {}, and this is uid {me}",
-                dir.display(),
-                metadata.uid()
-            ),
-            fix: format!("run this as that user: sudo -u '#{}' …", metadata.uid()),
+        Ok(metadata) if metadata.uid() != me && metadata.uid() != 0 => Err(FileError {
+            code: Code::ConfigForeignOwner,
+            ..FileError::new(
+                dir,
+                format_args!("belongs to uid {}, and this is uid {me}", metadata.uid()),
+                format!("run this as that user: sudo -u '#{}' …", metadata.uid()),
+            )
         }),
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use crate::config::{CacheConfig, KeyPlace};
 use crate::error::Warnings;
 use crate::private;
 use crate::seal::{KeyFile, SealKey};
-use crate::trusted::Fault;
+use crate::trusted::FileError;
 
 impl Cache {
     /// The first of the configured directories that can be used, made if need be; `None` where there is none.
@@ -33,11 +33,11 @@ impl Cache {
     }
 }
 
-fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, Fault> {
+fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, FileError> {
     private::make_dir(dir)?;
-    access(dir, Access::WRITE_OK).map_err(|error| Fault {
-        cause: format!("{} cannot be written ({error})", dir.display()),
-        fix: "make it writable, or set cache.dir".to_owned(),
+    access(dir, Access::WRITE_OK).map_err(|error| {
+        let cause = format_args!("cannot be written ({error})");
+        FileError::new(dir, cause, "make it writable, or set cache.dir")
     })?;
     KeyFile::new(key_place(dir, store_key)).read_or_make(dir)
 }

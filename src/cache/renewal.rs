@@ -1,11 +1,12 @@
 //! Renewing a token because somebody asked for it (`refresh`), by the rules of every other mint: one at a time, a failure
 //! shared for its seconds, and another look after the lock.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::mint_lock::{MintLock, NotLocked};
 use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, WAITERS_MARGIN, eviction};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::token::Minted;
 
 /// What came of it.
@@ -45,14 +46,14 @@ impl Cache {
         let _lock = match MintLock::wait(&lock, deadline, renewed) {
             Ok(MintLock::Ours(lock)) if renewed().is_none() => lock,
             Ok(_) => return Ok(Renewal::ByAnother),
-            Err(NotLocked::Overdue) => return Err(overdue()),
-            Err(NotLocked::Lock(error)) => return Err(lockless(&lock, error)),
+            Err(NotLocked::Overdue) => return Err(RenewalError::Overdue.into()),
+            Err(NotLocked::Lock(error)) => return Err(RenewalError::Lock(lock, error).into()),
         };
         if let Some(failure) = files
             .failure()
             .filter(|failure| failure.is_shared((self.clock)()))
         {
-            return Err(failure.into_error());
+            return Err(failure.into());
         }
         match mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline)) {
             Ok(minted) => {
@@ -77,22 +78,23 @@ impl Cache {
     }
 }
 
-/// Another process has the lock until the deadline.
-fn overdue() -> Error {
-    Problem::new(
-        "token cache",
-        "another process is minting this token and has not come to an end",
-    )
-    .fix("try again; see whether the provider is reachable from this node")
-    .unreachable()
+/// Why a token was not renewed, other than that it could not be minted.
+#[derive(Debug, thiserror::Error)]
+enum RenewalError {
+    #[error("another process is minting this token and has not come to an end")]
+    Overdue,
+    #[error("the lock {} cannot be taken", .0.display())]
+    Lock(PathBuf, #[source] std::io::Error),
 }
 
-fn lockless(path: &std::path::Path, error: std::io::Error) -> Error {
-    Problem::new(
-        "token cache",
-        format_args!("the lock {} cannot be taken", path.display()),
-    )
-    .source(error)
-    .fix("make its directory writable")
-    .failed()
+impl Fault for RenewalError {
+    fn meaning(&self) -> Meaning {
+        let of = |code| Meaning::new(code, "token cache");
+        match self {
+            Self::Overdue => of(Code::CacheLocked)
+                .fix("try again; see whether the provider is reachable from this node")
+                .unreachable(),
+            Self::Lock(..) => of(Code::CacheUnusable).fix("make its directory writable"),
+        }
+    }
 }

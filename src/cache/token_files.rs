@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::private;
 use crate::seal::SealKey;
 use crate::token::Minted;
-use crate::trusted::{self, Fault, Readers};
+use crate::trusted::{self, FileError, Readers};
 
 /// One token's place.
 pub(super) struct TokenFiles<'a> {
@@ -45,10 +45,10 @@ impl TokenFiles<'_> {
         }
         self.failure()
             .filter(|failure| failure.is_shared(now))
-            .map(|failure| Err(failure.into_error()))
+            .map(|failure| Err(failure.into()))
     }
 
-    pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), Fault> {
+    pub(super) fn write(&self, id: &TokenId, entry: &Entry) -> Result<(), FileError> {
         let Some(bytes) = entry.seal(id, self.key, &self.name) else {
             return Ok(());
         };

@@ -16,7 +16,7 @@ use super::style::Style;
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
-use crate::host::{Host, Reference, Rejected, Scheme, ServerUrl};
+use crate::host::{Host, HostError, Reference, Scheme, ServerUrl};
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
@@ -83,7 +83,7 @@ struct Target {
     spelling: String,
 }
 
-fn parse(input: &[u8]) -> Result<Target, Rejected> {
+fn parse(input: &[u8]) -> Result<Target, HostError> {
     match Reference::parse(input)? {
         Reference::Server(ServerUrl::Registry { host, scheme, path }) => Ok(Target {
             spelling: host.as_reference().to_owned(),
@@ -101,5 +101,5 @@ fn parse(input: &[u8]) -> Result<Target, Rejected> {
     }
 }
 
-const ITEM: Rejected = Rejected("it is an item that is kept verbatim, not a registry");
-const PLAIN_HTTP: Rejected = Rejected("a vendor's credential never goes over plain HTTP");
+const ITEM: HostError = HostError("it is an item that is kept verbatim, not a registry");
+const PLAIN_HTTP: HostError = HostError("a vendor's credential never goes over plain HTTP");

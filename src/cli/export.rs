@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use zeroize::Zeroizing;
 
+use super::errors::ExportError;
 use super::question::yes;
 use super::{unwritable, warn};
 use crate::Io;
@@ -19,7 +20,7 @@ use crate::client::file::Readers;
 use crate::client::place::Place;
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Scheme, ServerUrl};
 use crate::registry::choose;
 use crate::resolver::Resolver;
@@ -50,11 +51,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let mut config = Config::load(env)?;
     if config.store != StoreKind::File {
-        return Err(problem(
-            "the workspace's store is not the built-in one, and only that is exported",
-        )
-        .fix("unset BETA9_STORE, or export where its secrets are managed")
-        .failed());
+        return Err(ExportError::OtherStore.into());
     }
     // What came with a request is not held.
     config.request = Request::default();
@@ -66,11 +63,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if let Some(place) = &place
         && place.read()?.is_some()
     {
-        return Err(
-            problem(format_args!("{} is there already", place.path().display()))
-                .fix("name a new file")
-                .failed(),
-        );
+        return Err(ExportError::Exists(place.path().display().to_string()).into());
     }
     let mut skipped = Vec::new();
     let urls: Vec<String> = resolver
@@ -78,9 +71,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .into_keys()
         .collect();
     if urls.is_empty() && skipped.is_empty() {
-        return Err(problem("the store holds no login")
-            .fix("docker login HOST stores one")
-            .failed());
+        return Err(ExportError::Empty.into());
     }
     let target = place.as_ref().map_or_else(
         || "standard output".to_owned(),
@@ -88,18 +79,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     );
     if !matches.get_flag("yes") {
         if !io.input.is_terminal() {
-            return Err(problem(
-                "it writes passwords in plain text, and there is no terminal to ask at",
-            )
-            .fix("add --yes")
-            .failed());
+            return Err(ExportError::NoTerminal.into());
         }
         let names = shown_list(urls.iter().map(String::as_str));
         let question = format!("Write the passwords for {names} in plain text to {target}?");
         if !yes(io.input, io.err, &question)? {
-            return Err(problem("nothing was written")
-                .fix("answer yes, or add --yes")
-                .failed());
+            return Err(ExportError::Declined.into());
         }
     }
     let mut logins = BTreeMap::new();
@@ -142,15 +127,11 @@ fn held(resolver: &Resolver, url: &str) -> Result<Credential, Error> {
             choose(route.row, route.real, found.keys)?.backend,
             Backend::Fixed { .. }
         ) {
-            let cause =
-                "its cloud keys become a login only here, and minted tokens are not exported";
             let (Some(username), Some(password)) = (username, password) else {
-                return Err(Problem::new("", cause)
-                    .fix("give that registry a login of its own")
-                    .failed());
+                return Err(ExportError::Minted.into());
             };
-            return Credential::new(username.expose().to_owned(), password)
-                .map_err(|unusable| Problem::new("", unusable).failed());
+            let credential = Credential::new(username.expose().to_owned(), password);
+            return Ok(credential.map_err(ExportError::Credential)?);
         }
     }
     resolver.get(&url)
@@ -173,10 +154,7 @@ impl Login {
             });
         }
         if username.contains(':') {
-            let cause = "its user name has a colon, which docker's file cannot hold";
-            return Err(Problem::new("", cause)
-                .fix("log in with another user name")
-                .failed());
+            return Err(ExportError::Colon.into());
         }
         let pair = Zeroizing::new(format!("{username}:{secret}"));
         Ok(Self {
@@ -200,18 +178,13 @@ fn document(logins: &BTreeMap<&str, Login>) -> Result<Zeroizing<String>, Error> 
         .collect();
     let mut text = Zeroizing::new(Vec::with_capacity(16 << 10));
     let mut writer = Serializer::with_formatter(&mut *text, PrettyFormatter::with_indent(b"\t"));
-    let unwritten = |_| problem("the document cannot be made").failed();
+    let unwritten = |_| ExportError::Document("cannot be made");
     BTreeMap::from([("auths", auths)])
         .serialize(&mut writer)
         .map_err(unwritten)?;
     text.push(b'\n');
-    let text =
-        std::str::from_utf8(&text).map_err(|_| problem("the document is not UTF-8").failed())?;
+    let text = std::str::from_utf8(&text).map_err(|_| ExportError::Document("is not UTF-8"))?;
     Ok(Zeroizing::new(text.to_owned()))
-}
-
-fn problem(cause: impl std::fmt::Display) -> Problem {
-    Problem::new("export", cause)
 }
 
 const LONG: &str = "\

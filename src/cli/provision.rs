@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
+use super::errors::CliError;
 use super::images;
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::ImageRef;
 use crate::keys::Keys;
 use crate::resolver::{Prepared, Resolver};
@@ -133,14 +134,11 @@ impl Provision<'_> {
         let flag = self.matches.get_flag("names");
         let store = format!("{} store", self.resolver.workspace_store());
         if binds_names == Some(false) && flag {
-            let cause =
-                "its images are bound to registries' own secrets, and not to names of single ones";
-            return Err(Problem::new(store, cause).fix("leave out --names").failed());
+            return Err(CliError::NoNames { store }.into());
         }
         let names = binds_names.unwrap_or(flag);
         if names && ttl {
-            let cause = "its images are bound to single secrets, which have no end";
-            return Err(Problem::new(store, cause).fix("leave out --ttl").failed());
+            return Err(CliError::NoEnd { store }.into());
         }
         Ok(names)
     }

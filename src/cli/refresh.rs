@@ -9,10 +9,10 @@ use super::unwritable;
 use crate::Io;
 use crate::cache::{Cache, Inventory, InventoryEntry, OWN, State};
 use crate::config::{Config, Env, Request, StoreKind};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::json::ObjectWriter;
 use crate::resolver::{Refreshed, Resolver};
-use crate::trusted::Fault;
+use crate::trusted::FileError;
 
 pub(super) fn command() -> Command {
     Command::new("refresh")
@@ -37,11 +37,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let config = Config::load(env)?;
     let enabled = config.cache.enabled;
     let resolver = Resolver::new(config)?;
-    let fault = |fault: Fault| {
-        Problem::new("token cache", fault.cause)
-            .fix(fault.fix)
-            .failed()
-    };
+    let fault = |fault: FileError| fault.problem("token cache");
     let cache = resolver
         .existing_cache()
         .map_err(fault)?

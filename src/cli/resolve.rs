@@ -2,12 +2,12 @@
 
 use clap::{Arg, ArgMatches, Command};
 
+use super::errors::CliError;
 use super::{image, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::resolver::Resolver;
-use crate::shown::shown;
 
 pub(super) fn command() -> Command {
     Command::new("resolve")
@@ -22,15 +22,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .get_one::<String>("image-id")
         .map_or("", String::as_str);
     resolve(id, matches, env, io).map_err(|error| match error {
-        Error::NotFound => {
-            let cause = format_args!(
-                "image {} has no credential: the pull is anonymous",
-                shown(id)
-            );
-            Problem::new("", cause)
-                .code(Code::CredentialNotFound)
-                .failed()
-        }
+        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
         error => error,
     })
 }

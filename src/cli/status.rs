@@ -15,11 +15,11 @@ use super::style::Style;
 use super::unwritable;
 use crate::cache::{Cache, Inventory, InventoryEntry, State};
 use crate::config::{Config, Env};
-use crate::error::{Error, Problem, Warnings};
+use crate::error::{Error, Warnings};
 use crate::host::Host;
 use crate::json::ObjectWriter;
 use crate::store::{FileStore, Published};
-use crate::trusted::Fault;
+use crate::trusted::FileError;
 use crate::{Io, Output};
 
 pub(super) fn command() -> Command {
@@ -56,9 +56,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
             prometheus::unreadable()
         }
         (_, _, Err(fault)) => {
-            return Err(Problem::new("token cache", fault.cause)
-                .fix(fault.fix)
-                .failed());
+            return Err(fault.problem("token cache"));
         }
         (false, Some("prometheus"), Ok(view)) => prometheus::text(&view),
         (false, Some("text") | None, Ok(view)) => human::text(&view, Style::of(io.out, env)),
@@ -83,7 +81,7 @@ struct View {
 }
 
 impl View {
-    fn of(config: &Config, err: &mut dyn Output) -> Result<Self, Fault> {
+    fn of(config: &Config, err: &mut dyn Output) -> Result<Self, FileError> {
         let cache = Cache::existing(&config.cache, &config.file_key, &Rc::<Warnings>::default())?;
         let dir = cache
             .as_ref()

@@ -6,8 +6,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use super::errors::ConfigError;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::log::Log;
 use crate::trusted;
 
@@ -154,9 +155,8 @@ impl Env {
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let text = self.get(name).map(OsString::into_string).transpose();
         text.map_err(|_| {
-            Problem::new(name, "its value is not UTF-8")
-                .fix("set it anew, or unset it")
-                .failed()
+            let variable = name.to_owned();
+            ConfigError::NotUtf8 { variable }.into()
         })
     }
 
@@ -170,9 +170,10 @@ impl Env {
         let Some(text) = self.text(name)? else {
             return Ok(None);
         };
-        let refused =
-            || Problem::new(name, format_args!("it is not {what}")).fix("correct it, or unset it");
-        parse(text).map(Some).ok_or_else(|| refused().failed())
+        parse(text).map(Some).ok_or_else(|| {
+            let (variable, what) = (name.to_owned(), what.to_owned());
+            ConfigError::Invalid { variable, what }.into()
+        })
     }
 
     /// A variable that holds a secret.
@@ -273,7 +274,6 @@ pub(super) fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, Error> {
     if path.is_absolute() {
         return Ok(path);
     }
-    Err(Problem::new(name, "it is not an absolute path")
-        .fix("give the whole path, from /")
-        .failed())
+    let variable = name.to_owned();
+    Err(ConfigError::Relative { variable }.into())
 }

@@ -9,8 +9,9 @@ use serde::forward_to_deserialize_any;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::errors::{FileFault, SettingError};
 use super::options::Options;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::near;
 use crate::shown::shown;
 use crate::trusted::{self, MAX_TEXT, Reader, Readers};
@@ -18,7 +19,7 @@ use crate::trusted::{self, MAX_TEXT, Reader, Readers};
 impl Options {
     /// Reads a configuration file; `None` when there is none.
     pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
-        let refused = |fault: trusted::Fault| fault.problem("configuration");
+        let refused = |fault: trusted::FileError| fault.problem("configuration");
         let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else {
             return Ok(None);
         };
@@ -30,13 +31,12 @@ impl Options {
         let table = DeTable::parse(text).map_err(|error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count() + 1;
-            // The parser's message says what it expected; unlike the error's Display it does not quote the file.
-            let cause = format!("line {line}: {}", error.message());
-            problem(path, cause, "correct the TOML")
+            let expected = error.message().to_owned();
+            FileFault::Toml { line, expected }.of(path)
         })?;
         let file = Value("".into(), DeValue::Table(table.into_inner()));
         let mut options =
-            Self::deserialize(file).map_err(|fault| problem(path, &fault, &fault.fix))?;
+            Self::deserialize(file).map_err(|fault| FileFault::Setting(fault).of(path))?;
         let store = &options.store;
         for (key, has_both) in [
             ("token", store.gateway.has_both()),
@@ -44,26 +44,17 @@ impl Options {
             ("url", store.postgres.has_both()),
         ] {
             if has_both {
-                let cause = format!("\"{key}\" and \"{key}_file\" are both set");
-                return Err(problem(path, cause, "remove one of them"));
+                return Err(FileFault::BothForms(key).of(path).into());
             }
         }
         for rule in &mut options.registry {
             if let (true, Some(host)) = (rule.has_both(), &rule.host) {
-                let cause = format!("the rule for {host} has both \"secret\" and \"secrets\"");
-                return Err(problem(path, cause, "remove one of them"));
+                return Err(FileFault::BothSecrets(host.to_string()).of(path).into());
             }
             path.clone_into(&mut rule.file);
         }
         Ok(options)
     }
-}
-
-/// What is wrong with this file.
-pub(super) fn problem(path: &Path, cause: impl fmt::Display, fix: &str) -> Error {
-    Problem::new(format!("configuration {}", path.display()), cause)
-        .fix(fix)
-        .failed()
 }
 
 /// A value of the file, below its key.
@@ -77,9 +68,9 @@ impl<'a> Value<'a> {
 }
 
 impl<'de> Deserializer<'de> for Value<'de> {
-    type Error = Fault;
+    type Error = SettingError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
         let Self(key, value) = self;
         let result = match value {
             DeValue::String(text) => text.into_deserializer().deserialize_any(visitor),
@@ -103,7 +94,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         result.map_err(|fault| fault.below(&key))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
         visitor.visit_some(self)
     }
 
@@ -113,10 +104,10 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, SettingError> {
         match &self.1 {
             DeValue::Table(_) => self.deserialize_any(visitor),
-            _ => Err(Fault::is_not(&(&visitor as &dyn Expected)).below(&self.0)),
+            _ => Err(SettingError::is_not(&(&visitor as &dyn Expected)).below(&self.0)),
         }
     }
 
@@ -126,7 +117,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Fault> for Value<'de> {
+impl<'de> IntoDeserializer<'de, SettingError> for Value<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -134,19 +125,16 @@ impl<'de> IntoDeserializer<'de, Fault> for Value<'de> {
     }
 }
 
-/// What is wrong, and where. Nothing of a value gets into it, whatever serde says.
-#[derive(Debug)]
-struct Fault {
-    /// The key with those above it, or the section, as `store.file`.
-    place: String,
-    /// The key that does not exist.
-    unknown: Option<String>,
-    /// What the value is not.
-    what: String,
-    fix: String,
-}
+impl SettingError {
+    pub(super) fn cause(&self) -> String {
+        let Self { place, what, .. } = self;
+        match self.unknown.as_deref().map(shown) {
+            None => format!("\"{place}\" is not {what}"),
+            Some(key) if place.is_empty() => format!("unknown key \"{key}\" at the top level"),
+            Some(key) => format!("unknown key \"{key}\" in [{place}]"),
+        }
+    }
 
-impl Fault {
     fn is_not(what: &dyn fmt::Display) -> Self {
         Self {
             place: String::new(),
@@ -164,7 +152,8 @@ impl Fault {
     }
 }
 
-impl de::Error for Fault {
+// Nothing of a value gets into it, whatever serde says.
+impl de::Error for SettingError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::is_not(&"valid")
     }
@@ -191,19 +180,6 @@ impl de::Error for Fault {
         }
     }
 }
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { place, what, .. } = self;
-        match self.unknown.as_deref().map(shown) {
-            None => write!(f, "\"{place}\" is not {what}"),
-            Some(key) if place.is_empty() => write!(f, "unknown key \"{key}\" at the top level"),
-            Some(key) => write!(f, "unknown key \"{key}\" in [{place}]"),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
 
 #[cfg(test)]
 mod tests {

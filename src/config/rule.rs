@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::ambient::Ambient;
-use super::file::problem;
+use super::errors::FileFault;
 use super::options::Registry;
 use super::value::{Setting, Written};
 use crate::error::Error;
@@ -65,8 +65,7 @@ impl Rule {
 impl Registry {
     pub(super) fn into_rule(self) -> Result<Rule, Error> {
         let Some(host) = self.host else {
-            let (cause, fix) = ("a [[registry]] has no \"host\"", "add host = \"…\" to it");
-            return Err(problem(&self.file, cause, fix));
+            return Err(FileFault::NoHost.of(&self.file).into());
         };
         Ok(Rule {
             host,

@@ -5,19 +5,19 @@
 //! context counts and the others do not: its files, one section per context; then the environment. It is what SDK 0.1.291
 //! does (<https://pypi.org/project/beta9/>), but for the addresses that it makes up where none is set.
 
-use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::Path;
 
 use reqwest::Url;
 
 use super::address::Address;
+use super::errors::GatewaySettingsError;
 use super::ini::Ini;
 use super::stores::{GatewayConfig, SecretSetting, TokenSource};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::shown::shown;
-use crate::trusted::{self, Fault, Readers};
+use crate::trusted::{self, FileError, Readers};
 
 /// Where the gateway's HTTP API is, and the token that it is shown.
 #[derive(Clone, Debug)]
@@ -47,12 +47,8 @@ impl GatewayConfig {
             }
             (None, Some(token)) if self.token_source == TokenSource::Configuration => {
                 if self.context.is_none() {
-                    let (name, place) = (self.token_source.name(), &saved.source);
-                    let cause =
-                        format!("{name} is set, and the gateway in {place} is for another token");
-                    let fix =
-                        "set store.gateway.url, or store.gateway.context if that gateway is meant";
-                    return Err(problem(cause, fix));
+                    let (token, place) = (self.token_source.name(), saved.source);
+                    return Err(GatewaySettingsError::OtherToken { token, place }.into());
                 }
                 self.with_own(token, self.http_url(&saved.address))
             }
@@ -79,15 +75,11 @@ impl GatewayConfig {
                 self.with_own(token, self.http_url(address))
             }
             (_, Some(name)) => {
-                let (name, places) = (shown(name), self.places());
-                let cause = format!("there is no context \"{name}\" in {places}");
-                Err(problem(
-                    cause,
-                    "correct store.gateway.context or BETA9_CONTEXT",
-                ))
+                let (name, places) = (shown(name).to_string(), self.places());
+                Err(GatewaySettingsError::NoContext { name, places }.into())
             }
             (Some(_), None) => Err(self.no_gateway()),
-            (None, None) => Err(no_token(&self.places())),
+            (None, None) => Err(GatewaySettingsError::NoToken(self.places()).into()),
         }
     }
 
@@ -103,8 +95,7 @@ impl GatewayConfig {
         };
         let token = token.read(PART)?;
         if token.is_empty() {
-            let cause = format!("the token from {token_source} is empty");
-            return Err(problem(cause, "set it"));
+            return Err(GatewaySettingsError::EmptyToken(token_source).into());
         }
         Ok(Endpoint {
             url: url?,
@@ -129,9 +120,8 @@ impl GatewayConfig {
         if self.context.is_some() || machine(&own) == machine(url) {
             return Ok(());
         }
-        let cause = format!("the token in {} is for {own}, not for {url}", saved.source);
-        let fix = "set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant";
-        Err(problem(cause, fix))
+        let (place, url) = (saved.source.clone(), url.to_owned());
+        Err(GatewaySettingsError::OtherGateway { place, own, url }.into())
     }
 
     /// A URL that was written down, held to what a gateway's URL is.
@@ -143,23 +133,13 @@ impl GatewayConfig {
                 && url.query().is_none()
                 && url.fragment().is_none()
         });
-        // What was written is not quoted: somebody may have written a password into it.
-        let mut url = parsed.ok_or_else(|| {
-            let cause =
-                "the gateway's URL is not http:// or https:// with a host and perhaps a path";
-            problem(
-                cause,
-                "correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url",
-            )
-        })?;
+        let mut url = parsed.ok_or(GatewaySettingsError::NoUrl)?;
         // The SDK has the unspecified address for a gateway on the same machine.
         if url.host_str() == Some("0.0.0.0") {
             _ = url.set_host(Some(HERE));
         }
         if url.scheme() == "http" && !self.in_clear(url.host_str().unwrap_or_default()) {
-            let cause = format!("a token must not go to {url} without TLS");
-            let fix = "use https://, or set store.gateway.insecure = true";
-            return Err(problem(cause, fix));
+            return Err(GatewaySettingsError::Cleartext(url.into()).into());
         }
         Ok(url.as_str().trim_end_matches('/').to_owned())
     }
@@ -173,11 +153,8 @@ impl GatewayConfig {
             return Err(self.no_gateway());
         };
         let Some(url) = address.derived(host, self.in_clear(host)) else {
-            let (host, port) = (shown(host), shown(address.port()));
-            let cause = format!(
-                "the gateway's HTTP address does not follow from its gRPC address {host}:{port}"
-            );
-            return Err(problem(cause, SET_URL));
+            let (host, port) = (shown(host).to_string(), shown(address.port()).to_string());
+            return Err(GatewaySettingsError::GrpcAlone { host, port }.into());
         };
         self.checked(&url)
     }
@@ -190,29 +167,29 @@ impl GatewayConfig {
     fn saved(&self) -> Result<Option<Context>, Error> {
         let name = self.context.as_deref().unwrap_or(DEFAULT);
         for file in &self.sdk_files {
-            let refused = |fault: Fault| fault.problem(PART);
+            let refused = |fault: FileError| fault.problem(PART);
             let bytes = trusted::read(file, Readers::Mounted, MAX_FILE).map_err(refused)?;
             let Some(bytes) = bytes else { continue };
             let text = trusted::text_of(file, bytes).map_err(refused)?;
-            let unreadable = |what: &dyn Display, why| {
-                let cause = format!("{}{what} cannot be read: {why}", file.display());
-                problem(cause, "correct the file")
+            let unreadable = |what: String, why| {
+                let place = format!("{}{what}", file.display());
+                GatewaySettingsError::Unreadable { place, why }
             };
             let ini = Ini::parse(&text).map_err(|mistake| {
-                unreadable(&"", format!("line {}: {}", mistake.line, mistake.cause))
+                let why = format!("line {}: {}", mistake.line, mistake.cause);
+                unreadable(String::new(), why)
             })?;
             if ini.has(name) {
                 let context = Context::read(&ini, name, file);
-                let unreadable = |why: &str| unreadable(&format_args!(" [{name}]"), why.to_owned());
-                return context.map(Some).map_err(unreadable);
+                let unreadable = |why: &str| unreadable(format!(" [{name}]"), why.to_owned());
+                return Ok(Some(context.map_err(unreadable)?));
             }
         }
         Ok(None)
     }
 
     fn no_gateway(&self) -> Error {
-        let cause = format!("no gateway is configured, nor in {}", self.places());
-        problem(cause, SET_URL)
+        GatewaySettingsError::NoGateway(self.places()).into()
     }
 
     fn places(&self) -> String {
@@ -247,7 +224,9 @@ impl Context {
     }
 
     fn endpoint(self, url: Result<String, Error>) -> Result<Endpoint, Error> {
-        let token = self.token.ok_or_else(|| no_token(&self.source))?;
+        let Some(token) = self.token else {
+            return Err(GatewaySettingsError::NoToken(self.source).into());
+        };
         Ok(Endpoint {
             url: url?,
             token,
@@ -266,19 +245,8 @@ fn is_here(host: &str) -> bool {
     })
 }
 
-fn no_token(place: &str) -> Error {
-    let cause = format!("there is no token for the gateway, nor is one in {place}");
-    let fix = "set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK";
-    problem(cause, fix)
-}
-
-fn problem(cause: impl Display, fix: &str) -> Error {
-    Problem::new(PART, cause).fix(fix).failed()
-}
-
-const PART: &str = "gateway store";
+pub(super) const PART: &str = "gateway store";
 const DEFAULT: &str = "default";
-const SET_URL: &str = "set store.gateway.url or BETA9_GATEWAY_URL";
 const HERE: &str = "127.0.0.1";
 const MAX_FILE: u64 = 1 << 20;
 

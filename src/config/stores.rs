@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use super::address::Address;
 use super::env::Env;
+use super::errors::ConfigError;
 use super::options::{Gateway, Postgres, Worker};
 use super::value::{Setting, Written};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::trusted::{self, Readers};
 
 /// The workspace stores.
@@ -245,10 +246,10 @@ impl SecretSetting {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),
             Self::File(path) => {
-                let missing = || {
-                    Problem::new(part, format_args!("there is no file {}", path.display()))
-                        .fix("make it, or correct its path")
-                        .failed()
+                let missing = || ConfigError::Missing {
+                    part: part.to_owned(),
+                    path: path.clone(),
+                    fix: "make it, or correct its path",
                 };
                 let text = trusted::read(path, Readers::Token, MAX_SECRET)
                     .and_then(|bytes| bytes.map(|bytes| trusted::text_of(path, bytes)).transpose())

@@ -77,6 +77,36 @@ codes! {
     SystemFile "system.file" "A file or directory of this program cannot be used."
 }
 
+impl Code {
+    /// The one of this name.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// `part` did not answer: `backend …` mints, `… store` holds secrets, and all else is a registry.
+    #[must_use]
+    pub fn unreachable(part: &str) -> Self {
+        Self::of(part, Self::MintUnreachable, Self::StoreUnreachable)
+    }
+
+    /// What answered is not what `part` should be.
+    #[must_use]
+    pub fn unexpected(part: &str) -> Self {
+        Self::of(part, Self::MintUnexpected, Self::StoreUnexpected)
+    }
+
+    fn of(part: &str, backend: Self, store: Self) -> Self {
+        if part.starts_with("backend ") {
+            backend
+        } else if part.ends_with(" store") {
+            store
+        } else {
+            Self::RegistryUnreachable
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -1,6 +1,6 @@
 //! `ImageRef`: an image reference, as far as credentials need it.
 
-use super::{Host, Rejected};
+use super::{Host, HostError};
 
 /// A reference such as `ghcr.io/org/app:1.2` or `ubuntu`, split into its registry and repository.
 ///
@@ -24,7 +24,7 @@ impl ImageRef {
     pub(super) const SCHEMES: [&str; 2] = ["docker://", "oci://"];
 
     /// Parses a reference. Grammar: <https://pkg.go.dev/github.com/distribution/reference>.
-    pub fn parse(reference: &str) -> Result<Self, Rejected> {
+    pub fn parse(reference: &str) -> Result<Self, HostError> {
         let text = Self::SCHEMES
             .iter()
             .find_map(|scheme| reference.strip_prefix(scheme))
@@ -37,12 +37,12 @@ impl ImageRef {
         };
         let (repository, suffix) = path.split_at(suffix_start(path));
         if !is_repository(repository) {
-            return Err(Rejected(
+            return Err(HostError(
                 "the repository is not of lower-case letters, digits and separators",
             ));
         }
         if !is_suffix(suffix) {
-            return Err(Rejected("the tag or digest is malformed"));
+            return Err(HostError("the tag or digest is malformed"));
         }
         let official = host.is_docker_hub() && !repository.contains('/');
         let repository = if official {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::{Host, Rejected, names_a_registry};
+use super::{Host, HostError, names_a_registry};
 
 /// A host pattern with an optional path: `*.dkr.ecr.*.amazonaws.com`, `ghcr.io/org`, `registry.example.com:5000`.
 ///
@@ -19,7 +19,7 @@ pub struct Pattern {
 
 impl Pattern {
     /// Parses a pattern; where each `*` stands for letters, the rest must be a host.
-    pub fn parse(text: &str) -> Result<Self, Rejected> {
+    pub fn parse(text: &str) -> Result<Self, HostError> {
         let (authority, path) = text.split_once('/').unwrap_or((text, ""));
         // A star may be any label character, so a host with an "x" in its place has the pattern's shape.
         let shape = Host::parse(authority.replace('*', "x").as_bytes())?;

@@ -1,6 +1,6 @@
 //! `Reference`: what a person types for a registry or an image, told apart once and for all commands.
 
-use super::{ImageRef, Rejected, ServerUrl, names_a_registry, strip_line_end, url};
+use super::{HostError, ImageRef, ServerUrl, names_a_registry, strip_line_end, url};
 
 /// A registry, or an image of one.
 ///
@@ -22,7 +22,7 @@ pub enum Reference {
 
 impl Reference {
     /// Reads a command's argument; one line end behind it does not count.
-    pub fn parse(text: &[u8]) -> Result<Self, Rejected> {
+    pub fn parse(text: &[u8]) -> Result<Self, HostError> {
         let text = strip_line_end(text);
         let bare = ImageRef::SCHEMES
             .iter()
@@ -30,7 +30,7 @@ impl Reference {
         if (bare.is_none() && url::has_scheme(text)) || is_registry(bare.unwrap_or(text)) {
             return ServerUrl::parse(bare.unwrap_or(text)).map(Self::Server);
         }
-        let text = std::str::from_utf8(text).map_err(|_| Rejected("it is not UTF-8"))?;
+        let text = std::str::from_utf8(text).map_err(|_| HostError("it is not UTF-8"))?;
         ImageRef::parse(text).map(Self::Image)
     }
 }

@@ -1,6 +1,6 @@
 //! `ServerUrl`: what docker's protocol calls a server URL, in every spelling that clients use.
 
-use super::{Host, Rejected};
+use super::{Host, HostError};
 
 /// What a client asks about: a registry, or an item that must come back exactly as it was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Scheme {
 
 impl ServerUrl {
     /// Parses what stood on standard input; one trailing LF or CRLF is dropped, nothing else is.
-    pub fn parse(input: &[u8]) -> Result<Self, Rejected> {
+    pub fn parse(input: &[u8]) -> Result<Self, HostError> {
         let text = strip_line_end(input);
         if let Some(item) = verbatim_item(text)? {
             return Ok(Self::Item(item));
@@ -44,7 +44,7 @@ impl ServerUrl {
         let host = Host::parse(authority)?;
         let path = parse_path(path)?;
         if host.is_docker_hub() && OAUTH_SUFFIXES.iter().any(|suffix| path.ends_with(suffix)) {
-            return Err(Rejected(
+            return Err(HostError(
                 "docker's OAuth items are kept only under https://index.docker.io/v1/",
             ));
         }
@@ -87,7 +87,7 @@ pub fn strip_line_end(text: &[u8]) -> &[u8] {
         .map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text))
 }
 
-fn verbatim_item(text: &[u8]) -> Result<Option<String>, Rejected> {
+fn verbatim_item(text: &[u8]) -> Result<Option<String>, HostError> {
     let nerdctl = text.starts_with(NERDCTL);
     if !nerdctl && !DOCKER_ITEMS.contains(&text) {
         return Ok(None);
@@ -96,7 +96,7 @@ fn verbatim_item(text: &[u8]) -> Result<Option<String>, Rejected> {
         || !text.iter().all(u8::is_ascii_graphic)
         || text.len() == NERDCTL.len()
     {
-        return Err(Rejected(
+        return Err(HostError(
             "the key has a character that no client writes, or is too long",
         ));
     }
@@ -121,10 +121,10 @@ fn split_scheme(text: &[u8]) -> (Scheme, &[u8]) {
 }
 
 /// Repository paths and `/v1/`, `/v2/`: nothing that another parser could read as a query, an escape or a user name.
-fn parse_path(path: &[u8]) -> Result<String, Rejected> {
+fn parse_path(path: &[u8]) -> Result<String, HostError> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~:+".contains(byte);
     if !path.iter().all(allowed) {
-        return Err(Rejected(
+        return Err(HostError(
             "the path has a character that no repository can have",
         ));
     }

@@ -56,11 +56,15 @@ fn busy(stream: &mut TcpStream) {
 
 fn close(_stream: &mut TcpStream) {}
 
-fn send(request: &Request, cleartext: Cleartext) -> Result<Response, Fault> {
+fn send(request: &Request, cleartext: Cleartext) -> Result<Response, HttpError> {
     send_within(request, cleartext, Duration::from_secs(20))
 }
 
-fn send_within(request: &Request, cleartext: Cleartext, time: Duration) -> Result<Response, Fault> {
+fn send_within(
+    request: &Request,
+    cleartext: Cleartext,
+    time: Duration,
+) -> Result<Response, HttpError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

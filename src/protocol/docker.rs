@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::errors::DockerError;
 use super::{Input, kubelet, read_all};
 use crate::config::{Config, Env};
-use crate::credential::{Credential, Redacted, Unusable};
-use crate::error::{Error, NO_SERVER_URL, NO_USERNAME, Problem};
+use crate::credential::{Credential, CredentialError, Redacted};
+use crate::error::{Error, NO_SERVER_URL, NO_USERNAME};
 use crate::host::{ServerUrl, strip_line_end};
 use crate::json::{self, Loose};
 use crate::resolver::Resolver;
@@ -59,8 +60,7 @@ pub fn answer(
 ) -> Result<Zeroizing<String>, Error> {
     // Read first, whatever happens: a client that is still writing when the helper exits fails with a broken pipe.
     let step = env.log().step();
-    let text = read_all(input, verb.limit(), PATIENCE)
-        .map_err(|error| error.problem(PATIENCE, EXAMPLE).failed());
+    let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| error.with_example(EXAMPLE));
     env.log()
         .done(step, format_args!("{verb:?}: standard input read"));
     let resolver = || Config::load(env).and_then(Resolver::new);
@@ -124,18 +124,11 @@ fn store(
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
     let (server_url, username, secret) = StoreRequest::parse(text)?;
-    let url = ServerUrl::parse(server_url.expose().as_bytes()).map_err(|error| {
-        Problem::new("server URL", error)
-            .fix("nothing was stored")
-            .failed()
-    })?;
+    let url = ServerUrl::parse(server_url.expose().as_bytes()).map_err(DockerError::ServerUrl)?;
     let credential =
         Credential::new(username.expose().to_owned(), secret).map_err(|error| match error {
-            Unusable::NoUsername => Error::Protocol(NO_USERNAME),
-            other => Problem::new("store", other)
-                .fix("nothing was stored")
-                .failed()
-                .about(url.label()),
+            CredentialError::NoUsername => Error::Protocol(NO_USERNAME),
+            other => Error::from(DockerError::Credential(other)).about(url.label()),
         })?;
     with_warnings(&resolver()?, err, |resolver| {
         resolver.audited("store", Some(url.label()), |resolver| {
@@ -153,11 +146,7 @@ fn erase(
 ) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
-        return Err(
-            Problem::new("erase", "the server URL is not a line of text")
-                .fix("nothing was erased")
-                .failed(),
-        );
+        return Err(DockerError::NotALine.into());
     }
     // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
     if let Ok(url) = ServerUrl::parse(asked) {
@@ -214,18 +203,9 @@ struct StoreRequest {
 impl StoreRequest {
     /// Server URL, user name and secret.
     fn parse(text: &[u8]) -> Result<(Redacted, Redacted, Redacted), Error> {
-        let malformed = |cause: &dyn std::fmt::Display| {
-            Problem::new(
-                "store",
-                format_args!("standard input is not one JSON object with ServerURL, Username and Secret: {cause}"),
-            )
-            .fix("nothing was stored")
-            .failed()
-        };
-        let request: Self = json::object(text).map_err(|error| malformed(&error))?;
+        let request: Self = json::object(text).map_err(DockerError::Json)?;
         let field = |member: Loose<Option<Redacted>>, name| {
-            let not_text = || malformed(&format_args!("{name} is not a text"));
-            member.or_default().ok_or_else(not_text)
+            member.or_default().ok_or(DockerError::NotText(name))
         };
         let server_url = field(request.server_url, "ServerURL")?;
         let username = field(request.username, "Username")?;

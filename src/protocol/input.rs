@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zeroize::Zeroizing;
 
-use crate::error::Problem;
+use crate::error::{Code, Error, Fault, Meaning};
 
 /// Something that is read until a deadline.
 pub trait Input {
@@ -49,34 +49,40 @@ impl Input for &[u8] {
 }
 
 /// Why standard input is no use.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// It is a terminal: nobody has piped anything in.
+    #[error("it is a terminal")]
     Terminal,
     /// It is longer than the verb allows.
+    #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// It did not end in time.
-    NoEnd,
+    #[error("it did not end within {} s", .0.as_secs())]
+    NoEnd(Duration),
     /// It cannot be read.
+    #[error("it cannot be read ({0})")]
     Failed(io::ErrorKind),
 }
 
 impl ReadError {
     /// What to tell; `pipe` says how to use it right.
-    pub(super) fn problem(&self, patience: Duration, pipe: &str) -> Problem {
-        let part = "standard input";
-        match self {
-            Self::Terminal => Problem::new(part, "it is a terminal").fix(pipe),
-            Self::TooLong(limit) => {
-                Problem::new(part, format_args!("it is longer than {limit} bytes"))
-            }
-            Self::NoEnd => Problem::new(
-                part,
-                format_args!("it did not end within {} s", patience.as_secs()),
-            )
-            .fix("close it after the request"),
-            Self::Failed(kind) => Problem::new(part, format_args!("it cannot be read ({kind})")),
-        }
+    pub(super) fn with_example(self, pipe: &'static str) -> Error {
+        Unread(self, pipe).into()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unread(ReadError, &'static str);
+
+impl Fault for Unread {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(Code::InputUnreadable, "standard input").fix(match self.0 {
+            ReadError::Terminal => self.1,
+            ReadError::NoEnd(_) => "close it after the request",
+            ReadError::TooLong(_) | ReadError::Failed(_) => "",
+        })
     }
 }
 
@@ -101,7 +107,9 @@ pub fn read_all(
             Ok(count) if too_long || bytes.len() + count > limit => too_long = true,
             Ok(count) => grow(&mut bytes, &chunk[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(ReadError::NoEnd),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(ReadError::NoEnd(patience));
+            }
             Err(error) => return Err(ReadError::Failed(error.kind())),
         }
     }

@@ -14,11 +14,12 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::docker::with_warnings;
+use super::errors::KubeletError;
 use super::read_all;
 use crate::Io;
 use crate::config::{Config, Env, StoreKind};
 use crate::credential::Credential;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::host::Scheme;
 use crate::json;
 use crate::resolver::{Answered, Resolver, Route};
@@ -36,9 +37,7 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
         _ => {
             // Who is still writing when the helper exits would fail with a broken pipe.
             _ = read_all(io.input, MAX_REQUEST, PATIENCE);
-            Err(Problem::new("kubelet", "it takes no arguments")
-                .fix("let args be [\"kubelet\"] in kubelet's CredentialProviderConfig")
-                .failed())
+            Err(KubeletError::Arguments.into())
         }
     };
     match answer {
@@ -62,14 +61,7 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
 pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
     let is_request = request::is_request(text);
     if is_request {
-        let error = Problem::new(
-            "kubelet",
-            "its request came without the argument \"kubelet\"",
-        )
-        .code(Code::InputUsage)
-        .fix("let args be [\"kubelet\"] in kubelet's CredentialProviderConfig")
-        .failed();
-        warn(err, &error);
+        warn(err, &Error::from(KubeletError::NoArgument));
     }
     is_request
 }
@@ -81,8 +73,8 @@ pub fn is_misdirected_input(io: &mut Io) -> bool {
 }
 
 fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
-    let text = read_all(io.input, MAX_REQUEST, PATIENCE)
-        .map_err(|error| error.problem(PATIENCE, EXAMPLE).failed())?;
+    let text =
+        read_all(io.input, MAX_REQUEST, PATIENCE).map_err(|error| error.with_example(EXAMPLE))?;
     let request = Request::parse(&text)?;
     // What cannot be a registry's image certainly has no credential; no store is asked.
     let Ok(image) = Image::parse(&request.image) else {
@@ -149,12 +141,7 @@ fn write<'a>(
     auth: Option<(&'a str, &'a Credential)>,
 ) -> Result<Zeroizing<String>, Error> {
     if auth.is_some_and(|(_, credential)| credential.username() == IDENTITY_TOKEN) {
-        return Err(Problem::new(
-            "kubelet",
-            "the credential is an OAuth identity token, which kubelet cannot pass on",
-        )
-        .fix("store a user name and a password or access token for this registry")
-        .failed());
+        return Err(KubeletError::IdentityToken.into());
     }
     let login = |(key, credential): (_, &'a Credential)| {
         let (username, password) = (credential.username(), credential.secret().expose());
@@ -217,7 +204,7 @@ Example:
     \"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",
     \"image\":\"ghcr.io/org/app\"}' | docker-credential-beta9 kubelet
 ";
-const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
+pub(super) const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
 const RESPONSE: &str = "CredentialProviderResponse";
 const IDENTITY_TOKEN: &str = "<token>";
 const EXAMPLE: &str =

@@ -105,7 +105,7 @@ impl Resolver {
     }
 
     /// The cache that is there, also while it is switched off; nothing is made.
-    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::Fault> {
+    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::FileError> {
         Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings)
     }
 }

@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use super::SealKey;
 use crate::config::KeyPlace;
+use crate::error::Code;
 use crate::private;
-use crate::trusted::{self, Fault, Readers};
+use crate::trusted::{self, FileError, Readers};
 
 /// A key's place.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ impl KeyFile {
     }
 
     /// The key; `None` when it has not been made yet.
-    pub fn read(&self) -> Result<Option<SealKey>, Fault> {
+    pub fn read(&self) -> Result<Option<SealKey>, FileError> {
         let (path, readers) = match &self.0 {
             KeyPlace::File(path) => (path, Readers::Owner),
             KeyPlace::Credential(path) => (path, Readers::Group),
@@ -36,25 +37,27 @@ impl KeyFile {
         let key = text.and_then(|text| {
             SealKey::from_base64(text.trim_end()).map_err(|error| error.to_string())
         });
-        key.map(Some).map_err(|cause| Fault {
-            cause: format!("the key {} is unusable: {cause}", path.display()),
-            fix: "it is one line, the base64 of 32 bytes: restore it".to_owned(),
+        key.map(Some).map_err(|cause| {
+            FileError::with(
+                format!("the key {} is unusable: {cause}", path.display()),
+                "it is one line, the base64 of 32 bytes: restore it",
+            )
         })
     }
 
     /// The key, which must exist, since the entries in this directory are sealed with it.
-    pub fn existing(&self, entries: &Path) -> Result<SealKey, Fault> {
+    pub fn existing(&self, entries: &Path) -> Result<SealKey, FileError> {
         self.read()?.ok_or_else(|| match self.path() {
-            Some(path) => Fault {
-                cause: format!(
+            Some(path) => FileError::with(
+                format!(
                     "the key {} is gone, and nothing opens without it",
                     path.display()
                 ),
-                fix: format!(
+                format!(
                     "restore it, or remove all entries (rm -r {}) and log in again",
                     entries.display()
                 ),
-            },
+            ),
             None => homeless(),
         })
     }
@@ -70,15 +73,14 @@ impl KeyFile {
 
     /// The key, made if there is none; of several processes that make one at once, the first one's counts. `dir` is a
     /// private directory of the same file system.
-    pub fn read_or_make(&self, dir: &Path) -> Result<SealKey, Fault> {
+    pub fn read_or_make(&self, dir: &Path) -> Result<SealKey, FileError> {
         if let Some(key) = self.read()? {
             return Ok(key);
         }
         if let KeyPlace::File(path) = &self.0 {
             let mut bytes = Zeroizing::new([0; 32]);
-            aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| Fault {
-                cause: "no random bytes are to be had for a key".to_owned(),
-                fix: "try again".to_owned(),
+            aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| {
+                FileError::with("no random bytes are to be had for a key", "try again")
             })?;
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
             private::create_new(dir, path, text.as_bytes())?;
@@ -87,10 +89,13 @@ impl KeyFile {
     }
 }
 
-fn homeless() -> Fault {
-    Fault {
-        cause: "there is no home directory to keep it in".to_owned(),
-        fix: "set HOME, or BETA9_STORE_PATH".to_owned(),
+fn homeless() -> FileError {
+    FileError {
+        code: Code::ConfigMissing,
+        ..FileError::with(
+            "there is no home directory to keep it in",
+            "set HOME, or BETA9_STORE_PATH",
+        )
     }
 }
 

@@ -30,7 +30,7 @@ use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
 use crate::private;
 use crate::seal::{KeyFile, SealKey};
-use crate::trusted::{self, Fault, Readers};
+use crate::trusted::{self, FileError, Readers};
 
 /// A directory of sealed files, and the key that opens them.
 #[derive(Debug)]
@@ -318,7 +318,7 @@ impl FileStore {
     }
 }
 
-fn problem(fault: Fault) -> Error {
+fn problem(fault: FileError) -> Error {
     Problem::new(PART, fault.cause).fix(fault.fix).failed()
 }
 

@@ -3,7 +3,7 @@
 use super::{Found, Keep, Listed, Lookup, Username};
 use crate::config::{Pulled, Request};
 use crate::error::{Error, Problem};
-use crate::host::{Host, Reference, Rejected, ServerUrl};
+use crate::host::{Host, HostError, Reference, ServerUrl};
 use crate::keys::{Blob, Keys};
 use crate::registry::bound_by_keys;
 use crate::trusted::{self, Readers};
@@ -157,7 +157,7 @@ pub(super) fn unbound(part: &str, what: &str, keys: &Keys) -> Error {
 
 const VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS";
 const FILE_VARIABLE: &str = "BETA9_IMAGE_CREDENTIALS_FILE";
-const REGISTRY_ALONE: Rejected = Rejected("it names a registry, not an image");
+const REGISTRY_ALONE: HostError = HostError("it names a registry, not an image");
 const MAX_BLOB: u64 = 1 << 20;
 
 #[cfg(test)]

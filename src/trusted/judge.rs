@@ -10,7 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::refusal::{self, Fault};
+use super::error::{self, FileError};
 use super::{Origin, Readers, session, users};
 
 /// What a directory is like, with all that is above it.
@@ -70,14 +70,14 @@ pub(super) fn judge_directory(
     stat: &Stat,
     above: &Way,
     last: bool,
-) -> Result<Way, Fault> {
+) -> Result<Way, FileError> {
     if let Some(way) = plain_directory(stat, above, last) {
         return Ok(way);
     }
     let (mode, owner) = (stat.st_mode, stat.st_uid);
     let ours = is_ours(owner);
     if !ours && users::unmapped_root() != Some(owner) {
-        return Err(refusal::foreign(asked, path, owner));
+        return Err(error::foreign(asked, path, owner));
     }
     let mut way = Way {
         closed: above.closed || ours && mode & ANYBODY_ELSE == 0,
@@ -92,9 +92,9 @@ pub(super) fn judge_directory(
     }
     let mount = path != Path::new("/") && is_mount(dir);
     if !mount && (last || !above.closed && above.open.is_none()) {
-        let refused = || refusal::writable(asked, path, mode, owner);
+        let refused = || error::writable(asked, path, mode, owner);
         return Err(if last {
-            refusal::own_writable(path, mode, owner)
+            error::own_writable(path, mode, owner)
         } else {
             refused()
         });
@@ -113,14 +113,14 @@ pub(super) fn judge_directory(
 }
 
 /// Whether a path of this origin may lie in a directory that is like this.
-pub(super) fn admit(asked: &Path, way: &Way, origin: Origin) -> Result<(), Fault> {
+pub(super) fn admit(asked: &Path, way: &Way, origin: Origin) -> Result<(), FileError> {
     match &way.open {
         None => Ok(()),
         Some(open) if open.mount || origin == Origin::Named => {
-            session::warn(refusal::open_directory(&open.path, open.mode));
+            session::warn(error::open_directory(&open.path, open.mode));
             Ok(())
         }
-        Some(open) => Err(refusal::writable(asked, &open.path, open.mode, open.owner)),
+        Some(open) => Err(error::writable(asked, &open.path, open.mode, open.owner)),
     }
 }
 
@@ -132,23 +132,23 @@ pub(super) fn judge_file(
     above: &Way,
     origin: Origin,
     readers: Readers,
-) -> Result<(), Fault> {
+) -> Result<(), FileError> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(refusal::not_plain(path));
+        return Err(error::not_plain(path));
     }
     let (mode, owner) = (stat.st_mode, stat.st_uid);
     let of_the_system =
         origin == Origin::System && !above.shared && users::unmapped_root() == Some(owner);
     if !is_ours(owner) && !of_the_system {
-        return Err(refusal::foreign(path, path, owner));
+        return Err(error::foreign(path, path, owner));
     }
     let group_may_write =
         || above.closed || users::is_private_group(stat.st_uid, stat.st_gid) && !has_acl(&file);
     let secret = readers != Readers::Anybody;
     if mode & 0o002 != 0 || readers != Readers::Owner && mode & 0o020 != 0 && !group_may_write() {
-        let steers = || refusal::writable(path, path, mode, owner);
+        let steers = || error::writable(path, path, mode, owner);
         return Err(if secret {
-            refusal::open_to_others(path, mode, owner)
+            error::open_to_others(path, mode, owner)
         } else {
             steers()
         });
@@ -168,9 +168,9 @@ pub(super) fn judge_file(
     }
     let lasting = readers != Readers::Token && (mode & 0o020 != 0 || !is_read_only(&file));
     if !roots || lasting {
-        return Err(refusal::open_to_others(path, mode, owner));
+        return Err(error::open_to_others(path, mode, owner));
     }
-    session::warn(refusal::readable(path, mode));
+    session::warn(error::readable(path, mode));
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, fstat, openat, statat};
 use rustix::io::Errno;
 
+use super::error::{FileError, circle, foreign, not_plain, unreadable};
 use super::judge::{Way, is_ours, judge_directory, plain_directory};
-use super::refusal::{Fault, circle, foreign, not_plain, unreadable};
 use super::walk::{Step, Walk};
 use super::{FILE, Origin, exists, session};
 
@@ -26,7 +26,10 @@ pub(super) enum Found {
 }
 
 /// Opens what a path leads to, and says where that really is and what is above it; `None` where it does not exist.
-pub(super) fn open(path: &Path, origin: Origin) -> Result<Option<(OwnedFd, PathBuf, Way)>, Fault> {
+pub(super) fn open(
+    path: &Path,
+    origin: Origin,
+) -> Result<Option<(OwnedFd, PathBuf, Way)>, FileError> {
     // Where the system's file is missing, as it mostly is, nothing has to be judged: those who can write to /etc need no
     // configuration of ours.
     if origin == Origin::System && !exists(path)? {
@@ -126,7 +129,7 @@ pub(super) fn walk(
     path: &Path,
     open: impl Fn(&OwnedFd, &OsStr) -> Result<Option<OwnedFd>, Errno>,
     own: bool,
-) -> Result<Found, Fault> {
+) -> Result<Found, FileError> {
     if own {
         match descend(path, own) {
             Plain::Directory(way) => return Ok(Found::Directory(way)),
@@ -183,7 +186,7 @@ pub(super) fn walk(
 }
 
 /// The deepest directory above a path that was judged already, else `/`.
-fn start(path: &Path) -> Result<(Walk, Way), Fault> {
+fn start(path: &Path) -> Result<(Walk, Way), FileError> {
     let plain = !path.components().any(|name| name == Component::ParentDir);
     let root = Path::new("/");
     let judged = path
@@ -202,7 +205,7 @@ fn start(path: &Path) -> Result<(Walk, Way), Fault> {
 }
 
 /// What `/` is like, where a walk stands.
-fn top(asked: &Path, walk: &Walk) -> Result<Way, Fault> {
+fn top(asked: &Path, walk: &Walk) -> Result<Way, FileError> {
     let root = Path::new("/");
     if let Some(way) = session::known(root) {
         return Ok(way);
@@ -213,7 +216,7 @@ fn top(asked: &Path, walk: &Walk) -> Result<Way, Fault> {
     Ok(way)
 }
 
-pub(super) fn absolute(path: &Path) -> Result<Cow<'_, Path>, Fault> {
+pub(super) fn absolute(path: &Path) -> Result<Cow<'_, Path>, FileError> {
     if path.is_absolute() {
         return Ok(path.into());
     }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::error::FileError;
 use super::judge::Way;
-use super::refusal::Fault;
 
 thread_local! {
     static SESSION: RefCell<Session> = const { RefCell::new(Session::new()) };
@@ -16,7 +16,7 @@ struct Session {
     home: Option<Vec<u8>>,
     /// By their paths without links.
     known: Vec<(PathBuf, Way)>,
-    warnings: Vec<Fault>,
+    warnings: Vec<FileError>,
 }
 
 impl Session {
@@ -69,7 +69,7 @@ pub(super) fn know(path: &Path, way: &Way) {
 }
 
 /// Warns once.
-pub(super) fn warn(warning: Fault) {
+pub(super) fn warn(warning: FileError) {
     SESSION.with_borrow_mut(|session| {
         if !session.warnings.contains(&warning) {
             session.warnings.push(warning);
@@ -79,7 +79,7 @@ pub(super) fn warn(warning: Fault) {
 
 /// What is wrong with the files that were read all the same; then there is nothing to say.
 #[must_use]
-pub fn take_warnings() -> Vec<Fault> {
+pub fn take_warnings() -> Vec<FileError> {
     SESSION.with_borrow_mut(|session| std::mem::take(&mut session.warnings))
 }
 

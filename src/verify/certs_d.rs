@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::Env;
 use crate::tls::{Extra, provider};
-use crate::trusted::{self, Fault, MAX_TEXT, Reader, Readers};
+use crate::trusted::{self, FileError, MAX_TEXT, Reader, Readers};
 
 /// The directories that hold one directory for each registry.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl CertDirs {
     }
 
     /// What they hold for a registry, which is spelled as in the image's name.
-    pub fn read(&self, registry: &str) -> Result<Certificates, Fault> {
+    pub fn read(&self, registry: &str) -> Result<Certificates, FileError> {
         let of = |(dir, read): &(PathBuf, Reader)| (dir.join(registry), *read);
         let first = self.containers.iter().map(of).find(|(dir, _)| {
             // What cannot be looked into is passed over, as podman does.
@@ -82,7 +82,7 @@ impl CertDirs {
 }
 
 impl Certificates {
-    fn add(&mut self, dir: &Path, read: Reader) -> Result<(), Fault> {
+    fn add(&mut self, dir: &Path, read: Reader) -> Result<(), FileError> {
         let files = self.names(dir)?;
         let has = |name: &Path| files.iter().any(|file| file == name);
         for file in &files {
@@ -99,7 +99,7 @@ impl Certificates {
                 Some("cert") => {
                     let key = file.with_extension("key");
                     if !has(&key) {
-                        return Err(Fault::new(
+                        return Err(FileError::new(
                             file,
                             format_args!("has no {} beside it", key.display()),
                             "add the key; a certificate of an authority must be named .crt",
@@ -115,7 +115,7 @@ impl Certificates {
                     }
                 }
                 Some("key") if !has(&file.with_extension("cert")) => {
-                    return Err(Fault::new(
+                    return Err(FileError::new(
                         file,
                         format_args!("has no {} beside it", file.with_extension("cert").display()),
                         "add the certificate, or remove the key",
@@ -128,9 +128,9 @@ impl Certificates {
     }
 
     /// The files of a directory, in order; none where it does not exist.
-    fn names(&mut self, dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+    fn names(&mut self, dir: &Path) -> Result<Vec<PathBuf>, FileError> {
         let failed = |error: &std::io::Error| {
-            Fault::new(
+            FileError::new(
                 dir,
                 format_args!("cannot be read ({error})"),
                 "make it a directory that can be read",
@@ -159,7 +159,7 @@ impl Certificates {
         file: &Path,
         read: Reader,
         readers: Readers,
-    ) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Fault> {
+    ) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, FileError> {
         if access(file, Access::READ_OK) == Err(Errno::ACCESS) {
             self.pass_over(file);
             return Ok(None);
@@ -175,17 +175,22 @@ impl Certificates {
     }
 }
 
-fn pair(cert: &Path, chain: &[u8], key: &Path, secret: &[u8]) -> Result<Arc<CertifiedKey>, Fault> {
+fn pair(
+    cert: &Path,
+    chain: &[u8],
+    key: &Path,
+    secret: &[u8],
+) -> Result<Arc<CertifiedKey>, FileError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(chain).flatten().collect();
     if chain.is_empty() {
-        return Err(Fault::new(
+        return Err(FileError::new(
             cert,
             "holds no certificate",
             "put a PEM certificate there",
         ));
     }
     let secret = PrivateKeyDer::from_pem_slice(secret).map_err(|_| {
-        Fault::new(
+        FileError::new(
             key,
             "holds no private key",
             "put an unencrypted PEM key there",
@@ -195,7 +200,7 @@ fn pair(cert: &Path, chain: &[u8], key: &Path, secret: &[u8]) -> Result<Arc<Cert
         .key_provider
         .load_private_key(secret)
         .map_err(|_| {
-            Fault::new(
+            FileError::new(
                 key,
                 "holds a key of a kind that is not known",
                 "use an RSA, ECDSA or Ed25519 key",
@@ -204,7 +209,7 @@ fn pair(cert: &Path, chain: &[u8], key: &Path, secret: &[u8]) -> Result<Arc<Cert
     let pair = CertifiedKey::new(chain, secret);
     // A certificate that cannot be read here, such as one of version 1, is the server's to judge.
     if let Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = pair.keys_match() {
-        return Err(Fault::new(
+        return Err(FileError::new(
             key,
             format_args!("is not the key of {}", cert.display()),
             "put the certificate's own key there",

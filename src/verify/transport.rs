@@ -2,7 +2,7 @@
 
 use crate::credential::Redacted;
 use crate::host::{Host, ImageRef};
-use crate::http::{Cleartext, Fault, Http, Kind, Request, Response};
+use crate::http::{Cleartext, Http, HttpError, Kind, Request, Response};
 use crate::log::Log;
 
 /// A registry, as it was reached.
@@ -16,13 +16,13 @@ pub(super) struct Registry<'a> {
 
 /// What was asked in vain: no answer, or redirects that cannot be followed.
 pub(super) enum Unanswered {
-    Fault(Fault),
+    NoAnswer(HttpError),
     Redirected,
 }
 
-impl From<Fault> for Unanswered {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<HttpError> for Unanswered {
+    fn from(fault: HttpError) -> Self {
+        Self::NoAnswer(fault)
     }
 }
 
@@ -46,7 +46,9 @@ impl<'a> Registry<'a> {
             base: format!("https://{host}"),
         };
         let fault = match registry.ping(None).await {
-            Err(Unanswered::Fault(fault)) if is_loopback(&image.host) && speaks_no_tls(&fault) => {
+            Err(Unanswered::NoAnswer(fault))
+                if is_loopback(&image.host) && speaks_no_tls(&fault) =>
+            {
                 fault
             }
             answer => return answer.map(|answer| (registry, answer)),
@@ -55,11 +57,13 @@ impl<'a> Registry<'a> {
         match registry.ping(None).await {
             Ok(answer) => Ok((registry, answer)),
             // Of a server that answers without TLS, what it answers is told.
-            Err(Unanswered::Fault(plain)) => Err(Unanswered::Fault(if fault.kind() == Kind::Tls {
-                plain
-            } else {
-                fault
-            })),
+            Err(Unanswered::NoAnswer(plain)) => {
+                Err(Unanswered::NoAnswer(if fault.kind() == Kind::Tls {
+                    plain
+                } else {
+                    fault
+                }))
+            }
             Err(other) => Err(other),
         }
     }
@@ -176,7 +180,7 @@ fn origin(url: &str) -> Option<&str> {
 }
 
 /// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
-fn speaks_no_tls(fault: &Fault) -> bool {
+fn speaks_no_tls(fault: &HttpError) -> bool {
     matches!(fault.kind(), Kind::Tls | Kind::Closed | Kind::Truncated)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::host::{Host, ImageRef};
-use crate::http::{Certificate, Fault, Kind};
+use crate::http::{Certificate, HttpError, Kind};
 use crate::registry::Registry;
 use crate::trusted;
 
@@ -72,9 +72,9 @@ pub enum Verdict {
     /// It answered with a status that has no place here.
     Failed(u16),
     /// A file of certs.d cannot be used.
-    CertsD(trusted::Fault),
+    CertsD(trusted::FileError),
     /// There was no answer.
-    Fault(Fault),
+    NoAnswer(HttpError),
 }
 
 impl Report {
@@ -114,7 +114,7 @@ impl Verdict {
             Self::Redirected => "redirected",
             Self::Throttled => "throttled",
             Self::Failed(_) => "failed",
-            Self::Fault(fault) => match fault.kind() {
+            Self::NoAnswer(fault) => match fault.kind() {
                 Kind::Certificate(_) | Kind::ClientCertificate | Kind::Tls | Kind::Authorities => {
                     "tls"
                 }
@@ -169,7 +169,7 @@ impl Verdict {
             | Self::NoChallenge
             | Self::Redirected => "see who answers in the registry's place".to_owned(),
             Self::CertsD(fault) => fault.fix.clone(),
-            Self::Fault(fault)
+            Self::NoAnswer(fault)
                 if fault.kind() == Kind::Certificate(Certificate::UnknownAuthority) =>
             {
                 format!(
@@ -177,14 +177,14 @@ impl Verdict {
                     cert_dirs(image)
                 )
             }
-            Self::Fault(fault) if fault.kind() == Kind::ClientCertificate => {
+            Self::NoAnswer(fault) if fault.kind() == Kind::ClientCertificate => {
                 format!("put client.cert and client.key into {}", cert_dirs(image))
             }
-            Self::Fault(fault) if fault.kind() == Kind::Tls => {
+            Self::NoAnswer(fault) if fault.kind() == Kind::Tls => {
                 "see who answers there; without TLS only registries on this node are asked"
                     .to_owned()
             }
-            Self::Fault(fault) => fault.fix().to_owned(),
+            Self::NoAnswer(fault) => fault.fix().to_owned(),
         }
     }
 }
@@ -246,7 +246,7 @@ impl fmt::Display for Verdict {
             Self::Throttled => f.write_str("it is throttling (429)"),
             Self::Failed(status) => write!(f, "it answered {status}"),
             Self::CertsD(fault) => f.write_str(&fault.cause),
-            Self::Fault(fault) => fault.fmt(f),
+            Self::NoAnswer(fault) => fault.fmt(f),
         }
     }
 }

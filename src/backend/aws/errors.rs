@@ -5,6 +5,8 @@
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
 
 mod node;
+mod refused;
+mod setup;
 mod strict;
 mod transport;
 
@@ -12,10 +14,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::Api;
 use super::wire::{Outcome, Wire};
-use super::{Api, PART};
-use crate::error::{Error, Problem};
-pub(super) use node::{no_credentials, no_instance_role, nobody, wrong_address};
+use crate::error::Error;
+pub(super) use node::{NodeError, no_credentials, no_instance_role};
+use refused::{Refused, Said};
+pub(super) use setup::{AwsError, ProfileFault};
 use strict::{after, is_action, is_principal, word};
 pub(super) use transport::late;
 use transport::{throttled, transport};
@@ -70,104 +74,76 @@ impl Call<'_> {
     }
 
     fn refused(&self, action: Action, code: &str, message: &str, wire: &Wire) -> Error {
-        let said =
-            |cause: &str| Problem::new(PART, format_args!("{}: {cause}", self.at(action.service)));
         // STS leaves out the `Exception` that the JSON services end their codes with.
-        match code.strip_suffix("Exception").unwrap_or(code) {
+        let said = match code.strip_suffix("Exception").unwrap_or(code) {
             "AccessDenied" | "UnauthorizedAccess" => self.denied(action, message),
-            "ExpiredToken" if action.name == WEB_IDENTITY.name => {
-                said("the web identity token has expired").fix(self.renew()).failed()
-            }
-            "ExpiredToken" => said("the session has expired").fix(self.renew()).failed(),
-            "UnrecognizedClient" | "InvalidClientTokenId" => self.unknown_key(action),
-            "InvalidSignature" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" | "RequestExpired"
-                if code.starts_with("Request") || SKEW.iter().any(|words| message.contains(words)) =>
+            "ExpiredToken" if action.name == WEB_IDENTITY.name => Said::TokenExpired(self.renew()),
+            "ExpiredToken" => Said::SessionExpired(self.renew()),
+            "UnrecognizedClient" | "InvalidClientTokenId" => self.unknown_key(),
+            "InvalidSignature"
+            | "SignatureDoesNotMatch"
+            | "RequestTimeTooSkewed"
+            | "RequestExpired"
+                if code.starts_with("Request")
+                    || SKEW.iter().any(|words| message.contains(words)) =>
             {
-                said("this node's clock is more than five minutes off")
-                    .fix("set the clock (timedatectl shows whether NTP runs)")
-                    .failed()
+                Said::Clock
             }
-            "InvalidSignature" | "SignatureDoesNotMatch" => {
-                said("the secret access key does not belong to the access key id").fix(self.correct()).failed()
-            }
-            "MissingAuthenticationToken" | "IncompleteSignature" => said("it took the request for unsigned")
-                .fix("see whether a proxy takes headers out of requests")
-                .failed(),
+            "InvalidSignature" | "SignatureDoesNotMatch" => Said::WrongKey(self.correct()),
+            "MissingAuthenticationToken" | "IncompleteSignature" => Said::Unsigned,
             "InvalidIdentityToken" | "IDPRejectedClaim" | "IDPCommunicationError" => {
-                said("it does not accept the web identity token")
-                    .fix("see that the role trusts the token's issuer, subject and audience")
-                    .failed()
+                Said::Untrusted
             }
-            "RegionDisabled" | "OptInRequired" => {
-                said("the region is not enabled for the account").fix("enable it in the account's settings").failed()
-            }
-            "Throttling" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
-                throttled(action.service, self.api.region(), wire)
+            "RegionDisabled" | "OptInRequired" => Said::RegionOff,
+            "Throttling"
+            | "Throttled"
+            | "TooManyRequests"
+            | "RequestLimitExceeded"
+            | "SlowDown" => {
+                return throttled(action.service, self.api.region(), wire);
             }
             _ => match wire.last().outcome {
-                Outcome::Answered { status, .. } if !(400..500).contains(&status) || status == 429 => {
-                    transport(action.service, self.api.region(), wire)
+                Outcome::Answered { status, .. }
+                    if !(400..500).contains(&status) || status == 429 =>
+                {
+                    return transport(action.service, self.api.region(), wire);
                 }
-                _ => said(&format!("it refused the request ({})", word(code)))
-                    .fix("see that endpoint_url and the role in the configuration or secret are right")
-                    .failed(),
+                _ => Said::No(word(code).to_owned()),
             },
-        }
-    }
-
-    fn denied(&self, action: Action, message: &str) -> Error {
-        let principal = after(message, "User: ")
-            .filter(|text| is_principal(text))
-            .unwrap_or("the identity used");
-        let denied = after(message, "not authorized to perform: ")
-            .filter(|text| is_action(text))
-            .unwrap_or(action.name);
-        let why = if message.contains("explicit deny") {
-            " (a policy denies it explicitly)"
-        } else {
-            ""
         };
-        let at = self.at(action.service);
-        Problem::new(
-            PART,
-            format_args!("{at}: access denied: {principal} may not {denied}{why}"),
-        )
-        .fix(action.denied)
-        // The public gallery is open to everybody; a role of the node need not be made for it.
-        .dispensable(matches!(
-            (self.api, self.who),
-            (Api::Public { .. }, Who::Node)
-        ))
-        .failed()
-    }
-
-    fn unknown_key(&self, action: Action) -> Error {
-        let at = self.at(action.service);
-        if matches!(
-            self.who,
-            Who::Secret {
-                temporary_without_token: true
-            }
-        ) {
-            return Problem::new(
-                PART,
-                format_args!("{at}: AWS_ACCESS_KEY_ID is a session's and comes without its token"),
-            )
-            .fix("put AWS_SESSION_TOKEN into the secret too, or use the keys of a user")
-            .failed();
+        let (service, region) = (action.service, self.api.region().to_owned());
+        Refused {
+            service,
+            region,
+            said,
         }
-        let cause =
-            "AWS does not know the access key id, or the session token does not belong to it";
-        Problem::new(PART, format_args!("{at}: {cause}"))
-            .fix(format_args!(
-                "{}; where the region is one to opt in to, see that its account has",
-                self.correct()
-            ))
-            .failed()
+        .into()
     }
 
-    fn at(&self, service: &str) -> String {
-        format!("{service} in {}", self.api.region())
+    fn denied(&self, action: Action, message: &str) -> Said {
+        let principal = after(message, "User: ").filter(|text| is_principal(text));
+        let denied = after(message, "not authorized to perform: ").filter(|text| is_action(text));
+        Said::Denied {
+            principal: principal.unwrap_or("the identity used").to_owned(),
+            action: denied.unwrap_or(action.name).to_owned(),
+            why: if message.contains("explicit deny") {
+                " (a policy denies it explicitly)"
+            } else {
+                ""
+            },
+            fix: action.denied,
+            // The public gallery is open to everybody; a role of the node need not be made for it.
+            is_dispensable: matches!((self.api, self.who), (Api::Public { .. }, Who::Node)),
+        }
+    }
+
+    fn unknown_key(&self) -> Said {
+        match self.who {
+            Who::Secret {
+                temporary_without_token: true,
+            } => Said::SessionKey,
+            _ => Said::UnknownKey(self.correct()),
+        }
     }
 
     fn correct(&self) -> &'static str {
@@ -191,16 +167,6 @@ impl Call<'_> {
             }
         }
     }
-}
-
-/// The host names a region that its cloud does not have.
-pub(super) fn unknown_region(region: &str) -> Error {
-    Problem::new(
-        PART,
-        format_args!("there is no region {region} where this host is"),
-    )
-    .fix("correct the registry's name in the image reference")
-    .failed()
 }
 
 /// Asking for a token of a private registry.

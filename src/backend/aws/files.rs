@@ -14,11 +14,12 @@ use aws_types::os_shim_internal::{Env, Fs};
 use zeroize::Zeroizing;
 
 use super::PART;
+use super::errors::AwsError;
 use crate::backend::aws_files;
 use crate::backend::whose::shown;
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::trusted::{self, Readers};
 
 /// The two files, and the profile that is chosen.
@@ -97,12 +98,7 @@ impl<'n> Files<'n> {
         } else {
             listed(&self.places, "and")
         };
-        Problem::new(
-            PART,
-            format_args!("{who} names the profile {name}, which is not in {places}"),
-        )
-        .fix(format_args!("correct the name, or add [profile {name}]"))
-        .failed()
+        AwsError::NoProfile { who, name, places }.into()
     }
 
     /// Whether the environment or the profile says where the metadata service is.
@@ -143,24 +139,17 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
 
 /// A token in a file, which `name` names.
 pub(super) fn token(name: &str, path: &Path) -> Result<Redacted, Error> {
-    let text = read_text(path)?.ok_or_else(|| {
-        Problem::new(
-            PART,
-            format_args!("{name} names {}, which does not exist", path.display()),
-        )
-        .fix("mount the token, or correct the path")
-        .failed()
-    })?;
+    let named = || (name.to_owned(), path.to_owned());
+    let Some(text) = read_text(path)? else {
+        let (name, path) = named();
+        return Err(AwsError::NoTokenFile { name, path }.into());
+    };
     Some(text.trim())
         .filter(|text| !text.is_empty())
         .map(Redacted::from)
         .ok_or_else(|| {
-            Problem::new(
-                PART,
-                format_args!("{name} names {}, which is empty", path.display()),
-            )
-            .fix("see what writes the token")
-            .failed()
+            let (name, path) = named();
+            AwsError::EmptyTokenFile { name, path }.into()
         })
 }
 
@@ -168,11 +157,7 @@ fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
     let Some(bytes) = read(path)? else {
         return Ok(None);
     };
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Problem::new(PART, format_args!("{} is not UTF-8", path.display()))
-            .fix("correct the file")
-            .failed()
-    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| AwsError::NotUtf8(path.to_owned()))?;
     Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
@@ -201,12 +186,7 @@ fn unparsed(error: Option<&ProfileFileLoadError>, places: &[PathBuf]) -> Error {
         .split_once(" on line ")
         .and_then(|(_, rest)| rest.split_once(':'));
     let line = line.map_or_else(String::new, |(line, _)| format!(": line {line}"));
-    Problem::new(
-        PART,
-        format_args!("{} cannot be parsed{line}", listed(places, "or")),
-    )
-    .fix("correct the file")
-    .failed()
+    AwsError::Unparsed(listed(places, "or"), line).into()
 }
 
 fn listed(places: &[PathBuf], between: &str) -> String {

@@ -13,18 +13,18 @@ use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
 };
 
+use super::Api;
 use super::errors::{
-    ASSUME, Call, WEB_IDENTITY, Who, no_credentials, no_instance_role, nobody, wrong_address,
+    ASSUME, AwsError, Call, NodeError, WEB_IDENTITY, Who, no_credentials, no_instance_role,
 };
 use super::files::Files;
 use super::host::arn_partition;
 use super::node::{Identity, Source, WebIdentity};
 use super::role::{Role, TenantKeys, role_of_pod};
 use super::wire::Wire;
-use super::{Api, PART};
 use crate::backend::Login;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::service_account::ServiceAccount;
 
 /// The configuration of a client that acts with a secret's keys alone: no variable, no file, no metadata service.
@@ -95,7 +95,7 @@ pub(super) async fn of_node(
     )?;
     let Some(Identity { source, files }) = Identity::of(login.node, settings.profile.as_deref())?
     else {
-        return Err(nobody());
+        return Err(NodeError::Gone.into());
     };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(api.region().to_owned()))
@@ -180,7 +180,7 @@ pub(super) async fn instance_role(login: &Login<'_>, wire: &Wire) -> Result<Stri
     let provider = ProviderConfig::without_region()
         .with_behavior_version(Some(BehaviorVersion::latest()))
         .with_http_client(wire.client());
-    let client = metadata(&provider, files.metadata()).map_err(|_| wrong_address())?;
+    let client = metadata(&provider, files.metadata()).map_err(|_| NodeError::WrongAddress)?;
     let answer = client
         .get("/latest/meta-data/iam/security-credentials/")
         .await
@@ -249,11 +249,7 @@ fn sts(config: &SdkConfig, wire: &Wire) -> aws_sdk_sts::Client {
 }
 
 fn session(answered: Option<aws_sdk_sts::types::Credentials>) -> Result<Credentials, Error> {
-    let session = answered.ok_or_else(|| {
-        Problem::new(PART, "STS answered no session for the role")
-            .fix("see whether a proxy puts something else in its place")
-            .failed()
-    })?;
+    let session = answered.ok_or(AwsError::NoSession)?;
     Ok(Credentials::new(
         session.access_key_id,
         session.secret_access_key,

@@ -6,13 +6,13 @@ use std::path::Path;
 use aws_config::profile::Profile as Section;
 use zeroize::Zeroizing;
 
-use super::PART;
+use super::errors::{AwsError, ProfileFault};
 use super::files::{ChosenBy, Files, read, token};
 use super::node::{key_name, keys, of_container, of_keys};
 use crate::backend::Whose;
 use crate::backend::whose::{Bearer, digest, shown};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::json;
 use crate::seal::hex;
 use crate::token::{Scope, Unnamed};
@@ -55,9 +55,7 @@ impl Profile {
         };
         let found = profile.follow(files)?;
         if found.is_none() && files.by == ChosenBy::Rule {
-            return Err(problem(&files.name, "has no credentials")
-                .fix("give it keys, a role or another source")
-                .failed());
+            return Err(AwsError::profile(&files.name, ProfileFault::Empty).into());
         }
         Ok(found)
     }
@@ -93,9 +91,7 @@ impl Profile {
                 .profile(name)
                 .ok_or_else(|| files.missing(name, seen.last().copied()))?;
             if seen.contains(&name) {
-                return Err(problem(name, "leads back to itself")
-                    .fix("correct source_profile")
-                    .failed());
+                return Err(AwsError::profile(name, ProfileFault::Circle).into());
             }
             seen.push(name);
             self.parts.extend([name.to_owned(), content(section)]);
@@ -108,9 +104,7 @@ impl Profile {
                 .filter(|_| section.get(WEB_TOKEN).is_none());
             if let Some(role) = role {
                 if section.get("mfa_serial").is_some() {
-                    let cause =
-                        "has mfa_serial: a person is asked for a code, which a helper cannot do";
-                    return Err(problem(name, cause).fix(SESSIONS).failed());
+                    return Err(AwsError::profile(name, ProfileFault::Mfa).into());
                 }
                 self.be(|| format!("role {}", shown(role)));
             }
@@ -148,10 +142,7 @@ impl Profile {
         }
         if let Some(file) = section.get(WEB_TOKEN).map(Path::new) {
             if !file.is_absolute() {
-                let cause = "has a web_identity_token_file that is not an absolute path";
-                return Err(problem(name, cause)
-                    .fix("give the whole path, from /")
-                    .failed());
+                return Err(AwsError::profile(name, ProfileFault::Relative).into());
             }
             self.parts
                 .extend(Bearer::of(&token(WEB_TOKEN, file)?).parts);
@@ -166,8 +157,7 @@ impl Profile {
             return self.begin_with_sso(section, name, files);
         }
         if section.get("login_session").is_some() {
-            let cause = "is a login_session of aws login, which this helper cannot use";
-            return Err(problem(name, cause).fix(SESSIONS).failed());
+            return Err(AwsError::profile(name, ProfileFault::LoginSession).into());
         }
         if section.get("credential_process").is_some() {
             self.be(|| "credential_process".to_owned());
@@ -211,14 +201,7 @@ impl Profile {
             .map(read)
             .transpose()?
             .flatten()
-            .ok_or_else(|| {
-                problem(
-                    name,
-                    "has no SSO session: it is missing or was logged out of",
-                )
-                .fix(format_args!("aws sso login --profile {}", shown(name)))
-                .failed()
-            })?;
+            .ok_or_else(|| AwsError::profile(name, ProfileFault::NoSession))?;
         match json::parse_object(&bytes) {
             Ok(token) => {
                 let text = |key| token.text(key).map_or("", Redacted::expose).to_owned();
@@ -262,10 +245,6 @@ fn sso_token(session: &str) -> String {
     format!(".aws/sso/cache/{}.json", hex(name.as_ref()))
 }
 
-fn problem(name: &str, what: &str) -> Problem {
-    Problem::new(PART, format_args!("the profile {} {what}", shown(name)))
-}
-
 const ROLE: &str = "role_arn";
 const SOURCE: &str = "credential_source";
 const WEB_TOKEN: &str = "web_identity_token_file";
@@ -301,7 +280,6 @@ const KEYS: [&str; 20] = [
     "aws_account_id",
     "ec2_metadata_service_endpoint",
 ];
-const SESSIONS: &str = "give the node a session instead: aws sso login, or the keys that aws sts get-session-token gives";
 
 #[cfg(test)]
 mod tests {

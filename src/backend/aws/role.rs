@@ -3,12 +3,12 @@
 use aws_credential_types::Credentials;
 
 use super::PART;
+use super::errors::AwsError;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::is_account;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
-use crate::shown::shown;
 
 /// A role, and the external id that its trust policy may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,38 +28,26 @@ impl TenantKeys {
     /// Reads the keys of a secret. A tenant wrote them: whatever would steer the node is refused by name.
     pub(super) fn read(keys: &Keys) -> Result<Self, Error> {
         if let Some(name) = keys.names().find(|name| steers_the_node(name)) {
-            let cause = format_args!("{} steers the node, which a secret may not", shown(name));
-            let fix = "take it out of the secret; where the node needs it, its operator sets it in the configuration";
-            return Err(Problem::new(SECRET, cause).fix(fix).failed());
+            return Err(AwsError::Steers(name.to_owned()).into());
         }
         let text = |name: &str| keys.get(name).map(Redacted::expose);
-        let needed = |name: &'static str| text(name).ok_or_else(|| wrong(name, "is missing"));
+        let needed = |name: &'static str| text(name).ok_or(AwsError::Key(name, "is missing"));
         let (id, secret) = (needed(KEY_ID)?, needed(KEY)?);
         let token = text(SESSION_TOKEN);
         if !is_key_id(id) {
-            return Err(wrong(
-                KEY_ID,
-                "is no access key id (16 to 128 letters and digits)",
-            ));
+            let what = "is no access key id (16 to 128 letters and digits)";
+            return Err(AwsError::Key(KEY_ID, what).into());
         }
         // They go into HTTP headers and signatures as they are; a line end copied along would be refused late and oddly.
         for (name, value) in [(KEY, Some(secret)), (SESSION_TOKEN, token)] {
             if value.is_some_and(|value| !value.bytes().all(|byte| byte.is_ascii_graphic())) {
-                return Err(wrong(
-                    name,
-                    "holds a space, a line end or another character that no key has",
-                ));
+                let what = "holds a space, a line end or another character that no key has";
+                return Err(AwsError::Key(name, what).into());
             }
         }
         let role = Role::read(text(ROLE_ARN), text(EXTERNAL_ID)).map_err(|(setting, what)| {
-            wrong(
-                if setting == Setting::Arn {
-                    ROLE_ARN
-                } else {
-                    EXTERNAL_ID
-                },
-                what,
-            )
+            let is_arn = setting == Setting::Arn;
+            AwsError::Key(if is_arn { ROLE_ARN } else { EXTERNAL_ID }, what)
         })?;
         let credentials = Credentials::new(id, secret, token.map(str::to_owned), None, "secret");
         Ok(Self { credentials, role })
@@ -78,9 +66,7 @@ impl Role {
             } else {
                 "external_id"
             };
-            Problem::new(PART, format_args!("the rule's {name} {what}"))
-                .fix("correct it in the configuration")
-                .failed()
+            AwsError::Rule(name, what).into()
         })
     }
 
@@ -117,15 +103,8 @@ pub(super) fn role_of_pod<'a>(
     let found = POD_ROLES
         .iter()
         .find_map(|name| Some((*name, account.annotation(name)?)));
-    let (name, arn) = found.ok_or_else(|| {
-        Problem::new(
-            PART,
-            format_args!("the service account {account} names no role"),
-        )
-        .fix(format_args!("annotate it with {}", POD_ROLES[0]))
-        .failed()
-    })?;
-    let wrong = |what: &str, fix: &str| account.wrong_annotation(PART, name, what, fix);
+    let (name, arn) = found.ok_or_else(|| AwsError::NoRole(account.to_string()))?;
+    let wrong = |what: &'static str, fix: &str| account.wrong_annotation(PART, name, what, fix);
     if !is_role_arn(arn) {
         return Err(wrong(
             "is no role's ARN",
@@ -146,12 +125,6 @@ pub(super) fn role_of_pod<'a>(
 enum Setting {
     Arn,
     ExternalId,
-}
-
-fn wrong(name: &str, what: &str) -> Error {
-    Problem::new(SECRET, format_args!("{name} {what}"))
-        .fix("correct the keys in the secret")
-        .failed()
 }
 
 /// Variables that make an AWS SDK read files, run programs, call other addresses or trust other authorities.
@@ -212,7 +185,6 @@ pub(super) const POD_ROLES: [&str; 2] = [
     "eks.amazonaws.com/ecr-role-arn",
     "eks.amazonaws.com/role-arn",
 ];
-const SECRET: &str = "its secret";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";

@@ -11,12 +11,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-use super::errors::{Call, PULL, PULL_PUBLIC};
+use super::Api;
+use super::errors::{AwsError, Call, PULL, PULL_PUBLIC};
 use super::host::{EcrHost, PrivateRegistry};
 use super::wire::Wire;
-use super::{Api, PART};
 use crate::credential::{Credential, Redacted};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::token::Minted;
 
@@ -116,21 +116,14 @@ fn wrong_registry(other: Option<&Host>) -> Error {
     let other = other
         .filter(|host| EcrHost::parse(host).is_some())
         .map_or("another registry", Host::as_str);
-    Problem::new(PART, format_args!("ECR answered a token for {other}"))
-        .fix("see that endpoint_url in the configuration leads to this registry's region and partition")
-        .failed()
+    AwsError::OtherRegistry(other.to_owned()).into()
 }
 
 /// `AWS:password` in base64, and when it ends.
 fn minted(token: Option<&str>, expires: Option<&DateTime>) -> Result<Minted, Error> {
-    let password = token.and_then(decode).ok_or_else(|| {
-        Problem::new(PART, "the answer holds no token")
-            .fix("see whether a proxy or endpoint_url puts something else in ECR's place")
-            .failed()
-    })?;
-    let credential = Credential::new(super::USER.to_owned(), password).map_err(|error| {
-        Problem::new(PART, format_args!("the token is no credential: {error}")).failed()
-    })?;
+    let password = token.and_then(decode).ok_or(AwsError::NoToken)?;
+    let credential =
+        Credential::new(super::USER.to_owned(), password).map_err(AwsError::Unusable)?;
     Ok(Minted {
         credential,
         expires: expires.and_then(|end| SystemTime::try_from(*end).ok()),

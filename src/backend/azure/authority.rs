@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 
-use super::PART;
+use super::errors::AzureError;
 use crate::config::Node;
-use crate::error::{Error, Problem};
 use crate::host::Host;
 
 /// An application, where it is registered.
@@ -31,23 +30,18 @@ impl App {
 }
 
 /// The cloud that a registry is in. Only there may its tokens be sent, whatever row a rule forces.
-pub(super) fn cloud_of(host: &Host) -> Result<CloudConfiguration, Error> {
+pub(super) fn cloud_of(host: &Host) -> Result<CloudConfiguration, AzureError> {
     let name = host.name();
     match host.port() {
         None if name.ends_with(".azurecr.io") => Ok(CloudConfiguration::AzurePublic),
         None if name.ends_with(".azurecr.cn") => Ok(CloudConfiguration::AzureChina),
         None if name.ends_with(".azurecr.us") => Ok(CloudConfiguration::AzureGovernment),
-        _ => Err(Problem::new(
-            PART,
-            "it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)",
-        )
-        .fix("name the registry that it stands for with alias_of")
-        .failed()),
+        _ => Err(AzureError::NotAzures),
     }
 }
 
 /// The authority that the operator sets, which AKS does for every pod with a workload identity.
-pub(super) fn authority(node: &Node) -> Result<Option<CloudConfiguration>, Error> {
+pub(super) fn authority(node: &Node) -> Result<Option<CloudConfiguration>, AzureError> {
     let Some(text) = node.get(AUTHORITY_HOST) else {
         return Ok(None);
     };
@@ -56,12 +50,7 @@ pub(super) fn authority(node: &Node) -> Result<Option<CloudConfiguration>, Error
         .strip_prefix("https://")
         .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let Some(host) = host.and_then(|host| Host::parse(host.as_bytes()).ok()) else {
-        return Err(Problem::new(
-            PART,
-            format_args!("{AUTHORITY_HOST} in the node's environment is no https:// URL of a host"),
-        )
-        .fix("set it to one such as https://login.microsoftonline.com/")
-        .failed());
+        return Err(AzureError::Authority);
     };
     let mut custom = CustomConfiguration::default();
     custom.authority_host = format!("https://{host}");

@@ -13,12 +13,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::PART;
 use super::authority::App;
+use super::errors::AzureError;
 use super::identity::read;
 use crate::backend::whose::digest;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::jwt;
 
 /// A certificate and its key.
@@ -33,24 +33,12 @@ pub(super) struct Certificate {
 impl Certificate {
     /// Reads a PEM file that has both.
     pub(super) fn read(name: &str, path: &Path) -> Result<Self, Error> {
-        let bytes = read(path)?.ok_or_else(|| {
-            Problem::new(
-                PART,
-                format_args!("{name} names {}, which does not exist", path.display()),
-            )
-            .fix("correct or unset it")
-            .failed()
-        })?;
-        Self::of(&bytes).ok_or_else(|| {
-            let cause =
-                "which is not a PEM file with a certificate and its RSA key without a password";
-            let path = path.display();
-            Problem::new(PART, format_args!("{name} names {path}, {cause}"))
-                .fix(format_args!(
-                    "convert it: openssl pkcs12 -in {path} -nodes -out {path}.pem"
-                ))
-                .failed()
-        })
+        let bytes = read(path)?;
+        let (name, path) = (name.to_owned(), path.to_owned());
+        let Some(bytes) = bytes else {
+            return Err(AzureError::NoCertificate { name, path }.into());
+        };
+        Ok(Self::of(&bytes).ok_or(AzureError::Certificate { name, path })?)
     }
 
     fn of(bytes: &[u8]) -> Option<Self> {

@@ -24,7 +24,7 @@ use azure_identity::{
 };
 
 use super::authority::App;
-use super::errors::{self, Refusal};
+use super::errors::{self, AzureError, Refusal};
 use super::identity::Identity;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -32,14 +32,14 @@ use crate::http::{Http, Request};
 
 /// The token of an identity.
 pub(super) async fn token(http: &Http, identity: &Identity) -> Result<Redacted, Error> {
-    let credential = credential(http, identity).map_err(|_| errors::unusable(identity))?;
+    let credential = credential(http, identity).map_err(|_| AzureError::unusable(identity))?;
     let token = credential
         .get_token(&[SCOPE], None)
         .await
         .map_err(|error| errors::entra(&error, identity))?;
     let token = Redacted::from(token.token.secret());
     if token.is_empty() {
-        Err(errors::no_token("Entra"))
+        Err(AzureError::NoToken("Entra").into())
     } else {
         Ok(token)
     }
@@ -160,7 +160,7 @@ impl Carrier {
             ours = ours.text(text.into());
         }
         let host = request.url().host_str().unwrap_or_default();
-        let answer = self.0.send(&ours).await.map_err(Refusal::Fault)?;
+        let answer = self.0.send(&ours).await.map_err(Refusal::NoAnswer)?;
         if !answer.is_success() || !answer.is_json() {
             return Err(Refusal::answer(host, &answer));
         }

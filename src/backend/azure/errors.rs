@@ -4,20 +4,27 @@
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>,
 //! <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-login>
 
-use std::fmt;
+mod refusals;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::PART;
-use super::identity::Identity;
-use crate::error::{Error, Problem};
-use crate::http::{Fault, Kind, Response};
+use super::authority::AUTHORITY_HOST;
+use super::identity::{Identity, POD_CLIENT_ID};
+use crate::error::{Code, Error, Fault, Meaning};
+use crate::http::{HttpError, Kind, Response};
+use crate::shown::shown;
+use refusals::{NOT_ON_AZURE, of_code, of_metadata, of_registry};
 
 /// Why a request of the SDK's came to nothing; travels through the SDK as the source of its errors.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     /// There was no answer.
-    Fault(Fault),
+    #[error("{0}")]
+    NoAnswer(HttpError),
     /// There was one, and it is no token.
+    #[error("{host} answered {status}")]
     Answer {
         host: String,
         status: u16,
@@ -38,23 +45,12 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fault(fault) => fault.fmt(f),
-            Self::Answer { host, status, .. } => write!(f, "{host} answered {status}"),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
 /// The error of a login that the SDK gave up.
 pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let refusal = loop {
         match cause {
-            None => return no_token("Entra"),
+            None => return AzureError::NoToken("Entra").into(),
             Some(error) => match error.downcast_ref::<Refusal>() {
                 Some(refusal) => break refusal,
                 None => cause = error.source(),
@@ -62,15 +58,10 @@ pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
         }
     };
     match (refusal, identity) {
-        (Refusal::Fault(fault), Identity::Managed { .. }) if is_absent(fault.kind()) => {
-            Problem::new(
-                PART,
-                format_args!("no managed identity on this node: {fault}"),
-            )
-            .fix(NOT_ON_AZURE)
-            .unreachable()
+        (Refusal::NoAnswer(fault), Identity::Managed { .. }) if is_absent(fault.kind()) => {
+            AzureError::NoMetadata(Box::new(fault.clone())).into()
         }
-        (Refusal::Fault(fault), _) => fault.error(PART),
+        (Refusal::NoAnswer(fault), _) => fault.error(PART),
         (
             Refusal::Answer {
                 host,
@@ -79,123 +70,203 @@ pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
                 retry_after,
             },
             _,
-        ) => common(host, *status, *retry_after).unwrap_or_else(|| {
-            let refused = match identity {
-                Identity::Managed { .. } => metadata(host, *status),
-                _ => login(*status, *code),
-            };
-            refused.answered()
-        }),
+        ) => {
+            let common = common(host, *status, *retry_after);
+            let error = common.unwrap_or_else(|| match identity {
+                Identity::Managed { .. } => AzureError::Metadata {
+                    host: host.clone(),
+                    status: *status,
+                },
+                _ => match *code {
+                    Some(code) => AzureError::Entra { code },
+                    None => AzureError::Login(*status),
+                },
+            });
+            error.into()
+        }
     }
 }
 
 /// The error of a registry's answer that is no token.
-pub(super) fn registry(host: &str, answer: &Response) -> Error {
+pub(super) fn registry(host: &str, answer: &Response) -> AzureError {
     let status = answer.status;
-    common(host, status, answer.retry_after()).unwrap_or_else(|| {
-        let (cause, fix) = match status {
-            400 => ("the registry does not know this kind of login", "see whether AZURE_TENANT_ID is the registry's tenant"),
-            401 => (
-                "the registry refused the identity",
-                "give it AcrPull on the registry (Container Registry Repository Reader where ABAC is on), and see whether its tenant is the registry's",
-            ),
-            403 => ("the registry's network rules keep this node out", "allow its address there, or use a private endpoint"),
-            404 => ("no registry of this name exchanges tokens", "see whether the registry's name is right"),
-            _ => ("the registry refused the login", "see whether it is what it should be"),
-        };
-        Problem::new(PART, format_args!("{cause} ({status})")).fix(fix).failed().answered()
-    })
-}
-
-/// A success that holds no token.
-pub(super) fn no_token(who: &str) -> Error {
-    Problem::new(PART, format_args!("the answer of {who} holds no token"))
-        .fix("see who answers in its place")
-        .failed()
-}
-
-/// An identity that the SDK will not try.
-pub(super) fn unusable(identity: &Identity) -> Error {
-    match identity {
-        Identity::Managed { .. } => Problem::new(PART, "this kind of managed identity is not supported")
-            .fix("unset IDENTITY_ENDPOINT and MSI_ENDPOINT where the node is a virtual machine; App Service sets IDENTITY_ENDPOINT and IDENTITY_HEADER"),
-        Identity::Secret { .. } | Identity::Certificate { .. } | Identity::Workload { .. } => Problem::new(PART, "the application cannot log in as it is configured")
-            .fix("correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST"),
-    }
-    .failed()
-}
-
-/// The node had an identity a moment ago.
-pub(super) fn nobody() -> Error {
-    Problem::new(PART, "the node has no Azure identity any more")
-        .fix("try again")
-        .failed()
+    common(host, status, answer.retry_after()).unwrap_or(AzureError::Registry { status })
 }
 
 /// What any of them may answer.
-fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<Error> {
-    let problem =
-        |cause: &dyn fmt::Display| Problem::new(PART, format_args!("{host} {cause} ({status})"));
-    let later = || {
-        retry_after.map_or("try again later".to_owned(), |wait| {
-            format!("try again in {} s", wait.as_secs())
-        })
-    };
-    Some(match status {
-        200..300 => problem(&"answered with something that is not JSON")
-            .fix(IMPOSTOR)
-            .failed(),
-        300..400 => problem(&"redirects, which is never followed with a credential")
-            .fix(IMPOSTOR)
-            .failed(),
-        429 => problem(&"is asked too often")
-            .fix(later())
-            .unreachable()
-            .answered(),
-        410 => problem(&"is being updated")
-            .fix("try again in a minute")
-            .unreachable()
-            .answered(),
-        500.. => problem(&"has a failure of its own")
-            .fix(later())
-            .unreachable()
-            .answered(),
+fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<AzureError> {
+    let what = match status {
+        200..300 => Common::NoJson,
+        300..400 => Common::Redirect,
+        429 => Common::Throttled(retry_after),
+        410 => Common::Updating,
+        500.. => Common::Failing(retry_after),
         _ => return None,
-    })
+    };
+    let host = host.to_owned();
+    Some(AzureError::Common { host, what, status })
 }
 
-fn login(status: u16, code: Option<u32>) -> Error {
-    let Some(code) = code else {
-        return Problem::new(PART, format_args!("Entra refused the login ({status})"))
-            .fix(IMPOSTOR)
-            .failed();
-    };
-    let row = CODES.iter().find(|(codes, ..)| codes.contains(&code));
-    let (_, cause, fix) = row.unwrap_or(&(
-        &[],
-        "Entra refused the login",
-        "look it up at https://login.microsoftonline.com/error",
-    ));
-    Problem::new(PART, format_args!("{cause} (AADSTS{code})"))
-        .fix(fix)
-        .failed()
+/// Why there is no token of Azure's.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AzureError {
+    #[error("no managed identity on this node: {0}")]
+    NoMetadata(Box<HttpError>),
+    #[error("{host} {what} ({status})")]
+    Common {
+        host: String,
+        what: Common,
+        status: u16,
+    },
+    /// What the registry answered to the exchange.
+    #[error("{} ({status})", of_registry(*status).0)]
+    Registry { status: u16 },
+    #[error("{}: {host} answered {status}", of_metadata(*status).0)]
+    Metadata { host: String, status: u16 },
+    /// Without a code.
+    #[error("Entra refused the login ({0})")]
+    Login(u16),
+    #[error("{} (AADSTS{code})", of_code(*code).1)]
+    Entra { code: u32 },
+    /// A success without one.
+    #[error("the answer of {0} holds no token")]
+    NoToken(&'static str),
+    /// An identity that the SDK will not try.
+    #[error("this kind of managed identity is not supported")]
+    OtherManaged,
+    #[error("the application cannot log in as it is configured")]
+    Unconfigured,
+    /// The node had one a moment ago.
+    #[error("the node has no Azure identity any more")]
+    Gone,
+    #[error("it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")]
+    NotAzures,
+    #[error("{AUTHORITY_HOST} in the node's environment is no https:// URL of a host")]
+    Authority,
+    #[error("the service account {0} names no application")]
+    NoApplication(String),
+    /// A key of Azure's tools that says where to look or whom to ask.
+    #[error("a secret may not say {}", shown(.0))]
+    Steers(String),
+    /// What `together` says belongs together is not.
+    #[error("{name} is not in {place}")]
+    Missing {
+        name: &'static str,
+        place: &'static str,
+        together: &'static str,
+    },
+    #[error("{name} in {place} {what}")]
+    Invalid {
+        name: &'static str,
+        place: &'static str,
+        what: &'static str,
+        fix: &'static str,
+    },
+    #[error("{name} names {}, which {what}", path.display())]
+    TokenFile {
+        name: &'static str,
+        path: PathBuf,
+        what: &'static str,
+    },
+    #[error("{name} names {}, which does not exist", path.display())]
+    NoCertificate { name: String, path: PathBuf },
+    #[error(
+        "{name} names {}, which is not a PEM file with a certificate and its RSA key without a password",
+        path.display()
+    )]
+    Certificate { name: String, path: PathBuf },
 }
 
-fn metadata(host: &str, status: u16) -> Error {
-    let (cause, fix) = match status {
-        400 => (
-            "the node has no such managed identity",
-            "assign one to it, or set AZURE_CLIENT_ID to the one it has",
-        ),
-        401 | 403 => (
-            "the node's identity endpoint refused this process",
-            "see IDENTITY_ENDPOINT and IDENTITY_HEADER",
-        ),
-        _ => ("no managed identity on this node", NOT_ON_AZURE),
-    };
-    Problem::new(PART, format_args!("{cause}: {host} answered {status}"))
-        .fix(fix)
-        .failed()
+/// What anybody may answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Common {
+    #[error("answered with something that is not JSON")]
+    NoJson,
+    #[error("redirects, which is never followed with a credential")]
+    Redirect,
+    #[error("is asked too often")]
+    Throttled(Option<Duration>),
+    #[error("is being updated")]
+    Updating,
+    #[error("has a failure of its own")]
+    Failing(Option<Duration>),
+}
+
+impl AzureError {
+    /// The SDK will not try this identity.
+    pub(super) fn unusable(identity: &Identity) -> Self {
+        match identity {
+            Identity::Managed { .. } => Self::OtherManaged,
+            Identity::Secret { .. } | Identity::Certificate { .. } | Identity::Workload { .. } => {
+                Self::Unconfigured
+            }
+        }
+    }
+}
+
+impl Fault for AzureError {
+    fn meaning(&self) -> Meaning {
+        let of = |code, fix: &'static str| Meaning::new(code, PART).fix(fix);
+        let refused = |fix| of(Code::MintRefused, fix);
+        let later = |code, wait: &Option<Duration>| {
+            let wait = wait.map(|wait| format!("try again in {} s", wait.as_secs()));
+            let fix = wait.unwrap_or_else(|| "try again later".to_owned());
+            of(code, "").fix(fix).unreachable().answered()
+        };
+        match self {
+            Self::NoMetadata(_) => of(Code::MintNoIdentity, NOT_ON_AZURE).unreachable(),
+            Self::Common { what, .. } => match what {
+                Common::NoJson | Common::Redirect => of(Code::MintUnexpected, IMPOSTOR),
+                Common::Throttled(wait) => later(Code::MintThrottled, wait),
+                Common::Updating => of(Code::MintUnreachable, "try again in a minute")
+                    .unreachable()
+                    .answered(),
+                Common::Failing(wait) => later(Code::MintUnreachable, wait),
+            },
+            Self::Registry { status } => refused(of_registry(*status).1).answered(),
+            Self::Metadata { status, .. } => refused(of_metadata(*status).1).answered(),
+            Self::Login(_) => refused(IMPOSTOR).answered(),
+            Self::Entra { code } => refused(of_code(*code).2).answered(),
+            Self::NoToken(_) => of(Code::MintUnexpected, "see who answers in its place"),
+            Self::OtherManaged => of(
+                Code::MintNoIdentity,
+                "unset IDENTITY_ENDPOINT and MSI_ENDPOINT where the node is a virtual machine; App Service sets IDENTITY_ENDPOINT and IDENTITY_HEADER",
+            ),
+            Self::Unconfigured => of(
+                Code::MintInvalidKeys,
+                "correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST",
+            ),
+            Self::Gone => of(Code::MintNoIdentity, "try again"),
+            Self::NotAzures => of(
+                Code::ConfigInvalid,
+                "name the registry that it stands for with alias_of",
+            ),
+            Self::Authority => of(
+                Code::ConfigInvalid,
+                "set it to one such as https://login.microsoftonline.com/",
+            ),
+            Self::NoApplication(_) => {
+                of(Code::MintNoIdentity, "").fix(format!("annotate it with {POD_CLIENT_ID}"))
+            }
+            Self::Steers(_) => of(
+                Code::MintInvalidKeys,
+                "take it out of the secret; only AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID are read",
+            ),
+            Self::Missing { together, .. } => of(Code::MintInvalidKeys, together),
+            Self::Invalid { fix, .. } => of(Code::MintInvalidKeys, fix),
+            Self::TokenFile { .. } => of(
+                Code::MintNoIdentity,
+                "see what mounts it, or correct or unset the variable",
+            ),
+            Self::NoCertificate { .. } => of(Code::MintNoIdentity, "correct or unset it"),
+            Self::Certificate { path, .. } => {
+                let path = path.display();
+                of(Code::MintInvalidKeys, "").fix(format!(
+                    "convert it: openssl pkcs12 -in {path} -nodes -out {path}.pem"
+                ))
+            }
+        }
+    }
 }
 
 fn is_absent(kind: Kind) -> bool {
@@ -217,76 +288,6 @@ fn aadsts(body: &[u8]) -> Option<u32> {
 }
 
 const IMPOSTOR: &str = "see whether a proxy or a sign-in page answers in its place";
-const NOT_ON_AZURE: &str = "give the node an identity, or turn ambient off where it is no Azure machine; set AZURE_TENANT_ID and the rest for another identity";
-
-const CODES: &[(&[u32], &str, &str)] = &[
-    (
-        &[7_000_215],
-        "the client secret is wrong",
-        "set AZURE_CLIENT_SECRET to the secret's value, not to its ID",
-    ),
-    (
-        &[7_000_222],
-        "the client secret has expired",
-        "make a new one for the application and set AZURE_CLIENT_SECRET",
-    ),
-    (
-        &[700_016, 7_000_229],
-        "the application is unknown in this tenant",
-        "correct AZURE_CLIENT_ID or AZURE_TENANT_ID",
-    ),
-    (
-        &[7_000_112],
-        "the application is disabled",
-        "enable it, or use another one",
-    ),
-    (
-        &[90_002, 900_023],
-        "the tenant is unknown in this cloud",
-        "correct AZURE_TENANT_ID",
-    ),
-    (
-        &[700_024],
-        "the federated token is not within its time",
-        "see whether the node's clock is right and AZURE_FEDERATED_TOKEN_FILE, where that is used, is renewed",
-    ),
-    (
-        &[700_211],
-        "the federated token has another issuer",
-        "give the application a federated credential for it",
-    ),
-    (
-        &[700_212],
-        "the federated token is for another audience",
-        "let it be for api://AzureADTokenExchange",
-    ),
-    (
-        &[700_213],
-        "the federated token has another subject",
-        "give the application a federated credential for it",
-    ),
-    (
-        &[70_021],
-        "the application has no federated credential for this token",
-        "give it one",
-    ),
-    (
-        &[50_027, 700_027, 5_002_738],
-        "the federated token's signature does not verify",
-        "see whether its issuer publishes the key it signs with",
-    ),
-    (
-        &[500_011],
-        "the tenant does not know the registry service",
-        "register the provider Microsoft.ContainerRegistry there",
-    ),
-    (
-        &[53_003],
-        "conditional access keeps the application out",
-        "exempt it, or use it from where it may be used",
-    ),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,7 +331,7 @@ mod tests {
                 "Entra refused the login (AADSTS1234567); look it up",
             ),
         ] {
-            let text = login(400, Some(code)).to_string();
+            let text = Error::from(AzureError::Entra { code }).to_string();
             assert!(
                 text.starts_with("backend azure: ") && text.contains(part),
                 "{text}"
@@ -348,14 +349,14 @@ mod tests {
             (307, false),
             (200, false),
         ] {
-            let error = common("login.microsoftonline.com", status, None).unwrap();
+            let error = Error::from(common("login.microsoftonline.com", status, None).unwrap());
             assert_eq!(matches!(error, Error::Unreachable(_)), passes, "{error}");
         }
-        let throttled = common("myreg.azurecr.io", 429, Some(Duration::from_secs(7)))
-            .unwrap()
-            .to_string();
+        let throttled = common("myreg.azurecr.io", 429, Some(Duration::from_secs(7))).unwrap();
+        let throttled = Error::from(throttled);
+        assert_eq!(throttled.code(), Some(Code::MintThrottled));
         assert_eq!(
-            throttled,
+            throttled.to_string(),
             "backend azure: myreg.azurecr.io is asked too often (429); try again in 7 s"
         );
     }

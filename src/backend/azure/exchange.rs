@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-use super::{PART, errors};
+use super::PART;
+use super::errors::{self, AzureError};
 use crate::backend::Backend;
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
@@ -44,9 +45,9 @@ pub(super) async fn refresh_token(
         .await
         .map_err(|fault| fault.error(PART))?;
     if !answer.is_success() || !answer.is_json() {
-        return Err(errors::registry(host.name(), &answer));
+        return Err(errors::registry(host.name(), &answer).into());
     }
-    let no_token = || errors::no_token("the registry");
+    let no_token = || AzureError::NoToken("the registry");
     let exchanged: Exchanged = json::object(&answer.body).map_err(|_| no_token())?;
     let username = Backend::Azure.username(&Keys::default()).to_owned();
     Ok(Minted {

@@ -14,15 +14,15 @@ use zeroize::Zeroizing;
 use super::PART;
 use super::authority::{App, authority, cloud_of};
 use super::certificate::Certificate;
+use super::errors::AzureError;
 use crate::backend::Login;
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::http::Cleartext;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
-use crate::shown::shown;
 use crate::trusted::{self, Readers};
 
 /// Who logs in.
@@ -55,7 +55,7 @@ impl Identity {
         node: &Node,
         cloud: CloudConfiguration,
     ) -> Result<Self, Error> {
-        let guid = |name: &str, fix: &str| {
+        let guid = |name: &'static str, fix: &str| {
             let Some(id) = account.annotation(name).map(str::to_ascii_lowercase) else {
                 return Ok(None);
             };
@@ -69,14 +69,7 @@ impl Identity {
             POD_CLIENT_ID,
             "copy the application (client) ID from its overview",
         )?
-        .ok_or_else(|| {
-            Problem::new(
-                PART,
-                format_args!("the service account {account} names no application"),
-            )
-            .fix(format_args!("annotate it with {POD_CLIENT_ID}"))
-            .failed()
-        })?;
+        .ok_or_else(|| AzureError::NoApplication(account.to_string()))?;
         let tenant = match guid(
             POD_TENANT_ID,
             "copy the directory (tenant) ID from the application's overview",
@@ -102,11 +95,7 @@ impl Identity {
 
     fn of_secret(keys: &Keys, cloud: CloudConfiguration) -> Result<Self, Error> {
         if let Some(key) = keys.names().find(|key| steers(key)) {
-            return Err(Problem::new(PART, format_args!("a secret may not say {}", shown(key)))
-                .fix(
-                    "take it out of the secret; only AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID are read",
-                )
-                .failed());
+            return Err(AzureError::Steers(key.to_owned()).into());
         }
         let together =
             "a secret for Azure holds AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID";
@@ -187,17 +176,14 @@ fn token(path: &Path) -> Result<Redacted, Error> {
     text.filter(|text| !text.is_empty())
         .map(Redacted::from)
         .ok_or_else(|| {
-            let what = if bytes.is_some() {
+            let (name, path) = (TOKEN_FILE, path.to_owned());
+            let is_there = bytes.is_some();
+            let what = if is_there {
                 "holds no token"
             } else {
                 "does not exist"
             };
-            Problem::new(
-                PART,
-                format_args!("{TOKEN_FILE} names {}, which {what}", path.display()),
-            )
-            .fix("see what mounts it, or correct or unset the variable")
-            .failed()
+            AzureError::TokenFile { name, path, what }.into()
         })
 }
 
@@ -214,7 +200,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn app(&self, cloud: CloudConfiguration) -> Result<App, Error> {
+    fn app(&self, cloud: CloudConfiguration) -> Result<App, AzureError> {
         Ok(App {
             tenant: self.tenant()?,
             client_id: self.client_id()?,
@@ -222,7 +208,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn client_id(&self) -> Result<String, Error> {
+    fn client_id(&self) -> Result<String, AzureError> {
         let id = self.need(CLIENT_ID)?.expose().to_ascii_lowercase();
         if is_guid(&id) {
             return Ok(id);
@@ -234,7 +220,7 @@ impl<'a> Source<'a> {
         ))
     }
 
-    fn tenant(&self) -> Result<String, Error> {
+    fn tenant(&self) -> Result<String, AzureError> {
         let tenant = self.need(TENANT_ID)?.expose().to_ascii_lowercase();
         if is_guid(&tenant) || is_domain(&tenant) {
             return Ok(tenant);
@@ -247,7 +233,7 @@ impl<'a> Source<'a> {
         ))
     }
 
-    fn client_secret(&self) -> Result<Redacted, Error> {
+    fn client_secret(&self) -> Result<Redacted, AzureError> {
         let secret = self.need(CLIENT_SECRET)?;
         if secret.expose().contains(char::is_control) {
             let what = "holds a control character (a line end copied along with it?)";
@@ -256,18 +242,23 @@ impl<'a> Source<'a> {
         Ok(secret.clone())
     }
 
-    fn need(&self, name: &str) -> Result<&'a Redacted, Error> {
-        (self.value)(name).ok_or_else(|| {
-            Problem::new(PART, format_args!("{name} is not in {}", self.place))
-                .fix(self.together)
-                .failed()
+    fn need(&self, name: &'static str) -> Result<&'a Redacted, AzureError> {
+        let (place, together) = (self.place, self.together);
+        (self.value)(name).ok_or(AzureError::Missing {
+            name,
+            place,
+            together,
         })
     }
 
-    fn wrong(&self, name: &str, what: &str, fix: &str) -> Error {
-        Problem::new(PART, format_args!("{name} in {} {what}", self.place))
-            .fix(fix)
-            .failed()
+    fn wrong(&self, name: &'static str, what: &'static str, fix: &'static str) -> AzureError {
+        let place = self.place;
+        AzureError::Invalid {
+            name,
+            place,
+            what,
+            fix,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::PART;
 use super::answer::{Answer, unanswered};
 use super::document::{self, Author};
+use super::errors::GcpError;
 use super::exchange::{SCOPE, Token, granted};
 use super::owner::Document;
 use super::refusal::{Grant, refused};
@@ -15,7 +16,7 @@ use crate::backend::whose::digest;
 use crate::backend::{Login, Whose};
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::http::{Http, Kind, Request, Response};
 use crate::token::{Scope, Unnamed};
 use crate::trusted::{self, Readers};
@@ -39,15 +40,8 @@ pub(super) struct Metadata {
 /// The first identity that is configured; else the machine's, where it is one of Google's.
 pub(super) fn find(node: &Node) -> Result<Found, Error> {
     if let Some(path) = node.file(VARIABLE)? {
-        let missing = || {
-            Problem::new(
-                VARIABLE,
-                format_args!("there is no file {}", path.display()),
-            )
-            .fix("correct or unset it")
-            .failed()
-        };
-        return document(&path)?.ok_or_else(missing);
+        let found = document(&path)?;
+        return Ok(found.ok_or(GcpError::NoDocument(path))?);
     }
     let folder = node
         .file(GCLOUD)?
@@ -124,7 +118,7 @@ impl Metadata {
             .filter(|text| !text.is_empty());
         match email {
             Some(email) if answer.response.is_success() => Ok(email.to_owned()),
-            _ => Err(refused(&answer, ORIGIN, &Grant::Metadata)),
+            _ => Err(refused(&answer, ORIGIN, &Grant::Metadata).into()),
         }
     }
 
@@ -136,25 +130,25 @@ impl Metadata {
             .await
             .map_err(|fault| match fault.kind() {
                 Kind::Nobody | Kind::Refused | Kind::Unresolvable => {
-                    Problem::new(PART, format_args!("{}{fault}", self.tried))
-                        .fix(FIX)
-                        .unreachable()
+                    let (tried, error) = (self.tried.clone(), Box::new(fault));
+                    GcpError::NoMetadata { tried, error }.into()
                 }
                 _ => unanswered(&fault),
             })?;
         let answer = Answer::of(&url, response)?;
         if answer.response.header(FLAVOUR) != Some(GOOGLE) {
-            let cause = format_args!(
-                "{}what answers at {} is not Google's metadata server (status {})",
-                self.tried, self.host, answer.response.status
-            );
-            return Err(Problem::new(PART, cause).fix(FIX).failed());
+            let error = GcpError::NotMetadata {
+                tried: self.tried.clone(),
+                host: self.host.clone(),
+                status: answer.response.status,
+            };
+            return Err(error.into());
         }
         Ok(answer)
     }
 }
 
-const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+pub(super) const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GCLOUD: &str = "CLOUDSDK_CONFIG";
 const SERVER: &str = "GCE_METADATA_HOST";
 /// By address and not by its name, `metadata.google.internal`: no name server has a say in who it is.
@@ -163,7 +157,7 @@ const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/";
 const ORIGIN: &str = "the metadata server";
 const FLAVOUR: &str = "Metadata-Flavor";
 const GOOGLE: &str = "Google";
-pub(super) const FIX: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
+pub(super) const NO_IDENTITY: &str = "give it one: attach a service account, or name a credential file in GOOGLE_APPLICATION_CREDENTIALS";
 const MAX_DOCUMENT: u64 = 256 << 10;
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ use reqwest::Url;
 use serde_json::json;
 
 use super::PART;
+use super::errors::AwsProof;
 use crate::backend::aws_files;
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::tls;
 
 /// The node's AWS identity by the SDK's whole chain, as a subject token.
@@ -34,41 +35,20 @@ pub(super) async fn subject_token(
     if let Some(fault) = tls::refused() {
         return Err(fault.problem(PART));
     }
-    let problem =
-        |cause: &str, fix: &str| Problem::new(PART, format_args!("{origin}: {cause}")).fix(fix);
-    let (region, credentials) = tokio::time::timeout(LOOKUP, identity(files, &problem))
-        .await
-        .unwrap_or_else(|_| {
-            Err(problem(
-                "what gives this node its AWS identity did not answer in time",
-                WHENCE,
-            )
-            .unreachable())
-        })?;
+    let found = tokio::time::timeout(LOOKUP, identity(files)).await;
+    let (region, credentials) = found
+        .unwrap_or(Err(AwsProof::LateIdentity))
+        .map_err(|proof| proof.of(origin))?;
     let url = verification_url.replace("{region}", &region);
     let url = Url::parse(&url)
         .ok()
         .filter(|url| url.scheme() == "https")
-        .ok_or_else(|| {
-            problem(
-                "\"regional_cred_verification_url\" is not an https:// address",
-                "correct it",
-            )
-            .failed()
-        })?;
-    signed(&url, &region, audience, credentials).ok_or_else(|| {
-        problem(
-            "the request that proves the AWS identity cannot be signed",
-            WHENCE,
-        )
-        .failed()
-    })
+        .ok_or_else(|| AwsProof::Url.of(origin))?;
+    let signed = signed(&url, &region, audience, credentials);
+    Ok(signed.ok_or_else(|| AwsProof::Unsigned.of(origin))?)
 }
 
-async fn identity(
-    files: EnvConfigFiles,
-    problem: &impl Fn(&str, &str) -> Problem,
-) -> Result<(String, Credentials), Error> {
+async fn identity(files: EnvConfigFiles) -> Result<(String, Credentials), AwsProof> {
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(LOOKUP)
         .connect_timeout(CONNECT)
@@ -79,30 +59,15 @@ async fn identity(
         .retry_config(RetryConfig::standard().with_max_attempts(2))
         .load()
         .await;
-    let region = config.region().ok_or_else(|| {
-        problem(
-            "this node's AWS region is not known",
-            "set AWS_REGION, or let the metadata service be reached",
-        )
-        .failed()
-    })?;
+    let region = config.region().ok_or(AwsProof::NoRegion)?;
     let found = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await,
         None => Err(CredentialsError::not_loaded_no_source()),
     };
     let credentials = found.map_err(|error| match error {
-        CredentialsError::CredentialsNotLoaded(_) => problem(
-            "this node has no AWS credentials to prove itself with",
-            WHENCE,
-        )
-        .failed(),
-        CredentialsError::ProviderTimedOut(_) => problem(
-            "what gives this node its AWS credentials did not answer in time",
-            WHENCE,
-        )
-        .unreachable(),
-        // What it says may quote an answer.
-        _ => problem("what gives this node its AWS credentials fails", WHENCE).failed(),
+        CredentialsError::CredentialsNotLoaded(_) => AwsProof::NoCredentials,
+        CredentialsError::ProviderTimedOut(_) => AwsProof::LateCredentials,
+        _ => AwsProof::Failing,
     })?;
     Ok((region.to_string(), credentials))
 }
@@ -153,8 +118,6 @@ fn percent_encoded(text: &str) -> String {
 
 /// Binds the proof to one identity provider at Google.
 const TARGET: &str = "x-goog-cloud-target-resource";
-const WHENCE: &str =
-    "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";
 /// All of the chain; the exchange needs time after it.
 const LOOKUP: Duration = Duration::from_secs(6);
 const CONNECT: Duration = Duration::from_secs(2);

@@ -4,18 +4,20 @@
 
 mod reader;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use reader::Reader;
+use reader::{Reader, TOKEN_URI};
 use zeroize::Zeroizing;
 
-use super::PART;
+use super::ACCESS_TOKEN;
+use super::errors::GcpError;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
-use crate::json;
+use crate::json::{self, JsonError};
+use thiserror::Error;
 
 /// Who asks, and as whom in the end.
 #[derive(Debug)]
@@ -104,26 +106,75 @@ pub(super) enum Author {
     Operator,
 }
 
+/// What is wrong with a document, after its origin.
+#[derive(Debug, Error)]
+pub(super) enum DocumentFault {
+    #[error(" is a path, and a secret may not name files of the node")]
+    Path,
+    #[error(" is neither JSON nor base64 of JSON")]
+    Neither,
+    #[error(" is not a JSON object: {0}")]
+    Json(JsonError),
+    #[error(": \"type\" is none that this helper knows")]
+    Type,
+    /// What the type is, and why a tenant's document may not be of it.
+    #[error(": \"type\" is {0}")]
+    TenantsType(&'static str),
+    #[error(": \"token_uri\" is not Google's own, and a secret may not say where its key is sent")]
+    TokenUri,
+    #[error(
+        ": \"universe_domain\" is not googleapis.com, whose registries are the ones this helper knows"
+    )]
+    Universe,
+    #[error(": \"credential_source\" is neither a file, a URL nor AWS")]
+    Source,
+    #[error(": \"{0}\" is not an https:// address")]
+    NotHttps(&'static str),
+    /// A member, and what it is not.
+    #[error(": \"{0}\" is missing or no {1}")]
+    Missing(&'static str, &'static str),
+}
+
+impl DocumentFault {
+    pub(super) fn of(self, origin: &str) -> GcpError {
+        let (origin, what) = (origin.to_owned(), self);
+        GcpError::Document { origin, what }
+    }
+
+    pub(super) fn fix(&self) -> Cow<'static, str> {
+        match self {
+            Self::Path | Self::Neither => {
+                "put the JSON of a service-account key itself, or base64 of it, into the secret".into()
+            }
+            Self::Json(_) | Self::Missing(..) => "put the file as Google gave it".into(),
+            Self::Type => {
+                "use a service account, a user, an external account or an impersonated service account".into()
+            }
+            Self::TenantsType(_) | Self::Universe => {
+                format!("use a service account's own key, or {ACCESS_TOKEN}").into()
+            }
+            Self::TokenUri => format!("set it to {TOKEN_URI}, or leave it out").into(),
+            Self::Source => {
+                "programs and certificates are not supported: let them write the token to a file".into()
+            }
+            Self::NotHttps(_) => "correct it".into(),
+        }
+    }
+}
+
 /// The document in a secret: JSON, or base64 of it. Never a path.
-pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, Error> {
+pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, GcpError> {
     let text = text.expose().trim_start_matches('\u{feff}').trim();
     if text.starts_with('{') {
         return parse(name, text.as_bytes(), Author::Tenant);
     }
-    let refuse = |cause: &str| {
-        Problem::new(PART, format_args!("{name} {cause}"))
-            .fix("put the JSON of a service-account key itself, or base64 of it, into the secret")
-            .failed()
-    };
     if text.starts_with(['/', '~', '.']) || text.contains("://") {
-        return Err(refuse(
-            "is a path, and a secret may not name files of the node",
-        ));
+        return Err(DocumentFault::Path.of(name));
     }
     let decoded = unwrapped(text);
     match decoded.as_deref().map(|bytes| bytes.trim_ascii()) {
         Some(json) if json.starts_with(b"{") => parse(name, json, Author::Tenant),
-        _ => Err(refuse("is neither JSON nor base64 of JSON")),
+        _ => Err(DocumentFault::Neither.of(name)),
     }
 }
 
@@ -143,12 +194,8 @@ fn unwrapped(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// The document in a text that is known to be meant as JSON.
-pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identity, Error> {
-    let object = json::parse_object(text).map_err(|error| {
-        Problem::new(PART, format_args!("{origin} is not a JSON object: {error}"))
-            .fix("put the file as Google gave it")
-            .failed()
-    })?;
+pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identity, GcpError> {
+    let object = json::parse_object(text).map_err(|error| DocumentFault::Json(error).of(origin))?;
     let mut acts_as = Vec::new();
     let base = Reader {
         origin,

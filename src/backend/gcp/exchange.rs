@@ -16,11 +16,12 @@ use zeroize::Zeroizing;
 
 use super::answer::{Answer, ask};
 use super::document::{Account, ActsAs, Base, External, Identity, User};
+use super::errors::GcpError;
+use super::federation;
 use super::refusal::{Grant, refused};
-use super::{PART, federation};
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::http::{Http, Request};
 use crate::json::Loose;
 use crate::jwt;
@@ -143,11 +144,7 @@ async fn acting_as(
         .json(body.to_string().into());
     let answer = ask(http, &target.url, &request).await?;
     if !answer.response.is_success() {
-        return Err(refused(
-            &answer,
-            origin,
-            &Grant::Impersonation { url: &target.url },
-        ));
+        return Err(refused(&answer, origin, &Grant::Impersonation { url: &target.url }).into());
     }
     let vended: Vended = answer.object()?;
     let ends = vended.expire_time.take();
@@ -167,7 +164,7 @@ struct Vended {
 /// The token in an answer of OAuth 2.0, or why there is none.
 pub(super) fn granted(answer: &Answer, origin: &str, grant: &Grant) -> Result<Token, Error> {
     if !answer.response.is_success() {
-        return Err(refused(answer, origin, grant));
+        return Err(refused(answer, origin, grant).into());
     }
     let granted: Granted = answer.object()?;
     Ok(Token {
@@ -188,29 +185,16 @@ fn end(granted: &Granted) -> Option<SystemTime> {
     SystemTime::now().checked_add(granted.expires_in.seconds()?)
 }
 
-fn filled(token: Loose<Redacted>, answer: &Answer) -> Result<Redacted, Error> {
-    let tokenless = || {
-        let cause = format_args!("{} answered without a token", answer.host);
-        Problem::new(PART, cause)
-            .fix("see whether a proxy answers in its place")
-            .failed()
-    };
+fn filled(token: Loose<Redacted>, answer: &Answer) -> Result<Redacted, GcpError> {
     token
         .take()
         .filter(|token| !token.is_empty())
-        .ok_or_else(tokenless)
+        .ok_or_else(|| GcpError::NoToken(answer.host.clone()))
 }
 
 /// A statement signed with the account's key: who asks, for what, for the next hour.
-fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, Error> {
-    let unusable = || {
-        Problem::new(
-            PART,
-            format_args!("{origin}: \"private_key\" is not an RSA key in PEM"),
-        )
-        .fix("put the key as Google gave it, with its line ends")
-        .failed()
-    };
+fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, GcpError> {
+    let unusable = || GcpError::PrivateKey(origin.to_owned());
     let key = jwt::rsa_key(account.key.expose()).ok_or_else(unusable)?;
     // A clock that is a little fast would make a statement of the future, which Google refuses.
     let now = SystemTime::now()

@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use super::ambient::read;
-use super::answer::ask;
+use super::answer::{Answer, ask};
+use super::aws;
 use super::document::{External, Source};
-use super::{PART, aws};
+use super::errors::GcpError;
 use crate::config::Node;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::http::{Http, Request};
 use crate::json;
 
@@ -35,16 +36,15 @@ pub(super) async fn subject_token(
 }
 
 pub(super) fn from_file(origin: &str, path: &Path, field: Option<&str>) -> Result<Redacted, Error> {
-    let missing = || {
-        Problem::new(
-            PART,
-            format_args!("{origin}: there is no token file {}", path.display()),
-        )
-        .fix("mount it, or correct \"credential_source\"")
-        .failed()
+    let origin = origin.to_owned();
+    let Some(bytes) = read(path, MAX_TOKEN)? else {
+        let path = path.to_owned();
+        return Err(GcpError::NoTokenFile { origin, path }.into());
     };
-    let bytes = read(path, MAX_TOKEN)?.ok_or_else(missing)?;
-    pick(&bytes, field).ok_or_else(|| unreadable(origin, &path.display().to_string()))
+    pick(&bytes, field).ok_or_else(|| {
+        let place = path.display().to_string();
+        GcpError::SubjectFormat { place, origin }.into()
+    })
 }
 
 async fn from_url(
@@ -59,17 +59,20 @@ async fn from_url(
         .fold(Request::get(url), |request, (name, value)| {
             request.header(name, value.clone())
         });
-    let answer = ask(http, url, &request).await?;
-    if !answer.response.is_success() {
-        let cause = format!(
-            "{} gives no subject token (status {})",
-            answer.host, answer.response.status
-        );
-        return Err(Problem::new(PART, cause)
-            .fix(format_args!("see \"credential_source\" in {origin}"))
-            .failed());
+    let Answer { host, response } = ask(http, url, &request).await?;
+    let (origin, status) = (origin.to_owned(), response.status);
+    if !response.is_success() {
+        let error = GcpError::NoSubject {
+            host,
+            status,
+            origin,
+        };
+        return Err(error.into());
     }
-    pick(&answer.response.body, field).ok_or_else(|| unreadable(origin, &answer.host))
+    pick(&response.body, field).ok_or_else(|| {
+        let place = host;
+        GcpError::SubjectFormat { place, origin }.into()
+    })
 }
 
 /// The token itself: all of the text, or one member of a JSON object.
@@ -79,15 +82,6 @@ fn pick(bytes: &[u8], field: Option<&str>) -> Option<Redacted> {
         None => std::str::from_utf8(bytes).ok()?.trim().into(),
     };
     (!token.is_empty()).then_some(token)
-}
-
-fn unreadable(origin: &str, place: &str) -> Error {
-    Problem::new(
-        PART,
-        format_args!("what {place} gives holds no subject token in the format that {origin} names"),
-    )
-    .fix("correct \"format\" in \"credential_source\"")
-    .failed()
 }
 
 const MAX_TOKEN: u64 = 64 << 10;

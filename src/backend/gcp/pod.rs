@@ -5,8 +5,9 @@
 
 use super::PART;
 use super::document::{ActsAs, Base, External, Identity, Source};
+use super::errors::GcpError;
 use crate::config::CloudSettings;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::service_account::ServiceAccount;
 use crate::token::Scope;
 
@@ -20,14 +21,10 @@ pub(super) fn identity(
     account: &ServiceAccount,
     settings: &CloudSettings,
 ) -> Result<Identity, Error> {
-    let audience = settings.workload_identity_provider.clone().ok_or_else(|| {
-        let cause = format_args!(
-            "the service account {account} asks for workload identity, and no provider is set"
-        );
-        Problem::new(PART, cause)
-            .fix("set workload_identity_provider in a rule for this registry")
-            .failed()
-    })?;
+    let audience = settings
+        .workload_identity_provider
+        .clone()
+        .ok_or_else(|| GcpError::NoProvider(account.to_string()))?;
     let acts_as = account.annotation(ANNOTATION).map(|email| {
         if is_email(email) {
             return Ok(ActsAs {

@@ -4,10 +4,9 @@
 
 use serde::Deserialize;
 
-use super::PART;
 use super::answer::Answer;
+use super::errors::GcpError;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
 use crate::json::{Loose, Value};
 
 /// What was asked for.
@@ -25,7 +24,7 @@ pub(super) enum Grant<'a> {
 }
 
 /// The error for a refusal.
-pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
+pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> GcpError {
     let body: Body = answer.refusal();
     let said = Said {
         host: &answer.host,
@@ -33,17 +32,15 @@ pub(super) fn refused(answer: &Answer, origin: &str, grant: &Grant) -> Error {
         code: code(&body),
         words: words(body),
     };
-    let (cause, fix) = match grant {
+    let refusal = match grant {
         Grant::Account { email } => account(&said, &shown(email)),
         Grant::User => user(&said),
         Grant::Federation => federation(&said),
         Grant::Impersonation { url } => impersonation(&said, &shown(target(url))),
         Grant::Metadata => metadata(&said),
     };
-    Problem::new(PART, format_args!("{origin}: {cause}"))
-        .fix(fix)
-        .failed()
-        .answered()
+    let origin = origin.to_owned();
+    GcpError::Refused { origin, refusal }
 }
 
 struct Said<'a> {
@@ -53,14 +50,20 @@ struct Said<'a> {
     words: String,
 }
 
-/// A cause and what to do about it.
-type Told = (String, String);
-
-fn told(cause: impl Into<String>, fix: impl Into<String>) -> Told {
-    (cause.into(), fix.into())
+/// What a refusal means, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub(super) struct Refusal {
+    cause: String,
+    pub(super) fix: String,
 }
 
-fn account(said: &Said, email: &str) -> Told {
+fn told(cause: impl Into<String>, fix: impl Into<String>) -> Refusal {
+    let (cause, fix) = (cause.into(), fix.into());
+    Refusal { cause, fix }
+}
+
+fn account(said: &Said, email: &str) -> Refusal {
     let new_key = format!("make a new key for {email} and store it");
     match said.code.as_str() {
         "invalid_grant" if said.says(&["signature"]) => told(
@@ -94,7 +97,7 @@ fn account(said: &Said, email: &str) -> Told {
     }
 }
 
-fn user(said: &Said) -> Told {
+fn user(said: &Said) -> Refusal {
     const AGAIN: &str =
         "log in anew (gcloud auth application-default login) and use what it writes";
     match said.code.as_str() {
@@ -110,7 +113,7 @@ fn user(said: &Said) -> Told {
     }
 }
 
-fn federation(said: &Said) -> Told {
+fn federation(said: &Said) -> Refusal {
     const POOL: &str = "compare it with the workload identity provider (gcloud iam workload-identity-pools providers describe)";
     let said_grant = matches!(
         said.code.as_str(),
@@ -149,7 +152,7 @@ fn federation(said: &Said) -> Told {
     }
 }
 
-fn impersonation(said: &Said, target: &str) -> Told {
+fn impersonation(said: &Said, target: &str) -> Refusal {
     match said.status {
         403 if said.says(&["has not been used", "service_disabled"]) => told(
             "the IAM Service Account Credentials API is off in the project",
@@ -177,7 +180,7 @@ fn impersonation(said: &Said, target: &str) -> Told {
     }
 }
 
-fn metadata(said: &Said) -> Told {
+fn metadata(said: &Said) -> Refusal {
     let fix = "attach a service account to this machine or workload, with access to the registry";
     match said.status {
         404 => told(
@@ -194,7 +197,7 @@ impl Said<'_> {
         any.iter().any(|part| self.words.contains(part))
     }
 
-    fn otherwise(&self) -> Told {
+    fn otherwise(&self) -> Refusal {
         told(
             format!("{} refuses the request {}", self.host, self.label()),
             UNKNOWN,
@@ -291,7 +294,7 @@ mod tests {
             400,
             r#"{"error":"invalid_grant","error_description":"Robot is DISABLED. hunter2"}"#,
         );
-        let (cause, fix) = account(&oauth, "a@p");
+        let Refusal { cause, fix } = account(&oauth, "a@p");
         assert_eq!(
             (cause.as_str(), fix.as_str()),
             (
@@ -303,7 +306,7 @@ mod tests {
             403,
             r#"{"error":{"code":403,"status":"PERMISSION_DENIED","message":"hunter2"}}"#,
         );
-        let (cause, _) = impersonation(&api, "b@p");
+        let Refusal { cause, .. } = impersonation(&api, "b@p");
         assert!(
             cause.contains("iam.serviceAccounts.getAccessToken is denied on b@p (status 403)"),
             "{cause}"

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::trusted::Fault;
+use crate::trusted::FileError;
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Finding {
         Self::new(code, state, what.replace(char::is_control, " ")).remedy(&fix)
     }
 
-    pub(super) fn fault(code: &'static str, state: State, fault: &Fault) -> Self {
+    pub(super) fn fault(code: &'static str, state: State, fault: &FileError) -> Self {
         Self::new(code, state, &fault.cause).remedy(&fault.fix)
     }
 

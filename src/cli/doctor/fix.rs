@@ -9,10 +9,11 @@ use super::clients::PROGRAM;
 use super::finding::{Fix, State, shell};
 use super::report::Report;
 use crate::Io;
+use crate::cli::errors::CliError;
 use crate::cli::style::Style;
 use crate::cli::{question, unwritable};
 use crate::config::Env;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::shown::shown;
 
 /// Shows and runs what may be run, until nothing is left that was not tried; answers the last report.
@@ -24,12 +25,7 @@ pub(super) fn fix(
     io: &mut Io,
 ) -> Result<Report, Error> {
     if !yes && !io.input.is_terminal() {
-        return Err(Problem::new(
-            "doctor",
-            "--fix asks before it changes anything, and there is no terminal",
-        )
-        .fix("add --yes, or run it in a terminal")
-        .failed());
+        return Err(CliError::NoTerminal.into());
     }
     let style = Style::of(io.err, env);
     let mut tried: Vec<Vec<String>> = Vec::new();

@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::cli::clients::ClientLines;
 use crate::config::{Config, StoreKind};
 use crate::error::Error;
-use crate::host::Rejected;
+use crate::host::HostError;
 use crate::keys::Keys;
 use crate::one_line;
 use crate::registry::{Registry, choose};
@@ -65,7 +65,7 @@ impl Told {
 
 impl Answer {
     /// What is no registry: no store is asked.
-    pub(super) fn rejected(why: Rejected, next: String) -> Self {
+    pub(super) fn rejected(why: HostError, next: String) -> Self {
         Self {
             told: Told::NotFound(why.to_string()),
             next: Some(next),

@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use crate::Io;
+use crate::cli::errors::CliError;
 use crate::config::Env;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::ImageRef;
 use crate::keys::{BaseImageCreds, Keys, KeysError};
 use crate::registry::build_key_names;
 use crate::resolver::Resolver;
-use crate::shown::shown;
 use crate::store::{Single, name};
 use crate::trusted::{self, Readers};
 
@@ -80,10 +80,7 @@ pub(super) fn given(
     }
     keys.check_pairs().map_err(refused)?;
     if let Some(name) = keys.placeholder() {
-        let cause = format_args!("{}: {}", shown(name), KeysError::Placeholder);
-        return Err(Problem::new("credentials", cause)
-            .fix("give the secret itself; nothing was stored")
-            .failed());
+        return Err(CliError::Placeholder(name.to_owned()).into());
     }
     images
         .iter()
@@ -92,47 +89,21 @@ pub(super) fn given(
 }
 
 fn refused(error: KeysError) -> Error {
-    let fix = match &error {
-        KeysError::Absent(names) => match names.as_slice() {
-            [name] => format!(
-                "export it, or create it with: beta9 secret create {} VALUE",
-                shown(name)
-            ),
-            _ => "export them, or create each with: beta9 secret create NAME VALUE".to_owned(),
-        },
-        KeysError::Empty(names) => {
-            let name = if let [name] = names.as_slice() {
-                name
-            } else {
-                "NAME"
-            };
-            format!(
-                "delete it with: beta9 secret delete {}, and create it again with its value",
-                shown(name)
-            )
-        }
-        _ => "nothing was stored".to_owned(),
-    };
-    Problem::new("credentials", error).fix(fix).failed()
+    CliError::Keys(error).into()
 }
 
 fn read(file: &str, io: &mut Io) -> Result<Redacted, Error> {
-    let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new("credentials", format_args!("{file} {cause}"))
-            .fix("nothing was stored")
-            .failed()
-    };
+    let problem = |what| CliError::Given(file.to_owned(), what);
     let bytes = if file == "-" {
         crate::protocol::read_all(io.input, MAX_KEYS, PATIENCE)
-            .map_err(|_| problem(&"(standard input) is too long, a terminal, or has no end"))?
+            .map_err(|_| problem("(standard input) is too long, a terminal, or has no end"))?
     } else {
         trusted::read(Path::new(file), Readers::Mounted, MAX_KEYS as u64)
             .map_err(|fault| fault.problem("credentials"))?
-            .ok_or_else(|| problem(&"does not exist"))?
+            .ok_or_else(|| problem("does not exist"))?
     };
-    std::str::from_utf8(&bytes)
-        .map(Redacted::from)
-        .map_err(|_| problem(&"is not UTF-8"))
+    let text = std::str::from_utf8(&bytes).map_err(|_| problem("is not UTF-8"))?;
+    Ok(text.into())
 }
 
 const MAX_KEYS: usize = 1 << 20;

@@ -1,6 +1,6 @@
 //! The image that kubelet asks about, and the key that answers it.
 
-use crate::host::{Host, ImageRef, Rejected};
+use crate::host::{Host, HostError, ImageRef};
 
 /// An image as kubelet names it: registry and repository, without tag or digest.
 #[derive(Debug)]
@@ -12,9 +12,9 @@ pub(super) struct Image {
 }
 
 impl Image {
-    pub(super) fn parse(text: &str) -> Result<Self, Rejected> {
+    pub(super) fn parse(text: &str) -> Result<Self, HostError> {
         if text.contains("://") {
-            return Err(Rejected("an image has no scheme"));
+            return Err(HostError("an image has no scheme"));
         }
         let image = ImageRef::parse(text)?;
         let first = text.split_once('/').map(|(first, _)| first);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::super::errors::KubeletError;
 use super::API_VERSION;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
 use crate::json::{self, Loose};
 
 /// The same, as it is written.
@@ -31,33 +31,25 @@ pub(super) struct Request {
 impl Request {
     /// Kind and version must be exactly these, and no field that is read may stand twice. One that is not known is left alone:
     /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
-    pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
-        let written: Written = json::object(text).map_err(|error| {
-            malformed(format_args!(
-                "standard input is not one JSON object: {error}"
-            ))
-        })?;
+    pub(super) fn parse(text: &[u8]) -> Result<Self, KubeletError> {
+        let written: Written = json::object(text).map_err(KubeletError::Json)?;
         if written.kind.take().as_deref() != Some(REQUEST) {
-            return Err(malformed(format_args!("\"kind\" is not {REQUEST}")));
+            return Err(KubeletError::Kind(REQUEST));
         }
         if written.api_version.take().as_deref() != Some(API_VERSION) {
-            return Err(
-                Problem::new(PART, format_args!("\"apiVersion\" is not {API_VERSION}"))
-                    .fix(
-                        "set it as the provider's apiVersion in kubelet's CredentialProviderConfig",
-                    )
-                    .failed(),
-            );
+            return Err(KubeletError::Version);
         }
         let image = written.image.take().filter(|image| !image.is_empty());
         let token = written.service_account_token.or_default();
         let annotations = written.service_account_annotations.or_default();
         Ok(Self {
-            image: image.ok_or_else(|| malformed("\"image\" is missing or no text"))?,
-            token: Some(token.ok_or_else(|| malformed("\"serviceAccountToken\" is no text"))?)
+            image: image.ok_or(KubeletError::Member("image", "missing or no text"))?,
+            token: Some(token.ok_or(KubeletError::Member("serviceAccountToken", "no text"))?)
                 .filter(|token| !token.is_empty()),
-            annotations: annotations
-                .ok_or_else(|| malformed("\"serviceAccountAnnotations\" is no object of texts"))?,
+            annotations: annotations.ok_or(KubeletError::Member(
+                "serviceAccountAnnotations",
+                "no object of texts",
+            ))?,
         })
     }
 }
@@ -72,18 +64,12 @@ struct Kind {
     kind: String,
 }
 
-fn malformed(cause: impl std::fmt::Display) -> Error {
-    Problem::new(PART, cause)
-        .fix("it is kubelet that runs this; by hand, see --help")
-        .failed()
-}
-
 const REQUEST: &str = "CredentialProviderRequest";
-const PART: &str = "kubelet's request";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     fn request(rest: &str) -> String {
         format!(r#"{{"kind":"{REQUEST}","apiVersion":"{API_VERSION}"{rest}}}"#)
@@ -170,7 +156,7 @@ mod tests {
                 "as the provider's apiVersion in kubelet's",
             ),
         ] {
-            let error = Request::parse(text.as_bytes()).unwrap_err().to_string();
+            let error = Error::from(Request::parse(text.as_bytes()).unwrap_err()).to_string();
             assert!(
                 error.starts_with("kubelet's request: ") && error.contains(why),
                 "{error}"

@@ -11,7 +11,7 @@ use crate::error::{Error, Problem};
 use crate::lock::Lock;
 use crate::private;
 use crate::seal::sha256_hex;
-use crate::trusted::{self, Fault, MAX_TEXT, Readers};
+use crate::trusted::{self, FileError, MAX_TEXT, Readers};
 
 /// The sealed files of a workspace that count, notes among them, in no order.
 pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -93,11 +93,11 @@ pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
 pub(super) fn lock(dir: &Path) -> Result<Lock, Error> {
     let path = dir.join(LOCK);
     let lock = Lock::acquire(&path, Instant::now() + PATIENCE).map_err(|error| {
-        problem(Fault {
-            cause: format!("{} cannot be written ({error})", path.display()),
-            fix: "make room or make it writable, or choose another place in the configuration"
-                .to_owned(),
-        })
+        problem(FileError::new(
+            &path,
+            format_args!("cannot be written ({error})"),
+            "make room or make it writable, or choose another place in the configuration",
+        ))
     })?;
     lock.ok_or_else(|| {
         Problem::new(PART, "another process is writing and has not finished")
@@ -119,10 +119,11 @@ fn paths_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn unreadable(dir: &Path, error: &io::Error) -> Error {
-    problem(Fault {
-        cause: format!("{} cannot be read ({error})", dir.display()),
-        fix: "give this user access to it".to_owned(),
-    })
+    problem(FileError::new(
+        dir,
+        format_args!("cannot be read ({error})"),
+        "give this user access to it",
+    ))
 }
 
 const LOCK: &str = "lock";

@@ -13,7 +13,7 @@ use super::errors::GatewayError;
 use super::names::Names;
 use crate::credential::Redacted;
 use crate::error::{Error, Problem};
-use crate::http::{Fault, Response};
+use crate::http::{HttpError, Response};
 use crate::json::{self, Loose};
 
 /// What the API answers: a secret, or why it gives none.
@@ -60,7 +60,7 @@ impl Shown {
 /// A secret that is being read.
 pub(super) struct Reading<'a> {
     api: &'a Api<'a>,
-    task: JoinHandle<Result<Response, Fault>>,
+    task: JoinHandle<Result<Response, HttpError>>,
 }
 
 impl<'a> Reading<'a> {
@@ -98,7 +98,7 @@ impl<'a> Reading<'a> {
 /// A list that is being read.
 pub(super) struct Naming<'a> {
     api: &'a Api<'a>,
-    task: JoinHandle<(Result<Response, Fault>, Names)>,
+    task: JoinHandle<(Result<Response, HttpError>, Names)>,
 }
 
 impl<'a> Naming<'a> {

@@ -17,7 +17,7 @@ use super::address::Address;
 use super::http_status::{HttpStatus, Proxied};
 use super::message::{Reply, Request, Unreadable, Wire};
 use crate::credential::Redacted;
-use crate::http::{Fault, Kind};
+use crate::http::{HttpError, Kind};
 use crate::tls;
 
 /// Whom to ask, as whom, and until when.
@@ -33,7 +33,7 @@ pub(super) struct Call<'a> {
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The gateway was not reached, or broke off.
-    Connection(Fault),
+    Connection(HttpError),
     /// The gateway answered this status. What it said with it is another program's text and is left behind here.
     Status(Code),
     /// The gateway answered something else than the message.
@@ -111,7 +111,7 @@ impl<'a> Call<'a> {
             .connect_timeout(CONNECT);
         if self.address.is_tls() {
             let roots = tls::roots()
-                .map_err(|nobody| Trouble::Connection(Fault::no_authorities(&nobody)))?
+                .map_err(|nobody| Trouble::Connection(HttpError::no_authorities(&nobody)))?
                 .roots;
             let tls = ClientTlsConfig::new()
                 .trust_anchors(roots)
@@ -159,7 +159,7 @@ impl<'a> Call<'a> {
     }
 
     fn fault(&self, kind: Kind) -> Trouble {
-        Trouble::Connection(Fault::new(&self.address.to_string(), kind))
+        Trouble::Connection(HttpError::new(&self.address.to_string(), kind))
     }
 }
 

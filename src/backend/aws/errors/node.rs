@@ -1,7 +1,5 @@
 //! Why the node has no credentials.
 
-use std::fmt::Display;
-
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
@@ -11,9 +9,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use super::super::node::Source;
 use super::super::wire::{Outcome, Wire, chain};
 use super::super::{Api, PART};
-use super::{ASSUME, Call, WEB_IDENTITY, Who, late, transport::transport};
+use super::{ASSUME, AwsError, Call, ProfileFault, WEB_IDENTITY, Who, late, transport::transport};
 use crate::backend::whose::shown;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 
 /// The source that has the node's credentials gave none.
 pub(in crate::backend::aws) fn no_credentials(
@@ -50,28 +48,14 @@ pub(in crate::backend::aws) fn no_credentials(
                 "the container agent's address or token is not one to use",
                 |(_, what)| what,
             );
-            problem(&format_args!(
-                "the node's AWS configuration is wrong: {}",
-                shown(what)
-            ))
-            .fix("correct ~/.aws/config, or the AWS_ variables of the node")
-            .failed()
+            NodeError::Configuration(shown(what)).into()
         }
         _ if matches!(source, Source::Instance { .. }) => no_instance_role(wire),
-        _ if says("external process") => problem(&"the profile's credential_process failed")
-            .fix("run that command by hand, as the user that this runs as")
-            .failed(),
-        _ if says("sso") || says("SSO") => {
-            problem(&"the profile's SSO session is missing or has expired")
-                .fix("run aws sso login for that profile")
-                .failed()
+        _ if says("external process") => NodeError::Process.into(),
+        _ if says("sso") || says("SSO") => NodeError::Sso.into(),
+        CredentialsError::CredentialsNotLoaded(_) => {
+            AwsError::profile(profile, ProfileFault::Empty).into()
         }
-        CredentialsError::CredentialsNotLoaded(_) => problem(&format_args!(
-            "the profile {} has no credentials",
-            shown(profile)
-        ))
-        .fix("give it keys, a role or another source")
-        .failed(),
         _ => transport("the source of the node's credentials", api.region(), wire),
     }
 }
@@ -82,30 +66,52 @@ pub(in crate::backend::aws) fn no_instance_role(wire: &Wire) -> Error {
         Outcome::Answered {
             status: 404 | 200..=299,
             ..
-        } => problem(&"the metadata service says that the instance has no role")
-            .fix(NO_ROLE)
-            .failed(),
+        } => NodeError::NoRole.into(),
         _ => transport("the instance's metadata service", "", wire),
     }
 }
 
-/// What the operator says about the metadata service is no address.
-pub(in crate::backend::aws) fn wrong_address() -> Error {
-    problem(&"the address of the instance's metadata service is not a URL")
-        .fix("correct AWS_EC2_METADATA_SERVICE_ENDPOINT, or ec2_metadata_service_endpoint in the profile")
-        .failed()
+/// Why the node has no identity at AWS.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::backend::aws) enum NodeError {
+    /// The SDK's words about names in the profile files.
+    #[error("the node's AWS configuration is wrong: {0}")]
+    Configuration(String),
+    #[error("the profile's credential_process failed")]
+    Process,
+    #[error("the profile's SSO session is missing or has expired")]
+    Sso,
+    #[error("the metadata service says that the instance has no role")]
+    NoRole,
+    #[error("the address of the instance's metadata service is not a URL")]
+    WrongAddress,
+    /// It had one a moment ago.
+    #[error("the node has no AWS identity any more")]
+    Gone,
 }
 
-/// The node had an identity a moment ago.
-pub(in crate::backend::aws) fn nobody() -> Error {
-    problem(&"the node has no AWS identity any more")
-        .fix("try again")
-        .failed()
+impl Fault for NodeError {
+    fn meaning(&self) -> Meaning {
+        let (code, fix) = match self {
+            Self::Configuration(_) => (
+                Code::ConfigInvalid,
+                "correct ~/.aws/config, or the AWS_ variables of the node",
+            ),
+            Self::Process => (
+                Code::MintNoIdentity,
+                "run that command by hand, as the user that this runs as",
+            ),
+            Self::Sso => (Code::MintNoIdentity, "run aws sso login for that profile"),
+            Self::NoRole => (
+                Code::MintNoIdentity,
+                "attach a role to it, or set AWS_EC2_METADATA_DISABLED=true where it is to have none",
+            ),
+            Self::WrongAddress => (
+                Code::ConfigInvalid,
+                "correct AWS_EC2_METADATA_SERVICE_ENDPOINT, or ec2_metadata_service_endpoint in the profile",
+            ),
+            Self::Gone => (Code::MintNoIdentity, "try again"),
+        };
+        Meaning::new(code, PART).fix(fix)
+    }
 }
-
-fn problem(cause: &dyn Display) -> Problem {
-    Problem::new(PART, cause)
-}
-
-const NO_ROLE: &str =
-    "attach a role to it, or set AWS_EC2_METADATA_DISABLED=true where it is to have none";

@@ -2,80 +2,50 @@
 
 use super::super::PART;
 use super::super::wire::{Outcome, Wire};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
+use crate::http::ProxyName;
 
 /// The call was not answered in time.
 pub(in crate::backend::aws) fn late(wire: &Wire) -> Error {
-    let host = wire.last().host;
-    let host = if host.is_empty() { "AWS" } else { &host };
-    let through = wire
-        .last()
-        .proxy
-        .map_or_else(String::new, |proxy| format!(", through {proxy}"));
-    Problem::new(PART, format_args!("{host} did not answer in time{through}"))
-        .fix(REACH)
-        .unreachable()
+    let last = wire.last();
+    let aws = || "AWS".to_owned();
+    let host = Some(last.host).filter(|host| !host.is_empty());
+    let through = last.proxy.map(|proxy| format!(", through {proxy}"));
+    let (host, through) = (host.unwrap_or_else(aws), through.unwrap_or_default());
+    TransportError::Late { host, through }.into()
 }
 
 /// What went wrong before there was an answer of the service to speak of.
 pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
     let last = wire.last();
-    let host = &last.host;
-    let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new(PART, format_args!("{service} ({host}) {cause}"))
+    let host = last.host;
+    // A connection is made to the proxy and not to the host.
+    let error = match (last.outcome, last.proxy) {
+        (Outcome::Refused, Some(proxy)) => TransportError::ProxyRefused(proxy),
+        (Outcome::Unresolvable, Some(proxy)) => TransportError::ProxyUnresolvable(proxy),
+        (Outcome::Proxy, Some(proxy)) => TransportError::ProxyBlocks { proxy, host },
+        (Outcome::ProxySetting(cause), Some(proxy)) => {
+            TransportError::ProxySetting(proxy.variable, cause)
+        }
+        (Outcome::Waiting | Outcome::TimedOut, _) => return late(wire),
+        (outcome, _) => {
+            let place = format!("{service} ({host})");
+            let what = match outcome {
+                Outcome::Refused => What::Refused,
+                Outcome::Unresolvable => What::Unresolvable(region.to_owned()),
+                Outcome::Certificate(reason) => What::Certificate(reason),
+                Outcome::TooLarge => What::TooLarge,
+                Outcome::Answered {
+                    status: 429,
+                    retry_after,
+                } => What::Throttles(retry_after),
+                Outcome::Answered { status, .. } => What::Status(status),
+                _ => What::Broken,
+            };
+            TransportError::Service { place, what }
+        }
     };
-    if let Some(proxy) = &last.proxy {
-        // A connection is made to the proxy and not to the host.
-        let at_proxy = |cause: &dyn std::fmt::Display| Problem::new(PART, cause).fix(PROXY);
-        match last.outcome {
-            Outcome::Refused => {
-                return at_proxy(&format_args!("{proxy} refused the connection")).unreachable();
-            }
-            Outcome::Unresolvable => {
-                return at_proxy(&format_args!("the name of {proxy} cannot be resolved"))
-                    .unreachable();
-            }
-            Outcome::Proxy => {
-                return at_proxy(&format_args!("{proxy} lets nothing through to {host}"))
-                    .unreachable();
-            }
-            Outcome::ProxySetting(cause) => {
-                return at_proxy(&format_args!("{} {cause}", proxy.variable)).failed();
-            }
-            _ => {}
-        }
-    }
-    let no_answer =
-        "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
-    match last.outcome {
-        Outcome::Waiting | Outcome::TimedOut => late(wire),
-        Outcome::Refused => problem(&"refused the connection").fix(REACH).unreachable(),
-        Outcome::Unresolvable => {
-            problem(&format_args!("does not resolve: either there is no region {region} or the node has no DNS for it"))
-                .fix("see the region in the registry's name, and the node's DNS or VPC endpoint")
-                .unreachable()
-        }
-        Outcome::Certificate(reason) => problem(&format_args!("shows a certificate that {reason}"))
-            .fix("see whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust")
-            .failed(),
-        Outcome::Broken | Outcome::Proxy | Outcome::ProxySetting(_) => problem(&"broke off the connection").fix(REACH).unreachable(),
-        Outcome::TooLarge => problem(&"answered more than any such answer holds").fix(no_answer).failed(),
-        Outcome::Answered { status: 429, retry_after } => {
-            problem(&throttles(retry_after)).fix(THROTTLED).unreachable().answered()
-        }
-        Outcome::Answered { status, .. } => match status {
-            200..=299 => problem(&"answered something else than expected").fix(no_answer).failed(),
-            300..=399 => problem(&format_args!("redirects elsewhere ({status}), which is never followed"))
-                .fix(no_answer)
-                .failed(),
-            401 | 403 | 407 => problem(&format_args!("refused access ({status})")).fix(no_answer).failed().answered(),
-            500.. => problem(&format_args!("failed ({status})"))
-                .fix("try again; where it stays, see whether that service is well (https://health.aws.amazon.com)")
-                .unreachable()
-                .answered(),
-            _ => problem(&format_args!("refused the request ({status})")).fix(no_answer).failed().answered(),
-        },
-    }
+    error.into()
 }
 
 /// The service has too many calls; also where it says so in its answer's own code.
@@ -84,24 +54,93 @@ pub(super) fn throttled(service: &str, region: &str, wire: &Wire) -> Error {
         Outcome::Answered { retry_after, .. } => retry_after,
         _ => None,
     };
-    Problem::new(
-        PART,
-        format_args!("{service} in {region} {}", throttles(retry_after)),
-    )
-    .fix(THROTTLED)
-    .unreachable()
+    let (place, what) = (
+        format!("{service} in {region}"),
+        What::Throttles(retry_after),
+    );
+    TransportError::Service { place, what }.into()
 }
 
-fn throttles(retry_after: Option<u64>) -> String {
-    let what = "throttles";
-    retry_after.map_or_else(
-        || what.to_owned(),
-        |seconds| format!("{what} and asks to wait {seconds} s"),
-    )
+#[derive(Debug, thiserror::Error)]
+enum TransportError {
+    #[error("{host} did not answer in time{through}")]
+    Late { host: String, through: String },
+    #[error("{0} refused the connection")]
+    ProxyRefused(ProxyName),
+    #[error("the name of {0} cannot be resolved")]
+    ProxyUnresolvable(ProxyName),
+    #[error("{proxy} lets nothing through to {host}")]
+    ProxyBlocks { proxy: ProxyName, host: String },
+    #[error("{0} {1}")]
+    ProxySetting(&'static str, &'static str),
+    /// A service at a host or in a region.
+    #[error("{place} {what}")]
+    Service { place: String, what: What },
+}
+
+#[derive(Debug, thiserror::Error)]
+enum What {
+    #[error("refused the connection")]
+    Refused,
+    #[error("does not resolve: either there is no region {0} or the node has no DNS for it")]
+    Unresolvable(String),
+    #[error("shows a certificate that {0}")]
+    Certificate(&'static str),
+    #[error("broke off the connection")]
+    Broken,
+    #[error("answered more than any such answer holds")]
+    TooLarge,
+    #[error("throttles{}", .0.map_or_else(String::new, |wait| format!(" and asks to wait {wait} s")))]
+    Throttles(Option<u64>),
+    #[error("{}", status(*.0))]
+    Status(u16),
+}
+
+fn status(status: u16) -> String {
+    match status {
+        200..=299 => "answered something else than expected".to_owned(),
+        300..=399 => format!("redirects elsewhere ({status}), which is never followed"),
+        401 | 403 | 407 => format!("refused access ({status})"),
+        500.. => format!("failed ({status})"),
+        _ => format!("refused the request ({status})"),
+    }
+}
+
+impl Fault for TransportError {
+    fn meaning(&self) -> Meaning {
+        let of = |code, fix: &'static str| Meaning::new(code, PART).fix(fix);
+        let unreachable = |fix| of(Code::MintUnreachable, fix).unreachable();
+        match self {
+            Self::Late { .. } => unreachable(REACH),
+            Self::ProxyRefused(_) | Self::ProxyUnresolvable(_) | Self::ProxyBlocks { .. } => {
+                unreachable(PROXY)
+            }
+            Self::ProxySetting(..) => of(Code::ConfigInvalid, PROXY),
+            Self::Service { what, .. } => match what {
+                What::Refused | What::Broken => unreachable(REACH),
+                What::Unresolvable(_) => unreachable(
+                    "see the region in the registry's name, and the node's DNS or VPC endpoint",
+                ),
+                What::Certificate(_) => of(
+                    Code::MintUnexpected,
+                    "see whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust",
+                ),
+                What::TooLarge | What::Status(200..=399) => of(Code::MintUnexpected, NO_ANSWER),
+                What::Throttles(_) => of(Code::MintThrottled, THROTTLED).unreachable().answered(),
+                What::Status(500..) => unreachable(
+                    "try again; where it stays, see whether that service is well (https://health.aws.amazon.com)",
+                )
+                .answered(),
+                What::Status(_) => of(Code::MintRefused, NO_ANSWER).answered(),
+            },
+        }
+    }
 }
 
 const REACH: &str =
     "see whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
 const PROXY: &str = "see whether the proxy runs and the variable names it as http://HOST:PORT; NO_PROXY lists hosts to ask without it";
+const NO_ANSWER: &str =
+    "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
 const THROTTLED: &str =
     "try again later; fewer callers, or a shared cache directory, make fewer calls";

@@ -10,7 +10,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::error::{Error, Problem};
+use super::super::errors::AwsError;
+use crate::error::Error;
 use crate::tls;
 use crate::trusted::{self, Reader};
 
@@ -18,7 +19,7 @@ use crate::trusted::{self, Reader};
 pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
     let store = TrustStore::empty().with_pem_certificate(read(bundle, trusted::read)?);
     let built = TlsContext::builder().with_trust_store(store).build();
-    built.map_err(|error| problem("cannot be used").source(error).failed())
+    Ok(built.map_err(|error| AwsError::BundleRefused(error.into()))?)
 }
 
 /// The system's authorities, found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them; without any, TLS
@@ -63,23 +64,18 @@ fn pem(certificate: &[u8]) -> Vec<u8> {
 fn read(path: impl AsRef<Path>, reader: Reader) -> Result<Vec<u8>, Error> {
     let pem =
         tls::bundle_text(path.as_ref(), reader).map_err(|fault| fault.problem("AWS_CA_BUNDLE"))?;
-    let pem = pem.ok_or_else(|| problem("cannot be read: it does not exist").failed())?;
+    let pem = pem.ok_or(AwsError::Bundle("cannot be read: it does not exist"))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate
             .ok()
             .and_then(|certificate| roots.add(certificate).ok());
-        added.ok_or_else(|| problem("holds something that is no certificate").failed())?;
+        added.ok_or(AwsError::Bundle("holds something that is no certificate"))?;
     }
     if roots.is_empty() {
-        return Err(problem("holds no certificate").failed());
+        return Err(AwsError::Bundle("holds no certificate").into());
     }
     Ok(pem)
-}
-
-fn problem(what: &str) -> Problem {
-    Problem::new("AWS_CA_BUNDLE", format_args!("the file it names {what}"))
-        .fix("name a file of PEM certificates, or unset it")
 }
 
 #[cfg(test)]

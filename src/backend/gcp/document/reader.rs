@@ -1,9 +1,8 @@
 //! `Reader`: takes a credential document apart, member by member, by the rules for its author.
 
-use super::super::{ACCESS_TOKEN, PART};
-use super::{Account, ActsAs, Author, Base, External, Source, User};
+use super::super::errors::GcpError;
+use super::{Account, ActsAs, Author, Base, DocumentFault, External, Source, User};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
 use crate::json::{Object, Value};
 
 /// One JSON object of a document.
@@ -16,7 +15,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Who asks; whom to impersonate is added from the outside in.
-    pub(super) fn base(self, acts_as: &mut Vec<ActsAs>, outermost: bool) -> Result<Base, Error> {
+    pub(super) fn base(self, acts_as: &mut Vec<ActsAs>, outermost: bool) -> Result<Base, GcpError> {
         let kind = self.text("type")?;
         if self.author == Author::Tenant {
             self.check_tenants(kind)?;
@@ -24,7 +23,9 @@ impl<'a> Reader<'a> {
         match kind {
             "service_account" => Ok(Base::Account(Account {
                 email: self.text("client_email")?.to_owned(),
-                key_id: self.optional("private_key_id").map(|id| id.expose().to_owned()),
+                key_id: self
+                    .optional("private_key_id")
+                    .map(|id| id.expose().to_owned()),
                 key: self.secret("private_key")?,
                 token_uri: self.token_uri()?,
             })),
@@ -42,51 +43,48 @@ impl<'a> Reader<'a> {
             }
             "impersonated_service_account" if outermost => {
                 acts_as.push(self.acts_as()?);
-                Reader { object: self.inner("source_credentials")?, ..self }.base(acts_as, false)
+                Reader {
+                    object: self.inner("source_credentials")?,
+                    ..self
+                }
+                .base(acts_as, false)
             }
-            _ => Err(self.problem(
-                "\"type\" is none that this helper knows",
-                "use a service account, a user, an external account or an impersonated service account",
-            )),
+            _ => Err(DocumentFault::Type.of(self.origin)),
         }
     }
 
     /// A tenant's document may say who it is, and nothing about where anybody goes.
-    fn check_tenants(self, kind: &str) -> Result<(), Error> {
-        let fix = format!("use a service account's own key, or {ACCESS_TOKEN}");
+    fn check_tenants(self, kind: &str) -> Result<(), GcpError> {
         let cause = match kind {
             "service_account" | "authorized_user" => None,
             "external_account" => Some(
-                "\"type\" is external_account, which can read files, call addresses and run programs of the node, so \
+                "external_account, which can read files, call addresses and run programs of the node, so \
                  no secret may bring it",
             ),
             "impersonated_service_account" => Some(
-                "\"type\" is impersonated_service_account, which calls addresses that it names, so no secret may bring it",
+                "impersonated_service_account, which calls addresses that it names, so no secret may bring it",
             ),
-            _ => Some(
-                "\"type\" is neither service_account nor authorized_user, and a secret may bring no other",
-            ),
+            _ => {
+                Some("neither service_account nor authorized_user, and a secret may bring no other")
+            }
         };
         if let Some(cause) = cause {
-            return Err(self.problem(cause, &fix));
+            return Err(DocumentFault::TenantsType(cause).of(self.origin));
         }
         if self.object.get("token_uri").is_some() && !TOKEN_URIS.contains(&self.text("token_uri")?)
         {
-            let cause =
-                "\"token_uri\" is not Google's own, and a secret may not say where its key is sent";
-            return Err(self.problem(cause, &format!("set it to {TOKEN_URI}, or leave it out")));
+            return Err(DocumentFault::TokenUri.of(self.origin));
         }
         if self.object.get("universe_domain").is_some() && self.text("universe_domain")? != UNIVERSE
         {
-            let cause = "\"universe_domain\" is not googleapis.com, whose registries are the ones this helper knows";
-            return Err(self.problem(cause, &fix));
+            return Err(DocumentFault::Universe.of(self.origin));
         }
         Ok(())
     }
 
     /// Where the grant is sent. Keys made years ago name the endpoint of that time, which still is the same service:
     /// they go to today's, as do all of a tenant's.
-    fn token_uri(self) -> Result<String, Error> {
+    fn token_uri(self) -> Result<String, GcpError> {
         let own = self
             .optional("token_uri")
             .map_or(TOKEN_URI, Redacted::expose);
@@ -96,7 +94,7 @@ impl<'a> Reader<'a> {
         self.https("token_uri")
     }
 
-    fn external(self) -> Result<External, Error> {
+    fn external(self) -> Result<External, GcpError> {
         let secret = || self.optional("client_secret").cloned().unwrap_or_default();
         let client = self
             .optional("client_id")
@@ -117,7 +115,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn source(self) -> Result<Source, Error> {
+    fn source(self) -> Result<Source, GcpError> {
         let field = match self.object.get("format") {
             Some(Value::Object(object)) => Reader { object, ..self }.field()?,
             _ => None,
@@ -155,14 +153,11 @@ impl<'a> Reader<'a> {
                 field,
             });
         }
-        Err(self.problem(
-            "\"credential_source\" is neither a file, a URL nor AWS",
-            "programs and certificates are not supported: let them write the token to a file",
-        ))
+        Err(DocumentFault::Source.of(self.origin))
     }
 
     /// The member that holds the token, where the whole is JSON.
-    fn field(self) -> Result<Option<String>, Error> {
+    fn field(self) -> Result<Option<String>, GcpError> {
         match self.optional("type").map(Redacted::expose) {
             Some("json") => self
                 .text("subject_token_field_name")
@@ -171,7 +166,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn acts_as(self) -> Result<ActsAs, Error> {
+    fn acts_as(self) -> Result<ActsAs, GcpError> {
         let delegates = match self.object.get("delegates") {
             Some(Value::Array(names)) => names
                 .iter()
@@ -186,45 +181,36 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn https(self, name: &str) -> Result<String, Error> {
+    fn https(self, name: &'static str) -> Result<String, GcpError> {
         let url = self.text(name)?;
         if url.starts_with("https://") {
             return Ok(url.to_owned());
         }
-        Err(self.problem(
-            &format!("\"{name}\" is not an https:// address"),
-            "correct it",
-        ))
+        Err(DocumentFault::NotHttps(name).of(self.origin))
     }
 
-    fn inner(self, name: &str) -> Result<&'a Object, Error> {
+    fn inner(self, name: &'static str) -> Result<&'a Object, GcpError> {
         match self.object.get(name) {
             Some(Value::Object(object)) => Ok(object),
-            _ => Err(self.problem(&format!("\"{name}\" is missing or no object"), REGENERATE)),
+            _ => Err(DocumentFault::Missing(name, "object").of(self.origin)),
         }
     }
 
-    fn text(self, name: &str) -> Result<&'a str, Error> {
+    fn text(self, name: &'static str) -> Result<&'a str, GcpError> {
         self.needed(name).map(Redacted::expose)
     }
 
-    fn secret(self, name: &str) -> Result<Redacted, Error> {
+    fn secret(self, name: &'static str) -> Result<Redacted, GcpError> {
         self.needed(name).cloned()
     }
 
-    fn needed(self, name: &str) -> Result<&'a Redacted, Error> {
+    fn needed(self, name: &'static str) -> Result<&'a Redacted, GcpError> {
         self.optional(name)
-            .ok_or_else(|| self.problem(&format!("\"{name}\" is missing or no text"), REGENERATE))
+            .ok_or_else(|| DocumentFault::Missing(name, "text").of(self.origin))
     }
 
     fn optional(self, name: &str) -> Option<&'a Redacted> {
         self.object.text(name).filter(|text| !text.is_empty())
-    }
-
-    fn problem(self, cause: &str, fix: &str) -> Error {
-        Problem::new(PART, format_args!("{}: {cause}", self.origin))
-            .fix(fix)
-            .failed()
     }
 }
 
@@ -237,7 +223,7 @@ fn as_text(value: &Value) -> Option<&Redacted> {
 }
 
 /// Google's token endpoint.
-const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+pub(super) const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Its names over the years, as service-account keys carry them.
 const TOKEN_URIS: [&str; 4] = [
     TOKEN_URI,
@@ -248,4 +234,3 @@ const TOKEN_URIS: [&str; 4] = [
 const UNIVERSE: &str = "googleapis.com";
 const VERIFICATION_URL: &str =
     "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
-const REGENERATE: &str = "put the file as Google gave it";

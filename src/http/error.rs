@@ -1,4 +1,4 @@
-//! `Fault`: why there is no answer, told by what happened and at which host.
+//! `HttpError`: why there is no answer, told by what happened and at which host.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -6,12 +6,12 @@ use std::{fmt, io};
 use rustls::AlertDescription;
 
 use super::ProxyName;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 use crate::tls::NoAuthorities;
 
 /// A request that got no answer. Names the host, and nothing that was sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct HttpError {
     host: String,
     kind: Kind,
     /// The proxy that it was asked through.
@@ -69,7 +69,7 @@ pub enum Certificate {
     Invalid,
 }
 
-impl Fault {
+impl HttpError {
     pub(crate) fn new(host: &str, kind: Kind) -> Self {
         Self {
             host: host.to_owned(),
@@ -112,25 +112,9 @@ impl Fault {
     /// The error of `part`, which asked.
     #[must_use]
     pub fn error(&self, part: &str) -> Error {
-        let problem = Problem::new(part, self).fix(self.fix());
-        match self.kind {
-            Kind::Timeout
-            | Kind::Nobody
-            | Kind::Refused
-            | Kind::Unresolvable
-            | Kind::Proxy
-            | Kind::ProxyLogin
-            | Kind::Closed
-            | Kind::Truncated => problem.unreachable(),
-            Kind::Certificate(_)
-            | Kind::ClientCertificate
-            | Kind::Tls
-            | Kind::ProxySetting
-            | Kind::TooLarge(_)
-            | Kind::Cleartext
-            | Kind::Request
-            | Kind::Authorities => problem.failed(),
-        }
+        let part = part.to_owned();
+        let error = self.clone();
+        Failed { part, error }.into()
     }
 
     /// What to do about it.
@@ -183,7 +167,36 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+/// The same, and who asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct Failed {
+    part: String,
+    error: HttpError,
+}
+
+impl Fault for Failed {
+    fn meaning(&self) -> Meaning {
+        let of = |code| Meaning::new(code, self.part.clone()).fix(self.error.fix());
+        match self.error.kind {
+            Kind::Timeout
+            | Kind::Nobody
+            | Kind::Refused
+            | Kind::Unresolvable
+            | Kind::Proxy
+            | Kind::ProxyLogin
+            | Kind::Closed
+            | Kind::Truncated => of(Code::unreachable(&self.part)).unreachable(),
+            Kind::Certificate(_) | Kind::ClientCertificate | Kind::Tls | Kind::TooLarge(_) => {
+                of(Code::unexpected(&self.part))
+            }
+            Kind::ProxySetting | Kind::Cleartext | Kind::Request => of(Code::ConfigInvalid),
+            Kind::Authorities => of(Code::SystemFile),
+        }
+    }
+}
+
+impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = &self.host;
         // A connection is made to the proxy and not to the host; what comes after may be the fault of either.
@@ -239,7 +252,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl StdError for Fault {}
+impl StdError for HttpError {}
 
 impl fmt::Display for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

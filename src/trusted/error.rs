@@ -7,75 +7,107 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::users::me;
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 
 /// Why a file or directory cannot be used: which one, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FileError {
+    /// The name that programs know it by.
+    pub code: Code,
     /// What is wrong, with the path.
     pub cause: String,
     /// The command or setting that fixes it.
     pub fix: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.cause, self.fix)
     }
 }
 
-impl Fault {
+impl FileError {
     /// The same as a failure of this part.
     #[must_use]
     pub fn problem(self, part: &str) -> Error {
-        Problem::new(part, self.cause).fix(self.fix).failed()
+        let part = part.to_owned();
+        Failed { part, error: self }.into()
     }
 
     pub(crate) fn new(path: &Path, cause: impl fmt::Display, fix: impl Into<String>) -> Self {
+        Self::with(format!("{} {cause}", path.display()), fix)
+    }
+
+    /// The same where the path does not come first.
+    pub(crate) fn with(cause: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            cause: format!("{} {cause}", path.display()),
+            code: Code::SystemFile,
+            cause: cause.into(),
             fix: fix.into(),
+        }
+    }
+
+    fn foreign(self) -> Self {
+        Self {
+            code: Code::ConfigForeignOwner,
+            ..self
         }
     }
 }
 
+/// The same, and what it is a failure of.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", error.cause)]
+struct Failed {
+    part: String,
+    error: FileError,
+}
+
+impl Fault for Failed {
+    fn meaning(&self) -> Meaning {
+        Meaning::new(self.error.code, self.part.clone()).fix(self.error.fix.clone())
+    }
+}
+
 /// It, or what `asked` is reached through, belongs to somebody else.
-pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> Fault {
+pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> FileError {
     let me = me();
     let fix = if me == 0 {
         format!("run it without sudo, as uid {owner}, or choose another place that belongs to root")
     } else {
         format!("run it as uid {owner}, or choose another place that belongs to uid {me} or root")
     };
-    Fault {
-        cause: format!(
-            "{} belongs to uid {owner}, and this is uid {me}",
-            subject(asked, path)
-        ),
+    let subject = subject(asked, path);
+    FileError::with(
+        format!("{subject} belongs to uid {owner}, and this is uid {me}"),
         fix,
-    }
+    )
+    .foreign()
 }
 
 /// Others can write to it, or to what `asked` is reached through.
-pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> Fault {
-    Fault {
-        cause: format!("{} {}", subject(asked, path), written_by_others(mode)),
-        fix: chmod("go-w", path, owner),
-    }
+pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> FileError {
+    let subject = subject(asked, path);
+    FileError::with(
+        format!("{subject} {}", written_by_others(mode)),
+        chmod("go-w", path, owner),
+    )
+    .foreign()
 }
 
 /// The same of a directory that is there for what is ours alone.
-pub(super) fn own_writable(path: &Path, mode: u32, owner: u32) -> Fault {
-    Fault::new(path, written_by_others(mode), chmod("700", path, owner))
+pub(super) fn own_writable(path: &Path, mode: u32, owner: u32) -> FileError {
+    FileError::new(path, written_by_others(mode), chmod("700", path, owner)).foreign()
 }
 
 /// Others can read what is in it, or write to it.
-pub(super) fn open_to_others(path: &Path, mode: u32, owner: u32) -> Fault {
-    Fault::new(
+pub(super) fn open_to_others(path: &Path, mode: u32, owner: u32) -> FileError {
+    FileError::new(
         path,
         format_args!("is open to others (mode {:04o})", mode & 0o7777),
         chmod("600", path, owner),
     )
+    .foreign()
 }
 
 fn subject(asked: &Path, path: &Path) -> String {
@@ -90,27 +122,27 @@ fn subject(asked: &Path, path: &Path) -> String {
     }
 }
 
-pub(super) fn not_plain(path: &Path) -> Fault {
-    Fault::new(path, "is not a plain file", "name a file")
+pub(super) fn not_plain(path: &Path) -> FileError {
+    FileError::new(path, "is not a plain file", "name a file")
 }
 
-pub(super) fn not_a_directory(path: &Path) -> Fault {
-    Fault::new(path, "is not a directory", "move it out of the way")
+pub(super) fn not_a_directory(path: &Path) -> FileError {
+    FileError::new(path, "is not a directory", "move it out of the way")
 }
 
-pub(super) fn circle(path: &Path) -> Fault {
-    Fault::new(path, "leads in a circle of symbolic links", "correct them")
+pub(super) fn circle(path: &Path) -> FileError {
+    FileError::new(path, "leads in a circle of symbolic links", "correct them")
 }
 
-pub(super) fn too_large(path: &Path, limit: u64) -> Fault {
-    Fault::new(
+pub(super) fn too_large(path: &Path, limit: u64) -> FileError {
+    FileError::new(
         path,
         format_args!("is larger than {limit} bytes"),
         "it is not what belongs here: move it away",
     )
 }
 
-pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> Fault {
+pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> FileError {
     let fix = match owner.filter(|owner| error == Errno::ACCESS && *owner != me()) {
         Some(owner) => format!(
             "ask uid {owner}, its owner, for access, or choose another place in the configuration"
@@ -119,7 +151,7 @@ pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> Fault
             "give this user access to it, or choose another place in the configuration".to_owned()
         }
     };
-    Fault::new(
+    FileError::new(
         path,
         format_args!("cannot be read ({})", io::Error::from(error)),
         fix,
@@ -127,8 +159,8 @@ pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> Fault
 }
 
 /// A warning: a directory that is put up with.
-pub(super) fn open_directory(path: &Path, mode: u32) -> Fault {
-    Fault::new(
+pub(super) fn open_directory(path: &Path, mode: u32) -> FileError {
+    FileError::new(
         path,
         written_by_others(mode),
         "let nobody else reach it: anyone who does can replace what is in it",
@@ -136,12 +168,12 @@ pub(super) fn open_directory(path: &Path, mode: u32) -> Fault {
 }
 
 /// A warning: a secret of root's that everybody can read.
-pub(super) fn readable(path: &Path, mode: u32) -> Fault {
+pub(super) fn readable(path: &Path, mode: u32) -> FileError {
     let cause = format_args!(
         "holds a secret and can be read by others (mode {:04o})",
         mode & 0o7777
     );
-    Fault::new(
+    FileError::new(
         path,
         cause,
         format!(

@@ -1,0 +1,153 @@
+//! What is wrong with the keys, the rule or the files that a login starts from, or with the token that it ends in.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::super::PART;
+use super::super::role::POD_ROLES;
+use crate::backend::whose::shown;
+use crate::credential::CredentialError;
+use crate::error::{Code, Fault, Meaning};
+
+/// Why a login cannot start, or is no use.
+#[derive(Debug, Error)]
+pub(in crate::backend::aws) enum AwsError {
+    #[error("the node's own identity may not be used here")]
+    NotAllowed,
+    #[error("the rule's region is none, such as us-east-1")]
+    RuleRegion,
+    #[error("the host does not say which registry of ECR it is")]
+    NoRegistry,
+    /// Its cloud has no such region.
+    #[error("there is no region {0} where this host is")]
+    UnknownRegion(String),
+    /// A variable in a secret that would make an SDK read files, run programs or call others.
+    #[error("{} steers the node, which a secret may not", crate::shown::shown(.0))]
+    Steers(String),
+    /// A key of the secret.
+    #[error("{0} {1}")]
+    Key(&'static str, &'static str),
+    #[error("the rule's {0} {1}")]
+    Rule(&'static str, &'static str),
+    #[error("the service account {0} names no role")]
+    NoRole(String),
+    #[error("STS answered no session for the role")]
+    NoSession,
+    #[error("the profile {} {what}", shown(name))]
+    Profile { name: String, what: ProfileFault },
+    /// Who names it, and where it was looked for.
+    #[error("{who} names the profile {name}, which is not in {places}")]
+    NoProfile {
+        who: String,
+        name: String,
+        places: String,
+    },
+    #[error("{name} names {}, which does not exist", path.display())]
+    NoTokenFile { name: String, path: PathBuf },
+    #[error("{name} names {}, which is empty", path.display())]
+    EmptyTokenFile { name: String, path: PathBuf },
+    #[error("{} is not UTF-8", .0.display())]
+    NotUtf8(PathBuf),
+    /// The files, and the line where it is known.
+    #[error("{0} cannot be parsed{1}")]
+    Unparsed(String, String),
+    /// Another registry's token, whose host may be shown where it is one of ECR's.
+    #[error("ECR answered a token for {0}")]
+    OtherRegistry(String),
+    #[error("the answer holds no token")]
+    NoToken,
+    #[error("the token is no credential: {0}")]
+    Unusable(CredentialError),
+    #[error("the file it names {0}")]
+    Bundle(&'static str),
+    #[error("the file it names cannot be used")]
+    BundleRefused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What is wrong with a profile.
+#[derive(Debug, Error)]
+pub(in crate::backend::aws) enum ProfileFault {
+    #[error("has no credentials")]
+    Empty,
+    #[error("leads back to itself")]
+    Circle,
+    #[error("has mfa_serial: a person is asked for a code, which a helper cannot do")]
+    Mfa,
+    #[error("has a web_identity_token_file that is not an absolute path")]
+    Relative,
+    #[error("is a login_session of aws login, which this helper cannot use")]
+    LoginSession,
+    #[error("has no SSO session: it is missing or was logged out of")]
+    NoSession,
+}
+
+impl AwsError {
+    pub(in crate::backend::aws) fn profile(name: &str, what: ProfileFault) -> Self {
+        let name = name.to_owned();
+        Self::Profile { name, what }
+    }
+}
+
+impl Fault for AwsError {
+    fn meaning(&self) -> Meaning {
+        let of = |code, fix: &'static str| Meaning::new(code, PART).fix(fix);
+        let no_identity = |fix| of(Code::MintNoIdentity, fix);
+        let in_secret = |fix: &'static str| Meaning::new(Code::MintInvalidKeys, SECRET).fix(fix);
+        match self {
+            Self::NotAllowed => no_identity(
+                "store a secret for this registry, or set ambient = true for it in the configuration",
+            ),
+            Self::RuleRegion | Self::Rule(..) => {
+                of(Code::ConfigInvalid, "correct it in the configuration")
+            }
+            Self::NoRegistry => of(
+                Code::ConfigMissing,
+                "set alias_of to the registry's own host in the rule, or region to its region",
+            ),
+            Self::UnknownRegion(_) => of(
+                Code::InputBadServerUrl,
+                "correct the registry's name in the image reference",
+            ),
+            Self::Steers(_) => in_secret(
+                "take it out of the secret; where the node needs it, its operator sets it in the configuration",
+            ),
+            Self::Key(..) => in_secret("correct the keys in the secret"),
+            Self::NoRole(_) => no_identity("").fix(format!("annotate it with {}", POD_ROLES[0])),
+            Self::NoSession => of(
+                Code::MintUnexpected,
+                "see whether a proxy puts something else in its place",
+            ),
+            Self::Profile { name, what } => match what {
+                ProfileFault::Empty => no_identity("give it keys, a role or another source"),
+                ProfileFault::Circle => of(Code::ConfigInvalid, "correct source_profile"),
+                ProfileFault::Mfa | ProfileFault::LoginSession => no_identity(SESSIONS),
+                ProfileFault::Relative => of(Code::ConfigInvalid, "give the whole path, from /"),
+                ProfileFault::NoSession => {
+                    no_identity("").fix(format!("aws sso login --profile {}", shown(name)))
+                }
+            },
+            Self::NoProfile { name, .. } => of(Code::ConfigMissing, "")
+                .fix(format!("correct the name, or add [profile {name}]")),
+            Self::NoTokenFile { .. } => no_identity("mount the token, or correct the path"),
+            Self::EmptyTokenFile { .. } => no_identity("see what writes the token"),
+            Self::NotUtf8(_) | Self::Unparsed(..) => of(Code::ConfigUnreadable, "correct the file"),
+            Self::OtherRegistry(_) => of(
+                Code::MintUnexpected,
+                "see that endpoint_url in the configuration leads to this registry's region and partition",
+            ),
+            Self::NoToken => of(
+                Code::MintUnexpected,
+                "see whether a proxy or endpoint_url puts something else in ECR's place",
+            ),
+            Self::Unusable(_) => of(Code::MintUnexpected, ""),
+            Self::Bundle(_) | Self::BundleRefused(_) => {
+                Meaning::new(Code::ConfigUnreadable, "AWS_CA_BUNDLE")
+                    .fix("name a file of PEM certificates, or unset it")
+            }
+        }
+    }
+}
+
+const SECRET: &str = "its secret";
+const SESSIONS: &str = "give the node a session instead: aws sso login, or the keys that aws sts get-session-token gives";

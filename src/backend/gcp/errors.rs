@@ -1,0 +1,177 @@
+//! Why there is no token of Google's. What a document or an answer says is never repeated, but for names in strict syntax.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::ambient::{NO_IDENTITY, VARIABLE};
+use super::document::DocumentFault;
+use super::refusal::Refusal;
+use super::{ACCESS_TOKEN, KEY, PART, PROJECT};
+use crate::credential::CredentialError;
+use crate::error::{Code, Fault, Meaning};
+use crate::http::HttpError;
+
+/// `origin` is the key of the secret, the file or the service account that says who asks; `host` is who was asked.
+#[derive(Debug, Error)]
+pub(super) enum GcpError {
+    /// What was looked for, in vain.
+    #[error("{0}")]
+    NoIdentity(String),
+    /// Nobody answers where the metadata server should be.
+    #[error("{tried}{error}")]
+    NoMetadata {
+        tried: String,
+        error: Box<HttpError>,
+    },
+    #[error("{tried}what answers at {host} is not Google's metadata server (status {status})")]
+    NotMetadata {
+        tried: String,
+        host: String,
+        status: u16,
+    },
+    #[error("there is no file {}", .0.display())]
+    NoDocument(PathBuf),
+    #[error("{PROJECT} alone means the node's own identity, which is off for this registry")]
+    ProjectAlone,
+    #[error("the access token is of no use: {0}")]
+    Unusable(CredentialError),
+    #[error("{origin}{what}")]
+    Document { origin: String, what: DocumentFault },
+    #[error("{0}: \"private_key\" is not an RSA key in PEM")]
+    PrivateKey(String),
+    #[error("the service account {0} asks for workload identity, and no provider is set")]
+    NoProvider(String),
+    #[error("{origin}: there is no token file {}", path.display())]
+    NoTokenFile { origin: String, path: PathBuf },
+    #[error("{host} gives no subject token (status {status})")]
+    NoSubject {
+        host: String,
+        status: u16,
+        origin: String,
+    },
+    #[error("what {place} gives holds no subject token in the format that {origin} names")]
+    SubjectFormat { place: String, origin: String },
+    #[error("{origin}: {what}")]
+    Aws { origin: String, what: AwsProof },
+    #[error("{host} throttles: it gets too many requests (status 429)")]
+    Throttled {
+        host: String,
+        retry_after: Option<Duration>,
+    },
+    #[error("{host} fails (status {status})")]
+    Failing { host: String, status: u16 },
+    #[error("{host} redirects to another place, which is not followed (status {status})")]
+    Redirect { host: String, status: u16 },
+    #[error("{host} answered {what}")]
+    NoJson { host: String, what: &'static str },
+    #[error("{0} answered without a token")]
+    NoToken(String),
+    #[error("{origin}: {refusal}")]
+    Refused { origin: String, refusal: Refusal },
+}
+
+/// Why a node on AWS cannot prove to Google who it is.
+#[derive(Debug, Error)]
+pub(super) enum AwsProof {
+    #[error("what gives this node its AWS identity did not answer in time")]
+    LateIdentity,
+    #[error("what gives this node its AWS credentials did not answer in time")]
+    LateCredentials,
+    #[error("\"regional_cred_verification_url\" is not an https:// address")]
+    Url,
+    #[error("the request that proves the AWS identity cannot be signed")]
+    Unsigned,
+    #[error("this node's AWS region is not known")]
+    NoRegion,
+    #[error("this node has no AWS credentials to prove itself with")]
+    NoCredentials,
+    /// What it says may quote an answer.
+    #[error("what gives this node its AWS credentials fails")]
+    Failing,
+}
+
+impl AwsProof {
+    pub(super) fn of(self, origin: &str) -> GcpError {
+        let (origin, what) = (origin.to_owned(), self);
+        GcpError::Aws { origin, what }
+    }
+}
+
+impl Fault for GcpError {
+    fn meaning(&self) -> Meaning {
+        let of = |code, fix: &'static str| Meaning::new(code, PART).fix(fix);
+        match self {
+            Self::NoIdentity(_) => of(Code::MintNoIdentity, NO_IDENTITY),
+            Self::NoMetadata { .. } => of(Code::MintNoIdentity, NO_IDENTITY).unreachable(),
+            Self::NotMetadata { .. } => of(Code::MintUnexpected, NO_IDENTITY),
+            Self::NoDocument(_) => {
+                Meaning::new(Code::ConfigUnreadable, VARIABLE).fix("correct or unset it")
+            }
+            Self::ProjectAlone => of(Code::MintNoIdentity, "").fix(format!(
+                "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry, where pods do not log in as themselves"
+            )),
+            Self::Unusable(_) => of(Code::SecretInvalid, "store it anew"),
+            Self::Document { what, .. } => of(Code::MintInvalidKeys, "").fix(what.fix()),
+            Self::PrivateKey(_) => of(
+                Code::MintInvalidKeys,
+                "put the key as Google gave it, with its line ends",
+            ),
+            Self::NoProvider(_) => of(
+                Code::ConfigMissing,
+                "set workload_identity_provider in a rule for this registry",
+            ),
+            Self::NoTokenFile { .. } => of(
+                Code::MintNoIdentity,
+                "mount it, or correct \"credential_source\"",
+            ),
+            Self::NoSubject { origin, .. } => of(Code::MintNoIdentity, "")
+                .fix(format!("see \"credential_source\" in {origin}")),
+            Self::SubjectFormat { .. } => of(
+                Code::MintNoIdentity,
+                "correct \"format\" in \"credential_source\"",
+            ),
+            Self::Aws { what, .. } => match what {
+                AwsProof::LateIdentity | AwsProof::LateCredentials => {
+                    of(Code::MintUnreachable, WHENCE).unreachable()
+                }
+                AwsProof::Url => of(Code::MintInvalidKeys, "correct it"),
+                AwsProof::NoRegion => of(
+                    Code::MintNoIdentity,
+                    "set AWS_REGION, or let the metadata service be reached",
+                ),
+                AwsProof::Unsigned | AwsProof::NoCredentials | AwsProof::Failing => {
+                    of(Code::MintNoIdentity, WHENCE)
+                }
+            },
+            Self::Throttled { retry_after, .. } => {
+                let after = retry_after.map(|after| format!("in {} s", after.as_secs()));
+                let after = after.as_deref().unwrap_or("later");
+                of(Code::MintThrottled, "")
+                    .fix(format!(
+                        "try again {after}, and see who else asks for tokens with this identity"
+                    ))
+                    .unreachable()
+                    .answered()
+            }
+            Self::Failing { .. } => of(Code::MintUnreachable, "try again; it is not yours to mend")
+                .unreachable()
+                .answered(),
+            Self::Redirect { .. } | Self::NoJson { .. } => of(
+                Code::MintUnexpected,
+                "see whether a proxy or a sign-in page of the network answers in its place",
+            ),
+            Self::NoToken(_) => of(
+                Code::MintUnexpected,
+                "see whether a proxy answers in its place",
+            ),
+            Self::Refused { refusal, .. } => {
+                of(Code::MintRefused, "").fix(refusal.fix.clone()).answered()
+            }
+        }
+    }
+}
+
+const WHENCE: &str =
+    "see what gives it an AWS identity (AWS_PROFILE, web identity, the metadata service)";

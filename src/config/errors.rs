@@ -1,0 +1,161 @@
+//! What is wrong with the settings, told by file and key or by variable. Values are never quoted.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::error::{Code, Fault, Meaning};
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub(super) enum ConfigError {
+    #[error("its value is not UTF-8")]
+    NotUtf8 { variable: String },
+    /// `what` is what it has to be.
+    #[error("it is not {what}")]
+    Invalid { variable: String, what: String },
+    #[error("it is not an absolute path")]
+    Relative { variable: String },
+    /// What `part` names.
+    #[error("there is no file {}", path.display())]
+    Missing {
+        part: String,
+        path: PathBuf,
+        fix: &'static str,
+    },
+    #[error("{what}")]
+    File { path: PathBuf, what: FileFault },
+}
+
+/// What is wrong with a configuration file.
+#[derive(Debug, Error)]
+pub(super) enum FileFault {
+    /// The parser's message says what it expected; unlike the error's Display it does not quote the file.
+    #[error("line {line}: {expected}")]
+    Toml { line: usize, expected: String },
+    #[error(transparent)]
+    Setting(SettingError),
+    #[error("\"{0}\" and \"{0}_file\" are both set")]
+    BothForms(&'static str),
+    #[error("the rule for {0} has both \"secret\" and \"secrets\"")]
+    BothSecrets(String),
+    #[error("a [[registry]] has no \"host\"")]
+    NoHost,
+}
+
+/// A key that does not exist, or has a value that it cannot have.
+#[derive(Debug, Error)]
+#[error("{}", self.cause())]
+pub(super) struct SettingError {
+    /// The key with those above it, or the section, as `store.file`.
+    pub(super) place: String,
+    /// The key that does not exist.
+    pub(super) unknown: Option<String>,
+    /// What the value is not.
+    pub(super) what: String,
+    pub(super) fix: String,
+}
+
+impl FileFault {
+    pub(super) fn of(self, path: &Path) -> ConfigError {
+        let (path, what) = (path.to_owned(), self);
+        ConfigError::File { path, what }
+    }
+}
+
+impl Fault for ConfigError {
+    fn meaning(&self) -> Meaning {
+        let invalid = |variable: &str| Meaning::new(Code::ConfigInvalid, variable.to_owned());
+        match self {
+            Self::NotUtf8 { variable } => invalid(variable).fix("set it anew, or unset it"),
+            Self::Invalid { variable, .. } => invalid(variable).fix("correct it, or unset it"),
+            Self::Relative { variable } => invalid(variable).fix("give the whole path, from /"),
+            Self::Missing { part, fix, .. } => {
+                Meaning::new(Code::ConfigUnreadable, part.clone()).fix(*fix)
+            }
+            Self::File { path, what } => {
+                let (code, fix) = match what {
+                    FileFault::Toml { .. } => (Code::ConfigUnreadable, "correct the TOML"),
+                    FileFault::Setting(setting) if setting.unknown.is_some() => {
+                        (Code::ConfigUnknownKey, setting.fix.as_str())
+                    }
+                    FileFault::Setting(setting) => (Code::ConfigInvalid, setting.fix.as_str()),
+                    FileFault::BothForms(_) | FileFault::BothSecrets(_) => {
+                        (Code::ConfigConflict, "remove one of them")
+                    }
+                    FileFault::NoHost => (Code::ConfigMissing, "add host = \"…\" to it"),
+                };
+                Meaning::new(code, format!("configuration {}", path.display())).fix(fix.to_owned())
+            }
+        }
+    }
+}
+
+/// Why it is not known where the gateway is, or which token goes there.
+#[derive(Debug, Error)]
+pub(super) enum GatewaySettingsError {
+    #[error("{token} is set, and the gateway in {place} is for another token")]
+    OtherToken { token: &'static str, place: String },
+    #[error("there is no context \"{name}\" in {places}")]
+    NoContext { name: String, places: String },
+    #[error("the token from {0} is empty")]
+    EmptyToken(String),
+    #[error("the token in {place} is for {own}, not for {url}")]
+    OtherGateway {
+        place: String,
+        own: String,
+        url: String,
+    },
+    /// What was written is not quoted: somebody may have written a password into it.
+    #[error("the gateway's URL is not http:// or https:// with a host and perhaps a path")]
+    NoUrl,
+    #[error("a token must not go to {0} without TLS")]
+    Cleartext(String),
+    #[error("the gateway's HTTP address does not follow from its gRPC address {host}:{port}")]
+    GrpcAlone { host: String, port: String },
+    /// `place` is the file, and the section where only that cannot be read.
+    #[error("{place} cannot be read: {why}")]
+    Unreadable { place: String, why: String },
+    #[error("no gateway is configured, nor in {0}")]
+    NoGateway(String),
+    #[error("there is no token for the gateway, nor is one in {0}")]
+    NoToken(String),
+}
+
+impl Fault for GatewaySettingsError {
+    fn meaning(&self) -> Meaning {
+        use Code::{ConfigConflict, ConfigInvalid, ConfigMissing, ConfigUnreadable};
+        let (code, fix) = match self {
+            Self::OtherToken { .. } => (
+                ConfigConflict,
+                "set store.gateway.url, or store.gateway.context if that gateway is meant",
+            ),
+            Self::NoContext { .. } => (
+                ConfigMissing,
+                "correct store.gateway.context or BETA9_CONTEXT",
+            ),
+            Self::EmptyToken(_) => (ConfigInvalid, "set it"),
+            Self::OtherGateway { .. } => (
+                ConfigConflict,
+                "set BETA9_TOKEN, or BETA9_CONTEXT if the saved token is meant",
+            ),
+            Self::NoUrl => (
+                ConfigInvalid,
+                "correct store.gateway.url, BETA9_GATEWAY_URL, or the SDK's api_url",
+            ),
+            Self::Cleartext(_) => (
+                ConfigInvalid,
+                "use https://, or set store.gateway.insecure = true",
+            ),
+            Self::GrpcAlone { .. } | Self::NoGateway(_) => {
+                (ConfigMissing, "set store.gateway.url or BETA9_GATEWAY_URL")
+            }
+            Self::Unreadable { .. } => (ConfigUnreadable, "correct the file"),
+            Self::NoToken(_) => (
+                ConfigMissing,
+                "set BETA9_TOKEN beside BETA9_GATEWAY_URL, or log in with the SDK",
+            ),
+        };
+        Meaning::new(code, super::sdk::PART).fix(fix)
+    }
+}
