@@ -373,12 +373,12 @@ fn nothing_is_stored_for_an_image_that_is_not_there() {
         node.run(&args, "")
     };
     let answer = provision();
-    assert!(answer.out.contains("there is no image gone"), "{answer:?}");
+    assert!(answer.err.contains("there is no image gone"), "{answer:?}");
     // The image is there, and its table has no room for a secret.
     database.sql("INSERT INTO image (image_id) VALUES ('gone')");
     let answer = provision();
     assert!(
-        answer.out.contains("run docker-credential-beta9 migrate"),
+        answer.err.contains("run docker-credential-beta9 migrate"),
         "{answer:?}"
     );
     assert_eq!(database.secret_names(), "");

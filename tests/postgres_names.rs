@@ -276,7 +276,7 @@ fn all_of_it_happens_or_nothing() {
     assert_eq!(database.sql(EVERYTHING), before);
     let answer = Node::new().run(&["migrate", "--dry-run"], "");
     assert!(
-        answer.status == 1 && answer.out.contains("--to-names"),
+        answer.status == 2 && answer.err.contains("--to-names"),
         "{answer:?}"
     );
 }
