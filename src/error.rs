@@ -293,9 +293,11 @@ impl Error {
             return None;
         };
         let (part, cause, fix) = problem.words();
-        problem
-            .refused
-            .then(|| Problem::new(part, cause).fix(fix).refused())
+        let again = Problem {
+            code: problem.code,
+            ..Problem::new(part, cause).fix(fix)
+        };
+        problem.refused.then(|| again.refused())
     }
 }
 

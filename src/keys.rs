@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::credential::Redacted;
+use crate::error::Code;
 use crate::shown::{shown, shown_list};
 
 pub use blob::{Blob, CredentialType};
@@ -176,6 +177,18 @@ pub enum KeysError {
 }
 
 impl KeysError {
+    /// The name that programs know it by.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::HalfPair { .. } => Code::SecretHalfPair,
+            Self::NamesMissing | Self::Unset(_) | Self::Absent(_) | Self::Empty(_) => {
+                Code::SecretNamesMissing
+            }
+            _ => Code::SecretInvalid,
+        }
+    }
+
     /// What to do about a secret that has this fault.
     #[must_use]
     pub fn fix(&self) -> &'static str {

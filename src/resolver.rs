@@ -3,6 +3,7 @@
 mod answer;
 mod audited;
 mod end;
+mod errors;
 mod find;
 mod items;
 mod list;
@@ -22,6 +23,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::answer::Answered;
+use self::errors::ResolverError;
 pub use self::names::Planned;
 pub use self::peek::{Cached, Outlook};
 pub use self::provision::{Form, Prepared};
@@ -31,13 +33,12 @@ use crate::backend::Backend;
 use crate::cache::Cache;
 use crate::config::{Config, Pulled, Rule, StoreKind};
 use crate::credential::{Credential, SECRET_FOR_USERNAME};
-use crate::error::{Error, Problem, Warnings};
+use crate::error::{Error, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
 use crate::near;
 use crate::registry::{Registry, choose, detect};
-use crate::shown::shown;
 use crate::store::{
     FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore,
 };
@@ -202,24 +203,12 @@ impl Resolver {
             );
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
-            let cause = "a vendor's credential never goes over plain HTTP";
-            Problem::new("store", cause)
-                .fix("use https://")
-                .failed()
-                .about(
-                    host.without_port_80()
-                        .as_ref()
-                        .unwrap_or(host)
-                        .as_reference(),
-                )
+            let bare = host.without_port_80();
+            let host = bare.as_ref().unwrap_or(host);
+            Error::from(ResolverError::Cleartext).about(host.as_reference())
         })?;
         if keys.placeholder().is_some() {
-            let cause =
-                "the login holds the placeholder that a Beta9 sandbox shows in place of a secret";
-            return Err(Problem::new("store", cause)
-                .fix("log in outside of the sandbox")
-                .failed()
-                .about(host.as_reference()));
+            return Err(Error::from(ResolverError::Placeholder).about(host.as_reference()));
         }
         // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
         let answered = choose(route.row, route.real, keys.clone()).ok();
@@ -396,18 +385,10 @@ fn check_backend(rule: &Rule) -> Result<(), Error> {
     if Registry::named(word).is_some() {
         return Ok(());
     }
-    let fix = near::nearest(word, Registry::names()).map_or_else(
-        || "leave it out, or use a word of README.md's table of registries".to_owned(),
-        |nearest| format!("did you mean \"{nearest}\"?"),
-    );
-    Err(Problem::new(
-        "configuration",
-        format_args!(
-            "rule for {}: there is no backend \"{}\"",
-            rule.host,
-            shown(word)
-        ),
-    )
-    .fix(fix)
-    .failed())
+    Err(ResolverError::UnknownBackend {
+        rule: rule.host.clone(),
+        word: word.clone(),
+        nearest: near::nearest(word, Registry::names()),
+    }
+    .into())
 }

@@ -1,6 +1,7 @@
 //! `Store`: where a workspace's secrets are. Stores are asked in order, and only "nothing here" moves on to the next.
 
 mod api;
+mod errors;
 mod file;
 mod gateway;
 pub mod name;
@@ -11,10 +12,11 @@ mod worker;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use api::workspace_id;
 pub use api::{
     Binding, Found, Health, ImageSecrets, Keep, Listed, Lookup, Owner, Secret, Times, Username,
 };
-use api::{unbound, workspace_id};
+pub(crate) use errors::StoreError;
 pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
@@ -24,7 +26,7 @@ pub use worker::WorkerStore;
 
 use crate::cache::Memory;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 
 /// The stores, dispatched by enum: each is one file and one variant.
@@ -97,14 +99,10 @@ impl Store {
     pub fn lacks(&self, host: &Host, why: &str) -> Error {
         match self {
             Self::Worker(store) => store.lacks(host, why),
-            other => Problem::new(
-                format!("{} store", other.name()),
-                format_args!("it has nothing for {host}, which must have a credential ({why})"),
-            )
-            .fix(format_args!(
-                "store one with docker login {host}, or remove required from the rule"
-            ))
-            .failed(),
+            other => other.error(StoreError::Lacking {
+                host: host.clone(),
+                why: why.to_owned(),
+            }),
         }
     }
 
@@ -131,7 +129,7 @@ impl Store {
             Self::File(store) => store
                 .store_for(lookup.host.as_str(), secret, ttl)
                 .map(derived),
-            Self::Gateway(_) if ttl.is_some() => Err(self.no_expiry()),
+            Self::Gateway(_) if ttl.is_some() => Err(self.error(StoreError::NoExpiry)),
             Self::Gateway(store) => store.store(lookup, secret),
             Self::Postgres(store) => {
                 let name = store.store(lookup, secret)?;
@@ -163,7 +161,7 @@ impl Store {
             (Self::Postgres(store), [lookup]) => {
                 store.bind_image(image_id, lookup).map(|_| Binding::Kept)
             }
-            (Self::Postgres(_), _) => Err(self.one_secret_an_image()),
+            (Self::Postgres(_), _) => Err(self.error(StoreError::OneSecretAnImage)),
             _ => Ok(Binding::Elsewhere),
         }
     }
@@ -192,7 +190,7 @@ impl Store {
         match self {
             Self::Gateway(store) => store.singles(names, deadline),
             Self::Postgres(store) => store.singles(names, deadline),
-            other => Err(other.no_singles()),
+            other => Err(other.error(StoreError::NoSingles)),
         }
     }
 
@@ -207,7 +205,7 @@ impl Store {
         match self {
             Self::Gateway(store) => store.put_single(name, value, old, deadline),
             Self::Postgres(store) => store.put_single(name, value, old, deadline),
-            other => Err(other.no_singles()),
+            other => Err(other.error(StoreError::NoSingles)),
         }
     }
 
@@ -221,7 +219,7 @@ impl Store {
         match self {
             Self::Gateway(store) => store.remove_single(name, value, deadline),
             Self::Postgres(store) => store.remove_single(name, value, deadline),
-            other => Err(other.no_singles()),
+            other => Err(other.error(StoreError::NoSingles)),
         }
     }
 
@@ -247,17 +245,13 @@ impl Store {
                 .bind_names(image_id, names, deadline)
                 .map(|()| Binding::Kept),
             Self::Gateway(_) => Ok(Binding::Elsewhere),
-            other => Err(other.no_singles()),
+            other => Err(other.error(StoreError::NoSingles)),
         }
     }
 
-    fn no_singles(&self) -> Error {
-        Problem::new(
-            format!("{} store", self.name()),
-            "it keeps no single secrets by name",
-        )
-        .fix("use the gateway or the postgres store")
-        .failed()
+    /// It as this store's failure.
+    pub(crate) fn error(&self, error: StoreError) -> Error {
+        error.at(&format!("{} store", self.name()))
     }
 
     /// Removes the secrets whose end has come, and answers what they were called; those whose end cannot be read are
@@ -271,7 +265,7 @@ impl Store {
         match self {
             Self::File(store) => store.prune(now, skipped),
             Self::Postgres(store) => store.prune(now, deadline),
-            other => Err(other.no_expiry()),
+            other => Err(other.error(StoreError::NoExpiry)),
         }
     }
 
@@ -284,36 +278,18 @@ impl Store {
         deadline: Instant,
     ) -> Result<(), Error> {
         if ttl && !matches!(self, Self::File(_) | Self::Postgres(_)) {
-            return Err(self.no_expiry());
+            return Err(self.error(StoreError::NoExpiry));
         }
         let (Some(image_id), Self::Postgres(store)) = (image_id, self) else {
             return Ok(());
         };
         if registries > 1 {
-            return Err(self.one_secret_an_image());
+            return Err(self.error(StoreError::OneSecretAnImage));
         }
         match store.image_secrets(image_id, deadline)? {
             ImageSecrets::Unknown(why) => Err(why),
             _ => Ok(()),
         }
-    }
-
-    fn one_secret_an_image(&self) -> Error {
-        Problem::new(
-            format!("{} store", self.name()),
-            "an image's row has room for one secret",
-        )
-        .fix("give --image-id with the one registry that it is pulled from")
-        .failed()
-    }
-
-    fn no_expiry(&self) -> Error {
-        Problem::new(
-            format!("{} store", self.name()),
-            "it cannot note when a secret may go",
-        )
-        .fix("leave out --ttl, or use the file or the postgres store")
-        .failed()
     }
 
     /// Whether it can be reached, takes what it is shown, and holds what opens. Nothing is changed.

@@ -11,7 +11,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::{Answer, BINARY, Node, first_store, store_request};
@@ -464,6 +464,102 @@ fn a_get_while_the_format_changes_always_finds_a_credential() {
             );
         }
         assert_eq!(Answer::of(writer), Answer::silence());
+    }
+}
+
+/// Every command that would answer from an entry of a newer version, or lose it.
+fn assert_newer(node: &Node, files: &[(PathBuf, Vec<u8>)], about: &str) {
+    let newer = "its entry was written by a newer version of this program; update this program";
+    let line = format!("ghcr.io: file store: {newer}");
+    for answer in [
+        node.get("ghcr.io"),
+        node.store("ghcr.io", "u", "new"),
+        node.erase("ghcr.io"),
+    ] {
+        assert_eq!(answer.failure(), line, "{about}");
+    }
+    let list = node.run(&["list"], "");
+    assert_eq!(
+        (list.status, list.out.as_str()),
+        (0, "{\"quay.io\":\"q\"}\n")
+    );
+    assert!(list.err.contains(newer), "{about}: {}", list.err);
+    for words in [&["explain", "ghcr.io"][..], &["doctor"]] {
+        let answer = node.run(words, "");
+        let all = [answer.out, answer.err].concat();
+        assert!(all.contains("newer version"), "{about}: {words:?}: {all}");
+    }
+    let provision = [
+        "provision",
+        "ghcr.io/org/app",
+        "--creds",
+        "GITHUB_USERNAME,GITHUB_TOKEN",
+        "--json",
+    ];
+    let node = node
+        .clone_with("GITHUB_USERNAME", "u")
+        .with("GITHUB_TOKEN", "t");
+    let given = node.run(&provision, "");
+    let code = r#"{"error":{"code":"store.newer_format","#;
+    assert!(given.err.starts_with(code), "{about}: {}", given.err);
+    for (path, bytes) in files {
+        assert_eq!(fs::read(path).unwrap(), *bytes, "{about}");
+    }
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_neither_taken_for_missing_nor_overwritten_nor_erased() {
+    let node = Node::new();
+    node.store("ghcr.io", "u", "old");
+    let own = node.sealed_file();
+    node.store("quay.io", "q", "s");
+    let good = fs::read(&own).unwrap();
+    let stem = own.to_str().unwrap().strip_suffix(".2.sealed").unwrap();
+    let header = |version: &str| {
+        let rest = &good["beta9-credential 2".len()..];
+        [b"beta9-credential ", version.as_bytes(), rest].concat()
+    };
+    let put = |ending: &str, bytes: &[u8]| {
+        let path = PathBuf::from(format!("{stem}{ending}"));
+        fs::write(&path, bytes).unwrap();
+        chmod(&path, 0o600);
+        (path, bytes.to_vec())
+    };
+    for version in ["3", "10", "99999999999999999999999"] {
+        let newer = header(version);
+        let file = put(".2.sealed", &newer);
+        assert_newer(&node, &[file], &format!("header {version}"));
+        fs::remove_file(&own).unwrap();
+        let first = put(".sealed", &newer);
+        assert_newer(
+            &node,
+            std::slice::from_ref(&first),
+            &format!("first format's name, header {version}"),
+        );
+        fs::remove_file(first.0).unwrap();
+        put(".2.sealed", &good);
+    }
+    for ending in [".3.sealed", ".4.sealed", ".12.sealed"] {
+        fs::remove_file(&own).unwrap();
+        let newer = put(ending, b"whatever it is");
+        chmod(&newer.0, 0o644);
+        assert_newer(&node, std::slice::from_ref(&newer), ending);
+        let beside = put(".2.sealed", &good);
+        if ending == ".3.sealed" {
+            assert_newer(&node, &[newer.clone(), beside], "beside its own");
+        }
+        fs::remove_file(newer.0).unwrap();
+    }
+    assert_eq!(node.pair("ghcr.io").1, "old");
+    // What is damaged, or of no version, is replaced as before.
+    for version in ["2x", "", "-3", "1"] {
+        put(".2.sealed", &header(version));
+        assert!(
+            node.get("ghcr.io").failure().contains("does not open"),
+            "{version}"
+        );
+        assert_eq!(node.store("ghcr.io", "u", "again"), Answer::silence());
+        assert_eq!(node.pair("ghcr.io").1, "again");
     }
 }
 

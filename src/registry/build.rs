@@ -3,25 +3,33 @@
 //! A build goes by a part of the image's name (`pkg/registry/credentials.go` in the beta9 repository). CLIP, which pulls the
 //! image afterwards, reads all of these too.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::{Choice, Registry};
 use crate::backend::{Backend, GCP_KEYS, GCP_USER, ecr_region};
 use crate::credential::Redacted;
-use crate::error::Problem;
+use crate::error::{Code, Fault, Meaning};
 use crate::host::Host;
 
 /// Single secrets that belong together: each one's name and value.
 pub type Names = Vec<(&'static str, Redacted)>;
 
 /// Why there is nothing that a build would take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Unbuildable {
     /// The workspace has other values under all of these names.
+    #[error("there are other values under every name that a Beta9 build takes: {}", .0.join(", "))]
     Taken(Vec<&'static str>),
     /// A build takes only this, and it has to be minted from the keys.
-    Needs(&'static str),
+    #[error("a Beta9 build needs {what}, and these keys are not that")]
+    Needs {
+        /// The keys, in words.
+        what: &'static str,
+        /// The registry.
+        host: Host,
+    },
     /// A build takes the host for this vendor's registry, by its name.
+    #[error("a Beta9 build takes it for another registry ({0}), by its name")]
     Mistaken(&'static str),
 }
 
@@ -52,7 +60,10 @@ pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildabl
         }
         _ => takes(host),
     };
-    let needs = Unbuildable::Needs(takes.words());
+    let needs = Unbuildable::Needs {
+        what: takes.words(),
+        host: host.clone(),
+    };
     match (takes, choice.backend.plain(&choice.keys)) {
         (Takes::Aws, _) => Ok(vec![aws(host, choice).ok_or(needs)?]),
         (Takes::Token { user, name }, Some((username, secret))) if username == user => {
@@ -111,39 +122,17 @@ fn aws(host: &Host, choice: &Choice) -> Option<Names> {
     Some(needed.into_iter().chain(key("AWS_SESSION_TOKEN")).collect())
 }
 
-impl Unbuildable {
-    /// The failure, with its remedy.
-    #[must_use]
-    pub fn problem(&self, host: &Host) -> Problem {
-        let problem = Problem::new("the workspace's secrets", self);
+impl Fault for Unbuildable {
+    fn meaning(&self) -> Meaning {
+        let of = |code| Meaning::new(code, "the workspace's secrets");
         match self {
-            Self::Taken(_) => problem.fix("delete those that are no longer needed with: beta9 secret delete NAME"),
-            Self::Needs(_) => problem.fix(format_args!(
+            Self::Taken(_) => of(Code::StoreConflict)
+                .fix("delete those that are no longer needed with: beta9 secret delete NAME"),
+            Self::Needs { host, .. } => of(Code::SecretInvalid).fix(format!(
                 "keep these keys in the control plane, and run there: docker-credential-beta9 publish {host}"
             )),
-            Self::Mistaken(_) => problem.fix("give the registry a name without that in it"),
-        }
-    }
-}
-
-impl fmt::Display for Unbuildable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken(names) => {
-                write!(
-                    f,
-                    "there are other values under every name that a Beta9 build takes: {}",
-                    names.join(", ")
-                )
-            }
-            Self::Needs(words) => write!(
-                f,
-                "a Beta9 build needs {words}, and these keys are not that"
-            ),
-            Self::Mistaken(vendor) => write!(
-                f,
-                "a Beta9 build takes it for another registry ({vendor}), by its name"
-            ),
+            Self::Mistaken(_) => of(Code::SecretWrongVendor)
+                .fix("give the registry a name without that in it"),
         }
     }
 }
@@ -347,7 +336,7 @@ mod tests {
         ];
         for (host, keys) in table {
             assert!(
-                matches!(names(host, keys, &[]), Err(Unbuildable::Needs(_))),
+                matches!(names(host, keys, &[]), Err(Unbuildable::Needs { .. })),
                 "{host} {keys:?}"
             );
         }

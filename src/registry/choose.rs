@@ -3,10 +3,12 @@
 //! The binding says where a pair of user name and password goes, whichever vendor its prefix names: what Beta9 stores for
 //! every registry of no vendor is Docker Hub's pair. A single token and a cloud's keys never go to another vendor's host.
 
+use thiserror::Error;
+
 use super::Registry;
 use crate::backend::Backend;
 use crate::credential::{Redacted, SECRET_FOR_USERNAME};
-use crate::error::{Error, Problem};
+use crate::error::{self, Code, Fault, Meaning};
 use crate::host::Host;
 use crate::keys::{Keys, KeysError, UserPassword};
 use crate::shown::{shown, shown_list};
@@ -35,23 +37,13 @@ impl Choice {
 /// Of several sets the first of these counts: the pairs `REGISTRY_`, `DOCKER_` and the one without a prefix (Beta9's own
 /// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
 /// secret is meant for this host, so going on anonymously would hide the mistake.
-pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, Error> {
-    let refused = |cause: String, fix: &str| {
-        Problem::new("its secret", cause)
-            .fix(fix)
-            .failed()
-            .about(host.as_reference())
-    };
+pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, error::Error> {
+    let refused = |error: ChoiceError| error::Error::from(error).about(host.as_reference());
     if keys.is_empty() {
-        let missing = |fault: KeysError| refused(fault.to_string(), fault.fix());
-        return Err(keys.fault().map_or(Error::NotFound, missing));
+        let missing = |fault| refused(ChoiceError::Keys(fault));
+        return Err(keys.fault().map_or(error::Error::NotFound, missing));
     }
-    let pair = chosen(row, &keys).map_err(|error| {
-        refused(
-            error.to_string(),
-            "leave the one pair that this registry takes",
-        )
-    })?;
+    let pair = chosen(row, &keys).map_err(|error| refused(ChoiceError::ManyPairs(error)))?;
     // Under the name that it has in the secret.
     let is_used = |name: &str| pair.is_none_or(|pair| pair.has(name));
     let placeholder = keys.only(is_used).placeholder().map(str::to_owned);
@@ -68,19 +60,15 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
         }
         None => {
             let half = keys.check_pairs().err().or_else(|| keys.fault());
-            let cause =
-                half.map_or_else(|| foreign(row, &keys), |error: KeysError| error.to_string());
-            return Err(refused(cause, "correct the keys in the secret"));
+            let foreign = || ChoiceError::WrongVendor {
+                names: keys.names().map(str::to_owned).collect(),
+                row,
+            };
+            return Err(refused(half.map_or_else(foreign, ChoiceError::Keys)));
         }
     };
     match placeholder {
-        Some(key) => Err(refused(
-            format!(
-                "{} holds the placeholder that a Beta9 sandbox shows in place of a secret",
-                shown(&key)
-            ),
-            "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
-        )),
+        Some(key) => Err(refused(ChoiceError::Placeholder(key))),
         None => Ok(choice),
     }
 }
@@ -123,24 +111,58 @@ pub fn provider_from_environment<'a>(
     host: &Host,
     names: impl IntoIterator<Item = &'a str>,
     lookup: impl Fn(&str) -> Option<Redacted>,
-) -> Result<Choice, Error> {
+) -> Result<Choice, error::Error> {
     let keys = Keys::from_environment(names, lookup).map_err(|error| {
-        Problem::new("its credentials", error)
-            .fix("export them, or leave the names out")
-            .failed()
-            .about(host.as_reference())
+        error::Error::from(ChoiceError::Environment(error)).about(host.as_reference())
     })?;
     choose(Registry::of(host), host, keys)
 }
 
-fn foreign(row: &Registry, keys: &Keys) -> String {
+/// Why no backend logs in with a secret's keys.
+#[derive(Debug, Error)]
+enum ChoiceError {
+    #[error("{0}")]
+    Keys(KeysError),
+    #[error("{0}")]
+    ManyPairs(KeysError),
+    #[error("it has {}, but this registry ({}) needs {}", shown_list(names), row.name, wanted(row))]
+    WrongVendor {
+        names: Vec<String>,
+        row: &'static Registry,
+    },
+    #[error(
+        "{} holds the placeholder that a Beta9 sandbox shows in place of a secret",
+        shown(.0)
+    )]
+    Placeholder(String),
+    /// Of the variables that were named.
+    #[error("{0}")]
+    Environment(KeysError),
+}
+
+impl Fault for ChoiceError {
+    fn meaning(&self) -> Meaning {
+        let of = |code| Meaning::new(code, "its secret");
+        match self {
+            Self::Keys(error) => of(error.code()).fix(error.fix()),
+            Self::ManyPairs(error) => {
+                of(error.code()).fix("leave the one pair that this registry takes")
+            }
+            Self::WrongVendor { .. } => {
+                of(Code::SecretWrongVendor).fix("correct the keys in the secret")
+            }
+            Self::Placeholder(_) => of(Code::SecretInvalid).fix(
+                "pull outside of the sandbox: Beta9 replaces placeholders in web requests only, not in a registry's login",
+            ),
+            Self::Environment(error) => Meaning::new(error.code(), "its credentials")
+                .fix("export them, or leave the names out"),
+        }
+    }
+}
+
+fn wanted(row: &Registry) -> String {
     let wanted: Vec<_> = row.backends().map(Backend::wants).collect();
-    format!(
-        "it has {}, but this registry ({}) needs {}",
-        shown_list(keys.names()),
-        row.name,
-        wanted.join(", or ")
-    )
+    wanted.join(", or ")
 }
 
 #[cfg(test)]
@@ -168,6 +190,29 @@ mod tests {
                 )
             })
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn keys_that_no_backend_takes_have_the_code_of_what_is_wrong_with_them() {
+        let table: &[(&str, &[&str], Code)] = &[
+            ("ghcr.io", &["GITHUB_USERNAME"], Code::SecretHalfPair),
+            ("ghcr.io", &["NGC_API_KEY"], Code::SecretWrongVendor),
+            (
+                "harbor.example",
+                &["A_USERNAME", "A_PASSWORD", "B_USERNAME", "B_PASSWORD"],
+                Code::SecretInvalid,
+            ),
+            ("ghcr.io", &[], Code::CredentialNotFound),
+        ];
+        for (host, names, code) in table {
+            let host = Host::parse(host.as_bytes()).unwrap();
+            let mut keys = Keys::default();
+            for name in *names {
+                keys.insert(name, "x".into()).unwrap();
+            }
+            let error = choose(Registry::of(&host), &host, keys).unwrap_err();
+            assert_eq!(error.code(), Some(*code), "{error}");
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::errors::ResolverError;
 use super::{Resolver, Route};
 use crate::backend::{Backend, GCP_KEYS};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::json::{self, Loose};
 use crate::jwt;
 use crate::registry::Choice;
@@ -49,23 +50,14 @@ impl Resolver {
     ) -> Option<Error> {
         let now = SystemTime::now();
         let end = end_of(choice, times).filter(|end| *end <= now + MARGIN)?;
-        let time = humantime::format_rfc3339_seconds(end);
-        let cause = if end <= now {
-            format!("the credential expired at {time}")
-        } else {
-            format!("the credential expires at {time}, and a pull may take longer")
+        let ended = ResolverError::Ended {
+            time: humantime::format_rfc3339_seconds(end).to_string(),
+            is_over: end <= now,
+            store: store.to_owned(),
+            host: route.host.clone(),
         };
-        self.log.note(format_args!("store {store}: {cause}"));
-        let problem = Problem::new("", cause);
-        let problem = match store {
-            "request" => problem.fix("pass a new one in BETA9_IMAGE_CREDENTIALS"),
-            "worker" => problem.fix("store a new one in the workspace"),
-            _ => problem.fix(format_args!(
-                "log in again with: docker login {}",
-                route.host
-            )),
-        };
-        Some(problem.failed().about(route.host.as_str()))
+        self.log.note(format_args!("store {store}: {ended}"));
+        Some(Error::from(ended).about(route.host.as_str()))
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::errors::ResolverError;
 use super::notes::MISS_LIFE;
 use super::{Resolver, Route, Source};
-use crate::config::{Pulled, Singles};
-use crate::error::{Error, Problem};
+use crate::config::Singles;
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::shown::shown_list;
-use crate::store::{Found, Keep, Lookup, Store};
+use crate::store::{Found, Keep, Lookup, Store, StoreError};
 
 impl Resolver {
     /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
@@ -163,11 +164,8 @@ impl Resolver {
     ) -> Result<Lookup<'a>, Error> {
         let (rule, named) = (route.rule, self.named_singles(route, host)?);
         if !named.is_empty() && !self.names_secrets() {
-            let cause =
-                format_args!("single secrets are named for {host}, and this store keeps none");
-            return Err(Problem::new(format!("{} store", self.workspace_store()), cause)
-                .fix("use the gateway or the postgres store, or remove secrets from the rule and BETA9_IMAGE_SECRETS")
-                .failed());
+            let vain = StoreError::NamedInVain(host.clone());
+            return Err(self.workspace.error(vain));
         }
         let is_real = host == route.real;
         let secret = rule.and_then(|rule| rule.secret.as_deref());
@@ -231,12 +229,7 @@ impl Resolver {
         match pulled.host()? {
             Some(registry) if registry == *host => Ok(&pulled.secrets),
             Some(_) => Ok(&[]),
-            None => Err(Problem::new(
-                Pulled::SECRETS,
-                "nothing says which registry these secrets are for",
-            )
-            .fix("set BETA9_IMAGE to the image that is pulled")
-            .failed()),
+            None => Err(ResolverError::NobodysSecrets.into()),
         }
     }
 }

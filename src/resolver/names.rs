@@ -1,10 +1,11 @@
 //! A login as single workspace secrets, under names that both a Beta9 build and its workers take.
 
+use super::errors::ResolverError;
 use super::provision::{Form, Prepared, left_out, other_region, usable, with_region};
 use super::{Resolver, Route};
 use crate::config::Singles;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, ImageRef};
 use crate::keys::Keys;
 use crate::registry::{
@@ -111,18 +112,14 @@ impl Resolver {
         let choice = buildable(&route, given)?;
         let mut sets = match build_sets(host, &choice) {
             Ok(sets) => sets,
-            Err(error) => vec![
-                workspace
-                    .published(given)
-                    .ok_or_else(|| error.problem(host).failed())?,
-            ],
+            Err(error) => vec![workspace.published(given).ok_or(error)?],
         };
         let free = build_names(host, &choice, &|name| workspace.taken(name));
         let chosen = sets.iter().position(|set| is_given(set, given));
         let (set, skipped) = if let Some(at) = chosen.or_else(|| workspace.replaced(&sets, force)) {
             (sets.swap_remove(at), Vec::new())
         } else {
-            let set = free.clone().map_err(|error| error.problem(host).failed())?;
+            let set = free.clone()?;
             let skipped = sets
                 .iter()
                 .take_while(|other| **other != set)
@@ -131,22 +128,14 @@ impl Resolver {
             (set, skipped)
         };
         let planned = workspace.plan(set);
-        let others: Vec<&str> = planned
+        let names: Vec<_> = planned
             .iter()
             .filter(|one| matches!(one.there, There::Other(_)))
             .map(|one| one.name)
             .collect();
-        if !others.is_empty() && !force {
-            let elsewhere = free.map_or_else(
-                |_| String::new(),
-                |set| format!(", or export this login as {}", named(&set)),
-            );
-            let cause = format_args!("the workspace has another value for {}", others.join(", "));
-            return Err(Problem::new("credentials", cause)
-                .fix(format_args!(
-                    "to replace it for everything that uses it, add --force{elsewhere}; nothing was stored"
-                ))
-                .failed());
+        if !names.is_empty() && !force {
+            let free = free.ok().as_ref().map(named);
+            return Err(ResolverError::OtherValues { names, free }.into());
         }
         let is_there = |name: &str| {
             workspace

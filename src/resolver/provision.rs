@@ -5,16 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use super::answer::Who;
 use super::end::unwritten_end;
+use super::errors::ResolverError;
 use super::names::Planned;
 use super::{Resolver, Route};
 use crate::backend::Backend;
 use crate::credential::{Credential, Redacted};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
 use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
 use crate::shown::shown;
-use crate::store::{Binding, Found, ImageSecrets, Keep, Secret, Single};
+use crate::store::{Binding, Found, ImageSecrets, Keep, Secret, Single, StoreError};
 
 /// What is going to be written for an image's registry.
 #[derive(Debug)]
@@ -163,12 +164,9 @@ impl Resolver {
             .workspace
             .image_secrets(check_image_id(image_id)?, self.deadline())?
         {
-            ImageSecrets::Elsewhere if image.is_none() => Err(Problem::new(
-                format!("{} store", self.workspace_store()),
-                "it knows no images",
-            )
-            .fix("give the image's reference with --image")
-            .failed()),
+            ImageSecrets::Elsewhere if image.is_none() => {
+                Err(self.workspace.error(StoreError::NoImages))
+            }
             ImageSecrets::Unknown(why) => of_registry()?.ok_or(why),
             ImageSecrets::Elsewhere | ImageSecrets::Unbound => {
                 of_registry()?.ok_or(Error::NotFound)
@@ -235,20 +233,13 @@ impl Resolver {
             .filter(|name| !keys.has(name))
             .map(|name| shown(name).to_string());
         let missing = missing.collect::<Vec<_>>().join(", ");
-        let problem = |cause: std::fmt::Arguments| Problem::new(format!("image {image_id}"), cause);
+        let image = image_id.to_owned();
         if keys.is_empty() {
-            return Err(problem(format_args!(
-                "the workspace has none of the secrets that it names: {missing}"
-            ))
-            .fix("create each with: beta9 secret create NAME VALUE")
-            .failed());
+            return Err(ResolverError::NoneOfNames { image, missing }.into());
         }
         if !missing.is_empty() {
-            let cause = format_args!(
-                "of the secrets that it names the workspace lacks {missing}; the others are used"
-            );
-            self.warnings
-                .add(problem(cause).fix("create each with: beta9 secret create NAME VALUE"));
+            let lacking = ResolverError::SomeOfNames { image, missing };
+            self.warnings.add(Error::from(lacking));
         }
         Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
     }
@@ -270,10 +261,7 @@ impl Resolver {
 pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
     if let Some((username, secret)) = choice.backend.plain(&choice.keys) {
         Credential::new(username.to_owned(), secret.clone()).map_err(|unusable| {
-            Problem::new("credentials", unusable)
-                .fix("correct the value; nothing was stored")
-                .failed()
-                .about(route.host.as_reference())
+            Error::from(ResolverError::Unusable(unusable)).about(route.host.as_reference())
         })?;
     }
     Ok(choice)
@@ -321,11 +309,7 @@ fn check_image_id(image_id: &str) -> Result<&str, Error> {
     if !image_id.is_empty() && image_id.len() <= 255 && image_id.bytes().all(allowed) {
         return Ok(image_id);
     }
-    Err(
-        Problem::new("image id", "it is not of letters, digits and . _ : -")
-            .fix("give the id as Beta9 has it")
-            .failed(),
-    )
+    Err(ResolverError::ImageId.into())
 }
 
 /// In place of a store: keys that were handed over.

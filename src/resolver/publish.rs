@@ -12,15 +12,17 @@
 //!   the other, the user name first: it is the same for every token, and without the password it is nobody's credential.
 //! - **When**: from half of a token's life on, at once where it is missing, and again where the last run was cut short.
 
+mod errors;
 mod plan;
 mod token;
 mod write;
 
 use std::time::SystemTime;
 
+use self::errors::PublishError;
 use super::{Resolver, Route};
 use crate::config::{Config, Request};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error};
 use crate::host::{Host, Scheme};
 use crate::store::{FileStore, Published, Store};
 
@@ -74,12 +76,7 @@ impl Publisher {
         };
         match &publisher.target.workspace {
             Store::Gateway(_) | Store::Postgres(_) => Ok(publisher),
-            other => Err(Problem::new(
-                PART,
-                format_args!("the {} store is no workspace to publish to", other.name()),
-            )
-            .fix("set store.kind (or BETA9_STORE) to gateway or postgres")
-            .failed()),
+            other => Err(PublishError::NoWorkspace(other.name()).into()),
         }
     }
 
@@ -95,9 +92,10 @@ impl Publisher {
             .source
             .workspace
             .list(self.source.deadline(), None, &mut |error| {
-                skipped = Err(Problem::new(PART, error)
-                    .fix("name the registries that are to be published")
-                    .failed());
+                skipped = Err(PublishError::Unlisted {
+                    cause: error.to_string(),
+                    code: error.code().unwrap_or(Code::StoreDamaged),
+                });
             })?;
         skipped?;
         let is_minted = |host: &&Host| {
@@ -168,12 +166,7 @@ impl Publisher {
             && plan.holds(&values)
             && noted.is_due(SystemTime::now())
         {
-            return Err(Problem::new(
-                PART,
-                "the token is past half of its life, and no newer one could be minted",
-            )
-            .fix("see the warnings, and run it again")
-            .failed());
+            return Err(PublishError::NotRenewed.into());
         }
         let published = self.write(host, &login, &plan, &values, &token, noted.as_ref())?;
         self.forget_answers(host)?;
@@ -182,11 +175,7 @@ impl Publisher {
 
     fn undo_one(&self, host: &Host, how: How) -> Result<Publication, Error> {
         let _lock = self.notes.publishing(self.target.deadline())?;
-        let noted = self.notes.published(host)?.ok_or_else(|| {
-            Problem::new(PART, "this node has published nothing for it")
-                .fix("see docker-credential-beta9 status")
-                .failed()
-        })?;
+        let noted = self.notes.published(host)?.ok_or(PublishError::Nothing)?;
         let removed = self.remove(&[noted.secrets, noted.former].concat(), how.force)?;
         self.notes.forget_published(host)?;
         self.forget_answers(host)?;
@@ -217,5 +206,3 @@ fn over_https<'a>(resolver: &'a Resolver, host: &'a Host) -> Route<'a> {
         .route(host, Scheme::Https, "")
         .expect("because only plain HTTP has no route")
 }
-
-const PART: &str = "publish";

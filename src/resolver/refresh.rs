@@ -1,9 +1,10 @@
 //! Minting a cached token anew: the secret is looked up as a `get` would, so that a token never outlives its secret.
 
+use super::errors::ResolverError;
 use super::{Resolver, Route};
 use crate::backend::{Backend, Login};
 use crate::cache::{Cache, InventoryEntry, NODE, POD, Renewal};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, Scheme};
 use crate::keys::Keys;
 use crate::registry::choose;
@@ -32,11 +33,7 @@ impl Resolver {
         if origin.workspace != self.config.workspace {
             return Ok(Refreshed::Left("it is of another workspace"));
         }
-        let host = Host::parse(origin.registry.as_bytes()).map_err(|error| {
-            Problem::new("token cache", error)
-                .fix("remove the cache's directory")
-                .failed()
-        })?;
+        let host = Host::parse(origin.registry.as_bytes()).map_err(ResolverError::Origin)?;
         let removed = |why| {
             cache.remove(known);
             Ok(Refreshed::Removed(why))

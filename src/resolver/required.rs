@@ -1,8 +1,9 @@
 //! Registries that must have a credential: for them "not found" is an error, so that nothing is pulled anonymously.
 
+use super::errors::ResolverError;
 use super::{Resolver, Route};
 use crate::config::Rule;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 
 impl Resolver {
     /// The error for a registry that has no credential: `NotFound`, unless it must have one.
@@ -47,11 +48,5 @@ pub(super) fn check_rule(rule: &Rule) -> Result<(), Error> {
     if rule.required != Some(true) || !rule.is_public() {
         return Ok(());
     }
-    let cause = format_args!(
-        "rule for {}: required = true and backend = \"public\" contradict each other",
-        rule.host
-    );
-    Err(Problem::new("configuration", cause)
-        .fix("remove one of them")
-        .failed())
+    Err(ResolverError::RequiredAndPublic(rule.host.clone()).into())
 }

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::Resolver;
+use super::errors::ResolverError;
 use crate::backend::{Backend, Login, Whose};
 use crate::cache::Cache;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::token::{Minted, Scope, Unnamed};
 
 impl Resolver {
@@ -123,12 +124,7 @@ impl Resolver {
 
 /// A secret that means the node's identity is there: going on anonymously would hide the mistake.
 pub(super) fn meant_for_node(why: &str) -> Error {
-    Problem::new(
-        "its secret",
-        format_args!("it has no key of its own, and {why}"),
-    )
-    .fix("put a key into the secret, or give the node an identity")
-    .failed()
+    ResolverError::NoIdentity(why.to_owned()).into()
 }
 
 fn subject<'a>(backend: &'a Backend, machine: &'a Unnamed) -> Vec<&'a str> {

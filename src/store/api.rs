@@ -2,15 +2,15 @@
 
 use std::time::{Instant, SystemTime};
 
+use super::errors::StoreError;
 use super::{Single, name};
 use crate::cache::Memory;
 use crate::config::Singles;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 use crate::keys::{Blob, Keys};
 use crate::registry::Registry;
-use crate::shown::shown;
 
 /// A secret that is for the host asked for, by what is recorded inside it or by its carrier.
 #[derive(Debug)]
@@ -224,23 +224,7 @@ pub(super) fn workspace_id<'a>(part: &str, id: &'a str) -> Result<&'a str, Error
     if is_uuid {
         return Ok(id);
     }
-    Err(Problem::new(
-        part,
-        format_args!("the workspace \"{}\" is not the id of one", shown(id)),
-    )
-    .fix("set workspace in the configuration, or BETA9_WORKSPACE_ID, to its external id, a UUID")
-    .failed())
-}
-
-/// A secret that is nobody's: the error of a store, `part`.
-pub(super) fn unbound(part: &str, name: &str) -> Error {
-    let name = shown(name);
-    Problem::new(
-        part,
-        format_args!("the secret {name} does not say which registry it is for, and other hosts have that name too"),
-    )
-    .fix(format_args!("add \"registry\" to it, or set secret = \"{name}\" in a rule for this registry"))
-    .failed()
+    Err(StoreError::NotAWorkspace(id.to_owned()).at(part))
 }
 
 /// What a look at a store came to, for whoever keeps the node running.

@@ -8,6 +8,7 @@
 
 mod dir;
 mod entry;
+mod errors;
 mod first;
 mod health;
 mod notes;
@@ -21,16 +22,17 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use self::entry::{About, Entry, Unopened};
+use self::errors::FileStoreError;
 pub use self::published::{Published, Written};
 use super::{Found, Keep, Listed, Secret, Username};
 use crate::config::KeyPlace;
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 use crate::keys::Blob;
 use crate::private;
 use crate::seal::{KeyFile, SealKey};
-use crate::trusted::{self, FileError, Readers};
+use crate::trusted::{self, FileError};
 
 /// A directory of sealed files, and the key that opens them.
 #[derive(Debug)]
@@ -79,11 +81,12 @@ impl FileStore {
         };
         let (Some(username), Some(secret)) = (blob.keys.get("USERNAME"), blob.keys.get("PASSWORD"))
         else {
-            return Err(damaged("it holds no user name and password").about(item));
+            let cause = "it holds no user name and password".to_owned();
+            return Err(Error::from(FileStoreError::Damaged(cause)).about(item));
         };
         Credential::new(username.expose().to_owned(), secret.clone())
             .map(Some)
-            .map_err(|error| damaged(&error.to_string()).about(item))
+            .map_err(|error| Error::from(FileStoreError::Damaged(error.to_string())).about(item))
     }
 
     /// Keeps what belongs to a server URL, a host or an item; it replaces the old one as a whole.
@@ -104,9 +107,12 @@ impl FileStore {
 
     /// Forgets it; it is no error when there is nothing.
     pub fn erase(&self, server: &str) -> Result<(), Error> {
-        let erased = self
-            .checked_dir()
-            .and_then(|dir| dir.map_or(Ok(()), |dir| dir::remove(&dir, server)));
+        let erased = self.checked_dir().and_then(|dir| {
+            dir.map_or(Ok(()), |dir| {
+                dir::check_replaceable(&dir, server)?;
+                dir::remove(&dir, server)
+            })
+        });
         erased.map_err(|error| error.about(server))
     }
 
@@ -165,8 +171,9 @@ impl FileStore {
         else {
             return Ok(None);
         };
-        let url = ServerUrl::parse(about.server.as_bytes())
-            .map_err(|error| damaged(error.0).about(&about.server))?;
+        let url = ServerUrl::parse(about.server.as_bytes()).map_err(|error| {
+            Error::from(FileStoreError::Damaged(error.to_string())).about(&about.server)
+        })?;
         Ok(Some(Listed {
             url,
             username: Username::Recorded(about.username),
@@ -175,8 +182,9 @@ impl FileStore {
 
     /// What is said of the secret in a file; `None` where that has gone in the meantime.
     fn about(&self, path: &Path, key: &SealKey) -> Result<Option<About>, Error> {
-        let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
-        let Some(bytes) = bytes else { return Ok(None) };
+        let Some(bytes) = dir::read(path)? else {
+            return Ok(None);
+        };
         let about = Entry::parse(dir::file_name(path), &bytes)
             .and_then(|entry| entry.about(key, &self.workspace));
         self.opened(path, about).map(Some)
@@ -184,7 +192,8 @@ impl FileStore {
 
     fn blob(&self, server: &str) -> Result<Option<(Blob, Option<SystemTime>)>, Error> {
         let parse = |opened: Opened| {
-            let blob = Blob::parse(&opened.text).map_err(|error| damaged(&error.to_string()))?;
+            let blob = Blob::parse(&opened.text)
+                .map_err(|error| FileStoreError::Damaged(error.to_string()))?;
             Ok((blob, opened.about.stored_at))
         };
         self.open(server)
@@ -199,13 +208,12 @@ impl FileStore {
         // A `store` in between puts the new file in place before it removes the old one, so a miss needs a last look.
         for name in [entry::file_name, entry::first_file_name, entry::file_name] {
             let path = dir.join(name(server));
-            if let Some(bytes) =
-                trusted::read_inside(&path, Readers::Owner, MAX_ENTRY).map_err(problem)?
-            {
+            if let Some(bytes) = dir::read(&path)? {
+                dir::check_next(&dir, server)?;
                 return self.open_bytes(&path, &bytes, server).map(Some);
             }
         }
-        Ok(None)
+        dir::check_newer(&dir, server).map(|()| None)
     }
 
     fn open_bytes(&self, path: &Path, bytes: &[u8], server: &str) -> Result<Opened, Error> {
@@ -218,7 +226,7 @@ impl FileStore {
         });
         let mut opened = opened.map_err(|unopened| self.unopened(unopened))?;
         if opened.about.server != server {
-            return Err(damaged("it is another registry's"));
+            return Err(FileStoreError::Damaged("it is another registry's".to_owned()).into());
         }
         if opened.about.stored_at.is_none() {
             opened.about.stored_at = fs::metadata(path)
@@ -243,8 +251,9 @@ impl FileStore {
         };
         let name = entry::file_name(server);
         let bytes = entry::seal(&key, &self.workspace, &name, &about, secret)
-            .map_err(|cause| Problem::new(PART, cause).fix("nothing was stored").failed())?;
+            .map_err(FileStoreError::Unsealable)?;
         let _held = dir::lock(&dir)?;
+        dir::check_replaceable(&dir, server)?;
         private::replace(&dir, &name, &bytes).map_err(problem)?;
         dir::remove_first(&dir, server)
     }
@@ -271,7 +280,7 @@ impl FileStore {
     /// The workspace's directory, made if need be.
     fn made_dir(&self) -> Result<PathBuf, Error> {
         let (Some(root), Some(dir)) = (&self.root, self.dir()) else {
-            return Err(homeless());
+            return Err(FileStoreError::Homeless.into());
         };
         private::make_dir(root).map_err(problem)?;
         private::make_dir(&dir).map_err(problem)?;
@@ -285,17 +294,20 @@ impl FileStore {
     }
 
     fn unopened(&self, unopened: Unopened) -> Error {
-        match unopened {
-            Unopened::Damaged(cause) => damaged(&cause),
+        let error = match unopened {
+            Unopened::Newer => FileStoreError::Newer,
+            Unopened::Damaged(cause) => FileStoreError::Damaged(cause),
             Unopened::OtherKey { sealed, here } => {
-                let place = self.key.path().unwrap_or(Path::new("the key")).display();
-                let cause =
-                    format!("it was sealed with another key ({sealed}) than {place} ({here})");
-                Problem::new(PART, format_args!("its entry does not open: {cause}"))
-                    .fix("restore that key, or docker logout, then docker login again")
-                    .failed()
+                let place = self.key.path().unwrap_or(Path::new("the key"));
+                let place = place.display().to_string();
+                FileStoreError::OtherKey {
+                    sealed,
+                    place,
+                    here,
+                }
             }
-        }
+        };
+        error.into()
     }
 
     fn dir(&self) -> Option<PathBuf> {
@@ -319,20 +331,7 @@ impl FileStore {
 }
 
 fn problem(fault: FileError) -> Error {
-    Problem::new(PART, fault.cause).fix(fault.fix).failed()
-}
-
-fn damaged(cause: &str) -> Error {
-    Problem::new(PART, format_args!("its entry does not open: {cause}"))
-        .fix("docker logout, then docker login again")
-        .failed()
-}
-
-fn homeless() -> Error {
-    Problem::new(PART, "there is no home directory to keep it in")
-        .fix("set HOME, or BETA9_STORE_PATH")
-        .failed()
+    fault.problem(PART)
 }
 
 const PART: &str = "file store";
-const MAX_ENTRY: u64 = 8 << 20;

@@ -25,6 +25,7 @@
 //! effect, since no connection outlives its command. What a server may send in one is bounded.
 
 mod connect;
+mod errors;
 mod expiry;
 mod fault;
 mod generation;
@@ -43,6 +44,7 @@ mod write;
 
 use std::time::Instant;
 
+use errors::PostgresError;
 pub use generation::Generation;
 pub use migrate::{Migrated, Step};
 pub use names::{Converted, Left, ToNames};
@@ -51,8 +53,7 @@ use secrets::Secrets;
 
 use super::{Found, Keep, Listed, Lookup, Secret, Username};
 use crate::config::{PostgresConfig, SecretSetting};
-use crate::error::{Error, Problem};
-use crate::shown::shown;
+use crate::error::Error;
 
 /// Beta9's database, for the control plane and self-hosted single nodes.
 #[derive(Debug)]
@@ -133,24 +134,12 @@ impl PostgresStore {
                 }),
                 Ok((None, keys)) if keys.is_empty() => {}
                 // Several registries can have its name, and only a `get` says which one is meant.
-                Ok((None, _)) => skipped(&unnamed(&entry.row.name)),
-                Err(error) => skipped(&error),
+                Ok((None, _)) => skipped(&PostgresError::Unnamed(entry.row.name).into()),
+                Err(error) => skipped(&error.into()),
             }
         }
         Ok(listed)
     }
-}
-
-fn unnamed(name: &str) -> Error {
-    Problem::new(
-        PART,
-        format_args!(
-            "the secret {} does not say which registry it is for",
-            shown(name)
-        ),
-    )
-    .fix("store it anew to have it listed")
-    .failed()
 }
 
 const PART: &str = "postgres store";

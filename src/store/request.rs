@@ -1,10 +1,11 @@
 //! Credentials that come with the request (`BETA9_IMAGE_CREDENTIALS` or `_FILE`) and are never written to disk.
 
+use super::errors::StoreError;
 use super::{Found, Keep, Listed, Lookup, Username};
 use crate::config::{Pulled, Request};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, HostError, Reference, ServerUrl};
-use crate::keys::{Blob, Keys};
+use crate::keys::Blob;
 use crate::registry::bound_by_keys;
 use crate::trusted::{self, Readers};
 
@@ -35,7 +36,7 @@ impl RequestStore {
                 }
                 Some(true) => return Ok(Some(Found::of(blob, Keep::Disk))),
                 Some(false) => {}
-                None => unknown = Err(unbound(carrier, "it", &blob.keys)),
+                None => unknown = Err(StoreError::nobodys("it", &blob.keys).at(carrier)),
             }
         }
         unknown.map(|nothing| public.map(|keys| Found::new(keys, Keep::Disk)).or(nothing))
@@ -53,7 +54,7 @@ impl RequestStore {
 
     #[expect(clippy::unused_self, reason = "it answers for this store")]
     pub(super) fn read_only(&self) -> Result<(), Error> {
-        Err(Problem::new("the request's own credentials", "they are read-only").failed())
+        Err(StoreError::ReadOnly.at("the request's own credentials"))
     }
 
     /// Where they stand, and the blobs with the registry that each is for, where it or its carrier says so.
@@ -61,11 +62,8 @@ impl RequestStore {
         let Some((carrier, text)) = self.text()? else {
             return Ok((VARIABLE, Vec::new()));
         };
-        let blobs = Blob::parse_all(&text).map_err(|error| {
-            Problem::new(carrier, error)
-                .fix("correct the value, or unset it")
-                .failed()
-        })?;
+        let blobs =
+            Blob::parse_all(&text).map_err(|error| StoreError::Request(error).at(carrier))?;
         // An image has one registry, so that it binds one secret; of several only their keys can say whose they are.
         let is_bound = blobs.iter().filter(|blob| blob.registry.is_none()).count() < 2;
         let pulled = || {
@@ -95,22 +93,11 @@ impl RequestStore {
         let Some(path) = &self.0.file else {
             return Ok(None);
         };
-        let problem =
-            |cause: String, fix: String| Problem::new(FILE_VARIABLE, cause).fix(fix).failed();
         let bytes = trusted::read(path, Readers::Mounted, MAX_BLOB)
-            .map_err(|fault| problem(fault.cause, fault.fix))?
-            .ok_or_else(|| {
-                problem(
-                    format!("there is no file {}", path.display()),
-                    "mount it, or unset the variable".to_owned(),
-                )
-            })?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            problem(
-                "the file is not UTF-8".to_owned(),
-                "correct the file".to_owned(),
-            )
-        })?;
+            .map_err(|fault| fault.problem(FILE_VARIABLE))?
+            .ok_or_else(|| StoreError::NoFile(path.clone()).at(FILE_VARIABLE))?;
+        let text =
+            std::str::from_utf8(&bytes).map_err(|_| StoreError::NotText.at(FILE_VARIABLE))?;
         Ok(Some((FILE_VARIABLE, text.to_owned().into())))
     }
 }
@@ -118,14 +105,10 @@ impl RequestStore {
 impl Pulled {
     /// The registry that the request says it pulls from.
     pub fn host(&self) -> Result<Option<Host>, Error> {
-        let problem = |name: &str, cause| {
-            Problem::new(name, cause)
-                .fix("correct or unset it")
-                .failed()
-        };
+        let wrong = |name, cause| StoreError::Pulled(cause).at(name);
         if let Some(text) = &self.registry {
             let url = ServerUrl::parse(text.as_bytes())
-                .map_err(|error| problem("BETA9_REGISTRY", error))?;
+                .map_err(|error| wrong("BETA9_REGISTRY", error))?;
             return Ok(url.host().cloned());
         }
         let Some(image) = &self.image else {
@@ -133,25 +116,9 @@ impl Pulled {
         };
         match Reference::parse(image.as_bytes()) {
             Ok(Reference::Image(image)) => Ok(Some(image.host)),
-            Ok(Reference::Server(_)) => Err(problem("BETA9_IMAGE", REGISTRY_ALONE)),
-            Err(error) => Err(problem("BETA9_IMAGE", error)),
+            Ok(Reference::Server(_)) => Err(wrong("BETA9_IMAGE", REGISTRY_ALONE)),
+            Err(error) => Err(wrong("BETA9_IMAGE", error)),
         }
-    }
-}
-
-/// Keys that nothing binds; what is wrong with them already is said first.
-pub(super) fn unbound(part: &str, what: &str, keys: &Keys) -> Error {
-    match keys.fault().filter(|_| keys.names().next().is_none()) {
-        Some(fault) => {
-            let fix = fault.fix();
-            Problem::new(part, fault).fix(fix).failed()
-        }
-        None => Problem::new(
-            part,
-            format_args!("{what} does not say which registry it is for"),
-        )
-        .fix("set BETA9_IMAGE to the image that is pulled")
-        .failed(),
     }
 }
 

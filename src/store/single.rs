@@ -1,12 +1,13 @@
 //! Single workspace secrets: each is one key, named as the key is, and a registry's credential is made of several.
 
+use super::errors::StoreError;
 use super::{Found, Keep, Lookup};
 use crate::config::Singles;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{KeySet, Keys};
-use crate::shown::{shown, shown_list};
+use crate::shown::shown;
 
 /// A single secret as the workspace has it.
 #[derive(Debug)]
@@ -47,16 +48,8 @@ impl Lookup<'_> {
             .filter(missing)
             .map(|name| shown(name).to_string())
             .collect();
-        if let Some(first) = missing.first() {
-            let cause = format_args!(
-                "the workspace has no secret {}, or it is empty",
-                missing.join(", no ")
-            );
-            return Err(Problem::new(part, cause)
-                .fix(format_args!(
-                    "create it with: beta9 secret create {first} VALUE"
-                ))
-                .failed());
+        if !missing.is_empty() {
+            return Err(StoreError::Missing(missing).at(part));
         }
         let mut keys = Keys::default();
         for single in there
@@ -81,7 +74,7 @@ impl Lookup<'_> {
         if single.is_for(self.real()) || is_vendors() {
             Ok(())
         } else {
-            Err(only_for(part, &single.name, &single.hosts, self.real()))
+            Err(StoreError::only_for(&single.name, &single.hosts, self.real()).at(part))
         }
     }
 
@@ -90,11 +83,8 @@ impl Lookup<'_> {
         if self.named.is_empty() {
             return Ok(());
         }
-        let names = self.named.join(", ");
-        Err(Problem::new(part, format_args!("its credential is the single secrets {}", shown(&names)))
-            .fix("nothing was changed; change those in the workspace, or do not name them in a rule or BETA9_IMAGE_SECRETS")
-            .failed()
-            .about(self.host.as_reference()))
+        let named = StoreError::Named(self.named.join(", "));
+        Err(named.at(part).about(self.host.as_reference()))
     }
 
     fn guess(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
@@ -140,12 +130,8 @@ impl Single {
     pub fn add_to(&self, keys: &mut Keys, part: &str) -> Result<(), Error> {
         keys.insert(&self.name, self.value.clone())
             .map_err(|error| {
-                Problem::new(
-                    part,
-                    format_args!("the secret {}: {error}", shown(&self.name)),
-                )
-                .fix("correct it in the workspace")
-                .failed()
+                let name = self.name.clone();
+                StoreError::Single { name, error }.at(part)
             })
     }
 
@@ -169,23 +155,6 @@ pub(super) fn is_for(hosts: &[String], host: &Host) -> bool {
                 None => *name == allowed,
             })
         })
-}
-
-/// The error of a secret with hosts of which this registry is not one.
-pub(super) fn only_for(part: &str, name: &str, hosts: &[String], host: &Host) -> Error {
-    Problem::new(
-        part,
-        format_args!(
-            "the secret {} is only for {}",
-            shown(name),
-            shown_list(hosts)
-        ),
-    )
-    .fix(format_args!(
-        "add {} to its hosts, or name another secret",
-        host.name()
-    ))
-    .failed()
 }
 
 #[cfg(test)]

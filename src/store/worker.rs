@@ -11,25 +11,24 @@
 
 mod address;
 mod call;
+mod errors;
 mod health;
 mod http_status;
 mod message;
-mod refusal;
 
 use self::address::Address;
 use self::call::Call;
+use self::errors::{Asked, WorkerError};
 use self::message::{Reply, Request};
-use self::refusal::Asked;
-use super::request::unbound;
+use super::errors::StoreError;
 use super::{Found, Keep, Lookup, workspace_id};
 use crate::config::{DEFAULT_WORKSPACE, Pulled, SecretSetting, WorkerConfig};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Blob;
 use crate::registry::bound_by_keys;
 use crate::runtime;
-use crate::shown::shown;
 
 /// The gateway's gRPC API for workers, with a worker token. Its answers stay in memory.
 #[derive(Debug)]
@@ -54,13 +53,7 @@ impl WorkerStore {
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (address, token) = self.settings()?;
         if let Some(name) = lookup.secret {
-            let cause = format_args!(
-                "a rule names the secret \"{}\", and a worker cannot choose",
-                shown(name)
-            );
-            return Err(problem(cause)
-                .fix("remove secret from the rule: the gateway goes by the image")
-                .failed());
+            return Err(WorkerError::NoChoice(name.to_owned()).into());
         }
         let token = token.read(PART)?;
         let call = Call::new(&address, &token, lookup.deadline);
@@ -78,7 +71,10 @@ impl WorkerStore {
                 match ours {
                     Some(true) => return Ok(Some(kept(blob))),
                     Some(false) => {}
-                    None => nobodys = Some(unbound(PART, "the image's secret", &blob.keys)),
+                    None => {
+                        let nobody = StoreError::nobodys("the image's secret", &blob.keys);
+                        nobodys = Some(nobody.at(PART));
+                    }
                 }
             }
             let build = parsed(&self.ask(&call, registry, None).await?)?;
@@ -103,24 +99,14 @@ impl WorkerStore {
 
     /// The error for a registry that must have a credential, where nothing was vended for it; `why` it must.
     pub(super) fn lacks(&self, host: &Host, why: &str) -> Error {
-        let cause = format_args!(
-            "the gateway vended nothing for {host}, which must have a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
-        );
-        let workspace = shown(&self.workspace);
-        let fix = match &self.config.image_id {
-            Some(image) => {
-                format!(
-                    "check the gateway's log, and the secret of image {} in workspace {workspace}",
-                    shown(image)
-                )
-            }
-            None => {
-                format!(
-                    "set BETA9_IMAGE_ID to the image's id, and check the gateway's log for workspace {workspace}"
-                )
-            }
-        };
-        problem(cause).fix(fix).failed()
+        let (workspace, image) = (self.workspace.clone(), self.config.image_id.clone());
+        WorkerError::Lacking {
+            host: host.clone(),
+            why: why.to_owned(),
+            workspace,
+            image,
+        }
+        .into()
     }
 
     /// The registry that an image's secret is for: the recorded one, else the one that is pulled from.
@@ -154,11 +140,11 @@ impl WorkerStore {
         match call
             .make(&request)
             .await
-            .map_err(|trouble| asked.error(&trouble))?
+            .map_err(|trouble| asked.error(trouble))?
         {
             Reply::Vended(blob) => Ok(blob),
-            Reply::Unauthorized => Err(asked.unauthorized()),
-            Reply::Refused => Err(asked.refused()),
+            Reply::Unauthorized => Err(asked.unauthorized().into()),
+            Reply::Refused => Err(asked.refused().into()),
         }
     }
 
@@ -177,8 +163,7 @@ impl WorkerStore {
 
     #[expect(clippy::unused_self, reason = "it answers for this store")]
     pub(super) fn read_only(&self, server: &str) -> Result<(), Error> {
-        let fix = "change the secret where the workspace keeps it; the next pull has the new one";
-        Err(problem("it is read-only").fix(fix).failed().about(server))
+        Err(Error::from(WorkerError::ReadOnly).about(server))
     }
 
     /// The address and the token, or everything that is missing at once.
@@ -200,23 +185,12 @@ impl WorkerStore {
             let (names, variables): (Vec<_>, Vec<_>) = missing
                 .map(|(_, name, variable)| (*name, *variable))
                 .unzip();
-            return Err(
-                problem(format_args!("no {} is configured", names.join(", no ")))
-                    .fix(format_args!(
-                        "set {}, or the same in the configuration",
-                        variables.join(", ")
-                    ))
-                    .failed(),
-            );
+            return Err(WorkerError::Unset { names, variables }.into());
         };
         workspace_id(PART, &self.workspace)?;
-        let address = Address::parse(address).map_err(|error| {
-            problem(error)
-                .fix(format_args!(
-                    "correct {}: host:port",
-                    self.config.address_source
-                ))
-                .failed()
+        let address = Address::parse(address).map_err(|error| WorkerError::Address {
+            error,
+            source_name: self.config.address_source,
         })?;
         Ok((address, token))
     }
@@ -235,12 +209,9 @@ fn parsed(vended: &Redacted) -> Result<Option<Blob>, Error> {
     if vended.expose().trim().is_empty() {
         return Ok(None);
     }
-    let blob = Blob::parse(vended.expose()).map_err(|error| {
-        problem(error)
-            .fix("correct the secret that the gateway vends for this image")
-            .failed()
-    })?;
-    Ok(Some(blob))
+    Ok(Some(
+        Blob::parse(vended.expose()).map_err(WorkerError::Blob)?,
+    ))
 }
 
 fn is_meant(host: &Host, lookup: &Lookup) -> bool {
@@ -249,10 +220,6 @@ fn is_meant(host: &Host, lookup: &Lookup) -> bool {
 
 fn kept(blob: Blob) -> Found {
     Found::of(blob, Keep::Memory)
-}
-
-fn problem(cause: impl std::fmt::Display) -> Problem {
-    Problem::new(PART, cause)
 }
 
 const PART: &str = "worker store";

@@ -7,11 +7,12 @@
 //! registry, with the registry recorded in it. Where nothing shows the generation (the gateway's API), `--names` says it, or
 //! what was published before.
 
+use super::errors::PublishError;
 use super::token::{Login, Token};
-use super::{How, PART, Publisher};
+use super::{How, Publisher};
 use crate::backend::{Backend, GCP_KEYS};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::{Blob, Keys};
 use crate::registry::{NOBODYS_PAIRS, detect};
@@ -148,10 +149,8 @@ impl Publisher {
         };
         if matches!(login.backend, Backend::Gcp) {
             if let Some((other, _)) = other(GOOGLE) {
-                let cause = format_args!("{GOOGLE} holds the token that is published for {other}");
-                return Err(Problem::new(PART, cause)
-                    .fix("name it in the images of both where one account may pull from both, or set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
-                    .failed());
+                let (name, host) = (GOOGLE, other.clone());
+                return Err(PublishError::Shared { name, host }.into());
             }
             return self.at(&[GOOGLE]);
         }
@@ -174,12 +173,7 @@ impl Publisher {
         }
         free.ok_or_else(|| {
             let names = pairs.map(|[_, password]| password).join(" and ");
-            Problem::new(
-                PART,
-                format_args!("the workspace has other secrets under {names}"),
-            )
-            .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"] in a rule for this registry")
-            .failed()
+            PublishError::NamesTaken(names).into()
         })
     }
 
@@ -192,12 +186,8 @@ impl Publisher {
                 continue;
             };
             let blob = Blob::parse(single.value.expose()).map_err(|error| {
-                Problem::new(
-                    PART,
-                    format_args!("the secret {} cannot be read: {error}", name.escape_debug()),
-                )
-                .fix("correct or delete it")
-                .failed()
+                let name = name.clone();
+                PublishError::Damaged { name, error }
             })?;
             if lookup.owner(name, blob.registry.as_ref()) == Owner::Ours {
                 return Ok(Plan::of(false, &[name], &there));
@@ -210,14 +200,7 @@ impl Publisher {
         let free = new
             .iter()
             .find(|name| there.iter().all(|single| single.name != **name));
-        let name = free.ok_or_else(|| {
-            Problem::new(
-                PART,
-                format_args!("{} are other registries' secrets", new.join(", ")),
-            )
-            .fix("set secret = \"NAME\" in a rule for this registry")
-            .failed()
-        })?;
+        let name = free.ok_or_else(|| PublishError::Taken(new.clone()))?;
         Ok(Plan::of(false, &[name], &[]))
     }
 
@@ -244,14 +227,7 @@ fn in_order<'n>(names: &'n [String], backend: &Backend) -> Result<Vec<&'n str>, 
     };
     in_order
         .filter(|names| names.iter().all(|name| name::can_be_created(name)))
-        .ok_or_else(|| {
-            Problem::new(
-                PART,
-                "the names in the rule's secrets are not those of a user name and a password",
-            )
-            .fix("set secrets = [\"X_USERNAME\", \"X_PASSWORD\"]")
-            .failed()
-        })
+        .ok_or_else(|| PublishError::WrongNames.into())
 }
 
 const GOOGLE: &str = GCP_KEYS[0];

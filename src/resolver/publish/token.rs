@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use super::super::answer::Who;
 use super::super::{Cached, Outlook, Route};
-use super::{PART, Publisher};
+use super::Publisher;
+use super::errors::PublishError;
 use crate::backend::Backend;
 use crate::cache::{NODE, OWN};
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::store::Keep;
@@ -32,21 +33,11 @@ impl Publisher {
     /// What logs in to a registry for which tokens are minted.
     pub(super) fn login<'a>(&'a self, host: &'a Host) -> Result<Login<'a>, Error> {
         let route = self.route(host);
-        let lasting = |cause: &str| {
-            let fix = format_args!(
-                "store it in the workspace with docker-credential-beta9 provision {host}/IMAGE"
-            );
-            Err(Problem::new(PART, cause).fix(fix).failed())
-        };
         if route.is_public() {
-            return Err(
-                Problem::new(PART, "a rule says that the registry is public")
-                    .fix("remove the rule")
-                    .failed(),
-            );
+            return Err(PublishError::Public.into());
         }
         if !route.row.is_cloud() {
-            return lasting("no tokens are minted for this registry, whose credential lasts");
+            return Err(PublishError::NotMinted(host.clone()).into());
         }
         match self.source.keys_for(&route)? {
             Ok((backend, _, keys)) if backend.is_cloud() => {
@@ -58,10 +49,8 @@ impl Publisher {
                     keys,
                 })
             }
-            Ok(_) => lasting(
-                "the control plane's own store has a user name and password for it, which last",
-            ),
-            Err(_) => Err(keyless(host)),
+            Ok(_) => Err(PublishError::Lasting(host.clone()).into()),
+            Err(_) => Err(PublishError::Keyless(host.clone()).into()),
         }
     }
 
@@ -77,17 +66,12 @@ impl Publisher {
             .login(&login.backend, &login.route, who, Keep::Disk)
         {
             // The node was to log in, and has no identity of this cloud.
-            Err(Error::NotFound) => return Err(keyless(login.route.host)),
+            Err(Error::NotFound) => {
+                return Err(PublishError::Keyless(login.route.host.clone()).into());
+            }
             minted => minted?,
         };
-        let expires = minted.expires.ok_or_else(|| {
-            Problem::new(
-                PART,
-                "nobody says when its token ends, so that it cannot be renewed",
-            )
-            .fix("store keys that tokens are minted from, and not a token")
-            .failed()
-        })?;
+        let expires = minted.expires.ok_or(PublishError::Endless)?;
         let age = match self
             .source
             .outlook(&login.route, &login.backend, login.keys.as_ref())?
@@ -102,12 +86,4 @@ impl Publisher {
             expires,
         })
     }
-}
-
-fn keyless(host: &Host) -> Error {
-    Problem::new(PART, "the control plane's own store has no keys for it, and the node does not log in itself")
-        .fix(format_args!(
-            "store them with BETA9_STORE=file docker-credential-beta9 provision {host}/IMAGE --creds NAMES, or set ambient = true in a rule for it on a node that has an identity of this cloud"
-        ))
-        .failed()
 }

@@ -1,10 +1,11 @@
 //! Writing over nothing but what this node wrote.
 
+use super::Publisher;
+use super::errors::PublishError;
 use super::plan::Plan;
 use super::token::{Login, Token};
-use super::{PART, Publisher};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::store::{Published, Written};
 
@@ -24,23 +25,13 @@ impl Publisher {
             {
                 continue;
             }
-            let name = place.name.escape_debug();
-            let problem = if prints.is_empty() {
-                Problem::new(
-                    PART,
-                    format_args!("the workspace has a secret {name} that this node did not write"),
-                )
+            let (name, host) = (place.name.clone(), host.clone());
+            let error = if prints.is_empty() {
+                PublishError::NotOurs { name, host }
             } else {
-                Problem::new(
-                    PART,
-                    format_args!("the secret {name} was changed since it was published"),
-                )
+                PublishError::Changed { name, host }
             };
-            return Err(problem
-                .fix(format_args!(
-                    "to take it over, run docker-credential-beta9 publish {host} --force; to leave it, name another in a rule for this registry"
-                ))
-                .failed());
+            return Err(error.into());
         }
         Ok(())
     }
@@ -139,13 +130,7 @@ impl Publisher {
                 )?;
                 removed.push(single.name.clone());
             } else if !expected {
-                let cause = format_args!(
-                    "the secret {} was changed since it was published",
-                    single.name.escape_debug()
-                );
-                return Err(Problem::new(PART, cause)
-                    .fix("to leave it as it is, add --force")
-                    .failed());
+                return Err(PublishError::Kept(single.name.clone()).into());
             }
         }
         Ok(removed)

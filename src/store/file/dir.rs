@@ -1,30 +1,78 @@
 //! The directory of one workspace: its sealed files, and the lock of those who write them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, io};
+
+use zeroize::Zeroizing;
 
 use super::entry::{self, first_file_name};
-use super::{PART, notes, problem};
-use crate::error::{Error, Problem};
+use super::errors::FileStoreError;
+use super::{notes, problem};
+use crate::error::Error;
 use crate::lock::Lock;
 use crate::private;
 use crate::seal::sha256_hex;
-use crate::trusted::{self, FileError, MAX_TEXT, Readers};
+use crate::trusted::{self, MAX_TEXT, Readers};
 
 /// The sealed files of a workspace that count, notes among them, in no order.
 pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = paths_in(dir).map_err(|error| unreadable(dir, &error))?;
-    files.retain(|path| entry::is_sealed(file_name(path)));
-    let names: BTreeSet<String> = files
-        .iter()
-        .map(|path| file_name(path).to_owned())
-        .collect();
-    files.retain(|path| {
-        entry::successor(file_name(path)).is_none_or(|newer| !names.contains(&newer))
-    });
-    Ok(files)
+    let mut newest = BTreeMap::new();
+    for path in paths_in(dir)? {
+        if let Some((stem, version)) = entry::stem_and_version(file_name(&path)) {
+            let known = newest
+                .entry(stem.to_owned())
+                .or_insert((version, path.clone()));
+            if known.0 < version {
+                *known = (version, path);
+            }
+        }
+    }
+    Ok(newest.into_values().map(|(_, path)| path).collect())
+}
+
+/// What is in an entry's file, unless its name says that a newer version of this program wrote it.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    if entry::has_newer_name(file_name(path)) {
+        return Err(FileStoreError::Newer.into());
+    }
+    trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)
+}
+
+/// Refuses what stands in the shadow of the next format's file.
+pub(super) fn check_next(dir: &Path, server: &str) -> Result<(), Error> {
+    if trusted::exists(&dir.join(entry::next_file_name(server))).map_err(problem)? {
+        return Err(FileStoreError::Newer.into());
+    }
+    Ok(())
+}
+
+/// Refuses a server of which there is a file of any newer format.
+pub(super) fn check_newer(dir: &Path, server: &str) -> Result<(), Error> {
+    let own = entry::file_name(server);
+    let own = entry::stem_and_version(&own).map(|(stem, _)| stem);
+    let is_newer = |path: &PathBuf| {
+        let name = file_name(path);
+        entry::has_newer_name(name) && entry::stem_and_version(name).map(|(stem, _)| stem) == own
+    };
+    if paths_in(dir)?.iter().any(is_newer) {
+        return Err(FileStoreError::Newer.into());
+    }
+    Ok(())
+}
+
+/// Refuses to lose what a newer version of this program has written of a server, under whichever name.
+pub(super) fn check_replaceable(dir: &Path, server: &str) -> Result<(), Error> {
+    check_newer(dir, server)?;
+    for name in [entry::file_name(server), first_file_name(server)] {
+        // What cannot be read at all is replaced or erased as anything else that does not open.
+        let bytes = trusted::read_inside(&dir.join(name), Readers::Owner, MAX_ENTRY);
+        if matches!(bytes, Ok(Some(bytes)) if entry::has_newer_header(&bytes)) {
+            return Err(FileStoreError::Newer.into());
+        }
+    }
+    Ok(())
 }
 
 /// What a workspace's directory is called. Its id may be any text; the hash is a file name that no other id has.
@@ -57,14 +105,13 @@ pub(super) fn others(root: &Path, own: &Path) -> Vec<PathBuf> {
 
 /// Whether any workspace below this directory has an entry.
 pub(super) fn has_entries(root: &Path) -> Result<bool, Error> {
-    for dir in paths_in(root).map_err(|error| unreadable(root, &error))? {
+    for dir in paths_in(root)? {
+        let is_entry = |path: &PathBuf| entry::stem_and_version(file_name(path)).is_some();
         match paths_in(&dir) {
-            Ok(files) if files.iter().any(|path| entry::is_sealed(file_name(path))) => {
-                return Ok(true);
-            }
+            Ok(files) if files.iter().any(is_entry) => return Ok(true),
             Ok(_) => {}
-            Err(error) if trusted::is_absent(&error) => {}
-            Err(error) => return Err(unreadable(&dir, &error)),
+            Err(FileStoreError::Unreadable { error, .. }) if trusted::is_absent(&error) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(false)
@@ -91,19 +138,10 @@ pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
 
 /// Keeps all others out who store or prune, for as long as it is held. Erasing needs no lock.
 pub(super) fn lock(dir: &Path) -> Result<Lock, Error> {
-    let path = dir.join(LOCK);
-    let lock = Lock::acquire(&path, Instant::now() + PATIENCE).map_err(|error| {
-        problem(FileError::new(
-            &path,
-            format_args!("cannot be written ({error})"),
-            "make room or make it writable, or choose another place in the configuration",
-        ))
-    })?;
-    lock.ok_or_else(|| {
-        Problem::new(PART, "another process is writing and has not finished")
-            .fix("try again")
-            .failed()
-    })
+    let lock = dir.join(LOCK);
+    Lock::acquire(&lock, Instant::now() + PATIENCE)
+        .map_err(|error| FileStoreError::Unwritable { lock, error })?
+        .ok_or_else(|| FileStoreError::Busy.into())
 }
 
 pub(super) fn file_name(path: &Path) -> &str {
@@ -112,20 +150,16 @@ pub(super) fn file_name(path: &Path) -> &str {
         .unwrap_or_default()
 }
 
-fn paths_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(dir)?
-        .map(|file| file.map(|file| file.path()))
-        .collect()
+fn paths_in(dir: &Path) -> Result<Vec<PathBuf>, FileStoreError> {
+    let files = fs::read_dir(dir)
+        .and_then(|files| files.map(|file| file.map(|file| file.path())).collect());
+    files.map_err(|error| FileStoreError::Unreadable {
+        dir: dir.to_owned(),
+        error,
+    })
 }
 
-fn unreadable(dir: &Path, error: &io::Error) -> Error {
-    problem(FileError::new(
-        dir,
-        format_args!("cannot be read ({error})"),
-        "give this user access to it",
-    ))
-}
-
+const MAX_ENTRY: u64 = 8 << 20;
 const LOCK: &str = "lock";
 /// The file that says which workspace a directory is for.
 const WORKSPACE: &str = "workspace";

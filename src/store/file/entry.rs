@@ -50,6 +50,8 @@ pub(super) struct Second<'a> {
 /// Why an entry does not open.
 #[derive(Debug)]
 pub(super) enum Unopened {
+    /// A newer version of this program wrote it.
+    Newer,
     Damaged(String),
     /// It was sealed with another key than the one that is here.
     OtherKey {
@@ -61,6 +63,9 @@ pub(super) enum Unopened {
 impl<'a> Entry<'a> {
     /// Takes the file of this name apart.
     pub(super) fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, Unopened> {
+        if has_newer_name(name) || has_newer_header(bytes) {
+            return Err(Unopened::Newer);
+        }
         let entry = if name.ends_with(SECOND) {
             Second::parse(name, bytes).map(Self::Second)
         } else {
@@ -249,18 +254,44 @@ pub(super) fn first_file_name(server: &str) -> String {
     [&sha256_hex(server)[..40], FIRST].concat()
 }
 
-/// The name in version 2 of a file of version 1; where both exist, that one counts.
-pub(super) fn successor(name: &str) -> Option<String> {
-    let stem = name
-        .strip_suffix(FIRST)
-        .filter(|_| !name.ends_with(SECOND))?;
-    Some([stem, SECOND].concat())
+/// The name that it has in the next version.
+pub(super) fn next_file_name(server: &str) -> String {
+    format!("{}.{}{FIRST}", &sha256_hex(server)[..40], VERSION + 1)
 }
 
-pub(super) fn is_sealed(name: &str) -> bool {
-    name.ends_with(FIRST)
+/// What the names of one entry's files have in common, and the version in this one; where several exist, the newest
+/// counts. `None` for what is not an entry.
+pub(super) fn stem_and_version(name: &str) -> Option<(&str, u64)> {
+    let name = name.strip_suffix(FIRST)?;
+    match name.rsplit_once('.') {
+        Some((stem, version)) => number(version.as_bytes()).map(|version| (stem, version)),
+        None => Some((name, 1)),
+    }
 }
 
+/// Whether the name is that of a newer version's file.
+pub(super) fn has_newer_name(name: &str) -> bool {
+    stem_and_version(name).is_some_and(|(_, version)| version > VERSION)
+}
+
+/// Whether the first line is that of a newer version's file.
+pub(super) fn has_newer_header(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next();
+    let version = line.and_then(|line| line.strip_prefix(FORMAT.as_bytes()));
+    version
+        .and_then(number)
+        .is_some_and(|version| version > VERSION)
+}
+
+/// One that is larger than any is the largest.
+fn number(digits: &[u8]) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let digits = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
+    Some(digits.parse().unwrap_or(u64::MAX))
+}
+
+const FORMAT: &str = "beta9-credential ";
+const VERSION: u64 = 2;
 const MAGIC: &str = "beta9-credential 2\n";
 const ABOUT: &str = "about";
 const SECRET: &str = "secret";

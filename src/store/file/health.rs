@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use super::dir::{file_name, sealed_files};
+use super::dir::{file_name, read, sealed_files};
 use super::entry::Entry;
-use super::{FileStore, MAX_ENTRY, notes, problem};
+use super::{FileStore, notes};
 use crate::error::Error;
 use crate::seal::SealKey;
 use crate::store::Health;
-use crate::trusted::{self, Readers};
 
 impl FileStore {
     /// Opens every entry, both parts of it.
@@ -43,8 +42,9 @@ impl FileStore {
 
     /// Whether it is a credential that opens; `false` for a note, and for what has gone in the meantime.
     fn opens(&self, path: &Path, key: &SealKey) -> Result<bool, Error> {
-        let bytes = trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)?;
-        let Some(bytes) = bytes else { return Ok(false) };
+        let Some(bytes) = read(path)? else {
+            return Ok(false);
+        };
         let entry = self.opened(path, Entry::parse(file_name(path), &bytes))?;
         let server = self.opened(path, entry.about(key, &self.workspace))?.server;
         entry

@@ -1,8 +1,9 @@
 //! What the embedded store notes beside the secrets, sealed like them: which image was built from which registries. 0.1
 //! noted there, too, when a secret may be pruned, which is part of its entry now.
 
-use super::{FileStore, Opened, PART};
-use crate::error::{Error, Problem};
+use super::errors::FileStoreError;
+use super::{FileStore, Opened};
+use crate::error::Error;
 use crate::host::Host;
 use crate::store::{ImageSecrets, Secret};
 
@@ -45,19 +46,16 @@ impl FileStore {
 
     /// The blobs of the registries that an image was built from.
     pub(in crate::store) fn image_secrets(&self, image_id: &str) -> Result<ImageSecrets, Error> {
-        let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix).failed();
         let Some(Opened { text: hosts, .. }) = self.open(&format!("{IMAGE}{image_id}"))? else {
-            let cause = format!("there is no image {image_id}");
-            let fix =
-                "bind it with docker-credential-beta9 provision --image-id, or correct its id";
-            return Ok(ImageSecrets::Unknown(problem(cause, fix)));
+            let unknown = FileStoreError::UnknownImage(image_id.to_owned());
+            return Ok(ImageSecrets::Unknown(unknown.into()));
         };
-        let blob = |host| match self.open(host)? {
+        let blob = |host: &str| match self.open(host)? {
             Some(opened) => Ok(opened.text.as_str().into()),
-            None => Err(problem(
-                format!("image {image_id} is bound to the secret of {host}, which is gone"),
-                "store the secret again with docker-credential-beta9 provision",
-            )),
+            None => Err(Error::from(FileStoreError::Gone {
+                image: image_id.to_owned(),
+                host: host.to_owned(),
+            })),
         };
         hosts
             .lines()
@@ -65,6 +63,7 @@ impl FileStore {
             .collect::<Result<_, _>>()
             .map(ImageSecrets::Blobs)
     }
+
     pub(super) fn note(&self, name: &str, text: &str) -> Result<(), Error> {
         self.put(
             name,

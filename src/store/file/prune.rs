@@ -4,12 +4,11 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::dir::{self, file_name, sealed_files};
+use super::dir::{self, file_name, read, sealed_files};
 use super::entry::{self, Entry};
-use super::{FileStore, MAX_ENTRY, notes, problem};
+use super::{FileStore, notes};
 use crate::error::Error;
 use crate::seal::SealKey;
-use crate::trusted::{self, Readers};
 
 impl FileStore {
     /// Removes the secrets whose end has come, and answers their hosts; those whose end cannot be read are passed to
@@ -87,8 +86,4 @@ impl FileStore {
         dir::remove(dir, server)?;
         Ok(looked_at.map(|_| server.to_owned()))
     }
-}
-
-fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Error> {
-    trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)
 }

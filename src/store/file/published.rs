@@ -7,10 +7,11 @@ use std::time::{Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::FileStore;
 use super::dir::sealed_files;
+use super::errors::FileStoreError;
 use super::notes::PUBLISHED;
-use super::{FileStore, PART};
-use crate::error::{Error, Problem};
+use crate::error::{Code, Error};
 use crate::host::Host;
 use crate::json;
 use crate::lock::Lock;
@@ -99,19 +100,19 @@ mod seconds {
 impl FileStore {
     /// What was published for this registry.
     pub fn published(&self, host: &Host) -> Result<Option<Published>, Error> {
-        let lost = |cause: &dyn std::fmt::Display| {
-            Problem::new(PART, format_args!("the note of what was published for {host} cannot be used: {cause}"))
-                .fix(format_args!(
-                    "restore it, or take over what is published with docker-credential-beta9 publish {host} --force"
-                ))
-                .failed()
+        let lost = |cause| FileStoreError::NoteLost {
+            host: host.clone(),
+            cause,
         };
         let text = self.open(&note(host)).map_err(|error| match &error {
-            Error::Failed(problem) => lost(&problem.words().1),
+            Error::Failed(problem) if error.code() != Some(Code::StoreNewerFormat) => {
+                lost(problem.words().1).into()
+            }
             _ => error,
         })?;
         text.map(|opened| {
-            json::object(opened.text.as_bytes()).map_err(|_| lost(&"it is of another version"))
+            json::object(opened.text.as_bytes())
+                .map_err(|_| lost("it is of another version".to_owned()).into())
         })
         .transpose()
     }
@@ -157,18 +158,11 @@ impl FileStore {
 
     /// The lock of whoever publishes: of two that write at once, each would take the other's value for somebody else's.
     pub fn publishing(&self, deadline: Instant) -> Result<Lock, Error> {
-        let path = self.made_dir()?.join(LOCK);
-        let failed =
-            |cause: &str| Problem::new(PART, format_args!("the lock {} {cause}", path.display()));
-        match Lock::acquire(&path, deadline) {
+        let lock = self.made_dir()?.join(LOCK);
+        match Lock::acquire(&lock, deadline) {
             Ok(Some(lock)) => Ok(lock),
-            Ok(None) => Err(failed("is held by another process that publishes")
-                .fix("try again")
-                .failed()),
-            Err(error) => Err(failed("cannot be taken")
-                .source(error)
-                .fix("give this user access to its directory")
-                .failed()),
+            Ok(None) => Err(FileStoreError::Publishing(lock).into()),
+            Err(error) => Err(FileStoreError::NoLock { lock, error }.into()),
         }
     }
 }

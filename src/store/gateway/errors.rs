@@ -1,6 +1,7 @@
 //! What the gateway's failures mean. A body is never quoted: it may hold anything.
 
 use thiserror::Error;
+use tokio::task::JoinError;
 
 use super::PART;
 use crate::config::Endpoint;
@@ -40,6 +41,8 @@ pub(super) enum GatewayError {
     Throttled { url: String },
     #[error("what answers at {url} is not Beta9's gateway")]
     Stranger { url: String },
+    #[error("a request was given up: {0}")]
+    GivenUp(JoinError),
     #[error("{url} does not say which workspace the token is for")]
     NoWorkspace { url: String },
     /// "Not found" is what the gateway says also of a secret that it lists and cannot read.
@@ -102,6 +105,7 @@ impl Fault for GatewayError {
             Self::Stranger { .. } => {
                 of(Code::StoreUnexpected).fix("see whether store.gateway.url is the gateway's HTTP address")
             }
+            Self::GivenUp(_) => of(Code::SystemResources),
             Self::NoWorkspace { .. } => of(Code::StoreUnexpected).fix(
                 "see whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID",
             ),

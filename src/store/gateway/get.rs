@@ -4,7 +4,7 @@ use super::ownership::Held;
 use super::read::Reader;
 use super::{GatewayStore, PART, single};
 use crate::error::Error;
-use crate::store::{Found, Keep, Lookup, unbound};
+use crate::store::{Found, Keep, Lookup, StoreError};
 
 impl GatewayStore {
     #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
@@ -59,7 +59,7 @@ async fn whole(
         };
         if matches!(held, Held::Unbound) {
             // Another one may say that it is this registry's.
-            nobodys.get_or_insert_with(|| unbound(PART, name));
+            nobodys.get_or_insert_with(|| StoreError::Unbound(name.to_owned()).at(PART));
             continue;
         }
         if let Some(blob) = held.usable(name)? {

@@ -5,7 +5,7 @@ use super::errors::GatewayError;
 use super::read::Shown;
 use crate::error::Error;
 use crate::keys::{Blob, KeysError};
-use crate::store::{Lookup, Owner, name, unbound};
+use crate::store::{Lookup, Owner, StoreError, name};
 
 /// What stands under one name, for one host.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Held {
         match self {
             Self::Ours(blob) => Ok(Some(blob)),
             Self::Nothing | Self::Empty | Self::Foreign => Ok(None),
-            Self::Unbound => Err(unbound(PART, name)),
+            Self::Unbound => Err(StoreError::Unbound(name.to_owned()).at(PART)),
             Self::Damaged(error) => Err(GatewayError::Damaged {
                 name: name.to_owned(),
                 error,

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::PART;
 use super::api::Api;
 use super::errors::GatewayError;
 use super::names::Names;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::http::{HttpError, Response};
 use crate::json::{self, Loose};
 
@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
         let answer = self
             .task
             .await
-            .map_err(given_up)?
+            .map_err(GatewayError::GivenUp)?
             .map_err(|fault| fault.error(PART))?;
         if !answer.is_success() && !matches!(answer.status, 400 | 404) {
             return Err(api.refused(&answer, "give its secrets"));
@@ -112,19 +112,13 @@ impl<'a> Naming<'a> {
 
     /// How many secrets there are, and the names of those that are wanted.
     pub(super) async fn names(self) -> Result<(usize, BTreeSet<String>), Error> {
-        let (answer, names) = self.task.await.map_err(given_up)?;
+        let (answer, names) = self.task.await.map_err(GatewayError::GivenUp)?;
         let answer = answer.map_err(|fault| fault.error(PART))?;
         if !answer.is_success() {
             return Err(self.api.refused(&answer, "list its secrets"));
         }
         names.finish().ok_or_else(|| self.api.stranger())
     }
-}
-
-fn given_up(error: JoinError) -> Error {
-    Problem::new(PART, "a request was given up")
-        .source(error)
-        .failed()
 }
 
 /// Reads those of some names that are there: the likely ones beside the list, then all others that are listed, side by side.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::PostgresStore;
+use super::errors::PostgresError;
 use super::fault::Fault;
 use super::secrets::Secrets;
 use super::session::begin;
-use super::{PART, PostgresStore};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::store::Lookup;
 
 impl PostgresStore {
@@ -20,10 +21,7 @@ impl PostgresStore {
         let done = self.work(lookup.deadline, async |client| {
             let there = Secrets::named(client, workspace, &lookup.names()).await?;
             let Some((secret, _)) = there.of(lookup)? else {
-                return Err(Problem::new(PART, "there is no secret that could expire")
-                    .fix("store one first")
-                    .failed()
-                    .into());
+                return Err(PostgresError::NothingToExpire.into());
             };
             let Some(ttl) = ttl else {
                 let kept = client
@@ -42,10 +40,7 @@ impl PostgresStore {
                 (&seconds as _, Type::FLOAT8),
             ];
             match client.execute_typed(EXPIRE, &params).await? {
-                0 => Err(Problem::new(PART, "the secret was changed meanwhile")
-                    .fix("try again")
-                    .failed()
-                    .into()),
+                0 => Err(PostgresError::ChangedBeforeExpiry.into()),
                 _ => Ok::<_, Fault>(()),
             }
         });

@@ -5,10 +5,9 @@ use std::io;
 
 use tokio_postgres::error::DbError;
 
-use super::PART;
-use super::connect::IN_A_SESSION;
+use super::errors::PostgresError;
 use super::target::Target;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::http::Certificate;
 
 /// Why some work with the database did not come to its end.
@@ -40,29 +39,24 @@ impl From<Error> for Fault {
     }
 }
 
+impl From<PostgresError> for Fault {
+    fn from(error: PostgresError) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
 impl Fault {
     /// The error that people read.
     pub(super) fn explain(self, target: &Target) -> Error {
         match self {
             Self::Ours(error) => error,
-            Self::Network(error) => network(&error, &target.place()),
+            Self::Network(error) => network(&error, target.place()).into(),
             Self::Database(error) => match error.as_db_error() {
-                Some(refusal) => refused(code(refusal), refusal.message(), target),
-                None => broken(&error, target),
+                Some(refusal) => refused(code(refusal), refusal.message(), target).into(),
+                None => broken(&error, target).into(),
             },
         }
     }
-}
-
-/// It sends more than any true server does.
-pub(super) fn flooded(target: &Target) -> Error {
-    let (place, limit) = (target.place(), IN_A_SESSION >> 20);
-    Problem::new(
-        PART,
-        format_args!("{place} sent more than {limit} MiB, or more than 1 MiB before the login"),
-    )
-    .fix("see who answers in its place; nothing of it was used")
-    .failed()
 }
 
 /// Whether a connection may be had in a moment: the server is starting, or all of its connections are taken.
@@ -85,158 +79,100 @@ fn code(refusal: &DbError) -> &str {
 
 /// What the server said no with (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Of its message only
 /// the name of a table that is known here is used.
-fn refused(code: &str, message: &str, target: &Target) -> Error {
+fn refused(code: &str, message: &str, target: &Target) -> PostgresError {
+    use PostgresError as E;
     let (place, user, database) = (target.place(), target.user(), target.database());
     let table = TABLES.iter().find(|table| message.contains(*table));
     let column = message.contains("credential_secret_");
-    let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix);
+    let said = code.to_owned();
     match (code, table) {
-        ("28P01", _) => problem(format!("{place} refused the password of {user}"), URL).refused(),
-        ("28000", _) => problem(
-            format!(
-                "{place} does not let {user} in from here with sslmode={}",
-                target.mode
-            ),
-            HBA,
-        )
-        .refused(),
-        ("3D000", _) => problem(format!("{place} has no database {database}"), URL).failed(),
-        ("42501", table) => {
-            let table = table.map_or("what is asked for".to_owned(), |table| {
-                format!("the table {table}")
-            });
-            problem(
-                format!("{user} may not use {table} in database {database}"),
-                GRANT,
-            )
-            .refused()
+        ("28P01", _) => E::WrongPassword { place, user },
+        ("28000", _) => {
+            let mode = target.mode;
+            E::NotLetIn { place, user, mode }
         }
-        ("42703", _) if column => problem(
-            format!("the table image of database {database} has no column for secrets"),
-            MIGRATE,
-        )
-        .failed(),
-        ("42P01", Some(&EXPIRY)) => problem(
-            format!("database {database} has no table {EXPIRY}"),
-            MIGRATE,
-        )
-        .failed(),
-        ("42P01", Some(table)) => problem(
-            format!("database {database} has no table {table}, so it is not Beta9's"),
-            URL,
-        )
-        .failed(),
-        ("42P01" | "42703" | "42883" | "42804", _) => problem(
-            format!("the tables of database {database} are not Beta9's ({code})"),
-            URL,
-        )
-        .failed(),
-        ("25006", _) => problem(
-            format!("{place} is read-only"),
-            "connect to the primary, for instance with target_session_attrs=read-write",
-        )
-        .failed(),
-        ("53300", _) => problem(
-            format!("{place} takes no more connections"),
-            "raise max_connections, or close some",
-        )
-        .unreachable(),
-        ("57P03", _) => problem(
-            format!("{place} is starting up or shutting down"),
-            "try again in a moment",
-        )
-        .unreachable(),
-        ("40001" | "40P01" | "55P03", _) => problem(
-            format!("somebody else holds what must be changed in database {database} ({code})"),
-            "try again in a moment",
-        )
-        .unreachable(),
+        ("3D000", _) => E::NoDatabase { place, database },
+        ("42501", table) => E::Denied {
+            user,
+            what: table.map_or("what is asked for".to_owned(), |table| {
+                format!("the table {table}")
+            }),
+            database,
+        },
+        ("42703", _) if column => E::NoSecretColumn(database),
+        ("42P01", Some(&EXPIRY)) => E::Unmade {
+            database,
+            table: EXPIRY,
+        },
+        ("42P01", Some(table)) => E::NoTable { database, table },
+        ("42P01" | "42703" | "42883" | "42804", _) => E::OtherTables {
+            database,
+            code: said,
+        },
+        ("25006", _) => E::ReadOnly(place),
+        ("53300", _) => E::Full(place),
+        ("57P03", _) => E::Starting(place),
+        ("40001" | "40P01" | "55P03", _) => E::Held {
+            database,
+            code: said,
+        },
         // What may be a refusal is not taken for an outage, which the last answer would bridge.
         _ if code != VIOLATION
             && ["08", "53", "57", "58", "XX"]
                 .iter()
                 .any(|class| code.starts_with(class)) =>
         {
-            problem(format!("{place} cannot answer now ({code})"), "see its log").unreachable()
+            E::Down { place, code: said }
         }
-        _ => problem(
-            format!("{place} did not take the query ({code})"),
-            "see its log",
-        )
-        .failed(),
+        _ => E::Query { place, code: said },
     }
 }
 
 /// What went wrong without an answer of the server.
-fn broken(error: &tokio_postgres::Error, target: &Target) -> Error {
+fn broken(error: &tokio_postgres::Error, target: &Target) -> PostgresError {
     let place = target.place();
-    let problem = |cause: String, fix: &str| Problem::new(PART, cause).fix(fix);
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(below) = cause {
         if let Some(tls) = rustls_error(below) {
             return certificate(tls, target);
         }
         if let Some(error) = below.downcast_ref::<io::Error>() {
-            return network(error, &place);
+            return network(error, place);
         }
         match below.to_string().as_str() {
             "server does not support TLS" => {
-                return problem(
-                    format!("{place} offers no TLS, which sslmode={} requires", target.mode),
-                    "turn it on there, or set sslmode=disable in the connection URL if the network in between is your own",
-                )
-                .failed();
+                let mode = target.mode;
+                return PostgresError::NoTls { place, mode };
             }
-            "password missing" => {
-                return problem(
-                    format!("{place} asks for a password, and the connection URL has none"),
-                    URL,
-                )
-                .refused();
-            }
+            "password missing" => return PostgresError::NoPassword { place },
             _ => {}
         }
         cause = below.source();
     }
     if error.is_closed() {
-        return problem(
-            format!("{place} closed the connection without an answer"),
-            REACH,
-        )
-        .unreachable();
+        return PostgresError::Closed(place);
     }
-    problem(
-        format!(
-            "{place} is no PostgreSQL that {} can log in to ({error})",
-            target.user()
-        ),
-        URL,
-    )
-    .failed()
+    PostgresError::NoLogin {
+        place,
+        user: target.user(),
+        error: error.to_string(),
+    }
 }
 
-fn network(error: &io::Error, place: &str) -> Error {
+fn network(error: &io::Error, place: String) -> PostgresError {
     use io::ErrorKind as K;
-    let problem = |cause: String| Problem::new(PART, cause).fix(REACH);
     // The standard library has no kind for this one yet.
     let text = error.to_string();
     if text.starts_with("failed to lookup address") || text.starts_with("could not resolve") {
-        return problem(format!("the name in {place} cannot be resolved")).unreachable();
+        return PostgresError::Unresolvable(place);
     }
     match error.kind() {
-        K::ConnectionRefused => problem(format!("{place} refused the connection")).unreachable(),
-        K::NotFound => problem(format!("there is no socket in {place}")).unreachable(),
-        K::HostUnreachable | K::NetworkUnreachable | K::TimedOut => {
-            problem(format!("nobody answers at {place}")).unreachable()
-        }
-        K::PermissionDenied => problem(format!(
-            "{place} does not take this connection (a file's mode, or target_session_attrs)"
-        ))
-        .failed(),
-        K::InvalidData | K::InvalidInput => {
-            problem(format!("what answers at {place} is no PostgreSQL")).failed()
-        }
-        _ => problem(format!("{place} broke off the connection")).unreachable(),
+        K::ConnectionRefused => PostgresError::ConnectionRefused(place),
+        K::NotFound => PostgresError::NoSocket(place),
+        K::HostUnreachable | K::NetworkUnreachable | K::TimedOut => PostgresError::Nobody(place),
+        K::PermissionDenied => PostgresError::NotTaken(place),
+        K::InvalidData | K::InvalidInput => PostgresError::NotPostgres(place),
+        _ => PostgresError::BrokenOff(place),
     }
 }
 
@@ -250,35 +186,15 @@ fn rustls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::E
     })
 }
 
-fn certificate(error: &rustls::Error, target: &Target) -> Error {
+fn certificate(error: &rustls::Error, target: &Target) -> PostgresError {
     let (place, mode) = (target.place(), target.mode);
-    let rustls::Error::InvalidCertificate(error) = error else {
-        return Problem::new(
-            PART,
-            format_args!("no TLS connection with {place} came about"),
-        )
-        .fix("see who answers in its place, and which TLS versions it speaks")
-        .failed();
-    };
-    let what = Certificate::of(error);
-    let fix = match what {
-        Certificate::OtherName => {
-            "connect by the name it is for; sslmode=verify-ca with an sslrootcert does without"
+    match error {
+        rustls::Error::InvalidCertificate(error) => {
+            let what = Certificate::of(error);
+            PostgresError::Certificate { place, what, mode }
         }
-        Certificate::UnknownAuthority => {
-            "name the file of its authority with sslrootcert, or add that to the system's"
-        }
-        Certificate::Expired | Certificate::NotYetValid => "see whether this node's clock is right",
-        Certificate::Invalid | Certificate::SelfSigned => {
-            "it must be of X.509 version 3, a server's own, and signed by an authority"
-        }
-    };
-    Problem::new(
-        PART,
-        format_args!("the certificate of {place} {what} (sslmode={mode})"),
-    )
-    .fix(fix)
-    .failed()
+        _ => PostgresError::NoHandshake(place),
+    }
 }
 
 /// Of the protocol, by the one who connects.
@@ -305,8 +221,33 @@ const POOLER: [(&str, &str); 15] = [
 const EXPIRY: &str = "credential_helper_expiry";
 /// Longer names before those that they hold.
 const TABLES: &[&str] = &[EXPIRY, "workspace_secret", "workspace", "image"];
-const URL: &str = "correct BETA9_DATABASE_URL, or url in [store.postgres]";
-const HBA: &str = "see its pg_hba.conf, and which sslmode it asks for";
-const GRANT: &str = "grant SELECT on workspace, workspace_secret and image; to store and erase, INSERT, UPDATE and DELETE on workspace_secret; to bind images, UPDATE on image; migrate is for the tables' owner";
-const MIGRATE: &str = "run docker-credential-beta9 migrate";
-const REACH: &str = "see whether the database runs and this node reaches it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn what_the_server_says_no_with_has_the_code_of_its_kind_and_only_an_outage_is_bridged() {
+        let target = Target::parse("postgres://u:hunter2@h/d?sslmode=disable").unwrap();
+        let table = [
+            ("28P01", "", Code::StoreRefused),
+            ("42501", "hunter2", Code::StoreRefused),
+            ("3D000", "", Code::StoreUnexpected),
+            ("42P01", "relation \"workspace\"", Code::StoreUnexpected),
+            ("25006", "", Code::StoreUnwritable),
+            ("53300", "", Code::StoreUnreachable),
+            ("57P03", "", Code::StoreUnreachable),
+            ("XX000", "hunter2", Code::StoreUnreachable),
+            (VIOLATION, "hunter2", Code::StoreUnexpected),
+        ];
+        for (said, message, code) in table {
+            let error = Error::from(refused(said, message, &target));
+            assert_eq!(error.code(), Some(code), "{said}");
+            let bridged = matches!(error, Error::Unreachable(_));
+            assert_eq!(bridged, code == Code::StoreUnreachable, "{said}");
+            assert_eq!(error.is_refusal(), code == Code::StoreRefused, "{said}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::migrate::{missing, not_beta9, unmigrated};
+use super::PostgresStore;
+use super::errors::PostgresError;
+use super::migrate::{missing, unmigrated};
 use super::secrets::Secrets;
 use super::session::begin;
-use super::{PART, PostgresStore};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::store::Health;
 
 impl PostgresStore {
@@ -17,7 +18,7 @@ impl PostgresStore {
             let transaction = begin(client).await?;
             let missing = missing(&transaction).await?;
             if !missing.is_empty() {
-                return Err(not_beta9(&missing).into());
+                return Err(PostgresError::NotBeta9(missing).into());
             }
             let reached = format!(
                 "the database can be reached{}, and is Beta9's",
@@ -37,14 +38,8 @@ impl PostgresStore {
                 Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()));
             let unmigrated = unmigrated(&transaction).await?;
             if !unmigrated.is_empty() {
-                health.lacking.push(
-                    Problem::new(
-                        PART,
-                        format_args!("the database has no {}", unmigrated.join(", ")),
-                    )
-                    .fix("run docker-credential-beta9 migrate")
-                    .failed(),
-                );
+                let unmigrated = PostgresError::Unmigrated(unmigrated);
+                health.lacking.push(unmigrated.into());
             }
             if let Ok(workspace) = workspace {
                 let secrets = Secrets::of_registries(&transaction, workspace)
@@ -54,7 +49,7 @@ impl PostgresStore {
                 health.ill.extend(
                     secrets
                         .into_iter()
-                        .filter_map(|secret| secret.content.err()),
+                        .filter_map(|secret| Some(secret.content.err()?.into())),
                 );
                 let opened = all - health.ill.len();
                 health.well.push(format!(

@@ -5,15 +5,15 @@ use std::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::errors::PostgresError;
 use super::generation::Columns;
-use super::rows::{Row, SECRET, no_workspace, open_key};
+use super::rows::{Row, SECRET, open_key};
 use super::secrets::{Content, Entry, Secrets};
 use super::{PART, PostgresStore};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
-use crate::shown::shown;
-use crate::store::single::{is_for, only_for};
-use crate::store::{ImageSecrets, Lookup};
+use crate::error::Error;
+use crate::store::single::is_for;
+use crate::store::{ImageSecrets, Lookup, StoreError};
 
 impl PostgresStore {
     /// Writes the name and the id of a registry's secret to an image's row, and answers the name.
@@ -22,10 +22,7 @@ impl PostgresStore {
         let bound = self.work(lookup.deadline, async |client| {
             let there = Secrets::named(client, workspace, &lookup.names()).await?;
             let Some((secret, _)) = there.of(lookup)? else {
-                return Err(Problem::new(PART, "there is no secret to bind an image to")
-                    .fix("store one first")
-                    .failed()
-                    .into());
+                return Err(PostgresError::NothingToBind.into());
             };
             let row = &secret.row;
             let params = [
@@ -35,9 +32,9 @@ impl PostgresStore {
             ];
             match client.execute_typed(BIND, &params).await {
                 Err(error) if is_column(&error) && Columns::of(client).await?.names => {
-                    Err(dropped().into())
+                    Err(PostgresError::Dropped.into())
                 }
-                Ok(0) => Err(no_image(image_id).into()),
+                Ok(0) => Err(PostgresError::UnknownImage(image_id.to_owned()).into()),
                 outcome => Ok(outcome.map(|_| row.name.clone())?),
             }
         });
@@ -70,8 +67,8 @@ impl PostgresStore {
                 (&names as _, Type::TEXT_ARRAY),
             ];
             match client.execute_typed(BIND_NAMES, &params).await {
-                Err(error) if is_column(&error) => Err(no_names().into()),
-                Ok(0) => Err(no_image(image_id).into()),
+                Err(error) if is_column(&error) => Err(PostgresError::NoNames.into()),
+                Ok(0) => Err(PostgresError::UnknownImage(image_id.to_owned()).into()),
                 outcome => Ok(outcome.map(|_| ())?),
             }
         })
@@ -83,12 +80,15 @@ impl PostgresStore {
         self.work(deadline, async |client| {
             let params = [(&workspace as _, Type::TEXT), (&image_id as _, Type::TEXT)];
             let columns = client.query_typed(&IMAGE.join(SECRET), &params).await?;
-            let first = columns.first().ok_or_else(|| no_workspace(workspace))?;
+            let first = columns
+                .first()
+                .ok_or_else(|| PostgresError::NoWorkspace(workspace.to_owned()))?;
             if !first.try_get::<_, bool>(1)? {
-                return Ok(ImageSecrets::Unknown(no_image(image_id)));
+                let unknown = PostgresError::UnknownImage(image_id.to_owned());
+                return Ok(ImageSecrets::Unknown(unknown.into()));
             }
             if !first.try_get::<_, bool>(2)? {
-                return Ok(ImageSecrets::Unknown(no_columns()));
+                return Ok(ImageSecrets::Unknown(PostgresError::NoColumns.into()));
             }
             let names: Vec<String> = first.try_get(3)?;
             let secret: Option<&str> = first.try_get(4)?;
@@ -108,9 +108,13 @@ impl PostgresStore {
                 return Ok(ImageSecrets::Unbound);
             };
             let entry = rows.into_iter().next().map(|row| Entry::of(row, &key));
-            let entry = entry
-                .filter(|entry| !entry.is_empty)
-                .ok_or_else(|| gone(image_id, name))?;
+            let entry =
+                entry
+                    .filter(|entry| !entry.is_empty)
+                    .ok_or_else(|| PostgresError::Gone {
+                        image: image_id.to_owned(),
+                        name: name.to_owned(),
+                    })?;
             Ok(ImageSecrets::Blobs(vec![blob(
                 &entry.row,
                 &entry.content?,
@@ -123,7 +127,7 @@ impl PostgresStore {
 fn blob(row: &Row, content: &Content) -> Result<Redacted, Error> {
     match &content.blob.registry {
         Some(registry) if !is_for(&content.hosts, registry) => {
-            Err(only_for(PART, &row.name, &content.hosts, registry))
+            Err(StoreError::only_for(&row.name, &content.hosts, registry).at(PART))
         }
         _ => Ok(content.text.as_str().into()),
     }
@@ -131,46 +135,6 @@ fn blob(row: &Row, content: &Content) -> Result<Redacted, Error> {
 
 fn is_column(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::UNDEFINED_COLUMN)
-}
-
-fn no_image(image_id: &str) -> Error {
-    Problem::new(PART, format_args!("there is no image {}", shown(image_id)))
-        .fix("build it first, or correct its id")
-        .failed()
-}
-
-fn gone(image_id: &str, name: &str) -> Error {
-    let (image_id, name) = (shown(image_id), shown(name));
-    Problem::new(
-        PART,
-        format_args!("image {image_id} is bound to the secret {name}, which is gone or empty"),
-    )
-    .fix("store the secret again with docker-credential-beta9 provision, or build the image again")
-    .failed()
-}
-
-fn no_columns() -> Error {
-    Problem::new(PART, "the table image has no column for secrets")
-        .fix("run docker-credential-beta9 migrate")
-        .failed()
-}
-
-fn no_names() -> Error {
-    Problem::new(
-        PART,
-        "the table image has no column credential_secret_names, which Beta9's migration 053 adds",
-    )
-    .fix("update Beta9, or bind the image to one secret")
-    .failed()
-}
-
-fn dropped() -> Error {
-    Problem::new(
-        PART,
-        "Beta9's migration 053 has dropped the columns that bind an image to one secret",
-    )
-    .fix("bind the image to the names of single secrets")
-    .failed()
 }
 
 const BIND: &str =

@@ -6,11 +6,12 @@ use std::time::Instant;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
+use super::errors::PostgresError;
 use super::fault::Fault;
 use super::generation::{Columns, Generation};
 use super::session::begin;
-use super::{PART, PostgresStore, expiry};
-use crate::error::{Error, Problem};
+use super::{PostgresStore, expiry};
+use crate::error::Error;
 
 /// One thing that a migration makes, and whether it was missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +86,11 @@ impl Migrated {
 pub(super) async fn begin_alone(client: &mut Client) -> Result<Transaction<'_>, Fault> {
     let transaction = begin(client).await?;
     transaction.batch_execute(ALONE).await?;
-    match missing(&transaction).await?.as_slice() {
-        [] => Ok(transaction),
-        missing => Err(not_beta9(missing).into()),
+    let missing = missing(&transaction).await?;
+    if missing.is_empty() {
+        Ok(transaction)
+    } else {
+        Err(PostgresError::NotBeta9(missing).into())
     }
 }
 
@@ -121,18 +124,6 @@ pub(super) async fn unmigrated(transaction: &Transaction<'_>) -> Result<Vec<&'st
         .filter(|step| step.made)
         .map(|step| step.what)
         .collect())
-}
-
-pub(super) fn not_beta9(missing: &[String]) -> Error {
-    Problem::new(
-        PART,
-        format_args!(
-            "this database is not Beta9's: it has no {}",
-            missing.join(", ")
-        ),
-    )
-    .fix("nothing was changed; correct BETA9_DATABASE_URL, or url in [store.postgres]")
-    .failed()
 }
 
 /// What is there, seen also by who may not use it.

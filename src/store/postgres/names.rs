@@ -7,15 +7,16 @@ use std::time::Instant;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
+use super::PostgresStore;
+use super::errors::PostgresError;
 use super::fault::Fault;
 use super::generation::{Columns, Generation};
 use super::migrate::begin_alone;
 use super::rows::{Rows, seal};
 use super::secrets::{Content, Entry, Secrets};
-use super::write::{contended, insert};
-use super::{PART, PostgresStore};
+use super::write::insert;
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::store::name;
@@ -106,7 +107,7 @@ impl PostgresStore {
                     for name in &one.made {
                         let value = set.get(name).map_or("", Redacted::expose);
                         if !insert(&transaction, workspace, name, &seal(&singles.key, value)?).await? {
-                            return Err(contended().into());
+                            return Err(PostgresError::Contended.into());
                         }
                     }
                 }
@@ -132,10 +133,11 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
                 why,
             });
         };
-        let content = match std::mem::replace(&mut entry.content, Err(Error::NotFound)) {
+        let taken = Err(PostgresError::Contended);
+        let content = match std::mem::replace(&mut entry.content, taken) {
             Ok(content) => content,
             Err(error) => {
-                leave(error_cause(&error));
+                leave(error.to_string());
                 continue;
             }
         };
@@ -172,16 +174,9 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
     (chosen, left)
 }
 
-fn error_cause(error: &Error) -> String {
-    match error {
-        Error::Failed(problem) | Error::Unreachable(problem) => problem.words().1,
-        other => other.to_string(),
-    }
-}
-
 /// The single secrets of the workspace that have one of the names in question.
 struct Singles {
-    key: Result<crate::seal::SealKey, Error>,
+    key: Result<crate::seal::SealKey, PostgresError>,
     /// By name; one that cannot be read, or is for certain hosts, is not the same as any.
     there: BTreeMap<String, Option<Redacted>>,
 }
@@ -279,11 +274,7 @@ async fn bind(
 async fn unbound(transaction: &Transaction<'_>) -> Result<u64, Fault> {
     let rows = transaction.query_typed(UNBOUND, &[]).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
-    u64::try_from(count).map_err(|_| {
-        Problem::new(PART, "the count of images is negative")
-            .failed()
-            .into()
-    })
+    u64::try_from(count).map_err(|_| PostgresError::NegativeCount.into())
 }
 
 /// The images without names that are bound to a secret of this name, and whether it is the very one: another workspace may

@@ -4,17 +4,17 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row as Columns};
 use zeroize::Zeroizing;
 
+use super::errors::PostgresError;
 use super::fault::Fault;
 use super::{PART, PostgresStore};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::json;
 use crate::seal::SealKey;
-use crate::shown::shown;
 use crate::store::{name, workspace_id};
 
 /// A workspace's key, and those of its secrets that were asked for.
 pub(super) struct Rows {
-    pub(super) key: Result<SealKey, Error>,
+    pub(super) key: Result<SealKey, PostgresError>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -72,7 +72,7 @@ impl Rows {
             )
             .await?;
         let Some(first) = rows.first() else {
-            return Err(no_workspace(workspace).into());
+            return Err(PostgresError::NoWorkspace(workspace.to_owned()).into());
         };
         let key = open_key(first.try_get(0)?);
         let rows = rows
@@ -103,38 +103,24 @@ impl Row {
     }
 
     /// Its value.
-    pub(super) fn open(&self, key: &Result<SealKey, Error>) -> Result<Zeroizing<String>, Error> {
-        key.as_ref()
-            .map_err(again)?
-            .open_base64(&self.sealed)
-            .map_err(|error| {
-                self.problem(
-                &format_args!("it does not open: {error}"),
-                "was the workspace's signing_key changed? put it back, or store the secret anew",
-            )
+    pub(super) fn open(
+        &self,
+        key: &Result<SealKey, PostgresError>,
+    ) -> Result<Zeroizing<String>, PostgresError> {
+        let key = key.as_ref().map_err(Clone::clone)?;
+        key.open_base64(&self.sealed)
+            .map_err(|error| PostgresError::Unopened {
+                name: self.name.clone(),
+                error,
             })
     }
 
     /// The hosts that it may be sent to; none where nobody said.
-    pub(super) fn hosts(&self) -> Result<Vec<String>, Error> {
+    pub(super) fn hosts(&self) -> Result<Vec<String>, PostgresError> {
         let hosts = self.hosts.as_deref().unwrap_or("null");
-        let hosts: Option<Vec<String>> = json::parse(hosts.as_bytes()).map_err(|_| {
-            self.problem(
-                &"its hosts are not a list of texts",
-                "correct its column hosts; a newer helper may know its form",
-            )
-        })?;
+        let hosts: Option<Vec<String>> = json::parse(hosts.as_bytes())
+            .map_err(|_| PostgresError::UnknownHosts(self.name.clone()))?;
         Ok(hosts.unwrap_or_default())
-    }
-
-    /// An error about it.
-    pub(super) fn problem(&self, cause: &dyn std::fmt::Display, fix: &str) -> Error {
-        Problem::new(
-            PART,
-            format_args!("the secret {}: {cause}", shown(&self.name)),
-        )
-        .fix(fix)
-        .failed()
     }
 }
 
@@ -146,43 +132,20 @@ impl PostgresStore {
 }
 
 /// A workspace's signing key; Beta9 gives one to every workspace, but the column may be empty.
-pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, Error> {
-    let problem = |cause: &dyn std::fmt::Display| {
-        Problem::new(
-            PART,
-            format_args!("the workspace's signing_key cannot be used: {cause}"),
-        )
-        .fix("put the workspace's own key back into the database")
-        .failed()
-    };
+pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, PostgresError> {
     let text = text
         .filter(|text| !text.is_empty())
-        .ok_or_else(|| problem(&"it is empty"))?;
-    SealKey::from_signing_key(text).map_err(|error| problem(&error))
+        .ok_or(PostgresError::NoSigningKey)?;
+    SealKey::from_signing_key(text).map_err(PostgresError::SigningKey)
 }
 
 /// Seals a value as Beta9 does.
-pub(super) fn seal(key: &Result<SealKey, Error>, text: &str) -> Result<String, Error> {
-    let key = key.as_ref().map_err(again)?;
-    key.seal_base64(text)
-        .map_err(|error| Problem::new(PART, error).fix("nothing was stored").failed())
-}
-
-pub(super) fn no_workspace(id: &str) -> Error {
-    Problem::new(PART, format_args!("the database has no workspace {id}"))
-        .fix("correct workspace in the configuration, or BETA9_WORKSPACE_ID")
-        .failed()
-}
-
-/// The same error once more: it stands for every secret that it hinders.
-pub(super) fn again(error: &Error) -> Error {
-    match error {
-        Error::Failed(problem) | Error::Unreachable(problem) => {
-            let (part, cause, fix) = problem.words();
-            Problem::new(part, cause).fix(fix).failed()
-        }
-        _ => Problem::new(PART, error).failed(),
-    }
+pub(super) fn seal(
+    key: &Result<SealKey, PostgresError>,
+    text: &str,
+) -> Result<String, PostgresError> {
+    let key = key.as_ref().map_err(Clone::clone)?;
+    key.seal_base64(text).map_err(PostgresError::Unsealable)
 }
 
 /// What is read of a secret `s`. Its `hosts` came with a later version of Beta9: a database has that column or has not.

@@ -4,18 +4,19 @@ use tokio_postgres::GenericClient;
 use zeroize::Zeroizing;
 
 use super::PART;
+use super::errors::PostgresError;
 use super::fault::Fault;
-use super::rows::{Row, Rows, again, seal};
+use super::rows::{Row, Rows, seal};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Blob;
 use crate::seal::SealKey;
-use crate::store::single::{is_for, only_for};
-use crate::store::{Lookup, Owner, name, unbound};
+use crate::store::single::is_for;
+use crate::store::{Lookup, Owner, StoreError, name};
 
 /// A workspace's key, and those of its secrets that were asked for.
 pub(super) struct Secrets {
-    key: Result<SealKey, Error>,
+    key: Result<SealKey, PostgresError>,
     /// In the order of the names asked for.
     pub(super) entries: Vec<Entry>,
 }
@@ -23,7 +24,7 @@ pub(super) struct Secrets {
 /// One row, opened.
 pub(super) struct Entry {
     pub(super) row: Row,
-    pub(super) content: Result<Content, Error>,
+    pub(super) content: Result<Content, PostgresError>,
     /// Whether there is neither a registry nor a key in it: then it is nobody's, and may be replaced.
     pub(super) is_empty: bool,
 }
@@ -90,7 +91,7 @@ impl Secrets {
         let mut hosts = std::iter::once(lookup.host).chain(lookup.alias_of);
         match found {
             Some((entry, content)) if !hosts.any(|host| is_for(&content.hosts, host)) => {
-                Err(only_for(PART, &entry.row.name, &content.hosts, lookup.host))
+                Err(StoreError::only_for(&entry.row.name, &content.hosts, lookup.host).at(PART))
             }
             found => Ok(found),
         }
@@ -116,11 +117,12 @@ impl Secrets {
                         Owner::Ours => return Ok(Some((entry, content))),
                         Owner::Another => {}
                         Owner::Unknown => {
-                            unknown = unknown.and(Err(unbound(PART, &entry.row.name)));
+                            unknown = unknown
+                                .and(Err(StoreError::Unbound(entry.row.name.clone()).at(PART)));
                         }
                     }
                 }
-                Err(error) => return Err(again(error)),
+                Err(error) => return Err(error.clone().into()),
             }
         }
         unknown
@@ -148,24 +150,26 @@ impl Secrets {
     }
 
     /// Seals a value as Beta9 does.
-    pub(super) fn seal(&self, text: &str) -> Result<String, Error> {
+    pub(super) fn seal(&self, text: &str) -> Result<String, PostgresError> {
         seal(&self.key, text)
     }
 
     /// The key, for what else was read with it.
-    pub(super) fn key(&self) -> &Result<SealKey, Error> {
+    pub(super) fn key(&self) -> &Result<SealKey, PostgresError> {
         &self.key
     }
 }
 
 impl Entry {
     /// Opens and reads a row.
-    pub(super) fn of(row: Row, key: &Result<SealKey, Error>) -> Self {
+    pub(super) fn of(row: Row, key: &Result<SealKey, PostgresError>) -> Self {
         let text = row.open(key);
         let is_empty = text.as_ref().is_ok_and(|text| text.is_empty());
         let read = |text: Zeroizing<String>| {
-            let blob = Blob::parse(&text)
-                .map_err(|error| row.problem(&error, "correct the secret, or store it anew"))?;
+            let blob = Blob::parse(&text).map_err(|error| PostgresError::Damaged {
+                name: row.name.clone(),
+                error,
+            })?;
             Ok(Content {
                 text,
                 blob,

@@ -7,10 +7,11 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::connect::{Meter, connect};
-use super::fault::{Fault, flooded, may_pass_soon};
+use super::errors::PostgresError;
+use super::fault::{Fault, may_pass_soon};
 use super::target::Target;
 use super::{PART, PostgresStore, tls};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::runtime::block_on;
 
 impl PostgresStore {
@@ -35,7 +36,8 @@ impl PostgresStore {
             };
             outcome.await.map_err(|fault: Fault| {
                 if meter.is_over() {
-                    flooded(&target)
+                    let place = target.place();
+                    PostgresError::Flood { place }.into()
                 } else {
                     fault.explain(&target)
                 }
@@ -45,12 +47,8 @@ impl PostgresStore {
 
     /// The database that the configuration names.
     pub(super) fn target(&self) -> Result<Target, Error> {
-        let url = self.config.url.as_ref().ok_or_else(|| {
-            Problem::new(PART, "there is no connection URL")
-                .fix("set BETA9_DATABASE_URL, or url or url_file in [store.postgres]")
-                .failed()
-        })?;
-        Target::parse(url.read(PART)?.expose())
+        let url = self.config.url.as_ref().ok_or(PostgresError::NoUrl)?;
+        Ok(Target::parse(url.read(PART)?.expose())?)
     }
 }
 

@@ -2,21 +2,21 @@
 
 use std::time::Instant;
 
-use super::rows::{Row, Rows, again, seal};
+use super::errors::PostgresError;
+use super::rows::{Row, Rows, seal};
 use super::session::begin;
 use super::write::{delete, insert, lock, update};
 use super::{PART, PostgresStore};
 use crate::credential::Redacted;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::seal::SealKey;
-use crate::shown::shown;
 use crate::store::{Found, Lookup, Single, name};
 
 /// The credential that these rows make for a registry. One that cannot be read is an error where it would be used.
 pub(super) fn assemble(
     lookup: &Lookup,
     rows: &[Row],
-    key: &Result<SealKey, Error>,
+    key: &Result<SealKey, PostgresError>,
 ) -> Result<Option<Found>, Error> {
     let (mut there, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {
@@ -34,14 +34,17 @@ pub(super) fn assemble(
         return Ok(None);
     };
     match unreadable.iter().find(|(name, _)| found.keys.has(name)) {
-        Some((_, error)) => Err(again(error)),
+        Some((_, error)) => Err(error.clone().into()),
         None => Ok(Some(found)),
     }
 }
 
 impl Row {
     /// It as a single secret.
-    pub(super) fn single(&self, key: &Result<SealKey, Error>) -> Result<Single, Error> {
+    pub(super) fn single(
+        &self,
+        key: &Result<SealKey, PostgresError>,
+    ) -> Result<Single, PostgresError> {
         let (value, hosts) = (self.open(key)?.as_str().into(), self.hosts()?);
         Ok(Single {
             name: self.name.clone(),
@@ -78,21 +81,13 @@ impl PostgresStore {
         deadline: Instant,
     ) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
-        let refused = |cause: &str, fix: &str| {
-            Problem::new(PART, format_args!("the secret {} {cause}", shown(name)))
-                .fix(fix)
-                .failed()
-        };
         // Beta9's own builder gave a registry's whole secret a name that its API does not take.
         if !name::can_be_created(name) && !name::is_derived(name) {
-            let fix = "give it a name of letters, digits and _, of at most 64 characters, that begins with no digit";
-            return Err(refused("cannot have this name in Beta9", fix));
+            return Err(PostgresError::InvalidName(name.to_owned()).into());
         }
-        let changed = |cause| {
-            refused(
-                cause,
-                "nothing was changed; read it again, and decide with its value",
-            )
+        let changed = |what| PostgresError::Changed {
+            name: name.to_owned(),
+            what,
         };
         self.work(deadline, async |client| {
             let transaction = begin(client).await?;
@@ -131,12 +126,7 @@ impl PostgresStore {
                 return Ok(());
             };
             if *row.open(&key)? != *value.expose() || !delete(&transaction, workspace, row).await? {
-                let cause =
-                    format_args!("the secret {} was changed meanwhile", name.escape_debug());
-                return Err(Problem::new(PART, cause)
-                    .fix("nothing was removed; read it again")
-                    .failed()
-                    .into());
+                return Err(PostgresError::ChangedBeforeRemoval(name.to_owned()).into());
             }
             Ok(transaction.commit().await?)
         })

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::errors::PostgresError;
 use super::target::{UNREADABLE, wrong};
-use crate::error::Error;
 
 /// `sslmode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,9 @@ pub(super) struct Ssl {
 
 impl Ssl {
     /// Takes them out of a URL; what is left is for the client library.
-    pub(super) fn take_from(url: &str) -> Result<(zeroize::Zeroizing<String>, Self), Error> {
+    pub(super) fn take_from(
+        url: &str,
+    ) -> Result<(zeroize::Zeroizing<String>, Self), PostgresError> {
         let url = url.trim();
         let rest = ["postgres://", "postgresql://"]
             .iter()
@@ -69,9 +71,8 @@ impl Ssl {
                         .bytes()
                         .all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
                 {
-                    return Err(wrong(&format!(
-                        "the connection URL's option \"{key}\" is not supported"
-                    )));
+                    let cause = format!("the connection URL's option \"{key}\" is not supported");
+                    return Err(PostgresError::Url(cause.into()));
                 }
                 _ => return Err(wrong(UNREADABLE)),
             }
@@ -79,14 +80,14 @@ impl Ssl {
         Ok((left, ssl))
     }
 
-    pub(super) fn resolve(self, is_on_this_node: bool) -> Result<(Mode, Trust), Error> {
+    pub(super) fn resolve(self, is_on_this_node: bool) -> Result<(Mode, Trust), PostgresError> {
         let root = self.root.filter(|root| !root.is_empty());
         if root.as_deref() == Some("system") {
             return match self.mode {
                 None | Some(Mode::VerifyFull) => Ok((Mode::VerifyFull, Trust::Named(None))),
-                Some(weak) => Err(wrong(&format!(
-                    "sslmode={weak} is too weak for sslrootcert=system"
-                ))),
+                Some(weak) => Err(PostgresError::Url(
+                    format!("sslmode={weak} is too weak for sslrootcert=system").into(),
+                )),
             };
         }
         let root = root.map(PathBuf::from);
@@ -112,7 +113,7 @@ impl Ssl {
 }
 
 impl Mode {
-    fn parse(word: &str) -> Result<Self, Error> {
+    fn parse(word: &str) -> Result<Self, PostgresError> {
         match word {
             "disable" => Ok(Self::Disable),
             // libpq tries without TLS first; with TLS first, the same servers let one in.

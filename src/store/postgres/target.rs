@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 
-use super::PART;
+use super::errors::PostgresError;
 use super::sslmode::{Mode, Ssl, Trust};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::shown::shown;
 
 /// Where to connect, as whom, and whom to believe.
@@ -27,17 +27,14 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads a connection URL. What it says of itself never holds a part of it that may be the password's.
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+    pub(super) fn parse(url: &str) -> Result<Self, PostgresError> {
         let (url, ssl) = Ssl::take_from(url)?;
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             // Of all that the parser says, this alone names nothing but an option.
             let option = std::error::Error::source(&error).map(ToString::to_string);
-            wrong(
-                option
-                    .filter(|text| text.starts_with("invalid value for option"))
-                    .as_deref()
-                    .unwrap_or(UNREADABLE),
-            )
+            option
+                .filter(|text| text.starts_with("invalid value for option"))
+                .map_or(wrong(UNREADABLE), |text| PostgresError::Url(text.into()))
         })?;
         if config.get_hosts().is_empty() {
             for address in config.get_hostaddrs().to_vec() {
@@ -121,15 +118,7 @@ impl Target {
     /// What may be read on the way, where that is not this node's own.
     pub(super) fn exposed(&self) -> Option<Error> {
         let weak = matches!(self.mode, Mode::Disable | Mode::Prefer) && !self.is_on_this_node;
-        let cause = format!(
-            "sslmode={}: the password and the workspace's secrets may cross the network in clear",
-            self.mode
-        );
-        weak.then(|| {
-            Problem::new(PART, cause)
-                .fix("set sslmode=verify-full in the connection URL, or at least require")
-                .failed()
-        })
+        weak.then(|| PostgresError::Exposed(self.mode).into())
     }
 
     /// Who is asked, for errors: `db.example:5432`.
@@ -194,10 +183,8 @@ fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte)
 }
 
-pub(super) fn wrong(cause: &str) -> Error {
-    Problem::new(PART, cause)
-        .fix("correct BETA9_DATABASE_URL, or url in [store.postgres]: postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full")
-        .failed()
+pub(super) fn wrong(cause: &'static str) -> PostgresError {
+    PostgresError::Url(cause.into())
 }
 
 pub(super) const UNREADABLE: &str = "the connection URL cannot be read; in names and passwords % @ / ? : # & are written %25 %40 %2F %3F %3A %23 %26";
@@ -353,7 +340,7 @@ mod tests {
             ),
         ];
         for (url, why) in table {
-            let error = Target::parse(url).unwrap_err().to_string();
+            let error = Error::from(Target::parse(url).unwrap_err()).to_string();
             assert!(
                 error.starts_with("postgres store: ") && error.contains(why),
                 "{url}: {error}"

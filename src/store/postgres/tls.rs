@@ -14,8 +14,9 @@ use rustls::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PART;
+use super::errors::PostgresError;
 use super::sslmode::Trust;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::tls;
 use crate::trusted;
 
@@ -25,19 +26,18 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
     match trust {
         Trust::Anybody => lenient(provider, None),
         Trust::Signed(file) => {
-            let verifier = WebPkiServerVerifier::builder_with_provider(roots(file)?.into(), Arc::clone(&provider))
-                .build()
-                .map_err(|_| unreadable(file, "no authority in it can be used"))?;
+            let verifier = WebPkiServerVerifier::builder_with_provider(
+                roots(file)?.into(),
+                Arc::clone(&provider),
+            )
+            .build()
+            .map_err(|_| unreadable(file, "no authority in it can be used"))?;
             lenient(provider, Some(verifier))
         }
         Trust::Named(Some(file)) => named(roots(file)?),
-        Trust::Named(None) => named(tls::roots().map_err(|nobody| {
-            if let Some(fault) = nobody.refused {
-                return fault.problem(PART);
-            }
-            Problem::new(PART, "the system's certificate authorities cannot be read")
-                .fix("install ca-certificates, correct SSL_CERT_FILE and SSL_CERT_DIR, or name the database's own with sslrootcert")
-                .failed()
+        Trust::Named(None) => named(tls::roots().map_err(|nobody| match nobody.refused {
+            Some(fault) => fault.problem(PART),
+            None => PostgresError::NoAuthorities.into(),
         })?),
     }
 }
@@ -45,11 +45,7 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
 fn named(roots: RootCertStore) -> Result<MakeRustlsConnect, Error> {
     tls::client(roots, &[])
         .map(MakeRustlsConnect::new)
-        .map_err(|error| unavailable(&error))
-}
-
-fn unavailable(error: &rustls::Error) -> Error {
-    Problem::new(PART, format_args!("TLS is not to be had ({error})")).failed()
+        .map_err(|error| PostgresError::TlsUnavailable(error).into())
 }
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
@@ -57,7 +53,7 @@ type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
 fn builder(provider: Arc<CryptoProvider>) -> Result<Builder, Error> {
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| unavailable(&error))
+        .map_err(|error| PostgresError::TlsUnavailable(error).into())
 }
 
 fn lenient(
@@ -80,19 +76,17 @@ fn roots(file: &Path) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
     if roots.is_empty() {
-        Err(unreadable(file, "it holds no certificate in PEM"))
+        Err(unreadable(file, "it holds no certificate in PEM").into())
     } else {
         Ok(roots)
     }
 }
 
-fn unreadable(file: &Path, why: &str) -> Error {
-    Problem::new(
-        PART,
-        format_args!("sslrootcert {} cannot be used ({why})", file.display()),
-    )
-    .fix("name the file that holds the certificate of the database's authority")
-    .failed()
+fn unreadable(file: &Path, why: &'static str) -> PostgresError {
+    PostgresError::RootCertificate {
+        file: file.to_owned(),
+        why,
+    }
 }
 
 /// What libpq does below `verify-full`: the name does not count and, without authorities, neither does the signer. That

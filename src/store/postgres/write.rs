@@ -6,12 +6,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
+use super::PostgresStore;
+use super::errors::PostgresError;
 use super::fault::Fault;
 use super::rows::Row;
 use super::secrets::Secrets;
 use super::session::begin;
-use super::{PART, PostgresStore};
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::store::{Lookup, Secret, name};
 
 impl PostgresStore {
@@ -38,7 +39,7 @@ impl PostgresStore {
                     return Ok(name);
                 }
             }
-            Err(contended().into())
+            Err(PostgresError::Contended.into())
         })
     }
 
@@ -62,7 +63,7 @@ impl PostgresStore {
                     return Ok(transaction.commit().await?);
                 }
             }
-            Err(contended().into())
+            Err(PostgresError::Contended.into())
         })
     }
 }
@@ -99,7 +100,7 @@ pub(super) async fn lock(
 }
 
 /// The name for a new secret. The database, unlike the API, takes the current form; it collides, the hash form does not.
-fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, Error> {
+fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, PostgresError> {
     let names = match lookup.secret {
         Some(named) => vec![named.to_owned()],
         None => vec![name::current(lookup.host), name::first_design(lookup.host)],
@@ -109,17 +110,7 @@ fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, Error> {
         .iter()
         .find(|name| !taken(name))
         .cloned()
-        .ok_or_else(|| {
-            Problem::new(
-                PART,
-                format_args!(
-                    "the secret {} is another registry's, or cannot be read",
-                    names.join(" or ")
-                ),
-            )
-            .fix("nothing was stored; delete that secret, or choose another name")
-            .failed()
-        })
+        .ok_or(PostgresError::Taken(names))
 }
 
 pub(super) async fn insert(
@@ -163,12 +154,6 @@ pub(super) async fn delete(
         (&old.sealed as _, Type::TEXT),
     ];
     Ok(transaction.execute_typed(DELETE, &params).await? == 1)
-}
-
-pub(super) fn contended() -> Error {
-    Problem::new(PART, "somebody else keeps changing the secret")
-        .fix("nothing was changed; try again")
-        .failed()
 }
 
 /// Each of Beta9's own writers can come in between once; this many do not.

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::call::Call;
-use super::{PART, WorkerStore, problem};
+use super::errors::WorkerError;
+use super::{PART, WorkerStore};
 use crate::error::Error;
 use crate::runtime;
 use crate::store::Health;
@@ -24,11 +25,7 @@ impl WorkerStore {
             "{address} takes the token from {source} for workspace {workspace}"
         )];
         let lacking = match self.pulled.host()? {
-            None if self.config.required => vec![
-                problem("required applies to the registry of the image that is pulled, and neither BETA9_IMAGE nor BETA9_REGISTRY is set")
-                    .fix("set BETA9_IMAGE where images are pulled, or required = true in a [[registry]] rule")
-                    .failed(),
-            ],
+            None if self.config.required => vec![WorkerError::RequiredOfNothing.into()],
             _ => Vec::new(),
         };
         Ok(Health {
