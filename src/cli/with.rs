@@ -222,4 +222,4 @@ ctr reads no config_path: give --hosts-dir if the registry needs it.
 Exit status: the command's own, 128 and the signal's number if it was killed;
 1 when it was not run, with the reason on standard error.
 
-Example: docker-credential-beta9 with ctr -n k8s.io images pull ghcr.io/org/app:1";
+Example: docker-credential-beta9 with ctr images pull ghcr.io/org/app:1";

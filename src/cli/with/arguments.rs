@@ -188,8 +188,9 @@ impl<'a> Reader<'a> {
             Tool::Ctr => (CTR_VALUES, CTR_SWITCHES),
             Tool::Nerdctl => (NERDCTL_VALUES, NERDCTL_SWITCHES),
         };
-        let value = values.contains(&name);
-        (value || switches.contains(&name)).then_some(value)
+        let among = |names: &str| names.split(' ').any(|known| known == name);
+        let value = among(values);
+        (value || among(switches)).then_some(value)
     }
 
     fn next(&mut self) -> Option<&'a str> {
@@ -229,89 +230,22 @@ const CTR_PULLS: &[&[&str]] = &[
     &["content", "fetch"],
     &["c", "fetch"],
 ];
-const CTR_VALUES: &[&str] = &[
-    "address",
-    "a",
-    "timeout",
-    "connect-timeout",
-    "namespace",
-    "n",
-    "user",
-    "u",
-    "refresh",
-    "hosts-dir",
-    "tlscacert",
-    "tlscert",
-    "tlskey",
-    "sslkeylogfile",
-    "snapshotter",
-    "label",
-    "platform",
-    "max-concurrent-downloads",
-];
-const CTR_SWITCHES: &[&str] = &[
-    "debug",
-    "help",
-    "h",
-    "version",
-    "v",
-    "skip-verify",
-    "k",
-    "plain-http",
-    "http-dump",
-    "http-trace",
-    "all-platforms",
-    "all-metadata",
-    "metadata-only",
-    "skip-metadata",
-    "print-chainid",
-    "local",
-    "sync-fs",
-];
+const CTR_VALUES: &str = "\
+    address a timeout connect-timeout namespace n user u refresh hosts-dir tlscacert tlscert \
+    tlskey sslkeylogfile snapshotter label platform max-concurrent-downloads";
+const CTR_SWITCHES: &str = "\
+    debug help h version v skip-verify k plain-http http-dump http-trace all-platforms \
+    all-metadata metadata-only skip-metadata print-chainid local sync-fs";
 const NERDCTL_PULLS: &[&[&str]] = &[&["pull"], &["image", "pull"]];
-const NERDCTL_VALUES: &[&str] = &[
-    "address",
-    "a",
-    "host",
-    "H",
-    "namespace",
-    "n",
-    "snapshotter",
-    "storage-driver",
-    "cni-path",
-    "cni-netconfpath",
-    "data-root",
-    "cgroup-manager",
-    "hosts-dir",
-    "host-gateway-ip",
-    "bridge-ip",
-    "cdi-spec-dirs",
-    "userns-remap",
-    "unpack",
-    "platform",
-    "verify",
-    "cosign-key",
-    "cosign-certificate-identity",
-    "cosign-certificate-identity-regexp",
-    "cosign-certificate-oidc-issuer",
-    "cosign-certificate-oidc-issuer-regexp",
-    "soci-index-digest",
-    "ipfs-address",
-];
-const NERDCTL_SWITCHES: &[&str] = &[
-    "debug",
-    "debug-full",
-    "insecure-registry",
-    "experimental",
-    "kube-hide-dupe",
-    "help",
-    "h",
-    "version",
-    "v",
-    "all-platforms",
-    "quiet",
-    "q",
-];
+const NERDCTL_VALUES: &str = "\
+    address a host H namespace n snapshotter storage-driver cni-path cni-netconfpath data-root \
+    cgroup-manager hosts-dir host-gateway-ip bridge-ip cdi-spec-dirs userns-remap unpack \
+    platform verify cosign-key cosign-certificate-identity cosign-certificate-identity-regexp \
+    cosign-certificate-oidc-issuer cosign-certificate-oidc-issuer-regexp soci-index-digest \
+    ipfs-address";
+const NERDCTL_SWITCHES: &str = "\
+    debug debug-full insecure-registry experimental kube-hide-dupe help h version v \
+    all-platforms quiet q";
 
 #[cfg(test)]
 mod tests {

@@ -205,13 +205,11 @@ impl Relay<'_> {
             return Ok(());
         };
         let mut buffer = [0; 4096];
-        match rustix::io::read(keyboard, &mut buffer) {
-            Ok(count @ 1..) => self.master.write_all(&buffer[..count]),
-            _ => {
-                self.keyboard = None;
-                self.master.write_all(&[END_OF_INPUT])
-            }
+        if let Ok(count @ 1..) = rustix::io::read(keyboard, &mut buffer) {
+            return self.master.write_all(&buffer[..count]);
         }
+        self.keyboard = None;
+        self.master.write_all(&[END_OF_INPUT])
     }
 
     fn resize(&mut self, child: &Child) -> io::Result<()> {
