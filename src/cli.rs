@@ -22,6 +22,7 @@ mod slip;
 mod status;
 mod style;
 mod wired;
+mod with;
 
 use std::ffi::OsString;
 
@@ -55,6 +56,10 @@ const COMMANDS: &[Entry] = &[
     Entry {
         command: explain::command,
         run: explain::run,
+    },
+    Entry {
+        command: with::command,
+        run: with::run,
     },
     Entry {
         command: configure::command,
@@ -131,6 +136,7 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     match (entry.run)(matches, env, io) {
         Ok(()) => 0,
         Err(Error::Told) => 1,
+        Err(Error::Exited(status)) => status,
         Err(error) => {
             let json = matches.try_get_one::<bool>("json");
             fail(&error, matches!(json, Ok(Some(true))), io)

@@ -21,6 +21,8 @@ pub enum Error {
     Usage,
     /// All has been said already; only the exit status is left.
     Told,
+    /// A program that was run failed, and has said why; its exit status is passed on.
+    Exited(u8),
     /// It cannot be answered until somebody mends something: everything stops.
     Failed(Box<Problem>),
     /// A store or provider could not be reached: a remembered answer may do, otherwise everything stops.
@@ -229,7 +231,7 @@ impl Error {
             Self::NotFound => Some(Code::CredentialNotFound),
             Self::Protocol(_) => Some(Code::InputBadServerUrl),
             Self::Usage => Some(Code::InputUsage),
-            Self::Told => None,
+            Self::Told | Self::Exited(_) => None,
             Self::Failed(problem) | Self::Unreachable(problem) => problem.code,
         }
     }
@@ -341,7 +343,7 @@ impl fmt::Display for Error {
         match self {
             Self::NotFound => f.write_str(NOT_FOUND),
             Self::Protocol(text) => f.write_str(text),
-            Self::Told => f.write_str("it failed, as said before"),
+            Self::Told | Self::Exited(_) => f.write_str("it failed, as said before"),
             Self::Usage => f.write_str(
                 "usage: docker-credential-beta9 get|store|erase|list|version, or --help",
             ),

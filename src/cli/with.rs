@@ -1,0 +1,225 @@
+//! `with ctr|nerdctl …`: runs the command with the image's credential for that one pull.
+
+mod arguments;
+mod nerdctl;
+mod prompt;
+mod terminal;
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+
+use self::arguments::{Asked, Pull, Tool};
+use super::image;
+use crate::Io;
+use crate::config::{Config, Env};
+use crate::credential::Credential;
+use crate::error::{Code, Error, Problem};
+use crate::host::{ImageRef, ServerUrl};
+use crate::resolver::Resolver;
+use crate::shown::shown;
+
+pub(super) fn command() -> Command {
+    Command::new("with")
+        .about("Run a pull of ctr or nerdctl with the image's credential")
+        .arg(
+            Arg::new("parent")
+                .long("parent")
+                .value_parser(value_parser!(i32))
+                .hide(true),
+        )
+        .arg(
+            Arg::new("command")
+                .value_name("COMMAND")
+                .value_parser(value_parser!(OsString))
+                .required(true)
+                .num_args(1..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .help("ctr or nerdctl, with its arguments"),
+        )
+        .after_help(AFTER_HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let words: Vec<OsString> = matches
+        .get_many("command")
+        .unwrap_or_default()
+        .cloned()
+        .collect();
+    if let Some(parent) = matches.get_one("parent") {
+        return follow(*parent, &words);
+    }
+    let tool = Tool::of(&words)?;
+    let Asked::Pull(pull) = tool.read(&words)? else {
+        return Err(exec(&mut unchanged(&words)));
+    };
+    let image = image(pull.reference)?;
+    match tool {
+        Tool::Ctr => ctr(&pull, &image, &words, env, io),
+        Tool::Nerdctl => {
+            // nerdctl asks for the registry, and names no repository.
+            match find(&image, "", &pull, env, io)? {
+                Some(_) => Err(exec(nerdctl::configure(&mut unchanged(&words), env)?)),
+                None => Err(exec(&mut unchanged(&words))),
+            }
+        }
+    }
+}
+
+/// ctr asks for the password on its terminal, which is one of ours.
+fn ctr(
+    pull: &Pull,
+    image: &ImageRef,
+    words: &[OsString],
+    env: &Env,
+    io: &mut Io,
+) -> Result<(), Error> {
+    // containerd takes the first part for the registry, whatever it is: `org/app` would go to a host called `org`.
+    let named = pull.reference.strip_prefix(&image.spelling);
+    if !named.is_some_and(|rest| rest.starts_with('/')) {
+        let whole = format!("{}/{}{}", image.host, image.repository, image.suffix);
+        return Err(
+            Problem::new("image reference", "ctr needs the registry's name in it")
+                .code(Code::InputBadReference)
+                .fix(format_args!("write {}", shown(&whole)))
+                .failed()
+                .about(&shown(pull.reference).to_string()),
+        );
+    }
+    let Some(credential) = find(image, &image.repository, pull, env, io)? else {
+        return Err(exec(&mut unchanged(words)));
+    };
+    let refused = |part: &str, cause: &str, fix: &str| {
+        Problem::new(part, cause)
+            .fix(fix)
+            .failed()
+            .about(image.host.as_reference())
+    };
+    if pull.dumps {
+        let cause = "ctr would print the password with the requests";
+        return Err(refused("--http-dump", cause, "leave --http-dump out"));
+    }
+    if let Some(cause) = untypable(&credential) {
+        return Err(refused("credential", cause, NERDCTL));
+    }
+    let mut child = process::Command::new("/proc/self/exe");
+    child
+        .args(["with", "--parent"])
+        .arg(getpid().as_raw_nonzero().to_string())
+        .arg("--")
+        .args(&words[..pull.flags_at])
+        .args(["--user", credential.username()])
+        .args(&words[pull.flags_at..]);
+    for name in env.names() {
+        let holds = |value: String| value.contains(credential.secret().expose());
+        let ours = name.starts_with("BETA9_") || CLOUD_SECRETS.contains(&name);
+        if ours || env.text(name)?.is_some_and(holds) {
+            child.env_remove(name);
+        }
+    }
+    let status = terminal::run(&mut child, credential.secret(), io).map_err(|error| {
+        Problem::new("ctr", "it cannot be run on a terminal of its own")
+            .source(error)
+            .fix("see whether /dev/ptmx and /proc are there, and whether the node is out of processes (ulimit -u)")
+            .failed()
+    })?;
+    match status {
+        0 => Ok(()),
+        status => Err(Error::Exited(status)),
+    }
+}
+
+/// The credential of a pull; `None` where there is certainly none.
+fn find(
+    image: &ImageRef,
+    path: &str,
+    pull: &Pull,
+    env: &Env,
+    io: &mut Io,
+) -> Result<Option<Credential>, Error> {
+    let resolver = Resolver::new(Config::load(env)?)?;
+    let url = ServerUrl::Registry {
+        host: image.host.clone(),
+        scheme: pull.scheme,
+        path: path.to_owned(),
+    };
+    let found = resolver.audited("with", Some(image.host.as_reference()), |resolver| {
+        resolver.get(&url)
+    });
+    super::warn(io, &resolver);
+    match found {
+        Ok(credential) => Ok(Some(credential)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why ctr cannot be given a credential: the user name is an argument, and the password a line that is typed.
+fn untypable(credential: &Credential) -> Option<&'static str> {
+    let (username, secret) = (credential.username(), credential.secret().expose());
+    if credential.shown_username().is_none() {
+        Some("the user name is the secret, and ctr's arguments would show it")
+    } else if username == IDENTITY_TOKEN {
+        Some("it is an identity token, which ctr takes only as an argument")
+    } else if username.contains(':') {
+        Some("the user name has a colon, where ctr reads a password")
+    } else if secret.contains(char::is_control) || secret.len() >= LONGEST_LINE {
+        Some("the password has a line end or is longer than the line that ctr reads")
+    } else {
+        None
+    }
+}
+
+fn unchanged(words: &[OsString]) -> process::Command {
+    let mut command = process::Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// Becomes the command; comes back only when that fails.
+fn exec(command: &mut process::Command) -> Error {
+    let error = command.exec();
+    let program = command.get_program().to_string_lossy();
+    Problem::new(shown(&program).to_string(), "it cannot be run")
+        .source(error)
+        .fix("install it, or give its path")
+        .failed()
+}
+
+/// The child's half: becomes the command, which ends when the parent does, however that ends.
+fn follow(parent: i32, words: &[OsString]) -> Result<(), Error> {
+    let following = set_parent_process_death_signal(Some(Signal::TERM)).is_ok();
+    if !following || getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != parent) {
+        return Err(Error::Told);
+    }
+    Err(exec(&mut unchanged(words)))
+}
+
+/// The user name that goes with an OAuth identity token.
+const IDENTITY_TOKEN: &str = "<token>";
+/// A terminal's line, and the buffer that ctr reads it with, are of 4,096 bytes.
+const LONGEST_LINE: usize = 4095;
+/// What the cloud's logins read from the environment, and ctr does not.
+const CLOUD_SECRETS: &[&str] = &[
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_CLIENT_SECRET",
+];
+const NERDCTL: &str =
+    "pull with `docker-credential-beta9 with nerdctl pull`, which asks the helper";
+
+const AFTER_HELP: &str = "\
+ctr is given the user name as --user and the password at its prompt, on a
+terminal of its own; nerdctl is given a Docker configuration that names this
+helper. The password is in no argument, variable or file. Without a credential,
+or with a --user of yours, the command runs as it is.
+
+ctr reads no config_path: give --hosts-dir if the registry needs it.
+Exit status: the command's own, 128 and the signal's number if it was killed;
+1 when it was not run, with the reason on standard error.
+
+Example: docker-credential-beta9 with ctr images pull ghcr.io/org/app:1";

@@ -1,0 +1,309 @@
+//! Where the reference stands in a command line of ctr or nerdctl: flags with values are told from those without.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::error::{Code, Error, Problem};
+use crate::host::Scheme;
+use crate::shown::shown;
+
+/// A client of containerd's that is run here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    /// Its flags are Go's `flag`: one dash or two, no clusters
+    /// (<https://github.com/containerd/containerd/tree/main/cmd/ctr/commands>).
+    Ctr,
+    /// Its flags are pflag's: two dashes, or one and letters
+    /// (<https://github.com/containerd/nerdctl/blob/main/docs/command-reference.md>).
+    Nerdctl,
+}
+
+/// What a command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Asked<'a> {
+    /// A pull that wants a credential.
+    Pull(Pull<'a>),
+    /// Nothing that wants one: help, or a pull with a login of the user's own.
+    Nothing,
+}
+
+/// A pull of an image.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pull<'a> {
+    /// The image as it was typed.
+    pub(super) reference: &'a str,
+    /// Where the flags of the pull begin.
+    pub(super) flags_at: usize,
+    /// How the registry is reached.
+    pub(super) scheme: Scheme,
+    /// Whether requests are printed, and their headers with them.
+    pub(super) dumps: bool,
+}
+
+impl Tool {
+    pub(super) fn of(words: &[OsString]) -> Result<Self, Error> {
+        let program = words.first().map_or("".as_ref(), Path::new);
+        match program.file_name().and_then(|name| name.to_str()) {
+            Some("ctr") => Ok(Self::Ctr),
+            Some("nerdctl") => Ok(Self::Nerdctl),
+            _ => Err(usage(
+                format_args!(
+                    "{} is not ctr or nerdctl",
+                    shown(&program.to_string_lossy())
+                ),
+                "name ctr or nerdctl; other clients ask the helper themselves (`docker-credential-beta9 configure`)",
+            )),
+        }
+    }
+
+    /// Reads a command line, its program first.
+    pub(super) fn read(self, words: &[OsString]) -> Result<Asked<'_>, Error> {
+        let mut texts = Vec::with_capacity(words.len());
+        for word in words {
+            let text = word.to_str();
+            texts.push(text.ok_or_else(|| usage("an argument is not UTF-8", "correct it"))?);
+        }
+        let mut reader = Reader {
+            tool: self,
+            words: texts,
+            at: 1,
+            flags: Vec::new(),
+        };
+        let pulls = match self {
+            Self::Ctr => CTR_PULLS,
+            Self::Nerdctl => NERDCTL_PULLS,
+        };
+        let mut path = Vec::new();
+        let known = |path: &[&str]| pulls.iter().any(|pull| pull.starts_with(path));
+        while !pulls.contains(&path.as_slice()) {
+            match reader.positional()? {
+                Some(word) => path.push(word),
+                None if path.is_empty() || reader.asks_for_help() => return Ok(Asked::Nothing),
+                None => return Err(self.pulls_nothing(&path)),
+            }
+            if !known(&path) {
+                return if reader.asks_for_help() || path.contains(&"help") {
+                    Ok(Asked::Nothing)
+                } else {
+                    Err(self.pulls_nothing(&path))
+                };
+            }
+        }
+        let flags_at = reader.at;
+        let reference = reader.positional()?;
+        while reader.positional()?.is_some() {}
+        let Some(reference) = reference.filter(|_| !reader.asks_for_help()) else {
+            return Ok(Asked::Nothing);
+        };
+        if self == Self::Ctr && reader.has(&["user", "u", "refresh"]) {
+            return Ok(Asked::Nothing);
+        }
+        let plain = reader.has(&["plain-http"]);
+        Ok(Asked::Pull(Pull {
+            reference,
+            flags_at,
+            scheme: if plain { Scheme::Http } else { Scheme::Https },
+            dumps: reader.has(&["http-dump"]),
+        }))
+    }
+
+    fn pulls_nothing(self, path: &[&str]) -> Error {
+        let (name, example) = match self {
+            Self::Ctr => ("ctr", "ctr images pull REF"),
+            Self::Nerdctl => ("nerdctl", "nerdctl pull REF"),
+        };
+        usage(
+            format_args!("{name} {} is not a pull", shown(&path.join(" "))),
+            &format!(
+                "pull first with `docker-credential-beta9 with {example}`, and run this without `with`"
+            ),
+        )
+    }
+}
+
+struct Reader<'a> {
+    tool: Tool,
+    words: Vec<&'a str>,
+    at: usize,
+    /// The names of the flags so far that are on.
+    flags: Vec<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    /// The next word that is neither a flag nor a flag's value.
+    fn positional(&mut self) -> Result<Option<&'a str>, Error> {
+        while let Some(word) = self.next() {
+            if word == "--" {
+                // What follows are positional words only, dashes and all; the first is the one that counts.
+                let next = self.next();
+                self.at = self.words.len();
+                return Ok(next);
+            }
+            match word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+                None => return Ok(Some(word)),
+                Some(rest) => self.flag(word, rest)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn flag(&mut self, word: &str, rest: &'a str) -> Result<(), Error> {
+        let long = rest.strip_prefix('-');
+        if self.tool == Tool::Ctr || long.is_some() {
+            let (name, value) = match long.unwrap_or(rest).split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (long.unwrap_or(rest), None),
+            };
+            if value.is_none() {
+                match self.takes_value(name) {
+                    Some(true) => _ = self.next(),
+                    Some(false) => {}
+                    None => return Err(unknown(word)),
+                }
+            }
+            if value != Some("false") {
+                self.flags.push(name);
+            }
+            return Ok(());
+        }
+        for (at, letter) in rest.char_indices() {
+            let end = at + letter.len_utf8();
+            self.flags.push(&rest[at..end]);
+            match self.takes_value(&rest[at..end]) {
+                Some(true) => {
+                    if end == rest.len() {
+                        self.next();
+                    }
+                    return Ok(());
+                }
+                Some(false) => {}
+                None => return Err(unknown(word)),
+            }
+        }
+        Ok(())
+    }
+
+    fn takes_value(&self, name: &str) -> Option<bool> {
+        let (values, switches) = match self.tool {
+            Tool::Ctr => (CTR_VALUES, CTR_SWITCHES),
+            Tool::Nerdctl => (NERDCTL_VALUES, NERDCTL_SWITCHES),
+        };
+        let among = |names: &str| names.split(' ').any(|known| known == name);
+        let value = among(values);
+        (value || among(switches)).then_some(value)
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let word = self.words.get(self.at).copied();
+        self.at += usize::from(word.is_some());
+        word
+    }
+
+    fn has(&self, names: &[&str]) -> bool {
+        self.flags.iter().any(|flag| names.contains(flag))
+    }
+
+    fn asks_for_help(&self) -> bool {
+        self.has(&["help", "h", "version", "v"])
+    }
+}
+
+/// With an unknown flag, the word behind it may be its value or the image; a guess may send a password to a wrong host.
+fn unknown(word: &str) -> Error {
+    usage(
+        format_args!("the flag {} is not known here", shown(word)),
+        "write its value behind an equals sign (--flag=value, --flag=true)",
+    )
+}
+
+fn usage(cause: impl std::fmt::Display, fix: &str) -> Error {
+    Problem::new("with", cause)
+        .code(Code::InputUsage)
+        .fix(fix)
+        .failed()
+}
+
+const CTR_PULLS: &[&[&str]] = &[
+    &["images", "pull"],
+    &["image", "pull"],
+    &["i", "pull"],
+    &["content", "fetch"],
+    &["c", "fetch"],
+];
+const CTR_VALUES: &str = "\
+    address a timeout connect-timeout namespace n user u refresh hosts-dir tlscacert tlscert \
+    tlskey sslkeylogfile snapshotter label platform max-concurrent-downloads";
+const CTR_SWITCHES: &str = "\
+    debug help h version v skip-verify k plain-http http-dump http-trace all-platforms \
+    all-metadata metadata-only skip-metadata print-chainid local sync-fs";
+const NERDCTL_PULLS: &[&[&str]] = &[&["pull"], &["image", "pull"]];
+const NERDCTL_VALUES: &str = "\
+    address a host H namespace n snapshotter storage-driver cni-path cni-netconfpath data-root \
+    cgroup-manager hosts-dir host-gateway-ip bridge-ip cdi-spec-dirs userns-remap unpack \
+    platform verify cosign-key cosign-certificate-identity cosign-certificate-identity-regexp \
+    cosign-certificate-oidc-issuer cosign-certificate-oidc-issuer-regexp soci-index-digest \
+    ipfs-address";
+const NERDCTL_SWITCHES: &str = "\
+    debug debug-full insecure-registry experimental kube-hide-dupe help h version v \
+    all-platforms quiet q";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reference and where its flags begin, `nothing`, or `refused`.
+    fn read(line: &str) -> String {
+        let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+        match Tool::of(&words).and_then(|tool| {
+            Ok(match tool.read(&words)? {
+                Asked::Pull(pull) => format!("{} {}", pull.flags_at, pull.reference),
+                Asked::Nothing => "nothing".to_owned(),
+            })
+        }) {
+            Ok(read) => read,
+            Err(_) => "refused".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_reference_is_the_first_word_that_is_no_flag_and_no_value() {
+        let table = [
+            ("ctr images pull r/i", "3 r/i"),
+            ("/usr/bin/ctr i pull r/i", "3 r/i"),
+            ("ctr -n k8s.io image pull -k r/i", "5 r/i"),
+            (
+                "ctr --namespace=k8s.io images pull --platform a/b r/i",
+                "4 r/i",
+            ),
+            ("ctr images pull --label evil/x --label y r/i z/z", "3 r/i"),
+            ("ctr images pull -snapshotter native -k=false r/i", "3 r/i"),
+            ("ctr images pull r/i --platform a/b", "3 r/i"),
+            ("ctr images pull -- r/i", "3 r/i"),
+            ("ctr images pull --new=1 r/i", "3 r/i"),
+            ("ctr content fetch --hosts-dir /etc r/i", "3 r/i"),
+            ("ctr images pull --new r/i", "refused"),
+            ("ctr images pull r/i --new x/x", "refused"),
+            ("ctr images pull", "nothing"),
+            ("ctr images pull --help", "nothing"),
+            ("ctr images pull -u me r/i", "nothing"),
+            ("ctr images pull --user=me:x r/i", "nothing"),
+            ("ctr images pull -user me r/i", "nothing"),
+            ("ctr images pull r/i --user me", "nothing"),
+            ("ctr images pull --refresh t r/i", "nothing"),
+            ("ctr --version", "nothing"),
+            ("ctr images push r/i", "refused"),
+            ("ctr images", "refused"),
+            ("ctr run r/i c", "refused"),
+            ("docker pull r/i", "refused"),
+            ("nerdctl pull r/i", "2 r/i"),
+            ("nerdctl -nk8s.io image pull -q --unpack false r/i", "4 r/i"),
+            ("nerdctl --address /run/c pull --platform=x r/i", "4 r/i"),
+            ("nerdctl pull -z r/i", "refused"),
+            ("nerdctl pull -qa /run/c r/i", "2 r/i"),
+            ("nerdctl run r/i", "refused"),
+        ];
+        for (line, expected) in table {
+            assert_eq!(read(line), expected, "{line}");
+        }
+    }
+}
