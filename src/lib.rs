@@ -92,7 +92,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
         [] if kubelet::is_misdirected_input(io) => return 1,
         ["kubelet", rest @ ..] => return kubelet::run(rest, env, io),
         ["version" | "--version" | "-V"] => Ok(version().into()),
-        [] => Err(Error::Usage),
         [verb, rest @ ..] if Verb::parse(verb).is_none() || matches!(rest, ["--help" | "-h"]) => {
             return cli::run(&args, env, io);
         }
