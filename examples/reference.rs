@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let text = std::env::args_os().nth(1).unwrap_or_default();
     match Reference::parse(text.as_encoded_bytes()) {
         Ok(Reference::Image(image)) => {
-            println!("registry {}, repository {}", image.host, image.repository)
+            println!("registry {}, repository {}", image.host, image.repository);
         }
         Ok(Reference::Server(server)) => println!("registry {}", server.label()),
         Err(error) => {
