@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use beta9_credential::cache::{Cache, Moment, TokenId};
 use beta9_credential::config::{CacheConfig, KeyPlace};
 use beta9_credential::credential::Credential;
-use beta9_credential::error::{Error, Problem, Warnings};
+use beta9_credential::error::{Code, Error, Problem, Warnings};
 use beta9_credential::token::{Minted, Scope};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -270,6 +270,7 @@ fn fail(node: &Node, keys: &str) -> (String, usize) {
     let answer = cache.get_or_mint(&id, None, soon(), |_| {
         mints.fetch_add(1, Ordering::SeqCst);
         Err(Problem::new("backend aws", "it is throttled")
+            .code(Code::MintThrottled)
             .fix("wait a little")
             .unreachable()
             .answered())
@@ -364,7 +365,9 @@ fn ask_later(
 }
 
 fn down() -> Result<Minted, Error> {
-    Err(Problem::new("backend aws", "it is down").unreachable())
+    Err(Problem::new("backend aws", "it is down")
+        .code(Code::MintUnreachable)
+        .unreachable())
 }
 
 #[test]

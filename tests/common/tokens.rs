@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use beta9_credential::cache::{Cache, Moment, TokenId};
 use beta9_credential::config::{CacheConfig, KeyPlace};
 use beta9_credential::credential::Credential;
-use beta9_credential::error::Problem;
+use beta9_credential::error::{Code, Problem};
 use beta9_credential::token::{Minted, Scope};
 
 use super::Node;
@@ -95,6 +95,7 @@ fn plant_at(node: &Node, id: &TokenId, then: Moment, life: Result<Duration, &str
                 })
             }
             Err(cause) => Err(Problem::new(format!("backend {}", id.backend), cause)
+                .code(Code::MintRefused)
                 .fix("try again")
                 .unreachable()),
         },
