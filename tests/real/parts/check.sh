@@ -101,7 +101,7 @@ tls_faults() {
         -out "$dir/server.crt" -extfile <(echo subjectAltName=DNS:registry.test)
     tls_server 9001 "$dir/server.crt" "$dir/server.key"
     cause 'is signed by nobody that this system trusts; ' registry.test:9001/a/b
-    cause 'set SSL_CERT_FILE to a bundle' registry.test:9001/a/b
+    cause 'or as ca.crt to /etc/docker/certs.d/registry.test:9001 for docker' registry.test:9001/a/b
 
     openssl req "${ec[@]}" -subj '/CN=other' -keyout "$dir/other.key" -out "$dir/other.csr"
     openssl x509 -req -in "$dir/other.csr" -CA "$WORLD/ca.crt" -CAkey "$WORLD/ca.key" -days 2 -out "$dir/other.crt" \
