@@ -189,7 +189,7 @@ pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
         let said = OWN.map(|key| own[key].to_string());
         Some(said.join(" ").replace(',', " ") + " ")
     });
-    let own = own.collect::<String>() + &format!("- name providers {NAME} ") + &OWN.join(" ");
+    let own = own.collect::<String>() + &format!("{EMPTY} - name {NAME} ") + &OWN.join(" ");
     let own: BTreeSet<&str> = words(&own).collect();
     texts.map(|text| {
         let text = text?;
