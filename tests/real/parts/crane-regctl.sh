@@ -14,7 +14,6 @@ claim 'crane reads a private image through credsStore' crane_pulls wire_creds_st
 claim 'crane reads a private image with bearer tokens' crane_pulls wire_creds_store "$BEARER"
 
 crane_with_a_port() {
-    keep "$REGISTRY"
     client docker-credential-beta9 configure docker --hosts "$REGISTRY:443"
     works_only_through_helper "$REGISTRY" "$CRANE" manifest "$REGISTRY:443/private/app:1"
     client "$CRANE" manifest "$REGISTRY/private/app:1"
