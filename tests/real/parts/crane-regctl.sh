@@ -15,7 +15,9 @@ claim 'crane reads a private image with bearer tokens' crane_pulls wire_creds_st
 
 crane_with_a_port() {
     client docker-credential-beta9 configure docker --hosts "$REGISTRY:443"
-    works_only_through_helper "$REGISTRY" "$CRANE" manifest "$REGISTRY:443/private/app:1"
+    refused "$CRANE" manifest "$REGISTRY:443/private/app:1"
+    keep "$REGISTRY"
+    client "$CRANE" manifest "$REGISTRY:443/private/app:1"
     client "$CRANE" manifest "$REGISTRY/private/app:1"
 }
 claim 'crane asks under host:443 as under host, once configure has been told host:443' crane_with_a_port
