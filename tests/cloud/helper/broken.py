@@ -95,7 +95,7 @@ def _() -> None:
     broken.touch()
     said = command(node, "doctor", "--json", before=BEHIND)
     (finding,) = findings(said, "broken")
-    assert said.status == 1 and finding["group"] == "clock", said
+    assert said.status == 1 and finding["part"] == "clock", said
     assert finding["cause"].startswith("this node's clock was set back by 2 h "), finding
     subprocess.run(["sh", "-c", finding["command"]], env=node.variables, check=True)
     said = command(node, "doctor", "--json", before=BEHIND if broken.exists() else ())
