@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use crate::credential::{Credential, Redacted};
 use crate::keys::Keys;
-use crate::shown::shown;
 
 /// A login's outcome.
 #[derive(Debug)]
@@ -98,3 +97,19 @@ impl Unnamed {
         &self.0
     }
 }
+
+/// A name that somebody else wrote, as it may be shown.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars()
+        .take(LONGEST_NAME)
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect()
+}
+
+const LONGEST_NAME: usize = 200;

@@ -19,7 +19,6 @@ mod wire;
 
 use std::time::Duration;
 
-use super::whose::shown;
 use super::{Login, Whose};
 use crate::config::{CloudSettings, Node};
 use crate::credential::Redacted;
@@ -27,6 +26,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::runtime;
 use crate::service_account::ServiceAccount;
+use crate::token::shown;
 use crate::token::{Minted, Scope};
 use errors::{AwsError, Call, late};
 use host::{EcrHost, PrivateRegistry};

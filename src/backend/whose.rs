@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest as hash};
 use crate::credential::Redacted;
 use crate::jwt;
 use crate::seal::hex;
-use crate::token::{Scope, Unnamed};
+use crate::token::{Scope, Unnamed, shown};
 
 /// Whose token a login mints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,22 +70,6 @@ pub(super) fn digest(content: &[u8]) -> String {
     hex(hash(&SHA256, content).as_ref())
 }
 
-/// A name that somebody else wrote, as it may be shown.
-pub(super) fn shown(name: &str) -> String {
-    name.chars()
-        .take(LONGEST_NAME)
-        .map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
-        })
-        .collect()
-}
-
-const LONGEST_NAME: usize = 200;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +113,7 @@ mod tests {
         let (one, two) = (kind.named("one"), kind.named("two\n"));
         assert_eq!(
             (one.identity(), two.identity()),
-            ("instance role one", "instance role two\\n")
+            ("instance role one", "instance role two?")
         );
         assert_ne!(one, two);
         assert_eq!(shown(&"a".repeat(300)).len(), 200);

@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 use super::PART;
 use super::errors::AwsError;
 use crate::backend::aws_files;
-use crate::backend::whose::shown;
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
+use crate::token::shown;
 use crate::trusted::{self, Readers};
 
 /// The two files, and the profile that is chosen.

@@ -10,11 +10,11 @@ use super::files::{Files, text, token};
 use super::profile::Profile;
 use super::role::is_key_id;
 use crate::backend::Whose;
-use crate::backend::whose::{Bearer, digest, shown};
+use crate::backend::whose::{Bearer, digest};
 use crate::config::Node;
 use crate::credential::Redacted;
 use crate::error::Error;
-use crate::token::{Scope, Unnamed};
+use crate::token::{Scope, Unnamed, shown};
 
 /// The identity that the node has, and the profile files, which steer how it is used.
 pub(super) struct Identity<'n> {

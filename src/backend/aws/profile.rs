@@ -10,12 +10,12 @@ use super::errors::{AwsError, ProfileFault};
 use super::files::{ChosenBy, Files, read, token};
 use super::node::{key_name, keys, of_container, of_keys};
 use crate::backend::Whose;
-use crate::backend::whose::{Bearer, digest, shown};
+use crate::backend::whose::{Bearer, digest};
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::json;
 use crate::seal::hex;
-use crate::token::{Scope, Unnamed};
+use crate::token::{Scope, Unnamed, shown};
 
 /// A profile with credentials.
 pub(super) struct Profile {

@@ -10,8 +10,8 @@ use super::super::node::Source;
 use super::super::wire::{Outcome, Wire, chain};
 use super::super::{Api, PART};
 use super::{ASSUME, AwsError, Call, ProfileFault, WEB_IDENTITY, Who, late, transport::transport};
-use crate::backend::whose::shown;
 use crate::error::{Code, Error, Fault, Meaning};
+use crate::token::shown;
 
 /// The source that has the node's credentials gave none.
 pub(in crate::backend::aws) fn no_credentials(

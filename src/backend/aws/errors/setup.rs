@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::super::PART;
 use super::super::role::POD_ROLES;
-use crate::backend::whose::shown;
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
+use crate::token::shown;
 
 /// Why a login cannot start, or is no use.
 #[derive(Debug, Error)]
