@@ -93,3 +93,23 @@ impl Document {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::{Author, parse};
+    use super::*;
+    use crate::backend::tests::test_login;
+    use crate::keys::Keys;
+
+    #[test]
+    fn what_aws_vouches_for_is_not_kept_where_the_node_has_no_identity_at_aws() {
+        let text = r#"{"type":"external_account","audience":"a","subject_token_type":"urn:ietf:params:aws:token-type:aws4_request","token_url":"https://sts.googleapis.com/v1/token","credential_source":{"environment_id":"aws1","regional_cred_verification_url":"https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}}"#;
+        let document = Document {
+            identity: parse("adc.json", text.as_bytes(), Author::Operator).unwrap(),
+            digest: "digest".to_owned(),
+        };
+        let keys = Keys::default();
+        let login = test_login("gcr.io", &keys);
+        assert_eq!(document.whose(&login).unwrap(), Whose::Unknown);
+    }
+}
