@@ -51,6 +51,17 @@ pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
     line
 }
 
+/// A word as a shell takes it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
+#[must_use]
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 const LONGEST: usize = 128;
 const MOST: usize = 16;
 const LONGEST_LINE: usize = 4096;
@@ -85,5 +96,20 @@ mod tests {
             line.ends_with('…') && line.chars().count() == LONGEST_LINE + 1 && !line.contains('\n')
         );
         assert_eq!(shown(&"x".repeat(LONGEST)).to_string(), "x".repeat(LONGEST));
+    }
+
+    #[test]
+    fn a_word_that_a_shell_would_take_apart_is_quoted() {
+        let table = [
+            ("/home/octo/key", "/home/octo/key"),
+            ("/home/o c/key", "'/home/o c/key'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$(id)", "'$(id)'"),
+            ("#1000", "'#1000'"),
+        ];
+        for (word, shell) in table {
+            assert_eq!(quoted(word), shell);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::client::{
 };
 use crate::config::Env;
 use crate::error::Error;
-use crate::shown::shown;
+use crate::shown::{quoted, shown};
 use crate::trusted;
 
 pub(super) fn command() -> Command {
@@ -133,16 +133,6 @@ fn names_in_lines(path: &Path) -> bool {
         let mut lines = text.text.lines().map(str::trim_start);
         lines.any(|line| !line.starts_with('#') && line.contains(PROGRAM))
     })
-}
-
-/// A word of a shell's.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@".contains(&byte);
-    if word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");

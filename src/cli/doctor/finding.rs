@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::shown::quoted;
 use crate::trusted::FileError;
 
 /// What was found.
@@ -145,35 +146,10 @@ pub(super) fn shell(commands: &[Vec<String>]) -> Vec<String> {
     all
 }
 
-/// A word as a shell takes it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Problem;
-
-    #[test]
-    fn a_word_that_a_shell_would_take_apart_is_quoted() {
-        let table = [
-            ("/home/octo/key", "/home/octo/key"),
-            ("/home/o c/key", "'/home/o c/key'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-            ("$(id)", "'$(id)'"),
-            ("#1000", "'#1000'"),
-        ];
-        for (word, shell) in table {
-            assert_eq!(quoted(word), shell);
-        }
-    }
 
     #[test]
     fn a_remedy_that_is_a_command_is_one_and_any_other_is_words() {
