@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -200,7 +201,16 @@ fn flags(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
     let listed = |dir: &str| fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
     files.extend(listed("etc/systemd/system/kubelet.service.d").map(|entry| entry.path()));
     files.extend(listed("usr/lib/systemd/system/kubelet.service.d").map(|entry| entry.path()));
-    files.extend(listed("proc").map(|entry| entry.path().join("cmdline")));
+    // Anybody may run something whose arguments read like kubelet's, and be told by root what to install where.
+    let is_roots_or_mine = |entry: &fs::DirEntry| {
+        let me = rustix::process::geteuid().as_raw();
+        (entry.metadata()).is_ok_and(|process| [0, me].contains(&process.uid()))
+    };
+    files.extend(
+        listed("proc")
+            .filter(is_roots_or_mine)
+            .map(|entry| entry.path().join("cmdline")),
+    );
     let mut places = Vec::new();
     for file in files {
         let Ok(text) = started_by(&file) else {
@@ -484,6 +494,25 @@ mod tests {
                 assert_eq!(codes, [code], "{file}: {more}");
             }
             fs::remove_file(root.join(file)).unwrap();
+            assert!(kubelet(root).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_another_user_runs_names_no_file_of_kubelets() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        write(
+            root,
+            "opt/k.yaml",
+            "kind: CredentialProviderConfig\nproviders: []\n",
+        );
+        let line = "kubelet\0--image-credential-provider-config=/opt/k.yaml\0";
+        write(root, "proc/7/cmdline", line);
+        assert_eq!(kubelet(root).len(), 1);
+        // Only root can give a directory away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(root.join("proc/7"), Some(65_534), None).unwrap();
             assert!(kubelet(root).is_empty());
         }
     }
