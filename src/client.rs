@@ -12,6 +12,7 @@ pub mod edit;
 pub mod file;
 pub(crate) mod go_json;
 mod helper;
+mod kubelet;
 mod note;
 pub mod place;
 pub mod plain_login;
@@ -27,6 +28,7 @@ pub use docker::{DOCKER_AUTH_CONFIG, DockerClient, docker_file};
 pub use helper::{
     Helper, SYSTEM_PATH, find_helper, find_program, is_this_program, runnable_helper, unstartable,
 };
+pub use kubelet::kubelet_files;
 pub use note::changed_by_note;
 pub use podman::{PodmanClient, auth_files, closed_session, own_auth_file};
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};

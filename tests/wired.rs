@@ -135,3 +135,24 @@ fn the_command_that_is_named_takes_it_out() {
     }
     assert_eq!(wired(&node), []);
 }
+
+#[test]
+fn a_file_that_only_a_running_kubelets_flag_names_is_listed_too() {
+    let node = node();
+    let entry = "kind: CredentialProviderConfig\nproviders:\n- name: docker-credential-beta9\n";
+    let file = put(&node, "kubelet/providers.yaml", entry);
+    let flag = format!("--image-credential-provider-config={}", file.display());
+    // A shell stands in for kubelet: it waits, and its arguments read as kubelet's do.
+    let mut kubelet = Command::new("sh")
+        .args(["-c", "read -r _; :", "kubelet", &flag])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let found = wired(&node);
+    kubelet.kill().unwrap();
+    kubelet.wait().unwrap();
+    let path = file.display().to_string();
+    let command = format!("docker-credential-beta9 configure kubelet --config {path} --undo");
+    assert_eq!(found, [(path, command)]);
+    assert!(wired(&node).is_empty());
+}

@@ -10,7 +10,8 @@ use super::unwritable;
 use crate::Io;
 use crate::client::file::Text;
 use crate::client::{
-    AuthFile, HELPER, Registries, RegistriesPlaces, Scope, auth_files, docker_file, own_auth_file,
+    AuthFile, HELPER, Registries, RegistriesPlaces, Scope, auth_files, docker_file, kubelet_files,
+    own_auth_file,
 };
 use crate::config::Env;
 use crate::error::Error;
@@ -88,7 +89,7 @@ fn of_system(env: &Env) -> BTreeMap<PathBuf, String> {
     }
     let places = RegistriesPlaces::of(env, Scope::System);
     found.extend(named_registries(places).map(|path| (path, undo("", "podman --system"))));
-    for place in KUBELET.map(PathBuf::from) {
+    for (place, _) in kubelet_files(Path::new("/")) {
         let inside = std::fs::read_dir(&place).into_iter().flatten().flatten();
         for path in inside.map(|entry| entry.path()).chain([place]) {
             if names_in_lines(&path) {
@@ -136,14 +137,3 @@ fn names_in_lines(path: &Path) -> bool {
 }
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");
-/// Where `configure kubelet` writes, and where k3s and RKE2
-/// (<https://docs.k3s.io/advanced#image-credential-provider>), EKS, AKS and GKE have theirs.
-const KUBELET: [&str; 7] = [
-    "/etc/kubernetes/credential-provider-config.yaml",
-    "/etc/kubernetes/credential-provider.yaml",
-    "/var/lib/rancher/credentialprovider/config.yaml",
-    "/etc/eks/image-credential-provider/config.json",
-    "/var/lib/kubelet/credential-provider-config.yaml",
-    "/etc/srv/kubernetes/cri_auth_config.yaml",
-    "/opt/beta9/credential-provider.yaml",
-];

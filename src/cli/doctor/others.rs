@@ -1,9 +1,7 @@
 //! Clients with files of their own: helm, regctl, kubelet, containerd; and root's docker, where this user may look.
 
 use std::fs;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Value;
 
@@ -15,7 +13,7 @@ use crate::client::edit::{Providers, read_yaml};
 use crate::client::file::Text;
 use crate::client::go_json;
 use crate::client::spelling::Client;
-use crate::client::{Asks, AuthFile, Held, Helper, find_program, unstartable};
+use crate::client::{Asks, AuthFile, Held, Helper, find_program, kubelet_files, unstartable};
 use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
@@ -135,17 +133,8 @@ fn regctl(env: &Env) -> Vec<Finding> {
 
 /// Kubelet starts a provider by the name of its entry, from one directory for all.
 fn kubelet(root: &Path) -> Vec<Finding> {
-    let known = KUBELETS
-        .iter()
-        .map(|(config, bin)| (root.join(config), bin.map(|bin| root.join(bin))));
-    let mut places: Vec<(PathBuf, Option<PathBuf>)> = flags(root);
-    for known in known {
-        if places.iter().all(|(config, _)| *config != known.0) {
-            places.push(known);
-        }
-    }
     let mut findings = Vec::new();
-    for (path, bin) in places {
+    for (path, bin) in kubelet_files(root) {
         for file in crate::cli::configure::files(&path).unwrap_or_default() {
             findings.extend(provider(&file, bin.as_deref()));
         }
@@ -192,64 +181,6 @@ fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
         );
     }
     Some(started(path, bin))
-}
-
-/// The configuration and the directory that kubelet's flags name, in the files that start it and in what runs
-/// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/>).
-fn flags(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
-    let mut files: Vec<PathBuf> = STARTERS.iter().map(|file| root.join(file)).collect();
-    let listed = |dir: &str| fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
-    files.extend(listed("etc/systemd/system/kubelet.service.d").map(|entry| entry.path()));
-    files.extend(listed("usr/lib/systemd/system/kubelet.service.d").map(|entry| entry.path()));
-    // Anybody may run something whose arguments read like kubelet's, and be told by root what to install where.
-    let is_roots_or_mine = |entry: &fs::DirEntry| {
-        let me = rustix::process::geteuid().as_raw();
-        (entry.metadata()).is_ok_and(|process| [0, me].contains(&process.uid()))
-    };
-    files.extend(
-        listed("proc")
-            .filter(is_roots_or_mine)
-            .map(|entry| entry.path().join("cmdline")),
-    );
-    let mut places = Vec::new();
-    for file in files {
-        let Ok(text) = started_by(&file) else {
-            continue;
-        };
-        let words: Vec<&str> = text
-            .split(|c: char| c.is_whitespace() || "\0\"'".contains(c))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let flag = |name: &str| {
-            let at = words
-                .iter()
-                .position(|word| word.trim_start_matches('-').starts_with(name))?;
-            let value = match words[at].split_once('=') {
-                Some((_, value)) => value,
-                None => words.get(at + 1)?,
-            };
-            value.strip_prefix('/').map(|path| root.join(path))
-        };
-        let Some(config) = flag("image-credential-provider-config") else {
-            continue;
-        };
-        if places.iter().all(|(known, _)| *known != config) {
-            places.push((config, flag("image-credential-provider-bin-dir")));
-        }
-    }
-    places
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is looked at which files a kubelet was given: nothing of it steers this program"
-)]
-fn started_by(file: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    fs::File::open(file)?
-        .take(1 << 16)
-        .read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether the program is in the directory that goes with a file.
@@ -385,28 +316,6 @@ fn or_fine(findings: Vec<Finding>, path: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Files of kubelets, and the directory of the programs where it goes with the file: upstream's, that of k3s and RKE2
-/// (<https://docs.k3s.io/cli/agent>), that of EKS.
-const KUBELETS: [(&str, Option<&str>); 3] = [
-    ("etc/kubernetes/credential-provider-config.yaml", None),
-    (
-        "var/lib/rancher/credentialprovider/config.yaml",
-        Some("var/lib/rancher/credentialprovider/bin"),
-    ),
-    (
-        "etc/eks/image-credential-provider/config.json",
-        Some("etc/eks/image-credential-provider"),
-    ),
-];
-/// What starts kubelet: kubeadm's flags, and the environment files of distributions.
-const STARTERS: [&str; 6] = [
-    "var/lib/kubelet/kubeadm-flags.env",
-    "etc/default/kubelet",
-    "etc/sysconfig/kubelet",
-    "etc/systemd/system/kubelet.service",
-    "etc/rancher/k3s/config.yaml",
-    "etc/rancher/rke2/config.yaml",
-];
 const RANCHERS: [&str; 2] = [
     "etc/rancher/k3s/registries.yaml",
     "etc/rancher/rke2/registries.yaml",
@@ -434,7 +343,11 @@ mod tests {
         let config = format!(
             "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n  matchImages:\n  - ghcr.io\n  args: [kubelet]\n  defaultCacheDuration: 0s\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
         );
-        write(root, KUBELETS[1].0, &config);
+        write(
+            root,
+            "var/lib/rancher/credentialprovider/config.yaml",
+            &config,
+        );
         let codes = || -> Vec<_> {
             kubelet(root)
                 .iter()
@@ -442,7 +355,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(codes(), [("client.helper_missing", State::Broken)]);
-        let program = format!("{}/{PROGRAM}", KUBELETS[1].1.unwrap());
+        let program = format!("{}/{PROGRAM}", "var/lib/rancher/credentialprovider/bin");
         write(root, &program, "<html>");
         assert_eq!(codes(), [("client.helper_missing", State::Broken)]);
         write(root, &program, "#!/bin/sh\n");
@@ -450,11 +363,15 @@ mod tests {
         assert_eq!(codes(), [("client.asked", State::Ok)]);
         write(
             root,
-            KUBELETS[1].0,
+            "var/lib/rancher/credentialprovider/config.yaml",
             &config.replace(PROGRAM, "ecr-credential-provider"),
         );
         assert_eq!(codes(), [("client.not_asked", State::Note)]);
-        write(root, KUBELETS[0].0, "kind: [\n");
+        write(
+            root,
+            "etc/kubernetes/credential-provider-config.yaml",
+            "kind: [\n",
+        );
         assert_eq!(codes()[0], ("client.file_broken", State::Broken));
     }
 
