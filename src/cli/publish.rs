@@ -218,7 +218,7 @@ they never reach the workspace. A Google registry's token is written as GCP_ACCE
 any other as a pair under REGISTRY_ or without a prefix, which a pull takes, and a build for Azure but not for ECR. Where \
 images name no single secrets yet, it is one secret named after the registry.
 
-A token is written anew from half of its life on: run this every 15 minutes. A secret that this node did not write, or that \
+A token is renewed from half of its life on: run this every 15 minutes. A secret that this node did not write, or that \
 somebody changed, is left alone.
 
 Exit status: 0 when all that was due was written; 1 otherwise, with a line for each failure on standard error.

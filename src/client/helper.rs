@@ -111,7 +111,7 @@ pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result
                 "{} does not run on this machine, or is another program",
                 found.display()
             ),
-            "install it anew".to_owned(),
+            "install it again".to_owned(),
         ),
         Helper::NotExecutable(found) => (
             format!("{} is not executable", found.display()),

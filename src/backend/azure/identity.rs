@@ -237,7 +237,7 @@ impl<'a> Source<'a> {
         let secret = self.need(CLIENT_SECRET)?;
         if secret.expose().contains(char::is_control) {
             let what = "holds a control character (a line end copied along with it?)";
-            return Err(self.wrong(CLIENT_SECRET, what, "set it anew"));
+            return Err(self.wrong(CLIENT_SECRET, what, "set it again"));
         }
         Ok(secret.clone())
     }
@@ -389,7 +389,7 @@ mod tests {
             "evilazurecr.io",
         ] {
             assert!(
-                refusal(host, &keys(&[])).contains("it is no registry of Azure's"),
+                refusal(host, &keys(&[])).contains("it isn't an Azure registry"),
                 "{host}"
             );
         }

@@ -129,15 +129,15 @@ mod tests {
             (request(r#","image":["hunter2"]"#), "\"image\" is missing"),
             (
                 request(r#","image":"a","serviceAccountToken":7"#),
-                "\"serviceAccountToken\" is no text",
+                "\"serviceAccountToken\" isn't a string",
             ),
             (
                 request(r#","image":"a","serviceAccountAnnotations":["hunter2"]"#),
-                "is no object of texts",
+                "isn't an object of strings",
             ),
             (
                 request(r#","image":"a","serviceAccountAnnotations":{"a":{"b":"hunter2"}}"#),
-                "is no object of texts",
+                "isn't an object of strings",
             ),
             (
                 request(r#","image":"a""#).replace("Request", "Response"),

@@ -203,9 +203,9 @@ def _() -> None:
     evil = "hunter2.evil.example.com"
     own = {registry: annotations(registry) for registry in (ECR, GAR, ACR)}
     for registry, told, text in (
-        (ECR, {ROLE: f"arn:aws:iam::123456789012:role/a&Action={evil}"}, "is no role's ARN"),
-        (ECR, {ROLE: f"https://{evil}/role"}, "is no role's ARN"),
-        (ECR, {ROLE: "arn:aws:iam::123456789012:user/hunter2"}, "is no role's ARN"),
+        (ECR, {ROLE: f"arn:aws:iam::123456789012:role/a&Action={evil}"}, "isn't a valid role ARN"),
+        (ECR, {ROLE: f"https://{evil}/role"}, "isn't a valid role ARN"),
+        (ECR, {ROLE: "arn:aws:iam::123456789012:user/hunter2"}, "isn't a valid role ARN"),
         (ECR, {ROLE: "arn:aws-cn:iam::123456789012:role/hunter2"}, "another AWS partition than the registry"),
         (ECR, {OWN_ROLE: "arn:aws-us-gov:iam::123456789012:role/hunter2"}, "another AWS partition than the registry"),
         (GAR, {EMAIL: f"a@{evil}"}, "is no Google service account"),

@@ -139,7 +139,7 @@ service_account() {
     [ "$(grep -c 'docker-credential-beta9:' "$CLIENT_HOME/log")" = 0 ]
     CLIENT_ENV+=('BETA9_WORKLOAD_IDENTITY=true')
     [ "$(pod)" = "$image none" ]
-    grep -q "the pod's service account token: it is no JSON Web Token" "$CLIENT_HOME/log"
+    grep -q "the pod's service account token: it isn't a JSON Web Token" "$CLIENT_HOME/log"
     [ "$(grep -c no-token "$CLIENT_HOME/log")" = 0 ]
 }
 claim "kubelet passes a pod's token, which the helper reads only where it may, and never tells" service_account
