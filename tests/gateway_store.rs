@@ -372,9 +372,7 @@ fn a_wrong_workspace_a_missing_token_and_a_missing_url_are_told() {
     let node = gateway.node().with("BETA9_WORKSPACE_ID", "default");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     let node = gateway.node().without("BETA9_TOKEN");
-    assert!(
-        failure(&node.get("ghcr.io")).contains("no token for the gateway is set, and ")
-    );
+    assert!(failure(&node.get("ghcr.io")).contains("no token for the gateway is set, and "));
     let node = gateway.node().without("BETA9_GATEWAY_URL");
     let answer = node.get("ghcr.io");
     assert!(

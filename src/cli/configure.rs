@@ -32,7 +32,7 @@ pub(super) fn command() -> Command {
             .help(help)
     };
     Command::new("configure")
-        .about("Wire a client: name this helper in its configuration file, or undo that")
+        .about("Wire a client to this helper in its configuration file, or undo that")
         .long_about(LONG)
         .arg(
             Arg::new("client")
@@ -189,9 +189,9 @@ impl Report {
 }
 
 const LONG: &str = "\
-Names this helper in a client's configuration file, so that the client asks it. Order, comments and all that others wrote \
-into the file stay; JSON is written as docker writes it, with tabs. Symbolic links, mode and owner stay. The change is shown \
-as a diff, in which secrets are hidden.
+Names this helper in a client's configuration file, so that the client asks it. Order, comments and everything else in the \
+file stay, as do symbolic links, mode and owner; JSON is written as docker writes it, with tabs. The change is shown as a \
+diff, in which secrets are hidden.
 
 docker   ~/.docker/config.json or $DOCKER_CONFIG/config.json: credHelpers, or with --all credsStore; with --system root's. \
 Docker Hub gets both its keys, and a registry the name as given too. buildx, crane, oras, nerdctl and CLIP read this file too.
@@ -202,16 +202,15 @@ kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JS
 the images of --hosts, or of all registries that this helper knows, that the store lists and that rules name without a *. \
 The two flags that kubelet needs are printed.
 
-Nothing is changed when the helper is not on the PATH that the client searches, since every pull would fail then; when \
-the file cannot be read or is read-only; and when another helper is there already, unless --force is given.
+Nothing is changed if the helper is not on the PATH that the client searches, since every pull would fail; if the file \
+can't be read or is read-only; or if it names another helper, unless --force is given.
 
---undo takes out what names this helper and puts back what --force replaced, which is noted beside the file, in \
-NAME.beta9-undo. The command that was run is undone by the same one with --undo added.
+--undo removes what names this helper and restores what --force replaced, which NAME.beta9-undo beside the file records. To \
+undo a command, run it again with --undo added.
 
 --json prints client, file, changed, dry_run, diff and notes. With --dry-run, changed is false and would_change says whether \
 there is anything to change.";
 const HELP: &str = "\
-Exit status: 0 when the client asks this helper in the end, or with --undo does not any more; 1 when nothing was changed, \
-with the reason.
+Exit status: 0 when the client asks this helper, or with --undo no longer does; 1 when nothing was changed, with the reason.
 
 Example: docker-credential-beta9 configure docker --hosts ghcr.io,docker.io";
