@@ -230,7 +230,7 @@ impl fmt::Display for Verdict {
             Self::ForeignTokenServer(server) => {
                 let name = server
                     .as_ref()
-                    .map_or("no https:// URL of a host", Host::as_str);
+                    .map_or("not an https:// URL of a host", Host::as_str);
                 write!(
                     f,
                     "it names a token server that is not its own ({name}); the credential was not sent there"

@@ -62,7 +62,7 @@ impl Identity {
             if is_guid(&id) {
                 Ok(Some(id))
             } else {
-                Err(account.wrong_annotation(PART, name, "is no GUID", fix))
+                Err(account.wrong_annotation(PART, name, "isn't a GUID", fix))
             }
         };
         let client_id = guid(
@@ -215,7 +215,7 @@ impl<'a> Source<'a> {
         }
         Err(self.wrong(
             CLIENT_ID,
-            "is no GUID",
+            "isn't a GUID",
             "copy the application (client) ID from its overview",
         ))
     }
@@ -455,7 +455,7 @@ mod tests {
         ] {
             let text = refusal("myreg.azurecr.io", &keys(&[(CLIENT_ID, client)]));
             assert!(
-                text.contains("AZURE_CLIENT_ID in the secret is no GUID"),
+                text.contains("AZURE_CLIENT_ID in the secret isn't a GUID"),
                 "{text}"
             );
         }
@@ -544,7 +544,7 @@ mod tests {
             ] {
                 let text = pod(&annotations, "myreg.azurecr.io").unwrap_err();
                 let begin = format!(
-                    "backend azure: the annotation {name} of the service account pulls/puller is no GUID;"
+                    "backend azure: the annotation {name} of the service account pulls/puller isn't a GUID;"
                 );
                 assert!(text.starts_with(&begin) && !text.contains(wrong), "{text}");
             }
@@ -552,7 +552,7 @@ mod tests {
         assert!(
             pod(&[client, tenant], "registry.example.com")
                 .unwrap_err()
-                .contains("no registry of Azure's")
+                .contains("an Azure registry")
         );
     }
 }

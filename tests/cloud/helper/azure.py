@@ -236,7 +236,7 @@ def _() -> None:
     check_pull(REGISTRY, USER, node(**environment).secret)
     for wrong in (f"http://{ENTRA}", "https://a@evil.example.com", "https://evil.example.com/x", ENTRA):
         said = node(**{**environment, "AZURE_AUTHORITY_HOST": wrong})
-        check_refused(said, "AZURE_AUTHORITY_HOST", "no https:// URL", within=SOON)
+        check_refused(said, "AZURE_AUTHORITY_HOST", "isn't an https:// URL", within=SOON)
     check_refused(node(**{**environment, "AZURE_TENANT_ID": ""}), "AZURE_TENANT_ID is not in the node's environment")
     assert not calls(service="stranger") and not calls(service="azure-imds")
 

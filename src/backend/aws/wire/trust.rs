@@ -91,11 +91,11 @@ mod tests {
             ("hunter2", "holds no certificate"),
             (
                 "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n",
-                "no certificate",
+                "isn't a certificate",
             ),
             (
                 "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-                "no certificate",
+                "isn't a certificate",
             ),
         ];
         for (text, expected) in table {
