@@ -281,7 +281,7 @@ const VERBS: [(&str, &str); 6] = [
 ];
 
 const PROTOCOL_HELP: &str = "\
-Clients call these, and write to standard input:
+Called by docker, podman and other clients, which write to standard input:
   get      a server URL        -> {\"ServerURL\",\"Username\",\"Secret\"}
   store    that object         -> kept
   erase    a server URL        -> forgotten
