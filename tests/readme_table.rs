@@ -210,7 +210,7 @@ fn a_time_that_a_page_claims_was_measured_on_the_machine_that_it_names() {
         let (before, _) = text.split_once(" ms").unwrap();
         let claim = text.split("\n\n").find(|part| part.contains(" ms"));
         let claim = claim.unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        let figure = before.rsplit(' ').next().unwrap();
+        let figure = before.split_whitespace().next_back().unwrap();
         let measured = format!("| `get`, cached ECR token, embedded store: time | ≤ 2 × Rust hello | {figure} ms,");
         assert!(results.contains(&measured), "{page} claims {figure} ms");
         for of_the_machine in ["2 cores", "Xeon", "Linux 6.18"] {
