@@ -177,7 +177,10 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
                 || line.contains(&format!("{key}]"))
                 || line.contains(&format!("[{key}"))
         });
-        assert!(documented, "the example of docs/configuration.md lacks {key}");
+        assert!(
+            documented,
+            "the example of docs/configuration.md lacks {key}"
+        );
     }
 }
 
@@ -209,9 +212,15 @@ fn a_time_that_a_page_claims_was_measured_on_the_machine_that_it_names() {
         let text = fs::read_to_string(root.join(page)).unwrap();
         let (before, _) = text.split_once(" ms").unwrap();
         let claim = text.split("\n\n").find(|part| part.contains(" ms"));
-        let claim = claim.unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let claim = claim
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let figure = before.split_whitespace().next_back().unwrap();
-        let measured = format!("| `get`, cached ECR token, embedded store: time | ≤ 2 × Rust hello | {figure} ms,");
+        let measured = format!(
+            "| `get`, cached ECR token, embedded store: time | ≤ 2 × Rust hello | {figure} ms,"
+        );
         assert!(results.contains(&measured), "{page} claims {figure} ms");
         for of_the_machine in ["2 cores", "Xeon", "Linux 6.18"] {
             assert!(
