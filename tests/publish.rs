@@ -789,13 +789,13 @@ fn in_the_database_what_somebody_else_wrote_stays() {
 }
 
 #[test]
-fn the_readmes_example_keeps_the_keys_in_the_control_planes_own_store() {
-    let readme = include_str!("../README.md");
-    let line = readme
+fn the_books_example_keeps_the_keys_in_the_control_planes_own_store() {
+    let page = include_str!("../docs/publish.md");
+    let line = page
         .lines()
         .find(|line| line.starts_with("BETA9_STORE=file docker-credential-beta9 provision"))
         .unwrap();
-    let exports = readme.split(line).next().unwrap().lines().last().unwrap();
+    let exports = page.split(line).next().unwrap().lines().last().unwrap();
     assert!(
         exports.starts_with("export AWS_ACCESS_KEY_ID="),
         "{exports}"
