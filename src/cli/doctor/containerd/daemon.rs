@@ -83,7 +83,12 @@ impl Daemon {
 
     pub(super) fn read(&self, root: &Path) -> Configuration {
         let (files, unread) = self.files(root);
-        let trusted = trusted::check(&self.program, Readers::Anybody).is_ok_and(|there| there);
+        // It takes its time, and has nothing to say about what is not there.
+        let certs = fs::read_dir(self.config.with_file_name("certs.d"));
+        let may_matter = certs.is_ok_and(|mut entries| entries.next().is_some())
+            || files.iter().any(|file| file.text.contains("registry"));
+        let trusted =
+            may_matter && trusted::check(&self.program, Readers::Anybody).is_ok_and(|there| there);
         let ask = |args: &[&str]| {
             let mut command = Command::new(&self.program);
             command.arg("--config").arg(&self.config).args(args);
