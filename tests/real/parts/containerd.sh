@@ -26,6 +26,7 @@ remedy() {
     command=${command%" && sudo systemctl restart containerd"}
     echo "remedy: $command"
     # Root needs no sudo, and may have none.
+    # shellcheck disable=SC2317,SC2329 # the command calls it
     sudo() { "$@"; }
     eval "$command"
 }
@@ -104,4 +105,50 @@ two_directories() {
     found
 }
 claim 'of two directories doctor says nothing where containerd takes both' two_directories
+
+# --- containerd 2, by its own code for hosts.toml ---
+needs "$BUILT/containerd/hosts"
+
+# asks CONFIG_PATH HOST…: the hosts that its transfer service asks for the images of bearer.test.
+asks() {
+    local config_path=$1
+    shift
+    diff <("$BUILT/containerd/hosts" "$config_path" "$BEARER") <(printf '%s\n' "$@")
+}
+
+# Doctor finds a containerd that calls itself 2.2.1 and says nothing else.
+two_are_one() {
+    own_files
+    local program registry='[plugins."io.containerd.cri.v1.images".registry]'
+    program=$(command -v containerd)
+    # shellcheck disable=SC2016 # the script expands it
+    printf '#!/bin/sh\ncase "$*" in *--version) echo "containerd x v2.2.1 y" ;; *) exit 1 ;; esac\n' >"$CLIENT_HOME/containerd"
+    chmod 755 "$CLIENT_HOME/containerd"
+    mount --bind "$CLIENT_HOME/containerd" "$program"
+    # shellcheck disable=SC2064 # the program that it is now
+    trap "umount '$program'" EXIT
+    mkdir -p "/etc/containerd/certs.d/$BEARER"
+    echo '[host."https://mirror.test"]' >"/etc/containerd/certs.d/$BEARER/hosts.toml"
+    printf 'version = 3\n%s\nconfig_path = "/etc/containerd/certs.d:/etc/docker/certs.d"\n' "$registry" >/etc/containerd/config.toml
+    asks "$(config_path)" "$BEARER"
+    found containerd.two_directories
+    remedy containerd.two_directories
+    asks "$(config_path)" mirror.test "$BEARER"
+    found
+}
+config_path() {
+    sed -n 's/^config_path = "\(.*\)"/\1/p' /etc/containerd/config.toml
+}
+claim 'containerd 2 takes two directories for one that does not exist, doctor says so, and its command mends it' two_are_one
+
+host_is_optional() {
+    local dir=$CLIENT_HOME/certs.d
+    mkdir -p "$dir/$BEARER"
+    echo 'server = "https://other.test"' >"$dir/$BEARER/hosts.toml"
+    asks "$dir" other.test
+    # What doctor adds for containerd 1 changes nothing for 2.
+    echo '[host]' >>"$dir/$BEARER/hosts.toml"
+    asks "$dir" other.test
+}
+claim 'containerd 2 takes a hosts.toml without [host], and with an empty one' host_is_optional
 [ ! -d /etc/containerd ] || ! mountpoint -q /etc/containerd || umount /etc/containerd

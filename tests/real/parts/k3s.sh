@@ -8,6 +8,7 @@ on_k3s() {
     client unshare --mount sh -ec 'mount -t tmpfs tmpfs /var/lib; mkdir -p /var/lib/rancher/k3s; exec "$@"' sh "$@"
 }
 
+# shellcheck disable=SC2016 # the shell inside expands it
 # What an agent of k3s does before it starts kubelet (ImageCredProvAvailable in pkg/daemons/agent/agent.go), and kubelet then.
 AGENT='
 lookup() {
