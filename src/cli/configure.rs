@@ -16,7 +16,7 @@ use super::rows::fold;
 use super::style::Style;
 use super::{flag, unwritable};
 use crate::Io;
-use crate::client::{Change, SYSTEM_PATH, Scope, runnable_helper};
+use crate::client::{Change, Put, SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
 pub(super) use kubelet::files;
@@ -52,7 +52,7 @@ pub(super) fn command() -> Command {
         .arg(file(
             "config",
             "PATH",
-            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml]",
+            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml; with k3s, RKE2 or Rancher's agent /var/lib/rancher/credentialprovider/config.yaml]",
         ))
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
@@ -92,17 +92,30 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
             format!("on the system's PATH ({SYSTEM_PATH})"),
         ),
     };
-    runnable_helper(&path, env.home().as_deref(), &place)?;
+    // Without the program, kubelet does not start with the file.
+    let put = plan.put.as_ref().filter(|put| !put.is_there);
+    if let Some(put) = put.filter(|_| !request.dry_run) {
+        put.make()?;
+    }
+    if put.is_none() || !request.dry_run {
+        runnable_helper(&path, env.home().as_deref(), &place)?;
+    }
     let mut report = Report {
         path: plan.change.path.display().to_string(),
         ..Report::default()
     };
-    report.changed = !plan.change.is_nothing();
-    if report.changed {
+    let changes_file = !plan.change.is_nothing();
+    report.changed = changes_file || put.is_some();
+    if changes_file {
         report.diff = plan.change.diff();
         if !request.dry_run {
             plan.change.make()?;
         }
+    }
+    if let Some(put) = put {
+        let is = if request.dry_run { "would be" } else { "is" };
+        let line = format!("{} {is} put there", put.program.display());
+        report.lines.push(line);
     }
     let name = &request.client;
     report.lines.push(match (report.changed, request.dry_run) {
@@ -138,6 +151,8 @@ struct Plan {
     registries: String,
     /// Where the client looks for the helper, if not on a PATH.
     helper_dir: Option<PathBuf>,
+    /// The program, which is put there first.
+    put: Option<Put>,
     /// What else the user should know.
     notes: Vec<String>,
 }
@@ -200,7 +215,9 @@ registries.conf, before the auth files, so that podman login stores here; --syst
 read these files too.
 kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JSON, or a directory of them: an entry with \
 the images of --hosts, or of all registries that this helper knows, that the store lists and that rules name without a *. \
-The two flags that kubelet needs are printed.
+The two flags that kubelet needs are printed. k3s, RKE2 and Rancher's agent need none: on such a node the program is copied \
+into /var/lib/rancher/credentialprovider/bin and the entry written beside it, and the command that restarts the service is \
+printed; run it again after an update of the program.
 
 Nothing is changed if the helper is not on the PATH that the client searches, since every pull would fail; if the file \
 can't be read or is read-only; or if it names another helper, unless --force is given.

@@ -4,6 +4,7 @@ mod access;
 mod asked;
 mod clients;
 mod clock;
+mod containerd;
 mod files;
 mod finding;
 mod fix;
