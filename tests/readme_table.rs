@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use beta9_credential::backend::{Backend, User};
 use beta9_credential::config::{Config, Env};
@@ -289,6 +291,78 @@ fn every_test_that_security_md_names_exists() {
     for (file, name) in named {
         let code = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
         assert!(code.contains(name), "{file} has no {name}");
+    }
+}
+
+#[test]
+fn every_member_of_the_commands_json_is_documented() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |args: &[&str], input: &str| {
+        let binary = Path::new(env!("CARGO_BIN_EXE_docker-credential-beta9"));
+        let mut child = Command::new(binary)
+            .args(args)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", binary.parent().unwrap())
+            .envs([("GITHUB_USERNAME", "octo"), ("GITHUB_TOKEN", "ghp_example")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    };
+    run(
+        &["store"],
+        r#"{"ServerURL":"ghcr.io","Username":"octo","Secret":"ghp_example"}"#,
+    );
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md")).unwrap();
+    for line in [
+        "explain ghcr.io/org/app:1.2",
+        "check 127.0.0.1:1/org/app",
+        "doctor",
+        "configure docker --hosts ghcr.io --dry-run",
+        "import docker --dry-run",
+        "status",
+        "refresh",
+        "provision ghcr.io/org/app --creds GITHUB_USERNAME,GITHUB_TOKEN",
+    ] {
+        let args: Vec<_> = line.split(' ').chain(["--json"]).collect();
+        let (_, section) = page.split_once(&format!("\n## {}\n", args[0])).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let shared = ["client", "asks", "file", "key"].map(str::to_owned);
+        let answer = serde_json::from_str(&run(&args, "")).unwrap();
+        let members = members(&answer);
+        assert!(members.len() > 1, "{line}: {answer}");
+        for member in members {
+            assert!(
+                section.contains(&format!("`{member}`")) || shared.contains(&member),
+                "docs/commands.md does not say what {member} of {} is",
+                args[0]
+            );
+        }
+    }
+}
+
+/// The names of all members, at every depth.
+fn members(value: &serde_json::Value) -> BTreeSet<String> {
+    match value {
+        serde_json::Value::Object(object) => object
+            .iter()
+            .flat_map(|(name, value)| {
+                let mut names = members(value);
+                names.insert(name.clone());
+                names
+            })
+            .collect(),
+        serde_json::Value::Array(values) => values.iter().flat_map(members).collect(),
+        _ => BTreeSet::new(),
     }
 }
 
