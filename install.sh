@@ -337,7 +337,7 @@ find_member() {
             found=$name
             ;;
         '' | LICENSE | README.md | CHANGELOG.md | SECURITY.md) ;;
-        completions/* | container/* | kubernetes/* | man/* | samples/* | systemd/*)
+        completions/* | container/* | docs/* | kubernetes/* | man/* | samples/* | systemd/*)
             case ${short#*/} in .* | */*) fail "$archive holds something unexpected: $name" ;; esac
             ;;
         *) fail "$archive holds something unexpected: $name" ;;
@@ -447,7 +447,7 @@ how_to_go_on() {
     cat <<END
 Wire docker:                   $PROGRAM configure docker --hosts ghcr.io,docker.io
 Wire podman, buildah, skopeo:  $PROGRAM configure podman --hosts ghcr.io,docker.io
-Then log in once (docker login ghcr.io), and pull. README.md has the rest.
+Then log in once (docker login ghcr.io), and pull. docs/laptop.md has the rest.
 END
     case ":$PATH:" in
     *":$bin:"*) ;;

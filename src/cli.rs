@@ -203,7 +203,7 @@ fn unwritable(error: std::io::Error) -> Error {
 fn root() -> Command {
     Command::new(env!("CARGO_PKG_NAME"))
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Answers registry credentials to docker, podman, kubelet and every other puller")
+        .about("Gives docker, podman, kubelet and other clients their registry credentials")
         .after_help(PROTOCOL_HELP)
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -289,8 +289,8 @@ Called by docker, podman and other clients, which write to standard input:
   kubelet  a CredentialProviderRequest -> a CredentialProviderResponse
   version                      -> name and version
 
-Exit status: 0 when it is done; 1 when not; 2 for a mistake on the command line.
-get, store, erase and list say why on standard output, where their clients read
-it; all other commands on standard error, with --json as one JSON object.
+Exit status: 0 on success; 1 on failure; 2 for a mistake on the command line.
+get, store, erase and list print their error on standard output, where clients
+read it; all other commands on standard error, with --json as one JSON object.
 
 Example: echo ghcr.io | docker-credential-beta9 get";

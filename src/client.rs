@@ -17,6 +17,8 @@ mod note;
 pub mod place;
 pub mod plain_login;
 mod podman;
+mod program;
+mod rancher;
 pub(crate) mod refusal;
 mod registries;
 pub mod spelling;
@@ -26,11 +28,14 @@ pub use auth_file::{AuthEntry, AuthFile, Held};
 pub use change::{Change, Form};
 pub use docker::{DOCKER_AUTH_CONFIG, DockerClient, docker_file};
 pub use helper::{
-    Helper, SYSTEM_PATH, find_helper, find_program, is_this_program, runnable_helper, unstartable,
+    Helper, SYSTEM_PATH, find_helper, find_program, is_this_program, runnable_helper, said,
+    unstartable,
 };
-pub use kubelet::kubelet_files;
+pub use kubelet::{kubelet_files, processes, started_by};
 pub use note::changed_by_note;
 pub use podman::{PodmanClient, auth_files, closed_session, own_auth_file};
+pub use program::{Put, remove_program};
+pub use rancher::Rancher;
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
 
 /// Whose configuration is meant.

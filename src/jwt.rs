@@ -143,7 +143,7 @@ pub(crate) mod tests {
             (alice, "of one part"),
             (
                 format!("e30.{}.c2ln", of("[]")),
-                "whose claims are no object",
+                "whose claims aren't an object",
             ),
             ("e30.%%%.c2ln".to_owned(), "that is not base64"),
             (String::new(), "of nothing"),

@@ -56,11 +56,11 @@ impl Fault for RuntimeError {
         let (code, fix) = match self {
             Self::NoNetwork { .. } => (
                 Code::SystemResources,
-                "raise its limits of open files and of processes (ulimit -n, ulimit -u), and see whether the node is out of either",
+                "raise its limits of open files and of processes (ulimit -n, ulimit -u), and check whether the node is out of either",
             ),
             Self::Late { .. } => (
                 Code::unreachable(part),
-                "see whether the node reaches it; timeout in the configuration says how long to wait",
+                "check whether the node reaches it; timeout in the configuration says how long to wait",
             ),
         };
         Meaning::new(code, part.clone()).fix(fix).unreachable()

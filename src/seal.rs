@@ -72,7 +72,7 @@ impl SealKey {
     pub fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce)
-            .map_err(|_| SealError("no random bytes are to be had"))?;
+            .map_err(|_| SealError("no random bytes are available"))?;
         self.seal_with(nonce, associated, plaintext)
     }
 

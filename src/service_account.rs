@@ -178,7 +178,7 @@ fn is_name(text: &str) -> bool {
 /// Why a pod's token is no use.
 #[derive(Debug, thiserror::Error)]
 enum TokenError {
-    #[error("it is no JSON Web Token")]
+    #[error("it isn't a JSON Web Token")]
     NoToken,
     #[error("it does not say which service account it is of")]
     Unnamed,
@@ -289,11 +289,11 @@ pub(crate) mod tests {
         let audience = |audience: &str| whole(&format!("a:b\",\"aud\":{audience},\"x\":\""), bound);
         assert!(ServiceAccount::new(audience("[\"sts\",\"ii\"]"), BTreeMap::new()).is_ok());
         for (token, why) in [
-            ("hunter2".into(), "it is no JSON Web Token"),
-            ("a.%%.hunter2".into(), "it is no JSON Web Token"),
+            ("hunter2".into(), "it isn't a JSON Web Token"),
+            ("a.%%.hunter2".into(), "it isn't a JSON Web Token"),
             (
                 format!("{}.x", whole("a:b", bound).expose()).into(),
-                "it is no JSON Web Token",
+                "it isn't a JSON Web Token",
             ),
             (
                 token(r#"{"sub":"system:serviceaccount:a:b"}"#),

@@ -233,7 +233,7 @@ fn without_a_credential_it_is_asked_as_everybody_may() {
     ] {
         let (verdict, accepted, cause) = check(&Node::new(), &registry.image(), &[]);
         assert_eq!((verdict.as_str(), accepted), ("needs-credential", None));
-        assert_eq!(cause, "it wants a credential, and there is none (401)");
+        assert_eq!(cause, "it needs a credential, and has none (401)");
     }
 }
 
@@ -611,7 +611,7 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
         )
     };
     let (text, stored) = provision(&FakeRegistry::start(|_| say(401, BASIC, "")));
-    let line = "docker-credential-beta9: 127.0.0.1:PORT: registry: it does not take this credential (401); docker login 127.0.0.1:PORT, or correct the workspace's secret; nothing was stored\n";
+    let line = "docker-credential-beta9: 127.0.0.1:PORT: registry: it refuses this credential (401); docker login 127.0.0.1:PORT, or correct the workspace's secret; nothing was stored\n";
     assert_eq!((text.as_str(), stored), (line, false));
     let (text, stored) = provision(&basic(|_| say(404, &[], "")));
     assert!(
@@ -635,7 +635,7 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
     });
     let (text, stored) = provision(&fussy);
     assert!(
-        text.contains("it does not take this credential") && !stored,
+        text.contains("it refuses this credential") && !stored,
         "{text}"
     );
 }

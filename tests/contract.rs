@@ -547,7 +547,7 @@ fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Sub
         .node
         .clone_with("BETA9_CREDENTIAL_CONFIG", rules.to_str().unwrap());
     let why = format!(
-        "ghcr.io, which must have a credential (required in the rule for ghcr.io in {})",
+        "ghcr.io, which requires a credential (required in the rule for ghcr.io in {})",
         rules.display()
     );
     for blob in [

@@ -455,7 +455,7 @@ fn a_gateway_that_is_down() {
             .fix
             .as_ref()
             .unwrap()
-            .starts_with("see whether the node reaches it"),
+            .starts_with("check whether the node reaches it"),
         "{broken:?}"
     );
     gateway.start_again();
@@ -961,7 +961,7 @@ fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
         health
             .broken()
             .what
-            .contains("which a rule has an answer for: it goes on anonymously"),
+            .contains("which a rule has an answer for: it pulls anonymously"),
         "{health:#?}"
     );
     mended_by(&node, health.broken()).assert_well();
@@ -1000,7 +1000,7 @@ fn a_rule_serves_nothing_where_the_node_has_no_identity_of_that_cloud() {
     assert!(
         health.status == 0
             && !says("logs in as itself")
-            && !says("hosts that it is told of")
+            && !says("hosts that are named to it")
             && !says("which a rule has an answer for"),
         "{health:#?}"
     );
@@ -1015,7 +1015,7 @@ fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
     let health = doctor(&node);
     health.assert_well();
     for client in ["docker", "podman"] {
-        let what = format!("{client} asks this helper only for hosts that it is told of");
+        let what = format!("{client} asks this helper only for hosts that are named to it");
         let told = health
             .findings
             .iter()
@@ -1035,7 +1035,7 @@ fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
     );
     let health = doctor(&one.configured(rule));
     assert!(
-        !health.says("docker", "note", "only for hosts that it is told of"),
+        !health.says("docker", "note", "only for hosts that are named to it"),
         "{health:#?}"
     );
 }
@@ -1065,7 +1065,7 @@ fn a_password_that_the_client_no_longer_looks_at_and_the_store_lacks() {
     assert_eq!(broken.group, "docker");
     assert!(
         broken.what.starts_with(
-            "docker asks this helper for ghcr.io, has nothing from it and goes on anonymously"
+            "docker asks this helper for ghcr.io, gets nothing from it and pulls anonymously"
         ),
         "{broken:?}"
     );

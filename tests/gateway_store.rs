@@ -372,13 +372,11 @@ fn a_wrong_workspace_a_missing_token_and_a_missing_url_are_told() {
     let node = gateway.node().with("BETA9_WORKSPACE_ID", "default");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     let node = gateway.node().without("BETA9_TOKEN");
-    assert!(
-        failure(&node.get("ghcr.io")).contains("there is no token for the gateway, nor is one in ")
-    );
+    assert!(failure(&node.get("ghcr.io")).contains("no token for the gateway is set, and "));
     let node = gateway.node().without("BETA9_GATEWAY_URL");
     let answer = node.get("ghcr.io");
     assert!(
-        failure(&answer).contains("no gateway is configured, nor in ")
+        failure(&answer).contains("no gateway is configured, and ")
             && answer.out.contains(".beta9/config.ini")
     );
     let node = gateway
@@ -425,7 +423,7 @@ fn somebody_else_in_the_gateways_place_is_told_and_hears_no_more() {
         (Mood::Page(418), "is not Beta9's gateway"),
         (
             Mood::Redirect(elsewhere.url()),
-            "sends on to another place (307), where no token goes",
+            "redirects elsewhere (307), and no token is sent there",
         ),
     ];
     for (mood, why) in table {
@@ -462,7 +460,7 @@ fn every_outage_is_bridged_and_names_itself() {
     let table = [
         (Mood::Status(500), "could not give its secrets (500)"),
         (Mood::Status(503), "could not give its secrets (503)"),
-        (Mood::Status(429), "has been asked too often (429)"),
+        (Mood::Status(429), "limits its requests (429)"),
         (Mood::Truncated, "broke off in the middle of its answer"),
         (Mood::Hang, "did not answer in time"),
     ];
@@ -542,7 +540,7 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
             "cannot look up workspace 11111111-1111-4111-8111-111111111111 any more (400)",
         ),
         (down(400, 400), "cannot look up workspace "),
-        (Mood::Status(429), "has been asked too often (429)"),
+        (Mood::Status(429), "limits its requests (429)"),
         (Mood::Status(500), " (500)"),
     ];
     let names = names("ghcr.io");
@@ -606,7 +604,7 @@ fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_erro
                     "{line}"
                 );
                 assert!(
-                    line.ends_with("or see whether the gateway's database is up"),
+                    line.ends_with("or check whether the gateway's database is up"),
                     "{line}"
                 );
             }
@@ -976,7 +974,7 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
     assert!(
         put("A", "2", Some("0"))
             .unwrap_err()
-            .contains("the secret A has been changed in the meantime")
+            .contains("the secret A was changed meanwhile by somebody else")
     );
     assert_eq!(put("A", "2", Some("1")), Ok(()));
     assert!(

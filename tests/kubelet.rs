@@ -339,7 +339,7 @@ fn a_pods_token_is_looked_at_only_where_workload_identity_is_on_and_is_never_tol
     let on = Node::new().with("BETA9_WORKLOAD_IDENTITY", "true");
     let answer = on.run(&["kubelet"], request(image, rest));
     assert!(
-        failure(&answer).contains("the pod's service account token: it is no JSON Web Token"),
+        failure(&answer).contains("the pod's service account token: it isn't a JSON Web Token"),
         "{answer:?}"
     );
     assert!(!answer.err.contains("hunter2"));

@@ -115,3 +115,32 @@ fn yaml_files(dir: &Path) -> Vec<PathBuf> {
     }
     found
 }
+
+/// What follows the comment at the top.
+fn manifest(text: &str) -> &str {
+    text.split_once("\napiVersion:").unwrap().1
+}
+
+#[test]
+fn ranchers_nodes_get_the_same_pods_with_their_own_directory_and_name() {
+    let pairs = [
+        (
+            include_str!("../packaging/kubernetes/install.yaml"),
+            include_str!("../packaging/kubernetes/install-rancher.yaml"),
+        ),
+        (
+            include_str!("../packaging/kubernetes/uninstall.yaml"),
+            include_str!("../packaging/kubernetes/uninstall-rancher.yaml"),
+        ),
+    ];
+    let env = "          env:\n            - {name: CONFIG_NAME, value: config.yaml}\n          resources:\n";
+    for (plain, rancher) in pairs {
+        let expected = manifest(plain)
+            .replace(
+                "{path: /opt/beta9,",
+                "{path: /var/lib/rancher/credentialprovider,",
+            )
+            .replace("          resources:\n", env);
+        assert_eq!(manifest(rancher), expected);
+    }
+}

@@ -447,7 +447,7 @@ fn whatever_is_wrong_is_said_in_one_line_with_what_to_do() {
     );
     assert_eq!(
         at(database.url_at("127.0.0.1:1", "")),
-        "127.0.0.1:1 refused the connection; see whether the database runs and this node reaches it"
+        "127.0.0.1:1 refused the connection; check whether the database runs and this node reaches it"
     );
     assert!(
         // `Database::node` gives it 60 s: it is the resolver that must come to its end first.
@@ -483,7 +483,7 @@ fn whatever_is_wrong_is_said_in_one_line_with_what_to_do() {
     ));
     assert_eq!(
         failure(&database.node()),
-        "the secret oci-registry-ghcr-io: it does not open: it was sealed with another key, or is damaged; was the workspace's signing_key changed? put it back, or store the secret anew"
+        "the secret oci-registry-ghcr-io: it does not open: it was sealed with another key, or is damaged; was the workspace's signing_key changed? put it back, or store the secret again"
     );
     for (key, why) in [
         ("NULL", "it is empty"),

@@ -111,7 +111,7 @@ fn a_proxy_that_does_not_do_its_part_is_named_and_the_registry_is_not_blamed() {
         (
             format!("http://octo:hunter2@{forbids}"),
             format!(
-                "the proxy http://{forbids} of HTTPS_PROXY lets nothing through to reg.example.com"
+                "the proxy http://{forbids} of HTTPS_PROXY does not let connections through to reg.example.com"
             ),
         ),
         (

@@ -517,7 +517,7 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
         ),
         (
             "eu-docker.pkg.dev",
-            "publish: nobody says when its token ends, so that it cannot be renewed; ",
+            "publish: its token has no time of expiry, so it cannot be renewed; ",
         ),
     ];
     for (host, why) in table {
@@ -526,7 +526,7 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
     }
     assert_eq!(plane.secrets().len(), 0);
     let answer = own.run(&["publish", HOST], "");
-    let expected = "publish: the file store is no workspace to publish to; set store.kind (or BETA9_STORE) to gateway or postgres";
+    let expected = "publish: the file store isn't a workspace to publish to; set store.kind (or BETA9_STORE) to gateway or postgres";
     assert_eq!(answer.failure(), expected);
     // All that can be is, and the others are told.
     let answer = plane.run(&[HOST, "ghcr.io", "--json"]);
@@ -789,13 +789,13 @@ fn in_the_database_what_somebody_else_wrote_stays() {
 }
 
 #[test]
-fn the_readmes_example_keeps_the_keys_in_the_control_planes_own_store() {
-    let readme = include_str!("../README.md");
-    let line = readme
+fn the_books_example_keeps_the_keys_in_the_control_planes_own_store() {
+    let page = include_str!("../docs/publish.md");
+    let line = page
         .lines()
         .find(|line| line.starts_with("BETA9_STORE=file docker-credential-beta9 provision"))
         .unwrap();
-    let exports = readme.split(line).next().unwrap().lines().last().unwrap();
+    let exports = page.split(line).next().unwrap().lines().last().unwrap();
     assert!(
         exports.starts_with("export AWS_ACCESS_KEY_ID="),
         "{exports}"

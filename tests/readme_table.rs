@@ -1,4 +1,4 @@
-//! What README.md says in tables is what the code says.
+//! What README.md and the book say in tables is what the code says.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -16,6 +16,9 @@ use beta9_credential::keys::Keys;
 use beta9_credential::registry::Registry;
 
 const README: &str = include_str!("../README.md");
+const REGISTRIES: &str = include_str!("../docs/registries.md");
+const TROUBLESHOOTING: &str = include_str!("../docs/troubleshooting.md");
+const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 
 #[test]
 fn the_table_of_registries_is_the_codes() {
@@ -50,10 +53,10 @@ fn the_table_of_registries_is_the_codes() {
         .join(" | ");
         writeln!(wanted, "| [`{name}`]({}) | {cells} |", row.docs).unwrap();
     }
-    let table = between("<!-- registries:", "<!-- end of registries -->");
+    let table = between(REGISTRIES, "<!-- registries:", "<!-- end of registries -->");
     assert!(
         table.trim() == wanted.trim(),
-        "README.md's table of registries should be:\n\n{wanted}"
+        "docs/registries.md should hold:\n\n{wanted}"
     );
 }
 
@@ -131,7 +134,7 @@ fn the_table_of_codes_is_the_codes() {
 #[test]
 fn every_error_text_in_the_troubleshooting_table_is_in_the_code() {
     let source = source();
-    let table = between("<!-- errors:", "<!-- end of errors -->");
+    let table = between(TROUBLESHOOTING, "<!-- errors:", "<!-- end of errors -->");
     let rows: Vec<_> = table.lines().skip(2).collect();
     assert!(rows.len() > 20);
     for row in rows {
@@ -152,7 +155,7 @@ fn every_error_text_in_the_troubleshooting_table_is_in_the_code() {
 fn every_setting_is_documented_and_every_documented_setting_exists() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");
-    let example = between("```toml", "```");
+    let example = between(CONFIGURATION, "```toml", "```");
     fs::write(&file, example).unwrap();
     let env = Env::of([("BETA9_CREDENTIAL_CONFIG", file.to_str().unwrap())]);
     let config = Config::load(&env).unwrap();
@@ -174,7 +177,10 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
                 || line.contains(&format!("{key}]"))
                 || line.contains(&format!("[{key}"))
         });
-        assert!(documented, "README.md's example lacks {key}");
+        assert!(
+            documented,
+            "the example of docs/configuration.md lacks {key}"
+        );
     }
 }
 
@@ -184,7 +190,45 @@ fn every_variable_is_documented_and_every_documented_variable_exists() {
         .into_iter()
         .filter(|name| !name.contains("TEST"))
         .collect();
-    assert_eq!(variables(README), in_code);
+    assert_eq!(variables(&written()), in_code);
+}
+
+/// README.md and every page of the book.
+fn written() -> String {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let pages = fs::read_dir(docs).unwrap().map(|page| page.unwrap().path());
+    pages
+        .filter(|page| page.extension().is_some_and(|end| end == "md"))
+        .fold(README.to_owned(), |text, page| {
+            text + &fs::read_to_string(page).unwrap()
+        })
+}
+
+#[test]
+fn a_time_that_a_page_claims_was_measured_on_the_machine_that_it_names() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let results = fs::read_to_string(root.join("benches/RESULTS.md")).unwrap();
+    for page in ["README.md", "docs/design.md"] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let (before, _) = text.split_once(" ms").unwrap();
+        let claim = text.split("\n\n").find(|part| part.contains(" ms"));
+        let claim = claim
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let figure = before.split_whitespace().next_back().unwrap();
+        let measured = format!(
+            "| `get`, cached ECR token, embedded store: time | ≤ 2 × Rust hello | {figure} ms,"
+        );
+        assert!(results.contains(&measured), "{page} claims {figure} ms");
+        for of_the_machine in ["2 cores", "Xeon", "Linux 6.18"] {
+            assert!(
+                claim.contains(of_the_machine) && results.contains(of_the_machine),
+                "{page} does not say {of_the_machine}"
+            );
+        }
+    }
 }
 
 fn variables(text: &str) -> BTreeSet<String> {
@@ -201,8 +245,8 @@ fn variables(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn between(start: &str, end: &str) -> &'static str {
-    let (_, rest) = README.split_once(start).unwrap();
+fn between(page: &'static str, start: &str, end: &str) -> &'static str {
+    let (_, rest) = page.split_once(start).unwrap();
     let (_, rest) = rest.split_once('\n').unwrap();
     rest.split_once(end).unwrap().0
 }

@@ -17,7 +17,7 @@ fn the_most_specific_rule_says_which_hosts_and_paths_must_have_a_credential() {
     assert_eq!(
         node.get("a.corp.example").failure(),
         format!(
-            "a.corp.example: file store: it has nothing for a.corp.example, which must have a credential (required in the rule for *.corp.example in {}); store one with docker login a.corp.example, or remove required from the rule",
+            "a.corp.example: file store: it has nothing for a.corp.example, which requires a credential (required in the rule for *.corp.example in {}); store one with docker login a.corp.example, or remove required from the rule",
             file.display()
         )
     );

@@ -192,7 +192,7 @@ const WHOLE: &str =
 const TWO: &str = "[default]\ntoken = s\ngateway_host = gateway.saved.example\ngateway_port = 443\n[prod]\ngateway_host = gateway.prod.example\ngateway_port = 443\n";
 /// The SDK has no token, and asks for one.
 const NOBODY: &str = "nobody";
-const NO_TOKEN: &str = "there is no token for the gateway";
+const NO_TOKEN: &str = "no token for the gateway is set";
 const NO_GATEWAY: &str = "no gateway is configured";
 
 /// The token and the URL that it goes to, or the error.

@@ -1,4 +1,4 @@
-//! What a person at a terminal of 80 columns sees, and that README.md shows just that.
+//! What a person at a terminal of 80 columns sees, and that the book shows just that.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(
@@ -10,7 +10,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -244,38 +244,52 @@ fn every_commands_help_fits_the_terminal() {
 }
 
 #[test]
-fn the_readme_shows_what_was_recorded() {
+fn the_book_shows_what_was_recorded() {
     let sessions = recorded_sessions();
-    if recording() {
-        write_into_readme(&sessions);
+    let mut blocks = 0;
+    for page in pages() {
+        let mut text = fs::read_to_string(&page).unwrap();
+        let shown: Vec<_> = sessions
+            .iter()
+            .filter(|(name, _)| text.contains(&marker(name)))
+            .collect();
+        if recording() {
+            for (name, recorded) in &shown {
+                let start = text.find(&marker(name)).unwrap();
+                let end = start + text[start..].find("```\n").unwrap() + "```\n".len();
+                text.replace_range(start..end, &block(name, recorded));
+            }
+            fs::write(&page, &text).unwrap();
+        }
+        for (name, recorded) in &shown {
+            let block = block(name, recorded);
+            assert!(text.contains(&block), "{page:?} should hold:\n{block}");
+        }
+        assert_eq!(
+            text.matches("```text").count(),
+            shown.len(),
+            "each session in {page:?} is recorded"
+        );
+        blocks += shown.len();
     }
-    let readme = fs::read_to_string(README).unwrap();
-    for (name, text) in &sessions {
-        let block = block(name, text);
-        assert!(readme.contains(&block), "README.md should hold:\n{block}");
-    }
-    assert_eq!(
-        readme.matches("```text").count(),
-        sessions.len(),
-        "each of README.md's sessions is recorded"
-    );
+    assert_eq!(blocks, sessions.len(), "each recording is in one page");
 }
 
-/// How README.md shows a session.
+/// README.md and the pages of the book.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap();
+    let mut pages: Vec<_> = docs.map(|page| page.unwrap().path()).collect();
+    pages.retain(|page| page.extension().is_some_and(|end| end == "md"));
+    pages.push(root.join("README.md"));
+    pages
+}
+
+fn marker(name: &str) -> String {
+    format!("<!-- session: {name} -->")
+}
+
+/// How a page shows a session.
 fn block(name: &str, text: &str) -> String {
-    format!("<!-- session: {name} -->\n```text\n{text}```\n")
+    format!("{}\n```text\n{text}```\n", marker(name))
 }
-
-fn write_into_readme(sessions: &[(String, String)]) {
-    let mut readme = fs::read_to_string(README).unwrap();
-    for (name, text) in sessions {
-        let start = readme
-            .find(&format!("<!-- session: {name} -->"))
-            .unwrap_or_else(|| panic!("README.md lacks {name}"));
-        let end = start + readme[start..].find("```\n").unwrap() + "```\n".len();
-        readme.replace_range(start..end, &block(name, text));
-    }
-    fs::write(README, readme).unwrap();
-}
-
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");

@@ -188,7 +188,7 @@ fn a_private_pools_worker_names_its_stub_and_has_its_own_workspace_only() {
     let node = node.with("BETA9_STUB_ID", "stub-1");
     assert_eq!(node.pair("ghcr.io"), pair("octo", "ghp_hunter2"));
     assert_eq!(node.get("docker.io"), Answer::not_found());
-    let fix = "see whether the worker token, the stub and the image are of this";
+    let fix = "check whether the worker token, the stub and the image are of this";
     for (variable, value) in [
         ("BETA9_STUB_ID", "stub-2"),
         ("BETA9_IMAGE_ID", "image-2"),
@@ -510,7 +510,7 @@ fn a_gateway_that_is_out_of_reach_is_an_error_and_no_earlier_answer_stands_in() 
     let line = failure(&node, "ghcr.io");
     assert!(
         line.contains(&format!(
-            "{address} refused the connection; see whether the node reaches it"
+            "{address} refused the connection; check whether the node reaches it"
         )),
         "{line}"
     );
@@ -754,7 +754,7 @@ fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_
     // Neither a remembered miss nor an earlier answer stands in for the error.
     for _ in 0..2 {
         let line = failure(&required(&node), "ghcr.io");
-        let cause = "the gateway vended nothing for ghcr.io, which must have a credential (BETA9_WORKER_REQUIRED, or required in [store.worker]), and this API cannot tell a missing secret from one that the gateway failed to read";
+        let cause = "the gateway vended nothing for ghcr.io, which requires a credential (BETA9_WORKER_REQUIRED, or required in [store.worker]), and this API cannot tell a missing secret from one that the gateway failed to read";
         let fix = format!(
             "check the gateway's log, and the secret of image image-1 in workspace {WORKSPACE}"
         );

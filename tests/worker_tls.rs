@@ -105,7 +105,7 @@ fn over_tls() {
         (
             "127.0.0.2:443",
             &authority.certificate,
-            "no TLS connection with 127.0.0.2:443 came about",
+            "the TLS handshake with 127.0.0.2:443 failed",
         ),
         (
             "127.0.0.3:443",

@@ -19,6 +19,9 @@ make_texts() {
     cp -r "$HERE"/{systemd,kubernetes,container} "$TEXTS/"
     chmod 755 "$TEXTS/container/node"
     cp "$REPO"/{README.md,CHANGELOG.md,SECURITY.md,LICENSE} "$TEXTS/"
+    # The pages of the book, as they are: README.md links to them.
+    mkdir "$TEXTS/docs"
+    cp "$REPO"/docs/*.{md,svg} "$TEXTS/docs/"
 }
 
 # make_archive: one directory in a .tar.gz; install.sh takes it.
@@ -48,6 +51,7 @@ make_tree() {
     install -D -m 644 -t "$share/zsh/$2" "$TEXTS/completions/_$NAME"
     install -D -m 644 -t "$share/fish/vendor_completions.d" "$TEXTS/completions/$NAME.fish"
     install -D -m 644 -t "$doc" "$TEXTS"/{README,SECURITY}.md
+    install -D -m 644 -t "$doc/docs" "$TEXTS"/docs/*
     install -D -m 644 -t "$doc/examples" "$TEXTS"/samples/*
     install -D -m 644 -t "$doc/examples/kubernetes" "$TEXTS"/kubernetes/*
 }

@@ -4,18 +4,21 @@
 test_manifests() {
     with_python "the manifests are what Kubernetes' published schemas want, with nothing unknown in them" manifests_are_valid
     claim "the manifests ask for no privilege but root's own directory" manifests_are_hardened
+    claim "on Rancher's nodes it leaves a configuration of somebody else's as it is" ranchers_file_works
     claim "what a node's pod runs puts the files there, replaces them, and takes them away again" node_script_works
 }
 
 manifests_are_valid() {
-    "$VENV/bin/kubernetes-validate" --strict --no-warn "$ARCHIVE"/kubernetes/{namespace,install,uninstall}.yaml
+    "$VENV/bin/kubernetes-validate" --strict --no-warn "$ARCHIVE"/kubernetes/{namespace,install,uninstall,install-rancher,uninstall-rancher}.yaml
 }
 
 manifests_are_hardened() {
-    local manifest line
-    for manifest in install uninstall; do
+    local manifest line path
+    for manifest in install uninstall install-rancher uninstall-rancher; do
+        path=/opt/beta9
+        [[ $manifest != *rancher ]] || path=/var/lib/rancher/credentialprovider
         for line in 'privileged: false' 'allowPrivilegeEscalation: false' 'readOnlyRootFilesystem: true' 'capabilities: {drop: \[ALL\]}' \
-            'seccompProfile: {type: RuntimeDefault}' 'automountServiceAccountToken: false' 'hostPath: {path: /opt/beta9, type: DirectoryOrCreate}'; do
+            'seccompProfile: {type: RuntimeDefault}' 'automountServiceAccountToken: false' "hostPath: {path: $path, type: DirectoryOrCreate}"; do
             grep -q "^ *\(- \)\?$line$" "$ARCHIVE/kubernetes/$manifest.yaml" || { echo "$manifest: no $line"; return 1; }
         done
         [ "$(grep -c hostPath: "$ARCHIVE/kubernetes/$manifest.yaml")" = 1 ]
@@ -27,12 +30,12 @@ manifests_are_hardened() {
 # node install|remove, as in the image, with a directory for the node's.
 node() {
     env -i PATH="$PATH" PROGRAM_DIR="$ARCHIVE" HOST_DIR="$WORLD/node" CONFIG_DIR="$ARCHIVE/kubernetes" READY="$WORLD/ready" ONCE=1 \
-        sh "$ARCHIVE/container/node" "$@"
+        CONFIG_NAME="${CONFIG_NAME:-}" sh "$ARCHIVE/container/node" "$@"
 }
 
 node_script_works() {
     local running
-    mkdir "$WORLD/node"
+    mkdir -p "$WORLD/node"
     node install | grep "installed $NAME"
     [ -e "$WORLD/ready" ]
     cmp "$WORLD/node/bin/$NAME" "$BETA9_HELPER"
@@ -54,6 +57,25 @@ node_script_works() {
     [ -z "$(ls -A "$WORLD/node")" ]
     node remove
     ! node
+}
+
+# In Rancher's directory, which other providers share.
+ranchers_file_works() {
+    local config=$WORLD/node/config.yaml CONFIG_NAME=config.yaml
+    mkdir -p "$WORLD/node"
+    printf 'kind: CredentialProviderConfig\nproviders:\n  - name: ecr\n' >"$config"
+    cp "$config" "$WORLD/theirs"
+    node install && return 1
+    node remove && return 1
+    cmp "$config" "$WORLD/theirs"
+    [ ! -e "$WORLD/node/bin" ]
+    rm "$config"
+    node install
+    node install
+    cmp "$WORLD/node/bin/$NAME" "$BETA9_HELPER"
+    diff <(sed '/^$/d; /^# Written by/d' "$config") <(sed '/^$/d' "$ARCHIVE/kubernetes/credential-provider.yaml")
+    node remove
+    [ -z "$(ls -A "$WORLD/node")" ]
 }
 
 test_images() {

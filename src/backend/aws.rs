@@ -354,7 +354,7 @@ mod tests {
         assert!(
             of(Some("evil.example.com/"))
                 .unwrap_err()
-                .contains("the rule's region is none")
+                .contains("the rule's region isn't a valid one")
         );
     }
 }

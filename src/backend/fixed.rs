@@ -61,7 +61,7 @@ impl Fault for FixedError {
             Self::Unusable(_) => Code::SecretInvalid,
         };
         Meaning::new(code, "its secret")
-            .fix("correct the secret, or store it anew with docker login")
+            .fix("correct the secret, or store it again with docker login")
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
         let text = error.unwrap_err().to_string();
         assert_eq!(
             text,
-            "registry.example.com: its secret: the secret holds a control character (a line end copied along with it?); correct the secret, or store it anew with docker login"
+            "registry.example.com: its secret: the secret holds a control character (a line end copied along with it?); correct the secret, or store it again with docker login"
         );
     }
 }

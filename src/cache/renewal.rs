@@ -81,7 +81,7 @@ impl Cache {
 /// Why a token was not renewed, other than that it could not be minted.
 #[derive(Debug, thiserror::Error)]
 enum RenewalError {
-    #[error("another process is minting this token and has not come to an end")]
+    #[error("another process is minting this token and has not finished")]
     Overdue,
     #[error("the lock {} cannot be taken", .0.display())]
     Lock(PathBuf, #[source] std::io::Error),
@@ -92,7 +92,7 @@ impl Fault for RenewalError {
         let of = |code| Meaning::new(code, "token cache");
         match self {
             Self::Overdue => of(Code::CacheLocked)
-                .fix("try again; see whether the provider is reachable from this node")
+                .fix("try again; check whether the provider is reachable from this node")
                 .unreachable(),
             Self::Lock(..) => of(Code::CacheUnusable).fix("make its directory writable"),
         }

@@ -20,7 +20,7 @@ use crate::host::{Host, ImageRef};
 
 pub(super) fn command() -> Command {
     Command::new("check")
-        .about("Log in to the registry of an image as a pull would, and say what it answers")
+        .about("Log in to an image's registry as a pull would, and report the result")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
         .arg(
             Arg::new("token-host")

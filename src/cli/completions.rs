@@ -55,11 +55,11 @@ fn script(shell: Shell) -> String {
 const NAME_FOR_BASH: &str = "docker_credential_beta9";
 const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 const HELP: &str = "\
-The packages bring these files. By hand, the script's place is
+The packages install these files. To install one by hand, write it to
   bash  ~/.local/share/bash-completion/completions/docker-credential-beta9
   zsh   _docker-credential-beta9 in a directory of $fpath
   fish  ~/.config/fish/completions/docker-credential-beta9.fish
 
-Exit status: 0; 1 on a failure.
+Exit status: 0; 1 on failure.
 
 Example: source <(docker-credential-beta9 completions bash)";

@@ -16,7 +16,7 @@ use super::rows::fold;
 use super::style::Style;
 use super::{flag, unwritable};
 use crate::Io;
-use crate::client::{Change, SYSTEM_PATH, Scope, runnable_helper};
+use crate::client::{Change, Put, SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
 pub(super) use kubelet::files;
@@ -32,7 +32,7 @@ pub(super) fn command() -> Command {
             .help(help)
     };
     Command::new("configure")
-        .about("Wire a client: name this helper in its configuration file, or undo that")
+        .about("Wire a client to this helper in its configuration file, or undo that")
         .long_about(LONG)
         .arg(
             Arg::new("client")
@@ -52,7 +52,7 @@ pub(super) fn command() -> Command {
         .arg(file(
             "config",
             "PATH",
-            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml]",
+            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml; with k3s, RKE2 or Rancher's agent /var/lib/rancher/credentialprovider/config.yaml]",
         ))
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
@@ -92,17 +92,30 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
             format!("on the system's PATH ({SYSTEM_PATH})"),
         ),
     };
-    runnable_helper(&path, env.home().as_deref(), &place)?;
+    // Without the program, kubelet does not start with the file.
+    let put = plan.put.as_ref().filter(|put| !put.is_there);
+    if let Some(put) = put.filter(|_| !request.dry_run) {
+        put.make()?;
+    }
+    if put.is_none() || !request.dry_run {
+        runnable_helper(&path, env.home().as_deref(), &place)?;
+    }
     let mut report = Report {
         path: plan.change.path.display().to_string(),
         ..Report::default()
     };
-    report.changed = !plan.change.is_nothing();
-    if report.changed {
+    let changes_file = !plan.change.is_nothing();
+    report.changed = changes_file || put.is_some();
+    if changes_file {
         report.diff = plan.change.diff();
         if !request.dry_run {
             plan.change.make()?;
         }
+    }
+    if let Some(put) = put {
+        let is = if request.dry_run { "would be" } else { "is" };
+        let line = format!("{} {is} put there", put.program.display());
+        report.lines.push(line);
     }
     let name = &request.client;
     report.lines.push(match (report.changed, request.dry_run) {
@@ -138,6 +151,8 @@ struct Plan {
     registries: String,
     /// Where the client looks for the helper, if not on a PATH.
     helper_dir: Option<PathBuf>,
+    /// The program, which is put there first.
+    put: Option<Put>,
     /// What else the user should know.
     notes: Vec<String>,
 }
@@ -189,9 +204,9 @@ impl Report {
 }
 
 const LONG: &str = "\
-Names this helper in a client's configuration file, so that the client asks it. Order, comments and all that others wrote \
-into the file stay; JSON is written as docker writes it, with tabs. Symbolic links, mode and owner stay. The change is shown \
-as a diff, in which secrets are hidden.
+Names this helper in a client's configuration file, so that the client asks it. Order, comments and everything else in the \
+file stay, as do symbolic links, mode and owner; JSON is written as docker writes it, with tabs. The change is shown as a \
+diff, in which secrets are hidden.
 
 docker   ~/.docker/config.json or $DOCKER_CONFIG/config.json: credHelpers, or with --all credsStore; with --system root's. \
 Docker Hub gets both its keys, and a registry the name as given too. buildx, crane, oras, nerdctl and CLIP read this file too.
@@ -200,18 +215,19 @@ registries.conf, before the auth files, so that podman login stores here; --syst
 read these files too.
 kubelet  the CredentialProviderConfig that its flag names (--config), YAML or JSON, or a directory of them: an entry with \
 the images of --hosts, or of all registries that this helper knows, that the store lists and that rules name without a *. \
-The two flags that kubelet needs are printed.
+The two flags that kubelet needs are printed. k3s, RKE2 and Rancher's agent need none: on such a node the program is copied \
+into /var/lib/rancher/credentialprovider/bin and the entry written beside it, and the command that restarts the service is \
+printed; run it again after an update of the program.
 
-Nothing is changed when the helper is not on the PATH that the client searches, since every pull would fail then; when \
-the file cannot be read or is read-only; and when another helper is there already, unless --force is given.
+Nothing is changed if the helper is not on the PATH that the client searches, since every pull would fail; if the file \
+can't be read or is read-only; or if it names another helper, unless --force is given.
 
---undo takes out what names this helper and puts back what --force replaced, which is noted beside the file, in \
-NAME.beta9-undo. The command that was run is undone by the same one with --undo added.
+--undo removes what names this helper and restores what --force replaced, which NAME.beta9-undo beside the file records. To \
+undo a command, run it again with --undo added.
 
 --json prints client, file, changed, dry_run, diff and notes. With --dry-run, changed is false and would_change says whether \
 there is anything to change.";
 const HELP: &str = "\
-Exit status: 0 when the client asks this helper in the end, or with --undo does not any more; 1 when nothing was changed, \
-with the reason.
+Exit status: 0 when the client asks this helper, or with --undo no longer does; 1 when nothing was changed, with the reason.
 
 Example: docker-credential-beta9 configure docker --hosts ghcr.io,docker.io";

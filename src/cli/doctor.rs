@@ -4,6 +4,7 @@ mod access;
 mod asked;
 mod clients;
 mod clock;
+mod containerd;
 mod files;
 mod finding;
 mod fix;
@@ -39,7 +40,7 @@ use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
-        .about("Look for what is wrong on this node, and say what fixes it")
+        .about("Find what is wrong on this node, and how to fix it")
         .arg(
             Arg::new("json")
                 .long("json")
@@ -195,16 +196,16 @@ fn not_asked(why: &str) -> Asked {
 const MENDED: &str = "not looked at: first fix what is broken above";
 const CORRECTED: &str = "neither files nor store were looked at: first correct the configuration";
 const LONG: &str = "\
-Looks at everything that a pull goes through on this node: whether clients find the program, the configuration, the \
-directories, their modes and the key, whether the store can be reached and takes its token, the tokens that could not be had, the clock, and whether \
-docker and podman ask this helper for the registries that it answers for, by the store or by a rule. Without --fix it changes nothing. Run it as the \
-user, and in the environment, that pulls.
+Checks everything that a pull depends on at this node: whether clients find the program, the configuration, the \
+directories, their modes and the key, whether the store is reachable and accepts its token, tokens that could not be \
+minted, the clock, and whether each client asks this helper for the registries that the store or a rule covers. \
+Without --fix it changes nothing. Run it as the user that pulls, in the same environment.
 
-Each finding is ok, a note, a warning, or broken, and says what fixes it: a command where there is one.";
+Each finding is ok, a note, a warning, or broken, and says what fixes it, with a command where there is one.";
 const HELP: &str = "\
-Exit status: 0 when nothing is broken, also with warnings; 1 when something is.
+Exit status: 0 when nothing is broken, even with warnings; 1 otherwise.
 
-With --fix it shows the commands that change nothing but your own files, asks, runs them, and looks again.
+--fix shows the commands that change only your own files, asks, runs them, and checks again.
 
 Examples:
   docker-credential-beta9 doctor --json

@@ -25,10 +25,10 @@ pub(super) fn command() -> Command {
         .required(true)
         .value_parser(OsStringValueParser::new());
     Command::new("explain")
-        .about("Show what would be answered for a registry or an image, and why")
+        .about("Show which credential a registry or an image gets, and why")
         .arg(input.help("A registry host, a server URL, or an image reference"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
-        .after_help("Exit status: 0, also where nothing would be answered; 1 when the argument is no registry and no image, or the configuration is wrong.\n\nExample: docker-credential-beta9 explain ghcr.io/org/app:1.2 --json")
+        .after_help("Exit status: 0, even if there is no credential; 1 when the argument is neither a registry nor an image, or the configuration is wrong.\n\nExample: docker-credential-beta9 explain ghcr.io/org/app:1.2 --json")
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {

@@ -188,12 +188,13 @@ fn document(logins: &BTreeMap<&str, Login>) -> Result<Zeroizing<String>, Error> 
 }
 
 const LONG: &str = "\
-Writes the logins that the built-in store holds in this workspace as docker's configuration file has them, so that docker, \
-podman and others work without this helper. They are in plain text then. At a terminal you are asked first; without one, \
---yes is needed.
+Writes the logins that this workspace has in the built-in store as a docker configuration file, in plain text, so that \
+docker, podman and others work without this helper. It asks first at a terminal; without a terminal, --yes is \
+required.
 
-Tokens that are minted from cloud keys are not exported: they live for hours only.";
+Tokens minted from cloud keys are not exported: they live only for hours.";
 const HELP: &str = "\
-Exit status: 0 when every login was written; 1 when nothing was, or one was left out, which is named on standard error.
+Exit status: 0 when every login was written; 1 when nothing was written, or a login was left out, which standard error \
+names.
 
 Example: docker-credential-beta9 export --output config.json";

@@ -26,7 +26,7 @@ pub(super) fn command() -> Command {
         .value_name("docker|podman|FILE")
         .value_parser(OsStringValueParser::new());
     Command::new("import")
-        .about("Take over the credentials that docker or podman keep in plain text")
+        .about("Move credentials that docker or podman keep in plain text into the store")
         .long_about(LONG)
         .arg(from.help("Whose; without it, docker's and podman's"))
         .arg(flag(
@@ -175,14 +175,15 @@ impl Report {
 
 const NOTHING: &str = "nothing to take over: no password is there in plain text\n";
 const LONG: &str = "\
-Takes over the credentials that docker or podman keep in plain text: each entry of auths goes into the store, and is read \
-back from it. It is then removed from the client's file with --remove, or when you say so at a terminal: only what the store \
-answers identically, and only where the client asks this helper under that very key; no backup is kept. Everything else in \
-the file stays as it is.
+Moves the credentials that docker or podman keep in plain text: it stores each entry of auths and reads it back. With \
+--remove, or after a question at a terminal, it then deletes an entry from the client's file if the store returns \
+exactly the same and the client asks this helper under that key. No backup is kept. The rest of the file does not \
+change.
 
-What cannot be taken over is named and left: a malformed entry, one for a part of a registry only, two different ones for \
-the same registry, and one for a registry for which the store has another credential.";
+It names and leaves what it can't store: a malformed entry, an entry for only a part of a registry, two different \
+entries for one registry, and an entry whose registry has another credential in the store.";
 const HELP: &str = "\
-Exit status: 0 when all was taken over, or there was nothing; 1 when an entry was left, which is named with the reason.
+Exit status: 0 when every entry was stored, or there was none; 1 when an entry was left, which is named with the \
+reason.
 
 Example: docker-credential-beta9 import docker --remove";

@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
                 .help("The command whose page it is"),
         )
         .after_help(
-            "Exit status: 0; 1 on a failure.\n\nExample: docker-credential-beta9 man | man -l -",
+            "Exit status: 0; 1 on failure.\n\nExample: docker-credential-beta9 man | man -l -",
         )
 }
 
@@ -114,9 +114,9 @@ type Result<T = (), E = std::io::Error> = std::result::Result<T, E>;
 
 const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 const DESCRIPTION: &str = "\
-Finds the credential that a Beta9 workspace has for a registry, and answers it as the user name and password that this \
-registry takes. For Amazon ECR, Google Artifact Registry and Azure Container Registry it mints a short-lived token and \
-keeps it, sealed, for all processes of the node's user. A failure is never answered as \"no credential\".";
+Finds the credential that a Beta9 workspace has for a registry, and returns the user name and password. For Amazon ECR, \
+Google Artifact Registry and Azure Container Registry it mints a short-lived token and caches it, sealed, for all processes \
+of the user. A failure is never reported as \"no credential\".";
 
 const CLOSING: [(&str, &str); 4] = [
     (

@@ -23,7 +23,7 @@ pub(super) fn command() -> Command {
             .help(help)
     };
     Command::new("migrate")
-        .about("Prepare Beta9's database for images with secrets, and for secrets that expire")
+        .about("Prepare Beta9's database for image secrets and for secrets that expire")
         .arg(flag("json", "Print one JSON object"))
         .arg(flag(
             "to-names",
@@ -177,21 +177,21 @@ fn names_human(done: &ToNames, dry_run: bool) -> String {
 
 const LEFT_OVER: &str = "left as it is: Beta9's migration 053 drops it and does not read it; version 0.1 of this program added it again";
 const LONG: &str = "\
-Looks which of Beta9's migrations the database has, and gives it what it lacks: of migration 036 the columns \
-credential_secret_name and credential_secret_id of image and the index idx_image_credential_secret_name, unless migration \
+Finds out which of Beta9's migrations the database has, and adds what is missing: the columns credential_secret_name \
+and credential_secret_id of image and the index idx_image_credential_secret_name of migration 036, unless migration \
 053 is there, which drops them; and a table credential_helper_expiry, in which provision --ttl records when a secret \
-expires. What is there is left alone, so that it can be run again at any time. All of it happens or nothing; a database \
-that is not Beta9's is refused.
+expires. What exists is not changed, so it can be run at any time. It runs in one transaction. A database that isn't \
+Beta9's is refused.
 
-With --to-names it does something else: since migration 053 Beta9 binds an image to the names of single secrets, and \
-images that were bound to a registry's secret have no credential. The workspace's secrets of registries are copied into \
-single secrets under names that a build takes, and images that are still bound to such a secret are bound to the names. \
-Nothing is deleted, no secret that is there is changed, and what cannot be copied is listed.
+--to-names does something else: since migration 053 Beta9 binds an image to the names of single secrets, and images \
+that were bound to a registry's secret have no credential. It copies the workspace's registry secrets into single \
+secrets under names that a build accepts, and binds images that are still bound to such a secret to those names. It \
+deletes nothing, changes no existing secret, and lists what it can't copy.
 
-The database is the one of BETA9_DATABASE_URL, or of url in [store.postgres]; its user must own the table image. \
-Grant SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry to the user that provisions, if that is another.";
+The database is that of BETA9_DATABASE_URL, or of url in [store.postgres]; its user must own the table image. Grant \
+SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry to the user that provisions, if that is another.";
 const HELP: &str = "\
-Exit status: 0 when all of it is there in the end; 1 when nothing was changed, with the reason.
+Exit status: 0 when the database has everything; 1 when nothing was changed, with the reason.
 
 Example, with the URL in the environment or in the configuration:
   export BETA9_DATABASE_URL='postgres://beta9:…@db.example/beta9'

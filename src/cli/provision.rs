@@ -30,7 +30,7 @@ pub(super) fn command() -> Command {
             .help(help)
     };
     Command::new("provision")
-        .about("Keep the keys for an image's registry in the workspace, and bind the image to them")
+        .about("Store the keys of an image's registry in the workspace, and bind the image to them")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
         .arg(option("creds", "KEY,KEY", "Names of the keys; each value is read from the environment, else from the workspace's secret of that name").value_delimiter(','))
         .arg(option("creds-json", "FILE", "The same as a JSON list, or a map from names to values; - is standard input"))

@@ -10,8 +10,8 @@ use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     Command::new("prune")
-        .about("Remove the secrets whose time, given with provision --ttl, is over")
-        .after_help("Exit status: 0, also when there was nothing to remove; 1 on a failure.\n\nExample: docker-credential-beta9 prune")
+        .about("Remove expired secrets (see provision --ttl)")
+        .after_help("Exit status: 0, even if there was nothing to remove; 1 on failure.\n\nExample: docker-credential-beta9 prune")
 }
 
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {

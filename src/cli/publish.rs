@@ -213,14 +213,14 @@ fn left(end: SystemTime) -> String {
 }
 
 const HELP: &str = "\
-The keys are those of the control plane's own store, BETA9_STORE=file, or with ambient = true those of the node itself; \
-they never reach the workspace. A Google registry's token is written as GCP_ACCESS_TOKEN, which a build and a pull take; \
-any other as a pair under REGISTRY_ or without a prefix, which a pull takes, and a build for Azure but not for ECR. Where \
-images name no single secrets yet, it is one secret named after the registry.
+The keys are those of the control plane's own store (BETA9_STORE=file), or with ambient = true those of the node \
+itself; they never reach the workspace. A Google registry's token is written as GCP_ACCESS_TOKEN, which builds and \
+pulls accept. Any other token is written as a pair under REGISTRY_ or without a prefix, which pulls accept, and builds \
+for Azure but not for ECR. If images don't name single secrets yet, it is one secret named after the registry.
 
-A token is written anew from half of its life on: run this every 15 minutes. A secret that this node did not write, or that \
-somebody changed, is left alone.
+A token is renewed once half of its life is over: run this every 15 minutes. A secret that this node did not write, or \
+that was changed since, is left as it is.
 
-Exit status: 0 when all that was due was written; 1 otherwise, with a line for each failure on standard error.
+Exit status: 0 when every due token was written; 1 otherwise, with a line for each failure on standard error.
 
 Example: docker-credential-beta9 publish us-docker.pkg.dev --names";

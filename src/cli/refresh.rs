@@ -16,7 +16,7 @@ use crate::trusted::FileError;
 
 pub(super) fn command() -> Command {
     Command::new("refresh")
-        .about("Renew the cached tokens that are half through their life")
+        .about("Renew the cached tokens that are past half of their life")
         .arg(
             Arg::new("all")
                 .long("all")
@@ -215,10 +215,10 @@ fn word(outcome: &Result<Refreshed, Error>) -> &'static str {
 const IDLE: &str = "nobody has asked for it in 7 days";
 const LONGEST_IDLE: Duration = Duration::from_hours(7 * 24);
 const HELP: &str = "\
-The secret of each token is looked up again, so that a token whose secret is gone or was changed is removed. What a \
-request brought along, or another identity than the node has here, cannot be renewed without it, and is left alone; so \
-is, without --all, what nobody has asked for in 7 days.
+Each token's secret is looked up again, and a token whose secret is gone or has changed is removed. A token from a \
+request's credential, or from an identity that this node does not have now, can't be renewed without it and is left as \
+it is. So is, without --all, a token that nobody has asked for in 7 days.
 
-Exit status: 0 when all that was due was renewed; 1 otherwise, with a line for each failure.
+Exit status: 0 when every due token was renewed; 1 otherwise, with a line for each failure.
 
 Example: docker-credential-beta9 refresh";

@@ -11,10 +11,10 @@ use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     Command::new("resolve")
-        .about("Print the secret of an image id, as BETA9_IMAGE_CREDENTIALS takes it")
+        .about("Print the secret of an image id, in the form of BETA9_IMAGE_CREDENTIALS")
         .arg(Arg::new("image-id").value_name("IMAGE_ID").required(true).help("The image's id"))
         .arg(Arg::new("image").long("image").value_name("REF").help("Its reference, for stores that know no image ids"))
-        .after_help("It prints a secret: pass it on, do not log it.\nExit status: 0 with the payload; 1 when there is none, or on a failure, with the\nreason on standard error.\n\nExample: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …")
+        .after_help("It prints a secret: pass it on, do not log it.\nExit status: 0 with the payload; 1 if there is none, or on failure, with the\nreason on standard error.\n\nExample: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …")
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {

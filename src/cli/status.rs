@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
         .value_name("FORMAT")
         .default_value("text");
     Command::new("status")
-        .about("Show the cached and published tokens, how long they live, and what failed last")
+        .about("Show the cached and published tokens, when they expire, and recent failures")
         .arg(
             Arg::new("json")
                 .long("json")

@@ -124,7 +124,7 @@ fn ctr(
     let status = terminal::run(&mut child, credential.secret(), io).map_err(|error| {
         Problem::new("ctr", "it cannot be run on a terminal of its own")
             .source(error)
-            .fix("see whether /dev/ptmx and /proc are there, and whether the node is out of processes (ulimit -u)")
+            .fix("check whether /dev/ptmx and /proc are there, and whether the node is out of processes (ulimit -u)")
             .failed()
     })?;
     match status {

@@ -111,7 +111,7 @@ pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result
                 "{} does not run on this machine, or is another program",
                 found.display()
             ),
-            "install it anew".to_owned(),
+            "install it again".to_owned(),
         ),
         Helper::NotExecutable(found) => (
             format!("{} is not executable", found.display()),
@@ -127,7 +127,6 @@ pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result
 
 /// Whether it says its name when it is asked for its version, as this program does, and that in time.
 fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
     let mut command = Command::new(program);
     // It may be any program: what this one holds in its environment is none of its business.
     command
@@ -135,37 +134,44 @@ fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration
         .env_clear()
         .env("PATH", path)
         .envs(home.map(|home| ("HOME", home)));
-    let Ok(mut child) = command
+    said(&mut command, patience).is_some_and(|said| said.starts_with(PROGRAM))
+}
+
+/// What a program writes on its standard output, if it ends well and in time.
+pub fn said(command: &mut Command, patience: Duration) -> Option<String> {
+    let deadline = Instant::now() + patience;
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-    else {
-        return false;
-    };
+        .stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let (mut out, mut said) = (child.stdout.take()?, Vec::new());
+    let never_waits = fcntl_setfl(&out, OFlags::NONBLOCK).is_ok();
     let status = loop {
-        match child.try_wait() {
+        let ended = child.try_wait();
+        // Something that it has started may hold the other end open: what is not there when it has ended never counts.
+        if never_waits {
+            let room = MOST.saturating_sub(said.len() as u64);
+            _ = out.by_ref().take(room).read_to_end(&mut said);
+        }
+        match ended {
             Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Ok(None) if never_waits && Instant::now() < deadline => std::thread::sleep(PAUSE),
             _ => {
                 // It may have ended meanwhile, and is waited for so that nothing is left of it.
                 _ = child.kill().and_then(|()| child.wait());
-                return false;
+                return None;
             }
         }
     };
-    // Something that it has started may still hold the other end open.
-    let mut said = [0; PROGRAM.len()];
-    let said = child
-        .stdout
-        .filter(|out| fcntl_setfl(out, OFlags::NONBLOCK).is_ok())
-        .is_some_and(|mut out| out.read_exact(&mut said).is_ok() && said == *PROGRAM.as_bytes());
-    status.success() && said
+    String::from_utf8(said).ok().filter(|_| status.success())
 }
 
 const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Many times what it takes on a slow machine under load.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// More than any program that is asked has to say.
+const MOST: u64 = 4 << 20;
 /// What the kernel looks at.
 const HEAD: usize = 256;
 const PAUSE: Duration = Duration::from_millis(5);

@@ -5,71 +5,103 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
+
+use super::rancher::Rancher;
+
 /// Below `root`, each configuration (a file, or a directory of files) that there may be, with the directory of the programs
 /// where it is known.
 #[must_use]
 pub fn kubelet_files(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
-    let mut places = flags(root);
-    for (config, bin) in KNOWN {
-        let config = root.join(config);
-        if places.iter().all(|(named, _)| *named != config) {
-            places.push((config, bin.map(|bin| root.join(bin))));
-        }
+    let mut places = Vec::new();
+    for file in starters(root) {
+        let named = named_in(&file, root);
+        places.extend(named.config.map(|config| (config, named.bin)));
     }
-    places
+    places.extend(Rancher::of(root, None).map(|found| (found.config, Some(found.bin))));
+    places.extend(KNOWN.map(|(config, bin)| (root.join(config), bin.map(|bin| root.join(bin)))));
+    let mut known = IndexMap::<_, Option<PathBuf>>::new();
+    for (config, bin) in places {
+        let known = known.entry(config).or_default();
+        *known = known.take().or(bin);
+    }
+    known.into_iter().collect()
 }
 
-/// The configuration and the directory that kubelet's flags name, in the files that start it and in what runs
+/// What may hold kubelet's flags: the files that start it, and what runs
 /// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/>).
-fn flags(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
+fn starters(root: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = STARTERS.iter().map(|file| root.join(file)).collect();
     let listed = |dir: &str| fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
     files.extend(listed("etc/systemd/system/kubelet.service.d").map(|entry| entry.path()));
     files.extend(listed("usr/lib/systemd/system/kubelet.service.d").map(|entry| entry.path()));
-    // Anybody may run something whose arguments read like kubelet's, and be told by root what to install where.
-    let is_roots_or_mine = |entry: &fs::DirEntry| {
-        let me = rustix::process::geteuid().as_raw();
-        (entry.metadata()).is_ok_and(|process| [0, me].contains(&process.uid()))
-    };
-    files.extend(
-        listed("proc")
-            .filter(is_roots_or_mine)
-            .map(|entry| entry.path().join("cmdline")),
-    );
-    let mut places = Vec::new();
-    for file in files {
-        let Ok(text) = started_by(&file) else {
-            continue;
-        };
-        let words: Vec<&str> = text
-            .split(|c: char| c.is_whitespace() || "\0\"'".contains(c))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let flag = |name: &str| {
-            let at = words
-                .iter()
-                .position(|word| word.trim_start_matches('-').starts_with(name))?;
-            let value = match words[at].split_once('=') {
-                Some((_, value)) => value,
-                None => words.get(at + 1)?,
-            };
-            value.strip_prefix('/').map(|path| root.join(path))
-        };
-        let Some(config) = flag("image-credential-provider-config") else {
-            continue;
-        };
-        if places.iter().all(|(known, _)| *known != config) {
-            places.push((config, flag("image-credential-provider-bin-dir")));
-        }
-    }
-    places
+    files.extend(processes(root).map(|process| process.join("cmdline")));
+    files
 }
 
+/// What runs, of root's or of this user's: anybody may run something whose arguments read like another program's, and let
+/// root be told what to install where.
+pub fn processes(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let me = rustix::process::geteuid().as_raw();
+    let listed = fs::read_dir(root.join("proc"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    listed
+        .filter(move |entry| {
+            (entry.metadata()).is_ok_and(|process| [0, me].contains(&process.uid()))
+        })
+        .map(|entry| entry.path())
+}
+
+/// What one file says of the two flags.
+#[derive(Default)]
+pub(super) struct Named {
+    pub(super) config: Option<PathBuf>,
+    pub(super) bin: Option<PathBuf>,
+}
+
+impl Named {
+    /// These, and for what they do not say the others.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config.or(other.config),
+            bin: self.bin.or(other.bin),
+        }
+    }
+}
+
+pub(super) fn named_in(file: &Path, root: &Path) -> Named {
+    let text = started_by(file).unwrap_or_default();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let words: Vec<&str> = lines
+        .flat_map(|line| line.split(|c: char| c.is_whitespace() || "\0\"'".contains(c)))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let flag = |name: &str| {
+        let at = words
+            .iter()
+            .rposition(|word| word.trim_start_matches('-').starts_with(name))?;
+        let value = match words[at].split_once('=') {
+            Some((_, value)) => value,
+            None => words.get(at + 1)?,
+        };
+        value.strip_prefix('/').map(|path| root.join(path))
+    };
+    Named {
+        config: flag("image-credential-provider-config"),
+        bin: flag("image-credential-provider-bin-dir"),
+    }
+}
+
+/// The beginning of a file that starts something, or of the arguments of what runs.
 #[expect(
     clippy::disallowed_methods,
-    reason = "it is looked at which files a kubelet was given: nothing of it steers this program"
+    reason = "it is looked at which files a client was given: nothing of it steers this program"
 )]
-fn started_by(file: &Path) -> std::io::Result<String> {
+pub fn started_by(file: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     fs::File::open(file)?
         .take(1 << 16)
@@ -77,13 +109,9 @@ fn started_by(file: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Where `configure kubelet` writes, and where k3s and RKE2 (<https://docs.k3s.io/cli/agent>), EKS, AKS and GKE have theirs.
-const KNOWN: [(&str, Option<&str>); 7] = [
+/// Where `configure kubelet` writes, and where EKS, AKS and GKE have theirs.
+const KNOWN: [(&str, Option<&str>); 6] = [
     ("etc/kubernetes/credential-provider-config.yaml", None),
-    (
-        "var/lib/rancher/credentialprovider/config.yaml",
-        Some("var/lib/rancher/credentialprovider/bin"),
-    ),
     (
         "etc/eks/image-credential-provider/config.json",
         Some("etc/eks/image-credential-provider"),
@@ -94,11 +122,9 @@ const KNOWN: [(&str, Option<&str>); 7] = [
     ("opt/beta9/credential-provider.yaml", None),
 ];
 /// What starts kubelet: kubeadm's flags, and the environment files of distributions.
-const STARTERS: [&str; 6] = [
+const STARTERS: [&str; 4] = [
     "var/lib/kubelet/kubeadm-flags.env",
     "etc/default/kubelet",
     "etc/sysconfig/kubelet",
     "etc/systemd/system/kubelet.service",
-    "etc/rancher/k3s/config.yaml",
-    "etc/rancher/rke2/config.yaml",
 ];

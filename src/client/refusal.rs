@@ -101,7 +101,7 @@ fn may(at: &Path, mode: &str, owners: &[u32], user: u32) -> String {
 }
 
 const ROOT: u32 = 0;
-const AGAIN: &str = "mend that, and try again";
+const AGAIN: &str = "fix that, and try again";
 
 #[cfg(test)]
 mod tests {

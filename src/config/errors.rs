@@ -67,7 +67,7 @@ impl Fault for ConfigError {
     fn meaning(&self) -> Meaning {
         let invalid = |variable: &str| Meaning::new(Code::ConfigInvalid, variable.to_owned());
         match self {
-            Self::NotUtf8 { variable } => invalid(variable).fix("set it anew, or unset it"),
+            Self::NotUtf8 { variable } => invalid(variable).fix("set it again, or unset it"),
             Self::Invalid { variable, .. } => invalid(variable).fix("correct it, or unset it"),
             Self::Relative { variable } => invalid(variable).fix("give the whole path, from /"),
             Self::Missing { part, fix, .. } => {
@@ -111,14 +111,14 @@ pub(super) enum GatewaySettingsError {
     NoUrl,
     #[error("a token must not go to {0} without TLS")]
     Cleartext(String),
-    #[error("the gateway's HTTP address does not follow from its gRPC address {host}:{port}")]
+    #[error("the gateway's HTTP address cannot be derived from its gRPC address {host}:{port}")]
     GrpcAlone { host: String, port: String },
     /// `place` is the file, and the section where only that cannot be read.
     #[error("{place} cannot be read: {why}")]
     Unreadable { place: String, why: String },
-    #[error("no gateway is configured, nor in {0}")]
+    #[error("no gateway is configured, and {0} has none")]
     NoGateway(String),
-    #[error("there is no token for the gateway, nor is one in {0}")]
+    #[error("no token for the gateway is set, and {0} has none")]
     NoToken(String),
 }
 

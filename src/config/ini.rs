@@ -56,7 +56,7 @@ impl<'t> Ini<'t> {
             let lines = lines.ok_or_else(|| mistake("it stands before the first section"))?;
             let (key, value) = line
                 .split_once(['=', ':'])
-                .ok_or_else(|| mistake("it is no section, and no key and value"))?;
+                .ok_or_else(|| mistake("it is neither a section nor a key and value"))?;
             let key = key.trim().to_lowercase();
             if key.is_empty() || lines.iter().any(|(known, _)| *known == key) {
                 return Err(mistake(

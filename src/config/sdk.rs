@@ -342,8 +342,7 @@ mod tests {
             )
         );
         for name in ["bare", "empty"] {
-            let expected =
-                format!("there is no token for the gateway, nor is one in FILE [{name}]");
+            let expected = format!("no token for the gateway is set, and FILE [{name}] has none");
             assert!(get(name).unwrap_err().contains(&expected));
         }
         for name in ["absent", "DEFAULT"] {

@@ -41,7 +41,7 @@ pub enum Kind {
     ProxyLogin,
     /// The variable that names a proxy names none.
     ProxySetting,
-    /// No TLS came about, for another reason.
+    /// The TLS handshake failed for another reason.
     Tls,
     /// The connection ended before the answer began.
     Closed,
@@ -122,16 +122,16 @@ impl HttpError {
     pub fn fix(&self) -> &'static str {
         match self.kind {
             Kind::Nobody | Kind::Refused | Kind::Unresolvable if self.proxy.is_some() => {
-                "see whether the proxy runs and the variable names it; NO_PROXY lists hosts to ask without it"
+                "check whether the proxy runs and the variable names it; NO_PROXY lists hosts to ask without it"
             }
             Kind::Timeout => {
-                "see whether the node reaches it; timeout in the configuration says how long to wait"
+                "check whether the node reaches it; timeout in the configuration says how long to wait"
             }
             Kind::Nobody | Kind::Refused | Kind::Closed | Kind::Truncated => {
-                "see whether the node reaches it, or needs a proxy (HTTPS_PROXY)"
+                "check whether the node reaches it, or needs a proxy (HTTPS_PROXY)"
             }
             Kind::Unresolvable => {
-                "see whether the name is right, and whether the node's name server answers or the node needs a proxy (HTTPS_PROXY)"
+                "check whether the name is right, and whether the node's name server answers or the node needs a proxy (HTTPS_PROXY)"
             }
             Kind::Proxy => {
                 "let the proxy through to it (its own log says why not), or add the host to NO_PROXY"
@@ -143,7 +143,7 @@ impl HttpError {
                 "set it to http://HOST:PORT (or https, socks5, socks5h), or unset it"
             }
             Kind::Certificate(Certificate::Expired | Certificate::NotYetValid) => {
-                "see whether the node's clock is right"
+                "check whether the node's clock is right"
             }
             Kind::Certificate(Certificate::UnknownAuthority) => {
                 "add its authority, or that of a proxy that opens TLS, to the system's, or set SSL_CERT_FILE to a bundle of both"
@@ -151,14 +151,14 @@ impl HttpError {
             Kind::Certificate(Certificate::SelfSigned) => {
                 "have it sign one for the server (CA:FALSE), then add it to the system's, or set SSL_CERT_DIR to a directory with it"
             }
-            Kind::Certificate(_) | Kind::Tls => "see who answers in its place",
+            Kind::Certificate(_) | Kind::Tls => "check what answers in its place",
             Kind::ClientCertificate => {
                 "ask its operator for one; only check shows certificates, those of certs.d"
             }
             Kind::TooLarge(_) => "see who answers in its place; nothing of it was used",
             Kind::Cleartext => "use https://",
             Kind::Request => {
-                "see whether what was configured holds line ends or other control characters"
+                "check whether what was configured holds line ends or other control characters"
             }
             Kind::Authorities => {
                 "install ca-certificates, or correct SSL_CERT_FILE and SSL_CERT_DIR"
@@ -225,12 +225,12 @@ impl fmt::Display for HttpError {
                     "{host} wants a client certificate that it trusts{through}"
                 )
             }
-            Kind::Proxy => write!(f, "{proxy} lets nothing through to {host}"),
+            Kind::Proxy => write!(f, "{proxy} does not let connections through to {host}"),
             Kind::ProxyLogin => {
                 write!(f, "{proxy} asks for a user name and password that it takes")
             }
             Kind::ProxySetting => write!(f, "{variable} is not the URL of a proxy"),
-            Kind::Tls => write!(f, "no TLS connection with {host} came about{through}"),
+            Kind::Tls => write!(f, "the TLS handshake with {host} failed{through}"),
             Kind::Closed => {
                 write!(f, "{host} closed the connection without an answer{through}")
             }

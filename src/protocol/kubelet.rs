@@ -190,14 +190,14 @@ fn go_duration(duration: Duration) -> String {
 const HELP: &str = "\
 Answers kubelet's exec credential provider API: reads a
 CredentialProviderRequest from standard input and prints a
-CredentialProviderResponse. Kubelet runs it by itself once it has been told
-to, with --image-credential-provider-config and
---image-credential-provider-bin-dir.
+CredentialProviderResponse. Kubelet runs it when its flags
+--image-credential-provider-config and --image-credential-provider-bin-dir
+name it.
 
 Usage: docker-credential-beta9 kubelet
 
-Exit status: 0 with an answer, which has no credentials where there are none; 1
-with a line on standard error and none on standard output: kubelet logs it.
+Exit status: 0 with an answer, which may have no credentials; 1 with a line on
+standard error, which kubelet logs, and nothing on standard output.
 
 Example:
   echo '{\"kind\":\"CredentialProviderRequest\",

@@ -80,7 +80,7 @@ impl KeyFile {
         if let KeyPlace::File(path) = &self.0 {
             let mut bytes = Zeroizing::new([0; 32]);
             aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| {
-                FileError::with("no random bytes are to be had for a key", "try again")
+                FileError::with("no random bytes are available for a key", "try again")
             })?;
             let text = Zeroizing::new(format!("{}\n", STANDARD.encode(bytes.as_ref())));
             private::create_new(dir, path, text.as_bytes())?;

@@ -13,7 +13,7 @@ use crate::shown::{shown, shown_list};
 #[derive(Debug, Error)]
 pub(crate) enum StoreError {
     /// `why` it must have one.
-    #[error("it has nothing for {host}, which must have a credential ({why})")]
+    #[error("it has nothing for {host}, which requires a credential ({why})")]
     Lacking { host: Host, why: String },
     #[error("it keeps no single secrets by name")]
     NoSingles,

@@ -141,7 +141,7 @@ impl Verdict {
                 format!("let the account pull {repository}, or store one that may")
             }
             Self::NoAccessOrRepository(_) => {
-                format!("see whether {repository} is spelled right, and let the account pull it")
+                format!("check whether {repository} is spelled right, and let the account pull it")
             }
             Self::NoRepository => {
                 "correct the image's name; some registries say so of what one may not see"
@@ -161,7 +161,7 @@ impl Verdict {
                 "try again later; see what the registry's operator says".to_owned()
             }
             Self::TokenRefused(_) => {
-                "see whether the clocks of the registry and its token server are right".to_owned()
+                "check whether the clocks of the registry and its token server are right".to_owned()
             }
             Self::Throttled => "try again later".to_owned(),
             Self::ForeignTokenServer(None)
@@ -211,7 +211,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Pulled(_) => f.write_str("the manifest is there and may be pulled"),
             Self::WrongCredential(status) => {
-                write!(f, "it does not take this credential ({status})")
+                write!(f, "it refuses this credential ({status})")
             }
             Self::NoAccess(status) => {
                 write!(f, "the credential may not pull this repository ({status})")
@@ -219,25 +219,25 @@ impl fmt::Display for Verdict {
             Self::NoAccessOrRepository(status) => {
                 write!(
                     f,
-                    "the credential may not pull this repository, or there is none ({status}); it hides which"
+                    "the credential may not pull this repository, or the repository doesn't exist ({status}); the registry doesn't say which"
                 )
             }
             Self::NoRepository => f.write_str("there is no such repository (404)"),
             Self::NoManifest => f.write_str("there is no such tag or digest (404)"),
             Self::NeedsCredential(status) => {
-                write!(f, "it wants a credential, and there is none ({status})")
+                write!(f, "it needs a credential, and has none ({status})")
             }
             Self::ForeignTokenServer(server) => {
                 let name = server
                     .as_ref()
-                    .map_or("no https:// URL of a host", Host::as_str);
+                    .map_or("not an https:// URL of a host", Host::as_str);
                 write!(
                     f,
                     "it names a token server that is not its own ({name}); the credential was not sent there"
                 )
             }
             Self::TokenServer(status) => write!(f, "its token server answered {status}"),
-            Self::NoToken => f.write_str("its token server answered no token"),
+            Self::NoToken => f.write_str("its token server returned no token"),
             Self::TokenRefused(status) => {
                 write!(f, "it refuses what its own token server gave ({status})")
             }

@@ -66,7 +66,7 @@ pub enum Mood {
     HangOnChange,
     /// The same, for changes alone.
     LoseAnswersToChanges(usize),
-    /// It sends on to another place.
+    /// It redirects elsewhere.
     Redirect(String),
     /// Somebody else answers, with a page.
     Page(u16),

@@ -1,8 +1,8 @@
 //! A terminal of 80 columns with the helper in it, and sessions on it that are recorded in tests/fixtures/sessions.
 //!
 //! A session is what a person sees: each command behind a prompt, and below it what the helper wrote. It runs twice, in
-//! colour and with `NO_COLOR`; both must say the same, and no line may be wider than the terminal. To record anew:
-//! `RECORD_SESSIONS=1 cargo test --test terminal -- --test-threads 1`, which writes them into README.md too; read the difference.
+//! colour and with `NO_COLOR`; both must say the same, and no line may be wider than the terminal. To record again:
+//! `RECORD_SESSIONS=1 cargo test --test terminal -- --test-threads 1`, which writes them into the book too; read the difference.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};

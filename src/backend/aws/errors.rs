@@ -191,7 +191,7 @@ pub(super) const ASSUME: Action = Action {
 pub(super) const WEB_IDENTITY: Action = Action {
     service: "STS",
     name: "sts:AssumeRoleWithWebIdentity",
-    denied: "see that the role trusts the token's issuer, subject and audience",
+    denied: "check that the role trusts the token's issuer, subject and audience",
 };
 const SKEW: [&str; 3] = [
     "Signature expired",

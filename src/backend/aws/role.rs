@@ -35,7 +35,7 @@ impl TenantKeys {
         let (id, secret) = (needed(KEY_ID)?, needed(KEY)?);
         let token = text(SESSION_TOKEN);
         if !is_key_id(id) {
-            let what = "is no access key id (16 to 128 letters and digits)";
+            let what = "isn't a valid access key id (16 to 128 letters and digits)";
             return Err(AwsError::Key(KEY_ID, what).into());
         }
         // They go into HTTP headers and signatures as they are; a line end copied along would be refused late and oddly.
@@ -78,13 +78,13 @@ impl Role {
         if !is_role_arn(arn) {
             return Err((
                 Setting::Arn,
-                "is no role's ARN, such as arn:aws:iam::123456789012:role/puller",
+                "isn't a valid role ARN, such as arn:aws:iam::123456789012:role/puller",
             ));
         }
         if external_id.is_some_and(|id| !is_external_id(id)) {
             return Err((
                 Setting::ExternalId,
-                "is no external id (2 to 1224 letters, digits and _+=,.@:/-)",
+                "isn't a valid external id (2 to 1224 letters, digits and _+=,.@:/-)",
             ));
         }
         Ok(Some(Self {
@@ -107,7 +107,7 @@ pub(super) fn role_of_pod<'a>(
     let wrong = |what: &'static str, fix: &str| account.wrong_annotation(PART, name, what, fix);
     if !is_role_arn(arn) {
         return Err(wrong(
-            "is no role's ARN",
+            "isn't a valid role ARN",
             "set it to one such as arn:aws:iam::123456789012:role/puller",
         ));
     }
@@ -287,7 +287,7 @@ mod tests {
             " arn:aws:iam::123456789012:role/a",
         ] {
             let error = role(&[(ecr, arn)], "aws").unwrap_err();
-            assert!(error.starts_with("backend aws: the annotation eks.amazonaws.com/ecr-role-arn of the service account pulls/puller is no role's ARN;"), "{error}");
+            assert!(error.starts_with("backend aws: the annotation eks.amazonaws.com/ecr-role-arn of the service account pulls/puller isn't a valid role ARN;"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
         assert!(
@@ -336,14 +336,14 @@ mod tests {
         ] {
             let error = read(&[(ROLE_ARN, bad)]).unwrap_err();
             assert!(
-                error.starts_with("its secret: AWS_ROLE_ARN is no role's ARN")
+                error.starts_with("its secret: AWS_ROLE_ARN isn't a valid role ARN")
                     && !error.contains("hunter2")
             );
         }
         for bad in ["x", "hunter2 hunter2"] {
             let error = read(&[(ROLE_ARN, arn), (EXTERNAL_ID, bad)]).unwrap_err();
             assert!(
-                error.starts_with("its secret: AWS_EXTERNAL_ID is no external id")
+                error.starts_with("its secret: AWS_EXTERNAL_ID isn't a valid external id")
                     && !error.contains("hunter2")
             );
         }

@@ -139,9 +139,9 @@ pub(super) enum AzureError {
     /// The node had one a moment ago.
     #[error("the node has no Azure identity any more")]
     Gone,
-    #[error("it is no registry of Azure's (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")]
+    #[error("it isn't an Azure registry (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")]
     NotAzures,
-    #[error("{AUTHORITY_HOST} in the node's environment is no https:// URL of a host")]
+    #[error("{AUTHORITY_HOST} in the node's environment isn't an https:// URL of a host")]
     Authority,
     #[error("the service account {0} names no application")]
     NoApplication(String),
@@ -184,7 +184,7 @@ pub(super) enum Common {
     NoJson,
     #[error("redirects, which is never followed with a credential")]
     Redirect,
-    #[error("is asked too often")]
+    #[error("limits its requests")]
     Throttled(Option<Duration>),
     #[error("is being updated")]
     Updating,
@@ -227,7 +227,7 @@ impl Fault for AzureError {
             Self::Metadata { status, .. } => refused(of_metadata(*status).1).answered(),
             Self::Login(_) => refused(IMPOSTOR).answered(),
             Self::Entra { code } => refused(of_code(*code).2).answered(),
-            Self::NoToken(_) => of(Code::MintUnexpected, "see who answers in its place"),
+            Self::NoToken(_) => of(Code::MintUnexpected, "check what answers in its place"),
             Self::OtherManaged => of(
                 Code::MintNoIdentity,
                 "unset IDENTITY_ENDPOINT and MSI_ENDPOINT where the node is a virtual machine; App Service sets IDENTITY_ENDPOINT and IDENTITY_HEADER",
@@ -287,7 +287,7 @@ fn aadsts(body: &[u8]) -> Option<u32> {
         .ok()
 }
 
-const IMPOSTOR: &str = "see whether a proxy or a sign-in page answers in its place";
+const IMPOSTOR: &str = "check whether a proxy or a sign-in page answers in its place";
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,7 +325,7 @@ mod tests {
                 90_002,
                 "the tenant is unknown in this cloud (AADSTS90002); correct AZURE_TENANT_ID",
             ),
-            (700_024, "see whether the node's clock is right"),
+            (700_024, "check whether the node's clock is right"),
             (
                 1_234_567,
                 "Entra refused the login (AADSTS1234567); look it up",
@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(throttled.code(), Some(Code::MintThrottled));
         assert_eq!(
             throttled.to_string(),
-            "backend azure: myreg.azurecr.io is asked too often (429); try again in 7 s"
+            "backend azure: myreg.azurecr.io limits its requests (429); try again in 7 s"
         );
     }
 }

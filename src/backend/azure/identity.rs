@@ -62,7 +62,7 @@ impl Identity {
             if is_guid(&id) {
                 Ok(Some(id))
             } else {
-                Err(account.wrong_annotation(PART, name, "is no GUID", fix))
+                Err(account.wrong_annotation(PART, name, "isn't a GUID", fix))
             }
         };
         let client_id = guid(
@@ -215,7 +215,7 @@ impl<'a> Source<'a> {
         }
         Err(self.wrong(
             CLIENT_ID,
-            "is no GUID",
+            "isn't a GUID",
             "copy the application (client) ID from its overview",
         ))
     }
@@ -237,7 +237,7 @@ impl<'a> Source<'a> {
         let secret = self.need(CLIENT_SECRET)?;
         if secret.expose().contains(char::is_control) {
             let what = "holds a control character (a line end copied along with it?)";
-            return Err(self.wrong(CLIENT_SECRET, what, "set it anew"));
+            return Err(self.wrong(CLIENT_SECRET, what, "set it again"));
         }
         Ok(secret.clone())
     }
@@ -389,7 +389,7 @@ mod tests {
             "evilazurecr.io",
         ] {
             assert!(
-                refusal(host, &keys(&[])).contains("it is no registry of Azure's"),
+                refusal(host, &keys(&[])).contains("it isn't an Azure registry"),
                 "{host}"
             );
         }
@@ -455,7 +455,7 @@ mod tests {
         ] {
             let text = refusal("myreg.azurecr.io", &keys(&[(CLIENT_ID, client)]));
             assert!(
-                text.contains("AZURE_CLIENT_ID in the secret is no GUID"),
+                text.contains("AZURE_CLIENT_ID in the secret isn't a GUID"),
                 "{text}"
             );
         }
@@ -544,7 +544,7 @@ mod tests {
             ] {
                 let text = pod(&annotations, "myreg.azurecr.io").unwrap_err();
                 let begin = format!(
-                    "backend azure: the annotation {name} of the service account pulls/puller is no GUID;"
+                    "backend azure: the annotation {name} of the service account pulls/puller isn't a GUID;"
                 );
                 assert!(text.starts_with(&begin) && !text.contains(wrong), "{text}");
             }
@@ -552,7 +552,7 @@ mod tests {
         assert!(
             pod(&[client, tenant], "registry.example.com")
                 .unwrap_err()
-                .contains("no registry of Azure's")
+                .contains("an Azure registry")
         );
     }
 }

@@ -115,7 +115,7 @@ pub(super) enum DocumentFault {
     Neither,
     #[error(" is not a JSON object: {0}")]
     Json(JsonError),
-    #[error(": \"type\" is none that this helper knows")]
+    #[error(": \"type\" isn't one that this helper knows")]
     Type,
     /// What the type is, and why a tenant's document may not be of it.
     #[error(": \"type\" is {0}")]
@@ -383,7 +383,7 @@ mod tests {
             "source_credentials":{nested}}}"#
             ))
             .unwrap_err()
-            .contains("\"type\" is none")
+            .contains("\"type\" isn't one")
         );
     }
 

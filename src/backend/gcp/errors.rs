@@ -35,7 +35,7 @@ pub(super) enum GcpError {
     NoDocument(PathBuf),
     #[error("{PROJECT} alone means the node's own identity, which is off for this registry")]
     ProjectAlone,
-    #[error("the access token is of no use: {0}")]
+    #[error("the access token cannot be used: {0}")]
     Unusable(CredentialError),
     #[error("{origin}{what}")]
     Document { origin: String, what: DocumentFault },
@@ -75,9 +75,9 @@ pub(super) enum GcpError {
 /// Why a node on AWS cannot prove to Google who it is.
 #[derive(Debug, Error)]
 pub(super) enum AwsProof {
-    #[error("what gives this node its AWS identity did not answer in time")]
+    #[error("the source of this node's AWS identity did not answer in time")]
     LateIdentity,
-    #[error("what gives this node its AWS credentials did not answer in time")]
+    #[error("the source of this node's AWS credentials did not answer in time")]
     LateCredentials,
     #[error("\"regional_cred_verification_url\" is not an https:// address")]
     Url,
@@ -88,7 +88,7 @@ pub(super) enum AwsProof {
     #[error("this node has no AWS credentials to prove itself with")]
     NoCredentials,
     /// What it says may quote an answer.
-    #[error("what gives this node its AWS credentials fails")]
+    #[error("the source of this node's AWS credentials fails")]
     Failing,
 }
 
@@ -112,7 +112,7 @@ impl Fault for GcpError {
             Self::ProjectAlone => of(Code::MintNoIdentity, "").fix(format!(
                 "put {ACCESS_TOKEN} or {KEY} into the secret, or let the operator set ambient = true for this registry, where pods do not log in as themselves"
             )),
-            Self::Unusable(_) => of(Code::SecretInvalid, "store it anew"),
+            Self::Unusable(_) => of(Code::SecretInvalid, "store it again"),
             Self::Document { what, .. } => of(Code::MintInvalidKeys, "").fix(what.fix()),
             Self::PrivateKey(_) => of(
                 Code::MintInvalidKeys,
@@ -155,16 +155,16 @@ impl Fault for GcpError {
                     .unreachable()
                     .answered()
             }
-            Self::Failing { .. } => of(Code::MintUnreachable, "try again; it is not yours to mend")
+            Self::Failing { .. } => of(Code::MintUnreachable, "try again later; there is nothing to fix on your side")
                 .unreachable()
                 .answered(),
             Self::Redirect { .. } | Self::NoJson { .. } => of(
                 Code::MintUnexpected,
-                "see whether a proxy or a sign-in page of the network answers in its place",
+                "check whether a proxy or a sign-in page of the network answers in its place",
             ),
             Self::NoToken(_) => of(
                 Code::MintUnexpected,
-                "see whether a proxy answers in its place",
+                "check whether a proxy answers in its place",
             ),
             Self::Refused { refusal, .. } => {
                 of(Code::MintRefused, "").fix(refusal.fix.clone()).answered()

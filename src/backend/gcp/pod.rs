@@ -33,7 +33,7 @@ pub(super) fn identity(
             });
         }
         let fix = "set it to an e-mail such as puller@project.iam.gserviceaccount.com";
-        Err(account.wrong_annotation(PART, ANNOTATION, "is no Google service account", fix))
+        Err(account.wrong_annotation(PART, ANNOTATION, "isn't a Google service account", fix))
     });
     let base = Base::External(External {
         audience,
@@ -167,7 +167,9 @@ mod tests {
             .unwrap_err();
             let text = error.to_string();
             assert!(
-                text.contains("of the service account pulls/puller is no Google service account;"),
+                text.contains(
+                    "of the service account pulls/puller isn't a Google service account;"
+                ),
                 "{text}"
             );
             assert!(!text.contains(email), "{text}");

@@ -99,7 +99,7 @@ fn account(said: &Said, email: &str) -> Refusal {
 
 fn user(said: &Said) -> Refusal {
     const AGAIN: &str =
-        "log in anew (gcloud auth application-default login) and use what it writes";
+        "log in again (gcloud auth application-default login) and use what it writes";
     match said.code.as_str() {
         "invalid_grant" if said.says(&["disabled", "deleted"]) => {
             told("the user's account is disabled or deleted", AGAIN)
@@ -174,7 +174,7 @@ fn impersonation(said: &Said, target: &str) -> Refusal {
         ),
         401 => told(
             "the token of the identity that asks is not accepted (status 401)",
-            "see whether that identity still exists",
+            "check whether that identity still exists",
         ),
         _ => said.otherwise(),
     }
@@ -259,7 +259,7 @@ pub(super) fn target(url: &str) -> &str {
 }
 
 const UNKNOWN: &str =
-    "see whether the identity still exists and what its project's policies forbid";
+    "check whether the identity still exists and what its project's policies forbid";
 /// <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>, and Google's own.
 const CODES: [&str; 9] = [
     "invalid_request",

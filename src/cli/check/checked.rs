@@ -197,7 +197,7 @@ impl<'a> Checked<'a> {
             Some(Login::Bearer(server)) => {
                 let server = server
                     .as_ref()
-                    .map_or("a place that is no host", Host::as_str);
+                    .map_or("a place that isn't a host", Host::as_str);
                 rows.plain("login", &format!("a token, from {server}"));
             }
         }

@@ -10,7 +10,7 @@ use super::request::{Listed, Registries, Request, Wanted, names};
 use crate::client::edit::provider_names;
 use crate::client::file::{Text, files_in};
 use crate::client::refusal::unchanged;
-use crate::client::{Change, Helper, SYSTEM_PATH, find_helper};
+use crate::client::{Change, Helper, Put, Rancher, SYSTEM_PATH, find_helper};
 use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::host::{Host, Scheme, matches_name};
@@ -26,14 +26,20 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         others.extend(names_in(&path)?);
     }
     others.retain(|name| name != NAME);
-    let bin_dir = match &request.bin_dir {
-        Some(dir) => dir.clone(),
-        None if others.is_empty() => match find_helper(SYSTEM_PATH.as_ref()) {
+    let rancher = rancher(request);
+    if rancher.is_some() && config.is_dir() {
+        let cause = "it is a directory, which k3s and RKE2 do not read";
+        return Err(unchanged(&config, cause, "put a file in its place"));
+    }
+    let bin_dir = match (&request.bin_dir, &rancher) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(rancher)) => rancher.bin.clone(),
+        (None, None) if others.is_empty() => match find_helper(SYSTEM_PATH.as_ref()) {
             Helper::Found(helper) => helper.parent().unwrap_or(Path::new("/")).to_owned(),
             _ => PathBuf::from("/usr/local/bin"),
         },
         // All providers are in one directory, and only whoever put them there knows which.
-        None => {
+        (None, None) => {
             // They are somebody else's text, which may hold what moves a terminal's cursor.
             let names: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
             let names = names.join(", ");
@@ -56,23 +62,61 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
             "note: {dir} has no {name}, which the file names too"
         ));
     }
-    notes.extend([
-        "start kubelet with:".into(),
-        format!("  --image-credential-provider-config={}", config.display()),
-        format!("  --image-credential-provider-bin-dir={dir}"),
-    ]);
+    notes.extend(match &rancher {
+        Some(rancher) => restart(rancher, "finds both"),
+        None => vec![
+            "start kubelet with:".into(),
+            format!("  --image-credential-provider-config={}", config.display()),
+            format!("  --image-credential-provider-bin-dir={dir}"),
+        ],
+    });
     let change = Change::provider(&kubelet_file(request)?, &images, request.force)?;
     Ok(Plan {
         change,
         registries,
+        put: rancher.map(|_| Put::into(&bin_dir)).transpose()?,
         helper_dir: Some(bin_dir),
         notes,
     })
 }
 
+/// The node's places, where it is one of Rancher's and nothing else is asked for.
+pub(super) fn rancher(request: &Request) -> Option<Rancher> {
+    let rancher = Rancher::of(Path::new("/"), request.config.as_deref());
+    rancher.filter(|found| request.bin_dir.as_ref().is_none_or(|dir| *dir == found.bin))
+}
+
+/// What makes kubelet read the file again.
+pub(super) fn restart(rancher: &Rancher, does: &str) -> Vec<String> {
+    if rancher.restarts.is_empty() {
+        return vec![format!(
+            "kubelet {does} when k3s or RKE2 starts the next time, and Rancher's agent at its next pull"
+        )];
+    }
+    let mut lines = vec![format!(
+        "restart the service of this node, whose kubelet {does} then:"
+    )];
+    lines.extend(
+        rancher
+            .restarts
+            .iter()
+            .map(|command| format!("  {command}")),
+    );
+    lines
+}
+
+/// The files that may name this helper: on a node of Rancher's also the one that an earlier version wrote.
+pub(super) fn kubelet_files(request: &Request) -> Result<IndexSet<PathBuf>, Error> {
+    let other = request
+        .config
+        .is_none()
+        .then(|| PathBuf::from(KUBELET_FILE));
+    Ok([kubelet_file(request)?].into_iter().chain(other).collect())
+}
+
 /// The file with this helper's entry. Of a directory, of which kubelet reads every file since 1.35, it is the file that has
 /// the entry, or one of its own.
-pub(super) fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
+fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
     let config = configured(request);
     if !config.is_dir() {
         return Ok(config);
@@ -86,9 +130,9 @@ pub(super) fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
 }
 
 fn configured(request: &Request) -> PathBuf {
-    request
-        .config
-        .clone()
+    let given = request.config.clone();
+    given
+        .or_else(|| Some(rancher(request)?.config))
         .unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
 }
 

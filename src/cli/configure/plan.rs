@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Plan;
-use super::kubelet::{kubelet, kubelet_file};
+use super::kubelet::{kubelet, kubelet_files};
 use super::request::{Listed, Request, Wanted, names};
 use crate::client::refusal::unchanged;
 use crate::client::spelling::wiring_keys;
@@ -31,7 +31,10 @@ impl Plan {
     pub(super) fn files(request: &Request, env: &Env) -> Result<Vec<(PathBuf, Form)>, Error> {
         match request.client.as_str() {
             "docker" => return Ok(vec![(docker_file(env, request.scope)?, Form::Auth)]),
-            "kubelet" => return Ok(vec![(kubelet_file(request)?, Form::Provider)]),
+            "kubelet" => {
+                let files = kubelet_files(request)?.into_iter();
+                return Ok(files.map(|path| (path, Form::Provider)).collect());
+            }
             _ => {}
         }
         let (main, dir) = RegistriesPlaces::of(env, request.scope).own(request.scope);
@@ -87,6 +90,7 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
         change: Change::helpers(&path, &keys, request.force)?,
         registries: names(&hosts),
         helper_dir: None,
+        put: None,
         notes: plain(&file, &hosts, request, env),
     })
 }
@@ -96,6 +100,7 @@ fn everywhere(change: Change, notes: Vec<String>) -> Plan {
         change,
         registries: "every registry".into(),
         helper_dir: None,
+        put: None,
         notes,
     }
 }
@@ -153,6 +158,7 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
         change,
         registries: names(&hosts),
         helper_dir: None,
+        put: None,
         notes,
     })
 }

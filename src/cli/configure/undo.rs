@@ -1,8 +1,9 @@
 //! `--undo`: what names this helper is taken out, and what `--force` replaced comes back, file by file.
 
+use super::kubelet::{self, restart};
 use super::request::Request;
 use super::{Plan, Report};
-use crate::client::Change;
+use crate::client::{Change, remove_program};
 use crate::config::Env;
 use crate::error::Error;
 
@@ -19,6 +20,19 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
         report.changed |= !change.is_nothing();
         report.lines.extend(told(&change, request.dry_run));
         report.path = path.display().to_string();
+    }
+    if let Some(rancher) = kubelet::rancher(request).filter(|_| request.client == "kubelet") {
+        // The file first: kubelet does not start with one that names a program that is gone.
+        if let Some(program) = remove_program(&rancher.bin, request.dry_run)? {
+            let is = if request.dry_run { "would be" } else { "is" };
+            let line = format!("{} {is} removed", program.display());
+            report.lines.push(line);
+            report.changed = true;
+        }
+        if report.changed && !request.dry_run {
+            rancher.remove_dirs();
+            report.lines.extend(restart(&rancher, "no longer asks it"));
+        }
     }
     let client = &request.client;
     if report.lines.is_empty() {

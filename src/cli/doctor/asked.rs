@@ -79,7 +79,7 @@ pub(super) fn asked(
     }
     if !ruled.is_empty() {
         let what = format!(
-            "{client} does not ask this helper for {}, which a rule has an answer for: it goes on anonymously",
+            "{client} does not ask this helper for {}, which a rule has an answer for: it pulls anonymously",
             names(&ruled)
         );
         findings.push(Finding::broken("client.not_asked", what).command(configure(client, &ruled)));
@@ -113,7 +113,7 @@ pub(super) fn untold(client: &str, served: &Served, files: &[AuthFile]) -> Optio
         .map(Pattern::as_str)
         .collect();
     let what = format!(
-        "by a rule this node logs in to {}, and {client} asks this helper only for hosts that it is told of: each by its name \
+        "by a rule this node logs in to {}, and {client} asks this helper only for hosts that are named to it: each by its name \
          (configure {client} --hosts), or all",
         globs.join(", ")
     );

@@ -234,7 +234,7 @@ fn docker_only(finding: Finding, file: &AuthFile) -> Finding {
 fn half_pair(client: &str, file: &AuthFile, lacking: &str) -> Finding {
     let path = file.path.display();
     let what = format!(
-        "{path} names the helper under one of Docker Hub's two keys and not under {lacking}: who asks for that goes on anonymously"
+        "{path} names the helper under one of Docker Hub's two keys and not under {lacking}: a pull under that name is anonymous"
     );
     Finding::broken("client.half_pair", what).command(configure(client, &[&Host::docker_hub()]))
 }

@@ -1,14 +1,11 @@
 //! Clients with files of their own: helm, regctl, kubelet, containerd; and root's docker, where this user may look.
 
-use std::fs;
 use std::path::Path;
-
-use toml::Value;
 
 use super::access::refused;
 use super::clients::PROGRAM;
 use super::finding::{Finding, State, word};
-use super::{helpers, keys};
+use super::{containerd, helpers, keys};
 use crate::client::edit::{Providers, read_yaml};
 use crate::client::file::Text;
 use crate::client::go_json;
@@ -20,12 +17,13 @@ use crate::shown::shown;
 
 /// The group of each client that has a file here, below `root`, which is `/` but for tests.
 pub(super) fn look(env: &Env, root: &Path) -> Vec<(&'static str, Vec<Finding>)> {
+    let rancher = rancher(root);
     let groups = [
         ("helm", helm(env)),
         ("regctl", regctl(env)),
         ("kubelet", kubelet(root)),
-        ("containerd", containerd(root)),
-        ("k3s", rancher(root)),
+        ("containerd", containerd::look(root, !rancher.is_empty())),
+        ("k3s", rancher),
         ("root's docker", roots_docker(env, root)),
     ];
     let with_files = groups
@@ -209,39 +207,17 @@ fn started(config: &Path, bin: Option<&Path>) -> Finding {
     );
     let finding = Finding::broken("client.helper_missing", what);
     match std::env::current_exe() {
-        Ok(me) => finding.command(["sudo", "install", "-m", "755", &word(&me), &word(&program)]),
+        Ok(me) => finding.command([
+            "sudo",
+            "install",
+            "-D",
+            "-m",
+            "755",
+            &word(&me),
+            &word(&program),
+        ]),
         Err(_) => finding.words("install this program there"),
     }
-}
-
-/// Containerd asks no helper; what it has of logins stands in its files
-/// (<https://github.com/containerd/containerd/blob/main/docs/hosts.md>).
-fn containerd(root: &Path) -> Vec<Finding> {
-    let mut files = vec![root.join("etc/containerd/config.toml")];
-    let hosts = fs::read_dir(root.join("etc/containerd/certs.d"))
-        .into_iter()
-        .flatten();
-    files.extend(hosts.flatten().map(|entry| entry.path().join("hosts.toml")));
-    files.sort();
-    let mut findings = Vec::new();
-    for path in files {
-        let Ok(Some(text)) = Text::read(&path) else {
-            continue;
-        };
-        let Ok(table) = text.text.parse::<toml::Table>() else {
-            let what = format!("{}: it is not well-formed TOML", path.display());
-            findings.push(Finding::broken("client.file_broken", what).words("correct it"));
-            continue;
-        };
-        if holds_login(&Value::Table(table)) {
-            let what = format!(
-                "{} holds a login in plain text; containerd asks no helper",
-                path.display()
-            );
-            findings.push(Finding::note("client.plain_password", what));
-        }
-    }
-    findings
 }
 
 /// The logins that k3s and RKE2 hand to their containerd (<https://docs.k3s.io/installation/private-registry>).
@@ -272,19 +248,6 @@ fn rancher(root: &Path) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Whether a table has `auth` with a secret in it, or a header `authorization`, at any depth.
-fn holds_login(value: &Value) -> bool {
-    let Value::Table(table) = value else {
-        return false;
-    };
-    table.iter().any(|(key, value)| {
-        let secret = |table: &toml::Table| SECRETS.iter().any(|name| table.contains_key(*name));
-        key.eq_ignore_ascii_case("authorization")
-            || key == "auth" && value.as_table().is_some_and(secret)
-            || holds_login(value)
-    })
 }
 
 /// What services and sudo read, where another user may look at it.
@@ -321,10 +284,10 @@ const RANCHERS: [&str; 2] = [
     "etc/rancher/rke2/registries.yaml",
 ];
 const PLAIN: [&str; 4] = ["password", "auth", "token", "identity_token"];
-const SECRETS: [&str; 4] = ["password", "auth", "identitytoken", "identity_token"];
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -372,7 +335,7 @@ mod tests {
             "etc/kubernetes/credential-provider-config.yaml",
             "kind: [\n",
         );
-        assert_eq!(codes()[0], ("client.file_broken", State::Broken));
+        assert!(codes().contains(&("client.file_broken", State::Broken)));
     }
 
     #[test]
@@ -387,10 +350,6 @@ mod tests {
             (
                 "etc/default/kubelet",
                 "KUBELET_EXTRA_ARGS=\"--x=y --image-credential-provider-config=/opt/k.yaml\"\n",
-            ),
-            (
-                "etc/rancher/k3s/config.yaml",
-                "image-credential-provider-config: /opt/k.yaml\n",
             ),
             (
                 "proc/7/cmdline",
@@ -448,36 +407,6 @@ mod tests {
         assert!(
             findings[0].what.contains("a login for ghcr.io"),
             "{findings:?}"
-        );
-        assert!(!format!("{findings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_login_in_containerds_files_is_told_and_its_value_is_not() {
-        let scratch = tempfile::tempdir().unwrap();
-        let root = scratch.path();
-        assert!(containerd(root).is_empty());
-        write(
-            root,
-            "etc/containerd/config.toml",
-            "[plugins.'io.containerd.grpc.v1.cri'.registry.configs.'ghcr.io'.auth]\nusername = 'octo'\npassword = 'hunter2'\n",
-        );
-        write(
-            root,
-            "etc/containerd/certs.d/quay.io/hosts.toml",
-            "[host.'https://quay.io'.header]\nAuthorization = 'Basic aHVudGVyMg=='\n",
-        );
-        write(
-            root,
-            "etc/containerd/certs.d/nvcr.io/hosts.toml",
-            "server = 'https://nvcr.io'\n[host.'https://mirror.example'.header]\nx-custom = ['a']\n",
-        );
-        let findings = containerd(root);
-        assert_eq!(findings.len(), 2, "{findings:?}");
-        assert!(
-            findings
-                .iter()
-                .all(|one| one.code == "client.plain_password")
         );
         assert!(!format!("{findings:?}").contains("hunter2"));
     }

@@ -125,7 +125,7 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
         let names = names.join(", ");
         let finding = if next == Next::Lost {
             let what = format!(
-                "{client} asks this helper for {names}, has nothing from it and goes on anonymously, while {path} holds the password in plain text"
+                "{client} asks this helper for {names}, gets nothing from it and pulls anonymously, while {path} holds the password in plain text"
             );
             Finding::broken("client.plain_lost", what)
         } else {

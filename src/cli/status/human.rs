@@ -147,7 +147,7 @@ fn footer(out: &mut String, view: &View) {
         line(
             out,
             format_args!(
-                "{files} of another version or key, or damaged: not served, and minted anew"
+                "{files} of another version or key, or damaged: not served, minted again when asked for"
             ),
         );
     }

@@ -44,11 +44,11 @@ impl Request {
         let annotations = written.service_account_annotations.or_default();
         Ok(Self {
             image: image.ok_or(KubeletError::Member("image", "missing or no text"))?,
-            token: Some(token.ok_or(KubeletError::Member("serviceAccountToken", "no text"))?)
+            token: Some(token.ok_or(KubeletError::Member("serviceAccountToken", "not a string"))?)
                 .filter(|token| !token.is_empty()),
             annotations: annotations.ok_or(KubeletError::Member(
                 "serviceAccountAnnotations",
-                "no object of texts",
+                "not an object of strings",
             ))?,
         })
     }
@@ -129,15 +129,15 @@ mod tests {
             (request(r#","image":["hunter2"]"#), "\"image\" is missing"),
             (
                 request(r#","image":"a","serviceAccountToken":7"#),
-                "\"serviceAccountToken\" is no text",
+                "\"serviceAccountToken\" is not a string",
             ),
             (
                 request(r#","image":"a","serviceAccountAnnotations":["hunter2"]"#),
-                "is no object of texts",
+                "is not an object of strings",
             ),
             (
                 request(r#","image":"a","serviceAccountAnnotations":{"a":{"b":"hunter2"}}"#),
-                "is no object of texts",
+                "is not an object of strings",
             ),
             (
                 request(r#","image":"a""#).replace("Request", "Response"),

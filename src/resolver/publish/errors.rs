@@ -10,7 +10,7 @@ use crate::keys::KeysError;
 #[derive(Debug, Error)]
 pub(super) enum PublishError {
     /// The word of a store.
-    #[error("the {0} store is no workspace to publish to")]
+    #[error("the {0} store isn't a workspace to publish to")]
     NoWorkspace(&'static str),
     /// An entry of the control plane's own store that cannot be read.
     #[error("{cause}")]
@@ -29,7 +29,7 @@ pub(super) enum PublishError {
         "the control plane's own store has no keys for it, and the node does not log in itself"
     )]
     Keyless(Host),
-    #[error("nobody says when its token ends, so that it cannot be renewed")]
+    #[error("its token has no time of expiry, so it cannot be renewed")]
     Endless,
     #[error("{name} holds the token that is published for {host}")]
     Shared { name: &'static str, host: Host },
@@ -62,7 +62,7 @@ impl Fault for PublishError {
             Self::NotRenewed => {
                 of(Code::MintUnreachable).fix("see the warnings, and run it again")
             }
-            Self::Nothing => of(Code::StoreNotFound).fix("see docker-credential-beta9 status"),
+            Self::Nothing => of(Code::StoreNotFound).fix("run docker-credential-beta9 status"),
             Self::Public => of(Code::ConfigConflict).fix("remove the rule"),
             Self::NotMinted(host) | Self::Lasting(host) => {
                 of(Code::MintNoIdentity).fix(format!(

@@ -28,7 +28,7 @@ pub(super) enum GatewayError {
     /// "Invalid" is what the gateway calls a workspace also when its database is down.
     #[error("{url} cannot look up workspace {workspace} any more (400)")]
     Lost { url: String, workspace: String },
-    #[error("{url} sends on to another place ({status}), where no token goes")]
+    #[error("{url} redirects elsewhere ({status}), and no token is sent there")]
     Redirect { url: String, status: u16 },
     /// `what` is what was asked, as in "it could not …".
     #[error("{url} could not {what} ({status})")]
@@ -37,7 +37,7 @@ pub(super) enum GatewayError {
         what: String,
         status: u16,
     },
-    #[error("{url} has been asked too often (429)")]
+    #[error("{url} limits its requests (429)")]
     Throttled { url: String },
     #[error("what answers at {url} is not Beta9's gateway")]
     Stranger { url: String },
@@ -90,27 +90,27 @@ impl Fault for GatewayError {
         let of = |code| Meaning::new(code, PART);
         match self {
             Self::Refused { .. } => of(Code::StoreRefused)
-                .fix("give it a token of that workspace that is not restricted, or see whether the gateway's database is up")
+                .fix("give it a token of that workspace that is not restricted, or check whether the gateway's database is up")
                 .refused(),
             Self::UnknownWorkspace { .. } => of(Code::StoreNotFound)
                 .fix("correct the workspace's id, or unset it: the token's own is used then"),
             Self::Lost { .. } => of(Code::StoreUnreachable)
-                .fix("see the gateway's log, and whether its database is up")
+                .fix("check the gateway's log, and whether its database is up")
                 .unreachable(),
             Self::Redirect { .. } => of(Code::StoreUnexpected).fix("set store.gateway.url to where the gateway is"),
             Self::Unable { .. } => of(Code::StoreUnreachable)
-                .fix("see the gateway's log, and whether its database is there")
+                .fix("check the gateway's log, and whether its database is there")
                 .unreachable(),
             Self::Throttled { .. } => of(Code::StoreUnreachable).fix("try again in a while").unreachable(),
             Self::Stranger { .. } => {
-                of(Code::StoreUnexpected).fix("see whether store.gateway.url is the gateway's HTTP address")
+                of(Code::StoreUnexpected).fix("check whether store.gateway.url is the gateway's HTTP address")
             }
             Self::GivenUp(_) => of(Code::SystemResources),
             Self::NoWorkspace { .. } => of(Code::StoreUnexpected).fix(
-                "see whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID",
+                "check whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID",
             ),
             Self::Unreadable { .. } => of(Code::StoreUnreachable)
-                .fix("see the gateway's log, and whether its database is up; a value that does not decrypt has to be stored again")
+                .fix("check the gateway's log, and whether its database is up; a value that does not decrypt has to be stored again")
                 .unreachable(),
             Self::UnknownHosts { .. } => of(Code::SecretInvalid).fix("update this program, or set the hosts again"),
             Self::Unfit { .. } => of(Code::ConfigInvalid).fix("correct it"),

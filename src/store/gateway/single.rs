@@ -59,7 +59,7 @@ impl GatewayStore {
                 }
                 (Some(_), Some(_)) => Err(GatewayError::Changed {
                     name: name.to_owned(),
-                    what: "has been changed in the meantime",
+                    what: "was changed meanwhile by somebody else",
                 }
                 .into()),
                 (Some(_), None) => Err(GatewayError::Changed {
@@ -92,7 +92,7 @@ impl GatewayStore {
                 Some(there) if there.value == *value => api.delete(name).await,
                 Some(_) => Err(GatewayError::Changed {
                     name: name.to_owned(),
-                    what: "has been changed in the meantime",
+                    what: "was changed meanwhile by somebody else",
                 }
                 .into()),
             }

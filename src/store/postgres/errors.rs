@@ -27,13 +27,13 @@ pub(super) enum PostgresError {
     Exposed(Mode),
     #[error("the system's certificate authorities cannot be read")]
     NoAuthorities,
-    #[error("TLS is not to be had ({0})")]
+    #[error("TLS is not available ({0})")]
     TlsUnavailable(rustls::Error),
     #[error("sslrootcert {} cannot be used ({why})", file.display())]
     RootCertificate { file: PathBuf, why: &'static str },
     #[error("{place} offers no TLS, which sslmode={mode} requires")]
     NoTls { place: String, mode: Mode },
-    #[error("no TLS connection with {0} came about")]
+    #[error("the TLS handshake with {0} failed")]
     NoHandshake(String),
     #[error("the certificate of {place} {what} (sslmode={mode})")]
     Certificate {
@@ -55,9 +55,9 @@ pub(super) enum PostgresError {
     Closed(String),
     #[error("{0} does not take this connection (a file's mode, or target_session_attrs)")]
     NotTaken(String),
-    #[error("what answers at {0} is no PostgreSQL")]
+    #[error("what answers at {0} isn't PostgreSQL")]
     NotPostgres(String),
-    #[error("{place} is no PostgreSQL that {user} can log in to ({error})")]
+    #[error("{user} cannot log in to the PostgreSQL at {place} ({error})")]
     NoLogin {
         place: String,
         user: String,
@@ -102,15 +102,15 @@ pub(super) enum PostgresError {
     OtherTables { database: String, code: String },
     #[error("{0} is read-only")]
     ReadOnly(String),
-    #[error("{0} takes no more connections")]
+    #[error("{0} accepts no more connections")]
     Full(String),
     #[error("{0} is starting up or shutting down")]
     Starting(String),
-    #[error("somebody else holds what must be changed in database {database} ({code})")]
+    #[error("another session holds a lock that this change needs in database {database} ({code})")]
     Held { database: String, code: String },
     #[error("{place} cannot answer now ({code})")]
     Down { place: String, code: String },
-    #[error("{place} did not take the query ({code})")]
+    #[error("{place} refused the query ({code})")]
     Query { place: String, code: String },
 
     // What is in the database.
@@ -205,7 +205,7 @@ impl Fault for PostgresError {
                     "name the file of its authority with sslrootcert, or add that to the system's"
                 }
                 Certificate::Expired | Certificate::NotYetValid => {
-                    "see whether this node's clock is right"
+                    "check whether this node's clock is right"
                 }
                 Certificate::Invalid | Certificate::SelfSigned => {
                     "it must be of X.509 version 3, a server's own, and signed by an authority"
@@ -250,14 +250,14 @@ impl Fault for PostgresError {
                 .fix("put the workspace's own key back into the database"),
             Self::Unsealable(_) => of(Code::StoreUnwritable).fix("nothing was stored"),
             Self::Unopened { .. } => of(Code::StoreDamaged).fix(
-                "was the workspace's signing_key changed? put it back, or store the secret anew",
+                "was the workspace's signing_key changed? put it back, or store the secret again",
             ),
             Self::UnknownHosts(_) => of(Code::SecretInvalid)
                 .fix("correct its column hosts; a newer helper may know its form"),
             Self::Damaged { error, .. } => {
-                of(error.code()).fix("correct the secret, or store it anew")
+                of(error.code()).fix("correct the secret, or store it again")
             }
-            Self::Unnamed(_) => of(Code::SecretUnbound).fix("store it anew to have it listed"),
+            Self::Unnamed(_) => of(Code::SecretUnbound).fix("store it again to have it listed"),
             Self::Taken(_) => of(Code::StoreConflict)
                 .fix("nothing was stored; delete that secret, or choose another name"),
             Self::Contended => of(Code::StoreConflict).fix("nothing was changed; try again"),
@@ -286,4 +286,4 @@ impl Fault for PostgresError {
 }
 
 const URL: &str = "correct BETA9_DATABASE_URL, or url in [store.postgres]";
-const REACH: &str = "see whether the database runs and this node reaches it";
+const REACH: &str = "check whether the database runs and this node reaches it";

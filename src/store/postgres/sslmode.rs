@@ -122,7 +122,7 @@ impl Mode {
             "verify-ca" => Ok(Self::VerifyCa),
             "verify-full" => Ok(Self::VerifyFull),
             _ => Err(wrong(
-                "sslmode is none of disable, allow, prefer, require, verify-ca and verify-full",
+                "sslmode isn't one of disable, allow, prefer, require, verify-ca and verify-full",
             )),
         }
     }

@@ -109,7 +109,7 @@ impl Target {
             Mode::Disable => " in clear (sslmode=disable)".to_owned(),
             Mode::Prefer => String::new(),
             Mode::Require => {
-                " over TLS, whoever shows the certificate (sslmode=require)".to_owned()
+                " over TLS, whatever certificate it shows (sslmode=require)".to_owned()
             }
             verified => format!(" over TLS (sslmode={verified})"),
         }
@@ -315,7 +315,7 @@ mod tests {
             ),
             (
                 "postgres://u:hunter2@h/d?sslmode=hunter2",
-                "sslmode is none of",
+                "sslmode isn't one of",
             ),
             (
                 "postgres://u:hunter2@h/d?sslmode=require&sslrootcert=system",

@@ -21,7 +21,7 @@ pub(super) enum WorkerError {
     NoChoice(String),
     /// `why` it must have a credential.
     #[error(
-        "the gateway vended nothing for {host}, which must have a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
+        "the gateway vended nothing for {host}, which requires a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
     )]
     Lacking {
         host: Host,
@@ -50,7 +50,7 @@ pub(super) enum WorkerError {
     RequiredOfNothing,
     #[error("{0}")]
     Unreached(http::HttpError),
-    #[error("{0} answered what cannot be read")]
+    #[error("the answer of {0} cannot be read")]
     Unreadable(Address),
     #[error("the worker token is empty or holds a character that no token has")]
     BadToken { token: String },
@@ -115,10 +115,10 @@ impl Fault for WorkerError {
                 "set BETA9_IMAGE where images are pulled, or required = true in a [[registry]] rule",
             ),
             Self::Unreached(_) => of(Code::StoreUnreachable)
-                .fix("see whether the node reaches it, and whether it is the gateway's gRPC address (1993, or 443 with TLS)")
+                .fix("check whether the node reaches it, and whether it is the gateway's gRPC address (1993, or 443 with TLS)")
                 .unreachable(),
             Self::Unreadable(_) => of(Code::StoreUnexpected)
-                .fix("see whether the address is the gateway's, and whether a newer helper is needed"),
+                .fix("check whether the address is the gateway's, and whether a newer helper is needed"),
             Self::BadToken { token } => {
                 of(Code::ConfigInvalid).fix(format!("correct it ({token})"))
             }
@@ -126,22 +126,22 @@ impl Fault for WorkerError {
                 "check that it is a current worker token, and not a workspace's ({token})"
             )),
             Self::Forbidden { token, .. } => of(Code::StoreRefused).fix(format!(
-                "see whether the token ({token}) is for this workspace and its pool for this stub"
+                "check whether the token ({token}) is for this workspace and its pool for this stub"
             )),
             Self::Refused { has_stub: false, .. } => of(Code::StoreRefused).fix(
-                "a worker of a private pool must name its stub: set BETA9_STUB_ID, and see whether the worker token is for this workspace; the gateway's log says more",
+                "a worker of a private pool must name its stub: set BETA9_STUB_ID, and check whether the worker token is for this workspace; the gateway's log says more",
             ),
             Self::Refused { .. } => of(Code::StoreRefused).fix(
-                "see whether the worker token, the stub and the image are of this workspace; the gateway's log says more",
+                "check whether the worker token, the stub and the image are of this workspace; the gateway's log says more",
             ),
             Self::Unknown(_) => of(Code::StoreUnexpected).fix(
-                "see whether it is the gateway's gRPC address, and recent enough to vend credentials to workers",
+                "check whether it is the gateway's gRPC address, and recent enough to vend credentials to workers",
             ),
             Self::Failed { .. } => of(Code::StoreUnreachable)
                 .fix("try again; the gateway's log says more")
                 .unreachable(),
             Self::Rejected { .. } => of(Code::StoreRefused).fix(
-                "see whether the workspace, the stub and the image are right; the gateway's log says more",
+                "check whether the workspace, the stub and the image are right; the gateway's log says more",
             ),
         }
     }

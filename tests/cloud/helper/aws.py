@@ -203,8 +203,8 @@ def _() -> None:
         check_refused(said, REGISTRY, f"{name} steers the node", "take it out of the secret")
         assert "evil.example.com" not in said.out
     for more, text in (
-        ({"AWS_ROLE_ARN": "arn:aws:iam::1:user/x"}, "AWS_ROLE_ARN is no role's ARN"),
-        ({"AWS_ROLE_ARN": variable("AWS_ROLE"), "AWS_EXTERNAL_ID": "a b"}, "AWS_EXTERNAL_ID is no external id"),
+        ({"AWS_ROLE_ARN": "arn:aws:iam::1:user/x"}, "AWS_ROLE_ARN isn't a valid role ARN"),
+        ({"AWS_ROLE_ARN": variable("AWS_ROLE"), "AWS_EXTERNAL_ID": "a b"}, "AWS_EXTERNAL_ID isn't a valid external id"),
         ({"AWS_SECRET_ACCESS_KEY": "a\nb"}, "AWS_SECRET_ACCESS_KEY holds"),
     ):
         check_refused(tenant(**more), text)
@@ -327,7 +327,7 @@ def _() -> None:
     check_refused(
         node(text=rule(**{**partner, "external_id": "wrong"}), **keys()), "STS", "access denied", "external id"
     )
-    check_refused(node(text=rule(role_arn="puller"), **keys()), "the rule's role_arn is no role's ARN", "configuration")
+    check_refused(node(text=rule(role_arn="puller"), **keys()), "the rule's role_arn isn't a valid role ARN", "configuration")
 
 
 @claim("an alias, a VPC endpoint and a host that only a rule calls ECR's are asked for where the operator says")
@@ -361,7 +361,7 @@ def _() -> None:
         (f"https://{REGISTRY}.evil.example.com", "another registry"),
     ):
         settings(ecr_proxy_endpoint=endpoint)
-        check_refused(tenant(), "ECR answered a token for", named)
+        check_refused(tenant(), "ECR returned a token for", named)
     settings(ecr_proxy_endpoint=f"https://{REGISTRY}")
     host = f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com"
     check_answered(get(host, secret(host, "aws", keys())))

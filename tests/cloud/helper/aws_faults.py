@@ -28,7 +28,7 @@ def _() -> None:
 
 
 FAULTS: List[Any] = [
-    ("status", {"status": 401}, "took the request for unsigned"),
+    ("status", {"status": 401}, "says that the request is not signed"),
     ("status", {"status": 401, "body": "<html>"}, "refused access (401)"),
     ("status", {"status": 403}, "access denied"),
     ("status", {"status": 403, "body": "<html>"}, "refused access (403)"),

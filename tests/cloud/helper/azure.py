@@ -183,7 +183,7 @@ def _() -> None:
     rule = f'[[registry]]\nhost = "{host}"\nbackend = "azure"\n'
     with config(rule) as configured:
         said = get(host, {**secret(host, "azure", keys()), **configured})
-        check_refused(said, "it is no registry of Azure's", "alias_of", within=SOON)
+        check_refused(said, "it isn't an Azure registry", "alias_of", within=SOON)
     assert not calls()
     with config(f'[[registry]]\nhost = "{host}"\nalias_of = "{REGISTRY}"\n') as configured:
         said = get(host, {**secret(host, "azure", keys()), **configured})
@@ -236,7 +236,7 @@ def _() -> None:
     check_pull(REGISTRY, USER, node(**environment).secret)
     for wrong in (f"http://{ENTRA}", "https://a@evil.example.com", "https://evil.example.com/x", ENTRA):
         said = node(**{**environment, "AZURE_AUTHORITY_HOST": wrong})
-        check_refused(said, "AZURE_AUTHORITY_HOST", "no https:// URL", within=SOON)
+        check_refused(said, "AZURE_AUTHORITY_HOST", "isn't an https:// URL", within=SOON)
     check_refused(node(**{**environment, "AZURE_TENANT_ID": ""}), "AZURE_TENANT_ID is not in the node's environment")
     assert not calls(service="stranger") and not calls(service="azure-imds")
 
@@ -352,7 +352,7 @@ PLACES = ((ENTRA, tenant), (REGISTRY, tenant), (METADATA, node))
 def _() -> None:
     for host, ask in PLACES:
         for status, more, text, attempts in (
-            (429, {}, "is asked too often (429)", 3),
+            (429, {}, "limits its requests (429)", 3),
             (429, {"retry_after": 7200}, "try again in 7200 s", 1),
             (500, {}, "has a failure of its own (500)", 3),
             (503, {"retry_after": 60}, "(503); try again in 60 s", 1),
@@ -392,7 +392,7 @@ def _() -> None:
         for mode, text in (
             ("wrong-name", "is for another name"),
             ("untrusted-ca", "is signed by nobody that this system trusts"),
-            ("expired-cert", "has expired; see whether the node's clock is right"),
+            ("expired-cert", "has expired; check whether the node's clock is right"),
         ):
             reset()
             order(host, mode)

@@ -203,17 +203,17 @@ def _() -> None:
     evil = "hunter2.evil.example.com"
     own = {registry: annotations(registry) for registry in (ECR, GAR, ACR)}
     for registry, told, text in (
-        (ECR, {ROLE: f"arn:aws:iam::123456789012:role/a&Action={evil}"}, "is no role's ARN"),
-        (ECR, {ROLE: f"https://{evil}/role"}, "is no role's ARN"),
-        (ECR, {ROLE: "arn:aws:iam::123456789012:user/hunter2"}, "is no role's ARN"),
+        (ECR, {ROLE: f"arn:aws:iam::123456789012:role/a&Action={evil}"}, "isn't a valid role ARN"),
+        (ECR, {ROLE: f"https://{evil}/role"}, "isn't a valid role ARN"),
+        (ECR, {ROLE: "arn:aws:iam::123456789012:user/hunter2"}, "isn't a valid role ARN"),
         (ECR, {ROLE: "arn:aws-cn:iam::123456789012:role/hunter2"}, "another AWS partition than the registry"),
         (ECR, {OWN_ROLE: "arn:aws-us-gov:iam::123456789012:role/hunter2"}, "another AWS partition than the registry"),
-        (GAR, {EMAIL: f"a@{evil}"}, "is no Google service account"),
-        (GAR, {EMAIL: "a@p.iam.gserviceaccount.com:x/../hunter2"}, "is no Google service account"),
-        (GAR, {EMAIL: f"a@{evil}/x.gserviceaccount.com"}, "is no Google service account"),
-        (ACR, {**own[ACR], TENANT: evil}, "is no GUID"),
-        (ACR, {**own[ACR], TENANT: f"../../{evil}"}, "is no GUID"),
-        (ACR, {**own[ACR], CLIENT: f"{own[ACR][CLIENT]}&scope={evil}"}, "is no GUID"),
+        (GAR, {EMAIL: f"a@{evil}"}, "isn't a Google service account"),
+        (GAR, {EMAIL: "a@p.iam.gserviceaccount.com:x/../hunter2"}, "isn't a Google service account"),
+        (GAR, {EMAIL: f"a@{evil}/x.gserviceaccount.com"}, "isn't a Google service account"),
+        (ACR, {**own[ACR], TENANT: evil}, "isn't a GUID"),
+        (ACR, {**own[ACR], TENANT: f"../../{evil}"}, "isn't a GUID"),
+        (ACR, {**own[ACR], CLIENT: f"{own[ACR][CLIENT]}&scope={evil}"}, "isn't a GUID"),
     ):
         answer = pod(Node(CONFIG), registry, told=told)
         check_failed(answer, registry, "of the service account pulls/puller", text)

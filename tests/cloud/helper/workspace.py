@@ -119,5 +119,5 @@ def _() -> None:
         plane = Node(BETA9_STORE="postgres", BETA9_DATABASE_URL=where.url, BETA9_WORKSPACE_ID=WORKSPACE)
         plane.variables.update(USERNAME="AWS", PASSWORD="wrong")
         done = command(plane, "provision", f"{ECR}/{variable('IMAGE')}", "--creds", "USERNAME,PASSWORD", "--check")
-        assert done.status == 1 and "it does not take this credential (401)" in done.err, done
+        assert done.status == 1 and "it refuses this credential (401)" in done.err, done
         assert plane.get(ECR).status == 1 and plane.run("list", "").out == "{}\n"

@@ -139,17 +139,16 @@ service_account() {
     [ "$(grep -c 'docker-credential-beta9:' "$CLIENT_HOME/log")" = 0 ]
     CLIENT_ENV+=('BETA9_WORKLOAD_IDENTITY=true')
     [ "$(pod)" = "$image none" ]
-    grep -q "the pod's service account token: it is no JSON Web Token" "$CLIENT_HOME/log"
+    grep -q "the pod's service account token: it isn't a JSON Web Token" "$CLIENT_HOME/log"
     [ "$(grep -c no-token "$CLIENT_HOME/log")" = 0 ]
 }
 claim "kubelet passes a pod's token, which the helper reads only where it may, and never tells" service_account
 
-# The first block of the README's section is the configuration, the second what goes with it for pods' identities.
+# The page's first block is the configuration, the second is added to it for pods' identities.
 documented() {
-    awk '/^## / { here = $2 == "Kubernetes" } here && /^```yaml/ { block = 1; next } /^```/ { block = 0 } block' \
-        "$REPO/README.md" >"$CLIENT_HOME/config.yaml"
+    awk '/^```yaml/ { block = 1; next } /^```/ { block = 0 } block' "$REPO/docs/kubernetes.md" >"$CLIENT_HOME/config.yaml"
     grep -q tokenAttributes: "$CLIENT_HOME/config.yaml"
     keep ghcr.io octo ghp_x
     [ "$(client "$CLIENT" lookup "$CLIENT_HOME/config.yaml" "$WORLD/bin" ghcr.io/org/app)" = 'ghcr.io/org/app octo ghp_x' ]
 }
-claim "the README's CredentialProviderConfig is one that kubelet takes" documented
+claim "the book's CredentialProviderConfig is one that kubelet takes" documented

@@ -23,7 +23,7 @@ pub(super) enum Said {
     Clock,
     #[error("the secret access key does not belong to the access key id")]
     WrongKey(&'static str),
-    #[error("it took the request for unsigned")]
+    #[error("it says that the request is not signed")]
     Unsigned,
     #[error("it does not accept the web identity token")]
     Untrusted,
@@ -51,9 +51,9 @@ impl Fault for Refused {
         let of = |fix: &'static str| Meaning::new(Code::MintRefused, PART).fix(fix);
         match &self.said {
             Said::Clock => of("set the clock (timedatectl shows whether NTP runs)"),
-            Said::Unsigned => of("see whether a proxy takes headers out of requests"),
+            Said::Unsigned => of("check whether a proxy takes headers out of requests"),
             Said::Untrusted => {
-                of("see that the role trusts the token's issuer, subject and audience")
+                of("check that the role trusts the token's issuer, subject and audience")
             }
             Said::RegionOff => of("enable it in the account's settings"),
             Said::Denied {
@@ -72,7 +72,7 @@ impl Fault for Refused {
                 "{correct}; where the region is one to opt in to, see that its account has"
             )),
             Said::No(_) => {
-                of("see that endpoint_url and the role in the configuration or secret are right")
+                of("check that endpoint_url and the role in the configuration or secret are right")
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::token::shown;
 pub(in crate::backend::aws) enum AwsError {
     #[error("the node's own identity may not be used here")]
     NotAllowed,
-    #[error("the rule's region is none, such as us-east-1")]
+    #[error("the rule's region isn't a valid one, such as us-east-1")]
     RuleRegion,
     #[error("the host does not say which registry of ECR it is")]
     NoRegistry,
@@ -32,7 +32,7 @@ pub(in crate::backend::aws) enum AwsError {
     Rule(&'static str, &'static str),
     #[error("the service account {0} names no role")]
     NoRole(String),
-    #[error("STS answered no session for the role")]
+    #[error("STS returned no session for the role")]
     NoSession,
     #[error("the profile {} {what}", shown(name))]
     Profile { name: String, what: ProfileFault },
@@ -53,11 +53,11 @@ pub(in crate::backend::aws) enum AwsError {
     #[error("{0} cannot be parsed{1}")]
     Unparsed(String, String),
     /// Another registry's token, whose host may be shown where it is one of ECR's.
-    #[error("ECR answered a token for {0}")]
+    #[error("ECR returned a token for {0}")]
     OtherRegistry(String),
     #[error("the answer holds no token")]
     NoToken,
-    #[error("the token is no credential: {0}")]
+    #[error("the token isn't a credential: {0}")]
     Unusable(CredentialError),
     #[error("the file it names {0}")]
     Bundle(&'static str),
@@ -116,7 +116,7 @@ impl Fault for AwsError {
             Self::NoRole(_) => no_identity("").fix(format!("annotate it with {}", POD_ROLES[0])),
             Self::NoSession => of(
                 Code::MintUnexpected,
-                "see whether a proxy puts something else in its place",
+                "check whether a proxy puts something else in its place",
             ),
             Self::Profile { name, what } => match what {
                 ProfileFault::Empty => no_identity("give it keys, a role or another source"),
@@ -134,11 +134,11 @@ impl Fault for AwsError {
             Self::NotUtf8(_) | Self::Unparsed(..) => of(Code::ConfigUnreadable, "correct the file"),
             Self::OtherRegistry(_) => of(
                 Code::MintUnexpected,
-                "see that endpoint_url in the configuration leads to this registry's region and partition",
+                "check that endpoint_url in the configuration leads to this registry's region and partition",
             ),
             Self::NoToken => of(
                 Code::MintUnexpected,
-                "see whether a proxy or endpoint_url puts something else in ECR's place",
+                "check whether a proxy or endpoint_url puts something else in ECR's place",
             ),
             Self::Unusable(_) => of(Code::MintUnexpected, ""),
             Self::Bundle(_) | Self::BundleRefused(_) => {

@@ -69,7 +69,7 @@ enum TransportError {
     ProxyRefused(ProxyName),
     #[error("the name of {0} cannot be resolved")]
     ProxyUnresolvable(ProxyName),
-    #[error("{proxy} lets nothing through to {host}")]
+    #[error("{proxy} does not let connections through to {host}")]
     ProxyBlocks { proxy: ProxyName, host: String },
     #[error("{0} {1}")]
     ProxySetting(&'static str, &'static str),
@@ -123,12 +123,12 @@ impl Fault for TransportError {
                 ),
                 What::Certificate(_) => of(
                     Code::MintUnexpected,
-                    "see whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust",
+                    "check whether a proxy intercepts TLS; SSL_CERT_FILE or AWS_CA_BUNDLE names the authorities to trust",
                 ),
                 What::TooLarge | What::Status(200..=399) => of(Code::MintUnexpected, NO_ANSWER),
                 What::Throttles(_) => of(Code::MintThrottled, THROTTLED).unreachable().answered(),
                 What::Status(500..) => unreachable(
-                    "try again; where it stays, see whether that service is well (https://health.aws.amazon.com)",
+                    "try again; where it stays, check whether that service is well (https://health.aws.amazon.com)",
                 )
                 .answered(),
                 What::Status(_) => of(Code::MintRefused, NO_ANSWER).answered(),
@@ -138,9 +138,9 @@ impl Fault for TransportError {
 }
 
 const REACH: &str =
-    "see whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
-const PROXY: &str = "see whether the proxy runs and the variable names it as http://HOST:PORT; NO_PROXY lists hosts to ask without it";
+    "check whether the node reaches it (route, firewall, DNS, HTTPS_PROXY, VPC endpoint)";
+const PROXY: &str = "check whether the proxy runs and the variable names it as http://HOST:PORT; NO_PROXY lists hosts to ask without it";
 const NO_ANSWER: &str =
-    "see whether a proxy, a captive portal or endpoint_url puts something else in its place";
+    "check whether a proxy, a captive portal or endpoint_url puts something else in its place";
 const THROTTLED: &str =
     "try again later; fewer callers, or a shared cache directory, make fewer calls";

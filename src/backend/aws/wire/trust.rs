@@ -70,7 +70,7 @@ fn read(path: impl AsRef<Path>, reader: Reader) -> Result<Vec<u8>, Error> {
         let added = certificate
             .ok()
             .and_then(|certificate| roots.add(certificate).ok());
-        added.ok_or(AwsError::Bundle("holds something that is no certificate"))?;
+        added.ok_or(AwsError::Bundle("holds something that isn't a certificate"))?;
     }
     if roots.is_empty() {
         return Err(AwsError::Bundle("holds no certificate").into());
@@ -91,11 +91,11 @@ mod tests {
             ("hunter2", "holds no certificate"),
             (
                 "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n",
-                "no certificate",
+                "isn't a certificate",
             ),
             (
                 "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-                "no certificate",
+                "isn't a certificate",
             ),
         ];
         for (text, expected) in table {

@@ -5,11 +5,11 @@ pub(super) fn of_registry(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => (
             "the registry does not know this kind of login",
-            "see whether AZURE_TENANT_ID is the registry's tenant",
+            "check whether AZURE_TENANT_ID is the registry's tenant",
         ),
         401 => (
             "the registry refused the identity",
-            "give it AcrPull on the registry (Container Registry Repository Reader where ABAC is on), and see whether its tenant is the registry's",
+            "give it AcrPull on the registry (Container Registry Repository Reader where ABAC is on), and check whether its tenant is the registry's",
         ),
         403 => (
             "the registry's network rules keep this node out",
@@ -17,11 +17,11 @@ pub(super) fn of_registry(status: u16) -> (&'static str, &'static str) {
         ),
         404 => (
             "no registry of this name exchanges tokens",
-            "see whether the registry's name is right",
+            "check whether the registry's name is right",
         ),
         _ => (
             "the registry refused the login",
-            "see whether it is what it should be",
+            "check whether it is what it should be",
         ),
     }
 }
@@ -80,7 +80,7 @@ const CODES: &[(&[u32], &str, &str)] = &[
     (
         &[700_024],
         "the federated token is not within its time",
-        "see whether the node's clock is right and AZURE_FEDERATED_TOKEN_FILE, where that is used, is renewed",
+        "check whether the node's clock is right and AZURE_FEDERATED_TOKEN_FILE, where that is used, is renewed",
     ),
     (
         &[700_211],
@@ -105,7 +105,7 @@ const CODES: &[(&[u32], &str, &str)] = &[
     (
         &[50_027, 700_027, 5_002_738],
         "the federated token's signature does not verify",
-        "see whether its issuer publishes the key it signs with",
+        "check whether its issuer publishes the key it signs with",
     ),
     (
         &[500_011],

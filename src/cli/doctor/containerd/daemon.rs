@@ -1,0 +1,251 @@
+//! Each containerd of a node: its configuration with what that imports, merged as containerd merges it.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use toml::{Table, Value};
+use zeroize::Zeroizing;
+
+use crate::cli::doctor::access::refused;
+use crate::cli::doctor::finding::Finding;
+use crate::client::file::{Text, files_in};
+use crate::client::{processes, said};
+use crate::trusted::{self, Readers};
+
+/// A containerd, and what it is started with.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    pub(super) config: PathBuf,
+    program: PathBuf,
+    /// The service that writes the configuration at each start: k3s or RKE2.
+    pub(super) writer: Option<&'static str>,
+}
+
+/// What one is configured with.
+pub(super) struct Configuration {
+    /// Each file that could be read, in the order in which they count.
+    pub(super) files: Vec<ReadFile>,
+    /// Why others could not.
+    pub(super) unread: Vec<Finding>,
+    /// All of it together: as containerd says, or what the files come to.
+    pub(super) merged: Table,
+    /// The first two numbers of the program's version, where it can be asked.
+    pub(super) version: Option<(u32, u32)>,
+}
+
+pub(super) struct ReadFile {
+    pub(super) path: PathBuf,
+    pub(super) text: Zeroizing<String>,
+    pub(super) table: Table,
+}
+
+impl Daemon {
+    /// The distribution's, those of k3s and RKE2, and what runs with another configuration.
+    pub(super) fn all(root: &Path) -> Vec<Self> {
+        let mut all: Vec<Self> = KNOWN
+            .iter()
+            .map(|(config, program, writer)| Self {
+                config: root.join(config),
+                program: root.join(program),
+                writer: *writer,
+            })
+            .collect();
+        for dir in crate::client::SYSTEM_PATH.split(':') {
+            let program = root.join(&dir[1..]).join("containerd");
+            if program.is_file() {
+                all[0].program = program;
+                break;
+            }
+        }
+        for process in processes(root) {
+            let Some((config, program)) = running(&process, root) else {
+                continue;
+            };
+            if let Some(known) = all.iter_mut().find(|one| one.config == config) {
+                // In a container, its path means nothing here.
+                if program.is_file() {
+                    known.program = program;
+                }
+            } else {
+                let writer = config.ends_with(WRITTEN).then(|| writer(root));
+                all.push(Self {
+                    config,
+                    program,
+                    writer,
+                });
+            }
+        }
+        all
+    }
+
+    pub(super) fn read(&self, root: &Path) -> Configuration {
+        let (files, unread) = self.files(root);
+        // It takes its time, and has nothing to say about what is not there.
+        let certs = fs::read_dir(self.config.with_file_name("certs.d"));
+        let may_matter = certs.is_ok_and(|mut entries| entries.next().is_some())
+            || files.iter().any(|file| file.text.contains("registry"));
+        let trusted =
+            may_matter && trusted::check(&self.program, Readers::Anybody).is_ok_and(|there| there);
+        let ask = |args: &[&str]| {
+            let mut command = Command::new(&self.program);
+            command.arg("--config").arg(&self.config).args(args);
+            said(command.env_clear(), PATIENCE).filter(|_| trusted)
+        };
+        let version = trusted.then(|| ask(&["--version"])).flatten();
+        let dump = version.as_ref().and_then(|_| ask(&["config", "dump"]));
+        let dumped = dump.and_then(|dump| dump.parse::<Table>().ok());
+        let mut merged = Table::new();
+        files
+            .iter()
+            .for_each(|file| merge(&mut merged, &file.table));
+        Configuration {
+            files,
+            unread,
+            merged: dumped.unwrap_or(merged),
+            version: version.and_then(|text| numbers(&text)),
+        }
+    }
+
+    /// The file and what it imports, each once, breadth first
+    /// (`LoadConfig` in <https://github.com/containerd/containerd/blob/main/cmd/containerd/server/config/config.go>).
+    fn files(&self, root: &Path) -> (Vec<ReadFile>, Vec<Finding>) {
+        let (mut files, mut unread) = (Vec::<ReadFile>::new(), Vec::new());
+        let mut pending = VecDeque::from([self.config.clone()]);
+        while let Some(path) = pending.pop_front() {
+            if files.iter().any(|file| file.path == path) {
+                continue;
+            }
+            match read_file(&path) {
+                Ok(None) => {}
+                Ok(Some(file)) => {
+                    let imports = file.table.get("imports").and_then(Value::as_array);
+                    let imports = imports.into_iter().flatten().filter_map(Value::as_str);
+                    pending.extend(imports.flat_map(|import| resolved(&path, import, root)));
+                    files.push(file);
+                }
+                Err(finding) => unread.push(finding),
+            }
+        }
+        (files, unread)
+    }
+}
+
+/// A file of containerd's; `None` where there is none.
+pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
+    let text = match Text::read(path) {
+        Ok(Some(text)) => text.text,
+        Ok(None) => return Ok(None),
+        Err(error) => return Err(unreadable(refused(&error, [path]))),
+    };
+    match text.parse::<Table>() {
+        Ok(table) => Ok(Some(ReadFile {
+            path: path.to_owned(),
+            text,
+            table,
+        })),
+        Err(_) => {
+            let what = format!("{}: it is not well-formed TOML", path.display());
+            Err(Finding::broken("client.file_broken", what).words("correct it"))
+        }
+    }
+}
+
+/// Containerd, which is root's, reads it all the same.
+fn unreadable(finding: Finding) -> Finding {
+    Finding::note("containerd.unreadable", finding.what).command([
+        "sudo",
+        env!("CARGO_PKG_NAME"),
+        "doctor",
+    ])
+}
+
+/// A pattern's files, or the one file; a relative path begins where the importing file is.
+fn resolved(parent: &Path, import: &str, root: &Path) -> Vec<PathBuf> {
+    let path = match import.strip_prefix('/') {
+        Some(path) => root.join(path),
+        None => parent.parent().unwrap_or(root).join(import),
+    };
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return Vec::new();
+    };
+    let name = name.to_string_lossy();
+    let Some((start, end)) = name.split_once('*') else {
+        return vec![path];
+    };
+    let mut found = files_in(dir, &["toml"]).unwrap_or_default();
+    found.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+    });
+    found
+}
+
+/// Later values count, and tables are merged key by key.
+fn merge(into: &mut Table, from: &Table) {
+    for (key, value) in from {
+        match (into.get_mut(key), value) {
+            (Some(Value::Table(into)), Value::Table(from)) => merge(into, from),
+            _ => _ = into.insert(key.clone(), value.clone()),
+        }
+    }
+}
+
+/// The configuration and the program of a process, if it is a containerd that was given one.
+fn running(process: &Path, root: &Path) -> Option<(PathBuf, PathBuf)> {
+    let line = fs::read_link(process.join("exe"))
+        .ok()
+        .zip(crate::client::started_by(&process.join("cmdline")).ok());
+    let (program, line) = line?;
+    let words: Vec<&str> = line.split('\0').collect();
+    if Path::new(words[0]).file_name()? != "containerd" {
+        return None;
+    }
+    let at = words.iter().position(|word| CONFIG_FLAGS.contains(word));
+    let config = match at {
+        Some(at) => words.get(at + 1)?,
+        None => words
+            .iter()
+            .find_map(|word| word.strip_prefix("--config="))?,
+    };
+    Some((root.join(config.strip_prefix('/')?), program))
+}
+
+/// Of `containerd github.com/containerd/containerd/v2 v2.2.1 …`.
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let number = version.split_whitespace().nth(2)?.trim_start_matches('v');
+    let mut parts = number.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// What k3s and RKE2 make a file from, where somebody wants another than theirs.
+pub(super) fn template(config: &Path) -> String {
+    let dir = config.parent().unwrap_or(config).display();
+    format!("its template ({dir}/config-v3.toml.tmpl or config.toml.tmpl)")
+}
+
+fn writer(root: &Path) -> &'static str {
+    let is_rke2 = fs::symlink_metadata(root.join("etc/rancher/rke2")).is_ok();
+    if is_rke2 { "rke2" } else { "k3s" }
+}
+
+/// Where the configuration, which k3s and RKE2 write, and the program are
+/// (<https://docs.k3s.io/advanced#configuring-containerd>).
+const KNOWN: [(&str, &str, Option<&str>); 3] = [
+    ("etc/containerd/config.toml", "usr/bin/containerd", None),
+    (
+        "var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+        "var/lib/rancher/k3s/data/current/bin/containerd",
+        Some("k3s"),
+    ),
+    (
+        "var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+        "var/lib/rancher/rke2/bin/containerd",
+        Some("rke2"),
+    ),
+];
+const WRITTEN: &str = "agent/etc/containerd/config.toml";
+const CONFIG_FLAGS: [&str; 3] = ["-c", "--config", "-config"];
+const PATIENCE: Duration = Duration::from_secs(10);

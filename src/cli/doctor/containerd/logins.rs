@@ -1,0 +1,110 @@
+//! Logins in plain text: `auth` of containerd's configuration, and headers that carry a secret.
+
+use toml::{Table, Value};
+
+use super::daemon::{Daemon, ReadFile};
+use super::{Finding, word};
+use crate::cli::doctor::containerd::daemon::template;
+use crate::shown::shown;
+
+/// Those of the configuration and what it imports, which are read at the start.
+pub(super) fn of_config(file: &ReadFile, daemon: &Daemon, restart: &str) -> Option<Finding> {
+    let source = match daemon.writer {
+        Some(_) => template(&file.path),
+        None => word(&file.path),
+    };
+    let places = places(&file.table)?;
+    Some(finding(
+        file,
+        &places,
+        &format!("remove {places} from {source}, and restart {restart}"),
+    ))
+}
+
+/// Those of a hosts.toml, which is read at each pull.
+pub(super) fn of_hosts(file: &ReadFile) -> Option<Finding> {
+    let places = places(&file.table)?;
+    Some(finding(
+        file,
+        &places,
+        &format!("remove {places} from {}", file.path.display()),
+    ))
+}
+
+fn finding(file: &ReadFile, places: &str, then: &str) -> Finding {
+    let what = format!(
+        "{} holds a login in plain text ({places}); containerd asks no helper, and kubelet asks this one",
+        file.path.display()
+    );
+    let fix = format!(
+        "store the login here, wire kubelet (docker-credential-beta9 configure kubelet), {then}"
+    );
+    Finding::warn("client.plain_password", what).words(fix)
+}
+
+/// The keys at which a login stands; `None` where there is no login.
+fn places(table: &Table) -> Option<String> {
+    let mut found = Vec::new();
+    search(table, &mut Vec::new(), &mut found);
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+fn search<'t>(table: &'t Table, path: &mut Vec<&'t str>, found: &mut Vec<String>) {
+    for (key, value) in table {
+        let above = path.last().copied().unwrap_or_default();
+        let is_login = match value {
+            Value::Table(table) => {
+                (key == "auth" || above == "auths")
+                    && SECRETS
+                        .iter()
+                        .any(|name| table.get(*name).is_some_and(has_text))
+            }
+            // The keys of a header table are names of headers.
+            value => ["header", "headers"].contains(&above) && is_secret(key) && has_text(value),
+        };
+        path.push(key);
+        if is_login {
+            found.push(
+                path.iter()
+                    .map(|key| quoted(key))
+                    .collect::<Vec<_>>()
+                    .join("."),
+            );
+        } else if let Value::Table(table) = value {
+            search(table, path, found);
+        }
+        path.pop();
+    }
+}
+
+fn is_secret(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    HEADERS.iter().any(|part| header.contains(part))
+}
+
+fn has_text(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(has_text),
+        value => value.as_str().is_some_and(|text| !text.is_empty()),
+    }
+}
+
+/// A key as TOML has it.
+fn quoted(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !key.is_empty() && key.chars().all(is_bare) {
+        return key.to_owned();
+    }
+    format!("\"{}\"", shown(key))
+}
+
+const SECRETS: [&str; 4] = ["password", "auth", "identitytoken", "identity_token"];
+/// Parts of the names of headers whose value lets somebody in.
+const HEADERS: [&str; 6] = [
+    "authorization",
+    "token",
+    "cookie",
+    "secret",
+    "api-key",
+    "apikey",
+];

@@ -1,0 +1,169 @@
+//! This program, put into a directory in which a client looks for it, and removed from there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::refusal::{to_write, unchanged};
+use crate::error::Error;
+use crate::trusted::{self, is_absent};
+
+/// A copy of this program that is to be put somewhere.
+pub struct Put {
+    /// Where it goes.
+    pub program: PathBuf,
+    /// Whether this very program is there already, for all to run.
+    pub is_there: bool,
+}
+
+impl Put {
+    /// Into this directory, in which nobody but this user and root may change anything: what is there is run by root.
+    pub fn into(dir: &Path) -> Result<Self, Error> {
+        let program = dir.join(PROGRAM);
+        trusted::directory(dir).map_err(|fault| unchanged(&program, fault.cause, fault.fix))?;
+        let is_there = is_this(&program).unwrap_or(false);
+        Ok(Self { program, is_there })
+    }
+
+    /// Puts it there: written aside, synced, renamed, so that who starts it gets the old one or the new one. A link of
+    /// that name is replaced, and what it leads to stays as it is.
+    pub fn make(&self) -> Result<(), Error> {
+        if self.is_there {
+            return Ok(());
+        }
+        let dir = self.program.parent().unwrap_or(Path::new("/"));
+        let mut dirs = DirBuilder::new();
+        let made = dirs.recursive(true).mode(0o755).create(dir);
+        made.map_err(|error| self.failed(&error))?;
+        // It may have been made by somebody else.
+        Self::into(dir)?;
+        let aside = dir.join(ASIDE);
+        let done = fs::remove_file(&aside)
+            .or_else(|error| {
+                if is_absent(&error) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            })
+            .and_then(|()| write(&aside))
+            .and_then(|()| fs::rename(&aside, &self.program))
+            .and_then(|()| OpenOptions::new().read(true).open(dir)?.sync_all());
+        done.map_err(|error| {
+            _ = fs::remove_file(&aside);
+            self.failed(&error)
+        })
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        let cause = format_args!("it cannot be written ({error})");
+        unchanged(&self.program, cause, to_write(&self.program, error))
+    }
+}
+
+/// Removes the program from a directory; `None` when it is not there. A dry run only looks.
+pub fn remove_program(dir: &Path, dry_run: bool) -> Result<Option<PathBuf>, Error> {
+    let program = dir.join(PROGRAM);
+    if fs::symlink_metadata(&program).is_err_and(|error| is_absent(&error)) {
+        return Ok(None);
+    }
+    if !dry_run {
+        fs::remove_file(&program).map_err(|error| {
+            let cause = format_args!("it cannot be removed ({error})");
+            unchanged(&program, cause, to_write(&program, &error))
+        })?;
+    }
+    Ok(Some(program))
+}
+
+fn write(aside: &Path) -> io::Result<()> {
+    let mut new = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(aside)?;
+    io::copy(&mut this()?, &mut new)?;
+    new.set_permissions(Permissions::from_mode(0o755))?;
+    new.sync_all()
+}
+
+/// Whether a file of this user's or root's, and not a link, is this program, and all may run it.
+fn is_this(program: &Path) -> io::Result<bool> {
+    let there = fs::symlink_metadata(program)?;
+    let mut own = this()?;
+    if !there.is_file()
+        || there.mode() & 0o7777 != 0o755
+        || there.len() != own.metadata()?.len()
+        || trusted::check_owner(program, there.uid()).is_err()
+    {
+        return Ok(false);
+    }
+    let mut other = OpenOptions::new().read(true).open(program)?;
+    let [mut one, mut two] = [const { [0; 1 << 14] }; 2];
+    loop {
+        let count = own.read(&mut one)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut two[..count])?;
+        if one[..count] != two[..count] {
+            return Ok(false);
+        }
+    }
+}
+
+/// What runs, also where its name has another program by now.
+fn this() -> io::Result<File> {
+    OpenOptions::new().read(true).open("/proc/self/exe")
+}
+
+const PROGRAM: &str = env!("CARGO_PKG_NAME");
+const ASIDE: &str = concat!(".", env!("CARGO_PKG_NAME"), ".beta9-new");
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_program_is_put_whole_over_whatever_has_its_name_and_no_link_is_followed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("a/bin");
+        let others = scratch.path().join("others");
+        fs::write(&others, "theirs").unwrap();
+        fs::create_dir_all(&dir).unwrap();
+        symlink(&others, dir.join(PROGRAM)).unwrap();
+        symlink(&others, dir.join(ASIDE)).unwrap();
+        let put = Put::into(&dir).unwrap();
+        assert!(!put.is_there);
+        put.make().unwrap();
+        assert!(Put::into(&dir).unwrap().is_there);
+        let made = fs::symlink_metadata(&put.program).unwrap();
+        assert_eq!((made.is_file(), made.mode() & 0o7777), (true, 0o755));
+        assert_eq!(fs::read(&others).unwrap(), b"theirs");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        for other in ["", "#!/bin/sh\n"] {
+            fs::write(&put.program, other).unwrap();
+            assert!(!Put::into(&dir).unwrap().is_there);
+        }
+        let there = remove_program(&dir, true).unwrap();
+        assert!(there.is_some() && put.program.is_file());
+        assert_eq!(remove_program(&dir, false).unwrap(), there);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+        assert_eq!(remove_program(&dir, false).unwrap(), None);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_change_gets_no_program() {
+        let scratch = tempfile::tempdir().unwrap();
+        let open = scratch.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        for dir in [open.clone(), open.join("bin")] {
+            assert!(Put::into(&dir).is_err());
+        }
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
+    }
+}
