@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs docker-credential-beta9: builds it here, or takes it from an archive. See --help.
+# Installs docker-credential-beta9: from a signed release, from an archive, or built here. See --help.
 set -eu
 
 PROGRAM=docker-credential-beta9
@@ -9,11 +9,15 @@ COMMANDS="check completions configure doctor explain export import man migrate p
 usage() {
     cat <<END
 Usage: ./install.sh [--prefix DIR] [--demo]                             build with cargo, and install
-       ./install.sh --archive FILE --sha256 SUM [--prefix DIR] [--demo]  install from a release archive
+       ./install.sh --from URL|DIR [--key FILE] [--prefix DIR] [--demo]  install the newest archive of a signed release
+       ./install.sh --archive FILE --sha256 SUM [--prefix DIR] [--demo]  install from one archive
        ./install.sh --uninstall [--undo] [--prefix DIR]                 remove the program again
 
   --prefix DIR    install DIR/bin/$PROGRAM, and the manual page and completions in DIR/share
                   (default: \$PREFIX if it is set, else /usr/local for root, \$HOME/.local for others)
+  --from URL|DIR  where a release is: its archives, SHA256SUMS and SHA256SUMS.minisig. Signature, checksum and version
+                  are checked first; an older version than the installed one is refused. Needs openssl, but no Rust
+  --key FILE      the public key of the release, as minisign writes it (default: packaging/minisign.pub beside this script)
   --archive FILE  a .tar.gz that holds the program; nothing is built
   --sha256 SUM    the archive's SHA-256; it is checked before anything is unpacked
   --demo          then store, get, explain and erase a credential in a scratch directory, and show it
@@ -33,16 +37,18 @@ note() {
 }
 
 main() {
-    prefix='' archive='' sum='' demo='' uninstall='' undo='' aside='' scratch=''
+    prefix='' archive='' sum='' from='' key='' demo='' uninstall='' undo='' aside='' scratch='' fetched=''
     while [ $# -gt 0 ]; do
         case $1 in
-        --prefix | --archive | --sha256)
+        --prefix | --archive | --sha256 | --from | --key)
             [ -n "${2:-}" ] || fail "$1 needs a value; see ./install.sh --help"
-            case $1 in --prefix) prefix=$2 ;; --archive) archive=$2 ;; *) sum=$2 ;; esac
+            case $1 in --prefix) prefix=$2 ;; --archive) archive=$2 ;; --sha256) sum=$2 ;; --from) from=$2 ;; *) key=$2 ;; esac
             shift
             ;;
         --prefix=?*) prefix=${1#*=} ;;
         --archive=?*) archive=${1#*=} ;;
+        --from=?*) from=${1#*=} ;;
+        --key=?*) key=${1#*=} ;;
         --sha256=?*) sum=${1#*=} ;;
         --demo) demo=yes ;;
         --uninstall) uninstall=yes ;;
@@ -55,7 +61,9 @@ main() {
     [ -n "$archive" ] || [ -z "$sum" ] || fail "--sha256 goes with --archive"
     [ -z "$archive" ] || [ -n "$sum" ] ||
         fail "--archive needs --sha256 SUM: the checksum that was published with the archive, from another place than the archive"
-    [ -z "$uninstall" ] || [ -z "$archive$demo" ] || fail "--uninstall goes with --prefix and --undo only"
+    [ -z "$from" ] || [ -z "$archive" ] || fail "--from and --archive exclude each other"
+    [ -n "$from" ] || [ -z "$key" ] || fail "--key goes with --from"
+    [ -z "$uninstall" ] || [ -z "$archive$from$demo" ] || fail "--uninstall goes with --prefix and --undo only"
     [ -z "$undo" ] || [ -n "$uninstall" ] || fail "--undo goes with --uninstall"
 
     # The program is for everybody who may enter the prefix, whatever the umask of who installs it.
@@ -69,6 +77,7 @@ main() {
         uninstall
         return
     fi
+    [ -z "$from" ] || take_release
     if [ -n "$archive" ]; then
         prepare_prefix
         unpack
@@ -87,6 +96,7 @@ main() {
 clean() {
     [ -z "$aside" ] || rm -rf "$aside"
     [ -z "$scratch" ] || rm -rf "$scratch"
+    [ -z "$fetched" ] || rm -rf "$fetched"
 }
 
 choose_prefix() {
@@ -139,21 +149,144 @@ build() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     out=${CARGO_TARGET_DIR:-$here/target}
     case $out in /*) ;; *) out=$PWD/$out ;; esac
-    static=$(static_target)
-    note "Building${static:+ for $static}"
-    (cd "$here" && cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
+    static='' lacking=''
+    case $host in
+    *-linux-gnu)
+        static=${host%-gnu}-musl
+        lacking=$(static_lacks)
+        ;;
+    esac
+    if [ -n "$lacking" ]; then
+        note "Building the program with this machine's C library: it starts slower than the static one. $lacking"
+        static=''
+    else
+        note "Building the static program${static:+, for $static}"
+    fi
+    # The machine's own compiler, whatever its name; .cargo/config.toml has the rest.
+    cc_variable=CC_$(printf %s "$static" | tr - _)
+    (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
     cp "$out/${static:+$static/}release/$PROGRAM" "$aside/$PROGRAM"
 }
 
-# A static program starts faster and runs on any Linux, but needs the target, and a C compiler for it, to be there; and on
-# x86_64 the linker that rustup brings.
-static_target() {
-    musl=${host%-gnu}-musl
+# What to do for a static program, which starts faster and runs on any Linux; nothing where all is there.
+static_lacks() {
     rustlib=$(rustc --print sysroot)/lib/rustlib
-    [ "$musl" != "$host-musl" ] && [ -d "$rustlib/$musl" ] || return 0
-    [ "${musl%%-*}" != x86_64 ] || [ -x "$rustlib/$host/bin/rust-lld" ] || return 0
-    { command -v musl-gcc || command -v "${musl%%-*}-linux-musl-gcc"; } >/dev/null || return 0
-    echo "$musl"
+    if [ ! -d "$rustlib/$static" ]; then
+        echo "For that one, run \"rustup target add $static\" and install again"
+    elif [ ! -x "$rustlib/$host/bin/rust-lld" ]; then
+        echo "For that one, install Rust with rustup (https://rustup.rs), which brings the linker rust-lld, and install again"
+    fi
+}
+
+# Sets archive and sum to the newest archive for this machine. Until all is checked, nothing below the prefix is touched.
+take_release() {
+    key=${key:-$(dirname "$0")/packaging/minisign.pub}
+    [ -r "$key" ] || fail "$key cannot be read: name the file with the public key of the release, with --key FILE"
+    machine=$(uname -m)
+    [ "$machine" != arm64 ] || machine=aarch64
+    fetched=$(mktemp -d "${TMPDIR:-/tmp}/$PROGRAM-release.XXXXXX")
+    fetch SHA256SUMS
+    fetch SHA256SUMS.minisig
+    check_signature "$fetched/SHA256SUMS"
+    choose_newest "$fetched/SHA256SUMS"
+    installed=$("$target" version 2>/dev/null) || installed=''
+    installed=${installed#"$PROGRAM "}
+    if [ -n "$installed" ] && is_older "$newest" "$installed"; then
+        fail "$from has $newest, but $target is $installed; to go back, use --archive and --sha256"
+    fi
+    fetch "$name"
+    archive=$fetched/$name
+    actual=$(sha256 "$archive")
+    [ "$actual" = "$sum" ] || fail "$from/$name does not match SHA256SUMS: its SHA-256 is $actual; nothing was changed"
+}
+
+# fetch NAME: a file of the release, into $fetched.
+fetch() {
+    case $from in
+    https://* | http://*)
+        if command -v curl >/dev/null; then
+            curl --fail --silent --location --proto-redir =https --connect-timeout 20 --output "$fetched/$1" "${from%/}/$1"
+        elif command -v wget >/dev/null; then
+            wget -q -T 20 -O "$fetched/$1" "${from%/}/$1"
+        else
+            fail "curl and wget are missing: install one, or give --from a directory"
+        fi
+        ;;
+    *) cp "$from/$1" "$fetched/$1" 2>/dev/null ;;
+    esac || fail "${from%/}/$1 cannot be read"
+}
+
+# check_signature FILE: that FILE.minisig signs it with $key. It is minisign's format: in base64, the key is "Ed", its id and
+# an Ed25519 key; the signature's second line is "ED", the same id and a signature of the file's BLAKE2b; the fourth signs
+# that signature and the comment in the third. openssl checks it, since more machines have it than minisign.
+check_signature() {
+    command -v openssl >/dev/null || fail "openssl is missing, which checks the signature: install openssl"
+    openssl pkeyutl -help 2>&1 | grep -q rawin || fail "openssl is older than version 3 and cannot check the signature"
+    sed '/^untrusted comment:/d' "$key" | decode "$fetched/key"
+    sed -n 2p "$1.minisig" | decode "$fetched/signature"
+    sed -n 4p "$1.minisig" | decode "$fetched/whole"
+    if [ "$(wc -c <"$fetched/key")" -ne 42 ] || [ "$(head -c 2 "$fetched/key")" != Ed ]; then
+        fail "$key is not a public key of minisign"
+    fi
+    if [ "$(wc -c <"$fetched/signature")" -ne 74 ] || [ "$(head -c 2 "$fetched/signature")" != ED ]; then
+        fail "$from/SHA256SUMS.minisig is not a signature of minisign"
+    fi
+    [ "$(key_id "$fetched/key")" = "$(key_id "$fetched/signature")" ] ||
+        fail "$from/SHA256SUMS is signed with another key than $key; nothing was changed"
+    # What X.509 puts before the 32 bytes of an Ed25519 key.
+    { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && tail -c 32 "$fetched/key"; } >"$fetched/key.der"
+    openssl dgst -blake2b512 -binary "$1" >"$fetched/digest" 2>/dev/null || fail "openssl has no BLAKE2b here and cannot check the signature"
+    tail -c 64 "$fetched/signature" >"$fetched/signature.raw"
+    { cat "$fetched/signature.raw" && sed -n '3s/^trusted comment: //p' "$1.minisig" | tr -d '\n'; } >"$fetched/signed"
+    if ! is_signed "$fetched/digest" "$fetched/signature.raw" || ! is_signed "$fetched/signed" "$fetched/whole"; then
+        fail "$from/SHA256SUMS does not match its signature; nothing was changed"
+    fi
+}
+
+# decode FILE: writes what base64 on standard input says, or nothing.
+decode() {
+    openssl base64 -d >"$1" 2>/dev/null || :
+}
+
+key_id() {
+    head -c 10 "$1" | tail -c 8 | od -An -tx1
+}
+
+# is_signed FILE SIGNATURE
+is_signed() {
+    openssl pkeyutl -verify -pubin -keyform DER -inkey "$fetched/key.der" -rawin -in "$1" -sigfile "$2" >/dev/null 2>&1
+}
+
+# choose_newest FILE: sets newest, and the name and sum of its archive.
+choose_newest() {
+    newest=''
+    while read -r sum_of name_of; do
+        name_of=${name_of#\*}
+        version=${name_of#"$PROGRAM-"}
+        version=${version%"-$machine-unknown-linux-musl.tar.gz"}
+        [ "$name_of" = "$PROGRAM-$version-$machine-unknown-linux-musl.tar.gz" ] || continue
+        case $version in [!0-9]* | *[!0-9A-Za-z.+-]*) continue ;; esac
+        [ -z "$newest" ] || is_older "$newest" "$version" || continue
+        newest=$version sum=$sum_of name=$name_of
+    done <"$1"
+    [ -n "$newest" ] || fail "$from has no archive for $machine"
+}
+
+# is_older A B: by semantic versioning, where a pre-release is older than its release.
+is_older() {
+    LC_ALL=C awk -v a="$1" -v b="$2" 'BEGIN {
+        sub(/\+.*/, "", a); sub(/\+.*/, "", b)
+        # What no identifier of a pre-release comes after.
+        if (a !~ /-/) a = a "-~"
+        if (b !~ /-/) b = b "-~"
+        n = split(a, x, /[.-]/); m = split(b, y, /[.-]/)
+        for (i = 1; i <= n && i <= m; i++) {
+            if (x[i] == y[i]) continue
+            if (x[i] ~ /^[0-9]+$/ && y[i] ~ /^[0-9]+$/) exit !(x[i] + 0 < y[i] + 0)
+            exit !(x[i] "" < y[i] "")
+        }
+        exit !(n < m)
+    }'
 }
 
 unpack() {

@@ -5,7 +5,13 @@
     reason = "a test stops where something is not as it should be"
 )]
 
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
 use beta9_credential::registry::match_images;
+use serde_yaml_ng::Value;
 
 const PROVIDER: &str = include_str!("../packaging/kubernetes/credential-provider.yaml");
 
@@ -26,6 +32,88 @@ fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
         listed == wanted,
         "packaging/kubernetes/credential-provider.yaml should be:\n\n{head}    matchImages:\n{wanted}{tail}"
     );
+}
+
+#[test]
+fn github_files_are_yaml_and_their_workflows_run_what_is_here() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut workflows = 0;
+    for path in yaml_files(&root.join(".github")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let file: Value = serde_yaml_ng::from_str(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if path.parent().unwrap().ends_with("workflows") {
+            workflows += 1;
+            check_workflow(root, &path, &file);
+        }
+    }
+    assert_eq!(workflows, 2);
+}
+
+fn check_workflow(root: &Path, path: &Path, file: &Value) {
+    assert!(!file["on"].is_null(), "{}", path.display());
+    // What a job may do more is said in the job.
+    assert_eq!(
+        file["permissions"]["contents"],
+        "read",
+        "{}",
+        path.display()
+    );
+    let jobs = file["jobs"].as_mapping().unwrap();
+    assert!(!jobs.is_empty());
+    for (name, job) in jobs {
+        assert!(job["runs-on"].is_string(), "{name:?}");
+        assert!(job["timeout-minutes"].is_u64(), "{name:?}");
+        for needed in job["needs"].as_sequence().into_iter().flatten() {
+            assert!(jobs.contains_key(needed), "{name:?} needs {needed:?}");
+        }
+        for step in job["steps"].as_sequence().unwrap() {
+            assert!(
+                step["run"].is_string() ^ step["uses"].is_string(),
+                "{name:?}: {step:?}"
+            );
+            if let Some(script) = step["run"].as_str() {
+                check_script(root, script);
+            }
+        }
+    }
+}
+
+/// It parses, and each program of this repository that it names is there.
+fn check_script(root: &Path, script: &str) {
+    let mut bash = Command::new("bash")
+        .arg("-n")
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = bash.stdin.take().unwrap();
+    input.write_all(script.as_bytes()).unwrap();
+    drop(input);
+    assert!(bash.wait().unwrap().success(), "{script}");
+    let words = script.split(|char: char| char.is_whitespace() || "\"'`;()".contains(char));
+    for word in words {
+        if ["packaging/", "tests/", ".ci/", "benches/"]
+            .iter()
+            .any(|directory| word.starts_with(directory))
+            // Made with the first release.
+            && word != "packaging/minisign.pub"
+        {
+            assert!(root.join(word).is_file(), "{word} in {script}");
+        }
+    }
+}
+
+fn yaml_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(yaml_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "yml") {
+            found.push(path);
+        }
+    }
+    found
 }
 
 /// What follows the comment at the top.

@@ -3,9 +3,8 @@
 
 # make_deb: for Debian, Ubuntu and their like.
 make_deb() {
-    local root=$WORK/deb deb_arch doc file deb_version maintainer
+    local root=$WORK/deb-$DEB_ARCH doc file deb_version maintainer
     doc=$root/usr/share/doc/$NAME
-    case $ARCH in x86_64) deb_arch=amd64 ;; aarch64) deb_arch=arm64 ;; *) deb_arch=$ARCH ;; esac
     make_tree "$root" vendor-completions
     cp "$HERE/deb/copyright" "$doc/"
     install -D -m 644 "$HERE/deb/lintian-overrides" "$root/usr/share/lintian/overrides/$NAME"
@@ -16,12 +15,12 @@ make_deb() {
     printf '%s (%s) unstable; urgency=medium\n\n  * Version %s; changelog.gz says what is new.\n\n -- %s  %s\n' "$NAME" "$deb_version" \
         "$VERSION" "$maintainer" "$(date -d "@$SOURCE_DATE_EPOCH" -R)" | gzip -9n >"$doc/changelog.Debian.gz"
     mkdir "$root/DEBIAN"
-    sed "s/@VERSION@/$deb_version/; s/@ARCH@/$deb_arch/; s/@SIZE@/$(du -sk --apparent-size "$root/usr" | cut -f 1)/" \
+    sed "s/@VERSION@/$deb_version/; s/@ARCH@/$DEB_ARCH/; s/@SIZE@/$(du -sk --apparent-size "$root/usr" | cut -f 1)/" \
         "$HERE/deb/control" >"$root/DEBIAN/control"
     install -m 755 -t "$root/DEBIAN" "$HERE"/deb/{postinst,prerm,postrm}
     (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
     find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-    file=${NAME}_${deb_version}_$deb_arch.deb
+    file=${NAME}_${deb_version}_$DEB_ARCH.deb
     # One thread: xz cuts its input differently for several.
     dpkg-deb --root-owner-group --threads-max=1 -Zxz --build "$root" "$OUT/$file" >"$WORK/deb.log" || { cat "$WORK/deb.log"; return 1; }
     made "$file"
@@ -29,7 +28,7 @@ make_deb() {
 
 # make_rpm: for Fedora, RHEL, SUSE and their like.
 make_rpm() {
-    local root=$WORK/rpm rpm_version=${VERSION/-/\~}
+    local root=$WORK/rpm-$DEB_ARCH rpm_version=${VERSION/-/\~}
     make_tree "$root/tree" site-functions
     install -D -m 644 -t "$root/tree/usr/share/licenses/$NAME" "$TEXTS/LICENSE"
     install -m 644 -t "$root/tree/usr/share/doc/$NAME" "$TEXTS/CHANGELOG.md"

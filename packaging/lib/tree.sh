@@ -9,12 +9,12 @@ make_texts() {
     # A page has no date of its own: it is the release's. install.sh has the list, which a test compares with the program.
     commands=$(sed -n 's/^COMMANDS="\(.*\)"$/\1/p' "$REPO/install.sh")
     for page in "" $commands; do
-        "$PROGRAM" man ${page:+"$page"} |
+        "${EMULATOR[@]}" "$PROGRAM" man ${page:+"$page"} |
             sed "1s/ 1 \"\" / 1 \"$(date -d "@$SOURCE_DATE_EPOCH" +%F)\" /" >"$TEXTS/man/$NAME${page:+-$page}.1"
     done
-    "$PROGRAM" completions bash >"$TEXTS/completions/$NAME.bash"
-    "$PROGRAM" completions zsh >"$TEXTS/completions/_$NAME"
-    "$PROGRAM" completions fish >"$TEXTS/completions/$NAME.fish"
+    "${EMULATOR[@]}" "$PROGRAM" completions bash >"$TEXTS/completions/$NAME.bash"
+    "${EMULATOR[@]}" "$PROGRAM" completions zsh >"$TEXTS/completions/_$NAME"
+    "${EMULATOR[@]}" "$PROGRAM" completions fish >"$TEXTS/completions/$NAME.fish"
     cp "$HERE"/samples/* "$TEXTS/samples/"
     cp -r "$HERE"/{systemd,kubernetes,container} "$TEXTS/"
     chmod 755 "$TEXTS/container/node"
@@ -27,12 +27,17 @@ make_texts() {
 # make_archive: one directory in a .tar.gz; install.sh takes it.
 make_archive() {
     local top=$NAME-$VERSION-$TARGET
-    mkdir "$WORK/archive"
+    mkdir -p "$WORK/archive"
     cp -r "$TEXTS" "$WORK/archive/$top"
     install -m 755 "$PROGRAM" "$WORK/archive/$top/$NAME"
-    tar -C "$WORK/archive" --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
-        --mtime="@$SOURCE_DATE_EPOCH" -cf - "$top" | gzip -9n >"$OUT/$top.tar.gz"
+    pack "$WORK/archive" "$top" | gzip -9n >"$OUT/$top.tar.gz"
     made "$top.tar.gz"
+}
+
+# pack DIR NAME…: what is in DIR by these names, as a tar whose bytes are the same each time.
+pack() {
+    tar -C "$1" --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$SOURCE_DATE_EPOCH" \
+        -cf - "${@:2}"
 }
 
 # make_tree DIR ZSH: what a package installs, below DIR; ZSH is where the distribution's zsh looks for functions of packages.

@@ -83,6 +83,7 @@ test_images() {
         skip "the images are built and run" "needs buildah, and root"
         return
     fi
+    claim "the release's image is loaded, has the program that the recipe's has, and runs" loads_the_release_image
     claim "the image from scratch is built, holds the program alone, and runs" builds_the_program_image
     claim "the node image is built, and installs and removes with no capability" builds_the_node_image
     buildah_in_scratch rm --all >/dev/null 2>&1
@@ -113,6 +114,17 @@ builds_the_program_image() {
     answer=$(echo ghcr.io | run_image localhost/program -- /usr/bin/"$NAME" get 2>/dev/null) || status=$?
     [ "$status" != 0 ] && [[ $answer == 'credentials not found in native keychain'* ]]
     buildah_in_scratch inspect --type image localhost/program | grep '"User": "65534:65534"'
+}
+
+loads_the_release_image() {
+    local container mounted
+    buildah_in_scratch pull --quiet "oci-archive:$(echo "$DIST"/*.oci.tar)" >"$WORLD/pulled"
+    container=$(buildah_in_scratch from "$(tail -n 1 "$WORLD/pulled")")
+    mounted=$(buildah_in_scratch mount "$container")
+    [ "$(cd "$mounted" && find . -type f | sort | tr '\n' ' ')" = "./LICENSE ./usr/bin/$NAME " ]
+    cmp "$mounted/usr/bin/$NAME" "$BETA9_HELPER"
+    [ "$(buildah_in_scratch run --isolation chroot "$container" /usr/bin/"$NAME" version)" = "$("$BETA9_HELPER" version)" ]
+    buildah_in_scratch inspect --type container "$container" | grep '"User": "65534:65534"'
 }
 
 # On a base made of this machine's shell, since the build asks no registry.

@@ -13,6 +13,7 @@ test_packages() {
     claim "the rpm is not removed while a file of docker's, podman's, kubelet's or k3s's names it, and is upgraded all the same" \
         stays_while_wired rpm
     claim "credentials and settings are there after a purge, and a newer deb keeps an enabled timer" keeps_what_is_the_users
+    claim "an older deb is upgraded in place, with its program, its credentials and its timer, and put back by its file" upgrades_in_place
     with_tool lintian "lintian finds no error in the deb" deb_is_lintian_clean
 }
 
@@ -152,6 +153,29 @@ keeps_what_is_the_users() {
     [ -s "$root/etc/beta9/credential-helper.toml" ]
     install -D -m 755 "$BETA9_HELPER" "$root/usr/bin/again"
     echo ghcr.io | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/again get | grep '"Secret":"s"'
+}
+
+upgrades_in_place() {
+    local root=$WORLD/root-older older=$WORLD/older wants=etc/systemd/system/timers.target.wants/beta9-credential-refresh.timer
+    # The release of before: another version, and a program with other bytes that says what this one says.
+    dpkg-deb -R "$DIST"/*.deb "$older"
+    sed -i 's/^Version: .*/Version: 0.0.1-1/' "$older/DEBIAN/control"
+    echo older >>"$older/usr/bin/$NAME"
+    (cd "$older" && find usr -type f -print0 | xargs -0 md5sum) >"$older/DEBIAN/md5sums"
+    dpkg-deb --root-owner-group -Znone --build "$older" "$WORLD/older.deb"
+    make_root "$root" deb
+    dpkg_in "$root" --install "$WORLD/older.deb"
+    echo '{"ServerURL":"ghcr.io","Username":"octo","Secret":"s"}' | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" store
+    ! command -v systemctl >/dev/null || systemctl --root="$root" enable beta9-credential-refresh.timer
+    mkdir -p "$root/root/.docker"
+    echo '{"credsStore":"beta9"}' >"$root/root/.docker/config.json"
+    add deb "$root"
+    cmp "$root/usr/bin/$NAME" "$BETA9_HELPER"
+    echo ghcr.io | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" get | grep '"Secret":"s"'
+    ! command -v systemctl >/dev/null || [ -L "$root/$wants" ]
+    dpkg_in "$root" --install "$WORLD/older.deb"
+    cmp "$root/usr/bin/$NAME" "$older/usr/bin/$NAME"
+    grep -A 9 "^Package: $NAME$" "$root/var/lib/dpkg/status" | grep -x 'Version: 0.0.1-1'
 }
 
 deb_is_lintian_clean() {

@@ -236,6 +236,10 @@ pub struct Health {
     pub ill: Vec<Error>,
     /// What is missing and hinders no `get`.
     pub lacking: Vec<Error>,
+    /// What an older version of this program left and is used as it is, in words.
+    pub older: Vec<String>,
+    /// What an older version of this program stored after a newer one, which is not used.
+    pub shadowed: Vec<Error>,
     /// The workspace that the token is for, where the store says it.
     pub workspace: Option<String>,
     /// The store's own clock, where it shows it.

@@ -167,7 +167,9 @@ mod tests {
             .unwrap_err();
             let text = error.to_string();
             assert!(
-                text.contains("of the service account pulls/puller isn't a Google service account;"),
+                text.contains(
+                    "of the service account pulls/puller isn't a Google service account;"
+                ),
                 "{text}"
             );
             assert!(!text.contains(email), "{text}");

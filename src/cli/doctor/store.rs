@@ -77,6 +77,18 @@ impl Expected {
                         .iter()
                         .map(|error| Finding::error("store.lacking", State::Warn, error)),
                 );
+                findings.extend(
+                    health
+                        .older
+                        .iter()
+                        .map(|what| Finding::note("store.older_format", what)),
+                );
+                findings.extend(
+                    health
+                        .shadowed
+                        .iter()
+                        .map(|error| Finding::error("store.older_login", State::Warn, error)),
+                );
                 findings.extend(health.workspace.and_then(|own| self.other_workspace(&own)));
                 asked.clock = health.clock.map(|clock| (clock, now));
             }

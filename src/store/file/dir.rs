@@ -32,6 +32,18 @@ pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(newest.into_values().map(|(_, path)| path).collect())
 }
 
+/// The files of 0.1 that were written after the ones that count.
+pub(super) fn shadowed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let mut paths = paths_in(dir)?;
+    paths.retain(|path| {
+        let newer = entry::name_after_first(file_name(path));
+        let newer = newer.and_then(|name| modified(&dir.join(name)));
+        newer.is_some_and(|newer| modified(path) > Some(newer))
+    });
+    Ok(paths)
+}
+
 /// What is in an entry's file, unless its name says that a newer version of this program wrote it.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     if entry::has_newer_name(file_name(path)) {

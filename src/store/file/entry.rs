@@ -61,6 +61,11 @@ pub(super) enum Unopened {
 }
 
 impl<'a> Entry<'a> {
+    /// Whether 0.1 wrote it.
+    pub(super) fn is_first(&self) -> bool {
+        matches!(self, Self::First(_))
+    }
+
     /// Takes the file of this name apart.
     pub(super) fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, Unopened> {
         if has_newer_name(name) || has_newer_header(bytes) {
@@ -267,6 +272,12 @@ pub(super) fn stem_and_version(name: &str) -> Option<(&str, u64)> {
         Some((stem, version)) => number(version.as_bytes()).map(|version| (stem, version)),
         None => Some((name, 1)),
     }
+}
+
+/// The name in version 2 of the file that has this one in version 1.
+pub(super) fn name_after_first(name: &str) -> Option<String> {
+    let (stem, version) = stem_and_version(name)?;
+    (version == 1).then(|| [stem, SECOND].concat())
 }
 
 /// Whether the name is that of a newer version's file.

@@ -24,6 +24,9 @@ pub(super) enum FileStoreError {
     },
     #[error("its entry was written by a newer version of this program")]
     Newer,
+    /// In a file that stands in the shadow of the newer format's.
+    #[error("an older version of this program stored a credential later, which is not used")]
+    Shadowed,
     /// It cannot be sealed.
     #[error("{0}")]
     Unsealable(String),
@@ -55,6 +58,7 @@ impl Fault for FileStoreError {
             Self::OtherKey { .. } => of(Code::StoreDamaged)
                 .fix("restore that key, or docker logout, then docker login again"),
             Self::Newer => of(Code::StoreNewerFormat).fix("update this program"),
+            Self::Shadowed => of(Code::StoreConflict).fix("docker login again"),
             Self::Unsealable(_) => of(Code::StoreUnwritable).fix("nothing was stored"),
             Self::Homeless => of(Code::ConfigMissing).fix("set HOME, or BETA9_STORE_PATH"),
             Self::Unreadable { .. } => of(Code::SystemFile).fix("give this user access to it"),

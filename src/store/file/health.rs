@@ -1,9 +1,10 @@
 //! Whether everything that is kept opens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::dir::{file_name, read, sealed_files};
+use super::dir::{file_name, read, sealed_files, shadowed_files};
 use super::entry::Entry;
+use super::errors::FileStoreError;
 use super::{FileStore, notes};
 use crate::error::Error;
 use crate::seal::SealKey;
@@ -12,44 +13,70 @@ use crate::store::Health;
 impl FileStore {
     /// Opens every entry, both parts of it.
     pub(in crate::store) fn examine(&self) -> Result<Health, Error> {
-        let mut files = self
-            .checked_dir()?
-            .map_or(Ok(Vec::new()), |dir| sealed_files(&dir))?;
-        files.sort();
         let mut health = Health::default();
-        if files.is_empty() {
+        let dir = self.checked_dir()?;
+        let files = dir.as_deref().map_or(Ok(Vec::new()), sealed_files)?;
+        let (Some(dir), false) = (dir, files.is_empty()) else {
             health.well.push("nothing is stored yet".to_owned());
             return Ok(health);
-        }
+        };
         let key = self.existing_key()?;
-        let mut opened = 0;
-        for path in files {
+        let (mut opened, mut older) = (0, 0);
+        for path in sorted(files) {
             match self.opens(&path, &key) {
-                Ok(counts) => opened += usize::from(counts),
+                Ok(Some(stored)) => {
+                    opened += 1;
+                    older += usize::from(stored.by_first);
+                }
+                Ok(None) => {}
                 Err(error) => health.ill.push(error),
             }
         }
-        let entries = if opened == 1 {
+        let open = if opened == 1 {
             "entry opens"
         } else {
             "entries open"
         };
-        health
-            .well
-            .push(format!("{opened} stored {entries} with the key"));
+        let counted = format!("{opened} stored {open} with the key");
+        health.well.push(counted);
+        if older > 0 {
+            health.older.push(format!(
+                "{older} of them are in the format of 0.1, and stay in it until the next docker login for their registry"
+            ));
+        }
+        for path in sorted(shadowed_files(&dir)?) {
+            // A file that does not open names no registry, and whether it is used makes no difference.
+            if let Ok(Some(stored)) = self.opens(&path, &key) {
+                let shadowed = Error::from(FileStoreError::Shadowed);
+                health.shadowed.push(shadowed.about(&stored.server));
+            }
+        }
         Ok(health)
     }
 
-    /// Whether it is a credential that opens; `false` for a note, and for what has gone in the meantime.
-    fn opens(&self, path: &Path, key: &SealKey) -> Result<bool, Error> {
+    /// The credential that opens; `None` for a note, and for what has gone in the meantime.
+    fn opens(&self, path: &Path, key: &SealKey) -> Result<Option<Stored>, Error> {
         let Some(bytes) = read(path)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let entry = self.opened(path, Entry::parse(file_name(path), &bytes))?;
         let server = self.opened(path, entry.about(key, &self.workspace))?.server;
         entry
             .secret(key, &self.workspace)
             .map_err(|unopened| self.unopened(unopened).about(&server))?;
-        Ok(!notes::is_note(&server))
+        let by_first = entry.is_first();
+        Ok((!notes::is_note(&server)).then_some(Stored { server, by_first }))
     }
+}
+
+/// A credential that opens.
+struct Stored {
+    server: String,
+    /// Whether it is in the format of 0.1.
+    by_first: bool,
+}
+
+fn sorted(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.sort();
+    files
 }
