@@ -818,7 +818,7 @@ fn only_a_near_name_is_proposed_for_a_word_of_the_configuration() {
         ("tiemout = 1", "did you mean \"timeout\"?"),
         (
             "[[registry]]\nhost = \"a.example\"\nbackend = \"amazon\"",
-            "leave it out, or use a word of README.md's table of registries",
+            "leave it out, or use a word of the table in docs/registries.md",
         ),
     ] {
         let answer = Node::new().configured(toml).get("ghcr.io");

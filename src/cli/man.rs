@@ -125,7 +125,7 @@ const CLOSING: [(&str, &str); 4] = [
     ),
     (
         "ENVIRONMENT",
-        "Every setting has a variable; README.md has the table. Often used:\n\n  \
+        "Every setting has a variable: docs/configuration.md. Often used:\n\n  \
          BETA9_CREDENTIAL_CONFIG  the configuration file\n  \
          BETA9_WORKSPACE_ID       whose credentials are asked for\n  \
          BETA9_IMAGE_CREDENTIALS  a request's own credential\n  \

@@ -62,7 +62,7 @@ impl Fault for ResolverError {
                 Meaning::new(Code::ConfigInvalid, CONFIGURATION).fix(match nearest {
                     Some(nearest) => format!("did you mean \"{nearest}\"?"),
                     None => {
-                        "leave it out, or use a word of README.md's table of registries".to_owned()
+                        "leave it out, or use a word of the table in docs/registries.md".to_owned()
                     }
                 })
             }
