@@ -68,7 +68,7 @@ fn the_provider_is_where_k3s_finds_it_and_undo_leaves_nothing_of_it() {
         let script = format!(
             r#"{setup}
 available
-$HELPER configure kubelet --dry-run --hosts ghcr.io | grep "would be put there"
+$HELPER configure kubelet --dry-run --hosts ghcr.io | grep "would be copied"
 available
 $HELPER configure kubelet --hosts ghcr.io >/var/lib/said
 available
@@ -80,7 +80,7 @@ printf '{{"ServerURL":"ghcr.io","Username":"octo","Secret":"s"}}' | $HELPER stor
 echo '{{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"ghcr.io/org/app"}}' | $DIR/bin/docker-credential-beta9 kubelet | grep -o '"username":"octo"'
 $HELPER configure kubelet --hosts ghcr.io | grep "nothing to do"
 echo old >$DIR/bin/docker-credential-beta9
-$HELPER configure kubelet --hosts ghcr.io | grep "is put there"
+$HELPER configure kubelet --hosts ghcr.io | grep "is copied"
 cmp $HELPER $DIR/bin/docker-credential-beta9
 echo ---
 $HELPER configure kubelet --undo --dry-run | grep "removed$"
@@ -102,7 +102,7 @@ find /var/lib/rancher /etc/kubernetes -path '*credential*' 2>/dev/null || true
             configured[..4],
             [
                 "unavailable",
-                &format!("{program} would be put there"),
+                "the program would be copied to",
                 "unavailable",
                 "available"
             ],
@@ -117,7 +117,10 @@ find /var/lib/rancher /etc/kubernetes -path '*credential*' 2>/dev/null || true
             said.contains("kubelet now asks this helper for ghcr.io"),
             "{said}"
         );
-        assert!(said.contains(&format!("{program} is put there")), "{said}");
+        assert!(
+            said.contains(&format!("the program is copied to\n  {program}\n")),
+            "{said}"
+        );
         assert!(said.ends_with(&format!(":\n  {restart}")), "{said}");
         assert!(!said.contains("--image-credential-provider"), "{said}");
         assert_eq!(
@@ -178,7 +181,7 @@ ls /etc/rancher $DIR/bin
 #[test]
 fn nothing_is_put_through_a_link_or_into_a_directory_that_others_may_change() {
     let test = "nothing_is_put_through_a_link_or_into_a_directory_that_others_may_change";
-    let script = r#"
+    let script = r"
 mkdir -p $DIR/bin /var/lib/theirs
 echo theirs >/var/lib/theirs/program
 ln -s /var/lib/theirs/program $DIR/bin/docker-credential-beta9
@@ -193,7 +196,7 @@ ls -A $DIR $DIR/bin
 rm -r $DIR
 mkdir -p $DIR/config.yaml
 $HELPER configure kubelet --hosts ghcr.io 2>&1 || true
-"#;
+";
     let Some(lines) = lines(test, script) else {
         return;
     };

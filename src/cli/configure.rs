@@ -114,7 +114,7 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     }
     if let Some(put) = put {
         let is = if request.dry_run { "would be" } else { "is" };
-        let line = format!("{} {is} put there", put.program.display());
+        let line = format!("the program {is} copied to {}", put.program.display());
         report.lines.push(line);
     }
     let name = &request.client;

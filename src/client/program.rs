@@ -100,7 +100,7 @@ fn is_this(program: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     let mut other = OpenOptions::new().read(true).open(program)?;
-    let [mut one, mut two] = [const { [0; 1 << 14] }; 2];
+    let [mut one, mut two] = [const { [0; 4096] }; 2];
     loop {
         let count = own.read(&mut one)?;
         if count == 0 {

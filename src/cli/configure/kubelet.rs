@@ -63,7 +63,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
         ));
     }
     notes.extend(match &rancher {
-        Some(rancher) => restart(rancher, "finds both"),
+        Some(rancher) => restart(rancher),
         None => vec![
             "start kubelet with:".into(),
             format!("  --image-credential-provider-config={}", config.display()),
@@ -87,22 +87,20 @@ pub(super) fn rancher(request: &Request) -> Option<Rancher> {
 }
 
 /// What makes kubelet read the file again.
-pub(super) fn restart(rancher: &Rancher, does: &str) -> Vec<String> {
-    if rancher.restarts.is_empty() {
-        return vec![format!(
-            "kubelet {does} when k3s or RKE2 starts the next time, and Rancher's agent at its next pull"
-        )];
-    }
-    let mut lines = vec![format!(
-        "restart the service of this node, whose kubelet {does} then:"
-    )];
-    lines.extend(
-        rancher
-            .restarts
-            .iter()
-            .map(|command| format!("  {command}")),
-    );
-    lines
+pub(super) fn restart(rancher: &Rancher) -> Vec<String> {
+    let (first, commands) = match rancher.restarts.as_slice() {
+        [] => (
+            "k3s and RKE2 read this when they start, and Rancher's agent at its next pull",
+            None,
+        ),
+        commands => (
+            "restart the service of this node, which reads this when it starts:",
+            Some(commands),
+        ),
+    };
+    let commands = commands.into_iter().flatten();
+    let commands = commands.map(|command| format!("  {command}"));
+    [first.to_owned()].into_iter().chain(commands).collect()
 }
 
 /// The files that may name this helper: on a node of Rancher's also the one that an earlier version wrote.

@@ -31,7 +31,7 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
         }
         if report.changed && !request.dry_run {
             rancher.remove_dirs();
-            report.lines.extend(restart(&rancher, "no longer asks it"));
+            report.lines.extend(restart(&rancher));
         }
     }
     let client = &request.client;

@@ -92,15 +92,15 @@ impl Daemon {
         let ask = |args: &[&str]| {
             let mut command = Command::new(&self.program);
             command.arg("--config").arg(&self.config).args(args);
-            said(command.env_clear(), PATIENCE).filter(|_| trusted)
+            said(command.env_clear(), PATIENCE)
         };
         let version = trusted.then(|| ask(&["--version"])).flatten();
         let dump = version.as_ref().and_then(|_| ask(&["config", "dump"]));
         let dumped = dump.and_then(|dump| dump.parse::<Table>().ok());
         let mut merged = Table::new();
-        files
-            .iter()
-            .for_each(|file| merge(&mut merged, &file.table));
+        for file in &files {
+            merge(&mut merged, &file.table);
+        }
         Configuration {
             files,
             unread,
@@ -140,17 +140,12 @@ pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
         Ok(None) => return Ok(None),
         Err(error) => return Err(unreadable(refused(&error, [path]))),
     };
-    match text.parse::<Table>() {
-        Ok(table) => Ok(Some(ReadFile {
-            path: path.to_owned(),
-            text,
-            table,
-        })),
-        Err(_) => {
-            let what = format!("{}: it is not well-formed TOML", path.display());
-            Err(Finding::broken("client.file_broken", what).words("correct it"))
-        }
-    }
+    let Ok(table) = text.parse() else {
+        let what = format!("{}: it is not well-formed TOML", path.display());
+        return Err(Finding::broken("client.file_broken", what).words("correct it"));
+    };
+    let path = path.to_owned();
+    Ok(Some(ReadFile { path, text, table }))
 }
 
 /// Containerd, which is root's, reads it all the same.

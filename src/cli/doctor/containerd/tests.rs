@@ -252,7 +252,7 @@ fn each_login_in_plain_text_is_found_by_its_place_and_ends_when_that_is_removed(
         ),
         (
             HOSTS,
-            format!("[host.'https://m.test'.header]\nX-JFrog-Art-Api-Key = ['hunter2']\n"),
+            "[host.'https://m.test'.header]\nX-JFrog-Art-Api-Key = ['hunter2']\n".to_owned(),
             "host.\"https://m.test\".header.X-JFrog-Art-Api-Key",
         ),
         (
