@@ -189,7 +189,7 @@ single secrets under names that a build takes, and images that are still bound t
 Nothing is deleted, no secret that is there is changed, and what cannot be copied is listed.
 
 The database is the one of BETA9_DATABASE_URL, or of url in [store.postgres]; its user must own the table image. \
-Grant SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry to the user that provisions, if that is another.";
+Grant SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry and credential_helper_token to the user that provisions, if that is another.";
 const HELP: &str = "\
 Exit status: 0 when all of it is there in the end; 1 when nothing was changed, with the reason.
 
