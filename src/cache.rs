@@ -45,6 +45,8 @@ pub struct Cache {
     config: CacheConfig,
     dir: PathBuf,
     key: SealKey,
+    in_memory: bool,
+    min_life: Duration,
     warnings: Rc<Warnings>,
     log: Log,
     clock: Box<dyn Fn() -> Moment>,
@@ -75,6 +77,8 @@ impl Cache {
             config,
             dir,
             key,
+            in_memory: false,
+            min_life: Duration::ZERO,
             warnings,
             log: Log::default(),
             clock: Box::new(Moment::now),
@@ -90,6 +94,25 @@ impl Cache {
         }
     }
 
+    /// Whether what is in it never touches a disk.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        self.in_memory
+    }
+
+    fn in_memory(self) -> Self {
+        Self {
+            in_memory: true,
+            ..self
+        }
+    }
+
+    /// The same cache, whose answers have this long to live, where the provider gives tokens that do.
+    #[must_use]
+    pub fn with_min_life(self, min_life: Duration) -> Self {
+        Self { min_life, ..self }
+    }
+
     /// The same cache by another clock.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> Moment + 'static) -> Self {
@@ -103,7 +126,7 @@ impl Cache {
     ///
     /// One process mints a token at a time and the others wait for it, looking for its result. One that does not come to an
     /// end, because it was stopped or its provider hangs, holds up nobody for good: at half of the time that is left one of
-    /// those who wait mints too, and later each of them. A token that is half through its life is renewed by the one process
+    /// those who wait mints too, and later each of them. A token that is due is renewed by the one process
     /// that need not wait, while the others are served the old one.
     pub fn get_or_mint(
         &self,
@@ -115,7 +138,7 @@ impl Cache {
         let (files, step) = (self.files(id), self.log.step());
         let cached = files
             .read()
-            .map(|entry| (entry.state((self.clock)()), entry));
+            .map(|entry| (files.state(&entry, (self.clock)()), entry));
         self.log.done(
             step,
             format_args!(
@@ -128,8 +151,30 @@ impl Cache {
             Some((State::Due, entry)) => {
                 return Ok(self.renew(id, &files, entry, longest, deadline, &mint));
             }
+            // Where nothing that lives longer is to be had, it is still good.
+            Some((State::Over, entry)) if entry.state((self.clock)()) != State::Over => {
+                let minted = self.wait_or_mint(id, &files, longest, deadline, &mint);
+                return minted.or_else(|error| {
+                    self.warnings.add(format_args!(
+                        "the token is still good, for less than was asked for, and could not be renewed: {error}"
+                    ));
+                    Ok(files.used(entry))
+                });
+            }
             Some((State::Over, _)) | None => {}
         }
+        self.wait_or_mint(id, &files, longest, deadline, &mint)
+    }
+
+    /// Mints, or waits for the process that does.
+    fn wait_or_mint(
+        &self,
+        id: &TokenId,
+        files: &TokenFiles,
+        longest: Option<Duration>,
+        deadline: Instant,
+        mint: &impl Fn(Instant) -> Result<Minted, Error>,
+    ) -> Result<Minted, Error> {
         let (step, began) = (self.log.step(), Instant::now());
         let left = deadline.saturating_duration_since(began);
         for (lock, wait) in [
@@ -138,7 +183,7 @@ impl Cache {
         ] {
             match MintLock::wait(&lock, began + wait, || files.settled((self.clock)())) {
                 Ok(MintLock::Ours(_lock)) => {
-                    return self.mint(id, &files, longest, deadline, &mint);
+                    return self.mint(id, files, longest, deadline, mint);
                 }
                 Ok(MintLock::Theirs(answer)) => {
                     self.log.done(
@@ -163,7 +208,7 @@ impl Cache {
                 }
             }
         }
-        self.mint(id, &files, longest, deadline, &mint)
+        self.mint(id, files, longest, deadline, mint)
     }
 
     /// The notes that are kept beside the tokens.
@@ -242,7 +287,7 @@ impl Cache {
         let now = (self.clock)();
         if let Some(entry) = files
             .read()
-            .filter(|entry| entry.state(now) == State::Fresh)
+            .filter(|entry| files.state(entry, now) == State::Fresh)
         {
             return files.used(entry);
         }
@@ -304,6 +349,7 @@ impl Cache {
             dir: &self.dir,
             key: &self.key,
             name,
+            min_life: self.min_life,
         }
     }
 

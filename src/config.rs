@@ -69,6 +69,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// Where minted tokens are kept, and how many.
     pub cache: CacheConfig,
+    /// The same for what may not touch a disk; without a directory it is off.
+    pub memory_cache: CacheConfig,
     /// How kubelet is answered.
     pub kubelet: KubeletConfig,
     /// What this one request brought with it.
@@ -153,6 +155,7 @@ impl Config {
             .map(Registry::into_rule)
             .collect::<Result<_, _>>()?;
         rules.sort_by_key(|rule| rule.host.specificity());
+        let (cache, memory_cache) = options.cache.into_configs(env);
         Ok(Self {
             workspace,
             timeout: options.timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -165,7 +168,8 @@ impl Config {
             worker: store.worker.into_config(env, &gateway.environment)?,
             gateway,
             postgres: store.postgres.into_config(),
-            cache: options.cache.into_config(env),
+            cache,
+            memory_cache,
             kubelet: options.kubelet.into_config(),
             node: Node::read(env)?,
             audit: options.audit.into_config(),

@@ -8,6 +8,7 @@ mod find;
 mod items;
 mod list;
 mod login;
+mod mint;
 mod names;
 mod notes;
 mod peek;
@@ -15,12 +16,13 @@ mod provision;
 mod publish;
 mod refresh;
 mod required;
+mod shared;
 mod whose;
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::answer::Answered;
 use self::errors::ResolverError;
@@ -40,16 +42,19 @@ use crate::log::Log;
 use crate::near;
 use crate::registry::{Registry, choose, detect};
 use crate::store::{
-    FileStore, GatewayStore, Health, PostgresStore, RequestStore, Secret, Store, Times, WorkerStore,
+    FileStore, GatewayStore, Health, Keep, PostgresStore, RequestStore, Secret, Store, Times,
+    WorkerStore,
 };
 use crate::trusted;
 
 /// Answers for one workspace, by one configuration.
 pub struct Resolver {
     config: Config,
-    started: Instant,
+    started: Cell<Instant>,
+    min_life: Duration,
     warnings: Rc<Warnings>,
     cache: OnceCell<Option<Cache>>,
+    memory_cache: OnceCell<Option<Cache>>,
     log: Log,
     /// Where the last answer's secret was found, and whether its token was in the cache: what the audit log tells.
     answered_by: Cell<Source>,
@@ -111,13 +116,15 @@ impl Resolver {
         };
         let pulled = request.pulled.clone();
         let request = RequestStore::new(request).map(Store::Request);
-        let (warnings, cache) = (Rc::default(), OnceCell::new());
+        let (warnings, cache, memory_cache) = (Rc::default(), OnceCell::new(), OnceCell::new());
         let (log, answered_by) = (config.log.clone(), Cell::default());
         Ok(Self {
             config,
-            started: Instant::now(),
+            started: Cell::new(Instant::now()),
+            min_life: Duration::ZERO,
             warnings,
             cache,
+            memory_cache,
             log,
             answered_by,
             request,
@@ -160,9 +167,36 @@ impl Resolver {
     fn cache(&self) -> Option<&Cache> {
         let open = || {
             Cache::open(&self.config.cache, &self.config.file_key, &self.warnings)
-                .map(|cache| cache.with_log(&self.log))
+                .map(|cache| cache.with_log(&self.log).with_min_life(self.min_life))
         };
         self.cache.get_or_init(open).as_ref()
+    }
+
+    /// The cache for what may not touch a disk, opened when it is first needed. That there is none hinders nothing.
+    fn memory_cache(&self) -> Option<&Cache> {
+        let open = || {
+            let config = &self.config.memory_cache;
+            let opened = Cache::open_memory(config, &self.warnings);
+            if let Err(fault) = &opened
+                && config.enabled
+            {
+                self.log.note(format_args!("cache in memory: {fault}"));
+            }
+            opened
+                .ok()
+                .map(|cache| cache.with_log(&self.log).with_min_life(self.min_life))
+        };
+        self.memory_cache.get_or_init(open).as_ref()
+    }
+
+    /// Where something is kept that may be kept there, if there is such a place.
+    fn cache_for(&self, keep: Keep) -> Option<&Cache> {
+        match keep {
+            Keep::Disk => self.cache(),
+            Keep::Memory => self.memory_cache(),
+            Keep::MemoryFirst => self.memory_cache().or_else(|| self.cache()),
+            Keep::Nowhere => None,
+        }
     }
 
     /// The cache where there is one already, also while it is switched off: what is in it may have to go.
@@ -178,7 +212,7 @@ impl Resolver {
     /// When an answer is of no use any more.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.started + self.config.timeout
+        self.started.get() + self.config.timeout
     }
 
     /// Keeps a credential for a server URL.

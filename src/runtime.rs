@@ -13,29 +13,61 @@ pub fn block_on<T>(
     deadline: Instant,
     future: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let made = reserve().and_then(|()| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-    });
-    let part = || part.to_owned();
-    let runtime = made.map_err(|source| {
-        let part = part();
-        RuntimeError::NoNetwork { part, source }
-    })?;
-    // A little before the deadline, so that there is time left to say who did not answer.
-    let left = deadline.saturating_duration_since(Instant::now());
-    let end = deadline
-        .checked_sub(LAST_WORDS.min(left / 20))
-        .unwrap_or(deadline);
-    let answer = runtime.block_on(async {
-        tokio::time::timeout_at(end.into(), future)
-            .await
-            .unwrap_or_else(|_| Err(RuntimeError::Late { part: part() }.into()))
-    });
-    // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
-    runtime.shutdown_background();
-    answer
+    Runtime::new(part)?.block_on(part, deadline, future)
+}
+
+/// A runtime that is kept for several futures, and with it what they leave running.
+#[derive(Debug)]
+pub struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    /// One that waits for `part`, as an error names it.
+    pub fn new(part: &str) -> Result<Self, Error> {
+        let made = reserve().and_then(|()| {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+        });
+        made.map(|runtime| Self(Some(runtime))).map_err(|source| {
+            let part = part.to_owned();
+            RuntimeError::NoNetwork { part, source }.into()
+        })
+    }
+
+    /// Runs a future to its end or to the deadline.
+    pub fn block_on<T>(
+        &self,
+        part: &str,
+        deadline: Instant,
+        future: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        // A little before the deadline, so that there is time left to say who did not answer.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let end = deadline
+            .checked_sub(LAST_WORDS.min(left / 20))
+            .unwrap_or(deadline);
+        let runtime = self
+            .0
+            .as_ref()
+            .expect("because only its drop takes the runtime");
+        runtime.block_on(async {
+            tokio::time::timeout_at(end.into(), future)
+                .await
+                .unwrap_or_else(|_| {
+                    let part = part.to_owned();
+                    Err(RuntimeError::Late { part }.into())
+                })
+        })
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Why nothing came of it, for the one that was waited for.

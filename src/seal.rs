@@ -5,12 +5,13 @@ use std::sync::OnceLock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 mod key_file;
+pub(crate) mod keyring;
 
 pub use key_file::KeyFile;
 
@@ -141,12 +142,32 @@ impl SealKey {
         hex(context.sign().as_ref())
     }
 
+    /// A key for one purpose, which `label` names: HKDF-SHA256 of this key (<https://datatracker.ietf.org/doc/html/rfc5869>).
+    pub fn derived(&self, label: &str) -> Result<Self, SealError> {
+        let (label, mut bytes) = ([label.as_bytes()], Zeroizing::new([0; 32]));
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.bytes);
+        extracted
+            .expand(&label, hkdf::HKDF_SHA256)
+            .and_then(|derived| derived.fill(bytes.as_mut()))
+            .map_err(|_| SealError("no key can be derived"))?;
+        Self::new(bytes.as_ref())
+    }
+
     /// Opens a workspace secret as Beta9's database holds it: standard base64, no associated data, UTF-8 text.
     pub fn open_base64(&self, sealed: &str) -> Result<Zeroizing<String>, SealError> {
+        self.open_base64_of(&[], sealed)
+    }
+
+    /// The same with associated data.
+    pub fn open_base64_of(
+        &self,
+        associated: &[u8],
+        sealed: &str,
+    ) -> Result<Zeroizing<String>, SealError> {
         let sealed = STANDARD
             .decode(sealed)
             .map_err(|_| SealError("it is not base64"))?;
-        let text = self.open(&[], &sealed)?;
+        let text = self.open(associated, &sealed)?;
         let text =
             std::str::from_utf8(&text).map_err(|_| SealError("what it holds is not UTF-8"))?;
         Ok(Zeroizing::new(text.to_owned()))
@@ -154,7 +175,12 @@ impl SealKey {
 
     /// Seals a workspace secret as Beta9's database holds it.
     pub fn seal_base64(&self, text: &str) -> Result<String, SealError> {
-        Ok(STANDARD.encode(self.seal(&[], text.as_bytes())?))
+        self.seal_base64_of(&[], text)
+    }
+
+    /// The same with associated data.
+    pub fn seal_base64_of(&self, associated: &[u8], text: &str) -> Result<String, SealError> {
+        Ok(STANDARD.encode(self.seal(associated, text.as_bytes())?))
     }
 }
 
@@ -235,6 +261,24 @@ mod tests {
                 .and_then(|key| key.open_base64(text(case, "sealed")));
             assert!(opened.is_err(), "{}", text(case, "why"));
         }
+    }
+
+    #[test]
+    fn a_derived_key_is_another_one_for_each_purpose_and_always_the_same() {
+        let key = SealKey::new(&[7; 32]).unwrap();
+        let (one, other) = (key.derived("one").unwrap(), key.derived("other").unwrap());
+        let sealed = one.seal_base64_of(b"slot", "token").unwrap();
+        let opened = |key: &SealKey, associated: &[u8]| {
+            let text = key.open_base64_of(associated, &sealed);
+            text.ok().map(|text| text.as_str().to_owned())
+        };
+        let again = key.derived("one").unwrap();
+        assert_eq!(opened(&again, b"slot").as_deref(), Some("token"));
+        assert_eq!(opened(&again, b"other slot"), None);
+        assert_eq!(
+            [opened(&key, b"slot"), opened(&other, b"slot")],
+            [None, None]
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) use errors::StoreError;
 pub use file::{FileStore, Published, Written};
 pub use gateway::GatewayStore;
 pub use postgres::{Converted, Generation, Left, Migrated, PostgresStore, Step, ToNames};
+pub use postgres::{FleetToken, Lease, Shared, SharedToken};
 pub use request::RequestStore;
 pub use single::Single;
 pub use worker::WorkerStore;
@@ -61,6 +62,12 @@ impl Store {
     #[must_use]
     pub fn is_remote(&self) -> bool {
         !matches!(self, Self::Request(_) | Self::File(_))
+    }
+
+    /// Whether what it says may not touch a disk.
+    #[must_use]
+    pub fn is_for_memory(&self) -> bool {
+        matches!(self, Self::Worker(_))
     }
 
     /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is

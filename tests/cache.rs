@@ -371,22 +371,22 @@ fn down() -> Result<Minted, Error> {
 }
 
 #[test]
-fn a_token_that_is_half_through_is_renewed_and_the_new_one_is_kept() {
+fn a_token_is_renewed_after_half_and_before_seven_tenths_of_its_life_and_the_new_one_is_kept() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
     let new = || Ok(minted("new", Some(3 * HOUR)));
     assert_eq!(ask_later(&node, 1700, &new), (Ok("old".into()), 0, false));
-    assert_eq!(ask_later(&node, 1900, &new), (Ok("new".into()), 0, true));
-    assert_eq!(ask_later(&node, 1901, &new), (Ok("new".into()), 0, false));
+    assert_eq!(ask_later(&node, 2530, &new), (Ok("new".into()), 0, true));
+    assert_eq!(ask_later(&node, 2531, &new), (Ok("new".into()), 0, false));
 }
 
 #[test]
 fn a_renewal_that_fails_serves_the_old_token_with_a_warning_and_is_not_tried_again_at_once() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
-    assert_eq!(ask_later(&node, 1900, &down), (Ok("old".into()), 1, true));
-    assert_eq!(ask_later(&node, 1930, &down), (Ok("old".into()), 0, false));
-    assert_eq!(ask_later(&node, 1961, &down), (Ok("old".into()), 1, true));
+    assert_eq!(ask_later(&node, 2530, &down), (Ok("old".into()), 1, true));
+    assert_eq!(ask_later(&node, 2560, &down), (Ok("old".into()), 0, false));
+    assert_eq!(ask_later(&node, 2591, &down), (Ok("old".into()), 1, true));
     assert_eq!(ask_later(&node, 3500, &down), (Ok("old".into()), 1, true));
     assert_eq!(
         ask_later(&node, 3545, &down),

@@ -261,7 +261,7 @@ fn migrate_adds_nothing_that_a_later_migration_dropped_and_says_what_it_found() 
                 Some(&Value::Number(number)),
                 "{migration:?}"
             );
-            let expiry = ["credential_helper_expiry"];
+            let expiry = ["credential_helper_expiry", "credential_helper_token"];
             let after = database.sql(COLUMNS);
             if migration == Migration::M035 {
                 assert_eq!(texts("made"), [&parts[..], &expiry].concat());
@@ -327,7 +327,9 @@ fn a_migration_of_beta9s_that_comes_in_between_is_seen() {
         database.node().run(&["migrate", "--json"], "").out
     });
     assert!(
-        said.starts_with(r#"{"generation":3,"made":["credential_helper_expiry"],"#),
+        said.starts_with(
+            r#"{"generation":3,"made":["credential_helper_expiry","credential_helper_token"],"#
+        ),
         "{said}"
     );
     assert_eq!(

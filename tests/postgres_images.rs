@@ -231,6 +231,7 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
             "image.credential_secret_id",
             "idx_image_credential_secret_name",
             "credential_helper_expiry",
+            "credential_helper_token",
         ];
         let steps = what.map(|what| format!("{what:<34} {word}\n")).concat();
         format!("{:<34} {generation}\n{steps}", "the database")
@@ -267,7 +268,7 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
     database.sql("ALTER TABLE image DROP COLUMN credential_secret_id");
     assert_eq!(
         node.run(&["migrate", "--json"], "").out,
-        "{\"generation\":2,\"made\":[\"image.credential_secret_id\"],\"there\":[\"image.credential_secret_name\",\"idx_image_credential_secret_name\",\"credential_helper_expiry\"],\"left_over\":[]}\n"
+        "{\"generation\":2,\"made\":[\"image.credential_secret_id\"],\"there\":[\"image.credential_secret_name\",\"idx_image_credential_secret_name\",\"credential_helper_expiry\",\"credential_helper_token\"],\"left_over\":[]}\n"
     );
     // Who owns nothing may find that all of it is there.
     let user = format!("reader_{}", database.name);

@@ -102,21 +102,21 @@ fn a_minted_token_is_shown_with_its_life_and_without_its_value() {
 fn all_workspaces_tokens_are_shown_by_registry_with_what_has_become_of_them() {
     let (ecr, node) = (Ecr::start(), Node::new());
     ecr.plant(&node, "default", HOST, (HOUR, 10 * HOUR));
-    ecr.plant(&node, "other", HOST, (6 * HOUR, 10 * HOUR));
+    ecr.plant(&node, "other", HOST, (8 * HOUR, 10 * HOUR));
     ecr.plant(&node, "default", OTHER, (11 * HOUR, 10 * HOUR));
     let text = status(&node);
     let digits = regex::Regex::new("\\d+ (min|s)").unwrap();
     // Some seconds may have gone by; the hours have not.
     let wanted = format!(
         "{HOST}\n  token  [##############--]  8 h N left, minted 1 h ago\n  for    workspace default; {FROM}\n\
-         {HOST}\n  token  [######----------]  3 h N left, minted 6 h ago, due\n  for    workspace other; {FROM}\n\
+         {HOST}\n  token  [###-------------]  1 h N left, minted 8 h ago, due\n  for    workspace other; {FROM}\n\
          {OTHER}\n  token  [----------------]  over, minted 11 h ago\n  for    workspace default; {FROM}\n\n\
          3 tokens: 1 fresh, 1 due for renewal, 1 over\nCache: ~/.cache/beta9/tokens\n"
     );
     let text = digits
         .replace_all(&text, "N")
         .replace("9 h left", "8 h N left")
-        .replace("4 h left", "3 h N left");
+        .replace("2 h left", "1 h N left");
     assert_eq!(text.replace(" N ago", " ago"), wanted);
     assert!(!text.contains("hunter2"));
 }

@@ -23,7 +23,7 @@ class Node:
         # The one that is asked for.
         self.token = home
         home.mkdir(mode=0o700, parents=True)
-        self.env: Dict[str, str] = {"HOME": str(home), **variables}
+        self.env: Dict[str, str] = {"HOME": str(home), "BETA9_CACHE_MEMORY_DIR": "off", **variables}
         if config:
             directory = home / ".config/beta9"
             directory.mkdir(parents=True)

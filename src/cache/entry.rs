@@ -26,12 +26,14 @@ pub(super) struct Entry {
     pub(super) credential: Credential,
     pub(super) minted: Moment,
     expires: u64,
+    /// Of the file's name, which follows from the node's key: no other node has it.
+    seed: u64,
 }
 
 /// Whether a token is still good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Good, and in the first half of its life.
+    /// Good, and before the point of its life at which this node renews it.
     Fresh,
     /// Good, and due to be renewed by whoever can without waiting.
     Due,
@@ -44,7 +46,7 @@ impl State {
     pub(super) fn said(cached: Option<Self>) -> &'static str {
         match cached {
             Some(Self::Fresh) => "hit",
-            Some(Self::Due) => "hit, and it is half through its life",
+            Some(Self::Due) => "hit, and it is due to be renewed",
             Some(Self::Over) => "miss: what there is has ended",
             None => "miss",
         }
@@ -58,6 +60,7 @@ impl Entry {
             credential,
             minted: now,
             expires,
+            seed: 0,
         })
     }
 
@@ -68,10 +71,30 @@ impl Entry {
         };
         if age + MARGIN >= life {
             State::Over
-        } else if age * 2 >= life {
+        } else if age >= self.renewed_after() {
             State::Due
         } else {
             State::Fresh
+        }
+    }
+
+    /// At which age this node renews it, in seconds: at a point between half and seven tenths of its life, so that nodes which
+    /// minted at once do not renew at once. It is known before it is reached, and the same for all processes of the node.
+    pub(super) fn renewed_after(&self) -> u64 {
+        let life = self.expires.saturating_sub(self.minted.wall);
+        // Machines that were cloned with their keys still have names of their own.
+        let machine = rustix::system::uname();
+        let share = 500 + hash(self.seed, machine.nodename().to_bytes()) % 201;
+        life.saturating_mul(share).div_ceil(1000)
+    }
+
+    /// As much of this as can be asked of a token that has its life: where the provider's tokens live shorter, half of theirs.
+    pub(super) fn longest(&self, min_life: Duration) -> Duration {
+        let life = Duration::from_secs(self.expires.saturating_sub(self.minted.wall + MARGIN));
+        if min_life < life {
+            min_life
+        } else {
+            min_life.min(life / 2)
         }
     }
 
@@ -163,10 +186,18 @@ impl Entry {
                 credential,
                 minted,
                 expires,
+                seed: hash(FNV, name.as_bytes()),
             },
             origin,
         ))
     }
+}
+
+/// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>): it only has to spread.
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(seed, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn header(minted: Moment, expires: u64) -> Vec<u8> {
@@ -184,6 +215,7 @@ fn associated(header: &[u8], name: &str) -> Vec<u8> {
 
 const MAGIC: &[u8] = b"beta9-token 3\n";
 const HEADER_LEN: usize = MAGIC.len() + 3 * 8;
+const FNV: u64 = 0xcbf2_9ce4_8422_2325;
 /// No token is served in the last minute of its life: it has a pull before it.
 const MARGIN: u64 = 60;
 
@@ -230,7 +262,7 @@ mod tests {
             })
         };
         assert_eq!((after(0), after(1799)), (State::Fresh, State::Fresh));
-        assert_eq!((after(1800), after(3539)), (State::Due, State::Due));
+        assert_eq!((after(2520), after(3539)), (State::Due, State::Due));
         assert_eq!((after(3540), after(9_999)), (State::Over, State::Over));
         let left = |seconds: u64| {
             entry.left(Moment {
@@ -244,6 +276,39 @@ mod tests {
             [Some(3540), Some(1740), Some(1)]
         );
         assert_eq!([left(3540), left(9_999)].map(seconds), [None, None]);
+    }
+
+    #[test]
+    fn nodes_renew_between_half_and_seven_tenths_of_a_life_and_each_always_at_its_own_point() {
+        let points: Vec<u64> = (0..200_u8)
+            .map(|node| {
+                let key = SealKey::new(&[node; 32]).unwrap();
+                let name = key.fingerprint(["token"]);
+                let bytes = {
+                    let scope = Scope::new("", Vec::new());
+                    let id = TokenId {
+                        workspace: "w",
+                        host: "gcr.io",
+                        path: "",
+                        real: "gcr.io",
+                        backend: "gcp",
+                        store: "file",
+                        scope: &scope,
+                    };
+                    entry(36_000).seal(&id, &key, &name).unwrap()
+                };
+                let point = || Entry::open(&bytes, &key, &name).unwrap().renewed_after();
+                assert_eq!(point(), point());
+                point()
+            })
+            .collect();
+        assert!(points.iter().all(|point| (18_000..=25_200).contains(point)));
+        // A twentieth of them in each tenth of the range would be 20: none is empty or has a third.
+        for tenth in 0..10 {
+            let (from, to) = (18_000 + tenth * 720, 18_000 + (tenth + 1) * 720);
+            let count = points.iter().filter(|at| (from..to).contains(*at)).count();
+            assert!((4..60).contains(&count), "{tenth}: {count}");
+        }
     }
 
     #[test]

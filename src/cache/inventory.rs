@@ -16,7 +16,7 @@ use super::{Cache, FAULT, Moment, TOKEN};
 use crate::config::{CacheConfig, KeyPlace};
 use crate::error::Code;
 use crate::error::Warnings;
-use crate::seal::{KeyFile, SealKey};
+use crate::seal::{KeyFile, SealKey, keyring};
 use crate::trusted::{self, FileError, Readers};
 
 /// What is in a cache's directory.
@@ -52,6 +52,8 @@ pub struct TokenLife {
     pub age: Duration,
     /// How long it is still good, but for the last minute, which it is not served in.
     pub left: Duration,
+    /// How old it is when this node renews it.
+    pub renewed_after: Duration,
     /// Whether it is still served.
     pub state: State,
     /// When it was last asked for.
@@ -118,13 +120,6 @@ impl Cache {
         for fault in faults {
             inventory.add_fault(fault);
         }
-        let order = |entry: &InventoryEntry| {
-            (
-                entry.origin.clone(),
-                entry.token.map(|token| token.minted),
-                entry.name.clone(),
-            )
-        };
         inventory.entries.sort_by_cached_key(order);
         Ok(inventory)
     }
@@ -162,11 +157,33 @@ impl Cache {
             dir: &self.dir,
             key: &self.key,
             name: path.file_stem()?.to_str()?.to_owned(),
+            min_life: Duration::ZERO,
         })
     }
 }
 
 impl Inventory {
+    /// What is in several caches. In a directory that two of them share, a file that only one can open is no damage.
+    pub fn of(caches: &[Cache]) -> Result<Self, FileError> {
+        let (mut all, mut opened) = (Self::default(), Vec::new());
+        for cache in caches {
+            let Self {
+                entries,
+                unreadable,
+            } = cache.inventory()?;
+            let here = entries.iter().filter(|entry| entry.token.is_some()).count();
+            let shared = opened.iter().find(|(dir, _)| *dir == cache.dir());
+            all.unreadable = match shared {
+                Some((_, others)) => unreadable.saturating_sub(*others),
+                None => all.unreadable + unreadable,
+            };
+            opened.push((cache.dir(), here));
+            all.entries.extend(entries);
+        }
+        all.entries.sort_by_cached_key(order);
+        Ok(all)
+    }
+
     /// A failure belongs to its token; where that is none, to another of the same registry, workspace and backend, since
     /// it is the keys that have changed; else it stands alone.
     fn add_fault(&mut self, fault: InventoryEntry) {
@@ -207,6 +224,14 @@ impl InventoryEntry {
     }
 }
 
+fn order(entry: &InventoryEntry) -> (Origin, Option<SystemTime>, String) {
+    (
+        entry.origin.clone(),
+        entry.token.map(|token| token.minted),
+        entry.name.clone(),
+    )
+}
+
 fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
     let state = entry.state(now);
     let minted = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.minted.wall);
@@ -223,6 +248,7 @@ fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
         expires,
         age,
         left,
+        renewed_after: Duration::from_secs(entry.renewed_after()),
         state,
         used,
         minted_at: entry.minted,
@@ -237,7 +263,8 @@ fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fil
     }
     let key = KeyFile::new(key_place(dir, store_key));
     match key.read()? {
-        None if has_tokens(dir) => key.existing(dir).map(Some),
+        // A key of the keyring's that is lost is made again.
+        None if !keyring::is_marked(dir) && has_tokens(dir) => key.existing(dir).map(Some),
         key => Ok(key),
     }
 }

@@ -1,11 +1,9 @@
 //! A look at one cached token, for whoever wants to know what would be answered: nothing is made, minted or renewed.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::entry::State;
 use super::{Cache, Moment, TokenId};
-use crate::config::{CacheConfig, KeyPlace};
 
 /// A cached token that would be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +17,10 @@ pub struct Peek {
 }
 
 impl Cache {
-    /// What the cache holds of this token, where there is a cache and a key already.
+    /// What the cache holds of this token.
     #[must_use]
-    pub fn peek(config: &CacheConfig, key: &KeyPlace, id: &TokenId) -> Option<Peek> {
-        let cache = Self::existing(config, key, &Rc::default())
-            .ok()
-            .flatten()
-            .filter(|_| config.enabled)?;
-        let (entry, now) = (cache.files(id).read()?, Moment::now());
+    pub fn peek(&self, id: &TokenId) -> Option<Peek> {
+        let (entry, now) = (self.files(id).read()?, Moment::now());
         Some(Peek {
             left: entry.left(now)?,
             age: now.since(entry.minted)?,

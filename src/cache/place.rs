@@ -3,16 +3,56 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, access, statfs};
+use rustix::io::Errno;
 
 use super::Cache;
-use crate::config::{CacheConfig, KeyPlace};
+use crate::config::{CacheConfig, Config, KeyPlace};
 use crate::error::Warnings;
 use crate::private;
 use crate::seal::{KeyFile, SealKey};
-use crate::trusted::FileError;
+use crate::trusted::{self, FileError};
 
 impl Cache {
+    /// The cache for what may not touch a disk, made if need be; or why there is none.
+    pub fn open_memory(config: &CacheConfig, warnings: &Rc<Warnings>) -> Result<Self, FileError> {
+        let Some(dir) = config.dirs.first().filter(|_| config.enabled) else {
+            return Err(FileError::with("it is off", "set cache.memory_dir"));
+        };
+        check_memory(dir)?;
+        let key = open_dir(dir, &memory_key(config))?;
+        let cache = Self::new(config.clone(), dir.clone(), key, warnings.clone());
+        Ok(cache.in_memory())
+    }
+
+    /// The same cache where there is one already, also while it is switched off; nothing is made.
+    pub fn existing_memory(config: &CacheConfig, warnings: &Rc<Warnings>) -> Option<Self> {
+        let dir = config.dirs.first()?;
+        if !trusted::exists(dir).ok()? {
+            return None;
+        }
+        check_memory(dir).ok()?;
+        let cache = Self::existing(config, &memory_key(config), warnings);
+        cache.ok()?.map(Self::in_memory)
+    }
+
+    /// Whether there may be such a cache here. Nothing is made, so that only the first use tells for certain.
+    #[must_use]
+    pub fn is_possible_in_memory(config: &CacheConfig) -> bool {
+        config.enabled
+            && config
+                .dirs
+                .first()
+                .is_some_and(|dir| check_memory(dir).is_ok())
+    }
+
+    /// All caches that there are already: an error where the one on disk cannot be used.
+    pub fn all_existing(config: &Config, warnings: &Rc<Warnings>) -> Result<Vec<Self>, FileError> {
+        let on_disk = Self::existing(&config.cache, &config.file_key, warnings)?;
+        let in_memory = Self::existing_memory(&config.memory_cache, warnings);
+        Ok(on_disk.into_iter().chain(in_memory).collect())
+    }
+
     /// The first of the configured directories that can be used, made if need be; `None` where there is none.
     pub fn open(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Option<Self> {
         if !config.enabled {
@@ -33,6 +73,31 @@ impl Cache {
     }
 }
 
+/// The key of the cache for what may not touch a disk.
+pub(super) fn memory_key(config: &CacheConfig) -> KeyPlace {
+    config
+        .dirs
+        .first()
+        .cloned()
+        .map_or(KeyPlace::Nowhere, KeyPlace::Keyring)
+}
+
+/// Refuses a directory that is not in memory, or would not be: what decides is the file system of what exists of its path.
+fn check_memory(dir: &Path) -> Result<(), FileError> {
+    let nearest = dir.ancestors().map(|dir| (dir, statfs(dir)));
+    let mut known = nearest.skip_while(|(_, known)| matches!(known, Err(Errno::NOENT)));
+    match known.next() {
+        Some((_, Ok(known))) if [TMPFS, RAMFS].contains(&(known.f_type as u64 & 0xffff_ffff)) => {
+            Ok(())
+        }
+        _ => Err(FileError::new(
+            dir,
+            "is not on tmpfs",
+            "mount one, or set cache.memory_dir to a directory that is",
+        )),
+    }
+}
+
 fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, FileError> {
     private::make_dir(dir)?;
     access(dir, Access::WRITE_OK).map_err(|error| {
@@ -45,7 +110,11 @@ fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, FileError> {
 /// The key of a cache in this directory: systemd's credential, if the store has one, else a file of its own.
 pub(super) fn key_place(dir: &Path, store_key: &KeyPlace) -> KeyPlace {
     match store_key {
-        KeyPlace::Credential(path) => KeyPlace::Credential(path.clone()),
+        KeyPlace::Credential(_) | KeyPlace::Keyring(_) => store_key.clone(),
         _ => KeyPlace::File(dir.join("key")),
     }
 }
+
+/// `TMPFS_MAGIC` and `RAMFS_MAGIC` (statfs(2)).
+const TMPFS: u64 = 0x0102_1994;
+const RAMFS: u64 = 0x8584_58f6;

@@ -20,6 +20,8 @@ pub(super) struct TokenFiles<'a> {
     pub(super) dir: &'a Path,
     pub(super) key: &'a SealKey,
     pub(super) name: String,
+    /// How long a token has to live that is answered.
+    pub(super) min_life: Duration,
 }
 
 impl TokenFiles<'_> {
@@ -33,6 +35,14 @@ impl TokenFiles<'_> {
         Entry::open(&bytes, self.key, &self.name)
     }
 
+    /// Whether a token is still good; one that does not live for long enough is over, if a new one lives longer.
+    pub(super) fn state(&self, entry: &Entry, now: Moment) -> State {
+        match entry.left(now) {
+            Some(left) if left < entry.longest(self.min_life) => State::Over,
+            _ => entry.state(now),
+        }
+    }
+
     pub(super) fn failure(&self) -> Option<Failure> {
         let bytes = trusted::read_inside(&self.path(FAILED), Readers::Owner, MAX_TOKEN).ok()??;
         Failure::open(&bytes, self.key, &self.name)
@@ -40,7 +50,10 @@ impl TokenFiles<'_> {
 
     /// What another process has come to in the meantime: a good token, or the provider's refusal while that is shared.
     pub(super) fn settled(&self, now: Moment) -> Option<Result<Minted, Error>> {
-        if let Some(entry) = self.read().filter(|entry| entry.state(now) != State::Over) {
+        if let Some(entry) = self
+            .read()
+            .filter(|entry| self.state(entry, now) != State::Over)
+        {
             return Some(Ok(entry.into_minted()));
         }
         self.failure()

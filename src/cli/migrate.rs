@@ -188,8 +188,8 @@ that were bound to a registry's secret have no credential. It copies the workspa
 secrets under names that a build accepts, and binds images that are still bound to such a secret to those names. It \
 deletes nothing, changes no existing secret, and lists what it can't copy.
 
-The database is that of BETA9_DATABASE_URL, or of url in [store.postgres]; its user must own the table image. Grant \
-SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry to the user that provisions, if that is another.";
+The database is that of BETA9_DATABASE_URL, or of url in [store.postgres]; its user must own the table image. \
+Grant SELECT, INSERT, UPDATE and DELETE on credential_helper_expiry and credential_helper_token to the user that provisions, if that is another.";
 const HELP: &str = "\
 Exit status: 0 when the database has everything; 1 when nothing was changed, with the reason.
 

@@ -1,5 +1,6 @@
-//! `refresh`: mints anew what is half through its life, for a timer.
+//! `refresh`: renews what is due, for a timer.
 
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -16,7 +17,7 @@ use crate::trusted::FileError;
 
 pub(super) fn command() -> Command {
     Command::new("refresh")
-        .about("Renew the cached tokens that are past half of their life")
+        .about("Renew the cached tokens that are due for renewal")
         .arg(
             Arg::new("all")
                 .long("all")
@@ -38,20 +39,18 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let enabled = config.cache.enabled;
     let resolver = Resolver::new(config)?;
     let fault = |fault: FileError| fault.problem("token cache");
-    let cache = resolver
-        .existing_cache()
+    let caches = Cache::all_existing(resolver.config(), &Rc::default())
         .map_err(fault)?
+        .into_iter()
         .filter(|_| enabled);
-    let inventory = cache
-        .as_ref()
-        .map(Cache::inventory)
-        .transpose()
-        .map_err(fault)?
-        .unwrap_or_default();
-    let due: Vec<_> = inventory
-        .entries
+    let caches = caches
+        .map(|cache| Ok((cache.inventory()?, cache)))
+        .collect::<Result<Vec<_>, FileError>>()
+        .map_err(fault)?;
+    let due: Vec<_> = caches
         .iter()
-        .filter(|entry| is_due(entry, all))
+        .flat_map(|(inventory, cache)| inventory.entries.iter().map(move |entry| (entry, cache)))
+        .filter(|(entry, _)| is_due(entry, all))
         .collect();
     let mut report = Report {
         number: due.len(),
@@ -59,8 +58,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         rows: Vec::new(),
         failed: 0,
     };
-    for entry in &due {
-        let Some(cache) = &cache else { break };
+    for (entry, cache) in due {
         report.begin(entry, io)?;
         let outcome = if is_idle(entry) && !all {
             Ok(Refreshed::Left(IDLE))
@@ -70,7 +68,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         report.end(entry, &outcome, io)?;
     }
     super::warn(io, &resolver);
-    report.finish(&inventory, enabled, io)
+    report.finish(&caches, enabled, io)
 }
 
 /// Everything of a token is read anew, as a `get` would, and it has a `get`'s whole time.
@@ -166,7 +164,12 @@ impl Report {
         writeln!(io.out, "{word}{reason}").map_err(unwritable)
     }
 
-    fn finish(self, inventory: &Inventory, enabled: bool, io: &mut Io) -> Result<(), Error> {
+    fn finish(
+        self,
+        caches: &[(Inventory, Cache)],
+        enabled: bool,
+        io: &mut Io,
+    ) -> Result<(), Error> {
         if self.json {
             let mut out = ObjectWriter::with_capacity(1024);
             out.objects("tokens", self.rows)
@@ -175,7 +178,7 @@ impl Report {
                 .write_all(out.finish().as_bytes())
                 .map_err(unwritable)?;
         } else if self.number == 0 {
-            writeln!(io.out, "{}", nothing_to_do(inventory, enabled)).map_err(unwritable)?;
+            writeln!(io.out, "{}", nothing_to_do(caches, enabled)).map_err(unwritable)?;
         }
         if self.failed > 0 {
             Err(Error::Told)
@@ -185,19 +188,16 @@ impl Report {
     }
 }
 
-fn nothing_to_do(inventory: &Inventory, enabled: bool) -> String {
+fn nothing_to_do(caches: &[(Inventory, Cache)], enabled: bool) -> String {
     if !enabled {
         return "nothing is due: the cache is switched off".to_owned();
     }
-    let until_half = inventory
-        .entries
+    let until_due = caches
         .iter()
+        .flat_map(|(inventory, _)| &inventory.entries)
         .filter_map(|entry| entry.token)
-        .map(|token| {
-            let whole = token.left + token.age;
-            (whole / 2).saturating_sub(token.age)
-        });
-    until_half.min().map_or_else(
+        .map(|token| token.renewed_after.saturating_sub(token.age));
+    until_due.min().map_or_else(
         || "nothing is due: no token is cached".to_owned(),
         |time| format!("nothing is due; the next token is in {}", brief(time)),
     )

@@ -1,23 +1,66 @@
-//! `resolve IMAGE_ID`: at run time, the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script.
+//! `resolve IMAGE_ID`: at run time, the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script; with `--mint`, what a
+//! worker may have, which is tokens and no keys.
 
-use clap::{Arg, ArgMatches, Command};
+mod many;
+
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::errors::CliError;
 use super::{image, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
+use crate::credential::Redacted;
 use crate::error::Error;
+use crate::host::ImageRef;
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     Command::new("resolve")
         .about("Print the secret of an image id, in the form of BETA9_IMAGE_CREDENTIALS")
-        .arg(Arg::new("image-id").value_name("IMAGE_ID").required(true).help("The image's id"))
-        .arg(Arg::new("image").long("image").value_name("REF").help("Its reference, for stores that know no image ids"))
-        .after_help("It prints a secret: pass it on, do not log it.\nExit status: 0 with the payload; 1 if there is none, or on failure, with the\nreason on standard error.\n\nExample: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …")
+        .arg(
+            Arg::new("image-id")
+                .value_name("IMAGE_ID")
+                .required_unless_present("stdin")
+                .conflicts_with("stdin")
+                .help("The image's id"),
+        )
+        .arg(
+            Arg::new("image")
+                .long("image")
+                .value_name("REF")
+                .conflicts_with("stdin")
+                .help("Its reference, for stores that know no image ids"),
+        )
+        .arg(
+            Arg::new("mint")
+                .long("mint")
+                .action(ArgAction::SetTrue)
+                .help("Print a token with its end in place of a cloud's keys, a line a registry"),
+        )
+        .arg(
+            Arg::new("min-life")
+                .long("min-life")
+                .value_name("TIME")
+                .requires("mint")
+                .value_parser(humantime::parse_duration)
+                .help("How long a token has to live at least, such as 30m [default: 30m]"),
+        )
+        .arg(
+            Arg::new("stdin")
+                .long("stdin")
+                .action(ArgAction::SetTrue)
+                .requires("mint")
+                .help("Read an image id a line, and print a line of JSON for each"),
+        )
+        .after_help(HELP)
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    if matches.get_flag("stdin") {
+        return many::run(resolver(matches, env)?.for_many(), io);
+    }
     let id = matches
         .get_one::<String>("image-id")
         .map_or("", String::as_str);
@@ -32,11 +75,60 @@ fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(),
         .get_one::<String>("image")
         .map(|text| image(text))
         .transpose()?;
-    let resolver = Resolver::new(Config::load(env)?)?;
-    let host = image.as_ref().map(|image| image.host.as_reference());
-    let payload = resolver.audited("resolve", host, |resolver| {
-        resolver.payload(id, image.as_ref())
-    });
+    let resolver = resolver(matches, env)?;
+    let payloads = if matches.get_flag("mint") {
+        minted(&resolver, id, image.as_ref())
+    } else {
+        audited(&resolver, image.as_ref(), |resolver| {
+            let payload = resolver.payload(id, image.as_ref())?;
+            Ok(vec![payload])
+        })
+    };
     super::warn(io, &resolver);
-    writeln!(io.out, "{}", payload?.expose()).map_err(unwritable)
+    // All or nothing: of several registries none is left out.
+    for payload in payloads? {
+        writeln!(io.out, "{}", payload.expose()).map_err(unwritable)?;
+    }
+    Ok(())
 }
+
+fn resolver(matches: &ArgMatches, env: &Env) -> Result<Resolver, Error> {
+    let resolver = Resolver::new(Config::load(env)?)?;
+    let min_life = matches.get_one("min-life").copied();
+    Ok(if matches.get_flag("mint") {
+        resolver.with_min_life(min_life.unwrap_or(MIN_LIFE))
+    } else {
+        resolver
+    })
+}
+
+fn minted(resolver: &Resolver, id: &str, image: Option<&ImageRef>) -> Result<Vec<Redacted>, Error> {
+    audited(resolver, image, |resolver| {
+        resolver.minted_payloads(id, image)
+    })
+}
+
+fn audited<T>(
+    resolver: &Resolver,
+    image: Option<&ImageRef>,
+    work: impl FnOnce(&Resolver) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let host = image.map(|image| image.host.as_reference());
+    resolver.audited("resolve", host, work)
+}
+
+/// A pull of many layers, and the way to it.
+const MIN_LIFE: Duration = Duration::from_mins(30);
+const HELP: &str = "\
+It prints a secret: pass it on, do not log it.
+
+With --mint a cloud's keys become a user name and a password with expires_at, as Beta9's workers and CLIP read them; \
+what is a user name and a password already is printed as it is. No key that tokens are minted from is printed, and a \
+mint that fails prints nothing. --stdin keeps one process and one connection for many images: a line in is IMAGE_ID, or \
+IMAGE_ID and the image's reference; a line out is the payload, an array of several, or {\"error\":{…}}. SIGTERM answers \
+what has come in, and ends.
+
+Exit status: 0 with the payload, and with --stdin at the end of the input; 1 if there is none, or on failure, with \
+the reason on standard error.
+
+Example: BETA9_IMAGE_CREDENTIALS=\"$(docker-credential-beta9 resolve 7d1c)\" skopeo copy …";

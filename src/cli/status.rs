@@ -1,6 +1,7 @@
 //! `status`: the cached tokens and the published ones: what they are for, how long they live, and what went wrong last.
 //! Nothing secret.
 
+mod fleet;
 mod human;
 mod prometheus;
 
@@ -37,6 +38,13 @@ pub(super) fn command() -> Command {
                 .help("Print one JSON object"),
         )
         .arg(
+            Arg::new("fleet")
+                .long("fleet")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("format")
+                .help("Show the tokens that all replicas share through the workspace's database"),
+        )
+        .arg(
             format
                 .value_parser(PossibleValuesParser::new(["text", "json", "prometheus"]))
                 .hide_possible_values(true)
@@ -47,6 +55,10 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let config = Config::load(env)?;
+    if matches.get_flag("fleet") {
+        let text = fleet::text(config, matches.get_flag("json"), Style::of(io.out, env))?;
+        return io.out.write_all(text.as_bytes()).map_err(unwritable);
+    }
     let view = View::of(&config, io.err);
     let format = matches.get_one::<String>("format").map(String::as_str);
     let text = match (matches.get_flag("json"), format, view) {
@@ -73,6 +85,8 @@ struct View {
     workspace: String,
     /// The cache's directory, or where it would be.
     dir: Option<PathBuf>,
+    /// The directory of what may not touch a disk, where there is one.
+    memory_dir: Option<PathBuf>,
     /// Whether it is there.
     exists: bool,
     /// Whether tokens are answered from it.
@@ -82,12 +96,14 @@ struct View {
 
 impl View {
     fn of(config: &Config, err: &mut dyn Output) -> Result<Self, FileError> {
-        let cache = Cache::existing(&config.cache, &config.file_key, &Rc::<Warnings>::default())?;
-        let dir = cache
-            .as_ref()
-            .map(|cache| cache.dir().to_owned())
-            .or_else(|| config.cache.dirs.first().cloned());
-        let inventory = cache.as_ref().map(Cache::inventory).transpose()?;
+        let caches = Cache::all_existing(config, &Rc::<Warnings>::default())?;
+        let dir_of = |in_memory: bool| {
+            let mut caches = caches.iter();
+            caches
+                .find(|cache| cache.is_in_memory() == in_memory)
+                .map(|cache| cache.dir().to_owned())
+        };
+        let dir = dir_of(false).or_else(|| config.cache.dirs.first().cloned());
         let store = FileStore::new(
             &config.workspace,
             config.file_path.clone(),
@@ -107,9 +123,10 @@ impl View {
         Ok(Self {
             published,
             workspace: config.workspace.clone(),
-            exists: inventory.is_some(),
-            inventory: inventory.unwrap_or_default(),
+            exists: !caches.is_empty(),
+            inventory: Inventory::of(&caches)?,
             dir,
+            memory_dir: dir_of(true),
             enabled: config.cache.enabled,
             now: SystemTime::now(),
         })
@@ -117,9 +134,10 @@ impl View {
 }
 
 fn json(view: &View) -> String {
-    let dir = view.dir.as_ref().map(|dir| dir.display().to_string());
+    let shown = |dir: &Option<PathBuf>| dir.as_ref().map(|dir| dir.display().to_string());
     let mut out = ObjectWriter::with_capacity(1024);
-    out.optional("directory", dir.as_deref())
+    out.optional("directory", shown(&view.dir).as_deref())
+        .optional("memory_directory", shown(&view.memory_dir).as_deref())
         .flag("enabled", view.enabled);
     out.objects("tokens", view.inventory.entries.iter().map(entry_json));
     out.number("unreadable", view.inventory.unreadable as u64);

@@ -12,6 +12,8 @@ pub enum KeyPlace {
     Credential(PathBuf),
     /// A file of mode 0600, made on first use.
     File(PathBuf),
+    /// The kernel's keyring of this user, under a description that names this directory: it is never on a disk, nor swapped.
+    Keyring(PathBuf),
     /// Nowhere: there is no home directory.
     Nowhere,
 }

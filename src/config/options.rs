@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::ambient::Ambient;
+use super::cache::MemoryDir;
 use super::env::Env;
 use super::rule::{Provider, Url};
 use super::stores::{Singles, StoreKind};
@@ -121,6 +122,7 @@ sections! {
     Cache is "a table" {
         enabled: bool = "BETA9_CACHE" "on or off",
         dir: PathBuf = "BETA9_CACHE_DIR",
+        memory_dir: MemoryDir = "BETA9_CACHE_MEMORY_DIR" "off or an absolute path",
         max_entries: u64,
         max_bytes: u64,
         stale_if_error: Duration = "BETA9_STALE_IF_ERROR" "a duration such as 15m",

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use super::end::{earlier, end_of};
+use super::shared::Sharing;
 use super::{Resolver, Route, Source};
 use crate::cache::{NODE, POD};
 use crate::config::CloudSettings;
@@ -33,6 +34,7 @@ pub(super) struct Who<'a> {
     pub(super) store: &'static str,
     pub(super) keys: Option<&'a Keys>,
     pub(super) pod: Option<&'a ServiceAccount>,
+    pub(super) sharing: Sharing<'a>,
 }
 
 impl Resolver {
@@ -98,7 +100,11 @@ impl Resolver {
         found: Found,
     ) -> Result<Result<Minted, Error>, Error> {
         let Found {
-            keys, keep, times, ..
+            keys,
+            keep,
+            times,
+            shared,
+            ..
         } = found;
         let choice = choose(route.row, route.real, keys)?;
         if let Some(ended) = self.ended(route, store, &choice, times) {
@@ -116,6 +122,7 @@ impl Resolver {
                 store,
                 keys: Some(&choice.keys),
                 pod: None,
+                sharing: Sharing::Read(shared.as_ref()),
             },
             keep,
         )?;
@@ -150,6 +157,7 @@ impl Resolver {
                 store,
                 keys: None,
                 pod,
+                sharing: Sharing::No,
             },
             Keep::Disk,
         )?;

@@ -42,7 +42,7 @@ impl Resolver {
             outcome,
             source: if answered.cached { "cache" } else { store },
             store,
-            took: self.started.elapsed(),
+            took: self.started.get().elapsed(),
         };
         if let Err(fault) = audit::write(config, &line) {
             self.warnings.add(format_args!("audit log: {fault}"));

@@ -6,6 +6,7 @@ use crate::config::Pulled;
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::host::{Host, HostError, Pattern};
+use crate::keys::KeysError;
 use crate::shown::shown;
 
 /// Why there is no answer, or nothing is kept.
@@ -33,6 +34,10 @@ pub(super) enum ResolverError {
     },
     #[error("nothing says which registry these secrets are for")]
     NobodysSecrets,
+    #[error("nothing says which registry a token is to be minted for")]
+    MintForWhom,
+    #[error("{0}")]
+    Payload(KeysError),
     /// `free` is under which names the login could stand instead.
     #[error("the workspace has another value for {}", names.join(", "))]
     OtherValues {
@@ -82,6 +87,9 @@ impl Fault for ResolverError {
             }
             Self::NobodysSecrets => Meaning::new(Code::SecretUnbound, Pulled::SECRETS)
                 .fix("set BETA9_IMAGE to the image that is pulled"),
+            Self::MintForWhom => Meaning::new(Code::SecretUnbound, SECRET)
+                .fix("give the image's reference: --image REF, or behind its id"),
+            Self::Payload(error) => Meaning::new(error.code(), SECRET).fix(error.fix()),
             Self::OtherValues { free, .. } => {
                 let free = free
                     .as_ref()
@@ -119,6 +127,7 @@ fn ended(time: &str, is_over: bool) -> String {
 
 const CONFIGURATION: &str = "configuration";
 const CREDENTIALS: &str = "credentials";
+const SECRET: &str = "the image's secret";
 
 #[cfg(test)]
 mod tests {

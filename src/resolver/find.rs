@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::errors::ResolverError;
 use super::notes::MISS_LIFE;
 use super::{Resolver, Route, Source};
+use crate::cache::Cache;
 use crate::config::Singles;
 use crate::error::Error;
 use crate::host::Host;
@@ -70,11 +71,13 @@ impl Resolver {
     /// Asks a store; of one that is far away, a miss is remembered for seconds, and its last answer for when it cannot be
     /// reached.
     fn ask(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
-        let memory = if store.is_remote() {
-            self.cache().map(crate::cache::Cache::memory)
-        } else {
-            None
+        let cache = match store {
+            _ if !store.is_remote() => None,
+            // What was not there is no secret, so that where there is no place in memory it may be on a disk.
+            _ if store.is_for_memory() => self.cache_for(Keep::MemoryFirst),
+            _ => self.cache_for(Keep::Disk),
         };
+        let memory = cache.map(Cache::memory);
         let lookup = Lookup {
             memory: memory.as_ref(),
             ..self.lookup(route, host)?
@@ -127,7 +130,7 @@ impl Resolver {
         change: impl FnOnce(&Lookup) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let cache = self.cache_that_exists();
-        let memory = cache.as_ref().map(crate::cache::Cache::memory);
+        let memory = cache.as_ref().map(Cache::memory);
         let lookup = Lookup {
             memory: memory.as_ref(),
             ..self.lookup(route, route.host)?
@@ -145,9 +148,12 @@ impl Resolver {
             notes.changed(done.is_ok());
             done.as_ref().err().inspect(|error| notes.refused(error));
         }
-        if let (Ok(_), Some(cache)) = (&done, &cache) {
+        if done.is_ok() {
             // Tokens that were minted from the old credential are of no use any more.
-            cache.forget(&self.config.workspace, route.host.as_reference());
+            let in_memory = Cache::existing_memory(&self.config.memory_cache, &self.warnings);
+            for cache in cache.iter().chain(&in_memory) {
+                cache.forget(&self.config.workspace, route.host.as_reference());
+            }
         }
         done
     }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::answer::Who;
+use super::shared::Wanted;
 use super::{Resolver, Route, Source};
 use crate::backend::{Backend, Login, Whose};
 use crate::cache::TokenId;
@@ -24,17 +25,27 @@ impl Resolver {
     ) -> Result<Minted, Error> {
         let login = self.login_of(route, who.keys, who.pod);
         let whose = self.whose(backend, &login)?;
-        let cache = if keep == Keep::Disk && !matches!(whose, Whose::Unknown) {
-            self.cache()
-        } else {
-            None
+        let cache = match whose {
+            Whose::Unknown => None,
+            _ => self.cache_for(keep),
         };
-        let scope = match cache {
-            Some(cache) => self.scope(backend, &login, whose, cache)?,
-            None => None,
+        let scope = match (cache, whose) {
+            (Some(cache), whose) => self.scope(backend, &login, whose, cache)?,
+            (None, Whose::Known(scope)) => Some(scope),
+            (None, _) => None,
         };
-        let (Some(scope), Some(cache)) = (scope, cache) else {
+        let Some(scope) = scope else {
             return self.mint(backend, &login);
+        };
+        let wanted = Wanted {
+            backend,
+            route,
+            scope: &scope,
+            cache,
+            sharing: who.sharing,
+        };
+        let Some(cache) = cache else {
+            return self.mint_once(wanted, &login);
         };
         let minted = Cell::new(false);
         let answer = cache.get_or_mint(
@@ -43,7 +54,7 @@ impl Resolver {
             login.deadline,
             |deadline| {
                 minted.set(true);
-                self.mint_for(backend, &Login { deadline, ..login }, &scope, cache)
+                self.mint_once(wanted, &Login { deadline, ..login })
             },
         );
         self.answered_by.set(Source {

@@ -1,11 +1,15 @@
 //! What the cache holds for a route, without asking, opening, minting or renewing anything.
 
+use std::rc::Rc;
+
 use super::whose::meant_for_node;
 use super::{Resolver, Route};
 use crate::backend::{Backend, Whose};
 use crate::cache::{Cache, Peek};
+use crate::config::Config;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::store::Keep;
 
 /// What a route's answer has to do with the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,7 @@ impl Resolver {
         route: &Route,
         backend: &Backend,
         keys: Option<&Keys>,
+        keep: Keep,
     ) -> Result<Outlook, Error> {
         let whose = match backend.whose(&self.login_of(route, keys, None))? {
             Whose::Nobody(why) if keys.is_some() => return Err(meant_for_node(&why)),
@@ -57,13 +62,39 @@ impl Resolver {
         let peek = || {
             // Which store has the secret makes no other token.
             let id = self.token_id(backend, route, self.workspace_store(), scope.as_ref()?);
-            Cache::peek(&self.config.cache, &self.config.file_key, &id)
+            self.existing_for(keep)?.peek(&id)
         };
         let cached = match whose {
             Whose::Unknown => Cached::Never,
+            _ if !self.is_kept(keep) => Cached::Never,
             _ if !self.config.cache.enabled => Cached::Off,
             _ => peek().map_or(Cached::Nothing, Cached::Token),
         };
         Ok(Outlook::Identity(identity, cached))
+    }
+
+    /// The cache that there is already for what may be kept there.
+    fn existing_for(&self, keep: Keep) -> Option<Cache> {
+        let memory = || Cache::existing_memory(&self.config.memory_cache, &Rc::default());
+        let disk = || {
+            let Config {
+                cache, file_key, ..
+            } = &self.config;
+            Cache::existing(cache, file_key, &Rc::default()).ok()?
+        };
+        match keep {
+            Keep::Disk => disk(),
+            Keep::Memory => memory(),
+            Keep::MemoryFirst => memory().or_else(disk),
+            Keep::Nowhere => None,
+        }
+    }
+
+    fn is_kept(&self, keep: Keep) -> bool {
+        match keep {
+            Keep::Memory => Cache::is_possible_in_memory(&self.config.memory_cache),
+            Keep::Disk | Keep::MemoryFirst => true,
+            Keep::Nowhere => false,
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::answer::Who;
 use super::end::unwritten_end;
 use super::errors::ResolverError;
 use super::names::Planned;
+use super::shared::Sharing;
 use super::{Resolver, Route};
 use crate::backend::Backend;
 use crate::credential::{Credential, Redacted};
@@ -50,8 +51,9 @@ impl Resolver {
             store: GIVEN,
             keys: Some(&choice.keys),
             pod: None,
+            sharing: Sharing::No,
         };
-        self.login(&choice.backend, &route, who, Keep::Memory)
+        self.login(&choice.backend, &route, who, Keep::Nowhere)
             .map(|minted| minted.credential)
     }
 
@@ -159,7 +161,24 @@ impl Resolver {
     /// single secrets that it names. Where the store does not know the image, the reference says which registry it is.
     /// `NotFound` for an image that is bound to nothing.
     pub fn payload(&self, image_id: &str, image: Option<&ImageRef>) -> Result<Redacted, Error> {
-        let of_registry = || image.map_or(Ok(None), |image| self.payload_of_registry(image));
+        let payloads = self.payloads(image_id, image)?;
+        let texts: Vec<_> = payloads.iter().map(|(text, _)| text.expose()).collect();
+        Ok(match texts.as_slice() {
+            [one] => (*one).into(),
+            all => format!("[{}]", all.join(",")).into(),
+        })
+    }
+
+    /// The secrets of an image, at least one, and where what comes of them may be kept.
+    pub(super) fn payloads(
+        &self,
+        image_id: &str,
+        image: Option<&ImageRef>,
+    ) -> Result<Vec<(Redacted, Keep)>, Error> {
+        let of_registry = || -> Result<Option<Vec<_>>, Error> {
+            let found = image.map_or(Ok(None), |image| self.payload_of_registry(image))?;
+            Ok(found.map(|found| vec![found]))
+        };
         match self
             .workspace
             .image_secrets(check_image_id(image_id)?, self.deadline())?
@@ -172,24 +191,17 @@ impl Resolver {
                 of_registry()?.ok_or(Error::NotFound)
             }
             ImageSecrets::Names { names, there } => {
-                self.payload_of_names(image_id, image, &names, &there)
+                let payload = self.payload_of_names(image_id, image, &names, &there)?;
+                Ok(vec![(payload, Keep::Disk)])
             }
-            ImageSecrets::Blobs(blobs) => match blobs.as_slice() {
-                [] => Err(Error::NotFound),
-                [blob] => Ok(blob.clone()),
-                all => Ok(format!(
-                    "[{}]",
-                    all.iter()
-                        .map(Redacted::expose)
-                        .collect::<Vec<_>>()
-                        .join(",")
-                )
-                .into()),
-            },
+            ImageSecrets::Blobs(blobs) if blobs.is_empty() => Err(Error::NotFound),
+            ImageSecrets::Blobs(blobs) => {
+                Ok(blobs.into_iter().map(|blob| (blob, Keep::Disk)).collect())
+            }
         }
     }
 
-    fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<Redacted>, Error> {
+    fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<(Redacted, Keep)>, Error> {
         let host = &image.host;
         let Some(route) = self.route(host, Scheme::Https, &image.repository) else {
             return Ok(None);
@@ -198,11 +210,16 @@ impl Resolver {
             .find(&route)?
             .map(|(_, found)| found)
             .filter(|found| !found.keys.is_empty());
-        Ok(found.map(|Found { keys, times, .. }| {
+        let payload = |Found {
+                           keys, times, keep, ..
+                       }| {
             let choice = choose(route.row, route.real, keys.clone());
             let end = choice.map_or(times.expires_at, |choice| unwritten_end(&choice, times));
-            Blob::marshal_until(host.as_reference(), detect(host, &keys), &keys, end)
-        }))
+            let kind = detect(host, &keys);
+            let text = Blob::marshal_until(host.as_reference(), kind, &keys, end);
+            (text, keep)
+        };
+        Ok(found.map(payload))
     }
 
     /// Byte for byte what Beta9 makes of the secrets that an image names: no registry, and the type by the keys alone. It

@@ -100,7 +100,7 @@ impl Publisher {
         skipped?;
         let is_minted = |host: &&Host| {
             let route = self.route(host);
-            let found = self.source.keys_for(&route);
+            let found = self.source.keys_for(&route, false);
             route.row.is_cloud() && !matches!(found, Ok(Ok((backend, ..))) if !backend.is_cloud())
         };
         Ok(listed

@@ -1,6 +1,7 @@
 //! Minting a cached token anew: the secret is looked up as a `get` would, so that a token never outlives its secret.
 
 use super::errors::ResolverError;
+use super::shared::{Sharing, Wanted};
 use super::{Resolver, Route};
 use crate::backend::{Backend, Login};
 use crate::cache::{Cache, InventoryEntry, NODE, POD, Renewal};
@@ -44,7 +45,7 @@ impl Resolver {
         let Some(route) = route else {
             return removed("a rule says that the registry is public");
         };
-        let (backend, store, keys) = match self.keys_for(&route)? {
+        let (backend, store, keys) = match self.keys_for(&route, cache.is_in_memory())? {
             Ok(found) => found,
             Err(gone) => {
                 return left_alone(known)
@@ -66,7 +67,14 @@ impl Resolver {
                 None => removed("its secret has changed"),
             };
         };
-        let mint = |deadline| self.mint_for(&backend, &Login { deadline, ..login }, scope, cache);
+        let wanted = Wanted {
+            backend: &backend,
+            route: &route,
+            scope,
+            cache: Some(cache),
+            sharing: Sharing::Ask,
+        };
+        let mint = |deadline| self.mint_once(wanted, &Login { deadline, ..login });
         Ok(
             match cache.refresh(known, &id, backend.longest_life(), login.deadline, mint)? {
                 Renewal::Minted => Refreshed::Renewed,
@@ -75,11 +83,15 @@ impl Resolver {
         )
     }
 
-    /// What a `get` would log in with, or why nothing would.
-    pub(super) fn keys_for(&self, route: &Route) -> Result<Result<Identity, &'static str>, Error> {
+    /// What a `get` would log in with for a cache in memory or on disk, or why nothing would.
+    pub(super) fn keys_for(
+        &self,
+        route: &Route,
+        in_memory: bool,
+    ) -> Result<Result<Identity, &'static str>, Error> {
         const GONE: &str = "its secret is gone";
         let why = match self.find(route)? {
-            Some((_, found)) if found.keep == Keep::Memory => return Ok(Err(GONE)),
+            Some((_, found)) if found.keep == Keep::Memory && !in_memory => return Ok(Err(GONE)),
             Some((store, found)) => {
                 let Found { keys, times, .. } = found;
                 match choose(route.row, route.real, keys) {
@@ -101,8 +113,8 @@ impl Resolver {
             .ok_or(why))
     }
 
-    /// The cache that is there, also while it is switched off; nothing is made.
-    pub fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::FileError> {
+    /// The cache on disk that is there, also while it is switched off; nothing is made.
+    pub(super) fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::FileError> {
         Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings)
     }
 }
@@ -112,6 +124,7 @@ impl Resolver {
 fn left_alone(known: &InventoryEntry) -> Option<&'static str> {
     let origin = &known.origin;
     match origin.store.as_str() {
+        "worker" => Some("its secret is vended for an image, and the next pull of it renews it"),
         "request" => Some("its secret came with a request, which alone can renew it"),
         POD => Some("a pod's service account minted it, which alone can renew it"),
         NODE => Some(OTHER_IDENTITY),

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::SealKey;
+use super::{SealKey, keyring};
 use crate::config::KeyPlace;
 use crate::error::Code;
 use crate::private;
@@ -28,6 +28,7 @@ impl KeyFile {
         let (path, readers) = match &self.0 {
             KeyPlace::File(path) => (path, Readers::Owner),
             KeyPlace::Credential(path) => (path, Readers::Group),
+            KeyPlace::Keyring(dir) => return keyring::read(dir),
             KeyPlace::Nowhere => return Err(homeless()),
         };
         let Some(bytes) = trusted::read(path, readers, MAX_KEY)? else {
@@ -67,13 +68,16 @@ impl KeyFile {
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             KeyPlace::File(path) | KeyPlace::Credential(path) => Some(path),
-            KeyPlace::Nowhere => None,
+            KeyPlace::Keyring(_) | KeyPlace::Nowhere => None,
         }
     }
 
     /// The key, made if there is none; of several processes that make one at once, the first one's counts. `dir` is a
     /// private directory of the same file system.
     pub fn read_or_make(&self, dir: &Path) -> Result<SealKey, FileError> {
+        if let KeyPlace::Keyring(dir) = &self.0 {
+            return keyring::read_or_make(dir);
+        }
         if let Some(key) = self.read()? {
             return Ok(key);
         }

@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::errors::StoreError;
-use super::{Single, name};
+use super::{Shared, Single, name};
 use crate::cache::Memory;
 use crate::config::Singles;
 use crate::credential::Redacted;
@@ -23,6 +23,8 @@ pub struct Found {
     pub guessed: bool,
     /// What is known of its time.
     pub times: Times,
+    /// The tokens that were read with it, where its store has a place for them.
+    pub shared: Option<Shared>,
 }
 
 /// What is known of a secret's time beside what its keys say themselves.
@@ -54,6 +56,7 @@ impl Found {
             keep,
             guessed: false,
             times: Times::default(),
+            shared: None,
         }
     }
 
@@ -76,8 +79,12 @@ impl Found {
 pub enum Keep {
     /// Sealed, on disk.
     Disk,
-    /// In memory only.
+    /// Sealed, in memory only.
     Memory,
+    /// The same; and where there is no place for it in memory, on disk.
+    MemoryFirst,
+    /// Nowhere.
+    Nowhere,
 }
 
 /// What a store has for one server URL, as far as `list` needs it.

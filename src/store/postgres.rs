@@ -31,17 +31,20 @@ mod fault;
 mod generation;
 mod health;
 mod image;
+mod lease;
 mod migrate;
 mod names;
 mod rows;
 mod secrets;
 mod session;
+mod shared;
 mod single;
 mod sslmode;
 mod target;
 mod tls;
 mod write;
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use errors::PostgresError;
@@ -50,16 +53,23 @@ pub use migrate::{Migrated, Step};
 pub use names::{Converted, Left, ToNames};
 use rows::Rows;
 use secrets::Secrets;
+use session::Session;
+use shared::{Absence, is_without};
+pub use shared::{FleetToken, Lease, Shared, SharedToken};
 
 use super::{Found, Keep, Listed, Lookup, Secret, Username};
 use crate::config::{PostgresConfig, SecretSetting};
 use crate::error::Error;
+use fault::Fault;
+use tokio_postgres::Client;
 
 /// Beta9's database, for the control plane and self-hosted single nodes.
 #[derive(Debug)]
 pub struct PostgresStore {
     workspace: String,
     config: PostgresConfig,
+    keeps_session: bool,
+    session: RefCell<Option<Session>>,
 }
 
 impl PostgresStore {
@@ -69,7 +79,14 @@ impl PostgresStore {
         Self {
             workspace: workspace.to_owned(),
             config,
+            keeps_session: false,
+            session: RefCell::default(),
         }
+    }
+
+    /// The same store, which keeps one connection for all that it is asked.
+    pub fn keep_session(&mut self) {
+        self.keeps_session = true;
     }
 
     /// The database, by its URL or the file that holds it.
@@ -91,16 +108,39 @@ impl PostgresStore {
                 .map(String::as_str)
                 .chain(lookup.single_names())
                 .collect();
-            let Rows { key, rows } = Rows::named(client, workspace, &all).await?;
+            let Rows { key, rows, shared } = self.rows(client, workspace, &all, lookup).await?;
+            let shared = shared.zip(key.as_ref().ok()).and_then(|(rows, key)| {
+                Shared::new(workspace, lookup.host.as_reference(), key, rows.as_deref())
+            });
             let (rows, singles) = rows
                 .into_iter()
                 .partition::<Vec<_>, _>(|row| names.contains(&row.name));
-            let there = Secrets::open(Rows { key, rows }, &names);
-            Ok(match there.of(lookup)? {
+            let there = Secrets::open(Rows::of(key, rows), &names);
+            let found = match there.of(lookup)? {
                 Some((_, content)) => Some(Found::of(content.blob.clone(), Keep::Disk)),
                 None => single::assemble(lookup, &singles, there.key())?,
-            })
+            };
+            Ok(found.map(|found| Found { shared, ..found }))
         })
+    }
+
+    /// The secrets' rows and, for a cloud's registry, the tokens that are shared, in one query.
+    async fn rows(
+        &self,
+        client: &Client,
+        workspace: &str,
+        names: &[&str],
+        lookup: &Lookup<'_>,
+    ) -> Result<Rows, Fault> {
+        let absence = Absence::new(lookup.memory, self.identity());
+        if lookup.row.is_cloud() && !absence.is_known() {
+            let host = lookup.host.as_reference();
+            match Rows::with_shared(client, workspace, names, host).await {
+                Err(Fault::Database(error)) if is_without(&error) => absence.note(),
+                rows => return rows,
+            }
+        }
+        Rows::named(client, workspace, names).await
     }
 
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {

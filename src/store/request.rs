@@ -34,12 +34,16 @@ impl RequestStore {
                 Some(true) if blob.keys.is_empty() && blob.keys.fault().is_none() => {
                     public = Some(blob.keys);
                 }
-                Some(true) => return Ok(Some(Found::of(blob, Keep::Disk))),
+                Some(true) => return Ok(Some(Found::of(blob, Keep::MemoryFirst))),
                 Some(false) => {}
                 None => unknown = Err(StoreError::nobodys("it", &blob.keys).at(carrier)),
             }
         }
-        unknown.map(|nothing| public.map(|keys| Found::new(keys, Keep::Disk)).or(nothing))
+        unknown.map(|nothing| {
+            public
+                .map(|keys| Found::new(keys, Keep::MemoryFirst))
+                .or(nothing)
+        })
     }
 
     pub(super) fn list(&self) -> Result<Vec<Listed>, Error> {

@@ -1,8 +1,8 @@
 //! The gateway's gRPC API for workers, which a worker token opens: what a worker is vended for an image, and all that
 //! a worker node can ask for.
 //!
-//! What is vended is for memory only: neither the blob nor a token minted from it is ever written, so each `get` asks
-//! again, and no last answer stands in for a gateway that cannot be reached. The store reads, and that is all. Like
+//! What is vended is for memory only: the blob is never written, so each `get` asks again, and a token that is minted from it only
+//! to tmpfs. No last answer stands in for a gateway that cannot be reached. The store reads, and that is all. Like
 //! Beta9's own workers it speaks TLS when the port is 443 and plain HTTP/2 otherwise; the gRPC connection knows no proxy.
 //!
 //! An image's own secret is vended whatever registry is asked for. An image without one, and a request that names no

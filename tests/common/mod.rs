@@ -64,6 +64,8 @@ impl Node {
             variables: vec![
                 ("HOME".into(), home),
                 ("BETA9_LIST_TIMEOUT".into(), "60s".into()),
+                // That place is the machine's, and not the node's.
+                ("BETA9_CACHE_MEMORY_DIR".into(), "off".into()),
             ],
         }
     }

@@ -281,7 +281,7 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
 fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
     let path: &Path = match place {
         KeyPlace::File(path) | KeyPlace::Credential(path) => path,
-        KeyPlace::Nowhere => return Vec::new(),
+        KeyPlace::Keyring(_) | KeyPlace::Nowhere => return Vec::new(),
     };
     let link = fs::symlink_metadata(path).ok().filter(Metadata::is_symlink);
     let mut findings: Vec<_> = link.iter().map(|link| symlink("key", path, link)).collect();

@@ -3,6 +3,7 @@
 use crate::config::{Rule, StoreKind};
 use crate::host::{Host, Pattern, Scheme};
 use crate::resolver::{Outlook, Resolver, Route};
+use crate::store::Keep;
 
 /// What the store lists, and what the rules add to it.
 pub(super) struct Served<'a> {
@@ -58,7 +59,7 @@ impl<'a> Served<'a> {
     /// Whether the node may log in as itself, and has an identity of that cloud. One that cannot be used is an error of `get`.
     fn is_node_able(&self, route: &Route) -> bool {
         let has_identity = |cloud| {
-            let outlook = self.resolver.outlook(route, cloud, None);
+            let outlook = self.resolver.outlook(route, cloud, None, Keep::Disk);
             !matches!(outlook, Ok(Outlook::Nobody(_)))
         };
         route.ambient && route.row.cloud().is_some_and(has_identity)

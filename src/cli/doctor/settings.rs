@@ -69,12 +69,13 @@ const OTHERS: [(&str, StoreKind); 3] = [
 ];
 const PREFIX: &str = "BETA9_";
 /// Every variable of that prefix which this program reads.
-const VARIABLES: [&str; 32] = [
+const VARIABLES: [&str; 33] = [
     "BETA9_AMBIENT",
     "BETA9_API_URL",
     "BETA9_AUDIT_LOG",
     "BETA9_CACHE",
     "BETA9_CACHE_DIR",
+    "BETA9_CACHE_MEMORY_DIR",
     "BETA9_CONTEXT",
     "BETA9_CREDENTIAL_CONFIG",
     "BETA9_DATABASE_URL",

@@ -11,12 +11,8 @@ use crate::config::Config;
 
 /// What is in the cache; nothing, where it cannot be read, which is told with the directories.
 pub(super) fn inventory(config: &Config) -> Inventory {
-    let existing = Cache::existing(&config.cache, &config.file_key, &Rc::default())
-        .ok()
-        .flatten();
-    existing
-        .and_then(|cache| cache.inventory().ok())
-        .unwrap_or_default()
+    let caches = Cache::all_existing(config, &Rc::default()).unwrap_or_default();
+    Inventory::of(&caches).unwrap_or_default()
 }
 
 /// One finding for those that are served, and one for each that could not be had when it was last asked for.

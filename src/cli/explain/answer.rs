@@ -212,14 +212,10 @@ impl Answer {
         keep: Keep,
         resolver: &Resolver,
     ) {
-        match resolver.outlook(route, backend, keys) {
+        match resolver.outlook(route, backend, keys, keep) {
             Ok(Outlook::Identity(node, cached)) => {
                 self.identity = Some(who(backend, keys, &node));
-                self.cached = if keep == Keep::Disk {
-                    cached
-                } else {
-                    Cached::Never
-                };
+                self.cached = cached;
                 self.told = told(backend, keys.unwrap_or(&Keys::default()));
             }
             Ok(Outlook::Nobody(why)) => {

@@ -87,7 +87,7 @@ fn state(published: &Published, now: SystemTime) -> State {
     }
 }
 
-fn life(rows: &mut Rows, (left, age): (Duration, Duration), state: State, style: Style) {
+pub(super) fn life(rows: &mut Rows, (left, age): (Duration, Duration), state: State, style: Style) {
     let (bar, minted) = (bar(left, left + age), format!("minted {} ago", brief(age)));
     let text = match state {
         State::Fresh => format!("{bar}  {} left, {minted}", brief(left)),
@@ -158,6 +158,9 @@ fn footer(out: &mut String, view: &View) {
         );
     }
     line(out, format_args!("Cache: {}", dir.display()));
+    if let Some(dir) = &view.memory_dir {
+        line(out, format_args!("Cache in memory: {}", dir.display()));
+    }
 }
 
 fn counted(number: usize, what: &str) -> String {

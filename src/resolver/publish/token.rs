@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::super::answer::Who;
+use super::super::shared::Sharing;
 use super::super::{Cached, Outlook, Route};
 use super::Publisher;
 use super::errors::PublishError;
@@ -39,7 +40,7 @@ impl Publisher {
         if !route.row.is_cloud() {
             return Err(PublishError::NotMinted(host.clone()).into());
         }
-        match self.source.keys_for(&route)? {
+        match self.source.keys_for(&route, false)? {
             Ok((backend, _, keys)) if backend.is_cloud() => {
                 let store = if keys.is_some() { OWN } else { NODE };
                 Ok(Login {
@@ -60,6 +61,7 @@ impl Publisher {
             store: login.store,
             keys: login.keys.as_ref(),
             pod: None,
+            sharing: Sharing::No,
         };
         let minted = match self
             .source
@@ -72,10 +74,12 @@ impl Publisher {
             minted => minted?,
         };
         let expires = minted.expires.ok_or(PublishError::Endless)?;
-        let age = match self
-            .source
-            .outlook(&login.route, &login.backend, login.keys.as_ref())?
-        {
+        let age = match self.source.outlook(
+            &login.route,
+            &login.backend,
+            login.keys.as_ref(),
+            Keep::Disk,
+        )? {
             Outlook::Identity(_, Cached::Token(peek)) => peek.age,
             _ => Duration::ZERO,
         };

@@ -137,7 +137,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    fn allow(&self, bytes: u64) {
+    pub(super) fn allow(&self, bytes: u64) {
         self.left.store(bytes, Ordering::Relaxed);
     }
 

@@ -161,6 +161,10 @@ pub(super) enum PostgresError {
         shown(name)
     )]
     Gone { image: String, name: String },
+    #[error("the database has no table credential_helper_token, so no tokens are shared")]
+    NoShared,
+    #[error("no random bytes are to be had for a lease")]
+    NoLease,
     #[error("the table image has no column for secrets")]
     NoColumns,
     #[error(
@@ -233,6 +237,7 @@ impl Fault for PostgresError {
             Self::NoSecretColumn(_)
             | Self::Unmade { .. }
             | Self::Unmigrated(_)
+            | Self::NoShared
             | Self::NoColumns => unexpected("run docker-credential-beta9 migrate"),
             Self::ReadOnly(_) => of(Code::StoreUnwritable).fix(
                 "connect to the primary, for instance with target_session_attrs=read-write",
@@ -243,6 +248,7 @@ impl Fault for PostgresError {
             Self::Query { .. } => unexpected("see its log"),
             Self::NotBeta9(_) => of(Code::StoreUnexpected)
                 .fix(format!("nothing was changed; {URL}")),
+            Self::NoLease => of(Code::SystemResources),
             Self::NegativeCount => of(Code::StoreUnexpected),
             Self::NoWorkspace(_) => of(Code::StoreNotFound)
                 .fix("correct workspace in the configuration, or BETA9_WORKSPACE_ID"),

@@ -100,6 +100,7 @@ fn refused(code: &str, message: &str, target: &Target) -> PostgresError {
             database,
         },
         ("42703", _) if column => E::NoSecretColumn(database),
+        ("42P01", Some(&SHARED)) => E::NoShared,
         ("42P01", Some(&EXPIRY)) => E::Unmade {
             database,
             table: EXPIRY,
@@ -220,7 +221,8 @@ const POOLER: [(&str, &str); 15] = [
 ];
 const EXPIRY: &str = "credential_helper_expiry";
 /// Longer names before those that they hold.
-const TABLES: &[&str] = &[EXPIRY, "workspace_secret", "workspace", "image"];
+const SHARED: &str = "credential_helper_token";
+const TABLES: &[&str] = &[SHARED, EXPIRY, "workspace_secret", "workspace", "image"];
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use super::errors::PostgresError;
 use super::fault::Fault;
 use super::generation::{Columns, Generation};
 use super::session::begin;
-use super::{PostgresStore, expiry};
+use super::{PostgresStore, expiry, lease};
 use crate::error::Error;
 
 /// One thing that a migration makes, and whether it was missing.
@@ -43,7 +43,7 @@ impl PostgresStore {
             if todo
                 .steps
                 .iter()
-                .any(|step| step.made && step.what != EXPIRY)
+                .any(|step| step.made && !OURS.contains(&step.what))
             {
                 // A migration of Beta9's may have come in between; from here on none can.
                 transaction
@@ -70,7 +70,9 @@ impl Migrated {
         for (what, is_there, _) in STEPS {
             let made = transaction.query_typed(is_there, &[]).await?.is_empty();
             match generation {
-                Generation::Third if what != EXPIRY => left_over.extend((!made).then_some(what)),
+                Generation::Third if !OURS.contains(&what) => {
+                    left_over.extend((!made).then_some(what))
+                }
                 _ => steps.push(Step { what, made }),
             }
         }
@@ -151,7 +153,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("image", &["id", "image_id", "external_id"]),
 ];
 /// What, the query that finds it, and how it is made.
-const STEPS: [(&str, &str, &str); 4] = [
+const STEPS: [(&str, &str, &str); 5] = [
     (
         "image.credential_secret_name",
         "SELECT FROM pg_attribute WHERE attrelid = to_regclass('image') AND attname = 'credential_secret_name' AND NOT attisdropped",
@@ -172,7 +174,15 @@ const STEPS: [(&str, &str, &str); 4] = [
         "SELECT WHERE to_regclass('credential_helper_expiry') IS NOT NULL",
         expiry::TABLE,
     ),
+    (
+        SHARED,
+        "SELECT WHERE to_regclass('credential_helper_token') IS NOT NULL",
+        lease::TABLE,
+    ),
 ];
+/// Tables of our own, whatever the generation is.
+const OURS: [&str; 2] = [EXPIRY, SHARED];
+const SHARED: &str = "credential_helper_token";
 const EXPIRY: &str = "credential_helper_expiry";
 /// The lock's number is one that nobody else takes.
 const ALONE: &str =

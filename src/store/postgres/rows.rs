@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::errors::PostgresError;
 use super::fault::Fault;
+use super::shared::tokens;
 use super::{PART, PostgresStore};
 use crate::error::Error;
 use crate::json;
@@ -16,6 +17,8 @@ use crate::store::{name, workspace_id};
 pub(super) struct Rows {
     pub(super) key: Result<SealKey, PostgresError>,
     pub(super) rows: Vec<Row>,
+    /// The shared tokens of a registry, where they were asked for.
+    pub(super) shared: Option<Option<String>>,
 }
 
 /// One row.
@@ -36,7 +39,25 @@ impl Rows {
         workspace: &str,
         names: &[&str],
     ) -> Result<Self, Fault> {
-        Self::read(client, "= ANY($2)", workspace, names).await
+        Self::read(client, "= ANY($2)", workspace, names, None).await
+    }
+
+    /// The same with the shared tokens of a registry.
+    pub(super) async fn with_shared(
+        client: &impl GenericClient,
+        workspace: &str,
+        names: &[&str],
+        host: &str,
+    ) -> Result<Self, Fault> {
+        Self::read(client, "= ANY($2)", workspace, names, Some(host)).await
+    }
+
+    pub(super) fn of(key: Result<SealKey, PostgresError>, rows: Vec<Row>) -> Self {
+        Self {
+            key,
+            rows,
+            shared: None,
+        }
     }
 
     /// Reads all secrets with the name of a registry's.
@@ -50,6 +71,7 @@ impl Rows {
             "LIKE ANY($2)",
             workspace,
             &patterns.each_ref().map(String::as_str),
+            None,
         )
         .await
     }
@@ -59,27 +81,47 @@ impl Rows {
         which: &str,
         workspace: &str,
         names: &[&str],
+        host: Option<&str>,
     ) -> Result<Self, Fault> {
+        // Once, and not with each secret.
+        let tokens = host.map_or(String::new(), |_| {
+            format!(
+                ", CASE WHEN row_number() OVER () = 1 THEN {} END",
+                tokens("$3")
+            )
+        });
         let sql = format!(
-            "SELECT w.signing_key::text, {SECRET} \
+            "SELECT w.signing_key::text, {SECRET}{tokens} \
              FROM workspace w LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name {which} \
              WHERE w.external_id = $1::text::uuid"
         );
-        let rows = client
-            .query_typed(
-                &sql,
-                &[(&workspace, Type::TEXT), (&names, Type::TEXT_ARRAY)],
-            )
-            .await?;
+        let params = [
+            (&workspace as _, Type::TEXT),
+            (&names as _, Type::TEXT_ARRAY),
+            (&host as _, Type::TEXT),
+        ];
+        let params = &params[..2 + usize::from(host.is_some())];
+        let rows = client.query_typed(&sql, params).await?;
         let Some(first) = rows.first() else {
             return Err(PostgresError::NoWorkspace(workspace.to_owned()).into());
         };
         let key = open_key(first.try_get(0)?);
-        let rows = rows
+        let secrets = rows
             .iter()
             .filter_map(|columns| Row::at(1, columns).transpose())
             .collect::<Result<_, _>>()?;
-        Ok(Self { key, rows })
+        let shared = match host {
+            None => None,
+            Some(_) => {
+                let tokens = rows.iter().map(|row| row.try_get(1 + SECRET_COLUMNS));
+                let tokens: Vec<Option<String>> = tokens.collect::<Result<_, _>>()?;
+                Some(tokens.into_iter().flatten().next())
+            }
+        };
+        Ok(Self {
+            shared,
+            ..Self::of(key, secrets)
+        })
     }
 }
 
@@ -148,6 +190,7 @@ pub(super) fn seal(
     key.seal_base64(text).map_err(PostgresError::Unsealable)
 }
 
+const SECRET_COLUMNS: usize = 4;
 /// What is read of a secret `s`. Its `hosts` came with a later version of Beta9: a database has that column or has not.
 pub(super) const SECRET: &str =
     "s.name::text, s.value::text, s.external_id::text, (to_jsonb(s)->'hosts')::text";

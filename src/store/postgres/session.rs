@@ -1,18 +1,19 @@
-//! One connection per command: made, used and closed within the deadline.
+//! One connection per command: made, used and closed within the deadline. A command that asks many times keeps one.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
-use super::connect::{Meter, connect};
+use super::connect::{IN_A_SESSION, Meter, connect};
 use super::errors::PostgresError;
 use super::fault::{Fault, may_pass_soon};
 use super::target::Target;
 use super::{PART, PostgresStore, tls};
 use crate::error::Error;
-use crate::runtime::block_on;
+use crate::runtime::{Runtime, block_on};
 
 impl PostgresStore {
     /// Does some work on a connection of its own, which ends a little before the deadline, so that what is remembered
@@ -22,8 +23,11 @@ impl PostgresStore {
         deadline: Instant,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let target = self.target()?;
         let deadline = deadline.checked_sub(LAST_WORDS).unwrap_or(deadline);
+        if self.keeps_session {
+            return self.work_on_kept(deadline, work);
+        }
+        let target = self.target()?;
         block_on(PART, deadline, async {
             let meter = Arc::default();
             let outcome = async {
@@ -45,10 +49,88 @@ impl PostgresStore {
         })
     }
 
+    /// The same on the connection that is kept, which is made where there is none, or no longer one. What fails on the way
+    /// ends it, since nobody knows what is still to come on it.
+    fn work_on_kept<T>(
+        &self,
+        deadline: Instant,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
+        let mut kept = self.session.borrow_mut();
+        let mut session = match kept.take() {
+            Some(session) if session.is_alive(deadline) => session,
+            _ => Session::open(self.target()?, deadline)?,
+        };
+        session.meter.allow(IN_A_SESSION);
+        let Session {
+            runtime,
+            client,
+            target,
+            meter,
+        } = &mut session;
+        let answer = runtime.block_on(PART, deadline, async {
+            work(client).await.map_err(|fault| {
+                if meter.is_over() {
+                    let place = target.place();
+                    PostgresError::Flood { place }.into()
+                } else {
+                    fault.explain(target)
+                }
+            })
+        });
+        let is_spoilt = matches!(answer, Err(Error::Unreachable(_)));
+        if !is_spoilt && !session.client.is_closed() {
+            *kept = Some(session);
+        }
+        answer
+    }
+
     /// The database that the configuration names.
     pub(super) fn target(&self) -> Result<Target, Error> {
         let url = self.config.url.as_ref().ok_or(PostgresError::NoUrl)?;
         Ok(Target::parse(url.read(PART)?.expose())?)
+    }
+}
+
+/// A connection that is kept.
+pub(super) struct Session {
+    runtime: Runtime,
+    client: Client,
+    target: Target,
+    meter: Arc<Meter>,
+}
+
+impl Session {
+    fn open(target: Target, deadline: Instant) -> Result<Self, Error> {
+        let (runtime, meter) = (Runtime::new(PART)?, Arc::default());
+        let client = runtime.block_on(PART, deadline, async {
+            let logged_in = log_in(&target, &meter).await;
+            logged_in
+                .map(|(client, _)| client)
+                .map_err(|fault| fault.explain(&target))
+        })?;
+        Ok(Self {
+            runtime,
+            client,
+            target,
+            meter,
+        })
+    }
+
+    /// Whether the server has said nothing in the meantime that ends it.
+    fn is_alive(&self, deadline: Instant) -> bool {
+        let heard = self.runtime.block_on(PART, deadline, async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            Ok(())
+        });
+        heard.is_ok() && !self.client.is_closed()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
     }
 }
 

@@ -39,7 +39,7 @@ class Node:
 
     def __init__(self, config: str = "", **variables: str) -> None:
         self.home = Path(tempfile.mkdtemp(dir=os.environ["WORLD_DIR"]))
-        self.variables = {"HOME": str(self.home), "PATH": os.environ["PATH"], **variables}
+        self.variables = {"HOME": str(self.home), "PATH": os.environ["PATH"], "BETA9_CACHE_MEMORY_DIR": "off", **variables}
         if config:
             file = self.home / "config.toml"
             file.write_text(config)

@@ -1,0 +1,242 @@
+//! `resolve --mint --stdin`: an image id a line in, a line of JSON out, in order, until the end of the input or SIGTERM.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::super::errors::CliError;
+use super::super::{image, unwritable};
+use super::minted;
+use crate::Io;
+use crate::error::{Code, Error, Problem};
+use crate::protocol::Input;
+use crate::resolver::Resolver;
+
+pub(super) fn run(resolver: Resolver, io: &mut Io) -> Result<(), Error> {
+    let mut lines = Lines::new(terminated()?);
+    while let Some(line) = lines.next(io.input)? {
+        let answer = line.and_then(|line| answer(&resolver, &line));
+        for warning in resolver.warnings() {
+            crate::warn(io.err, &warning);
+        }
+        let text = answer.unwrap_or_else(|error| error.json());
+        // Whoever asks waits for it.
+        writeln!(io.out, "{text}")
+            .and_then(|()| io.out.flush())
+            .map_err(unwritable)?;
+    }
+    Ok(())
+}
+
+/// The payload of one image, or an array of several.
+fn answer(resolver: &Resolver, line: &str) -> Result<String, Error> {
+    resolver.restart();
+    let mut words = line.split_ascii_whitespace();
+    let (id, reference) = (words.next().unwrap_or_default(), words.next());
+    if words.next().is_some() {
+        return Err(unreadable("it has more than an image id and a reference"));
+    }
+    let image = reference.map(image).transpose()?;
+    let payloads = minted(resolver, id, image.as_ref()).map_err(|error| match error {
+        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
+        error => error,
+    })?;
+    let texts: Vec<&str> = payloads.iter().map(|payload| payload.expose()).collect();
+    Ok(match texts.as_slice() {
+        [one] => (*one).to_owned(),
+        all => format!("[{}]", all.join(",")),
+    })
+}
+
+/// The lines of an input that is read as it comes.
+struct Lines {
+    buffer: Vec<u8>,
+    /// How much of the buffer has been answered.
+    answered: usize,
+    terminated: Arc<AtomicBool>,
+    /// After SIGTERM: until when what has come in is still read.
+    end: Option<Instant>,
+}
+
+impl Lines {
+    fn new(terminated: Arc<AtomicBool>) -> Self {
+        Self {
+            buffer: Vec::with_capacity(LONGEST),
+            answered: 0,
+            terminated,
+            end: None,
+        }
+    }
+
+    /// The next line that is not empty, or why it is none; `None` at the end.
+    fn next(&mut self, input: &mut dyn Input) -> Result<Option<Result<String, Error>>, Error> {
+        let mut is_too_long = false;
+        loop {
+            let fresh = &self.buffer[self.answered..];
+            if let Some(length) = fresh.iter().position(|byte| *byte == b'\n') {
+                let line = text(&fresh[..length]);
+                self.answered += length + 1;
+                match line {
+                    _ if is_too_long => return Ok(Some(Err(unreadable(TOO_LONG)))),
+                    Ok(line) if line.is_empty() => continue,
+                    line => return Ok(Some(line)),
+                }
+            }
+            self.buffer.drain(..self.answered);
+            self.answered = 0;
+            if self.buffer.len() >= LONGEST {
+                // The rest of it comes yet.
+                self.buffer.clear();
+                is_too_long = true;
+            }
+            if !self.read(input)? {
+                let last = text(&std::mem::take(&mut self.buffer));
+                return Ok(match last {
+                    _ if self.end.is_some() => None,
+                    _ if is_too_long => Some(Err(unreadable(TOO_LONG))),
+                    Ok(line) if line.is_empty() => None,
+                    line => Some(line),
+                });
+            }
+        }
+    }
+
+    /// Waits for more; whether some came.
+    fn read(&mut self, input: &mut dyn Input) -> Result<bool, Error> {
+        let mut chunk = [0; 4096];
+        loop {
+            let is_terminated = self.terminated.load(Ordering::Relaxed);
+            if is_terminated {
+                let end = *self.end.get_or_insert_with(|| Instant::now() + DRAIN);
+                if Instant::now() >= end {
+                    return Ok(false);
+                }
+            }
+            let patience = if is_terminated {
+                Duration::ZERO
+            } else {
+                PATIENCE
+            };
+            match input.read_until(&mut chunk, Instant::now() + patience) {
+                Ok(0) => return Ok(false),
+                Ok(count) => {
+                    self.buffer.extend_from_slice(&chunk[..count]);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && is_terminated => {
+                    return Ok(false);
+                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => {
+                    return Err(unreadable(&format!("it cannot be read ({})", error.kind())));
+                }
+            }
+        }
+    }
+}
+
+fn text(line: &[u8]) -> Result<String, Error> {
+    let text = std::str::from_utf8(line).map_err(|_| unreadable("it is not UTF-8"))?;
+    Ok(text.trim().to_owned())
+}
+
+fn unreadable(cause: &str) -> Error {
+    Problem::new("standard input", cause)
+        .code(Code::InputUnreadable)
+        .fix("send an image id a line")
+        .failed()
+}
+
+/// Set when SIGTERM has come.
+fn terminated() -> Result<Arc<AtomicBool>, Error> {
+    let failed = |error: io::Error| {
+        Problem::new(
+            "SIGTERM",
+            format!("it cannot be waited for ({})", error.kind()),
+        )
+        .code(Code::SystemResources)
+        .fix("raise the limits of open files and of processes (ulimit -n, ulimit -u)")
+        .failed()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(failed)?;
+    let mut signals = {
+        let _here = runtime.enter();
+        signal(SignalKind::terminate()).map_err(failed)?
+    };
+    let terminated = Arc::<AtomicBool>::default();
+    let tell = Arc::clone(&terminated);
+    std::thread::Builder::new()
+        .spawn(move || {
+            runtime.block_on(signals.recv());
+            tell.store(true, Ordering::Relaxed);
+        })
+        .map_err(failed)?;
+    Ok(terminated)
+}
+
+const TOO_LONG: &str = "the line is longer than 4096 bytes";
+/// An image id has 255 characters, and a reference is not much longer.
+const LONGEST: usize = 4096;
+/// How long SIGTERM goes unnoticed.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a writer that never stops is listened to after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(mut input: &[u8]) -> Vec<Result<String, String>> {
+        let mut lines = Lines::new(Arc::default());
+        let mut all = Vec::new();
+        while let Some(line) = lines.next(&mut input).unwrap() {
+            all.push(line.map_err(|error| error.to_string()));
+        }
+        all
+    }
+
+    #[test]
+    fn a_line_is_an_image_whatever_its_neighbours_are() {
+        let long = "x".repeat(3 * LONGEST);
+        let input = format!("one\r\n\n  two ref \n{long}\nthree\n\u{e9}\nlast");
+        let answers = lines(input.as_bytes());
+        let texts: Vec<_> = answers
+            .iter()
+            .filter_map(|line| line.as_ref().ok())
+            .collect();
+        assert_eq!(texts, ["one", "two ref", "three", "\u{e9}", "last"]);
+        assert!(
+            answers[2].as_ref().unwrap_err().contains(TOO_LONG),
+            "{answers:?}"
+        );
+        assert!(
+            lines(b"\xff\n")[0]
+                .as_ref()
+                .unwrap_err()
+                .contains("not UTF-8")
+        );
+        assert_eq!(lines(b""), []);
+        assert_eq!(lines(long.as_bytes()).len(), 1);
+    }
+
+    #[test]
+    fn after_sigterm_what_has_come_in_is_answered_and_half_a_line_is_not() {
+        let terminated = Arc::new(AtomicBool::new(true));
+        let (mut lines, mut input) = (Lines::new(terminated), b"one\ntwo\nthr".as_slice());
+        let mut next = || lines.next(&mut input).unwrap().map(|line| line.unwrap());
+        assert_eq!(
+            [next(), next(), next()],
+            [Some("one".to_owned()), Some("two".to_owned()), None]
+        );
+    }
+}

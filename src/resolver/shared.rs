@@ -1,0 +1,194 @@
+//! Minting where all replicas share tokens through the workspace's database: once for all of them.
+//!
+//! Whatever hinders it is no failure: the token is minted for this node, as where nothing is shared.
+
+use std::time::{Duration, Instant};
+
+use super::{Resolver, Route};
+use crate::backend::{Backend, Login};
+use crate::cache::Cache;
+use crate::error::{Code, Error};
+use crate::store::{Lease, PostgresStore, Shared, SharedToken, Store};
+use crate::token::{Minted, Scope};
+
+/// Whether a token may be shared, and what was read of those that are.
+#[derive(Clone, Copy)]
+pub(super) enum Sharing<'a> {
+    /// It is this node's alone.
+    No,
+    /// They were read with the secret.
+    Read(Option<&'a Shared>),
+    /// They are read when one is needed.
+    Ask,
+}
+
+/// A token that is to be minted.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) backend: &'a Backend,
+    pub(super) route: &'a Route<'a>,
+    pub(super) scope: &'a Scope,
+    pub(super) cache: Option<&'a Cache>,
+    pub(super) sharing: Sharing<'a>,
+}
+
+impl Resolver {
+    /// The shared token, or else one that is minted, and shared.
+    pub(super) fn mint_once(&self, wanted: Wanted, login: &Login) -> Result<Minted, Error> {
+        // An identity that a node has is not the workspace's.
+        let is_workspaces = login.keys.is_some() && wanted.scope.identity().is_empty();
+        let Store::Postgres(store) = &self.workspace else {
+            return self.mint_alone(wanted, login);
+        };
+        let read;
+        let shared = match wanted.sharing {
+            _ if !is_workspaces => None,
+            Sharing::No => None,
+            Sharing::Read(shared) => shared,
+            Sharing::Ask => {
+                let host = wanted.route.host.as_reference();
+                read = store.shared(host, patience(login.deadline));
+                self.hinders(read.as_ref().err());
+                read.as_ref().ok().and_then(Option::as_ref)
+            }
+        };
+        match shared {
+            Some(shared) => self.mint_shared(store, shared, wanted, login),
+            None => self.mint_alone(wanted, login),
+        }
+    }
+
+    fn mint_alone(&self, wanted: Wanted, login: &Login) -> Result<Minted, Error> {
+        match wanted.cache {
+            Some(cache) => self.mint_for(wanted.backend, login, wanted.scope, cache),
+            None => self.mint(wanted.backend, login),
+        }
+    }
+
+    fn mint_shared(
+        &self,
+        store: &PostgresStore,
+        shared: &Shared,
+        wanted: Wanted,
+        login: &Login,
+    ) -> Result<Minted, Error> {
+        let real = wanted.route.real.as_str();
+        let slot = shared.slot(real, wanted.backend.name(), wanted.scope);
+        let mut token = shared.token(&slot);
+        // Then there is still time to mint without the one who has the lease.
+        let until = halfway(login.deadline);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(fresh) = token.take_if(|token| self.is_good(token) && !token.is_due()) {
+                self.log.note(format_args!("shared tokens: hit"));
+                return Ok(fresh.into_minted());
+            }
+            match store.lease(shared, &slot, token.as_ref(), patience(login.deadline)) {
+                Ok(Lease::Ours(by)) => {
+                    let minted = self.mint_alone(wanted, login);
+                    self.settle(store, shared, &slot, &by, &minted, wanted.backend, login);
+                    return minted.or_else(|error| self.or_old(token, error));
+                }
+                Ok(Lease::Theirs(there)) => {
+                    let ends = |token: &SharedToken| token.left();
+                    if there.as_ref().map(ends) > token.as_ref().map(ends) {
+                        token = there;
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    self.hinders(Some(&error));
+                    let minted = self.mint_alone(wanted, login);
+                    return minted.or_else(|error| self.or_old(token, error));
+                }
+            }
+            if let Some(old) = token.take_if(|token| self.is_good(token)) {
+                self.log.note(format_args!(
+                    "shared tokens: another replica is renewing it; the old one is served"
+                ));
+                return Ok(old.into_minted());
+            }
+            if Instant::now() + pause > until {
+                self.log.note(format_args!(
+                    "shared tokens: another replica has been minting it for too long"
+                ));
+                return self.mint_alone(wanted, login);
+            }
+            std::thread::sleep(jittered(pause));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// What was minted is shared. The lease of a mint that the provider refused goes back, so that nobody waits for it.
+    #[expect(clippy::too_many_arguments, reason = "all of it is one lease")]
+    fn settle(
+        &self,
+        store: &PostgresStore,
+        shared: &Shared,
+        slot: &str,
+        by: &str,
+        minted: &Result<Minted, Error>,
+        backend: &Backend,
+        login: &Login,
+    ) {
+        let deadline = patience(login.deadline);
+        let done = match minted {
+            Ok(minted) => store.share(shared, slot, minted, backend.longest_life(), deadline),
+            // Where it is overloaded, the others had better wait.
+            Err(error) if error.code() == Some(Code::MintThrottled) => Ok(()),
+            Err(_) => store.release(shared, slot, by, deadline),
+        };
+        self.hinders(done.err().as_ref());
+    }
+
+    /// A token that is due is still good, where no new one is to be had.
+    fn or_old(&self, old: Option<SharedToken>, error: Error) -> Result<Minted, Error> {
+        match old.filter(|old| !old.left().is_zero()) {
+            Some(old) => {
+                self.warnings.add(format_args!(
+                    "the token is still good but could not be renewed: {error}"
+                ));
+                Ok(old.into_minted())
+            }
+            None => Err(error),
+        }
+    }
+
+    fn is_good(&self, token: &SharedToken) -> bool {
+        let (left, whole) = (token.left(), token.whole());
+        let asked = if self.min_life < whole {
+            self.min_life
+        } else {
+            self.min_life.min(whole / 2)
+        };
+        !left.is_zero() && left >= asked
+    }
+
+    fn hinders(&self, error: Option<&Error>) {
+        if let Some(error) = error {
+            self.log.note(format_args!("shared tokens: {error}"));
+        }
+    }
+}
+
+/// A slow database is not waited for: the token can be had without it.
+fn patience(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 4
+}
+
+fn halfway(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
+/// Half of it or more, so that those who wait do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    let mut random = [0; 1];
+    // Without it they come back together.
+    _ = aws_lc_rs::rand::fill(&mut random);
+    pause / 2 + pause * u32::from(random[0]) / 510
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);

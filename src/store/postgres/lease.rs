@@ -1,0 +1,207 @@
+//! The shared tokens' table: who mints, what was minted, and what is there.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use super::PostgresStore;
+use super::errors::PostgresError;
+use super::fault::Fault;
+use super::rows::open_key;
+use super::shared::{FleetToken, Lease, Shared, SharedToken, is_without, tokens, unix};
+use crate::error::Error;
+use crate::seal::hex;
+use crate::token::Minted;
+
+impl PostgresStore {
+    /// The tokens of a registry, for whom the secret came without.
+    pub fn shared(&self, host: &str, deadline: Instant) -> Result<Option<Shared>, Error> {
+        let workspace = self.workspace_id()?;
+        self.work(deadline, async |client| {
+            let params = [(&workspace as _, Type::TEXT), (&host as _, Type::TEXT)];
+            let sql = SHARED.replace("{tokens}", &tokens("$2"));
+            let rows = client.query_typed(&sql, &params).await;
+            let rows = match rows {
+                Err(error) if is_without(&error) => return Ok(None),
+                rows => rows?,
+            };
+            let row = rows
+                .first()
+                .ok_or_else(|| PostgresError::NoWorkspace(workspace.to_owned()))?;
+            let key = open_key(row.try_get(0)?)?;
+            Ok(Shared::new(workspace, host, &key, row.try_get(1)?))
+        })
+    }
+
+    /// Takes the lease of a token that is missing, or ended then, unless somebody has it or a newer one is there.
+    pub fn lease(
+        &self,
+        shared: &Shared,
+        slot: &str,
+        seen: Option<&SharedToken>,
+        deadline: Instant,
+    ) -> Result<Lease, Error> {
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| PostgresError::NoLease)?;
+        let (by, seen) = (hex(&random), seen.map_or(0, |token| signed(token.expires)));
+        self.work(deadline, async |client| {
+            let params = [
+                (&shared.workspace as _, Type::TEXT),
+                (&shared.host as _, Type::TEXT),
+                (&slot as _, Type::TEXT),
+                (&by as _, Type::TEXT),
+                (&seen as _, Type::INT8),
+            ];
+            if !client.query_typed(LEASE, &params).await?.is_empty() {
+                return Ok(Lease::Ours(by));
+            }
+            let rows = client.query_typed(ONE, &params[..3]).await?;
+            let Some(row) = rows.first() else {
+                return Ok(Lease::Theirs(None));
+            };
+            let there = (
+                slot.to_owned(),
+                row.try_get(0)?,
+                unsigned(row.try_get(1)?),
+                unsigned(row.try_get(2)?),
+            );
+            Ok(Lease::Theirs(shared.open(&there)))
+        })
+    }
+
+    /// Shares a token that was just minted, unless one that lives longer is there; what has ended goes.
+    pub fn share(
+        &self,
+        shared: &Shared,
+        slot: &str,
+        minted: &Minted,
+        longest: Option<Duration>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let Some(expires) = minted.expires.map(unix) else {
+            return Ok(());
+        };
+        let now = unix(SystemTime::now());
+        let expires = longest.map_or(expires, |longest| expires.min(now + longest.as_secs()));
+        let sealed = shared.seal(slot, &minted.credential, (now, expires))?;
+        let (minted, expires) = (signed(now), signed(expires));
+        self.work(deadline, async |client| {
+            let params = [
+                (&shared.workspace as _, Type::TEXT),
+                (&shared.host as _, Type::TEXT),
+                (&slot as _, Type::TEXT),
+                (&sealed as _, Type::TEXT),
+                (&minted as _, Type::INT8),
+                (&expires as _, Type::INT8),
+            ];
+            client.execute_typed(SHARE, &params).await?;
+            Ok(())
+        })
+    }
+
+    /// Gives a lease back, where nothing came of it.
+    pub fn release(
+        &self,
+        shared: &Shared,
+        slot: &str,
+        by: &str,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        self.work(deadline, async |client| {
+            let params = [
+                (&shared.workspace as _, Type::TEXT),
+                (&shared.host as _, Type::TEXT),
+                (&slot as _, Type::TEXT),
+                (&by as _, Type::TEXT),
+            ];
+            client.execute_typed(RELEASE, &params).await?;
+            Ok(())
+        })
+    }
+
+    /// All shared tokens of the workspace that have not ended.
+    pub fn fleet(&self, deadline: Instant) -> Result<Vec<FleetToken>, Error> {
+        let workspace = self.workspace_id()?;
+        self.work(deadline, async |client| {
+            let rows = client.query_typed(FLEET, &[(&workspace, Type::TEXT)]).await;
+            let rows = match rows {
+                Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+                    return Err(PostgresError::NoShared.into());
+                }
+                rows => rows?,
+            };
+            let time = |seconds: Option<i64>| {
+                seconds.map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(unsigned(at)))
+            };
+            rows.iter()
+                .map(|row| {
+                    let (minted, expires) = (time(row.try_get(1)?), time(row.try_get(2)?));
+                    Ok(FleetToken {
+                        registry: row.try_get(0)?,
+                        life: minted.zip(expires),
+                        is_leased: row.try_get(3)?,
+                    })
+                })
+                .collect::<Result<_, Fault>>()
+        })
+    }
+}
+
+fn signed(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+fn unsigned(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0)
+}
+
+/// The table and its index. A workspace that goes takes its tokens along.
+pub(super) const TABLE: &str = "\
+CREATE TABLE IF NOT EXISTS credential_helper_token (
+    workspace_id int NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
+    host text NOT NULL,
+    slot text NOT NULL,
+    sealed text,
+    minted timestamptz,
+    expires timestamptz,
+    lease_by text,
+    lease_until timestamptz,
+    PRIMARY KEY (workspace_id, host, slot)
+);
+CREATE INDEX IF NOT EXISTS credential_helper_token_expires ON credential_helper_token (expires)";
+
+const SHARED: &str =
+    "SELECT w.signing_key::text, {tokens} FROM workspace w WHERE w.external_id = $1::text::uuid";
+/// One row comes back to who has the lease. `$5` is the end of the token that was seen, or 0.
+const LEASE: &str = "\
+INSERT INTO credential_helper_token AS t (workspace_id, host, slot, lease_by, lease_until)
+SELECT w.id, $2, $3, $4, now() + interval '15 seconds' FROM workspace w WHERE w.external_id = $1::text::uuid
+ON CONFLICT (workspace_id, host, slot) DO UPDATE SET lease_by = excluded.lease_by, lease_until = excluded.lease_until
+WHERE (t.lease_until IS NULL OR t.lease_until < now())
+  AND (t.expires IS NULL OR t.expires < now() OR extract(epoch FROM t.expires)::bigint <= $5)
+RETURNING true";
+const ONE: &str = "\
+SELECT t.sealed, extract(epoch FROM t.minted)::bigint, extract(epoch FROM t.expires)::bigint
+FROM credential_helper_token t JOIN workspace w ON w.id = t.workspace_id
+WHERE w.external_id = $1::text::uuid AND t.host = $2 AND t.slot = $3 AND t.sealed IS NOT NULL";
+const SHARE: &str = "\
+WITH gone AS (
+    DELETE FROM credential_helper_token WHERE ctid = ANY(ARRAY(
+        SELECT old.ctid FROM credential_helper_token old
+        WHERE coalesce(old.expires, old.lease_until) < now() - interval '1 minute' AND old.slot <> $3
+        LIMIT 100 FOR UPDATE SKIP LOCKED)))
+INSERT INTO credential_helper_token AS t (workspace_id, host, slot, sealed, minted, expires)
+SELECT w.id, $2, $3, $4, to_timestamp($5), to_timestamp($6) FROM workspace w WHERE w.external_id = $1::text::uuid
+ON CONFLICT (workspace_id, host, slot) DO UPDATE
+SET sealed = excluded.sealed, minted = excluded.minted, expires = excluded.expires, lease_by = NULL, lease_until = NULL
+WHERE t.expires IS NULL OR t.expires < excluded.expires";
+const RELEASE: &str = "\
+UPDATE credential_helper_token t SET lease_by = NULL, lease_until = NULL FROM workspace w
+WHERE w.id = t.workspace_id AND w.external_id = $1::text::uuid AND t.host = $2 AND t.slot = $3 AND t.lease_by = $4";
+const FLEET: &str = "\
+SELECT t.host, extract(epoch FROM t.minted)::bigint, extract(epoch FROM t.expires)::bigint,
+       coalesce(t.lease_until > now(), false)
+FROM credential_helper_token t JOIN workspace w ON w.id = t.workspace_id
+WHERE w.external_id = $1::text::uuid AND coalesce(t.expires, t.lease_until) > now()
+ORDER BY t.host, t.expires";
