@@ -229,7 +229,7 @@ fn the_registries_of_k3s_are_printed_and_nothing_of_k3s_is_written() {
         .lines()
         .skip_while(|line| *line != "  mirrors:")
         .take_while(|line| line.starts_with("  "))
-        .map(|line| format!("{}\n", &line[2..]))
+        .flat_map(|line| [&line[2..], "\n"])
         .collect();
     let read: serde_yaml_ng::Value = serde_yaml_ng::from_str(&printed).unwrap();
     assert_eq!(

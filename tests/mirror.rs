@@ -276,7 +276,7 @@ fn what_nobody_has_a_credential_for_is_asked_for_anonymously() {
 fn store_and_registry(dir: &std::path::Path) -> (Upstream, Upstream) {
     let (_, tls) = certificates::server(dir, "IP:127.0.0.1");
     let store = Upstream::serve(Some(tls), |head, out| {
-        say(out, head, 200, &[], "from the store")
+        say(out, head, 200, &[], "from the store");
     });
     let to = format!(
         "location: https://{}/bucket/object?signature=s",
@@ -498,7 +498,7 @@ fn a_registry_that_is_not_there_is_a_bad_gateway() {
         .local_addr()
         .unwrap()
         .to_string();
-    let mirror = Mirror::start(&Node::new(), &[gone.clone()], &[]);
+    let mirror = Mirror::start(&Node::new(), std::slice::from_ref(&gone), &[]);
     let reply = mirror.ask("GET", &at(&gone, MANIFEST));
     assert_eq!(reply.status, 502, "{reply:?}");
     assert!(
@@ -618,7 +618,7 @@ fn endless() -> (Upstream, Receiver<()>) {
             return ok(head, out);
         }
         _ = out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n");
-        while out.write_all(&[0; 1 << 16]).is_ok() {}
+        while out.write_all(&[0; 1 << 14]).is_ok() {}
         tell.lock().unwrap().send(()).unwrap();
     });
     (registry, told)

@@ -45,7 +45,7 @@ impl Hosts {
         let lines = all
             .into_iter()
             .chain(self.these.iter().map(Host::as_reference));
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.flat_map(|line| [line, "\n"]).collect()
     }
 
     /// Whether this one may be asked.

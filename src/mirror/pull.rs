@@ -87,11 +87,12 @@ impl<'a> Pull<'a> {
             }
             logins.forget(&key, &login).await;
             if last {
-                return Err(self.refused(if login.known {
+                let verdict = if login.known {
                     Verdict::WrongCredential(401)
                 } else {
                     Verdict::NeedsCredential(401)
-                }));
+                };
+                return Err(self.refused(&verdict));
             }
         }
         Err(Refusal::late(&self.image.host))
@@ -116,7 +117,7 @@ impl<'a> Pull<'a> {
             log: self.mirror.env.log(),
         };
         let pass = question.pass(self.client()?).await;
-        let pass = pass.map_err(|verdict| self.refused(verdict))?;
+        let pass = pass.map_err(|verdict| self.refused(&verdict))?;
         let life = match (pass.life, &credential) {
             (Some(life), _) => life.saturating_sub(BEFORE_END),
             (None, Some(_)) => LONG,
@@ -164,7 +165,7 @@ impl<'a> Pull<'a> {
         match self.mirror.client(&self.image.host) {
             Ok(http) => Ok(http.until(self.deadline)),
             Err(NoClient::File(fault)) => Err(Refusal::file(&self.image.host, fault)),
-            Err(NoClient::Http(fault)) => Err(self.refused(Verdict::NoAnswer(fault))),
+            Err(NoClient::Http(fault)) => Err(self.refused(&Verdict::NoAnswer(fault))),
         }
     }
 
@@ -196,28 +197,28 @@ impl<'a> Pull<'a> {
                 step,
                 format_args!("registry: {} {}: {said}", request.method(), request.place()),
             );
-            let answer = answer.map_err(|fault| self.refused(Verdict::NoAnswer(fault)))?;
+            let answer = answer.map_err(|fault| self.refused(&Verdict::NoAnswer(fault)))?;
             if !is_redirect(answer.status().as_u16()) {
                 // What another place says of a login is about nothing that is known here.
                 return if answer.status() == StatusCode::UNAUTHORIZED && !is_registry {
-                    Err(self.refused(Verdict::Redirected))
+                    Err(self.refused(&Verdict::Redirected))
                 } else {
                     Ok((answer, None))
                 };
             }
             let to = answer.headers().get(LOCATION);
             let to = to.and_then(|to| target(&url, to.to_str().ok()?));
-            url = to.ok_or_else(|| self.refused(Verdict::Redirected))?;
+            url = to.ok_or_else(|| self.refused(&Verdict::Redirected))?;
             let is_elsewhere = url.starts_with("https://") && origin(&url) != Some(&login.base);
             if self.part.kind == Kind::Blob && is_elsewhere && !self.mirror.stream {
                 return Ok((answer, Some(url)));
             }
         }
-        Err(self.refused(Verdict::Redirected))
+        Err(self.refused(&Verdict::Redirected))
     }
 
-    fn refused(&self, verdict: Verdict) -> Refusal {
-        Refusal::verdict(&self.image, &verdict)
+    fn refused(&self, verdict: &Verdict) -> Refusal {
+        Refusal::verdict(&self.image, verdict)
     }
 }
 

@@ -116,7 +116,7 @@ pub fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 
 /// Writes a whole answer; one to HEAD has no body.
 pub fn say(out: &mut dyn Write, head: &str, status: u16, headers: &[&str], body: &str) {
-    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let lines: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
     let length = body.len();
     let body = if head.starts_with("HEAD ") { "" } else { body };
     let text = format!(

@@ -80,11 +80,13 @@ pub fn remove_mirror(old: &str) -> Result<Option<String>, String> {
 }
 
 /// Whether a file says nothing but where the registry itself is.
+#[must_use]
 pub fn is_bare(text: &str) -> bool {
     parse(text).is_ok_and(|table| table.keys().all(|key| key == "server"))
 }
 
 /// A text as it may be shown: headers and URLs may hold credentials.
+#[must_use]
 pub fn masked_hosts(text: &str) -> String {
     let mut in_headers = false;
     let mut mask = |line: &str| {
@@ -109,7 +111,7 @@ fn is_same(mut without: Table, with: &mut Table) -> bool {
     for table in [&mut without, with] {
         let empty = match table.get_mut(HOST) {
             Some(Value::Table(hosts)) => {
-                ours.iter().for_each(|url| _ = hosts.remove(url));
+                hosts.retain(|url, _| ours.iter().all(|own| own != url));
                 hosts.is_empty()
             }
             _ => false,
