@@ -4,7 +4,7 @@ set -eu
 
 PROGRAM=docker-credential-beta9
 # Each has a manual page.
-COMMANDS="check completions configure doctor explain export import man migrate provision prune publish refresh resolve status with"
+COMMANDS="check completions configure doctor explain export import man migrate mirror provision prune publish refresh resolve status with"
 
 usage() {
     cat <<END

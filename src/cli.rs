@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod man;
 mod migrate;
+mod mirror;
 mod provision;
 mod prune;
 mod publish;
@@ -64,6 +65,10 @@ const COMMANDS: &[Entry] = &[
     Entry {
         command: configure::command,
         run: configure::run,
+    },
+    Entry {
+        command: mirror::command,
+        run: mirror::run,
     },
     Entry {
         command: import::command,

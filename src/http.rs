@@ -44,6 +44,9 @@ struct Far {
     proxies: Arc<Proxies>,
 }
 
+/// An answer whose head is there, and whose body is read as it arrives.
+pub type Opened = hyper::Response<reqwest::Body>;
+
 /// Where `http://` may lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleartext {
@@ -88,6 +91,26 @@ impl Http {
         Self { extra, ..self }
     }
 
+    /// The same client and its connections, with another deadline.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self {
+            deadline: deadline.checked_sub(LAST_WORDS).unwrap_or(deadline),
+            ..self.clone()
+        }
+    }
+
+    /// Asks once. The deadline is that of the answer's head: its body may take longer, and may be of any size.
+    pub async fn open(&self, request: &Request) -> Result<Opened, HttpError> {
+        let (client, prepared, whose) = self.prepare(request)?;
+        timeout_at(self.deadline.into(), client.execute(prepared))
+            .await
+            .map_err(|_| Kind::Timeout)
+            .and_then(|answer| answer.map_err(|error| Kind::of(&error, Kind::Closed)))
+            .map(Into::into)
+            .map_err(|kind| whose.fault(kind))
+    }
+
     /// The answer, whatever its status. What may pass soon (429, some 5xx, a broken connection) is tried again, and
     /// `Retry-After` is waited for where the deadline allows it.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
@@ -129,6 +152,17 @@ impl Http {
         request: &Request,
         pieces: Option<&mut dyn Pieces>,
     ) -> Result<Response, HttpError> {
+        let (client, prepared, whose) = self.prepare(request)?;
+        timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
+            .await
+            .unwrap_or(Err(Kind::Timeout))
+            .map_err(|kind| whose.fault(kind))
+    }
+
+    fn prepare(
+        &self,
+        request: &Request,
+    ) -> Result<(&Client, reqwest::Request, Asked<'_>), HttpError> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::new("", Kind::Request))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let (client, proxy) = self
@@ -137,10 +171,7 @@ impl Http {
         let prepared = request
             .prepare(client, url)
             .ok_or_else(|| HttpError::new(&host, Kind::Request))?;
-        timeout_at(self.deadline.into(), exchange(client, prepared, pieces))
-            .await
-            .unwrap_or(Err(Kind::Timeout))
-            .map_err(|kind| HttpError::new(&host, kind).through(proxy.map(Proxy::name)))
+        Ok((client, prepared, Asked { host, proxy }))
     }
 
     fn client(&self, url: &Url) -> Result<Option<(&Client, Option<&Proxy>)>, HttpError> {
@@ -193,6 +224,18 @@ impl Http {
                 .tls_backend_preconfigured(config),
         )?;
         Ok(self.far.get_or_init(|| Far { client, proxies }))
+    }
+}
+
+/// Who is asked, for what is said when that fails.
+struct Asked<'a> {
+    host: String,
+    proxy: Option<&'a Proxy>,
+}
+
+impl Asked<'_> {
+    fn fault(&self, kind: Kind) -> HttpError {
+        HttpError::new(&self.host, kind).through(self.proxy.map(Proxy::name))
     }
 }
 

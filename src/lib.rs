@@ -24,6 +24,7 @@
 //! | [`config`] | files and environment, the only reader of either |
 //! | [`protocol`] | docker's wire, and kubelet's |
 //! | [`cli`] | the operator's commands, one file each |
+//! | `mirror` | the registry on loopback that containerd asks, and its certificates |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
 //! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
 //! | [`audit`] | who was answered what, where the operator asks for it |
@@ -58,6 +59,7 @@ mod jwt;
 pub mod keys;
 pub mod lock;
 pub mod log;
+mod mirror;
 pub mod near;
 pub mod private;
 pub mod protocol;

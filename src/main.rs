@@ -25,7 +25,20 @@ fn main() -> ExitCode {
     };
     ExitCode::from(run(
         std::env::args_os(),
-        &Env::process().logging_to(io::stderr()),
+        &Env::process().logging_to(StandardError),
         &mut io,
     ))
+}
+
+/// Standard error for the lines of the log. A thread that waited for the lock that is held here would wait without end.
+struct StandardError;
+
+impl io::Write for StandardError {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(io::stderr(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

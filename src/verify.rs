@@ -6,6 +6,7 @@
 
 mod certs_d;
 mod challenge;
+mod pass;
 mod realm;
 mod token;
 mod transport;
@@ -19,12 +20,15 @@ use zeroize::Zeroizing;
 
 pub use self::certs_d::{CertDirs, Certificates};
 use self::challenge::{Bearer, Challenge};
-use self::transport::{Registry, Unanswered};
+use self::token::Given;
+use self::transport::Registry;
+use self::transport::Unanswered;
+pub(crate) use self::transport::{MAX_REDIRECTS, is_redirect, origin, target};
 pub use self::verdict::{Login, Report, Taken, Verdict};
 use crate::credential::{Credential, Redacted};
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::host::{Host, ImageRef};
-use crate::http::Response;
+use crate::http::{Cleartext, Http, Response};
 use crate::log::Log;
 use crate::runtime::block_on;
 
@@ -58,20 +62,28 @@ impl Question<'_> {
     }
 
     async fn inquire(&self) -> Result<Report, Unanswered> {
-        let (registry, door) = Registry::reach(self).await?;
-        let mut asks = door;
+        let http =
+            Http::new(self.deadline, Cleartext::Loopback)?.with(self.certificates.extra.clone());
+        let (registry, asks) = self.reach(http).await?;
         if asks.status != 401 {
-            // It asks for nothing at the door; perhaps it does at the repository.
-            asks = registry.manifest(None).await?;
-            if asks.status != 401 {
-                return self.open(&registry, &asks).await;
-            }
+            return self.open(&registry, &asks).await;
         }
         match Challenge::of(asks.headers("www-authenticate")) {
             Some(Challenge::Basic) => self.basic(&registry).await,
             Some(Challenge::Bearer(bearer)) => self.bearer(&registry, &bearer).await,
             None => Ok(Report::early(Verdict::NoChallenge)),
         }
+    }
+
+    /// The registry, and the answer in which it asks for a login; one of another status where it asks nobody for one.
+    async fn reach(&self, http: Http) -> Result<(Registry<'_>, Response), Unanswered> {
+        let (registry, door) = Registry::reach(http, self.image, self.log).await?;
+        if door.status == 401 {
+            return Ok((registry, door));
+        }
+        // It asks for nothing at the door; perhaps it does at the repository.
+        let asks = registry.manifest(None).await?;
+        Ok((registry, asks))
     }
 
     /// A registry that asks nobody for a credential, so that a puller sends none. Whether it would take this one is told
@@ -130,6 +142,33 @@ impl Question<'_> {
     }
 
     async fn bearer(&self, registry: &Registry<'_>, bearer: &Bearer) -> Result<Report, Unanswered> {
+        let given = match self.token(registry, bearer).await? {
+            Ok(given) => given.token,
+            Err(report) => return Ok(report),
+        };
+        let shown = shown(&given);
+        let manifest = registry.manifest(Some(&shown)).await?;
+        let says_pull = token::says_pull(&given, &self.image.repository);
+        let verdict = if manifest.status == 401 && says_pull && self.credential.is_some() {
+            Verdict::TokenRefused(401)
+        } else {
+            self.judge(registry, &manifest, Some(&shown), manifest.status == 403)
+                .await?
+        };
+        let server = realm::token_host(&bearer.realm, &registry.base);
+        Ok(Report {
+            login: Some(Login::Bearer(server)),
+            taken: self.credential.map(|_| Taken::Yes),
+            verdict,
+        })
+    }
+
+    /// A token for pulling from the repository, or why there is no token.
+    async fn token(
+        &self,
+        registry: &Registry<'_>,
+        bearer: &Bearer,
+    ) -> Result<Result<Given, Report>, Unanswered> {
         let server = realm::token_host(&bearer.realm, &registry.base);
         let login = Some(Login::Bearer(server.clone()));
         let covered =
@@ -139,68 +178,43 @@ impl Question<'_> {
             (Some(_), None) => true,
             (Some(server), Some(_)) => covered(server),
         };
-        let taken = |taken| self.credential.map(|_| taken);
-        if !may_be_asked {
-            let verdict = Verdict::ForeignTokenServer(server);
-            return Ok(Report {
-                login,
-                taken: taken(Taken::Unknown),
+        let refused = |taken, verdict| {
+            let taken = self.credential.map(|_| taken);
+            Ok(Err(Report {
+                login: login.clone(),
+                taken,
                 verdict,
-            });
+            }))
+        };
+        if !may_be_asked {
+            return refused(Taken::Unknown, Verdict::ForeignTokenServer(server));
         }
         let scope = format!("repository:{}:pull", self.image.repository);
         let answer = registry
             .token(token::request(bearer, Some(&scope), self.credential))
             .await?;
-        if matches!(answer.status, 401 | 403) {
-            let Some(credential) = self.credential else {
-                return Ok(Report {
-                    login,
-                    taken: None,
-                    verdict: Verdict::NeedsCredential(answer.status),
-                });
-            };
-            // It may have refused the credential or the repository; without a repository it can only be the credential.
-            let alone = registry
-                .token(token::request(bearer, None, Some(credential)))
-                .await?;
-            let (taken, verdict) = match alone.status {
-                200..=299 => (Taken::Yes, Verdict::NoAccess(answer.status)),
-                401 | 403 => (Taken::No, Verdict::WrongCredential(answer.status)),
-                _ => (Taken::Unknown, Verdict::TokenServer(answer.status)),
-            };
-            return Ok(Report {
-                login,
-                taken: Some(taken),
-                verdict,
-            });
+        match answer.status {
+            200..=299 => match token::read(&answer) {
+                Some(given) => Ok(Ok(given)),
+                None => refused(Taken::Unknown, Verdict::NoToken),
+            },
+            status @ (401 | 403) if self.credential.is_none() => {
+                refused(Taken::Unknown, Verdict::NeedsCredential(status))
+            }
+            status @ (401 | 403) => {
+                // It may have refused the credential or the repository; without a repository it can only be the credential.
+                let alone = registry
+                    .token(token::request(bearer, None, self.credential))
+                    .await?;
+                match alone.status {
+                    200..=299 => refused(Taken::Yes, Verdict::NoAccess(status)),
+                    401 | 403 => refused(Taken::No, Verdict::WrongCredential(status)),
+                    _ => refused(Taken::Unknown, Verdict::TokenServer(status)),
+                }
+            }
+            429 => refused(Taken::Unknown, Verdict::Throttled),
+            status => refused(Taken::Unknown, Verdict::TokenServer(status)),
         }
-        let Some(given) = token::read(&answer).filter(|_| answer.is_success()) else {
-            let verdict = match answer.status {
-                429 => Verdict::Throttled,
-                200..=299 => Verdict::NoToken,
-                status => Verdict::TokenServer(status),
-            };
-            return Ok(Report {
-                login,
-                taken: taken(Taken::Unknown),
-                verdict,
-            });
-        };
-        let shown = format!("Bearer {}", given.expose()).into();
-        let manifest = registry.manifest(Some(&shown)).await?;
-        let says_pull = token::says_pull(&given, &self.image.repository);
-        let verdict = if manifest.status == 401 && says_pull && self.credential.is_some() {
-            Verdict::TokenRefused(401)
-        } else {
-            self.judge(registry, &manifest, Some(&shown), manifest.status == 403)
-                .await?
-        };
-        Ok(Report {
-            login,
-            taken: taken(Taken::Yes),
-            verdict,
-        })
     }
 
     /// What an answer about the manifest means. `certain`: whether a refusal is about this repository alone.
@@ -299,6 +313,11 @@ impl From<Unanswered> for Verdict {
             Unanswered::Redirected => Self::Redirected,
         }
     }
+}
+
+/// A token as it is shown to the registry.
+fn shown(token: &Redacted) -> Redacted {
+    format!("Bearer {}", token.expose()).into()
 }
 
 fn basic(username: &str, secret: &Redacted) -> Redacted {

@@ -96,15 +96,16 @@ in_root() {
 
     # Enabled, as an administrator does, and not cleaned up by hand.
     if command -v systemctl >/dev/null; then
-        systemctl --root="$root" enable beta9-credential-refresh.timer
+        systemctl --root="$root" enable beta9-credential-refresh.timer beta9-mirror.socket
         [ -L "$root/etc/systemd/system/timers.target.wants/beta9-credential-refresh.timer" ]
+        [ -L "$root/etc/systemd/system/sockets.target.wants/beta9-mirror.socket" ]
         # A root without systemctl has nobody who could have enabled it.
         { [ -x "$root/usr/bin/systemctl" ] || [ -x "$root/bin/systemctl" ]; } ||
-            systemctl --root="$root" disable beta9-credential-refresh.timer
+            systemctl --root="$root" disable beta9-credential-refresh.timer beta9-mirror.socket
     fi
     SYSTEMD_OFFLINE=1 take_away "$kind" "$root"
-    # Made by systemctl, and every system with a timer has it.
-    rmdir "$root/etc/systemd/system/timers.target.wants" || :
+    # Made by systemctl, and every system with a timer or a socket has them.
+    rmdir "$root/etc/systemd/system/"{timers,sockets}.target.wants || :
     census "$root" >"$WORLD/$kind.after"
     diff "$WORLD/$kind.before" "$WORLD/$kind.after"
 }

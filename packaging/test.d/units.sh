@@ -3,8 +3,11 @@
 
 test_units() {
     with_tool systemd-analyze "systemd finds no fault in the units" units_are_valid
-    with_tool systemd-analyze "the service is exposed by at most 1.4 of 10, by systemd's own measure" service_is_hardened
-    claim "the service starts a command that the program has" service_starts_a_command
+    local unit
+    for unit in credential-refresh mirror; do
+        with_tool systemd-analyze "beta9-$unit.service is exposed by at most 1.4 of 10, by systemd's own measure" service_is_hardened "$unit"
+        claim "beta9-$unit.service starts a command that the program has" service_starts_a_command "$unit"
+    done
     claim "the samples name both of Docker Hub's keys, and the program takes its own" samples_are_valid
 }
 
@@ -18,16 +21,17 @@ units_are_valid() {
     cp -r "$from" "$root/usr/lib/systemd/system"
     cp "$ARCHIVE"/systemd/* "$root/usr/lib/systemd/system/"
     install -D -m 755 "$BETA9_HELPER" "$root/usr/bin/$NAME"
-    systemd-analyze verify --root="$root" --man=no beta9-credential-refresh.{service,timer} 2>&1 | { ! grep beta9; }
+    systemd-analyze verify --root="$root" --man=no beta9-credential-refresh.{service,timer} \
+        beta9-mirror.{service,socket} 2>&1 | { ! grep beta9; }
 }
 
 service_is_hardened() {
-    systemd-analyze security --offline=yes --threshold=14 "$ARCHIVE/systemd/beta9-credential-refresh.service"
+    systemd-analyze security --offline=yes --threshold=14 "$ARCHIVE/systemd/beta9-$1.service"
 }
 
 service_starts_a_command() {
     local command
-    command=$(sed -n "s|^ExecStart=/usr/bin/$NAME ||p" "$ARCHIVE/systemd/beta9-credential-refresh.service")
+    command=$(sed -n "s|^ExecStart=/usr/bin/$NAME ||p" "$ARCHIVE/systemd/beta9-$1.service")
     commands | grep -x "$command"
 }
 

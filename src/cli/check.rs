@@ -22,16 +22,19 @@ pub(super) fn command() -> Command {
     Command::new("check")
         .about("Log in to an image's registry as a pull would, and report the result")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
-        .arg(
-            Arg::new("token-host")
+        .arg(token_host())
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object a line, one for each image"))
+        .after_help("The credential goes to the registry, and to the token server on the registry's own host or on the one that its vendor documents. Nothing is pulled.\n\nAuthorities and client certificates of the registry are read from certs.d, as docker and podman read them. Several images are checked side by side.\n\nExit status: 0 when every image can be pulled; 1 otherwise.\n\nExample: docker-credential-beta9 check ghcr.io/org/app:1.2")
+}
+
+/// Token servers that the operator vouches for.
+pub(super) fn token_host() -> Arg {
+    Arg::new("token-host")
                 .long("token-host")
                 .value_name("HOST")
                 .action(ArgAction::Append)
                 .value_parser(|text: &str| Host::parse(text.as_bytes()))
-                .help("A token server that the credential may go to as well, such as that of a GitLab of your own"),
-        )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object a line, one for each image"))
-        .after_help("The credential goes to the registry, and to the token server on the registry's own host or on the one that its vendor documents. Nothing is pulled.\n\nAuthorities and client certificates of the registry are read from certs.d, as docker and podman read them. Several images are checked side by side.\n\nExit status: 0 when every image can be pulled; 1 otherwise.\n\nExample: docker-credential-beta9 check ghcr.io/org/app:1.2")
+                .help("A token server that the credential may go to as well, such as that of a GitLab of your own")
 }
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {

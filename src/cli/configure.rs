@@ -1,17 +1,20 @@
-//! `configure docker|podman|kubelet`: names this helper in the client's own configuration, and takes it out again.
+//! `configure docker|podman|kubelet|containerd`: names this helper in the client's own configuration, and takes it out again.
 
+mod containerd;
 mod kubelet;
 mod plan;
 mod request;
 mod undo;
 
 use std::ffi::OsString;
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
+use super::mirror::mirror_dir;
 use super::rows::fold;
 use super::style::Style;
 use super::{flag, unwritable};
@@ -19,6 +22,7 @@ use crate::Io;
 use crate::client::{Change, Put, SYSTEM_PATH, Scope, runnable_helper};
 use crate::config::Env;
 use crate::error::Error;
+use containerd::containerd;
 pub(super) use kubelet::files;
 use request::Request;
 use undo::undo;
@@ -38,7 +42,7 @@ pub(super) fn command() -> Command {
             Arg::new("client")
                 .value_name("CLIENT")
                 .required(true)
-                .value_parser(PossibleValuesParser::new(["docker", "podman", "kubelet"]))
+                .value_parser(PossibleValuesParser::new(["docker", "podman", "kubelet", "containerd"]))
                 .help("podman stands for buildah, skopeo and CRI-O too"),
         )
         .arg(
@@ -52,8 +56,17 @@ pub(super) fn command() -> Command {
         .arg(file(
             "config",
             "PATH",
-            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml; with k3s, RKE2 or Rancher's agent /var/lib/rancher/credentialprovider/config.yaml]",
+            "kubelet's CredentialProviderConfig, or its directory [/etc/kubernetes/credential-provider-config.yaml; with k3s, RKE2 or Rancher's agent /var/lib/rancher/credentialprovider/config.yaml]; containerd's certs.d [/etc/containerd/certs.d], or the registries.yaml of k3s, to which nothing is written",
         ))
+        .arg(
+            Arg::new("mirror")
+                .long("mirror")
+                .value_name("ADDRESS")
+                .default_value(crate::mirror::ADDRESS)
+                .value_parser(clap::value_parser!(SocketAddrV4))
+                .help("Where containerd finds this helper's mirror"),
+        )
+        .arg(mirror_dir())
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
         .arg(flag("system", "The whole machine instead of this user; not for kubelet"))
@@ -66,10 +79,10 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     let request = Request::of(matches)?;
-    let report = if matches.get_flag("undo") {
-        undo(&request, env)?
-    } else {
-        configure(&request, env)?
+    let report = match (request.client.as_str(), matches.get_flag("undo")) {
+        ("containerd", is_undo) => containerd(&request, matches, is_undo, env)?,
+        (_, true) => undo(&request, env)?,
+        (_, false) => configure(&request, env)?,
     };
     if matches.get_flag("json") {
         let text = report.json(request);
@@ -218,6 +231,9 @@ the images of --hosts, or of all registries that this helper knows, that the sto
 The two flags that kubelet needs are printed. k3s, RKE2 and Rancher's agent need none: on such a node the program is copied \
 into /var/lib/rancher/credentialprovider/bin and the entry written beside it, and the command that restarts the service is \
 printed; run it again after an update of the program.
+containerd  HOST/hosts.toml in its certs.d for each of --hosts, or with --all one for every registry: containerd, which runs no \
+helper, asks this helper's mirror first. Its certificates are made in --mirror-dir. A mirror answers for the whole node, so \
+that the pull secrets of pods no longer count: where kubelet asks this helper, nothing is changed without --force.
 
 Nothing is changed if the helper is not on the PATH that the client searches, since every pull would fail; if the file \
 can't be read or is read-only; or if it names another helper, unless --force is given.

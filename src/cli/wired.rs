@@ -89,16 +89,21 @@ fn of_system(env: &Env) -> BTreeMap<PathBuf, String> {
     }
     let places = RegistriesPlaces::of(env, Scope::System);
     found.extend(named_registries(places).map(|path| (path, undo("", "podman --system"))));
-    for (place, _) in kubelet_files(Path::new("/")) {
-        let inside = std::fs::read_dir(&place).into_iter().flatten().flatten();
-        for path in inside.map(|entry| entry.path()).chain([place]) {
-            if names_in_lines(&path) {
-                let client = format!("kubelet --config {}", quoted(&path.display().to_string()));
-                found.insert(path, undo("", &client));
-            }
-        }
+    for path in of_kubelet() {
+        let client = format!("kubelet --config {}", quoted(&path.display().to_string()));
+        found.insert(path, undo("", &client));
     }
     found
+}
+
+/// The files by which kubelet asks this helper.
+pub(super) fn of_kubelet() -> impl Iterator<Item = PathBuf> {
+    let places = kubelet_files(Path::new("/")).into_iter();
+    let files = places.flat_map(|(place, _)| {
+        let inside = std::fs::read_dir(&place).into_iter().flatten().flatten();
+        inside.map(|entry| entry.path()).chain([place])
+    });
+    files.filter(|path| names_in_lines(path))
 }
 
 fn undo(variables: &str, client: &str) -> String {

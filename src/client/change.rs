@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::diff::{masked, unified};
-use super::edit::{Providers, add_helper, masked_provider, set_helpers};
+use super::edit::{Providers, add_helper, add_mirror, masked_hosts, masked_provider, set_helpers};
 use super::file::{Readers, Text};
 use super::note::{Note, noted_as};
 use super::place::Place;
@@ -29,6 +29,8 @@ pub enum Form {
     Registries,
     /// A kubelet's `CredentialProviderConfig`.
     Provider,
+    /// A containerd's `hosts.toml`.
+    Hosts,
 }
 
 /// What is to become of one file.
@@ -119,6 +121,14 @@ impl Change {
         Ok(change)
     }
 
+    /// Puts the mirror before all other hosts in a containerd's `hosts.toml`. A new file names the registry itself too.
+    pub fn mirror(path: &Path, server: Option<&str>, url: &str, dir: &Path) -> Result<Self, Error> {
+        let mut change = Self::nothing(path, Form::Hosts)?;
+        let new = add_mirror(change.text(), server, url, dir);
+        change.new = Some(Zeroizing::new(new.map_err(|cause| change.refused(cause))?));
+        Ok(change)
+    }
+
     /// The old text and the new one.
     fn texts(&self) -> [Option<&str>; 2] {
         [self.old.as_ref().map(|old| &old.text), self.new.as_ref()].map(|text| Some(text?.as_str()))
@@ -162,6 +172,7 @@ impl Change {
             Form::Auth => texts.map(|text| text.map(masked)),
             Form::Registries => texts.map(|text| text.map(str::to_owned)),
             Form::Provider => masked_provider(texts),
+            Form::Hosts => texts.map(|text| text.map(masked_hosts)),
         };
         unified(&self.path, [texts[0].as_deref(), texts[1].as_deref()])
     }
@@ -170,7 +181,7 @@ impl Change {
     pub fn make(&self) -> Result<(), Error> {
         let readers = match self.form {
             Form::Auth => Readers::Owner,
-            Form::Registries | Form::Provider => Readers::All,
+            Form::Registries | Form::Provider | Form::Hosts => Readers::All,
         };
         let (place, dirs) = self.place.with_dirs(readers)?;
         let (old, new) = (self.old.as_ref(), self.texts()[1].unwrap_or_default());

@@ -36,7 +36,7 @@ impl ImageRef {
             _ => (Host::docker_hub(), Host::docker_hub().to_string(), text),
         };
         let (repository, suffix) = path.split_at(suffix_start(path));
-        if !is_repository(repository) {
+        if !Self::is_repository(repository) {
             return Err(HostError(
                 "the repository is not of lower-case letters, digits and separators",
             ));
@@ -59,6 +59,23 @@ impl ImageRef {
     }
 }
 
+impl ImageRef {
+    /// Whether a text can be a repository's name.
+    #[must_use]
+    pub fn is_repository(text: &str) -> bool {
+        text.len() <= 255 && text.split('/').all(is_component)
+    }
+
+    /// Whether a text can be a tag.
+    #[must_use]
+    pub fn is_tag(text: &str) -> bool {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.len() <= 128
+            && text.starts_with(word)
+            && text.chars().all(|c| word(c) || c == '.' || c == '-')
+    }
+}
+
 /// Whether docker takes a first part for a registry, and not for a part of a repository of Docker Hub.
 pub(crate) fn names_a_registry(first: &str) -> bool {
     first.contains(['.', ':', '[']) || first == "localhost"
@@ -70,10 +87,6 @@ fn suffix_start(path: &str) -> usize {
     path[name_start..digest]
         .find(':')
         .map_or(digest, |colon| name_start + colon)
-}
-
-fn is_repository(repository: &str) -> bool {
-    repository.len() <= 255 && repository.split('/').all(is_component)
 }
 
 /// Lower-case alphanumerics, joined by one dot, one or two underscores, or any number of hyphens.
@@ -91,12 +104,9 @@ fn is_suffix(suffix: &str) -> bool {
     let (tag, digest) = suffix
         .split_once('@')
         .map_or((suffix, None), |(tag, digest)| (tag, Some(digest)));
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let tag_ok = tag.strip_prefix(':').map_or(tag.is_empty(), |tag| {
-        tag.len() <= 128
-            && tag.starts_with(word)
-            && tag.chars().all(|c| word(c) || c == '.' || c == '-')
-    });
+    let tag_ok = tag
+        .strip_prefix(':')
+        .map_or(tag.is_empty(), ImageRef::is_tag);
     let digest_ok = digest.is_none_or(|digest| {
         digest.split_once(':').is_some_and(|(algorithm, hex)| {
             algorithm.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -2,6 +2,7 @@
 //! (<https://distribution.github.io/distribution/spec/auth/oauth/>).
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::challenge::Bearer;
 use crate::credential::{Credential, Redacted};
@@ -47,13 +48,25 @@ pub(super) fn request(
     }
 }
 
+/// A token, and for how long it is good.
+pub(super) struct Given {
+    pub(super) token: Redacted,
+    pub(super) life: Duration,
+}
+
 /// The token of an answer, under either of its two names.
-pub(super) fn read(answer: &Response) -> Option<Redacted> {
+pub(super) fn read(answer: &Response) -> Option<Given> {
     let object = json::parse_object(&answer.body).ok()?;
-    ["token", "access_token"]
+    let token = ["token", "access_token"]
         .into_iter()
-        .find_map(|name| object.text(name).filter(|token| !token.is_empty()))
-        .cloned()
+        .find_map(|name| object.text(name).filter(|token| !token.is_empty()))?
+        .clone();
+    let life = match object.get("expires_in") {
+        Some(Value::Number(seconds)) => Duration::try_from_secs_f64(*seconds).ok(),
+        _ => None,
+    };
+    let life = life.unwrap_or(UNSAID).min(LONGEST);
+    Some(Given { token, life })
 }
 
 /// Whether a token says of itself that its bearer may pull this repository; one that only the registry can read does not.
@@ -93,6 +106,11 @@ fn escape(text: &str) -> String {
         .collect()
 }
 
+/// How long a token is good that says nothing about it
+/// (<https://distribution.github.io/distribution/spec/auth/token/>).
+const UNSAID: Duration = Duration::from_mins(1);
+/// No token is relied upon for longer, whatever is said of it.
+const LONGEST: Duration = Duration::from_hours(24);
 const CLIENT: &str = env!("CARGO_PKG_NAME");
 /// The user name that says that the secret is an identity token.
 const IDENTITY_TOKEN: &str = "<token>";

@@ -2,7 +2,7 @@
 
 use crate::credential::Redacted;
 use crate::host::{Host, ImageRef};
-use crate::http::{Cleartext, Http, HttpError, Kind, Request, Response};
+use crate::http::{Http, HttpError, Kind, Request, Response};
 use crate::log::Log;
 
 /// A registry, as it was reached.
@@ -29,11 +29,10 @@ impl From<HttpError> for Unanswered {
 impl<'a> Registry<'a> {
     /// The registry and its first answer: over `https`, or `http` where it is on this node and speaks no TLS.
     pub(super) async fn reach(
-        question: &super::Question<'a>,
+        http: Http,
+        image: &'a ImageRef,
+        log: &'a Log,
     ) -> Result<(Self, Response), Unanswered> {
-        let (image, log) = (question.image, question.log);
-        let http = Http::new(question.deadline, Cleartext::Loopback)?
-            .with(question.certificates.extra.clone());
         let host = if image.host.is_docker_hub() {
             Host::DOCKER_HUB_REGISTRY
         } else {
@@ -120,7 +119,7 @@ impl<'a> Registry<'a> {
                 request = request.header("authorization", login.clone());
             }
             let answer = self.send("registry", &request).await?;
-            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+            if !is_redirect(answer.status) {
                 return Ok(answer);
             }
             url = answer
@@ -156,8 +155,13 @@ pub(super) fn reference(image: &ImageRef) -> &str {
     digest.or_else(|| tag.strip_prefix(':')).unwrap_or("latest")
 }
 
+/// Whether an answer says to ask elsewhere.
+pub(crate) fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
 /// Where a redirect leads: within the same origin, or to another host over TLS, never to a node's metadata.
-fn target(from: &str, to: &str) -> Option<String> {
+pub(crate) fn target(from: &str, to: &str) -> Option<String> {
     let url = if to.starts_with('/') && !to.starts_with("//") {
         format!("{}{to}", origin(from)?)
     } else {
@@ -170,7 +174,7 @@ fn target(from: &str, to: &str) -> Option<String> {
 }
 
 /// Scheme and authority of a URL.
-fn origin(url: &str) -> Option<&str> {
+pub(crate) fn origin(url: &str) -> Option<&str> {
     let host = url.find("://")? + 3;
     Some(
         url[host..]
@@ -192,7 +196,8 @@ fn is_loopback(host: &Host) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-const MAX_REDIRECTS: usize = 5;
+/// How many redirects in a row are followed.
+pub(crate) const MAX_REDIRECTS: usize = 5;
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 

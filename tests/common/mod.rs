@@ -18,6 +18,7 @@ pub mod ecr;
 pub mod first_store;
 pub mod gateway;
 pub mod health;
+pub mod mirror;
 pub mod postgres;
 pub mod registry;
 pub mod terminal;

@@ -57,8 +57,8 @@ impl Wanted {
 impl Request {
     pub(super) fn of(matches: &ArgMatches) -> Result<Self, Error> {
         let client: String = matches.get_one("client").cloned().unwrap_or_default();
-        for (flag, cause, fix) in NOT_FOR_KUBELET {
-            if client == "kubelet" && matches.get_flag(flag) {
+        for (name, flag, cause, fix) in NOT_FOR {
+            if client == name && matches.get_flag(flag) {
                 return Err(Problem::new(format!("--{flag}"), cause)
                     .code(Code::InputUsage)
                     .fix(fix)
@@ -74,6 +74,7 @@ impl Request {
                     .failed())
             };
             match path {
+                Some(_) if client == "containerd" && name == "config" => Ok(path),
                 Some(_) if client != "kubelet" => {
                     wrong("it goes with kubelet", "leave it out, or configure kubelet")
                 }
@@ -189,15 +190,23 @@ pub(super) fn names(hosts: &[Host]) -> String {
 }
 
 /// What would be ignored, which nobody may find out by a pull that fails.
-const NOT_FOR_KUBELET: [(&str, &str, &str); 2] = [
+const NOT_FOR: [(&str, &str, &str, &str); 3] = [
     (
+        "kubelet",
         "all",
         "kubelet has no pattern for every registry",
         "leave it out for all registries that this helper knows and the store lists",
     ),
     (
+        "kubelet",
         "system",
         "a kubelet's file is the whole machine's already",
+        "leave it out",
+    ),
+    (
+        "containerd",
+        "system",
+        "a containerd's files are the whole machine's already",
         "leave it out",
     ),
 ];

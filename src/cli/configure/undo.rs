@@ -47,7 +47,7 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
     Ok(report)
 }
 
-fn told(change: &Change, dry_run: bool) -> Vec<String> {
+pub(super) fn told(change: &Change, dry_run: bool) -> Vec<String> {
     let file = change.path.display();
     let [is, was, names] = if dry_run {
         ["would be", "would be", "would no longer name"]

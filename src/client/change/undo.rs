@@ -9,7 +9,7 @@ use super::{
     AuthFile, CRED_HELPERS, CREDENTIAL_HELPERS, CREDS_STORE, Change, Error, Form, HELPER, Note,
     PROVIDERS, Providers, Readers, name, noted_as, set_helpers,
 };
-use crate::client::edit::remove_helper;
+use crate::client::edit::{is_bare, remove_helper, remove_mirror};
 
 impl Change {
     /// Takes out what names this helper; `None` when nothing does, and there is no note.
@@ -28,6 +28,10 @@ impl Change {
                     let was = change.note.was.get(PROVIDERS);
                     let new = Providers::parse(&old).and_then(|read| read.without_own(was));
                     new.map_err(|cause| change.refused(cause))?
+                }
+                Form::Hosts => {
+                    let new = remove_mirror(&old).map_err(|cause| change.refused(cause))?;
+                    new.map(Zeroizing::new)
                 }
             };
             let new = new.unwrap_or(old);
@@ -93,6 +97,7 @@ fn is_empty(form: Form, text: &str) -> bool {
     match form {
         Form::Auth => text.split_whitespace().collect::<String>() == "{}",
         Form::Registries => text.trim().is_empty(),
+        Form::Hosts => is_bare(text),
         Form::Provider => Providers::parse(text).is_ok_and(|read| read.is_empty()),
     }
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# A containerd of the world's own, and the pull of its ctr.
+# A containerd of the world's own, which is started once and serves all parts, and the pull of its ctr. What pulls through
+# CRI finds its hosts.toml below $CONTAINERD/certs.d.
 
 CONTAINERD=$WORLD/containerd
 CTR=(ctr --address "$CONTAINERD/socket" images pull --snapshotter native)
@@ -14,9 +15,13 @@ with_containerd() {
 version = 2
 root = "$CONTAINERD/root"
 state = "$CONTAINERD/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
   address = "$CONTAINERD/socket"
+[plugins."io.containerd.grpc.v1.cri"]
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "$CONTAINERD/certs.d"
 TOML
     env -i PATH="$PATH" HOME="$CONTAINERD" containerd --config "$CONTAINERD/config.toml" >"$CONTAINERD.log" 2>&1 &
     wait_for ctr --address "$CONTAINERD/socket" version >/dev/null ||

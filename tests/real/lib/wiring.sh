@@ -58,7 +58,7 @@ rewire() {
 keep() {
     local user=${2:-} secret=${3:-}
     [ -n "$user" ] || case $1 in
-        "$REGISTRY") user=alice secret=wonderland ;;
+        "$REGISTRY" | "$REDIRECT") user=alice secret=wonderland ;;
         "$OTHER_PORT") user=bob secret=builder ;;
         "$BEARER") user=carol secret=bearer-secret ;;
         "$HUB") user=hubert secret=hub-secret ;;

@@ -7,7 +7,7 @@
 # clients to a token server and lets everybody pull from public/. There is also a private stand-in for Docker Hub, under
 # Docker Hub's own names (parts/docker-hub.sh).
 # shellcheck disable=SC2034
-REGISTRY=registry.test OTHER_PORT=registry.test:5443 BEARER=bearer.test
+REGISTRY=registry.test OTHER_PORT=registry.test:5443 BEARER=bearer.test REDIRECT=redirect.test
 
 WORLD=${WORLD:-}    # the scratch directory
 WORLD_MISSING=
@@ -29,11 +29,13 @@ build_world() {
     ip addr add 10.88.0.1/32 dev lo
     ip addr add 10.88.0.2/32 dev lo
     ip addr add 10.88.0.3/32 dev lo
+    ip addr add 10.88.0.4/32 dev lo
     cat >"$WORLD/hosts" <<'HOSTS'
 127.0.0.1 localhost
 10.88.0.1 registry.test
 10.88.0.2 bearer.test auth.test
 10.88.0.3 docker.io index.docker.io registry-1.docker.io
+10.88.0.4 redirect.test store.test
 HOSTS
     mount --bind "$WORLD/hosts" /etc/hosts
 

@@ -1,0 +1,133 @@
+//! `mirror`: the registry on this node's loopback that containerd asks; see [`crate::mirror`].
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command};
+use listenfd::ListenFd;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use super::check::token_host;
+use super::{flag, unwritable};
+use crate::Io;
+use crate::config::Env;
+use crate::error::Error;
+use crate::mirror::{self, Limits, Mirror, MirrorError};
+
+pub(super) fn command() -> Command {
+    Command::new("mirror")
+        .about("Serve containerd the images of private registries, as a mirror on this node")
+        .arg(
+            Arg::new("listen")
+                .long("listen")
+                .value_name("ADDRESS")
+                .value_parser(clap::value_parser!(SocketAddr))
+                .help("Listen here instead of on systemd's socket; port 0 takes a free one"),
+        )
+        .arg(mirror_dir())
+        .arg(token_host())
+        .arg(flag("stream", "Fetch blobs here where a registry redirects to an object store, for nodes that cannot reach it"))
+        .arg(
+            Arg::new("idle")
+                .long("idle")
+                .value_name("TIME")
+                .default_value("60s")
+                .value_parser(|text: &str| humantime::parse_duration(text).map_err(|_| "give a time such as 60s"))
+                .help("Close a connection on which nothing moves for so long"),
+        )
+        .after_help(HELP)
+}
+
+/// Where the certificates and the list of hosts are.
+pub(super) fn mirror_dir() -> Arg {
+    Arg::new("mirror-dir")
+        .long("mirror-dir")
+        .value_name("DIR")
+        .default_value(mirror::DIR)
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("The directory of the mirror's certificates and of its list of hosts")
+}
+
+pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
+    let dir = matches.get_one::<PathBuf>("mirror-dir").cloned();
+    let dir = dir.unwrap_or_else(|| mirror::DIR.into());
+    let tls = mirror::tls(&dir)?;
+    let listener = if let Some(address) = matches.get_one::<SocketAddr>("listen") {
+        listen(*address, io)?
+    } else {
+        passed()?
+    };
+    let idle = matches.get_one::<Duration>("idle").copied();
+    let limits = Limits {
+        connections: CONNECTIONS,
+        idle: idle.unwrap_or(IDLE).max(Duration::from_millis(1)),
+    };
+    let (tell, told) = mpsc::channel(LINES);
+    let hosts = matches.get_many("token-host").unwrap_or_default();
+    let mut mirror = Mirror::new(env, dir, tell);
+    mirror.stream = matches.get_flag("stream");
+    mirror.token_hosts = hosts.cloned().collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUPS)
+        .build()
+        .map_err(MirrorError::Listen)?;
+    let serving = mirror::serve(mirror, told, listener, tls, limits, io);
+    LocalSet::new().block_on(&runtime, serving)?;
+    // A lookup that nobody waits for any more need not end.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// A socket of our own.
+fn listen(address: SocketAddr, io: &mut Io) -> Result<TcpListener, Error> {
+    if !address.ip().is_loopback() {
+        return Err(MirrorError::NotLoopback(address.to_string()).into());
+    }
+    let listener = TcpListener::bind(address).map_err(MirrorError::Listen)?;
+    let address = listener.local_addr().map_err(MirrorError::Listen)?;
+    writeln!(io.out, "listening on {address}")
+        .and_then(|()| io.out.flush())
+        .map_err(unwritable)?;
+    Ok(listener)
+}
+
+/// The socket that systemd holds, which is the next process's after this one.
+fn passed() -> Result<TcpListener, Error> {
+    let mut sockets = ListenFd::from_env();
+    if sockets.len() > 1 {
+        return Err(MirrorError::Sockets(sockets.len()).into());
+    }
+    let socket = sockets.take_tcp_listener(0).map_err(MirrorError::Listen)?;
+    let socket = socket.ok_or(MirrorError::NoSocket)?;
+    let address = socket.local_addr().map_err(MirrorError::Listen)?;
+    if address.ip().is_loopback() {
+        Ok(socket)
+    } else {
+        Err(MirrorError::NotLoopback(address.to_string()).into())
+    }
+}
+
+/// containerd fetches three layers of an image at once, and kubelet pulls five images.
+const CONNECTIONS: usize = 64;
+const IDLE: Duration = Duration::from_mins(1);
+/// Credentials that are looked up at once.
+const LOOKUPS: usize = 16;
+/// Lines of the log that wait to be written.
+const LINES: usize = 256;
+
+const HELP: &str = "\
+containerd runs no credential helper. It asks this mirror instead, which looks the credential up as get does, shows it to the \
+registry, and hands the answer back. The client never sees a credential, and blobs come straight from where the registry \
+redirects to.
+
+`configure containerd` makes the certificates and names the registries; beta9-mirror.socket starts this. Only clients with \
+the certificate of that directory are answered, and only about the registries that were named.
+
+On SIGTERM no new connection is taken, and pulls that run are finished.
+
+Exit status: 0 after SIGTERM; 1 where it can't start.
+
+Example: docker-credential-beta9 mirror --listen 127.0.0.1:9185";

@@ -1,0 +1,281 @@
+//! `Pull`: one request to a registry, with its credential, and what of the answer is handed back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, RANGE, RETRY_AFTER,
+    USER_AGENT,
+};
+use hyper::{HeaderMap, Method, StatusCode};
+use reqwest::Body;
+use tokio::time::timeout_at;
+
+use super::errors::Refusal;
+use super::logins::{Login, Outcome};
+use super::path::{Kind, Part};
+use super::{Mirror, NoClient};
+use crate::config::Config;
+use crate::credential::Credential;
+use crate::error::Error;
+use crate::host::{Host, ImageRef, Scheme, ServerUrl};
+use crate::http::{Http, Opened, Request};
+use crate::resolver::Resolver;
+use crate::verify::{Certificates, MAX_REDIRECTS, Question, Verdict, is_redirect, origin, target};
+
+/// A request of a client for something in a repository.
+pub(super) struct Pull<'a> {
+    mirror: &'a Mirror,
+    part: &'a Part,
+    image: ImageRef,
+    head_only: bool,
+    headers: Vec<(HeaderName, String)>,
+    deadline: Instant,
+}
+
+impl<'a> Pull<'a> {
+    pub(super) fn new<B>(
+        mirror: &'a Mirror,
+        host: &Host,
+        part: &'a Part,
+        request: &hyper::Request<B>,
+    ) -> Self {
+        let suffix = match part.kind {
+            Kind::Manifest if part.reference.contains(':') => format!("@{}", part.reference),
+            Kind::Manifest => format!(":{}", part.reference),
+            Kind::Blob | Kind::Referrers => String::new(),
+        };
+        Self {
+            mirror,
+            part,
+            image: ImageRef {
+                host: host.clone(),
+                spelling: host.as_reference().to_owned(),
+                repository: part.repository.clone(),
+                suffix,
+            },
+            head_only: request.method() == Method::HEAD,
+            headers: passed_up(request.headers()),
+            deadline: Instant::now() + FIRST_BYTE,
+        }
+    }
+
+    /// The answer, or why there is none.
+    pub(super) async fn answer(&self) -> Result<Opened, Refusal> {
+        let late = |_| Err(Refusal::late(&self.image.host));
+        let answer = timeout_at(self.deadline.into(), self.ask())
+            .await
+            .unwrap_or_else(late);
+        if let Err(refusal) = &answer {
+            self.mirror.tell(&refusal.line);
+        }
+        answer
+    }
+
+    async fn ask(&self) -> Result<Opened, Refusal> {
+        let key = (
+            self.image.host.as_str().to_owned(),
+            self.image.repository.clone(),
+        );
+        let logins = &self.mirror.logins;
+        for last in [false, true] {
+            let login = logins.of(&key, self.log_in()).await?;
+            let (answer, to) = self.fetch(&login).await?;
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                return Ok(passed_down(answer, to));
+            }
+            logins.forget(&key, &login).await;
+            if last {
+                let verdict = if login.known {
+                    Verdict::WrongCredential(401)
+                } else {
+                    Verdict::NeedsCredential(401)
+                };
+                return Err(self.refused(&verdict));
+            }
+        }
+        Err(Refusal::late(&self.image.host))
+    }
+
+    async fn log_in(&self) -> Outcome {
+        match self.try_log_in().await {
+            Ok((login, life)) => (Ok(Arc::new(login)), life),
+            Err(refusal) => (Err(refusal), SHORT),
+        }
+    }
+
+    async fn try_log_in(&self) -> Result<(Login, Duration), Refusal> {
+        let credential = self.credential().await?;
+        let question = Question {
+            image: &self.image,
+            credential: credential.as_ref(),
+            token_hosts: &self.mirror.token_hosts,
+            // The client has them already.
+            certificates: &Certificates::default(),
+            deadline: self.deadline,
+            log: self.mirror.env.log(),
+        };
+        let pass = question.pass(self.client()?).await;
+        let pass = pass.map_err(|verdict| self.refused(&verdict))?;
+        let life = match (pass.life, &credential) {
+            (Some(life), _) => life.saturating_sub(BEFORE_END),
+            (None, Some(_)) => LONG,
+            (None, None) => SHORT,
+        };
+        let login = Login {
+            base: pass.base,
+            shown: pass.shown,
+            known: credential.is_some(),
+        };
+        Ok((login, life))
+    }
+
+    /// The credential for the repository, looked up as `get` does; `None` where nothing is found.
+    async fn credential(&self) -> Result<Option<Credential>, Refusal> {
+        let (env, host) = (self.mirror.env.clone(), self.image.host.clone());
+        let url = ServerUrl::Registry {
+            host: host.clone(),
+            scheme: Scheme::Https,
+            path: self.image.repository.clone(),
+        };
+        // The resolver waits for its stores, and makes a runtime of its own for that.
+        let looked_up = tokio::task::spawn_blocking(move || {
+            let resolver = Resolver::new(Config::load(&env)?)?;
+            let name = Some(host.as_reference());
+            let found = resolver.audited("mirror", name, |resolver| resolver.get(&url));
+            Ok::<_, Error>((found, resolver.warnings()))
+        });
+        let error = |error| Refusal::error(&self.image.host, error);
+        let Ok(looked_up) = looked_up.await else {
+            return Err(Refusal::late(&self.image.host));
+        };
+        let (found, warnings) = looked_up.map_err(error)?;
+        for warning in warnings {
+            self.mirror.tell(&warning);
+        }
+        match found {
+            Ok(credential) => Ok(Some(credential)),
+            Err(Error::NotFound) => Ok(None),
+            Err(other) => Err(error(other)),
+        }
+    }
+
+    fn client(&self) -> Result<Http, Refusal> {
+        match self.mirror.client(&self.image.host) {
+            Ok(http) => Ok(http.until(self.deadline)),
+            Err(NoClient::File(fault)) => Err(Refusal::file(&self.image.host, fault)),
+            Err(NoClient::Http(fault)) => Err(self.refused(&Verdict::NoAnswer(fault))),
+        }
+    }
+
+    /// Asks the registry, and follows its redirects, of which none takes the credential to another place. The second answer is
+    /// where the client itself is to fetch a blob.
+    async fn fetch(&self, login: &Login) -> Result<(Opened, Option<String>), Refusal> {
+        let http = self.client()?;
+        let log = self.mirror.env.log();
+        let mut url = format!("{}{}", login.base, self.part.path());
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = if self.head_only {
+                Request::head(url.clone())
+            } else {
+                Request::get(url.clone())
+            };
+            for (name, value) in &self.headers {
+                request = request.header(name.as_str(), value.as_str());
+            }
+            let is_registry = origin(&url) == Some(login.base.as_str());
+            if let Some(shown) = login.shown.as_ref().filter(|_| is_registry) {
+                request = request.header("authorization", shown.clone());
+            }
+            let step = log.step();
+            let answer = http.open(&request).await;
+            let said = answer.as_ref().map_or_else(ToString::to_string, |answer| {
+                answer.status().as_str().to_owned()
+            });
+            log.done(
+                step,
+                format_args!("registry: {} {}: {said}", request.method(), request.place()),
+            );
+            let answer = answer.map_err(|fault| self.refused(&Verdict::NoAnswer(fault)))?;
+            if !is_redirect(answer.status().as_u16()) {
+                // What another place says of a login is about nothing that is known here.
+                return if answer.status() == StatusCode::UNAUTHORIZED && !is_registry {
+                    Err(self.refused(&Verdict::Redirected))
+                } else {
+                    Ok((answer, None))
+                };
+            }
+            let to = answer.headers().get(LOCATION);
+            let to = to.and_then(|to| target(&url, to.to_str().ok()?));
+            url = to.ok_or_else(|| self.refused(&Verdict::Redirected))?;
+            let is_elsewhere = url.starts_with("https://") && origin(&url) != Some(&login.base);
+            if self.part.kind == Kind::Blob && is_elsewhere && !self.mirror.stream {
+                return Ok((answer, Some(url)));
+            }
+        }
+        Err(self.refused(&Verdict::Redirected))
+    }
+
+    fn refused(&self, verdict: &Verdict) -> Refusal {
+        Refusal::verdict(&self.image, verdict)
+    }
+}
+
+/// What of a client's request the registry gets to see. Its credential, should it show one, is not for this registry to see: the
+/// node's is shown.
+fn passed_up(headers: &HeaderMap) -> Vec<(HeaderName, String)> {
+    let mut passed = Vec::new();
+    for name in UP {
+        let values = headers.get_all(&name).iter();
+        let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+        if !values.is_empty() {
+            let value = values.join(", ");
+            passed.push((name, value));
+        }
+    }
+    passed
+}
+
+/// What of a registry's answer the client gets to see: nothing that would make it show a credential.
+fn passed_down(answer: Opened, to: Option<String>) -> Opened {
+    let (head, body) = answer.into_parts();
+    // Of a redirect, the body says the same for people.
+    let body = if to.is_some() { Body::from("") } else { body };
+    let mut passed = Opened::new(body);
+    *passed.status_mut() = head.status;
+    for name in DOWN {
+        let is_bodys = name.as_str().starts_with("content-");
+        for value in head.headers.get_all(&name) {
+            if !(is_bodys && to.is_some()) {
+                passed.headers_mut().append(name.clone(), value.clone());
+            }
+        }
+    }
+    if let Some(to) = to.and_then(|to| HeaderValue::try_from(to).ok()) {
+        passed.headers_mut().insert(LOCATION, to);
+    }
+    passed
+}
+
+const UP: [HeaderName; 5] = [ACCEPT, ACCEPT_ENCODING, RANGE, IF_NONE_MATCH, USER_AGENT];
+const DOWN: [HeaderName; 10] = [
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_ENCODING,
+    ACCEPT_RANGES,
+    HeaderName::from_static("docker-content-digest"),
+    ETAG,
+    RETRY_AFTER,
+    LINK,
+    HeaderName::from_static("oci-filters-applied"),
+];
+/// The client waits for half a minute, or without end.
+const FIRST_BYTE: Duration = Duration::from_secs(29);
+/// How long before its end a token is no longer used.
+const BEFORE_END: Duration = Duration::from_secs(30);
+/// How long a credential that is shown as it is, is not looked up again.
+const LONG: Duration = Duration::from_mins(1);
+/// How long a failure, or that nothing was found, is remembered: as long as the program does elsewhere.
+const SHORT: Duration = Duration::from_secs(5);
