@@ -83,7 +83,6 @@ impl Http {
     }
 
     /// The same, which trusts and shows more than the system says.
-    #[must_use]
     pub fn with(self, extra: tls::Extra) -> Self {
         Self { extra, ..self }
     }

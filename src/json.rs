@@ -86,7 +86,6 @@ pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
 
 impl Object {
     /// The value of `key`.
-    #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0
             .iter()
@@ -94,7 +93,6 @@ impl Object {
     }
 
     /// The text of `key`, where it has one.
-    #[must_use]
     pub fn text(&self, key: &str) -> Option<&Redacted> {
         match self.get(key) {
             Some(Value::Text(text)) => Some(text),

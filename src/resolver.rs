@@ -146,7 +146,6 @@ impl Resolver {
     }
 
     /// What went wrong on the way to an answer without hindering it.
-    #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let files = trusted::take_warnings();
         files
@@ -176,7 +175,6 @@ impl Resolver {
     }
 
     /// When an answer is of no use any more.
-    #[must_use]
     pub fn deadline(&self) -> Instant {
         self.started + self.config.timeout
     }
@@ -263,7 +261,6 @@ impl Resolver {
     }
 
     /// Which row and rule apply; `None` when no store may be asked: a vendor's registry over plain HTTP.
-    #[must_use]
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
@@ -301,26 +298,22 @@ impl Resolver {
     }
 
     /// The configuration that it answers by.
-    #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// Whether secrets have names in the workspace store: the built-in one keeps them by host, and a worker is vended one
     /// by image, whatever it is called.
-    #[must_use]
     pub fn names_secrets(&self) -> bool {
         matches!(self.workspace, Store::Gateway(_) | Store::Postgres(_))
     }
 
     /// The name of the workspace store.
-    #[must_use]
     pub fn workspace_store(&self) -> &'static str {
         self.workspace.name()
     }
 
     /// The registries that this workspace has a credential for, as far as that can be known soon.
-    #[must_use]
     pub fn held_hosts(&self) -> Vec<Host> {
         let deadline = self
             .deadline()
@@ -334,7 +327,6 @@ impl Resolver {
 
     /// The other workspaces that have a credential for this registry in the built-in store of this node; one whose name is
     /// not known is `None`.
-    #[must_use]
     pub fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
         match &self.workspace {
             Store::File(store) => store.elsewhere(host),
@@ -354,13 +346,11 @@ impl Resolver {
 
 impl Route<'_> {
     /// Whether a rule says never to answer.
-    #[must_use]
     pub fn is_public(&self) -> bool {
         self.rule.is_some_and(Rule::is_public)
     }
 
     /// The backend that would answer, before the keys have decided.
-    #[must_use]
     pub fn backend(&self) -> &'static str {
         if self.is_public() {
             Rule::PUBLIC

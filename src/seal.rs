@@ -112,7 +112,6 @@ impl SealKey {
     }
 
     /// A name for the key that tells nothing of it: [`SealKey::ID_LENGTH`] hex digits.
-    #[must_use]
     pub fn id(&self) -> String {
         let mut id = self.fingerprint(["beta9 sealing key"]);
         id.truncate(Self::ID_LENGTH);
@@ -124,7 +123,6 @@ impl SealKey {
 
     /// A name for these texts that tells nothing of them without the key: HMAC-SHA256 in hex, lengths included, so that
     /// no two lists of texts run together to the same.
-    #[must_use]
     pub fn fingerprint<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> String {
         let key = self.fingerprint.get_or_init(|| {
             let derived = hmac::sign(
@@ -159,7 +157,6 @@ impl SealKey {
 }
 
 /// The SHA-256 of a text in lower-case hex digits: a name for it that no other text has.
-#[must_use]
 pub fn sha256_hex(text: &str) -> String {
     hex(digest(&SHA256, text.as_bytes()).as_ref())
 }

@@ -44,7 +44,6 @@ impl<T: Default> Loose<Option<T>> {
 
 impl Loose<f64> {
     /// A number of seconds that a time can be.
-    #[must_use]
     pub fn seconds(self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.take()?).ok()
     }

@@ -8,13 +8,11 @@ use serde_json::ser::Formatter;
 use zeroize::Zeroizing;
 
 /// A value's text.
-#[must_use]
 pub fn text<T: Serialize + ?Sized>(value: &T) -> Zeroizing<String> {
     write(value, "")
 }
 
 /// A value's text and a line end.
-#[must_use]
 pub fn line<T: Serialize + ?Sized>(value: &T) -> Zeroizing<String> {
     write(value, "\n")
 }
@@ -103,7 +101,6 @@ pub struct ObjectWriter {
 
 impl ObjectWriter {
     /// An object whose text will have about this many bytes: what is secret should not have to move.
-    #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         let mut out = Zeroizing::new(String::with_capacity(bytes));
         out.push('{');
@@ -161,7 +158,6 @@ impl ObjectWriter {
     }
 
     /// The whole object on one line.
-    #[must_use]
     pub fn finish(mut self) -> Zeroizing<String> {
         self.out.push_str("}\n");
         self.out

@@ -189,7 +189,6 @@ impl Resolver {
 
     /// The single secrets of the workspace that may be meant for a route although nothing uses them: its vendor's, and the
     /// pairs that a Beta9 build takes for any registry. None where the store cannot tell.
-    #[must_use]
     pub fn unused_singles(&self, route: &Route) -> Vec<String> {
         let vendors = route
             .row

@@ -112,13 +112,11 @@ impl Publisher {
     }
 
     /// The workspace store, for what is told and written down.
-    #[must_use]
     pub fn target(&self) -> &Resolver {
         &self.target
     }
 
     /// What went wrong on the way without hindering it.
-    #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         [self.source.warnings(), self.target.warnings()].concat()
     }

@@ -51,7 +51,6 @@ struct Opened {
 
 impl FileStore {
     /// The store of one workspace below `root`. Nothing is read or made yet.
-    #[must_use]
     pub fn new(workspace: &str, root: Option<PathBuf>, key: KeyPlace) -> Self {
         Self {
             workspace: workspace.to_owned(),

@@ -46,7 +46,6 @@ pub struct GatewayStore {
 
 impl GatewayStore {
     /// The store of one gateway. Nothing is opened yet.
-    #[must_use]
     pub fn new(config: GatewayConfig) -> Self {
         Self {
             config,

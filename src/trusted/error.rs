@@ -28,7 +28,6 @@ impl fmt::Display for FileError {
 
 impl FileError {
     /// The same as a failure of this part.
-    #[must_use]
     pub fn problem(self, part: &str) -> Error {
         let part = part.to_owned();
         Failed { part, error: self }.into()

@@ -79,7 +79,6 @@ pub enum Verdict {
 
 impl Report {
     /// A report of a registry that did not get as far as a login.
-    #[must_use]
     pub fn early(verdict: Verdict) -> Self {
         Self {
             login: None,
@@ -91,13 +90,11 @@ impl Report {
 
 impl Verdict {
     /// Whether a pull works.
-    #[must_use]
     pub fn is_pulled(&self) -> bool {
         matches!(self, Self::Pulled(_))
     }
 
     /// The word for programs.
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Pulled(_) => "pulled",
@@ -125,7 +122,6 @@ impl Verdict {
     }
 
     /// What to do about it; empty where there is nothing to do.
-    #[must_use]
     pub fn fix(&self, image: &ImageRef) -> String {
         let (host, repository) = (&image.host, &image.repository);
         match self {
