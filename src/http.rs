@@ -207,7 +207,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, HttpError> {
 }
 
 impl Cleartext {
-    fn allows(self, host: &str) -> bool {
+    pub(crate) fn allows(self, host: &str) -> bool {
         let address = host
             .trim_start_matches('[')
             .trim_end_matches(']')

@@ -84,6 +84,13 @@ struct Source {
     cached: bool,
 }
 
+impl Source {
+    fn of(store: Option<&'static str>) -> Self {
+        let cached = false;
+        Self { store, cached }
+    }
+}
+
 impl Resolver {
     /// The resolver of a configuration. Nothing is opened yet.
     pub fn new(mut config: Config) -> Result<Self, Error> {
@@ -94,11 +101,7 @@ impl Resolver {
         let request = std::mem::take(&mut config.request);
         let name = &config.workspace;
         let workspace = match config.store {
-            StoreKind::File => Store::File(FileStore::new(
-                name,
-                config.file_path.clone(),
-                config.file_key.clone(),
-            )),
+            StoreKind::File => Store::File(FileStore::of(&config)),
             StoreKind::Gateway => Store::Gateway(GatewayStore::new(config.gateway.clone())),
             StoreKind::Worker => Store::Worker(WorkerStore::new(
                 name,
@@ -129,7 +132,7 @@ impl Resolver {
     /// The user name and password for a server URL.
     pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
         match url {
-            ServerUrl::Item(item) => self.item(item),
+            ServerUrl::Item(item) => self.items().item(item)?.ok_or(Error::NotFound),
             ServerUrl::Registry { host, scheme, path } => {
                 let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
                 let answer = self.answer(&route, None);
@@ -192,13 +195,8 @@ impl Resolver {
         let ServerUrl::Registry { host, scheme, path } = url else {
             // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
-            return self.store_item(
-                url.label(),
-                &Secret {
-                    username: listed,
-                    blob,
-                },
-            );
+            let username = listed;
+            return self.items().store(url.label(), &Secret { username, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let bare = host.without_port_80();
@@ -251,7 +249,7 @@ impl Resolver {
     /// Forgets the credential for a server URL; it is no error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
         match url {
-            ServerUrl::Item(item) => self.erase_item(item),
+            ServerUrl::Item(item) => self.items().erase(item),
             // Also where nothing would be answered: `docker logout` erases http://HOST too.
             ServerUrl::Registry { host, path, .. } => match self.route(host, Scheme::Https, path) {
                 Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),

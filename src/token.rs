@@ -28,23 +28,20 @@ pub struct Unnamed(pub(crate) Scope);
 impl Scope {
     /// The scope of an identity, as people read it, that is told from all others by these texts.
     pub fn new(identity: impl Into<String>, parts: Vec<String>) -> Self {
-        Self {
-            identity: identity.into(),
-            parts,
-        }
+        let identity = identity.into();
+        Self { identity, parts }
+    }
+
+    /// The same of parts that are known one by one.
+    pub fn of<const N: usize>(identity: impl Into<String>, parts: [&str; N]) -> Self {
+        Self::new(identity, parts.map(str::to_owned).to_vec())
     }
 
     /// The scope of a token that is minted with these keys: another value of any of them is another token.
     pub fn of_keys(keys: &Keys) -> Self {
         let value = |name: &str| keys.get(name).map_or("", Redacted::expose).to_owned();
         let pairs = keys.names().flat_map(|name| [name.to_owned(), value(name)]);
-        Self::new(
-            "",
-            ["keys of a secret".to_owned()]
-                .into_iter()
-                .chain(pairs)
-                .collect(),
-        )
+        Self::of("", ["keys of a secret"]).with(pairs)
     }
 
     /// Who logs in where it is no secret's keys that do, as people read it: never a secret.

@@ -139,14 +139,13 @@ impl Question<'_> {
             (Some(_), None) => true,
             (Some(server), Some(_)) => covered(server),
         };
-        let taken = |taken| self.credential.map(|_| taken);
+        let report = move |taken, verdict| Report {
+            login,
+            taken: self.credential.map(|_| taken),
+            verdict,
+        };
         if !may_be_asked {
-            let verdict = Verdict::ForeignTokenServer(server);
-            return Ok(Report {
-                login,
-                taken: taken(Taken::Unknown),
-                verdict,
-            });
+            return Ok(report(Taken::Unknown, Verdict::ForeignTokenServer(server)));
         }
         let scope = format!("repository:{}:pull", self.image.repository);
         let answer = registry
@@ -154,11 +153,8 @@ impl Question<'_> {
             .await?;
         if matches!(answer.status, 401 | 403) {
             let Some(credential) = self.credential else {
-                return Ok(Report {
-                    login,
-                    taken: None,
-                    verdict: Verdict::NeedsCredential(answer.status),
-                });
+                let verdict = Verdict::NeedsCredential(answer.status);
+                return Ok(report(Taken::Unknown, verdict));
             };
             // It may have refused the credential or the repository; without a repository it can only be the credential.
             let alone = registry
@@ -169,11 +165,7 @@ impl Question<'_> {
                 401 | 403 => (Taken::No, Verdict::WrongCredential(answer.status)),
                 _ => (Taken::Unknown, Verdict::TokenServer(answer.status)),
             };
-            return Ok(Report {
-                login,
-                taken: Some(taken),
-                verdict,
-            });
+            return Ok(report(taken, verdict));
         }
         let Some(given) = token::read(&answer).filter(|_| answer.is_success()) else {
             let verdict = match answer.status {
@@ -181,11 +173,7 @@ impl Question<'_> {
                 200..=299 => Verdict::NoToken,
                 status => Verdict::TokenServer(status),
             };
-            return Ok(Report {
-                login,
-                taken: taken(Taken::Unknown),
-                verdict,
-            });
+            return Ok(report(Taken::Unknown, verdict));
         };
         let shown = format!("Bearer {}", given.expose()).into();
         let manifest = registry.manifest(Some(&shown)).await?;
@@ -196,11 +184,7 @@ impl Question<'_> {
             self.judge(registry, &manifest, Some(&shown), manifest.status == 403)
                 .await?
         };
-        Ok(Report {
-            login,
-            taken: taken(Taken::Yes),
-            verdict,
-        })
+        Ok(report(Taken::Yes, verdict))
     }
 
     /// What an answer about the manifest means. `certain`: whether a refusal is about this repository alone.

@@ -16,10 +16,8 @@ impl Resolver {
     /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
     pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
         let found = self.find_in_stores(route)?;
-        self.answered_by.set(Source {
-            store: found.as_ref().map(|(store, _)| *store),
-            cached: false,
-        });
+        self.answered_by
+            .set(Source::of(found.as_ref().map(|(store, _)| *store)));
         Ok(found)
     }
 

@@ -47,7 +47,7 @@ impl<'a> Registry<'a> {
         };
         let fault = match registry.ping(None).await {
             Err(Unanswered::NoAnswer(fault))
-                if is_loopback(&image.host) && speaks_no_tls(&fault) =>
+                if Cleartext::Loopback.allows(image.host.name()) && speaks_no_tls(&fault) =>
             {
                 fault
             }
@@ -182,14 +182,6 @@ fn origin(url: &str) -> Option<&str> {
 /// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
 fn speaks_no_tls(fault: &HttpError) -> bool {
     matches!(fault.kind(), Kind::Tls | Kind::Closed | Kind::Truncated)
-}
-
-fn is_loopback(host: &Host) -> bool {
-    let name = host.name().trim_start_matches('[').trim_end_matches(']');
-    name == "localhost"
-        || name
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 const MAX_REDIRECTS: usize = 5;
