@@ -42,7 +42,6 @@ pub enum Backend {
 
 impl Backend {
     /// Its name in `explain`, in errors and in configuration.
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -53,13 +52,11 @@ impl Backend {
     }
 
     /// Whether tokens are minted, which binds the registry to its exact hosts, to port 443 and to TLS.
-    #[must_use]
     pub fn is_cloud(&self) -> bool {
         !matches!(self, Self::Fixed { .. })
     }
 
     /// Whether all the keys that this backend needs are there.
-    #[must_use]
     pub fn fits(&self, keys: &Keys) -> bool {
         match self {
             Self::Aws => keys.has_both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -74,7 +71,6 @@ impl Backend {
     }
 
     /// The sets of keys, any one of which it can log in with.
-    #[must_use]
     pub fn key_sets(&self) -> Vec<KeySet> {
         let set = |needed: &[&'static str], more| KeySet {
             needed: needed.to_vec(),
@@ -108,7 +104,6 @@ impl Backend {
     }
 
     /// The keys it reads, as error messages list them.
-    #[must_use]
     pub fn wants(&self) -> String {
         match self {
             Self::Aws => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
@@ -123,7 +118,6 @@ impl Backend {
     }
 
     /// The user name that [`Backend::login`] will answer, without logging in.
-    #[must_use]
     pub fn username<'k>(&self, keys: &'k Keys) -> &'k str {
         match self {
             Self::Aws => "AWS",
@@ -134,7 +128,6 @@ impl Backend {
     }
 
     /// The user name and the secret that [`Backend::login`] will answer, where nothing has to be minted for it.
-    #[must_use]
     pub fn plain<'k>(&self, keys: &'k Keys) -> Option<(&'k str, &'k Redacted)> {
         match self {
             Self::Fixed { user, secret } => Some((user.name(keys, secret)?, keys.get(secret)?)),
@@ -144,7 +137,6 @@ impl Backend {
     }
 
     /// That user name for all that is not the answer itself; `None` where it is the secret.
-    #[must_use]
     pub fn shown_username<'k>(&self, keys: &'k Keys) -> Option<&'k str> {
         let username = self.username(keys);
         match self {
@@ -167,7 +159,6 @@ impl Backend {
     }
 
     /// Whether this service account is to log in here: its annotations say so, or the operator's settings.
-    #[must_use]
     pub fn is_for_pod(&self, account: &ServiceAccount, settings: &CloudSettings) -> bool {
         match self {
             Self::Aws => aws::is_for_pod(account),
@@ -178,7 +169,6 @@ impl Backend {
     }
 
     /// How long a token may be kept at most, whatever its own end is.
-    #[must_use]
     pub fn longest_life(&self) -> Option<Duration> {
         // ECR's tokens live for 12 hours from when they are issued, which need not be when they are asked for.
         matches!(self, Self::Aws).then_some(Duration::from_hours(11))
@@ -208,7 +198,6 @@ impl Backend {
 }
 
 /// What is wrong with the files that say which identity the node has, as far as there are any.
-#[must_use]
 pub fn check_node_files(node: &Node) -> Vec<Error> {
     let checked = [
         aws::check_files(node),

@@ -40,84 +40,30 @@ use crate::shown::shown;
 use errors::CliError;
 
 /// A command: its argument parser, and what it does. A new one is one file and one row.
-struct Entry {
-    command: fn() -> Command,
-    run: fn(&ArgMatches, &Env, &mut Io) -> Result<(), Error>,
-}
+type Entry = (
+    fn() -> Command,
+    fn(&ArgMatches, &Env, &mut Io) -> Result<(), Error>,
+);
 
 const COMMANDS: &[Entry] = &[
-    Entry {
-        command: check::command,
-        run: check::run,
-    },
-    Entry {
-        command: doctor::command,
-        run: doctor::run,
-    },
-    Entry {
-        command: explain::command,
-        run: explain::run,
-    },
-    Entry {
-        command: with::command,
-        run: with::run,
-    },
-    Entry {
-        command: configure::command,
-        run: configure::run,
-    },
-    Entry {
-        command: mirror::command,
-        run: mirror::run,
-    },
-    Entry {
-        command: import::command,
-        run: import::run,
-    },
-    Entry {
-        command: export::command,
-        run: export::run,
-    },
-    Entry {
-        command: status::command,
-        run: status::run,
-    },
-    Entry {
-        command: refresh::command,
-        run: refresh::run,
-    },
-    Entry {
-        command: migrate::command,
-        run: migrate::run,
-    },
-    Entry {
-        command: provision::command,
-        run: provision::run,
-    },
-    Entry {
-        command: resolve::command,
-        run: resolve::run,
-    },
-    Entry {
-        command: publish::command,
-        run: publish::run,
-    },
-    Entry {
-        command: prune::command,
-        run: prune::run,
-    },
-    Entry {
-        command: completions::command,
-        run: completions::run,
-    },
-    Entry {
-        command: man::command,
-        run: man::run,
-    },
-    Entry {
-        command: wired::command,
-        run: wired::run,
-    },
+    (check::command, check::run),
+    (doctor::command, doctor::run),
+    (explain::command, explain::run),
+    (with::command, with::run),
+    (configure::command, configure::run),
+    (mirror::command, mirror::run),
+    (import::command, import::run),
+    (export::command, export::run),
+    (status::command, status::run),
+    (refresh::command, refresh::run),
+    (migrate::command, migrate::run),
+    (provision::command, provision::run),
+    (resolve::command, resolve::run),
+    (publish::command, publish::run),
+    (prune::command, prune::run),
+    (completions::command, completions::run),
+    (man::command, man::run),
+    (wired::command, wired::run),
 ];
 
 /// Runs one of the operator's commands, or shows the usage.
@@ -135,10 +81,10 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let Some((name, matches)) = matches.subcommand() else {
         return fail(&Error::Usage, false, io);
     };
-    let Some(entry) = (COMMANDS.iter()).find(|entry| (entry.command)().get_name() == name) else {
+    let Some((_, run)) = (COMMANDS.iter()).find(|(command, _)| command().get_name() == name) else {
         return fail(&Error::Usage, false, io);
     };
-    match (entry.run)(matches, env, io) {
+    match run(matches, env, io) {
         Ok(()) => 0,
         Err(Error::Told) => 1,
         Err(Error::Exited(status)) => status,
@@ -212,7 +158,7 @@ fn root() -> Command {
         .after_help(PROTOCOL_HELP)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|entry| (entry.command)()))
+        .subcommands(COMMANDS.iter().map(|(command, _)| command()))
 }
 
 /// With the protocol's verbs, which the parser never sees, for those who type them.
@@ -286,7 +232,7 @@ const VERBS: [(&str, &str); 6] = [
 ];
 
 const PROTOCOL_HELP: &str = "\
-Called by docker, podman and other clients, which write to standard input:
+Clients call these, and write to standard input:
   get      a server URL        -> {\"ServerURL\",\"Username\",\"Secret\"}
   store    that object         -> kept
   erase    a server URL        -> forgotten

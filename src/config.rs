@@ -183,7 +183,6 @@ impl Config {
 
     /// The same configuration for the control plane's own keys, which are in the embedded store: that one names no single
     /// secrets, and no request brings any.
-    #[must_use]
     pub fn of_own_keys(mut self) -> Self {
         self.store = StoreKind::File;
         self.request = Request::default();
@@ -194,13 +193,11 @@ impl Config {
     }
 
     /// The most specific rule about this host and path.
-    #[must_use]
     pub fn rule(&self, host: &Host, path: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.host.matches(host, path))
     }
 
     /// Whether the path below this host has a say in which rule applies.
-    #[must_use]
     pub fn rules_depend_on_path(&self, host: &Host) -> bool {
         self.rules
             .iter()
@@ -208,7 +205,6 @@ impl Config {
     }
 
     /// All rules, most specific first.
-    #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }

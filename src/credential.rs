@@ -13,13 +13,11 @@ pub struct Redacted(Zeroizing<String>);
 
 impl Redacted {
     /// The secret itself, for the one place that must have it.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// Whether there is nothing in it.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -89,32 +87,27 @@ impl Credential {
     }
 
     /// The user name; `<token>` when the secret is an OAuth identity token.
-    #[must_use]
     pub fn username(&self) -> &str {
         &self.username
     }
 
     /// The user name for all that is not the answer itself: [`shown_username`].
-    #[must_use]
     pub fn shown_username(&self) -> Option<&str> {
         shown_username(&self.username, &self.secret)
     }
 
     /// The password or token.
-    #[must_use]
     pub fn secret(&self) -> &Redacted {
         &self.secret
     }
 
     /// Takes the pair apart, to keep it.
-    #[must_use]
     pub fn into_parts(self) -> (String, Redacted) {
         (self.username, self.secret)
     }
 }
 
 /// The user name, unless it is the secret itself, as `DigitalOcean` has it: then it is shown to nobody.
-#[must_use]
 pub fn shown_username<'u>(username: &'u str, secret: &Redacted) -> Option<&'u str> {
     (username != secret.expose()).then_some(username)
 }

@@ -37,9 +37,9 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
 }
 
 /// What follows from a failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Meaning {
-    code: Code,
+    code: Option<Code>,
     part: Cow<'static, str>,
     fix: Cow<'static, str>,
     next: Next,
@@ -57,9 +57,13 @@ enum Next {
 impl Meaning {
     /// Everything stops. `part` is the store, backend, file or input that failed.
     pub fn new(code: Code, part: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(Some(code), part.into())
+    }
+
+    fn of(code: Option<Code>, part: Cow<'static, str>) -> Self {
         Self {
             code,
-            part: part.into(),
+            part,
             fix: Cow::Borrowed(""),
             next: Next::Stop,
             answered: false,
@@ -67,35 +71,30 @@ impl Meaning {
     }
 
     /// What to do about it, as a command.
-    #[must_use]
     pub fn fix(self, fix: impl Into<Cow<'static, str>>) -> Self {
         let fix = fix.into();
         Self { fix, ..self }
     }
 
     /// A token or password is wrong, or may not do this: a `list` has no answer either.
-    #[must_use]
     pub fn refused(self) -> Self {
         let next = Next::Refuse;
         Self { next, ..self }
     }
 
     /// The login was denied, and the registry serves those who do not log in.
-    #[must_use]
     pub fn dispensable(self) -> Self {
         let next = Next::GoWithout;
         Self { next, ..self }
     }
 
     /// It was out of reach: an answer that is remembered may do.
-    #[must_use]
     pub fn unreachable(self) -> Self {
         let next = Next::Bridge;
         Self { next, ..self }
     }
 
     /// The provider itself said so: it is no fault of this process, its environment or the way there.
-    #[must_use]
     pub fn answered(self) -> Self {
         let answered = true;
         Self { answered, ..self }
@@ -104,120 +103,76 @@ impl Meaning {
 
 impl<F: Fault> From<F> for Error {
     fn from(fault: F) -> Self {
-        let meaning = fault.meaning();
-        let source = fault.source().map(|source| format!(": {source}"));
-        let problem = Box::new(Problem {
-            code: Some(meaning.code),
+        let problem = Problem {
             registry: None,
-            part: meaning.part.into_owned(),
-            cause: format!("{fault}{}", source.unwrap_or_default()),
-            fix: meaning.fix.into_owned(),
-            refused: meaning.next == Next::Refuse,
-            dispensable: meaning.next == Next::GoWithout,
-            source: None,
-            answered: meaning.answered,
-        });
-        match meaning.next {
-            Next::Bridge => Self::Unreachable(problem),
-            Next::Stop | Next::Refuse | Next::GoWithout => Self::Failed(problem),
+            cause: match fault.source() {
+                Some(source) => format!("{fault}: {source}"),
+                None => fault.to_string(),
+            },
+            meaning: fault.meaning(),
+        };
+        match problem.meaning.next {
+            Next::Bridge => problem.unreachable(),
+            Next::Stop | Next::Refuse | Next::GoWithout => problem.failed(),
         }
     }
 }
 
 /// A failure as people read it, in one line: `registry: part: cause; fix`. Never holds a secret or a response body.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Problem {
-    code: Option<Code>,
     registry: Option<String>,
-    part: String,
     cause: String,
-    fix: String,
-    refused: bool,
-    dispensable: bool,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-    answered: bool,
+    meaning: Meaning,
 }
 
 impl Problem {
     /// A failure of `part` (a store, a backend, a file, the input), for this reason.
     pub fn new(part: impl Into<String>, cause: impl fmt::Display) -> Self {
         Self {
-            part: part.into(),
+            registry: None,
             cause: cause.to_string(),
-            ..Self::default()
+            meaning: Meaning::of(None, part.into().into()),
         }
     }
 
     /// The name that programs know it by.
-    #[must_use]
-    pub fn code(self, code: Code) -> Self {
-        Self {
-            code: Some(code),
-            ..self
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(mut self, fix: impl fmt::Display) -> Self {
-        self.fix = fix.to_string();
+    pub fn code(mut self, code: Code) -> Self {
+        self.meaning.code = Some(code);
         self
     }
 
-    /// The error below it.
-    #[must_use]
-    pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+    /// What to do about it.
+    pub fn fix(mut self, fix: impl fmt::Display) -> Self {
+        self.meaning.fix = fix.to_string().into();
         self
     }
 
     /// The login was denied, and the registry serves those who do not log in.
-    #[must_use]
-    pub fn dispensable(self, dispensable: bool) -> Self {
-        Self {
-            dispensable,
-            ..self
+    pub fn dispensable(mut self, dispensable: bool) -> Self {
+        if dispensable {
+            self.meaning.next = Next::GoWithout;
         }
+        self
     }
 
     /// Whether the registry can do without the login that failed.
-    #[must_use]
     pub fn is_dispensable(&self) -> bool {
-        self.dispensable
+        self.meaning.next == Next::GoWithout
     }
 
     /// The part, the cause with what lies below it, and the fix.
-    #[must_use]
     pub fn words(&self) -> (String, String, String) {
-        let below = self
-            .source
-            .as_ref()
-            .map_or(String::new(), |source| format!(": {source}"));
-        (
-            self.part.clone(),
-            format!("{}{below}", self.cause),
-            self.fix.clone(),
-        )
+        let Meaning { part, fix, .. } = &self.meaning;
+        (part.to_string(), self.cause.clone(), fix.to_string())
     }
 
     /// It stops everything.
-    #[must_use]
     pub fn failed(self) -> Error {
         Error::Failed(Box::new(self))
     }
 
-    /// It stops everything: a token or password is wrong, or may not do this.
-    #[must_use]
-    pub fn refused(self) -> Error {
-        Self {
-            refused: true,
-            ..self
-        }
-        .failed()
-    }
-
     /// It is out of reach, which a remembered answer may bridge.
-    #[must_use]
     pub fn unreachable(self) -> Error {
         Error::Unreachable(Box::new(self))
     }
@@ -225,19 +180,17 @@ impl Problem {
 
 impl Error {
     /// The name that programs know it by.
-    #[must_use]
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::NotFound => Some(Code::CredentialNotFound),
             Self::Protocol(_) => Some(Code::InputBadServerUrl),
             Self::Usage => Some(Code::InputUsage),
             Self::Told | Self::Exited(_) => None,
-            Self::Failed(problem) | Self::Unreachable(problem) => problem.code,
+            Self::Failed(problem) | Self::Unreachable(problem) => problem.meaning.code,
         }
     }
 
     /// As programs read it: one line `{"error":{"code","registry","part","cause","fix"}}`, without what it does not have.
-    #[must_use]
     pub fn json(&self) -> String {
         let (registry, (part, cause, fix)) = match self {
             Self::Failed(problem) | Self::Unreachable(problem) => {
@@ -259,7 +212,6 @@ impl Error {
     }
 
     /// Names the registry that was asked for, where the place that failed did not know it.
-    #[must_use]
     pub fn about(mut self, registry: &str) -> Self {
         if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
             problem.registry.get_or_insert_with(|| registry.to_owned());
@@ -268,38 +220,38 @@ impl Error {
     }
 
     /// The provider itself said so: it isn't a fault of this process, its environment or the way there.
-    #[must_use]
     pub fn answered(mut self) -> Self {
         if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
-            problem.answered = true;
+            problem.meaning.answered = true;
         }
         self
     }
 
     /// Whether the provider itself said so.
-    #[must_use]
     pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Failed(problem) | Self::Unreachable(problem) if problem.answered)
+        matches!(self, Self::Failed(problem) | Self::Unreachable(problem) if problem.meaning.answered)
     }
 
     /// Whether a token or password is wrong, or may not do this.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Failed(problem) if problem.refused)
+        matches!(self, Self::Failed(problem) if problem.meaning.next == Next::Refuse)
     }
 
     /// The same once more where it is a refusal, after which even a `list` has no answer.
-    #[must_use]
     pub fn refusal(&self) -> Option<Self> {
-        let Self::Failed(problem) = self else {
-            return None;
-        };
-        let (part, cause, fix) = problem.words();
-        let again = Problem {
-            code: problem.code,
-            ..Problem::new(part, cause).fix(fix)
-        };
-        problem.refused.then(|| again.refused())
+        match self {
+            Self::Failed(problem) if self.is_refusal() => {
+                let registry = None;
+                Some(
+                    Problem {
+                        registry,
+                        ..Problem::clone(problem)
+                    }
+                    .failed(),
+                )
+            }
+            _ => None,
+        }
     }
 }
 
@@ -332,7 +284,6 @@ impl Warnings {
     }
 
     /// All there are; then there are none.
-    #[must_use]
     pub fn take(&self) -> Vec<String> {
         self.0.take()
     }
@@ -354,33 +305,22 @@ impl fmt::Display for Error {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Meaning { part, fix, .. } = &self.meaning;
         if let Some(registry) = &self.registry {
             write!(f, "{registry}: ")?;
         }
-        if !self.part.is_empty() {
-            write!(f, "{}: ", self.part)?;
+        if !part.is_empty() {
+            write!(f, "{part}: ")?;
         }
         f.write_str(&self.cause)?;
-        if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
-        }
-        if !self.fix.is_empty() {
-            write!(f, "; {}", self.fix)?;
+        if !fix.is_empty() {
+            write!(f, "; {fix}")?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed(problem) | Self::Unreachable(problem) => {
-                problem.source.as_deref().map(|source| source as _)
-            }
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for Error {}
 
 /// The text that docker's clients compare with, to the byte.
 pub const NOT_FOUND: &str = "credentials not found in native keychain";

@@ -73,7 +73,6 @@ impl Host {
     }
 
     /// Docker Hub, under the one name its four spellings share.
-    #[must_use]
     pub fn docker_hub() -> Self {
         Self {
             text: DOCKER_HUB.to_owned(),
@@ -83,32 +82,27 @@ impl Host {
     }
 
     /// Whether this is Docker Hub, whose server URL is spelled unlike any other (see [`Host::server_url`]).
-    #[must_use]
     pub fn is_docker_hub(&self) -> bool {
         self.text == DOCKER_HUB
     }
 
     /// The canonical text, with the port where it is not 443.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text[..self.len]
     }
 
     /// The text by which an image names it, and by which it is shown: `o:443` for the host `o`, since `o/org` is a
     /// repository of Docker Hub's.
-    #[must_use]
     pub fn as_reference(&self) -> &str {
         &self.text
     }
 
     /// The name without the port; an IPv6 address keeps its brackets.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.text[..self.name_len]
     }
 
     /// The port, unless it is the default one, 443.
-    #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.as_str()
             .get(self.name_len + 1..)
@@ -116,13 +110,11 @@ impl Host {
     }
 
     /// The same name without its port, where that is 80: `get` of `http://host:80` means `host` too.
-    #[must_use]
     pub fn without_port_80(&self) -> Option<Self> {
         (self.port() == Some(80)).then(|| Self::parse(self.name().as_bytes()).ok())?
     }
 
     /// The registry's names, the canonical one first: Docker Hub has several.
-    #[must_use]
     pub fn names(&self) -> Vec<&str> {
         if self.is_docker_hub() {
             DOCKER_HUB_NAMES.to_vec()
@@ -133,7 +125,6 @@ impl Host {
 
     /// Every spelling by which an image can name this registry, the canonical one first: with each of its names, and with
     /// the default port.
-    #[must_use]
     pub fn spellings(&self) -> Vec<String> {
         let names = if self.is_docker_hub() {
             self.names()
@@ -152,7 +143,6 @@ impl Host {
     }
 
     /// The spelling that docker keys this registry by: the host, or `https://index.docker.io/v1/` for Docker Hub.
-    #[must_use]
     pub fn server_url(&self) -> &str {
         if self.is_docker_hub() {
             DOCKER_HUB_KEY

@@ -86,7 +86,6 @@ impl Http {
     }
 
     /// The same, which trusts and shows more than the system says.
-    #[must_use]
     pub fn with(self, extra: tls::Extra) -> Self {
         Self { extra, ..self }
     }
@@ -251,7 +250,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, HttpError> {
 }
 
 impl Cleartext {
-    fn allows(self, host: &str) -> bool {
+    pub(crate) fn allows(self, host: &str) -> bool {
         let address = host
             .trim_start_matches('[')
             .trim_end_matches(']')

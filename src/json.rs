@@ -14,7 +14,7 @@ use serde_json::error::Category;
 
 use crate::credential::Redacted;
 pub use loose::Loose;
-pub use write::{ObjectWriter, line, text, write_go_string};
+pub use write::{ObjectWriter, line, text};
 
 /// A JSON value whose strings are secrets.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,14 +38,9 @@ pub enum Value {
 pub struct Object(Vec<(String, Value)>);
 
 /// What is wrong with a JSON text; never quotes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct JsonError(String);
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 impl JsonError {
     /// What is wrong with a text of which `error` was said: its own fault, or else that it is not what was asked for.
@@ -86,7 +81,6 @@ pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
 
 impl Object {
     /// The value of `key`.
-    #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0
             .iter()
@@ -94,7 +88,6 @@ impl Object {
     }
 
     /// The text of `key`, where it has one.
-    #[must_use]
     pub fn text(&self, key: &str) -> Option<&Redacted> {
         match self.get(key) {
             Some(Value::Text(text)) => Some(text),

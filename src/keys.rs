@@ -5,7 +5,6 @@ mod collect;
 mod pairs;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::credential::Redacted;
 use crate::error::Code;
@@ -27,7 +26,6 @@ pub struct Keys {
 
 impl Keys {
     /// The keys of a user name and a password, as `docker login` gives them.
-    #[must_use]
     pub fn user_password(username: String, password: Redacted) -> Self {
         let pair = [
             ("USERNAME".to_owned(), username.into()),
@@ -40,13 +38,11 @@ impl Keys {
     }
 
     /// The value of a key that is there and not empty.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&Redacted> {
         self.texts.get(name)
     }
 
     /// Whether a key is there and not empty.
-    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.texts.contains_key(name)
     }
@@ -57,13 +53,11 @@ impl Keys {
     }
 
     /// Whether there is no key at all: then the registry is public.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty() && self.unusable.is_empty()
     }
 
     /// What is wrong with them beyond an incomplete pair: single secrets that are missing, or a value that cannot be used.
-    #[must_use]
     pub fn fault(&self) -> Option<KeysError> {
         let missing = self.names_missing.then_some(KeysError::NamesMissing);
         missing.or_else(|| {
@@ -74,7 +68,6 @@ impl Keys {
     }
 
     /// The first key whose value is what a Beta9 sandbox shows in place of a secret.
-    #[must_use]
     pub fn placeholder(&self) -> Option<&str> {
         self.iter()
             .find_map(|(name, value)| value.expose().starts_with(PLACEHOLDER).then_some(name))
@@ -97,14 +90,12 @@ impl Keys {
     }
 
     /// These keys, and this one in place of any of its name.
-    #[must_use]
     pub fn with(mut self, name: &'static str, value: Redacted) -> Self {
         self.texts.insert(name.to_owned(), value);
         self
     }
 
     /// The keys whose names are like this.
-    #[must_use]
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let texts = self
             .iter()
@@ -142,9 +133,14 @@ impl KeySet {
 }
 
 /// What is wrong with a credential map or its blob. Names keys, never values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeysError {
     /// One half of a pair.
+    #[error(
+        "{} is set without {}; set both or neither",
+        shown(present),
+        alternatives(missing)
+    )]
     HalfPair {
         /// The key that is there.
         present: String,
@@ -152,33 +148,42 @@ pub enum KeysError {
         missing: Vec<String>,
     },
     /// Several complete pairs, and nothing says which one the registry takes.
+    #[error("it has several user names, {}, and nothing says which one the registry takes", shown_list(.0))]
     ManyPairs(Vec<String>),
     /// A payload without keys: the workspace has none of the secrets that the image names.
+    #[error("it has no keys: the image names secrets, and the workspace has none of them")]
     NamesMissing,
     /// A text that stands for a secret in a Beta9 sandbox.
+    #[error("it is the placeholder that a Beta9 sandbox shows in place of a secret")]
     Placeholder,
     /// Environment variables that were named but are unset or empty.
+    #[error("{} unset or empty in the environment", subject(.0))]
     Unset(Vec<String>),
     /// Names that are neither in the environment nor in the workspace.
+    #[error("{} in neither the environment nor the workspace", subject(.0))]
     Absent(Vec<String>),
     /// Names of workspace secrets that are empty.
+    #[error("{} empty in the workspace", subject(.0))]
     Empty(Vec<String>),
     /// An environment variable that was named and is this program's own setting.
+    #[error("{0} is a setting of this program and no registry's key")]
     Setting(String),
     /// A blob that is neither JSON of a known shape nor `username:password`.
+    #[error("{0}")]
     Shape(String),
     /// A key whose value is not a usable text.
+    #[error("the value of {} is not a usable text", shown(key))]
     Value {
         /// The key.
         key: String,
     },
     /// A key with an empty name or with control characters in it.
+    #[error("a key's name is empty or holds a control character")]
     Name,
 }
 
 impl KeysError {
     /// The name that programs know it by.
-    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::HalfPair { .. } => Code::SecretHalfPair,
@@ -190,7 +195,6 @@ impl KeysError {
     }
 
     /// What to do about a secret that has this fault.
-    #[must_use]
     pub fn fix(&self) -> &'static str {
         match self {
             Self::NamesMissing => "create them with: beta9 secret create NAME VALUE",
@@ -199,61 +203,15 @@ impl KeysError {
     }
 }
 
-impl fmt::Display for KeysError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HalfPair { present, missing } => {
-                let missing: Vec<_> = missing.iter().map(|name| shown(name).to_string()).collect();
-                write!(
-                    f,
-                    "{} is set without {}; set both or neither",
-                    shown(present),
-                    missing.join(" or ")
-                )
-            }
-            Self::ManyPairs(names) => write!(
-                f,
-                "it has several user names, {}, and nothing says which one the registry takes",
-                shown_list(names)
-            ),
-            Self::NamesMissing => f.write_str(
-                "it has no keys: the image names secrets, and the workspace has none of them",
-            ),
-            Self::Placeholder => {
-                f.write_str("it is the placeholder that a Beta9 sandbox shows in place of a secret")
-            }
-            Self::Unset(names) => write!(f, "{} unset or empty in the environment", Subject(names)),
-            Self::Absent(names) => write!(
-                f,
-                "{} in neither the environment nor the workspace",
-                Subject(names)
-            ),
-            Self::Empty(names) => write!(f, "{} empty in the workspace", Subject(names)),
-            Self::Setting(name) => write!(
-                f,
-                "{name} is a setting of this program and no registry's key"
-            ),
-            Self::Shape(what) => f.write_str(what),
-            Self::Value { key } => write!(f, "the value of {} is not a usable text", shown(key)),
-            Self::Name => f.write_str("a key's name is empty or holds a control character"),
-        }
-    }
+fn alternatives(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| shown(name).to_string()).collect();
+    names.join(" or ")
 }
 
-impl std::error::Error for KeysError {}
-
 /// Names, and the verb that goes with so many.
-struct Subject<'n>(&'n [String]);
-
-impl fmt::Display for Subject<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}",
-            shown_list(self.0),
-            if self.0.len() == 1 { "is" } else { "are" }
-        )
-    }
+fn subject(names: &[String]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", shown_list(names))
 }
 
 /// How a placeholder begins. Beta9 replaces it in the headers of requests that leave a sandbox, and nowhere else.

@@ -31,7 +31,6 @@ impl Log {
     }
 
     /// Begins a step.
-    #[must_use]
     pub fn step(&self) -> Step {
         Step(self.0.as_ref().map(|_| Instant::now()))
     }

@@ -34,7 +34,6 @@ pub struct Registry {
 
 impl Registry {
     /// The row of a host. A registry is only ever on its vendor's own port: `gcr.io:8443` is somebody else.
-    #[must_use]
     pub fn of(host: &Host) -> &'static Self {
         let vendor = |row: &&Self| {
             row.hosts
@@ -49,7 +48,6 @@ impl Registry {
     }
 
     /// The row that a rule forces by its name.
-    #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         TABLE.iter().chain([&GENERIC]).find(|row| row.name == name)
     }
@@ -74,19 +72,16 @@ impl Registry {
     }
 
     /// Whether it is the row of all hosts that are no vendor's.
-    #[must_use]
     pub fn is_generic(&self) -> bool {
         self.name == GENERIC.name
     }
 
     /// Whether its vendor has keys that no other registry takes.
-    #[must_use]
     pub fn has_keys_of_its_own(&self) -> bool {
         !self.own().is_empty()
     }
 
     /// The patterns of its hosts, as `host::matches_name` reads them.
-    #[must_use]
     pub fn hosts(&self) -> &'static [&'static str] {
         self.hosts
     }
@@ -101,13 +96,11 @@ impl Registry {
     }
 
     /// Whether tokens are minted for it.
-    #[must_use]
     pub fn is_cloud(&self) -> bool {
         self.cloud().is_some()
     }
 
     /// The backend that mints tokens for it.
-    #[must_use]
     pub fn cloud(&self) -> Option<&'static Backend> {
         self.backends.iter().find(|backend| backend.is_cloud())
     }

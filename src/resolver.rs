@@ -89,6 +89,13 @@ struct Source {
     cached: bool,
 }
 
+impl Source {
+    fn of(store: Option<&'static str>) -> Self {
+        let cached = false;
+        Self { store, cached }
+    }
+}
+
 impl Resolver {
     /// The resolver of a configuration. Nothing is opened yet.
     pub fn new(mut config: Config) -> Result<Self, Error> {
@@ -99,11 +106,7 @@ impl Resolver {
         let request = std::mem::take(&mut config.request);
         let name = &config.workspace;
         let workspace = match config.store {
-            StoreKind::File => Store::File(FileStore::new(
-                name,
-                config.file_path.clone(),
-                config.file_key.clone(),
-            )),
+            StoreKind::File => Store::File(FileStore::of(&config)),
             StoreKind::Gateway => Store::Gateway(GatewayStore::new(config.gateway.clone())),
             StoreKind::Worker => Store::Worker(WorkerStore::new(
                 name,
@@ -136,7 +139,7 @@ impl Resolver {
     /// The user name and password for a server URL.
     pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
         match url {
-            ServerUrl::Item(item) => self.item(item),
+            ServerUrl::Item(item) => self.items().item(item)?.ok_or(Error::NotFound),
             ServerUrl::Registry { host, scheme, path } => {
                 let route = self.route(host, *scheme, path).ok_or(Error::NotFound)?;
                 let answer = self.answer(&route, None);
@@ -153,7 +156,6 @@ impl Resolver {
     }
 
     /// What went wrong on the way to an answer without hindering it.
-    #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let files = trusted::take_warnings();
         files
@@ -210,7 +212,6 @@ impl Resolver {
     }
 
     /// When an answer is of no use any more.
-    #[must_use]
     pub fn deadline(&self) -> Instant {
         self.started.get() + self.config.timeout
     }
@@ -228,13 +229,8 @@ impl Resolver {
         let ServerUrl::Registry { host, scheme, path } = url else {
             // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
-            return self.store_item(
-                url.label(),
-                &Secret {
-                    username: listed,
-                    blob,
-                },
-            );
+            let username = listed;
+            return self.items().store(url.label(), &Secret { username, blob });
         };
         let route = self.route(host, *scheme, path).ok_or_else(|| {
             let bare = host.without_port_80();
@@ -287,7 +283,7 @@ impl Resolver {
     /// Forgets the credential for a server URL; it is no error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
         match url {
-            ServerUrl::Item(item) => self.erase_item(item),
+            ServerUrl::Item(item) => self.items().erase(item),
             // Also where nothing would be answered: `docker logout` erases http://HOST too.
             ServerUrl::Registry { host, path, .. } => match self.route(host, Scheme::Https, path) {
                 Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),
@@ -297,7 +293,6 @@ impl Resolver {
     }
 
     /// Which row and rule apply; `None` when no store may be asked: a vendor's registry over plain HTTP.
-    #[must_use]
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
@@ -335,26 +330,22 @@ impl Resolver {
     }
 
     /// The configuration that it answers by.
-    #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// Whether secrets have names in the workspace store: the built-in one keeps them by host, and a worker is vended one
     /// by image, whatever it is called.
-    #[must_use]
     pub fn names_secrets(&self) -> bool {
         matches!(self.workspace, Store::Gateway(_) | Store::Postgres(_))
     }
 
     /// The name of the workspace store.
-    #[must_use]
     pub fn workspace_store(&self) -> &'static str {
         self.workspace.name()
     }
 
     /// The registries that this workspace has a credential for, as far as that can be known soon.
-    #[must_use]
     pub fn held_hosts(&self) -> Vec<Host> {
         let deadline = self
             .deadline()
@@ -368,7 +359,6 @@ impl Resolver {
 
     /// The other workspaces that have a credential for this registry in the built-in store of this node; one whose name is
     /// not known is `None`.
-    #[must_use]
     pub fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
         match &self.workspace {
             Store::File(store) => store.elsewhere(host),
@@ -388,13 +378,11 @@ impl Resolver {
 
 impl Route<'_> {
     /// Whether a rule says never to answer.
-    #[must_use]
     pub fn is_public(&self) -> bool {
         self.rule.is_some_and(Rule::is_public)
     }
 
     /// The backend that would answer, before the keys have decided.
-    #[must_use]
     pub fn backend(&self) -> &'static str {
         if self.is_public() {
             Rule::PUBLIC

@@ -24,16 +24,9 @@ pub struct SealKey {
 }
 
 /// It did not open: another key, other associated data, or damage; nobody can tell which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct SealError(&'static str);
-
-impl fmt::Display for SealError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for SealError {}
 
 impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,7 +106,6 @@ impl SealKey {
     }
 
     /// A name for the key that tells nothing of it: [`SealKey::ID_LENGTH`] hex digits.
-    #[must_use]
     pub fn id(&self) -> String {
         let mut id = self.fingerprint(["beta9 sealing key"]);
         id.truncate(Self::ID_LENGTH);
@@ -125,7 +117,6 @@ impl SealKey {
 
     /// A name for these texts that tells nothing of them without the key: HMAC-SHA256 in hex, lengths included, so that
     /// no two lists of texts run together to the same.
-    #[must_use]
     pub fn fingerprint<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> String {
         let key = self.fingerprint.get_or_init(|| {
             let derived = hmac::sign(
@@ -185,7 +176,6 @@ impl SealKey {
 }
 
 /// The SHA-256 of a text in lower-case hex digits: a name for it that no other text has.
-#[must_use]
 pub fn sha256_hex(text: &str) -> String {
     hex(digest(&SHA256, text.as_bytes()).as_ref())
 }

@@ -65,13 +65,11 @@ impl ServiceAccount {
     }
 
     /// The token itself: it goes to the cloud's own token service, and nowhere else.
-    #[must_use]
     pub fn token(&self) -> &Redacted {
         &self.token
     }
 
     /// An annotation; an empty one says nothing.
-    #[must_use]
     pub fn annotation(&self, name: &str) -> Option<&str> {
         self.annotations
             .get(name)
@@ -81,7 +79,6 @@ impl ServiceAccount {
 
     /// What tells a token that is minted for it from every other service account's: who it is, by whose word and for
     /// whom, and all that is written on it. The token is not in it: it is another one for each pod.
-    #[must_use]
     pub fn describe(&self) -> Vec<String> {
         let who = [
             "service account",
@@ -107,7 +104,6 @@ impl ServiceAccount {
     }
 
     /// An annotation that cannot be used, without its value: anybody may have written it.
-    #[must_use]
     pub fn wrong_annotation(
         &self,
         part: &'static str,

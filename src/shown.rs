@@ -5,7 +5,6 @@
 use std::fmt;
 
 /// A text of others: escaped, and cut.
-#[must_use]
 pub(crate) fn shown(text: &str) -> Shown<'_> {
     Shown(text)
 }
@@ -27,7 +26,6 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// Several of them in a row; of very many, the first ones and how many more there are.
-#[must_use]
 pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let mut texts = texts.into_iter();
     let first: Vec<String> = texts
@@ -42,7 +40,6 @@ pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> S
 }
 
 /// A message in one line, whatever came from below into it: clients read the first line of a failure and compare it.
-#[must_use]
 pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
     let message = message.to_string();
     let cut = message.char_indices().nth(LONGEST_LINE).map(|(at, _)| at);
@@ -52,7 +49,6 @@ pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
 }
 
 /// A word as a shell takes it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
-#[must_use]
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

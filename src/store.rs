@@ -47,7 +47,6 @@ pub enum Store {
 
 impl Store {
     /// Its name in `explain` and in errors.
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Request(_) => "request",
@@ -59,7 +58,6 @@ impl Store {
     }
 
     /// Whether asking it can take a while and fail: then what it says is remembered.
-    #[must_use]
     pub fn is_remote(&self) -> bool {
         !matches!(self, Self::Request(_) | Self::File(_))
     }
@@ -72,7 +70,6 @@ impl Store {
 
     /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is
     /// remembered of one must not be answered for another. Some of it is secret.
-    #[must_use]
     pub fn identity(&self) -> Vec<&str> {
         match self {
             Self::Gateway(store) => store.identity(),
@@ -102,7 +99,6 @@ impl Store {
     }
 
     /// The error for a host that must have a credential, and has none here; `why` it must.
-    #[must_use]
     pub fn lacks(&self, host: &Host, why: &str) -> Error {
         match self {
             Self::Worker(store) => store.lacks(host, why),
@@ -232,7 +228,6 @@ impl Store {
 
     /// The names that a registry's new secret may have here, the preferred one first: the API takes only those of
     /// environment variables.
-    #[must_use]
     pub fn new_names(&self, host: &Host) -> Vec<String> {
         match self {
             Self::Postgres(_) => vec![name::current(host), name::first_design(host)],

@@ -60,7 +60,6 @@ pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
 }
 
 /// What is wrong with the authorities that the environment names, where they are not used.
-#[must_use]
 pub fn refused() -> Option<FileError> {
     if Authorities::named().is_empty() {
         None
@@ -90,7 +89,6 @@ pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, FileErr
 }
 
 /// The system's bundle, where nobody names other authorities.
-#[must_use]
 pub fn bundle() -> Option<PathBuf> {
     if Authorities::named().is_empty() {
         system_bundle()
@@ -162,7 +160,6 @@ impl ResolvesClientCert for Extra {
 }
 
 /// The one crypto provider.
-#[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }

@@ -27,30 +27,24 @@ pub struct Unnamed(pub(crate) Scope);
 
 impl Scope {
     /// The scope of an identity, as people read it, that is told from all others by these texts.
-    #[must_use]
     pub fn new(identity: impl Into<String>, parts: Vec<String>) -> Self {
-        Self {
-            identity: identity.into(),
-            parts,
-        }
+        let identity = identity.into();
+        Self { identity, parts }
+    }
+
+    /// The same of parts that are known one by one.
+    pub fn of<const N: usize>(identity: impl Into<String>, parts: [&str; N]) -> Self {
+        Self::new(identity, parts.map(str::to_owned).to_vec())
     }
 
     /// The scope of a token that is minted with these keys: another value of any of them is another token.
-    #[must_use]
     pub fn of_keys(keys: &Keys) -> Self {
         let value = |name: &str| keys.get(name).map_or("", Redacted::expose).to_owned();
         let pairs = keys.names().flat_map(|name| [name.to_owned(), value(name)]);
-        Self::new(
-            "",
-            ["keys of a secret".to_owned()]
-                .into_iter()
-                .chain(pairs)
-                .collect(),
-        )
+        Self::of("", ["keys of a secret"]).with(pairs)
     }
 
     /// Who logs in where it is no secret's keys that do, as people read it: never a secret.
-    #[must_use]
     pub fn identity(&self) -> &str {
         &self.identity
     }
@@ -61,14 +55,12 @@ impl Scope {
     }
 
     /// The same scope, which depends on these texts too.
-    #[must_use]
     pub fn with(mut self, parts: impl IntoIterator<Item = String>) -> Self {
         self.parts.extend(parts);
         self
     }
 
     /// The same scope of an identity that is called otherwise.
-    #[must_use]
     pub fn called(mut self, name: impl FnOnce(&str) -> String) -> Self {
         self.identity = name(&self.identity);
         self
@@ -77,13 +69,11 @@ impl Scope {
 
 impl Unnamed {
     /// The scope of an identity of this kind.
-    #[must_use]
     pub fn new(kind: Scope) -> Self {
         Self(kind)
     }
 
     /// The scope of the one that the metadata service names.
-    #[must_use]
     pub fn named(&self, name: &str) -> Scope {
         self.0
             .clone()
@@ -92,7 +82,6 @@ impl Unnamed {
     }
 
     /// The kind of identity that it is.
-    #[must_use]
     pub fn kind(&self) -> &Scope {
         &self.0
     }

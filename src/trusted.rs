@@ -178,7 +178,6 @@ pub fn directory(path: &Path) -> Result<bool, FileError> {
 }
 
 /// Whether the operator named this path: it is none of those that this program chooses below the home directory.
-#[must_use]
 pub fn is_named(path: &Path) -> bool {
     Origin::of(path) == Origin::Named
 }
@@ -211,7 +210,6 @@ pub fn set_times(path: &Path, used: SystemTime, changed: SystemTime) -> io::Resu
 }
 
 /// The owner of what is at this path, where that is neither this user nor root.
-#[must_use]
 pub fn foreign_owner(path: &Path) -> Option<u32> {
     let owner = statat(CWD, path, AtFlags::empty()).ok()?.st_uid;
     (!judge::is_ours(owner) && users::unmapped_root() != Some(owner)).then_some(owner)
@@ -227,7 +225,6 @@ pub fn check_owner(path: &Path, owner: u32) -> Result<(), FileError> {
 }
 
 /// Nothing there, for certain: no such file, or a file where a directory of the path would be.
-#[must_use]
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

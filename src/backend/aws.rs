@@ -62,7 +62,6 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
 }
 
 /// The region that the host of a private registry names.
-#[must_use]
 pub fn region(host: &Host) -> Option<String> {
     match EcrHost::parse(host)? {
         EcrHost::Private(registry) => Some(registry.region),
@@ -71,7 +70,6 @@ pub fn region(host: &Host) -> Option<String> {
 }
 
 /// Whether it is the public gallery, whose tokens another API mints.
-#[must_use]
 pub fn is_public(host: &Host) -> bool {
     matches!(EcrHost::parse(host), Some(EcrHost::Public { .. }))
 }

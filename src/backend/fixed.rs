@@ -22,7 +22,6 @@ pub enum User {
 
 impl User {
     /// The user name, where these keys give one.
-    #[must_use]
     pub fn name<'k>(self, keys: &'k Keys, secret: &str) -> Option<&'k str> {
         match self {
             Self::Key(key) => keys.get(key).map(Redacted::expose),

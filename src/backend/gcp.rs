@@ -20,6 +20,7 @@ mod refusal;
 use std::time::{Duration, SystemTime};
 
 use ambient::Found;
+use document::Identity;
 use exchange::Token;
 pub(super) use pod::is_for_pod;
 
@@ -54,30 +55,11 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             secret: token.clone(),
             expires: None,
         },
-        Secret::Key { name, text } => {
-            let identity = document::of_secret(name, text)?;
-            let http = Http::new(login.deadline, Cleartext::Never)
-                .map_err(|fault| answer::unanswered(&fault))?;
-            block_on(
-                PART,
-                login.deadline,
-                exchange::token(&http, &identity, login.node),
-            )?
-        }
-        Secret::Pod(account) => {
-            let identity = pod::identity(account, login.settings)?;
-            let http = Http::new(login.deadline, Cleartext::Never)
-                .map_err(|fault| answer::unanswered(&fault))?;
-            block_on(
-                PART,
-                login.deadline,
-                exchange::token(&http, &identity, login.node),
-            )?
-        }
+        Secret::Key { name, text } => of(login, &document::of_secret(name, text)?)?,
+        Secret::Pod(account) => of(login, &pod::identity(account, login.settings)?)?,
         Secret::Ambient => {
             let found = ambient::find(login.node)?;
-            let http = Http::new(login.deadline, Cleartext::Node)
-                .map_err(|fault| answer::unanswered(&fault))?;
+            let http = http(login, Cleartext::Node)?;
             let asked = async {
                 match found {
                     Found::Document(document) => {
@@ -95,6 +77,17 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
         credential,
         expires: token.expires.map(|end| end.min(asked_at + LIFE)),
     })
+}
+
+/// The token of an identity that is not the node's.
+fn of(login: &Login, identity: &Identity) -> Result<Token, Error> {
+    let http = http(login, Cleartext::Never)?;
+    let token = exchange::token(&http, identity, login.node);
+    block_on(PART, login.deadline, token)
+}
+
+fn http(login: &Login, cleartext: Cleartext) -> Result<Http, Error> {
+    Http::new(login.deadline, cleartext).map_err(|fault| answer::unanswered(&fault))
 }
 
 pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
@@ -120,8 +113,7 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     {
         return super::aws::ask_machine(login);
     }
-    let http =
-        Http::new(login.deadline, Cleartext::Node).map_err(|fault| answer::unanswered(&fault))?;
+    let http = http(login, Cleartext::Node)?;
     block_on(PART, login.deadline, async {
         match &found {
             Found::Metadata(server) => server.email(&http).await.map(Some),

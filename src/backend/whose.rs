@@ -22,7 +22,6 @@ pub enum Whose {
 
 impl Whose {
     /// The same identity, on which more depends.
-    #[must_use]
     pub fn map(self, change: impl FnOnce(Scope) -> Scope) -> Self {
         match self {
             Self::Known(scope) => Self::Known(change(scope)),

@@ -7,11 +7,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::builder::OsStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use self::answer::Answer;
 
 use super::clients::ClientLines;
+use super::flag;
 use super::style::Style;
 use crate::Io;
 use crate::config::{Config, Env};
@@ -27,7 +28,7 @@ pub(super) fn command() -> Command {
     Command::new("explain")
         .about("Show which credential a registry or an image gets, and why")
         .arg(input.help("A registry host, a server URL, or an image reference"))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object"))
+        .arg(flag("json", "Print one JSON object"))
         .after_help("Exit status: 0, even if there is no credential; 1 when the argument is neither a registry nor an image, or the configuration is wrong.\n\nExample: docker-credential-beta9 explain ghcr.io/org/app:1.2 --json")
 }
 

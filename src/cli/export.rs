@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use zeroize::Zeroizing;
 
 use super::errors::ExportError;
 use super::question::yes;
-use super::{unwritable, warn};
+use super::{flag, unwritable, warn};
 use crate::Io;
 use crate::backend::Backend;
 use crate::client::file::Readers;
@@ -29,7 +29,6 @@ use crate::shown::shown_list;
 pub(super) fn command() -> Command {
     let format = Arg::new("format").long("format").value_name("FORMAT");
     let output = Arg::new("output").long("output").value_name("FILE");
-    let yes = Arg::new("yes").long("yes").action(ArgAction::SetTrue);
     Command::new("export")
         .about("Write the logins of the built-in store as a docker configuration, in plain text")
         .long_about(LONG)
@@ -44,7 +43,7 @@ pub(super) fn command() -> Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("A new file that only its owner can read, instead of standard output"),
         )
-        .arg(yes.help("Do not ask"))
+        .arg(flag("yes", "Do not ask"))
         .after_help(HELP)
 }
 

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use super::rows::Rows;
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
@@ -16,12 +16,6 @@ use crate::shown::shown;
 use crate::store::{Converted, Generation, Migrated, PostgresStore, ToNames};
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
     Command::new("migrate")
         .about("Prepare Beta9's database for image secrets and for secrets that expire")
         .arg(flag("json", "Print one JSON object"))

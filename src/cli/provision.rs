@@ -5,10 +5,10 @@ mod report;
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use clap::{Arg, ArgGroup, ArgMatches, Command};
 
 use super::errors::CliError;
-use super::images;
+use super::{flag, images};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
@@ -22,12 +22,6 @@ use report::Report;
 pub(super) fn command() -> Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
-    };
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
     };
     Command::new("provision")
         .about("Store the keys of an image's registry in the workspace, and bind the image to them")

@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::rows::fold;
 use super::status::{brief, rfc3339};
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
@@ -16,12 +16,6 @@ use crate::resolver::{How, Publication, Publisher};
 use crate::store::Published;
 
 pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
     Command::new("publish")
         .about("Write a cloud registry's token into the workspace, from keys that stay here")
         .arg(

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use super::status::brief;
-use super::unwritable;
+use super::{flag, unwritable};
 use crate::Io;
 use crate::cache::{Cache, Inventory, InventoryEntry, OWN, State};
 use crate::config::{Config, Env, Request, StoreKind};
@@ -18,18 +18,8 @@ use crate::trusted::FileError;
 pub(super) fn command() -> Command {
     Command::new("refresh")
         .about("Renew the cached tokens that are due for renewal")
-        .arg(
-            Arg::new("all")
-                .long("all")
-                .action(ArgAction::SetTrue)
-                .help("Renew every token"),
-        )
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print one JSON object"),
-        )
+        .arg(flag("all", "Renew every token"))
+        .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
 

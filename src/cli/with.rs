@@ -122,8 +122,8 @@ fn ctr(
         }
     }
     let status = terminal::run(&mut child, credential.secret(), io).map_err(|error| {
-        Problem::new("ctr", "it cannot be run on a terminal of its own")
-            .source(error)
+        let cause = format_args!("it cannot be run on a terminal of its own: {error}");
+        Problem::new("ctr", cause)
             .fix("check whether /dev/ptmx and /proc are there, and whether the node is out of processes (ulimit -u)")
             .failed()
     })?;
@@ -184,8 +184,8 @@ fn unchanged(words: &[OsString]) -> process::Command {
 fn exec(command: &mut process::Command) -> Error {
     let error = command.exec();
     let program = command.get_program().to_string_lossy();
-    Problem::new(shown(&program).to_string(), "it cannot be run")
-        .source(error)
+    let cause = format_args!("it cannot be run: {error}");
+    Problem::new(shown(&program).to_string(), cause)
         .fix("install it, or give its path")
         .failed()
 }

@@ -63,7 +63,6 @@ impl Asks {
     }
 
     /// Nobody answers, and nothing says so.
-    #[must_use]
     pub fn nobody() -> Self {
         Self {
             answerer: Answerer::Nobody,
@@ -73,13 +72,11 @@ impl Asks {
     }
 
     /// Whether this helper answers.
-    #[must_use]
     pub fn is_this_helper(&self) -> bool {
         self.answerer == Answerer::ThisHelper
     }
 
     /// The program that answers.
-    #[must_use]
     pub fn program(&self) -> Option<String> {
         match &self.answerer {
             Answerer::ThisHelper => Some(program(HELPER)),
@@ -98,14 +95,12 @@ impl Asks {
 }
 
 /// The program that clients run for a helper's name.
-#[must_use]
 pub fn program(name: &str) -> String {
     format!("docker-credential-{name}")
 }
 
 impl AuthFile {
     /// Who answers for a registry by this file alone; `None` where it has nothing about it.
-    #[must_use]
     pub fn asks(&self, lookup: &Lookup) -> Option<Asks> {
         let mut keys = lookup.helper_keys().iter();
         let named = keys.find_map(|key| Some((key.as_str(), self.helper(key)?)));
@@ -138,7 +133,6 @@ impl AuthFile {
 
 impl DockerClient {
     /// Who answers docker, or a client that reads docker's file.
-    #[must_use]
     pub fn asks(&self, lookup: &Lookup) -> Asks {
         let mut brought = self.variable.iter().flat_map(|variable| &variable.auths);
         if brought.any(|entry| lookup.helper_keys().contains(&entry.key)) {
@@ -153,7 +147,6 @@ impl DockerClient {
 impl PodmanClient {
     /// Who answers podman: the first that is this helper, or has something of its own. Another helper of registries.conf
     /// may have nothing and is passed over, unless nobody else is left.
-    #[must_use]
     pub fn asks(&self, lookup: &Lookup) -> Asks {
         let mut other = Asks::nobody();
         let list = self.registries.effective();
@@ -184,7 +177,6 @@ pub struct Clients {
 
 impl Clients {
     /// Reads what they read, as this user runs them.
-    #[must_use]
     pub fn read(env: &Env) -> Self {
         Self {
             docker: DockerClient::read(env, Scope::User),

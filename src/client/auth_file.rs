@@ -116,7 +116,6 @@ impl AuthFile {
     }
 
     /// The helper that `credHelpers` has under this key.
-    #[must_use]
     pub fn helper(&self, key: &str) -> Option<&str> {
         let mut helpers = self.cred_helpers.iter();
         helpers.find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
@@ -128,7 +127,6 @@ impl AuthFile {
     }
 
     /// The keys of a host that lack this helper, where at least one has it.
-    #[must_use]
     pub fn missing_keys(&self, host: &Host) -> Vec<String> {
         let mut keys = wiring_keys(host, "");
         let all = keys.len();
@@ -146,7 +144,6 @@ impl AuthFile {
 
 impl AuthEntry {
     /// The registry it is for; `None` for what is no registry, or only a part of one.
-    #[must_use]
     pub fn host(&self) -> Option<Host> {
         match ServerUrl::parse(self.key.as_bytes()) {
             Ok(ServerUrl::Registry { host, path, .. })

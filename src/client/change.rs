@@ -144,25 +144,21 @@ impl Change {
     }
 
     /// Whether everything is as it should be already.
-    #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.texts()[0] == self.texts()[1]
     }
 
     /// Whether the file that was changed is not there any more, so that nothing can be put back into it.
-    #[must_use]
     pub fn is_gone(&self) -> bool {
         self.old.is_none() && !self.note.made
     }
 
     /// Whether the file goes, because it was made by what is undone.
-    #[must_use]
     pub fn removes(&self) -> bool {
         self.new.is_none()
     }
 
     /// What it does, without the secrets that the file holds.
-    #[must_use]
     pub fn diff(&self) -> String {
         if self.is_nothing() {
             return String::new();

@@ -7,7 +7,6 @@ use similar::TextDiff;
 use super::edit::laid_out;
 
 /// The unified diff of two texts; a file that is not there is `/dev/null`.
-#[must_use]
 pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
     let name = |text: Option<&str>| {
         text.map_or_else(|| "/dev/null".to_owned(), |_| path.display().to_string())
@@ -33,7 +32,6 @@ pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
 }
 
 /// A client's JSON with every text hidden that may be a secret: all but what says which helper is asked.
-#[must_use]
 pub fn masked(text: &str) -> String {
     let shown = |path: &[String]| {
         let first = path.first().map_or("", String::as_str);

@@ -26,14 +26,12 @@ pub enum Helper {
 }
 
 /// Looks along `path` for this program.
-#[must_use]
 pub fn find_helper(path: &OsStr) -> Helper {
     find_program(path, PROGRAM)
 }
 
 /// Looks along `path` as clients do: the first file that may be run; relative directories do not count, because clients
 /// written in Go refuse what they find there (<https://pkg.go.dev/os/exec#hdr-Executables_in_the_current_directory>).
-#[must_use]
 pub fn find_program(path: &OsStr, program: &str) -> Helper {
     let mut unusable = None;
     for dir in std::env::split_paths(path).filter(|dir| dir.is_absolute()) {
@@ -50,7 +48,6 @@ pub fn find_program(path: &OsStr, program: &str) -> Helper {
 }
 
 /// Why the kernel does not start a program, as far as its first bytes tell; it is not run.
-#[must_use]
 pub fn unstartable(program: &Path) -> Option<String> {
     let head = head(program).ok()?;
     if let Some(line) = head.strip_prefix(b"#!") {
@@ -95,7 +92,6 @@ fn head(program: &Path) -> std::io::Result<Vec<u8>> {
 
 /// Whether this is a program that says this one's name when it is asked for its version, in time. It gets nothing of this
 /// program's environment but `path` and, for a wrapper that needs one, a home directory.
-#[must_use]
 pub fn is_this_program(program: &Path, path: &OsStr, home: Option<&Path>) -> bool {
     answers(program, path, home, PATIENCE)
 }

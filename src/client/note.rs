@@ -117,7 +117,6 @@ pub(super) fn noted_as(key: Option<&str>) -> String {
 }
 
 /// The file that a note is about.
-#[must_use]
 pub fn changed_by_note(note: &Path) -> Option<PathBuf> {
     let name = note.file_name()?.to_str()?.strip_suffix(NOTE)?;
     Some(note.with_file_name(name))

@@ -79,7 +79,6 @@ impl Place {
     }
 
     /// The place of a file in the same directory, whose name adds this to the file's.
-    #[must_use]
     pub fn beside(&self, add: &str) -> Self {
         let [mut name, mut path] = [self.name.clone(), self.path.clone().into_os_string()];
         name.push(add);
@@ -92,7 +91,6 @@ impl Place {
     }
 
     /// Where it is, in words.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -49,7 +49,6 @@ pub fn takeable<'a>(
 
 impl Clients {
     /// The clients as they ask once no login is in plain text any more.
-    #[must_use]
     pub fn without_logins(mut self) -> Self {
         let docker = self.docker.iter_mut().flat_map(|docker| &mut docker.file);
         let podman = self.podman.iter_mut().flat_map(|podman| &mut podman.files);
@@ -59,7 +58,6 @@ impl Clients {
 
     /// The name under which the client that finds an entry of one of its files has to be wired, so that the entry may go;
     /// `None` where it asks this helper already, and where the file is no client's.
-    #[must_use]
     pub fn lacks(&self, entry: &AuthEntry, client: Option<&str>) -> Option<String> {
         let host = entry.host().unwrap_or_else(Host::docker_hub);
         let finding = |client| match entry.host() {
@@ -85,7 +83,6 @@ impl Clients {
 }
 
 /// How to wire a client for the logins that its own file has in plain text; `None` where there is none to take over.
-#[must_use]
 pub fn offer(env: &Env, client: &str, scope: Scope) -> Option<String> {
     let path = match client {
         "docker" => docker_file(env, scope),

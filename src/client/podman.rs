@@ -59,7 +59,6 @@ fn session_file(env: &Env) -> PathBuf {
 }
 
 /// The session's file where there is no session's directory and this user cannot reach it.
-#[must_use]
 pub fn closed_session(env: &Env) -> Option<PathBuf> {
     let is_asked =
         env.session_dir().is_none() && matches!(env.path("REGISTRY_AUTH_FILE"), Ok(None));

@@ -24,7 +24,6 @@ pub struct RegistriesPlaces {
 
 impl RegistriesPlaces {
     /// The places of this user, or of those that have no home directory. The user's are below the home directory itself: `XDG_CONFIG_HOME` is not read for them.
-    #[must_use]
     pub fn of(env: &Env, scope: Scope) -> Self {
         let home = env.clients_home().filter(|_| scope == Scope::User);
         Self {
@@ -34,7 +33,6 @@ impl RegistriesPlaces {
     }
 
     /// The main file and the directory that a change for this scope goes to.
-    #[must_use]
     pub fn own(&self, scope: Scope) -> (PathBuf, PathBuf) {
         let user = self.user.as_ref().filter(|_| scope == Scope::User);
         let dir = user.unwrap_or(&self.system);
@@ -84,7 +82,6 @@ impl Registries {
     }
 
     /// The file whose list counts, and the list; `None` when no file has one.
-    #[must_use]
     pub fn effective(&self) -> Option<(&Path, &[String])> {
         let list =
             |file: &'_ RegistriesFile| file.helpers.as_ref().is_some_and(|list| !list.is_empty());
@@ -111,14 +108,12 @@ impl Registries {
     /// Whether this helper stands before the auth files, so that `podman login` stores here and not in plain text: the first
     /// of the list that takes a credential has it
     /// (<https://github.com/containers/image/blob/main/pkg/docker/config/config.go>, `SetCredentials`).
-    #[must_use]
     pub fn stores_here(&self) -> bool {
         let mut helpers = self.helpers().into_iter();
         helpers.find(|name| [HELPER, AUTH_FILES].contains(name)) == Some(HELPER)
     }
 
     /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
-    #[must_use]
     pub fn helpers(&self) -> Vec<&str> {
         self.effective().map_or_else(
             || vec![AUTH_FILES],

@@ -41,7 +41,6 @@ pub struct Lookup {
 
 impl Lookup {
     /// For a registry as the first part of a reference spells it: `ghcr.io`, `reg.example.com:443`, `docker.io`.
-    #[must_use]
     pub fn new(client: Client, registry: &str) -> Self {
         let hub = ["docker.io", "index.docker.io"].contains(&registry);
         let names = match client {
@@ -60,13 +59,11 @@ impl Lookup {
     }
 
     /// For a registry as this program spells it, which is how most people do.
-    #[must_use]
     pub fn of(client: Client, host: &Host) -> Self {
         Self::new(client, host.as_reference())
     }
 
     /// For an image of it: crane and podman know keys for a repository too.
-    #[must_use]
     pub fn repository(mut self, registry: &str, repository: &str) -> Self {
         let registry = match (self.client, registry) {
             (Client::Crane, "docker.io") => "index.docker.io",
@@ -90,20 +87,17 @@ impl Lookup {
     }
 
     /// Whose it is.
-    #[must_use]
     pub fn client(&self) -> Client {
         self.client
     }
 
     /// The keys of `credHelpers`, in the order of the lookup; also what a helper is asked for. Only equal text matches.
-    #[must_use]
     pub fn helper_keys(&self) -> &[String] {
         &self.names
     }
 
     /// Whether the client can find its credential under this key of `auths`: the lowest place is taken. Between two
     /// keys with the same place, clients choose at random.
-    #[must_use]
     pub fn place(&self, key: &str) -> Option<usize> {
         if self.client == Client::Podman {
             let exact = self.paths.iter().chain(&self.names);
@@ -123,7 +117,6 @@ impl Lookup {
 
     /// The lookup that finds this key of `auths`, whatever else the file holds; `None` when this client finds it for no
     /// registry: docker does not look under `docker.io`.
-    #[must_use]
     pub fn finding(client: Client, key: &str) -> Option<Self> {
         let name = match client {
             Client::Podman => podman_hostname(key),
@@ -137,7 +130,6 @@ impl Lookup {
 
 /// All keys under which `credHelpers` must name a helper for a registry, so that every client finds it: docker's, that of
 /// podman and its family, and the registry as somebody typed it.
-#[must_use]
 pub fn wiring_keys(host: &Host, typed: &str) -> Vec<String> {
     let same =
         |name: &&str| ServerUrl::parse(name.as_bytes()).is_ok_and(|url| url.host() == Some(host));

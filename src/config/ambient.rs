@@ -13,7 +13,6 @@ impl Ambient {
     pub const ALL: Self = Self([true; CLOUDS.len()]);
 
     /// Whether the node may log in as itself to this cloud's registries; the cloud is called as its backend is.
-    #[must_use]
     pub fn allows(self, cloud: &str) -> bool {
         CLOUDS
             .iter()
@@ -22,7 +21,6 @@ impl Ambient {
     }
 
     /// Whether it may to none.
-    #[must_use]
     pub fn is_off(self) -> bool {
         self == Self::NONE
     }

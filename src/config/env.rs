@@ -24,7 +24,6 @@ pub struct Authorities {
 impl Authorities {
     /// What the environment names: `SSL_CERT_FILE`, and the directories of `SSL_CERT_DIR`. Empty counts as unset. It is asked
     /// for where certificates are loaded, once something must go on the network.
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn named() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -38,7 +37,6 @@ impl Authorities {
     }
 
     /// Whether none are named.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bundle.is_none() && self.dirs.is_empty()
     }
@@ -55,7 +53,6 @@ pub struct ProxyVariables {
 
 impl ProxyVariables {
     /// What the environment names. It is asked for once something must go on the network.
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn named() -> Self {
         let set = |names: [&'static str; 2]| {
@@ -95,14 +92,12 @@ pub struct ForeignHome {
 
 impl Env {
     /// The real one. Without `HOME`, the account's home directory stands in, so that a service finds the same store.
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
         Self::new(std::env::home_dir, || std::env::vars_os().collect())
     }
 
     /// One made of these variables only.
-    #[must_use]
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Self::new(|| None, || variables.into())
@@ -129,7 +124,6 @@ impl Env {
 
     /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
     /// as none: how much is said is no reason to fail.
-    #[must_use]
     pub fn logging_to(mut self, out: impl Write + Send + 'static) -> Self {
         if self
             .get("BETA9_LOG")
@@ -141,7 +135,6 @@ impl Env {
     }
 
     /// Where what is done is said.
-    #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -200,13 +193,11 @@ impl Env {
 
     /// The home directory, where this program looks for its own files. One that another user owns counts as unset: then it
     /// is the account's, as for ssh, or none.
-    #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
         self.judged_home().0.clone()
     }
 
     /// What `HOME` says, where that is another user's.
-    #[must_use]
     pub fn foreign_home(&self) -> Option<&ForeignHome> {
         self.judged_home().1.as_ref()
     }
@@ -227,7 +218,6 @@ impl Env {
     }
 
     /// The home directory whoever owns it, where a client that is started here looks for its own files.
-    #[must_use]
     pub fn clients_home(&self) -> Option<PathBuf> {
         let home = self.get("HOME").map(PathBuf::from);
         home.or_else(self.account_home)
@@ -235,27 +225,23 @@ impl Env {
     }
 
     /// The session's private directory, `XDG_RUNTIME_DIR`.
-    #[must_use]
     pub fn session_dir(&self) -> Option<PathBuf> {
         self.directory("XDG_RUNTIME_DIR")
     }
 
     /// `PATH`, where clients look for the helper.
-    #[must_use]
     pub fn search_path(&self) -> OsString {
         self.get("PATH").unwrap_or_default()
     }
 
     /// A directory of the XDG base directory specification: its variable if that is absolute, else below the home
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
-    #[must_use]
     pub fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         self.directory(variable)
             .or_else(|| self.home().map(|home| home.join(below_home)))
     }
 
     /// The same for a client's own files.
-    #[must_use]
     pub fn clients_xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         self.directory(variable)
             .or_else(|| self.clients_home().map(|home| home.join(below_home)))

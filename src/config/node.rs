@@ -36,7 +36,6 @@ impl Node {
     }
 
     /// The same node on a machine that is described in this directory, as in `/sys`.
-    #[must_use]
     pub fn described_in(self, sysfs: impl Into<PathBuf>) -> Self {
         Self {
             sysfs: Some(sysfs.into()),
@@ -45,13 +44,11 @@ impl Node {
     }
 
     /// A variable's value.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&Redacted> {
         self.variables.get(name)
     }
 
     /// Whether `HOME` is another user's, so that what follows it by itself looks in the wrong place.
-    #[must_use]
     pub fn has_foreign_home(&self) -> bool {
         self.foreign_home
     }
@@ -69,14 +66,12 @@ impl Node {
     }
 
     /// A file below the home directory, where there is one.
-    #[must_use]
     pub fn at_home(&self, path: &str) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(path))
     }
 
     /// Whether this is a machine of that cloud, as the firmware says. A description that is there and cannot be read may
     /// say so: its metadata service then has to be asked.
-    #[must_use]
     pub fn is_machine_of(&self, cloud: &str) -> bool {
         let Some(sysfs) = &self.sysfs else {
             return false;

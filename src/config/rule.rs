@@ -56,7 +56,6 @@ impl Rule {
     pub const PUBLIC: &str = "public";
 
     /// Whether it says never to answer.
-    #[must_use]
     pub fn is_public(&self) -> bool {
         self.backend.as_deref() == Some(Self::PUBLIC)
     }

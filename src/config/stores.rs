@@ -83,7 +83,6 @@ pub enum TokenSource {
 
 impl TokenSource {
     /// The key or variable.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Configuration => "store.gateway.token",
@@ -197,7 +196,6 @@ fn secret(text: Option<Redacted>, file: Option<PathBuf>) -> Option<SecretSetting
 
 impl Singles {
     /// The word in the configuration.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Named => "named",
@@ -219,7 +217,6 @@ impl Setting for Singles {
 
 impl StoreKind {
     /// The word in the configuration.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",

@@ -15,13 +15,11 @@ macro_rules! codes {
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// As it is written.
-            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
             }
 
             /// What it means, in a sentence.
-            #[must_use]
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$name => $about),* }
             }
@@ -79,19 +77,16 @@ codes! {
 
 impl Code {
     /// The one of this name.
-    #[must_use]
     pub fn named(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
     /// `part` did not answer: `backend …` mints, `… store` holds secrets, and all else is a registry.
-    #[must_use]
     pub fn unreachable(part: &str) -> Self {
         Self::of(part, Self::MintUnreachable, Self::StoreUnreachable)
     }
 
     /// What answered is not what `part` should be.
-    #[must_use]
     pub fn unexpected(part: &str) -> Self {
         Self::of(part, Self::MintUnexpected, Self::StoreUnexpected)
     }

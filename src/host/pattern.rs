@@ -40,7 +40,6 @@ impl Pattern {
     }
 
     /// Whether the pattern covers this host and, where it has a path, this path below it.
-    #[must_use]
     pub fn matches(&self, host: &Host, path: &str) -> bool {
         self.port == host.port()
             && matches_name(&self.name, host.name())
@@ -48,7 +47,6 @@ impl Pattern {
     }
 
     /// Sorts the most specific first: exact names before globs, longer paths before shorter.
-    #[must_use]
     pub fn specificity(&self) -> impl Ord + use<> {
         (
             self.name.contains('*'),
@@ -58,19 +56,16 @@ impl Pattern {
     }
 
     /// The path below the host that it is about; empty where it is about all of the host.
-    #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
     /// The host the pattern names when it has no star.
-    #[must_use]
     pub fn is_exact(&self) -> bool {
         !self.name.contains('*')
     }
 
     /// That host itself.
-    #[must_use]
     pub fn exact(&self) -> Option<Host> {
         let authority = self.text.split('/').next().unwrap_or_default();
         self.is_exact()
@@ -79,14 +74,12 @@ impl Pattern {
     }
 
     /// A host that it covers.
-    #[must_use]
     pub fn example(&self) -> Option<Host> {
         let authority = self.text.split('/').next().unwrap_or_default();
         Host::parse(authority.replace('*', "123456789012").as_bytes()).ok()
     }
 
     /// It without the path: a pattern of whole registries, which kubelet takes for an image's too.
-    #[must_use]
     pub fn registries(&self) -> String {
         match self.port {
             Some(port) => format!("{}:{port}", self.name),
@@ -96,7 +89,6 @@ impl Pattern {
     }
 
     /// As the operator wrote it.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -109,7 +101,6 @@ impl fmt::Display for Pattern {
 }
 
 /// Matches label by label. In the pattern, `{account}` is an AWS account (12 digits) and `*` any part of one label.
-#[must_use]
 pub fn matches_name(pattern: &str, name: &str) -> bool {
     if !may_end_alike(pattern, name) {
         return false;
@@ -135,7 +126,6 @@ fn may_end_alike(pattern: &str, name: &str) -> bool {
 }
 
 /// An AWS account id: exactly 12 digits.
-#[must_use]
 pub fn is_account(label: &str) -> bool {
     label.len() == 12 && label.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -52,7 +52,6 @@ impl ServerUrl {
     }
 
     /// The registry this is about; `None` for a verbatim item.
-    #[must_use]
     pub fn host(&self) -> Option<&Host> {
         match self {
             Self::Registry { host, .. } => Some(host),
@@ -61,7 +60,6 @@ impl ServerUrl {
     }
 
     /// How error messages name it.
-    #[must_use]
     pub fn label(&self) -> &str {
         match self {
             Self::Registry { host, .. } => host.as_reference(),
@@ -81,7 +79,6 @@ impl From<Host> for ServerUrl {
 }
 
 /// Drops exactly one LF or CRLF: `echo gcr.io | … get` is as good as docker's bare `gcr.io`.
-#[must_use]
 pub fn strip_line_end(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\n")
         .map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text))

@@ -99,7 +99,6 @@ impl HttpError {
     }
 
     /// What happened.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -110,7 +109,6 @@ impl HttpError {
     }
 
     /// The error of `part`, which asked.
-    #[must_use]
     pub fn error(&self, part: &str) -> Error {
         let part = part.to_owned();
         let error = self.clone();
@@ -118,7 +116,6 @@ impl HttpError {
     }
 
     /// What to do about it.
-    #[must_use]
     pub fn fix(&self) -> &'static str {
         match self.kind {
             Kind::Nobody | Kind::Refused | Kind::Unresolvable if self.proxy.is_some() => {

@@ -63,47 +63,40 @@ impl Request {
     }
 
     /// Adds a header.
-    #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Redacted>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// Shows a token.
-    #[must_use]
     pub fn bearer(self, token: &Redacted) -> Self {
         self.header("authorization", format!("Bearer {}", token.expose()))
     }
 
     /// Sends the fields of a form.
-    #[must_use]
     pub fn form(mut self, fields: impl IntoIterator<Item = (&'static str, Redacted)>) -> Self {
         self.body = Body::Form(fields.into_iter().collect());
         self
     }
 
     /// Sends JSON.
-    #[must_use]
     pub fn json(self, text: Redacted) -> Self {
         self.header(CONTENT_TYPE.as_str(), "application/json")
             .text(text)
     }
 
     /// Sends a text; a header says what it is.
-    #[must_use]
     pub fn text(mut self, text: Redacted) -> Self {
         self.body = Body::Text(text);
         self
     }
 
     /// What is to be done.
-    #[must_use]
     pub fn method(&self) -> &str {
         self.method.as_str()
     }
 
     /// Where, without the query, in which a server may have put what is secret.
-    #[must_use]
     pub fn place(&self) -> &str {
         self.url.split(['?', '#']).next().unwrap_or_default()
     }
@@ -150,13 +143,11 @@ pub struct Response {
 
 impl Response {
     /// Whether the status says that it worked.
-    #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// A header's text.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -170,7 +161,6 @@ impl Response {
     }
 
     /// Whether the body calls itself JSON; a captive portal's page does not.
-    #[must_use]
     pub fn is_json(&self) -> bool {
         let media_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = media_type
@@ -184,7 +174,6 @@ impl Response {
     }
 
     /// How long the server asks to be left alone. A date instead of seconds counts as not said.
-    #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.header(RETRY_AFTER.as_str())?
             .trim()
@@ -194,7 +183,6 @@ impl Response {
     }
 
     /// When the server answered, by its own clock.
-    #[must_use]
     pub fn date(&self) -> Option<SystemTime> {
         DateTime::from_str(self.header(DATE.as_str())?, Format::HttpDate)
             .ok()?

@@ -48,7 +48,6 @@ enum Direct {
 
 impl Proxies {
     /// What the environment says.
-    #[must_use]
     pub fn named() -> Self {
         let named = ProxyVariables::named();
         Self::new(
@@ -130,7 +129,6 @@ impl Proxy {
     }
 
     /// What people call it.
-    #[must_use]
     pub fn name(&self) -> &ProxyName {
         &self.name
     }

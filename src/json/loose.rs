@@ -44,7 +44,6 @@ impl<T: Default> Loose<Option<T>> {
 
 impl Loose<f64> {
     /// A number of seconds that a time can be.
-    #[must_use]
     pub fn seconds(self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.take()?).ok()
     }
@@ -58,16 +57,9 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
 }
 
 /// A value is not of the wanted type. Which value, nobody is told.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("it does not have the expected form")]
 pub struct Mismatch;
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it does not have the expected form")
-    }
-}
-
-impl std::error::Error for Mismatch {}
 
 impl de::Error for Mismatch {
     fn custom<T: fmt::Display>(_: T) -> Self {

@@ -8,13 +8,11 @@ use serde_json::ser::Formatter;
 use zeroize::Zeroizing;
 
 /// A value's text.
-#[must_use]
 pub fn text<T: Serialize + ?Sized>(value: &T) -> Zeroizing<String> {
     write(value, "")
 }
 
 /// A value's text and a line end.
-#[must_use]
 pub fn line<T: Serialize + ?Sized>(value: &T) -> Zeroizing<String> {
     write(value, "\n")
 }
@@ -91,11 +89,6 @@ impl Formatter for Go {
     }
 }
 
-/// Appends a text as Go's `encoding/json` writes it.
-pub fn write_go_string(out: &mut String, value: &str) {
-    out.push_str(&text(value));
-}
-
 /// Writes one object, member by member.
 pub struct ObjectWriter {
     out: Zeroizing<String>,
@@ -103,7 +96,6 @@ pub struct ObjectWriter {
 
 impl ObjectWriter {
     /// An object whose text will have about this many bytes: what is secret should not have to move.
-    #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         let mut out = Zeroizing::new(String::with_capacity(bytes));
         out.push('{');
@@ -161,7 +153,6 @@ impl ObjectWriter {
     }
 
     /// The whole object on one line.
-    #[must_use]
     pub fn finish(mut self) -> Zeroizing<String> {
         self.out.push_str("}\n");
         self.out
@@ -171,7 +162,7 @@ impl ObjectWriter {
         if !self.out.ends_with('{') {
             self.out.push(',');
         }
-        write_go_string(&mut self.out, name);
+        self.out.push_str(&text(name));
         self.out.push(':');
         self.out.push_str(value);
         self
@@ -188,13 +179,8 @@ mod tests {
 
     #[test]
     fn strings_are_written_as_go_writes_them() {
-        let mut out = String::new();
-        write_go_string(
-            &mut out,
-            "<a>&\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}\u{2028}\u{2029}é☃",
-        );
         assert_eq!(
-            out,
+            *text("<a>&\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}\u{2028}\u{2029}é☃"),
             "\"\\u003ca\\u003e\\u0026\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\\u2028\\u2029é☃\""
         );
     }

@@ -93,13 +93,11 @@ impl Blob {
     /// Writes the current format, byte for byte as Beta9 does: members and keys in alphabetical order, Go's escapes.
     ///
     /// This is the seeds' `MarshalCredentials`.
-    #[must_use]
     pub fn marshal(registry: &str, credential_type: CredentialType, keys: &Keys) -> Redacted {
         Self::marshal_until(registry, credential_type, keys, None)
     }
 
     /// The same with the keys' end, which readers that do not know of it ignore.
-    #[must_use]
     pub fn marshal_until(
         registry: &str,
         credential_type: CredentialType,
@@ -145,7 +143,6 @@ pub enum CredentialType {
 
 impl CredentialType {
     /// The word in the blob.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",

@@ -21,7 +21,6 @@ impl Keys {
     }
 
     /// The keys of one pair, by the names that every registry takes.
-    #[must_use]
     pub fn of_pair(&self, pair: UserPassword) -> Self {
         let text = |name| self.get(name).cloned().unwrap_or_default();
         Self::user_password(text(pair.user).expose().to_owned(), text(pair.password))
@@ -42,7 +41,6 @@ impl Keys {
     }
 
     /// Whether a pair of this user name and this secret is there.
-    #[must_use]
     pub fn has_both(&self, user: &str, secret: &str) -> bool {
         self.has(user) && self.has(secret)
     }
@@ -59,13 +57,11 @@ impl Keys {
 
 impl UserPassword<'_> {
     /// Whether this is the name of one of its keys.
-    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         [self.user, self.password].contains(&name)
     }
 
     /// Whether its prefix is this one.
-    #[must_use]
     pub fn has_prefix(&self, wanted: &str) -> bool {
         prefix(self.user, USERNAME).is_some_and(|prefix| prefix.eq_ignore_ascii_case(wanted))
     }

@@ -32,7 +32,6 @@ pub enum Verb {
 
 impl Verb {
     /// The verb of an argument.
-    #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "get" => Some(Self::Get),

@@ -78,7 +78,6 @@ pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildabl
 }
 
 /// Whether a build takes a key of this name for this registry, or refuses it for what it says.
-#[must_use]
 pub fn is_taken_by_builds(host: &Host, name: &str) -> bool {
     match takes(host) {
         Takes::Aws => name.starts_with("AWS_"),
@@ -87,7 +86,6 @@ pub fn is_taken_by_builds(host: &Host, name: &str) -> bool {
 }
 
 /// Every name that a build takes for this registry.
-#[must_use]
 pub fn build_key_names(host: &Host) -> Vec<&'static str> {
     match takes(host) {
         Takes::Aws => vec![

@@ -24,7 +24,6 @@ pub struct Choice {
 
 impl Choice {
     /// The user name that will be answered, as it may be listed: one that is the secret itself is not.
-    #[must_use]
     pub fn listed_username(&self) -> &str {
         self.backend
             .shown_username(&self.keys)

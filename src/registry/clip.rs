@@ -19,7 +19,6 @@ pub struct Written {
 }
 
 /// What goes into a secret for this registry: of the `given` keys those that `choice` was made of, and what CLIP reads.
-#[must_use]
 pub fn written(host: &Host, choice: &Choice, given: &Keys) -> Written {
     if let Some(login) = Login::of(choice, given) {
         return Written {

@@ -7,7 +7,6 @@ use crate::keys::{CredentialType, Keys};
 
 /// The seeds' `DetectCredentialType`: the keys decide in Beta9's order, then the host, by its row and never by a
 /// substring. The word is a hint for people; [`super::choose`] does not read it.
-#[must_use]
 pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
     match detect_by_keys(keys) {
         CredentialType::Unknown => by_host(host),
@@ -16,7 +15,6 @@ pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
 }
 
 /// The same where no registry is known, as in a payload that is made of single secrets.
-#[must_use]
 pub fn detect_by_keys(keys: &Keys) -> CredentialType {
     let named = |part: &str| {
         keys.names()

@@ -11,7 +11,6 @@ use crate::host::Host;
 ///
 /// They are wider than the table's own: kubelet knows no "12 digits". A host that a pattern matches and the table does
 /// not is answered with what is stored for exactly that host, or with nothing.
-#[must_use]
 pub fn match_images() -> Vec<String> {
     TABLE
         .iter()

@@ -9,7 +9,6 @@ use crate::keys::{KeySet, Keys};
 ///
 /// They are where all of them are the vendor's own, and they are not where only other vendors take them. A pair of user name
 /// and password goes anywhere once it is bound, and so it says nothing about any other host.
-#[must_use]
 pub fn bound_by_keys(row: &'static Registry, keys: &Keys) -> Option<bool> {
     let is_own = |name: &str| {
         row.key_sets()
@@ -25,7 +24,6 @@ pub fn bound_by_keys(row: &'static Registry, keys: &Keys) -> Option<bool> {
 
 impl Registry {
     /// The sets of keys that only this vendor has, those that count most first.
-    #[must_use]
     pub fn key_sets(&self) -> Vec<KeySet> {
         self.own().iter().flat_map(Backend::key_sets).collect()
     }

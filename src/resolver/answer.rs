@@ -142,10 +142,7 @@ impl Resolver {
             return Err(Error::NotFound);
         }
         let store = if pod.is_some() { POD } else { NODE };
-        self.answered_by.set(Source {
-            store: Some(store),
-            cached: false,
-        });
+        self.answered_by.set(Source::of(Some(store)));
         self.log.note(format_args!(
             "backend: {}, by the {store}'s own identity",
             cloud.name()

@@ -40,7 +40,6 @@ pub(super) fn earlier(one: Option<SystemTime>, other: Option<SystemTime>) -> Opt
 
 impl Resolver {
     /// The error for a login that is past its end, or so near to it that a pull may outlast it.
-    #[must_use]
     pub fn ended(
         &self,
         route: &Route,

@@ -17,10 +17,8 @@ impl Resolver {
     /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
     pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
         let found = self.find_in_stores(route)?;
-        self.answered_by.set(Source {
-            store: found.as_ref().map(|(store, _)| *store),
-            cached: false,
-        });
+        self.answered_by
+            .set(Source::of(found.as_ref().map(|(store, _)| *store)));
         Ok(found)
     }
 
@@ -195,7 +193,6 @@ impl Resolver {
 
     /// The single secrets of the workspace that may be meant for a route although nothing uses them: its vendor's, and the
     /// pairs that a Beta9 build takes for any registry. None where the store cannot tell.
-    #[must_use]
     pub fn unused_singles(&self, route: &Route) -> Vec<String> {
         let vendors = route
             .row

@@ -32,7 +32,6 @@ enum There {
 
 impl Planned {
     /// Whether the workspace has to be changed for it.
-    #[must_use]
     pub fn is_new(&self) -> bool {
         !matches!(self.there, There::TheSame)
     }

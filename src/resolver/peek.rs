@@ -12,9 +12,10 @@ use crate::keys::Keys;
 use crate::store::Keep;
 
 /// What a route's answer has to do with the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cached {
     /// Nothing is minted for it, or nothing that may be cached.
+    #[default]
     Never,
     /// The cache is switched off.
     Off,

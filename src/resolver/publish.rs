@@ -64,11 +64,7 @@ impl Publisher {
     pub fn new(mut config: Config, own: Config) -> Result<Self, Error> {
         // What a process brings along is not the workspace's.
         config.request = Request::default();
-        let notes = FileStore::new(
-            &config.workspace,
-            config.file_path.clone(),
-            config.file_key.clone(),
-        );
+        let notes = FileStore::of(&config);
         let publisher = Self {
             target: Resolver::new(config)?,
             source: Resolver::new(own.of_own_keys())?,
@@ -112,13 +108,11 @@ impl Publisher {
     }
 
     /// The workspace store, for what is told and written down.
-    #[must_use]
     pub fn target(&self) -> &Resolver {
         &self.target
     }
 
     /// What went wrong on the way without hindering it.
-    #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         [self.source.warnings(), self.target.warnings()].concat()
     }

@@ -7,7 +7,6 @@ use crate::error::Error;
 
 impl Resolver {
     /// The error for a registry that has no credential: `NotFound`, unless it must have one.
-    #[must_use]
     pub fn missing(&self, route: &Route) -> Error {
         match self.why_required(route) {
             Ok(None) => Error::NotFound,

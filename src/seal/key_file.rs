@@ -18,7 +18,6 @@ pub struct KeyFile(KeyPlace);
 
 impl KeyFile {
     /// The key at this place.
-    #[must_use]
     pub fn new(place: KeyPlace) -> Self {
         Self(place)
     }
@@ -64,7 +63,6 @@ impl KeyFile {
     }
 
     /// Where it is, if anywhere.
-    #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             KeyPlace::File(path) | KeyPlace::Credential(path) => Some(path),

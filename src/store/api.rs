@@ -38,7 +38,6 @@ pub struct Times {
 
 impl Times {
     /// Of what is stored now.
-    #[must_use]
     pub fn now() -> Self {
         Self {
             stored_at: Some(SystemTime::now()),
@@ -49,7 +48,6 @@ impl Times {
 
 impl Found {
     /// A secret for this registry.
-    #[must_use]
     pub fn new(keys: Keys, keep: Keep) -> Self {
         Self {
             keys,
@@ -61,7 +59,6 @@ impl Found {
     }
 
     /// What is in a blob of this registry.
-    #[must_use]
     pub fn of(blob: Blob, keep: Keep) -> Self {
         let times = Times {
             expires_at: blob.expires_at,
@@ -149,7 +146,6 @@ pub struct Lookup<'a> {
 
 impl<'a> Lookup<'a> {
     /// A question about a registry of which no rule says anything, without a moment to answer it.
-    #[must_use]
     pub fn of(host: &'a Host) -> Self {
         Self {
             host,
@@ -166,7 +162,6 @@ impl<'a> Lookup<'a> {
 
     /// The names under which the whole credential of the registry may stand, those that count most first. There are none
     /// where single secrets are named.
-    #[must_use]
     pub fn names(&self) -> Vec<String> {
         match self.secret {
             Some(name) => vec![name.to_owned()],
@@ -209,7 +204,6 @@ pub enum Owner {
 
 impl Lookup<'_> {
     /// Whose the secret is that stands under this name and has this registry recorded in it.
-    #[must_use]
     pub fn owner(&self, name: &str, recorded: Option<&Host>) -> Owner {
         match recorded {
             Some(registry) if registry == self.host => Owner::Ours,

@@ -25,7 +25,7 @@ use self::entry::{About, Entry, Unopened};
 use self::errors::FileStoreError;
 pub use self::published::{Published, Written};
 use super::{Found, Keep, Listed, Secret, Username};
-use crate::config::KeyPlace;
+use crate::config::{Config, KeyPlace};
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
@@ -51,13 +51,18 @@ struct Opened {
 
 impl FileStore {
     /// The store of one workspace below `root`. Nothing is read or made yet.
-    #[must_use]
     pub fn new(workspace: &str, root: Option<PathBuf>, key: KeyPlace) -> Self {
         Self {
             workspace: workspace.to_owned(),
             root,
             key: KeyFile::new(key),
         }
+    }
+
+    /// The one of this configuration.
+    pub fn of(config: &Config) -> Self {
+        let (path, key) = (config.file_path.clone(), config.file_key.clone());
+        Self::new(&config.workspace, path, key)
     }
 
     pub(super) fn get(&self, host: &Host) -> Result<Option<Found>, Error> {

@@ -29,7 +29,7 @@ use std::cell::OnceCell;
 use std::time::Instant;
 
 use self::api::Api;
-use self::errors::{GatewayError, NOTHING_STORED};
+use self::errors::GatewayError;
 use self::ownership::Held;
 use super::{Lookup, Secret};
 use crate::cache::Memory;
@@ -46,7 +46,6 @@ pub struct GatewayStore {
 
 impl GatewayStore {
     /// The store of one gateway. Nothing is opened yet.
-    #[must_use]
     pub fn new(config: GatewayConfig) -> Self {
         Self {
             config,
@@ -81,10 +80,7 @@ impl GatewayStore {
                     return Ok(name.to_owned());
                 }
             }
-            Err(GatewayError::Contested {
-                outcome: NOTHING_STORED.to_owned(),
-            }
-            .into())
+            Err(GatewayError::Contested.into())
         })
     }
 

@@ -6,20 +6,17 @@ use crate::seal::sha256_hex;
 /// The current name, `oci-registry-ghcr-io`. This is the seeds' `CreateSecretName` for the canonical spelling.
 ///
 /// It collides (`a-b.example`, `a.b.example`), so the registry inside a secret must always be compared.
-#[must_use]
 pub fn current(host: &Host) -> String {
     spelled(host.as_str())
 }
 
 /// The first design's name, `oci-creds-` and 16 hex digits of the host's SHA-256.
-#[must_use]
 pub fn first_design(host: &Host) -> String {
     format!("oci-creds-{}", short_hash(host.as_str()))
 }
 
 /// The name that the public API accepts on create (`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`): `OCI_REGISTRY_GHCR_IO`, or the
 /// hash form where that would be too long.
-#[must_use]
 pub fn api(host: &Host) -> String {
     let mut normal = String::from("OCI_REGISTRY_");
     normal.extend(host.as_str().chars().map(|c| {
@@ -37,14 +34,12 @@ pub fn api(host: &Host) -> String {
 }
 
 /// The hash form of [`api`], for a host whose name another host's secret already has.
-#[must_use]
 pub fn api_hashed(host: &Host) -> String {
     format!("OCI_CREDS_{}", short_hash(host.as_str()))
 }
 
 /// Every name that this host's secret may have, in the order in which they count: Beta9's names follow the image's
 /// spelling of the registry, so there is one of each kind for every spelling; this program writes the canonical one's.
-#[must_use]
 pub fn candidates(host: &Host) -> Vec<String> {
     let spellings = host.spellings();
     let mut names: Vec<String> = vec![
@@ -72,7 +67,6 @@ pub fn candidates(host: &Host) -> Vec<String> {
 }
 
 /// Whether a name looks like one that follows from a host.
-#[must_use]
 pub fn is_derived(name: &str) -> bool {
     ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"]
         .iter()
@@ -81,7 +75,6 @@ pub fn is_derived(name: &str) -> bool {
 
 /// Whether no other registry has this name, which is one of this host's: it is a hash, or no other host that an image can
 /// name reads the same once its separators are gone.
-#[must_use]
 pub fn is_one_hosts(name: &str, host: &Host) -> bool {
     if ["oci-creds-", "OCI_CREDS_"]
         .iter()
@@ -110,7 +103,6 @@ pub fn is_one_hosts(name: &str, host: &Host) -> bool {
 }
 
 /// Whether the public API creates a secret of this name.
-#[must_use]
 pub fn can_be_created(name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.len() <= MAX_API_NAME

@@ -16,7 +16,6 @@ pub struct RequestStore(Request);
 
 impl RequestStore {
     /// The store of a request that brought credentials.
-    #[must_use]
     pub fn new(request: Request) -> Option<Self> {
         (request.credentials.is_some() || request.file.is_some()).then_some(Self(request))
     }

@@ -22,7 +22,6 @@ pub struct Single {
 
 impl Lookup<'_> {
     /// The names of the single secrets that are of use: those that are named, or else the vendor's own.
-    #[must_use]
     pub fn single_names(&self) -> Vec<&str> {
         if self.named.is_empty() {
             self.guesses().iter().flat_map(KeySet::names).collect()
@@ -136,7 +135,6 @@ impl Single {
     }
 
     /// Whether it may be sent to this registry.
-    #[must_use]
     pub fn is_for(&self, host: &Host) -> bool {
         is_for(&self.hosts, host)
     }

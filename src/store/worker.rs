@@ -40,7 +40,6 @@ pub struct WorkerStore {
 
 impl WorkerStore {
     /// The store of one workspace. Nothing is opened yet.
-    #[must_use]
     pub fn new(workspace: &str, config: WorkerConfig, pulled: Pulled) -> Self {
         Self {
             workspace: workspace.to_owned(),

@@ -10,7 +10,8 @@ use super::users::me;
 use crate::error::{Code, Error, Fault, Meaning};
 
 /// Why a file or directory cannot be used: which one, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}; {fix}")]
 pub struct FileError {
     /// The name that programs know it by.
     pub code: Code,
@@ -20,15 +21,8 @@ pub struct FileError {
     pub fix: String,
 }
 
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.cause, self.fix)
-    }
-}
-
 impl FileError {
     /// The same as a failure of this part.
-    #[must_use]
     pub fn problem(self, part: &str) -> Error {
         let part = part.to_owned();
         Failed { part, error: self }.into()

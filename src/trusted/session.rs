@@ -78,7 +78,6 @@ pub(super) fn warn(warning: FileError) {
 }
 
 /// What is wrong with the files that were read all the same; then there is nothing to say.
-#[must_use]
 pub fn take_warnings() -> Vec<FileError> {
     SESSION.with_borrow_mut(|session| std::mem::take(&mut session.warnings))
 }

@@ -77,7 +77,6 @@ fn is_private(id: u32, accounts: &str, groups: &str) -> bool {
 
 /// The home directory of the account that this process acts as, where it has one
 /// (<https://man7.org/linux/man-pages/man5/passwd.5.html>).
-#[must_use]
 pub fn account_home() -> Option<PathBuf> {
     let (accounts, me) = (system_file(Path::new(PASSWD))?, me().to_string());
     let account = accounts
@@ -88,7 +87,6 @@ pub fn account_home() -> Option<PathBuf> {
 }
 
 /// The home directories of all accounts of this machine.
-#[must_use]
 pub fn homes() -> Vec<PathBuf> {
     let accounts = system_file(Path::new(PASSWD)).unwrap_or_default();
     let homes = accounts.lines().filter_map(Account::parse);

@@ -40,7 +40,6 @@ pub struct Certificates {
 
 impl CertDirs {
     /// The clients' own, on this node and of this user.
-    #[must_use]
     pub fn of(env: &Env) -> Self {
         let system = |dir: &str| (PathBuf::from(dir), trusted::read_system as Reader);
         let user = |dir: Option<PathBuf>, below: &str| {

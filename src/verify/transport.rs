@@ -2,7 +2,7 @@
 
 use crate::credential::Redacted;
 use crate::host::{Host, ImageRef};
-use crate::http::{Http, HttpError, Kind, Request, Response};
+use crate::http::{Cleartext, Http, HttpError, Kind, Request, Response};
 use crate::log::Log;
 
 /// A registry, as it was reached.
@@ -46,7 +46,7 @@ impl<'a> Registry<'a> {
         };
         let fault = match registry.ping(None).await {
             Err(Unanswered::NoAnswer(fault))
-                if is_loopback(&image.host) && speaks_no_tls(&fault) =>
+                if Cleartext::Loopback.allows(image.host.name()) && speaks_no_tls(&fault) =>
             {
                 fault
             }
@@ -186,14 +186,6 @@ pub(crate) fn origin(url: &str) -> Option<&str> {
 /// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
 fn speaks_no_tls(fault: &HttpError) -> bool {
     matches!(fault.kind(), Kind::Tls | Kind::Closed | Kind::Truncated)
-}
-
-fn is_loopback(host: &Host) -> bool {
-    let name = host.name().trim_start_matches('[').trim_end_matches(']');
-    name == "localhost"
-        || name
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 /// How many redirects in a row are followed.

@@ -1,7 +1,5 @@
 //! `Report` and `Verdict`: what a registry said, in words that tell one cause from another and what to do about it.
 
-use std::fmt;
-
 use crate::host::{Host, ImageRef};
 use crate::http::{Certificate, HttpError, Kind};
 use crate::registry::Registry;
@@ -39,47 +37,63 @@ pub enum Taken {
 }
 
 /// What a pull would meet with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Verdict {
     /// The manifest is there and may be pulled; its digest, where the registry says it.
+    #[error("the manifest is there and may be pulled")]
     Pulled(Option<String>),
     /// The credential is wrong.
+    #[error("it refuses this credential ({0})")]
     WrongCredential(u16),
     /// The credential is right and may not pull this repository.
+    #[error("the credential may not pull this repository ({0})")]
     NoAccess(u16),
     /// As above, or there is no such repository: the registry hides which.
+    #[error("the credential may not pull this repository, or there is none ({0}); it hides which")]
     NoAccessOrRepository(u16),
     /// There is no such repository.
+    #[error("there is no such repository (404)")]
     NoRepository,
     /// There is a repository, and no such tag or digest in it; or the registry does not say which of them is missing.
+    #[error("there is no such tag or digest (404)")]
     NoManifest,
     /// Without a credential it may not be pulled.
+    #[error("it needs a credential, and has none ({0})")]
     NeedsCredential(u16),
     /// The token server is none that the credential may go to.
+    #[error("it names a token server that is not its own ({}); the credential was not sent there", named(.0.as_ref()))]
     ForeignTokenServer(Option<Host>),
     /// The token server failed with this status.
+    #[error("its token server answered {0}")]
     TokenServer(u16),
     /// The token server answered something that holds no token.
+    #[error("its token server returned no token")]
     NoToken,
     /// The registry refuses what its own token server gave.
+    #[error("it refuses what its own token server gave ({0})")]
     TokenRefused(u16),
     /// It asks for a login, and does not say which in any way that is known.
+    #[error("it asks for a login without saying how (401)")]
     NoChallenge,
     /// It sends everybody elsewhere, too often or to no place that can be asked.
+    #[error("it redirects, to nowhere that can be asked")]
     Redirected,
     /// It asks to be left alone for a while.
+    #[error("it is throttling (429)")]
     Throttled,
     /// It answered with a status that has no place here.
+    #[error("it answered {0}")]
     Failed(u16),
     /// A file of certs.d cannot be used.
+    #[error("{}", .0.cause)]
     CertsD(trusted::FileError),
     /// There was no answer.
+    #[error("{0}")]
     NoAnswer(HttpError),
 }
 
 impl Report {
     /// A report of a registry that did not get as far as a login.
-    #[must_use]
     pub fn early(verdict: Verdict) -> Self {
         Self {
             login: None,
@@ -91,13 +105,11 @@ impl Report {
 
 impl Verdict {
     /// Whether a pull works.
-    #[must_use]
     pub fn is_pulled(&self) -> bool {
         matches!(self, Self::Pulled(_))
     }
 
     /// The word for programs.
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Pulled(_) => "pulled",
@@ -125,7 +137,6 @@ impl Verdict {
     }
 
     /// What to do about it; empty where there is nothing to do.
-    #[must_use]
     pub fn fix(&self, image: &ImageRef) -> String {
         let (host, repository) = (&image.host, &image.repository);
         match self {
@@ -206,47 +217,6 @@ fn docker_login(host: &Host) -> String {
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pulled(_) => f.write_str("the manifest is there and may be pulled"),
-            Self::WrongCredential(status) => {
-                write!(f, "it refuses this credential ({status})")
-            }
-            Self::NoAccess(status) => {
-                write!(f, "the credential may not pull this repository ({status})")
-            }
-            Self::NoAccessOrRepository(status) => {
-                write!(
-                    f,
-                    "the credential may not pull this repository, or the repository doesn't exist ({status}); the registry doesn't say which"
-                )
-            }
-            Self::NoRepository => f.write_str("there is no such repository (404)"),
-            Self::NoManifest => f.write_str("there is no such tag or digest (404)"),
-            Self::NeedsCredential(status) => {
-                write!(f, "it needs a credential, and has none ({status})")
-            }
-            Self::ForeignTokenServer(server) => {
-                let name = server
-                    .as_ref()
-                    .map_or("not an https:// URL of a host", Host::as_str);
-                write!(
-                    f,
-                    "it names a token server that is not its own ({name}); the credential was not sent there"
-                )
-            }
-            Self::TokenServer(status) => write!(f, "its token server answered {status}"),
-            Self::NoToken => f.write_str("its token server returned no token"),
-            Self::TokenRefused(status) => {
-                write!(f, "it refuses what its own token server gave ({status})")
-            }
-            Self::NoChallenge => f.write_str("it asks for a login without saying how (401)"),
-            Self::Redirected => f.write_str("it redirects, to nowhere that can be asked"),
-            Self::Throttled => f.write_str("it is throttling (429)"),
-            Self::Failed(status) => write!(f, "it answered {status}"),
-            Self::CertsD(fault) => f.write_str(&fault.cause),
-            Self::NoAnswer(fault) => fault.fmt(f),
-        }
-    }
+fn named(server: Option<&Host>) -> &str {
+    server.map_or("not an https:// URL of a host", Host::as_str)
 }

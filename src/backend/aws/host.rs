@@ -48,15 +48,15 @@ impl PrivateRegistry {
         let (account, rest) = name
             .split_once('.')
             .filter(|(account, _)| is_account(account))?;
-        FORMS.iter().find_map(|form| {
-            let region = rest.strip_prefix(form.service)?.strip_prefix('.')?;
-            let region = region.strip_suffix(form.suffix)?.strip_suffix('.')?;
+        FORMS.iter().find_map(|&(service, suffix, partition)| {
+            let region = rest.strip_prefix(service)?.strip_prefix('.')?;
+            let region = region.strip_suffix(suffix)?.strip_suffix('.')?;
             (!region.is_empty() && !region.contains('.')).then(|| Self {
                 account: account.to_owned(),
                 region: region.to_owned(),
-                partition: form.partition,
-                fips: form.fips,
-                dual_stack: form.dual_stack,
+                partition,
+                fips: service.ends_with("-fips"),
+                dual_stack: suffix.starts_with("on."),
             })
         })
     }
@@ -120,58 +120,21 @@ const PREFIXES: [(&str, Partition); 6] = [
     ("us-isof-", Partition::IsoF),
 ];
 
-/// A way to write a private registry: `ACCOUNT.service.REGION.suffix`.
-#[derive(Clone, Copy)]
-struct Form {
-    service: &'static str,
-    suffix: &'static str,
-    partition: Partition,
-    fips: bool,
-    dual_stack: bool,
-}
-
-const fn form(service: &'static str, suffix: &'static str, partition: Partition) -> Form {
-    Form {
-        service,
-        suffix,
-        partition,
-        fips: false,
-        dual_stack: false,
-    }
-}
-
-const fn fips(form: Form) -> Form {
-    Form { fips: true, ..form }
-}
-
-const fn dual_stack(form: Form) -> Form {
-    Form {
-        dual_stack: true,
-        ..form
-    }
-}
-
-const FORMS: [Form; 12] = [
-    form("dkr.ecr", "amazonaws.com", Partition::Aws),
-    fips(form("dkr.ecr-fips", "amazonaws.com", Partition::Aws)),
-    dual_stack(form("dkr-ecr", "on.aws", Partition::Aws)),
-    dual_stack(fips(form("dkr-ecr-fips", "on.aws", Partition::Aws))),
-    form("dkr.ecr", "amazonaws.com.cn", Partition::China),
-    dual_stack(form(
-        "dkr.ecr",
-        "on.amazonwebservices.com.cn",
-        Partition::China,
-    )),
-    dual_stack(form(
-        "dkr-ecr",
-        "on.amazonwebservices.com.cn",
-        Partition::China,
-    )),
-    form("dkr.ecr", "amazonaws.eu", Partition::EuropeanSovereign),
-    form("dkr.ecr", "c2s.ic.gov", Partition::Iso),
-    form("dkr.ecr", "sc2s.sgov.gov", Partition::IsoB),
-    form("dkr.ecr", "cloud.adc-e.uk", Partition::IsoE),
-    form("dkr.ecr", "csp.hci.ic.gov", Partition::IsoF),
+/// The ways to write a private registry, `ACCOUNT.service.REGION.suffix`: the service of a FIPS host ends in `-fips`, the suffix
+/// of a dual-stack host begins with `on.`.
+const FORMS: [(&str, &str, Partition); 12] = [
+    ("dkr.ecr", "amazonaws.com", Partition::Aws),
+    ("dkr.ecr-fips", "amazonaws.com", Partition::Aws),
+    ("dkr-ecr", "on.aws", Partition::Aws),
+    ("dkr-ecr-fips", "on.aws", Partition::Aws),
+    ("dkr.ecr", "amazonaws.com.cn", Partition::China),
+    ("dkr.ecr", "on.amazonwebservices.com.cn", Partition::China),
+    ("dkr-ecr", "on.amazonwebservices.com.cn", Partition::China),
+    ("dkr.ecr", "amazonaws.eu", Partition::EuropeanSovereign),
+    ("dkr.ecr", "c2s.ic.gov", Partition::Iso),
+    ("dkr.ecr", "sc2s.sgov.gov", Partition::IsoB),
+    ("dkr.ecr", "cloud.adc-e.uk", Partition::IsoE),
+    ("dkr.ecr", "csp.hci.ic.gov", Partition::IsoF),
 ];
 
 #[cfg(test)]

@@ -100,20 +100,15 @@ impl Source {
             }) => {
                 let Bearer { subject, parts } = Bearer::of(token);
                 let by = subject.map_or_else(String::new, |subject| format!(" of {subject}"));
-                let own = [
-                    "web identity",
-                    role,
-                    session_name.as_deref().unwrap_or_default(),
-                ]
-                .map(str::to_owned);
+                let session = session_name.as_deref().unwrap_or_default();
                 let name = format!("role {} (web identity{by})", shown(role));
-                Whose::Known(Scope::new(name, own.into_iter().chain(parts).collect()))
+                Whose::Known(Scope::of(name, ["web identity", role, session]).with(parts))
             }
             Self::Container => of_container(node)?.map_or(Whose::Unknown, Whose::Known),
-            Self::Instance { endpoint } => Whose::Machine(Unnamed::new(Scope::new(
-                "instance role",
-                vec!["instance".to_owned(), endpoint.clone()],
-            ))),
+            Self::Instance { endpoint } => {
+                let parts = ["instance", endpoint];
+                Whose::Machine(Unnamed::new(Scope::of("instance role", parts)))
+            }
         })
     }
 }
@@ -148,13 +143,7 @@ pub(super) fn of_keys(keys: &Credentials) -> Scope {
         keys.session_token().unwrap_or_default(),
     ];
     let digests = secrets.map(|secret| digest(secret.as_bytes()));
-    Scope::new(
-        name,
-        ["keys".to_owned(), keys.access_key_id().to_owned()]
-            .into_iter()
-            .chain(digests)
-            .collect(),
-    )
+    Scope::of(name, ["keys", keys.access_key_id()]).with(digests)
 }
 
 /// An access key id is no secret; what stands in its place may be one.
@@ -178,15 +167,16 @@ pub(super) fn of_container(node: &Node) -> Result<Option<Scope>, Error> {
     if token.is_none() && text(node, CONTAINER[0]).is_none() {
         return Ok(None);
     }
-    let addresses = CONTAINER.map(|name| text(node, name).unwrap_or_default().to_owned());
+    let [relative, full] = CONTAINER.map(|name| text(node, name).unwrap_or_default());
     let bearer = token.as_ref().map(Bearer::of);
     let name = match bearer.as_ref().and_then(|bearer| bearer.subject.as_ref()) {
         Some(subject) => format!("the container's role, as {subject}"),
         None => "the container's role".to_owned(),
     };
-    let parts = ["container".to_owned()].into_iter().chain(addresses);
-    let parts = parts.chain(bearer.map(|bearer| bearer.parts).unwrap_or_default());
-    Ok(Some(Scope::new(name, parts.collect())))
+    let parts = bearer.map(|bearer| bearer.parts).unwrap_or_default();
+    Ok(Some(
+        Scope::of(name, ["container", relative, full]).with(parts),
+    ))
 }
 
 const NOBODY: &str = "this node has no AWS identity: AWS_ACCESS_KEY_ID is not set, no profile in ~/.aws has credentials, no \

@@ -67,13 +67,7 @@ impl Profile {
             format!(" ({})", self.what)
         };
         let name = format!("profile {}{what}", shown(&self.name));
-        let scope = Scope::new(
-            name,
-            ["profile".to_owned()]
-                .into_iter()
-                .chain(self.parts.iter().cloned())
-                .collect(),
-        );
+        let scope = Scope::of(name, ["profile"]).with(self.parts.iter().cloned());
         match self.begins {
             Begin::Told => Whose::Known(scope),
             Begin::Instance => Whose::Machine(Unnamed::new(

@@ -45,10 +45,9 @@ impl TenantKeys {
                 return Err(AwsError::Key(name, what).into());
             }
         }
-        let role = Role::read(text(ROLE_ARN), text(EXTERNAL_ID)).map_err(|(setting, what)| {
-            let is_arn = setting == Setting::Arn;
-            AwsError::Key(if is_arn { ROLE_ARN } else { EXTERNAL_ID }, what)
-        })?;
+        let names = [ROLE_ARN, EXTERNAL_ID];
+        let role =
+            Role::read(names, names.map(text)).map_err(|(key, what)| AwsError::Key(key, what))?;
         let credentials = Credentials::new(id, secret, token.map(str::to_owned), None, "secret");
         Ok(Self { credentials, role })
     }
@@ -60,30 +59,25 @@ impl Role {
         arn: Option<&str>,
         external_id: Option<&str>,
     ) -> Result<Option<Self>, Error> {
-        Self::read(arn, external_id).map_err(|(setting, what)| {
-            let name = if setting == Setting::Arn {
-                "role_arn"
-            } else {
-                "external_id"
-            };
-            AwsError::Rule(name, what).into()
-        })
+        Self::read(["role_arn", "external_id"], [arn, external_id])
+            .map_err(|(setting, what)| AwsError::Rule(setting, what).into())
     }
 
+    /// Of what is wrong, the name is that of the value.
     fn read(
-        arn: Option<&str>,
-        external_id: Option<&str>,
-    ) -> Result<Option<Self>, (Setting, &'static str)> {
+        names: [&'static str; 2],
+        [arn, external_id]: [Option<&str>; 2],
+    ) -> Result<Option<Self>, (&'static str, &'static str)> {
         let Some(arn) = arn else { return Ok(None) };
         if !is_role_arn(arn) {
             return Err((
-                Setting::Arn,
+                names[0],
                 "isn't a valid role ARN, such as arn:aws:iam::123456789012:role/puller",
             ));
         }
         if external_id.is_some_and(|id| !is_external_id(id)) {
             return Err((
-                Setting::ExternalId,
+                names[1],
                 "isn't a valid external id (2 to 1224 letters, digits and _+=,.@:/-)",
             ));
         }
@@ -119,12 +113,6 @@ pub(super) fn role_of_pod<'a>(
         ));
     }
     Ok(arn)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Setting {
-    Arn,
-    ExternalId,
 }
 
 /// Variables that make an AWS SDK read files, run programs, call other addresses or trust other authorities.

@@ -53,9 +53,8 @@ fn of_node(identity: &Identity, node: &Node) -> Whose {
         }
         Identity::Managed { client_id } => {
             let endpoints = ENDPOINTS.map(|name| value(node, name).to_owned());
-            let machine = Unnamed::new(
-                Scope::new("managed identity", vec!["managed".to_owned()]).with(endpoints),
-            );
+            let scope = Scope::of("managed identity", ["managed"]).with(endpoints);
+            let machine = Unnamed::new(scope);
             match client_id {
                 Some(id) => Whose::Known(machine.named(id)),
                 None => Whose::Machine(machine),
@@ -66,9 +65,9 @@ fn of_node(identity: &Identity, node: &Node) -> Whose {
 
 /// An application, by what proves that it is the one.
 fn of_app(app: &App, kind: &str, by: &str, proof: Vec<String>) -> Whose {
-    let own = [kind, &app.tenant, &app.client_id, app.authority()].map(str::to_owned);
+    let own = [kind, &app.tenant, &app.client_id, app.authority()];
     let name = format!("application {}{by}", app.client_id);
-    Whose::Known(Scope::new(name, own.into_iter().chain(proof).collect()))
+    Whose::Known(Scope::of(name, own).with(proof))
 }
 
 fn value<'a>(node: &'a Node, name: &str) -> &'a str {

@@ -95,10 +95,8 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>
 
 impl Metadata {
     fn whose(&self) -> Whose {
-        Whose::Machine(Unnamed::new(Scope::new(
-            "service account",
-            vec!["metadata".to_owned(), self.host.clone()],
-        )))
+        let parts = ["metadata", &self.host];
+        Whose::Machine(Unnamed::new(Scope::of("service account", parts)))
     }
 
     /// The token of the service account that is attached to this machine

@@ -18,10 +18,7 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn whose(&self, login: &Login) -> Result<Whose, Error> {
-        let scope = Scope::new(
-            self.name(),
-            vec!["document".to_owned(), self.digest.clone()],
-        );
+        let scope = Scope::of(self.name(), ["document", &self.digest]);
         let Some(external) = self.external() else {
             return Ok(Whose::Known(scope));
         };
@@ -43,14 +40,9 @@ impl Document {
                 Whose::Nobody(_) | Whose::Unknown => Whose::Unknown,
                 other => other.map(|of_aws| {
                     let name = format!("{}, as AWS's {}", scope.identity(), of_aws.identity());
-                    Scope::new(
-                        name,
-                        scope
-                            .parts()
-                            .chain(of_aws.parts())
-                            .map(str::to_owned)
-                            .collect(),
-                    )
+                    scope
+                        .with(of_aws.parts().map(str::to_owned))
+                        .called(|_| name)
                 }),
             },
             Source::Url { .. } => Whose::Machine(Unnamed::new(scope)),

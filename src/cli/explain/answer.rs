@@ -16,6 +16,7 @@ use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
 /// What would be answered, and why.
+#[derive(Default)]
 pub(super) struct Answer {
     host: Option<String>,
     class: &'static str,
@@ -56,6 +57,12 @@ enum Told {
     Failure(String),
 }
 
+impl Default for Told {
+    fn default() -> Self {
+        Self::NotFound(String::new())
+    }
+}
+
 impl Told {
     /// The line that `get` would fail with.
     fn failure(error: Error, route: &Route) -> Self {
@@ -67,32 +74,10 @@ impl Answer {
     /// What is no registry: no store is asked.
     pub(super) fn rejected(why: HostError, next: String) -> Self {
         Self {
+            class: "reject",
             told: Told::NotFound(why.to_string()),
             next: Some(next),
-            ..Self::nothing()
-        }
-    }
-
-    fn nothing() -> Self {
-        Self {
-            host: None,
-            class: "reject",
-            backend: None,
-            rule: None,
-            rule_file: None,
-            rule_notes: Vec::new(),
-            store: None,
-            workspace: None,
-            secret_name: None,
-            found: false,
-            keys: Vec::new(),
-            takes: None,
-            ambient: false,
-            told: Told::NotFound(String::new()),
-            next: None,
-            identity: None,
-            cached: Cached::Never,
-            clients: None,
+            ..Self::default()
         }
     }
 
@@ -117,7 +102,7 @@ impl Answer {
                 .names_secrets()
                 .then(|| named.unwrap_or_else(|| name::current(route.host))),
             ambient: route.ambient,
-            ..Self::nothing()
+            ..Self::default()
         };
         match resolver.find(route) {
             Ok(found) => answer.decide(route, found, resolver),

@@ -52,7 +52,6 @@ impl<'a> Providers<'a> {
     }
 
     /// The images of this helper's entry, and whether it is called as it must be; `None` without an entry.
-    #[must_use]
     pub fn own_entry(&self) -> Option<(Vec<&str>, bool)> {
         let own = self.own()?;
         let images = own["matchImages"].as_array().into_iter().flatten();
@@ -112,7 +111,6 @@ impl<'a> Providers<'a> {
     }
 
     /// Whether there is nothing in it but what a new one has.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         read(EMPTY).is_ok_and(|empty| empty == self.value) && !self.text.contains('#')
     }
@@ -178,7 +176,6 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
 
 /// Both texts without their secrets, which a provider gets in its environment. Of JSON, keys are shown that hold none; of
 /// YAML, the lines that have no other word than this helper's own entry.
-#[must_use]
 pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     let read = texts
         .iter()

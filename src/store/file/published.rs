@@ -57,7 +57,6 @@ impl Published {
     }
 
     /// The prints of what this node has written under this name.
-    #[must_use]
     pub fn prints(&self, name: &str) -> &[String] {
         let mut all = self.secrets.iter().chain(&self.former);
         all.find(|secret| secret.name == name)
@@ -65,14 +64,12 @@ impl Published {
     }
 
     /// When half of the token's life is over.
-    #[must_use]
     pub fn due(&self) -> SystemTime {
         self.minted + self.expires.duration_since(self.minted).unwrap_or_default() / 2
     }
 
     /// Whether it is to be written again: the token is past half of its life, or the last run was cut short. So it is where
     /// a clock that was set back hides how old the token is.
-    #[must_use]
     pub fn is_due(&self, now: SystemTime) -> bool {
         !self.is_whole || now < self.minted || now >= self.due()
     }

@@ -65,11 +65,7 @@ impl<'a> Api<'a> {
             None => api.current_workspace().await?,
         };
         if !is_segment(&api.workspace) {
-            return Err(GatewayError::Unfit {
-                what: "a workspace's id",
-                text: api.workspace,
-            }
-            .into());
+            return Err(GatewayError::Unfit("a workspace's id", api.workspace).into());
         }
         Ok(api)
     }
@@ -216,16 +212,12 @@ impl<'a> Api<'a> {
 
     /// The endpoint answers, but does not say which workspace the token is for.
     fn no_workspace(&self) -> Error {
-        let url = self.endpoint.url.clone();
-        GatewayError::NoWorkspace { url }.into()
+        GatewayError::NoWorkspace(self.endpoint.url.clone()).into()
     }
 
     /// What answers is not Beta9's gateway.
     pub(super) fn stranger(&self) -> Error {
-        GatewayError::Stranger {
-            url: self.endpoint.url.clone(),
-        }
-        .into()
+        GatewayError::Stranger(self.endpoint.url.clone()).into()
     }
 
     /// A secret is there and is not given.
@@ -264,11 +256,7 @@ impl<'a> Api<'a> {
                 name.replace('[', "%5B").replace(']', "%5D")
             ));
         }
-        Err(GatewayError::Unfit {
-            what: "a secret's name",
-            text: name.to_owned(),
-        }
-        .into())
+        Err(GatewayError::Unfit("a secret's name", name.to_owned()).into())
     }
 
     /// Whose workspace is remembered: it is kept under a keyed hash of these.

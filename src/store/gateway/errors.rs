@@ -37,52 +37,52 @@ pub(super) enum GatewayError {
         what: String,
         status: u16,
     },
-    #[error("{url} limits its requests (429)")]
-    Throttled { url: String },
-    #[error("what answers at {url} is not Beta9's gateway")]
-    Stranger { url: String },
+    #[error("{0} limits its requests (429)")]
+    Throttled(String),
+    #[error("what answers at {0} is not Beta9's gateway")]
+    Stranger(String),
     #[error("a request was given up: {0}")]
     GivenUp(JoinError),
-    #[error("{url} does not say which workspace the token is for")]
-    NoWorkspace { url: String },
+    #[error("{0} does not say which workspace the token is for")]
+    NoWorkspace(String),
     /// "Not found" is what the gateway says also of a secret that it lists and cannot read.
     #[error("{url} lists the secret {} and cannot read it", shown(name))]
     Unreadable { url: String, name: String },
     /// Who may get a secret is written in a way that is not understood.
-    #[error("the hosts of the secret {} are not a list of names", shown(name))]
-    UnknownHosts { name: String },
+    #[error("the hosts of the secret {} are not a list of names", shown(.0))]
+    UnknownHosts(String),
     /// A name or an id that no URL can carry as it is.
-    #[error("\"{}\" cannot be {what}", shown(text))]
-    Unfit { what: &'static str, text: String },
+    #[error("\"{}\" cannot be {}", shown(.1), .0)]
+    Unfit(&'static str, String),
     /// A secret that is no credential.
-    #[error("the secret {} cannot be used: {error}", shown(name))]
-    Damaged { name: String, error: KeysError },
+    #[error("the secret {} cannot be used: {}", shown(.0), .1)]
+    Damaged(String, KeysError),
     /// A secret that cannot be listed.
-    #[error("the secret {} does not say which registry it is for", shown(name))]
-    Unnamed { name: String },
+    #[error("the secret {} does not say which registry it is for", shown(.0))]
+    Unnamed(String),
     /// Every name that could be used is another host's.
-    #[error("{}", taken(names))]
-    Taken { names: Vec<String> },
+    #[error("{}", taken(.0))]
+    Taken(Vec<String>),
     /// A name that the operator chose, that is not there, and that the API does not create.
     #[error(
         "the secret {} is not there, and a new one's name takes only letters, digits and underscores, no digit first, and at most 64 of them",
-        shown(name)
+        shown(.0)
     )]
-    Uncreatable { name: String },
+    Uncreatable(String),
     /// A name for a single secret that the API does not create.
     #[error(
         "\"{}\" is not a valid name for a secret: it takes letters, digits and underscores, no digit first, and at most 64 of them",
-        shown(name)
+        shown(.0)
     )]
-    InvalidName { name: String },
+    InvalidName(String),
     /// A single secret that is not as it was when somebody decided to write it.
-    #[error("the secret {} {what}", shown(name))]
-    Changed { name: String, what: &'static str },
-    /// Others were always faster, or what is listed is never given. `outcome` says what was done so far.
+    #[error("the secret {} {}", shown(.0), .1)]
+    Changed(String, &'static str),
+    /// Others were always faster, or what is listed is never given.
     #[error(
         "this registry's secrets keep changing, or the gateway cannot read or change what it lists"
     )]
-    Contested { outcome: String },
+    Contested,
 }
 
 impl Fault for GatewayError {
@@ -101,34 +101,33 @@ impl Fault for GatewayError {
             Self::Unable { .. } => of(Code::StoreUnreachable)
                 .fix("check the gateway's log, and whether its database is there")
                 .unreachable(),
-            Self::Throttled { .. } => of(Code::StoreUnreachable).fix("try again in a while").unreachable(),
-            Self::Stranger { .. } => {
+            Self::Throttled(_) => of(Code::StoreUnreachable).fix("try again in a while").unreachable(),
+            Self::Stranger(_) => {
                 of(Code::StoreUnexpected).fix("check whether store.gateway.url is the gateway's HTTP address")
             }
             Self::GivenUp(_) => of(Code::SystemResources),
-            Self::NoWorkspace { .. } => of(Code::StoreUnexpected).fix(
+            Self::NoWorkspace(_) => of(Code::StoreUnexpected).fix(
                 "check whether store.gateway.url is the gateway's HTTP address, or set workspace or BETA9_WORKSPACE_ID",
             ),
             Self::Unreadable { .. } => of(Code::StoreUnreachable)
                 .fix("check the gateway's log, and whether its database is up; a value that does not decrypt has to be stored again")
                 .unreachable(),
-            Self::UnknownHosts { .. } => of(Code::SecretInvalid).fix("update this program, or set the hosts again"),
-            Self::Unfit { .. } => of(Code::ConfigInvalid).fix("correct it"),
-            Self::Damaged { .. } => of(Code::SecretInvalid).fix("correct or delete it in the workspace"),
-            Self::Unnamed { .. } => of(Code::SecretUnbound),
-            Self::Taken { .. } => of(Code::StoreConflict)
+            Self::UnknownHosts(_) => of(Code::SecretInvalid).fix("update this program, or set the hosts again"),
+            Self::Unfit(..) => of(Code::ConfigInvalid).fix("correct it"),
+            Self::Damaged(..) => of(Code::SecretInvalid).fix("correct or delete it in the workspace"),
+            Self::Unnamed(_) => of(Code::SecretUnbound),
+            Self::Taken(_) => of(Code::StoreConflict)
                 .fix("nothing was stored; delete what is not needed, or name a secret in a rule"),
-            Self::Uncreatable { .. } => {
+            Self::Uncreatable(_) => {
                 of(Code::ConfigInvalid).fix("nothing was stored; choose another name in the rule")
             }
-            Self::InvalidName { .. } => of(Code::ConfigInvalid).fix("nothing was stored; choose another name"),
-            Self::Changed { name, .. } => of(Code::StoreConflict).fix(format!(
+            Self::InvalidName(_) => of(Code::ConfigInvalid).fix("nothing was stored; choose another name"),
+            Self::Changed(name, _) => of(Code::StoreConflict).fix(format!(
                 "nothing was stored; look at it with: beta9 secret show {}",
                 shown(name)
             )),
-            Self::Contested { outcome } => {
-                of(Code::StoreConflict).fix(format!("{outcome}; try again, and see the gateway's log"))
-            }
+            Self::Contested => of(Code::StoreConflict)
+                .fix("nothing was stored; try again, and see the gateway's log"),
         }
     }
 }
@@ -162,14 +161,11 @@ impl GatewayError {
                 what: what.to_owned(),
                 status,
             },
-            429 => Self::Throttled { url },
-            _ => Self::Stranger { url },
+            429 => Self::Throttled(url),
+            _ => Self::Stranger(url),
         }
     }
 }
-
-/// The outcome of a change that was given up.
-pub(super) const NOTHING_STORED: &str = "nothing was stored";
 
 fn taken(names: &[String]) -> String {
     match names {

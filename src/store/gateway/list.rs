@@ -70,13 +70,11 @@ fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error
     if value.is_empty() {
         return Ok(None);
     }
-    let blob = Blob::parse(value.expose()).map_err(|error| GatewayError::Damaged {
-        name: name.to_owned(),
-        error,
-    })?;
-    let host = blob.registry.ok_or_else(|| GatewayError::Unnamed {
-        name: name.to_owned(),
-    })?;
+    let blob = Blob::parse(value.expose())
+        .map_err(|error| GatewayError::Damaged(name.to_owned(), error))?;
+    let host = blob
+        .registry
+        .ok_or_else(|| GatewayError::Unnamed(name.to_owned()))?;
     let rank = name::candidates(&host)
         .iter()
         .position(|candidate| candidate == name);

@@ -47,11 +47,7 @@ impl Held {
             Self::Ours(blob) => Ok(Some(blob)),
             Self::Nothing | Self::Empty | Self::Foreign => Ok(None),
             Self::Unbound => Err(StoreError::Unbound(name.to_owned()).at(PART)),
-            Self::Damaged(error) => Err(GatewayError::Damaged {
-                name: name.to_owned(),
-                error,
-            }
-            .into()),
+            Self::Damaged(error) => Err(GatewayError::Damaged(name.to_owned(), error).into()),
         }
     }
 }
@@ -70,11 +66,7 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
         match held {
             Held::Ours(_) => return Ok(Place::Update(name)),
             Held::Damaged(error) => {
-                return Err(GatewayError::Damaged {
-                    name: name.to_owned(),
-                    error: error.clone(),
-                }
-                .into());
+                return Err(GatewayError::Damaged(name.to_owned(), error.clone()).into());
             }
             Held::Nothing | Held::Empty | Held::Foreign | Held::Unbound => {}
         }
@@ -94,20 +86,11 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
     if let Some(name) = free.clone().find(|name| name::can_be_created(name)) {
         return Ok(Place::Create(name));
     }
-    Err(free.next().map_or_else(
-        || {
-            GatewayError::Taken {
-                names: names[..names.len().min(WRITTEN)].to_vec(),
-            }
-            .into()
-        },
-        |name| {
-            GatewayError::Uncreatable {
-                name: name.to_owned(),
-            }
-            .into()
-        },
-    ))
+    let refused = match free.next() {
+        Some(name) => GatewayError::Uncreatable(name.to_owned()),
+        None => GatewayError::Taken(names[..names.len().min(WRITTEN)].to_vec()),
+    };
+    Err(refused.into())
 }
 
 /// How many of the candidates this program ever gave a secret: those of the canonical spelling.

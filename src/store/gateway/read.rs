@@ -48,12 +48,8 @@ impl Shown {
 
     /// The hosts that it may be sent to; empty where nobody said.
     pub(super) fn hosts(self, name: &str) -> Result<Vec<String>, Error> {
-        self.hosts.ok_or_else(|| {
-            GatewayError::UnknownHosts {
-                name: name.to_owned(),
-            }
-            .into()
-        })
+        self.hosts
+            .ok_or_else(|| GatewayError::UnknownHosts(name.to_owned()).into())
     }
 }
 

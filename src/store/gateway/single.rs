@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::GatewayStore;
-use super::errors::{GatewayError, NOTHING_STORED};
+use super::errors::GatewayError;
 use super::read::Reader;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -31,10 +31,7 @@ impl GatewayStore {
         deadline: Instant,
     ) -> Result<(), Error> {
         if old.is_none() && !name::can_be_created(name) {
-            return Err(GatewayError::InvalidName {
-                name: name.to_owned(),
-            }
-            .into());
+            return Err(GatewayError::InvalidName(name.to_owned()).into());
         }
         self.with(deadline, None, async |api| {
             if old.is_none() && api.create(name, value).await? {
@@ -48,29 +45,20 @@ impl GatewayStore {
                 // The answer to what was written may have been lost on its way.
                 (Some(there), _) if there.value == *value => Ok(()),
                 (Some(there), Some(old)) if there.value == *old => {
-                    if api.update(name, value).await? {
-                        Ok(())
-                    } else {
-                        Err(GatewayError::Contested {
-                            outcome: NOTHING_STORED.to_owned(),
-                        }
-                        .into())
-                    }
+                    let updated = api.update(name, value).await?;
+                    Ok(updated.then_some(()).ok_or(GatewayError::Contested)?)
                 }
-                (Some(_), Some(_)) => Err(GatewayError::Changed {
-                    name: name.to_owned(),
-                    what: "was changed meanwhile by somebody else",
-                }
+                (Some(_), Some(_)) => Err(GatewayError::Changed(
+                    name.to_owned(),
+                    "was changed meanwhile by somebody else",
+                )
                 .into()),
-                (Some(_), None) => Err(GatewayError::Changed {
-                    name: name.to_owned(),
-                    what: "is there already, with another value",
-                }
+                (Some(_), None) => Err(GatewayError::Changed(
+                    name.to_owned(),
+                    "is there already, with another value",
+                )
                 .into()),
-                (None, _) => Err(GatewayError::Contested {
-                    outcome: NOTHING_STORED.to_owned(),
-                }
-                .into()),
+                (None, _) => Err(GatewayError::Contested.into()),
             }
         })
     }
@@ -90,10 +78,10 @@ impl GatewayStore {
             {
                 None => Ok(()),
                 Some(there) if there.value == *value => api.delete(name).await,
-                Some(_) => Err(GatewayError::Changed {
-                    name: name.to_owned(),
-                    what: "was changed meanwhile by somebody else",
-                }
+                Some(_) => Err(GatewayError::Changed(
+                    name.to_owned(),
+                    "was changed meanwhile by somebody else",
+                )
                 .into()),
             }
         })

@@ -64,14 +64,9 @@ impl fmt::Display for Address {
 }
 
 /// The text is no address. It is not quoted: it may be a URL with a password in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its address is not host:port")]
 pub(super) struct NotAnAddress;
-
-impl fmt::Display for NotAnAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("its address is not host:port")
-    }
-}
 
 /// The gateway's gRPC port.
 const DEFAULT_PORT: u16 = 1993;

@@ -1,7 +1,6 @@
 //! `Proxied`: a channel behind which a proxy may answer instead of the gateway. gRPC is always HTTP status 200; a load
 //! balancer's 503 comes with a page, which would be read as a broken message and hide the status.
 
-use std::fmt;
 use std::task::{Context, Poll};
 
 use tonic::Code;
@@ -14,7 +13,8 @@ use tonic::transport::Channel;
 pub(super) struct Proxied(pub(super) Channel);
 
 /// The status of an answer that is not gRPC's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("HTTP status {0}")]
 pub(super) struct HttpStatus(u16);
 
 impl Service<Request<Body>> for Proxied {
@@ -57,11 +57,3 @@ impl HttpStatus {
         }
     }
 }
-
-impl fmt::Display for HttpStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP status {}", self.0)
-    }
-}
-
-impl std::error::Error for HttpStatus {}
