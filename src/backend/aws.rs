@@ -135,43 +135,41 @@ pub(super) fn check_files(node: &Node) -> Result<(), Error> {
 
 /// The API that mints a registry's tokens.
 #[derive(Debug)]
-enum Api {
-    Private {
-        /// `None` where only a rule says that the host is ECR's.
-        registry: Option<PrivateRegistry>,
-        region: String,
-        endpoint_url: Option<String>,
-    },
-    Public {
-        dual_stack: bool,
-        endpoint_url: Option<String>,
-    },
+struct Api {
+    is_public: bool,
+    /// `None` of the public gallery, and where only a rule says that the host is ECR's.
+    registry: Option<PrivateRegistry>,
+    region: String,
+    fips: bool,
+    dual_stack: bool,
+    endpoint_url: Option<String>,
 }
 
 impl Api {
     fn of(host: &Host, settings: &CloudSettings) -> Result<Self, Error> {
-        let endpoint_url = settings.endpoint_url.clone();
+        let api = |registry: Option<PrivateRegistry>, region: &str| Self {
+            is_public: false,
+            region: region.to_owned(),
+            fips: registry.as_ref().is_some_and(|registry| registry.fips),
+            dual_stack: (registry.as_ref()).is_some_and(|registry| registry.dual_stack),
+            registry,
+            endpoint_url: settings.endpoint_url.clone(),
+        };
         match EcrHost::parse(host) {
-            Some(EcrHost::Public { dual_stack }) => Ok(Self::Public {
+            Some(EcrHost::Public { dual_stack }) => Ok(Self {
+                is_public: true,
                 dual_stack,
-                endpoint_url,
+                ..api(None, PUBLIC_REGION)
             }),
             Some(EcrHost::Private(registry)) if registry.has_region_of_its_partition() => {
-                Ok(Self::Private {
-                    region: registry.region.clone(),
-                    registry: Some(registry),
-                    endpoint_url,
-                })
+                let region = registry.region.clone();
+                Ok(api(Some(registry), &region))
             }
             Some(EcrHost::Private(registry)) => {
                 Err(AwsError::UnknownRegion(registry.region).into())
             }
             None => match &settings.region {
-                Some(region) if is_region(region) => Ok(Self::Private {
-                    registry: None,
-                    region: region.clone(),
-                    endpoint_url,
-                }),
+                Some(region) if is_region(region) => Ok(api(None, region)),
                 Some(_) => Err(AwsError::RuleRegion.into()),
                 None => Err(AwsError::NoRegistry.into()),
             },
@@ -179,31 +177,7 @@ impl Api {
     }
 
     fn region(&self) -> &str {
-        match self {
-            Self::Private { region, .. } => region,
-            Self::Public { .. } => PUBLIC_REGION,
-        }
-    }
-
-    fn fips(&self) -> bool {
-        matches!(self, Self::Private { registry: Some(registry), .. } if registry.fips)
-    }
-
-    fn dual_stack(&self) -> bool {
-        match self {
-            Self::Private { registry, .. } => registry
-                .as_ref()
-                .is_some_and(|registry| registry.dual_stack),
-            Self::Public { dual_stack, .. } => *dual_stack,
-        }
-    }
-
-    fn endpoint_url(&self) -> Option<&str> {
-        match self {
-            Self::Private { endpoint_url, .. } | Self::Public { endpoint_url, .. } => {
-                endpoint_url.as_deref()
-            }
-        }
+        &self.region
     }
 }
 

@@ -42,16 +42,9 @@ impl ClientLines {
     pub(super) fn show(&self, rows: &mut Rows, style: Style) {
         for (client, line) in &self.0 {
             match line {
-                Ok(asks) => rows.row(client, &text(asks), |line| {
-                    if asks.is_this_helper() {
-                        style.good(line).to_string()
-                    } else {
-                        line.to_owned()
-                    }
-                }),
-                Err(error) => rows.row(client, &format!("fails: {error}"), |line| {
-                    style.bad(line).to_string()
-                }),
+                Ok(asks) if asks.is_this_helper() => rows.good(client, &text(asks), style),
+                Ok(asks) => rows.plain(client, &text(asks)),
+                Err(error) => rows.bad(client, &format!("fails: {error}"), style),
             }
         }
     }

@@ -6,10 +6,10 @@ use clap::{Arg, ArgMatches, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::unwritable;
+use super::{misused, unwritable};
 use crate::Io;
 use crate::config::Env;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::shown::shown;
 
 pub(super) fn command() -> Command {
@@ -34,10 +34,7 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
         Some(name) => {
             let command = root.find_subcommand(name).ok_or_else(|| {
                 let cause = format_args!("there is no command \"{}\"", shown(name));
-                Problem::new("manual", cause)
-                    .code(Code::InputUsage)
-                    .fix("docker-credential-beta9 --help lists them")
-                    .failed()
+                misused("manual", cause, "docker-credential-beta9 --help lists them")
             })?;
             of_command(command.clone(), &mut page)
         }

@@ -39,6 +39,16 @@ impl Rows {
         }
     }
 
+    /// A row of what is as it should be.
+    pub(super) fn good(&mut self, name: &str, text: &str, style: Style) {
+        self.row(name, text, |line| style.good(line).to_string());
+    }
+
+    /// A row of what must be fixed.
+    pub(super) fn bad(&mut self, name: &str, text: &str, style: Style) {
+        self.row(name, text, |line| style.bad(line).to_string());
+    }
+
     /// A row of plain text.
     pub(super) fn plain(&mut self, name: &str, text: &str) {
         self.row(name, text, str::to_owned);

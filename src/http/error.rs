@@ -58,14 +58,20 @@ pub enum Kind {
 }
 
 /// What is wrong with a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each is what it says")]
 pub enum Certificate {
+    #[error("is for another name")]
     OtherName,
+    #[error("is signed by nobody that this system trusts")]
     UnknownAuthority,
+    #[error("is an authority's, not a server's (self-signed?)")]
     SelfSigned,
+    #[error("has expired")]
     Expired,
+    #[error("is not valid yet")]
     NotYetValid,
+    #[error("is not valid")]
     Invalid,
 }
 
@@ -250,19 +256,6 @@ impl fmt::Display for HttpError {
 }
 
 impl StdError for HttpError {}
-
-impl fmt::Display for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OtherName => "is for another name",
-            Self::UnknownAuthority => "is signed by nobody that this system trusts",
-            Self::SelfSigned => "is an authority's, not a server's (self-signed?)",
-            Self::Expired => "has expired",
-            Self::NotYetValid => "is not valid yet",
-            Self::Invalid => "is not valid",
-        })
-    }
-}
 
 impl Kind {
     /// Reads it from the chain of causes; `broken` where the chain tells no more than that the connection broke.

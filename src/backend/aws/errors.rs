@@ -133,7 +133,7 @@ impl Call<'_> {
             },
             fix: action.denied,
             // The public gallery is open to everybody; a role of the node need not be made for it.
-            is_dispensable: matches!((self.api, self.who), (Api::Public { .. }, Who::Node)),
+            is_dispensable: self.api.is_public && matches!(self.who, Who::Node),
         }
     }
 
@@ -208,12 +208,12 @@ mod tests {
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
+    use crate::config::CloudSettings;
+    use crate::host::Host;
 
     fn said(who: Who, action: Action, code: &str, message: &str) -> String {
-        let api = Api::Public {
-            dual_stack: false,
-            endpoint_url: None,
-        };
+        let gallery = Host::parse(b"public.ecr.aws").unwrap();
+        let api = Api::of(&gallery, &CloudSettings::default()).unwrap();
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
         let error = SdkError::service_error(AssumeRoleError::generic(metadata), response);

@@ -61,8 +61,8 @@ fn bare(api: &Api, wire: &Wire) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(api.region().to_owned()))
-        .use_fips(api.fips())
-        .use_dual_stack(api.dual_stack())
+        .use_fips(api.fips)
+        .use_dual_stack(api.dual_stack)
         .http_client(wire.client())
         .retry_config(Wire::retries())
         .timeout_config(wire.timeouts())
@@ -106,10 +106,10 @@ pub(super) async fn of_node(
         .profile_name(&files.name)
         .no_credentials();
     // Not set to false: for an ordinary host the node's AWS_USE_FIPS_ENDPOINT has its say.
-    if api.fips() {
+    if api.fips {
         loader = loader.use_fips(true);
     }
-    if api.dual_stack() {
+    if api.dual_stack {
         loader = loader.use_dual_stack(true);
     }
     let config = loader.load().await;

@@ -27,26 +27,25 @@ pub(super) async fn mint(
     config: &SdkConfig,
     wire: &Wire,
 ) -> Result<Minted, Error> {
-    match api {
-        Api::Private { registry, .. } => {
-            mint_private(api, registry.as_ref(), call, config, wire).await
-        }
-        Api::Public { .. } => mint_public(api, call, config, wire).await,
+    if api.is_public {
+        mint_public(api, call, config, wire).await
+    } else {
+        mint_private(api, call, config, wire).await
     }
 }
 
 async fn mint_private(
     api: &Api,
-    registry: Option<&PrivateRegistry>,
     call: Call<'_>,
     config: &SdkConfig,
     wire: &Wire,
 ) -> Result<Minted, Error> {
+    let registry = api.registry.as_ref();
     let mut builder =
         aws_sdk_ecr::config::Builder::from(config).retry_classifier(wire.retry_after());
     builder.set_timeout_config(Some(wire.timeouts()));
-    if let Some(url) = api.endpoint_url() {
-        builder.set_endpoint_url(Some(url.to_owned()));
+    if let Some(url) = &api.endpoint_url {
+        builder.set_endpoint_url(Some(url.clone()));
     }
     // The one way to name the registry: without it, the answer would be for the caller's own account.
     #[expect(
@@ -82,8 +81,8 @@ async fn mint_public(
     let mut builder =
         aws_sdk_ecrpublic::config::Builder::from(config).retry_classifier(wire.retry_after());
     builder.set_timeout_config(Some(wire.timeouts()));
-    if let Some(url) = api.endpoint_url() {
-        builder.set_endpoint_url(Some(url.to_owned()));
+    if let Some(url) = &api.endpoint_url {
+        builder.set_endpoint_url(Some(url.clone()));
     }
     let request = aws_sdk_ecrpublic::Client::from_conf(builder.build()).get_authorization_token();
     let answer = request

@@ -221,13 +221,9 @@ impl<'a> Checked<'a> {
         }
         let (_, cause, fix) = self.outcome();
         if self.is_pulled() {
-            rows.row("pull", &format!("works: {cause}"), |line| {
-                style.good(line).to_string()
-            });
+            rows.good("pull", &format!("works: {cause}"), style);
         } else {
-            rows.row("pull", &format!("fails: {cause}"), |line| {
-                style.bad(line).to_string()
-            });
+            rows.bad("pull", &format!("fails: {cause}"), style);
         }
         if !fix.is_empty() {
             rows.plain("fix", &fix);

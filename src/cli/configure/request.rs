@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use indexmap::IndexSet;
 
+use crate::cli::misused;
 use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
@@ -59,20 +60,12 @@ impl Request {
         let client: String = matches.get_one("client").cloned().unwrap_or_default();
         for (name, flag, cause, fix) in NOT_FOR {
             if client == name && matches.get_flag(flag) {
-                return Err(Problem::new(format!("--{flag}"), cause)
-                    .code(Code::InputUsage)
-                    .fix(fix)
-                    .failed());
+                return Err(misused(format!("--{flag}"), cause, fix));
             }
         }
         let path = |name| {
             let path = matches.get_one::<PathBuf>(name).cloned();
-            let wrong = |cause: &str, fix| {
-                Err(Problem::new(format!("--{name}"), cause)
-                    .code(Code::InputUsage)
-                    .fix(fix)
-                    .failed())
-            };
+            let wrong = |cause, fix| Err(misused(format!("--{name}"), cause, fix));
             match path {
                 Some(_) if client == "containerd" && name == "config" => Ok(path),
                 Some(_) if client != "kubelet" => {

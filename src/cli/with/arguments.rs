@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::error::{Code, Error, Problem};
+use crate::cli::misused;
+use crate::error::Error;
 use crate::host::Scheme;
 use crate::shown::shown;
 
@@ -217,10 +218,7 @@ fn unknown(word: &str) -> Error {
 }
 
 fn usage(cause: impl std::fmt::Display, fix: &str) -> Error {
-    Problem::new("with", cause)
-        .code(Code::InputUsage)
-        .fix(fix)
-        .failed()
+    misused("with", cause, fix)
 }
 
 const CTR_PULLS: &[&[&str]] = &[

@@ -68,18 +68,14 @@ impl Answer {
                 secret,
             } => {
                 let text = format!("user name {username} and {secret}");
-                rows.row("answer", &text, |line| style.good(line).to_string());
+                rows.good("answer", &text, style);
             }
             Told::Credential {
                 username: None,
                 secret,
-            } => {
-                rows.row("answer", secret, |line| style.good(line).to_string());
-            }
+            } => rows.good("answer", secret, style),
             Told::NotFound(why) => rows.plain("answer", &format!("not found: {why}")),
-            Told::Failure(line) => rows.row("answer", &format!("fails: {line}"), |line| {
-                style.bad(line).to_string()
-            }),
+            Told::Failure(line) => rows.bad("answer", &format!("fails: {line}"), style),
         }
         if let Some(clients) = &self.clients {
             clients.show(&mut rows, style);
