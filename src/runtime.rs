@@ -46,10 +46,11 @@ impl Runtime {
         let end = deadline
             .checked_sub(LAST_WORDS.min(left / 20))
             .unwrap_or(deadline);
-        let runtime = self
-            .0
-            .as_ref()
-            .expect("because only its drop takes the runtime");
+        let Some(runtime) = &self.0 else {
+            // Only its drop takes the runtime.
+            let part = part.to_owned();
+            return Err(RuntimeError::Late { part }.into());
+        };
         runtime.block_on(async {
             tokio::time::timeout_at(end.into(), future)
                 .await

@@ -319,6 +319,8 @@ fn memory_stays_as_it_is_however_many_images_there_are() {
     let before = resident();
     resolve(1500);
     let grown = resident().saturating_sub(before);
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(grown < 1024, "{grown} KiB more after 1,500 images");
 }
 

@@ -87,7 +87,9 @@ fn check_memory(dir: &Path) -> Result<(), FileError> {
     let nearest = dir.ancestors().map(|dir| (dir, statfs(dir)));
     let mut known = nearest.skip_while(|(_, known)| matches!(known, Err(Errno::NOENT)));
     match known.next() {
-        Some((_, Ok(known))) if [TMPFS, RAMFS].contains(&(known.f_type as u64 & 0xffff_ffff)) => {
+        Some((_, Ok(known)))
+            if [TMPFS, RAMFS].contains(&(known.f_type.cast_unsigned() & 0xffff_ffff)) =>
+        {
             Ok(())
         }
         _ => Err(FileError::new(

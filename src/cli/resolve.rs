@@ -59,7 +59,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     if matches.get_flag("stdin") {
-        return many::run(resolver(matches, env)?.for_many(), io);
+        return many::run(&resolver(matches, env)?.for_many(), io);
     }
     let id = matches
         .get_one::<String>("image-id")

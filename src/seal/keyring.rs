@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::SealKey;
 use crate::lock::Lock;
 use crate::private;
-use crate::trusted::FileError;
+use crate::trusted::{self, FileError};
 
 /// The key of this directory; `None` when it has not been made yet, or is lost.
 pub(super) fn read(dir: &Path) -> Result<Option<SealKey>, FileError> {
@@ -56,7 +56,7 @@ pub(super) fn read_or_make(dir: &Path) -> Result<SealKey, FileError> {
 
 /// Whether tokens in this directory may be sealed with a key of the keyring's.
 pub(crate) fn is_marked(dir: &Path) -> bool {
-    dir.join(MARKER).exists()
+    trusted::exists(&dir.join(MARKER)).unwrap_or(true)
 }
 
 fn make(description: &str, bytes: &[u8]) -> Result<(), KeyError> {

@@ -69,7 +69,7 @@ pub struct PostgresStore {
     workspace: String,
     config: PostgresConfig,
     keeps_session: bool,
-    session: RefCell<Option<Session>>,
+    session: RefCell<Option<Box<Session>>>,
 }
 
 impl PostgresStore {
@@ -108,14 +108,14 @@ impl PostgresStore {
                 .map(String::as_str)
                 .chain(lookup.single_names())
                 .collect();
-            let Rows { key, rows, shared } = self.rows(client, workspace, &all, lookup).await?;
+            let (Rows { key, rows }, shared) = self.rows(client, workspace, &all, lookup).await?;
             let shared = shared.zip(key.as_ref().ok()).and_then(|(rows, key)| {
-                Shared::new(workspace, lookup.host.as_reference(), key, rows.as_deref())
+                Shared::new(workspace, lookup.host.as_reference(), key, &rows)
             });
             let (rows, singles) = rows
                 .into_iter()
                 .partition::<Vec<_>, _>(|row| names.contains(&row.name));
-            let there = Secrets::open(Rows::of(key, rows), &names);
+            let there = Secrets::open(Rows { key, rows }, &names);
             let found = match there.of(lookup)? {
                 Some((_, content)) => Some(Found::of(content.blob.clone(), Keep::Disk)),
                 None => single::assemble(lookup, &singles, there.key())?,
@@ -131,7 +131,7 @@ impl PostgresStore {
         workspace: &str,
         names: &[&str],
         lookup: &Lookup<'_>,
-    ) -> Result<Rows, Fault> {
+    ) -> Result<(Rows, Option<String>), Fault> {
         let absence = Absence::new(lookup.memory, self.identity());
         if lookup.row.is_cloud() && !absence.is_known() {
             let host = lookup.host.as_reference();
@@ -140,7 +140,8 @@ impl PostgresStore {
                 rows => return rows,
             }
         }
-        Rows::named(client, workspace, names).await
+        let rows = Rows::named(client, workspace, names).await?;
+        Ok((rows, None))
     }
 
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {

@@ -11,14 +11,15 @@ use super::super::errors::CliError;
 use super::super::{image, unwritable};
 use super::minted;
 use crate::Io;
+use crate::credential::Redacted;
 use crate::error::{Code, Error, Problem};
 use crate::protocol::Input;
 use crate::resolver::Resolver;
 
-pub(super) fn run(resolver: Resolver, io: &mut Io) -> Result<(), Error> {
+pub(super) fn run(resolver: &Resolver, io: &mut Io) -> Result<(), Error> {
     let mut lines = Lines::new(terminated()?);
     while let Some(line) = lines.next(io.input)? {
-        let answer = line.and_then(|line| answer(&resolver, &line));
+        let answer = line.and_then(|line| answer(resolver, &line));
         for warning in resolver.warnings() {
             crate::warn(io.err, &warning);
         }
@@ -44,7 +45,7 @@ fn answer(resolver: &Resolver, line: &str) -> Result<String, Error> {
         Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
         error => error,
     })?;
-    let texts: Vec<&str> = payloads.iter().map(|payload| payload.expose()).collect();
+    let texts: Vec<&str> = payloads.iter().map(Redacted::expose).collect();
     Ok(match texts.as_slice() {
         [one] => (*one).to_owned(),
         all => format!("[{}]", all.join(",")),

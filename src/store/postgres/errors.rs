@@ -192,7 +192,7 @@ impl Fault for PostgresError {
             Self::NoAuthorities => of(Code::SystemFile).fix(
                 "install ca-certificates, correct SSL_CERT_FILE and SSL_CERT_DIR, or name the database's own with sslrootcert",
             ),
-            Self::TlsUnavailable(_) => of(Code::SystemResources),
+            Self::TlsUnavailable(_) | Self::NoLease => of(Code::SystemResources),
             Self::RootCertificate { .. } => of(Code::ConfigInvalid)
                 .fix("name the file that holds the certificate of the database's authority"),
             Self::NoTls { .. } => unexpected(
@@ -248,7 +248,6 @@ impl Fault for PostgresError {
             Self::Query { .. } => unexpected("see its log"),
             Self::NotBeta9(_) => of(Code::StoreUnexpected)
                 .fix(format!("nothing was changed; {URL}")),
-            Self::NoLease => of(Code::SystemResources),
             Self::NegativeCount => of(Code::StoreUnexpected),
             Self::NoWorkspace(_) => of(Code::StoreNotFound)
                 .fix("correct workspace in the configuration, or BETA9_WORKSPACE_ID"),

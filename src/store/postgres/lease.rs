@@ -30,7 +30,8 @@ impl PostgresStore {
                 .first()
                 .ok_or_else(|| PostgresError::NoWorkspace(workspace.to_owned()))?;
             let key = open_key(row.try_get(0)?)?;
-            Ok(Shared::new(workspace, host, &key, row.try_get(1)?))
+            let rows: Option<&str> = row.try_get(1)?;
+            Ok(Shared::new(workspace, host, &key, rows.unwrap_or("[]")))
         })
     }
 

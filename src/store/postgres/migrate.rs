@@ -71,7 +71,7 @@ impl Migrated {
             let made = transaction.query_typed(is_there, &[]).await?.is_empty();
             match generation {
                 Generation::Third if !OURS.contains(&what) => {
-                    left_over.extend((!made).then_some(what))
+                    left_over.extend((!made).then_some(what));
                 }
                 _ => steps.push(Step { what, made }),
             }

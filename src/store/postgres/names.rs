@@ -191,7 +191,7 @@ impl Singles {
             .iter()
             .flat_map(|(_, _, sets)| sets.iter().flat_map(Keys::names))
             .collect();
-        let Rows { key, rows, .. } = Rows::named(transaction, workspace, &names).await?;
+        let Rows { key, rows } = Rows::named(transaction, workspace, &names).await?;
         let value = |row: &super::rows::Row| {
             row.single(&key)
                 .ok()

@@ -17,8 +17,6 @@ use crate::store::{name, workspace_id};
 pub(super) struct Rows {
     pub(super) key: Result<SealKey, PostgresError>,
     pub(super) rows: Vec<Row>,
-    /// The shared tokens of a registry, where they were asked for.
-    pub(super) shared: Option<Option<String>>,
 }
 
 /// One row.
@@ -39,7 +37,8 @@ impl Rows {
         workspace: &str,
         names: &[&str],
     ) -> Result<Self, Fault> {
-        Self::read(client, "= ANY($2)", workspace, names, None).await
+        let read = Self::read(client, "= ANY($2)", workspace, names, None).await;
+        read.map(|(rows, _)| rows)
     }
 
     /// The same with the shared tokens of a registry.
@@ -48,16 +47,8 @@ impl Rows {
         workspace: &str,
         names: &[&str],
         host: &str,
-    ) -> Result<Self, Fault> {
+    ) -> Result<(Self, Option<String>), Fault> {
         Self::read(client, "= ANY($2)", workspace, names, Some(host)).await
-    }
-
-    pub(super) fn of(key: Result<SealKey, PostgresError>, rows: Vec<Row>) -> Self {
-        Self {
-            key,
-            rows,
-            shared: None,
-        }
     }
 
     /// Reads all secrets with the name of a registry's.
@@ -66,14 +57,9 @@ impl Rows {
         workspace: &str,
     ) -> Result<Self, Fault> {
         let patterns = name::PREFIXES.map(|prefix| format!("{}%", prefix.replace('_', r"\_")));
-        Self::read(
-            client,
-            "LIKE ANY($2)",
-            workspace,
-            &patterns.each_ref().map(String::as_str),
-            None,
-        )
-        .await
+        let patterns = patterns.each_ref().map(String::as_str);
+        let read = Self::read(client, "LIKE ANY($2)", workspace, &patterns, None).await;
+        read.map(|(rows, _)| rows)
     }
 
     async fn read(
@@ -82,11 +68,11 @@ impl Rows {
         workspace: &str,
         names: &[&str],
         host: Option<&str>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<(Self, Option<String>), Fault> {
         // Once, and not with each secret.
         let tokens = host.map_or(String::new(), |_| {
             format!(
-                ", CASE WHEN row_number() OVER () = 1 THEN {} END",
+                ", CASE WHEN row_number() OVER () = 1 THEN coalesce({}, '[]') END",
                 tokens("$3")
             )
         });
@@ -110,18 +96,14 @@ impl Rows {
             .iter()
             .filter_map(|columns| Row::at(1, columns).transpose())
             .collect::<Result<_, _>>()?;
-        let shared = match host {
-            None => None,
-            Some(_) => {
-                let tokens = rows.iter().map(|row| row.try_get(1 + SECRET_COLUMNS));
-                let tokens: Vec<Option<String>> = tokens.collect::<Result<_, _>>()?;
-                Some(tokens.into_iter().flatten().next())
+        let mut shared = None;
+        if host.is_some() {
+            for row in &rows {
+                shared = shared.or(row.try_get::<_, Option<String>>(1 + SECRET_COLUMNS)?);
             }
-        };
-        Ok(Self {
-            shared,
-            ..Self::of(key, secrets)
-        })
+        }
+        let read = Self { key, rows: secrets };
+        Ok((read, shared))
     }
 }
 

@@ -75,7 +75,7 @@ impl Secrets {
         Ok(all)
     }
 
-    fn opened(Rows { key, rows, .. }: Rows) -> Self {
+    fn opened(Rows { key, rows }: Rows) -> Self {
         let entries = rows.into_iter().map(|row| Entry::of(row, &key)).collect();
         Self { key, entries }
     }

@@ -59,7 +59,7 @@ impl PostgresStore {
         let mut kept = self.session.borrow_mut();
         let mut session = match kept.take() {
             Some(session) if session.is_alive(deadline) => session,
-            _ => Session::open(self.target()?, deadline)?,
+            _ => Box::new(Session::open(self.target()?, deadline)?),
         };
         session.meter.allow(IN_A_SESSION);
         let Session {
@@ -67,7 +67,7 @@ impl PostgresStore {
             client,
             target,
             meter,
-        } = &mut session;
+        } = &mut *session;
         let answer = runtime.block_on(PART, deadline, async {
             work(client).await.map_err(|fault| {
                 if meter.is_over() {

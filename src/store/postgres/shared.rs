@@ -58,19 +58,14 @@ pub struct FleetToken {
 }
 
 impl Shared {
-    pub(super) fn new(
-        workspace: &str,
-        host: &str,
-        key: &SealKey,
-        rows: Option<&str>,
-    ) -> Option<Self> {
+    pub(super) fn new(workspace: &str, host: &str, key: &SealKey, rows: &str) -> Option<Self> {
         let derived = |label| key.derived(label).ok();
         Some(Self {
             workspace: workspace.to_owned(),
             host: host.to_owned(),
             naming: derived("docker-credential-beta9 shared token name 1")?,
             sealing: derived("docker-credential-beta9 shared token 1")?,
-            sealed: json::parse(rows.unwrap_or("[]").as_bytes()).unwrap_or_default(),
+            sealed: json::parse(rows.as_bytes()).unwrap_or_default(),
         })
     }
 
@@ -225,13 +220,7 @@ mod tests {
     const HOUR: u64 = 3600;
 
     fn shared(key: u8, rows: &str) -> Shared {
-        Shared::new(
-            "w",
-            "gcr.io",
-            &SealKey::new(&[key; 32]).unwrap(),
-            Some(rows),
-        )
-        .unwrap()
+        Shared::new("w", "gcr.io", &SealKey::new(&[key; 32]).unwrap(), rows).unwrap()
     }
 
     fn row(slot: &str, minted: u64, expires: u64) -> Sealed {

@@ -64,7 +64,7 @@ impl PostgresStore {
         let workspace = self.workspace_id()?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.work(deadline, async |client| {
-            let Rows { key, rows, .. } = Rows::named(client, workspace, &names).await?;
+            let Rows { key, rows } = Rows::named(client, workspace, &names).await?;
             Ok(rows
                 .iter()
                 .map(|row| row.single(&key))
@@ -92,7 +92,7 @@ impl PostgresStore {
         self.work(deadline, async |client| {
             let transaction = begin(client).await?;
             lock(&transaction, workspace, name).await?;
-            let Rows { key, rows, .. } = Rows::named(&transaction, workspace, &[name]).await?;
+            let Rows { key, rows } = Rows::named(&transaction, workspace, &[name]).await?;
             let sealed = seal(&key, value.expose())?;
             let written = match (rows.first(), old) {
                 (None, None) => insert(&transaction, workspace, name, &sealed).await?,
@@ -121,7 +121,7 @@ impl PostgresStore {
         self.work(deadline, async |client| {
             let transaction = begin(client).await?;
             lock(&transaction, workspace, name).await?;
-            let Rows { key, rows, .. } = Rows::named(&transaction, workspace, &[name]).await?;
+            let Rows { key, rows } = Rows::named(&transaction, workspace, &[name]).await?;
             let Some(row) = rows.first() else {
                 return Ok(());
             };
