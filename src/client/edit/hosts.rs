@@ -23,19 +23,20 @@ pub fn add_mirror(
     let mut rest = remove_mirror(old)?.unwrap_or_else(|| old.to_owned());
     if rest.trim().is_empty() {
         rest = server.map_or(String::new(), |server| {
-            format!("server = {}\n", quoted(server))
+            format!("server = {}\n\n", quoted(server))
         });
     }
-    let at = first_host(&rest).unwrap_or(rest.len());
+    let mut at = first_host(&rest).unwrap_or(rest.len());
+    // A comment above a table is that table's.
+    while let Some(line) = rest[..at].split_inclusive('\n').next_back()
+        && line.trim_start().starts_with('#')
+        && at < rest.len()
+    {
+        at -= line.len();
+    }
     let (head, tail) = rest.split_at(at);
-    let between = if head.is_empty() || head.ends_with("\n\n") {
-        ""
-    } else if head.ends_with('\n') {
-        "\n"
-    } else {
-        "\n\n"
-    };
-    let after = if tail.is_empty() { "" } else { "\n" };
+    let is_cut = !head.is_empty() && !head.ends_with('\n');
+    let [between, after] = [is_cut, !tail.is_empty()].map(|is| if is { "\n" } else { "" });
     let new = format!("{head}{between}{block}{after}{tail}");
     let mut now = parse(&new)?;
     let is_first = first_host(&new) == new.find(&header(url));
@@ -68,9 +69,6 @@ pub fn remove_mirror(old: &str) -> Result<Option<String>, String> {
             end += 1;
         }
         new.replace_range(start..end, "");
-    }
-    if new.ends_with("\n\n") {
-        new.pop();
     }
     let mut had = before;
     if mirrors(&parse(&new)?).next().is_some() || !is_same(parse(&new)?, &mut had) {
