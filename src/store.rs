@@ -60,7 +60,10 @@ impl Store {
     /// Whether asking it can take a while and fail: then what it says is remembered.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        !matches!(self, Self::Request(_) | Self::File(_))
+        match self {
+            Self::Request(_) | Self::File(_) => false,
+            Self::Gateway(_) | Self::Worker(_) | Self::Postgres(_) => true,
+        }
     }
 
     /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is
