@@ -12,8 +12,6 @@ use std::process::{Command, Stdio};
 
 use serde_yaml_ng::Value;
 
-const PROVIDER: &str = include_str!("../packaging/kubernetes/credential-provider.yaml");
-
 #[test]
 fn github_files_are_yaml_and_their_workflows_run_what_is_here() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
