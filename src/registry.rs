@@ -283,12 +283,34 @@ static GENERIC: Registry = Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Keys;
 
     #[test]
     fn every_row_has_a_name_of_its_own_and_the_vendors_page() {
         let names: std::collections::BTreeSet<_> = Registry::names().collect();
         assert_eq!(names.len(), TABLE.len() + 1);
         assert!(TABLE.iter().all(|row| row.docs.starts_with("https://")));
+    }
+
+    #[test]
+    fn half_of_a_vendors_pair_is_an_error() {
+        for backend in TABLE.iter().flat_map(|row| row.backends) {
+            let Backend::Fixed {
+                user: User::Key(user),
+                secret,
+            } = backend
+            else {
+                continue;
+            };
+            for half in [user, secret] {
+                let mut keys = Keys::default();
+                keys.insert(half, "hunter2".into()).unwrap();
+                assert!(
+                    keys.check_pairs().is_err(),
+                    "add (\"{user}\", \"{secret}\") to PAIRS in src/keys/pairs.rs"
+                );
+            }
+        }
     }
 
     #[test]

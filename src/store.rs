@@ -59,7 +59,10 @@ impl Store {
 
     /// Whether asking it can take a while and fail: then what it says is remembered.
     pub fn is_remote(&self) -> bool {
-        !matches!(self, Self::Request(_) | Self::File(_))
+        match self {
+            Self::Request(_) | Self::File(_) => false,
+            Self::Gateway(_) | Self::Worker(_) | Self::Postgres(_) => true,
+        }
     }
 
     /// Whether what it says may not touch a disk.

@@ -114,6 +114,22 @@ fn the_manual_has_a_page_for_every_command_in_help() {
 }
 
 #[test]
+fn the_book_tells_of_every_command() {
+    let page = include_str!("../docs/commands.md");
+    let headings: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .flat_map(|heading| heading.split(", "))
+        .collect();
+    for name in commands(&Node::new()) {
+        assert!(
+            headings.contains(&name.as_str()),
+            "docs/commands.md has no heading for {name}"
+        );
+    }
+}
+
+#[test]
 fn packages_and_install_sh_know_every_command() {
     let node = Node::new();
     let mut names: Vec<_> = commands(&node)
@@ -124,5 +140,8 @@ fn packages_and_install_sh_know_every_command() {
     let script = include_str!("../install.sh");
     let (_, list) = script.split_once("COMMANDS=\"").unwrap();
     let listed: Vec<_> = list.split('"').next().unwrap().split_whitespace().collect();
-    assert_eq!(listed, names);
+    assert_eq!(
+        listed, names,
+        "COMMANDS of install.sh should be these, in this order"
+    );
 }

@@ -159,7 +159,7 @@ fn request() -> Subject {
     }
 }
 
-/// Every case for every store; a new store is one line here.
+/// Every case for every store that can be written to; a new store is one module here.
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod file_store {
@@ -195,7 +195,7 @@ contract! {
     writers_of_one_host_leave_one_of_their_credentials_whole,
 }
 
-/// The read half, for a store that is read-only.
+/// The read half, for a store that is read-only; a new one is one module here.
 macro_rules! read_contract {
     ($($case:ident),* $(,)?) => {
         mod worker_store {

@@ -360,16 +360,6 @@ fn a_pods_token_is_looked_at_only_where_workload_identity_is_on_and_is_never_tol
 }
 
 #[test]
-fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
-    let list: Vec<&str> = include_str!("fixtures/match-images.txt").lines().collect();
-    assert_eq!(
-        list,
-        match_images(),
-        "write these lines into tests/fixtures/match-images.txt"
-    );
-}
-
-#[test]
 fn a_secret_that_proves_nothing_never_turns_a_pod_into_the_node() {
     let rule = "[[registry]]\nhost = \"gcr.io\"\nambient = true\nworkload_identity = true\n";
     let blob = r#"{"registry":"gcr.io","type":"gcp","credentials":{"GCP_PROJECT_ID":"p"}}"#;

@@ -10,29 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use beta9_credential::registry::match_images;
 use serde_yaml_ng::Value;
-
-const PROVIDER: &str = include_str!("../packaging/kubernetes/credential-provider.yaml");
-
-#[test]
-fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
-    let (head, rest) = PROVIDER.split_once("    matchImages:\n").unwrap();
-    let listed = rest
-        .split_inclusive('\n')
-        .take_while(|line| line.starts_with("      - "));
-    let listed: String = listed.collect();
-    let wanted: Vec<_> = match_images()
-        .iter()
-        .map(|image| format!("      - \"{image}\"\n"))
-        .collect();
-    let wanted = wanted.concat();
-    let tail = rest.strip_prefix(&listed).unwrap();
-    assert!(
-        listed == wanted,
-        "packaging/kubernetes/credential-provider.yaml should be:\n\n{head}    matchImages:\n{wanted}{tail}"
-    );
-}
 
 #[test]
 fn github_files_are_yaml_and_their_workflows_run_what_is_here() {

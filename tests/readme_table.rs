@@ -1,9 +1,10 @@
-//! What README.md and the book say in tables is what the code says.
+//! What README.md, the book and the files that repeat a table of the code say is what the code says. `BLESS=1 cargo test
+//! --test readme_table` writes those that are made from the code.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -11,14 +12,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use beta9_credential::backend::{Backend, User};
-use beta9_credential::config::{Config, Env};
+use beta9_credential::config::{Config, Env, StoreKind};
 use beta9_credential::error::Code;
 use beta9_credential::host::Host;
 use beta9_credential::keys::Keys;
-use beta9_credential::registry::Registry;
+use beta9_credential::registry::{Registry, match_images};
 
 const README: &str = include_str!("../README.md");
-const REGISTRIES: &str = include_str!("../docs/registries.md");
 const TROUBLESHOOTING: &str = include_str!("../docs/troubleshooting.md");
 const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 
@@ -55,10 +55,51 @@ fn the_table_of_registries_is_the_codes() {
         .join(" | ");
         writeln!(wanted, "| [`{name}`]({}) | {cells} |", row.docs).unwrap();
     }
-    let table = between(REGISTRIES, "<!-- registries:", "<!-- end of registries -->");
+    let page = root().join("docs/registries.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (head, rest) = text.split_once("| registry |").unwrap();
+    let (_, tail) = rest.split_once("<!-- end of registries -->").unwrap();
+    is_written(
+        &page,
+        &format!("{head}{wanted}<!-- end of registries -->{tail}"),
+    );
+}
+
+#[test]
+fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
+    let file = root().join("packaging/kubernetes/credential-provider.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let (head, rest) = text.split_once("    matchImages:\n").unwrap();
+    let tail: String = rest
+        .split_inclusive('\n')
+        .skip_while(|line| line.starts_with("      - "))
+        .collect();
+    let mut wanted = format!("{head}    matchImages:\n");
+    for image in match_images() {
+        writeln!(wanted, "      - \"{image}\"").unwrap();
+    }
+    is_written(&file, &(wanted + &tail));
+}
+
+#[test]
+fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
+    let file = root().join("tests/fixtures/match-images.txt");
+    is_written(&file, &(match_images().join("\n") + "\n"));
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a file with what the code makes of it, or writes it.
+fn is_written(file: &Path, wanted: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(file, wanted).unwrap();
+    }
     assert!(
-        table.trim() == wanted.trim(),
-        "docs/registries.md should hold:\n\n{wanted}"
+        fs::read_to_string(file).unwrap() == wanted,
+        "{} is not what the code makes of it: BLESS=1 cargo test --test readme_table writes it",
+        file.display()
     );
 }
 
@@ -100,7 +141,6 @@ fn keys_and_user(backend: &Backend) -> (String, String) {
     }
 }
 
-/// The patterns of a row as they stand in the source, each of which must lead to that row.
 /// A row's patterns, each of which has a host that this row is for.
 fn hosts_of(row: &'static Registry) -> &'static [&'static str] {
     for host in row.hosts() {
@@ -116,21 +156,14 @@ fn hosts_of(row: &'static Registry) -> &'static [&'static str] {
 
 #[test]
 fn the_table_of_codes_is_the_codes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
+    let path = root().join("docs/errors.md");
     let page = fs::read_to_string(&path).unwrap();
     let (head, _) = page.split_once("| code |").unwrap();
     let mut wanted = format!("{head}| code | meaning |\n|---|---|\n");
     for code in Code::ALL {
         writeln!(wanted, "| `{code}` | {} |", code.about()).unwrap();
     }
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, &wanted).unwrap();
-    }
-    assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        wanted,
-        "BLESS=1 cargo test --test readme_table writes it"
-    );
+    is_written(&path, &wanted);
 }
 
 #[test]
@@ -162,26 +195,71 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
     let env = Env::of([("BETA9_CREDENTIAL_CONFIG", file.to_str().unwrap())]);
     let config = Config::load(&env).unwrap();
     assert_eq!(config.rules().len(), 5);
-    // A key is a line such as `backend: String,` in the list of settings, and a section one such as `[store: Store]`.
-    let code = include_str!("../src/config/options.rs");
+    let documented = documented(example);
+    let settings = settings(include_str!("../src/config/options.rs"));
+    assert!(settings.len() > 40, "{settings:?}");
+    for (section, key) in settings {
+        assert!(
+            documented.contains(&(section.clone(), key.clone())),
+            "[{section}] of the example in docs/configuration.md lacks {key}"
+        );
+    }
+}
+
+/// The settings in the code, each with its section. A key is a line such as `backend: String,` in the list of settings, and a
+/// section in a section is one such as `[store: Store]`.
+fn settings(code: &str) -> BTreeSet<(String, String)> {
     let (_, list) = code.split_once("\nsections! {").unwrap();
     let (list, _) = list.split_once("\n}").unwrap();
-    let keys: Vec<_> = list
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(key, _)| key.trim().trim_start_matches('['))
-        .collect();
-    assert!(keys.len() > 50, "{keys:?}");
-    for key in keys {
-        let documented = example.lines().any(|line| {
-            line.starts_with(&format!("{key} = "))
-                || line.contains(&format!(" or {key} = "))
-                || line.contains(&format!("{key}]"))
-                || line.contains(&format!("[{key}"))
-        });
+    let mut sections = BTreeMap::from([("Options", String::new())]);
+    let (mut section, mut settings) = (String::new(), BTreeSet::new());
+    for line in list.lines().map(str::trim) {
+        if let Some((name, _)) = line.split_once(" is \"") {
+            section.clone_from(&sections[name]);
+        } else if let Some((key, kind)) = line.split_once(": ") {
+            match key.strip_prefix('[') {
+                Some(inner) => {
+                    let kind = kind.trim_start_matches("Vec<").trim_end_matches([']', '>']);
+                    let path = format!("{section}.{inner}");
+                    sections.insert(kind, path.trim_start_matches('.').to_owned());
+                }
+                None => _ = settings.insert((section.clone(), key.to_owned())),
+            }
+        }
+    }
+    settings
+}
+
+/// The settings in an example, each with its section: what stands before a `=`, also in a comment.
+fn documented(example: &str) -> BTreeSet<(String, String)> {
+    let (mut section, mut keys) = (String::new(), BTreeSet::new());
+    for line in example.lines() {
+        if line.starts_with('[') {
+            let (header, _) = line.split_once(']').unwrap();
+            header.trim_start_matches('[').clone_into(&mut section);
+        }
+        let words: Vec<_> = line.split_whitespace().collect();
+        for pair in words.windows(2).filter(|pair| pair[1] == "=") {
+            keys.insert((section.clone(), pair[0].to_owned()));
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_kind_of_store_is_documented_and_has_the_contract() {
+    let contract = include_str!("contract.rs");
+    for kind in StoreKind::ALL {
+        let name = format!("`{}`", kind.name());
+        let documented = |line: &str| line.starts_with("| `store.kind` |") && line.contains(&name);
         assert!(
-            documented,
-            "the example of docs/configuration.md lacks {key}"
+            CONFIGURATION.lines().any(documented),
+            "the row of store.kind in docs/configuration.md lacks {name}"
+        );
+        let module = format!("mod {}_store {{", kind.name());
+        assert!(
+            contract.contains(&module),
+            "a contract macro of tests/contract.rs lacks {module}"
         );
     }
 }
@@ -192,7 +270,12 @@ fn every_variable_is_documented_and_every_documented_variable_exists() {
         .into_iter()
         .filter(|name| !name.contains("TEST"))
         .collect();
-    assert_eq!(variables(&written()), in_code);
+    let on_pages = variables(&written());
+    let only: Vec<_> = on_pages.symmetric_difference(&in_code).collect();
+    assert!(
+        only.is_empty(),
+        "in the code or on a page, but not in both: {only:?}"
+    );
 }
 
 /// README.md and every page of the book.
@@ -323,7 +406,7 @@ fn every_member_of_the_commands_json_is_documented() {
     );
     let page =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md")).unwrap();
-    for line in [
+    let lines = [
         "explain ghcr.io/org/app:1.2",
         "check 127.0.0.1:1/org/app",
         "doctor",
@@ -332,14 +415,34 @@ fn every_member_of_the_commands_json_is_documented() {
         "status",
         "refresh",
         "provision ghcr.io/org/app --creds GITHUB_USERNAME,GITHUB_TOKEN",
-    ] {
+    ];
+    // These need a gateway or a database.
+    let others = ["migrate", "publish"];
+    let help = run(&["--help"], "");
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let names = commands
+        .split("\n\n")
+        .next()
+        .unwrap()
+        .lines()
+        .filter_map(|row| row.split_whitespace().next());
+    for name in names.filter(|name| *name != "help") {
+        let is_run = lines
+            .iter()
+            .any(|line| line.split(' ').next() == Some(name));
+        assert!(
+            is_run || others.contains(&name) || !run(&[name, "--help"], "").contains("--json"),
+            "add a call of {name} to this test"
+        );
+    }
+    for line in lines {
         let args: Vec<_> = line.split(' ').chain(["--json"]).collect();
         let (_, section) = page.split_once(&format!("\n## {}\n", args[0])).unwrap();
         let section = section.split("\n## ").next().unwrap();
         let shared = ["client", "asks", "file", "key"].map(str::to_owned);
         let answer = serde_json::from_str(&run(&args, "")).unwrap();
         let members = members(&answer);
-        assert!(members.len() > 1, "{line}: {answer}");
+        assert!(!members.is_empty(), "{line}: {answer}");
         for member in members {
             assert!(
                 section.contains(&format!("`{member}`")) || shared.contains(&member),

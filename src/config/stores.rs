@@ -216,6 +216,18 @@ impl Setting for Singles {
 }
 
 impl StoreKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::File, Self::Gateway, Self::Worker, Self::Postgres];
+
+    /// Whether a rule can name secrets in it (`secret`, `secrets`).
+    #[must_use]
+    pub fn has_named_secrets(self) -> bool {
+        match self {
+            Self::File | Self::Worker => false,
+            Self::Gateway | Self::Postgres => true,
+        }
+    }
+
     /// The word in the configuration.
     pub fn name(self) -> &'static str {
         match self {
@@ -232,8 +244,7 @@ impl Setting for StoreKind {
 
     fn parse(written: Written) -> Option<Self> {
         let word = written.text()?;
-        let mut kinds = [Self::File, Self::Gateway, Self::Worker, Self::Postgres].into_iter();
-        kinds.find(|kind| kind.name() == word)
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
     }
 }
 

@@ -167,6 +167,7 @@ fn wanted(row: &Registry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::User;
     use crate::backend::tests::test_login;
 
     fn login(host: &str, pairs: &[(&str, &str)]) -> Result<(String, String), String> {
@@ -349,6 +350,27 @@ mod tests {
                 Ok(((*user).to_owned(), "s".to_owned())),
                 "{host} {keys:?}"
             );
+        }
+    }
+
+    #[test]
+    fn every_host_of_a_row_takes_the_rows_keys() {
+        for row in super::super::TABLE {
+            for backend in row.backends {
+                let Backend::Fixed { user, secret } = *backend else {
+                    continue;
+                };
+                let (keys, user) = match user {
+                    User::Key(key) => (vec![(key, "u"), (secret, "s")], "u"),
+                    User::Literal(word) => (vec![(secret, "s")], word),
+                    User::Secret => (vec![(secret, "s")], "s"),
+                };
+                for pattern in row.hosts {
+                    let host = pattern.replace('*', "x1");
+                    let expected = Ok((user.to_owned(), "s".to_owned()));
+                    assert_eq!(login(&host, &keys), expected, "{host} {keys:?}");
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rules of the configuration that match nothing, and settings in them that have no effect.
 
 use super::finding::Finding;
-use crate::config::{Ambient, Config, Rule, StoreKind};
+use crate::config::{Ambient, Config, Rule};
 use crate::host::{Host, Pattern, matches_name};
 use crate::registry::Registry;
 
@@ -49,7 +49,7 @@ fn without_effect(config: &Config, rule: &Rule) -> Option<Finding> {
     };
     let any = rows.iter().any(|row| row.cloud().is_some());
     let cloud = &rule.cloud;
-    let names_secrets = !matches!(config.store, StoreKind::File | StoreKind::Worker);
+    let names_secrets = config.store.has_named_secrets();
     let set = [
         ("role_arn", cloud.role_arn.is_some() && !has("aws")),
         (
