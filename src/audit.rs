@@ -145,7 +145,7 @@ fn open(path: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
-/// Puts the file aside; whether there is now room in the one of this name. Whoever cannot have the lock at once writes
+/// Puts the file aside; whether there is now room in the one of this name. Anyone who cannot have the lock at once writes
 /// where there is no room: somebody else is making some.
 fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, FileError> {
     let lock = Lock::try_acquire(&beside(&config.path, "lock"))

@@ -222,7 +222,7 @@ impl Cache {
         }
     }
 
-    /// Forgets every token of this workspace for this host. What cannot be removed is told as a warning.
+    /// Forgets every token of this workspace for this host. What cannot be removed is reported as a warning.
     pub fn forget(&self, workspace: &str, host: &str) {
         let prefix = self.host_part(workspace, host);
         let Ok(files) = std::fs::read_dir(&self.dir) else {
@@ -362,7 +362,7 @@ const TOKEN: &str = "token";
 const FAILED: &str = "failed";
 const FAULT: &str = "fault";
 const LOCK: &str = "lock";
-/// The lock of whoever mints beside a holder of the first that does not come to an end.
+/// The lock of a process that mints beside a holder of the first that does not come to an end.
 const SPARE: &str = "spare";
 const MEMO: &str = "memo";
 const MARK: &str = "mark";

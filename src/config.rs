@@ -49,7 +49,7 @@ pub struct Config {
     pub workspace: String,
     /// How long a whole `get` may take.
     pub timeout: Duration,
-    /// How long a `list` waits for a store that is far away, before what it said last is told.
+    /// How long a `list` waits for a store that is far away, before its last answer is used.
     pub list_timeout: Duration,
     /// For which clouds the node's own identity may be used, where no rule says otherwise.
     pub ambient: Ambient,
@@ -138,7 +138,7 @@ impl Config {
         };
         options.merge(above);
         let Options { store, .. } = options;
-        // The default is no workspace's id: whoever writes it down has configured none either.
+        // The default is no workspace's id: anyone who writes it down has configured none either.
         let workspace = options
             .workspace
             .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned());

@@ -23,7 +23,7 @@ pub enum Error {
     Told,
     /// A program that was run failed, and has said why; its exit status is passed on.
     Exited(u8),
-    /// It cannot be answered until somebody mends something: everything stops.
+    /// It cannot be answered until somebody fixes something: everything stops.
     Failed(Box<Problem>),
     /// A store or provider could not be reached: a remembered answer may do, otherwise everything stops.
     Unreachable(Box<Problem>),

@@ -1,5 +1,5 @@
 //! JSON Web Tokens (<https://www.rfc-editor.org/rfc/rfc7519>): what one says of itself, and those that are signed here.
-//! Signatures of others are not checked: whoever takes a token does that, with its issuer's keys, and here nothing hangs on
+//! Signatures of others are not checked: the service that accepts a token does that, with its issuer's keys, and here nothing hangs on
 //! the claims but whose it is and when it ends.
 
 use aws_lc_rs::rand::SystemRandom;

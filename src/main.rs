@@ -8,7 +8,7 @@ use beta9_credential::protocol::StdinInput;
 use beta9_credential::{Io, run};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// musl's own allocator maps memory anew for each size of block; see benches/RESULTS.md.
+/// musl's own allocator maps memory again for each size of block; see benches/RESULTS.md.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

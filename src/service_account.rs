@@ -50,7 +50,7 @@ impl ServiceAccount {
             .iter()
             .any(|audience| is_cluster(audience, &issuer))
         {
-            // Whoever was sent this one could act as the pod in the cluster.
+            // Anyone who was sent this one could act as the pod in the cluster.
             return Err(TokenError::Clusters.into());
         }
         Ok(Self {

@@ -74,7 +74,7 @@ pub enum Readers {
     Group,
     /// The same, and root's may be open to everybody, with a warning: a token that Kubernetes has mounted is.
     Token,
-    /// Everybody, though it holds a secret: whoever mounted it answers for its readers.
+    /// Everybody, though it holds a secret: anyone who mounted it answers for its readers.
     Mounted,
     /// Everybody: it steers, and holds no secret of its own.
     Anybody,

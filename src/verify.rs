@@ -50,7 +50,7 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Asks the registry. Every answer is one, also that there is none.
+    /// Asks the registry. A negative answer counts as an answer.
     pub fn ask(&self) -> Result<Report, Error> {
         block_on(PART, self.deadline, async {
             Ok(self
@@ -241,7 +241,7 @@ impl Question<'_> {
 }
 
 /// Whether the registry takes this credential for pulling the image: `false` where it does not tell. That the image is
-/// not there is no matter of credentials.
+/// not there has nothing to do with credentials.
 pub fn authenticate(
     image: &ImageRef,
     credential: &Credential,

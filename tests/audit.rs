@@ -259,7 +259,7 @@ fn it_is_put_aside_when_it_is_full_and_so_many_are_kept_also_by_many_at_once() {
     for name in &names[..4] {
         let file = path.with_file_name(name);
         assert!(!lines(&file).is_empty());
-        // Whoever had it open when it was put aside still writes its line there, which is then not lost.
+        // Anyone who had it open when it was put aside still writes its line there, which is then not lost.
         assert!(
             fs::metadata(&file).unwrap().len() < 2000 + 50 * line,
             "{name}"

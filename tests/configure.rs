@@ -1351,7 +1351,7 @@ fn kubelets_file_is_made_also_while_the_store_cannot_be_listed() {
     );
 }
 
-/// What an ordinary user is told, whoever runs this test: root goes through its own door.
+/// What an ordinary user is told, anyone who runs this test: root goes through its own door.
 #[test]
 fn who_may_read_or_write_the_file_decides_what_is_advised() {
     let node = node();

@@ -290,7 +290,7 @@ fn a_removed_secret_is_gone_at_the_very_next_get(subject: &Subject) {
         assert_eq!(subject.node.pair("ghcr.io"), ("u".into(), "s".into()));
         (subject.remove)(&subject.node, "ghcr.io");
         assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
-        // The miss is remembered for a few seconds; whoever stores on this node forgets it.
+        // The miss is remembered for a few seconds; anyone who stores on this node forgets it.
         assert_eq!(subject.node.store("ghcr.io", "u", "s"), Answer::silence());
         assert_eq!(subject.node.pair("ghcr.io"), ("u".into(), "s".into()));
         assert_eq!(subject.node.erase("ghcr.io"), Answer::silence());
@@ -604,7 +604,7 @@ fn writers_of_one_host_leave_one_of_their_credentials_whole(subject: &Subject) {
         .collect();
     for (writer, reader) in writers {
         assert_eq!(Answer::of(writer), Answer::silence());
-        // Whoever reads meanwhile sees nothing yet, or a whole credential.
+        // Anyone who reads meanwhile sees nothing yet, or a whole credential.
         let read = Answer::of(reader);
         assert!(read == Answer::not_found() || read.status == 0, "{read:?}");
     }
@@ -727,7 +727,7 @@ fn a_refusal_is_an_error_and_is_not_bridged(subject: &Subject) {
         line.starts_with("ghcr.io: ") && !line.contains("hunter2"),
         "{line}"
     );
-    // Whoever is refused has lost all that they were answered before, whatever happens then.
+    // Anyone who is refused has lost all that they were answered before, whatever happens then.
     (far.stop)();
     for host in ["ghcr.io", "quay.io"] {
         assert!(

@@ -1321,7 +1321,7 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     assert_eq!(node.store("quay.io", "u", "2"), Answer::silence());
     assert_eq!(node.list(), "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
     assert_eq!(node.erase("quay.io"), Answer::silence());
-    // Whoever shows another certificate is no outage that a last answer may bridge, and hears no token.
+    // Anyone who shows another certificate is no outage that a last answer may bridge, and hears no token.
     gateway.requests();
     let stranger = tempfile::tempdir().unwrap();
     let authority = Gateway::start_tls(stranger.path());

@@ -139,7 +139,7 @@ fn two_sessions_of_aws_on_one_runner_never_get_each_others_token() {
         explained(&in_session(&node, KEYS[1]), ECR),
         format!("the node's own: key {}", KEYS[1])
     );
-    // Whoever knows the key's id alone, or another session's token, has not that identity.
+    // Anyone who knows the key's id alone, or another session's token, has not that identity.
     for (name, value) in [
         ("AWS_SECRET_ACCESS_KEY", "guessed"),
         ("AWS_SESSION_TOKEN", "another"),

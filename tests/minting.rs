@@ -48,7 +48,7 @@ fn a_process_that_is_stopped_while_it_mints_holds_up_nobody() {
     for answer in running.into_iter().map(Answer::of) {
         assert_eq!(answer.status, 0, "{answer:?}");
     }
-    // What they minted is there for whoever comes later.
+    // What they minted is there for anyone who comes later.
     ecr.mints();
     assert_eq!(others.get(HOST).status, 0);
     assert_eq!(ecr.mints(), 0);

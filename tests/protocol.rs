@@ -266,7 +266,7 @@ fn what_a_vendors_registry_takes_goes_over_https_only() {
         );
         assert_eq!(node.get(&host), Answer::not_found(), "{host}");
     }
-    // Another port is somebody else, and plain HTTP is up to whoever runs that registry.
+    // Another port is somebody else, and plain HTTP is up to anyone who runs that registry.
     for host in ["registry.example.com", "ghcr.io:5000", "10.0.0.7:5000"] {
         node.store(host, "u", "s");
         assert_eq!(

@@ -264,7 +264,7 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
         node.list(),
         "{\"b.example\":\"u\",\"c.example\":\"u\",\"d.example\":\"u\",\"e.example\":\"u\"}\n"
     );
-    // A login after it makes the secret anew, without an end.
+    // A login after it makes the secret again, without an end.
     provision("f.example/x", &["--ttl", "0s"]);
     node.store("f.example", "u", "p");
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));

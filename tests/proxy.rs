@@ -147,7 +147,7 @@ fn a_variable_that_names_no_proxy_is_an_error_that_names_it_and_not_its_value() 
             "{}",
             answer.out
         );
-        // It is no matter of hosts that are asked without it.
+        // It does not concern hosts that are asked without it.
         let direct = node.with("NO_PROXY", "reg.invalid");
         let (_, cause) = check(&direct, "reg.invalid/team/app");
         assert!(!cause.contains("PROXY"), "{cause}");

@@ -1,4 +1,4 @@
-//! `refresh`, through the real binary and against a fake of ECR's API: what is due is minted anew from its secret.
+//! `refresh`, through the real binary and against a fake of ECR's API: what is due is minted again from its secret.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(

@@ -19,7 +19,7 @@ use common::{Answer, Node, store_request};
 
 const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 
-/// A server of whoever wants to see what the helper sends.
+/// A server of anyone who wants to see what the helper sends.
 struct Spy(TcpListener);
 
 impl Spy {

@@ -139,7 +139,7 @@ fn over_tls() {
             .failure()
             .contains("the system's certificate authorities cannot be read")
     );
-    // On another port TLS is not spoken, whoever is there.
+    // On another port TLS is not spoken, anyone who is there.
     let elsewhere = Gateway::at("127.0.0.1:1993", Some(authority.acceptor("127.0.0.1")));
     let answer = elsewhere.node().get("ghcr.io");
     assert!(

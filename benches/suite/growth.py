@@ -66,7 +66,7 @@ def cache(nodes: Dict[int, Node], rounds: int) -> Growth:
 
 
 def rules(make: Callable[[str, str], Node], rounds: int) -> Growth:
-    """The configuration is read and sorted anew by each process."""
+    """The configuration is read and sorted again by each process."""
 
     def text(count: int) -> str:
         return "".join(

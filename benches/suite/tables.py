@@ -87,7 +87,7 @@ def position_independence(figures: Figures) -> str:
 
 
 def commands(figures: Figures) -> str:
-    """What was run, for whoever wants to see one of them again."""
+    """What was run, for anyone who wants to see one of them again."""
     spawn = "`spawn` is `floor/spawn.c`: peak memory is what `wait4` tells it of a child."
     floor = "\n".join(" ".join(command) for command in figures.world.floor.commands)
     rows = [

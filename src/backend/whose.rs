@@ -16,7 +16,7 @@ pub enum Whose {
     Nobody(String),
     /// This identity's.
     Known(Scope),
-    /// The machine's own, or that of whoever it speaks for: its metadata service has to say which one that is.
+    /// The machine's own, or that of the party it speaks for: its metadata service has to say which one that is.
     Machine(Unnamed),
 }
 

@@ -1,4 +1,4 @@
-//! Two clocks, because either alone can lie: the wall clock may be set, the boot clock begins anew with the machine.
+//! Two clocks, because either alone can lie: the wall clock may be set, the boot clock starts again with the machine.
 
 use std::time::{Duration, SystemTime};
 

@@ -35,7 +35,7 @@ pub(super) struct Entry {
 pub enum State {
     /// Good, and before the point of its life at which this node renews it.
     Fresh,
-    /// Good, and due to be renewed by whoever can without waiting.
+    /// Good, and due to be renewed by a process that can without waiting.
     Due,
     /// Not to be served any more, or so young that the clock must have been set back.
     Over,

@@ -124,7 +124,7 @@ impl Fault for Failure {
     }
 }
 
-/// What whoever it is told to does next.
+/// What the reader should do next.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Failed,
@@ -155,7 +155,7 @@ fn associated(name: &str) -> Vec<u8> {
 const PROVIDER: &str = "the provider";
 const SHARED: Duration = Duration::from_secs(5);
 
-/// When a token could not be minted last, and why, for whoever looks at `status`. It outlives the seconds for which a failure is
+/// When a token could not be minted last, and why, for `status`. It outlives the seconds for which a failure is
 /// shared and the success after it, and is never what a `get` is answered from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastFailure {

@@ -1,4 +1,4 @@
-//! What is in the cache, for whoever looks: nothing secret, and looking changes nothing.
+//! What is in the cache, for those who look: nothing secret, and looking changes nothing.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -269,7 +269,7 @@ fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fil
     }
 }
 
-/// Whoever looks at another user's cache is told whose it is: nothing has to be changed about it.
+/// Anyone who looks at another user's cache sees whose it is: nothing has to be changed about it.
 fn check_owner(dir: &Path) -> Result<(), FileError> {
     let me = rustix::process::geteuid().as_raw();
     match fs::metadata(dir) {

@@ -1,4 +1,4 @@
-//! A look at one cached token, for whoever wants to know what would be answered: nothing is made, minted or renewed.
+//! A look at one cached token, for a caller that wants to know what would be answered: nothing is made, minted or renewed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Peek {
     pub left: Duration,
     /// How long ago it was minted.
     pub age: Duration,
-    /// Whether whoever asks next may renew it.
+    /// Whether the next caller may renew it.
     pub due: bool,
 }
 

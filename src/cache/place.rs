@@ -53,7 +53,7 @@ impl Cache {
         Ok(on_disk.into_iter().chain(in_memory).collect())
     }
 
-    /// The first of the configured directories that can be used, made if need be; `None` where there is none.
+    /// The first of the configured directories that can be used, made if need be; `None` if there is none.
     pub fn open(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Option<Self> {
         if !config.enabled {
             return None;

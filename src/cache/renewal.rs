@@ -14,7 +14,7 @@ use crate::token::Minted;
 pub enum Renewal {
     /// It was minted.
     Minted,
-    /// Another process has minted it in the meantime.
+    /// Another process has minted it meanwhile.
     ByAnother,
 }
 
@@ -25,7 +25,7 @@ impl Cache {
         self.files(id).name == known.name
     }
 
-    /// Mints a token anew while the old one is still served, and leaves alone when it was last used.
+    /// Mints a token again while the old one is still served, and leaves alone when it was last used.
     pub fn refresh(
         &self,
         known: &InventoryEntry,

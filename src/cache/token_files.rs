@@ -48,7 +48,7 @@ impl TokenFiles<'_> {
         Failure::open(&bytes, self.key, &self.name)
     }
 
-    /// What another process has come to in the meantime: a good token, or the provider's refusal while that is shared.
+    /// What another process has come to meanwhile: a good token, or the provider's refusal while that is shared.
     pub(super) fn settled(&self, now: Moment) -> Option<Result<Minted, Error>> {
         if let Some(entry) = self
             .read()

@@ -69,7 +69,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .write_all(text.as_bytes())
         .map_err(super::unwritable)?;
     match target {
-        // What it is has been said; that docker's own keys are kept is no fault of whoever asks.
+        // What it is has been said; that docker's own keys are kept is not the caller's fault.
         Err(why) if why != ITEM => Err(Error::Told),
         _ => Ok(()),
     }

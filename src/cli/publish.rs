@@ -88,7 +88,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     report.finish(io)
 }
 
-/// What is told, line by line, or at the end in JSON.
+/// What is reported, line by line, or at the end in JSON.
 struct Report {
     json: bool,
     rows: Vec<ObjectWriter>,

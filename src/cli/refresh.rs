@@ -61,7 +61,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     report.finish(&caches, enabled, io)
 }
 
-/// Everything of a token is read anew, as a `get` would, and it has a `get`'s whole time.
+/// Everything of a token is read again, as a `get` would, and it has a `get`'s whole time.
 fn refresh(
     env: &Env,
     cache: &Cache,
@@ -102,7 +102,7 @@ fn is_idle(entry: &InventoryEntry) -> bool {
     matches!(used, Some(Ok(unused)) if unused > LONGEST_IDLE)
 }
 
-/// What is told, line by line, or at the end in JSON.
+/// What is reported, line by line, or at the end in JSON.
 struct Report {
     number: usize,
     json: bool,
@@ -111,7 +111,7 @@ struct Report {
 }
 
 impl Report {
-    /// The line of a token begins before the work, so that whoever waits sees for what.
+    /// The line of a token begins before the work, so so that anyone waiting sees for what.
     fn begin(&self, entry: &InventoryEntry, io: &mut Io) -> Result<(), Error> {
         if self.json {
             return Ok(());

@@ -62,7 +62,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let view = View::of(&config, io.err);
     let format = matches.get_one::<String>("format").map(String::as_str);
     let text = match (matches.get_flag("json"), format, view) {
-        // A collector's file says that there is something wrong; whoever wrote it is told what.
+        // A collector's file says that there is something wrong; anyone who wrote it is told what.
         (false, Some("prometheus"), Err(fault)) => {
             crate::warn(io.err, &format_args!("token cache: {fault}"));
             prometheus::unreadable()

@@ -79,7 +79,7 @@ fn read_bounded(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Who may read a file that is made anew.
+/// Who may read a file that is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
     /// Its owner: docker's and podman's files may come to hold passwords.

@@ -1,6 +1,6 @@
 //! The place of a client's file: the directory that it really is in, held open, and its name there.
 //!
-//! A path is resolved once, and everything is done in that directory by its descriptor: whoever may rename what a path
+//! A path is resolved once, and everything is done in that directory by its descriptor: anyone who may rename what a path
 //! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
 
 mod aside;

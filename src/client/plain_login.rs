@@ -82,7 +82,7 @@ impl Clients {
     }
 }
 
-/// How to wire a client for the logins that its own file has in plain text; `None` where there is none to take over.
+/// How to wire a client for the logins that its own file has in plain text; `None` if there is none to take over.
 pub fn offer(env: &Env, client: &str, scope: Scope) -> Option<String> {
     let path = match client {
         "docker" => docker_file(env, scope),

@@ -217,7 +217,7 @@ impl Env {
         })
     }
 
-    /// The home directory whoever owns it, where a client that is started here looks for its own files.
+    /// The home directory, no matter who owns it, where a client that is started here looks for its own files.
     pub fn clients_home(&self) -> Option<PathBuf> {
         let home = self.get("HOME").map(PathBuf::from);
         home.or_else(self.account_home)

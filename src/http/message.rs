@@ -206,5 +206,5 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Too many requests, and the failures of a server or of a gateway before it that a moment may mend.
+/// Too many requests, and the failures of a server or of a gateway before it that a moment may fix.
 const REPEATED: [u16; 5] = [429, 500, 502, 503, 504];

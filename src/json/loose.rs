@@ -56,7 +56,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
     }
 }
 
-/// A value is not of the wanted type. Which value, nobody is told.
+/// A value is not of the wanted type. Which value is not reported.
 #[derive(Debug, thiserror::Error)]
 #[error("it does not have the expected form")]
 pub struct Mismatch;

@@ -74,7 +74,7 @@ impl Keys {
             if name.is_empty() || name.contains(char::is_control) {
                 return Err(KeysError::Name);
             }
-            // Whoever may name variables must not get the control plane's own tokens into a workspace's secret.
+            // Anyone who may name variables must not get the control plane's own tokens into a workspace's secret.
             if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
                 return Err(KeysError::Setting(shown(name).to_string()));
             }

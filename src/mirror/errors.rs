@@ -77,7 +77,7 @@ impl Fault for Refused {
     }
 }
 
-/// What a client is told, and the operator in the log: a line without any secret.
+/// What a client gets, and the operator in the log: a line without any secret.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,

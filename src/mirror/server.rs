@@ -79,7 +79,7 @@ pub(crate) async fn serve(
             },
         }
     }
-    // What systemd holds stays open, and the next process takes what comes in the meantime.
+    // What systemd holds stays open, and the next process takes what comes meanwhile.
     drop(listener);
     _ = stop.send(true);
     loop {

@@ -69,7 +69,7 @@ impl Resolver {
                     Err(error) if route.ambient && pod_of(route, pod).is_none() => {
                         return Err(error);
                     }
-                    // Nobody named these secrets for this registry, and whoever refuses them says that they are not for it.
+                    // Nobody named these secrets for this registry, and anyone who refuses them says that they are not for it.
                     Ok(Err(Error::Failed(problem))) | Err(Error::Failed(problem)) if guessed => {
                         let refused = Error::Failed(problem).about(route.host.as_reference());
                         self.warnings.add(format_args!("{refused}; {GUESSED}"));

@@ -1,4 +1,4 @@
-//! Everything that is kept, by server URL. A store that is far away has `list_timeout`; then what it last said is told.
+//! Everything that is kept, by server URL. A store that is far away has `list_timeout`; then its last answer is used.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

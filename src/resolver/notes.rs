@@ -70,7 +70,7 @@ impl Resolver {
         memory.note_answer(LIST, &self.store_subject(store), text, asked, Duration::MAX);
     }
 
-    /// A store that refuses whoever asks says that what it answered before is not theirs any more.
+    /// A store that refuses anyone who asks says that what it answered before is not theirs any more.
     pub(super) fn refused_by(&self, memory: &Memory, store: &Store, error: &Error) {
         if error.is_refusal() {
             memory.mark(&self.store_subject(store), None);
@@ -180,7 +180,7 @@ impl Notes<'_> {
 const MISS: &str = "miss";
 const ANSWER: &str = "answer";
 const LIST: &str = "list";
-/// What is marked as changed: a host, whoever changed it and however they ask the store.
+/// What is marked as changed: a host, no matter who changed it and how they ask the store.
 const HOST: &str = "host";
 const EVERY_HOST: [&str; 1] = ["hosts"];
 pub(super) const MISS_LIFE: Duration = Duration::from_secs(5);

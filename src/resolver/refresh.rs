@@ -1,4 +1,4 @@
-//! Minting a cached token anew: the secret is looked up as a `get` would, so that a token never outlives its secret.
+//! Renewing a cached token: the secret is looked up as a `get` would, so that a token never outlives its secret.
 
 use super::errors::ResolverError;
 use super::shared::{Sharing, Wanted};
@@ -14,7 +14,7 @@ use crate::store::{Found, Keep};
 /// What came of a token that was to be renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refreshed {
-    /// It was minted anew.
+    /// It was minted again.
     Renewed,
     /// Another process had just done it.
     ByAnother,

@@ -50,7 +50,7 @@ impl Resolver {
         }
     }
 
-    /// A token that is minted for the cache. Where the node's identity was another one in the meantime, nobody can say
+    /// A token that is minted for the cache. Where the node's identity was another one meanwhile, nobody can say
     /// whose the token is, and it is not kept.
     pub(super) fn mint_for(
         &self,
@@ -90,7 +90,7 @@ impl Resolver {
         }
     }
 
-    /// The same without asking or making anything, for whoever only looks; `None` where it cannot be told.
+    /// The same without asking or making anything, for a caller that only looks; `None` where it cannot be told.
     pub(super) fn scope_by_memory(&self, backend: &Backend, whose: &Whose) -> Option<Scope> {
         match whose {
             Whose::Known(scope) => Some(scope.clone()),

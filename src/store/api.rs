@@ -116,7 +116,7 @@ pub struct Secret {
 pub enum Binding {
     /// In this store.
     Kept,
-    /// By somebody else: whoever called must pass the secret's name on.
+    /// By somebody else: the caller must pass the secret's name on.
     Elsewhere,
 }
 
@@ -228,12 +228,12 @@ pub(super) fn workspace_id<'a>(part: &str, id: &'a str) -> Result<&'a str, Error
     Err(StoreError::NotAWorkspace(id.to_owned()).at(part))
 }
 
-/// What a look at a store came to, for whoever keeps the node running.
+/// What a look at a store came to, for the node's operator.
 #[derive(Debug, Default)]
 pub struct Health {
     /// What is as it should be, in words.
     pub well: Vec<String>,
-    /// What hinders some answers, and what would mend it.
+    /// What hinders some answers, and what would fix it.
     pub ill: Vec<Error>,
     /// What is missing and hinders no `get`.
     pub lacking: Vec<Error>,

@@ -51,7 +51,7 @@ pub(crate) enum StoreError {
         hosts: Vec<String>,
         host: Host,
     },
-    /// Keys that cannot be used, whoever they are for.
+    /// Keys that cannot be used, no matter who they are for.
     #[error("{0}")]
     Keys(KeysError),
     /// What a request brought.

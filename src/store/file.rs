@@ -168,7 +168,7 @@ impl FileStore {
         dirs.iter().map(|dir| dir::workspace(dir)).collect()
     }
 
-    /// One line of a list; `None` for a note, and for what has gone in the meantime.
+    /// One line of a list; `None` for a note, and for what has gone meanwhile.
     fn listed(&self, path: &Path, key: &SealKey) -> Result<Option<Listed>, Error> {
         let Some(about) = self
             .about(path, key)?
@@ -185,7 +185,7 @@ impl FileStore {
         }))
     }
 
-    /// What is said of the secret in a file; `None` where that has gone in the meantime.
+    /// What is said of the secret in a file; `None` where that has gone meanwhile.
     fn about(&self, path: &Path, key: &SealKey) -> Result<Option<About>, Error> {
         let Some(bytes) = dir::read(path)? else {
             return Ok(None);

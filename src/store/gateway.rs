@@ -135,5 +135,5 @@ impl GatewayStore {
 }
 
 const PART: &str = "gateway store";
-/// How often what has changed in the meantime is looked at anew before a change is given up.
+/// How often what has changed meanwhile is looked at again before a change is given up.
 const ROUNDS: usize = 4;

@@ -98,7 +98,7 @@ impl PostgresStore {
         }
     }
 
-    #[inline(never)] // Kept out of the frame and the pages of whoever needs no network.
+    #[inline(never)] // Keeps the frame and the pages of a `get` without network small.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {

@@ -99,7 +99,7 @@ pub(super) fn judge_directory(
             refused()
         });
     }
-    // A mount is put up with for every path, what a closed directory is around only for those that were named. Whoever can
+    // A mount is put up with for every path, what a closed directory is around only for those that were named. Anyone who can
     // change the first that is open gains nothing by the next.
     if above.open.is_none() {
         way.open = Some(Rc::new(Open {

@@ -91,7 +91,7 @@ fn what_others_can_write_is_refused_by_name_with_the_remedy() {
             read_as(&file, Origin::Named, Readers::Anybody),
             through(&file)
         );
-        // Whoever can put a file there decides, though it does not exist yet.
+        // Anyone who can put a file there decides, though it does not exist yet.
         assert_eq!(
             steers(&dir.join("none/file")),
             through(&dir.join("none/file"))
@@ -239,7 +239,7 @@ fn a_named_path_may_lie_in_an_open_directory_that_a_closed_one_is_around() {
         read_as(&file, Origin::Standard, Readers::Owner),
         Err(reached(&file, &dir, "0777"))
     );
-    // In the same thread too, whoever asks first.
+    // In the same thread too, anyone who asks first.
     read_of(&file, Origin::Named, Readers::Owner, 99).unwrap();
     assert!(read_of(&file, Origin::Standard, Readers::Owner, 99).is_err());
     session::forget();

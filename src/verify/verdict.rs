@@ -48,7 +48,7 @@ pub enum Verdict {
     /// The credential is right and may not pull this repository.
     #[error("the credential may not pull this repository ({0})")]
     NoAccess(u16),
-    /// As above, or there is no such repository: the registry hides which.
+    /// As above, or there is no such repository: the registry doesn't say which.
     #[error("the credential may not pull this repository, or there is none ({0}); it hides which")]
     NoAccessOrRepository(u16),
     /// There is no such repository.

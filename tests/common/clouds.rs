@@ -1,5 +1,5 @@
 //! Fakes of the clouds' token services under their real names, behind a proxy that all of a node's HTTPS goes through, and of
-//! the metadata services of their machines. They believe whoever asks, and put that one's name into the token: so a test sees
+//! the metadata services of their machines. They believe anyone who asks, and put that one's name into the token: so a test sees
 //! whose token it is answered.
 
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Clouds {
-    /// `None` where no certificates can be made, which is told.
+    /// `None` where no certificates can be made, which is reported.
     pub fn start() -> Option<Self> {
         if !certificates::can_be_made() {
             return None;

@@ -259,7 +259,7 @@ impl Answer {
     }
 }
 
-/// Two runs of which the later must find what the earlier has noted for five seconds, a miss. They are made anew, once that
+/// Two runs of which the later must find what the earlier has noted for five seconds, a miss. They are made again, once that
 /// is forgotten, when a busy machine took too long from the one to the other.
 pub fn within_a_miss_life<T>(mut both: impl FnMut() -> T) -> T {
     for _ in 0..9 {

@@ -1,4 +1,4 @@
-//! What a token endpoint answers, as far as it is no matter of who asked: the rest is in [`super::refusal`].
+//! What a token endpoint answers, independent of the caller: the rest is in [`super::refusal`].
 
 use reqwest::Url;
 use serde::de::DeserializeOwned;

@@ -35,7 +35,7 @@ pub(super) struct Token {
 
 /// An identity's token for registries.
 pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Result<Token, Error> {
-    // Whoever is about to act as somebody else needs no more than that from its own token.
+    // Anyone who is about to act as somebody else needs no more than that from its own token.
     let scope = if identity.acts_as.is_empty() {
         SCOPE
     } else {

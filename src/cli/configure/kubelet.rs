@@ -38,7 +38,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
             Helper::Found(helper) => helper.parent().unwrap_or(Path::new("/")).to_owned(),
             _ => PathBuf::from("/usr/local/bin"),
         },
-        // All providers are in one directory, and only whoever put them there knows which.
+        // All providers are in one directory, and only anyone who put them there knows which.
         (None, None) => {
             // They are somebody else's text, which may hold what moves a terminal's cursor.
             let names: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();

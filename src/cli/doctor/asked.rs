@@ -60,7 +60,7 @@ pub(super) fn asked(
                 ),
             ),
             Answerer::Variable => {}
-            // The operator wants it answered, and nobody asks; that is told once.
+            // The operator wants it answered, and nobody asks; that is reported once.
             Answerer::Nobody if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
                 ruled.push(host);
             }

@@ -191,7 +191,7 @@ fn out_of_reach(what: &str, path: &Path, error: &io::Error, state: State) -> Fin
     .words("give this user access to it, or choose another place in the configuration")
 }
 
-/// Whoever owns a link says where it leads.
+/// Anyone who owns a link says where it leads.
 fn symlink(what: &str, path: &Path, link: &Metadata) -> Finding {
     let target =
         fs::canonicalize(path).map_or_else(|_| "nowhere".to_owned(), |target| word(&target));

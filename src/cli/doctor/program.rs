@@ -10,7 +10,7 @@ use super::finding::{Finding, word};
 use crate::client::{Helper, SYSTEM_PATH, find_helper, is_this_program, unstartable};
 use crate::config::Env;
 
-/// Looks along the PATH of whoever runs this, for the clients that are wired.
+/// Looks along the PATH of the user who runs this, for the clients that are wired.
 pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
     let path = env.search_path();
     let me = std::env::current_exe().ok();

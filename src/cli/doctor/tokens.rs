@@ -9,7 +9,7 @@ use crate::cache::{Cache, Inventory, InventoryEntry, State};
 use crate::cli::status::brief;
 use crate::config::Config;
 
-/// What is in the cache; nothing, where it cannot be read, which is told with the directories.
+/// What is in the cache; nothing, where it cannot be read, which is reported with the directories.
 pub(super) fn inventory(config: &Config) -> Inventory {
     let caches = Cache::all_existing(config, &Rc::default()).unwrap_or_default();
     Inventory::of(&caches).unwrap_or_default()

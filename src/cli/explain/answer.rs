@@ -44,7 +44,7 @@ pub(super) struct Answer {
     clients: Option<ClientLines>,
 }
 
-/// What the client is told.
+/// What the client gets.
 enum Told {
     /// A user name, unless it is the secret itself, and what kind of secret goes with it.
     Credential {
@@ -248,7 +248,7 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
     notes
 }
 
-/// What a client is told of a login, before there is one.
+/// What a client gets of a login, before there is one.
 fn told(backend: &Backend, keys: &Keys) -> Told {
     let username = backend.username(keys);
     let Backend::Fixed { secret, .. } = backend else {

@@ -24,7 +24,7 @@ pub(super) fn run(resolver: &Resolver, io: &mut Io) -> Result<(), Error> {
             crate::warn(io.err, &warning);
         }
         let text = answer.unwrap_or_else(|error| error.json());
-        // Whoever asks waits for it.
+        // Anyone who asks waits for it.
         writeln!(io.out, "{text}")
             .and_then(|()| io.out.flush())
             .map_err(unwritable)?;

@@ -175,7 +175,7 @@ const MAX_ENTRY: u64 = 8 << 20;
 const LOCK: &str = "lock";
 /// The file that says which workspace a directory is for.
 const WORKSPACE: &str = "workspace";
-/// Whoever holds the lock writes one file, which takes a slow disk a moment.
+/// Anyone who holds the lock writes one file, which takes a slow disk a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

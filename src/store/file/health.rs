@@ -54,7 +54,7 @@ impl FileStore {
         Ok(health)
     }
 
-    /// The credential that opens; `None` for a note, and for what has gone in the meantime.
+    /// The credential that opens; `None` for a note, and for what has gone meanwhile.
     fn opens(&self, path: &Path, key: &SealKey) -> Result<Option<Stored>, Error> {
         let Some(bytes) = read(path)? else {
             return Ok(None);

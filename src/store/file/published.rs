@@ -153,7 +153,7 @@ impl FileStore {
             .fingerprint([PUBLISHED, name, value]))
     }
 
-    /// The lock of whoever publishes: of two that write at once, each would take the other's value for somebody else's.
+    /// The lock of a process that publishes: of two that write at once, each would take the other's value for somebody else's.
     pub fn publishing(&self, deadline: Instant) -> Result<Lock, Error> {
         let lock = self.made_dir()?.join(LOCK);
         match Lock::acquire(&lock, deadline) {

@@ -24,7 +24,7 @@ impl GatewayStore {
             health
                 .well
                 .push(format!("{} takes the token from {source}", endpoint.url));
-            // For another workspace than its own the token is refused, which is told better without asking.
+            // For another workspace than its own the token is refused, which is reported better without asking.
             if self
                 .config
                 .workspace

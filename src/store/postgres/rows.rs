@@ -24,7 +24,7 @@ pub(super) struct Row {
     pub(super) name: String,
     /// Its `external_id`.
     pub(super) id: String,
-    /// What the database holds, by which a change in the meantime is noticed.
+    /// What the database holds, by which a change meanwhile is noticed.
     pub(super) sealed: String,
     /// Its column `hosts` as JSON, in a database that has the column.
     hosts: Option<String>,

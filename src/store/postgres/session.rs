@@ -117,7 +117,7 @@ impl Session {
         })
     }
 
-    /// Whether the server has said nothing in the meantime that ends it.
+    /// Whether the server has said nothing meanwhile that ends it.
     fn is_alive(&self, deadline: Instant) -> bool {
         let heard = self.runtime.block_on(PART, deadline, async {
             tokio::task::yield_now().await;

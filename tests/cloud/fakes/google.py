@@ -182,7 +182,7 @@ class SecurityTokens(Service):
 
 
 class IamCredentials(Service):
-    """iamcredentials.googleapis.com: a token of a service account for whoever may act as it."""
+    """iamcredentials.googleapis.com: a token of a service account for anyone who may act as it."""
 
     name, hosts = "google-iamcredentials", frozenset({"iamcredentials.googleapis.com"})
     callers = ("principal:", USER, "puller@", "node@")

@@ -7,7 +7,7 @@ from .messages import Request, Response
 
 MOTO_PORT = 5000
 REGISTRY_PORT = 5001
-# Belong to one connection and are set anew for the next (RFC 9110, 7.6.1).
+# Belong to one connection and are set again for the next (RFC 9110, 7.6.1).
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "expect"}
 
 

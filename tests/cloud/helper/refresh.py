@@ -124,7 +124,7 @@ def _() -> None:
         order(service, "delay", seconds=2, times=1)
     with minting(node):
         running = [node.start_command("refresh", "--all", BETA9_TIMEOUT="60s") for _ in range(5)]
-        # The first token's line begins when it is settled which ones are renewed. Whoever looked after a renewal would
+        # The first token's line begins when it is settled which ones are renewed. Anyone who looked after a renewal would
         # rightly renew that token once more.
         for process in running:
             assert process.stdout is not None and os.read(process.stdout.fileno(), 1) == b"[", process.args

@@ -1,4 +1,4 @@
-//! A real pgbouncer in front of the server, which gives out its sessions for one transaction at a time: whoever comes next
+//! A real pgbouncer in front of the server, which gives out its sessions for one transaction at a time: anyone who comes next
 //! gets another's. It is stopped, and all of it removed, when the test binary is gone.
 
 use std::fs;

@@ -78,7 +78,7 @@ docker_logs_in() {
     with_stdin wonderland docker login --username alice --password-stdin "$REGISTRY"
     [ "$(held "$REGISTRY")" = 'alice wonderland' ]
     not_in_plain_file alice wonderland
-    # docker has written the file anew; what is its own stays.
+    # docker has rewritten the file; what is its own stays.
     client "$HELPER" configure docker --undo
     [ "$(jq -c . "$CLIENT_HOME/.docker/config.json")" = "{\"auths\":{\"$REGISTRY\":{}}}" ]
     asks_nobody "${INSPECT_BY_DOCKER[@]}"

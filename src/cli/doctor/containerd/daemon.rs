@@ -133,7 +133,7 @@ impl Daemon {
     }
 }
 
-/// A file of containerd's; `None` where there is none.
+/// A file of containerd's; `None` if there is none.
 pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
     let text = match Text::read(path) {
         Ok(Some(text)) => text.text,
