@@ -40,7 +40,7 @@ fn commands(node: &Node) -> Vec<String> {
 }
 
 fn verbs(node: &Node) -> Vec<String> {
-    let verbs = listed(node, "which write to standard input:\n");
+    let verbs = listed(node, "write to standard input:\n");
     assert!(
         ["get", "store", "erase", "list"]
             .iter()

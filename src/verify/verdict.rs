@@ -49,7 +49,9 @@ pub enum Verdict {
     #[error("the credential may not pull this repository ({0})")]
     NoAccess(u16),
     /// As above, or there is no such repository: the registry doesn't say which.
-    #[error("the credential may not pull this repository, or there is none ({0}); it hides which")]
+    #[error(
+        "the credential may not pull this repository, or the repository doesn't exist ({0}); the registry doesn't say which"
+    )]
     NoAccessOrRepository(u16),
     /// There is no such repository.
     #[error("there is no such repository (404)")]
