@@ -637,7 +637,7 @@ fn a_workspace_that_never_answered_is_a_mistake_in_the_configuration() {
     gateway.mood(Mood::Well);
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     gateway.mood(down);
-    assert!(failure(&node.get("quay.io")).contains("any more (400); see the gateway's log"));
+    assert!(failure(&node.get("quay.io")).contains("any more (400); check the gateway's log"));
 }
 
 #[test]
@@ -686,7 +686,7 @@ fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_jus
         let line = failure(&answer);
         assert!(
             line.contains(
-                "lists the secret oci-registry-ghcr-io and cannot read it; see the gateway's log"
+                "lists the secret oci-registry-ghcr-io and cannot read it; check the gateway's log"
             ),
             "{line}"
         );

@@ -88,7 +88,7 @@ fn check_memory(dir: &Path) -> Result<(), FileError> {
     let mut known = nearest.skip_while(|(_, known)| matches!(known, Err(Errno::NOENT)));
     match known.next() {
         Some((_, Ok(known)))
-            if [TMPFS, RAMFS].contains(&(known.f_type.cast_unsigned() & 0xffff_ffff)) =>
+            if [TMPFS, RAMFS].contains(&(i128::from(known.f_type) & 0xffff_ffff)) =>
         {
             Ok(())
         }
@@ -117,6 +117,6 @@ pub(super) fn key_place(dir: &Path, store_key: &KeyPlace) -> KeyPlace {
     }
 }
 
-/// `TMPFS_MAGIC` and `RAMFS_MAGIC` (statfs(2)).
-const TMPFS: u64 = 0x0102_1994;
-const RAMFS: u64 = 0x8584_58f6;
+/// `TMPFS_MAGIC` and `RAMFS_MAGIC` (statfs(2)); the type of the field differs between C libraries.
+const TMPFS: i128 = 0x0102_1994;
+const RAMFS: i128 = 0x8584_58f6;
