@@ -59,7 +59,7 @@ fn the_nodes_own_identity_is_a_credential() {
     assert!(
         node.get(ecr::HOST)
             .failure()
-            .contains("which must have a credential")
+            .contains("which requires a credential")
     );
     assert_eq!(node.with("BETA9_AMBIENT", "true").pair(ecr::HOST).0, "AWS");
     assert_eq!(ecr.mints(), 1);
@@ -77,7 +77,7 @@ fn kubelet_gets_the_error_too() {
     assert_eq!(ask("quay.io/org/app").status, 0);
     let answer = ask("ghcr.io/org/app");
     assert!(
-        answer.status == 1 && answer.err.contains("which must have a credential"),
+        answer.status == 1 && answer.err.contains("which requires a credential"),
         "{answer:?}"
     );
 }

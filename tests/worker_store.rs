@@ -440,7 +440,7 @@ fn what_the_gateway_refuses_says_which_workspace_and_image_and_never_in_the_gate
         (Wrong::Status(5), &question),
         (Wrong::Http(404), "does not know GetCacheOriginCredentials"),
         (Wrong::Refuses, &credentials),
-        (Wrong::Garbage, "answered what cannot be read"),
+        (Wrong::Garbage, "cannot be read; check whether the address"),
         (Wrong::Huge(1 << 20), "answered more than 1 MiB"),
     ] {
         gateway.next(&[wrong]);
