@@ -268,7 +268,7 @@ impl Cache {
         minted
     }
 
-    /// The renewed token, or the old one: it is still good, so whatever hinders the renewal is no failure.
+    /// The renewed token, or the old one: it is still good, so whatever hinders the renewal isn't a failure.
     fn renew(
         &self,
         id: &TokenId,

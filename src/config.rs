@@ -138,7 +138,7 @@ impl Config {
         };
         options.merge(above);
         let Options { store, .. } = options;
-        // The default is no workspace's id: anyone who writes it down has configured none either.
+        // The default isn't a workspace's id: anyone who writes it down has configured none either.
         let workspace = options
             .workspace
             .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned());

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_no_client_can_use_is_no_credential() {
+    fn a_pair_that_no_client_can_use_is_not_a_credential() {
         let new =
             |user: &str, secret: &str| Credential::new(user.into(), secret.into()).map(|_| ());
         assert_eq!(new("", "s"), Err(CredentialError::NoUsername));

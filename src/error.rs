@@ -94,7 +94,7 @@ impl Meaning {
         Self { next, ..self }
     }
 
-    /// The provider itself said so: it is no fault of this process, its environment or the way there.
+    /// The provider itself said so: it isn't a fault of this process, its environment or the way there.
     pub fn answered(self) -> Self {
         let answered = true;
         Self { answered, ..self }

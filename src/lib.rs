@@ -100,7 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
         _ => Err(Error::Usage),
     };
     match answer {
-        // A reader that has gone away is no success.
+        // A reader that has gone away isn't a success.
         Ok(text) => u8::from(
             io.out
                 .write_all(text.as_bytes())

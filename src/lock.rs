@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_whose_file_was_tidied_away_is_taken_anew() {
+    fn a_lock_whose_file_was_tidied_away_is_taken_again() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("lock");
         let stale = Lock::try_acquire(&path).unwrap().unwrap();

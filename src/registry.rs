@@ -71,7 +71,7 @@ impl Registry {
         }
     }
 
-    /// Whether it is the row of all hosts that are no vendor's.
+    /// Whether it is the row of all hosts that aren't vendor's.
     pub fn is_generic(&self) -> bool {
         self.name == GENERIC.name
     }

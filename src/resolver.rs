@@ -227,7 +227,7 @@ impl Resolver {
         let (username, password) = credential.into_parts();
         let keys = Keys::user_password(username, password);
         let ServerUrl::Registry { host, scheme, path } = url else {
-            // An item is no registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
+            // An item isn't a registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
             let username = listed;
             return self.items().store(url.label(), &Secret { username, blob });
@@ -280,7 +280,7 @@ impl Resolver {
         }
     }
 
-    /// Forgets the credential for a server URL; it is no error when there is none.
+    /// Forgets the credential for a server URL; it isn't an error when there is none.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
         match url {
             ServerUrl::Item(item) => self.items().erase(item),

@@ -1,4 +1,4 @@
-//! `ServiceAccount`: a pod's Kubernetes identity, as kubelet passes it on: a signed token, and annotations that whoever
+//! `ServiceAccount`: a pod's Kubernetes identity, as kubelet passes it on: a signed token, and annotations that anyone who
 //! made the service account has written.
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens>

@@ -1,5 +1,5 @@
 //! What others wrote (names in secrets, in clients' files, in a server's answers), as it may be shown: without what moves a
-//! terminal's cursor, and never longer than a person reads. A tenant's key name of a megabyte is no line of a megabyte in
+//! terminal's cursor, and never longer than a person reads. A tenant's key name of a megabyte isn't a line of a megabyte in
 //! the node's log.
 
 use std::fmt;

@@ -146,7 +146,7 @@ impl Store {
         }
     }
 
-    /// Forgets a registry's credential; it is no error when there is none.
+    /// Forgets a registry's credential; it isn't an error when there is none.
     pub fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
         match self {
             Self::Request(store) => store.read_only(),

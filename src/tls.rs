@@ -101,7 +101,7 @@ fn system_bundle() -> Option<PathBuf> {
     openssl_probe::probe().cert_file
 }
 
-/// The authorities. What is no certificate is passed over: one bad line in the system's list is no reason to trust nobody.
+/// The authorities. What isn't a certificate is passed over: one bad line in the system's list is no reason to trust nobody.
 pub fn roots() -> Result<RootCertStore, NoAuthorities> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates()?);

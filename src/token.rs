@@ -26,7 +26,7 @@ pub struct Scope {
 pub struct Unnamed(pub(crate) Scope);
 
 impl Scope {
-    /// The scope of an identity, as people read it, that is told from all others by these texts.
+    /// The scope of an identity, as people read it, that is distinguished from all others by these texts.
     pub fn new(identity: impl Into<String>, parts: Vec<String>) -> Self {
         let identity = identity.into();
         Self { identity, parts }
@@ -44,7 +44,7 @@ impl Scope {
         Self::of("", ["keys of a secret"]).with(pairs)
     }
 
-    /// Who logs in where it is no secret's keys that do, as people read it: never a secret.
+    /// Who logs in where it isn't a secret's keys that do, as people read it: never a secret.
     pub fn identity(&self) -> &str {
         &self.identity
     }

@@ -306,7 +306,7 @@ fn a_fault_of_one_process_is_not_shared() {
 }
 
 #[test]
-fn whoever_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_is_kept() {
+fn a_process_that_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_is_kept() {
     let node = Node::new();
     node.ask(A, "of old", Some(HOUR));
     let token = node.files("token").remove(0);
@@ -395,7 +395,7 @@ fn a_renewal_that_fails_serves_the_old_token_with_a_warning_and_is_not_tried_aga
 }
 
 #[test]
-fn whoever_cannot_have_the_lock_at_once_is_served_the_old_token() {
+fn a_process_that_cannot_have_the_lock_at_once_is_served_the_old_token() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
     let lock = node.files("token")[0].with_extension("lock");

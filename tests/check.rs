@@ -302,7 +302,7 @@ fn a_wrong_credential_a_missing_right_and_a_missing_image_are_told_apart() {
 }
 
 #[test]
-fn a_registry_that_misbehaves_is_told_as_that() {
+fn a_registry_that_misbehaves_is_reported_as_that() {
     let challenge = |text: &'static str| {
         FakeRegistry::start(move |_| say(401, &[("www-authenticate", text)], ""))
     };
@@ -479,7 +479,7 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
 }
 
 #[test]
-fn no_answer_is_told_by_what_happened() {
+fn no_answer_is_reported_by_what_happened() {
     let (verdict, _, cause) = check(&Node::new(), "127.0.0.1:1/a/b", &[]);
     assert_eq!(
         (verdict.as_str(), cause.as_str()),
@@ -504,7 +504,7 @@ fn no_answer_is_told_by_what_happened() {
 }
 
 #[test]
-fn a_store_that_fails_is_told_and_the_registry_is_not_asked() {
+fn a_store_that_fails_is_reported_and_the_registry_is_not_asked() {
     let registry = basic(|_| ok());
     let node = node(&registry);
     std::fs::set_permissions(
@@ -792,7 +792,7 @@ fn many_images_have_an_answer_each() {
 }
 
 #[test]
-fn a_terminal_is_told_how_far_it_is_and_nothing_else_is() {
+fn a_terminal_is_reported_how_far_it_is_and_nothing_else_is() {
     let slow = || {
         let first = Once::new();
         FakeRegistry::start(move |_| {

@@ -605,7 +605,7 @@ fn another_helper_is_replaced_only_by_force_and_comes_back() {
 }
 
 #[test]
-fn undo_after_docker_wrote_the_file_anew_takes_out_only_what_is_ours() {
+fn undo_after_docker_wrote_the_file_again_takes_out_only_what_is_ours() {
     let node = node();
     let path = put(
         &node,
@@ -802,7 +802,7 @@ fn hosts_are_read_as_hosts() {
 }
 
 #[test]
-fn podman_is_told_apart_where_it_reads_no_auth_file_or_has_none_for_the_machine() {
+fn podman_is_reported_apart_where_it_reads_no_auth_file_or_has_none_for_the_machine() {
     let node = node();
     put(
         &node,
@@ -1243,7 +1243,7 @@ fn the_json_of_a_dry_run_says_whether_it_would_change_anything() {
 }
 
 #[test]
-fn kubelet_is_told_of_the_stores_registries_and_of_those_that_rules_name() {
+fn kubelet_is_reported_of_the_stores_registries_and_of_those_that_rules_name() {
     let rules = "[[registry]]\nhost = \"Mirror.example/team\"\n[[registry]]\nhost = \"open.example\"\nbackend = \"public\"\n\
                  [[registry]]\nhost = \"docker.io\"\n[[registry]]\nhost = \"*.Wide.example/team\"\n\
                  [[registry]]\nhost = \"*.wide.example:5000\"\n[[registry]]\nhost = \"123456789012.dkr.ecr.*.amazonaws.com\"\n\

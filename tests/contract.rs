@@ -557,7 +557,7 @@ fn a_registry_that_must_have_a_credential_and_has_none_is_an_error(subject: &Sub
         if !blob.is_empty() {
             (subject.plant)(&node, "ghcr.io", blob);
         }
-        // What other clients of the node have missed is no answer here.
+        // What other clients of the node have missed isn't an answer here.
         assert_eq!(subject.node.get("ghcr.io"), Answer::not_found());
         let answer = node.get("ghcr.io");
         let line = answer.failure();

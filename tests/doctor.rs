@@ -27,11 +27,11 @@ use common::{Answer, BINARY, Node, tokens, worker};
 const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 
 #[test]
-fn a_healthy_node_is_told_so_group_by_group() {
+fn a_healthy_node_is_reported_so_group_by_group() {
     let node = healthy_node();
     doctor(&node).assert_well();
     node.store("docker.io", "octo", "hunter2");
-    // A note about an image is no credential.
+    // A note about an image isn't a credential.
     let build = node
         .clone_with("USERNAME", "octo")
         .with("PASSWORD", "hunter2");
@@ -235,7 +235,7 @@ fn files_that_others_could_have_touched_are_in_other_hands_or_lead_elsewhere() {
         "{health:#?}"
     );
     mended_by(&node, health.broken()).assert_well();
-    // A link of one's own is no fault, and is told.
+    // A link of one's own isn't a fault, and is told.
     let moved = node.home().join("moved");
     fs::rename(node.store_dir(), &moved).unwrap();
     symlink(&moved, node.store_dir()).unwrap();
@@ -463,7 +463,7 @@ fn a_gateway_that_is_down() {
 }
 
 #[test]
-fn a_wrong_token_is_told_apart_from_a_gateway_that_cannot_be_trusted() {
+fn a_wrong_token_is_reported_apart_from_a_gateway_that_cannot_be_trusted() {
     let gateway = Gateway::start();
     let node = gateway_node(&gateway);
     let wrong = node.clone_with("BETA9_TOKEN", "hunter2-nobodys");
@@ -645,7 +645,7 @@ fn a_clock_that_was_set_ahead_is_seen_by_the_last_token() {
 }
 
 #[test]
-fn a_token_that_could_not_be_had_is_told_with_its_cause_until_one_was() {
+fn a_token_that_could_not_be_had_is_reported_with_its_cause_until_one_was() {
     let node = healthy_node();
     let scope = Scope::new("", vec!["keys".to_owned()]);
     let id = tokens::id("default", ECR, "aws", &scope);

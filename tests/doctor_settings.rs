@@ -241,8 +241,8 @@ fn a_store_that_cannot_be_written_is_looked_at_all_the_same() {
 }
 
 #[test]
-fn skopeos_file_that_is_closed_where_there_is_no_session_is_broken() {
-    let name = "skopeos_file_that_is_closed_where_there_is_no_session_is_broken";
+fn skopeos_file_that_is_closed_where_there_is_not_a_session_is_broken() {
+    let name = "skopeos_file_that_is_closed_where_there_is_not_a_session_is_broken";
     let Some(machine) = Machine::new(name) else {
         return;
     };

@@ -561,7 +561,7 @@ fn the_rule_that_applies_is_named_with_the_file_that_has_the_last_word() {
 }
 
 #[test]
-fn what_is_no_registry_and_no_image_is_refused_with_the_way_out() {
+fn what_is_not_a_registry_and_no_image_is_refused_with_the_way_out() {
     let node = Node::new();
     let refused = |args: &[&str]| {
         let answer = node.run(args, "");

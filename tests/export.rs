@@ -100,7 +100,7 @@ fn without_a_yes_no_password_is_written() {
 }
 
 #[test]
-fn what_is_no_login_is_named_and_left_out_and_a_requests_credential_is_not_held() {
+fn what_is_not_a_login_is_named_and_left_out_and_a_requests_credential_is_not_held() {
     let node = node();
     let node = node.configured("[store]\nkind = \"file\"\n");
     let request = r#"{"registry":"quay.io","type":"basic","credentials":{"USERNAME":"u","PASSWORD":"hunter3"}}"#;

@@ -415,7 +415,7 @@ fn the_python_sdks_settings_do_where_nothing_is_configured() {
 }
 
 #[test]
-fn somebody_else_in_the_gateways_place_is_told_and_hears_no_more() {
+fn somebody_else_in_the_gateways_place_is_reported_and_hears_no_more() {
     let elsewhere = Gateway::start();
     let table = [
         (Mood::Page(200), "is not Beta9's gateway"),
@@ -702,7 +702,7 @@ fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_jus
             .contains("oci-registry-ghcr-io and cannot read it"),
         "{answer:?}"
     );
-    // Another one under a name that counts less is no answer: the one that counts may say something else.
+    // Another one under a name that counts less isn't an answer: the one that counts may say something else.
     gateway.plant("OCI_REGISTRY_GHCR_IO", &blob("ghcr.io", "2"));
     assert!(failure(&node.get("ghcr.io")).contains("oci-registry-ghcr-io and cannot read it"));
     // Nor is a vendor's pair.
@@ -1321,7 +1321,7 @@ fn over_tls_only_a_trusted_gateway_is_spoken_to() {
     assert_eq!(node.store("quay.io", "u", "2"), Answer::silence());
     assert_eq!(node.list(), "{\"ghcr.io\":\"u\",\"quay.io\":\"u\"}\n");
     assert_eq!(node.erase("quay.io"), Answer::silence());
-    // Anyone who shows another certificate is no outage that a last answer may bridge, and hears no token.
+    // Anyone who shows another certificate isn't an outage that a last answer may bridge, and hears no token.
     gateway.requests();
     let stranger = tempfile::tempdir().unwrap();
     let authority = Gateway::start_tls(stranger.path());

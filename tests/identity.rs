@@ -481,7 +481,7 @@ fn on_machines(clouds: &Clouds) -> [(&'static str, Node); 3] {
 }
 
 #[test]
-fn a_machine_is_asked_once_in_minutes_who_it_is_and_where_it_stumbles_there_is_no_answer() {
+fn a_machine_is_asked_once_in_minutes_who_it_is_and_where_it_stumbles_there_is_not_a_answer() {
     let Some(clouds) = Clouds::start() else {
         return;
     };
@@ -646,7 +646,7 @@ fn ambient_names_the_clouds_whose_registries_the_node_may_log_in_to() {
 }
 
 #[test]
-fn a_role_that_may_not_use_the_public_gallery_pulls_from_it_without_a_login_and_is_told_so() {
+fn a_role_that_may_not_use_the_public_gallery_pulls_from_it_without_a_login_and_is_reported_so() {
     let Some(clouds) = Clouds::start() else {
         return;
     };

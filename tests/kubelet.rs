@@ -236,7 +236,7 @@ fn nothing_is_an_answer_that_is_not_kept() {
 }
 
 #[test]
-fn no_look_alike_is_answered_and_what_is_no_host_reaches_no_store() {
+fn no_look_alike_is_answered_and_what_is_not_a_host_reaches_no_store() {
     let node = Node::new();
     for host in ["gcr.io", "ghcr.io", "docker.io", "myreg.azurecr.io"] {
         assert_eq!(node.store(host, "u", "s"), Answer::silence());
@@ -267,7 +267,7 @@ fn no_look_alike_is_answered_and_what_is_no_host_reaches_no_store() {
         let Ok(text) = String::from_utf8(input) else {
             continue;
         };
-        // Go writes what is no letter as an escape.
+        // Go writes what isn't a letter as an escape.
         let escaped: Vec<String> = text
             .encode_utf16()
             .map(|unit| format!("\\u{unit:04x}"))
@@ -310,7 +310,7 @@ fn a_broken_request_is_one_line_on_standard_error_and_no_answer() {
 }
 
 #[test]
-fn a_failure_is_told_to_kubelet_as_it_is_to_docker_on_the_other_stream() {
+fn a_failure_is_reported_to_kubelet_as_it_is_to_docker_on_the_other_stream() {
     let node = Node::new().configured("tmeout = \"1s\"");
     assert!(failure(&ask(&node, "ghcr.io/a/b")).contains("did you mean \"timeout\"?"));
     let node = Node::new();

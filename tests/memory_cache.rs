@@ -146,7 +146,7 @@ fn a_worker_node_mints_once_for_all_gets_and_writes_to_no_disk() {
 }
 
 #[test]
-fn a_lost_key_costs_a_mint_and_is_no_error() {
+fn a_lost_key_costs_a_mint_and_is_not_an_error() {
     let Some(memory) = InMemory::new("a lost key") else {
         return;
     };

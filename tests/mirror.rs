@@ -457,7 +457,7 @@ fn what_fails_is_said_in_a_line_that_has_the_remedy() {
 }
 
 #[test]
-fn a_store_that_fails_is_told_and_no_registry_is_asked() {
+fn a_store_that_fails_is_reported_and_no_registry_is_asked() {
     let registry = basic(ok);
     let node = Node::new().configured("[store]\nkind = \"gateway\"\n[store.gateway]\nurl = \"http://127.0.0.1:1\"\ntoken = \"t\"\n");
     let mirror = Mirror::start(&node, &[registry.host()], &[]);

@@ -503,8 +503,8 @@ fn whatever_is_wrong_is_said_in_one_line_with_what_to_do() {
 }
 
 #[test]
-fn a_user_without_rights_is_told_on_which_table() {
-    let Some(database) = Database::new("a_user_without_rights_is_told_on_which_table") else {
+fn a_user_without_rights_is_reported_on_which_table() {
+    let Some(database) = Database::new("a_user_without_rights_is_reported_on_which_table") else {
         return;
     };
     let user = format!("limited_{}", database.name);
@@ -544,8 +544,9 @@ fn a_user_without_rights_is_told_on_which_table() {
 }
 
 #[test]
-fn a_database_that_is_not_beta9s_is_told_as_that() {
-    let Some(database) = Database::empty("a_database_that_is_not_beta9s_is_told_as_that") else {
+fn a_database_that_is_not_beta9s_is_reported_as_that() {
+    let Some(database) = Database::empty("a_database_that_is_not_beta9s_is_reported_as_that")
+    else {
         return;
     };
     let line = failure(&database.node());
@@ -608,7 +609,7 @@ fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_i
         let line = node.clone_with("BETA9_STALE_IF_ERROR", "0s").get("ghcr.io");
         assert!(line.failure().contains(why), "{line:?}");
     }
-    // What is no outage is not bridged.
+    // What isn't an outage is not bridged.
     relay.becomes(Mood::Faithful);
     let wrong = node.clone_with(
         "BETA9_DATABASE_URL",
@@ -632,8 +633,8 @@ fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_i
 }
 
 #[test]
-fn a_server_that_refuses_whoever_asks_ends_its_last_answer() {
-    let Some(database) = Database::new("a_server_that_refuses_whoever_asks_ends_its_last_answer")
+fn a_server_that_refuses_everyone_ends_its_last_answer() {
+    let Some(database) = Database::new("a_server_that_refuses_everyone_ends_its_last_answer")
     else {
         return;
     };
@@ -855,8 +856,9 @@ fn a_list_fails_where_the_server_refuses_who_asks_and_not_where_it_is_out_of_rea
 }
 
 #[test]
-fn a_user_whom_the_server_turns_away_is_told_where_to_look() {
-    let Some(database) = Database::new("a_user_whom_the_server_turns_away_is_told_where_to_look")
+fn a_user_whom_the_server_turns_away_is_reported_where_to_look() {
+    let Some(database) =
+        Database::new("a_user_whom_the_server_turns_away_is_reported_where_to_look")
     else {
         return;
     };
@@ -892,8 +894,8 @@ fn what_we_store_is_sealed_with_nothing_of_ours() {
 }
 
 #[test]
-fn a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_none() {
-    let test = "a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_none";
+fn a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_not_one() {
+    let test = "a_pooler_without_a_session_to_give_is_an_outage_and_one_that_refuses_is_not_one";
     let Some(database) = Database::new(test) else {
         return;
     };

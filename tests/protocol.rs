@@ -349,7 +349,7 @@ fn bad_input_gets_the_fixed_text_or_one_clear_line_and_changes_nothing() {
 }
 
 #[test]
-fn usage_is_told_on_standard_output_with_exit_1_and_the_version_with_exit_0() {
+fn usage_is_reported_on_standard_output_with_exit_1_and_the_version_with_exit_0() {
     let node = Node::new();
     let usage = "usage: docker-credential-beta9 get|store|erase|list|version, or --help\n";
     for args in [
@@ -446,7 +446,7 @@ fn a_client_that_never_closes_standard_input_is_answered_after_5_seconds() {
 }
 
 #[test]
-fn a_terminal_is_told_what_to_pipe_in() {
+fn a_terminal_is_reported_what_to_pipe_in() {
     let master = terminal::new_terminal();
     let child = Node::new()
         .command(&["get"])
@@ -460,7 +460,7 @@ fn a_terminal_is_told_what_to_pipe_in() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_written_is_no_success() {
+fn an_answer_that_cannot_be_written_is_not_a_success() {
     let node = Node::new();
     node.store("ghcr.io", "u", "s");
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());

@@ -220,7 +220,7 @@ fn a_store_that_is_out_of_reach_removes_nothing() {
 }
 
 #[test]
-fn what_nobody_has_asked_for_in_a_week_ends_in_peace_and_a_renewal_is_no_use() {
+fn what_nobody_has_asked_for_in_a_week_ends_in_peace_and_a_renewal_is_not_a_use() {
     let (_ecr, node) = one_is_due();
     let token = files(&node).remove(0);
     let used = |days: u32| {

@@ -277,7 +277,7 @@ fn a_cache_that_is_switched_off_is_shown_and_named_so() {
 }
 
 #[test]
-fn looking_is_no_use_of_a_token() {
+fn looking_is_not_a_use_of_a_token() {
     let (ecr, node) = (Ecr::start(), Node::new());
     ecr.plant(&node, "default", HOST, (HOUR, 10 * HOUR));
     let token = common::tokens::files(&node, "token").remove(0);

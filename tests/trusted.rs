@@ -337,7 +337,7 @@ fn what_proves_the_nodes_identity_to_google_and_azure_is_nobody_elses() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+fn what_is_not_a_plain_file_is_refused_and_not_waited_for() {
     let node = Node::new();
     let pipe = node.home().join("pipe");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();

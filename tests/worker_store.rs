@@ -452,7 +452,7 @@ fn what_the_gateway_refuses_says_which_workspace_and_image_and_never_in_the_gate
 }
 
 #[test]
-fn a_blob_may_be_large_as_long_as_the_answer_is_no_larger_than_a_mebibyte() {
+fn a_blob_may_be_large_as_long_as_the_answer_is_not_larger_than_a_mebibyte() {
     let gateway = Gateway::start();
     let secret = "s".repeat((1 << 20) - 100);
     gateway.plant(WORKSPACE, "image-1", &format!("u:{secret}"));
@@ -766,7 +766,7 @@ fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_
     }
     gateway.world().is_database_down = false;
     assert_eq!(required(&node).pair("ghcr.io"), pair("octo", "ghp_hunter2"));
-    // A secret without keys, and one that is another registry's, are no credential either.
+    // A secret without keys, and one that is another registry's, aren't credential either.
     for blob in [
         r#"{"registry":"ghcr.io","type":"public","credentials":{}}"#,
         &GHCR.replace("ghcr.io", "quay.io"),

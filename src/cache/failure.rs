@@ -25,7 +25,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// `None` for what is no failure of a mint.
+    /// `None` for what isn't a failure of a mint.
     pub(super) fn of(error: &Error, now: Moment) -> Option<Self> {
         let (problem, kind) = match error {
             Error::Failed(problem) if problem.is_dispensable() => (problem, Kind::Dispensable),
@@ -206,7 +206,7 @@ mod tests {
     use crate::error::Problem;
 
     #[test]
-    fn what_the_provider_said_is_told_again_in_the_same_words_for_its_seconds() {
+    fn what_the_provider_said_is_reported_again_in_the_same_words_for_its_seconds() {
         let key = SealKey::new(&[1; 32]).unwrap();
         let error = || {
             Problem::new("backend aws", "it is throttled")

@@ -163,7 +163,7 @@ impl Cache {
 }
 
 impl Inventory {
-    /// What is in several caches. In a directory that two of them share, a file that only one can open is no damage.
+    /// What is in several caches. In a directory that two of them share, a file that only one can open isn't damage.
     pub fn of(caches: &[Cache]) -> Result<Self, FileError> {
         let (mut all, mut opened) = (Self::default(), Vec::new());
         for cache in caches {

@@ -1,5 +1,5 @@
 //! `Memory`: small sealed notes beside the tokens: what was not there, what a secret was called, what a store that is
-//! out of reach answered last. Losing one costs a round trip, so no fault of it is told.
+//! out of reach answered last. Losing one costs a round trip, so its faults are not reported.
 //!
 //! A note says when its store was asked. What changes a store leaves a mark, and notes of what was asked before it do not
 //! count, whenever they are written. A file's times hold the note's end and when it was written, as a token's do.

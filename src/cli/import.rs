@@ -54,7 +54,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         force,
         dry_run,
     };
-    // A wrong configuration is no entry's fault.
+    // A wrong configuration isn't an entry's fault.
     import.open()?;
     let clients = Clients::read(env).without_logins();
     let all: Vec<&AuthEntry> = files.iter().flat_map(|file| &file.auths).collect();

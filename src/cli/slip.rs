@@ -13,7 +13,7 @@ pub(super) fn of(route: &Route, resolver: &Resolver) -> Option<String> {
     if let Some(elsewhere) = elsewhere(host, resolver) {
         return Some(elsewhere);
     }
-    // A vendor's own host is no slip, but its port may be.
+    // A vendor's own host isn't a slip, but its port may be.
     let is_slip = |near: &&Host| near.name() == host.name() || route.row.is_generic();
     let near = |known: &[Host]| {
         let mut near = near::nearest_hosts(host, known);

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_in_two_units_at_most() {
+    fn a_time_is_reported_in_two_units_at_most() {
         let table = [
             (0, "0 s"),
             (59, "59 s"),

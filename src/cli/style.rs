@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_terminal_is_never_painted() {
+    fn what_is_not_a_terminal_is_never_painted() {
         assert!(!Style::of(&Vec::new(), &Env::of([])).is_on());
     }
 }

@@ -116,7 +116,7 @@ impl AuthFile {
         Some(Asks::new(Answerer::PlainLogin, Some(&self.path), key))
     }
 
-    /// The plain login that a client finds; what is no pair, podman passes over.
+    /// The plain login that a client finds; what isn't a pair, podman passes over.
     fn login(&self, lookup: &Lookup) -> Option<&AuthEntry> {
         let is_podman = lookup.client() == Client::Podman;
         let is_held = |entry: &&AuthEntry| match &entry.held {

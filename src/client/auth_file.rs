@@ -62,7 +62,7 @@ impl AuthFile {
     /// Why it refuses one in which docker passes over an entry.
     pub const UNREADABLE: &str = "an entry of its auths is not an object of texts";
 
-    /// Reads a file; `None` when there is none.
+    /// Reads a file; `None` if there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         Text::read(path)?
             .map(|text| Self::parse(path, &text.text))
@@ -143,7 +143,7 @@ impl AuthFile {
 }
 
 impl AuthEntry {
-    /// The registry it is for; `None` for what is no registry, or only a part of one.
+    /// The registry it is for; `None` for what isn't a registry, or only a part of one.
     pub fn host(&self) -> Option<Host> {
         match ServerUrl::parse(self.key.as_bytes()) {
             Ok(ServerUrl::Registry { host, path, .. })

@@ -73,7 +73,7 @@ impl Change {
             let was = file.helper_of(*key);
             match was {
                 Some(HELPER) => continue,
-                // An empty name is no helper to docker, and podman fails on it.
+                // An empty name isn't a helper to docker, and podman fails on it.
                 Some(other) if !(other.is_empty() || force) => {
                     let key = name(key.unwrap_or(CREDS_STORE));
                     let cause = format_args!("{key} has the helper {} already", name(other));

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_can_be_run_is_found_and_what_cannot_be_run_is_told_apart() {
+    fn the_first_that_can_be_run_is_found_and_what_cannot_be_run_is_reported_apart() {
         let scratch = tempfile::tempdir().unwrap();
         let [first, second] = ["first", "second"].map(|name| scratch.path().join(name));
         for dir in [&first, &second] {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_does_not_start_is_told_by_its_first_bytes() {
+    fn what_the_kernel_does_not_start_is_reported_by_its_first_bytes() {
         let scratch = tempfile::tempdir().unwrap();
         let cause = |bytes: &[u8]| {
             let program = scratch.path().join("program");

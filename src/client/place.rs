@@ -95,7 +95,7 @@ impl Place {
         &self.path
     }
 
-    /// Reads the file; `None` when there is none.
+    /// Reads the file; `None` if there is none.
     pub fn read(&self) -> Result<Option<Text>, Error> {
         if !self.missing.is_empty() {
             return Ok(None);

@@ -57,7 +57,7 @@ impl Clients {
     }
 
     /// The name under which the client that finds an entry of one of its files has to be wired, so that the entry may go;
-    /// `None` where it asks this helper already, and where the file is no client's.
+    /// `None` where it asks this helper already, and where the file isn't a client's.
     pub fn lacks(&self, entry: &AuthEntry, client: Option<&str>) -> Option<String> {
         let host = entry.host().unwrap_or_else(Host::docker_hub);
         let finding = |client| match entry.host() {

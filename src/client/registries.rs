@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_toml_is_named_with_its_line() {
+    fn a_file_that_is_not_toml_is_named_with_its_line() {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("etc/registries.conf");
         let places = places(scratch.path());

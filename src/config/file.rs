@@ -17,7 +17,7 @@ use crate::shown::shown;
 use crate::trusted::{self, MAX_TEXT, Reader, Readers};
 
 impl Options {
-    /// Reads a configuration file; `None` when there is none.
+    /// Reads a configuration file; `None` if there is none.
     pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
         let refused = |fault: trusted::FileError| fault.problem("configuration");
         let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else {

@@ -137,7 +137,7 @@ impl Gateway {
             environment: Address::from_env(env)?,
             hosted: Address::default(),
         };
-        // The hosted product's token is no setting of this program: it stands in where nothing else is set.
+        // The hosted product's token isn't a setting of this program: it stands in where nothing else is set.
         if let (None, Some(token)) = (&config.token, env.secret(TokenSource::Hosted.name())?) {
             config.token = Some(SecretSetting::Inline(token));
             config.token_source = TokenSource::Hosted;

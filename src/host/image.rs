@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_is_refused() {
+    fn what_is_not_a_reference_is_refused() {
         for text in [
             "",
             "//gcr.io",

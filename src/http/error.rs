@@ -273,7 +273,7 @@ impl Kind {
         if let Some(kind) = error.source().and_then(Self::below) {
             return kind;
         }
-        // What fails to connect and is no failure of the system's is a proxy that says no.
+        // What fails to connect and isn't a failure of the system's is a proxy that says no.
         let of_the_system = causes(error.source()).any(<dyn StdError>::is::<io::Error>);
         if error.is_connect() && !of_the_system {
             Self::of_proxy(error)

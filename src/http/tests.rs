@@ -210,7 +210,7 @@ fn a_long_answer_is_read_piece_by_piece_up_to_a_bound_and_from_its_beginning_whe
         let (url, _told) = server(vec![endless]);
         assert_eq!(stream(&url).0.unwrap_err(), Kind::TooLarge(MAX_STREAM));
     }
-    // What is no success is kept, and so it has the bound of what is kept.
+    // What isn't a success is kept, and so it has the bound of what is kept.
     let (url, _told) = server(vec![busy]);
     assert_eq!(stream(&url).0.unwrap().status, 503);
 }

@@ -88,7 +88,7 @@ impl<'de> Deserializer<'de> for Value {
         }
     }
 
-    /// An array is no struct.
+    /// An array isn't a struct.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,

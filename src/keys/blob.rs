@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_read_from_every_json_shape_and_is_no_key() {
+    fn an_end_is_read_from_every_json_shape_and_is_not_a_key() {
         let end = |text: &str| {
             Blob::parse(text)
                 .unwrap()

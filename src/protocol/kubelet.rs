@@ -41,7 +41,7 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
         }
     };
     match answer {
-        // A reader that has gone away is no success.
+        // A reader that has gone away isn't a success.
         Ok(text) => u8::from(
             io.out
                 .write_all(text.as_bytes())

@@ -1,7 +1,7 @@
 //! Which images kubelet should ask about: `matchImages` of its `CredentialProviderConfig`, made from the table.
 //!
 //! Kubelet compares label by label, so a pattern has as many labels as the hosts it is for, a star is any part of one
-//! label, and a port that is not said is no port
+//! label, and a port that is not said isn't a port
 //! (<https://kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider/#configure-image-matching>).
 
 use super::{Registry, TABLE};

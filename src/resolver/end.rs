@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_is_no_time_is_unknown() {
+    fn an_end_that_is_not_a_time_is_unknown() {
         for claims in [
             r#"{"exp":"5000"}"#,
             r#"{"exp":-1}"#,

@@ -1,6 +1,6 @@
 //! Minting where all replicas share tokens through the workspace's database: once for all of them.
 //!
-//! Whatever hinders it is no failure: the token is minted for this node, as where nothing is shared.
+//! Whatever hinders it isn't a failure: the token is minted for this node, as where nothing is shared.
 
 use std::time::{Duration, Instant};
 

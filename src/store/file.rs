@@ -110,7 +110,7 @@ impl FileStore {
             .map_err(|error| error.about(server))
     }
 
-    /// Forgets it; it is no error when there is nothing.
+    /// Forgets it; it isn't an error when there is nothing.
     pub fn erase(&self, server: &str) -> Result<(), Error> {
         let erased = self.checked_dir().and_then(|dir| {
             dir.map_or(Ok(()), |dir| {
@@ -135,7 +135,7 @@ impl FileStore {
         if files.is_empty() {
             return Ok(listed);
         }
-        // Without its key nothing opens, which is no single entry's fault.
+        // Without its key nothing opens, which isn't a single entry's fault.
         let key = self.existing_key()?;
         for path in files {
             match self.listed(&path, &key) {

@@ -88,7 +88,7 @@ impl Certificates {
             match file.extension().and_then(OsStr::to_str) {
                 Some("crt") => {
                     if let Some(pem) = self.text(file, read, Readers::Anybody)? {
-                        // What is no certificate is passed over, as clients do.
+                        // What isn't a certificate is passed over, as clients do.
                         self.extra
                             .authorities
                             .extend(CertificateDer::pem_slice_iter(&pem).flatten());

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_challenge_is_none() {
+    fn what_is_not_a_challenge_is_not_one() {
         for header in [
             "",
             ",,,",

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_https_url_of_a_host_is_no_token_server() {
+    fn what_is_not_a_plain_https_url_of_a_host_is_not_a_token_server() {
         for realm in [
             "http://ghcr.io/token",
             "https://ghcr.io@evil.example/token",

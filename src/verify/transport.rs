@@ -55,7 +55,7 @@ impl<'a> Registry<'a> {
         registry.base = format!("http://{host}");
         match registry.ping(None).await {
             Ok(answer) => Ok((registry, answer)),
-            // Of a server that answers without TLS, what it answers is told.
+            // Of a server that answers without TLS, its answer is reported.
             Err(Unanswered::NoAnswer(plain)) => {
                 Err(Unanswered::NoAnswer(if fault.kind() == Kind::Tls {
                     plain

@@ -88,7 +88,7 @@ impl Clouds {
         })
     }
 
-    /// A node whose HTTPS leads here, and whose own identities may be used. It is no machine of any cloud's, wherever the
+    /// A node whose HTTPS leads here, and whose own identities may be used. It isn't a machine of any cloud's, wherever the
     /// test runs.
     pub fn node(&self) -> Node {
         // A debug build under load has time.

@@ -146,7 +146,7 @@ pub(super) fn of_keys(keys: &Credentials) -> Scope {
     Scope::of(name, ["keys", keys.access_key_id()]).with(digests)
 }
 
-/// An access key id is no secret; what stands in its place may be one.
+/// An access key id isn't a secret; what stands in its place may be one.
 pub(super) fn key_name(id: &str) -> String {
     let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     let is_shown = is_key_id(id) && id.len() <= 32 && id.bytes().all(upper);

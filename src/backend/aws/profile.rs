@@ -38,7 +38,7 @@ enum Begin {
 }
 
 impl Profile {
-    /// The chosen profile; `None` where it has no credentials and the chain goes on to what is no profile.
+    /// The chosen profile; `None` where it has no credentials and the chain goes on to what isn't a profile.
     pub(super) fn chosen(files: &Files) -> Result<Option<Self>, Error> {
         if files.profile(&files.name).is_none() {
             return if files.must_have_profile() {
@@ -175,7 +175,7 @@ impl Profile {
         let (Some(account), Some(role)) =
             (section.get("sso_account_id"), section.get("sso_role_name"))
         else {
-            // Without either it is for bearer tokens, which are no credentials; of one without the other the SDK says so.
+            // Without either it is for bearer tokens, which aren't credentials; of one without the other the SDK says so.
             return Ok(section
                 .get("sso_account_id")
                 .or(section.get("sso_role_name"))

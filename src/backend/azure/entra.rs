@@ -117,7 +117,7 @@ impl ClientAssertion for Assertion {
     }
 }
 
-/// Carries the SDK's requests. What is no success becomes an error of a kind that the SDK does not try again.
+/// Carries the SDK's requests. What isn't a success becomes an error of a kind that the SDK does not try again.
 #[derive(Debug)]
 struct Carrier(Http);
 

@@ -23,7 +23,7 @@ pub(super) enum Refusal {
     /// There was no answer.
     #[error("{0}")]
     NoAnswer(HttpError),
-    /// There was one, and it is no token.
+    /// There was one, and it isn't a token.
     #[error("{host} answered {status}")]
     Answer {
         host: String,
@@ -87,7 +87,7 @@ pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
     }
 }
 
-/// The error of a registry's answer that is no token.
+/// The error of a registry's answer that isn't a token.
 pub(super) fn registry(host: &str, answer: &Response) -> AzureError {
     let status = answer.status;
     common(host, status, answer.retry_after()).unwrap_or(AzureError::Registry { status })
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_unreachable_and_what_somebody_must_mend_is_not() {
+    fn what_may_pass_is_unreachable_and_what_somebody_must_fix_is_not() {
         for (status, passes) in [
             (429, true),
             (410, true),

@@ -299,7 +299,7 @@ pub(super) const TENANT_ID: &str = "AZURE_TENANT_ID";
 pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-/// Of managed identities that are no virtual machine's.
+/// Of managed identities that aren't virtual machine's.
 pub(super) const ENDPOINTS: [&str; 2] = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"];
 const TOGETHER: &str = "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET or \
                         AZURE_CLIENT_CERTIFICATE_PATH go together";

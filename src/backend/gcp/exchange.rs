@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_none_is_refused_and_not_quoted() {
+    fn a_key_that_is_not_one_is_refused_and_not_quoted() {
         let hunter2 = STANDARD.encode("hunter2");
         for pem in [
             "hunter2",

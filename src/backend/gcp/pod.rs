@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_that_is_no_service_accounts_e_mail_goes_nowhere() {
+    fn an_annotation_that_is_not_a_service_accounts_e_mail_goes_nowhere() {
         for email in [
             "hunter2",
             "a@evil.example",

@@ -126,7 +126,7 @@ pub(super) fn set_clock(finding: Finding) -> Finding {
     finding.command(&command[usize::from(rustix::process::geteuid().is_root())..])
 }
 
-/// A slow answer and a date in whole seconds are no fault of the clock.
+/// A slow answer and a date in whole seconds aren't fault of the clock.
 const TOLERATED: Duration = Duration::from_secs(30);
 /// AWS and Google take five minutes.
 const REFUSED: Duration = Duration::from_mins(5);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_is_found_out_and_a_restart_is_no_fault() {
+    fn a_clock_that_was_set_back_is_found_out_and_a_restart_is_not_a_fault() {
         let then = Moment {
             wall: 100_000,
             boot: 500,

@@ -108,7 +108,7 @@ fn is_mine(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.uid() == me)
 }
 
-/// Runs one; what it says is told only where it fails.
+/// Runs one; what it says is reported only where it fails.
 fn run(words: &[String]) -> Result<(), String> {
     let program = match words[0].as_str() {
         PROGRAM => std::env::current_exe().map_err(|error| error.to_string())?,

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_a_client_looks_for_is_told_from_one_that_none_does() {
+    fn a_key_that_a_client_looks_for_is_reported_from_one_that_none_does() {
         let both = [Client::Docker, Client::Podman];
         let hub = "https://index.docker.io/v1/";
         for key in [

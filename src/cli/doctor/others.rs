@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_in_k3ss_file_is_told_and_its_value_is_not() {
+    fn a_login_in_k3ss_file_is_reported_and_its_value_is_not() {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path();
         let tls = "configs:\n  quay.io:\n    tls:\n      ca_file: /x\n";

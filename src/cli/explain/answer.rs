@@ -71,7 +71,7 @@ impl Told {
 }
 
 impl Answer {
-    /// What is no registry: no store is asked.
+    /// What isn't a registry: no store is asked.
     pub(super) fn rejected(why: HostError, next: String) -> Self {
         Self {
             class: "reject",

@@ -48,7 +48,7 @@ fn login(host: &Host) -> String {
     format!("docker login {host}")
 }
 
-/// What to ask for instead of what is no registry and no image.
+/// What to ask for instead of what is neither a registry nor an image.
 pub(super) fn of_input(input: &OsStr) -> String {
     let lower = input.to_str().and_then(in_lower_case);
     lower.map_or_else(

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_is_the_first_word_that_is_no_flag_and_no_value() {
+    fn the_reference_is_the_first_word_that_is_not_a_flag_and_no_value() {
         let table = [
             ("ctr images pull r/i", "3 r/i"),
             ("/usr/bin/ctr i pull r/i", "3 r/i"),

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_that_cannot_be_read_is_no_damaged_entry() {
+    fn a_directory_that_cannot_be_read_is_not_a_damaged_entry() {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("file");
         fs::write(&file, "").unwrap();

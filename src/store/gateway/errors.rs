@@ -54,7 +54,7 @@ pub(super) enum GatewayError {
     /// A name or an id that no URL can carry as it is.
     #[error("\"{}\" cannot be {}", shown(.1), .0)]
     Unfit(&'static str, String),
-    /// A secret that is no credential.
+    /// A secret that isn't a credential.
     #[error("the secret {} cannot be used: {}", shown(.0), .1)]
     Damaged(String, KeysError),
     /// A secret that cannot be listed.
@@ -133,7 +133,7 @@ impl Fault for GatewayError {
 }
 
 impl GatewayError {
-    /// An answer that is no success and has no meaning of its own.
+    /// An answer that isn't a success and has no meaning of its own.
     pub(super) fn status(
         endpoint: &Endpoint,
         workspace: Option<&str>,

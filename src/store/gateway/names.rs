@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_whole_list_of_secrets_is_none() {
+    fn what_is_not_a_whole_list_of_secrets_is_not_one() {
         let broken = [
             "",
             "nul",

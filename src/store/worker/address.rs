@@ -11,7 +11,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads `host` or `host:port`. A scheme or a path is no part of an address, and the port alone says whether TLS is
+    /// Reads `host` or `host:port`. A scheme or a path isn't a part of an address, and the port alone says whether TLS is
     /// spoken, so `https://…` is an error and not a promise that is not kept.
     pub(super) fn parse(text: &str) -> Result<Self, NotAnAddress> {
         let bracket = text.find(']').unwrap_or_default();
@@ -63,7 +63,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The text is no address. It is not quoted: it may be a URL with a password in it.
+/// The text isn't an address. It is not quoted: it may be a URL with a password in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its address is not host:port")]
 pub(super) struct NotAnAddress;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_guessed_at() {
+    fn what_is_not_an_address_is_not_guessed_at() {
         let all = [
             "",
             ":1993",

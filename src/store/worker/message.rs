@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_told_from_every_other_refusal() {
+    fn a_refused_token_is_reported_from_every_other_refusal() {
         let reply = |ok, text: &str| {
             Reply::from(Answer {
                 ok,

@@ -18,7 +18,7 @@ impl Answer {
             Told::NotFound(why) => ("not-found", None, Some(why.as_str())),
             Told::Failure(line) => ("failure", None, Some(line.as_str())),
         };
-        // That there is nothing is no problem, but for what nobody can be answered.
+        // That there is nothing isn't a problem, but for what nobody can be answered.
         let problem = reason.filter(|_| answer == "failure" || self.class == "reject");
         let mut out = ObjectWriter::with_capacity(1024);
         out.text("input", input)
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_is_told_in_two_units() {
+    fn a_life_is_reported_in_two_units() {
         let table = [
             (59, "59 s"),
             (60, "1 min"),
