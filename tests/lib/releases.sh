@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# Single quotes are of what is written into scripts, functions are called by claims, and what is not set here tests/install sets.
+# shellcheck disable=SC2016,SC2153,SC2317
 # Sourced by tests/install: what `install.sh --from` promises, with releases that minisign has signed.
 
 test_releases() {
@@ -106,6 +108,7 @@ installs_from_a_url() {
     from "http://127.0.0.1:$port/v2" "$p/curl"
     has_version "$p/curl" 2.0.0
     mkdir "$p/path"
+    # shellcheck disable=SC2086  # the directories are words
     find ${PATH//:/ } -maxdepth 1 ! -name curl -exec ln -sf -t "$p/path" {} + 2>/dev/null || :
     PATH=$p/path from "http://127.0.0.1:$port/v2/" "$p/wget"
     has_version "$p/wget" 2.0.0

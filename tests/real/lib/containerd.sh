@@ -3,6 +3,7 @@
 # CRI finds its hosts.toml below $CONTAINERD/certs.d.
 
 CONTAINERD=$WORLD/containerd
+# shellcheck disable=SC2034  # the parts use it
 CTR=(ctr --address "$CONTAINERD/socket" images pull --snapshotter native)
 
 # with_containerd: the claims that follow also need a running daemon.
