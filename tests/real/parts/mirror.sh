@@ -5,6 +5,8 @@ with_containerd
 
 MIRROR_PORT=9185
 CTR_IMAGES=(ctr --address "$CONTAINERD/socket" images)
+# What earlier parts have pulled would not be fetched again.
+[ -n "$MISSING" ] || "${CTR_IMAGES[@]}" ls -q | xargs -r "${CTR_IMAGES[@]}" rm --sync >/dev/null
 
 # configured HOST…: containerd's files, certificates and the list of hosts, in the claim's home.
 configured() {
