@@ -39,8 +39,8 @@ fn starters(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What runs, of root's or of this user's: anybody may run something whose arguments read like another program's, and let
-/// root be told what to install where.
+/// What runs on the node itself, of root's or of this user's: anybody may run something whose arguments read like another
+/// program's, and let root be told what to install where. So may a pod, which is root as a rule.
 pub fn processes(root: &Path) -> impl Iterator<Item = PathBuf> {
     let me = rustix::process::geteuid().as_raw();
     let listed = fs::read_dir(root.join("proc"))
@@ -52,6 +52,17 @@ pub fn processes(root: &Path) -> impl Iterator<Item = PathBuf> {
             (entry.metadata()).is_ok_and(|process| [0, me].contains(&process.uid()))
         })
         .map(|entry| entry.path())
+        .filter(|process| !is_in_container(process))
+}
+
+/// Whether a process has a number of its own in another namespace too (`NSpid` in `proc_pid_status(5)`).
+fn is_in_container(process: &Path) -> bool {
+    let status = started_by(&process.join("status")).unwrap_or_default();
+    let numbers = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))
+        .unwrap_or_default();
+    numbers.split_whitespace().count() > 1
 }
 
 /// What one file says of the two flags.

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_runs_names_no_file_of_kubelets() {
+    fn what_another_user_or_a_pod_runs_names_no_file_of_kubelets() {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path();
         write(
@@ -385,6 +385,14 @@ mod tests {
         );
         let line = "kubelet\0--image-credential-provider-config=/opt/k.yaml\0";
         write(root, "proc/7/cmdline", line);
+        assert_eq!(kubelet(root).len(), 1);
+        let status = |numbers: &str| {
+            let text = format!("Name:\tkubelet\nNSpid:\t{numbers}\nVmPeak:\t1 2 kB\n");
+            write(root, "proc/7/status", &text);
+        };
+        status("7\t1");
+        assert!(kubelet(root).is_empty());
+        status("7");
         assert_eq!(kubelet(root).len(), 1);
         // Only root can give a directory away.
         if rustix::process::geteuid().is_root() {

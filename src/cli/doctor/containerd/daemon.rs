@@ -65,7 +65,7 @@ impl Daemon {
                 continue;
             };
             if let Some(known) = all.iter_mut().find(|one| one.config == config) {
-                // In a container, its path means nothing here.
+                // One that was replaced since it started has no path any more.
                 if program.is_file() {
                     known.program = program;
                 }
