@@ -79,14 +79,15 @@ impl<'a> Pull<'a> {
             self.image.repository.clone(),
         );
         let logins = &self.mirror.logins;
-        for last in [false, true] {
+        let mut is_last = false;
+        loop {
             let login = logins.of(&key, self.log_in()).await?;
             let (answer, to) = self.fetch(&login).await?;
             if answer.status() != StatusCode::UNAUTHORIZED {
                 return Ok(passed_down(answer, to));
             }
             logins.forget(&key, &login).await;
-            if last {
+            if is_last {
                 let verdict = if login.known {
                     Verdict::WrongCredential(401)
                 } else {
@@ -94,8 +95,8 @@ impl<'a> Pull<'a> {
                 };
                 return Err(self.refused(&verdict));
             }
+            is_last = true;
         }
-        Err(Refusal::late(&self.image.host))
     }
 
     async fn log_in(&self) -> Outcome {
