@@ -317,7 +317,7 @@ fn a_token_is_not_renewed_from_keys_that_have_ended() {
         &node,
         "default",
         ecr::HOST,
-        (Duration::from_hours(6), Duration::from_hours(10)),
+        (Duration::from_hours(7), Duration::from_hours(10)),
     );
     let out = node.run(&["refresh"], "").out;
     assert_eq!(
