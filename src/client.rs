@@ -49,3 +49,5 @@ pub enum Scope {
 
 /// What follows `docker-credential-` in this program's name, which is what clients' files call it.
 pub const HELPER: &str = "beta9";
+/// The name of this program's file.
+pub const PROGRAM: &str = env!("CARGO_PKG_NAME");

@@ -10,8 +10,8 @@ use super::unwritable;
 use crate::Io;
 use crate::client::file::Text;
 use crate::client::{
-    AuthFile, HELPER, Registries, RegistriesPlaces, Scope, auth_files, docker_file, kubelet_files,
-    own_auth_file,
+    AuthFile, HELPER, PROGRAM, Registries, RegistriesPlaces, Scope, auth_files, docker_file,
+    kubelet_files, own_auth_file,
 };
 use crate::config::Env;
 use crate::error::Error;
@@ -140,5 +140,3 @@ fn names_in_lines(path: &Path) -> bool {
         lines.any(|line| !line.starts_with('#') && line.contains(PROGRAM))
     })
 }
-
-const PROGRAM: &str = env!("CARGO_PKG_NAME");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat, fcntl_setfl};
 
+use super::PROGRAM;
 use super::refusal::unchanged;
 use crate::error::Error;
 use crate::shown::shown;
@@ -163,7 +164,6 @@ pub fn said(command: &mut Command, patience: Duration) -> Option<String> {
     String::from_utf8(said).ok().filter(|_| status.success())
 }
 
-const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// Many times what it takes on a slow machine under load.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// More than any program that is asked has to say.

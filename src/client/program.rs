@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::PROGRAM;
 use super::refusal::{to_write, unchanged};
 use crate::error::Error;
 use crate::trusted::{self, is_absent};
@@ -118,7 +119,6 @@ fn this() -> io::Result<File> {
     OpenOptions::new().read(true).open("/proc/self/exe")
 }
 
-const PROGRAM: &str = env!("CARGO_PKG_NAME");
 const ASIDE: &str = concat!(".", env!("CARGO_PKG_NAME"), ".beta9-new");
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::request::{Listed, Registries, Request, Wanted, names};
 use crate::client::edit::provider_names;
 use crate::client::file::{Text, files_in};
 use crate::client::refusal::unchanged;
-use crate::client::{Change, Helper, Put, Rancher, SYSTEM_PATH, find_helper};
+use crate::client::{Change, Helper, PROGRAM, Put, Rancher, SYSTEM_PATH, find_helper};
 use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::host::{Host, Scheme, matches_name};
@@ -25,7 +25,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     for path in files(&config)? {
         others.extend(names_in(&path)?);
     }
-    others.retain(|name| name != NAME);
+    others.retain(|name| name != PROGRAM);
     let rancher = rancher(request);
     if rancher.is_some() && config.is_dir() {
         let cause = "it is a directory, which k3s and RKE2 do not read";
@@ -120,7 +120,7 @@ fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
         return Ok(config);
     }
     for path in files(&config)? {
-        if names_in(&path)?.iter().any(|name| name == NAME) {
+        if names_in(&path)?.iter().any(|name| name == PROGRAM) {
             return Ok(path);
         }
     }
@@ -225,4 +225,3 @@ fn images_of(wanted: &Wanted) -> Vec<String> {
 /// Where a new one goes; kubelet has no place of its own, and reads what its flag names.
 const KUBELET_FILE: &str = "/etc/kubernetes/credential-provider-config.yaml";
 const OWN_FILE: &str = concat!(env!("CARGO_PKG_NAME"), ".yaml");
-const NAME: &str = env!("CARGO_PKG_NAME");

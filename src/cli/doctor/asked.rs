@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::clients::PROGRAM;
 use super::finding::{Finding, State};
 use super::served::Served;
 use crate::client::asks::program;
-use crate::client::{Answerer, Asks, AuthFile, HELPER, Helper, find_program};
+use crate::client::{Answerer, Asks, AuthFile, HELPER, Helper, PROGRAM, find_program};
 use crate::config::Env;
 use crate::host::{Host, Pattern, ServerUrl};
 use crate::shown::shown;

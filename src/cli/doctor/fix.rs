@@ -5,13 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::clients::PROGRAM;
 use super::finding::{Fix, State, shell};
 use super::report::Report;
 use crate::Io;
 use crate::cli::errors::CliError;
 use crate::cli::style::Style;
 use crate::cli::{question, unwritable};
+use crate::client::PROGRAM;
 use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::asked::configure;
-use super::clients::PROGRAM;
 use super::finding::{Finding, State, word};
 use super::surroundings::has_podman;
 use crate::client::Scope;
 use crate::client::asks::program;
 use crate::client::{
-    AUTH_FILES, AuthFile, HELPER, Helper, Registries, docker_file, find_program, own_auth_file,
-    unstartable,
+    AUTH_FILES, AuthFile, HELPER, Helper, PROGRAM, Registries, docker_file, find_program,
+    own_auth_file, unstartable,
 };
 use crate::config::Env;
 use crate::host::{Host, ServerUrl};

@@ -1,11 +1,10 @@
 //! Keys of a client's file that the client never looks for.
 
 use super::asked::configure;
-use super::clients::PROGRAM;
 use super::finding::{Finding, State};
 use super::served::Served;
 use crate::client::spelling::{Client, Lookup};
-use crate::client::{Asks, AuthFile, HELPER, Held};
+use crate::client::{Asks, AuthFile, HELPER, Held, PROGRAM};
 use crate::host::{Host, ServerUrl};
 use crate::near::nearest;
 use crate::shown::shown;

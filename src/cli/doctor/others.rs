@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use super::access::refused;
-use super::clients::PROGRAM;
 use super::finding::{Finding, State, word};
 use super::{containerd, helpers, keys};
 use crate::client::edit::{Providers, read_yaml};
 use crate::client::file::Text;
 use crate::client::go_json;
 use crate::client::spelling::Client;
-use crate::client::{Asks, AuthFile, Held, Helper, find_program, kubelet_files, unstartable};
+use crate::client::{
+    Asks, AuthFile, Held, Helper, PROGRAM, find_program, kubelet_files, unstartable,
+};
 use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::clients::PROGRAM;
 use super::finding::{Finding, State, word};
 use super::keys::unfound;
 use super::served::Served;
 use crate::cli::import::{Import, STORED_DIFFERS};
 use crate::client::plain_login::takeable;
 use crate::client::spelling::Client;
-use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held};
+use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held, PROGRAM};
 use crate::host::Host;
 use crate::shown::shown;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::finding::{Finding, word};
-use crate::client::{Helper, SYSTEM_PATH, find_helper, is_this_program, unstartable};
+use crate::client::{Helper, PROGRAM, SYSTEM_PATH, find_helper, is_this_program, unstartable};
 use crate::config::Env;
 
 /// Looks along the PATH of the user who runs this, for the clients that are wired.
@@ -31,7 +31,7 @@ pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
             ]
         }
         Helper::Missing => {
-            let what = format!("{NAME} is in no directory of the PATH: {so}");
+            let what = format!("{PROGRAM} is in no directory of the PATH: {so}");
             vec![install(
                 Finding::broken("client.helper_missing", what),
                 &path,
@@ -122,11 +122,11 @@ fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Fin
             && accessat(CWD, dir.as_path(), Access::WRITE_OK, AtFlags::EACCESS).is_ok()
     };
     if let Some(dir) = dirs.iter().find(writable) {
-        return finding.command(["ln", "-sf", &word(&me), &word(&dir.join(NAME))]);
+        return finding.command(["ln", "-sf", &word(&me), &word(&dir.join(PROGRAM))]);
     }
     match me
         .parent()
-        .filter(|_| me.ends_with(NAME) && !dirs.iter().any(|dir| dir == Path::new(LOCAL)))
+        .filter(|_| me.ends_with(PROGRAM) && !dirs.iter().any(|dir| dir == Path::new(LOCAL)))
     {
         Some(dir) => {
             let dirs: Vec<String> = [dir]
@@ -136,9 +136,14 @@ fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Fin
                 .collect();
             finding.export("PATH", &dirs.join(":"))
         }
-        None => finding.command(["sudo", "ln", "-sf", &word(&me), &format!("{LOCAL}/{NAME}")]),
+        None => finding.command([
+            "sudo",
+            "ln",
+            "-sf",
+            &word(&me),
+            &format!("{LOCAL}/{PROGRAM}"),
+        ]),
     }
 }
 
-const NAME: &str = env!("CARGO_PKG_NAME");
 const LOCAL: &str = "/usr/local/bin";

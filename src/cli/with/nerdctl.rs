@@ -6,6 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
+use crate::client::PROGRAM;
 use crate::config::Env;
 use crate::error::Error;
 use crate::private;
@@ -19,7 +20,7 @@ pub(super) fn configure<'c>(command: &'c mut Command, env: &Env) -> Result<&'c m
                 geteuid().as_raw()
             ))
         },
-        |dir| dir.join("docker-credential-beta9"),
+        |dir| dir.join(PROGRAM),
     );
     let dir = dir.join("with");
     private::make_dir(&dir)
@@ -35,7 +36,7 @@ pub(super) fn configure<'c>(command: &'c mut Command, env: &Env) -> Result<&'c m
 /// `PATH` with this program's directory, where the helper would not be found otherwise.
 fn search_path(path: &OsString) -> Option<OsString> {
     let mut dirs: Vec<PathBuf> = std::env::split_paths(path).collect();
-    if dirs.iter().any(|dir| dir.join(NAME).is_file()) {
+    if dirs.iter().any(|dir| dir.join(PROGRAM).is_file()) {
         return None;
     }
     let program = std::env::current_exe().ok()?;
@@ -43,5 +44,4 @@ fn search_path(path: &OsString) -> Option<OsString> {
     std::env::join_paths(dirs).ok()
 }
 
-const NAME: &str = env!("CARGO_PKG_NAME");
 const CONFIG: &[u8] = b"{\"credsStore\":\"beta9\"}\n";
