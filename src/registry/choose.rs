@@ -102,7 +102,7 @@ fn backend_of(mut backends: impl Iterator<Item = &'static Backend>, pair: &Keys)
 /// The prefixes of the pairs that count most, as CLIP reads them.
 const FIRST_PREFIXES: [&str; 3] = ["REGISTRY_", "DOCKER_", ""];
 
-/// The seeds' `CreateProviderFromEnv`: the login for a host from the environment variables that were named.
+/// Follows `CreateProviderFromEnv` in Beta9's Go code: the login for a host from named environment variables.
 ///
 /// Unlike the seed it wants no `AWS_REGION` (the host carries it), chooses by the host and not by a substring of the
 /// reference, and leaves the environment as it is.

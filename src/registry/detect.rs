@@ -5,8 +5,8 @@ use crate::backend::{Backend, GCP_KEYS};
 use crate::host::Host;
 use crate::keys::{CredentialType, Keys};
 
-/// The seeds' `DetectCredentialType`: the keys decide in Beta9's order, then the host, by its row and never by a
-/// substring. The word is a hint for people; [`super::choose`] does not read it.
+/// Follows `DetectCredentialType` in Beta9's Go code: the keys decide in Beta9's order, then the host, by its row and
+/// never by a substring. The word is a hint for people; [`super::choose`] does not read it.
 pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
     match detect_by_keys(keys) {
         CredentialType::Unknown => by_host(host),

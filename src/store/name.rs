@@ -3,7 +3,7 @@
 use crate::host::{Host, names_a_registry};
 use crate::seal::sha256_hex;
 
-/// The current name, `oci-registry-ghcr-io`. This is the seeds' `CreateSecretName` for the canonical spelling.
+/// The current name, `oci-registry-ghcr-io`. Follows `CreateSecretName` in Beta9's Go code, for the canonical spelling.
 ///
 /// It collides (`a-b.example`, `a.b.example`), so the registry inside a secret must always be compared.
 pub fn current(host: &Host) -> String {
