@@ -1,4 +1,4 @@
-//! The type word that is recorded beside the keys, as Beta9 detects it.
+//! Detects the type word that is recorded beside the keys, as Beta9 does.
 
 use super::Registry;
 use crate::backend::{Backend, GCP_KEYS};
@@ -14,7 +14,7 @@ pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
     }
 }
 
-/// The same where no registry is known, as in a payload that is made of single secrets.
+/// The same without a registry, as for a payload made from single secrets.
 pub fn detect_by_keys(keys: &Keys) -> CredentialType {
     let named = |part: &str| {
         keys.names()
