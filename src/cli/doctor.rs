@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything that a pull goes through on this node, and says what would fix what is broken.
+//! `doctor`: checks everything on this node that a pull depends on, and gives a fix for each fault.
 
 mod access;
 mod asked;
@@ -134,7 +134,7 @@ fn examine(env: &Env) -> Report {
     report
 }
 
-/// A node whose configuration can be read.
+/// A node with a readable configuration.
 struct Node {
     said: Vec<Finding>,
     files: Vec<Finding>,

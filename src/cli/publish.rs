@@ -1,4 +1,5 @@
-//! `publish HOST…`: the token of a registry whose keys stay in the control plane, written into the workspace; for a timer.
+//! `publish HOST…`: writes a registry's token into the workspace, while the keys stay in the control plane. For a
+//! timer.
 
 use std::time::SystemTime;
 
@@ -64,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         failed: 0,
     };
     for host in &hosts {
-        // Each has the whole time of a command.
+        // A new publisher for each registry, so that each has the full timeout.
         let publisher = publisher()?;
         let done = if flag("undo") {
             publisher.undo(host, how)
@@ -88,7 +89,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     report.finish(io)
 }
 
-/// What is reported, line by line, or at the end in JSON.
+/// The report: line by line, or as JSON at the end.
 struct Report {
     json: bool,
     rows: Vec<ObjectWriter>,

@@ -1,5 +1,5 @@
-//! `resolve IMAGE_ID`: at run time, the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script; with `--mint`, what a
-//! worker may have, which is tokens and no keys.
+//! `resolve IMAGE_ID`: at run time, prints the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script. With
+//! `--mint`, the payload has tokens instead of keys.
 
 mod many;
 
@@ -85,7 +85,7 @@ fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(),
         })
     };
     super::warn(io, &resolver);
-    // All or nothing: of several registries none is left out.
+    // All or nothing: if one registry fails, nothing is printed.
     for payload in payloads? {
         writeln!(io.out, "{}", payload.expose()).map_err(unwritable)?;
     }
@@ -117,7 +117,7 @@ fn audited<T>(
     resolver.audited("resolve", host, work)
 }
 
-/// A pull of many layers, and the way to it.
+/// Enough for a pull of many layers and the time before it.
 const MIN_LIFE: Duration = Duration::from_mins(30);
 const HELP: &str = "\
 It prints a secret: pass it on, do not log it.
