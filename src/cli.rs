@@ -225,14 +225,14 @@ const USAGE: u8 = 2;
 const VERBS: [(&str, &str); 6] = [
     (
         "get",
-        "Answer the credential of the server URL on standard input",
+        "Print the credential for the server URL on standard input",
     ),
-    ("store", "Keep the credential on standard input"),
+    ("store", "Store the credential on standard input"),
     (
         "erase",
-        "Forget the credential of the server URL on standard input",
+        "Erase the credential for the server URL on standard input",
     ),
-    ("list", "List the server URLs and user names that are kept"),
+    ("list", "List the stored server URLs and user names"),
     (
         "kubelet",
         "Answer the CredentialProviderRequest on standard input",
@@ -243,8 +243,8 @@ const VERBS: [(&str, &str); 6] = [
 const PROTOCOL_HELP: &str = "\
 Clients call these, and write to standard input:
   get      a server URL        -> {\"ServerURL\",\"Username\",\"Secret\"}
-  store    that object         -> kept
-  erase    a server URL        -> forgotten
+  store    that object         -> stored
+  erase    a server URL        -> erased
   list                         -> {\"<server URL>\":\"<user name>\"}
   kubelet  a CredentialProviderRequest -> a CredentialProviderResponse
   version                      -> name and version

@@ -219,7 +219,7 @@ fn dns_or_ipv4(name: &[u8]) -> Result<String, HostError> {
         // `127.1`, `0x7f000001` and `010.0.0.1` mean different addresses to different parsers; std reads only a.b.c.d.
         let address: Ipv4Addr = name
             .parse()
-            .map_err(|_| HostError("this is no IPv4 address of four plain numbers"))?;
+            .map_err(|_| HostError("this isn't an IPv4 address of four plain numbers"))?;
         refuse_metadata_v4(address)?;
     }
     Ok(name)
@@ -260,7 +260,7 @@ fn looks_like_ipv4(name: &str) -> bool {
 }
 
 fn ipv6(bracketed: &[u8]) -> Result<String, HostError> {
-    const NOT_V6: HostError = HostError("the brackets hold no IPv6 address");
+    const NOT_V6: HostError = HostError("the brackets don't contain an IPv6 address");
     let inner = std::str::from_utf8(&bracketed[1..bracketed.len() - 1]).map_err(|_| NOT_V6)?;
     let address: Ipv6Addr = inner.parse().map_err(|_| NOT_V6)?;
     if let Some(v4) = address.to_ipv4_mapped().or_else(|| nat64(address)) {

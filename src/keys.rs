@@ -166,7 +166,7 @@ pub enum KeysError {
     #[error("{} empty in the workspace", subject(.0))]
     Empty(Vec<String>),
     /// A named environment variable that is this program's own setting.
-    #[error("{0} is a setting of this program and no registry's key")]
+    #[error("{0} is a setting of this program, not a registry's key")]
     Setting(String),
     /// A blob that is neither JSON of a known shape nor `username:password`.
     #[error("{0}")]

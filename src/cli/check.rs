@@ -23,7 +23,7 @@ pub(super) fn command() -> Command {
         .about("Log in to an image's registry as a pull would, and report the result")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
         .arg(token_host())
-        .arg(flag("json", "Print one JSON object a line, one for each image"))
+        .arg(flag("json", "Print one JSON object per line, one for each image"))
         .after_help("The credential goes to the registry, and to the token server on the registry's own host or on the one that its vendor documents. Nothing is pulled.\n\nAuthorities and client certificates of the registry are read from certs.d, as docker and podman read them. Several images are checked side by side.\n\nExit status: 0 when every image can be pulled; 1 otherwise.\n\nExample: docker-credential-beta9 check ghcr.io/org/app:1.2")
 }
 

@@ -71,9 +71,9 @@ pub(super) fn command() -> Command {
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
         .arg(flag("system", "The whole machine instead of this user; not for kubelet"))
-        .arg(flag("force", "Take the place of another helper"))
+        .arg(flag("force", "Replace another helper"))
         .arg(flag("dry-run", "Show what would change, and change nothing"))
-        .arg(flag("undo", "Take out all that names this helper, whatever --hosts, --all and --force say"))
+        .arg(flag("undo", "Remove everything that names this helper, regardless of --hosts, --all and --force"))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }

@@ -193,8 +193,8 @@ fn not_asked(why: &str) -> Asked {
     }
 }
 
-const MENDED: &str = "not looked at: first fix what is broken above";
-const CORRECTED: &str = "neither files nor store were looked at: first correct the configuration";
+const MENDED: &str = "not checked: first fix what is broken above";
+const CORRECTED: &str = "neither files nor store were checked: first correct the configuration";
 const LONG: &str = "\
 Checks everything that a pull depends on at this node: whether clients find the program, the configuration, the \
 directories, their modes and the key, whether the store is reachable and accepts its token, tokens that could not be \

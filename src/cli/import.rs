@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
     Command::new("import")
         .about("Move credentials that docker or podman keep in plain text into the store")
         .long_about(LONG)
-        .arg(from.help("Whose; without it, docker's and podman's"))
+        .arg(from.help("The client or the file; by default, docker's and podman's files"))
         .arg(flag(
             "remove",
             "Remove the plain text of what the store answers identically",
@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
         ))
         .arg(flag(
             "dry-run",
-            "Say what would be taken over, and change nothing",
+            "Show what would be imported, and change nothing",
         ))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)

@@ -26,7 +26,7 @@ pub(super) fn command() -> Command {
         .arg(
             flag(
                 "dry-run",
-                "Say what --to-names would do, and change nothing",
+                "Show what --to-names would do, and change nothing",
             )
             .requires("to-names"),
         )

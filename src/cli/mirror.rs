@@ -35,7 +35,7 @@ pub(super) fn command() -> Command {
                 .value_name("TIME")
                 .default_value("60s")
                 .value_parser(|text: &str| humantime::parse_duration(text).map_err(|_| "give a time such as 60s"))
-                .help("Close a connection on which nothing moves for so long"),
+                .help("Close a connection after this long without traffic"),
         )
         .after_help(HELP)
 }

@@ -191,7 +191,7 @@ impl Provision<'_> {
                 format!("{host} accepts the credential for {repository}")
             } else {
                 format!(
-                    "{host} does not tell whether it accepts the credential for {repository}: it asks nobody for one"
+                    "{host} doesn't say whether it accepts the credential for {repository}: it requires none"
                 )
             });
         }

@@ -32,10 +32,10 @@ pub(super) fn command() -> Command {
         )
         .arg(flag(
             "names",
-            "As single secrets, which images name: for the gateway, which does not show that it takes them",
+            "Write single secrets, which images name: for the gateway, which does not show whether images do",
         ))
         .arg(
-            flag("force", "Also what is not due, and over a secret that was not written by this node").requires("host"),
+            flag("force", "Write even if nothing is due, and overwrite secrets that this node did not write").requires("host"),
         )
         .arg(flag("undo", "Remove what was written for these registries").requires("host").conflicts_with("dry-run"))
         .arg(flag("dry-run", "Only say what would be written"))

@@ -21,7 +21,7 @@ use crate::trusted;
 pub(super) fn command() -> Command {
     Command::new("wired")
         .hide(true)
-        .about("List the clients' files that name this helper, each with the command that takes it out")
+        .about("List the clients' files that name this helper, each with the command that unwires it")
         .after_help("Exit status: 0, also where no file does. Each line is FILE, a tab, and COMMAND.\n\nExample: docker-credential-beta9 wired")
 }
 

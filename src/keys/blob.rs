@@ -32,7 +32,7 @@ impl Blob {
         let text = text.trim();
         if text.starts_with(['{', '[']) {
             let object = json::parse_object(text.as_bytes())
-                .map_err(|error| shape(format!("the secret is no JSON object: {error}")))?;
+                .map_err(|error| shape(format!("the secret isn't a JSON object: {error}")))?;
             return Self::from_object(&object);
         }
         if text.starts_with(PLACEHOLDER) {
@@ -59,7 +59,7 @@ impl Blob {
             return Self::parse(text).map(|blob| vec![blob]);
         }
         let all: Vec<Value> = json::parse(text.as_bytes())
-            .map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?;
+            .map_err(|error| shape(format!("the secrets aren't a JSON array: {error}")))?;
         if all.is_empty() {
             return Err(shape("the array of secrets is empty".to_owned()));
         }

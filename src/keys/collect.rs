@@ -20,7 +20,7 @@ impl BaseImageCreds {
     /// Parses JSON: a list of names, or a map from names to values.
     pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
         match json::parse(json)
-            .map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))?
+            .map_err(|error| KeysError::Shape(format!("the credentials aren't JSON: {error}")))?
         {
             names @ Value::Array(_) => Vec::deserialize(names).map(Self::Names).map_err(|_| {
                 KeysError::Shape("the list of credentials holds more than names".into())
@@ -158,7 +158,7 @@ mod tests {
                 Keys::from_environment(["GITHUB_USERNAME", "GITHUB_TOKEN", name], set).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("{name} is a setting of this program and no registry's key")
+                format!("{name} is a setting of this program, not a registry's key")
             );
         }
     }

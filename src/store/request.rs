@@ -260,7 +260,7 @@ mod tests {
         let error = user("{\"hunter2", "", "", "ghcr.io").unwrap_err();
         assert_eq!(
             error,
-            "BETA9_IMAGE_CREDENTIALS: the secret is no JSON object: it ends too early (line 1, column 9); correct the value, or unset it"
+            "BETA9_IMAGE_CREDENTIALS: the secret isn't a JSON object: it ends too early (line 1, column 9); correct the value, or unset it"
         );
         assert!(
             user("u:p", "gcr.io@evil", "", "ghcr.io")
@@ -290,7 +290,7 @@ mod tests {
         assert!(
             user("[{]", "", "", "ghcr.io")
                 .unwrap_err()
-                .contains("the secrets are no JSON array")
+                .contains("the secrets aren't a JSON array")
         );
     }
 }

@@ -231,7 +231,7 @@ mod tests {
         ]) {
             let error = read(&[(name, "hunter2")]).unwrap_err();
             assert!(
-                error.starts_with(&format!("its secret: {name} steers the node")),
+                error.starts_with(&format!("its secret: {name} controls the node")),
                 "{error}"
             );
             assert!(!error.contains("hunter2"), "{error}");

@@ -175,14 +175,14 @@ impl<'a> Checked<'a> {
             Ok(Some(credential)) => {
                 rows.plain("credential", &format!("found, {}", who(credential)));
             }
-            Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
-            Err(_) => rows.plain("credential", "could not be had"),
+            Ok(None) => rows.plain("credential", "not found; asked anonymously"),
+            Err(_) => rows.plain("credential", "failed"),
         }
         self.clients.show(&mut rows, style);
         if self.by_path {
             rows.plain(
                 "rule",
-                "one for this path; docker and podman name no path, and get another answer",
+                "one for this path; docker and podman don't send a path, and get a different answer",
             );
         }
         let files: Vec<_> = self.files().collect();
@@ -205,17 +205,11 @@ impl<'a> Checked<'a> {
             None => {}
             Some(Taken::Yes) => rows.plain("accepted", "yes"),
             Some(Taken::No) if self.login().is_none() => {
-                rows.plain(
-                    "accepted",
-                    "no, but the registry asks nobody for a credential",
-                );
+                rows.plain("accepted", "no, but the registry requires no credential");
             }
             Some(Taken::No) => rows.plain("accepted", "no"),
             Some(Taken::Unknown) if self.login().is_none() => {
-                rows.plain(
-                    "accepted",
-                    "cannot be known: the registry asks nobody for a credential",
-                );
+                rows.plain("accepted", "unknown: the registry requires no credential");
             }
             Some(Taken::Unknown) => rows.plain("accepted", "not known"),
         }

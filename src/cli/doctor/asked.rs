@@ -21,7 +21,7 @@ pub(super) fn asked(
 ) -> Vec<Finding> {
     let Some(served) = served else {
         let what = format!(
-            "whether {client} asks for all that is held is not known: the store was not looked at"
+            "unknown whether {client} asks for all stored registries: the store was not checked"
         );
         return vec![Finding::note("client.not_known", what)];
     };

@@ -252,5 +252,5 @@ const BOTH: [Client; 2] = [Client::Docker, Client::Podman];
 /// More registries than a person would read.
 const LISTED: usize = 40;
 const SAME: &str =
-    "podman reads docker's file too, and was not looked at: first fix what is broken above";
+    "podman reads docker's file too, and was not checked: first fix what is broken above";
 pub(super) const PROGRAM: &str = env!("CARGO_PKG_NAME");

@@ -117,7 +117,7 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
     if named.name.is_empty() {
         let mut finding = broken(
             "client.helper_unnamed",
-            "podman, buildah and skopeo run a program of no name and fail",
+            "podman, buildah and skopeo run a program without a name and fail",
         );
         if client == "docker" && !has_podman(env) {
             finding.state = State::Warn;

@@ -238,7 +238,7 @@ fn rancher(root: &Path) -> Vec<Finding> {
                 .any(|key| auth[key].as_str().is_some_and(|text| !text.is_empty()))
             {
                 let what = format!(
-                    "{} holds a login for {} in plain text; containerd asks no helper, and kubelet asks this one",
+                    "{} holds a login for {} in plain text; containerd calls no helper, and kubelet calls this one",
                     path.display(),
                     shown(host)
                 );

@@ -41,7 +41,7 @@ fn failed(entry: &InventoryEntry) -> Option<Finding> {
     }
     let (cause, fix) = failure.text.split_once("; ").unwrap_or((&failure.text, ""));
     let what = format!(
-        "{}: {} ago no token could be had: {cause}",
+        "{}: {} ago a mint failed: {cause}",
         entry.origin.registry,
         brief(ago)
     );

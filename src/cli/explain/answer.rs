@@ -144,7 +144,8 @@ impl Answer {
             found.keys
         });
         if route.is_public() {
-            self.told = Told::NotFound("the rule says that nothing is ever answered".to_owned());
+            self.told =
+                Told::NotFound("the rule says that no credential is ever returned".to_owned());
             return;
         }
         let mut choice = keys.map(|keys| choose(route.row, route.real, keys));
@@ -212,7 +213,7 @@ impl Answer {
     }
 }
 
-const NOTHING: &str = "no credential is kept for it here";
+const NOTHING: &str = "no credential is stored for it here";
 
 /// Who logs in, in words: by which of a secret's keys, or as what the node is.
 fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {
@@ -243,7 +244,7 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
     }
     let without_path = resolver.config().rule(route.host, "");
     if !path.is_empty() && !without_path.is_some_and(|other| std::ptr::eq(other, rule)) {
-        notes.push("docker and podman name no path, and get another answer".to_owned());
+        notes.push("docker and podman don't send a path, and get a different answer".to_owned());
     }
     notes
 }

@@ -80,7 +80,7 @@ impl<'a> Import<'a> {
             ServerUrl::Item(_) => None,
         };
         if route.as_ref().is_some_and(Route::is_public) {
-            let cause = "a rule says that nothing is ever answered for it";
+            let cause = "a rule says that no credential is returned for it";
             return Err(left(cause, "remove it, or the rule"));
         }
         let ended = |keys: &Keys, times| {

@@ -152,7 +152,7 @@ fn text(line: &[u8]) -> Result<String, Error> {
 fn unreadable(cause: &str) -> Error {
     Problem::new("standard input", cause)
         .code(Code::InputUnreadable)
-        .fix("send an image id a line")
+        .fix("send one image id per line")
         .failed()
 }
 

@@ -44,7 +44,7 @@ impl Request {
         let token = written.service_account_token.or_default();
         let annotations = written.service_account_annotations.or_default();
         Ok(Self {
-            image: image.ok_or(KubeletError::Member("image", "missing or no text"))?,
+            image: image.ok_or(KubeletError::Member("image", "missing or not a string"))?,
             token: Some(token.ok_or(KubeletError::Member("serviceAccountToken", "not a string"))?)
                 .filter(|token| !token.is_empty()),
             annotations: annotations.ok_or(KubeletError::Member(

@@ -162,7 +162,7 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
                 };
                 if let Some(secret) = other {
                     let why = format!(
-                        "{} is for the same registry, and counts more",
+                        "{} is for the same registry, and takes precedence",
                         kept.0.row.name
                     );
                     left.push(Left { secret, why });

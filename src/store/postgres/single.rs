@@ -96,7 +96,7 @@ impl PostgresStore {
             let sealed = seal(&key, value.expose())?;
             let written = match (rows.first(), old) {
                 (None, None) => insert(&transaction, workspace, name, &sealed).await?,
-                (None, Some(_)) => return Err(changed("is not there any more").into()),
+                (None, Some(_)) => return Err(changed("no longer exists").into()),
                 (Some(_), None) => return Err(changed("is there already").into()),
                 (Some(row), Some(old)) => {
                     *row.open(&key)? == *old.expose()

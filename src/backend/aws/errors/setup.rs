@@ -23,7 +23,7 @@ pub(in crate::backend::aws) enum AwsError {
     #[error("there is no region {0} where this host is")]
     UnknownRegion(String),
     /// A variable in a secret that would make an SDK read files, run programs or call other servers.
-    #[error("{} steers the node, which a secret may not", crate::shown::shown(.0))]
+    #[error("{} controls the node, which a secret may not do", crate::shown::shown(.0))]
     Steers(String),
     /// A key of the secret has an invalid value.
     #[error("{0} {1}")]

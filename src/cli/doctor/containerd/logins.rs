@@ -33,7 +33,7 @@ pub(super) fn of_hosts(file: &ReadFile) -> Option<Finding> {
 
 fn finding(file: &ReadFile, places: &str, then: &str) -> Finding {
     let what = format!(
-        "{} holds a login in plain text ({places}); containerd asks no helper, and kubelet asks this one",
+        "{} holds a login in plain text ({places}); containerd calls no helper, and kubelet calls this one",
         file.path.display()
     );
     let fix = format!(

@@ -180,10 +180,10 @@ impl Cached {
 fn what_it_does(backend: &str) -> &'static str {
     match backend {
         "aws" => "a token of Amazon ECR is minted",
-        "gcp" => "an access token of Google is minted, or answered as it is",
+        "gcp" => "an access token of Google is minted, or returned as it is",
         "azure" => "a token of Azure's registry is minted",
-        "public" => "nothing is ever answered",
-        _ => "the secret's keys are answered as they are",
+        "public" => "no credential is ever returned",
+        _ => "the secret's keys are returned as they are",
     }
 }
 
