@@ -1,4 +1,4 @@
-//! Bold and colour for terminals. They only emphasise; the text is complete without them.
+//! Bold and colour for terminals. They only emphasise: the text is complete without them.
 
 use std::fmt::{self, Display};
 
