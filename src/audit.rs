@@ -1,7 +1,7 @@
-//! The audit log, where the operator names a file for it: one line of JSON for each request.
+//! The audit log, if the operator configures a file for it: one line of JSON for each request.
 //!
-//! Each line is one `write` on a file opened with `O_APPEND`, which the kernel appends as a whole, so that the lines of
-//! parallel processes never mix. A file that has become too long is put aside under a lock, and so many are kept.
+//! Each line is one `write` to a file opened with `O_APPEND`, so lines of parallel processes never mix. A file that has
+//! grown too long is rotated under a lock; `AuditConfig` limits how many are kept.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -19,27 +19,27 @@ use crate::lock::Lock;
 use crate::private;
 use crate::trusted::{self, FileError};
 
-/// One request, as it is written down.
+/// One request.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Line<'a> {
-    /// What was asked for.
+    /// The command: `get`, `store`, `kubelet`, …
     pub verb: &'a str,
-    /// The registry that it was about.
+    /// The registry, if the request names a valid one.
     pub host: Option<&'a str>,
     /// The workspace.
     pub workspace: &'a str,
-    /// What came of it.
+    /// `answered`, `not_found`, `error`, …
     pub outcome: &'a str,
     /// Where the answer came from: a store, the node's own identity, or the cache.
     pub source: &'a str,
     /// The store that had the secret.
     pub store: &'a str,
-    /// How long it took.
+    /// How long the request took; written in milliseconds.
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
     pub took: Duration,
 }
 
-/// A line with when it was written and who called.
+/// A line with its time and the calling process.
 #[derive(Serialize)]
 struct Written<'a> {
     time: String,
@@ -49,7 +49,7 @@ struct Written<'a> {
     parent: Option<String>,
 }
 
-/// Appends a line.
+/// Appends a line. Fails if the file cannot be opened safely, locked or written.
 pub fn write(config: &AuditConfig, line: &Line) -> Result<(), FileError> {
     let (parent_pid, parent) = parent();
     let text = json::line(&Written {
@@ -80,7 +80,7 @@ fn milliseconds<S: Serializer>(took: &Duration, out: S) -> Result<S::Ok, S::Erro
     out.serialize_f64(took.as_secs_f64() * 1000.0)
 }
 
-/// Who called: the process above this one, and what it calls itself.
+/// The parent process: its id and the name it gives itself.
 #[expect(
     clippy::disallowed_methods,
     reason = "the kernel's own file: it neither steers nor holds a secret"
@@ -95,7 +95,7 @@ fn parent() -> (u64, Option<String>) {
     )
 }
 
-/// Opens the file, which nobody else may have made, linked or replaced: what is written there would be theirs to change.
+/// Opens the file. Refuses one that another user made or linked, because that user could change the log.
 fn open(path: &Path) -> Result<File, FileError> {
     let dir = directory(path);
     let there = trusted::directory(dir);
@@ -105,7 +105,7 @@ fn open(path: &Path) -> Result<File, FileError> {
     })? {
         private::make_dir(dir)?;
     }
-    // A link could lead anywhere, and a pipe would be waited for.
+    // A link could lead anywhere, and opening a pipe would block.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)
         .bits()
         .cast_signed();
@@ -128,7 +128,7 @@ fn open(path: &Path) -> Result<File, FileError> {
         fix: "move it out of the way, or name another file".to_owned(),
         ..fault
     })?;
-    // It has no link at all when another process has put it aside just now and keeps none.
+    // No link is left if another process has just rotated the file and keeps no old ones.
     if metadata.nlink() > 1 {
         return refused(
             "has another name too (a hard link)",
@@ -145,13 +145,13 @@ fn open(path: &Path) -> Result<File, FileError> {
     Ok(file)
 }
 
-/// Puts the file aside; whether there is now room in the one of this name. Anyone who cannot have the lock at once writes
-/// where there is no room: somebody else is making some.
+/// Rotates the file; returns whether the current file now has room. If the lock is taken, another process is rotating,
+/// and this one writes to the full file rather than wait.
 fn rotate(config: &AuditConfig, needed: u64) -> Result<bool, FileError> {
     let lock = Lock::try_acquire(&beside(&config.path, "lock"))
         .map_err(|error| unwritable(&config.path, &error))?;
     let Some(_lock) = lock else { return Ok(false) };
-    // Another process may have done it just now.
+    // Another process may have just rotated it.
     if fs::metadata(&config.path)
         .map_or(true, |metadata| metadata.len() + needed <= config.max_bytes)
     {

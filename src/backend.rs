@@ -1,4 +1,4 @@
-//! `Backend`: what turns the keys of a secret into the user name and password that a registry takes.
+//! `Backend`: turns the keys of a secret into the user name and password that a registry accepts.
 
 mod aws;
 mod aws_files;
@@ -22,7 +22,7 @@ pub use fixed::User;
 pub use gcp::USER as GCP_USER;
 pub use whose::Whose;
 
-/// A way to log in. A registry has one or several; the first one that the keys suit is used.
+/// A way to log in. A registry has one or more; the first one that fits the keys is used.
 #[derive(Clone, Copy, Debug)]
 pub enum Backend {
     /// Amazon ECR: keys are exchanged for a token.
@@ -31,7 +31,7 @@ pub enum Backend {
     Gcp,
     /// Azure Container Registry: keys are exchanged for a refresh token.
     Azure,
-    /// The keys are what the registry takes.
+    /// The registry takes the keys as they are.
     Fixed {
         /// Where the user name comes from.
         user: User,
@@ -41,7 +41,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Its name in `explain`, in errors and in configuration.
+    /// The name in `explain`, errors and the configuration.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -51,12 +51,12 @@ impl Backend {
         }
     }
 
-    /// Whether tokens are minted, which binds the registry to its exact hosts, to port 443 and to TLS.
+    /// Whether this backend mints tokens. Such a registry is bound to its exact hosts, port 443 and TLS.
     pub fn is_cloud(&self) -> bool {
         !matches!(self, Self::Fixed { .. })
     }
 
-    /// Whether all the keys that this backend needs are there.
+    /// Whether `keys` has all the keys that this backend needs.
     pub fn fits(&self, keys: &Keys) -> bool {
         match self {
             Self::Aws => keys.has_both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -70,7 +70,7 @@ impl Backend {
         }
     }
 
-    /// The sets of keys, any one of which it can log in with.
+    /// The sets of keys that this backend can log in with; any one of them is enough.
     pub fn key_sets(&self) -> Vec<KeySet> {
         let set = |needed: &[&'static str], more| KeySet {
             needed: needed.to_vec(),
@@ -103,7 +103,7 @@ impl Backend {
         }
     }
 
-    /// The keys it reads, as error messages list them.
+    /// The keys that this backend reads, as error messages list them.
     pub fn wants(&self) -> String {
         match self {
             Self::Aws => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
@@ -117,7 +117,7 @@ impl Backend {
         }
     }
 
-    /// The user name that [`Backend::login`] will answer, without logging in.
+    /// The user name that [`Backend::login`] would return, without logging in.
     pub fn username<'k>(&self, keys: &'k Keys) -> &'k str {
         match self {
             Self::Aws => "AWS",
@@ -127,7 +127,7 @@ impl Backend {
         }
     }
 
-    /// The user name and the secret that [`Backend::login`] will answer, where nothing has to be minted for it.
+    /// The user name and secret that [`Backend::login`] would return; `None` if a token has to be minted.
     pub fn plain<'k>(&self, keys: &'k Keys) -> Option<(&'k str, &'k Redacted)> {
         match self {
             Self::Fixed { user, secret } => Some((user.name(keys, secret)?, keys.get(secret)?)),
@@ -136,7 +136,7 @@ impl Backend {
         }
     }
 
-    /// That user name for all that is not the answer itself; `None` where it is the secret.
+    /// The user name for logs and reports; `None` if it is itself the secret.
     pub fn shown_username<'k>(&self, keys: &'k Keys) -> Option<&'k str> {
         let username = self.username(keys);
         match self {
@@ -147,7 +147,7 @@ impl Backend {
         }
     }
 
-    /// Logs in: the keys, or the node's identity, turned into what the registry takes.
+    /// Logs in with the keys or the node's identity, and returns what the registry accepts.
     pub fn login(&self, login: &Login) -> Result<Minted, Error> {
         match self {
             Self::Aws => aws::login(login),
@@ -158,7 +158,7 @@ impl Backend {
         .map_err(|error| error.about(login.host.as_reference()))
     }
 
-    /// Whether this service account is to log in here: its annotations say so, or the operator's settings.
+    /// Whether this service account should log in here, according to its annotations or the operator's settings.
     pub fn is_for_pod(&self, account: &ServiceAccount, settings: &CloudSettings) -> bool {
         match self {
             Self::Aws => aws::is_for_pod(account),
@@ -168,13 +168,14 @@ impl Backend {
         }
     }
 
-    /// How long a token may be kept at most, whatever its own end is.
+    /// How long a token may be cached at most, whatever its own expiry.
     pub fn longest_life(&self) -> Option<Duration> {
-        // ECR's tokens live for 12 hours from when they are issued, which need not be when they are asked for.
+        // ECR tokens live for 12 hours from issue, and a request may return one that was issued earlier.
         matches!(self, Self::Aws).then_some(Duration::from_hours(11))
     }
 
-    /// Whose token a login mints; nobody is asked. An error where what says who the node is cannot be used.
+    /// The identity whose token a login would mint, without asking anybody. Fails if the node's identity is configured
+    /// but unusable.
     pub fn whose(&self, login: &Login) -> Result<Whose, Error> {
         match self {
             Self::Aws => aws::whose(login),
@@ -185,7 +186,7 @@ impl Backend {
         .map_err(|error| error.about(login.host.as_reference()))
     }
 
-    /// What the node's metadata service calls the identity of a [`Whose::Machine`]; `None` where it does not say.
+    /// The metadata service's name for the identity of a [`Whose::Machine`]; `None` if it does not say.
     pub fn ask_machine(&self, login: &Login) -> Result<Option<String>, Error> {
         match self {
             Self::Aws => aws::ask_machine(login),
@@ -197,7 +198,7 @@ impl Backend {
     }
 }
 
-/// What is wrong with the files that say which identity the node has, as far as there are any.
+/// What is wrong with the files that define the node's identity.
 pub fn check_node_files(node: &Node) -> Vec<Error> {
     let checked = [
         aws::check_files(node),
@@ -207,22 +208,22 @@ pub fn check_node_files(node: &Node) -> Vec<Error> {
     checked.into_iter().filter_map(Result::err).collect()
 }
 
-/// What a login works with.
+/// The input of a login.
 #[derive(Clone, Copy)]
 pub struct Login<'a> {
     /// The registry, after a rule's `alias_of`.
     pub host: &'a Host,
-    /// The keys of the workspace's secret, written by a tenant; `None` where a pod or the node itself logs in.
+    /// The keys of the workspace's secret, written by a tenant; `None` if a pod or the node itself logs in.
     pub keys: Option<&'a Keys>,
-    /// The pod's service account, where that logs in; its annotations are written by a tenant.
+    /// The pod's service account, if that logs in. A tenant writes its annotations.
     pub pod: Option<&'a ServiceAccount>,
     /// Whether the node's own identity may be used.
     pub ambient: bool,
-    /// The operator's word on how the cloud is asked.
+    /// The operator's settings for the cloud.
     pub settings: &'a CloudSettings,
-    /// What says which identity the node has.
+    /// Where the node's identity is configured.
     pub node: &'a Node,
-    /// When an answer is of no use any more.
+    /// When the client stops waiting.
     pub deadline: Instant,
 }
 
@@ -237,7 +238,6 @@ pub const GCP_KEYS: [&str; 3] = [
 pub(crate) mod tests {
     use super::*;
 
-    /// A secret's keys.
     pub(crate) fn test_keys(pairs: &[(&str, &str)]) -> Keys {
         let mut keys = Keys::default();
         for (name, value) in pairs {
@@ -246,7 +246,6 @@ pub(crate) mod tests {
         keys
     }
 
-    /// A login with a secret's keys, as the resolver makes it.
     pub(crate) fn test_login<'a>(host: &str, keys: &'a Keys) -> Login<'a> {
         let host = Box::leak(Box::new(Host::parse(host.as_bytes()).unwrap()));
         let (settings, node) = (Box::leak(Box::default()), Box::leak(Box::default()));

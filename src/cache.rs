@@ -1,8 +1,8 @@
 //! The token cache: sealed files, one per token, shared by all processes of the node's user.
 //!
-//! A token's file is named after what it depends on: workspace, host, backend, and a keyed hash of the keys or of the
-//! identity's configuration. So a rotated secret misses the old token by construction. No fault of the cache ever fails
-//! an answer: it is a warning, and the token is minted.
+//! A token's file is named after everything the token depends on: workspace, host, backend, and a keyed hash of the
+//! keys or of the identity's configuration. A rotated secret therefore never finds the old token. If the cache fails,
+//! the answer does not: the fault becomes a warning, and the token is minted.
 
 mod clock;
 mod entry;
@@ -52,20 +52,20 @@ pub struct Cache {
     clock: Box<dyn Fn() -> Moment>,
 }
 
-/// What a token depends on.
+/// Everything that a token depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenId<'a> {
     /// The workspace.
     pub workspace: &'a str,
     /// The registry that was asked for.
     pub host: &'a str,
-    /// The path below it that was asked for; tokens do not differ by it.
+    /// The path below the host in the request. It does not distinguish tokens.
     pub path: &'a str,
-    /// The registry that it stands for.
+    /// The registry that `host` stands for (a rule's `alias_of`).
     pub real: &'a str,
     /// The backend.
     pub backend: &'a str,
-    /// The store that had the secret, or [`NODE`]; tokens do not differ by it.
+    /// The store that had the secret, or [`NODE`]. It does not distinguish tokens.
     pub store: &'a str,
     /// The keys, or the identity.
     pub scope: &'a Scope,
@@ -85,7 +85,7 @@ impl Cache {
         }
     }
 
-    /// The same cache, which says what it does.
+    /// The same cache, writing to this debug log.
     #[must_use]
     pub fn with_log(self, log: &Log) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Cache {
         }
     }
 
-    /// Whether what is in it never touches a disk.
+    /// Whether the cache is on tmpfs, so that tokens never touch a disk.
     #[must_use]
     pub fn is_in_memory(&self) -> bool {
         self.in_memory
@@ -107,13 +107,13 @@ impl Cache {
         }
     }
 
-    /// The same cache, whose answers have this long to live, where the provider gives tokens that do.
+    /// The same cache, returning only tokens with at least this much life left, if the provider issues such tokens.
     #[must_use]
     pub fn with_min_life(self, min_life: Duration) -> Self {
         Self { min_life, ..self }
     }
 
-    /// The same cache by another clock.
+    /// The same cache with another clock.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> Moment + 'static) -> Self {
         Self {
@@ -122,12 +122,12 @@ impl Cache {
         }
     }
 
-    /// The cached token with its end, or else a minted one, which is then cached. `longest` bounds how long it is kept.
+    /// Returns the cached token and its expiry, or mints and caches one. `longest` limits how long it is cached.
     ///
-    /// One process mints a token at a time and the others wait for it, looking for its result. One that does not come to an
-    /// end, because it was stopped or its provider hangs, holds up nobody for good: at half of the time that is left one of
-    /// those who wait mints too, and later each of them. A token that is due is renewed by the one process
-    /// that need not wait, while the others are served the old one.
+    /// One process mints a token; the others poll for its result. A minting process that never finishes, because it was
+    /// stopped or its provider hangs, does not block the others for good: after half of the remaining time, one of them
+    /// mints too, and later each of them does. When a token is due, one process renews it, and the others meanwhile use
+    /// the old one.
     pub fn get_or_mint(
         &self,
         id: &TokenId,
@@ -151,7 +151,7 @@ impl Cache {
             Some((State::Due, entry)) => {
                 return Ok(self.renew(id, &files, entry, longest, deadline, &mint));
             }
-            // Where nothing that lives longer is to be had, it is still good.
+            // No token with a longer life is available, but this one is still valid.
             Some((State::Over, entry)) if entry.state((self.clock)()) != State::Over => {
                 let minted = self.wait_or_mint(id, &files, longest, deadline, &mint);
                 return minted.or_else(|error| {
@@ -166,7 +166,7 @@ impl Cache {
         self.wait_or_mint(id, &files, longest, deadline, &mint)
     }
 
-    /// Mints, or waits for the process that does.
+    /// Mints, or waits for the process that is minting.
     fn wait_or_mint(
         &self,
         id: &TokenId,
@@ -211,7 +211,7 @@ impl Cache {
         self.mint(id, files, longest, deadline, mint)
     }
 
-    /// The notes that are kept beside the tokens.
+    /// The notes stored beside the tokens.
     #[must_use]
     pub fn memory(&self) -> Memory<'_> {
         Memory {
@@ -222,7 +222,7 @@ impl Cache {
         }
     }
 
-    /// Forgets every token of this workspace for this host. What cannot be removed is reported as a warning.
+    /// Removes every token of this workspace for this host. A file that cannot be removed becomes a warning.
     pub fn forget(&self, workspace: &str, host: &str) {
         let prefix = self.host_part(workspace, host);
         let Ok(files) = std::fs::read_dir(&self.dir) else {
@@ -247,7 +247,7 @@ impl Cache {
         }
     }
 
-    /// Mints, after one more look.
+    /// Mints, after checking the cache once more.
     fn mint(
         &self,
         id: &TokenId,
@@ -259,7 +259,7 @@ impl Cache {
         if let Some(answer) = files.settled((self.clock)()) {
             return answer;
         }
-        // A margin, so that those who wait are still there to be told of a refusal.
+        // Leaves a margin, so that waiting processes can still read a refusal before their own deadline.
         let minted = mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline));
         match &minted {
             Ok(minted) => self.keep(id, files, minted, longest),
@@ -268,7 +268,7 @@ impl Cache {
         minted
     }
 
-    /// The renewed token, or the old one: it is still good, so whatever hinders the renewal isn't a failure.
+    /// The renewed token, or the old one. It is still valid, so a failed renewal isn't a failure.
     fn renew(
         &self,
         id: &TokenId,
@@ -362,7 +362,7 @@ const TOKEN: &str = "token";
 const FAILED: &str = "failed";
 const FAULT: &str = "fault";
 const LOCK: &str = "lock";
-/// The lock of a process that mints beside a holder of the first that does not come to an end.
+/// The second lock, for a process that mints although the holder of the first one has not finished.
 const SPARE: &str = "spare";
 const MEMO: &str = "memo";
 const MARK: &str = "mark";

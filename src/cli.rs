@@ -1,4 +1,4 @@
-//! The operator's commands: one file each, and one table of them.
+//! The operator's commands: one file each, listed in one table.
 
 mod check;
 mod clients;
@@ -40,7 +40,7 @@ use crate::resolver::Resolver;
 use crate::shown::shown;
 use errors::CliError;
 
-/// A command: its argument parser, and what it does. A new one is one file and one row.
+/// A command: its argument parser and its function. A new command is one file and one row.
 type Entry = (
     fn() -> Command,
     fn(&ArgMatches, &Env, &mut Io) -> Result<(), Error>,
@@ -70,7 +70,7 @@ const COMMANDS: &[Entry] = &[
 /// Runs one of the operator's commands, or shows the usage.
 #[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
-    // The protocol's verbs come here with words behind them, or as `help get`.
+    // Protocol verbs get here with extra arguments, or as `help get`.
     let all = root()
         .bin_name(env!("CARGO_PKG_NAME"))
         .no_binary_name(true)
@@ -96,7 +96,7 @@ pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     }
 }
 
-/// Standard output is what the command prints, which may go on to another program: a failure goes to standard error.
+/// Writes a failure to standard error, because a program may read the command's standard output.
 fn fail(error: &Error, json: bool, io: &mut Io) -> u8 {
     if json {
         _ = writeln!(io.err, "{}", error.json());
@@ -119,7 +119,7 @@ fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
         .collect()
 }
 
-/// An argument that has to be an image.
+/// An argument that must be an image reference.
 fn image(text: &str) -> Result<ImageRef, Error> {
     let error = match Reference::parse(text.as_bytes()) {
         Ok(Reference::Image(image)) => return Ok(image),
@@ -132,7 +132,7 @@ fn image(text: &str) -> Result<ImageRef, Error> {
     Err(Error::from(error).about(&shown(text).to_string()))
 }
 
-/// Passes on what went wrong on the way without hindering anything, also before a failure.
+/// Prints the resolver's warnings, even before a failure.
 fn warn(io: &mut Io, resolver: &Resolver) {
     resolver
         .warnings()
@@ -148,7 +148,7 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
         .help(help)
 }
 
-/// The refusal of what stands on the command line; `part` is what is wrong in it.
+/// The error for a mistake on the command line; `part` is the argument that is wrong.
 fn misused(part: impl Into<String>, cause: impl Display, fix: impl Display) -> Error {
     Problem::new(part, cause)
         .code(Code::InputUsage)
@@ -170,7 +170,7 @@ fn root() -> Command {
         .subcommands(COMMANDS.iter().map(|(command, _)| command()))
 }
 
-/// With the protocol's verbs, which the parser never sees, for those who type them.
+/// The whole command line, with the protocol verbs listed in the help although the parser never sees them.
 fn whole() -> Command {
     root().subcommands(verbs())
 }
@@ -181,8 +181,8 @@ fn verbs() -> impl Iterator<Item = Command> {
         .map(|(verb, about)| Command::new(*verb).about(*about))
 }
 
-/// Help that was asked for is a success; all else is a mistake on the command line, which goes to standard error. Without any
-/// argument it may be a client that called, and these read standard output.
+/// Requested help is a success. Anything else is a mistake on the command line and goes to standard error, except
+/// without any argument: the caller may then be a client, which reads standard output.
 fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let asked = matches!(
         error.kind(),
@@ -225,14 +225,14 @@ const USAGE: u8 = 2;
 const VERBS: [(&str, &str); 6] = [
     (
         "get",
-        "Answer the credential of the server URL on standard input",
+        "Print the credential for the server URL on standard input",
     ),
-    ("store", "Keep the credential on standard input"),
+    ("store", "Store the credential on standard input"),
     (
         "erase",
-        "Forget the credential of the server URL on standard input",
+        "Erase the credential for the server URL on standard input",
     ),
-    ("list", "List the server URLs and user names that are kept"),
+    ("list", "List the stored server URLs and user names"),
     (
         "kubelet",
         "Answer the CredentialProviderRequest on standard input",
@@ -243,8 +243,8 @@ const VERBS: [(&str, &str); 6] = [
 const PROTOCOL_HELP: &str = "\
 Clients call these, and write to standard input:
   get      a server URL        -> {\"ServerURL\",\"Username\",\"Secret\"}
-  store    that object         -> kept
-  erase    a server URL        -> forgotten
+  store    that object         -> stored
+  erase    a server URL        -> erased
   list                         -> {\"<server URL>\":\"<user name>\"}
   kubelet  a CredentialProviderRequest -> a CredentialProviderResponse
   version                      -> name and version

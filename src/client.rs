@@ -1,7 +1,7 @@
-//! The clients that call this helper: which configuration files each of them reads, and what those say about it.
+//! The clients that call this helper: which configuration files each one reads, and what those say about the helper.
 //!
-//! Here the state is read; nothing is decided by it and no secret of theirs is answered from it. Which file a client
-//! looks at first is the vendors' business and written down where the file is named.
+//! This module only reads their state: it never affects which credential is returned. Each client has its own order of
+//! files, which is documented where the file is named.
 
 pub mod asks;
 mod auth_file;
@@ -38,16 +38,16 @@ pub use program::{Put, remove_program};
 pub use rancher::Rancher;
 pub use registries::{AUTH_FILES, Registries, RegistriesFile, RegistriesPlaces};
 
-/// Whose configuration is meant.
+/// Which configuration is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// That of the user who runs this.
+    /// The current user's.
     User,
-    /// That of the whole machine; for docker, which has none, root's.
+    /// The system-wide one; for docker, which has none, root's.
     System,
 }
 
-/// What follows `docker-credential-` in this program's name, which is what clients' files call it.
+/// The helper's name in clients' files: what follows `docker-credential-` in the program's name.
 pub const HELPER: &str = "beta9";
 /// The name of this program's file.
 pub const PROGRAM: &str = env!("CARGO_PKG_NAME");

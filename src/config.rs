@@ -1,4 +1,4 @@
-//! `Config`: the configuration files and the environment, read once; the only reader of either.
+//! `Config`: the configuration files and the environment, read once. Nothing else reads either.
 
 mod address;
 mod ambient;
@@ -42,46 +42,46 @@ use crate::log::Log;
 use crate::trusted::{self, Reader};
 use errors::ConfigError;
 
-/// Everything that steers an answer, checked.
+/// All settings, validated.
 #[derive(Debug)]
 pub struct Config {
-    /// The workspace whose secrets are asked for; keys, cache entries and files are bound to it.
+    /// The workspace whose secrets are used. Keys, cache entries and files are bound to it.
     pub workspace: String,
-    /// How long a whole `get` may take.
+    /// How long a `get` may take in total.
     pub timeout: Duration,
-    /// How long a `list` waits for a store that is far away, before its last answer is used.
+    /// How long a `list` waits for a remote store before the store's last answer is used.
     pub list_timeout: Duration,
-    /// For which clouds the node's own identity may be used, where no rule says otherwise.
+    /// The clouds for which the node's own identity may be used, unless a rule says otherwise.
     pub ambient: Ambient,
-    /// The one workspace store.
+    /// The workspace store.
     pub store: StoreKind,
-    /// Which single workspace secrets are used although nobody named them.
+    /// Which single workspace secrets are used without being named.
     pub singles: Singles,
-    /// Where the embedded store keeps its entries; `None` when there is no home directory to keep them in.
+    /// The directory of the embedded store's entries; `None` if there is no home directory.
     pub file_path: Option<PathBuf>,
-    /// Where the embedded store's key is.
+    /// Where the embedded store's sealing key is.
     pub file_key: KeyPlace,
-    /// The gateway, where that is the store.
+    /// Settings of the gateway store.
     pub gateway: GatewayConfig,
-    /// The worker API, where that is the store.
+    /// Settings of the worker store.
     pub worker: WorkerConfig,
-    /// The database, where that is the store.
+    /// Settings of the postgres store.
     pub postgres: PostgresConfig,
     /// Where minted tokens are kept, and how many.
     pub cache: CacheConfig,
-    /// The same for what may not touch a disk; without a directory it is off.
+    /// The same for tokens that must not touch a disk. Off without a directory.
     pub memory_cache: CacheConfig,
-    /// How kubelet is answered.
+    /// Settings for kubelet's credential provider.
     pub kubelet: KubeletConfig,
-    /// What this one request brought with it.
+    /// What came with this request in the environment.
     pub request: Request,
-    /// What says which identity the node has.
+    /// Where the node's identity is configured.
     pub node: Node,
-    /// Where it is written down who was answered what, if it is.
+    /// The audit log, if one is configured.
     pub audit: Option<AuditConfig>,
-    /// Where what is done is said.
+    /// The debug log.
     pub log: Log,
-    /// What `HOME` says, where that is another user's and this user's own home directory, or none, is used.
+    /// `HOME`, if it belongs to another user and is therefore ignored.
     pub foreign_home: Option<ForeignHome>,
     /// The configuration files that were read.
     pub files: Vec<PathBuf>,
@@ -89,7 +89,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `BETA9_CREDENTIAL_CONFIG`, or else the user's file over the system's; the environment is over both.
+    /// Reads `BETA9_CREDENTIAL_CONFIG`, or else the user's file over the system's. The environment overrides both.
+    /// Fails if a file cannot be read, is not trusted or has an invalid setting.
     pub fn load(env: &Env) -> Result<Self, Error> {
         Self::load_with(env, Path::new(SYSTEM_FILE))
     }
@@ -128,7 +129,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What the files say, with the environment over them and the defaults below.
+    /// Merges the files' options with the environment, which overrides them, and the defaults.
     fn from_options(mut options: Options, env: &Env, files: Vec<PathBuf>) -> Result<Self, Error> {
         let above = Options::of_environment(env)?;
         let token_source = if above.store.gateway.has_either() {
@@ -138,7 +139,7 @@ impl Config {
         };
         options.merge(above);
         let Options { store, .. } = options;
-        // The default isn't a workspace's id: anyone who writes it down has configured none either.
+        // The default isn't a workspace's id, so writing it out is the same as setting none.
         let workspace = options
             .workspace
             .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned());
@@ -181,8 +182,8 @@ impl Config {
         })
     }
 
-    /// The same configuration for the control plane's own keys, which are in the embedded store: that one names no single
-    /// secrets, and no request brings any.
+    /// The same configuration for the control plane's own keys, which are in the embedded store. That store has no
+    /// single secrets, and no request brings keys.
     pub fn of_own_keys(mut self) -> Self {
         self.store = StoreKind::File;
         self.request = Request::default();
@@ -197,7 +198,7 @@ impl Config {
         self.rules.iter().find(|rule| rule.host.matches(host, path))
     }
 
-    /// Whether the path below this host has a say in which rule applies.
+    /// Whether the path below this host affects which rule applies.
     pub fn rules_depend_on_path(&self, host: &Host) -> bool {
         self.rules
             .iter()
@@ -212,10 +213,10 @@ impl Config {
 
 const SYSTEM_FILE: &str = "/etc/beta9/credential-helper.toml";
 const USER_FILE: &str = "beta9/credential-helper.toml";
-/// The workspace of a configuration that names none.
+/// The workspace if none is configured.
 pub const DEFAULT_WORKSPACE: &str = "default";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Somebody may be looking at a prompt that completes from it.
+/// Short, because shell completion may be waiting for the list.
 const DEFAULT_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

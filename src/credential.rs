@@ -1,23 +1,23 @@
-//! What is answered (`Credential`), and the wrapper that every secret lives in (`Redacted`).
+//! `Credential`, the answer to a client, and `Redacted`, the wrapper around every secret.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// A secret: it has no `Display`, its `Debug` is `****`, and its memory is zeroed when it is dropped.
+/// A secret. It has no `Display`, its `Debug` prints `****`, and its memory is zeroed on drop.
 ///
-/// [`Redacted::expose`] is the one door, and easy to search for.
+/// [`Redacted::expose`] is the only way to read it, and is easy to search for.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Redacted(Zeroizing<String>);
 
 impl Redacted {
-    /// The secret itself, for the one place that must have it.
+    /// The secret itself. Call it only where the value is really needed.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the secret is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -53,19 +53,19 @@ impl fmt::Debug for Redacted {
     }
 }
 
-/// A user name and its password or token, as a registry takes them.
+/// A user name and its password or token, as a registry accepts them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Never empty: clients read an empty name beside a secret as something else.
+    /// Never empty: clients give a secret with an empty user name another meaning.
     username: String,
     secret: Redacted,
 }
 
 impl Credential {
-    /// A pair that a client can use: neither part empty, no control characters in either.
+    /// Makes a pair that a client can use. Fails if either part is empty or has a control character.
     ///
-    /// A Google service-account key is the one secret that has line ends of its own: it is JSON, and goes with the user
-    /// names `_json_key` (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#json-key>).
+    /// Only a Google service-account key may contain line ends: it is JSON, and its user name is `_json_key`
+    /// (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#json-key>).
     pub fn new(username: String, secret: Redacted) -> Result<Self, CredentialError> {
         if username.is_empty() {
             return Err(CredentialError::NoUsername);
@@ -86,12 +86,12 @@ impl Credential {
         Ok(Self { username, secret })
     }
 
-    /// The user name; `<token>` when the secret is an OAuth identity token.
+    /// The user name; `<token>` if the secret is an OAuth identity token.
     pub fn username(&self) -> &str {
         &self.username
     }
 
-    /// The user name for all that is not the answer itself: [`shown_username`].
+    /// The user name for logs and reports: see [`shown_username`].
     pub fn shown_username(&self) -> Option<&str> {
         shown_username(&self.username, &self.secret)
     }
@@ -101,19 +101,19 @@ impl Credential {
         &self.secret
     }
 
-    /// Takes the pair apart, to keep it.
+    /// The user name and the secret, by value.
     pub fn into_parts(self) -> (String, Redacted) {
         (self.username, self.secret)
     }
 }
 
-/// The user name, unless it is the secret itself, as `DigitalOcean` has it: then it is shown to nobody.
+/// The user name for logs and reports; `None` if it is itself the secret, as for `DigitalOcean`.
 pub fn shown_username<'u>(username: &'u str, secret: &Redacted) -> Option<&'u str> {
     (username != secret.expose()).then_some(username)
 }
 
-/// Whether a control character is in it, but for the allowed ones. Tokens are long and almost always have none, which is
-/// found out first, many bytes at a time: without an early end, so that the loop is one of vectors.
+/// Whether the text has a control character that is not allowed. Most tokens are long and have none, so a first pass
+/// without early exit, which the compiler vectorizes, rules that out.
 fn has_control(text: &str, allowed: &[char]) -> bool {
     let suspicious = text
         .bytes()
@@ -121,7 +121,7 @@ fn has_control(text: &str, allowed: &[char]) -> bool {
     suspicious && text.contains(|c: char| c.is_control() && !allowed.contains(&c))
 }
 
-/// Why a pair cannot be a credential.
+/// Why a pair isn't a valid credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// The user name is empty.
@@ -138,7 +138,7 @@ pub enum CredentialError {
     ControlInSecret,
 }
 
-/// What is listed in place of a user name that is the secret itself.
+/// What `list` shows in place of a user name that is itself the secret.
 pub const SECRET_FOR_USERNAME: &str = "(token)";
 
 /// The user name that goes with a Google service-account key in JSON.

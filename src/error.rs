@@ -1,4 +1,5 @@
-//! The one error type: each variant says what the caller does next, and every message names who, what and the way out.
+//! The one error type. Each variant says what the caller does next, and every message names the registry, the cause and
+//! the fix.
 
 mod code;
 
@@ -10,33 +11,33 @@ pub use code::Code;
 
 use serde::Serialize;
 
-/// What went wrong, by what happens next.
+/// A failure, classified by what happens next.
 #[derive(Debug)]
 pub enum Error {
-    /// Certainly nothing here: the next store is asked, and in the end docker goes on anonymously.
+    /// Certainly no credential here: the next store is asked, and after the last one docker pulls anonymously.
     NotFound,
-    /// The client broke the protocol in a way that has a fixed answer.
+    /// The client violated the protocol in a way that has a fixed answer.
     Protocol(&'static str),
-    /// The command line is wrong: usage is shown.
+    /// The command line is wrong; usage is shown.
     Usage,
-    /// All has been said already; only the exit status is left.
+    /// The failure has already been reported; only the exit status remains.
     Told,
-    /// A program that was run failed, and has said why; its exit status is passed on.
+    /// A program that we ran failed and said why; its exit status is passed on.
     Exited(u8),
-    /// It cannot be answered until somebody fixes something: everything stops.
+    /// The request fails until somebody fixes the cause. No other store is asked.
     Failed(Box<Problem>),
-    /// A store or provider could not be reached: a remembered answer may do, otherwise everything stops.
+    /// A store or provider could not be reached. A cached last answer may be used; without one, the request fails.
     Unreachable(Box<Problem>),
 }
 
-/// An error type of a room: an enum whose `Display` is the cause, and which says what follows from each variant. With `?` it becomes
-/// an [`Error`]. No variant holds a secret or a response body.
+/// A module's error type: an enum whose `Display` is the cause, and whose `meaning` says what follows from each
+/// variant. `?` turns it into an [`Error`]. No variant holds a secret or a response body.
 pub trait Fault: std::error::Error + Send + Sync + 'static {
-    /// What follows from it.
+    /// The consequences of this failure.
     fn meaning(&self) -> Meaning;
 }
 
-/// What follows from a failure.
+/// The consequences of a failure: its code, part, fix and what happens next.
 #[derive(Clone, Debug)]
 pub struct Meaning {
     code: Option<Code>,
@@ -55,7 +56,7 @@ enum Next {
 }
 
 impl Meaning {
-    /// Everything stops. `part` is the store, backend, file or input that failed.
+    /// A failure that ends the request. `part` is the store, backend, file or input that failed.
     pub fn new(code: Code, part: impl Into<Cow<'static, str>>) -> Self {
         Self::of(Some(code), part.into())
     }
@@ -70,31 +71,31 @@ impl Meaning {
         }
     }
 
-    /// What to do about it, as a command.
+    /// Adds the fix, as a literal command or setting.
     pub fn fix(self, fix: impl Into<Cow<'static, str>>) -> Self {
         let fix = fix.into();
         Self { fix, ..self }
     }
 
-    /// A token or password is wrong, or may not do this: a `list` has no answer either.
+    /// Marks a wrong token or password, or one that may not do this. Then `list` fails too.
     pub fn refused(self) -> Self {
         let next = Next::Refuse;
         Self { next, ..self }
     }
 
-    /// The login was denied, and the registry serves those who do not log in.
+    /// Marks a denied login at a registry that also serves anonymous clients.
     pub fn dispensable(self) -> Self {
         let next = Next::GoWithout;
         Self { next, ..self }
     }
 
-    /// It was out of reach: an answer that is remembered may do.
+    /// Marks a part that can't be reached, so that a cached last answer may be used.
     pub fn unreachable(self) -> Self {
         let next = Next::Bridge;
         Self { next, ..self }
     }
 
-    /// The provider itself said so: it isn't a fault of this process, its environment or the way there.
+    /// Marks the provider's own answer, as opposed to a fault of this process, its environment or the network.
     pub fn answered(self) -> Self {
         let answered = true;
         Self { answered, ..self }
@@ -118,7 +119,7 @@ impl<F: Fault> From<F> for Error {
     }
 }
 
-/// A failure as people read it, in one line: `registry: part: cause; fix`. Never holds a secret or a response body.
+/// A failure as people read it: one line, `registry: part: cause; fix`. Never holds a secret or a response body.
 #[derive(Clone, Debug)]
 pub struct Problem {
     registry: Option<String>,
@@ -127,7 +128,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A failure of `part` (a store, a backend, a file, the input), for this reason.
+    /// A failure of `part` (a store, a backend, a file, the input) with this cause.
     pub fn new(part: impl Into<String>, cause: impl fmt::Display) -> Self {
         Self {
             registry: None,
@@ -136,7 +137,7 @@ impl Problem {
         }
     }
 
-    /// The name that programs know it by.
+    /// Sets the stable code.
     pub fn code(mut self, code: Code) -> Self {
         self.meaning.code = Some(code);
         self
@@ -148,7 +149,7 @@ impl Problem {
         self
     }
 
-    /// The login was denied, and the registry serves those who do not log in.
+    /// Sets whether a login was denied at a registry that also serves anonymous clients.
     pub fn dispensable(mut self, dispensable: bool) -> Self {
         if dispensable {
             self.meaning.next = Next::GoWithout;
@@ -156,30 +157,30 @@ impl Problem {
         self
     }
 
-    /// Whether the registry can do without the login that failed.
+    /// Whether the registry also serves anonymous clients.
     pub fn is_dispensable(&self) -> bool {
         self.meaning.next == Next::GoWithout
     }
 
-    /// The part, the cause with what lies below it, and the fix.
+    /// The part, the cause with its own causes, and the fix.
     pub fn words(&self) -> (String, String, String) {
         let Meaning { part, fix, .. } = &self.meaning;
         (part.to_string(), self.cause.clone(), fix.to_string())
     }
 
-    /// It stops everything.
+    /// Ends the request.
     pub fn failed(self) -> Error {
         Error::Failed(Box::new(self))
     }
 
-    /// It is out of reach, which a remembered answer may bridge.
+    /// Ends the request unless a cached last answer can be used.
     pub fn unreachable(self) -> Error {
         Error::Unreachable(Box::new(self))
     }
 }
 
 impl Error {
-    /// The name that programs know it by.
+    /// The stable code, if there is one.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::NotFound => Some(Code::CredentialNotFound),
@@ -190,7 +191,8 @@ impl Error {
         }
     }
 
-    /// As programs read it: one line `{"error":{"code","registry","part","cause","fix"}}`, without what it does not have.
+    /// One line of JSON for programs: `{"error":{"code","registry","part","cause","fix"}}`, without members that don't
+    /// apply.
     pub fn json(&self) -> String {
         let (registry, (part, cause, fix)) = match self {
             Self::Failed(problem) | Self::Unreachable(problem) => {
@@ -207,11 +209,11 @@ impl Error {
                 fix,
             },
         };
-        // It holds nothing but texts, which can always be written.
+        // The report has only strings, so serializing it cannot fail.
         serde_json::to_string(&report).unwrap_or_default()
     }
 
-    /// Names the registry that was asked for, where the place that failed did not know it.
+    /// Adds the requested registry, if the failing code did not know it.
     pub fn about(mut self, registry: &str) -> Self {
         if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
             problem.registry.get_or_insert_with(|| registry.to_owned());
@@ -219,7 +221,7 @@ impl Error {
         self
     }
 
-    /// The provider itself said so: it isn't a fault of this process, its environment or the way there.
+    /// The same mark on a [`Problem`].
     pub fn answered(mut self) -> Self {
         if let Self::Failed(problem) | Self::Unreachable(problem) = &mut self {
             problem.meaning.answered = true;
@@ -227,7 +229,7 @@ impl Error {
         self
     }
 
-    /// Whether the provider itself said so.
+    /// Whether this is the provider's own answer.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Failed(problem) | Self::Unreachable(problem) if problem.meaning.answered)
     }
@@ -237,7 +239,7 @@ impl Error {
         matches!(self, Self::Failed(problem) if problem.meaning.next == Next::Refuse)
     }
 
-    /// The same once more where it is a refusal, after which even a `list` has no answer.
+    /// A copy, if this is a refusal, after which `list` fails too.
     pub fn refusal(&self) -> Option<Self> {
         match self {
             Self::Failed(problem) if self.is_refusal() => {
@@ -273,17 +275,17 @@ struct Described<'a> {
     fix: String,
 }
 
-/// What went wrong on the way to an answer without hindering it; told on standard error once the answer is there.
+/// Faults that don't prevent the answer; printed on standard error after it.
 #[derive(Debug, Default)]
 pub struct Warnings(RefCell<Vec<String>>);
 
 impl Warnings {
-    /// Adds one.
+    /// Adds a warning.
     pub fn add(&self, warning: impl fmt::Display) {
         self.0.borrow_mut().push(warning.to_string());
     }
 
-    /// All there are; then there are none.
+    /// Takes all warnings out.
     pub fn take(&self) -> Vec<String> {
         self.0.take()
     }
@@ -322,7 +324,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Error {}
 
-/// The text that docker's clients compare with, to the byte.
+/// The text that docker's clients compare with, byte for byte.
 pub const NOT_FOUND: &str = "credentials not found in native keychain";
 /// The fixed answer to an empty server URL.
 pub const NO_SERVER_URL: &str = "no credentials server URL";

@@ -1,8 +1,8 @@
 //! `Host`: the registry a request is about, parsed once, by hand, on bytes.
 //!
-//! No URL crate touches this: WHATWG parsers decode `%67cr.io`, fold full-width letters and drop line feeds, and each
-//! of those turns an attacker's text into `gcr.io`. What is not plainly a host is [`HostError`] instead, which means
-//! that no store is asked and nothing goes on the network.
+//! No URL crate is used: WHATWG parsers decode `%67cr.io`, fold full-width letters and drop line feeds, and each of
+//! those turns an attacker's text into `gcr.io`. Anything that isn't plainly a host is a [`HostError`]; then no store
+//! is asked and nothing is sent.
 
 mod image;
 mod pattern;
@@ -18,7 +18,7 @@ pub use pattern::{Pattern, is_account, matches_name};
 pub use reference::Reference;
 pub use url::{Scheme, ServerUrl, strip_line_end};
 
-/// A registry host in its one canonical spelling: lower-case ASCII, the default port dropped, Docker Hub's names one.
+/// A registry host in canonical form: lower-case ASCII, without the default port, and with one name for Docker Hub.
 ///
 /// ```
 /// use beta9_credential::host::Host;
@@ -28,23 +28,24 @@ pub use url::{Scheme, ServerUrl, strip_line_end};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host {
-    /// As an image names it: with `:443` where a bare word would be taken for a part of a repository of Docker Hub.
+    /// The host as image references spell it: with `:443` if the bare word would be read as part of a Docker Hub
+    /// repository.
     text: String,
     name_len: usize,
-    /// How much of the text is canonical.
+    /// The length of the canonical part of `text`.
     len: usize,
 }
 
-/// Why a text is not a registry host. Asking for such a thing is answered "not found".
+/// Why a text isn't a registry host. A `get` of such a text answers "not found".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct HostError(pub &'static str);
 
 impl Host {
-    /// The name under which Docker Hub's registry itself is reached.
+    /// The host name of Docker Hub's registry API.
     pub const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
 
-    /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing may stand before or behind it.
+    /// Parses `name`, `name:port`, `a.b.c.d[:port]` or `[v6][:port]`; nothing else before or after it.
     pub fn parse(bytes: &[u8]) -> Result<Self, HostError> {
         let (name, port) = split_port(bytes)?;
         let name = if bytes.first() == Some(&b'[') {
@@ -72,7 +73,7 @@ impl Host {
         })
     }
 
-    /// Docker Hub, under the one name its four spellings share.
+    /// Docker Hub, under the canonical name of its four spellings.
     pub fn docker_hub() -> Self {
         Self {
             text: DOCKER_HUB.to_owned(),
@@ -81,18 +82,18 @@ impl Host {
         }
     }
 
-    /// Whether this is Docker Hub, whose server URL is spelled unlike any other (see [`Host::server_url`]).
+    /// Whether this is Docker Hub, whose server URL is irregular (see [`Host::server_url`]).
     pub fn is_docker_hub(&self) -> bool {
         self.text == DOCKER_HUB
     }
 
-    /// The canonical text, with the port where it is not 443.
+    /// The canonical text, with the port unless it is 443.
     pub fn as_str(&self) -> &str {
         &self.text[..self.len]
     }
 
-    /// The text by which an image names it, and by which it is shown: `o:443` for the host `o`, since `o/org` is a
-    /// repository of Docker Hub's.
+    /// The host as image references spell it, also used for display: `o:443` for the host `o`, because `o/org` is a
+    /// Docker Hub repository.
     pub fn as_reference(&self) -> &str {
         &self.text
     }
@@ -109,7 +110,7 @@ impl Host {
             .and_then(|port| port.parse().ok())
     }
 
-    /// The same name without its port, where that is 80: `get` of `http://host:80` means `host` too.
+    /// The host without its port if that is 80: a `get` of `http://host:80` also means `host`.
     pub fn without_port_80(&self) -> Option<Self> {
         (self.port() == Some(80)).then(|| Self::parse(self.name().as_bytes()).ok())?
     }
@@ -123,8 +124,8 @@ impl Host {
         }
     }
 
-    /// Every spelling by which an image can name this registry, the canonical one first: with each of its names, and with
-    /// the default port.
+    /// Every spelling of this registry in an image reference, the canonical one first: each name, with and without the
+    /// default port.
     pub fn spellings(&self) -> Vec<String> {
         let names = if self.is_docker_hub() {
             self.names()
@@ -142,7 +143,7 @@ impl Host {
             .collect()
     }
 
-    /// The spelling that docker keys this registry by: the host, or `https://index.docker.io/v1/` for Docker Hub.
+    /// Docker's key for this registry: the host, or `https://index.docker.io/v1/` for Docker Hub.
     pub fn server_url(&self) -> &str {
         if self.is_docker_hub() {
             DOCKER_HUB_KEY
@@ -195,7 +196,7 @@ fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
     u16::try_from(port).map_err(|_| NOT_A_PORT)
 }
 
-/// RFC 1123 names as docker's domain grammar narrows them: letters, digits and inner hyphens.
+/// RFC 1123 names, restricted by docker's domain grammar to letters, digits and inner hyphens.
 fn dns_or_ipv4(name: &[u8]) -> Result<String, HostError> {
     if name.is_empty() {
         return Err(HostError("the host is empty"));
@@ -206,7 +207,7 @@ fn dns_or_ipv4(name: &[u8]) -> Result<String, HostError> {
     for label in name.split(|byte| *byte == b'.') {
         check_label(label)?;
     }
-    // Checked to be ASCII letters, digits, dots and hyphens, so every byte is a character.
+    // Only ASCII letters, digits, dots and hyphens were accepted, so every byte is a character.
     let name: String = name
         .iter()
         .map(|byte| char::from(byte.to_ascii_lowercase()))
@@ -218,7 +219,7 @@ fn dns_or_ipv4(name: &[u8]) -> Result<String, HostError> {
         // `127.1`, `0x7f000001` and `010.0.0.1` mean different addresses to different parsers; std reads only a.b.c.d.
         let address: Ipv4Addr = name
             .parse()
-            .map_err(|_| HostError("this is no IPv4 address of four plain numbers"))?;
+            .map_err(|_| HostError("this isn't an IPv4 address of four plain numbers"))?;
         refuse_metadata_v4(address)?;
     }
     Ok(name)
@@ -249,7 +250,7 @@ fn check_label(label: &[u8]) -> Result<(), HostError> {
     Ok(())
 }
 
-/// A name whose last label is a number is an address to every resolver (WHATWG URL, "ends in a number").
+/// Every resolver reads a name whose last label is a number as an address (WHATWG URL, "ends in a number").
 fn looks_like_ipv4(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let hex = last
@@ -259,7 +260,7 @@ fn looks_like_ipv4(name: &str) -> bool {
 }
 
 fn ipv6(bracketed: &[u8]) -> Result<String, HostError> {
-    const NOT_V6: HostError = HostError("the brackets hold no IPv6 address");
+    const NOT_V6: HostError = HostError("the brackets don't contain an IPv6 address");
     let inner = std::str::from_utf8(&bracketed[1..bracketed.len() - 1]).map_err(|_| NOT_V6)?;
     let address: Ipv6Addr = inner.parse().map_err(|_| NOT_V6)?;
     if let Some(v4) = address.to_ipv4_mapped().or_else(|| nat64(address)) {
@@ -274,7 +275,7 @@ fn ipv6(bracketed: &[u8]) -> Result<String, HostError> {
     Ok(format!("[{address}]"))
 }
 
-/// RFC 6052: the well-known prefix `64:ff9b::/96` reaches the IPv4 address in its last 32 bits.
+/// The IPv4 address that an address with the well-known prefix `64:ff9b::/96` reaches: its last 32 bits (RFC 6052).
 fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();
     let octets = address.octets();
@@ -292,14 +293,15 @@ fn refuse_metadata_v4(address: Ipv4Addr) -> Result<(), HostError> {
 
 /// The canonical name of Docker Hub.
 const DOCKER_HUB: &str = "docker.io";
-/// The key docker's own config files and clients use for Docker Hub.
+/// Docker Hub's key in docker's own configuration files and clients.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 const DOCKER_HUB_NAMES: [&str; 3] = [DOCKER_HUB, "index.docker.io", Host::DOCKER_HUB_REGISTRY];
 const HTTPS_PORT: u16 = 443;
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 const METADATA: HostError = HostError("this address serves a node's own metadata, never images");
-/// Azure's wire server and Alibaba Cloud's metadata service; AWS, Google, Azure and Oracle use link-local addresses.
+/// Azure's wire server and Alibaba Cloud's metadata service. AWS, Google, Azure and Oracle use link-local addresses,
+/// which are checked separately.
 const METADATA_V4: [Ipv4Addr; 2] = [
     Ipv4Addr::new(168, 63, 129, 16),
     Ipv4Addr::new(100, 100, 100, 200),

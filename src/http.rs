@@ -1,10 +1,10 @@
-//! `Http`: the one HTTP client. Every request ends by the deadline, is repeated at most twice, follows no redirect,
-//! reads a bounded body, and fails with a [`HttpError`] that says what happened at which host.
+//! `Http`: the one HTTP client. Every request ends by its deadline, is retried at most twice, follows no redirects and
+//! reads a bounded body. It fails with an [`HttpError`] that names the host and what happened there.
 //!
-//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (see [`crate::tls`]), and the
-//! proxy that Go's clients would take (see [`Proxies`]). What may be spoken without TLS ([`Cleartext`]) never leaves the
-//! node, or the network that its operator vouches for, so it knows no proxy. All that is asked with it can be asked
-//! twice: it reads, it mints, or it sets a secret to the same value again.
+//! It is reqwest (<https://docs.rs/reqwest>) on rustls: the system's certificate authorities (see [`crate::tls`]), and
+//! the proxy that Go's clients would use (see [`Proxies`]). Requests without TLS ([`Cleartext`]) stay on the node, or
+//! on a network that the operator trusts, so they never use a proxy. Every request is safe to retry: it reads, mints,
+//! or sets a secret to the same value again.
 
 mod error;
 mod message;
@@ -27,42 +27,41 @@ pub use proxy::{Proxies, Proxy, ProxyName};
 /// A client for the requests of one command.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Speaks TLS and nothing else. Made when it is first needed, since it reads the list of authorities, and once for all
-    /// clones, which share its connections.
+    /// The client for TLS. Made on first use, because it reads the list of authorities, and once for all clones, which
+    /// share its connections.
     far: Arc<OnceLock<Far>>,
-    /// Speaks to this node, or wherever TLS is not asked for, past every proxy.
+    /// The client for plain HTTP, without a proxy.
     near: Option<Client>,
     cleartext: Cleartext,
     deadline: Instant,
     extra: tls::Extra,
 }
 
-/// What speaks TLS, and the proxies that it goes through.
+/// The client for TLS, and its proxies.
 #[derive(Debug)]
 struct Far {
     client: Client,
     proxies: Arc<Proxies>,
 }
 
-/// An answer whose head is there, and whose body is read as it arrives.
+/// An answer whose head has arrived, and whose body is read as it arrives.
 pub type Opened = hyper::Response<reqwest::Body>;
 
-/// Where `http://` may lead.
+/// Where plain HTTP is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleartext {
     /// Nowhere.
     Never,
-    /// To this node's own loopback.
+    /// On this node's loopback.
     Loopback,
-    /// To loopback and to link-local addresses, where a cloud's metadata service is.
+    /// On loopback and link-local addresses, where a cloud's metadata service is.
     Node,
-    /// Anywhere: the operator has said that the network in between is to be trusted.
+    /// Anywhere: the operator trusts the network in between.
     Anywhere,
 }
 
 impl Http {
-    /// A client whose every answer is there, or given up, a little before the deadline, so that who was waited for can
-    /// still be told.
+    /// A client that gives up on answers a little before the deadline, which leaves time to report who did not answer.
     pub fn new(deadline: Instant, cleartext: Cleartext) -> Result<Self, HttpError> {
         let near = || {
             build(
@@ -85,7 +84,7 @@ impl Http {
         })
     }
 
-    /// The same, which trusts and shows more than the system says.
+    /// The same client with additional authorities and client certificates.
     pub fn with(self, extra: tls::Extra) -> Self {
         Self { extra, ..self }
     }
@@ -99,7 +98,7 @@ impl Http {
         }
     }
 
-    /// Asks once. The deadline is that of the answer's head: its body may take longer, and may be of any size.
+    /// Sends a request once. The deadline is for the answer's head; the body may take longer and be of any size.
     pub async fn open(&self, request: &Request) -> Result<Opened, HttpError> {
         let (client, prepared, whose) = self.prepare(request)?;
         timeout_at(self.deadline.into(), client.execute(prepared))
@@ -110,13 +109,13 @@ impl Http {
             .map_err(|kind| whose.fault(kind))
     }
 
-    /// The answer, whatever its status. What may pass soon (429, some 5xx, a broken connection) is tried again, and
-    /// `Retry-After` is waited for where the deadline allows it.
+    /// Sends a request and returns the answer, whatever its status. A temporary failure (429, some 5xx, a broken
+    /// connection) is retried, after `Retry-After` if the deadline allows that.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         self.send_into(request, None).await
     }
 
-    /// The same, of an answer that may be larger than what is kept: if it is a success, its body goes to `pieces`.
+    /// The same for a large answer: on success, `pieces` gets its body piece by piece.
     pub async fn stream(
         &self,
         request: &Request,
@@ -226,7 +225,7 @@ impl Http {
     }
 }
 
-/// Who is asked, for what is said when that fails.
+/// The server that is asked, for error messages.
 struct Asked<'a> {
     host: String,
     proxy: Option<&'a Proxy>,
@@ -293,7 +292,7 @@ async fn exchange(
     } else {
         announced.unwrap_or_default()
     };
-    // With room for all of it from the beginning, what is secret in it does not move.
+    // Allocated in full at the start, so that growing does not leave copies of secrets in memory.
     let mut body = Zeroizing::new(Vec::with_capacity(
         usize::try_from(kept).unwrap_or_default(),
     ));
@@ -329,17 +328,17 @@ fn reborrow<'p>(pieces: &'p mut Option<&mut dyn Pieces>) -> Option<&'p mut dyn P
     }
 }
 
-/// No answer that is asked for here has a fiftieth of this.
+/// In bytes. Real answers are less than a fiftieth of this.
 const MAX_BODY: u64 = 1 << 20;
-/// What is read piece by piece is a list, and none of a true workspace is this long.
+/// In bytes. Streamed answers are lists, and no real workspace has one this long.
 const MAX_STREAM: u64 = 64 << 20;
-/// How long to wait before the first and before the second repetition, at least.
+/// The minimum wait before the first and second retry.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
-/// A repetition that has not this much time left is not begun.
+/// No retry starts with less time left than this.
 const ROOM: Duration = Duration::from_millis(500);
-/// What is kept of the deadline to tell how it was missed.
+/// The time kept back before the deadline to report who missed it.
 const LAST_WORDS: Duration = Duration::from_millis(250);
-/// What is on the node accepts a connection at once, or is not there.
+/// A server on the node accepts a connection at once or isn't running.
 const NEAR_CONNECT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

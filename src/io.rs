@@ -1,4 +1,4 @@
-//! `Io`: the program's standard streams, and how a warning and a failure are written to them.
+//! `Io`: the program's standard streams, and how warnings and failures are written to them.
 
 use std::io::{IsTerminal, StderrLock, StdoutLock, Write};
 
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::protocol::Input;
 use crate::shown::one_line;
 
-/// The program's standard streams; nothing else writes to any.
+/// The program's standard streams; nothing else writes to them.
 pub struct Io<'a> {
     /// Standard input.
     pub input: &'a mut dyn Input,
@@ -16,9 +16,9 @@ pub struct Io<'a> {
     pub err: &'a mut dyn Output,
 }
 
-/// Something that is written to, and may be a terminal.
+/// An output stream, which may be a terminal.
 pub trait Output: Write {
-    /// Whether a person is reading.
+    /// Whether the stream is a terminal.
     fn is_terminal(&self) -> bool;
 }
 
@@ -40,14 +40,14 @@ impl Output for Vec<u8> {
     }
 }
 
-/// A line on standard error; one that cannot be written is no reason not to answer.
+/// Writes a line to standard error. If that fails, the answer still counts.
 pub(crate) fn warn(err: &mut dyn Write, warning: &dyn std::fmt::Display) {
     _ = writeln!(err, "docker-credential-beta9: {}", one_line(warning));
 }
 
-/// The one line of a failure, on standard output, where clients look for it.
+/// Writes a failure's one line to standard output, where clients look for it; returns the exit status.
 pub(crate) fn fail(error: &Error, io: &mut Io) -> u8 {
-    // There is nobody left to tell when even this cannot be written; the status tells it too.
+    // If even this can't be written, only the exit status can report the failure.
     _ = writeln!(io.out, "{}", one_line(error)).and_then(|()| io.out.flush());
     1
 }

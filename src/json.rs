@@ -1,8 +1,8 @@
-//! Strict JSON for what others write: one document, no key twice of those that are read, every text of a [`Value`] a secret;
-//! and, in `write`, Go's way of writing, for the bytes that Beta9 writes.
+//! Strict reading of others' JSON: exactly one document, no repeated key among those that are read, and every string of
+//! a [`Value`] treated as a secret. `write` produces the same bytes as Go's encoder, which Beta9 uses.
 //!
-//! What `serde` says of a fault quotes values, so that of its errors only the class, the line and the column are told.
-//! `serde_json`'s own `Value` keeps the last of two equal keys, and frees texts as they are; it will not do here.
+//! `serde`'s error texts quote values, so only the class, line and column of its errors are reported. `serde_json`'s
+//! own `Value` is unsuitable: it keeps the last of two equal keys, and does not zero its strings.
 
 mod loose;
 mod write;
@@ -29,7 +29,7 @@ pub enum Value {
     Text(Redacted),
     /// An array.
     Array(Vec<Value>),
-    /// An object, in the order written, without two equal keys.
+    /// An object: its members in the order written, without repeated keys.
     Object(Object),
 }
 
@@ -37,13 +37,13 @@ pub enum Value {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object(Vec<(String, Value)>);
 
-/// What is wrong with a JSON text; never quotes it.
+/// What is wrong with a JSON text, without quoting it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct JsonError(String);
 
 impl JsonError {
-    /// What is wrong with a text of which `error` was said: its own fault, or else that it is not what was asked for.
+    /// Describes `error`: a fault of the text itself, or else a value of the wrong type.
     #[cold]
     fn of(text: &[u8], error: serde_json::Error) -> Self {
         let (what, error) = match serde_json::from_slice::<Value>(text) {
@@ -60,12 +60,12 @@ impl JsonError {
     }
 }
 
-/// Reads exactly one JSON document.
+/// Reads exactly one JSON document. Fails on syntax errors, trailing text, repeated keys and wrong types.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     serde_json::from_slice(text).map_err(|error| JsonError::of(text, error))
 }
 
-/// Reads exactly one JSON object. `serde` would also take an array for a struct.
+/// Reads exactly one JSON object into a struct. (`serde` alone would also accept an array.)
 pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     if text.trim_ascii_start().starts_with(b"{") {
         return parse(text);
@@ -74,7 +74,7 @@ pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     Err(JsonError("it is not an object".to_owned()))
 }
 
-/// Reads exactly one JSON object, all of it.
+/// Reads exactly one JSON object with all its members.
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     object(text)
 }
@@ -87,7 +87,7 @@ impl Object {
             .find_map(|(name, value)| (name == key).then_some(value))
     }
 
-    /// The text of `key`, where it has one.
+    /// The string value of `key`, if it has one.
     pub fn text(&self, key: &str) -> Option<&Redacted> {
         match self.get(key) {
             Some(Value::Text(text)) => Some(text),

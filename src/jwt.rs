@@ -1,6 +1,6 @@
-//! JSON Web Tokens (<https://www.rfc-editor.org/rfc/rfc7519>): what one says of itself, and those that are signed here.
-//! Signatures of others are not checked: the service that accepts a token does that, with its issuer's keys, and here nothing hangs on
-//! the claims but whose it is and when it ends.
+//! JSON Web Tokens (<https://www.rfc-editor.org/rfc/rfc7519>): reading a token's claims, and signing our own.
+//! Signatures are not checked: the service that accepts a token does that with the issuer's keys. Here, claims only say
+//! whose a token is and when it expires.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RsaEncoding, RsaKeyPair};
@@ -13,21 +13,21 @@ use zeroize::Zeroizing;
 use crate::credential::Redacted;
 use crate::json::{self, Loose, Value};
 
-/// The claims of a signed token, as far as they are asked for; `None` of anything else.
+/// The claims that `T` asks for; `None` if the text isn't a signed token.
 pub(crate) fn claims<T: DeserializeOwned>(token: &Redacted) -> Option<T> {
     let mut parts = token.expose().split('.');
     let (_, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
     if signature.is_empty() || parts.next().is_some() {
         return None;
     }
-    // Some issuers fill up to whole groups, which the RFC forbids.
+    // Some issuers add padding, which the RFC forbids.
     json::object(&Zeroizing::new(
         URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?,
     ))
     .ok()
 }
 
-/// Who a token is about, by whose word and for whom.
+/// A token's subject, issuer and audiences.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) issuer: String,
@@ -36,7 +36,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// `None` of a token that does not say it in full.
+    /// `None` if one of them is missing.
     pub(crate) fn of(token: &Redacted) -> Option<Self> {
         let claims: Claims = claims(token)?;
         let text = |claim: Loose<String>| claim.take().filter(|text| !text.is_empty());
@@ -56,7 +56,7 @@ struct Claims {
     aud: Audiences,
 }
 
-/// One text, or a list of them.
+/// One string, or a list of strings.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
 pub(crate) struct Audiences(pub(crate) Vec<String>);
@@ -72,7 +72,7 @@ impl From<Value> for Audiences {
     }
 }
 
-/// A token of this header and these claims; `None` where the key cannot sign it.
+/// Signs a token with this header and these claims; `None` if the key can't sign.
 pub(crate) fn signed(
     header: &serde_json::Value,
     claims: &serde_json::Value,
@@ -90,7 +90,7 @@ pub(crate) fn signed(
     Some(token.into())
 }
 
-/// The key in a PEM text, of PKCS #8 or #1, without a password.
+/// Reads an unencrypted PKCS #8 or PKCS #1 key from a PEM text.
 pub(crate) fn rsa_key(pem: &str) -> Option<RsaKeyPair> {
     match pem_block(pem, "PRIVATE KEY") {
         Some(der) => RsaKeyPair::from_pkcs8(&der).ok(),
@@ -98,7 +98,8 @@ pub(crate) fn rsa_key(pem: &str) -> Option<RsaKeyPair> {
     }
 }
 
-/// The bytes of the first block with this label. Some carriers turn line ends into the two characters `\n`.
+/// The bytes of the first block with this label. Some tools turn line ends into the two characters `\n`, which are
+/// accepted too.
 pub(crate) fn pem_block(pem: &str, label: &str) -> Option<Zeroizing<Vec<u8>>> {
     let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
     let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
@@ -115,7 +116,7 @@ pub(crate) fn pem_block(pem: &str, label: &str) -> Option<Zeroizing<Vec<u8>>> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A token that says this of itself, signed by nobody.
+    /// An unsigned token with these claims.
     pub(crate) fn token(claims: &str) -> Redacted {
         format!("e30.{}.hunter2", URL_SAFE_NO_PAD.encode(claims)).into()
     }
@@ -160,7 +161,7 @@ pub(crate) mod tests {
             .unwrap()
             .as_der()
             .unwrap();
-        // PKCS #8 is PKCS #1 behind a header of 26 bytes, for a key of this size.
+        // For a key of this size, PKCS #8 is PKCS #1 after a header of 26 bytes.
         let block = |label: &str, der: &[u8]| {
             format!(
                 "x\n-----BEGIN {label}-----\n{}\n-----END {label}-----\n",

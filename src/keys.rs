@@ -1,4 +1,4 @@
-//! `Keys`: the credential map inside a workspace secret, and the rule that a pair is whole or an error.
+//! `Keys`: the credential map inside a workspace secret. Half of a pair is an error.
 
 mod blob;
 mod collect;
@@ -14,13 +14,13 @@ pub use blob::{Blob, CredentialType};
 pub use collect::BaseImageCreds;
 pub use pairs::UserPassword;
 
-/// Names such as `AWS_ACCESS_KEY_ID` with their secret values. An empty value counts as not there.
+/// Names such as `AWS_ACCESS_KEY_ID` with their secret values. An empty value counts as missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     texts: BTreeMap<String, Redacted>,
-    /// Members whose value is not a usable text. They do no harm beside a complete set of keys.
+    /// Names whose value isn't a usable string. They are ignored if the other keys are complete.
     unusable: Vec<String>,
-    /// Whether they were to be made of single secrets that the workspace does not have.
+    /// Whether the image names single secrets and the workspace has none of them.
     names_missing: bool,
 }
 
@@ -37,12 +37,12 @@ impl Keys {
         }
     }
 
-    /// The value of a key that is there and not empty.
+    /// The value of a key; `None` if it is missing or empty.
     pub fn get(&self, name: &str) -> Option<&Redacted> {
         self.texts.get(name)
     }
 
-    /// Whether a key is there and not empty.
+    /// Whether a key is present and not empty.
     pub fn has(&self, name: &str) -> bool {
         self.texts.contains_key(name)
     }
@@ -52,12 +52,12 @@ impl Keys {
         self.texts.keys().map(String::as_str)
     }
 
-    /// Whether there is no key at all: then the registry is public.
+    /// Whether there are no keys, as for a public registry.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty() && self.unusable.is_empty()
     }
 
-    /// What is wrong with them beyond an incomplete pair: single secrets that are missing, or a value that cannot be used.
+    /// A fault other than an incomplete pair: missing single secrets, or an unusable value.
     pub fn fault(&self) -> Option<KeysError> {
         let missing = self.names_missing.then_some(KeysError::NamesMissing);
         missing.or_else(|| {
@@ -67,13 +67,13 @@ impl Keys {
         })
     }
 
-    /// The first key whose value is what a Beta9 sandbox shows in place of a secret.
+    /// The first key whose value is a Beta9 sandbox's placeholder.
     pub fn placeholder(&self) -> Option<&str> {
         self.iter()
             .find_map(|(name, value)| value.expose().starts_with(PLACEHOLDER).then_some(name))
     }
 
-    /// Adds a key, unless its value is empty or it is there already.
+    /// Adds a key, unless its value is empty or the key is already present. Fails on an invalid name or value.
     pub fn insert(&mut self, name: &str, value: Redacted) -> Result<(), KeysError> {
         if name.is_empty() || name.contains(char::is_control) {
             return Err(KeysError::Name);
@@ -89,13 +89,13 @@ impl Keys {
         Ok(())
     }
 
-    /// These keys, and this one in place of any of its name.
+    /// Sets one key, replacing any of that name.
     pub fn with(mut self, name: &'static str, value: Redacted) -> Self {
         self.texts.insert(name.to_owned(), value);
         self
     }
 
-    /// The keys whose names are like this.
+    /// The keys whose names match.
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let texts = self
             .iter()
@@ -119,20 +119,20 @@ impl Keys {
 pub struct KeySet {
     /// All of these are needed.
     pub needed: Vec<&'static str>,
-    /// These are used where they are there.
+    /// These are used if present.
     pub more: &'static [&'static str],
-    /// Whether it is a user name and its secret.
+    /// Whether the set is a user name and its secret.
     pub is_pair: bool,
 }
 
 impl KeySet {
-    /// All of its names.
+    /// All names in the set.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.needed.iter().chain(self.more).copied()
     }
 }
 
-/// What is wrong with a credential map or its blob. Names keys, never values.
+/// What is wrong with a credential map or its blob. Contains names of keys, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeysError {
     /// One half of a pair.
@@ -142,36 +142,36 @@ pub enum KeysError {
         alternatives(missing)
     )]
     HalfPair {
-        /// The key that is there.
+        /// The key that is present.
         present: String,
-        /// The key, or the keys any of which would do, that is not.
+        /// The missing key; if there are several, any one of them is enough.
         missing: Vec<String>,
     },
-    /// Several complete pairs, and nothing says which one the registry takes.
+    /// Several complete pairs, and no rule for choosing one.
     #[error("it has several user names, {}, and nothing says which one the registry takes", shown_list(.0))]
     ManyPairs(Vec<String>),
-    /// A payload without keys: the workspace has none of the secrets that the image names.
+    /// A payload without keys: the image names secrets, and the workspace has none of them.
     #[error("it has no keys: the image names secrets, and the workspace has none of them")]
     NamesMissing,
-    /// A text that stands for a secret in a Beta9 sandbox.
+    /// A Beta9 sandbox's placeholder for a secret.
     #[error("it is the placeholder that a Beta9 sandbox shows in place of a secret")]
     Placeholder,
-    /// Environment variables that were named but are unset or empty.
+    /// Named environment variables that are unset or empty.
     #[error("{} unset or empty in the environment", subject(.0))]
     Unset(Vec<String>),
-    /// Names that are neither in the environment nor in the workspace.
+    /// Names that are in neither the environment nor the workspace.
     #[error("{} in neither the environment nor the workspace", subject(.0))]
     Absent(Vec<String>),
     /// Names of workspace secrets that are empty.
     #[error("{} empty in the workspace", subject(.0))]
     Empty(Vec<String>),
-    /// An environment variable that was named and is this program's own setting.
-    #[error("{0} is a setting of this program and no registry's key")]
+    /// A named environment variable that is this program's own setting.
+    #[error("{0} is a setting of this program, not a registry's key")]
     Setting(String),
     /// A blob that is neither JSON of a known shape nor `username:password`.
     #[error("{0}")]
     Shape(String),
-    /// A key whose value is not a usable text.
+    /// A key whose value isn't a usable string.
     #[error("the value of {} is not a usable text", shown(key))]
     Value {
         /// The key.
@@ -183,7 +183,7 @@ pub enum KeysError {
 }
 
 impl KeysError {
-    /// The name that programs know it by.
+    /// The stable code.
     pub fn code(&self) -> Code {
         match self {
             Self::HalfPair { .. } => Code::SecretHalfPair,
@@ -194,7 +194,7 @@ impl KeysError {
         }
     }
 
-    /// What to do about a secret that has this fault.
+    /// The fix for a secret with this fault.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::NamesMissing => "create them with: beta9 secret create NAME VALUE",
@@ -208,11 +208,11 @@ fn alternatives(names: &[String]) -> String {
     names.join(" or ")
 }
 
-/// Names, and the verb that goes with so many.
+/// The names and the matching verb: "A is", "A and B are".
 fn subject(names: &[String]) -> String {
     let verb = if names.len() == 1 { "is" } else { "are" };
     format!("{} {verb}", shown_list(names))
 }
 
-/// How a placeholder begins. Beta9 replaces it in the headers of requests that leave a sandbox, and nowhere else.
+/// The start of a placeholder. Beta9 replaces placeholders only in the headers of requests that leave a sandbox.
 const PLACEHOLDER: &str = "beam_secret_";

@@ -1,6 +1,6 @@
 //! A credential helper for docker and every other puller of container images.
 //!
-//! # The one straight line
+//! # The path of a request
 //!
 //! standard input → [`protocol::docker`] → [`host::ServerUrl`] → [`resolver::Resolver`] → the first [`store::Store`]
 //! that has the host → [`keys::Keys`] → the table in [`registry`]: which [`backend::Backend`] → [`cache::Cache`] → its login →
@@ -8,29 +8,29 @@
 //!
 //! # The map
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
 //! | [`host`] | `Host`, `ServerUrl`, `ImageRef`, `Pattern`: parsed by hand, on bytes, once |
-//! | [`credential`] | `Credential`, and `Redacted`, which every secret lives in |
-//! | [`token`] | what a login came to, and what tells its token from all others |
-//! | [`keys`] | the credential map of a secret: its shapes, its pairs, where it comes from |
+//! | [`credential`] | `Credential`, and `Redacted`, the wrapper around every secret |
+//! | [`token`] | the outcome of a login, and what distinguishes its token from others |
+//! | [`keys`] | the credential map of a secret: its shapes, its pairs and its sources |
 //! | [`registry`] | THE TABLE: hosts to backends; which backend a secret's keys are for |
 //! | [`backend`] | keys to user name and password |
-//! | [`store`] | where secrets are: the request, the embedded store, the gateway, the worker API, the database |
+//! | [`store`] | the sources of secrets: the request, the embedded store, the gateway, the worker API, the database |
 //! | [`cache`] | minted tokens, sealed, one mint at a time on the whole node |
-//! | [`resolver`] | get, store, erase, list; provision, resolve and publish; what is remembered of a store far away |
-//! | [`client`] | the clients' own configuration files: what they say of this helper, and how that is changed |
-//! | [`verify`] | a registry is asked whether it takes a credential |
-//! | [`config`] | files and environment, the only reader of either |
-//! | [`protocol`] | docker's wire, and kubelet's |
+//! | [`resolver`] | get, store, erase, list; provision, resolve and publish; cached answers of remote stores |
+//! | [`client`] | the clients' own configuration files: what they say about this helper, and how to change that |
+//! | [`verify`] | asks a registry whether it accepts a credential |
+//! | [`config`] | configuration files and environment; nothing else reads either |
+//! | [`protocol`] | docker's protocol, and kubelet's |
 //! | [`cli`] | the operator's commands, one file each |
 //! | `mirror` | the registry on loopback that containerd asks, and its certificates |
 //! | [`http`] | the one HTTP client: deadline, bounded retries, no redirects, bounded bodies |
-//! | [`log`] | what is done, step by step, where `BETA9_LOG` asks for it; never a value |
-//! | [`audit`] | who was answered what, where the operator asks for it |
-//! | [`service_account`] | a pod's identity, as kubelet passes it on |
-//! | [`trusted`] | the one way to every file that steers or holds a secret: it and all above it is judged |
-//! | [`seal`], [`private`], [`lock`], [`json`], [`near`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | leaves that all may use |
+//! | [`log`] | the debug log of `BETA9_LOG`; never a value |
+//! | [`audit`] | the optional audit log |
+//! | [`service_account`] | a pod's identity, as kubelet passes it |
+//! | [`trusted`] | opens every file that controls the program or contains a secret, after checking it and its directories |
+//! | [`seal`], [`private`], [`lock`], [`json`], [`near`], `jwt`, `shown`, [`runtime`], [`tls`], [`error`] | small modules that all others may use |
 //!
 //! Imports point one way: main → lib → {cli, protocol} → resolver → {registry, store, cache}, registry → backend.
 
@@ -85,7 +85,7 @@ use protocol::docker::{self, Verb};
 use protocol::kubelet;
 pub(crate) use shown::one_line;
 
-/// Runs one command and answers its exit status. `args` begins with the program's name.
+/// Runs one command and returns its exit status. `args` begins with the program's name.
 pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> u8 {
     let args: Vec<OsString> = args.into_iter().skip(1).collect();
     let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
@@ -100,7 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env, io: &mut Io) -> 
         _ => Err(Error::Usage),
     };
     match answer {
-        // A reader that has gone away isn't a success.
+        // If the reader closed the pipe, the command did not succeed.
         Ok(text) => u8::from(
             io.out
                 .write_all(text.as_bytes())

@@ -1,4 +1,5 @@
-//! A lock between all processes of a node, named after what it guards; it ends with its holder, however that ends.
+//! A lock between all processes of a node, named after what it guards. It is released when its holder exits, even if
+//! killed.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -15,7 +16,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock as soon as nobody has it; `None` where somebody still has it at the deadline.
+    /// Waits for the lock; `None` if another process still holds it at the deadline.
     pub fn acquire(path: &Path, deadline: Instant) -> io::Result<Option<Self>> {
         loop {
             let lock = Self::try_acquire(path)?;
@@ -26,7 +27,7 @@ impl Lock {
         }
     }
 
-    /// Takes the lock if nobody has it; never waits.
+    /// Takes the lock if it is free; never waits.
     pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let mut open = OpenOptions::new();
@@ -42,7 +43,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Somebody may have tidied the file away between the open and the lock: then this locks nothing.
+            // Another process may have removed the file between open and lock; then this lock guards nothing.
             match fs::metadata(path) {
                 Ok(now) if same_file(&now, &file.metadata()?) => {
                     return Ok(Some(Self { _file: file }));
@@ -55,7 +56,7 @@ impl Lock {
     }
 }
 
-/// What lies in its place may be anything.
+/// Something other than a lock file may be at the path.
 const FLAGS: i32 = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -66,7 +67,7 @@ fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-/// Short beside what is done under a lock that is waited for, which speaks to a network.
+/// Short compared with the network requests made under a lock that others wait for.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

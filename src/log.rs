@@ -1,14 +1,14 @@
-//! `Log`: what is done, a line a step with its time, where `BETA9_LOG=debug` asks for it. Never a value of a secret.
+//! `Log`: the debug log of `BETA9_LOG=debug`, one line for each step with its duration. Never contains a secret.
 //!
-//! Switched off, which it is unless it was asked for, a line costs the look at an `Option`: what a line would say is
-//! handed over as `fmt::Arguments`, which nothing has formatted, and the clock is not read.
+//! When the log is off, a line costs one check of an `Option`: the text is passed as unformatted `fmt::Arguments`, and
+//! the clock is not read.
 
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Where lines go; nowhere, by default.
+/// The destination of the lines; none by default.
 #[derive(Clone, Default)]
 pub struct Log(Option<Arc<Sink>>);
 
@@ -17,12 +17,12 @@ struct Sink {
     started: Instant,
 }
 
-/// When a step began, if anybody wants to know.
+/// When a step began, if the log is on.
 #[derive(Clone, Copy)]
 pub struct Step(Option<Instant>);
 
 impl Log {
-    /// A log that writes to this.
+    /// A log that writes to `out`.
     pub fn to(out: impl Write + Send + 'static) -> Self {
         Self(Some(Arc::new(Sink {
             out: Mutex::new(Box::new(out)),
@@ -35,14 +35,14 @@ impl Log {
         Step(self.0.as_ref().map(|_| Instant::now()))
     }
 
-    /// Says what a step came to, and how long it took.
+    /// Logs a step's outcome and duration.
     pub fn done(&self, step: Step, what: fmt::Arguments) {
         if let (Some(sink), Some(began)) = (&self.0, step.0) {
             sink.write(Some(began.elapsed()), what);
         }
     }
 
-    /// Says something that took no time.
+    /// Logs a line without a duration.
     pub fn note(&self, what: fmt::Arguments) {
         if let Some(sink) = &self.0 {
             sink.write(None, what);
@@ -57,8 +57,8 @@ impl Sink {
         let took = took.map_or(String::new(), |took| {
             format!(" ({:.3} ms)", milliseconds(took))
         });
-        // One write a line, so that the lines of parallel processes do not mix; and one that cannot be written is no
-        // reason not to answer.
+        // One write per line, so that lines of parallel processes don't mix. A failed write does not prevent the
+        // answer.
         let line = format!("docker-credential-beta9: debug {at:9.3} ms  {what}{took}\n");
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         _ = out.write_all(line.as_bytes());

@@ -1,4 +1,4 @@
-//! Hands the real arguments, environment and streams to `run`, and sets the exit status.
+//! Passes the process's arguments, environment and streams to `run`, and exits with its status.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,14 +8,14 @@ use beta9_credential::protocol::StdinInput;
 use beta9_credential::{Io, run};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// musl's own allocator maps memory again for each size of block; see benches/RESULTS.md.
+/// musl's own allocator asks the kernel for memory again for each block size; see benches/RESULTS.md.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    // No core dump and no look from a neighbour of the same user at what is in memory; where the kernel refuses, the
-    // answer matters more.
+    // Prevents core dumps, and other processes of the user from reading our memory. If the kernel refuses, we still
+    // answer.
     _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let mut io = Io {
@@ -30,7 +30,8 @@ fn main() -> ExitCode {
     ))
 }
 
-/// Standard error for the lines of the log. A thread that waited for the lock that is held here would wait without end.
+/// Standard error for the log's lines, without its lock: this thread already holds that lock, and another thread would
+/// wait for it forever.
 struct StandardError;
 
 impl io::Write for StandardError {

@@ -1,14 +1,15 @@
-//! The mirror: a registry on this node's loopback that containerd asks in the place of others, since it runs no credential helper. It
-//! asks the resolver for the credential, shows it to the registry that is asked for, and to nobody else, and hands the answer back.
+//! The mirror: a registry on this node's loopback that containerd asks instead of the real ones, because containerd
+//! never runs credential helpers. It gets the credential from the resolver, sends it only to the requested registry,
+//! and returns the registry's answer.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
-//! | `server` | connections: TLS, limits, the end |
-//! | `path` | what may be asked for |
-//! | `hosts` | the registries that may be asked |
+//! | `server` | connections: TLS, limits, shutdown |
+//! | `path` | which requests are allowed |
+//! | `hosts` | which registries are allowed |
 //! | `pull` | one request to the registry, and its answer |
-//! | `logins` | what is shown to which registry, in memory |
-//! | `certificates` | the mirror's own, and its one client's |
+//! | `logins` | credentials and tokens for the registries, in memory |
+//! | `certificates` | the certificates of the mirror and of its only client |
 
 mod certificates;
 mod errors;
@@ -43,15 +44,15 @@ use crate::http::{Cleartext, Http, HttpError, Opened};
 use crate::trusted::FileError;
 use crate::verify::CertDirs;
 
-/// What one process answers by.
+/// The state of one mirror process.
 pub(crate) struct Mirror {
-    /// Where the configuration and the stores are found, by which each credential is looked up.
+    /// The environment in which each credential is looked up.
     env: Env,
-    /// The directory of the certificates and of the list of hosts.
+    /// The directory with the certificates and the list of hosts.
     dir: PathBuf,
-    /// Whether blobs are fetched here where the registry redirects to another place.
+    /// Whether the mirror follows a registry's redirects to fetch blobs itself.
     pub(crate) stream: bool,
-    /// Token servers that the operator vouches for.
+    /// Token servers that the operator trusts.
     pub(crate) token_hosts: Vec<Host>,
     logins: Logins,
     clients: Mutex<HashMap<Host, (Http, Instant)>>,
@@ -59,7 +60,7 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    /// One that sends what the operator should know to `log`.
+    /// A mirror that sends messages for the operator to `log`.
     pub(crate) fn new(env: &Env, dir: PathBuf, log: Sender<String>) -> Self {
         Self {
             env: env.clone(),
@@ -108,13 +109,13 @@ impl Mirror {
         done.unwrap_or_else(|refusal| refused(&refusal))
     }
 
-    /// Tells the operator. Of more than can be written some are left out.
+    /// Sends a message to the operator. If they come faster than they are written, some are dropped.
     fn tell(&self, line: &str) {
         _ = self.log.try_send(line.to_owned());
     }
 
-    /// The client for a registry, which trusts and shows what certs.d has for it. It is made again now and then, since
-    /// authorities change.
+    /// The HTTP client for a registry, with the certificates that certs.d has for it. It is remade from time to time,
+    /// because authorities change.
     fn client(&self, host: &Host) -> Result<Http, NoClient> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -168,7 +169,7 @@ fn json(status: StatusCode, text: String) -> Opened {
     answer
 }
 
-/// A refusal in the form of the OCI's distribution specification, of which containerd from 2.3 on shows the message.
+/// A refusal in the format of the OCI distribution specification. containerd 2.3 and later show its message.
 fn refused(refusal: &Refusal) -> Opened {
     let code = if refusal.status == StatusCode::FORBIDDEN {
         "DENIED"
@@ -177,7 +178,7 @@ fn refused(refusal: &Refusal) -> Opened {
     };
     let message = &refusal.line;
     let errors = [Told { code, message }];
-    // Texts can always be written.
+    // Serializing strings cannot fail.
     let text = serde_json::to_string(&Errors { errors }).unwrap_or_default();
     json(refusal.status, text)
 }
@@ -193,10 +194,10 @@ struct Told<'a> {
     message: &'a str,
 }
 
-/// Where the certificates and the list of hosts are.
+/// The directory of the certificates and the list of hosts.
 pub(crate) const DIR: &str = "/etc/beta9/mirror";
-/// Where the socket of beta9-mirror.socket listens.
+/// The address on which beta9-mirror.socket listens.
 pub(crate) const ADDRESS: &str = "127.0.0.1:9185";
 const CLIENT_LIFE: Duration = Duration::from_mins(10);
-/// Each has its list of authorities.
+/// Limited because each client holds its own list of authorities.
 const MOST_CLIENTS: usize = 16;

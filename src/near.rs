@@ -1,8 +1,8 @@
-//! Whether a word may be a slip for another: few changes for its length. Every "did you mean" asks here.
+//! Whether a word may be a typo of another: few changes relative to its length. Every "did you mean" uses this module.
 
 use crate::host::Host;
 
-/// The nearest of these words, if any is near.
+/// The nearest known word, if any is near.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let far = |known: &str| distance(typed, known);
     known
@@ -12,8 +12,8 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, known)| known)
 }
 
-/// How far a word is from another that it may be a slip for: one change in three letters to five, two in up to eight, else
-/// three, or a beginning of it.
+/// The distance to a word that this may be a typo of. Three to five letters may have one change, up to eight letters
+/// two, longer words three; the start of a word is near too.
 fn distance(typed: &str, known: &str) -> Option<usize> {
     let [typed, known] = [typed, known].map(|word| word.to_lowercase().replace('-', "_"));
     let most = match typed.chars().count().min(known.chars().count()) {
@@ -27,8 +27,8 @@ fn distance(typed: &str, known: &str) -> Option<usize> {
     (far <= most || is_begun).then_some(far)
 }
 
-/// The nearest of these registries, several where they are equally near: the same name with another port, or a slip in a name
-/// with as many labels. An address, or another number in a name, is another registry.
+/// The nearest known registries, all that are equally near: the same name with another port, or a typo in a name with
+/// the same number of labels. Addresses, and names that differ in a number, are never near.
 pub fn nearest_hosts<'a>(typed: &Host, known: impl IntoIterator<Item = &'a Host>) -> Vec<&'a Host> {
     let far = |known: &'a Host| host_distance(typed, known).map(|far| (far, known));
     let near: Vec<_> = known.into_iter().filter_map(far).collect();

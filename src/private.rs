@@ -1,4 +1,4 @@
-//! Private directories and files, made so that nobody else can read them; [`trusted`] reads them.
+//! Writes private directories and files, which nobody else can read. [`trusted`] reads them.
 
 use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +10,8 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::trusted::{self, FileError, is_absent};
 
-/// Makes a directory and what is missing above it, 0700 each. Where somebody else could change it, nothing is made.
+/// Makes a directory and its missing parents, each with mode 0700. Fails, and makes nothing, if another user could
+/// change it.
 pub fn make_dir(path: &Path) -> Result<(), FileError> {
     if trusted::directory(path)? {
         return Ok(());
@@ -29,7 +30,7 @@ pub fn make_dir(path: &Path) -> Result<(), FileError> {
     trusted::directory(path).map(|_| ())
 }
 
-/// Puts a whole file in place of the old one, or leaves the old one: written aside, synced, renamed, directory synced.
+/// Replaces a file atomically: writes a temporary file, syncs it, renames it and syncs the directory.
 pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), FileError> {
     let (aside, file) = write_aside(dir, bytes)?;
     file.sync_all()
@@ -38,8 +39,8 @@ pub fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), FileError> {
     sync_dir(dir)
 }
 
-/// The same for what can be had again and proves itself whole when it is read, as what is sealed does: nothing waits for
-/// the disk, and after a power failure it may be gone, or no longer open. It has its times from the moment it is there.
+/// The same without syncing, for a file that can be recreated and whose damage is detected on reading, as for sealed
+/// files. After a power failure, it may be missing or damaged. Its times are set before the rename.
 pub fn replace_unsynced(
     dir: &Path,
     name: &str,
@@ -57,13 +58,13 @@ fn put(aside: &Path, target: &Path) -> Result<(), FileError> {
     fs::rename(aside, target).map_err(|error| discard(aside, unwritable(target, &error)))
 }
 
-/// Puts a whole file where there is none, written first in the private `dir` of the same file system; `false` when
-/// somebody else's stands there already, untouched.
+/// Creates a complete file at `target`, written first in the private `dir` on the same file system. Returns `false`,
+/// and changes nothing, if `target` already exists.
 pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, FileError> {
     let (aside, file) = write_aside(dir, bytes)?;
     file.sync_all()
         .map_err(|error| discard(&aside, unwritable(&aside, &error)))?;
-    // A hard link is made whole or not at all, and never over an existing name: O_EXCL for a file with its content.
+    // A hard link appears atomically and never replaces an existing name: O_EXCL for a file with its content.
     let linked = fs::hard_link(&aside, target);
     fs::remove_file(&aside).map_err(|error| unwritable(&aside, &error))?;
     match linked {
@@ -73,7 +74,7 @@ pub fn create_new(dir: &Path, target: &Path, bytes: &[u8]) -> Result<bool, FileE
     }
 }
 
-/// Removes a file for good; `false` when there was none.
+/// Removes a file durably; `false` if it did not exist.
 pub fn remove(dir: &Path, name: &str) -> Result<bool, FileError> {
     let target = dir.join(name);
     match fs::remove_file(&target) {
@@ -83,7 +84,7 @@ pub fn remove(dir: &Path, name: &str) -> Result<bool, FileError> {
     }
 }
 
-/// Writes a file under a name of its own in `dir/tmp`, so that a killed process leaves nothing among the real ones.
+/// Writes a file under a unique name in `dir/tmp`, so that a killed process leaves nothing among the real files.
 fn write_aside(dir: &Path, bytes: &[u8]) -> Result<(PathBuf, File), FileError> {
     let aside_dir = dir.join(ASIDE);
     make_dir(&aside_dir)?;
@@ -103,7 +104,7 @@ fn write_aside(dir: &Path, bytes: &[u8]) -> Result<(PathBuf, File), FileError> {
     Ok((path, file))
 }
 
-/// Removes what killed processes left behind. Failing to is harmless: the next writer tries again.
+/// Removes temporary files of killed processes. If that fails, the next writer tries again.
 fn sweep(aside_dir: &Path) {
     let Ok(entries) = fs::read_dir(aside_dir) else {
         return;

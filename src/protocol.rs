@@ -1,4 +1,4 @@
-//! Wire in, resolver, wire out.
+//! The protocols of docker and kubelet: reads a request, asks the resolver, writes the answer.
 
 pub mod docker;
 mod errors;

@@ -1,4 +1,5 @@
-//! THE TABLE: which registry a host is, and which backends can log in to it. A new registry is one row.
+//! The table of registries: which registry a host belongs to, and which backends can log in to it. A new registry is
+//! one row.
 
 mod build;
 mod choose;
@@ -21,19 +22,19 @@ pub use match_images::match_images;
 pub use singles::single_sets;
 pub use vendor::bound_by_keys;
 
-/// One row: hosts that are one kind of registry.
+/// One row: a kind of registry, and its hosts.
 #[derive(Debug)]
 pub struct Registry {
-    /// The word in `explain` and in a rule's `backend`.
+    /// The name in `explain` and in a rule's `backend`.
     pub name: &'static str,
-    /// The vendor's page that the row rests on.
+    /// The vendor's documentation for this row.
     pub docs: &'static str,
     hosts: &'static [&'static str],
     backends: &'static [Backend],
 }
 
 impl Registry {
-    /// The row of a host. A registry is only ever on its vendor's own port: `gcr.io:8443` is somebody else.
+    /// The row of a host. A vendor's registry is only on port 443: `gcr.io:8443` is another server.
     pub fn of(host: &Host) -> &'static Self {
         let vendor = |row: &&Self| {
             row.hosts
@@ -47,17 +48,17 @@ impl Registry {
         }
     }
 
-    /// The row that a rule forces by its name.
+    /// The row with this name, for a rule's `backend`.
     pub fn named(name: &str) -> Option<&'static Self> {
         TABLE.iter().chain([&GENERIC]).find(|row| row.name == name)
     }
 
-    /// All names that a rule can force.
+    /// All names for a rule's `backend`.
     pub fn names() -> impl Iterator<Item = &'static str> {
         TABLE.iter().chain([&GENERIC]).map(|row| row.name)
     }
 
-    /// The ways to log in: the vendor's own, then the pair that every registry takes.
+    /// The ways to log in: the vendor's own, then the pair that every registry accepts.
     pub fn backends(&self) -> impl Iterator<Item = &'static Backend> {
         self.own().iter().chain(GENERIC.backends)
     }
@@ -71,12 +72,12 @@ impl Registry {
         }
     }
 
-    /// Whether it is the row of all hosts that aren't vendor's.
+    /// Whether this is the row for hosts of no known vendor.
     pub fn is_generic(&self) -> bool {
         self.name == GENERIC.name
     }
 
-    /// Whether its vendor has keys that no other registry takes.
+    /// Whether its vendor has keys that no other registry accepts.
     pub fn has_keys_of_its_own(&self) -> bool {
         !self.own().is_empty()
     }
@@ -86,7 +87,7 @@ impl Registry {
         self.hosts
     }
 
-    /// The hosts of the table that are one registry each, under a fixed name.
+    /// The hosts in the table without a wildcard.
     pub fn fixed_hosts() -> impl Iterator<Item = Host> {
         TABLE
             .iter()
@@ -263,7 +264,7 @@ const TABLE: &[Registry] = &[
         hosts: &["*.tencentcloudcr.com", "ccr.ccs.tencentyun.com", "*ccr.ccs.tencentyun.com"],
         backends: &[pair("TENCENT_TCR_USERNAME", "TENCENT_TCR_PASSWORD")],
     },
-    // Registries that ask nobody for a credential; one that is stored all the same is served.
+    // Registries that never require a credential. A stored one is returned all the same.
     Registry {
         name: "public",
         docs: "https://kubernetes.io/blog/2022/11/28/registry-k8s-io-faster-cheaper-ga/",
@@ -272,7 +273,7 @@ const TABLE: &[Registry] = &[
     },
 ];
 
-/// Every other host. What it takes, every host takes besides its vendor's keys, with any prefix.
+/// Every other host. These pairs, with any prefix, work for every host in addition to its vendor's keys.
 static GENERIC: Registry = Registry {
     name: "generic",
     docs: "https://distribution.github.io/distribution/about/configuration/#auth",

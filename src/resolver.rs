@@ -1,4 +1,4 @@
-//! `Resolver`: the one straight line from a server URL to a credential, and its three companions.
+//! `Resolver`: gets a credential for a server URL; also stores, erases and lists credentials.
 
 mod answer;
 mod audited;
@@ -47,7 +47,7 @@ use crate::store::{
 };
 use crate::trusted;
 
-/// Answers for one workspace, by one configuration.
+/// Answers requests for one workspace with one configuration.
 pub struct Resolver {
     config: Config,
     started: Cell<Instant>,
@@ -56,17 +56,17 @@ pub struct Resolver {
     cache: OnceCell<Option<Cache>>,
     memory_cache: OnceCell<Option<Cache>>,
     log: Log,
-    /// Where the last answer's secret was found, and whether its token was in the cache: what the audit log tells.
+    /// For the audit log: where the last answer's secret was found, and whether its token came from the cache.
     answered_by: Cell<Source>,
     request: Option<Store>,
-    /// What the request says is pulled.
+    /// The image that the request says is being pulled.
     pulled: Pulled,
     workspace: Store,
 }
 
-/// What would answer for a registry, before any secret is read.
+/// How a registry is treated, decided before any secret is read.
 pub struct Route<'a> {
-    /// The registry asked for.
+    /// The requested registry.
     pub host: &'a Host,
     /// The row of the table, after a rule's `alias_of` and `backend`.
     pub row: &'static Registry,
@@ -74,11 +74,11 @@ pub struct Route<'a> {
     pub rule: Option<&'a Rule>,
     /// The registry that the host stands for: itself, or its rule's `alias_of`.
     pub real: &'a Host,
-    /// The path below it that was asked for.
+    /// The path below the host in the request.
     pub path: &'a str,
     /// Whether the node's own identity may be used.
     pub ambient: bool,
-    /// Whether a pod's service account may log in, where one asks.
+    /// Whether a pod's service account may log in.
     pub workload_identity: bool,
 }
 
@@ -97,7 +97,7 @@ impl Source {
 }
 
 impl Resolver {
-    /// The resolver of a configuration. Nothing is opened yet.
+    /// Makes a resolver, without opening anything yet. Fails if a rule is invalid.
     pub fn new(mut config: Config) -> Result<Self, Error> {
         for rule in config.rules() {
             check_backend(rule)?;
@@ -136,7 +136,7 @@ impl Resolver {
         })
     }
 
-    /// The user name and password for a server URL.
+    /// The user name and password for a server URL. [`Error::NotFound`] only if it is certain that there is none.
     pub fn get(&self, url: &ServerUrl) -> Result<Credential, Error> {
         match url {
             ServerUrl::Item(item) => self.items().item(item)?.ok_or(Error::NotFound),
@@ -155,7 +155,7 @@ impl Resolver {
         }
     }
 
-    /// What went wrong on the way to an answer without hindering it.
+    /// Takes the warnings so far: faults that don't prevent the answer.
     pub fn warnings(&self) -> Vec<String> {
         let files = trusted::take_warnings();
         files
@@ -165,7 +165,7 @@ impl Resolver {
             .collect()
     }
 
-    /// The cache, opened when it is first needed.
+    /// The cache, opened on first use; `None` if it is off or unusable.
     fn cache(&self) -> Option<&Cache> {
         let open = || {
             Cache::open(&self.config.cache, &self.config.file_key, &self.warnings)
@@ -174,7 +174,7 @@ impl Resolver {
         self.cache.get_or_init(open).as_ref()
     }
 
-    /// The cache for what may not touch a disk, opened when it is first needed. That there is none hinders nothing.
+    /// The cache on tmpfs, for tokens that must not touch a disk, opened on first use. It may be missing.
     fn memory_cache(&self) -> Option<&Cache> {
         let open = || {
             let config = &self.config.memory_cache;
@@ -191,7 +191,7 @@ impl Resolver {
         self.memory_cache.get_or_init(open).as_ref()
     }
 
-    /// Where something is kept that may be kept there, if there is such a place.
+    /// The cache that a token may be kept in, if there is one.
     fn cache_for(&self, keep: Keep) -> Option<&Cache> {
         match keep {
             Keep::Disk => self.cache(),
@@ -201,7 +201,7 @@ impl Resolver {
         }
     }
 
-    /// The cache where there is one already, also while it is switched off: what is in it may have to go.
+    /// The cache if it already exists, even while it is switched off, because entries may have to be removed.
     fn cache_that_exists(&self) -> Option<Cache> {
         Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings).unwrap_or_else(
             |fault| {
@@ -211,15 +211,15 @@ impl Resolver {
         )
     }
 
-    /// When an answer is of no use any more.
+    /// When the client stops waiting.
     pub fn deadline(&self) -> Instant {
         self.started.get() + self.config.timeout
     }
 
-    /// Keeps a credential for a server URL.
+    /// Stores a credential for a server URL.
     pub fn store(&self, url: &ServerUrl, credential: Credential) -> Result<(), Error> {
         self.warn_of_foreign_home();
-        // What is recorded is what `list` shows.
+        // Record the user name for `list`.
         let listed = credential
             .shown_username()
             .unwrap_or(SECRET_FOR_USERNAME)
@@ -227,7 +227,7 @@ impl Resolver {
         let (username, password) = credential.into_parts();
         let keys = Keys::user_password(username, password);
         let ServerUrl::Registry { host, scheme, path } = url else {
-            // An item isn't a registry's: its blob names none, and only its carrier, the key it is kept under, binds it.
+            // An item belongs to no registry: its blob names none, and only its key in the store binds it.
             let blob = Blob::marshal("", CredentialType::Token, &keys);
             let username = listed;
             return self.items().store(url.label(), &Secret { username, blob });
@@ -240,7 +240,8 @@ impl Resolver {
         if keys.placeholder().is_some() {
             return Err(Error::from(ResolverError::Placeholder).about(host.as_reference()));
         }
-        // `list` shows the name that `get` will answer: a Google key is kept as `_json_key` and answered as a token's.
+        // `list` shows the user name that `get` returns: a Google key is stored as `_json_key`, but `get` returns a
+        // token's.
         let answered = choose(route.row, route.real, keys.clone()).ok();
         let end = answered
             .as_ref()
@@ -253,7 +254,7 @@ impl Resolver {
         .map(|_| ())
     }
 
-    /// Somebody who logs in by sudo may expect to find it without.
+    /// Warns a user who logs in with sudo and may look for the credential without sudo later.
     fn warn_of_foreign_home(&self) {
         let Config {
             foreign_home,
@@ -280,11 +281,11 @@ impl Resolver {
         }
     }
 
-    /// Forgets the credential for a server URL; it isn't an error when there is none.
+    /// Erases the credential for a server URL. A missing one is not an error.
     pub fn erase(&self, url: &ServerUrl) -> Result<(), Error> {
         match url {
             ServerUrl::Item(item) => self.items().erase(item),
-            // Also where nothing would be answered: `docker logout` erases http://HOST too.
+            // Erase even where `get` returns nothing: `docker logout` also erases http://HOST.
             ServerUrl::Registry { host, path, .. } => match self.route(host, Scheme::Https, path) {
                 Some(route) => self.change(&route, |lookup| self.workspace.erase(lookup)),
                 None => Ok(()),
@@ -292,7 +293,7 @@ impl Resolver {
         }
     }
 
-    /// Which row and rule apply; `None` when no store may be asked: a vendor's registry over plain HTTP.
+    /// The row and the rule that apply; `None` if no store may be asked: a vendor's registry over plain HTTP.
     pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
         let rule = self.config.rule(host, path);
         let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
@@ -300,7 +301,8 @@ impl Resolver {
             .and_then(|rule| rule.backend.as_deref())
             .and_then(Registry::named);
         let row = forced.unwrap_or_else(|| Registry::of(real));
-        // What the worker API does not vend is not this worker's: on a shared node the identity is somebody else's.
+        // On a shared worker node, the node's identity belongs to its operator: a credential that the worker API does
+        // not vend is not this worker's.
         let ambient = rule
             .and_then(|rule| rule.ambient)
             .unwrap_or(self.config.ambient);
@@ -313,7 +315,7 @@ impl Resolver {
                 .and_then(|rule| rule.workload_identity)
                 .unwrap_or(self.config.kubelet.workload_identity);
         let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
-        // What may not be asked at `http://host` may not be asked at `http://host:80` either.
+        // `http://host:80` is as forbidden as `http://host`.
         let there = scheme == Scheme::Https
             || !vendors
                 && plain_host(host, scheme)
@@ -329,13 +331,13 @@ impl Resolver {
         })
     }
 
-    /// The configuration that it answers by.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Whether secrets have names in the workspace store: the built-in one keeps them by host, and a worker is vended one
-    /// by image, whatever it is called.
+    /// Whether the workspace store's secrets have names. The built-in store has hosts instead, and a worker gets an
+    /// image's secret whatever its name.
     pub fn names_secrets(&self) -> bool {
         matches!(self.workspace, Store::Gateway(_) | Store::Postgres(_))
     }
@@ -345,7 +347,7 @@ impl Resolver {
         self.workspace.name()
     }
 
-    /// The registries that this workspace has a credential for, as far as that can be known soon.
+    /// The registries that this workspace has a credential for, as far as that is known within the list timeout.
     pub fn held_hosts(&self) -> Vec<Host> {
         let deadline = self
             .deadline()
@@ -357,8 +359,8 @@ impl Resolver {
             .collect()
     }
 
-    /// The other workspaces that have a credential for this registry in the built-in store of this node; one whose name is
-    /// not known is `None`.
+    /// The other workspaces with a credential for this registry in this node's built-in store; `None` for a workspace
+    /// of unknown name.
     pub fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
         match &self.workspace {
             Store::File(store) => store.elsewhere(host),
@@ -366,7 +368,7 @@ impl Resolver {
         }
     }
 
-    /// Whether the workspace store can be reached and holds what opens.
+    /// Checks whether the workspace store can be reached and its entries open.
     pub fn examine(&self) -> Result<Health, Error> {
         self.workspace.examine(self.deadline())
     }
@@ -377,12 +379,12 @@ impl Resolver {
 }
 
 impl Route<'_> {
-    /// Whether a rule says never to answer.
+    /// Whether a rule says never to return a credential.
     pub fn is_public(&self) -> bool {
         self.rule.is_some_and(Rule::is_public)
     }
 
-    /// The backend that would answer, before the keys have decided.
+    /// The backend's name, as far as it is known before the keys are read.
     pub fn backend(&self) -> &'static str {
         if self.is_public() {
             Rule::PUBLIC
@@ -395,7 +397,7 @@ impl Route<'_> {
     }
 }
 
-/// The host that `http://host:80` stands for beside `host:80`.
+/// The host that `http://host:80` means in addition to `host:80`.
 fn plain_host(host: &Host, scheme: Scheme) -> Option<Host> {
     (scheme == Scheme::Http).then(|| host.without_port_80())?
 }

@@ -1,4 +1,4 @@
-//! The one async runtime, current-thread, made only when something must go on the network.
+//! The one async runtime: single-threaded, and made only when the network is needed.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::error::{Code, Error, Fault, Meaning};
 
-/// Runs a future to its end or to the deadline; `part` is who is waited for, as an error names it.
+/// Runs a future until it finishes or the deadline passes. `part` names who is waited for in errors.
 pub fn block_on<T>(
     part: &str,
     deadline: Instant,
@@ -16,12 +16,12 @@ pub fn block_on<T>(
     Runtime::new(part)?.block_on(part, deadline, future)
 }
 
-/// A runtime that is kept for several futures, and with it what they leave running.
+/// A runtime for several futures, which keeps what they leave running.
 #[derive(Debug)]
 pub struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
-    /// One that waits for `part`, as an error names it.
+    /// Makes a runtime. `part` names who is waited for in errors. Fails if file descriptors or threads are short.
     pub fn new(part: &str) -> Result<Self, Error> {
         let made = reserve().and_then(|()| {
             tokio::runtime::Builder::new_current_thread()
@@ -34,20 +34,20 @@ impl Runtime {
         })
     }
 
-    /// Runs a future to its end or to the deadline.
+    /// Runs a future until it finishes or the deadline passes.
     pub fn block_on<T>(
         &self,
         part: &str,
         deadline: Instant,
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        // A little before the deadline, so that there is time left to say who did not answer.
+        // Stops a little before the deadline, to leave time to report who did not answer.
         let left = deadline.saturating_duration_since(Instant::now());
         let end = deadline
             .checked_sub(LAST_WORDS.min(left / 20))
             .unwrap_or(deadline);
         let Some(runtime) = &self.0 else {
-            // Only its drop takes the runtime.
+            // Only `drop` takes the runtime out.
             let part = part.to_owned();
             return Err(RuntimeError::Late { part }.into());
         };
@@ -64,14 +64,14 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // A name server that does not answer holds a thread in getaddrinfo, for which a plain drop would wait.
+        // An unresponsive name server blocks a thread in getaddrinfo, and a plain drop would wait for it.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Why nothing came of it, for the one that was waited for.
+/// Why a future did not finish.
 #[derive(Debug, thiserror::Error)]
 enum RuntimeError {
     #[error("this process cannot use the network")]
@@ -100,9 +100,9 @@ impl Fault for RuntimeError {
     }
 }
 
-/// An error where the runtime would be short of file descriptors or threads: it panics over some of those that it needs.
+/// Fails if file descriptors or threads are too few, because the runtime would panic without some of them.
 fn reserve() -> std::io::Result<()> {
-    // A name is looked up in a thread.
+    // Name look-ups use a thread.
     let thread = std::thread::Builder::new()
         .stack_size(THREAD_STACK)
         .spawn(|| ())?;
@@ -113,7 +113,7 @@ fn reserve() -> std::io::Result<()> {
     Ok(reserved.map(drop)?)
 }
 
-/// The poll's two, its alarm, the three of the signals, and a connection with what looks up its name.
+/// Two for polling, one for its wake-up, three for signals, and two for a connection and its name look-up.
 const DESCRIPTORS: usize = 8;
 const THREAD_STACK: usize = 64 << 10;
 const LAST_WORDS: Duration = Duration::from_millis(100);

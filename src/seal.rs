@@ -19,11 +19,11 @@ pub use key_file::KeyFile;
 pub struct SealKey {
     aead: LessSafeKey,
     bytes: Zeroizing<Vec<u8>>,
-    /// A key of its own for fingerprints, so that no key is used with two algorithms; many a key never makes one.
+    /// A separate key for fingerprints, so that no key is used with two algorithms. Made on first use.
     fingerprint: OnceLock<hmac::Key>,
 }
 
-/// It did not open: another key, other associated data, or damage; nobody can tell which.
+/// The data did not open: wrong key, wrong associated data or damage. It can't tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SealError(&'static str);
@@ -35,7 +35,7 @@ impl fmt::Debug for SealKey {
 }
 
 impl SealKey {
-    /// A key of exactly 32 bytes.
+    /// A key of exactly 32 bytes; any other length is an error.
     pub fn new(bytes: &[u8]) -> Result<Self, SealError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes)
             .map_err(|_| SealError("the key is not 32 bytes long"))?;
@@ -62,7 +62,7 @@ impl SealKey {
         )
     }
 
-    /// Seals under a fresh random nonce. What is in `associated` must be given again, byte for byte, to open it.
+    /// Seals with a fresh random nonce. The same `associated` bytes are needed to open the result.
     pub fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce)
@@ -88,7 +88,7 @@ impl SealKey {
         Ok(out)
     }
 
-    /// Opens what [`SealKey::seal`] made.
+    /// Opens the result of [`SealKey::seal`].
     pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (nonce, rest) = sealed
             .split_at_checked(NONCE_LEN)
@@ -105,18 +105,18 @@ impl SealKey {
         Ok(text)
     }
 
-    /// A name for the key that tells nothing of it: [`SealKey::ID_LENGTH`] hex digits.
+    /// A name for the key that reveals nothing about it: [`SealKey::ID_LENGTH`] hex digits.
     pub fn id(&self) -> String {
         let mut id = self.fingerprint(["beta9 sealing key"]);
         id.truncate(Self::ID_LENGTH);
         id
     }
 
-    /// How long [`SealKey::id`] is.
+    /// The length of [`SealKey::id`], in hex digits.
     pub const ID_LENGTH: usize = 16;
 
-    /// A name for these texts that tells nothing of them without the key: HMAC-SHA256 in hex, lengths included, so that
-    /// no two lists of texts run together to the same.
+    /// A name for these texts that reveals nothing about them without the key: HMAC-SHA256 in hex. Each text's length
+    /// is included, so no two different lists have the same name.
     pub fn fingerprint<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> String {
         let key = self.fingerprint.get_or_init(|| {
             let derived = hmac::sign(
@@ -133,7 +133,8 @@ impl SealKey {
         hex(context.sign().as_ref())
     }
 
-    /// A key for one purpose, which `label` names: HKDF-SHA256 of this key (<https://datatracker.ietf.org/doc/html/rfc5869>).
+    /// Derives a key for the purpose that `label` names: HKDF-SHA256 of this key
+    /// (<https://datatracker.ietf.org/doc/html/rfc5869>).
     pub fn derived(&self, label: &str) -> Result<Self, SealError> {
         let (label, mut bytes) = ([label.as_bytes()], Zeroizing::new([0; 32]));
         let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.bytes);
@@ -144,7 +145,7 @@ impl SealKey {
         Self::new(bytes.as_ref())
     }
 
-    /// Opens a workspace secret as Beta9's database holds it: standard base64, no associated data, UTF-8 text.
+    /// Opens a workspace secret as stored in Beta9's database: standard base64, no associated data, UTF-8 text.
     pub fn open_base64(&self, sealed: &str) -> Result<Zeroizing<String>, SealError> {
         self.open_base64_of(&[], sealed)
     }
@@ -164,7 +165,7 @@ impl SealKey {
         Ok(Zeroizing::new(text.to_owned()))
     }
 
-    /// Seals a workspace secret as Beta9's database holds it.
+    /// Seals a workspace secret as stored in Beta9's database.
     pub fn seal_base64(&self, text: &str) -> Result<String, SealError> {
         self.seal_base64_of(&[], text)
     }
@@ -175,7 +176,7 @@ impl SealKey {
     }
 }
 
-/// The SHA-256 of a text in lower-case hex digits: a name for it that no other text has.
+/// The SHA-256 of a text in lower-case hex digits.
 pub fn sha256_hex(text: &str) -> String {
     hex(digest(&SHA256, text.as_bytes()).as_ref())
 }

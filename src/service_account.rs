@@ -1,10 +1,10 @@
-//! `ServiceAccount`: a pod's Kubernetes identity, as kubelet passes it on: a signed token, and annotations that anyone who
-//! made the service account has written.
+//! `ServiceAccount`: a pod's Kubernetes identity, as kubelet passes it on: a signed token, and annotations written by
+//! whoever can edit the service account.
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens>
 //!
-//! The signature is not checked here: each cloud does that, with the issuer's published keys. What is read from the token
-//! says whose a minted token is, and nothing else.
+//! The signature is not checked here: each cloud checks it with the issuer's published keys. The claims are used only
+//! to decide whose a minted token is.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Fault, Meaning};
 use crate::json::Loose;
 use crate::jwt::{self, Audiences};
 
-/// A service account, and the token that proves to others who it is.
+/// A service account, and the token that proves its identity to others.
 #[derive(Clone, Debug)]
 pub struct ServiceAccount {
     token: Redacted,
@@ -29,7 +29,7 @@ pub struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// Reads who it is from the token's claims, which must say it in full.
+    /// Reads the account from the token's claims. Fails if one is missing, or if the token is for the cluster itself.
     pub fn new(token: Redacted, annotations: BTreeMap<String, String>) -> Result<Self, Error> {
         let claims: Claims = jwt::claims(&token).ok_or(TokenError::NoToken)?;
         let Bound {
@@ -50,7 +50,7 @@ impl ServiceAccount {
             .iter()
             .any(|audience| is_cluster(audience, &issuer))
         {
-            // Anyone who was sent this one could act as the pod in the cluster.
+            // Anyone who receives such a token could act as the pod in the cluster.
             return Err(TokenError::Clusters.into());
         }
         Ok(Self {
@@ -64,12 +64,12 @@ impl ServiceAccount {
         })
     }
 
-    /// The token itself: it goes to the cloud's own token service, and nowhere else.
+    /// The token itself. Send it only to the cloud's own token service.
     pub fn token(&self) -> &Redacted {
         &self.token
     }
 
-    /// An annotation; an empty one says nothing.
+    /// An annotation's value; `None` if it is missing or empty.
     pub fn annotation(&self, name: &str) -> Option<&str> {
         self.annotations
             .get(name)
@@ -77,8 +77,8 @@ impl ServiceAccount {
             .filter(|value| !value.is_empty())
     }
 
-    /// What tells a token that is minted for it from every other service account's: who it is, by whose word and for
-    /// whom, and all that is written on it. The token is not in it: it is another one for each pod.
+    /// Everything that distinguishes tokens minted for this account from those of others: the account, its issuer, the
+    /// audiences and all annotations. Not the token, which differs for each pod.
     pub fn describe(&self) -> Vec<String> {
         let who = [
             "service account",
@@ -103,7 +103,7 @@ impl ServiceAccount {
             .collect()
     }
 
-    /// An annotation that cannot be used, without its value: anybody may have written it.
+    /// The error for an unusable annotation. Omits the value, which anyone may have written.
     pub fn wrong_annotation(
         &self,
         part: &'static str,
@@ -150,9 +150,9 @@ struct Account {
     uid: String,
 }
 
-/// The audiences that API servers take by default: the issuer that they name in their tokens
-/// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/>, `--api-audiences`), and the names
-/// that clusters are commonly set up with.
+/// Whether this is an audience that API servers accept by default: the issuer named in their tokens
+/// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/>, `--api-audiences`), or a name
+/// that clusters commonly use.
 fn is_cluster(audience: &str, issuer: &str) -> bool {
     if audience.trim_end_matches('/') == issuer.trim_end_matches('/') {
         return true;
@@ -163,7 +163,7 @@ fn is_cluster(audience: &str, issuer: &str) -> bool {
         || host.starts_with("kubernetes.default.svc")
 }
 
-/// A DNS subdomain (RFC 1123), which all names of service accounts and namespaces are.
+/// Whether the text is a DNS subdomain (RFC 1123), as all names of service accounts and namespaces are.
 fn is_name(text: &str) -> bool {
     let plain = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.'
@@ -171,7 +171,7 @@ fn is_name(text: &str) -> bool {
     (1..=253).contains(&text.len()) && text.bytes().all(plain)
 }
 
-/// Why a pod's token is no use.
+/// Why a pod's token can't be used.
 #[derive(Debug, thiserror::Error)]
 enum TokenError {
     #[error("it isn't a JSON Web Token")]
@@ -195,7 +195,7 @@ impl Fault for TokenError {
     }
 }
 
-/// An annotation that cannot be used, without its value: anybody may have written it.
+/// An unusable annotation, without its value, which anyone may have written.
 #[derive(Debug, thiserror::Error)]
 #[error("the annotation {name} of the service account {account} {what}")]
 struct AnnotationError {
@@ -217,7 +217,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::jwt::tests::token;
 
-    /// A token of this service account, signed by nobody.
+    /// An unsigned token of this service account.
     pub(crate) fn test_token(namespace: &str, name: &str, uid: &str) -> Redacted {
         token(&claims(namespace, name, uid))
     }

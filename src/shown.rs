@@ -1,10 +1,10 @@
-//! What others wrote (names in secrets, in clients' files, in a server's answers), as it may be shown: without what moves a
-//! terminal's cursor, and never longer than a person reads. A tenant's key name of a megabyte isn't a line of a megabyte in
-//! the node's log.
+//! Makes text from others (names in secrets, in clients' files, in a server's answers) safe to show: nothing that moves
+//! a terminal's cursor, and cut to a readable length, so that a tenant's key name of a megabyte does not fill the
+//! node's log.
 
 use std::fmt;
 
-/// A text of others: escaped, and cut.
+/// Text from others, escaped and cut.
 pub(crate) fn shown(text: &str) -> Shown<'_> {
     Shown(text)
 }
@@ -25,7 +25,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Several of them in a row; of very many, the first ones and how many more there are.
+/// A list of such texts; if there are very many, the first ones and the number of the rest.
 pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let mut texts = texts.into_iter();
     let first: Vec<String> = texts
@@ -39,7 +39,7 @@ pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> S
     }
 }
 
-/// A message in one line, whatever came from below into it: clients read the first line of a failure and compare it.
+/// A message as one line, even if a cause in it has several: clients read and compare only the first line of a failure.
 pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
     let message = message.to_string();
     let cut = message.char_indices().nth(LONGEST_LINE).map(|(at, _)| at);
@@ -48,7 +48,8 @@ pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
     line
 }
 
-/// A word as a shell takes it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
+/// A word quoted for a shell, if it needs quotes
+/// (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

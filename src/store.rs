@@ -1,4 +1,4 @@
-//! `Store`: where a workspace's secrets are. Stores are asked in order, and only "nothing here" moves on to the next.
+//! `Store`: a source of a workspace's secrets. Stores are asked in order, and only a certain miss moves on to the next.
 
 mod api;
 mod errors;
@@ -30,10 +30,10 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::Host;
 
-/// The stores, dispatched by enum: each is one file and one variant.
+/// All stores. Each is one file and one variant.
 #[derive(Debug)]
 pub enum Store {
-    /// What the request itself brought.
+    /// The credential that came with the request.
     Request(RequestStore),
     /// The embedded encrypted store.
     File(FileStore),
@@ -46,7 +46,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Its name in `explain` and in errors.
+    /// The store's name in `explain` and in errors.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Request(_) => "request",
@@ -57,7 +57,7 @@ impl Store {
         }
     }
 
-    /// Whether asking it can take a while and fail: then what it says is remembered.
+    /// Whether the store is remote, so that its answers are cached.
     pub fn is_remote(&self) -> bool {
         match self {
             Self::Request(_) | Self::File(_) => false,
@@ -65,14 +65,14 @@ impl Store {
         }
     }
 
-    /// Whether what it says may not touch a disk.
+    /// Whether its answers must not touch a disk.
     #[must_use]
     pub fn is_for_memory(&self) -> bool {
         matches!(self, Self::Worker(_))
     }
 
-    /// What tells the place that it asks, and as whom, from any other, where the workspace's name alone does not: what is
-    /// remembered of one must not be answered for another. Some of it is secret.
+    /// What distinguishes this store's server and account from others, in addition to the workspace's name, so that
+    /// one's cached answers are never used for another. Some of it is secret.
     pub fn identity(&self) -> Vec<&str> {
         match self {
             Self::Gateway(store) => store.identity(),
@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// The secret for this host, if it has one.
+    /// The secret for a host; `Ok(None)` only if there certainly is none.
     pub fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         match self {
             Self::Request(store) => store.get(lookup),
@@ -101,7 +101,7 @@ impl Store {
         }
     }
 
-    /// The error for a host that must have a credential, and has none here; `why` it must.
+    /// The error for a host without a credential that must have one; `why` it must.
     pub fn lacks(&self, host: &Host, why: &str) -> Error {
         match self {
             Self::Worker(store) => store.lacks(host, why),
@@ -112,12 +112,12 @@ impl Store {
         }
     }
 
-    /// Keeps a credential for a registry; it replaces the old one as a whole. Answers the secret's name.
+    /// Stores a credential for a registry, replacing any old one as a whole. Returns the secret's name.
     pub fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         self.store_for(lookup, secret, None)
     }
 
-    /// The same for a time, after which `prune` may remove it.
+    /// The same with a time to live, after which `prune` may remove it.
     pub fn store_for(
         &self,
         lookup: &Lookup,
@@ -139,14 +139,14 @@ impl Store {
             Self::Gateway(store) => store.store(lookup, secret),
             Self::Postgres(store) => {
                 let name = store.store(lookup, secret)?;
-                // An end holds for the very value that it was given for, so that the old one's is not the new one's.
+                // An expiry belongs to one value, so a new value does not inherit the old one's.
                 ttl.map_or(Ok(()), |ttl| store.set_expiry(lookup, Some(ttl)))?;
                 Ok(name)
             }
         }
     }
 
-    /// Forgets a registry's credential; it isn't an error when there is none.
+    /// Erases a registry's credential. A missing one is not an error.
     pub fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
         match self {
             Self::Request(store) => store.read_only(),
@@ -157,7 +157,7 @@ impl Store {
         }
     }
 
-    /// Notes which registries an image was built from, where this store can.
+    /// Records which registries an image was built from. Fails if this store can't.
     pub fn bind_image(&self, image_id: &str, lookups: &[Lookup]) -> Result<Binding, Error> {
         match (self, lookups) {
             (Self::File(store), _) => {
@@ -172,7 +172,7 @@ impl Store {
         }
     }
 
-    /// What an image is bound to. A binding whose secret is gone is an error.
+    /// The secrets that an image is bound to. A missing secret is an error.
     pub fn image_secrets(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
         match self {
             Self::File(store) => store.image_secrets(image_id),
@@ -181,8 +181,8 @@ impl Store {
         }
     }
 
-    /// Whether images are bound to the names of single secrets here, as Beta9 has it since its migration 053; `None` where
-    /// nothing shows it.
+    /// Whether images are bound to the names of single secrets, as since Beta9's migration 053; `None` if that is
+    /// unknown.
     pub fn binds_names(&self, deadline: Instant) -> Result<Option<bool>, Error> {
         match self {
             Self::Postgres(store) => store.binds_names(deadline).map(Some),
@@ -191,7 +191,7 @@ impl Store {
         }
     }
 
-    /// The single secrets of these names that the workspace has.
+    /// Those of the named single secrets that the workspace has.
     pub fn singles(&self, names: &[String], deadline: Instant) -> Result<Vec<Single>, Error> {
         match self {
             Self::Gateway(store) => store.singles(names, deadline),
@@ -200,7 +200,7 @@ impl Store {
         }
     }
 
-    /// Writes a single secret: a new one, or, where it is there, in place of exactly this old value.
+    /// Writes a single secret: a new one, or a replacement if its current value is exactly the given old one.
     pub fn put_single(
         &self,
         name: &str,
@@ -215,7 +215,7 @@ impl Store {
         }
     }
 
-    /// Removes a single secret, where it still has exactly this value.
+    /// Removes a single secret if it still has exactly this value.
     pub fn remove_single(
         &self,
         name: &str,
@@ -229,7 +229,7 @@ impl Store {
         }
     }
 
-    /// The names that a registry's new secret may have here, the preferred one first: the API takes only those of
+    /// The names that a registry's new secret may have, the preferred one first. Beta9's API accepts only names of
     /// environment variables.
     pub fn new_names(&self, host: &Host) -> Vec<String> {
         match self {
@@ -238,7 +238,7 @@ impl Store {
         }
     }
 
-    /// Binds an image to the names of single secrets, where this store can.
+    /// Binds an image to the names of single secrets. Fails if this store can't.
     pub fn bind_names(
         &self,
         image_id: &str,
@@ -254,13 +254,12 @@ impl Store {
         }
     }
 
-    /// It as this store's failure.
+    /// Turns a `StoreError` into this store's failure.
     pub(crate) fn error(&self, error: StoreError) -> Error {
         error.at(&format!("{} store", self.name()))
     }
 
-    /// Removes the secrets whose end has come, and answers what they were called; those whose end cannot be read are
-    /// passed to `skipped`.
+    /// Removes expired secrets and returns their names. Secrets whose expiry cannot be read are passed to `skipped`.
     pub fn prune(
         &self,
         now: SystemTime,
@@ -274,7 +273,8 @@ impl Store {
         }
     }
 
-    /// Refuses, before anything is changed, what [`Store::store_for`] or [`Store::bind_image`] would refuse after it.
+    /// Checks in advance, before anything is changed, whether [`Store::store_for`] or [`Store::bind_image`] would
+    /// refuse.
     pub fn check_provision(
         &self,
         registries: usize,
@@ -297,7 +297,8 @@ impl Store {
         }
     }
 
-    /// Whether it can be reached, takes what it is shown, and holds what opens. Nothing is changed.
+    /// Checks, without changing anything, whether the store can be reached, accepts its token and has entries that
+    /// open.
     pub fn examine(&self, deadline: Instant) -> Result<Health, Error> {
         match self {
             Self::Request(_) => Ok(Health::default()),
@@ -308,7 +309,7 @@ impl Store {
         }
     }
 
-    /// What there is, by server URL; entries that cannot be read are passed to `skipped`.
+    /// All entries by server URL. Entries that cannot be read are passed to `skipped`.
     pub fn list(
         &self,
         deadline: Instant,

@@ -1,9 +1,9 @@
-//! Default trust anchors for TLS, and the one way in which this program speaks it.
+//! Default trust anchors for TLS, and the only TLS settings that this program uses.
 //!
-//! As with OpenSSL (<https://docs.openssl.org/3.5/man3/SSL_CTX_load_verify_locations/>) and Go, `SSL_CERT_FILE` takes the
-//! place of the system's bundle, and `SSL_CERT_DIR` that of its directories; where one of them is set, the system's other
-//! one is still read. Where neither is, the bundle is enough: the directories hold the same certificates in some three
-//! hundred files, and are read only where there is no bundle.
+//! As in OpenSSL (<https://docs.openssl.org/3.5/man3/SSL_CTX_load_verify_locations/>) and Go, `SSL_CERT_FILE` replaces
+//! the system's bundle, and `SSL_CERT_DIR` its directories. If only one is set, the system's other one is still read.
+//! If neither is set, the bundle is enough: the directories have the same certificates in about three hundred files,
+//! and are read only without a bundle.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use crate::config::Authorities;
 use crate::trusted::{self, FileError, Reader, Readers};
 
-/// There is nobody to trust: no authority's certificate could be read.
+/// No authority's certificate could be read.
 #[derive(Debug, Default)]
 pub struct NoAuthorities {
-    /// What was named and is not used, where that is why.
+    /// The file that the environment names but that was refused, if that is the reason.
     pub refused: Option<FileError>,
 }
 
@@ -33,10 +33,10 @@ impl From<FileError> for NoAuthorities {
     }
 }
 
-/// The authorities' certificates, as they lie there.
+/// The authorities' certificates, unverified.
 pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
     let named = Authorities::named();
-    // What is refused of the system's is not trusted, and the rest is; what is named and refused stops everything.
+    // A refused file of the system is skipped; a refused file that the environment names is an error.
     let system = |file: PathBuf| in_file(&file, trusted::read_system).unwrap_or_default();
     let mut found = match &named.bundle {
         Some(file) => in_file(file, trusted::read)?,
@@ -59,7 +59,7 @@ pub fn certificates() -> Result<Vec<CertificateDer<'static>>, NoAuthorities> {
     }
 }
 
-/// What is wrong with the authorities that the environment names, where they are not used.
+/// Why the authorities that the environment names are not used, if so.
 pub fn refused() -> Option<FileError> {
     if Authorities::named().is_empty() {
         None
@@ -75,7 +75,7 @@ fn in_file(file: &Path, read: Reader) -> Result<Vec<CertificateDer<'static>>, Fi
         .collect())
 }
 
-/// The files of a directory, or none where it cannot be read.
+/// The files of a directory; none if it cannot be read.
 fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries
@@ -83,12 +83,12 @@ fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         .filter(|path| !path.is_dir())
 }
 
-/// A file of certificates, as it lies there; `None` where it does not exist.
+/// The content of a file of certificates; `None` if it does not exist.
 pub fn bundle_text(file: &Path, read: Reader) -> Result<Option<Vec<u8>>, FileError> {
     Ok(read(file, Readers::Anybody, MAX_BUNDLE)?.map(|mut bytes| std::mem::take(&mut *bytes)))
 }
 
-/// The system's bundle, where nobody names other authorities.
+/// The system's bundle, unless the environment names other authorities.
 pub fn bundle() -> Option<PathBuf> {
     if Authorities::named().is_empty() {
         system_bundle()
@@ -101,7 +101,8 @@ fn system_bundle() -> Option<PathBuf> {
     openssl_probe::probe().cert_file
 }
 
-/// The authorities. What isn't a certificate is passed over: one bad line in the system's list is no reason to trust nobody.
+/// The authorities as trust anchors. Invalid certificates are skipped: one bad entry in the system's list must not
+/// disable all.
 pub fn roots() -> Result<RootCertStore, NoAuthorities> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates()?);
@@ -112,7 +113,7 @@ pub fn roots() -> Result<RootCertStore, NoAuthorities> {
     }
 }
 
-/// A client that trusts these, and offers the protocols that it is told to offer.
+/// A client configuration with these trust anchors and ALPN protocols.
 pub fn client(roots: RootCertStore, protocols: &[&[u8]]) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
@@ -122,7 +123,7 @@ pub fn client(roots: RootCertStore, protocols: &[&[u8]]) -> Result<ClientConfig,
     Ok(config)
 }
 
-/// What is trusted and shown beside what the system says.
+/// Certificates in addition to the system's.
 #[derive(Clone, Debug, Default)]
 pub struct Extra {
     /// More authorities.
@@ -131,14 +132,14 @@ pub struct Extra {
     pub identities: Vec<Arc<CertifiedKey>>,
 }
 
-/// Shows the first certificate that the server's authorities vouch for, as Go does.
+/// Presents the first certificate that one of the server's authorities issued, as Go does.
 impl ResolvesClientCert for Extra {
     fn resolve(
         &self,
         authorities: &[&[u8]],
         schemes: &[SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
-        // Whose certificate it is stands in it as the server names it: the same bytes.
+        // The issuer in the certificate and the server's list are compared as bytes.
         let vouched = |identity: &CertifiedKey| {
             let names = |name: &&[u8]| {
                 let in_it = |certificate: &CertificateDer| {
@@ -164,5 +165,5 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// A system's whole list is a fifth of a megabyte.
+/// In bytes. A system's whole list is about a fifth of a megabyte.
 const MAX_BUNDLE: u64 = 16 << 20;

@@ -1,20 +1,20 @@
-//! `Minted`, what a login came to, and `Scope`, what tells its token from all others.
+//! `Minted`, the outcome of a login, and `Scope`, which distinguishes its token from all others.
 
 use std::time::SystemTime;
 
 use crate::credential::{Credential, Redacted};
 use crate::keys::Keys;
 
-/// A login's outcome.
+/// The outcome of a login.
 #[derive(Debug)]
 pub struct Minted {
-    /// What is answered.
+    /// The credential to return.
     pub credential: Credential,
-    /// When it ends; `None` where nobody said, and then it is not cached.
+    /// When it expires; `None` if unknown, and then it is not cached.
     pub expires: Option<SystemTime>,
 }
 
-/// What tells one minted token from another.
+/// What distinguishes one minted token from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     identity: String,
@@ -26,25 +26,25 @@ pub struct Scope {
 pub struct Unnamed(pub(crate) Scope);
 
 impl Scope {
-    /// The scope of an identity, as people read it, that is distinguished from all others by these texts.
+    /// The scope of an identity: its name for people, and the texts that distinguish it from all others.
     pub fn new(identity: impl Into<String>, parts: Vec<String>) -> Self {
         let identity = identity.into();
         Self { identity, parts }
     }
 
-    /// The same of parts that are known one by one.
+    /// The same for a fixed number of parts.
     pub fn of<const N: usize>(identity: impl Into<String>, parts: [&str; N]) -> Self {
         Self::new(identity, parts.map(str::to_owned).to_vec())
     }
 
-    /// The scope of a token that is minted with these keys: another value of any of them is another token.
+    /// The scope of a token minted with these keys. Changing any value changes the scope.
     pub fn of_keys(keys: &Keys) -> Self {
         let value = |name: &str| keys.get(name).map_or("", Redacted::expose).to_owned();
         let pairs = keys.names().flat_map(|name| [name.to_owned(), value(name)]);
         Self::of("", ["keys of a secret"]).with(pairs)
     }
 
-    /// Who logs in where it isn't a secret's keys that do, as people read it: never a secret.
+    /// The name of the identity, if it is not a secret's keys, for people. Never a secret.
     pub fn identity(&self) -> &str {
         &self.identity
     }
@@ -54,13 +54,13 @@ impl Scope {
         self.parts.iter().map(String::as_str)
     }
 
-    /// The same scope, which depends on these texts too.
+    /// Adds texts that the scope depends on.
     pub fn with(mut self, parts: impl IntoIterator<Item = String>) -> Self {
         self.parts.extend(parts);
         self
     }
 
-    /// The same scope of an identity that is called otherwise.
+    /// Changes the identity's name.
     pub fn called(mut self, name: impl FnOnce(&str) -> String) -> Self {
         self.identity = name(&self.identity);
         self
@@ -73,7 +73,7 @@ impl Unnamed {
         Self(kind)
     }
 
-    /// The scope of the one that the metadata service names.
+    /// The scope of the identity with the name that the metadata service gives.
     pub fn named(&self, name: &str) -> Scope {
         self.0
             .clone()
@@ -81,13 +81,13 @@ impl Unnamed {
             .called(|kind| format!("{kind} {}", shown(name)))
     }
 
-    /// The kind of identity that it is.
+    /// The kind of identity.
     pub fn kind(&self) -> &Scope {
         &self.0
     }
 }
 
-/// A name that somebody else wrote, as it may be shown.
+/// A name that someone else wrote, made safe to show.
 pub(crate) fn shown(name: &str) -> String {
     name.chars()
         .take(LONGEST_NAME)

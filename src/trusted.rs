@@ -1,18 +1,18 @@
-//! The one way to every file that steers this program or holds a secret.
+//! Opens every file that controls this program or contains a secret.
 //!
-//! Anyone who can change such a file decides where secrets go, and anyone who can replace a directory above it can change
-//! it. So all of the path is judged, link by link and directory by directory, down from `/`:
+//! Anyone who can change such a file decides where secrets go, and anyone who can replace a directory above it can
+//! change it. The whole path is therefore checked, link by link and directory by directory, down from `/`:
 //!
-//! - The file is a plain one, no larger than what belongs there, and is never waited for.
+//! - The file is a plain file of a plausible size, and opening it never blocks.
 //! - It and every directory above it belong to this user or to root, and nobody else can write to them. In a sticky
 //!   directory such as `/tmp`, the next name must be ours or root's.
-//! - A group may write where it is the owner's private group, or where a directory of mode 0700 keeps everybody else out.
-//! - A path that the operator named may lie in an open directory that a closed one is around, and any path in a mount of
-//!   its own, such as Kubernetes' emptyDir: that is a warning.
-//! - In a user namespace without the host's root, as podman's without root is, what nobody in it owns is taken for root's:
-//!   directories, and files whose path is compiled in.
+//! - A group may write if it is the owner's private group, or if a directory of mode 0700 keeps all other users out.
+//! - A path that the operator named may be in an open directory inside a closed one, and any path may be in a mount of
+//!   its own, such as a Kubernetes emptyDir. Both give a warning.
+//! - In a user namespace without the host's root, such as rootless podman's, directories and system files without an
+//!   owner in the namespace count as root's.
 //!
-//! What was judged once is not judged again in the same thread.
+//! A path is checked once per thread.
 
 mod error;
 mod judge;
@@ -47,7 +47,7 @@ pub(crate) use self::walk::{DIRECTORY, Step, WAY, Walk};
 /// Who chose a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    /// This program: it lies below the home directory, in one of those that begin with a dot.
+    /// This program: below the home directory, in a directory whose name begins with a dot.
     Standard,
     /// The operator, by a variable or a setting.
     Named,
@@ -65,22 +65,23 @@ impl Origin {
     }
 }
 
-/// Who may read a file besides its owner.
+/// Who may read a file, in addition to its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Nobody: it holds a lasting secret of ours.
+    /// Nobody: the file contains a long-lived secret of ours.
     Owner,
-    /// The group too, and it holds one: systemd gives a service its credentials with an access list, which shows as group bits.
+    /// The group, although the file contains a secret: systemd sets an access list on a service's credentials, which
+    /// shows as group bits.
     Group,
-    /// The same, and root's may be open to everybody, with a warning: a token that Kubernetes has mounted is.
+    /// The group; if root owns the file, everybody, with a warning: Kubernetes mounts tokens like that.
     Token,
-    /// Everybody, though it holds a secret: anyone who mounted it answers for its readers.
+    /// Everybody, although the file contains a secret: whoever mounted it is responsible for its readers.
     Mounted,
-    /// Everybody: it steers, and holds no secret of its own.
+    /// Everybody: the file controls the program but contains no secret.
     Anybody,
 }
 
-/// Reads a file; `None` where it does not exist.
+/// Reads a file of at most `limit` bytes, after checking it and its path; `None` if it does not exist.
 pub fn read(
     path: &Path,
     readers: Readers,
@@ -89,7 +90,7 @@ pub fn read(
     read_of(path, Origin::of(path), readers, limit)
 }
 
-/// Reads a file of the system, whose path is compiled in.
+/// The same for a system file, whose path is compiled in.
 pub fn read_system(
     path: &Path,
     readers: Readers,
@@ -98,7 +99,7 @@ pub fn read_system(
     read_of(path, Origin::System, readers, limit)
 }
 
-/// One of the two.
+/// Either of the two functions above.
 pub type Reader = fn(&Path, Readers, u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError>;
 
 fn read_of(
@@ -119,7 +120,7 @@ fn read_of(
     read_bounded(&real, file, &stat, limit).map(Some)
 }
 
-/// Reads a file in a directory of ours that was judged; `None` where it does not exist.
+/// Reads a file in a directory that has already been checked; `None` if it does not exist.
 pub fn read_inside(
     path: &Path,
     readers: Readers,
@@ -136,7 +137,7 @@ pub fn read_inside(
     read_bounded(path, file, &stat, limit).map(Some)
 }
 
-/// What a file that steers holds, as text.
+/// Decodes the content of a controlling file as UTF-8.
 pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, FileError> {
     String::from_utf8(std::mem::take(&mut *bytes))
         .map(Zeroizing::new)
@@ -146,7 +147,7 @@ pub fn text_of(path: &Path, mut bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<S
         })
 }
 
-/// Judges a file that somebody else will read, with all that is above it; whether it exists.
+/// Checks a file that another program will read, and its path; returns whether it exists.
 pub fn check(path: &Path, readers: Readers) -> Result<bool, FileError> {
     let origin = Origin::of(path);
     let Some((file, real, way)) = open(path, origin)? else {
@@ -160,7 +161,7 @@ pub fn check(path: &Path, readers: Readers) -> Result<bool, FileError> {
     Ok(true)
 }
 
-/// Judges a directory for what is ours alone, and all that is above it; whether it exists.
+/// Checks a private directory and its path; returns whether it exists.
 pub fn directory(path: &Path) -> Result<bool, FileError> {
     let origin = Origin::of(path);
     let absolute = absolute(path)?;
@@ -177,12 +178,12 @@ pub fn directory(path: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Whether the operator named this path: it is none of those that this program chooses below the home directory.
+/// Whether the operator named this path, as opposed to a default below the home directory.
 pub fn is_named(path: &Path) -> bool {
     Origin::of(path) == Origin::Named
 }
 
-/// Whether something exists at this path. Where that cannot be known, that is an error.
+/// Whether something exists at this path. Fails if that can't be determined.
 pub fn exists(path: &Path) -> Result<bool, FileError> {
     match statat(CWD, path, AtFlags::empty()) {
         Ok(_) => Ok(true),
@@ -191,7 +192,7 @@ pub fn exists(path: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Sets when a file was last used and last changed, without opening it.
+/// Sets a file's access and modification times without opening it.
 pub fn set_times(path: &Path, used: SystemTime, changed: SystemTime) -> io::Result<()> {
     let time = |time: SystemTime| {
         let since = time
@@ -209,13 +210,13 @@ pub fn set_times(path: &Path, used: SystemTime, changed: SystemTime) -> io::Resu
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// The owner of what is at this path, where that is neither this user nor root.
+/// The owner of the file at this path, if that is neither this user nor root.
 pub fn foreign_owner(path: &Path) -> Option<u32> {
     let owner = statat(CWD, path, AtFlags::empty()).ok()?.st_uid;
     (!judge::is_ours(owner) && users::unmapped_root() != Some(owner)).then_some(owner)
 }
 
-/// Whether this user or root owns it.
+/// Fails unless the owner is this user or root.
 pub fn check_owner(path: &Path, owner: u32) -> Result<(), FileError> {
     if judge::is_ours(owner) {
         Ok(())
@@ -224,7 +225,7 @@ pub fn check_owner(path: &Path, owner: u32) -> Result<(), FileError> {
     }
 }
 
-/// Nothing there, for certain: no such file, or a file where a directory of the path would be.
+/// Whether the error means that certainly nothing is there: no such file, or a file in place of a directory.
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -257,11 +258,11 @@ fn read_bounded(
     }
 }
 
-/// Without `O_NONBLOCK`, opening a named pipe that nobody writes to would never end.
+/// Without `O_NONBLOCK`, opening a named pipe without a writer would block forever.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
-/// What steers is a few kilobytes.
+/// In bytes. Controlling files are a few kilobytes.
 pub const MAX_TEXT: u64 = 1 << 20;

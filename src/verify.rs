@@ -1,8 +1,8 @@
-//! Asks a registry whether an image can be pulled with a credential, as a puller asks: Basic, or a bearer token of its
-//! token server (<https://distribution.github.io/distribution/spec/auth/>). The credential goes to the registry and to
-//! its own token server, and nowhere else.
+//! Asks a registry whether an image can be pulled with a credential, the way clients do: with Basic authentication, or
+//! a bearer token from its token server (<https://distribution.github.io/distribution/spec/auth/>). The credential goes
+//! only to the registry and its own token server.
 //!
-//! A client library would send the credential to whatever token server the registry names, before anybody could look.
+//! A client library isn't used because it would send the credential to any token server that the registry names.
 
 mod certs_d;
 mod challenge;
@@ -32,20 +32,20 @@ use crate::http::{Cleartext, Http, Response};
 use crate::log::Log;
 use crate::runtime::block_on;
 
-/// What is to be found out.
+/// A question to a registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// The image to pull.
     pub image: &'a ImageRef,
-    /// The credential to pull it with; `None` asks as everybody may.
+    /// The credential to pull with; `None` asks anonymously.
     pub credential: Option<&'a Credential>,
-    /// Hosts of token servers that the operator vouches for.
+    /// Hosts of token servers that the operator trusts.
     pub token_hosts: &'a [Host],
-    /// What clients trust and show for this registry beside what the system says.
+    /// The registry's certificates from `certs.d`, in addition to the system's.
     pub certificates: &'a Certificates,
-    /// When an answer is of no use any more.
+    /// When the caller stops waiting.
     pub deadline: Instant,
-    /// Where each request and what it took is said.
+    /// The debug log.
     pub log: &'a Log,
 }
 
@@ -75,19 +75,19 @@ impl Question<'_> {
         }
     }
 
-    /// The registry, and the answer in which it asks for a login; one of another status where it asks nobody for one.
+    /// The registry, and its answer with the login challenge, or another answer if it requires no login.
     async fn reach(&self, http: Http) -> Result<(Registry<'_>, Response), Unanswered> {
         let (registry, door) = Registry::reach(http, self.image, self.log).await?;
         if door.status == 401 {
             return Ok((registry, door));
         }
-        // It asks for nothing at the door; perhaps it does at the repository.
+        // `/v2/` requires no login, but the repository may.
         let asks = registry.manifest(None).await?;
         Ok((registry, asks))
     }
 
-    /// A registry that asks nobody for a credential, so that a puller sends none. Whether it would take this one is told
-    /// by what it says to it, and to one that is certainly wrong.
+    /// Judges a registry that requires no login, so that clients send no credential. Whether it accepts this one shows
+    /// by comparing its answers to this one and to a certainly wrong one.
     async fn open(&self, registry: &Registry<'_>, answer: &Response) -> Result<Report, Unanswered> {
         let verdict = self.judge(registry, answer, None, true).await?;
         let says_something = answer.is_success() || matches!(answer.status, 403 | 404);
@@ -127,7 +127,7 @@ impl Question<'_> {
             verdict,
         };
         if login.is_some() && !answer.is_success() {
-            // What is said of an image may be about the image; what is said at the door is about the credential.
+            // An answer about an image may be due to the image; an answer at `/v2/` is about the credential.
             match registry.ping(login.as_ref()).await?.status {
                 status @ (401 | 403) => {
                     return Ok(report(Taken::No, Verdict::WrongCredential(status)));
@@ -202,7 +202,8 @@ impl Question<'_> {
                 refused(Taken::Unknown, Verdict::NeedsCredential(status))
             }
             status @ (401 | 403) => {
-                // It may have refused the credential or the repository; without a repository it can only be the credential.
+                // The refusal may be about the credential or the repository. Without a repository, it can only be the
+                // credential.
                 let alone = registry
                     .token(token::request(bearer, None, self.credential))
                     .await?;
@@ -217,7 +218,7 @@ impl Question<'_> {
         }
     }
 
-    /// What an answer about the manifest means. `certain`: whether a refusal is about this repository alone.
+    /// Interprets an answer about the manifest. `certain`: whether a refusal concerns only this repository.
     async fn judge(
         &self,
         registry: &Registry<'_>,
@@ -240,8 +241,8 @@ impl Question<'_> {
     }
 }
 
-/// Whether the registry takes this credential for pulling the image: `false` where it does not tell. That the image is
-/// not there has nothing to do with credentials.
+/// Whether the registry accepts this credential for pulling the image; `false` if it does not say. A missing image is
+/// not the credential's fault.
 pub fn authenticate(
     image: &ImageRef,
     credential: &Credential,
@@ -285,7 +286,7 @@ fn refused(image: &ImageRef, verdict: Verdict) -> Error {
     Error::from(Untaken { verdict, fix }).about(image.host.as_reference())
 }
 
-/// Why a credential is not stored.
+/// Why a credential was not stored.
 #[derive(Debug, thiserror::Error)]
 #[error("{verdict}")]
 struct Untaken {
@@ -315,7 +316,7 @@ impl From<Unanswered> for Verdict {
     }
 }
 
-/// A token as it is shown to the registry.
+/// The `Authorization` header for a token.
 fn shown(token: &Redacted) -> Redacted {
     format!("Bearer {}", token.expose()).into()
 }
@@ -325,13 +326,13 @@ fn basic(username: &str, secret: &Redacted) -> Redacted {
     format!("Basic {}", STANDARD.encode(pair.as_bytes())).into()
 }
 
-/// A digest that is one; the header is the registry's, and goes to a terminal.
+/// The header's value if it is a valid digest; it comes from the registry and is shown on a terminal.
 fn digest(text: &str) -> Option<String> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b":+._-".contains(&byte);
     (text.len() <= 140 && text.bytes().all(word)).then(|| text.to_owned())
 }
 
-/// Who asks in the errors.
+/// The part named in errors.
 const PART: &str = "registry";
-/// A user name and password that nobody has.
+/// A user name and password that certainly don't exist.
 const NOBODY: &str = "beta9-check-of-a-wrong-credential";

@@ -222,7 +222,7 @@ fn without_a_credential_it_is_asked_as_everybody_may() {
     assert!(
         answer
             .out
-            .contains("  credential  not found; asked as everybody may\n"),
+            .contains("  credential  not found; asked anonymously\n"),
         "{}",
         answer.out
     );
@@ -517,7 +517,7 @@ fn a_store_that_fails_is_reported_and_the_registry_is_not_asked() {
     assert!(
         answer
             .out
-            .contains("  credential  could not be had\n  docker      asks nobody\n  podman      asks nobody\n  pull        fails: "),
+            .contains("  credential  failed\n  docker      asks nobody\n  podman      asks nobody\n  pull        fails: "),
         "{}",
         answer.out
     );
@@ -621,7 +621,7 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
     let (text, stored) = provision(&FakeRegistry::start(|_| say(404, &[], "")));
     assert!(
         text.starts_with(
-            "127.0.0.1:PORT does not tell whether it accepts the credential for team/app"
+            "127.0.0.1:PORT doesn't say whether it accepts the credential for team/app"
         ) && stored,
         "{text}"
     );

@@ -353,8 +353,8 @@ fn a_secret_that_cannot_be_used_is_an_error_that_says_why(subject: &Subject) {
             r#"{"registry":"ghcr.io","credentials":{"USERNAME":"u","PASSWORD":"hunter2\u0007"}}"#,
             "the secret holds a control character",
         ),
-        (r#"{"PASSWORD":"hunter2""#, "the secret is no JSON object"),
-        (r#"["hunter2"]"#, "the secret is no JSON object"),
+        (r#"{"PASSWORD":"hunter2""#, "the secret isn't a JSON object"),
+        (r#"["hunter2"]"#, "the secret isn't a JSON object"),
         (
             "hunter2",
             "the secret is neither a JSON object nor username:password",

@@ -133,7 +133,7 @@ fn a_key_that_the_world_can_read() {
         broken.command.as_deref(),
         Some(format!("chmod 600 {}", node.key_file().display()).as_str())
     );
-    assert!(health.says("store", "note", "not looked at"), "{health:#?}");
+    assert!(health.says("store", "note", "not checked"), "{health:#?}");
     mended_by(&node, broken).assert_well();
     assert_eq!(node.pair("docker.io").1, "hunter2");
 }
@@ -657,10 +657,10 @@ fn a_token_that_could_not_be_had_is_reported_with_its_cause_until_one_was() {
     );
     let health = doctor(&node);
     assert_eq!(health.status, 0);
-    let warning = health.warning("could be had");
+    let warning = health.warning("a mint failed");
     assert_eq!(
         warning.what,
-        format!("{ECR}: 10 min ago no token could be had: backend aws: the session has expired")
+        format!("{ECR}: 10 min ago a mint failed: backend aws: the session has expired")
     );
     assert_eq!(warning.fix.as_deref(), Some("try again"));
     tokens::plant(

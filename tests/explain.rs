@@ -42,7 +42,7 @@ fn explain_is_read_by_people_too() {
                     docker    asks nobody\npodman    asks nobody\nstore     file, workspace default\n\
                     found     yes, with PASSWORD, USERNAME\n\
                     next      no client asks this helper: docker-credential-beta9 configure docker\n          \
-                    --hosts ghcr.io\nbackend   fixed: the secret's keys are answered as they are\n\
+                    --hosts ghcr.io\nbackend   fixed: the secret's keys are returned as they are\n\
                     identity  the secret's keys\nrule      none\nconfig    no file: defaults and environment\n";
     assert_eq!(node.run(&["explain", "ghcr.io"], "").out, expected);
     let rejected = node.run(&["explain", "gcr.io@evil.com"], "");
@@ -69,9 +69,9 @@ fn what_docker_would_be_told_is_said_as_get_says_it() {
     let table = [
         (
             "open.example",
-            "not found: the rule says that nothing is ever answered",
+            "not found: the rule says that no credential is ever returned",
         ),
-        ("quay.io", "not found: no credential is kept for it here"),
+        ("quay.io", "not found: no credential is stored for it here"),
         ("ghcr.io", "an identity token"),
         (
             "registry.digitalocean.com",
@@ -306,7 +306,7 @@ fn a_rule_with_a_path_is_said_to_be_for_clients_that_name_one() {
     assert_eq!(
         rule("ghcr.io/team/app"),
         format!(
-            "ghcr.io/team, in {file}; it stands for quay.io; docker and podman name no path, and get another answer"
+            "ghcr.io/team, in {file}; it stands for quay.io; docker and podman don't send a path, and get a different answer"
         )
     );
     let object = node.explain("ghcr.io/team/app");
@@ -512,7 +512,7 @@ fn where_nothing_is_found_the_workspace_is_named_and_what_to_do_next() {
     assert_eq!(text(&node, "ghcr.io", "workspace").unwrap(), "team");
     assert_eq!(
         text(&node, "ghcr.io", "reason").unwrap(),
-        "no credential is kept for it here"
+        "no credential is stored for it here"
     );
     assert!(
         text(&node, "ghcr.io", "takes")
@@ -531,7 +531,7 @@ fn where_nothing_is_found_the_workspace_is_named_and_what_to_do_next() {
     // What is for everybody needs nothing.
     assert_eq!(
         text(&node, "open.example", "reason").unwrap(),
-        "the rule says that nothing is ever answered"
+        "the rule says that no credential is ever returned"
     );
     assert_eq!(text(&node, "open.example", "next"), None);
     assert_eq!(text(&node, "mcr.microsoft.com", "next"), None);
@@ -717,7 +717,7 @@ fn a_broken_request_stops_and_nothing_else_is_tried() {
     assert!(
         answer
             .failure()
-            .starts_with("ghcr.io: BETA9_IMAGE_CREDENTIALS: the secret is no JSON object"),
+            .starts_with("ghcr.io: BETA9_IMAGE_CREDENTIALS: the secret isn't a JSON object"),
         "{answer:?}"
     );
     assert!(!answer.out.contains("hunter2"));

@@ -209,7 +209,7 @@ fn what_is_not_answered_as_it_was_given_is_not_removed() {
     let answer = import(&node, &["docker", "--remove"]);
     assert_eq!(
         answer.out,
-        "left             ghcr.io: a rule says that nothing is ever answered for it;\n                 remove it, or the rule\n"
+        "left             ghcr.io: a rule says that no credential is returned for it;\n                 remove it, or the rule\n"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     assert_eq!(node.list(), "{}\n");

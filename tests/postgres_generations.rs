@@ -747,7 +747,7 @@ fn a_single_secret_is_written_only_over_the_very_value_that_was_read() {
     assert!(
         put("A", "1", Some("0"))
             .unwrap_err()
-            .contains("the secret A is not there any more; nothing was changed")
+            .contains("the secret A no longer exists; nothing was changed")
     );
     assert_eq!(put("A", "1", None), Ok(()));
     assert_eq!(database.opened("A"), "1");

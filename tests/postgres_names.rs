@@ -95,7 +95,7 @@ fn secrets_of_registries_become_single_ones_and_their_images_are_bound_to_the_na
         })
         .collect();
     for why in [
-        "OCI_REGISTRY_GHCR_IO: oci-registry-ghcr-io is for the same registry, and counts more",
+        "OCI_REGISTRY_GHCR_IO: oci-registry-ghcr-io is for the same registry, and takes precedence",
         "oci-registry-damaged: the secret oci-registry-damaged: it does not open: ",
         "oci-registry-flat-example: it does not say which registry it is for",
         "oci-registry-reg-azurecr-io: a Beta9 build needs a user name and a password, and these keys are not that",

@@ -167,7 +167,7 @@ fn bad_input_is_an_error_that_names_it_and_changes_nothing() {
         ),
         (
             &["quay.io/a/b", "--creds", "QUAY_USERNAME,BETA9_X"],
-            "credentials: BETA9_X is a setting of this program and no registry's key; nothing was stored",
+            "credentials: BETA9_X is a setting of this program, not a registry's key; nothing was stored",
         ),
         (
             &["quay.io/a/b", "--creds", "QUAY_PASSWORD"],

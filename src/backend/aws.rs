@@ -2,10 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html>
 //!
-//! A secret's keys are used by themselves: nothing of the node's environment, files or metadata services is read, and
-//! the only hosts asked are the registry's own API and, for `AWS_ROLE_ARN`, STS of the registry's region. The node's
-//! identity, where it may be used, is the one that the SDK's chain would find. A pod's service account proves itself to STS by its
-//! token, for the role that its annotation names.
+//! With a secret's keys, nothing of the node's environment, files or metadata service is read, and requests go only to
+//! the registry's own API and, for `AWS_ROLE_ARN`, to STS in the registry's region. The node's identity, where allowed,
+//! is the one that the SDK's default chain would find. A pod's service account presents its token to STS for the role
+//! named in its annotation.
 
 mod errors;
 mod files;
@@ -50,7 +50,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
             };
             token::mint(&api, Call { api: &api, who }, &config, &wire).await
         };
-        // A moment before the runtime would give up, so that the one that is waited for can be named.
+        // Give up a moment before the runtime does, so that the error can name the server that did not answer.
         let end = login
             .deadline
             .checked_sub(TO_NAME_A_HANG)
@@ -61,7 +61,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
-/// The region that the host of a private registry names.
+/// The region in a private registry's host name.
 pub fn region(host: &Host) -> Option<String> {
     match EcrHost::parse(host)? {
         EcrHost::Private(registry) => Some(registry.region),
@@ -69,12 +69,12 @@ pub fn region(host: &Host) -> Option<String> {
     }
 }
 
-/// Whether it is the public gallery, whose tokens another API mints.
+/// Whether this is the public gallery, which has its own token API.
 pub fn is_public(host: &Host) -> bool {
     matches!(EcrHost::parse(host), Some(EcrHost::Public { .. }))
 }
 
-/// Whether its annotations name a role.
+/// Whether the account's annotations name a role.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     POD_ROLES
         .iter()
@@ -109,7 +109,7 @@ pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
     Ok(node.map(|scope| by_role(scope).with(asked).with(role)))
 }
 
-/// The same of the node itself, whatever a rule has it assume; `profile` is the one that a rule names.
+/// The node's own identity, before any role that a rule makes it assume. `profile` is the one that a rule names.
 pub(super) fn whose_node(node: &Node, profile: Option<&str>) -> Result<Whose, Error> {
     node::whose(node, profile)
 }
@@ -137,7 +137,7 @@ pub(super) fn check_files(node: &Node) -> Result<(), Error> {
 #[derive(Debug)]
 struct Api {
     is_public: bool,
-    /// `None` of the public gallery, and where only a rule says that the host is ECR's.
+    /// `None` for the public gallery, and if only a rule says that the host is ECR.
     registry: Option<PrivateRegistry>,
     region: String,
     fips: bool,
@@ -181,7 +181,7 @@ impl Api {
     }
 }
 
-/// It becomes a label of the endpoint's name.
+/// Whether the text is safe as a label of the endpoint's host name.
 fn is_region(text: &str) -> bool {
     let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len())
@@ -193,7 +193,7 @@ fn is_region(text: &str) -> bool {
 const PART: &str = "backend aws";
 /// The user name of every ECR token.
 const USER: &str = "AWS";
-/// ECR Public answers in this region only
+/// ECR Public's API is only in this region
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>).
 const PUBLIC_REGION: &str = "us-east-1";
 const TO_NAME_A_HANG: Duration = Duration::from_millis(500);

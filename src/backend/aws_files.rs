@@ -1,5 +1,5 @@
-//! The files that say which identity the node has with AWS. They are read here, judged, and the SDK gets what is in them:
-//! by itself it would read anybody's, and run the `credential_process` that stands in one
+//! The files that configure the node's AWS identity. They are checked and read here, and the SDK gets their contents:
+//! by itself it would read any user's file, and run the `credential_process` in it
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html>).
 
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use crate::credential::Redacted;
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::trusted::{self, FileError, MAX_TEXT, Readers};
 
-/// The profile files, for the SDK, and where they are; `part` asks. The token files that they and the environment name are
-/// judged too.
+/// The profile files for the SDK, and their paths. The token files that they and the environment name are checked too.
+/// `part` is for errors.
 pub(super) fn profile_files(
     part: &'static str,
     node: &Node,
@@ -69,7 +69,7 @@ impl Fault for ForeignHome {
     }
 }
 
-/// The text of a file; empty where it does not exist.
+/// The text of a file; empty if it does not exist.
 fn read(path: &Path) -> Result<Zeroizing<String>, FileError> {
     let bytes = trusted::read(path, Readers::Mounted, MAX_TEXT)?;
     bytes.map_or_else(
@@ -78,7 +78,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, FileError> {
     )
 }
 
-/// The SDK reads the session that `aws sso login` left, by a name that it makes.
+/// Checks the session files of `aws sso login`, whose names the SDK derives.
 fn check_sessions(part: &str, node: &Node) -> Result<(), Error> {
     let Some(dir) = node.at_home(".aws/sso/cache") else {
         return Ok(());
@@ -95,20 +95,20 @@ fn check_sessions(part: &str, node: &Node) -> Result<(), Error> {
     Ok(())
 }
 
-/// What does not exist is for the SDK to say.
+/// Checks a file. The SDK reports a missing one.
 fn check(part: &str, path: &Path) -> Result<(), Error> {
     trusted::check(path, Readers::Mounted)
         .map(|_| ())
         .map_err(|fault| fault.problem(part))
 }
 
-/// With the home directory in place of `~`, as every AWS tool has it.
+/// Replaces `~` by the home directory, as every AWS tool does.
 fn expanded(node: &Node, path: &str) -> PathBuf {
     let below = path.strip_prefix("~/").and_then(|rest| node.at_home(rest));
     below.unwrap_or_else(|| PathBuf::from(path))
 }
 
-/// The settings of all sections, by their keys in lower case, as the SDK has them.
+/// The settings of all sections, with keys in lower case as in the SDK.
 fn settings(text: &str) -> impl Iterator<Item = (String, &str)> {
     text.lines().filter_map(setting)
 }
@@ -119,8 +119,8 @@ fn setting(line: &str) -> Option<(String, &str)> {
     (!key.starts_with(['#', ';'])).then(|| (key.to_ascii_lowercase(), value.trim()))
 }
 
-/// The same text, whose commands do not see our own secrets. The SDK gives a command the whole environment, and runs it by
-/// `sh -c`.
+/// The same text, with commands changed to hide our own secrets: the SDK runs them with `sh -c` and the whole
+/// environment.
 fn without_our_secrets(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(text.len() + 256));
     for line in text.split_inclusive('\n') {
@@ -140,14 +140,14 @@ fn without_our_secrets(text: &str) -> Zeroizing<String> {
 }
 
 const COMMAND: &str = "credential_process";
-/// The variables that hold secrets of this program's.
+/// The variables that contain this program's secrets.
 const OUR_SECRETS: [&str; 4] = [
     "BETA9_DATABASE_URL",
     "BETA9_IMAGE_CREDENTIALS",
     "BETA9_TOKEN",
     "BETA9_WORKER_TOKEN",
 ];
-/// In this order the one overrides the other.
+/// The later one overrides the earlier.
 const FILES: [(EnvConfigFileKind, &str, &str); 2] = [
     (EnvConfigFileKind::Config, "AWS_CONFIG_FILE", ".aws/config"),
     (
@@ -156,7 +156,7 @@ const FILES: [(EnvConfigFileKind, &str, &str); 2] = [
         ".aws/credentials",
     ),
 ];
-/// Variables that name a file with a token; a profile has the first too, in lower case and without the prefix.
+/// Variables that name a token file. A profile can have the first too, in lower case and without the prefix.
 const TOKEN_FILES: [&str; 2] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",

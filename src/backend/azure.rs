@@ -1,4 +1,4 @@
-//! Azure Container Registry: an identity becomes an Entra token, and that the registry's own refresh token.
+//! Azure Container Registry: exchanges an identity for an Entra token, and that for the registry's own refresh token.
 //!
 //! <https://learn.microsoft.com/azure/container-registry/container-registry-authentication>,
 //! <https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md>
@@ -36,12 +36,12 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
-/// Whether its annotations name an application.
+/// Whether the account's annotations name an application.
 pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
     account.annotation(identity::POD_CLIENT_ID).is_some()
 }
 
-/// The client id of the machine's own identity: a metadata service says it in the token that it gives, and nowhere else.
+/// The client id of the machine's own identity, which the metadata service reveals only in the token that it issues.
 #[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let identity = Identity::of(login)?.ok_or(errors::AzureError::Gone)?;
@@ -62,11 +62,11 @@ struct Claims {
     oid: Loose<String>,
 }
 
-/// Whether the node's own token file can be used, where one is named.
+/// Whether the node's own token file, if one is named, can be used.
 pub(super) fn check_files(node: &Node) -> Result<(), Error> {
     node.file(identity::TOKEN_FILE)?
         .map_or(Ok(()), |file| identity::read(&file).map(|_| ()))
 }
 
-/// Who speaks, in errors.
+/// The part named in errors.
 const PART: &str = "backend azure";

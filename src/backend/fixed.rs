@@ -1,6 +1,6 @@
-//! Registries that take the secret's keys as they are.
+//! Registries that accept the secret's keys as they are.
 //!
-//! Where a vendor wants one fixed user name beside a token (`$oauthtoken`, `iamapikey`, `nologin`, …), the table in
+//! If a vendor requires a fixed user name with a token (`$oauthtoken`, `iamapikey`, `nologin`, …), the table in
 //! `registry.rs` has it, with the vendor's page.
 
 use super::Login;
@@ -14,14 +14,14 @@ use crate::token::Minted;
 pub enum User {
     /// A key of the secret.
     Key(&'static str),
-    /// The vendor's fixed word.
+    /// A fixed word.
     Literal(&'static str),
-    /// The token stands in both places (`DigitalOcean`).
+    /// The token is both user name and password (`DigitalOcean`).
     Secret,
 }
 
 impl User {
-    /// The user name, where these keys give one.
+    /// The user name, if these keys have one.
     pub fn name<'k>(self, keys: &'k Keys, secret: &str) -> Option<&'k str> {
         match self {
             Self::Key(key) => keys.get(key).map(Redacted::expose),

@@ -1,10 +1,10 @@
-//! Google Artifact Registry and Container Registry: every way in ends in an access token, answered under the user name
-//! `oauth2accesstoken`; a long-lived key never leaves the node
+//! Google Artifact Registry and Container Registry: every login ends in an access token, returned with the user name
+//! `oauth2accesstoken`. A long-lived key never leaves the node
 //! (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#token>).
 //!
-//! The exchanges are made here and not by `gcp_auth` or `google-cloud-auth`. The first asks five times whatever the
-//! answer and tells a revoked key from a broken network by nothing; the second follows a redirect with the credential
-//! in hand, quotes answers in its errors and does not say when a token ends.
+//! The exchanges are made here rather than by `gcp_auth` or `google-cloud-auth`. The first makes five attempts for any
+//! answer, and can't distinguish a revoked key from a broken network. The second follows redirects with the credential,
+//! quotes answers in its errors, and does not say when a token expires.
 
 mod ambient;
 mod answer;
@@ -35,8 +35,8 @@ use crate::service_account::ServiceAccount;
 use crate::token::{Minted, Scope};
 use errors::GcpError;
 
-/// A pair is for minting where its user name says that it is a service-account key; every other pair is answered as it is.
-/// A project's name with no pair beside it asks for the node's own identity.
+/// Whether this backend can use the keys. A pair fits only if its user name marks a service-account key; other pairs
+/// are returned as they are. A project's name without a pair means the node's own identity.
 pub(super) fn fits(keys: &Keys) -> bool {
     let mints = keys.has(ACCESS_TOKEN) || keys.has(KEY) || key_pair(keys).is_some();
     mints || (keys.has(PROJECT) && keys.pairs().next().is_none())
@@ -79,7 +79,7 @@ pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     })
 }
 
-/// The token of an identity that is not the node's.
+/// The token of an identity other than the node's.
 fn of(login: &Login, identity: &Identity) -> Result<Token, Error> {
     let http = http(login, Cleartext::Never)?;
     let token = exchange::token(&http, identity, login.node);
@@ -99,12 +99,12 @@ pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
     match Secret::of(keys, login.ambient) {
         Ok(Secret::Key { .. }) => Ok(Whose::Known(Scope::of_keys(keys))),
         Ok(Secret::Ambient | Secret::Pod(_)) => ambient::whose(login),
-        // Nobody said when the token ends; and what is wrong with the secret, the login says.
+        // The token's expiry is unknown. The login reports faults of the secret.
         Ok(Secret::Token(_)) | Err(_) => Ok(Whose::Unknown),
     }
 }
 
-/// The e-mail of the machine's service account, or the subject of the token that the node's document leads to.
+/// The e-mail of the machine's service account, or the subject of the token that the node's document yields.
 #[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let found = ambient::find(login.node)?;
@@ -123,20 +123,20 @@ pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     })
 }
 
-/// Whether the node's own document can be used, where there is one.
+/// Checks the node's own document, if there is one.
 pub(super) fn check_files(node: &Node) -> Result<(), Error> {
     ambient::find(node).map(|_| ())
 }
 
-/// What a tenant's secret asks for.
+/// What a tenant's secret contains.
 enum Secret<'k> {
-    /// A token that somebody has minted.
+    /// An access token.
     Token(&'k Redacted),
-    /// A key to mint with, and the name it stands under.
+    /// A key to mint with, and its name in the secret.
     Key { name: &'k str, text: &'k Redacted },
     /// A pod's service account, and no secret.
     Pod(&'k ServiceAccount),
-    /// A project and nothing to prove who asks: the node's own identity.
+    /// A project without a proof of identity: the node's own identity is used.
     Ambient,
 }
 
@@ -158,7 +158,7 @@ impl<'k> Secret<'k> {
     }
 }
 
-/// The password of a pair whose user name says that it is a service-account key.
+/// The password of a pair whose user name marks a service-account key.
 fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
     keys.pairs()
         .find(|pair| {
@@ -168,9 +168,10 @@ fn key_pair(keys: &Keys) -> Option<(&str, &Redacted)> {
         .and_then(|pair| Some((pair.password, keys.get(pair.password)?)))
 }
 
-/// No token is asked for longer; an end that Google wrote down by its clock says more to a node whose clock is behind.
+/// The longest life that is requested. It also limits an expiry by Google's clock, which would look later to a node
+/// whose clock is behind.
 const LIFE: Duration = Duration::from_secs(exchange::LIFE);
-/// Who is named in errors.
+/// The part named in errors.
 const PART: &str = "backend gcp";
 /// The user name of every access token.
 pub const USER: &str = "oauth2accesstoken";
@@ -178,7 +179,7 @@ pub const USER: &str = "oauth2accesstoken";
 const ACCESS_TOKEN: &str = GCP_KEYS[0];
 const KEY: &str = GCP_KEYS[1];
 const PROJECT: &str = GCP_KEYS[2];
-/// The user names beside which a service-account key stands, as JSON and as base64 of it.
+/// The user names of service-account keys, as JSON and as base64 of JSON.
 const KEY_USERS: [&str; 2] = [crate::credential::JSON_KEY_USER, "_json_key_base64"];
 
 #[cfg(test)]

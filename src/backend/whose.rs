@@ -1,4 +1,4 @@
-//! `Whose`: whose token a login mints, as far as it can be told without asking anybody.
+//! `Whose`: the identity whose token a login mints, as far as it is known without network requests.
 
 use aws_lc_rs::digest::{SHA256, digest as hash};
 
@@ -10,18 +10,18 @@ use crate::token::{Scope, Unnamed, shown};
 /// Whose token a login mints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// Nobody's who could be told again: the token is not kept.
+    /// Unknown: the identity can't be recognised again, so the token is not cached.
     Unknown,
-    /// The node has no identity of that cloud, for this reason.
+    /// The node has no identity for this cloud, for this reason.
     Nobody(String),
-    /// This identity's.
+    /// A known identity.
     Known(Scope),
-    /// The machine's own, or that of the party it speaks for: its metadata service has to say which one that is.
+    /// The machine's own identity, or one that it acts for; the metadata service must be asked for its name.
     Machine(Unnamed),
 }
 
 impl Whose {
-    /// The same identity, on which more depends.
+    /// Changes the scope of the identity.
     pub fn map(self, change: impl FnOnce(Scope) -> Scope) -> Self {
         match self {
             Self::Known(scope) => Self::Known(change(scope)),
@@ -31,10 +31,10 @@ impl Whose {
     }
 }
 
-/// Whose a token is that proves an identity to others: of a JWT who it is by whose word and for whom, so that its renewal is
-/// no other identity; else the token itself.
+/// The identity in a bearer token: a JWT's subject, issuer and audiences, so that a renewed token is the same identity;
+/// for any other token, the token itself.
 pub(super) struct Bearer {
-    /// Its subject, as people read it, where it says one.
+    /// Its subject, for people, if it has one.
     pub(super) subject: Option<String>,
     pub(super) parts: Vec<String>,
 }
@@ -64,7 +64,7 @@ impl Bearer {
     }
 }
 
-/// What stands for a file's content or a secret.
+/// A digest that stands for a file's content or a secret.
 pub(super) fn digest(content: &[u8]) -> String {
     hex(hash(&SHA256, content).as_ref())
 }

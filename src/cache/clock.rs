@@ -1,4 +1,5 @@
-//! Two clocks, because either alone can lie: the wall clock may be set, the boot clock starts again with the machine.
+//! Two clocks, because either alone can be wrong: the wall clock may be set, and the boot clock restarts with the
+//! machine.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,20 +25,20 @@ impl Moment {
         }
     }
 
-    /// How long ago the earlier moment was, by the clock that says more; `None` when the wall clock has been set back
-    /// behind it, and nothing can be said.
+    /// The time since an earlier moment, by the clock that shows more; `None` if the wall clock was set back to before
+    /// it, so that the age is unknown.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {
         let wall = (self.wall + TOLERANCE)
             .checked_sub(earlier.wall)?
             .saturating_sub(TOLERANCE);
-        // A smaller boot time means that the machine has been restarted; the wall clock is all there is.
+        // A smaller boot time means that the machine was restarted; then only the wall clock counts.
         let boot = self.boot.saturating_sub(earlier.boot);
         Some(Duration::from_secs(wall.max(boot)))
     }
 }
 
-/// The same boot clock, finely: what happened first on this machine since it was started.
+/// The boot clock in nanoseconds, to order events since the machine started.
 pub(super) fn boot_nanos() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -53,7 +54,7 @@ pub(super) fn wall_seconds(time: SystemTime) -> u64 {
         .map_or(0, |duration| duration.as_secs())
 }
 
-/// A clock that is being kept in step goes back a little now and then.
+/// In seconds. A synchronised clock may go back a little.
 const TOLERANCE: u64 = 5;
 
 #[cfg(test)]

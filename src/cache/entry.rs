@@ -1,4 +1,4 @@
-//! The format of one cached token, version 3, and the rule by which it is still good.
+//! The format of a cached token, version 3, and the rules for how long it is valid.
 //!
 //! ```text
 //! beta9-token 3\n                          format and version
@@ -6,8 +6,8 @@
 //! sealed: the origin's six lines, user name \n secret
 //! ```
 //!
-//! The times stand in clear and are bound, with the file's name, as associated data. A hit skips the origin, which is for
-//! `status` and `refresh`. A token of an older version is a miss.
+//! The times are in clear text, and are bound with the file's name as associated data. A hit skips the origin, which is
+//! for `status` and `refresh`. A token of an older version is a miss.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,23 +26,23 @@ pub(super) struct Entry {
     pub(super) credential: Credential,
     pub(super) minted: Moment,
     expires: u64,
-    /// Of the file's name, which follows from the node's key: no other node has it.
+    /// A hash of the file's name. The name depends on the node's key, so it differs between nodes.
     seed: u64,
 }
 
-/// Whether a token is still good.
+/// Whether a token is still valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Good, and before the point of its life at which this node renews it.
+    /// Valid, and not yet due for renewal on this node.
     Fresh,
-    /// Good, and due to be renewed by a process that can without waiting.
+    /// Valid, and due for renewal by a process that can do it without waiting.
     Due,
-    /// Not to be served any more, or so young that the clock must have been set back.
+    /// No longer to be used, or from the future, so that the clock must have been set back.
     Over,
 }
 
 impl State {
-    /// What a look into the cache came to, as a debug line says it.
+    /// The result of a cache look-up, for the debug log.
     pub(super) fn said(cached: Option<Self>) -> &'static str {
         match cached {
             Some(Self::Fresh) => "hit",
@@ -54,7 +54,7 @@ impl State {
 }
 
 impl Entry {
-    /// A token minted now; `None` when its life is too short to be worth keeping.
+    /// A token minted now; `None` if its life is too short to be worth caching.
     pub(super) fn new(credential: Credential, now: Moment, expires: u64) -> Option<Self> {
         (expires > now.wall + MARGIN).then_some(Self {
             credential,
@@ -78,17 +78,17 @@ impl Entry {
         }
     }
 
-    /// At which age this node renews it, in seconds: at a point between half and seven tenths of its life, so that nodes which
-    /// minted at once do not renew at once. It is known before it is reached, and the same for all processes of the node.
+    /// The age at which this node renews the token, in seconds: between 50 % and 70 % of its life, so that nodes that
+    /// minted at the same time don't renew at the same time. It is the same for all processes of a node.
     pub(super) fn renewed_after(&self) -> u64 {
         let life = self.expires.saturating_sub(self.minted.wall);
-        // Machines that were cloned with their keys still have names of their own.
+        // The host name is included because machines cloned with their keys still have different names.
         let machine = rustix::system::uname();
         let share = 500 + hash(self.seed, machine.nodename().to_bytes()) % 201;
         life.saturating_mul(share).div_ceil(1000)
     }
 
-    /// As much of this as can be asked of a token that has its life: where the provider's tokens live shorter, half of theirs.
+    /// `min_life`, but at most half of the token's whole life, for providers whose tokens live shorter.
     pub(super) fn longest(&self, min_life: Duration) -> Duration {
         let life = Duration::from_secs(self.expires.saturating_sub(self.minted.wall + MARGIN));
         if min_life < life {
@@ -98,7 +98,7 @@ impl Entry {
         }
     }
 
-    /// How long it is still served; `None` when it is over.
+    /// How long it may still be used; `None` if it is over.
     pub(super) fn left(&self, now: Moment) -> Option<Duration> {
         let age = now.since(self.minted)?.as_secs();
         let served = self
@@ -111,12 +111,12 @@ impl Entry {
             .map(Duration::from_secs)
     }
 
-    /// When it is not to be served any more.
+    /// When it stops being used, as a time since 1970.
     pub(super) fn expires(&self) -> Duration {
         Duration::from_secs(self.expires)
     }
 
-    /// What was minted once, with its end.
+    /// The minted credential and its expiry.
     pub(super) fn into_minted(self) -> Minted {
         let expires = SystemTime::UNIX_EPOCH.checked_add(self.expires());
         Minted {
@@ -139,7 +139,7 @@ impl Entry {
         Some([header.as_slice(), &sealed].concat())
     }
 
-    /// `None` for whatever is not a whole entry of this name, key and version: a miss.
+    /// `None`, a miss, for anything but a complete entry with this name, key and version.
     pub(super) fn open(bytes: &[u8], key: &SealKey, name: &str) -> Option<Self> {
         Self::open_after(bytes, key, name, |lines| {
             lines.nth(origin::LINES - 1).map(|_| ())
@@ -147,7 +147,7 @@ impl Entry {
         .map(|(entry, ())| entry)
     }
 
-    /// The same, and what the token is for.
+    /// The same, with the token's origin.
     pub(super) fn open_with_origin(
         bytes: &[u8],
         key: &SealKey,
@@ -174,7 +174,7 @@ impl Entry {
         };
         let expires = times.next()?;
         let text = key.open(&associated(header, name), sealed).ok()?;
-        // The secret is the rest, whatever line ends it may have.
+        // The secret is the rest, including any line ends.
         let mut lines = std::str::from_utf8(&text)
             .ok()?
             .splitn(origin::LINES + 2, '\n');
@@ -193,7 +193,7 @@ impl Entry {
     }
 }
 
-/// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>): it only has to spread.
+/// FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>): it only needs to distribute well.
 fn hash(seed: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(seed, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -216,7 +216,7 @@ fn associated(header: &[u8], name: &str) -> Vec<u8> {
 const MAGIC: &[u8] = b"beta9-token 3\n";
 const HEADER_LEN: usize = MAGIC.len() + 3 * 8;
 const FNV: u64 = 0xcbf2_9ce4_8422_2325;
-/// No token is served in the last minute of its life: it has a pull before it.
+/// In seconds. A token isn't used in its last minute, because the pull takes time.
 const MARGIN: u64 = 60;
 
 #[cfg(test)]
@@ -303,7 +303,7 @@ mod tests {
             })
             .collect();
         assert!(points.iter().all(|point| (18_000..=25_200).contains(point)));
-        // A twentieth of them in each tenth of the range would be 20: none is empty or has a third.
+        // With an even spread, each tenth of the range would have 20 of them.
         for tenth in 0..10 {
             let (from, to) = (18_000 + tenth * 720, 18_000 + (tenth + 1) * 720);
             let count = points.iter().filter(|at| (from..to).contains(*at)).count();

@@ -1,5 +1,5 @@
-//! Keeps the cache's directory small: what is expired goes first, then what was used least lately. Tokens and notes share
-//! its bounds: each of them has half for sure, and what the other leaves.
+//! Keeps the cache's directory small: removes expired files first, then the least recently used. Tokens and notes share
+//! the limits: half is reserved for each, and either may use what the other leaves.
 
 use std::cmp::Reverse;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use crate::config::CacheConfig;
 use crate::lock::Lock;
 use crate::trusted;
 
-/// A token, note or mark, as its times tell: it is modified when it expires, and accessed when it was last used.
+/// A token, note or mark. The file's modification time is its expiry, and its access time its last use.
 struct Entry {
     path: PathBuf,
     bytes: u64,
@@ -20,16 +20,17 @@ struct Entry {
     used: SystemTime,
 }
 
-/// How many files, and bytes of them.
+/// A number of files, and of bytes.
 #[derive(Clone, Copy, Default)]
 struct Room {
     files: u64,
     bytes: u64,
 }
 
-/// Removes what is expired, then the least lately used, until both bounds hold; and locks and failures of no token.
+/// Removes expired files, then the least recently used, until both limits hold; also locks and failures without a
+/// token.
 ///
-/// Whatever cannot be removed stays: the next writer tries again.
+/// A file that can't be removed stays; the next writer tries again.
 pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     let Ok(files) = fs::read_dir(dir) else { return };
     let now = SystemTime::now();
@@ -57,7 +58,7 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     }
     let remove_note = |path: &Path| _ = fs::remove_file(path);
     let tokens = live(tokens, now, remove);
-    // Without a mark a note may count that is wrong; without a note a store is asked.
+    // Marks outrank notes: without its mark, a wrong note may count; without a note, the store is merely asked.
     let notes: Vec<Entry> = live(marks, now, remove_note)
         .into_iter()
         .chain(live(notes, now, remove_note))
@@ -81,7 +82,7 @@ pub(super) fn enforce(dir: &Path, config: &CacheConfig) {
     }
 }
 
-/// Those that are not expired, the latest used first; the others are removed.
+/// The unexpired entries, the most recently used first. Expired ones are removed.
 fn live(entries: Vec<Entry>, now: SystemTime, remove: impl Fn(&Path)) -> Vec<Entry> {
     let (mut live, expired): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|entry| entry.expires > now);
@@ -93,7 +94,7 @@ fn live(entries: Vec<Entry>, now: SystemTime, remove: impl Fn(&Path)) -> Vec<Ent
 }
 
 impl Room {
-    /// What the first of these take that have room.
+    /// The room that the first entries need that fit.
     fn holds(self, entries: &[Entry]) -> Self {
         let mut taken = Self::default();
         for entry in entries {
@@ -129,7 +130,7 @@ fn entry(path: PathBuf) -> Option<Entry> {
     })
 }
 
-/// A lock or failure that has no token, and is too old for anybody to be at work on one.
+/// Whether this is a lock or failure without a token, too old for a mint to be in progress.
 fn is_orphan(path: &Path, now: SystemTime) -> bool {
     is_older(path, now, ORPHAN) && matches!(trusted::exists(&path.with_extension(TOKEN)), Ok(false))
 }
@@ -144,7 +145,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// Removes a token with its failure and its lock, unless somebody holds the lock.
+/// Removes a token, its failure and its lock, unless the lock is held.
 pub(super) fn remove(token: &Path) {
     let lock = token.with_extension(LOCK);
     if let Ok(Some(_held)) = Lock::try_acquire(&lock) {

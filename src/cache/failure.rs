@@ -1,6 +1,5 @@
-//! A failed mint, remembered for seconds: what the provider said is shared, so that two hundred processes ask one that
-//! refuses once. What is this process's own fault is not shared; it only puts off the next renewal of a token that is still
-//! good.
+//! A failed mint, cached for seconds. A provider's refusal is shared, so that two hundred processes ask only once. A
+//! process's own fault is not shared; it only delays the next renewal of a token that is still valid.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +9,12 @@ use super::origin::{self, Origin};
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::seal::SealKey;
 
-/// What is remembered of a failure: the words, and when.
+/// A cached failure: its text and time.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub(super) struct Failure {
     pub(super) at: Moment,
-    /// The provider said so.
+    /// Whether it is the provider's answer.
     answered: bool,
     kind: Kind,
     code: Code,
@@ -25,7 +24,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// `None` for what isn't a failure of a mint.
+    /// `None` if the error isn't a failed mint.
     pub(super) fn of(error: &Error, now: Moment) -> Option<Self> {
         let (problem, kind) = match error {
             Error::Failed(problem) if problem.is_dispensable() => (problem, Kind::Dispensable),
@@ -45,17 +44,17 @@ impl Failure {
         })
     }
 
-    /// Whether every process that asks for the token fails with it now.
+    /// Whether every process that asks for this token now fails with this failure.
     pub(super) fn is_shared(&self, now: Moment) -> bool {
         self.answered && self.is_within(SHARED, now)
     }
 
     pub(super) fn is_within(&self, time: Duration, now: Moment) -> bool {
-        // Counted in whole seconds, so the last one is not waited out.
+        // Times are whole seconds, so the failure may be shared up to a second less.
         now.since(self.at).is_some_and(|age| age < time)
     }
 
-    /// In one line, without the registry.
+    /// The failure as one line, without the registry.
     pub(super) fn text(&self) -> String {
         let Self {
             part, cause, fix, ..
@@ -124,7 +123,7 @@ impl Fault for Failure {
     }
 }
 
-/// What the reader should do next.
+/// How the failure affects the next mint.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Failed,
@@ -155,11 +154,11 @@ fn associated(name: &str) -> Vec<u8> {
 const PROVIDER: &str = "the provider";
 const SHARED: Duration = Duration::from_secs(5);
 
-/// When a token could not be minted last, and why, for `status`. It outlives the seconds for which a failure is
-/// shared and the success after it, and is never what a `get` is answered from.
+/// The last failed mint, with time and reason, for `status`. It is kept after the failure is no longer shared, and
+/// after a later success. No `get` uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastFailure {
-    /// When.
+    /// When the mint failed.
     pub at: SystemTime,
     /// The part, the cause and the remedy, in one line.
     pub text: String,

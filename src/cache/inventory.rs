@@ -1,4 +1,4 @@
-//! What is in the cache, for those who look: nothing secret, and looking changes nothing.
+//! The cache's contents for reports: without secrets, and read without changing anything.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,23 +19,24 @@ use crate::error::Warnings;
 use crate::seal::{KeyFile, SealKey, keyring};
 use crate::trusted::{self, FileError, Readers};
 
-/// What is in a cache's directory.
+/// The contents of a cache's directory.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// One for each token, and for each failure to mint one where there is none; by registry.
+    /// An entry for each token, and for each failed mint without a token; sorted by registry.
     pub entries: Vec<InventoryEntry>,
-    /// How many token files do not open: of another version, damaged, or sealed with another key. They are misses.
+    /// How many token files don't open, because they have another version, are damaged or were sealed with another key.
+    /// They are misses.
     pub unreadable: usize,
 }
 
-/// A token, or the failure to mint one.
+/// A token or a failed mint.
 #[derive(Clone, Debug)]
 pub struct InventoryEntry {
     /// What it is for.
     pub origin: Origin,
-    /// Its life; `None` where it could not be minted.
+    /// Its life; `None` if the mint failed.
     pub token: Option<TokenLife>,
-    /// The last failure to mint it, also when it succeeded later.
+    /// The last failed mint, even if a later one succeeded.
     pub last_failure: Option<LastFailure>,
     /// Its file's name, without the extension.
     pub(super) name: String,
@@ -46,25 +47,25 @@ pub struct InventoryEntry {
 pub struct TokenLife {
     /// When it was minted.
     pub minted: SystemTime,
-    /// When it ends.
+    /// When it expires.
     pub expires: SystemTime,
-    /// How old it is, by the clock that says more.
+    /// Its age, by the clock that shows more.
     pub age: Duration,
-    /// How long it is still good, but for the last minute, which it is not served in.
+    /// How long it may still be used; excludes the last minute of its life.
     pub left: Duration,
-    /// How old it is when this node renews it.
+    /// The age at which this node renews it.
     pub renewed_after: Duration,
-    /// Whether it is still served.
+    /// Whether it is still used.
     pub state: State,
-    /// When it was last asked for.
+    /// When it was last used.
     pub used: SystemTime,
     /// When it was minted, by both clocks.
     pub minted_at: Moment,
 }
 
 impl Cache {
-    /// The first of the configured directories that is there and can be used, also while the cache is switched off;
-    /// nothing is made. An error where none can be used that is there.
+    /// The first configured directory that exists and can be used, even while the cache is off. Makes nothing. Fails if
+    /// directories exist but none can be used.
     pub fn existing(
         config: &CacheConfig,
         key: &KeyPlace,
@@ -88,13 +89,13 @@ impl Cache {
         first_fault.map_or(Ok(None), Err)
     }
 
-    /// Where it is.
+    /// The cache's directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What is in it.
+    /// Reads the contents. Fails if the directory can't be read.
     pub fn inventory(&self) -> Result<Inventory, FileError> {
         let files = fs::read_dir(&self.dir).map_err(|error| {
             FileError::new(
@@ -126,7 +127,7 @@ impl Cache {
 
     fn token(&self, path: &Path) -> Option<InventoryEntry> {
         let files = self.files_of(path)?;
-        // Reading sets the time of the last use on most file systems; it is set back.
+        // Reading changes the access time on most file systems, so it is restored.
         let used = files.last_used()?;
         let bytes = trusted::read_inside(path, Readers::Owner, MAX_TOKEN).ok()??;
         let (entry, origin) = Entry::open_with_origin(&bytes, &self.key, &files.name)?;
@@ -163,7 +164,7 @@ impl Cache {
 }
 
 impl Inventory {
-    /// What is in several caches. In a directory that two of them share, a file that only one can open isn't damage.
+    /// The contents of several caches. If two share a directory, a file that only one of them can open isn't damaged.
     pub fn of(caches: &[Cache]) -> Result<Self, FileError> {
         let (mut all, mut opened) = (Self::default(), Vec::new());
         for cache in caches {
@@ -184,8 +185,8 @@ impl Inventory {
         Ok(all)
     }
 
-    /// A failure belongs to its token; where that is none, to another of the same registry, workspace and backend, since
-    /// it is the keys that have changed; else it stands alone.
+    /// Attaches a failure to its token; if that is missing, to another token of the same registry, workspace and
+    /// backend, because then the keys have changed; else it becomes an entry of its own.
     fn add_fault(&mut self, fault: InventoryEntry) {
         let mut of_name = self
             .entries
@@ -215,7 +216,7 @@ impl Inventory {
 }
 
 impl InventoryEntry {
-    /// The later one counts.
+    /// Keeps the later failure.
     fn add_failure(&mut self, failure: Option<LastFailure>) {
         let at = |failure: &Option<LastFailure>| failure.as_ref().map(|failure| failure.at);
         if at(&failure) > at(&self.last_failure) {
@@ -255,7 +256,7 @@ fn life(entry: &Entry, now: Moment, used: SystemTime) -> TokenLife {
     }
 }
 
-/// The key of a directory that is there; it is `None` where there is no directory, or nothing in it.
+/// The key of an existing directory; `None` if the directory is missing or empty.
 fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, FileError> {
     check_owner(dir)?;
     if !trusted::directory(dir)? {
@@ -263,13 +264,13 @@ fn existing_key(dir: &Path, store_key: &KeyPlace) -> Result<Option<SealKey>, Fil
     }
     let key = KeyFile::new(key_place(dir, store_key));
     match key.read()? {
-        // A key of the keyring's that is lost is made again.
+        // A lost keyring key is simply made again.
         None if !keyring::is_marked(dir) && has_tokens(dir) => key.existing(dir).map(Some),
         key => Ok(key),
     }
 }
 
-/// Anyone who looks at another user's cache sees whose it is: nothing has to be changed about it.
+/// Fails with the owner's name if the cache belongs to another user, rather than asking to change its modes.
 fn check_owner(dir: &Path) -> Result<(), FileError> {
     let me = rustix::process::geteuid().as_raw();
     match fs::metadata(dir) {

@@ -1,8 +1,9 @@
-//! `Memory`: small sealed notes beside the tokens: what was not there, what a secret was called, what a store that is
-//! out of reach answered last. Losing one costs a round trip, so its faults are not reported.
+//! `Memory`: small sealed notes beside the tokens: misses, names of secrets, and last answers of remote stores. Losing
+//! a note costs one round trip, so faults are not reported.
 //!
-//! A note says when its store was asked. What changes a store leaves a mark, and notes of what was asked before it do not
-//! count, whenever they are written. A file's times hold the note's end and when it was written, as a token's do.
+//! A note records when its store was asked. A change to a store leaves a mark, which invalidates notes of answers
+//! requested before it, even if they are written later. As for tokens, a file's times are the note's expiry and when it
+//! was written.
 
 use std::fs::FileTimes;
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::private;
 use crate::seal::SealKey;
 use crate::trusted::{self, Readers};
 
-/// Notes by kind and subject, in the cache's directory, sealed with its key.
+/// Notes by kind and subject, in the cache's directory, sealed with the cache's key.
 pub struct Memory<'a> {
     pub(super) dir: &'a Path,
     pub(super) config: &'a CacheConfig,
@@ -32,23 +33,23 @@ pub struct Memory<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
     at: Moment,
-    /// By the clock that runs since the machine was started: seconds are too coarse to tell what came first.
+    /// By the boot clock in nanoseconds: seconds are too coarse to order events.
     nanos: u64,
 }
 
-/// A note, and how old it is.
+/// A note and its age.
 #[derive(Debug)]
 pub struct Recalled {
-    /// What was noted.
+    /// The note's text.
     pub text: Redacted,
-    /// How long ago it was asked for.
+    /// The time since the store was asked.
     pub age: Duration,
     asked: Asked,
 }
 
 impl Memory<'_> {
-    /// What was noted about this subject; `None` where nothing was, its time is over, or a clock that was set back hides how
-    /// old it is.
+    /// The note about a subject; `None` if there is none, it has expired, or its age is unknown because a clock was set
+    /// back.
     #[must_use]
     pub fn recall(&self, kind: &str, subject: &[&str]) -> Option<Recalled> {
         let opened = self.open(&self.name(kind, subject, MEMO))?;
@@ -63,7 +64,7 @@ impl Memory<'_> {
         })
     }
 
-    /// The same, unless one of these has been changed since it was asked for.
+    /// The same, unless one of these was changed since the store was asked.
     #[must_use]
     pub fn recall_unchanged(
         &self,
@@ -79,7 +80,7 @@ impl Memory<'_> {
         (!changeable.iter().any(is_changed)).then_some(recalled)
     }
 
-    /// Now, for what a store is about to be asked.
+    /// The present, to be taken before a store is asked.
     #[must_use]
     pub fn asked_now(&self) -> Asked {
         Asked {
@@ -88,12 +89,12 @@ impl Memory<'_> {
         }
     }
 
-    /// Notes this about a subject, in place of what was noted before, for as long as anything is noted.
+    /// Replaces the note about a subject, for the longest time that notes are kept.
     pub fn note(&self, kind: &str, subject: &[&str], text: &str) {
         self.note_answer(kind, subject, text, self.asked_now(), LONGEST);
     }
 
-    /// Notes what a store answered that was asked then, for this long from then.
+    /// Notes an answer of a store that was asked at `asked`, for `life` from then.
     pub fn note_answer(
         &self,
         kind: &str,
@@ -110,7 +111,7 @@ impl Memory<'_> {
         self.write(&self.name(kind, subject, MEMO), &bytes, life);
     }
 
-    /// What was noted about this subject within that time; else what is asked for now, by one process at a time, and noted.
+    /// The note about a subject, if it is recent enough. Otherwise asks, one process at a time, and notes the answer.
     pub fn recall_or_ask(
         &self,
         kind: &str,
@@ -129,7 +130,7 @@ impl Memory<'_> {
             return known(text);
         }
         let lock = self.dir.join(self.name(kind, subject, LOCK));
-        // Where there is no turn to be had, asking once more does no harm.
+        // Without the lock, asking once more does no harm.
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         let turn = MintLock::wait(&lock, half, recall);
         match turn {
@@ -144,13 +145,13 @@ impl Memory<'_> {
         Ok(answer)
     }
 
-    /// Forgets what was noted about a subject.
+    /// Removes the note about a subject.
     pub fn forget(&self, kind: &str, subject: &[&str]) {
         _ = private::remove(self.dir, &self.name(kind, subject, MEMO));
     }
 
-    /// This has been changed: no note counts about what was asked for up to now. Before the change it is `until` then, so
-    /// that a process that dies in the middle of it leaves nothing behind that is wrong.
+    /// Marks a change, which invalidates all notes of answers requested up to now. A mark set before the change is
+    /// valid `until` a deadline, so that a process that dies during the change leaves no wrong notes.
     pub fn mark(&self, what: &[&str], until: Option<Instant>) {
         let now = self.asked_now();
         let ahead = until.map_or(Duration::ZERO, |until| {
@@ -171,7 +172,7 @@ impl Memory<'_> {
         Some(Asked::split_from(&opened)?.0)
     }
 
-    /// Whether something was asked for before the change.
+    /// Whether a store was asked before the change.
     fn is_before(&self, asked: Asked, mark: Asked) -> bool {
         let has_been_restarted = (self.clock)().boot < mark.at.boot;
         let by_wall = asked
@@ -239,5 +240,5 @@ fn associated(name: &str) -> Vec<u8> {
 }
 
 const MAX_MEMO: u64 = 1 << 20;
-/// What is in use is noted again, and nothing else is of use after a day.
+/// Notes in use are renewed, and others are useless after a day.
 const LONGEST: Duration = Duration::from_hours(24);

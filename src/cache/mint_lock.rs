@@ -1,4 +1,4 @@
-//! Whose turn it is to mint a token: the one process that holds its lock. The others wait, and look for its result.
+//! The lock for minting a token. One process holds it and mints; the others wait, and poll for its result.
 
 use std::io;
 use std::path::Path;
@@ -6,24 +6,24 @@ use std::time::{Duration, Instant};
 
 use crate::lock::Lock;
 
-/// What the wait came to.
+/// The outcome of waiting.
 pub(super) enum MintLock<T> {
-    /// It is this process's. The lock is held as long as this is.
+    /// This process has the lock, until the value is dropped.
     Ours(Lock),
-    /// Another one was quicker.
+    /// Another process has produced a result.
     Theirs(T),
 }
 
-/// Why there was no turn.
+/// Why the lock was not obtained.
 pub(super) enum NotLocked {
     /// The lock cannot be taken at all.
     Lock(io::Error),
-    /// Another process was still at it at the deadline.
+    /// Another process still held the lock at the deadline.
     Overdue,
 }
 
 impl<T> MintLock<T> {
-    /// Waits for the lock. `answer` is asked for what another process has left, after each pause.
+    /// Waits for the lock. After each pause, `answer` checks for another process's result.
     pub(super) fn wait(
         lock: &Path,
         deadline: Instant,

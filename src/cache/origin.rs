@@ -1,5 +1,5 @@
-//! `Origin`: what a token is for and where its secret came from: what `status` tells of it, and what `refresh` needs to
-//! mint it again. Sealed with the token, because a file's name tells nothing.
+//! `Origin`: what a token is for and where its secret came from. `status` shows it, and `refresh` needs it to mint the
+//! token again. It is sealed with the token, because a file's name reveals nothing.
 
 use super::TokenId;
 
@@ -12,11 +12,11 @@ pub struct Origin {
     pub workspace: String,
     /// The backend.
     pub backend: String,
-    /// The path below the registry that was asked for first: a rule may be about a path.
+    /// The path in the first request, because a rule may have a path.
     pub path: String,
     /// The store that had the secret, or [`NODE`], [`OWN`] or [`POD`].
     pub store: String,
-    /// Who the node or the pod was, as people read it; empty where a secret's keys logged in.
+    /// The node's or pod's identity, for people; empty if a secret's keys logged in.
     pub identity: String,
 }
 
@@ -27,12 +27,12 @@ pub const POD: &str = "pod";
 /// In place of a store: the control plane's own keys, which `publish` mints tokens from.
 pub const OWN: &str = "own";
 
-/// How many lines it has.
+/// The number of lines of an origin.
 pub(super) const LINES: usize = 6;
 
-/// The origin of a token, a line each.
+/// A token's origin, one member per line.
 pub(super) fn lines(id: &TokenId) -> String {
-    // A workspace is any text that an operator wrote down; everything else here has no line ends.
+    // The workspace may be any text that an operator configured; the other members have no line ends.
     let identity = id.scope.identity().replace('\n', " ");
     let lines: [&str; LINES] = [
         id.host,

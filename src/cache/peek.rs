@@ -1,23 +1,23 @@
-//! A look at one cached token, for a caller that wants to know what would be answered: nothing is made, minted or renewed.
+//! Looks up one cached token for a report, without making, minting or renewing anything.
 
 use std::time::Duration;
 
 use super::entry::State;
 use super::{Cache, Moment, TokenId};
 
-/// A cached token that would be served.
+/// A cached token that a `get` would use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peek {
-    /// How long it still would.
+    /// How long it may still be used.
     pub left: Duration,
-    /// How long ago it was minted.
+    /// The time since it was minted.
     pub age: Duration,
     /// Whether the next caller may renew it.
     pub due: bool,
 }
 
 impl Cache {
-    /// What the cache holds of this token.
+    /// The cached token, if there is a valid one.
     #[must_use]
     pub fn peek(&self, id: &TokenId) -> Option<Peek> {
         let (entry, now) = (self.files(id).read()?, Moment::now());

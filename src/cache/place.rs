@@ -1,4 +1,4 @@
-//! Where a cache is: the first of the configured directories that can be used.
+//! Finds the cache: the first configured directory that can be used.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::seal::{KeyFile, SealKey};
 use crate::trusted::{self, FileError};
 
 impl Cache {
-    /// The cache for what may not touch a disk, made if need be; or why there is none.
+    /// The cache on tmpfs, made if necessary, or why there is none.
     pub fn open_memory(config: &CacheConfig, warnings: &Rc<Warnings>) -> Result<Self, FileError> {
         let Some(dir) = config.dirs.first().filter(|_| config.enabled) else {
             return Err(FileError::with("it is off", "set cache.memory_dir"));
@@ -25,7 +25,7 @@ impl Cache {
         Ok(cache.in_memory())
     }
 
-    /// The same cache where there is one already, also while it is switched off; nothing is made.
+    /// The same cache if it already exists, even while it is off. Makes nothing.
     pub fn existing_memory(config: &CacheConfig, warnings: &Rc<Warnings>) -> Option<Self> {
         let dir = config.dirs.first()?;
         if !trusted::exists(dir).ok()? {
@@ -36,7 +36,7 @@ impl Cache {
         cache.ok()?.map(Self::in_memory)
     }
 
-    /// Whether there may be such a cache here. Nothing is made, so that only the first use tells for certain.
+    /// Whether such a cache seems possible here. Makes nothing, so only the first use tells for certain.
     #[must_use]
     pub fn is_possible_in_memory(config: &CacheConfig) -> bool {
         config.enabled
@@ -46,14 +46,14 @@ impl Cache {
                 .is_some_and(|dir| check_memory(dir).is_ok())
     }
 
-    /// All caches that there are already: an error where the one on disk cannot be used.
+    /// All existing caches. Fails if the one on disk can't be used.
     pub fn all_existing(config: &Config, warnings: &Rc<Warnings>) -> Result<Vec<Self>, FileError> {
         let on_disk = Self::existing(&config.cache, &config.file_key, warnings)?;
         let in_memory = Self::existing_memory(&config.memory_cache, warnings);
         Ok(on_disk.into_iter().chain(in_memory).collect())
     }
 
-    /// The first of the configured directories that can be used, made if need be; `None` if there is none.
+    /// The first configured directory that can be used, made if necessary; `None` if there is none.
     pub fn open(config: &CacheConfig, key: &KeyPlace, warnings: &Rc<Warnings>) -> Option<Self> {
         if !config.enabled {
             return None;
@@ -73,7 +73,7 @@ impl Cache {
     }
 }
 
-/// The key of the cache for what may not touch a disk.
+/// The key of the cache on tmpfs.
 pub(super) fn memory_key(config: &CacheConfig) -> KeyPlace {
     config
         .dirs
@@ -82,7 +82,8 @@ pub(super) fn memory_key(config: &CacheConfig) -> KeyPlace {
         .map_or(KeyPlace::Nowhere, KeyPlace::Keyring)
 }
 
-/// Refuses a directory that is not in memory, or would not be: what decides is the file system of what exists of its path.
+/// Refuses a directory that isn't, or wouldn't be, on tmpfs. For a missing directory, its nearest existing parent
+/// decides.
 fn check_memory(dir: &Path) -> Result<(), FileError> {
     let nearest = dir.ancestors().map(|dir| (dir, statfs(dir)));
     let mut known = nearest.skip_while(|(_, known)| matches!(known, Err(Errno::NOENT)));
@@ -109,7 +110,7 @@ fn open_dir(dir: &Path, store_key: &KeyPlace) -> Result<SealKey, FileError> {
     KeyFile::new(key_place(dir, store_key)).read_or_make(dir)
 }
 
-/// The key of a cache in this directory: systemd's credential, if the store has one, else a file of its own.
+/// The key of a cache in this directory: systemd's credential if the store uses one, else a file of its own.
 pub(super) fn key_place(dir: &Path, store_key: &KeyPlace) -> KeyPlace {
     match store_key {
         KeyPlace::Credential(_) | KeyPlace::Keyring(_) => store_key.clone(),
@@ -117,6 +118,6 @@ pub(super) fn key_place(dir: &Path, store_key: &KeyPlace) -> KeyPlace {
     }
 }
 
-/// `TMPFS_MAGIC` and `RAMFS_MAGIC` (statfs(2)); the type of the field differs between C libraries.
+/// `TMPFS_MAGIC` and `RAMFS_MAGIC` (statfs(2)); the field's type differs between C libraries.
 const TMPFS: i128 = 0x0102_1994;
 const RAMFS: i128 = 0x8584_58f6;

@@ -1,5 +1,5 @@
-//! Renewing a token because somebody asked for it (`refresh`), by the rules of every other mint: one at a time, a failure
-//! shared for its seconds, and another look after the lock.
+//! Renews a token on request (`refresh`), with the same rules as any other mint: one at a time, shared failures, and
+//! another look into the cache after taking the lock.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,23 +9,23 @@ use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, WAITERS_MARGIN, 
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::token::Minted;
 
-/// What came of it.
+/// The outcome of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// It was minted.
+    /// A new token was minted.
     Minted,
-    /// Another process has minted it meanwhile.
+    /// Another process minted it meanwhile.
     ByAnother,
 }
 
 impl Cache {
-    /// Whether this is still the token of these keys; one of keys that have been changed is nobody's any more.
+    /// Whether this token still belongs to these keys. A token of changed keys is of no use.
     #[must_use]
     pub fn is_of(&self, known: &InventoryEntry, id: &TokenId) -> bool {
         self.files(id).name == known.name
     }
 
-    /// Mints a token again while the old one is still served, and leaves alone when it was last used.
+    /// Mints a new token while the old one is still used. Keeps the time of last use.
     pub fn refresh(
         &self,
         known: &InventoryEntry,
@@ -70,7 +70,7 @@ impl Cache {
         }
     }
 
-    /// Removes a token and what is known of it, unless somebody is at work on it.
+    /// Removes a token and its failures, unless its lock is held.
     pub fn remove(&self, known: &InventoryEntry) {
         let token = self.dir.join(&known.name).with_extension(TOKEN);
         eviction::remove(&token);
@@ -78,7 +78,7 @@ impl Cache {
     }
 }
 
-/// Why a token was not renewed, other than that it could not be minted.
+/// Why a token was not renewed, other than a failed mint.
 #[derive(Debug, thiserror::Error)]
 enum RenewalError {
     #[error("another process is minting this token and has not finished")]

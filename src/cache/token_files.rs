@@ -1,5 +1,5 @@
-//! `TokenFiles`: the files of one token, which are named alike: the token, the failure to mint it, the
-//! last failure for those who look, and the lock.
+//! `TokenFiles`: the files of one token, which share a name: the token, the shared failure, the last failure for
+//! reports, and the lock.
 
 use std::fs::FileTimes;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::seal::SealKey;
 use crate::token::Minted;
 use crate::trusted::{self, FileError, Readers};
 
-/// One token's place.
+/// The files of one token.
 pub(super) struct TokenFiles<'a> {
     pub(super) dir: &'a Path,
     pub(super) key: &'a SealKey,
     pub(super) name: String,
-    /// How long a token has to live that is answered.
+    /// The minimum remaining life of a token to return.
     pub(super) min_life: Duration,
 }
 
@@ -29,13 +29,14 @@ impl TokenFiles<'_> {
         self.dir.join([&self.name, ".", extension].concat())
     }
 
-    /// The token; whatever is not one is a miss.
+    /// The token; anything that isn't one is a miss.
     pub(super) fn read(&self) -> Option<Entry> {
         let bytes = trusted::read_inside(&self.path(TOKEN), Readers::Owner, MAX_TOKEN).ok()??;
         Entry::open(&bytes, self.key, &self.name)
     }
 
-    /// Whether a token is still good; one that does not live for long enough is over, if a new one lives longer.
+    /// Whether a token is still valid. It counts as over if its remaining life is too short and a new one would live
+    /// longer.
     pub(super) fn state(&self, entry: &Entry, now: Moment) -> State {
         match entry.left(now) {
             Some(left) if left < entry.longest(self.min_life) => State::Over,
@@ -48,7 +49,7 @@ impl TokenFiles<'_> {
         Failure::open(&bytes, self.key, &self.name)
     }
 
-    /// What another process has come to meanwhile: a good token, or the provider's refusal while that is shared.
+    /// Another process's result: a valid token, or the provider's refusal while that is shared.
     pub(super) fn settled(&self, now: Moment) -> Option<Result<Minted, Error>> {
         if let Some(entry) = self
             .read()
@@ -65,10 +66,11 @@ impl TokenFiles<'_> {
         let Some(bytes) = entry.seal(id, self.key, &self.name) else {
             return Ok(());
         };
-        // Before it is there, it has its times: who keeps the directory small must not take it for an expired one.
+        // The times are set before the rename, so that eviction never takes the new file for an expired one.
         let times = Some(times(entry, SystemTime::now()));
         private::replace_unsynced(self.dir, &format!("{}.{TOKEN}", self.name), &bytes, times)?;
-        // A success ends the failure before it; one that stays behind is older than the token, and read after it.
+        // A success ends an earlier failure. If the failure's file stays, it is older than the token and only read
+        // after it.
         _ = std::fs::remove_file(self.path(FAILED));
         Ok(())
     }
@@ -77,8 +79,8 @@ impl TokenFiles<'_> {
         let Some(failure) = Failure::of(error, now) else {
             return;
         };
-        // Without the first the next process asks the provider again, and without the second nobody is told of it later:
-        // that is all that is lost.
+        // Errors are ignored: without the first file, the next process merely asks the provider again, and without the
+        // second, `status` shows no failure.
         for (extension, bytes) in [
             (FAILED, failure.seal(self.key, &self.name)),
             (
@@ -104,7 +106,7 @@ impl TokenFiles<'_> {
             .ok()
     }
 
-    /// Notes the use for the order of removal, at most once a minute: a hit should write nothing.
+    /// Records the use for eviction, at most once a minute, because a hit should not write.
     pub(super) fn used(&self, entry: Entry) -> Minted {
         let now = SystemTime::now();
         if self.last_used().is_some_and(|used| {
@@ -116,9 +118,9 @@ impl TokenFiles<'_> {
         entry.into_minted()
     }
 
-    /// The file's own times hold its end and its last use, so that keeping the directory small opens no file.
+    /// Sets the file's times to its expiry and last use, so that eviction need not open files.
     pub(super) fn stamp(&self, entry: &Entry, used: SystemTime) {
-        // Wrong times only make it leave early.
+        // With wrong times, the file would merely be evicted early.
         _ = trusted::set_times(
             &self.path(TOKEN),
             used,

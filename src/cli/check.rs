@@ -1,4 +1,4 @@
-//! `check IMAGE…`: the credential that a pull would get, shown to the registry, and what the registry says to it.
+//! `check IMAGE…`: sends the credential that a pull would get to the registry, and reports the answer.
 
 mod checked;
 
@@ -23,11 +23,11 @@ pub(super) fn command() -> Command {
         .about("Log in to an image's registry as a pull would, and report the result")
         .arg(Arg::new("image").value_name("IMAGE").required(true).num_args(1..).help("The image references"))
         .arg(token_host())
-        .arg(flag("json", "Print one JSON object a line, one for each image"))
+        .arg(flag("json", "Print one JSON object per line, one for each image"))
         .after_help("The credential goes to the registry, and to the token server on the registry's own host or on the one that its vendor documents. Nothing is pulled.\n\nAuthorities and client certificates of the registry are read from certs.d, as docker and podman read them. Several images are checked side by side.\n\nExit status: 0 when every image can be pulled; 1 otherwise.\n\nExample: docker-credential-beta9 check ghcr.io/org/app:1.2")
 }
 
-/// Token servers that the operator vouches for.
+/// The option for token servers that the operator trusts.
 pub(super) fn token_host() -> Arg {
     Arg::new("token-host")
                 .long("token-host")
@@ -68,7 +68,8 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if all_pulled { Ok(()) } else { Err(Error::Told) }
 }
 
-/// Checks a few images at once, and shows each as soon as those before it are shown. Each has the time of a pull of its own.
+/// Checks several images in parallel, and shows the results in order as soon as possible. Each has the timeout of a
+/// pull.
 fn side_by_side<'a>(
     images: &'a [ImageRef],
     token_hosts: &[Host],
@@ -114,7 +115,7 @@ fn side_by_side<'a>(
                 progress.hide(io);
                 first += 1;
                 if let Err(error) = show(checked, io) {
-                    // What has not begun need not begin.
+                    // Checks that have not begun need not begin.
                     next.store(images.len(), Ordering::Relaxed);
                     return Err(error);
                 }
@@ -123,7 +124,7 @@ fn side_by_side<'a>(
     })
 }
 
-/// A line on a terminal's standard error while there is nothing to show yet.
+/// A progress line on a terminal's standard error.
 struct Progress {
     all: usize,
     shown: bool,
@@ -133,7 +134,7 @@ impl Progress {
     fn show(&mut self, done: usize, io: &mut Io) {
         if io.err.is_terminal() {
             self.hide(io);
-            // A line that cannot be written is missed by nobody.
+            // A failure to write the line does not matter.
             _ = write!(io.err, "{done} of {} checked", self.all).and_then(|()| io.err.flush());
             self.shown = true;
         }
@@ -146,9 +147,9 @@ impl Progress {
     }
 }
 
-/// How many registries are asked at once.
+/// How many registries are asked in parallel.
 const AT_ONCE: usize = 8;
-/// How long nothing is said.
+/// How long to wait before showing progress.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Wider than the line.
+/// In columns; wider than the line.
 const WIDTH: usize = 60;

@@ -1,4 +1,4 @@
-//! What `explain` and `check` say of each client: who answers it for a registry.
+//! The lines of `explain` and `check` about clients: where each gets the credential for a registry.
 
 use super::rows::Rows;
 use super::style::Style;
@@ -13,7 +13,7 @@ use crate::shown::shown;
 pub(super) struct ClientLines(Vec<(&'static str, Result<Asks, String>)>);
 
 impl ClientLines {
-    /// Of the clients of this user, for a registry as an image's name spells it, and for an image of it.
+    /// For this user's clients, a registry as an image's name spells it, and a repository.
     pub(super) fn of(env: &Env, registry: &str, repository: &str) -> Self {
         let clients = Clients::read(env);
         let lookup = |client| {
@@ -31,14 +31,14 @@ impl ClientLines {
         Self(CLIENTS.map(line).into())
     }
 
-    /// Whether certainly none of them asks this helper.
+    /// Whether certainly no client asks this helper.
     pub(super) fn nobody_asks(&self) -> bool {
         let another =
             |line: &Result<Asks, String>| line.as_ref().is_ok_and(|asks| !asks.is_this_helper());
         self.0.iter().all(|(_, line)| another(line))
     }
 
-    /// For people.
+    /// Shows the lines to people.
     pub(super) fn show(&self, rows: &mut Rows, style: Style) {
         for (client, line) in &self.0 {
             match line {
@@ -49,7 +49,7 @@ impl ClientLines {
         }
     }
 
-    /// For programs: `clients: [{client, asks, file, key}]`.
+    /// Writes the member for programs: `clients: [{client, asks, file, key}]`.
     pub(super) fn write(&self, out: &mut ObjectWriter) {
         let objects = self.0.iter().map(|(client, line)| {
             let mut object = ObjectWriter::with_capacity(128);
@@ -73,7 +73,7 @@ impl ClientLines {
     }
 }
 
-/// What decides it stands behind it.
+/// Who answers, followed by what decides that.
 fn text(asks: &Asks) -> String {
     let (who, file) = (
         &asks.answerer,
@@ -86,7 +86,7 @@ fn text(asks: &Asks) -> String {
     }
 }
 
-/// The word for programs.
+/// The value of `asks` for programs.
 fn word(asks: &Asks) -> String {
     match &asks.answerer {
         Answerer::ThisHelper => "this-helper".to_owned(),

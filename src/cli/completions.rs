@@ -31,8 +31,9 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
         .map_err(unwritable)
 }
 
-/// bash's generator takes each hyphen of the program's name for the border of a subcommand (`clap_complete` 4.6), and then
-/// completes no options: it gets a name without hyphens, and the real one is put where bash reads it.
+/// The generator for bash (`clap_complete` 4.6) reads each hyphen in the program's name as the start of a subcommand,
+/// and then completes no options. So it gets a name without hyphens, which is replaced by the real one where bash reads
+/// it.
 fn script(shell: Shell) -> String {
     let name = env!("CARGO_PKG_NAME");
     let shown = if shell == Shell::Bash {

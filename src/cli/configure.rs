@@ -1,4 +1,5 @@
-//! `configure docker|podman|kubelet|containerd`: names this helper in the client's own configuration, and takes it out again.
+//! `configure docker|podman|kubelet|containerd`: adds this helper to the client's own configuration, and removes it
+//! again.
 
 mod containerd;
 mod kubelet;
@@ -70,9 +71,9 @@ pub(super) fn command() -> Command {
         .arg(file("bin-dir", "DIR", "Where kubelet looks for providers; without it, where the helper is"))
         .arg(flag("all", "Every registry: credsStore, or credential-helpers of registries.conf; not for kubelet"))
         .arg(flag("system", "The whole machine instead of this user; not for kubelet"))
-        .arg(flag("force", "Take the place of another helper"))
+        .arg(flag("force", "Replace another helper"))
         .arg(flag("dry-run", "Show what would change, and change nothing"))
-        .arg(flag("undo", "Take out all that names this helper, whatever --hosts, --all and --force say"))
+        .arg(flag("undo", "Remove everything that names this helper, regardless of --hosts, --all and --force"))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
 }
@@ -105,7 +106,7 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
             format!("on the system's PATH ({SYSTEM_PATH})"),
         ),
     };
-    // Without the program, kubelet does not start with the file.
+    // The program comes first, because kubelet does not start with the file but without the program.
     let put = plan.put.as_ref().filter(|put| !put.is_there);
     if let Some(put) = put.filter(|_| !request.dry_run) {
         put.make()?;
@@ -157,20 +158,20 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// The change of one file.
+/// The planned change of one file.
 struct Plan {
     change: Change,
-    /// What the client will ask for, in words.
+    /// The registries that the client will ask for, in words.
     registries: String,
-    /// Where the client looks for the helper, if not on a PATH.
+    /// The directory where the client looks for the helper, if not the PATH.
     helper_dir: Option<PathBuf>,
-    /// The program, which is put there first.
+    /// A copy of the program, which is installed first.
     put: Option<Put>,
-    /// What else the user should know.
+    /// Remarks for the user.
     notes: Vec<String>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Default, Serialize)]
 struct Report {
     client: String,
@@ -192,7 +193,7 @@ impl Report {
             Some(b'-') => style.bad(line).to_string(),
             _ => line.to_owned(),
         };
-        // Commands and paths are for copying, and stay whole.
+        // Commands and paths are for copying, so they are not wrapped.
         let whole = |line: &str| line.starts_with(['/', ' ']) || line.starts_with("undo: ");
         let folded = self.lines.iter().map(|line| {
             if whole(line) {

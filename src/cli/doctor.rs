@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything that a pull goes through on this node, and says what would fix what is broken.
+//! `doctor`: checks everything on this node that a pull depends on, and gives a fix for each fault.
 
 mod access;
 mod asked;
@@ -134,7 +134,7 @@ fn examine(env: &Env) -> Report {
     report
 }
 
-/// A node whose configuration can be read.
+/// A node with a readable configuration.
 struct Node {
     said: Vec<Finding>,
     files: Vec<Finding>,
@@ -193,8 +193,8 @@ fn not_asked(why: &str) -> Asked {
     }
 }
 
-const MENDED: &str = "not looked at: first fix what is broken above";
-const CORRECTED: &str = "neither files nor store were looked at: first correct the configuration";
+const MENDED: &str = "not checked: first fix what is broken above";
+const CORRECTED: &str = "neither files nor store were checked: first correct the configuration";
 const LONG: &str = "\
 Checks everything that a pull depends on at this node: whether clients find the program, the configuration, the \
 directories, their modes and the key, whether the store is reachable and accepts its token, tokens that could not be \

@@ -1,4 +1,4 @@
-//! What is wrong with a command's arguments or its surroundings.
+//! Errors in a command's arguments or environment.
 
 use thiserror::Error;
 
@@ -8,13 +8,13 @@ use crate::host::HostError;
 use crate::keys::KeysError;
 use crate::shown::shown;
 
-/// Why a command does not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug, Error)]
 pub(super) enum CliError {
-    /// The parser's words.
+    /// The parser's message.
     #[error("{0}")]
     Usage(String),
-    /// Where it names a host, an image of that is an example.
+    /// If the argument is a host, the fix shows an image of it.
     #[error("it names a registry, not an image")]
     NoImage { host: Option<String> },
     #[error("{0}")]
@@ -25,7 +25,7 @@ pub(super) enum CliError {
     NoTerminal,
     #[error("image {} has no credential: the pull is anonymous", shown(.0))]
     Anonymous(String),
-    /// The store, and what is said of it.
+    /// The store that does not keep secrets by name.
     #[error("its images are bound to registries' own secrets, and not to names of single ones")]
     NoNames { store: String },
     #[error("its images are bound to single secrets, which have no end")]
@@ -34,7 +34,7 @@ pub(super) enum CliError {
     Keys(KeysError),
     #[error("{}: {}", shown(.0), KeysError::Placeholder)]
     Placeholder(String),
-    /// The file of the credentials.
+    /// The file with the credentials.
     #[error("{0} {1}")]
     Given(String, &'static str),
 }
@@ -103,7 +103,7 @@ fn of_keys(error: &KeysError) -> String {
     }
 }
 
-/// Why no logins, or not this one, are exported.
+/// Why a login, or all logins, were not exported.
 #[derive(Debug, Error)]
 pub(super) enum ExportError {
     #[error("its cloud keys become a login only here, and minted tokens are not exported")]

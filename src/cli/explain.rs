@@ -1,4 +1,4 @@
-//! `explain HOST|IMAGE`: what would answer, and why; no secret is shown and no token is minted.
+//! `explain HOST|IMAGE`: shows what would be returned, and why, without showing secrets or minting tokens.
 
 mod answer;
 mod remedy;
@@ -51,7 +51,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         Err(why) => Answer::rejected(*why, remedy::of_input(&input)),
     };
     for warning in resolver.warnings() {
-        // The answer matters more than a warning that nobody can be told.
+        // The answer matters more than a warning that can't be printed.
         _ = writeln!(io.err, "docker-credential-beta9: {warning}");
     }
     let files: Vec<String> = resolver
@@ -69,18 +69,18 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .write_all(text.as_bytes())
         .map_err(super::unwritable)?;
     match target {
-        // What it is has been said; that docker's own keys are kept is not the caller's fault.
+        // The report says why. Docker's own keys aren't an error.
         Err(why) if why != ITEM => Err(Error::Told),
         _ => Ok(()),
     }
 }
 
-/// A host and path, from either way of writing them.
+/// The host and path of a registry or an image.
 struct Target {
     host: Host,
     scheme: Scheme,
     path: String,
-    /// The host as clients look it up.
+    /// The host in the spelling that clients look up.
     spelling: String,
 }
 

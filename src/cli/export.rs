@@ -1,4 +1,4 @@
-//! `export`: the logins that the embedded store holds, as docker's configuration file has them: in plain text.
+//! `export`: writes the logins in the embedded store as a docker configuration file, in plain text.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if config.store != StoreKind::File {
         return Err(ExportError::OtherStore.into());
     }
-    // What came with a request is not held.
+    // A request's credential is not part of the store.
     config.request = Request::default();
     let resolver = Resolver::new(config)?;
     let place = matches
@@ -112,7 +112,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     }
 }
 
-/// What the store has, as a user name and a password that docker can use itself.
+/// A stored login as a user name and a password that docker can use itself.
 fn held(resolver: &Resolver, url: &str) -> Result<Credential, Error> {
     let url = ServerUrl::parse(url.as_bytes()).map_err(|_| Error::NotFound)?;
     if let ServerUrl::Registry { host, path, .. } = &url {

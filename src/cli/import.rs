@@ -1,4 +1,4 @@
-//! `import [docker|podman|FILE]`: takes over what lies in plain text in a client's file, and then removes it there.
+//! `import [docker|podman|FILE]`: imports plain-text logins of a client's file, and then removes them there.
 
 mod plain;
 mod take;
@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
     Command::new("import")
         .about("Move credentials that docker or podman keep in plain text into the store")
         .long_about(LONG)
-        .arg(from.help("Whose; without it, docker's and podman's"))
+        .arg(from.help("The client or the file; by default, docker's and podman's files"))
         .arg(flag(
             "remove",
             "Remove the plain text of what the store answers identically",
@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
         ))
         .arg(flag(
             "dry-run",
-            "Say what would be taken over, and change nothing",
+            "Show what would be imported, and change nothing",
         ))
         .arg(flag("json", "Print one JSON object"))
         .after_help(HELP)
@@ -54,7 +54,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         force,
         dry_run,
     };
-    // A wrong configuration isn't an entry's fault.
+    // Opened once in advance, so that a wrong configuration is not reported for each entry.
     import.open()?;
     let clients = Clients::read(env).without_logins();
     let all: Vec<&AuthEntry> = files.iter().flat_map(|file| &file.auths).collect();
@@ -110,7 +110,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     }
 }
 
-/// What came of it, by key.
+/// The results by key.
 #[derive(Default, Serialize)]
 struct Report {
     #[serde(skip)]
@@ -125,7 +125,7 @@ struct Report {
 }
 
 impl Report {
-    /// Names what stays in a file, because its client would not find it any more, and the command that changes that.
+    /// Reports entries that stay because their client would not find them in the store, and the command that wires it.
     fn keeps(&self, io: &mut Io, file: &PlainFile, names: BTreeSet<String>) -> Result<(), Error> {
         let (Some(client), false) = (file.client, names.is_empty()) else {
             return Ok(());
@@ -142,7 +142,7 @@ impl Report {
         )
     }
 
-    /// Removes what the store answers and the client asks here, if that is wanted.
+    /// Removes imported entries that the client will get from this helper, if requested.
     fn remove(
         &mut self,
         io: &mut Io,
@@ -151,7 +151,7 @@ impl Report {
         wanted: bool,
     ) -> Result<(), Error> {
         let path = file.path.display();
-        // A client's file may hold what moves a terminal's cursor.
+        // A client's file may contain characters that move a terminal's cursor.
         let listed: Vec<String> = keys.iter().map(|key| shown(key).to_string()).collect();
         let listed = listed.join(", ");
         let question = format!("Remove {listed} from {path}?");

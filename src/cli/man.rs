@@ -1,4 +1,4 @@
-//! `man`: the manual's pages, one for the program and one for each of its commands.
+//! `man`: the manual pages, one for the program and one for each command.
 
 use std::io::Write;
 
@@ -44,7 +44,7 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
         .map_err(unwritable)
 }
 
-/// The program's own page. Of the commands it has a line each.
+/// The program's own page, with one line for each command.
 fn whole(root: Command, out: &mut dyn Write) -> Result {
     let protocol = text(root.get_after_help());
     let man = Man::new(root.long_about(DESCRIPTION));
@@ -73,7 +73,7 @@ fn of_command(command: Command, out: &mut dyn Write) -> Result {
     section("NOTES", &notes, out)
 }
 
-/// Without a date, which would be the build's: the same source gives the same page.
+/// The title, without a date, so that the same source gives the same page.
 fn title(name: &str, out: &mut dyn Write) -> Result {
     writeln!(
         out,
@@ -81,7 +81,7 @@ fn title(name: &str, out: &mut dyn Write) -> Result {
     )
 }
 
-/// A section of paragraphs. Lines that are indented stay as they are.
+/// A section of paragraphs. Indented lines are printed as they are.
 fn section(name: &str, text: &str, out: &mut dyn Write) -> Result {
     let mut roff = Roff::default();
     roff.control("SH", [name]);

@@ -1,5 +1,5 @@
-//! `migrate`: gives Beta9's database what this program needs of it and, asked for, turns the secrets of registries into
-//! single ones.
+//! `migrate`: adds the tables and columns that this program needs to Beta9's database and, on request, converts the
+//! secrets of registries to single ones.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ pub(super) fn command() -> Command {
         .arg(
             flag(
                 "dry-run",
-                "Say what --to-names would do, and change nothing",
+                "Show what --to-names would do, and change nothing",
             )
             .requires("to-names"),
         )

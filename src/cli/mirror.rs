@@ -35,12 +35,12 @@ pub(super) fn command() -> Command {
                 .value_name("TIME")
                 .default_value("60s")
                 .value_parser(|text: &str| humantime::parse_duration(text).map_err(|_| "give a time such as 60s"))
-                .help("Close a connection on which nothing moves for so long"),
+                .help("Close a connection after this long without traffic"),
         )
         .after_help(HELP)
 }
 
-/// Where the certificates and the list of hosts are.
+/// The option for the directory of the certificates and the list of hosts.
 pub(super) fn mirror_dir() -> Arg {
     Arg::new("mirror-dir")
         .long("mirror-dir")
@@ -76,12 +76,12 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         .map_err(MirrorError::Listen)?;
     let serving = mirror::serve(mirror, told, listener, tls, limits, io);
     LocalSet::new().block_on(&runtime, serving)?;
-    // A lookup that nobody waits for any more need not end.
+    // Look-ups still running need not finish.
     runtime.shutdown_background();
     Ok(())
 }
 
-/// A socket of our own.
+/// Opens a socket.
 fn listen(address: SocketAddr, io: &mut Io) -> Result<TcpListener, Error> {
     if !address.ip().is_loopback() {
         return Err(MirrorError::NotLoopback(address.to_string()).into());
@@ -94,7 +94,7 @@ fn listen(address: SocketAddr, io: &mut Io) -> Result<TcpListener, Error> {
     Ok(listener)
 }
 
-/// The socket that systemd holds, which is the next process's after this one.
+/// The socket from systemd, which later passes it to the next process.
 fn passed() -> Result<TcpListener, Error> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() > 1 {
@@ -110,12 +110,12 @@ fn passed() -> Result<TcpListener, Error> {
     }
 }
 
-/// containerd fetches three layers of an image at once, and kubelet pulls five images.
+/// containerd fetches three layers of an image in parallel, and kubelet pulls five images.
 const CONNECTIONS: usize = 64;
 const IDLE: Duration = Duration::from_mins(1);
-/// Credentials that are looked up at once.
+/// How many credentials are looked up in parallel.
 const LOOKUPS: usize = 16;
-/// Lines of the log that wait to be written.
+/// How many log lines may wait to be written.
 const LINES: usize = 256;
 
 const HELP: &str = "\

@@ -1,4 +1,5 @@
-//! `provision IMAGE`: at build time, the keys for an image's registry are kept in the workspace, and the image is bound to them.
+//! `provision IMAGE`: at build time, stores the keys for an image's registry in the workspace, and binds the image to
+//! them.
 
 mod given;
 mod report;
@@ -69,7 +70,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     done
 }
 
-/// One run, once it is known what is asked for.
+/// One run, after parsing the arguments.
 struct Provision<'a> {
     resolver: &'a Resolver,
     matches: &'a ArgMatches,
@@ -77,7 +78,7 @@ struct Provision<'a> {
 }
 
 impl Provision<'_> {
-    /// Stores the keys for each registry, and binds the image to them. Nothing is written before all has been checked.
+    /// Stores the keys for each registry, and binds the image to them. Checks everything before it writes.
     fn keep(
         &self,
         images: &[ImageRef],
@@ -123,7 +124,7 @@ impl Provision<'_> {
         Ok(())
     }
 
-    /// Whether single secrets are written: what the store shows decides, and the flag where it shows nothing.
+    /// Whether to write single secrets: the store decides or, if it can't tell, the flag.
     fn writes_names(&self, binds_names: Option<bool>, ttl: bool) -> Result<bool, Error> {
         let flag = self.matches.get_flag("names");
         let store = format!("{} store", self.resolver.workspace_store());
@@ -137,7 +138,7 @@ impl Provision<'_> {
         Ok(names)
     }
 
-    /// What is to be written, once it is known that all of it can be.
+    /// Plans what to write, and checks that all of it is possible.
     fn prepare<'i>(
         &self,
         images: &[&'i ImageRef],
@@ -160,7 +161,7 @@ impl Provision<'_> {
             .collect()
     }
 
-    /// Asks the registry of each image whether it takes what is to be written, where that is wanted.
+    /// If requested, asks each image's registry whether it accepts the credential.
     fn check(
         &self,
         images: &[ImageRef],
@@ -190,7 +191,7 @@ impl Provision<'_> {
                 format!("{host} accepts the credential for {repository}")
             } else {
                 format!(
-                    "{host} does not tell whether it accepts the credential for {repository}: it asks nobody for one"
+                    "{host} doesn't say whether it accepts the credential for {repository}: it requires none"
                 )
             });
         }

@@ -1,4 +1,4 @@
-//! `prune`: removes the secrets whose `--ttl` is over; what never had one stays.
+//! `prune`: removes secrets whose `--ttl` is over. Secrets without one stay.
 
 use clap::{ArgMatches, Command};
 

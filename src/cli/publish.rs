@@ -1,4 +1,5 @@
-//! `publish HOST…`: the token of a registry whose keys stay in the control plane, written into the workspace; for a timer.
+//! `publish HOST…`: writes a registry's token into the workspace, while the keys stay in the control plane. For a
+//! timer.
 
 use std::time::SystemTime;
 
@@ -31,10 +32,10 @@ pub(super) fn command() -> Command {
         )
         .arg(flag(
             "names",
-            "As single secrets, which images name: for the gateway, which does not show that it takes them",
+            "Write single secrets, which images name: for the gateway, which does not show whether images do",
         ))
         .arg(
-            flag("force", "Also what is not due, and over a secret that was not written by this node").requires("host"),
+            flag("force", "Write even if nothing is due, and overwrite secrets that this node did not write").requires("host"),
         )
         .arg(flag("undo", "Remove what was written for these registries").requires("host").conflicts_with("dry-run"))
         .arg(flag("dry-run", "Only say what would be written"))
@@ -64,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         failed: 0,
     };
     for host in &hosts {
-        // Each has the whole time of a command.
+        // A new publisher for each registry, so that each has the full timeout.
         let publisher = publisher()?;
         let done = if flag("undo") {
             publisher.undo(host, how)
@@ -88,7 +89,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     report.finish(io)
 }
 
-/// What is reported, line by line, or at the end in JSON.
+/// The report: line by line, or as JSON at the end.
 struct Report {
     json: bool,
     rows: Vec<ObjectWriter>,

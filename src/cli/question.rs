@@ -1,4 +1,4 @@
-//! A question that a person at a terminal answers.
+//! Asks a person at a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::Output;
 use crate::error::Error;
 use crate::protocol::Input;
 
-/// Whether a person says yes; without a terminal nobody does.
+/// Whether a person says yes; `false` without a terminal.
 pub(super) fn yes(
     input: &mut dyn Input,
     out: &mut dyn Output,

@@ -1,4 +1,4 @@
-//! `refresh`: renews what is due, for a timer.
+//! `refresh`: renews the tokens that are due, for a timer.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -61,7 +61,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     report.finish(&caches, enabled, io)
 }
 
-/// Everything of a token is read again, as a `get` would, and it has a `get`'s whole time.
+/// Renews one token: reads everything again like a `get`, with a `get`'s full timeout.
 fn refresh(
     env: &Env,
     cache: &Cache,
@@ -69,9 +69,9 @@ fn refresh(
     io: &mut Io,
 ) -> Result<Refreshed, Error> {
     let mut config = Config::load(env)?;
-    // What came with this process was not what the token was minted from.
+    // The token was not minted from a credential in this process's environment.
     config.request = Request::default();
-    // These stores find any workspace's secrets by its name; the others are bound to one by their token.
+    // These stores can read any workspace by name; in the others, the token decides.
     if matches!(config.store, StoreKind::File | StoreKind::Postgres) {
         config.workspace.clone_from(&entry.origin.workspace);
     }
@@ -94,7 +94,7 @@ fn is_due(entry: &InventoryEntry, all: bool) -> bool {
         .is_some_and(|token| all || token.state != State::Fresh)
 }
 
-/// A timer would otherwise keep alive for ever what somebody needed once.
+/// Whether a token has not been used lately. Otherwise a timer would renew a token forever that was needed once.
 fn is_idle(entry: &InventoryEntry) -> bool {
     let used = entry
         .token
@@ -102,7 +102,7 @@ fn is_idle(entry: &InventoryEntry) -> bool {
     matches!(used, Some(Ok(unused)) if unused > LONGEST_IDLE)
 }
 
-/// What is reported, line by line, or at the end in JSON.
+/// The report: line by line, or as JSON at the end.
 struct Report {
     number: usize,
     json: bool,
@@ -111,7 +111,7 @@ struct Report {
 }
 
 impl Report {
-    /// The line of a token begins before the work, so so that anyone waiting sees for what.
+    /// Prints the start of a token's line before the work, so that a waiting user sees what is being done.
     fn begin(&self, entry: &InventoryEntry, io: &mut Io) -> Result<(), Error> {
         if self.json {
             return Ok(());

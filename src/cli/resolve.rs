@@ -1,5 +1,5 @@
-//! `resolve IMAGE_ID`: at run time, the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script; with `--mint`, what a
-//! worker may have, which is tokens and no keys.
+//! `resolve IMAGE_ID`: at run time, prints the payload for `BETA9_IMAGE_CREDENTIALS`, for a scheduler or a script. With
+//! `--mint`, the payload has tokens instead of keys.
 
 mod many;
 
@@ -31,13 +31,13 @@ pub(super) fn command() -> Command {
                 .long("image")
                 .value_name("REF")
                 .conflicts_with("stdin")
-                .help("Its reference, for stores that know no image ids"),
+                .help("The image's reference, for stores that don't know image ids"),
         )
         .arg(
             Arg::new("mint")
                 .long("mint")
                 .action(ArgAction::SetTrue)
-                .help("Print a token with its end in place of a cloud's keys, a line a registry"),
+                .help("Print a token with its expiry instead of a cloud's keys, one line for each registry"),
         )
         .arg(
             Arg::new("min-life")
@@ -45,14 +45,14 @@ pub(super) fn command() -> Command {
                 .value_name("TIME")
                 .requires("mint")
                 .value_parser(humantime::parse_duration)
-                .help("How long a token has to live at least, such as 30m [default: 30m]"),
+                .help("The shortest remaining life of a token, such as 30m [default: 30m]"),
         )
         .arg(
             Arg::new("stdin")
                 .long("stdin")
                 .action(ArgAction::SetTrue)
                 .requires("mint")
-                .help("Read an image id a line, and print a line of JSON for each"),
+                .help("Read one image id per line, and print one line of JSON for each"),
         )
         .after_help(HELP)
 }
@@ -85,7 +85,7 @@ fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(),
         })
     };
     super::warn(io, &resolver);
-    // All or nothing: of several registries none is left out.
+    // All or nothing: if one registry fails, nothing is printed.
     for payload in payloads? {
         writeln!(io.out, "{}", payload.expose()).map_err(unwritable)?;
     }
@@ -117,7 +117,7 @@ fn audited<T>(
     resolver.audited("resolve", host, work)
 }
 
-/// A pull of many layers, and the way to it.
+/// Enough for a pull of many layers and the time before it.
 const MIN_LIFE: Duration = Duration::from_mins(30);
 const HELP: &str = "\
 It prints a secret: pass it on, do not log it.

@@ -1,10 +1,10 @@
-//! Rows of a name and a text, for people: the names in a column, long texts wrapped within 80 columns.
+//! Rows of a name and a text, for people: names in a column, texts wrapped to 80 columns.
 
 use std::fmt::Write;
 
 use super::style::Style;
 
-/// Names what follows, and what it says. A line's first word is what a person looks for.
+/// Rows under construction.
 pub(super) struct Rows {
     out: String,
     indent: usize,
@@ -12,7 +12,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Rows whose names begin after `indent` spaces and take up `names` columns.
+    /// Rows with names of `names` columns, indented by `indent` spaces.
     pub(super) fn new(indent: usize, names: usize) -> Self {
         Self {
             out: String::new(),
@@ -21,12 +21,12 @@ impl Rows {
         }
     }
 
-    /// A line of its own.
+    /// Adds a heading.
     pub(super) fn heading(&mut self, text: &str, style: Style) {
         _ = writeln!(self.out, "{}", style.bold(text));
     }
 
-    /// A row. `paint` colours the text, a line at a time.
+    /// Adds a row. `paint` colours the text line by line.
     pub(super) fn row(&mut self, name: &str, text: &str, paint: impl Fn(&str) -> String) {
         let column = self.indent + self.names;
         for (count, line) in wrap(text, WIDTH.saturating_sub(column))
@@ -39,33 +39,33 @@ impl Rows {
         }
     }
 
-    /// A row of what is as it should be.
+    /// Adds a row about something that is fine.
     pub(super) fn good(&mut self, name: &str, text: &str, style: Style) {
         self.row(name, text, |line| style.good(line).to_string());
     }
 
-    /// A row of what must be fixed.
+    /// Adds a row about something that must be fixed.
     pub(super) fn bad(&mut self, name: &str, text: &str, style: Style) {
         self.row(name, text, |line| style.bad(line).to_string());
     }
 
-    /// A row of plain text.
+    /// Adds a row of plain text.
     pub(super) fn plain(&mut self, name: &str, text: &str) {
         self.row(name, text, str::to_owned);
     }
 
-    /// All rows.
+    /// The text of all rows.
     pub(super) fn finish(self) -> String {
         self.out
     }
 }
 
-/// A sentence within 80 columns, whose further lines are indented.
+/// Wraps a sentence to 80 columns and indents all lines but the first.
 pub(super) fn fold(text: &str) -> String {
     wrap(text, WIDTH - INDENT.len()).join(&format!("\n{INDENT}"))
 }
 
-/// Lines of at most `width` characters, broken at spaces; a word that is longer has a line of its own.
+/// Breaks a text at spaces into lines of at most `width` characters. A longer word gets its own line.
 fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! What was probably meant where a registry has no credential: another workspace, another port, or another name. A login
-//! at a name that is a slip would give the password to a stranger.
+//! Suggests what was probably meant if a registry has no credential: another workspace, port or name. A login at a
+//! misspelled name would send the password to a stranger.
 
 use crate::host::Host;
 use crate::near;
@@ -7,13 +7,13 @@ use crate::registry::Registry;
 use crate::resolver::{Resolver, Route};
 use crate::shown::shown;
 
-/// What to do instead of a login, where something else was probably meant.
+/// What to do instead of a login, if something else was probably meant.
 pub(super) fn of(route: &Route, resolver: &Resolver) -> Option<String> {
     let host = route.host;
     if let Some(elsewhere) = elsewhere(host, resolver) {
         return Some(elsewhere);
     }
-    // A vendor's own host isn't a slip, but its port may be.
+    // A vendor's own host isn't a typo, but its port may be.
     let is_slip = |near: &&Host| near.name() == host.name() || route.row.is_generic();
     let near = |known: &[Host]| {
         let mut near = near::nearest_hosts(host, known);
@@ -35,7 +35,7 @@ pub(super) fn of(route: &Route, resolver: &Resolver) -> Option<String> {
     }
 }
 
-/// Which other workspace on this node has it.
+/// The other workspace on this node that has a credential.
 fn elsewhere(host: &Host, resolver: &Resolver) -> Option<String> {
     let others = resolver.elsewhere(host);
     let named: Vec<_> = others

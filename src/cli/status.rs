@@ -1,5 +1,5 @@
-//! `status`: the cached tokens and the published ones: what they are for, how long they live, and what went wrong last.
-//! Nothing secret.
+//! `status`: shows the cached and the published tokens: what they are for, how long they are valid, and the last
+//! failures. Nothing secret.
 
 mod fleet;
 mod human;
@@ -62,7 +62,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let view = View::of(&config, io.err);
     let format = matches.get_one::<String>("format").map(String::as_str);
     let text = match (matches.get_flag("json"), format, view) {
-        // A collector's file says that there is something wrong; anyone who wrote it is told what.
+        // The metrics only say that the cache can't be read; standard error says why.
         (false, Some("prometheus"), Err(fault)) => {
             crate::warn(io.err, &format_args!("token cache: {fault}"));
             prometheus::unreadable()
@@ -77,19 +77,19 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
 
-/// What there is, and where.
+/// The data to show.
 struct View {
     inventory: Inventory,
-    /// What this node has published into the workspace that is configured.
+    /// What this node has published into the configured workspace.
     published: Vec<(Host, Published)>,
     workspace: String,
     /// The cache's directory, or where it would be.
     dir: Option<PathBuf>,
-    /// The directory of what may not touch a disk, where there is one.
+    /// The cache's directory on tmpfs, if there is one.
     memory_dir: Option<PathBuf>,
-    /// Whether it is there.
+    /// Whether the cache exists.
     exists: bool,
-    /// Whether tokens are answered from it.
+    /// Whether the cache is on.
     enabled: bool,
     now: SystemTime,
 }

@@ -1,19 +1,18 @@
-//! Bold and colour, where a person reads at a terminal. They only underline what the words say already: without them
-//! nothing is lost.
+//! Bold and colour for terminals. They only emphasise: the text is complete without them.
 
 use std::fmt::{self, Display};
 
 use crate::Output;
 use crate::config::Env;
 
-/// Whether to paint, decided once for an output.
+/// Whether to use colour, decided once for an output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     on: bool,
 }
 
 impl Style {
-    /// Paints on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is a dumb one.
+    /// Uses colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
     pub(super) fn of(output: &dyn Output, env: &Env) -> Self {
         let unset = |name| matches!(env.text(name), Ok(None));
         let dumb = env
@@ -24,22 +23,22 @@ impl Style {
         }
     }
 
-    /// Whether it paints.
+    /// Whether colour is on.
     pub(super) fn is_on(self) -> bool {
         self.on
     }
 
-    /// What is to be read first.
+    /// Emphasises a text.
     pub(super) fn bold<T: Display>(self, text: T) -> Painted<T> {
         self.paint("1", text)
     }
 
-    /// What is as it should be.
+    /// Marks something that is fine.
     pub(super) fn good<T: Display>(self, text: T) -> Painted<T> {
         self.paint("32", text)
     }
 
-    /// What must be mended.
+    /// Marks something that must be fixed.
     pub(super) fn bad<T: Display>(self, text: T) -> Painted<T> {
         self.paint("31", text)
     }
@@ -52,7 +51,7 @@ impl Style {
     }
 }
 
-/// A text that may be painted; width and alignment count as if it were not.
+/// A text that may be coloured. Width and alignment ignore the colour codes.
 pub(super) struct Painted<T> {
     code: Option<&'static str>,
     text: T,

@@ -1,5 +1,5 @@
-//! `wired`: each client's file that names this helper, and the command that takes it out. Not for people: `install.sh` and
-//! the packages ask before they remove the program, since every pull of a client that still names it would fail.
+//! `wired`: lists each client's file that names this helper, and the command that unwires it. For `install.sh` and the
+//! packages, which must not remove the program while a client names it, because every pull of that client would fail.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::trusted;
 pub(super) fn command() -> Command {
     Command::new("wired")
         .hide(true)
-        .about("List the clients' files that name this helper, each with the command that takes it out")
+        .about("List the clients' files that name this helper, each with the command that unwires it")
         .after_help("Exit status: 0, also where no file does. Each line is FILE, a tab, and COMMAND.\n\nExample: docker-credential-beta9 wired")
 }
 
@@ -41,7 +41,7 @@ fn wired(env: &Env) -> BTreeMap<PathBuf, String> {
         }
     };
     add(of_system(env));
-    // Removed by root, the program is gone for all.
+    // If root removes the program, it is gone for all users.
     if rustix::process::geteuid().is_root() {
         for home in trusted::homes() {
             let home = home.display().to_string();
@@ -52,7 +52,7 @@ fn wired(env: &Env) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The files of one user; `variables` stand before the commands.
+/// One user's files. `variables` are put before the commands.
 fn of_user(env: &Env, variables: &str) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for path in auth_files(env).unwrap_or_default() {
@@ -67,7 +67,7 @@ fn of_user(env: &Env, variables: &str) -> BTreeMap<PathBuf, String> {
         );
         found.extend(names_in_json(&path).then_some((path, command)));
     }
-    // Podman reads docker's file too, and docker's command is the one for it.
+    // Podman also reads docker's file, but docker's command is the right one for it.
     if let Ok(path) = docker_file(env, Scope::User) {
         found.extend(names_in_json(&path).then(|| (path, undo(variables, "docker"))));
     }
@@ -81,7 +81,7 @@ fn of_user(env: &Env, variables: &str) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The files of the whole machine: root's docker, podman's for all users, and kubelet's.
+/// The system's files: root's docker, podman's for all users, and kubelet's.
 fn of_system(env: &Env) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     if let Ok(path) = docker_file(env, Scope::System) {
@@ -96,7 +96,7 @@ fn of_system(env: &Env) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The files by which kubelet asks this helper.
+/// Kubelet's files that name this helper.
 pub(super) fn of_kubelet() -> impl Iterator<Item = PathBuf> {
     let places = kubelet_files(Path::new("/")).into_iter();
     let files = places.flat_map(|(place, _)| {
@@ -119,7 +119,7 @@ fn names_in_json(path: &Path) -> bool {
             let named = file.cred_helpers.iter().map(|(_, name)| name);
             named.chain(&file.creds_store).any(|name| name == HELPER)
         }
-        // What cannot be read today may be corrected tomorrow.
+        // An unparsable file may be corrected later, so search its text.
         Err(_) => text.text.contains(&format!("\"{HELPER}\"")),
     }
 }
@@ -132,7 +132,7 @@ fn named_registries(places: RegistriesPlaces) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// A kubelet's file, YAML or JSON: a provider is named by its program, and a comment names nothing.
+/// Whether a kubelet's file, YAML or JSON, has a provider with this program's name, ignoring comments.
 fn names_in_lines(path: &Path) -> bool {
     let text = Text::read(path).ok().flatten();
     text.is_some_and(|text| {

@@ -61,7 +61,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     match tool {
         Tool::Ctr => ctr(&pull, &image, &words, env, io),
         Tool::Nerdctl => {
-            // nerdctl asks for the registry, and names no repository.
+            // nerdctl asks only for the registry, without a repository.
             match find(&image, "", &pull, env, io)? {
                 Some(_) => Err(exec(nerdctl::configure(&mut unchanged(&words), env)?)),
                 None => Err(exec(&mut unchanged(&words))),
@@ -70,7 +70,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     }
 }
 
-/// ctr asks for the password on its terminal, which is one of ours.
+/// Runs ctr on a terminal of our own, where it asks for the password.
 fn ctr(
     pull: &Pull,
     image: &ImageRef,
@@ -78,7 +78,7 @@ fn ctr(
     env: &Env,
     io: &mut Io,
 ) -> Result<(), Error> {
-    // containerd takes the first part for the registry, whatever it is: `org/app` would go to a host called `org`.
+    // containerd always reads the first part as the registry: `org/app` would go to a host called `org`.
     let named = pull.reference.strip_prefix(&image.spelling);
     if !named.is_some_and(|rest| rest.starts_with('/')) {
         let whole = format!("{}/{}{}", image.host, image.repository, image.suffix);
@@ -133,7 +133,7 @@ fn ctr(
     }
 }
 
-/// The credential of a pull; `None` where there is certainly none.
+/// The credential for a pull; `None` if there certainly is none.
 fn find(
     image: &ImageRef,
     path: &str,
@@ -158,7 +158,7 @@ fn find(
     }
 }
 
-/// Why ctr cannot be given a credential: the user name is an argument, and the password a line that is typed.
+/// Why a credential can't be passed to ctr: the user name is an argument, and the password a typed line.
 fn untypable(credential: &Credential) -> Option<&'static str> {
     let (username, secret) = (credential.username(), credential.secret().expose());
     if credential.shown_username().is_none() {
@@ -180,7 +180,7 @@ fn unchanged(words: &[OsString]) -> process::Command {
     command
 }
 
-/// Becomes the command; comes back only when that fails.
+/// Replaces this process by the command; returns only on failure.
 fn exec(command: &mut process::Command) -> Error {
     let error = command.exec();
     let program = command.get_program().to_string_lossy();
@@ -190,7 +190,7 @@ fn exec(command: &mut process::Command) -> Error {
         .failed()
 }
 
-/// The child's half: becomes the command, which ends when the parent does, however that ends.
+/// The child's side: replaces itself by the command, which is killed when the parent exits.
 fn follow(parent: i32, words: &[OsString]) -> Result<(), Error> {
     let following = set_parent_process_death_signal(Some(Signal::TERM)).is_ok();
     if !following || getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != parent) {
@@ -199,11 +199,11 @@ fn follow(parent: i32, words: &[OsString]) -> Result<(), Error> {
     Err(exec(&mut unchanged(words)))
 }
 
-/// The user name that goes with an OAuth identity token.
+/// The user name that marks an OAuth identity token.
 const IDENTITY_TOKEN: &str = "<token>";
-/// A terminal's line, and the buffer that ctr reads it with, are of 4,096 bytes.
+/// In bytes. A terminal's line and ctr's buffer have 4,096 bytes.
 const LONGEST_LINE: usize = 4095;
-/// What the cloud's logins read from the environment, and ctr does not.
+/// Variables that cloud logins read and that ctr must not get.
 const CLOUD_SECRETS: &[&str] = &[
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",

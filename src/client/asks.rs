@@ -1,5 +1,5 @@
-//! Who answers a client that needs a registry's credential: this helper, another program, the client's own login, a
-//! variable, or nobody. Everything here follows from what was read before.
+//! Where a client gets a registry's credential: from this helper, another program, its own login, a variable, or
+//! nowhere. This module only evaluates configuration that was read before.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 
-/// Who answers a client, and what decides it.
+/// Who answers a client, and what decides that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asks {
     /// Who answers.
     pub answerer: Answerer,
-    /// The file that decides; `None` for a variable, and where nothing decides.
+    /// The file that decides; `None` for a variable or if nothing decides.
     pub file: Option<PathBuf>,
     /// The key in that file, or the variable's name.
     pub key: Option<String>,
@@ -31,11 +31,11 @@ pub struct Asks {
 pub enum Answerer {
     /// This helper.
     ThisHelper,
-    /// Another program, by what follows `docker-credential-` in its name.
+    /// Another helper, by the part of its name after `docker-credential-`.
     Helper(String),
     /// The client itself, which has a login in plain text.
     PlainLogin,
-    /// A variable with a login in it, which comes before every helper.
+    /// A variable with a login, which precedes every helper.
     Variable,
     /// Nobody: the client pulls anonymously.
     Nobody,
@@ -62,7 +62,7 @@ impl Asks {
         }
     }
 
-    /// Nobody answers, and nothing says so.
+    /// Nobody answers, because nothing is configured.
     pub fn nobody() -> Self {
         Self {
             answerer: Answerer::Nobody,
@@ -100,14 +100,14 @@ pub fn program(name: &str) -> String {
 }
 
 impl AuthFile {
-    /// Who answers for a registry by this file alone; `None` where it has nothing about it.
+    /// Who answers for a registry according to this file alone; `None` if it says nothing about it.
     pub fn asks(&self, lookup: &Lookup) -> Option<Asks> {
         let mut keys = lookup.helper_keys().iter();
         let named = keys.find_map(|key| Some((key.as_str(), self.helper(key)?)));
         let is_podman = lookup.client() == Client::Podman;
         let store = self.creds_store.as_deref().filter(|_| !is_podman);
         let helper = named.or(store.map(|name| (CREDS_STORE, name)));
-        // To docker an empty name means that no program is asked; podman would run `docker-credential-`.
+        // To docker, an empty name means no helper; podman would run `docker-credential-`.
         let helper = helper.filter(|(_, name)| is_podman || !name.is_empty());
         if let Some((key, name)) = helper {
             return Some(Asks::helper(name, &self.path, key));
@@ -116,7 +116,7 @@ impl AuthFile {
         Some(Asks::new(Answerer::PlainLogin, Some(&self.path), key))
     }
 
-    /// The plain login that a client finds; what isn't a pair, podman passes over.
+    /// The plain-text login that a client finds. podman skips entries that aren't a pair.
     fn login(&self, lookup: &Lookup) -> Option<&AuthEntry> {
         let is_podman = lookup.client() == Client::Podman;
         let is_held = |entry: &&AuthEntry| match &entry.held {
@@ -132,7 +132,7 @@ impl AuthFile {
 }
 
 impl DockerClient {
-    /// Who answers docker, or a client that reads docker's file.
+    /// Who answers docker or a client that reads docker's file.
     pub fn asks(&self, lookup: &Lookup) -> Asks {
         let mut brought = self.variable.iter().flat_map(|variable| &variable.auths);
         if brought.any(|entry| lookup.helper_keys().contains(&entry.key)) {
@@ -145,8 +145,8 @@ impl DockerClient {
 }
 
 impl PodmanClient {
-    /// Who answers podman: the first that is this helper, or has something of its own. Another helper of registries.conf
-    /// may have nothing and is passed over, unless nobody else is left.
+    /// Who answers podman: the first source that is this helper or has an entry. Other helpers in registries.conf may
+    /// have no credential, so they count only if nothing else is left.
     pub fn asks(&self, lookup: &Lookup) -> Asks {
         let mut other = Asks::nobody();
         let list = self.registries.effective();
@@ -167,7 +167,7 @@ impl PodmanClient {
     }
 }
 
-/// The clients whose files are docker's and podman's.
+/// The clients that read docker's and podman's files.
 pub struct Clients {
     /// docker, buildx, oras, crane, ko, CLIP and nerdctl.
     pub docker: Result<DockerClient, Error>,
@@ -176,7 +176,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Reads what they read, as this user runs them.
+    /// Reads the files that the clients read when this user runs them.
     pub fn read(env: &Env) -> Self {
         Self {
             docker: DockerClient::read(env, Scope::User),
@@ -184,7 +184,7 @@ impl Clients {
         }
     }
 
-    /// Who answers the client that looks up a registry, or why that client cannot read its file.
+    /// Who answers the client of this look-up, or why it can't read its file.
     pub fn asks(&self, lookup: &Lookup) -> Result<Asks, &Error> {
         match lookup.client() {
             Client::Podman => self.podman.as_ref().map(|podman| podman.asks(lookup)),
@@ -193,7 +193,7 @@ impl Clients {
     }
 }
 
-/// Each of them by its name.
+/// The clients by name.
 pub const CLIENTS: [(&str, Client); 2] = [("docker", Client::Docker), ("podman", Client::Podman)];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `AuthFile`: docker's `config.json` and the auth files of podman, buildah, skopeo and CRI-O, which have one form
+//! `AuthFile`: docker's `config.json` and the auth files of podman, buildah, skopeo and CRI-O, which share a format
 //! (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>).
 
 use std::path::{Path, PathBuf};
@@ -15,61 +15,61 @@ use crate::credential::{Credential, Redacted};
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 
-/// What such a file says about credentials.
+/// The parts of such a file that are about credentials.
 #[derive(Debug, Default)]
 pub struct AuthFile {
-    /// Where it is.
+    /// The file's path.
     pub path: PathBuf,
-    /// The helper for every registry; podman and its family do not know it.
+    /// The helper for every registry. podman and its family ignore it.
     pub creds_store: Option<String>,
-    /// The helper for each of some registries, in the order written.
+    /// The helpers for single registries, in the order written.
     pub cred_helpers: Vec<(String, String)>,
     /// Credentials in plain text, in the order written.
     pub auths: Vec<AuthEntry>,
-    /// Its other keys, which say nothing about credentials.
+    /// Other keys, which are not about credentials.
     pub other_keys: Vec<String>,
-    /// Why docker reads it, and podman and its family refuse it.
+    /// Why podman and its family refuse the file, although docker reads it.
     pub docker_only: Option<&'static str>,
 }
 
 /// A member of `auths`.
 #[derive(Debug)]
 pub struct AuthEntry {
-    /// The registry as the client spells it.
+    /// The registry, as the client spells it.
     pub key: String,
-    /// What is kept for it.
+    /// The entry's content.
     pub held: Held,
-    /// Whether podman and its family fail on what docker only passes over.
+    /// Whether podman and its family fail on this entry, which docker merely skips.
     pub fails_podman: bool,
 }
 
-/// What a member of `auths` holds.
+/// The content of a member of `auths`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Nothing: docker leaves an empty member beside a helper.
+    /// Nothing: docker leaves an empty member for a registry with a helper.
     Nothing,
     /// A user name and a password, or `<token>` and an identity token.
     Credential(Credential),
-    /// Something that cannot be used; why.
+    /// Unusable content, and why.
     Malformed(String),
 }
 
 impl AuthFile {
-    /// Why podman refuses a file without anything in it.
+    /// Why podman refuses an empty file.
     pub const EMPTY: &str = "it is empty";
-    /// Why it refuses one with a second value, or with a brace too many.
+    /// Why podman refuses a file with a second value or an extra brace.
     pub const MORE: &str = "more follows its first JSON value";
-    /// Why it refuses one in which docker passes over an entry.
+    /// Why podman refuses a file with an entry that docker skips.
     pub const UNREADABLE: &str = "an entry of its auths is not an object of texts";
 
-    /// Reads a file; `None` if there is none.
+    /// Reads a file; `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         Text::read(path)?
             .map(|text| Self::parse(path, &text.text))
             .transpose()
     }
 
-    /// Reads its text as docker does, which takes an empty file for an empty object.
+    /// Parses the text as docker does, which reads an empty file as an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let file = Self::said(text).map_err(|cause| incorrect(path, cause))?;
         let path = path.to_owned();
@@ -115,18 +115,18 @@ impl AuthFile {
         Ok(file)
     }
 
-    /// The helper that `credHelpers` has under this key.
+    /// The helper for this key in `credHelpers`.
     pub fn helper(&self, key: &str) -> Option<&str> {
         let mut helpers = self.cred_helpers.iter();
         helpers.find_map(|(name, helper)| (name == key).then_some(helper.as_str()))
     }
 
-    /// The same, or that of `credsStore` where no key is given.
+    /// The same; without a key, the helper in `credsStore`.
     pub(super) fn helper_of(&self, key: Option<&str>) -> Option<&str> {
         key.map_or(self.creds_store.as_deref(), |key| self.helper(key))
     }
 
-    /// The keys of a host that lack this helper, where at least one has it.
+    /// If at least one key of a host has this helper, the keys that lack it.
     pub fn missing_keys(&self, host: &Host) -> Vec<String> {
         let mut keys = wiring_keys(host, "");
         let all = keys.len();
@@ -143,7 +143,7 @@ impl AuthFile {
 }
 
 impl AuthEntry {
-    /// The registry it is for; `None` for what isn't a registry, or only a part of one.
+    /// The registry of the entry; `None` if the key isn't a whole registry.
     pub fn host(&self) -> Option<Host> {
         match ServerUrl::parse(self.key.as_bytes()) {
             Ok(ServerUrl::Registry { host, path, .. })
@@ -156,7 +156,7 @@ impl AuthEntry {
     }
 }
 
-/// An identity token is what docker uses where there is one; then `auth`, then the two fields of old files
+/// Docker prefers an identity token, then `auth`, then the two fields of old files
 /// (<https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go>).
 fn held(entry: Value) -> Result<Held, String> {
     if entry.is_null() {
@@ -184,14 +184,14 @@ fn held(entry: Value) -> Result<Held, String> {
         .map_err(|unusable| unusable.to_string())
 }
 
-/// The user name and password of base64 of `user:password`; docker drops NUL bytes around the password.
+/// Decodes base64 of `user:password`. Like docker, drops NUL bytes around the password.
 fn decode(auth: &Redacted) -> Option<(String, Redacted)> {
     let bytes = zeroize::Zeroizing::new(STANDARD.decode(auth.expose().trim()).ok()?);
     let (username, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
     Some((username.to_owned(), password.trim_matches('\0').into()))
 }
 
-/// Whether podman and its family can read an entry: of one that they cannot, the whole file is refused.
+/// Whether podman and its family can read an entry. If not, they refuse the whole file.
 fn is_readable(entry: Value) -> bool {
     let texts = [entry.text("auth"), entry.text("identitytoken")];
     entry.is_null() || entry.is_object() && texts.iter().all(Result::is_ok)
@@ -201,7 +201,7 @@ pub(super) const CREDS_STORE: &str = "credsStore";
 pub(super) const CRED_HELPERS: &str = "credHelpers";
 pub(super) const AUTHS: &str = "auths";
 const TOKEN_USER: &str = "<token>";
-/// The paths under which a key still stands for the whole registry.
+/// The paths with which a key still means the whole registry.
 const WHOLE: [&str; 3] = ["", "v1", "v2"];
 
 #[cfg(test)]

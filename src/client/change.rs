@@ -1,5 +1,5 @@
-//! A change of a client's file: planned, shown, made, and with it the note of how it is undone. Undoing goes by what the file
-//! says: what names this helper goes, and what `--force` replaced comes back.
+//! A change to a client's file: planned, shown and made, together with the note for undoing it. Undoing looks at the
+//! file's current content: it removes what names this helper, and restores what `--force` replaced.
 
 mod undo;
 
@@ -20,7 +20,7 @@ use super::{AuthFile, HELPER};
 use crate::error::Error;
 use crate::shown::shown as name;
 
-/// What kind of text a file is.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Docker's and podman's JSON.
@@ -33,22 +33,22 @@ pub enum Form {
     Hosts,
 }
 
-/// What is to become of one file.
+/// A planned change to one file.
 pub struct Change {
     /// The file, as the client names it.
     pub path: PathBuf,
-    /// What is somebody else's by now, and stays.
+    /// Entries that belong to another helper by now and are kept.
     pub left: Vec<String>,
     form: Form,
     place: Place,
     old: Option<Text>,
-    /// `None` when the file goes.
+    /// `None` if the file will be removed.
     new: Option<Zeroizing<String>>,
     note: Note,
 }
 
 impl Change {
-    /// Leaves a file as it is.
+    /// A change that changes nothing.
     pub fn nothing(path: &Path, form: Form) -> Result<Self, Error> {
         let place = Place::of(path)?;
         let old = place.read()?;
@@ -63,8 +63,8 @@ impl Change {
         })
     }
 
-    /// Names this helper in `credHelpers` under each of these keys, and for `None` in `credsStore`. Another helper's is replaced
-    /// only by `force`.
+    /// Sets this helper in `credHelpers` for each of these keys, and for `None` in `credsStore`. Replaces another
+    /// helper only with `force`.
     pub fn helpers(path: &Path, keys: &[Option<&str>], force: bool) -> Result<Self, Error> {
         let mut change = Self::nothing(path, Form::Auth)?;
         let file = AuthFile::parse(path, change.text())?;
@@ -73,7 +73,7 @@ impl Change {
             let was = file.helper_of(*key);
             match was {
                 Some(HELPER) => continue,
-                // An empty name isn't a helper to docker, and podman fails on it.
+                // To docker, an empty name isn't a helper; podman fails on it.
                 Some(other) if !(other.is_empty() || force) => {
                     let key = name(key.unwrap_or(CREDS_STORE));
                     let cause = format_args!("{key} has the helper {} already", name(other));
@@ -96,8 +96,8 @@ impl Change {
         Ok(change)
     }
 
-    /// Puts this helper in front of the `credential-helpers` of a registries.conf; a file without any takes over what is
-    /// `inherited` from the others.
+    /// Puts this helper first in `credential-helpers` of a registries.conf. A file without that list also gets the
+    /// `inherited` one of the other files.
     pub fn credential_helpers(path: &Path, inherited: &[String]) -> Result<Self, Error> {
         let mut change = Self::nothing(path, Form::Registries)?;
         let (new, made) =
@@ -109,8 +109,8 @@ impl Change {
         Ok(change)
     }
 
-    /// Gives this helper an entry for these images in a kubelet's `CredentialProviderConfig`. One of its own that names
-    /// others is changed only by `force`.
+    /// Adds this helper's entry for these images to a kubelet's `CredentialProviderConfig`. Changes an existing entry
+    /// only with `force`.
     pub fn provider(path: &Path, images: &[String], force: bool) -> Result<Self, Error> {
         let mut change = Self::nothing(path, Form::Provider)?;
         let done = Providers::parse(change.text()).and_then(|read| read.with_own(images, force));
@@ -121,7 +121,8 @@ impl Change {
         Ok(change)
     }
 
-    /// Puts the mirror before all other hosts in a containerd's `hosts.toml`. A new file names the registry itself too.
+    /// Puts the mirror before all other hosts in a containerd's `hosts.toml`. A new file also names the registry
+    /// itself.
     pub fn mirror(path: &Path, server: Option<&str>, url: &str, dir: &Path) -> Result<Self, Error> {
         let mut change = Self::nothing(path, Form::Hosts)?;
         let new = add_mirror(change.text(), server, url, dir);
@@ -143,22 +144,22 @@ impl Change {
         unchanged(&self.path, cause, fix)
     }
 
-    /// Whether everything is as it should be already.
+    /// Whether there is nothing to change.
     pub fn is_nothing(&self) -> bool {
         self.texts()[0] == self.texts()[1]
     }
 
-    /// Whether the file that was changed is not there any more, so that nothing can be put back into it.
+    /// Whether the changed file no longer exists, so that nothing can be restored in it.
     pub fn is_gone(&self) -> bool {
         self.old.is_none() && !self.note.made
     }
 
-    /// Whether the file goes, because it was made by what is undone.
+    /// Whether undoing removes the file, because the change created it.
     pub fn removes(&self) -> bool {
         self.new.is_none()
     }
 
-    /// What it does, without the secrets that the file holds.
+    /// The change as a diff, without the file's secrets.
     pub fn diff(&self) -> String {
         if self.is_nothing() {
             return String::new();
@@ -173,7 +174,7 @@ impl Change {
         unified(&self.path, [texts[0].as_deref(), texts[1].as_deref()])
     }
 
-    /// Makes the change, and notes beside the file how it is undone.
+    /// Makes the change, and writes the note for undoing it beside the file. Fails if the file was changed meanwhile.
     pub fn make(&self) -> Result<(), Error> {
         let readers = match self.form {
             Form::Auth => Readers::Owner,
@@ -184,7 +185,7 @@ impl Change {
         let mut note = self.note.clone();
         note.made |= old.is_none();
         note.made_dirs += dirs;
-        // The file first would leave it without a note, should the second write fail.
+        // The note is written first, so that a failed second write never leaves a changed file without a note.
         let made = note
             .write(&place, old)
             .and_then(|()| place.replace(old, new, readers));

@@ -1,4 +1,4 @@
-//! What a change does to a file, as a unified diff that shows no secret of the file.
+//! Shows a change to a file as a unified diff without secrets.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use similar::TextDiff;
 
 use super::edit::laid_out;
 
-/// The unified diff of two texts; a file that is not there is `/dev/null`.
+/// The unified diff of two texts; a missing file is `/dev/null`.
 pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
     let name = |text: Option<&str>| {
         text.map_or_else(|| "/dev/null".to_owned(), |_| path.display().to_string())
@@ -19,7 +19,7 @@ pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         for char in line.chars() {
-            // The file may hold what moves a terminal's cursor.
+            // The file may contain characters that move a terminal's cursor.
             if char.is_control() && char != '\t' {
                 out.extend(char.escape_debug());
             } else {
@@ -31,7 +31,7 @@ pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
     out
 }
 
-/// A client's JSON with every text hidden that may be a secret: all but what says which helper is asked.
+/// A client's JSON with every string hidden that may be a secret: all except the names of helpers.
 pub fn masked(text: &str) -> String {
     let shown = |path: &[String]| {
         let first = path.first().map_or("", String::as_str);
@@ -40,7 +40,7 @@ pub fn masked(text: &str) -> String {
     laid_out(text, &shown).unwrap_or_default().to_string()
 }
 
-/// What holds no secret in docker's and podman's files.
+/// The members of docker's and podman's files without secrets.
 const SHOWN: [&str; 3] = ["credsStore", "credHelpers", "currentContext"];
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use crate::error::{Code, Error, Problem};
 pub struct DockerClient {
     /// Its file.
     pub path: PathBuf,
-    /// What is in it; `None` when there is no file.
+    /// Its content; `None` if there is no file.
     pub file: Option<AuthFile>,
-    /// What `DOCKER_AUTH_CONFIG` brings, which comes before the file.
+    /// The content of `DOCKER_AUTH_CONFIG`, which precedes the file.
     pub variable: Option<AuthFile>,
 }
 
@@ -35,7 +35,7 @@ impl DockerClient {
     }
 }
 
-/// What `DOCKER_AUTH_CONFIG` holds, as far as docker takes it: logins and nothing else
+/// The parts of `DOCKER_AUTH_CONFIG` that docker uses: only logins
 /// (<https://github.com/docker/cli/blob/master/cli/config/configfile/file.go>).
 fn brought(text: &str) -> Option<AuthFile> {
     let file = AuthFile::parse(Path::new(DOCKER_AUTH_CONFIG), text).ok()?;
@@ -48,8 +48,8 @@ fn brought(text: &str) -> Option<AuthFile> {
     (!refused).then_some(file)
 }
 
-/// `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. Docker has no file for the whole system: what serves the
-/// machine reads root's.
+/// `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. Docker has no system-wide file; system services read
+/// root's.
 pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
     if scope == Scope::System {
         return Ok(Path::new(ROOTS_HOME).join(BELOW_HOME));
@@ -66,7 +66,7 @@ pub fn docker_file(env: &Env, scope: Scope) -> Result<PathBuf, Error> {
     Ok(home.join(BELOW_HOME))
 }
 
-/// The variable with docker's logins, which wins over its file and over helpers.
+/// The variable with docker's logins, which precedes its file and all helpers.
 pub const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 const BELOW_HOME: &str = ".docker/config.json";
 const ROOTS_HOME: &str = "/root";

@@ -1,5 +1,5 @@
-//! Changes of a client's file by what it says: a text goes in, the text with the change comes out, and what comes out is read
-//! again before it counts. An error says why a text does not allow the change.
+//! Edits a client's file by its meaning: takes a text, returns the changed text, and reads that again to verify it. An
+//! error says why a text can't be changed.
 
 mod hosts;
 mod json;

@@ -1,4 +1,4 @@
-//! The text of a client's file, and what else must stay when it is replaced.
+//! A client's file: its text, and the metadata to keep when it is replaced.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -14,24 +14,24 @@ use super::refusal::{self, problem};
 use crate::error::Error;
 use crate::trusted::{ACL, is_absent};
 
-/// A file's text, which may hold passwords, and what else must stay when it is replaced.
+/// A file's text, which may contain passwords, and the metadata to keep when it is replaced.
 pub struct Text {
-    /// All of it.
+    /// The whole text.
     pub text: Zeroizing<String>,
-    /// Its mode, owner and place on the disk.
+    /// Its mode, owner and inode.
     pub metadata: Metadata,
-    /// Its access list, where it has one.
+    /// Its access list, if it has one.
     pub acl: Option<Vec<u8>>,
 }
 
 impl Text {
-    /// Reads a file behind symbolic links, of which root follows another user's only to what is that user's own; `None` when
-    /// there is none.
+    /// Reads a file, following symbolic links; root follows another user's link only to that user's own file. `None` if
+    /// the file does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         Place::of(path)?.read()
     }
 
-    /// What is in an open file.
+    /// Reads an open file.
     pub(super) fn of(path: &Path, file: File) -> Result<Self, Error> {
         let unreadable = |error| refusal::unreadable(path, error);
         let metadata = file.metadata().map_err(unreadable)?;
@@ -58,7 +58,7 @@ impl Text {
     }
 }
 
-/// The access list (<https://man7.org/linux/man-pages/man5/acl.5.html>), as the kernel keeps it.
+/// The access list (<https://man7.org/linux/man-pages/man5/acl.5.html>), in the kernel's format.
 fn access_list(file: &File) -> io::Result<Option<Vec<u8>>> {
     let mut acl = vec![0; MAX_ACL];
     match fgetxattr(file, ACL, &mut acl[..]) {
@@ -79,10 +79,10 @@ fn read_bounded(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Who may read a file that is made again.
+/// Who may read a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner: docker's and podman's files may come to hold passwords.
+    /// Only its owner: docker's and podman's files may contain passwords later.
     Owner,
     /// Everybody.
     All,
@@ -98,7 +98,7 @@ impl Readers {
     }
 }
 
-/// The files of a directory with one of these extensions, by name; none where there is no directory.
+/// The files of a directory with one of these extensions, sorted by name; none if the directory does not exist.
 pub(crate) fn files_in(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(dir) {
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
@@ -111,7 +111,7 @@ pub(crate) fn files_in(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, 
     Ok(files)
 }
 
-/// As much as the kernel keeps of one (`XATTR_SIZE_MAX`).
+/// In bytes; the kernel's limit (`XATTR_SIZE_MAX`).
 const MAX_ACL: usize = 64 << 10;
-/// Docker's files with hundreds of logins are some 100 KiB.
+/// In bytes. Docker's files with hundreds of logins are about 100 KiB.
 const LIMIT: u64 = 4 << 20;

@@ -1,5 +1,6 @@
-//! JSON as Go's `encoding/json` puts it into a struct, which is how clients read their files
-//! (<https://pkg.go.dev/encoding/json#Unmarshal>): names in any case, the last of equal ones, `null` for nothing.
+//! JSON as Go's `encoding/json` decodes it into a struct, which is how clients read their files
+//! (<https://pkg.go.dev/encoding/json#Unmarshal>): names match in any case, the last of several equal names wins, and
+//! `null` counts as missing.
 
 use std::fmt;
 
@@ -10,12 +11,11 @@ use serde_json::value::RawValue;
 
 use crate::credential::Redacted;
 
-/// A value as it is written, of which only what is asked for is read: a number may be as long, and a list as deep, as
-/// somebody likes.
+/// An unparsed value. Only what is needed is parsed, so numbers of any length and lists of any depth are accepted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'a>(&'a RawValue);
 
-/// The members of an object in the order written, equal ones too; `None` of anything else.
+/// An object's members in the order written, including repeated ones; `None` for any other value.
 pub(crate) fn members(object: &RawValue) -> Option<Vec<(String, &RawValue)>> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
@@ -38,8 +38,8 @@ pub(crate) fn members(object: &RawValue) -> Option<Vec<(String, &RawValue)>> {
         .ok()
 }
 
-/// The first value of a text, and whether something follows it: Go's decoder, which docker uses, leaves that alone, and
-/// its `Unmarshal`, which podman uses, refuses it.
+/// The first value of a text, and whether more text follows. Go's decoder, which docker uses, ignores that;
+/// `Unmarshal`, which podman uses, refuses it.
 pub(crate) fn parse(text: &str) -> Result<(Value<'_>, bool), String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = <&RawValue>::deserialize(&mut deserializer).map_err(|error| {
@@ -69,19 +69,19 @@ impl Value<'_> {
             .collect()
     }
 
-    /// All members that count as this one, in the order written.
+    /// All members with this name in any case, in the order written.
     fn all(self, name: &str) -> impl Iterator<Item = Self> {
         let named = |(key, value): (String, Self)| key.eq_ignore_ascii_case(name).then_some(value);
         self.members().into_iter().filter_map(named)
     }
 
-    /// The text that it is; `null` is an empty one.
+    /// The value as a string; `null` is empty.
     pub(crate) fn own_text(self) -> Option<Redacted> {
         let text: Result<Option<Redacted>, _> = serde_json::from_str(self.0.get());
         text.map(Option::unwrap_or_default).ok()
     }
 
-    /// The text of a member; empty where there is none. `null` changes nothing.
+    /// A member's string; empty if it is missing. A `null` is ignored.
     pub(crate) fn text(self, name: &str) -> Result<Redacted, String> {
         let texts = self.all(name).filter(|value| !value.is_null());
         texts
@@ -90,7 +90,7 @@ impl Value<'_> {
             .ok_or_else(|| format!("its {name} is not a text"))
     }
 
-    /// The members of a map, each once. Maps of the same name are one, and `null` empties it.
+    /// The members of a map, each once. Several maps with the same name are merged, and `null` empties the map.
     pub(crate) fn map(self, name: &str) -> Result<Vec<(String, Self)>, String> {
         let mut map: IndexMap<String, Self> = IndexMap::new();
         for value in self.all(name) {
@@ -105,7 +105,7 @@ impl Value<'_> {
         Ok(map.into_iter().collect())
     }
 
-    /// The line on which an object of `text`, which this is a part of, begins that has a key twice, at any depth.
+    /// The line in `text`, which contains this value, where an object with a repeated key begins, at any depth.
     pub(crate) fn line_of_equal_keys(self, text: &str) -> Option<usize> {
         let mut todo = vec![self.0];
         while let Some(value) = todo.pop() {

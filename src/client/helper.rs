@@ -1,4 +1,4 @@
-//! Whether a client that looks for the helper finds it.
+//! Checks whether clients find the helper.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,24 +15,24 @@ use super::refusal::unchanged;
 use crate::error::Error;
 use crate::shown::shown;
 
-/// What a search of a PATH for this program's name comes to.
+/// The result of searching a PATH for this program's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Helper {
-    /// It is there and can be run.
+    /// Found, and executable.
     Found(PathBuf),
-    /// The one that is there may not be run by this user.
+    /// Found, but this user may not execute it.
     NotExecutable(PathBuf),
-    /// It is in none of the directories.
+    /// In none of the directories.
     Missing,
 }
 
-/// Looks along `path` for this program.
+/// Searches `path` for this program.
 pub fn find_helper(path: &OsStr) -> Helper {
     find_program(path, PROGRAM)
 }
 
-/// Looks along `path` as clients do: the first file that may be run; relative directories do not count, because clients
-/// written in Go refuse what they find there (<https://pkg.go.dev/os/exec#hdr-Executables_in_the_current_directory>).
+/// Searches `path` as clients do: the first executable file counts. Relative directories don't, because clients written
+/// in Go refuse programs found there (<https://pkg.go.dev/os/exec#hdr-Executables_in_the_current_directory>).
 pub fn find_program(path: &OsStr, program: &str) -> Helper {
     let mut unusable = None;
     for dir in std::env::split_paths(path).filter(|dir| dir.is_absolute()) {
@@ -48,12 +48,12 @@ pub fn find_program(path: &OsStr, program: &str) -> Helper {
     unusable.map_or(Helper::Missing, Helper::NotExecutable)
 }
 
-/// Why the kernel does not start a program, as far as its first bytes tell; it is not run.
+/// Why the kernel would not start a program, judged by its first bytes without running it.
 pub fn unstartable(program: &Path) -> Option<String> {
     let head = head(program).ok()?;
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next()?;
-        // A carriage return, which Windows puts at the end of a line, is a part of the name to the kernel.
+        // To the kernel, a Windows carriage return at the end of the line is part of the name.
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let mut words = line.split(blank).filter(|word| !word.is_empty());
         let interpreter = OsStr::from_bytes(words.next().unwrap_or_default());
@@ -69,8 +69,7 @@ pub fn unstartable(program: &Path) -> Option<String> {
         .then(|| "it is built for another kind of machine".to_owned())
 }
 
-/// Word size, byte order and machine, of what follows the magic number
-/// (<https://man7.org/linux/man-pages/man5/elf.5.html>).
+/// Word size, byte order and machine from an ELF header (<https://man7.org/linux/man-pages/man5/elf.5.html>).
 fn kind_of_machine(header: &[u8]) -> Option<[u8; 4]> {
     (header.len() > 15).then(|| [0, 1, 14, 15].map(|at| header[at]))
 }
@@ -91,15 +90,16 @@ fn head(program: &Path) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Whether this is a program that says this one's name when it is asked for its version, in time. It gets nothing of this
-/// program's environment but `path` and, for a wrapper that needs one, a home directory.
+/// Whether the program, asked for its version, answers with this program's name in time. Of our environment, it gets
+/// only `path` and, for wrappers that need one, a home directory.
 pub fn is_this_program(program: &Path, path: &OsStr, home: Option<&Path>) -> bool {
     answers(program, path, home, PATIENCE)
 }
 
-/// The helper that a client finds along `path`, in words `place`, tried: one that is named and cannot be run fails every pull.
+/// Finds and tries the helper that a client finds in `path`, because one that can't run fails every pull. `place`
+/// describes `path` in errors.
 ///
-/// It gets nothing of this program's environment but `path` and, for a wrapper that needs one, a home directory.
+/// Of our environment, the helper gets only `path` and, for wrappers that need one, a home directory.
 pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result<PathBuf, Error> {
     let (cause, fix) = match find_helper(path) {
         Helper::Found(found) if is_this_program(&found, path, home) => return Ok(found),
@@ -122,10 +122,10 @@ pub fn runnable_helper(path: &OsStr, home: Option<&Path>, place: &str) -> Result
     Err(unchanged(Path::new(PROGRAM), cause, fix))
 }
 
-/// Whether it says its name when it is asked for its version, as this program does, and that in time.
+/// Whether a program, asked for its version, answers in time as this program does.
 fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration) -> bool {
     let mut command = Command::new(program);
-    // It may be any program: what this one holds in its environment is none of its business.
+    // It may be any program, so it must not see our environment.
     command
         .arg("version")
         .env_clear()
@@ -134,7 +134,7 @@ fn answers(program: &Path, path: &OsStr, home: Option<&Path>, patience: Duration
     said(&mut command, patience).is_some_and(|said| said.starts_with(PROGRAM))
 }
 
-/// What a program writes on its standard output, if it ends well and in time.
+/// A program's standard output, if it exits with 0 in time.
 pub fn said(command: &mut Command, patience: Duration) -> Option<String> {
     let deadline = Instant::now() + patience;
     command
@@ -146,7 +146,7 @@ pub fn said(command: &mut Command, patience: Duration) -> Option<String> {
     let never_waits = fcntl_setfl(&out, OFlags::NONBLOCK).is_ok();
     let status = loop {
         let ended = child.try_wait();
-        // Something that it has started may hold the other end open: what is not there when it has ended never counts.
+        // A child of the program may keep the pipe open. Output after the program's exit does not count.
         if never_waits {
             let room = MOST.saturating_sub(said.len() as u64);
             _ = out.by_ref().take(room).read_to_end(&mut said);
@@ -155,7 +155,7 @@ pub fn said(command: &mut Command, patience: Duration) -> Option<String> {
             Ok(Some(status)) => break status,
             Ok(None) if never_waits && Instant::now() < deadline => std::thread::sleep(PAUSE),
             _ => {
-                // It may have ended meanwhile, and is waited for so that nothing is left of it.
+                // Kill it, which fails if it has exited meanwhile, and wait, so that no zombie remains.
                 _ = child.kill().and_then(|()| child.wait());
                 return None;
             }
@@ -164,15 +164,15 @@ pub fn said(command: &mut Command, patience: Duration) -> Option<String> {
     String::from_utf8(said).ok().filter(|_| status.success())
 }
 
-/// Many times what it takes on a slow machine under load.
+/// Many times longer than needed on a slow, loaded machine.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// More than any program that is asked has to say.
+/// In bytes; more than any such program prints.
 const MOST: u64 = 4 << 20;
-/// What the kernel looks at.
+/// In bytes; what the kernel looks at.
 const HEAD: usize = 256;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The PATH of services and of root on common distributions; systemd's default has no more than this
+/// The PATH of services and of root on common distributions; systemd's default has no other directories
 /// (<https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24PATH>).
 pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -206,7 +206,7 @@ mod tests {
     fn a_program_that_does_not_end_is_not_waited_for() {
         let begin = Instant::now();
         let scratch = tempfile::tempdir().unwrap();
-        // A link, because a file just written may still be open in a child of another test.
+        // A link, because a file that was just written may still be open in a child of another test.
         let program = scratch.path().join("tail");
         std::os::unix::fs::symlink("/usr/bin/yes", &program).unwrap();
         assert!(!answers(

@@ -1,4 +1,4 @@
-//! The files in which kubelet is told of its credential providers: those of distributions, and those that its flags name.
+//! Kubelet's credential-provider configurations: those of distributions, and those that its flags name.
 
 use std::fs;
 use std::io::Read;
@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 
 use super::rancher::Rancher;
 
-/// Below `root`, each configuration (a file, or a directory of files) that there may be, with the directory of the programs
-/// where it is known.
+/// All possible configurations below `root` (files, or directories of files), each with the directory of its programs
+/// if known.
 #[must_use]
 pub fn kubelet_files(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
     let mut places = Vec::new();
@@ -28,7 +28,7 @@ pub fn kubelet_files(root: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
     known.into_iter().collect()
 }
 
-/// What may hold kubelet's flags: the files that start it, and what runs
+/// Where kubelet's flags may be: the files that start it, and running processes
 /// (<https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/>).
 fn starters(root: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = STARTERS.iter().map(|file| root.join(file)).collect();
@@ -39,8 +39,8 @@ fn starters(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What runs on the node itself, of root's or of this user's: anybody may run something whose arguments read like another
-/// program's, and let root be told what to install where. So may a pod, which is root as a rule.
+/// The node's own processes that belong to root or this user. Others don't count, because anyone can run a process with
+/// another program's arguments and so tell root what to install where. So can a pod, which usually runs as root.
 pub fn processes(root: &Path) -> impl Iterator<Item = PathBuf> {
     let me = rustix::process::geteuid().as_raw();
     let listed = fs::read_dir(root.join("proc"))
@@ -55,7 +55,7 @@ pub fn processes(root: &Path) -> impl Iterator<Item = PathBuf> {
         .filter(|process| !is_in_container(process))
 }
 
-/// Whether a process has a number of its own in another namespace too (`NSpid` in `proc_pid_status(5)`).
+/// Whether a process also has an id in another namespace (`NSpid` in `proc_pid_status(5)`).
 fn is_in_container(process: &Path) -> bool {
     let status = started_by(&process.join("status")).unwrap_or_default();
     let numbers = status
@@ -65,7 +65,7 @@ fn is_in_container(process: &Path) -> bool {
     numbers.split_whitespace().count() > 1
 }
 
-/// What one file says of the two flags.
+/// The values of the two flags in one file.
 #[derive(Default)]
 pub(super) struct Named {
     pub(super) config: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// These, and for what they do not say the others.
+    /// These values, with missing ones taken from `other`.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             config: self.config.or(other.config),
@@ -107,7 +107,7 @@ pub(super) fn named_in(file: &Path, root: &Path) -> Named {
     }
 }
 
-/// The beginning of a file that starts something, or of the arguments of what runs.
+/// The start of a file that starts kubelet, or of a process's arguments.
 #[expect(
     clippy::disallowed_methods,
     reason = "it is looked at which files a client was given: nothing of it steers this program"
@@ -120,7 +120,7 @@ pub fn started_by(file: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Where `configure kubelet` writes, and where EKS, AKS and GKE have theirs.
+/// Where `configure kubelet` writes, and the places on EKS, AKS and GKE.
 const KNOWN: [(&str, Option<&str>); 6] = [
     ("etc/kubernetes/credential-provider-config.yaml", None),
     (
@@ -132,7 +132,7 @@ const KNOWN: [(&str, Option<&str>); 6] = [
     ("etc/srv/kubernetes/cri_auth_config.yaml", None),
     ("opt/beta9/credential-provider.yaml", None),
 ];
-/// What starts kubelet: kubeadm's flags, and the environment files of distributions.
+/// Files that start kubelet: kubeadm's flags, and the environment files of distributions.
 const STARTERS: [&str; 4] = [
     "var/lib/kubelet/kubeadm-flags.env",
     "etc/default/kubelet",

@@ -1,7 +1,8 @@
-//! The note of what was done to a client's file, beside it: `NAME.beta9-undo`; beside the file itself, not beside a link.
+//! The note of changes to a client's file, for undoing them: `NAME.beta9-undo`, beside the file itself rather than a
+//! link to it.
 //!
-//! It has what `--force` replaced and what the file lacked, and no copy of the file: a copy would keep the passwords that the
-//! file may hold, long after a logout has removed them.
+//! It records what `--force` replaced and what was missing before, but has no copy of the file, which would keep its
+//! passwords long after a logout removed them.
 
 use std::path::{Path, PathBuf};
 
@@ -16,29 +17,29 @@ use super::refusal::problem;
 use super::registries::CREDENTIAL_HELPERS;
 use crate::error::Error;
 
-/// All that was done to one file.
+/// All changes made to one file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Note {
-    /// Whether there is a note.
+    /// Whether the note exists.
     #[serde(skip)]
     pub(super) is_there: bool,
-    /// There was no file.
+    /// Whether the file was created.
     pub(super) made: bool,
-    /// How many directories were made for it.
+    /// How many directories were created for it.
     pub(super) made_dirs: usize,
-    /// What was there before, each thing once: by section, or for a key of `credHelpers` by [`noted_as`].
+    /// The original values: by section, or for a key of `credHelpers` by [`noted_as`].
     pub(super) was: IndexMap<String, Value>,
-    /// What version 0.1 wrote instead: section, key and helper, each behind a `=` where there is one.
+    /// Version 0.1's form of the same: section, key and helper, each after a `=` if present.
     #[serde(skip_serializing)]
     keys: Vec<String>,
-    /// And the place, the old and the new text of each change.
+    /// Also version 0.1's: the place, the old and the new text of each change.
     #[serde(skip_serializing)]
     changes: Vec<String>,
 }
 
 impl Note {
-    /// The note beside a file; an empty one when nothing was changed.
+    /// Reads the note beside a file; empty if nothing was changed.
     pub(super) fn read(file: &Place) -> Result<Self, Error> {
         let note = file.beside(NOTE);
         let Some(text) = note.read()? else {
@@ -78,23 +79,23 @@ impl Note {
         }
     }
 
-    /// Whether the old or the new text of a change by version 0.1, which are its second and third, has this word.
+    /// Whether the old (second) or new (third) text of a change by version 0.1 has this word.
     fn changed(&self, at: usize, word: &str) -> bool {
         let mut texts = self.changes.iter().skip(at).step_by(3);
         texts.any(|text| text.contains(word))
     }
 
-    /// Notes what was there, unless an earlier change has.
+    /// Records an original value, unless an earlier change already did.
     pub(super) fn add(&mut self, what: &str, was: Value) {
         self.was.entry(what.to_owned()).or_insert(was);
     }
 
-    /// Whether anything of `credHelpers` is noted.
+    /// Whether the note has values of `credHelpers`.
     pub(super) fn has_helpers(&self) -> bool {
         self.was.keys().any(|what| what.starts_with(CRED_HELPERS))
     }
 
-    /// Writes the note of a file, for those who may read `text`, what is in the file.
+    /// Writes the note. Only those who may read the file, `text`, may read it.
     pub(super) fn write(&self, file: &Place, text: Option<&Text>) -> Result<(), Error> {
         let note = file.beside(NOTE);
         let old = note.read()?;
@@ -102,13 +103,13 @@ impl Note {
         note.put(old.as_ref(), &new, text, Readers::Owner)
     }
 
-    /// Removes the note, and the directories made for it.
+    /// Removes the note, and the directories created for it.
     pub(super) fn discard(file: &Place, dirs: usize) -> Result<(), Error> {
         file.beside(NOTE).remove(None, dirs)
     }
 }
 
-/// What the helper of a key of `credHelpers`, or without a key that of `credsStore`, is noted as.
+/// The note's name for the helper of a key in `credHelpers` or, without a key, in `credsStore`.
 pub(super) fn noted_as(key: Option<&str>) -> String {
     key.map_or_else(
         || CREDS_STORE.to_owned(),
@@ -116,11 +117,11 @@ pub(super) fn noted_as(key: Option<&str>) -> String {
     )
 }
 
-/// The file that a note is about.
+/// The file that a note belongs to.
 pub fn changed_by_note(note: &Path) -> Option<PathBuf> {
     let name = note.file_name()?.to_str()?.strip_suffix(NOTE)?;
     Some(note.with_file_name(name))
 }
 
-/// What the note's name adds to the file's.
+/// The suffix of the note's name.
 const NOTE: &str = ".beta9-undo";

@@ -1,7 +1,7 @@
-//! The place of a client's file: the directory that it really is in, held open, and its name there.
+//! The location of a client's file: its real directory, held open, and its name there.
 //!
-//! A path is resolved once, and everything is done in that directory by its descriptor: anyone who may rename what a path
-//! leads through, as a user may in a home directory in which root works, cannot lead it elsewhere between two steps.
+//! A path is resolved once, and everything is done in that directory through its descriptor. So a user in whose home
+//! directory root works can't redirect root between two steps by renaming parts of the path.
 
 mod aside;
 mod checks;
@@ -25,21 +25,21 @@ use crate::error::Error;
 use crate::trusted::{DIRECTORY, Step, Walk};
 use aside::Aside;
 
-/// Where a client's file is, or would be made.
+/// Where a client's file is or would be created.
 #[derive(Clone)]
 pub struct Place {
-    /// The directory, or what there is above it.
+    /// The directory, or its nearest existing parent.
     dir: Rc<OwnedFd>,
-    /// The directories that are missing below that.
+    /// The missing directories below that.
     missing: Vec<OsString>,
     name: OsString,
-    /// All of it, for people.
+    /// The whole path, for messages.
     path: PathBuf,
 }
 
 impl Place {
-    /// Follows symbolic links to where the file is, or would be made. Root follows one of another user only to what is that
-    /// user's own.
+    /// Follows symbolic links to where the file is or would be created. Root follows another user's link only to that
+    /// user's own file.
     pub fn of(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: Errno| refusal::unreadable(path, error);
         let absolute =
@@ -78,7 +78,7 @@ impl Place {
         Ok(place)
     }
 
-    /// The place of a file in the same directory, whose name adds this to the file's.
+    /// The place of a file in the same directory with this suffix added to its name.
     pub fn beside(&self, add: &str) -> Self {
         let [mut name, mut path] = [self.name.clone(), self.path.clone().into_os_string()];
         name.push(add);
@@ -90,17 +90,17 @@ impl Place {
         }
     }
 
-    /// Where it is, in words.
+    /// The path, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads the file; `None` if there is none.
+    /// Reads the file; `None` if it does not exist.
     pub fn read(&self) -> Result<Option<Text>, Error> {
         if !self.missing.is_empty() {
             return Ok(None);
         }
-        // Without O_NONBLOCK, opening a named pipe that nobody writes to would never end.
+        // Without O_NONBLOCK, opening a named pipe without a writer would block forever.
         let flags =
             OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&self.dir, &self.name, flags, Mode::empty()) {
@@ -112,8 +112,8 @@ impl Place {
         }
     }
 
-    /// Puts `text` in place of what is there, unless that is no longer `old`, and waits until the disk has it. The new file
-    /// has the mode, the owner and the access list of the old one; one that is made is for these `readers`.
+    /// Replaces the file by `text` and syncs it. Fails if the current content is no longer `old`. The new file keeps
+    /// the old one's mode, owner and access list; a created one is for `readers`.
     pub fn replace(&self, old: Option<&Text>, text: &str, readers: Readers) -> Result<(), Error> {
         self.put(old, text, old, readers)?;
         self.open_dir().and_then(|dir| dir.sync_all()).map_err(|error| {
@@ -122,8 +122,8 @@ impl Place {
         })
     }
 
-    /// The same without the wait for the directory, with the rights of the file `like`: written aside, synced, renamed. A
-    /// killed process leaves nothing, or a file whose name the next one takes over.
+    /// The same without syncing the directory, and with the permissions of the file `like`: writes a temporary file,
+    /// syncs and renames it. A killed process leaves nothing, or a temporary file that the next one replaces.
     pub(super) fn put(
         &self,
         old: Option<&Text>,
@@ -135,7 +135,7 @@ impl Place {
         let dir = self
             .open_dir()
             .map_err(|error| unwritable(&self.path, error))?;
-        // Where locks are unknown to the file system, there is no need to refuse.
+        // A file system without locks is no reason to refuse.
         if flock(&dir, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             let cause = "another program holds the lock of its directory";
             return Err(unchanged(&self.path, cause, "try again"));
@@ -162,7 +162,7 @@ impl Place {
         done
     }
 
-    /// The name under which the new file is written: one for all processes, so that each removes what a killed one left.
+    /// The temporary file's name. It is the same for all processes, so that each removes what a killed one left.
     fn aside(&self) -> OsString {
         [".".as_ref(), self.name.as_os_str(), ASIDE.as_ref()]
             .into_iter()
@@ -177,13 +177,14 @@ impl Place {
         Ok(openat(&self.dir, ".", DIRECTORY | OFlags::RDONLY, Mode::empty())?.into())
     }
 
-    /// Removes the file, unless it is no longer `old`, and as many directories above it as were made for it and are empty.
+    /// Removes the file, and up to `dirs` empty directories above it that were created for it. Fails if the content is
+    /// no longer `old`.
     pub fn remove(&self, old: Option<&Text>, dirs: usize) -> Result<(), Error> {
         if old.is_some() {
             self.is_still(old)?;
         }
         self.discard_aside();
-        // Nothing is said of what was done before: the file of a note that stays is undone already.
+        // The error does not mention earlier steps: if the note stays, its file has already been restored.
         unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| {
             let error = io::Error::from(error);
             problem(&self.path, format_args!("it cannot be removed ({error})"))
@@ -195,7 +196,7 @@ impl Place {
     }
 
     fn is_still(&self, old: Option<&Text>) -> Result<(), Error> {
-        // What cannot be read any more is no longer what was read.
+        // A file that can no longer be read counts as changed.
         let same = match (self.read(), old) {
             (Ok(None), None) => true,
             (Ok(Some(now)), Some(old)) => {
@@ -214,7 +215,7 @@ impl Place {
     }
 }
 
-/// What the name of a file that is not yet in place adds to the file's.
+/// The suffix of the temporary file's name.
 const ASIDE: &str = ".beta9-new";
 
 #[cfg(test)]

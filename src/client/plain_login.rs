@@ -1,4 +1,5 @@
-//! Logins in plain text in clients' files: which of them the store can take over, and how the client then finds them.
+//! Plain-text logins in clients' files: which of them the store can import, and whether the client then finds them
+//! there.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,9 @@ use crate::credential::Credential;
 use crate::host::{Host, ServerUrl};
 use crate::shown::shown;
 
-/// What the store keeps an entry under, and what: the whole registry, or one of docker's own items. Else why it is left,
-/// and what to do. `all` are the entries that are imported together, `client` the one that reads this entry's file.
+/// The server URL and the credential to store for an entry: a whole registry, or one of docker's own items. Otherwise
+/// why it is not imported, and the fix. `all` are the entries imported together, `client` is the one that reads this
+/// entry's file.
 pub fn takeable<'a>(
     entry: &'a AuthEntry,
     all: &[&AuthEntry],
@@ -48,7 +50,7 @@ pub fn takeable<'a>(
 }
 
 impl Clients {
-    /// The clients as they ask once no login is in plain text any more.
+    /// The clients' configuration without plain-text logins, to see whom they would ask then.
     pub fn without_logins(mut self) -> Self {
         let docker = self.docker.iter_mut().flat_map(|docker| &mut docker.file);
         let podman = self.podman.iter_mut().flat_map(|podman| &mut podman.files);
@@ -56,16 +58,17 @@ impl Clients {
         self
     }
 
-    /// The name under which the client that finds an entry of one of its files has to be wired, so that the entry may go;
-    /// `None` where it asks this helper already, and where the file isn't a client's.
+    /// The name under which a client must be wired before this entry may be removed; `None` if it already asks this
+    /// helper, or if the file isn't a client's.
     pub fn lacks(&self, entry: &AuthEntry, client: Option<&str>) -> Option<String> {
         let host = entry.host().unwrap_or_else(Host::docker_hub);
         let finding = |client| match entry.host() {
             Some(_) => Lookup::finding(client, &entry.key),
-            // Docker keeps its own items where it keeps Docker Hub's credential.
+            // Docker keeps its own items in the same place as Docker Hub's credential.
             None => Some(Lookup::of(client, &host)),
         };
-        // A client whose files cannot be read is not wired. In docker's, podman finds keys that docker does not.
+        // A client whose files can't be read counts as not wired. podman finds keys in docker's file that docker does
+        // not.
         let dockers = finding(Client::Docker).filter(|_| client == Some("docker"));
         let lookup = dockers.or_else(|| finding(Client::Podman))?;
         let asks = self.asks(&lookup);
@@ -74,7 +77,7 @@ impl Clients {
             .first()
             .filter(|name| *name != host.server_url());
         let name = name.map_or(host.as_reference(), String::as_str);
-        // This helper answers what the client asks for, which an old key may not spell as a host.
+        // The helper answers the client's spelling, which for an old key may not be a valid host.
         let understood =
             ServerUrl::parse(name.as_bytes()).is_ok_and(|url| url.host() == Some(&host));
         let here = asks.is_ok_and(|asks| asks.is_this_helper());
@@ -82,7 +85,7 @@ impl Clients {
     }
 }
 
-/// How to wire a client for the logins that its own file has in plain text; `None` if there is none to take over.
+/// The command that wires a client for the plain-text logins in its own file; `None` if there is nothing to import.
 pub fn offer(env: &Env, client: &str, scope: Scope) -> Option<String> {
     let path = match client {
         "docker" => docker_file(env, scope),

@@ -1,4 +1,4 @@
-//! Podman, buildah, skopeo and CRI-O: `credential-helpers` of registries.conf, then auth file after auth file.
+//! Podman, buildah, skopeo and CRI-O: `credential-helpers` of registries.conf, and the auth files.
 
 use std::fs;
 use std::io;
@@ -8,17 +8,17 @@ use super::{AuthFile, Registries, RegistriesPlaces, Scope, docker_file};
 use crate::config::Env;
 use crate::error::{Code, Error, Problem};
 
-/// What podman and its family are told about credentials.
+/// The credential configuration of podman and its family.
 #[derive(Debug)]
 pub struct PodmanClient {
-    /// registries.conf and its further files.
+    /// registries.conf and its drop-in files.
     pub registries: Registries,
-    /// Its auth files, in the order in which they are asked.
+    /// The auth files, in the order of look-up.
     pub files: Vec<AuthFile>,
 }
 
 impl PodmanClient {
-    /// Reads all of it, as this user's podman would.
+    /// Reads the files that this user's podman would read.
     pub fn read(env: &Env) -> Result<Self, Error> {
         let registries = Registries::read(RegistriesPlaces::of(env, Scope::User))?;
         let paths = auth_files(env)?;
@@ -30,13 +30,14 @@ impl PodmanClient {
     }
 }
 
-/// The auth files in the order in which they are asked
-/// (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>); one that is named is the only one.
+/// The auth files in the order of look-up
+/// (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>); a file named by the environment is
+/// the only one.
 pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
     if let Some(file) = env.path("REGISTRY_AUTH_FILE")? {
         return Ok(vec![file]);
     }
-    // DOCKER_CONFIG moves docker's file to the front, where login and logout work too.
+    // With DOCKER_CONFIG set, docker's file comes first, and login and logout use it too.
     let docker_first = env.path("DOCKER_CONFIG")?.is_some();
     let docker = Some(docker_file(env, Scope::User)?);
     let files = if docker_first {
@@ -49,8 +50,9 @@ pub fn auth_files(env: &Env) -> Result<Vec<PathBuf>, Error> {
     Ok(files.into_iter().flatten().collect())
 }
 
-/// The one that `podman login` writes. It ends with the session. Without a session's directory it is below one that is
-/// root's, and may be out of everybody else's reach: podman makes itself a session's directory then, and skopeo fails.
+/// The file that `podman login` writes, which is deleted with the session. Without a session directory, it is below a
+/// directory of root's that others may not be able to reach: podman then creates its own session directory, and skopeo
+/// fails.
 fn session_file(env: &Env) -> PathBuf {
     let uid = || rustix::process::geteuid().as_raw().to_string();
     let dir = env.session_dir().map(|dir| dir.join("containers"));
@@ -58,7 +60,7 @@ fn session_file(env: &Env) -> PathBuf {
         .join(NAME)
 }
 
-/// The session's file where there is no session's directory and this user cannot reach it.
+/// The session's file, if there is no session directory and this user can't reach it.
 pub fn closed_session(env: &Env) -> Option<PathBuf> {
     let is_asked =
         env.session_dir().is_none() && matches!(env.path("REGISTRY_AUTH_FILE"), Ok(None));
@@ -71,7 +73,7 @@ fn is_closed(path: &Path) -> bool {
     fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// The one that stays, for what is to last; one that is named is the only one.
+/// The permanent auth file; a file named by the environment is the only one.
 pub fn own_auth_file(env: &Env) -> Result<PathBuf, Error> {
     let named = env.path("REGISTRY_AUTH_FILE")?;
     let no_home = || {

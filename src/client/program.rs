@@ -1,4 +1,4 @@
-//! This program, put into a directory in which a client looks for it, and removed from there.
+//! Installs this program into a directory where a client looks for it, and removes it from there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -10,16 +10,17 @@ use super::refusal::{to_write, unchanged};
 use crate::error::Error;
 use crate::trusted::{self, is_absent};
 
-/// A copy of this program that is to be put somewhere.
+/// A planned copy of this program.
 pub struct Put {
-    /// Where it goes.
+    /// The target path.
     pub program: PathBuf,
-    /// Whether this very program is there already, for all to run.
+    /// Whether an identical copy that everyone can run is already there.
     pub is_there: bool,
 }
 
 impl Put {
-    /// Into this directory, in which nobody but this user and root may change anything: what is there is run by root.
+    /// Plans a copy into this directory. Only this user and root may be able to change it, because root runs the
+    /// program.
     pub fn into(dir: &Path) -> Result<Self, Error> {
         let program = dir.join(PROGRAM);
         trusted::directory(dir).map_err(|fault| unchanged(&program, fault.cause, fault.fix))?;
@@ -27,8 +28,8 @@ impl Put {
         Ok(Self { program, is_there })
     }
 
-    /// Puts it there: written aside, synced, renamed, so that who starts it gets the old one or the new one. A link of
-    /// that name is replaced, and what it leads to stays as it is.
+    /// Installs the copy atomically: writes a temporary file, syncs and renames it. Replaces a link of that name, but
+    /// not the file that it leads to.
     pub fn make(&self) -> Result<(), Error> {
         if self.is_there {
             return Ok(());
@@ -37,7 +38,7 @@ impl Put {
         let mut dirs = DirBuilder::new();
         let made = dirs.recursive(true).mode(0o755).create(dir);
         made.map_err(|error| self.failed(&error))?;
-        // It may have been made by somebody else.
+        // Another process may have created the directory meanwhile.
         Self::into(dir)?;
         let aside = dir.join(ASIDE);
         let done = fs::remove_file(&aside)
@@ -63,7 +64,7 @@ impl Put {
     }
 }
 
-/// Removes the program from a directory; `None` when it is not there. A dry run only looks.
+/// Removes the program from a directory; `None` if it is not there. A dry run changes nothing.
 pub fn remove_program(dir: &Path, dry_run: bool) -> Result<Option<PathBuf>, Error> {
     let program = dir.join(PROGRAM);
     if fs::symlink_metadata(&program).is_err_and(|error| is_absent(&error)) {
@@ -89,7 +90,7 @@ fn write(aside: &Path) -> io::Result<()> {
     new.sync_all()
 }
 
-/// Whether a file of this user's or root's, and not a link, is this program, and all may run it.
+/// Whether a file is this program, not a link, belongs to this user or root, and can be run by everyone.
 fn is_this(program: &Path) -> io::Result<bool> {
     let there = fs::symlink_metadata(program)?;
     let mut own = this()?;
@@ -114,7 +115,7 @@ fn is_this(program: &Path) -> io::Result<bool> {
     }
 }
 
-/// What runs, also where its name has another program by now.
+/// The running program, even if another one has its name by now.
 fn this() -> io::Result<File> {
     OpenOptions::new().read(true).open("/proc/self/exe")
 }

@@ -1,9 +1,8 @@
-//! Nodes of k3s, RKE2 and Rancher's agent, which find kubelet's providers without a flag.
+//! Nodes of k3s, RKE2 and Rancher's agent, which find kubelet's credential providers without flags.
 //!
-//! k3s and RKE2 give kubelet both flags when the directory and the file are there at their start
-//! (`ImageCredProvAvailable` in <https://github.com/k3s-io/k3s/blob/main/pkg/daemons/agent/agent.go>). Rancher's agent looks
-//! at the file before each image that it pulls itself
-//! (<https://github.com/rancher/system-agent/blob/main/pkg/image/image.go>).
+//! k3s and RKE2 pass kubelet both flags if the directory and the file exist when they start (`ImageCredProvAvailable`
+//! in <https://github.com/k3s-io/k3s/blob/main/pkg/daemons/agent/agent.go>). Rancher's agent reads the file before each
+//! image that it pulls itself (<https://github.com/rancher/system-agent/blob/main/pkg/image/image.go>).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,14 +16,14 @@ pub struct Rancher {
     pub config: PathBuf,
     /// The directory of the programs.
     pub bin: PathBuf,
-    /// The commands that restart what reads them, as far as they are known.
+    /// The commands that restart the services that read them, if known.
     pub restarts: Vec<String>,
-    /// The directory that is for nothing else.
+    /// The directory used only for this purpose.
     home: PathBuf,
 }
 
 impl Rancher {
-    /// The places of the node below `root`, if it is one of Rancher's. A `config` that the user named decides that alone.
+    /// The places below `root`, if this is a Rancher node. If the user named a `config`, its path alone decides.
     #[must_use]
     pub fn of(root: &Path, config: Option<&Path>) -> Option<Self> {
         let is_here = MARKS
@@ -37,7 +36,7 @@ impl Rancher {
 
     fn places(root: &Path) -> Self {
         let mut named = Named::default();
-        // The flags of the command line, which a unit has, come after those of the files.
+        // Command-line flags in a unit override those in files.
         for file in setting_files(root) {
             named = named_in(&file, root).or(named);
         }
@@ -50,7 +49,7 @@ impl Rancher {
         }
     }
 
-    /// Removes the directories, where nothing is left in them.
+    /// Removes the directories if they are empty.
     pub fn remove_dirs(&self) {
         for dir in [&self.bin, &self.home] {
             if dir.starts_with(&self.home) {
@@ -60,7 +59,8 @@ impl Rancher {
     }
 }
 
-/// What tells k3s and RKE2 of other places, the last word last (<https://docs.k3s.io/installation/configuration>).
+/// The files that configure other places for k3s and RKE2, in ascending precedence
+/// (<https://docs.k3s.io/installation/configuration>).
 fn setting_files(root: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for dir in ["etc/rancher/k3s", "etc/rancher/rke2"] {
@@ -74,7 +74,7 @@ fn setting_files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// For the services that are enabled, or else for all that are installed: RKE2 brings units for both of its roles.
+/// For the enabled services, or else for all installed ones. RKE2 installs units for both of its roles.
 fn restarts(root: &Path) -> Vec<String> {
     let is_there = |path: String| fs::symlink_metadata(root.join(path)).is_ok();
     let enabled = |name: &&str| {
@@ -102,7 +102,7 @@ fn restarts(root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Below the root directory, as all paths here.
+/// Relative to the root directory, like all paths here.
 const HOME: &str = "var/lib/rancher/credentialprovider";
 const CONFIG: &str = "var/lib/rancher/credentialprovider/config.yaml";
 const BIN: &str = "var/lib/rancher/credentialprovider/bin";
@@ -113,7 +113,7 @@ const UNITS: [&str; 4] = [
     "usr/local/lib/systemd/system",
     "etc/systemd/system",
 ];
-/// Of these, a node has at least one, as soon as it is prepared for k3s, RKE2 or Rancher's agent.
+/// A node prepared for k3s, RKE2 or Rancher's agent has at least one of these.
 const MARKS: [&str; 7] = [
     "etc/rancher/k3s",
     "etc/rancher/rke2",

@@ -1,4 +1,4 @@
-//! What to do where the system refuses a client's file: that depends on whose it is, and on what is refused.
+//! Errors and fixes if the system refuses access to a client's file. The fix depends on the owner and the operation.
 
 use std::fmt::Display;
 use std::fs;
@@ -19,7 +19,7 @@ pub(crate) fn unreadable(path: &Path, error: impl Into<io::Error>) -> Error {
         .failed()
 }
 
-/// The failure to write a file, of which nothing was changed.
+/// The failure to write a file, which was not changed.
 pub(super) fn unwritable(path: &Path, error: impl Into<io::Error>) -> Error {
     let error = error.into();
     unchanged(
@@ -37,14 +37,14 @@ pub(crate) fn unchanged(path: &Path, cause: impl Display, fix: impl Display) -> 
         .failed()
 }
 
-/// The refusal of what is in a file.
+/// The refusal of a file's content.
 pub(super) fn incorrect(path: &Path, cause: impl Display) -> Error {
     problem(path, cause)
         .fix("correct it, and try again")
         .failed()
 }
 
-/// The refusal of what is in a file's place.
+/// The refusal of something other than a plain file.
 pub(super) fn not_plain(path: &Path) -> Error {
     problem(path, "it is not a plain file")
         .fix("move it out of the way")
@@ -56,7 +56,7 @@ pub(crate) fn problem(path: &Path, cause: impl Display) -> Problem {
     Problem::new(path.display().to_string(), cause).code(Code::ClientFileBroken)
 }
 
-/// The way out of a file that cannot be read: the file itself refuses it, or the directory that hides it.
+/// The fix for a file that can't be read because of its own mode or a directory's.
 fn to_read(path: &Path, error: &io::Error) -> String {
     match nearest(path) {
         Some((at, owner)) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -67,7 +67,7 @@ fn to_read(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// The way out of a file that cannot be written, beside which another is made and put in its place.
+/// The fix for a file that can't be replaced, which needs write access to its directory.
 pub(super) fn to_write(path: &Path, error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::ROFS) {
         return "its file system is read-only: remount it, or choose another file".to_owned();
@@ -81,7 +81,7 @@ pub(super) fn to_write(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// What is there of a path: itself, or the directory above it that can still be looked at; and its owner.
+/// The path itself or its nearest visible parent, and the owner.
 fn nearest(path: &Path) -> Option<(PathBuf, u32)> {
     path.ancestors()
         .find_map(|path| Some((path.to_owned(), fs::metadata(path).ok()?.uid())))
@@ -89,7 +89,7 @@ fn nearest(path: &Path) -> Option<(PathBuf, u32)> {
 
 fn may(at: &Path, mode: &str, owners: &[u32], user: u32) -> String {
     match owners.iter().copied().find(|owner| *owner != user) {
-        // Modes do not bind root, so its owner would not fare better.
+        // Modes don't restrict root, so the owner would fail too.
         _ if user == ROOT => format!(
             "it is refused to root too: see its file system, and lsattr {}",
             at.display()

@@ -11,19 +11,20 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::trusted;
 
-/// Where the files are: a main file and a directory of further ones in each of these two. The user's main file hides the
-/// system's; the further files are laid over either, by name, the user's over the system's, and the last list that is not
+/// The two directories, each with a main file and a directory of drop-in files. The user's main file hides the
+/// system's. Drop-in files override both, in order of name, the user's over the system's. The last list that isn't
 /// empty counts.
 #[derive(Clone, Debug)]
 pub struct RegistriesPlaces {
-    /// The user's directory, where there is a home directory.
+    /// The user's directory, if there is a home directory.
     pub user: Option<PathBuf>,
     /// The system's directory.
     pub system: PathBuf,
 }
 
 impl RegistriesPlaces {
-    /// The places of this user, or of those that have no home directory. The user's are below the home directory itself: `XDG_CONFIG_HOME` is not read for them.
+    /// The places for this scope. The user's are always below the home directory; `XDG_CONFIG_HOME` is not used for
+    /// them.
     pub fn of(env: &Env, scope: Scope) -> Self {
         let home = env.clients_home().filter(|_| scope == Scope::User);
         Self {
@@ -32,7 +33,7 @@ impl RegistriesPlaces {
         }
     }
 
-    /// The main file and the directory that a change for this scope goes to.
+    /// The main file and the drop-in directory to change for this scope.
     pub fn own(&self, scope: Scope) -> (PathBuf, PathBuf) {
         let user = self.user.as_ref().filter(|_| scope == Scope::User);
         let dir = user.unwrap_or(&self.system);
@@ -40,26 +41,26 @@ impl RegistriesPlaces {
     }
 }
 
-/// All the files that count, in the order in which they are laid over one another.
+/// All files that count, in ascending precedence.
 #[derive(Debug)]
 pub struct Registries {
-    /// Where they may be.
+    /// The places that were searched.
     pub places: RegistriesPlaces,
-    /// Those that are there.
+    /// The existing files.
     pub files: Vec<RegistriesFile>,
 }
 
-/// One of them.
+/// A registries.conf or drop-in file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RegistriesFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its `credential-helpers`, if it has any.
     pub helpers: Option<Vec<String>>,
 }
 
 impl Registries {
-    /// Reads the files that count in those places.
+    /// Reads the files in those places.
     pub fn read(places: RegistriesPlaces) -> Result<Self, Error> {
         let mut paths = Vec::new();
         for dir in places.user.iter().chain([&places.system]) {
@@ -81,7 +82,7 @@ impl Registries {
         Ok(Self { places, files })
     }
 
-    /// The file whose list counts, and the list; `None` when no file has one.
+    /// The file whose list counts, and the list; `None` if no file has one.
     pub fn effective(&self) -> Option<(&Path, &[String])> {
         let list =
             |file: &'_ RegistriesFile| file.helpers.as_ref().is_some_and(|list| !list.is_empty());
@@ -89,8 +90,8 @@ impl Registries {
         Some((&file.path, file.helpers.as_deref()?))
     }
 
-    /// The file to name a helper in so that it counts, and the list that it would hide. Where there is no file yet, it is a
-    /// further one: a main file of the user's would hide all that the system's says.
+    /// The file to change so that a helper counts, and the list that this would hide. A new file is a drop-in, because
+    /// a new main file of the user's would hide the system's.
     pub fn target(&self, scope: Scope) -> Result<(PathBuf, Vec<String>), Error> {
         let (main, dir) = self.places.own(scope);
         Ok(match self.effective() {
@@ -105,15 +106,15 @@ impl Registries {
         })
     }
 
-    /// Whether this helper stands before the auth files, so that `podman login` stores here and not in plain text: the first
-    /// of the list that takes a credential has it
+    /// Whether this helper precedes the auth files, so that `podman login` stores here rather than in plain text: the
+    /// first helper in the list that accepts the credential stores it
     /// (<https://github.com/containers/image/blob/main/pkg/docker/config/config.go>, `SetCredentials`).
     pub fn stores_here(&self) -> bool {
         let mut helpers = self.helpers().into_iter();
         helpers.find(|name| [HELPER, AUTH_FILES].contains(name)) == Some(HELPER)
     }
 
-    /// The helpers in the order in which they are asked; the auth files stand in it as [`AUTH_FILES`].
+    /// The helpers in the order of look-up, with the auth files as [`AUTH_FILES`].
     pub fn helpers(&self) -> Vec<&str> {
         self.effective().map_or_else(
             || vec![AUTH_FILES],
@@ -126,7 +127,7 @@ fn exists(path: &Path) -> Result<bool, Error> {
     trusted::exists(path).map_err(|fault| fault.problem("registries.conf"))
 }
 
-/// The name in the list that stands for the auth files.
+/// The list's name for the auth files.
 pub const AUTH_FILES: &str = "containers-auth.json";
 pub(super) const CREDENTIAL_HELPERS: &str = "credential-helpers";
 const OURS: &str = "beta9.conf";

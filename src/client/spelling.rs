@@ -1,8 +1,7 @@
-//! Under which keys a client looks up a registry in `credHelpers` and in `auths`.
+//! The keys under which each client looks up a registry in `credHelpers` and `auths`.
 //!
-//! A client asks by the registry as the image's reference spells it: to docker `reg.example.com:443` and
-//! `reg.example.com` are two names, and so are `GHCR.io` and `ghcr.io`. What a file says under one is not found under
-//! the other. Sources:
+//! A client uses the registry's spelling in the image reference: to docker, `reg.example.com:443` and `reg.example.com`
+//! are two names, and so are `GHCR.io` and `ghcr.io`. An entry under one is not found under the other. Sources:
 //!
 //! - docker, buildx, oras: <https://github.com/docker/cli/blob/master/cli/config/configfile/file.go> and
 //!   `credentials/file_store.go` beside it
@@ -10,18 +9,18 @@
 //! - nerdctl: <https://github.com/containerd/nerdctl/blob/main/pkg/imgutil/dockerconfigresolver/registryurl.go>
 //! - podman, buildah, skopeo, CRI-O: <https://github.com/containers/image/blob/main/pkg/docker/config/config.go>
 //!
-//! kubelet runs no helper that such a file names; its provider's `matchImages` decides.
+//! kubelet never runs helpers named in such files; its provider's `matchImages` decides.
 
 use indexmap::IndexSet;
 
 use crate::host::{Host, ServerUrl};
 
-/// A client, or those that look up a registry as it does.
+/// A family of clients that look up registries in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
     /// docker, buildx and oras.
     Docker,
-    /// crane, ko and CLIP: docker's files, and the repository's own key first.
+    /// crane, ko and CLIP: docker's files, with the repository's own key first.
     Crane,
     /// nerdctl: docker's files, with several spellings of a registry.
     Nerdctl,
@@ -33,14 +32,14 @@ pub enum Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     client: Client,
-    /// What the client asks for, in order.
+    /// The names that the client looks up, in order.
     names: Vec<String>,
-    /// What podman looks for in `auths` before the registry: the repository and what it is part of.
+    /// What podman looks up in `auths` before the registry: the repository and its parent paths.
     paths: Vec<String>,
 }
 
 impl Lookup {
-    /// For a registry as the first part of a reference spells it: `ghcr.io`, `reg.example.com:443`, `docker.io`.
+    /// The look-up of a registry as spelled in an image reference: `ghcr.io`, `reg.example.com:443`, `docker.io`.
     pub fn new(client: Client, registry: &str) -> Self {
         let hub = ["docker.io", "index.docker.io"].contains(&registry);
         let names = match client {
@@ -58,12 +57,12 @@ impl Lookup {
         }
     }
 
-    /// For a registry as this program spells it, which is how most people do.
+    /// The look-up of a registry in its usual spelling.
     pub fn of(client: Client, host: &Host) -> Self {
         Self::new(client, host.as_reference())
     }
 
-    /// For an image of it: crane and podman know keys for a repository too.
+    /// Extends the look-up to an image: crane and podman also support keys for a repository.
     pub fn repository(mut self, registry: &str, repository: &str) -> Self {
         let registry = match (self.client, registry) {
             (Client::Crane, "docker.io") => "index.docker.io",
@@ -86,18 +85,19 @@ impl Lookup {
         self
     }
 
-    /// Whose it is.
+    /// The client.
     pub fn client(&self) -> Client {
         self.client
     }
 
-    /// The keys of `credHelpers`, in the order of the lookup; also what a helper is asked for. Only equal text matches.
+    /// The keys of `credHelpers` in the order of look-up, which are also what a helper is asked for. Only equal text
+    /// matches.
     pub fn helper_keys(&self) -> &[String] {
         &self.names
     }
 
-    /// Whether the client can find its credential under this key of `auths`: the lowest place is taken. Between two
-    /// keys with the same place, clients choose at random.
+    /// The precedence of this key of `auths`, if the client finds it: the lowest wins. Between equal ones, clients
+    /// choose at random.
     pub fn place(&self, key: &str) -> Option<usize> {
         if self.client == Client::Podman {
             let exact = self.paths.iter().chain(&self.names);
@@ -115,8 +115,8 @@ impl Lookup {
         exact.into_iter().chain(by_host).min()
     }
 
-    /// The lookup that finds this key of `auths`, whatever else the file holds; `None` when this client finds it for no
-    /// registry: docker does not look under `docker.io`.
+    /// A look-up that finds this key of `auths`; `None` if this client never finds it, as docker never looks under
+    /// `docker.io`.
     pub fn finding(client: Client, key: &str) -> Option<Self> {
         let name = match client {
             Client::Podman => podman_hostname(key),
@@ -128,8 +128,8 @@ impl Lookup {
     }
 }
 
-/// All keys under which `credHelpers` must name a helper for a registry, so that every client finds it: docker's, that of
-/// podman and its family, and the registry as somebody typed it.
+/// All keys of `credHelpers` that a registry needs so that every client finds its helper: docker's, podman's, and the
+/// registry as typed.
 pub fn wiring_keys(host: &Host, typed: &str) -> Vec<String> {
     let same =
         |name: &&str| ServerUrl::parse(name.as_bytes()).is_ok_and(|url| url.host() == Some(host));
@@ -157,13 +157,13 @@ fn nerdctl(registry: &str) -> Vec<String> {
         .collect()
 }
 
-/// The host of a URL as docker reads old keys; of anything else, what stands before the first slash.
+/// The host of a key as docker reads it: of a URL, its host; otherwise what precedes the first slash.
 fn docker_hostname(key: &str) -> &str {
     if let Some((_, rest)) = key.split_once("://") {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let authority = rest[..end].rsplit('@').next().unwrap_or_default();
         let host = authority.strip_suffix(':').unwrap_or(authority);
-        // Go gives the address of `[::1]` back without its brackets, and of `[::1]:5000` with them.
+        // Go returns the host of `[::1]` without brackets, and of `[::1]:5000` with them.
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
@@ -175,7 +175,7 @@ fn docker_hostname(key: &str) -> &str {
     key.split('/').next().unwrap_or(key)
 }
 
-/// The registry of an old key as podman reads it: only of a URL is the path dropped.
+/// The registry of an old key as podman reads it: the path is dropped only from a URL.
 fn podman_hostname(key: &str) -> &str {
     let bare = key.strip_prefix("http://").unwrap_or(key);
     let bare = bare.strip_prefix("https://").unwrap_or(bare);
@@ -199,7 +199,7 @@ mod tests {
 
     const HUB: &str = "https://index.docker.io/v1/";
 
-    /// The keys of `auths` that are found, the first first.
+    /// The keys of `auths` that are found, in order.
     fn found<'k>(lookup: &Lookup, keys: &[&'k str]) -> Vec<&'k str> {
         let mut found: Vec<_> = keys
             .iter()
@@ -229,7 +229,7 @@ mod tests {
             (Client::Nerdctl, "docker.io", vec![HUB]),
             (Client::Podman, "docker.io", vec!["docker.io"]),
             (Client::Podman, "index.docker.io", vec!["docker.io"]),
-            // Not Docker Hub to any client, or not to this one.
+            // Not Docker Hub to any client, or at least not to this one.
             (
                 Client::Docker,
                 "registry-1.docker.io",

@@ -3,10 +3,10 @@
 use super::env::Env;
 use crate::error::Error;
 
-/// A gateway's address as the SDK has it.
+/// A gateway's address, as the SDK configures it.
 #[derive(Clone, Debug, Default)]
 pub struct Address {
-    /// The HTTP API's URL, which outranks what follows from the others.
+    /// The HTTP API's URL, which takes precedence over one derived from host and port.
     pub api_url: Option<String>,
     /// The gRPC host.
     pub host: Option<String>,
@@ -15,7 +15,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// As the SDK reads its environment.
+    /// Reads the SDK's environment.
     pub(super) fn from_env(env: &Env) -> Result<Self, Error> {
         Ok(Self {
             api_url: env.text("BETA9_API_URL")?,
@@ -24,8 +24,8 @@ impl Address {
         })
     }
 
-    /// As the hosted SDK does: the same over names of its own, of which `API_*` goes with the gateway of `GATEWAY_*`. Unlike
-    /// there, the product's own API never stands in for the one of a gateway that is set.
+    /// Reads the hosted SDK's environment: the same settings, overridden by its own variables, of which `API_*` belongs
+    /// to the gateway of `GATEWAY_*`. Unlike that SDK, this never uses the product's own API for a gateway that is set.
     pub(super) fn from_hosted_env(env: &Env) -> Result<Self, Error> {
         let own = Self::from_env(env)?;
         let or = |name, usual: &str| {
@@ -68,7 +68,7 @@ impl Address {
         self.port.as_deref().unwrap_or(GRPC_PORT)
     }
 
-    /// The HTTP address that goes with this gRPC host, if one does.
+    /// The HTTP address derived from this gRPC host, if possible.
     pub(super) fn derived(&self, host: &str, in_clear: bool) -> Option<String> {
         let plain = host
             .bytes()
@@ -92,7 +92,7 @@ impl Address {
 
 const HOSTED_GATEWAY: &str = "gateway.beam.cloud";
 const HOSTED_API: &str = "app.beam.cloud";
-/// The gRPC port of a gateway that one runs oneself, and the HTTP port that goes with it.
+/// The gRPC and HTTP ports of a self-hosted gateway.
 const GRPC_PORT: &str = "1993";
 const HTTP_PORT: &str = "1994";
 const TLS_PORT: &str = "443";

@@ -1,4 +1,4 @@
-//! `Ambient`: for which clouds' registries the node's own identity may be used.
+//! `Ambient`: the clouds for which the node's own identity may be used.
 
 use super::value::{Setting, Written};
 
@@ -12,7 +12,7 @@ impl Ambient {
     /// Every cloud.
     pub const ALL: Self = Self([true; CLOUDS.len()]);
 
-    /// Whether the node may log in as itself to this cloud's registries; the cloud is called as its backend is.
+    /// Whether the node may log in as itself to the registries of this cloud, which is named like its backend.
     pub fn allows(self, cloud: &str) -> bool {
         CLOUDS
             .iter()
@@ -20,7 +20,7 @@ impl Ambient {
             .any(|(name, allowed)| allowed && *name == cloud)
     }
 
-    /// Whether it may to none.
+    /// Whether no cloud is allowed.
     pub fn is_off(self) -> bool {
         self == Self::NONE
     }

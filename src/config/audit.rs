@@ -1,22 +1,22 @@
-//! The settings of the audit log.
+//! `AuditConfig`: the settings of the audit log.
 
 use std::path::PathBuf;
 
 use super::options::Audit;
 
-/// `[audit]`: where it is written down who was answered what.
+/// `[audit]`: the settings of the audit log.
 #[derive(Clone, Debug)]
 pub struct AuditConfig {
     /// The file.
     pub path: PathBuf,
-    /// How many bytes it may have before it is put aside.
+    /// The size in bytes from which it is rotated.
     pub max_bytes: u64,
-    /// How many files that were put aside are kept.
+    /// How many rotated files are kept.
     pub keep: u64,
 }
 
 impl Audit {
-    /// `None` where no file is named.
+    /// `None` if no file is named.
     pub(super) fn into_config(self) -> Option<AuditConfig> {
         Some(AuditConfig {
             path: self.path?,
@@ -28,5 +28,5 @@ impl Audit {
 
 const DEFAULT_MAX_BYTES: u64 = 10 << 20;
 const DEFAULT_KEEP: u64 = 5;
-/// Each rotation renames all that are kept.
+/// A limit, because each rotation renames all kept files.
 const MOST_KEPT: u64 = 1000;

@@ -1,4 +1,4 @@
-//! `[cache]`: where minted tokens are kept, and how many.
+//! `[cache]`: where minted tokens are cached, and how many.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use super::env::Env;
 use super::options::Cache;
 use super::value::{Setting, Written};
 
-/// Where minted tokens are kept, and how many.
+/// Where minted tokens are cached, and how many.
 #[derive(Clone, Debug)]
 pub struct CacheConfig {
-    /// Whether they are kept at all.
+    /// Whether the cache is on.
     pub enabled: bool,
-    /// The directories to try, in order; with none of them usable, tokens are minted each time.
+    /// The directories to try, in order. If none can be used, tokens are minted each time.
     pub dirs: Vec<PathBuf>,
-    /// At most this many entries are left after a mint.
+    /// The most entries left after a mint.
     pub max_entries: u64,
-    /// At most this many bytes are left after a mint.
+    /// The most bytes left after a mint.
     pub max_bytes: u64,
-    /// How old a store's last answer may be that stands in for a store that cannot be reached.
+    /// The greatest age of a store's last answer that may be used while the store can't be reached.
     pub stale_if_error: Duration,
 }
 
 impl Cache {
-    /// The configured directory alone, or else the user's cache directory and, where that cannot be used, the session's; and
-    /// the cache for what may not touch a disk, whose default directory is one that is on tmpfs.
+    /// The settings of both caches. On disk: the configured directory only, or the user's cache directory and then the
+    /// session's. In memory: the configured directory, or a default one on tmpfs.
     pub(super) fn into_configs(self, env: &Env) -> (CacheConfig, CacheConfig) {
         let memory_dir = match self.memory_dir {
             Some(MemoryDir::Off) => None,
@@ -58,7 +58,7 @@ impl Cache {
     }
 }
 
-/// Where tokens are kept that may not touch a disk.
+/// Where tokens are cached that must not touch a disk.
 pub(super) enum MemoryDir {
     /// Nowhere.
     Off,

@@ -1,4 +1,4 @@
-//! `Env`: the only reader of the process environment, so that a test is the program with another one.
+//! `Env`: the only code that reads the process's environment, so that tests can supply another one.
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -12,18 +12,17 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::trusted;
 
-/// Where the authorities' certificates are that TLS trusts.
+/// Where the certificates of trusted authorities are.
 #[derive(Debug, Default)]
 pub struct Authorities {
     /// One file with all of them.
     pub bundle: Option<PathBuf>,
-    /// Directories with a file each.
+    /// Directories with one file for each authority.
     pub dirs: Vec<PathBuf>,
 }
 
 impl Authorities {
-    /// What the environment names: `SSL_CERT_FILE`, and the directories of `SSL_CERT_DIR`. Empty counts as unset. It is asked
-    /// for where certificates are loaded, once something must go on the network.
+    /// The values of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Empty counts as unset. Read only when the network is needed.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn named() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -42,17 +41,17 @@ impl Authorities {
     }
 }
 
-/// The proxy that the environment names, as Go's clients read it: the upper-case name first, and empty counts as unset.
+/// The proxy variables, as Go's clients read them: the upper-case name first, and empty counts as unset.
 #[derive(Debug)]
 pub struct ProxyVariables {
-    /// `HTTPS_PROXY`, and which of its two spellings it is.
+    /// The value of `HTTPS_PROXY`, and which of its two spellings is set.
     pub https: Option<(&'static str, OsString)>,
     /// `NO_PROXY`.
     pub direct: OsString,
 }
 
 impl ProxyVariables {
-    /// What the environment names. It is asked for once something must go on the network.
+    /// The values. Read only when the network is needed.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn named() -> Self {
         let set = |names: [&'static str; 2]| {
@@ -68,36 +67,37 @@ impl ProxyVariables {
     }
 }
 
-/// The environment that the program was given. A clone is for another thread.
+/// The program's environment. A clone is for another thread.
 #[derive(Clone)]
 pub struct Env {
-    /// Read once: some sixty names are asked for.
+    /// Read once, because about sixty names are looked up.
     variables: Arc<LazyLock<Variables, Box<dyn FnOnce() -> Variables + Send>>>,
     account_home: fn() -> Option<PathBuf>,
-    /// The home directory that counts, and the one that does not.
+    /// The home directory to use, and the ignored one.
     home: OnceCell<(Option<PathBuf>, Option<ForeignHome>)>,
     log: Log,
 }
 
 type Variables = Vec<(OsString, OsString)>;
 
-/// A home directory that another user owns, who would decide what this program does.
+/// A home directory of another user, who could control this program through it.
 #[derive(Clone, Debug)]
 pub struct ForeignHome {
-    /// What `HOME` says.
+    /// The value of `HOME`.
     pub path: PathBuf,
-    /// Whose it is.
+    /// Its owner.
     pub owner: u32,
 }
 
 impl Env {
-    /// The real one. Without `HOME`, the account's home directory stands in, so that a service finds the same store.
+    /// The process's environment. Without `HOME`, the account's home directory is used, so that a service finds the
+    /// same store.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn process() -> Self {
         Self::new(std::env::home_dir, || std::env::vars_os().collect())
     }
 
-    /// One made of these variables only.
+    /// An environment with only these variables.
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Self::new(|| None, || variables.into())
@@ -122,8 +122,8 @@ impl Env {
         Some(value.clone())
     }
 
-    /// The same environment, in which what is done is said here where `BETA9_LOG` is `debug`. Any other word is as good
-    /// as none: how much is said is no reason to fail.
+    /// The same environment, with the debug log going to `out` if `BETA9_LOG` is `debug`. Any other value is ignored,
+    /// because logging is no reason to fail.
     pub fn logging_to(mut self, out: impl Write + Send + 'static) -> Self {
         if self
             .get("BETA9_LOG")
@@ -134,7 +134,7 @@ impl Env {
         self
     }
 
-    /// Where what is done is said.
+    /// The debug log.
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -144,7 +144,7 @@ impl Env {
         self.variables.iter().filter_map(|(name, _)| name.to_str())
     }
 
-    /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.
+    /// A variable's text. Empty counts as unset; a value that isn't UTF-8 is an error that names the variable.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let text = self.get(name).map(OsString::into_string).transpose();
         text.map_err(|_| {
@@ -153,7 +153,7 @@ impl Env {
         })
     }
 
-    /// A variable that `parse` makes something of; `what` says what a text that it refuses is not.
+    /// A parsed variable. If `parse` fails, the error says that the value is not `what`.
     pub(super) fn parsed<T>(
         &self,
         name: &str,
@@ -169,12 +169,12 @@ impl Env {
         })
     }
 
-    /// A variable that holds a secret.
+    /// A variable that contains a secret.
     pub fn secret(&self, name: &str) -> Result<Option<Redacted>, Error> {
         Ok(self.text(name)?.map(Redacted::from))
     }
 
-    /// The credential of this name that systemd gives the service (systemd.exec(5), `LoadCredential=`), if it does.
+    /// The path of the systemd credential with this name (systemd.exec(5), `LoadCredential=`), if it exists.
     pub fn credential(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let Some(dir) = self.path("CREDENTIALS_DIRECTORY")? else {
             return Ok(None);
@@ -185,19 +185,19 @@ impl Env {
         Ok(exists.then_some(path))
     }
 
-    /// A variable that holds an absolute path.
+    /// A variable that contains an absolute path. A relative one is an error.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let path = self.get(name).map(|value| absolute(name, value.into()));
         path.transpose()
     }
 
-    /// The home directory, where this program looks for its own files. One that another user owns counts as unset: then it
-    /// is the account's, as for ssh, or none.
+    /// The home directory for this program's own files. If another user owns it, the account's is used, as in ssh, or
+    /// none.
     pub fn home(&self) -> Option<PathBuf> {
         self.judged_home().0.clone()
     }
 
-    /// What `HOME` says, where that is another user's.
+    /// `HOME`, if another user owns it.
     pub fn foreign_home(&self) -> Option<&ForeignHome> {
         self.judged_home().1.as_ref()
     }
@@ -217,7 +217,7 @@ impl Env {
         })
     }
 
-    /// The home directory, no matter who owns it, where a client that is started here looks for its own files.
+    /// The home directory, whoever owns it, where a client with this environment looks for its files.
     pub fn clients_home(&self) -> Option<PathBuf> {
         let home = self.get("HOME").map(PathBuf::from);
         home.or_else(self.account_home)
@@ -234,7 +234,7 @@ impl Env {
         self.get("PATH").unwrap_or_default()
     }
 
-    /// A directory of the XDG base directory specification: its variable if that is absolute, else below the home
+    /// A directory of the XDG base directory specification: the variable's value if it is absolute, else below the home
     /// directory (<https://specifications.freedesktop.org/basedir-spec/latest/>).
     pub fn xdg(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         self.directory(variable)
@@ -254,8 +254,8 @@ impl Env {
     }
 }
 
-/// The path that a variable names. A relative one would be looked for wherever docker was started, which may be anybody's
-/// folder.
+/// The path in a variable. A relative one is refused, because it would depend on the directory where docker was
+/// started.
 pub(super) fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, Error> {
     if path.is_absolute() {
         return Ok(path);

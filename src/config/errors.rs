@@ -1,4 +1,4 @@
-//! What is wrong with the settings, told by file and key or by variable. Values are never quoted.
+//! Errors in settings, which name the file and the key, or the variable. Values are never quoted.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use thiserror::Error;
 
 use crate::error::{Code, Fault, Meaning};
 
-/// Why the settings cannot be used.
+/// Why the settings can't be used.
 #[derive(Debug, Error)]
 pub(super) enum ConfigError {
     #[error("its value is not UTF-8")]
     NotUtf8 { variable: String },
-    /// `what` is what it has to be.
+    /// A variable's value isn't `what` it must be.
     #[error("it is not {what}")]
     Invalid { variable: String, what: String },
     #[error("it is not an absolute path")]
     Relative { variable: String },
-    /// What `part` names.
+    /// `part` names a file that does not exist.
     #[error("there is no file {}", path.display())]
     Missing {
         part: String,
@@ -43,15 +43,15 @@ pub(super) enum FileFault {
     NoHost,
 }
 
-/// A key that does not exist, or has a value that it cannot have.
+/// An unknown key, or an invalid value.
 #[derive(Debug, Error)]
 #[error("{}", self.cause())]
 pub(super) struct SettingError {
-    /// The key with those above it, or the section, as `store.file`.
+    /// The full key or the section, such as `store.file`.
     pub(super) place: String,
-    /// The key that does not exist.
+    /// The unknown key, if that is the fault.
     pub(super) unknown: Option<String>,
-    /// What the value is not.
+    /// What the value should be.
     pub(super) what: String,
     pub(super) fix: String,
 }
@@ -91,7 +91,7 @@ impl Fault for ConfigError {
     }
 }
 
-/// Why it is not known where the gateway is, or which token goes there.
+/// Why the gateway's address or its token is unknown.
 #[derive(Debug, Error)]
 pub(super) enum GatewaySettingsError {
     #[error("{token} is set, and the gateway in {place} is for another token")]
@@ -106,14 +106,14 @@ pub(super) enum GatewaySettingsError {
         own: String,
         url: String,
     },
-    /// What was written is not quoted: somebody may have written a password into it.
+    /// The value isn't a URL. It is not quoted, because it may contain a password.
     #[error("the gateway's URL is not http:// or https:// with a host and perhaps a path")]
     NoUrl,
     #[error("a token must not go to {0} without TLS")]
     Cleartext(String),
     #[error("the gateway's HTTP address cannot be derived from its gRPC address {host}:{port}")]
     GrpcAlone { host: String, port: String },
-    /// `place` is the file, and the section where only that cannot be read.
+    /// `place` is the file, and the section if only that can't be read.
     #[error("{place} cannot be read: {why}")]
     Unreadable { place: String, why: String },
     #[error("no gateway is configured, and {0} has none")]

@@ -1,4 +1,4 @@
-//! A configuration file: TOML, read into [`Options`]. What is wrong in it is named by its key, and never quoted.
+//! Reads a configuration file, TOML, into [`Options`]. Errors name the key and never quote values.
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::shown::shown;
 use crate::trusted::{self, MAX_TEXT, Reader, Readers};
 
 impl Options {
-    /// Reads a configuration file; `None` if there is none.
+    /// Reads a configuration file; `None` if it does not exist.
     pub(super) fn from_file(path: &Path, read: Reader) -> Result<Option<Self>, Error> {
         let refused = |fault: trusted::FileError| fault.problem("configuration");
         let Some(bytes) = read(path, Readers::Anybody, MAX_TEXT).map_err(refused)? else {
@@ -57,7 +57,7 @@ impl Options {
     }
 }
 
-/// A value of the file, below its key.
+/// A value in the file, with its key.
 struct Value<'a>(DeString<'a>, DeValue<'a>);
 
 impl<'a> Value<'a> {
@@ -88,7 +88,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
             DeValue::Table(table) => {
                 visitor.visit_map(MapDeserializer::new(table.into_iter().map(Self::entry)))
             }
-            // No setting is one of these.
+            // No setting has one of these types.
             DeValue::Float(_) | DeValue::Datetime(_) => visitor.visit_unit(),
         };
         result.map_err(|fault| fault.below(&key))
@@ -98,7 +98,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         visitor.visit_some(self)
     }
 
-    // A derived struct would take a list of its values, too.
+    // A derived struct would also accept a list of values.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -152,7 +152,7 @@ impl SettingError {
     }
 }
 
-// Nothing of a value gets into it, whatever serde says.
+// Discards serde's messages, which may quote values.
 impl de::Error for SettingError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::is_not(&"valid")
@@ -163,7 +163,7 @@ impl de::Error for SettingError {
     }
 
     fn invalid_type(_: Unexpected, expected: &dyn Expected) -> Self {
-        // Of all settings, only the rules are a sequence for serde, whose own word this is.
+        // "a sequence" is serde's own wording; only the rules are one.
         match expected.to_string().as_str() {
             "a sequence" => Self::is_not(&"written [[registry]]"),
             ours => Self::is_not(&ours),
@@ -224,7 +224,7 @@ mod tests {
         for at in 0..whole.len() {
             for more in "\"'=[]{\n\\#1".chars() {
                 let text = format!("{}{more}{}", &whole[..at], &whole[at..]);
-                // What is whole TOML may have keys now that were values.
+                // The completed text is valid TOML, but a value may have become a key in it.
                 if let Some(error) = refusal(&text).filter(|error| error.contains(": line ")) {
                     assert!(!error.contains("unter2"), "{text}: {error}");
                     broken += 1;

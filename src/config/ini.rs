@@ -1,16 +1,16 @@
-//! `Ini`: the form of the SDK's settings, as Python reads it
-//! (<https://docs.python.org/3/library/configparser.html#supported-ini-file-structure>). What Python refuses is refused
-//! here too: of two values, nobody knows which one was meant.
+//! `Ini`: the format of the SDK's settings, as Python reads it
+//! (<https://docs.python.org/3/library/configparser.html#supported-ini-file-structure>). What Python refuses, such as a
+//! repeated key, is refused here too.
 
 use zeroize::Zeroizing;
 
 /// The sections of a file, in order, each with its keys and values.
 pub(super) struct Ini<'t>(Vec<(&'t str, Lines)>);
 
-/// A value may be a token.
+/// Values are zeroed, because one may be a token.
 type Lines = Vec<(String, Zeroizing<String>)>;
 
-/// Why a file cannot be read. The line is not quoted: it may hold a token.
+/// Why a file can't be parsed. The line is not quoted, because it may contain a token.
 pub(super) struct Mistake {
     /// Counted from 1.
     pub(super) line: usize,
@@ -32,7 +32,7 @@ impl<'t> Ini<'t> {
                 continue;
             }
             let lines = current.map(|current: usize| &mut sections[current].1);
-            // A line that stands deeper belongs to the value above it.
+            // A line that is indented further continues the value above it.
             if goes_on && depth > indent {
                 if let Some((_, value)) = lines.and_then(|lines| lines.last_mut()) {
                     value.push('\n');
@@ -69,12 +69,12 @@ impl<'t> Ini<'t> {
         Ok(Self(sections))
     }
 
-    /// Whether there is such a section. Python's own `[DEFAULT]` is what the others inherit, and no section itself.
+    /// Whether the section exists. `[DEFAULT]`, from which the others inherit, isn't a section.
     pub(super) fn has(&self, section: &str) -> bool {
         section != INHERITED && self.lines(section).is_some()
     }
 
-    /// A section's value, else the inherited one; `None` where it is missing or empty.
+    /// A section's own or inherited value; `None` if it is missing or empty.
     pub(super) fn value(&self, section: &str, key: &str) -> Result<Option<String>, &'static str> {
         let of = |section| {
             let mut lines = self.lines(section)?.iter();
@@ -106,7 +106,7 @@ fn header(line: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Python's section that the others take their missing keys from. `[default]` is another.
+/// The section from which Python's others inherit missing keys. `[default]` is a different one.
 const INHERITED: &str = "DEFAULT";
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
-//! `KeyPlace`: where the embedded store's key is.
+//! `KeyPlace`: where a sealing key is.
 
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
 use crate::error::Error;
 
-/// Where the embedded store's key is.
+/// Where a sealing key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPlace {
     /// A systemd credential (<https://systemd.io/CREDENTIALS/>): its access list shows as group bits.
     Credential(PathBuf),
     /// A file of mode 0600, made on first use.
     File(PathBuf),
-    /// The kernel's keyring of this user, under a description that names this directory: it is never on a disk, nor swapped.
+    /// This user's kernel keyring, under a description that names this directory. The key is never on disk or in swap.
     Keyring(PathBuf),
-    /// Nowhere: there is no home directory.
+    /// Nowhere, because there is no home directory.
     Nowhere,
 }
 
 impl KeyPlace {
-    /// The configured file, else systemd's credential where there is one, else a file beside the store.
+    /// The configured file, else systemd's credential if it exists, else a file beside the store.
     pub(super) fn find(
         configured: Option<PathBuf>,
         env: &Env,

@@ -1,15 +1,15 @@
-//! `[kubelet]`: what the `kubelet` verb may do, and how long kubelet may keep what it is answered.
+//! `[kubelet]`: the settings of the `kubelet` verb.
 
 use std::time::Duration;
 
 use super::options::Kubelet;
 
-/// How kubelet is answered.
+/// Settings for answering kubelet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeletConfig {
-    /// Whether a pod's service account may log in to a cloud's registry, where no rule says otherwise.
+    /// Whether a pod's service account may log in to cloud registries, unless a rule says otherwise.
     pub workload_identity: bool,
-    /// How long kubelet may keep a credential that has no end of its own.
+    /// How long kubelet may cache a credential without a known expiry.
     pub static_cache_duration: Duration,
 }
 
@@ -22,5 +22,6 @@ impl Kubelet {
     }
 }
 
-/// A changed secret works within a minute, and the images of one pod are answered once.
+/// Short enough that a changed secret takes effect within a minute, and long enough that kubelet asks once for a pod's
+/// images.
 const DEFAULT_STATIC: Duration = Duration::from_mins(1);

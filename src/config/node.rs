@@ -1,4 +1,4 @@
-//! `Node`: what says which cloud identity the node itself has: the clouds' own variables, and the machine it is.
+//! `Node`: what determines the node's cloud identity: the clouds' own variables, and the kind of machine.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::trusted::{self, Readers};
 
-/// The well-known variables of the clouds' own tools, as far as they are set, and the machine's own description.
+/// The variables of the clouds' own tools, and the firmware's description of the machine.
 #[derive(Debug, Default)]
 pub struct Node {
     variables: BTreeMap<&'static str, Redacted>,
     home: Option<PathBuf>,
-    /// Where the kernel describes the machine; `None` where nothing does.
+    /// Where the kernel describes the machine; `None` if nowhere.
     sysfs: Option<PathBuf>,
     foreign_home: bool,
 }
@@ -35,7 +35,7 @@ impl Node {
         })
     }
 
-    /// The same node on a machine that is described in this directory, as in `/sys`.
+    /// The same node, with this directory in place of `/sys`.
     pub fn described_in(self, sysfs: impl Into<PathBuf>) -> Self {
         Self {
             sysfs: Some(sysfs.into()),
@@ -48,12 +48,12 @@ impl Node {
         self.variables.get(name)
     }
 
-    /// Whether `HOME` is another user's, so that what follows it by itself looks in the wrong place.
+    /// Whether `HOME` belongs to another user, so that SDKs that use it would look in the wrong place.
     pub fn has_foreign_home(&self) -> bool {
         self.foreign_home
     }
 
-    /// The file that a variable names, with `~` for the home directory.
+    /// The file that a variable names, with `~` expanded.
     pub fn file(&self, name: &str) -> Result<Option<PathBuf>, Error> {
         let Some(value) = self.get(name) else {
             return Ok(None);
@@ -65,13 +65,13 @@ impl Node {
         absolute(name, path).map(Some)
     }
 
-    /// A file below the home directory, where there is one.
+    /// A file below the home directory, if there is one.
     pub fn at_home(&self, path: &str) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(path))
     }
 
-    /// Whether this is a machine of that cloud, as the firmware says. A description that is there and cannot be read may
-    /// say so: its metadata service then has to be asked.
+    /// Whether this is a machine of that cloud according to the firmware. An unreadable description counts as yes, so
+    /// that the metadata service is asked.
     pub fn is_machine_of(&self, cloud: &str) -> bool {
         let Some(sysfs) = &self.sysfs else {
             return false;
@@ -89,7 +89,7 @@ impl Node {
     }
 }
 
-/// `*` at the end stands for anything.
+/// Compares a text with a pattern, in which a final `*` matches anything.
 fn matches(text: &[u8], pattern: &str) -> bool {
     let (text, pattern) = match pattern.strip_suffix('*') {
         Some(start) => (text.get(..start.len()).unwrap_or_default(), start),

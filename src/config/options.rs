@@ -1,4 +1,4 @@
-//! `Options`: the list of all settings, as one source says them: a configuration file or the environment.
+//! `Options`: all settings, as one source sets them: a configuration file or the environment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,19 +15,19 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::{Host, Pattern};
 
-/// What is said of several settings, or of one: `None` where nothing is.
+/// One or several settings from a source; `None` for those it does not set.
 pub(super) trait Source: Default {
-    /// What the environment says: nothing, where no variable is named.
+    /// Reads the environment; empty by default.
     fn from_env(_: &Env) -> Result<Self, Error> {
         Ok(Self::default())
     }
 
-    /// Lays what another source says over it, key by key.
+    /// Overrides settings with those of another source, key by key.
     fn merge(&mut self, above: Self);
 }
 
-/// A section: `key: type = "VARIABLE" "what that is not"`, then the sections in it. Two keys of a `pair` say one thing in two
-/// ways: one source must not have both, and the one that is set above replaces either.
+/// A section: `key: type = "VARIABLE" "what an invalid value is not"`, then its subsections. The keys of a `pair` are
+/// alternatives: one source must not set both, and a higher source's setting replaces either.
 macro_rules! sections {
     ($($section:ident is $what:literal $(with pair $one:ident $other:ident)? {
         $($key:ident: $type:ty $(= $variable:literal $($is_not:literal)?)?,)*
@@ -159,7 +159,7 @@ sections! {
     }
 }
 
-/// Rules are the same rule when they have the same `host`.
+/// Rules with the same `host` are merged.
 impl Source for Vec<Registry> {
     fn merge(&mut self, above: Self) {
         for rule in above {
@@ -171,7 +171,7 @@ impl Source for Vec<Registry> {
     }
 }
 
-/// Of the files that a rule stands in, the one that has the last word.
+/// The file of a rule; the highest source wins.
 impl Source for PathBuf {
     fn merge(&mut self, above: Self) {
         *self = above;
@@ -179,7 +179,8 @@ impl Source for PathBuf {
 }
 
 impl Options {
-    /// What the environment says. A service's environment can be read by others; what systemd gives it in a file cannot.
+    /// Reads the environment, and secrets from systemd credentials, which other processes can't read, unlike a
+    /// service's environment.
     pub(super) fn of_environment(env: &Env) -> Result<Self, Error> {
         let mut options = Self::from_env(env)?;
         let Store {

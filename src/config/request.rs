@@ -1,4 +1,4 @@
-//! `Request`: what the environment says of this one request.
+//! `Request`: the environment's information about this request.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use crate::error::Error;
 pub struct Request {
     /// `BETA9_IMAGE_CREDENTIALS`: a blob.
     pub credentials: Option<Redacted>,
-    /// `BETA9_IMAGE_CREDENTIALS_FILE`: a file that holds one.
+    /// `BETA9_IMAGE_CREDENTIALS_FILE`: a file with a blob.
     pub file: Option<PathBuf>,
-    /// What is pulled, which a blob without a registry is for.
+    /// The image being pulled, which a blob without a registry is for.
     pub pulled: Pulled,
 }
 
-/// What the request says is pulled; nobody has looked yet whether it is a registry or an image.
+/// What is being pulled according to the request. The texts are not parsed yet.
 #[derive(Clone, Debug, Default)]
 pub struct Pulled {
     /// `BETA9_REGISTRY`: a registry.

@@ -1,4 +1,4 @@
-//! `Rule`: what the operator says about some hosts (`[[registry]]`).
+//! `Rule`: the operator's settings for some hosts (`[[registry]]`).
 
 use std::path::PathBuf;
 
@@ -12,50 +12,50 @@ use crate::host::{Host, Pattern};
 /// A `[[registry]]` table.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The hosts, and below them perhaps a path, that it is about.
+    /// The hosts, perhaps with a path, that the rule covers.
     pub host: Pattern,
-    /// Forces a backend by its name, or `public`: never answer, so that anonymous pulls stay possible.
+    /// Forces a backend by name. With `public`, no credential is ever returned, so pulls are anonymous.
     pub backend: Option<String>,
     /// A named secret instead of the derived name, in stores that name their secrets.
     pub secret: Option<String>,
     /// Single secrets by name instead of the derived name, in stores that name their secrets.
     pub secrets: Option<Vec<String>>,
-    /// For which clouds the node's own identity may be used, for these hosts.
+    /// The clouds for which the node's own identity may be used, for these hosts.
     pub ambient: Option<Ambient>,
     /// Whether these hosts must have a credential, so that "not found" is an error.
     pub required: Option<bool>,
-    /// Whether a pod's service account may log in to these hosts, when kubelet asks.
+    /// Whether a pod's service account may log in to these hosts if kubelet asks.
     pub workload_identity: Option<bool>,
-    /// The real registry that a mirror or CNAME stands for.
+    /// The real registry behind a mirror or CNAME.
     pub alias_of: Option<Host>,
-    /// The file that it stands in; of several, the one that has the last word.
+    /// The file with the rule; of several, the one with the highest precedence.
     pub file: PathBuf,
-    /// How the cloud's own service is to be asked.
+    /// Settings for the cloud's API.
     pub cloud: CloudSettings,
 }
 
-/// The operator's word on how a cloud is asked; a secret has no say in any of it.
+/// The operator's settings for a cloud's API. A secret can't change any of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloudSettings {
     /// AWS: the role that the node's identity assumes.
     pub role_arn: Option<String>,
-    /// AWS: the external id that goes with the role.
+    /// AWS: the role's external id.
     pub external_id: Option<String>,
     /// AWS: the profile of the shared configuration files.
     pub profile: Option<String>,
-    /// AWS: the region, where the host does not say it.
+    /// AWS: the region, if the host does not contain it.
     pub region: Option<String>,
     /// AWS: the API endpoint, such as a VPC endpoint.
     pub endpoint_url: Option<String>,
-    /// Google: the workload identity provider that takes the cluster's service account tokens.
+    /// Google: the workload identity provider that accepts the cluster's service account tokens.
     pub workload_identity_provider: Option<String>,
 }
 
 impl Rule {
-    /// The word for a `backend` that never answers.
+    /// The `backend` that never returns a credential.
     pub const PUBLIC: &str = "public";
 
-    /// Whether it says never to answer.
+    /// Whether this rule never returns a credential.
     pub fn is_public(&self) -> bool {
         self.backend.as_deref() == Some(Self::PUBLIC)
     }
@@ -105,7 +105,7 @@ impl Setting for Url {
     }
 }
 
-/// The audience of a provider: its full name, with or without the service's, or that of a GKE cluster's own pool
+/// A provider's audience: its full name, with or without the service's host, or a GKE cluster's own pool
 /// (<https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>).
 #[derive(Debug)]
 pub(super) struct Provider(String);

@@ -1,9 +1,9 @@
-//! `Endpoint`: where the gateway's HTTP API is and which token goes there, by the configuration or, for what that does
-//! not say, by the settings of Beta9's Python SDK, which are read only then.
+//! `Endpoint`: the URL and token of the gateway's HTTP API, from the configuration or, for what is missing there, from
+//! the settings of Beta9's Python SDK, which are read only then.
 //!
-//! A token goes to no gateway but the one that its own source names. The SDK's sources, the first of which that has the
-//! context counts and the others do not: its files, one section per context; then the environment. It is what SDK 0.1.291
-//! does (<https://pypi.org/project/beta9/>), but for the addresses that it makes up where none is set.
+//! A token is sent only to the gateway named by its own source. The SDK's sources are its files, with one section per
+//! context, and then the environment; only the first one with the context counts. This follows SDK 0.1.291
+//! (<https://pypi.org/project/beta9/>), except that no default addresses are used.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -19,10 +19,10 @@ use crate::error::Error;
 use crate::shown::shown;
 use crate::trusted::{self, FileError, Readers};
 
-/// Where the gateway's HTTP API is, and the token that it is shown.
+/// The gateway's HTTP API and its token.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// The URL, without a slash at its end.
+    /// The URL, without a trailing slash.
     pub url: String,
     /// The token.
     pub token: Redacted,
@@ -31,7 +31,8 @@ pub struct Endpoint {
 }
 
 impl GatewayConfig {
-    /// What the configuration says, and for the rest the SDK's settings.
+    /// The endpoint from the configuration and the SDK's settings. Fails if the URL or the token is missing or invalid,
+    /// or if they don't belong together.
     pub fn endpoint(&self) -> Result<Endpoint, Error> {
         if let (Some(url), Some(token)) = (&self.url, &self.token) {
             return self.with_own(token, self.checked(url));
@@ -52,7 +53,7 @@ impl GatewayConfig {
                 }
                 self.with_own(token, self.http_url(&saved.address))
             }
-            // What the environment says counts only where no context of that name is saved.
+            // The environment counts only if no context of that name is saved.
             (None, _) => {
                 let url = self.http_url(&saved.address);
                 saved.endpoint(url)
@@ -60,7 +61,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Where no file of the SDK has the context.
+    /// The endpoint if no file of the SDK has the context.
     fn of_environment(&self) -> Result<Endpoint, Error> {
         let hosted = self.token_source == TokenSource::Hosted;
         let address = if hosted {
@@ -68,7 +69,7 @@ impl GatewayConfig {
         } else {
             &self.environment
         };
-        // The hosted product has gateways of its own for some names, and the token of one is not for another.
+        // The hosted product uses special gateways for some context names, and one gateway's token isn't for another.
         let other = hosted && self.context.as_deref().is_some_and(|name| name != DEFAULT);
         match (&self.token, &self.context) {
             (Some(token), _) if address.is_set() && !other => {
@@ -83,7 +84,7 @@ impl GatewayConfig {
         }
     }
 
-    /// The token that is configured, or the environment's.
+    /// The endpoint with the configured token or the environment's.
     fn with_own(
         &self,
         token: &SecretSetting,
@@ -104,7 +105,7 @@ impl GatewayConfig {
         })
     }
 
-    /// A saved token is for its own gateway; another machine gets it only where the operator names the context for it.
+    /// A saved token is for its own gateway. It is sent to another machine only if the operator names the context.
     fn check_meant(&self, saved: &Context, url: &str) -> Result<(), Error> {
         let Ok(own) = self.http_url(&saved.address) else {
             return Ok(());
@@ -124,7 +125,7 @@ impl GatewayConfig {
         Err(GatewaySettingsError::OtherGateway { place, own, url }.into())
     }
 
-    /// A URL that was written down, held to what a gateway's URL is.
+    /// Validates a configured URL.
     fn checked(&self, text: &str) -> Result<String, Error> {
         let parsed = Url::parse(text).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https")
@@ -134,7 +135,7 @@ impl GatewayConfig {
                 && url.fragment().is_none()
         });
         let mut url = parsed.ok_or(GatewaySettingsError::NoUrl)?;
-        // The SDK has the unspecified address for a gateway on the same machine.
+        // The SDK uses the unspecified address for a gateway on the same machine.
         if url.host_str() == Some("0.0.0.0") {
             _ = url.set_host(Some(HERE));
         }
@@ -144,7 +145,7 @@ impl GatewayConfig {
         Ok(url.as_str().trim_end_matches('/').to_owned())
     }
 
-    /// The HTTP address that is set, or goes with the gRPC address.
+    /// The HTTP address that is set, or that is derived from the gRPC address.
     fn http_url(&self, address: &Address) -> Result<String, Error> {
         if let Some(url) = &address.api_url {
             return self.checked(url);

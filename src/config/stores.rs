@@ -1,4 +1,4 @@
-//! Which workspace store it is, and the settings of those that are reached over a network.
+//! The kind of workspace store, and the settings of the remote ones.
 
 use std::path::PathBuf;
 
@@ -25,59 +25,59 @@ pub enum StoreKind {
     Postgres,
 }
 
-/// Which single workspace secrets are used for a vendor's registry although nobody named them (`single_secrets`).
+/// Which single workspace secrets are used for a vendor's registry without being named (`single_secrets`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Singles {
     /// None: only those that an image, a request or a rule names.
     Named,
-    /// A whole pair of user name and secret under the vendor's own names.
+    /// A complete pair of user name and secret under the vendor's own names.
     #[default]
     Pairs,
-    /// Everything that the vendor's registries take.
+    /// All keys that the vendor's registries accept.
     All,
 }
 
-/// A token or URL with a password in it: in the configuration, or in a file of its own.
+/// A token, or a URL with a password: in the configuration itself or in a file.
 #[derive(Clone, Debug)]
 pub enum SecretSetting {
-    /// Its text.
+    /// Reads the secret. `part` is for errors. Fails if the file is missing, not trusted or empty.
     Inline(Redacted),
-    /// The file that holds it; one line end behind it does not count.
+    /// A file with the secret; one trailing line end is ignored.
     File(PathBuf),
 }
 
 /// `[store.gateway]`: the gateway's HTTP API, with a workspace token.
 #[derive(Clone, Debug, Default)]
 pub struct GatewayConfig {
-    /// The HTTP URL; else it follows from the SDK's settings.
+    /// The HTTP URL; if missing, it comes from the SDK's settings.
     pub url: Option<String>,
-    /// The workspace token; else it is in the SDK's settings.
+    /// The workspace token; if missing, it comes from the SDK's settings.
     pub token: Option<SecretSetting>,
     /// Where that token was set.
     pub token_source: TokenSource,
-    /// The workspace's id, where one is configured; else the token's own workspace is asked for.
+    /// The configured workspace's id; if missing, the token's own workspace is used.
     pub workspace: Option<String>,
-    /// Whether plain HTTP to another host than this one is allowed.
+    /// Whether plain HTTP to other hosts is allowed.
     pub insecure: bool,
     /// The section of the SDK's settings.
     pub context: Option<String>,
-    /// The SDK's settings files, to be read in this order where something above is missing.
+    /// The SDK's settings files, read in this order if something above is missing.
     pub sdk_files: Vec<PathBuf>,
     /// The gateway of the SDK's environment: `BETA9_API_URL`, `BETA9_GATEWAY_HOST` and `BETA9_GATEWAY_PORT`.
     pub environment: Address,
-    /// The one that the hosted SDK takes from its environment, where the token is that SDK's.
+    /// The gateway of the hosted SDK's environment, used with that SDK's token.
     pub hosted: Address,
 }
 
-/// Where the gateway's token was set, which says what it may be used with.
+/// Where the gateway's token was set, which decides where it may be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenSource {
     /// A configuration file of this program.
     #[default]
     Configuration,
-    /// `BETA9_TOKEN`, or the service's credential of that purpose.
+    /// `BETA9_TOKEN`, or the systemd credential for it.
     Environment,
-    /// `BEAM_TOKEN`, which the hosted product's SDK reads.
+    /// `BEAM_TOKEN`, which the hosted SDK reads.
     Hosted,
 }
 
@@ -97,17 +97,17 @@ impl TokenSource {
 pub struct WorkerConfig {
     /// `host:port`; port 443 means TLS.
     pub address: Option<String>,
-    /// The settings or variables that the address can be set by.
+    /// The settings and variables that can set the address, for errors.
     pub address_source: &'static str,
     /// The worker token.
     pub token: Option<SecretSetting>,
-    /// The settings or variables that the token can be set by.
+    /// The settings and variables that can set the token, for errors.
     pub token_source: &'static str,
     /// The stub that a private pool's worker must name.
     pub stub_id: Option<String>,
     /// The image whose secret comes first.
     pub image_id: Option<String>,
-    /// Whether the registry of the image that is pulled must have a credential.
+    /// Whether the registry of the pulled image must have a credential.
     pub required: bool,
 }
 
@@ -119,7 +119,7 @@ pub struct PostgresConfig {
 }
 
 impl Gateway {
-    /// With the workspace that is configured, if one is, and where the token was set.
+    /// Adds the configured workspace, if any, and where the token was set.
     pub(super) fn into_config(
         self,
         env: &Env,
@@ -137,7 +137,7 @@ impl Gateway {
             environment: Address::from_env(env)?,
             hosted: Address::default(),
         };
-        // The hosted product's token isn't a setting of this program: it stands in where nothing else is set.
+        // The hosted product's token isn't a setting of this program, so it is used only if nothing else is set.
         if let (None, Some(token)) = (&config.token, env.secret(TokenSource::Hosted.name())?) {
             config.token = Some(SecretSetting::Inline(token));
             config.token_source = TokenSource::Hosted;
@@ -148,7 +148,8 @@ impl Gateway {
 }
 
 impl Worker {
-    /// Beta9 starts a worker's process with the gateway's gRPC host and port, and its token, in variables of its own.
+    /// Beta9 sets the gateway's gRPC host and port and the token in variables of the worker's process, which are the
+    /// defaults.
     pub(super) fn into_config(self, env: &Env, gateway: &Address) -> Result<WorkerConfig, Error> {
         let mut config = WorkerConfig {
             address: self.address,
@@ -219,7 +220,7 @@ impl StoreKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::File, Self::Gateway, Self::Worker, Self::Postgres];
 
-    /// Whether a rule can name secrets in it (`secret`, `secrets`).
+    /// Whether a rule can name secrets in this store (`secret`, `secrets`).
     #[must_use]
     pub fn has_named_secrets(self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! How the values of settings are written. What one is not is said in this program's own words, without the value.
+//! Parses the values of settings. Errors say what a value should be, without quoting it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,9 +15,9 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::{Host, Pattern};
 
-/// A type that settings have.
+/// A type of settings.
 pub(super) trait Setting: Sized {
-    /// What a value that cannot be parsed is not.
+    /// The noun for errors: an invalid value "is not" this.
     const WHAT: &'static str;
 
     fn parse(written: Written) -> Option<Self>;
@@ -27,13 +27,13 @@ pub(super) trait Setting: Sized {
     }
 }
 
-/// A setting's value as it is written.
+/// A setting's value as written.
 pub(super) enum Written<'a> {
     Text(Cow<'a, str>),
     Flag(bool),
     Number(u64),
     List(Vec<String>),
-    /// In the environment everything is a text.
+    /// From the environment, where every value is a text.
     Variable(String),
     /// Another list.
     Nothing,
@@ -49,7 +49,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// For serde: a setting of a file.
+/// Reads a setting of a file, for serde.
 pub(super) fn read<'de, D: Deserializer<'de>, T: Setting>(value: D) -> Result<Option<T>, D::Error> {
     value.deserialize_any(Parser(PhantomData)).map(Some)
 }

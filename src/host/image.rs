@@ -1,12 +1,12 @@
-//! `ImageRef`: an image reference, as far as credentials need it.
+//! `ImageRef`: the parts of an image reference that matter for credentials.
 
 use super::{Host, HostError};
 
 /// A reference such as `ghcr.io/org/app:1.2` or `ubuntu`, split into its registry and repository.
 ///
-/// This is the seeds' `ParseRegistry`: `docker://` and `oci://` are dropped; without a slash, or with a first part that
-/// has neither dot nor colon and is not `localhost`, the registry is Docker Hub. The registry is then strictly a
-/// [`Host`], so `user@evil.com/x` has none.
+/// Follows `ParseRegistry` in Beta9's Go code: `docker://` and `oci://` are dropped. Without a slash, or if the first
+/// part has neither a dot nor a colon and isn't `localhost`, the registry is Docker Hub. Unlike there, the registry
+/// must be a valid [`Host`], so `user@evil.com/x` is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageRef {
     /// The registry.
@@ -15,12 +15,12 @@ pub struct ImageRef {
     pub spelling: String,
     /// The repository, with Docker Hub's `library/` spelled out.
     pub repository: String,
-    /// What follows the repository: `:tag`, `@digest` or both; empty where there is neither.
+    /// What follows the repository: `:tag`, `@digest`, both or nothing.
     pub suffix: String,
 }
 
 impl ImageRef {
-    /// What tools write before a reference that they take from a registry.
+    /// Prefixes that tools put before the reference of an image in a registry.
     pub(super) const SCHEMES: [&str; 2] = ["docker://", "oci://"];
 
     /// Parses a reference. Grammar: <https://pkg.go.dev/github.com/distribution/reference>.
@@ -76,7 +76,7 @@ impl ImageRef {
     }
 }
 
-/// Whether docker takes a first part for a registry, and not for a part of a repository of Docker Hub.
+/// Whether docker reads a reference's first part as a registry rather than as part of a Docker Hub repository.
 pub(crate) fn names_a_registry(first: &str) -> bool {
     first.contains(['.', ':', '[']) || first == "localhost"
 }
@@ -176,8 +176,8 @@ mod tests {
             let (image, registry) = (text("image"), text("registry"));
             let host = ImageRef::parse(image).map(|image| image.host);
             if registry == "https:" {
-                // Beta9 splits a URL at its first slash and takes the scheme for a registry. Nothing can be pulled from
-                // such a place, and no secret is for it, so that what was meant is not guessed at.
+                // Beta9 splits a URL at its first slash and takes the scheme for a registry. No image can be pulled
+                // from that, and no secret is for it, so a URL is refused rather than guessed at.
                 assert!(host.is_err(), "{image}");
             } else {
                 assert_eq!(

@@ -1,4 +1,4 @@
-//! `Pattern`: the one place that matches hosts, for the registry table and for the operator's rules alike.
+//! `Pattern`: the only code that matches hosts, for the registry table and the operator's rules alike.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -7,8 +7,8 @@ use super::{Host, HostError, names_a_registry};
 
 /// A host pattern with an optional path: `*.dkr.ecr.*.amazonaws.com`, `ghcr.io/org`, `registry.example.com:5000`.
 ///
-/// It follows kubelet's rules, which operators know: as many labels as the host has, `*` within a label only, equal
-/// ports, and a path that is a prefix on a component boundary.
+/// It follows kubelet's rules, which operators know: the same number of labels as the host, `*` only within a label,
+/// the same port, and a path that is a prefix at a component boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -18,10 +18,10 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Parses a pattern; where each `*` stands for letters, the rest must be a host.
+    /// Parses a pattern. With letters in place of each `*`, it must be a valid host.
     pub fn parse(text: &str) -> Result<Self, HostError> {
         let (authority, path) = text.split_once('/').unwrap_or((text, ""));
-        // A star may be any label character, so a host with an "x" in its place has the pattern's shape.
+        // A star stands for any label characters, so a pattern is valid if it is a valid host with "x" for each star.
         let shape = Host::parse(authority.replace('*', "x").as_bytes())?;
         let name = if authority.contains('*') {
             authority
@@ -39,14 +39,14 @@ impl Pattern {
         })
     }
 
-    /// Whether the pattern covers this host and, where it has a path, this path below it.
+    /// Whether the pattern covers this host and, if the pattern has a path, this path below it.
     pub fn matches(&self, host: &Host, path: &str) -> bool {
         self.port == host.port()
             && matches_name(&self.name, host.name())
             && is_below(path, &self.path)
     }
 
-    /// Sorts the most specific first: exact names before globs, longer paths before shorter.
+    /// A sort key that puts the most specific first: exact names before globs, longer paths before shorter.
     pub fn specificity(&self) -> impl Ord + use<> {
         (
             self.name.contains('*'),
@@ -55,17 +55,17 @@ impl Pattern {
         )
     }
 
-    /// The path below the host that it is about; empty where it is about all of the host.
+    /// The pattern's path; empty if it covers the whole host.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The host the pattern names when it has no star.
+    /// Whether the pattern has no star.
     pub fn is_exact(&self) -> bool {
         !self.name.contains('*')
     }
 
-    /// That host itself.
+    /// The host that an exact pattern names.
     pub fn exact(&self) -> Option<Host> {
         let authority = self.text.split('/').next().unwrap_or_default();
         self.is_exact()
@@ -73,13 +73,13 @@ impl Pattern {
             .flatten()
     }
 
-    /// A host that it covers.
+    /// An example of a host that it covers.
     pub fn example(&self) -> Option<Host> {
         let authority = self.text.split('/').next().unwrap_or_default();
         Host::parse(authority.replace('*', "123456789012").as_bytes()).ok()
     }
 
-    /// It without the path: a pattern of whole registries, which kubelet takes for an image's too.
+    /// The pattern without its path, which kubelet also matches against images.
     pub fn registries(&self) -> String {
         match self.port {
             Some(port) => format!("{}:{port}", self.name),
@@ -113,8 +113,8 @@ pub fn matches_name(pattern: &str, name: &str) -> bool {
     }) && labels.next().is_none()
 }
 
-/// Whether what stands behind the pattern's last star could be the name's end. It decides nothing, and spares most of the
-/// table's some seventy patterns the way through their labels.
+/// A quick check whether the name ends with the text after the pattern's last star. It only saves time: it rules out
+/// most of the table's roughly seventy patterns without comparing labels.
 fn may_end_alike(pattern: &str, name: &str) -> bool {
     let literal = pattern
         .bytes()
@@ -140,7 +140,7 @@ fn matches_label(pattern: &str, label: &str) -> bool {
     let Some(mut rest) = label.strip_prefix(first) else {
         return false;
     };
-    // Each middle part is taken at its leftmost place; what follows the last star must end the label.
+    // Each middle part matches at its leftmost position; the text after the last star must end the label.
     while let Some((part, after)) = pattern.split_once('*') {
         let Some(at) = rest.find(part) else {
             return false;

@@ -1,27 +1,27 @@
-//! `Reference`: what a person types for a registry or an image, told apart once and for all commands.
+//! `Reference`: a registry or an image as people type it, distinguished in one place for all commands.
 
 use super::{HostError, ImageRef, ServerUrl, names_a_registry, strip_line_end, url};
 
 /// A registry, or an image of one.
 ///
-/// | text | is |
+/// | text | meaning |
 /// |---|---|
 /// | `https://…`, `http://…`, a key of docker's or nerdctl's own | a server URL, as a client would ask for it |
-/// | `ghcr.io`, `ghcr.io:5000`, `[::1]:5000`, `localhost:5000`, with nothing, `/`, `/v1/` or `/v2/` behind it | a registry |
-/// | `redis`, `redis:7`, `ubuntu@sha256:…`, `myhost:5000` | an image of Docker Hub: docker reads a tag where there is no dot |
+/// | `ghcr.io`, `ghcr.io:5000`, `[::1]:5000`, `localhost:5000`, followed by nothing, `/`, `/v1/` or `/v2/` | a registry |
+/// | `redis`, `redis:7`, `ubuntu@sha256:…`, `myhost:5000` | an image on Docker Hub: without a dot, docker reads what follows the colon as a tag |
 /// | `ghcr.io/org/app`, `myhost:5000/app`, `org/app`, `docker://…`, `oci://…` | an image |
 ///
 /// To docker, `ghcr.io` and `ghcr.io:5000` are images of Docker Hub too; people who type them mean the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// A registry, or an item that is kept verbatim.
+    /// A registry, or an item that is stored verbatim.
     Server(ServerUrl),
     /// An image.
     Image(ImageRef),
 }
 
 impl Reference {
-    /// Reads a command's argument; one line end behind it does not count.
+    /// Parses a command's argument; one trailing line end is ignored.
     pub fn parse(text: &[u8]) -> Result<Self, HostError> {
         let text = strip_line_end(text);
         let bare = ImageRef::SCHEMES
@@ -35,14 +35,14 @@ impl Reference {
     }
 }
 
-/// Whether a registry stands there and no repository.
+/// Whether the text is a registry without a repository.
 fn is_registry(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
     };
     match text.split_once('/') {
         Some((first, rest)) => names_a_registry(first) && ["", "v1/", "v2/"].contains(&rest),
-        // What follows a colon may be a tag, so that the name alone decides.
+        // What follows a colon may be a tag, so only the name decides.
         None => text.split([':', '@']).next().is_some_and(names_a_registry),
     }
 }
@@ -53,7 +53,7 @@ mod tests {
 
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    /// `host …` for a registry, and the whole name for an image.
+    /// `host …` for a registry, or the whole name for an image.
     fn read(text: &str) -> String {
         match Reference::parse(text.replace("DIGEST", DIGEST).as_bytes()) {
             Ok(Reference::Server(url)) => format!("host {}", url.label()),

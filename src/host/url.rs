@@ -1,25 +1,25 @@
-//! `ServerUrl`: what docker's protocol calls a server URL, in every spelling that clients use.
+//! `ServerUrl`: a server URL of docker's protocol, in every spelling that clients use.
 
 use super::{Host, HostError};
 
-/// What a client asks about: a registry, or an item that must come back exactly as it was stored.
+/// The subject of a client's request: a registry, or an item that is stored and returned verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerUrl {
-    /// A registry, and below it the path that crane asks for first (`host/repo`); the path never chooses the secret.
+    /// A registry, and the path that crane includes first (`host/repo`). The path never chooses the secret.
     Registry {
         /// The registry.
         host: Host,
-        /// `http://` was written: no vendor's credential is ever answered.
+        /// The scheme. With `http://`, no vendor's credential is ever returned.
         scheme: Scheme,
         /// What follows the host, without its leading slash.
         path: String,
     },
-    /// Docker's own OAuth items of Docker Hub and nerdctl's `nerdctl-experimental://` keys, kept verbatim: they are
-    /// answered for exactly this text and never stand for the registry's credential.
+    /// Docker's own OAuth items for Docker Hub and nerdctl's `nerdctl-experimental://` keys, stored verbatim. They are
+    /// returned only for exactly this text, never as the registry's credential.
     Item(String),
 }
 
-/// How the client said it reaches the registry.
+/// How the client reaches the registry, as it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `https://`, or nothing at all.
@@ -29,7 +29,7 @@ pub enum Scheme {
 }
 
 impl ServerUrl {
-    /// Parses what stood on standard input; one trailing LF or CRLF is dropped, nothing else is.
+    /// Parses standard input. One trailing LF or CRLF is dropped, nothing else.
     pub fn parse(input: &[u8]) -> Result<Self, HostError> {
         let text = strip_line_end(input);
         if let Some(item) = verbatim_item(text)? {
@@ -51,7 +51,7 @@ impl ServerUrl {
         Ok(Self::Registry { host, scheme, path })
     }
 
-    /// The registry this is about; `None` for a verbatim item.
+    /// The registry; `None` for a verbatim item.
     pub fn host(&self) -> Option<&Host> {
         match self {
             Self::Registry { host, .. } => Some(host),
@@ -59,7 +59,7 @@ impl ServerUrl {
         }
     }
 
-    /// How error messages name it.
+    /// The name in error messages.
     pub fn label(&self) -> &str {
         match self {
             Self::Registry { host, .. } => host.as_reference(),
@@ -100,7 +100,7 @@ fn verbatim_item(text: &[u8]) -> Result<Option<String>, HostError> {
     Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }
 
-/// Whether a text says itself that it is a server URL, or the key of an item.
+/// Whether the text has a scheme, as server URLs and the keys of items do.
 pub(super) fn has_scheme(text: &[u8]) -> bool {
     split_scheme(text).1.len() < text.len() || text.starts_with(NERDCTL)
 }
@@ -117,7 +117,8 @@ fn split_scheme(text: &[u8]) -> (Scheme, &[u8]) {
     (Scheme::Https, text)
 }
 
-/// Repository paths and `/v1/`, `/v2/`: nothing that another parser could read as a query, an escape or a user name.
+/// Accepts repository paths, `/v1/` and `/v2/`, but nothing that another parser could read as a query, an escape or a
+/// user name.
 fn parse_path(path: &[u8]) -> Result<String, HostError> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-~:+".contains(byte);
     if !path.iter().all(allowed) {

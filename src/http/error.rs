@@ -1,4 +1,4 @@
-//! `HttpError`: why there is no answer, told by what happened and at which host.
+//! `HttpError`: why there is no answer: what happened, and at which host.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -9,47 +9,47 @@ use super::ProxyName;
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::tls::NoAuthorities;
 
-/// A request that got no answer. Names the host, and nothing that was sent or received.
+/// A request without an answer. Contains the host, but nothing that was sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpError {
     host: String,
     kind: Kind,
-    /// The proxy that it was asked through.
+    /// The proxy, if one was used.
     proxy: Option<ProxyName>,
-    /// What is wrong with a file of authorities.
+    /// What is wrong with a file of authorities, if that is the fault.
     refused: String,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The deadline came before the end of the answer.
+    /// The deadline passed before the answer was complete.
     Timeout,
-    /// Nobody is there: no route, or a connection that nobody takes.
+    /// No route to the host, or the connection was not accepted.
     Nobody,
     /// The connection was refused.
     Refused,
     /// The name has no address.
     Unresolvable,
-    /// The certificate is not to be trusted.
+    /// The server's certificate isn't trusted.
     Certificate(Certificate),
-    /// It wants a certificate of the client, or another one.
+    /// The server requires a client certificate, or a different one.
     ClientCertificate,
-    /// The proxy makes no tunnel to it.
+    /// The proxy refused the tunnel.
     Proxy,
-    /// The proxy wants another user name and password than it is given.
+    /// The proxy refused the user name and password.
     ProxyLogin,
-    /// The variable that names a proxy names none.
+    /// The proxy variable's value isn't a proxy.
     ProxySetting,
     /// The TLS handshake failed for another reason.
     Tls,
     /// The connection ended before the answer began.
     Closed,
-    /// The connection ended in the middle of the answer.
+    /// The connection ended during the answer.
     Truncated,
-    /// The answer is larger than any true one, which has at most this many bytes.
+    /// The answer has more than this many bytes.
     TooLarge(u64),
-    /// `http://` to a host that must be spoken to over TLS.
+    /// `http://` to a host that requires TLS.
     Cleartext,
     /// The request cannot be sent as it is.
     Request,
@@ -85,7 +85,7 @@ impl HttpError {
         }
     }
 
-    /// The same of a request that went through this proxy.
+    /// Adds the proxy that the request used.
     pub(super) fn through(self, proxy: Option<&ProxyName>) -> Self {
         Self {
             proxy: proxy.cloned(),
@@ -109,19 +109,19 @@ impl HttpError {
         self.kind
     }
 
-    /// Whether the next moment may be better.
+    /// Whether an immediate retry may succeed.
     pub(super) fn may_pass_at_once(&self) -> bool {
         matches!(self.kind, Kind::Refused | Kind::Closed | Kind::Truncated)
     }
 
-    /// The error of `part`, which asked.
+    /// Turns this into a failure of `part`, which made the request.
     pub fn error(&self, part: &str) -> Error {
         let part = part.to_owned();
         let error = self.clone();
         Failed { part, error }.into()
     }
 
-    /// What to do about it.
+    /// The fix.
     pub fn fix(&self) -> &'static str {
         match self.kind {
             Kind::Nobody | Kind::Refused | Kind::Unresolvable if self.proxy.is_some() => {
@@ -170,7 +170,7 @@ impl HttpError {
     }
 }
 
-/// The same, and who asked.
+/// The error with the part that made the request.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct Failed {
@@ -202,7 +202,7 @@ impl Fault for Failed {
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = &self.host;
-        // A connection is made to the proxy and not to the host; what comes after may be the fault of either.
+        // The connection is to the proxy, not to the host; a later fault may be either's.
         let (proxy, variable, through) = match &self.proxy {
             Some(proxy) => (
                 proxy.to_string(),
@@ -258,7 +258,7 @@ impl fmt::Display for HttpError {
 impl StdError for HttpError {}
 
 impl Kind {
-    /// Reads it from the chain of causes; `broken` where the chain tells no more than that the connection broke.
+    /// Classifies the chain of causes; `broken` if it only says that the connection broke.
     pub(super) fn of(error: &reqwest::Error, broken: Self) -> Self {
         if error.is_timeout() {
             return if error.is_connect() {
@@ -273,7 +273,7 @@ impl Kind {
         if let Some(kind) = error.source().and_then(Self::below) {
             return kind;
         }
-        // What fails to connect and isn't a failure of the system's is a proxy that says no.
+        // A failure to connect that has no I/O error is a proxy's refusal.
         let of_the_system = causes(error.source()).any(<dyn StdError>::is::<io::Error>);
         if error.is_connect() && !of_the_system {
             Self::of_proxy(error)
@@ -282,7 +282,7 @@ impl Kind {
         }
     }
 
-    /// hyper-util has what a proxy said, and that nothing came of a connection with a SOCKS proxy, only as a text.
+    /// hyper-util reports a proxy's answer and a failed SOCKS connection only as text.
     fn of_proxy(error: &reqwest::Error) -> Self {
         let says = |text| causes(error.source()).any(|cause| cause.to_string().contains(text));
         if LOGIN.into_iter().any(says) {
@@ -294,7 +294,7 @@ impl Kind {
         }
     }
 
-    /// What an error and its causes say, whichever client met them.
+    /// Classifies an error by itself and its causes, for any client.
     pub(crate) fn below(error: &(dyn StdError + 'static)) -> Option<Self> {
         causes(Some(error)).find_map(Self::of_cause)
     }
@@ -320,13 +320,13 @@ impl Kind {
             io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::TimedOut => Some(Self::Nobody),
-            // An `io::Error` gives the source of what it wraps, not that itself.
+            // `io::Error::source` skips the error that it wraps.
             _ => error.get_ref().and_then(|inner| Self::of_cause(inner)),
         }
     }
 }
 
-/// What hyper-util says of a proxy that refuses a login.
+/// hyper-util's texts for a proxy that refuses a login.
 const LOGIN: [&str; 3] = [
     "proxy authorization required",
     "does not support user/pass authentication",
@@ -348,7 +348,7 @@ impl Certificate {
             E::UnknownIssuer => Self::UnknownAuthority,
             E::Expired | E::ExpiredContext { .. } => Self::Expired,
             E::NotValidYet | E::NotValidYetContext { .. } => Self::NotYetValid,
-            // `openssl req -x509` makes such certificates. rustls has this only from webpki, as a text.
+            // `openssl req -x509` makes such certificates. rustls gets this error only from webpki, as text.
             E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Self::SelfSigned,
             _ => Self::Invalid,
         }

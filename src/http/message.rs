@@ -1,4 +1,4 @@
-//! `Request` and `Response`: what is asked, and what was answered.
+//! `Request` and `Response`.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::credential::Redacted;
 
-/// A request. What is in its headers and its body counts as secret.
+/// A request. Its headers and body count as secret.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: Method,
@@ -28,27 +28,27 @@ enum Body {
 }
 
 impl Request {
-    /// Asks for what is there.
+    /// A GET request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new(Method::GET, url.into())
     }
 
-    /// Asks whether it is there.
+    /// A HEAD request.
     pub fn head(url: impl Into<String>) -> Self {
         Self::new(Method::HEAD, url.into())
     }
 
-    /// Asks for something to be done.
+    /// A POST request.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new(Method::POST, url.into())
     }
 
-    /// Asks for what is there to be changed.
+    /// A PATCH request.
     pub fn patch(url: impl Into<String>) -> Self {
         Self::new(Method::PATCH, url.into())
     }
 
-    /// Asks for what is there to be removed.
+    /// A DELETE request.
     pub fn delete(url: impl Into<String>) -> Self {
         Self::new(Method::DELETE, url.into())
     }
@@ -68,40 +68,40 @@ impl Request {
         self
     }
 
-    /// Shows a token.
+    /// Adds a bearer token.
     pub fn bearer(self, token: &Redacted) -> Self {
         self.header("authorization", format!("Bearer {}", token.expose()))
     }
 
-    /// Sends the fields of a form.
+    /// Sets the body to a form.
     pub fn form(mut self, fields: impl IntoIterator<Item = (&'static str, Redacted)>) -> Self {
         self.body = Body::Form(fields.into_iter().collect());
         self
     }
 
-    /// Sends JSON.
+    /// Sets the body to JSON.
     pub fn json(self, text: Redacted) -> Self {
         self.header(CONTENT_TYPE.as_str(), "application/json")
             .text(text)
     }
 
-    /// Sends a text; a header says what it is.
+    /// Sets the body to a text; its type must be set in a header.
     pub fn text(mut self, text: Redacted) -> Self {
         self.body = Body::Text(text);
         self
     }
 
-    /// What is to be done.
+    /// The method.
     pub fn method(&self) -> &str {
         self.method.as_str()
     }
 
-    /// Where, without the query, in which a server may have put what is secret.
+    /// The URL without its query, which may contain secrets.
     pub fn place(&self) -> &str {
         self.url.split(['?', '#']).next().unwrap_or_default()
     }
 
-    /// `None` where a header holds what no header can carry.
+    /// Builds the client's request; `None` if a header's value is invalid.
     pub(super) fn prepare(&self, client: &Client, url: Url) -> Option<reqwest::Request> {
         let mut builder = client.request(self.method.clone(), url);
         for (name, value) in &self.headers {
@@ -124,25 +124,26 @@ impl Request {
     }
 }
 
-/// What takes a body piece by piece.
+/// Receives a body piece by piece.
 pub trait Pieces: Send {
-    /// A body begins. What was taken of an earlier one, which broke off, does not count.
+    /// A body begins. Pieces of an earlier, interrupted one don't count.
     fn begin(&mut self);
     /// Takes the next piece.
     fn take(&mut self, piece: &[u8]);
 }
 
-/// An answer of any status, read to its end.
+/// An answer of any status, read completely.
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The body: tokens, or the words of somebody who may be anybody. Never to be quoted. Empty where it went to [`Pieces`].
+    /// The body, which may contain tokens or text from anyone, so it must never be quoted. Empty if it went to
+    /// [`Pieces`].
     pub body: Zeroizing<Vec<u8>>,
     pub(super) headers: HeaderMap,
 }
 
 impl Response {
-    /// Whether the status says that it worked.
+    /// Whether the status is a success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -160,7 +161,7 @@ impl Response {
             .filter_map(|value| value.to_str().ok())
     }
 
-    /// Whether the body calls itself JSON; a captive portal's page does not.
+    /// Whether the content type is JSON, unlike a captive portal's page.
     pub fn is_json(&self) -> bool {
         let media_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let media_type = media_type
@@ -173,7 +174,7 @@ impl Response {
             || media_type.starts_with("application/") && media_type.ends_with("+json")
     }
 
-    /// How long the server asks to be left alone. A date instead of seconds counts as not said.
+    /// The `Retry-After` in seconds; `None` if it is missing or a date.
     pub fn retry_after(&self) -> Option<Duration> {
         self.header(RETRY_AFTER.as_str())?
             .trim()
@@ -182,7 +183,7 @@ impl Response {
             .map(Duration::from_secs)
     }
 
-    /// When the server answered, by its own clock.
+    /// The server's `Date`.
     pub fn date(&self) -> Option<SystemTime> {
         DateTime::from_str(self.header(DATE.as_str())?, Format::HttpDate)
             .ok()?
@@ -190,7 +191,7 @@ impl Response {
             .ok()
     }
 
-    /// How long to wait before it is worth asking again; `None` where it is not.
+    /// How long to wait before a retry; `None` if a retry is pointless.
     pub(super) fn worth_repeating_after(&self) -> Option<Duration> {
         REPEATED
             .contains(&self.status)
@@ -206,5 +207,5 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Too many requests, and the failures of a server or of a gateway before it that a moment may fix.
+/// Statuses to retry: too many requests, and temporary failures of a server or gateway.
 const REPEATED: [u16; 5] = [429, 500, 502, 503, 504];

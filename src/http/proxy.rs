@@ -1,8 +1,8 @@
-//! `Proxies`: which proxy a host is asked through, as Go's clients take it from the environment
+//! `Proxies`: chooses the proxy for a host from the environment, as Go's clients do
 //! (<https://pkg.go.dev/golang.org/x/net/http/httpproxy>, <https://pkg.go.dev/net/http#Transport>).
 //!
-//! Only `HTTPS_PROXY` and `NO_PROXY` count: what is spoken without TLS never leaves the node, or the network that its
-//! operator vouches for, and no proxy sees it.
+//! Only `HTTPS_PROXY` and `NO_PROXY` count: requests without TLS stay on the node, or on a network that the operator
+//! trusts, and never use a proxy.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use reqwest::Url;
 use crate::config::ProxyVariables;
 use crate::credential::Redacted;
 
-/// The proxy that the environment names, and the hosts that are asked without it.
+/// The environment's proxy, and the hosts that don't use it.
 #[derive(Debug, Default)]
 pub struct Proxies {
     proxy: Option<Result<Proxy, ProxyName>>,
@@ -23,31 +23,31 @@ pub struct Proxies {
 #[derive(Clone, Debug)]
 pub struct Proxy {
     name: ProxyName,
-    /// With its user name and password.
+    /// The URL, with user name and password.
     url: Redacted,
 }
 
 /// A proxy without its user name and password, and the variable that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyName {
-    /// `HTTPS_PROXY` or `https_proxy`.
+    /// The variable: `HTTPS_PROXY` or `https_proxy`.
     pub variable: &'static str,
-    /// Scheme, host and port; empty where the variable holds no such thing.
+    /// Scheme, host and port; empty if the variable's value isn't a proxy.
     pub address: String,
 }
 
-/// What is asked without the proxy.
+/// An entry of `NO_PROXY`.
 #[derive(Debug)]
 enum Direct {
     Everything,
     Network(IpAddr, u8),
     Address(IpAddr, Option<String>),
-    /// A host whose name ends like this, with its dot; whether the name without the dot counts too.
+    /// Hosts whose names end with this, including the dot, and whether the name without the dot counts too.
     Name(String, bool, Option<String>),
 }
 
 impl Proxies {
-    /// What the environment says.
+    /// Reads the environment.
     pub fn named() -> Self {
         let named = ProxyVariables::named();
         Self::new(
@@ -59,7 +59,7 @@ impl Proxies {
         )
     }
 
-    /// `value` is `None` where it is not UTF-8.
+    /// The value in `https` is `None` if it isn't UTF-8.
     fn new(https: Option<(&'static str, Option<&str>)>, direct: &str) -> Self {
         let proxy = https.map(|(variable, value)| {
             value
@@ -75,7 +75,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy that this host is asked through over TLS; a variable that names none is an error where it would count.
+    /// The proxy for requests to this host over TLS. An invalid variable is an error only if it would be used.
     pub fn of(&self, host: &str, port: u16) -> Result<Option<&Proxy>, &ProxyName> {
         let Some(proxy) = &self.proxy else {
             return Ok(None);
@@ -90,12 +90,12 @@ impl Proxies {
         proxy.as_ref().map(Some)
     }
 
-    /// The proxy that the environment names, whatever is asked through it.
+    /// The environment's proxy, whatever the host.
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()?.as_ref().ok()
     }
 
-    /// The proxy that a URL's host is asked through.
+    /// The proxy for a URL's host.
     pub(crate) fn of_url(&self, url: &Url) -> Result<Option<&Proxy>, &ProxyName> {
         self.of(
             url.host_str().unwrap_or_default(),
@@ -105,7 +105,7 @@ impl Proxies {
 }
 
 impl Proxy {
-    /// What lacks a scheme is `http://`, as for Go.
+    /// As in Go, a value without a scheme means `http://`.
     fn parse(variable: &'static str, value: &str) -> Option<Self> {
         let with_scheme = if value.contains("://") {
             value.to_owned()
@@ -118,7 +118,7 @@ impl Proxy {
         let address = format!("{}://{host}{port}", url.scheme());
         match url.scheme() {
             "http" | "https" | "socks5h" => {}
-            // For Go they are the same: the proxy resolves the name.
+            // As in Go, both mean that the proxy resolves the name.
             "socks5" => url = Url::parse(&with_scheme.replacen("socks5", "socks5h", 1)).ok()?,
             _ => return None,
         }
@@ -128,17 +128,17 @@ impl Proxy {
         })
     }
 
-    /// What people call it.
+    /// The proxy's name for errors.
     pub fn name(&self) -> &ProxyName {
         &self.name
     }
 
-    /// Whether it is spoken to by SOCKS.
+    /// Whether this is a SOCKS proxy.
     pub(crate) fn is_socks(&self) -> bool {
         self.name.address.starts_with("socks")
     }
 
-    /// With its user name and password.
+    /// The URL, with user name and password.
     pub(crate) fn url(&self) -> &str {
         self.url.expose()
     }
@@ -203,7 +203,7 @@ impl Direct {
     }
 }
 
-/// The first bits of an address, and how wide it is.
+/// An address's width and its first bits.
 fn prefix(address: IpAddr, bits: u8) -> (u8, u128) {
     let wide = match address {
         IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -218,7 +218,7 @@ fn width(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// A name as it is in a URL.
+/// A name in its ASCII form, as in URLs.
 fn ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_owned();

@@ -1,4 +1,4 @@
-//! Against servers on loopback that do wrong what a server can do wrong.
+//! Tests against servers on loopback that misbehave in every way a server can.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,8 +8,8 @@ use std::thread;
 use super::*;
 use crate::error::Error;
 
-/// A server that reads one request per connection, tells it to the test, and answers as its script says; a connection
-/// beyond the script's end gets its last line.
+/// A server that reads one request per connection, sends it to the test, and answers according to its script. Further
+/// connections get the script's last answer.
 fn server(script: Vec<fn(&mut TcpStream)>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
@@ -154,7 +154,7 @@ fn ten_mebibytes_are_refused_with_and_without_a_length() {
     }
 }
 
-/// Counts, and sees only what belongs to the last answer.
+/// Counts the bytes of the last answer only.
 struct Count(usize);
 
 impl Pieces for Count {
@@ -210,7 +210,7 @@ fn a_long_answer_is_read_piece_by_piece_up_to_a_bound_and_from_its_beginning_whe
         let (url, _told) = server(vec![endless]);
         assert_eq!(stream(&url).0.unwrap_err(), Kind::TooLarge(MAX_STREAM));
     }
-    // What isn't a success is kept, and so it has the bound of what is kept.
+    // An unsuccessful answer is kept in memory, so the smaller limit applies.
     let (url, _told) = server(vec![busy]);
     assert_eq!(stream(&url).0.unwrap().status, 503);
 }

@@ -1,4 +1,4 @@
-//! `Loose`: a member of another's JSON, where a wrong type is not the whole document's fault.
+//! `Loose`: a member of someone else's JSON whose wrong type does not make the whole document invalid.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::Value;
 /// A member of a struct with `#[serde(default)]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Loose<T> {
-    /// It does not stand there.
+    /// The member is missing.
     #[default]
     Missing,
-    /// It is what it should be.
+    /// The member has the right type.
     Is(T),
-    /// It is something else.
+    /// The member has another type.
     Other,
 }
 
 impl<T> Loose<T> {
-    /// It, where it is what it should be.
+    /// The value, if it has the right type.
     pub fn take(self) -> Option<T> {
         match self {
             Self::Is(value) => Some(value),
@@ -32,7 +32,7 @@ impl<T> Loose<T> {
 }
 
 impl<T: Default> Loose<Option<T>> {
-    /// As Go reads it: what is missing or null is empty. `None` where it is something else.
+    /// The value as Go reads it: missing or null is the default. `None` if it has another type.
     pub fn or_default(self) -> Option<T> {
         match self {
             Self::Missing => Some(T::default()),
@@ -43,7 +43,7 @@ impl<T: Default> Loose<Option<T>> {
 }
 
 impl Loose<f64> {
-    /// A number of seconds that a time can be.
+    /// The value as seconds, if a `Duration` can hold them.
     pub fn seconds(self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.take()?).ok()
     }
@@ -56,7 +56,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
     }
 }
 
-/// A value is not of the wanted type. Which value is not reported.
+/// A value has the wrong type. The value itself is not reported.
 #[derive(Debug, thiserror::Error)]
 #[error("it does not have the expected form")]
 pub struct Mismatch;

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 
-/// Reads a text that is as it should be, and that text with every kind of fault in every place: no error holds a value.
+/// Parses a valid text, then that text with every kind of fault in every place, and asserts that no error quotes a
+/// value.
 pub(crate) fn no_error_quotes_a_value<T, E: fmt::Display>(
     sound: &str,
     read: impl Fn(&[u8]) -> Result<T, E>,

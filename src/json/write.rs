@@ -27,7 +27,7 @@ fn write<T: Serialize + ?Sized>(value: &T, end: &str) -> Zeroizing<String> {
     Zeroizing::new(String::from_utf8(bytes).expect("because serde_json writes texts as they are"))
 }
 
-/// Where it grows, no copy of what is secret stays behind.
+/// A buffer that leaves no copies of secrets behind when it grows.
 struct Buffer(Zeroizing<Vec<u8>>);
 
 impl Buffer {
@@ -53,8 +53,8 @@ impl Write for Buffer {
     }
 }
 
-/// Go's escapes beside those that JSON requires (<https://pkg.go.dev/encoding/json#Marshal>), and numbers that are not
-/// whole, which are milliseconds here, with three decimals.
+/// Go's escapes in addition to JSON's own (<https://pkg.go.dev/encoding/json#Marshal>). Fractional numbers, which are
+/// milliseconds here, get three decimals.
 struct Go;
 
 impl Formatter for Go {
@@ -63,7 +63,8 @@ impl Formatter for Go {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Almost no text has one of them. Sixteen bytes are looked at as one, as processors can; 0xE2 begins the last two.
+        // Few texts need an escape, so sixteen bytes are checked at a time, which vectorizes. 0xE2 starts U+2028 and
+        // U+2029.
         let is = |byte: u8, wanted: u8| byte == wanted;
         let suspicious = |bytes: &[u8]| {
             bytes.iter().fold(false, |found, &byte| {
@@ -95,7 +96,7 @@ pub struct ObjectWriter {
 }
 
 impl ObjectWriter {
-    /// An object whose text will have about this many bytes: what is secret should not have to move.
+    /// An object of about this many bytes, so that secrets don't have to be moved.
     pub fn with_capacity(bytes: usize) -> Self {
         let mut out = Zeroizing::new(String::with_capacity(bytes));
         out.push('{');
@@ -170,7 +171,7 @@ impl ObjectWriter {
 }
 
 const ESCAPED: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
-/// What most answers need; more is made where it is not enough.
+/// In bytes; enough for most answers.
 const ROOM: usize = 256;
 
 #[cfg(test)]

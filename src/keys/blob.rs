@@ -1,4 +1,4 @@
-//! `Blob`: the text inside a workspace secret, in all the shapes that are in the field, and the one that is written.
+//! `Blob`: the text inside a workspace secret. Reads all shapes in use, and writes the current one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,25 +14,25 @@ use crate::json::{self, Object, Value};
 /// A workspace secret's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
-    /// The registry recorded inside; `None` for flat and legacy shapes, which only their carrier binds to a registry.
+    /// The registry recorded inside; `None` for flat and legacy shapes, which are bound to a registry from outside.
     pub registry: Option<Host>,
     /// The keys.
     pub keys: Keys,
-    /// When they end; `None` where nobody said.
+    /// When the keys expire; `None` if unknown.
     pub expires_at: Option<SystemTime>,
 }
 
 impl Blob {
-    /// Reads any of the shapes: current, versioned (`"version":1`), flat map, nested map, `username:password`, and what a
-    /// scheduler of today assembles from single secrets (`"registry":""`).
+    /// Reads any of the shapes: current, versioned (`"version":1`), flat map, nested map, `username:password`, and the
+    /// form that today's scheduler makes from single secrets (`"registry":""`).
     ///
-    /// This is the seeds' `UnmarshalCredentials`. Text that begins with `{` or `[` is JSON or an error, never a
-    /// password, and the recorded `type` is not trusted: the keys and the host decide.
+    /// Follows `UnmarshalCredentials` in Beta9's Go code, except that text that begins with `{` or `[` is JSON or an
+    /// error, never a password, and that the recorded `type` is ignored: the keys and the host decide.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
         let text = text.trim();
         if text.starts_with(['{', '[']) {
             let object = json::parse_object(text.as_bytes())
-                .map_err(|error| shape(format!("the secret is no JSON object: {error}")))?;
+                .map_err(|error| shape(format!("the secret isn't a JSON object: {error}")))?;
             return Self::from_object(&object);
         }
         if text.starts_with(PLACEHOLDER) {
@@ -52,14 +52,14 @@ impl Blob {
         })
     }
 
-    /// Reads one blob, or a JSON array of them: the secrets of an image that is built from several private registries.
+    /// Reads one blob, or a JSON array of blobs, for an image built from several private registries.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, KeysError> {
         let text = text.trim();
         if !text.starts_with('[') {
             return Self::parse(text).map(|blob| vec![blob]);
         }
         let all: Vec<Value> = json::parse(text.as_bytes())
-            .map_err(|error| shape(format!("the secrets are no JSON array: {error}")))?;
+            .map_err(|error| shape(format!("the secrets aren't a JSON array: {error}")))?;
         if all.is_empty() {
             return Err(shape("the array of secrets is empty".to_owned()));
         }
@@ -73,11 +73,11 @@ impl Blob {
             .collect()
     }
 
-    /// A secret that records no registry and has no keys is what Beta9 makes of names that the workspace does not have.
+    /// Beta9 makes a secret without registry and keys if the workspace has none of the image's named secrets.
     fn from_object(object: &Object) -> Result<Self, KeysError> {
         let (registry, credentials) = (member(object, "registry")?, member(object, "credentials")?);
         if registry.is_none() && credentials.is_none() {
-            // Beside names of environment variables, only this very spelling is not one of them.
+            // All other members are names of environment variables; only this exact spelling is not.
             let keys = flat(object.iter().filter(|(name, _)| *name != EXPIRES_AT))?;
             return Ok(Self {
                 registry: None,
@@ -92,12 +92,12 @@ impl Blob {
 
     /// Writes the current format, byte for byte as Beta9 does: members and keys in alphabetical order, Go's escapes.
     ///
-    /// This is the seeds' `MarshalCredentials`.
+    /// Follows `MarshalCredentials` in Beta9's Go code.
     pub fn marshal(registry: &str, credential_type: CredentialType, keys: &Keys) -> Redacted {
         Self::marshal_until(registry, credential_type, keys, None)
     }
 
-    /// The same with the keys' end, which readers that do not know of it ignore.
+    /// The same with the keys' expiry, which other readers ignore.
     pub fn marshal_until(
         registry: &str,
         credential_type: CredentialType,
@@ -128,7 +128,7 @@ struct Written<'a> {
     expires_at: Option<String>,
 }
 
-/// The `type` that is recorded beside the keys, for people; nobody's code may trust it.
+/// The `type` recorded beside the keys, for people only; code must not trust it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the word it is written as")]
 pub enum CredentialType {
@@ -209,7 +209,7 @@ fn recorded(
     })
 }
 
-/// When the keys end: RFC 3339 in UTC and whole seconds. An end that cannot be read may be over.
+/// When the keys expire: RFC 3339, UTC, whole seconds. An unreadable expiry is an error, because it may have passed.
 fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
     let text = match member {
         None | Some(Value::Null) => return Ok(None),
@@ -224,7 +224,7 @@ fn end(member: Option<&Value>) -> Result<Option<SystemTime>, KeysError> {
     })
 }
 
-/// The member of this name, in any case, as Go reads it. Of several, nobody can tell which one is meant.
+/// The member with this name, in any case, as in Go. Several are an error, because it is unclear which is meant.
 fn member<'o>(object: &'o Object, wanted: &str) -> Result<Option<&'o Value>, KeysError> {
     let mut all = object
         .iter()
@@ -242,7 +242,7 @@ fn registry_host(text: &str) -> Result<Host, KeysError> {
     host.ok_or_else(|| shape("the secret's \"registry\" is not a registry host".to_owned()))
 }
 
-/// Keys that are all empty are not the same as no keys: no registry is public because of them.
+/// Keys that are all empty are an error, unlike no keys: they must not make a registry look public.
 fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, KeysError> {
     let (mut keys, mut empty) = (Keys::default(), None);
     for (name, value) in map {
@@ -261,7 +261,7 @@ fn texts<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, Ke
     Ok(keys)
 }
 
-/// A flat map. A value that is itself a map of keys gives its keys and is not one itself; what stands outside wins.
+/// A flat map. If a value is itself a map of keys, its keys are used instead; keys outside take precedence.
 fn flat<'m>(map: impl Iterator<Item = (&'m str, &'m Value)>) -> Result<Keys, KeysError> {
     let mut keys = texts(map)?;
     let nested: Vec<(String, Object)> = keys
@@ -304,7 +304,7 @@ fn shape(what: String) -> KeysError {
     KeysError::Shape(what)
 }
 
-/// What stands beside the keys and is none.
+/// Members beside the keys that aren't keys.
 const MEMBERS: [&str; 5] = ["credentials", EXPIRES_AT, "registry", "type", "version"];
 const EXPIRES_AT: &str = "expires_at";
 
@@ -417,7 +417,7 @@ mod tests {
         }
         assert_eq!(end(r#"{"credentials":{"A":"a"},"expires_at":null}"#), None);
         assert_eq!(end("u:p"), None);
-        // A key of a tenant's is one.
+        // A tenant's own key counts as a key.
         assert!(
             Blob::parse(r#"{"A":"a","EXPIRES_AT":"soon"}"#)
                 .unwrap()

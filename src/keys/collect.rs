@@ -1,4 +1,4 @@
-//! Keys at build time: the values behind a list of environment names, or a map that already holds them.
+//! Keys at build time: the values of a list of environment variables, or a map with the values.
 
 use serde::Deserialize;
 
@@ -10,17 +10,17 @@ use crate::shown::shown;
 /// Beta9's `base_image_creds`.
 #[derive(Clone, Debug)]
 pub enum BaseImageCreds {
-    /// Names, whose values are somewhere else.
+    /// Names only.
     Names(Vec<String>),
     /// Names and values.
     Keys(Keys),
 }
 
 impl BaseImageCreds {
-    /// Reads them in JSON: a list of names, or a map from names to values.
+    /// Parses JSON: a list of names, or a map from names to values.
     pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
         match json::parse(json)
-            .map_err(|error| KeysError::Shape(format!("the credentials are no JSON: {error}")))?
+            .map_err(|error| KeysError::Shape(format!("the credentials aren't JSON: {error}")))?
         {
             names @ Value::Array(_) => Vec::deserialize(names).map(Self::Names).map_err(|_| {
                 KeysError::Shape("the list of credentials holds more than names".into())
@@ -48,10 +48,10 @@ impl BaseImageCreds {
 }
 
 impl Keys {
-    /// The values behind `names`; all that are unset or empty are named in one error, and so is half a pair.
+    /// The values of `names`. Fails with all names that are unset or empty, or with both names of an incomplete pair.
     ///
-    /// This is the seeds' `ParseCredentialsFromEnv`. It keeps every key it was asked for, where the seed dropped
-    /// `GITHUB_USERNAME` and others, and it reads through `lookup`, so no process environment is ever changed.
+    /// Follows `ParseCredentialsFromEnv` in Beta9's Go code, which drops `GITHUB_USERNAME` and others, whereas this
+    /// keeps every requested key. It reads through `lookup`, so tests need not change the process's environment.
     pub fn from_environment<'a>(
         names: impl IntoIterator<Item = &'a str>,
         lookup: impl Fn(&str) -> Option<Redacted>,
@@ -64,7 +64,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The values behind `names`, and the names that are unset or empty.
+    /// The values of `names`, and the names that are unset or empty.
     pub fn found<'a>(
         names: impl IntoIterator<Item = &'a str>,
         lookup: impl Fn(&str) -> Option<Redacted>,
@@ -74,7 +74,8 @@ impl Keys {
             if name.is_empty() || name.contains(char::is_control) {
                 return Err(KeysError::Name);
             }
-            // Anyone who may name variables must not get the control plane's own tokens into a workspace's secret.
+            // Callers who choose the names must not be able to copy the control plane's own tokens into a workspace's
+            // secret.
             if SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
                 return Err(KeysError::Setting(shown(name).to_string()));
             }
@@ -157,7 +158,7 @@ mod tests {
                 Keys::from_environment(["GITHUB_USERNAME", "GITHUB_TOKEN", name], set).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("{name} is a setting of this program and no registry's key")
+                format!("{name} is a setting of this program, not a registry's key")
             );
         }
     }

@@ -1,8 +1,8 @@
-//! Keys that go together: a user name with its password, and the pairs of other names that vendors have.
+//! Keys that belong together: a user name and its password, and vendors' pairs with other names.
 
 use super::{Keys, KeysError};
 
-/// `X_USERNAME` and `X_PASSWORD`, both there: a user name and a password, whichever vendor the prefix names.
+/// `X_USERNAME` and `X_PASSWORD`, both present: a user name and a password, whatever the prefix.
 #[derive(Clone, Copy, Debug)]
 pub struct UserPassword<'k> {
     /// The name of the key that holds the user name.
@@ -20,13 +20,13 @@ impl Keys {
         })
     }
 
-    /// The keys of one pair, by the names that every registry takes.
+    /// The keys of one pair, renamed to those that every registry accepts.
     pub fn of_pair(&self, pair: UserPassword) -> Self {
         let text = |name| self.get(name).cloned().unwrap_or_default();
         Self::user_password(text(pair.user).expose().to_owned(), text(pair.password))
     }
 
-    /// Every pair that is begun must be complete; the error names both of its keys.
+    /// Fails if a pair is incomplete; the error names both keys.
     pub fn check_pairs(&self) -> Result<(), KeysError> {
         self.names().try_for_each(|name| {
             let partners = partners(name);
@@ -40,7 +40,7 @@ impl Keys {
         })
     }
 
-    /// Whether a pair of this user name and this secret is there.
+    /// Whether both keys are present.
     pub fn has_both(&self, user: &str, secret: &str) -> bool {
         self.has(user) && self.has(secret)
     }
@@ -56,18 +56,18 @@ impl Keys {
 }
 
 impl UserPassword<'_> {
-    /// Whether this is the name of one of its keys.
+    /// Whether `name` is one of the pair's keys.
     pub fn has(&self, name: &str) -> bool {
         [self.user, self.password].contains(&name)
     }
 
-    /// Whether its prefix is this one.
+    /// Whether the pair has this prefix.
     pub fn has_prefix(&self, wanted: &str) -> bool {
         prefix(self.user, USERNAME).is_some_and(|prefix| prefix.eq_ignore_ascii_case(wanted))
     }
 }
 
-/// The keys any of which completes this one; none for a key that needs no other.
+/// The keys that would complete this one; any is enough. Empty if it needs no other.
 fn partners(name: &str) -> Vec<String> {
     let user = prefix(name, PASSWORD).map(|prefix| [prefix, USERNAME].concat());
     let password = prefix(name, USERNAME).map(|prefix| [prefix, PASSWORD].concat());
@@ -85,7 +85,7 @@ fn partners(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// What stands before a name's ending.
+/// The part of a name before its ending.
 fn prefix<'n>(name: &'n str, ending: &str) -> Option<&'n str> {
     let (prefix, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
     end.eq_ignore_ascii_case(ending).then_some(prefix)
@@ -93,7 +93,7 @@ fn prefix<'n>(name: &'n str, ending: &str) -> Option<&'n str> {
 
 const USERNAME: &str = "USERNAME";
 const PASSWORD: &str = "PASSWORD";
-/// The pairs that vendors have beside `X_USERNAME` and `X_PASSWORD`.
+/// Vendors' pairs other than `X_USERNAME` and `X_PASSWORD`.
 const PAIRS: [(&str, &str); 9] = [
     ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),

@@ -1,5 +1,5 @@
-//! The mirror's certificate, that of its one client, containerd, and the authority that both trust. All are made together; the
-//! authority's key is never written, so that there will be no third.
+//! The certificates of the mirror and of its only client, containerd, and the authority that both trust. All are made
+//! together; the authority's key is never written, so no further certificate can be issued.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -23,10 +23,10 @@ use crate::error::Error;
 use crate::tls::provider;
 use crate::trusted::{self, MAX_TEXT, Readers};
 
-/// The files, and their texts.
+/// File names and contents.
 pub(crate) type Files = [(&'static str, Zeroizing<String>); 5];
 
-/// Makes an authority, and what it signs.
+/// Makes an authority, and the certificates that it signs.
 pub(crate) fn make() -> Result<Files, MirrorError> {
     let key = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(MirrorError::Making);
     let mut params = params("beta9 mirror: authority")?;
@@ -73,13 +73,13 @@ fn params(name: &str) -> Result<CertificateParams, MirrorError> {
     params.distinguished_name.push(DnType::CommonName, name);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = date_time_ymd(1970, 1, 1) + now.unwrap_or_default();
-    // A clock that is set back a little does no harm.
+    // Valid from a day earlier, in case the clock is set back a little.
     params.not_before = now - DAY;
     params.not_after = now + LIFE;
     Ok(params)
 }
 
-/// The server's side: TLS 1.3 alone, and only with the client whose certificate is of the same authority.
+/// The server's TLS configuration: only TLS 1.3, and only for clients with a certificate of the same authority.
 pub(crate) fn server(dir: &Path) -> Result<Arc<ServerConfig>, Error> {
     let [authority, certificate, key, ..] = FILES;
     let pem = |name: &str, readers| -> Result<_, Error> {
@@ -103,7 +103,7 @@ pub(crate) fn server(dir: &Path) -> Result<Arc<ServerConfig>, Error> {
     Ok(Arc::new(config))
 }
 
-/// Whether everything is there, readable, and good for some time yet.
+/// Whether all files exist, can be read, and stay valid for some time.
 pub(crate) fn is_good(dir: &Path) -> bool {
     let [authority, _, _, client, client_key] = FILES;
     let text = |name: &str, readers| trusted::read(&dir.join(name), readers, MAX_TEXT).ok()?;
@@ -137,9 +137,9 @@ pub(crate) const FILES: [&str; 5] = [
 ];
 const PART: &str = "mirror";
 const DAY: Duration = Duration::from_hours(24);
-/// Nobody renews them by himself, and nobody but root can use them.
+/// Long, because nothing renews them automatically and only root can use them.
 const LIFE: Duration = Duration::from_hours(24 * 3650);
-/// What ends so soon is made again.
+/// Certificates that expire sooner than this are replaced.
 const SOON: Duration = Duration::from_hours(24 * 90);
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
         assert!(!is_good(dir));
         make().unwrap().iter().for_each(write);
         assert!(is_good(dir));
-        // No key of the authority is among them.
+        // The authority's key is not among the files.
         assert_eq!(fs::read_dir(dir).unwrap().count(), FILES.len());
         let [.., other, _] = make().unwrap();
         write(&other);

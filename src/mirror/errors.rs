@@ -1,4 +1,4 @@
-//! Why the mirror does not start, and why it does not pass on what was asked for.
+//! Why the mirror does not start, or refuses a request.
 
 use std::io;
 
@@ -51,7 +51,7 @@ impl Fault for MirrorError {
     }
 }
 
-/// Why a request is not passed on.
+/// Why a request is refused.
 #[derive(Debug, Error)]
 enum Refused {
     #[error("it is not set up for the mirror")]
@@ -77,7 +77,7 @@ impl Fault for Refused {
     }
 }
 
-/// What a client gets, and the operator in the log: a line without any secret.
+/// A refusal for the client, and for the operator's log: one line without secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -90,27 +90,27 @@ impl Refusal {
         Self { status, line }
     }
 
-    /// No credential could be had.
+    /// The credential's look-up failed.
     pub(super) fn error(host: &Host, error: Error) -> Self {
         Self::new(StatusCode::FORBIDDEN, host, error)
     }
 
-    /// The list of hosts or a file of certs.d cannot be used.
+    /// The list of hosts or a file of certs.d can't be used.
     pub(super) fn file(host: &Host, fault: FileError) -> Self {
         Self::error(host, fault.problem(PART))
     }
 
-    /// The registry is not one of those that were set up.
+    /// The registry isn't configured.
     pub(super) fn not_named(host: &Host) -> Self {
         Self::error(host, Refused::NotNamed(host.clone()).into())
     }
 
-    /// There was no answer within the time that a client waits.
+    /// The registry did not answer within the time that a client waits.
     pub(super) fn late(host: &Host) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, host, Refused::Late.into())
     }
 
-    /// The registry let nobody in.
+    /// The login at the registry failed.
     pub(super) fn verdict(image: &ImageRef, verdict: &Verdict) -> Self {
         let status = match verdict {
             Verdict::NoAnswer(fault) => unreached(fault),
@@ -121,7 +121,7 @@ impl Refusal {
     }
 }
 
-/// The upstream was asked in vain.
+/// The status for a registry that could not be reached.
 fn unreached(fault: &HttpError) -> StatusCode {
     if fault.kind() == Kind::Timeout {
         StatusCode::GATEWAY_TIMEOUT

@@ -1,4 +1,4 @@
-//! The registries that `configure containerd` named: for all others the mirror refuses to ask anybody.
+//! The registries that were named with `configure containerd`. The mirror refuses all others.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,17 +6,17 @@ use std::path::Path;
 use crate::host::Host;
 use crate::trusted::{self, FileError, Readers};
 
-/// The registries that may be asked.
+/// The allowed registries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts {
     /// Every registry.
     pub(crate) all: bool,
-    /// These, in the order of their names.
+    /// The allowed registries, sorted by name.
     pub(crate) these: BTreeSet<Host>,
 }
 
 impl Hosts {
-    /// Reads the list in the mirror's directory; an empty one where it does not exist.
+    /// Reads the list in the mirror's directory; empty if it does not exist.
     pub(crate) fn read(dir: &Path) -> Result<Self, FileError> {
         let path = dir.join(NAME);
         let text = trusted::read(&path, Readers::Anybody, trusted::MAX_TEXT)?;
@@ -39,7 +39,7 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// The list as it is written.
+    /// The list's text.
     pub(crate) fn text(&self) -> String {
         let all = self.all.then_some(ALL);
         let lines = all
@@ -48,7 +48,7 @@ impl Hosts {
         lines.flat_map(|line| [line, "\n"]).collect()
     }
 
-    /// Whether this one may be asked.
+    /// Whether a registry is allowed.
     pub(crate) fn has(&self, host: &Host) -> bool {
         self.all || self.these.contains(host)
     }
@@ -56,5 +56,5 @@ impl Hosts {
 
 /// The file's name in the mirror's directory.
 pub(crate) const NAME: &str = "hosts";
-/// A line that stands for every registry.
+/// A line that means every registry.
 const ALL: &str = "*";

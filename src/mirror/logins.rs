@@ -1,5 +1,5 @@
-//! `Logins`: what is shown to each registry for each repository, kept in memory while it is good. One is looked up at a time for
-//! each repository, and everybody else waits for it.
+//! `Logins`: the login for each registry and repository, cached in memory while valid. For each repository, one request
+//! looks it up, and the others wait for the result.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 use super::errors::Refusal;
 use crate::credential::Redacted;
 
-/// What is shown to a registry.
+/// A login for a registry.
 pub(super) struct Login {
-    /// Scheme and host of the registry, as it was reached.
+    /// Scheme and host of the registry.
     pub(super) base: String,
     /// The `Authorization` header's value.
     pub(super) shown: Option<Redacted>,
-    /// Whether a credential is behind it.
+    /// Whether it is based on a credential.
     pub(super) known: bool,
 }
 
-/// What came of a login, and how long that holds.
+/// The result of a login, and how long it is valid.
 pub(super) type Outcome = (Result<Arc<Login>, Refusal>, Duration);
 
 /// A registry's name and a repository.
 type Key = (String, String);
 type Slot = Arc<tokio::sync::Mutex<Option<(Result<Arc<Login>, Refusal>, Instant)>>>;
 
-/// All that is known.
+/// The cached logins.
 #[derive(Default)]
 pub(super) struct Logins(Mutex<HashMap<Key, Slot>>);
 
 impl Logins {
-    /// The login that is known for a repository, or the one that `log_in` comes to.
+    /// The cached login for a repository, or the result of `log_in`.
     pub(super) async fn of(
         &self,
         key: &Key,
@@ -49,7 +49,7 @@ impl Logins {
         outcome
     }
 
-    /// Forgets a login that the registry refused, unless another has taken its place.
+    /// Removes a login that the registry refused, unless it has been replaced.
     pub(super) async fn forget(&self, key: &Key, refused: &Arc<Login>) {
         let slot = self.slot(key);
         let mut known = slot.lock().await;
@@ -62,7 +62,7 @@ impl Logins {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= MOST && !slots.contains_key(key) {
             let now = Instant::now();
-            // What somebody waits for stays.
+            // Keep entries that requests are waiting for.
             let is_good = |slot: &Slot| {
                 let known = slot.try_lock();
                 known.is_ok_and(|known| known.as_ref().is_some_and(|(_, end)| now < *end))
@@ -76,7 +76,7 @@ impl Logins {
     }
 }
 
-/// More repositories than a node pulls from in the life of a token.
+/// More repositories than a node pulls from during a token's life.
 const MOST: usize = 4096;
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! `Asked`: what a request to the mirror may ask for, by the grammar of the OCI's distribution specification
-//! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>). What is not plainly of that grammar goes no further.
+//! `Asked`: parses a request to the mirror by the grammar of the OCI distribution specification
+//! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>). Anything else is refused.
 
 use hyper::StatusCode;
 
 use crate::host::{Host, ImageRef};
 
-/// What is asked for.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
-    /// The registry, which containerd names in `ns`.
+    /// The registry, from containerd's `ns` parameter.
     pub(super) host: Host,
-    /// What of it; `None` for `/v2/`, by which a client finds out whether a registry answers.
+    /// The requested part; `None` for `/v2/`, with which a client checks whether a registry answers.
     pub(super) part: Option<Part>,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Asked {
 pub(super) struct Part {
     pub(super) repository: String,
     pub(super) kind: Kind,
-    /// A digest, or for a manifest a tag.
+    /// A digest; for a manifest, also a tag.
     pub(super) reference: String,
     /// The query of `referrers`.
     filter: Option<String>,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 }
 
 impl Asked {
-    /// Reads a path and its query; the status of the refusal where they are not of the grammar.
+    /// Parses a path and its query. Fails with the status of the refusal.
     pub(super) fn parse(path: &str, query: Option<&str>) -> Result<Self, StatusCode> {
         let part = match path.strip_prefix("/v2/").ok_or(StatusCode::NOT_FOUND)? {
             "" => None,
@@ -81,7 +81,7 @@ impl Part {
         })
     }
 
-    /// Where it is at the registry.
+    /// The path at the registry.
     pub(super) fn path(&self) -> String {
         let kind = match self.kind {
             Kind::Manifest => "manifests",
@@ -98,7 +98,7 @@ impl Part {
     }
 }
 
-/// A digest. Of the algorithms that the specification registers, the length must be right too.
+/// Whether the text is a digest. For registered algorithms, the length must be right too.
 fn is_digest(text: &str) -> bool {
     let Some((algorithm, encoded)) = text.split_once(':') else {
         return false;
@@ -124,19 +124,20 @@ fn is_digest(text: &str) -> bool {
     }
 }
 
-/// A host of a query: only what Go's `url.QueryEscape` escapes of one is understood, so that every other escape is refused.
+/// Unescapes a host in a query. Only the escapes that Go's `url.QueryEscape` produces are decoded; any other makes the
+/// host invalid.
 fn unescaped(host: &str) -> String {
     let host = host.replace("%3A", ":");
     host.replace("%5B", "[").replace("%5D", "]")
 }
 
-/// A media type as it stands in a query.
+/// Whether the text is a media type.
 fn is_media_type(text: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%+:/=".contains(&byte);
     !text.is_empty() && text.bytes().all(good)
 }
 
-/// The longest that is registered has 135 bytes.
+/// In bytes. The longest registered one has 135.
 const MAX_DIGEST: usize = 256;
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
 
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    /// `HOST PATH` of what goes on, and a status of what does not.
+    /// `HOST PATH` of an accepted request, or the status of a refusal.
     fn read(target: &str) -> String {
         let target = target.replace("DIGEST", DIGEST);
         let (path, query) = target

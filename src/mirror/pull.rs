@@ -1,4 +1,4 @@
-//! `Pull`: one request to a registry, with its credential, and what of the answer is handed back.
+//! `Pull`: one request to a registry with its credential, and the answer for the client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::http::{Http, Opened, Request};
 use crate::resolver::Resolver;
 use crate::verify::{Certificates, MAX_REDIRECTS, Question, Verdict, is_redirect, origin, target};
 
-/// A request of a client for something in a repository.
+/// A client's request for something in a repository.
 pub(super) struct Pull<'a> {
     mirror: &'a Mirror,
     part: &'a Part,
@@ -112,7 +112,7 @@ impl<'a> Pull<'a> {
             image: &self.image,
             credential: credential.as_ref(),
             token_hosts: &self.mirror.token_hosts,
-            // The client has them already.
+            // The HTTP client already has the certificates.
             certificates: &Certificates::default(),
             deadline: self.deadline,
             log: self.mirror.env.log(),
@@ -132,7 +132,7 @@ impl<'a> Pull<'a> {
         Ok((login, life))
     }
 
-    /// The credential for the repository, looked up as `get` does; `None` where nothing is found.
+    /// The credential for the repository, looked up as by `get`; `None` if there is none.
     async fn credential(&self) -> Result<Option<Credential>, Refusal> {
         let (env, host) = (self.mirror.env.clone(), self.image.host.clone());
         let url = ServerUrl::Registry {
@@ -140,7 +140,7 @@ impl<'a> Pull<'a> {
             scheme: Scheme::Https,
             path: self.image.repository.clone(),
         };
-        // The resolver waits for its stores, and makes a runtime of its own for that.
+        // The resolver blocks on its stores, with a runtime of its own.
         let looked_up = tokio::task::spawn_blocking(move || {
             let resolver = Resolver::new(Config::load(&env)?)?;
             let name = Some(host.as_reference());
@@ -170,8 +170,8 @@ impl<'a> Pull<'a> {
         }
     }
 
-    /// Asks the registry, and follows its redirects, of which none takes the credential to another place. The second answer is
-    /// where the client itself is to fetch a blob.
+    /// Sends the request to the registry and follows redirects, never with the credential to another host. The second
+    /// result is the URL where the client itself should fetch a blob.
     async fn fetch(&self, login: &Login) -> Result<(Opened, Option<String>), Refusal> {
         let http = self.client()?;
         let log = self.mirror.env.log();
@@ -200,7 +200,7 @@ impl<'a> Pull<'a> {
             );
             let answer = answer.map_err(|fault| self.refused(&Verdict::NoAnswer(fault)))?;
             if !is_redirect(answer.status().as_u16()) {
-                // What another place says of a login is about nothing that is known here.
+                // A 401 from another host is not about our login.
                 return if answer.status() == StatusCode::UNAUTHORIZED && !is_registry {
                     Err(self.refused(&Verdict::Redirected))
                 } else {
@@ -223,8 +223,7 @@ impl<'a> Pull<'a> {
     }
 }
 
-/// What of a client's request the registry gets to see. Its credential, should it show one, is not for this registry to see: the
-/// node's is shown.
+/// The request headers that are passed to the registry. A client's own credential is not; the node's is sent instead.
 fn passed_up(headers: &HeaderMap) -> Vec<(HeaderName, String)> {
     let mut passed = Vec::new();
     for name in UP {
@@ -238,10 +237,10 @@ fn passed_up(headers: &HeaderMap) -> Vec<(HeaderName, String)> {
     passed
 }
 
-/// What of a registry's answer the client gets to see: nothing that would make it show a credential.
+/// The answer for the client, without headers that would make it send a credential.
 fn passed_down(answer: Opened, to: Option<String>) -> Opened {
     let (head, body) = answer.into_parts();
-    // Of a redirect, the body says the same for people.
+    // A redirect's body only repeats the URL for people.
     let body = if to.is_some() { Body::from("") } else { body };
     let mut passed = Opened::new(body);
     *passed.status_mut() = head.status;
@@ -272,11 +271,11 @@ const DOWN: [HeaderName; 10] = [
     LINK,
     HeaderName::from_static("oci-filters-applied"),
 ];
-/// The client waits for half a minute, or without end.
+/// Clients wait for half a minute or forever.
 const FIRST_BYTE: Duration = Duration::from_secs(29);
-/// How long before its end a token is no longer used.
+/// How long before its expiry a token is no longer used.
 const BEFORE_END: Duration = Duration::from_secs(30);
-/// How long a credential that is shown as it is, is not looked up again.
+/// How long a credential that is sent as it is stays cached.
 const LONG: Duration = Duration::from_mins(1);
-/// How long a failure, or that nothing was found, is remembered: as long as the program does elsewhere.
+/// How long a failure or a miss is cached, as elsewhere in the program.
 const SHORT: Duration = Duration::from_secs(5);

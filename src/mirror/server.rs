@@ -1,5 +1,4 @@
-//! Connections: TLS with a certificate of the client, bounds on their number, their heads and their patience, and an end at which
-//! what runs is finished.
+//! Connections: TLS with client certificates, limits on their number, head size and idle time, and a graceful shutdown.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -27,16 +26,16 @@ use tokio_rustls::server::TlsStream;
 use super::{Mirror, MirrorError};
 use crate::Io;
 
-/// What one client may take.
+/// Limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many connections there may be at once.
+    /// The most connections at a time.
     pub(crate) connections: usize,
-    /// How long a connection may do nothing.
+    /// How long a connection may be idle.
     pub(crate) idle: Duration,
 }
 
-/// Answers until it is told to end (SIGTERM, SIGINT), and then until what runs has ended.
+/// Serves until SIGTERM or SIGINT, and then finishes running requests.
 pub(crate) async fn serve(
     mirror: Mirror,
     mut log: Receiver<String>,
@@ -72,14 +71,14 @@ pub(crate) async fn serve(
                     };
                     connections.spawn_local(connection.serve(stream, acceptor.clone()));
                 }
-                // One too many is closed at once: a client that waits would wait without end.
+                // A connection too many is closed at once, because a queued client might wait forever.
                 (Ok(_), Err(_)) => {}
-                // Out of descriptors, for one.
+                // For example, no file descriptors left.
                 (Err(_), _) => sleep(PAUSE).await,
             },
         }
     }
-    // What systemd holds stays open, and the next process takes what comes meanwhile.
+    // systemd keeps its socket open, and the next process accepts connections made meanwhile.
     drop(listener);
     _ = stop.send(true);
     loop {
@@ -101,7 +100,7 @@ struct Connection {
 
 impl Connection {
     async fn serve(mut self, stream: TcpStream, acceptor: TlsAcceptor) {
-        // Small answers are not worth waiting for more.
+        // Small answers should not be delayed.
         _ = stream.set_nodelay(true);
         let patience = self.limits.idle.min(HANDSHAKE);
         let Ok(Ok(stream)) = timeout(patience, acceptor.accept(stream)).await else {
@@ -133,7 +132,7 @@ impl Connection {
             _ = self.stopped.wait_for(|stopped| *stopped) => {}
         }
         if !asked.get() {
-            // What has only just connected is about to ask; told to end before that, it would be closed at once.
+            // A new connection is about to send a request; a shutdown before that would close it at once.
             tokio::select! {
                 _ = connection.as_mut() => return,
                 _ = timeout(LAST_CHANCE, first.notified()) => {}
@@ -147,11 +146,12 @@ impl Connection {
     }
 }
 
-/// When a byte last went either way.
+/// The time of the last byte in either direction.
 struct Moved(Cell<Instant>);
 
 impl Moved {
-    /// Ends when no byte has gone either way for so long: the client neither asks nor reads, or the registry sends nothing.
+    /// Returns after this long without a byte in either direction: the client neither asks nor reads, or the registry
+    /// sends nothing.
     async fn stands_still(&self, idle: Duration) {
         loop {
             let end = self.0.get() + idle;
@@ -163,7 +163,7 @@ impl Moved {
     }
 }
 
-/// A connection that notes when a byte goes either way.
+/// A connection that records traffic in either direction.
 struct Watched {
     stream: TlsStream<TcpStream>,
     moved: Rc<Moved>,

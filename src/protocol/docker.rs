@@ -20,18 +20,18 @@ use crate::warn;
 /// A verb of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Answer a server URL's user name and password.
+    /// Returns a server URL's user name and password.
     Get,
-    /// Keep one.
+    /// Stores one.
     Store,
-    /// Forget one.
+    /// Erases one.
     Erase,
-    /// Name all that are kept.
+    /// Lists all.
     List,
 }
 
 impl Verb {
-    /// The verb of an argument.
+    /// The verb with this name.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "get" => Some(Self::Get),
@@ -50,14 +50,15 @@ impl Verb {
     }
 }
 
-/// Answers one verb: the whole text for standard output, which is printed only when nothing can fail any more.
+/// Answers one verb with the whole text for standard output, so that nothing is printed before everything has
+/// succeeded.
 pub fn answer(
     verb: Verb,
     env: &Env,
     input: &mut dyn Input,
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
-    // Read first, whatever happens: a client that is still writing when the helper exits fails with a broken pipe.
+    // Always read the input first: a client that is still writing when the helper exits fails with a broken pipe.
     let step = env.log().step();
     let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| error.with_example(EXAMPLE));
     env.log()
@@ -71,7 +72,7 @@ pub fn answer(
     }
 }
 
-/// Does one thing and passes on what went wrong on the way without hindering it.
+/// Runs `what`, and then prints the resolver's warnings.
 pub(super) fn with_warnings<T>(
     resolver: &Resolver,
     err: &mut dyn Write,
@@ -85,7 +86,7 @@ pub(super) fn with_warnings<T>(
     done
 }
 
-/// What `get` and `erase` are asked about, without the line end that a person's `echo` adds.
+/// The input of `get` and `erase`, without the line end that a person's `echo` adds.
 fn server_url(text: &[u8]) -> Result<&[u8], Error> {
     let asked = strip_line_end(text);
     if asked.is_empty() {
@@ -101,7 +102,7 @@ fn get(
     err: &mut dyn Write,
 ) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
-    // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
+    // A text that can't be a registry certainly has no credential, so no store is asked and no configuration is read.
     let Ok(url) = ServerUrl::parse(asked) else {
         kubelet::is_misdirected(asked, err);
         return Err(Error::NotFound);
@@ -147,7 +148,7 @@ fn erase(
     if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
         return Err(DockerError::NotALine.into());
     }
-    // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
+    // docker logout also erases spellings under which nothing can be stored. They need no work.
     if let Ok(url) = ServerUrl::parse(asked) {
         with_warnings(&resolver()?, err, |resolver| {
             resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
@@ -156,8 +157,8 @@ fn erase(
     Ok(Zeroizing::default())
 }
 
-/// It answers whatever its standard input was (clients send `unused`, or nothing), also while the store is out of reach.
-/// It fails where the store refuses the token or password: an empty list would be taken for an empty store.
+/// Ignores standard input (clients send `unused` or nothing), and answers even if the store can't be reached. Fails if
+/// the store refuses the token or password, because an empty list would look like an empty store.
 #[cold]
 fn list(
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -189,7 +190,7 @@ struct Answer<'a> {
     secret: &'a str,
 }
 
-/// Go's decoder leaves an absent or null member empty, and clients rely on that.
+/// A missing or null member is empty, as in Go's decoder. Clients rely on that.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct StoreRequest {
@@ -200,7 +201,7 @@ struct StoreRequest {
 }
 
 impl StoreRequest {
-    /// Server URL, user name and secret.
+    /// Parses the server URL, user name and secret.
     fn parse(text: &[u8]) -> Result<(Redacted, Redacted, Redacted), Error> {
         let request: Self = json::object(text).map_err(DockerError::Json)?;
         let field = |member: Loose<Option<Redacted>>, name| {

@@ -1,4 +1,4 @@
-//! What is wrong with what a client or kubelet sent.
+//! Errors in requests of clients and kubelet.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use crate::error::{Code, Fault, Meaning};
 use crate::host::HostError;
 use crate::json::JsonError;
 
-/// Why docker's verbs do not take what was sent.
+/// Why a request of docker's protocol is refused.
 #[derive(Debug, Error)]
 pub(super) enum DockerError {
     #[error("{0}")]
@@ -37,7 +37,7 @@ impl Fault for DockerError {
     }
 }
 
-/// Why kubelet gets no answer.
+/// Why a request of kubelet's is refused.
 #[derive(Debug, Error)]
 pub(super) enum KubeletError {
     #[error("it takes no arguments")]

@@ -1,4 +1,4 @@
-//! Standard input, bounded in size and time.
+//! Standard input, limited in size and time.
 
 use std::io::{self, IsTerminal, Read};
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Fault, Meaning};
 
-/// Something that is read until a deadline.
+/// An input stream with a deadline.
 pub trait Input {
-    /// Reads some bytes, 0 at the end; an error of kind `TimedOut` when there were none by the deadline.
+    /// Reads some bytes; 0 at the end. Fails with kind `TimedOut` if none arrive by the deadline.
     fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize>;
 
-    /// Whether a person is typing.
+    /// Whether the stream is a terminal.
     fn is_terminal(&self) -> bool;
 }
 
@@ -29,7 +29,7 @@ impl Input for StdinInput {
         if ready == 0 {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        // Not through std's buffer: it would keep a copy of a secret, and hide bytes from the next poll.
+        // Bypasses std's buffer, which would keep a copy of a secret and hide bytes from the next poll.
         Ok(rustix::io::read(&stdin, buffer)?)
     }
 
@@ -48,13 +48,13 @@ impl Input for &[u8] {
     }
 }
 
-/// Why standard input is no use.
+/// Why standard input can't be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// It is a terminal: nobody has piped anything in.
+    /// It is a terminal; nothing is piped in.
     #[error("it is a terminal")]
     Terminal,
-    /// It is longer than the verb allows.
+    /// It is longer than this many bytes, the verb's limit.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// It did not end in time.
@@ -66,7 +66,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// What to tell; `pipe` says how to use it right.
+    /// The error, with `pipe` as an example of correct use.
     pub(super) fn with_example(self, pipe: &'static str) -> Error {
         Unread(self, pipe).into()
     }
@@ -86,7 +86,7 @@ impl Fault for Unread {
     }
 }
 
-/// Reads to the end, also past `limit`, because a client that is still writing would fail otherwise.
+/// Reads to the end, even past `limit`, because a client that is still writing would otherwise fail.
 pub fn read_all(
     input: &mut dyn Input,
     limit: usize,
@@ -96,7 +96,7 @@ pub fn read_all(
         return Err(ReadError::Terminal);
     }
     let deadline = Instant::now() + patience;
-    // Filled within its first capacity, so that growing never leaves a copy of a secret behind.
+    // Filled only up to its first capacity, so that growing never leaves a copy of a secret.
     let mut bytes = Zeroizing::new(Vec::with_capacity(FIRST_CAPACITY));
     let mut chunk = Zeroizing::new([0; FIRST_CAPACITY]);
     let mut too_long = false;
@@ -124,7 +124,8 @@ fn grow(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
     bytes.extend_from_slice(more);
 }
 
-/// A `get` sends a host, a `store` seldom more than this; every byte of it is wiped in the end.
+/// In bytes. A `get` sends a host, and a `store` rarely more than this. Every byte is zeroed in the end, so less is
+/// faster.
 const FIRST_CAPACITY: usize = 2 * 1024;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! (<https://kubernetes.io/docs/reference/config-api/kubelet-credentialprovider.v1/>).
 //!
 //! One request on standard input, one response on standard output. A failure is one line on standard error and exit
-//! status 1, with nothing on standard output: kubelet logs the line, and goes on with its other credentials.
+//! status 1, with nothing on standard output: kubelet logs the line, and tries its other credentials.
 
 mod image;
 mod request;
@@ -28,20 +28,21 @@ use crate::warn;
 use image::Image;
 use request::Request;
 
-/// Answers one request, or shows the help; the exit status.
+/// Answers one request or shows the help; returns the exit status.
 #[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     let answer = match args {
         [] => answer(env, io),
         ["--help" | "-h"] => Ok(HELP.to_owned().into()),
         _ => {
-            // Who is still writing when the helper exits would fail with a broken pipe.
+            // Read the input, because a caller that is still writing when the helper exits would fail with a broken
+            // pipe.
             _ = read_all(io.input, MAX_REQUEST, PATIENCE);
             Err(KubeletError::Arguments.into())
         }
     };
     match answer {
-        // A reader that has gone away isn't a success.
+        // If the reader closed the pipe, the command did not succeed.
         Ok(text) => u8::from(
             io.out
                 .write_all(text.as_bytes())
@@ -55,8 +56,8 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     }
 }
 
-/// Tells on standard error that kubelet has been told to run this program without the argument that it needs, where a request of
-/// its comes on standard input. Without that line kubelet's log has an exit status alone.
+/// If the input is a request of kubelet's, says on standard error that the argument `kubelet` is missing in its
+/// configuration. Otherwise kubelet's log would only show an exit status.
 #[cold]
 pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
     let is_request = request::is_request(text);
@@ -66,7 +67,7 @@ pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
     is_request
 }
 
-/// The same where nothing has been read yet: what is piped in and ends at once is looked at.
+/// The same if nothing has been read yet: reads piped input that ends at once.
 #[cold]
 pub fn is_misdirected_input(io: &mut Io) -> bool {
     read_all(io.input, MAX_REQUEST, GLANCE).is_ok_and(|text| is_misdirected(&text, io.err))
@@ -76,7 +77,7 @@ fn answer(env: &Env, io: &mut Io) -> Result<Zeroizing<String>, Error> {
     let text =
         read_all(io.input, MAX_REQUEST, PATIENCE).map_err(|error| error.with_example(EXAMPLE))?;
     let request = Request::parse(&text)?;
-    // What cannot be a registry's image certainly has no credential; no store is asked.
+    // A text that can't be an image certainly has no credential, so no store is asked.
     let Ok(image) = Image::parse(&request.image) else {
         return Ok(nothing());
     };
@@ -95,7 +96,7 @@ fn answer_for(
         return Ok(nothing());
     };
     let about = |error: Error| error.about(image.host.as_reference());
-    // Where workload identity is off, a pod's token is not even looked at.
+    // If workload identity is off, the pod's token is not even parsed.
     let pod = request.token.filter(|_| route.workload_identity);
     let pod = pod
         .map(|token| ServiceAccount::new(token, request.annotations))
@@ -110,8 +111,8 @@ fn answer_for(
     }
 }
 
-/// An answer that is for all images of a registry is kept for all of them. Where a path, a pod or an image decides, each is
-/// asked about: kubelet would take what it keeps for the registry also where another rule applies.
+/// If an answer applies to a whole registry, kubelet may cache it for the registry. If a path, a pod or an image
+/// decides, it is cached per image, because kubelet would otherwise use it where another rule applies.
 fn response(
     image: &Image,
     route: &Route,
@@ -123,7 +124,8 @@ fn response(
         || config.rules_depend_on_path(&image.host)
         || config.store == StoreKind::Worker;
     let duration = match answered.expires {
-        // As the clouds' own providers have it: what kubelet keeps is still good for as long again, for a long pull.
+        // Half of the remaining life, as in the clouds' own providers: whatever kubelet caches is then valid for at
+        // least as long again, for a slow pull.
         Some(end) => end.duration_since(SystemTime::now()).unwrap_or_default() / 2,
         None => config.kubelet.static_cache_duration,
     };
@@ -172,12 +174,12 @@ struct Login<'a> {
     password: &'a str,
 }
 
-/// Nothing, which is not kept: what is stored next must work at once.
+/// An empty answer, which is not cached, so that a newly stored credential works at once.
 fn nothing() -> Zeroizing<String> {
     write("Image", Duration::ZERO, None).unwrap_or_default()
 }
 
-/// As Go writes it, in whole seconds: `1h0m5s`.
+/// A duration in whole seconds, in Go's format: `1h0m5s`.
 fn go_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -209,10 +211,10 @@ const RESPONSE: &str = "CredentialProviderResponse";
 const IDENTITY_TOKEN: &str = "<token>";
 const EXAMPLE: &str =
     "pipe a CredentialProviderRequest in; see docker-credential-beta9 kubelet --help";
-/// All annotations of an object have 256 KiB together.
+/// In bytes. All annotations of an object have at most 256 KiB together.
 const MAX_REQUEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a mistaken command line waits for a request that explains it.
+/// How long to wait for a request of kubelet's after a mistake on the command line.
 const GLANCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What a Beta9 build takes for a registry: single workspace secrets under these names, and nothing under any other.
+//! The single workspace secrets that a Beta9 build reads for a registry. It ignores all other names.
 //!
-//! A build goes by a part of the image's name (`pkg/registry/credentials.go` in the beta9 repository). CLIP, which pulls the
-//! image afterwards, reads all of these too.
+//! A build chooses by a substring of the image's name (`pkg/registry/credentials.go` in the beta9 repository). CLIP,
+//! which pulls the image later, reads all of these too.
 
 use thiserror::Error;
 
@@ -11,16 +11,16 @@ use crate::credential::Redacted;
 use crate::error::{Code, Fault, Meaning};
 use crate::host::Host;
 
-/// Single secrets that belong together: each one's name and value.
+/// Single secrets that belong together: names and values.
 pub type Names = Vec<(&'static str, Redacted)>;
 
-/// Why there is nothing that a build would take.
+/// Why no secrets exist that a build would read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Unbuildable {
-    /// The workspace has other values under all of these names.
+    /// The workspace has different values under all of these names.
     #[error("there are other values under every name that a Beta9 build takes: {}", .0.join(", "))]
     Taken(Vec<&'static str>),
-    /// A build takes only this, and it has to be minted from the keys.
+    /// A build needs this, which must be minted from the keys first.
     #[error("a Beta9 build needs {what}, and these keys are not that")]
     Needs {
         /// The keys, in words.
@@ -28,13 +28,13 @@ pub enum Unbuildable {
         /// The registry.
         host: Host,
     },
-    /// A build takes the host for this vendor's registry, by its name.
+    /// A build mistakes the host for this vendor's registry, because of its name.
     #[error("a Beta9 build takes it for another registry ({0}), by its name")]
     Mistaken(&'static str),
 }
 
-/// The single secrets with which a build and CLIP log in as `choice` does: the first set of names under which the workspace
-/// has nothing else. `taken` is what it has under a name.
+/// The single secrets with which a build and CLIP log in like `choice`: the first set of names under which the
+/// workspace has no other values. `taken` returns the workspace's value of a name.
 pub fn build_names(
     host: &Host,
     choice: &Choice,
@@ -51,8 +51,8 @@ pub fn build_names(
         .ok_or(Unbuildable::Taken(names))
 }
 
-/// The sets of single secrets any one of which a build takes for this registry, with the values of `choice`, the preferred
-/// one first.
+/// The alternative sets of single secrets that a build reads for this registry, with the values of `choice`; the
+/// preferred one first.
 pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildable> {
     let takes = match by_name(host) {
         Some((_, vendor, _)) if *vendor != Registry::of(host).name => {
@@ -77,7 +77,7 @@ pub fn build_sets(host: &Host, choice: &Choice) -> Result<Vec<Names>, Unbuildabl
     }
 }
 
-/// Whether a build takes a key of this name for this registry, or refuses it for what it says.
+/// Whether a build reads a key of this name for this registry, even if it then refuses the value.
 pub fn is_taken_by_builds(host: &Host, name: &str) -> bool {
     match takes(host) {
         Takes::Aws => name.starts_with("AWS_"),
@@ -85,7 +85,7 @@ pub fn is_taken_by_builds(host: &Host, name: &str) -> bool {
     }
 }
 
-/// Every name that a build takes for this registry.
+/// Every name that a build reads for this registry.
 pub fn build_key_names(host: &Host) -> Vec<&'static str> {
     match takes(host) {
         Takes::Aws => vec![
@@ -102,7 +102,7 @@ pub fn build_key_names(host: &Host) -> Vec<&'static str> {
     }
 }
 
-/// Both keys and the region. A role has to be assumed first, which neither a build nor CLIP does.
+/// Both keys and the region. `None` for a role, which neither a build nor CLIP can assume.
 fn aws(host: &Host, choice: &Choice) -> Option<Names> {
     let keys = &choice.keys;
     if !matches!(choice.backend, Backend::Aws) || keys.has("AWS_ROLE_ARN") {
@@ -140,7 +140,7 @@ impl Fault for Unbuildable {
 enum Takes {
     /// Both keys and the region.
     Aws,
-    /// A token, which goes with this user name.
+    /// A token, with this user name.
     Token {
         user: &'static str,
         name: &'static str,
@@ -163,19 +163,19 @@ fn takes(host: &Host) -> Takes {
     match by_name(host) {
         Some((_, _, takes)) => *takes,
         None if host.is_docker_hub() => Takes::Pair(&[DOCKERHUB, REGISTRY, PLAIN]),
-        // Without being named, Docker Hub's own pair is the credential of docker.io.
+        // Docker Hub's pair comes last, because it is used for docker.io without being named.
         None => Takes::Pair(&[REGISTRY, PLAIN, DOCKERHUB]),
     }
 }
 
-/// A build looks for these anywhere in the image's name, in this order.
+/// The vendor that a build recognises: it looks for these words anywhere in the image's name, in this order.
 fn by_name(host: &Host) -> Option<&'static ByName> {
     BY_NAME
         .iter()
         .find(|(part, ..)| host.as_str().contains(part))
 }
 
-/// What a build looks for, the row that it takes the registry for, and what it then takes.
+/// The word that a build looks for, the registry that it assumes, and the secrets that it then reads.
 type ByName = (&'static str, &'static str, Takes);
 
 const GOOGLE: Takes = Takes::Token {
@@ -201,7 +201,7 @@ const BY_NAME: [ByName; 5] = [
     ),
 ];
 const DOCKERHUB: (&str, &str) = ("DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD");
-/// The pairs that no vendor's registry uses without their being named.
+/// The pairs that no vendor's registry uses without being named.
 pub const NOBODYS_PAIRS: [(&str, &str); 2] = [REGISTRY, PLAIN];
 const REGISTRY: (&str, &str) = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD");
 const PLAIN: (&str, &str) = ("USERNAME", "PASSWORD");
@@ -219,7 +219,7 @@ mod tests {
         ("AWS_SECRET_ACCESS_KEY", "s"),
     ];
 
-    /// `NAME=value` of what is written beside what the workspace has.
+    /// `NAME=value` of the secrets that would be written to this workspace.
     fn names(
         host: &str,
         keys: &[(&str, &str)],

@@ -1,7 +1,8 @@
-//! Which keys of a secret are used on the host that it is bound to, and by which backend.
+//! Chooses the keys of a secret for the host that it is bound to, and the backend.
 //!
-//! The binding says where a pair of user name and password goes, whichever vendor its prefix names: what Beta9 stores for
-//! every registry of no vendor is Docker Hub's pair. A single token and a cloud's keys never go to another vendor's host.
+//! The binding decides where a user name and password go, whatever vendor the prefix names, because Beta9 stores Docker
+//! Hub's pair for all registries without a known vendor. A single token or a cloud's keys never go to another vendor's
+//! host.
 
 use thiserror::Error;
 
@@ -13,7 +14,7 @@ use crate::host::Host;
 use crate::keys::{Keys, KeysError, UserPassword};
 use crate::shown::{shown, shown_list};
 
-/// A backend and the keys it will log in with.
+/// A backend and the keys that it logs in with.
 #[derive(Debug)]
 pub struct Choice {
     /// The backend.
@@ -23,7 +24,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The user name that will be answered, as it may be listed: one that is the secret itself is not.
+    /// The user name for `list`; a placeholder if it is itself the secret.
     pub fn listed_username(&self) -> &str {
         self.backend
             .shown_username(&self.keys)
@@ -31,11 +32,11 @@ impl Choice {
     }
 }
 
-/// Chooses by host and keys, never by a recorded type. No keys at all mean that the registry is public: not found.
+/// Chooses by host and keys, never by the recorded type. Without any keys, the registry is public: not found.
 ///
-/// Of several sets the first of these counts: the pairs `REGISTRY_`, `DOCKER_` and the one without a prefix (Beta9's own
-/// order), the vendor's own keys, the only pair that is left. Nothing complete, or several pairs left, is an error: the
-/// secret is meant for this host, so going on anonymously would hide the mistake.
+/// If there are several sets, the first of these is used: the pairs `REGISTRY_`, `DOCKER_` and without a prefix
+/// (Beta9's own order), the vendor's own keys, the only remaining pair. It is an error if no set is complete or several
+/// pairs remain: the secret is meant for this host, and an anonymous pull would hide the mistake.
 pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice, error::Error> {
     let refused = |error: ChoiceError| error::Error::from(error).about(host.as_reference());
     if keys.is_empty() {
@@ -43,7 +44,7 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
         return Err(keys.fault().map_or(error::Error::NotFound, missing));
     }
     let pair = chosen(row, &keys).map_err(|error| refused(ChoiceError::ManyPairs(error)))?;
-    // Under the name that it has in the secret.
+    // By the name in the secret.
     let is_used = |name: &str| pair.is_none_or(|pair| pair.has(name));
     let placeholder = keys.only(is_used).placeholder().map(str::to_owned);
     let choice = match pair.map(|pair| keys.of_pair(pair)) {
@@ -72,10 +73,10 @@ pub fn choose(row: &'static Registry, host: &Host, keys: Keys) -> Result<Choice,
     }
 }
 
-/// The pair that counts; `None` where the vendor's own keys count or nothing does.
+/// The pair to use; `None` if the vendor's own keys or none are used.
 fn chosen<'k>(row: &Registry, keys: &'k Keys) -> Result<Option<UserPassword<'k>>, KeysError> {
     let pairs: Vec<UserPassword> = keys.pairs().collect();
-    // A key in upper case stands before the same one in lower case, as it is sorted.
+    // Upper case sorts before lower case, so the upper-case key is found first.
     let first = FIRST_PREFIXES
         .iter()
         .find_map(|prefix| pairs.iter().find(|pair| pair.has_prefix(prefix)));
@@ -92,20 +93,20 @@ fn chosen<'k>(row: &Registry, keys: &'k Keys) -> Result<Option<UserPassword<'k>>
     }
 }
 
-/// A pair may be a service-account key, which is for minting.
+/// The backend for a pair, which may be a service-account key to mint from.
 fn backend_of(mut backends: impl Iterator<Item = &'static Backend>, pair: &Keys) -> Backend {
     *backends
         .find(|backend| backend.fits(pair))
         .expect("because the last one takes every pair")
 }
 
-/// The prefixes of the pairs that count most, as CLIP reads them.
+/// The prefixes of the pairs with the highest precedence, in CLIP's order.
 const FIRST_PREFIXES: [&str; 3] = ["REGISTRY_", "DOCKER_", ""];
 
-/// The seeds' `CreateProviderFromEnv`: the login for a host from the environment variables that were named.
+/// Follows `CreateProviderFromEnv` in Beta9's Go code: the login for a host from named environment variables.
 ///
-/// Unlike the seed it wants no `AWS_REGION` (the host carries it), chooses by the host and not by a substring of the
-/// reference, and leaves the environment as it is.
+/// Unlike that, it does not need `AWS_REGION` (the host contains it), chooses by the host rather than by a substring of
+/// the reference, and does not change the environment.
 pub fn provider_from_environment<'a>(
     host: &Host,
     names: impl IntoIterator<Item = &'a str>,
@@ -117,7 +118,7 @@ pub fn provider_from_environment<'a>(
     choose(Registry::of(host), host, keys)
 }
 
-/// Why no backend logs in with a secret's keys.
+/// Why no backend can log in with a secret's keys.
 #[derive(Debug, Error)]
 enum ChoiceError {
     #[error("{0}")]
@@ -134,7 +135,7 @@ enum ChoiceError {
         shown(.0)
     )]
     Placeholder(String),
-    /// Of the variables that were named.
+    /// A fault of the named variables.
     #[error("{0}")]
     Environment(KeysError),
 }

@@ -1,7 +1,7 @@
-//! What CLIP, which reads images on Beta9's workers, can use of a secret: a writer adds what CLIP reads.
+//! The keys of a secret that CLIP can use, which reads images on Beta9's workers. Writers of secrets add them.
 //!
-//! CLIP takes a pair of `X_USERNAME` and `X_PASSWORD`, three vendors' tokens, AWS keys with their region and Google's access
-//! token (`pkg/common/provider.go` in the clip repository). It mints from nothing else.
+//! CLIP uses a pair of `X_USERNAME` and `X_PASSWORD`, three vendors' tokens, AWS keys with their region, and Google's
+//! access token (`pkg/common/provider.go` in the clip repository). It can't mint from anything else.
 
 use super::Choice;
 use crate::backend::{Backend, GCP_KEYS, User, ecr_region, is_ecr_public};
@@ -9,16 +9,17 @@ use crate::credential::Redacted;
 use crate::host::Host;
 use crate::keys::Keys;
 
-/// The keys that go into a secret.
+/// The keys to write into a secret.
 #[derive(Debug)]
 pub struct Written {
-    /// Those of the keys at hand that the login needs, and what CLIP reads beside them.
+    /// The keys that the login needs, and those that CLIP reads.
     pub keys: Keys,
     /// Whether CLIP can log in with them.
     pub is_for_clip: bool,
 }
 
-/// What goes into a secret for this registry: of the `given` keys those that `choice` was made of, and what CLIP reads.
+/// The keys to write into this registry's secret: those of the `given` keys that `choice` uses, and those that CLIP
+/// reads.
 pub fn written(host: &Host, choice: &Choice, given: &Keys) -> Written {
     if let Some(login) = Login::of(choice, given) {
         return Written {
@@ -31,7 +32,7 @@ pub fn written(host: &Host, choice: &Choice, given: &Keys) -> Written {
         Backend::Azure => name.starts_with("AZURE_"),
         _ => GCP_KEYS.contains(&name),
     });
-    // The region that the host names is the one whose tokens it takes.
+    // The host accepts only tokens of the region in its name.
     if let (Backend::Aws, Some(region)) = (choice.backend, ecr_region(host)) {
         keys = keys.with(REGION, region.into());
     }
@@ -42,9 +43,9 @@ pub fn written(host: &Host, choice: &Choice, given: &Keys) -> Written {
     Written { keys, is_for_clip }
 }
 
-/// A user name and a password that are shown as they are.
+/// A user name and a password that are sent as they are.
 struct Login<'k> {
-    /// The names of the given keys that hold the user name, where one does, and the password.
+    /// The names of the given keys with the password and, if there is one, the user name.
     names: Vec<&'k str>,
     username: &'k str,
     password: &'k Redacted,
@@ -79,7 +80,7 @@ impl<'k> Login<'k> {
         })
     }
 
-    /// Its keys, where CLIP reads them as this login; else with the pair that CLIP always reads.
+    /// The login's keys if CLIP understands them; else with the pair that CLIP always reads.
     fn readable(&self, host: &Host, given: &Keys) -> Keys {
         let keys = given.only(|name| self.names.contains(&name));
         let token = TOKENS.iter().find(|(name, _)| self.names.contains(name));
@@ -88,7 +89,7 @@ impl<'k> Login<'k> {
         {
             return keys;
         }
-        // Anywhere else CLIP shows such a token with a user name of its own, whatever stands beside it.
+        // At any other registry, CLIP sends such a token with its own user name, whatever the other keys.
         let keys = if token.is_some() {
             Keys::default()
         } else {
@@ -98,7 +99,7 @@ impl<'k> Login<'k> {
             .with(PASSWORD, self.password.clone())
     }
 
-    /// Whether CLIP tells the user name and the password apart, which it does by these words.
+    /// Whether CLIP recognises the user name and the password, which it does by these words.
     fn is_pair(&self) -> bool {
         let has = |name: &str, word| name.to_ascii_uppercase().contains(word);
         let [user, password] = self.names[..] else {
@@ -111,7 +112,7 @@ impl<'k> Login<'k> {
     }
 }
 
-/// The tokens that CLIP knows, and the registry whose user name it knows with each.
+/// The tokens that CLIP knows, and the registry whose user name it uses with each.
 const TOKENS: [(&str, &str); 3] = [
     ("NGC_API_KEY", "nvcr.io"),
     ("GITHUB_TOKEN", "ghcr.io"),

@@ -1,12 +1,12 @@
-//! The type word that is recorded beside the keys, as Beta9 detects it.
+//! Detects the type word that is recorded beside the keys, as Beta9 does.
 
 use super::Registry;
 use crate::backend::{Backend, GCP_KEYS};
 use crate::host::Host;
 use crate::keys::{CredentialType, Keys};
 
-/// The seeds' `DetectCredentialType`: the keys decide in Beta9's order, then the host, by its row and never by a
-/// substring. The word is a hint for people; [`super::choose`] does not read it.
+/// Follows `DetectCredentialType` in Beta9's Go code: the keys decide in Beta9's order, then the host, by its row and
+/// never by a substring. The word is a hint for people; [`super::choose`] does not read it.
 pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
     match detect_by_keys(keys) {
         CredentialType::Unknown => by_host(host),
@@ -14,7 +14,7 @@ pub fn detect(host: &Host, keys: &Keys) -> CredentialType {
     }
 }
 
-/// The same where no registry is known, as in a payload that is made of single secrets.
+/// The same without a registry, as for a payload made from single secrets.
 pub fn detect_by_keys(keys: &Keys) -> CredentialType {
     let named = |part: &str| {
         keys.names()

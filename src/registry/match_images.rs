@@ -1,16 +1,17 @@
-//! Which images kubelet should ask about: `matchImages` of its `CredentialProviderConfig`, made from the table.
+//! Makes `matchImages` of kubelet's `CredentialProviderConfig` from the table: the images that kubelet should ask
+//! about.
 //!
-//! Kubelet compares label by label, so a pattern has as many labels as the hosts it is for, a star is any part of one
-//! label, and a port that is not said isn't a port
+//! Kubelet compares label by label: a pattern has as many labels as its hosts, a star matches any part of one label,
+//! and a pattern without a port matches only hosts without one
 //! (<https://kubernetes.io/docs/tasks/administer-cluster/kubelet-credential-provider/#configure-image-matching>).
 
 use super::{Registry, TABLE};
 use crate::host::Host;
 
-/// The patterns of every registry that takes a credential, in the order of the table.
+/// The patterns of every registry that accepts credentials, in the order of the table.
 ///
-/// They are wider than the table's own: kubelet knows no "12 digits". A host that a pattern matches and the table does
-/// not is answered with what is stored for exactly that host, or with nothing.
+/// They are wider than the table's own, because kubelet can't express "12 digits". A host that matches only the wider
+/// pattern gets what is stored for exactly that host, or nothing.
 pub fn match_images() -> Vec<String> {
     TABLE
         .iter()
@@ -23,7 +24,7 @@ impl Registry {
     /// The patterns of this registry's images.
     pub fn match_images(&self) -> impl Iterator<Item = String> {
         self.hosts.iter().flat_map(|pattern| {
-            // An image may be called by another name of Docker Hub's, which kubelet does not take for the same.
+            // Images may use Docker Hub's other name, which kubelet treats as a different host.
             let other = (Host::docker_hub().name() == *pattern)
                 .then(|| Host::DOCKER_HUB_REGISTRY.to_owned());
             [pattern.replace("{account}", "*")].into_iter().chain(other)
@@ -51,7 +52,7 @@ mod tests {
         ] {
             assert!(all.iter().any(|one| one == pattern), "{pattern}");
         }
-        // What kubelet would read as something else than a glob, or not at all.
+        // Characters that kubelet would misread or refuse in a glob.
         assert!(
             !all.iter()
                 .any(|one| one.contains(['{', '[', '?', '\\', '/', ':'])),

@@ -1,15 +1,14 @@
-//! A registry's secret as the single secrets that a build takes: what `migrate --to-names` makes of it.
+//! Converts a registry's secret to the single secrets that a build reads, for `migrate --to-names`.
 
 use super::{Registry, build_sets, choose};
 use crate::error::Error;
 use crate::host::Host;
 use crate::keys::Keys;
 
-/// The sets of single secrets, any one of which holds what these keys log in with, those to prefer first; or why there is
-/// none.
+/// The alternative sets of single secrets with the login of these keys, the preferred one first; or why there is none.
 ///
-/// A build takes Docker Hub's names for other registries too. But a pair of that name is Docker Hub's where nobody has named
-/// it, so that another registry's password under it would be sent there.
+/// A build reads Docker Hub's names for other registries too. They are not used here, because Docker Hub uses a pair
+/// with these names without being named, so another registry's password would be sent to it.
 pub fn single_sets(host: &Host, keys: &Keys) -> Result<Vec<Keys>, String> {
     let choice = choose(Registry::of(host), host, keys.clone()).map_err(|error| match error {
         Error::NotFound => "it has no keys: the registry is public".to_owned(),

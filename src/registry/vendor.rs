@@ -1,14 +1,13 @@
-//! What a secret that nothing binds may be used for: keys that only one vendor has are that vendor's.
+//! Decides what an unbound secret may be used for: keys that only one vendor has are for that vendor.
 
 use super::{Registry, TABLE};
 use crate::backend::Backend;
 use crate::keys::{KeySet, Keys};
 
-/// Whether keys are for a host of this row although neither their secret nor its carrier names a registry: `None` where
-/// nobody can tell.
+/// Whether unbound keys are for a host of this row; `None` if that can't be decided.
 ///
-/// They are where all of them are the vendor's own, and they are not where only other vendors take them. A pair of user name
-/// and password goes anywhere once it is bound, and so it says nothing about any other host.
+/// They are if all of them are the vendor's own, and are not if only other vendors use them. A user name and password
+/// may be for any host, so they decide nothing.
 pub fn bound_by_keys(row: &'static Registry, keys: &Keys) -> Option<bool> {
     let is_own = |name: &str| {
         row.key_sets()
@@ -23,7 +22,7 @@ pub fn bound_by_keys(row: &'static Registry, keys: &Keys) -> Option<bool> {
 }
 
 impl Registry {
-    /// The sets of keys that only this vendor has, those that count most first.
+    /// The sets of keys that only this vendor has, in order of precedence.
     pub fn key_sets(&self) -> Vec<KeySet> {
         self.own().iter().flat_map(Backend::key_sets).collect()
     }
@@ -62,7 +61,7 @@ mod tests {
                 Some(true),
             ),
             (&["GCP_ACCESS_TOKEN"], "gcr.io", Some(true)),
-            // Beta9 stores this pair for every registry of no vendor.
+            // Beta9 stores this pair for every registry without a known vendor.
             (
                 &["DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD"],
                 "docker.io",

@@ -1,4 +1,4 @@
-//! From a route to a credential: whose identity logs in.
+//! From a route to a credential: decides which identity logs in.
 
 use std::sync::LazyLock;
 use std::time::SystemTime;
@@ -16,21 +16,21 @@ use crate::service_account::ServiceAccount;
 use crate::store::{Found, Keep};
 use crate::token::Minted;
 
-/// A credential, and what is known of it.
+/// A credential, and what is known about it.
 #[derive(Debug)]
 pub struct Answered {
     /// The credential.
     pub credential: Credential,
-    /// When it ends; `None` where nobody said.
+    /// When it expires; `None` if unknown.
     pub expires: Option<SystemTime>,
-    /// Whether the pod's service account decided it, so that it is nobody else's.
+    /// Whether the pod's service account decided it, so that it must not be given to other pods.
     pub of_pod: bool,
 }
 
-/// Who logs in: a secret's keys, else a pod, else the node.
+/// The identity that logs in: a secret's keys, else a pod, else the node.
 #[derive(Clone, Copy)]
 pub(super) struct Who<'a> {
-    /// The store that had the secret, or what stands in its place.
+    /// The store that had the secret, or a constant such as `NODE`.
     pub(super) store: &'static str,
     pub(super) keys: Option<&'a Keys>,
     pub(super) pod: Option<&'a ServiceAccount>,
@@ -38,7 +38,7 @@ pub(super) struct Who<'a> {
 }
 
 impl Resolver {
-    /// What answers for a route: the secret that is stored for it, else the pod's own identity, else the node's.
+    /// The credential for a route: from its stored secret, else the pod's own identity, else the node's.
     pub fn answer(&self, route: &Route, pod: Option<&ServiceAccount>) -> Result<Answered, Error> {
         let answered = |(minted, of_pod): (Minted, bool)| Answered {
             credential: minted.credential,
@@ -61,15 +61,15 @@ impl Resolver {
         let absent = match self.find(route)? {
             None => Error::NotFound,
             Some((store, found)) => {
-                // A placeholder is nobody's refusal: the secret is there, and this program cannot see it.
+                // A placeholder isn't a refusal: the secret exists, but this program can't see it.
                 let guessed = found.guessed && found.keys.placeholder().is_none();
                 match self.of_secret(route, store, found) {
                     Ok(Ok(minted)) => return Ok((minted, false)),
-                    // The node stands in for a secret that is missing or has ended, and for none that is refused.
+                    // The node logs in if the secret is missing or has expired, but not if it is refused.
                     Err(error) if route.ambient && pod_of(route, pod).is_none() => {
                         return Err(error);
                     }
-                    // Nobody named these secrets for this registry, and anyone who refuses them says that they are not for it.
+                    // These secrets were not named for this registry, so a refusal means that they are not for it.
                     Ok(Err(Error::Failed(problem))) | Err(Error::Failed(problem)) if guessed => {
                         let refused = Error::Failed(problem).about(route.host.as_reference());
                         self.warnings.add(format_args!("{refused}; {GUESSED}"));
@@ -92,7 +92,8 @@ impl Resolver {
         }
     }
 
-    /// What a secret's keys are answered as; the inner error where they have ended, for which a pod or the node may stand in.
+    /// The credential from a secret's keys. The inner error means that they have expired, so a pod or the node may log
+    /// in instead.
     fn of_secret(
         &self,
         route: &Route,
@@ -130,7 +131,7 @@ impl Resolver {
         Ok(Ok(Minted { expires, ..minted }))
     }
 
-    /// What the pod's own identity, or else the node's, is answered as, and whether it is the pod's.
+    /// The credential of the pod's own identity, or else the node's, and whether it is the pod's.
     fn of_identity(
         &self,
         route: &Route,
@@ -162,17 +163,17 @@ impl Resolver {
     }
 }
 
-/// The pod, where it may log in as itself.
+/// The pod, if it may log in as itself.
 fn pod_of<'p>(route: &Route, pod: Option<&'p ServiceAccount>) -> Option<&'p ServiceAccount> {
     let cloud = route.row.cloud().filter(|_| route.workload_identity)?;
     pod.filter(|account| cloud.is_for_pod(account, route.settings()))
 }
 
-/// What is said of secrets that are left alone.
+/// The warning about secrets that were tried and refused.
 const GUESSED: &str = "single secrets of the workspace were tried; name them in a rule, or set single_secrets = \"named\"";
 
 impl<'a> Route<'a> {
-    /// How the operator wants the cloud to be asked.
+    /// The operator's settings for the cloud.
     pub(super) fn settings(&self) -> &'a CloudSettings {
         static NONE: LazyLock<CloudSettings> = LazyLock::new(CloudSettings::default);
         self.rule.map_or(&NONE, |rule| &rule.cloud)

@@ -1,12 +1,12 @@
-//! What the operator may want to know of each request: the debug lines around it, and its line in the audit log.
+//! The debug lines and the audit log line of each request.
 
 use super::Resolver;
 use crate::audit::{self, Line};
 use crate::error::Error;
 
 impl Resolver {
-    /// Does one thing that was asked for (`verb`, about `host` if it is about one), and writes down what came of it where
-    /// the configuration says so. A fault of the audit log is a warning, and never fails what was asked for.
+    /// Runs one request (`verb`, for `host` if it names one) and logs its outcome, if configured. A fault of the audit
+    /// log is a warning and never fails the request.
     pub fn audited<T>(
         &self,
         verb: &'static str,
@@ -28,7 +28,7 @@ impl Resolver {
         done
     }
 
-    /// Writes a line into the audit log, where there is one.
+    /// Writes a line into the audit log, if one is configured.
     pub fn audit(&self, verb: &str, host: Option<&str>, outcome: &str) {
         let Some(config) = &self.config.audit else {
             return;

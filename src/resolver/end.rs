@@ -1,4 +1,4 @@
-//! When a stored or vended credential ends, as far as that can be read, and the error for one that is past its end.
+//! Finds out when a stored or vended credential expires, and makes the error for an expired one.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ use crate::jwt;
 use crate::registry::Choice;
 use crate::store::Times;
 
-/// When a secret's login ends: the earliest of what is recorded beside its keys and what they say themselves.
+/// When a secret's login expires: the earlier of the time recorded beside its keys and the time in the keys themselves.
 pub(super) fn end_of(choice: &Choice, times: Times) -> Option<SystemTime> {
     earlier(
         unwritten_end(choice, times),
@@ -25,7 +25,7 @@ pub(super) fn end_of(choice: &Choice, times: Times) -> Option<SystemTime> {
     )
 }
 
-/// The part of that which is not written in the credential, so that it has to go with it.
+/// The expiry if it is not in the credential itself, so that it must be passed along.
 pub(super) fn unwritten_end(choice: &Choice, times: Times) -> Option<SystemTime> {
     let google = secret(choice).filter(|secret| secret.expose().starts_with(GOOGLE));
     let google = google
@@ -39,7 +39,7 @@ pub(super) fn earlier(one: Option<SystemTime>, other: Option<SystemTime>) -> Opt
 }
 
 impl Resolver {
-    /// The error for a login that is past its end, or so near to it that a pull may outlast it.
+    /// The error for a login that has expired, or is so close to it that a pull may take longer.
     pub fn ended(
         &self,
         route: &Route,
@@ -60,7 +60,7 @@ impl Resolver {
     }
 }
 
-/// What is answered as it is. What is minted from keys has an end of its own.
+/// The secret that is returned as it is. A minted token has an expiry of its own.
 fn secret(choice: &Choice) -> Option<&Redacted> {
     match choice.backend {
         Backend::Fixed { secret, .. } => choice.keys.get(secret),
@@ -69,8 +69,9 @@ fn secret(choice: &Choice) -> Option<&Redacted> {
     }
 }
 
-/// The end that is written in a JSON Web Token, such as those of Azure's registry, or in ECR's password
-/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html>): base64 of an object with `expiration`.
+/// The expiry in a JSON Web Token, such as an Azure registry's, or in an ECR password
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html>): base64 of an object with
+/// `expiration`.
 fn written_end(secret: &Redacted) -> Option<SystemTime> {
     let text = secret.expose();
     let seconds = if text.contains('.') {
@@ -88,17 +89,17 @@ fn written_end(secret: &Redacted) -> Option<SystemTime> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Written {
-    /// Of a JSON Web Token.
+    /// In a JSON Web Token.
     exp: Loose<f64>,
-    /// Of a password of ECR's.
+    /// In an ECR password.
     expiration: Loose<f64>,
 }
 
-/// As with minted tokens: a pull is still before it.
+/// As for minted tokens, because the pull takes time.
 const MARGIN: Duration = Duration::from_mins(1);
-/// How `{"` begins in base64.
+/// The start of `{"` in base64.
 const BASE64_OF_OBJECT: &str = "eyJ";
-/// How Google's opaque access tokens begin, which live for an hour
+/// The prefix of Google's opaque access tokens, which live for an hour
 /// (<https://docs.cloud.google.com/docs/authentication/token-types#access>).
 const GOOGLE: &str = "ya29.";
 const GOOGLE_LIFE: Duration = Duration::from_hours(1);

@@ -1,4 +1,4 @@
-//! Why the way from a server URL to a credential ends, where no store and no backend is at fault.
+//! The resolver's own failures, as opposed to those of a store or backend.
 
 use thiserror::Error;
 
@@ -9,7 +9,7 @@ use crate::host::{Host, HostError, Pattern};
 use crate::keys::KeysError;
 use crate::shown::shown;
 
-/// Why there is no answer, or nothing is kept.
+/// Why there is no answer, or nothing was stored.
 #[derive(Debug, Error)]
 pub(super) enum ResolverError {
     #[error("rule for {rule}: there is no backend \"{}\"", shown(word))]
@@ -28,7 +28,7 @@ pub(super) enum ResolverError {
     Ended {
         time: String,
         is_over: bool,
-        /// The word of the store that had it.
+        /// The name of the store that had the expired credential.
         store: String,
         host: Host,
     },
@@ -38,7 +38,7 @@ pub(super) enum ResolverError {
     MintForWhom,
     #[error("{0}")]
     Payload(KeysError),
-    /// `free` is under which names the login could stand instead.
+    /// The workspace has other values for these names; `free` are names that could be used instead.
     #[error("the workspace has another value for {}", names.join(", "))]
     OtherValues {
         names: Vec<&'static str>,
@@ -52,10 +52,10 @@ pub(super) enum ResolverError {
     NoneOfNames { image: String, missing: String },
     #[error("of the secrets that it names the workspace lacks {missing}; the others are used")]
     SomeOfNames { image: String, missing: String },
-    /// A token in the cache that is for no registry.
+    /// A cached token whose registry is not valid.
     #[error("{0}")]
     Origin(HostError),
-    /// A secret that means the node's identity.
+    /// A secret that means the node's identity, which the node does not have.
     #[error("it has no key of its own, and {0}")]
     NoIdentity(String),
 }

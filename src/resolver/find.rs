@@ -1,4 +1,4 @@
-//! Finding a route's secret: the stores in order, and what this node remembers of a store that is far away.
+//! Finds a route's secret: asks the stores in order, and uses cached answers of remote ones.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ use crate::shown::shown_list;
 use crate::store::{Found, Keep, Lookup, Store, StoreError};
 
 impl Resolver {
-    /// The secret for a route, from the first store that has one, and that store's name. Only "nothing here" moves on.
+    /// The secret for a route from the first store that has one, and the store's name. Only a certain miss moves on to
+    /// the next store.
     pub fn find(&self, route: &Route) -> Result<Option<(&'static str, Found)>, Error> {
         let found = self.find_in_stores(route)?;
         self.answered_by
@@ -27,7 +28,7 @@ impl Resolver {
             if let Some(found) = self.ask_and_say(store, route, route.host)? {
                 return Ok(Some((store.name(), found)));
             }
-            // The operator has said that this host stands for that registry, so its secret is meant too.
+            // A rule says that this host stands for that registry, so the registry's secret is meant too.
             if route.real != route.host
                 && let Some(found) = self.ask_and_say(store, route, route.real)?
             {
@@ -66,12 +67,12 @@ impl Resolver {
         answer
     }
 
-    /// Asks a store; of one that is far away, a miss is remembered for seconds, and its last answer for when it cannot be
+    /// Asks a store. For a remote one, a miss is cached for seconds, and the last answer for when the store can't be
     /// reached.
     fn ask(&self, store: &Store, route: &Route, host: &Host) -> Result<Option<Found>, Error> {
         let cache = match store {
             _ if !store.is_remote() => None,
-            // What was not there is no secret, so that where there is no place in memory it may be on a disk.
+            // A miss isn't secret, so it may be cached on disk if there is no cache in memory.
             _ if store.is_for_memory() => self.cache_for(Keep::MemoryFirst),
             _ => self.cache_for(Keep::Disk),
         };
@@ -84,7 +85,7 @@ impl Resolver {
             return store.get(&lookup);
         };
         let notes = self.notes(memory, store, &lookup);
-        // Where a miss is an error, it ends as soon as the secret is there.
+        // If a miss would be an error, don't use a cached one: a new secret must work at once.
         if notes.is_missed() && !self.is_required(route)? {
             self.log.note(format_args!(
                 "store {}: it had nothing within {MISS_LIFE:?}, and is not asked",
@@ -121,7 +122,7 @@ impl Resolver {
         }
     }
 
-    /// Changes the workspace store, and forgets what this node remembers of the host.
+    /// Changes the workspace store, and removes this node's cached answers for the host.
     pub(super) fn change<T>(
         &self,
         route: &Route,
@@ -147,7 +148,7 @@ impl Resolver {
             done.as_ref().err().inspect(|error| notes.refused(error));
         }
         if done.is_ok() {
-            // Tokens that were minted from the old credential are of no use any more.
+            // Tokens minted from the old credential are of no use.
             let in_memory = Cache::existing_memory(&self.config.memory_cache, &self.warnings);
             for cache in cache.iter().chain(&in_memory) {
                 cache.forget(&self.config.workspace, route.host.as_reference());
@@ -156,7 +157,7 @@ impl Resolver {
         done
     }
 
-    /// Forgets what the workspace store answered last: it has just been changed.
+    /// Removes the workspace store's last answers, after a change.
     pub(super) fn forget_answers(&self, memory: &crate::cache::Memory, lookup: &Lookup) {
         self.notes(memory, &self.workspace, lookup).changed(true);
     }
@@ -179,7 +180,7 @@ impl Resolver {
             secret: secret.filter(|_| named.is_empty()),
             named,
             row: route.row,
-            // What the operator has named is all that counts.
+            // If the operator named a secret, only that one counts.
             singles: if is_real && secret.is_none() {
                 self.config.singles
             } else {
@@ -191,8 +192,8 @@ impl Resolver {
         })
     }
 
-    /// The single secrets of the workspace that may be meant for a route although nothing uses them: its vendor's, and the
-    /// pairs that a Beta9 build takes for any registry. None where the store cannot tell.
+    /// The workspace's single secrets that may be meant for a route but are not used: its vendor's, and the pairs that
+    /// a Beta9 build reads for any registry. Empty if the store can't tell.
     pub fn unused_singles(&self, route: &Route) -> Vec<String> {
         let vendors = route
             .row
@@ -211,7 +212,7 @@ impl Resolver {
             .collect()
     }
 
-    /// The single secrets that the rule, or else the request, names for a host.
+    /// The single secrets that a rule, or else the request, names for a host.
     pub fn named_singles<'a>(
         &'a self,
         route: &Route<'a>,
@@ -223,7 +224,7 @@ impl Resolver {
         }
     }
 
-    /// The single secrets that the request names for the image that it pulls.
+    /// The single secrets that the request names, if this is the host of its image.
     fn named_by_request(&self, host: &Host) -> Result<&[String], Error> {
         let pulled = &self.pulled;
         if pulled.secrets.is_empty() {
@@ -246,7 +247,7 @@ fn names(keys: &Keys) -> String {
     }
 }
 
-/// The keys of a pair that a Beta9 build takes for any registry.
+/// The keys of pairs that a Beta9 build reads for any registry.
 const ANY_REGISTRYS: [&str; 6] = [
     "DOCKERHUB_PASSWORD",
     "DOCKERHUB_USERNAME",

@@ -1,5 +1,5 @@
-//! Docker's own items and nerdctl's keys, which belong to a client on this node and not to a workspace: they are in the
-//! embedded store, whatever the workspace store is, and need no network.
+//! Docker's own items and nerdctl's keys. They belong to a client on this node rather than to a workspace, so they are
+//! always in the embedded store and need no network.
 
 use super::{Resolver, Source};
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::host::ServerUrl;
 use crate::store::{FileStore, Listed};
 
 impl Resolver {
-    /// The items beside a workspace store that lists none; what the embedded store has for registries is not answered
-    /// then, and not listed.
+    /// Lists the items in the embedded store, if another store is the workspace store. The embedded store's registries
+    /// are not listed then, because they are not used.
     pub(super) fn list_items(&self, skipped: &mut dyn FnMut(&Error)) -> Vec<Listed> {
         FileStore::of(&self.config)
             .list(|url| matches!(url, ServerUrl::Item(_)), skipped)
@@ -18,7 +18,7 @@ impl Resolver {
             })
     }
 
-    /// The embedded store, as what an item is answered by.
+    /// The embedded store, for items.
     pub(super) fn items(&self) -> FileStore {
         self.answered_by.set(Source::of(Some("file")));
         FileStore::of(&self.config)

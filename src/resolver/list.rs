@@ -1,4 +1,4 @@
-//! Everything that is kept, by server URL. A store that is far away has `list_timeout`; then its last answer is used.
+//! Lists all credentials by server URL. A remote store has `list_timeout` to answer; then its last answer is used.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::store::{Listed, Store, Username};
 type Lines = BTreeMap<String, String>;
 
 impl Resolver {
-    /// Every server URL that has a credential; the request's own come first and hide a stored one.
+    /// Every server URL with a credential. The request's own hide stored ones.
     pub fn list(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Lines, Error> {
         let mut all = Lines::new();
         for store in self.stores() {
@@ -35,7 +35,7 @@ impl Resolver {
         Ok(all)
     }
 
-    /// It always answers: what the store says, and while that cannot be had, what it said last.
+    /// Lists a remote store, or its last answer if it does not answer in time.
     fn list_remote(&self, store: &Store, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let memory = self.cache().map(Cache::memory);
         let deadline = self
@@ -88,7 +88,7 @@ impl Resolver {
         Ok(self.named(listed, skipped))
     }
 
-    /// With the user names; of two lines about one server URL, the first one counts.
+    /// Adds the user names. If a server URL occurs twice, the first one counts.
     fn named(&self, listed: Vec<Listed>, skipped: &mut dyn FnMut(&Error)) -> Lines {
         let mut lines = Lines::new();
         for line in listed {

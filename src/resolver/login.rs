@@ -1,4 +1,4 @@
-//! A route's login: the cached token, or one that is minted.
+//! A route's login: a cached or newly minted token.
 
 use std::cell::Cell;
 
@@ -14,8 +14,8 @@ use crate::store::Keep;
 use crate::token::{Minted, Scope};
 
 impl Resolver {
-    /// What these keys, or without any the pod's or the node's own identity, are answered as: from the cache where it may
-    /// be kept. Not found where the node was to log in and has no identity of that cloud.
+    /// The credential from these keys or, without keys, from the pod's or the node's own identity; from the cache if
+    /// possible. `NotFound` if the node should log in but has no identity for that cloud.
     pub(super) fn login(
         &self,
         backend: &Backend,
@@ -64,7 +64,7 @@ impl Resolver {
         answer
     }
 
-    /// What a route's login works with.
+    /// The input of a route's login.
     pub(super) fn login_of<'a>(
         &'a self,
         route: &Route<'a>,
@@ -75,7 +75,7 @@ impl Resolver {
             host: route.real,
             keys,
             pod,
-            // Where pods log in as themselves, a tenant's secret must not turn a pod into the node.
+            // If pods log in as themselves, a tenant's secret must not turn a pod into the node.
             ambient: route.ambient && !(keys.is_some() && route.workload_identity),
             settings: route.settings(),
             node: &self.config.node,
@@ -83,7 +83,7 @@ impl Resolver {
         }
     }
 
-    /// What a route's token depends on.
+    /// Everything that a route's token depends on.
     pub(super) fn token_id<'a>(
         &'a self,
         backend: &Backend,

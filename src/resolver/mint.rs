@@ -1,4 +1,4 @@
-//! The payload for a worker that gets tokens and no keys: what `resolve --mint` prints.
+//! Makes the payload of `resolve --mint`, for workers that get tokens instead of keys.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,13 +17,13 @@ use crate::store::{Keep, Store, Times};
 use crate::token::Minted;
 
 impl Resolver {
-    /// The same resolver, whose tokens live for this long at least, where the provider gives such.
+    /// The same resolver, returning only tokens with at least this much life left, if the provider issues such tokens.
     #[must_use]
     pub fn with_min_life(self, min_life: Duration) -> Self {
         Self { min_life, ..self }
     }
 
-    /// The same resolver for many images, one after the other: it keeps its connection to the database.
+    /// The same resolver for many images in sequence: it keeps its connection to the database.
     #[must_use]
     pub fn for_many(mut self) -> Self {
         if let Store::Postgres(store) = &mut self.workspace {
@@ -32,13 +32,14 @@ impl Resolver {
         self
     }
 
-    /// The time for the next image begins.
+    /// Restarts the timeout for the next image.
     pub fn restart(&self) {
         self.started.set(Instant::now());
     }
 
-    /// The payloads of an image, one for each registry. A cloud's keys have become a user name and a password with their end;
-    /// what is a user name and a password already is as it was stored. No key that tokens are minted from is in any of them.
+    /// The payloads of an image, one for each registry. A cloud's keys are replaced by a user name and a password with
+    /// their expiry; a stored user name and password are unchanged. No payload has a key that tokens are minted from.
+    /// Fails if any mint fails.
     pub fn minted_payloads(
         &self,
         image_id: &str,
@@ -104,7 +105,7 @@ impl Resolver {
                     &blob.keys,
                 ));
             }
-            // Only what a `get` would answer.
+            // Only what a `get` would return.
             let plain = choice.backend.plain(&choice.keys);
             let (username, password) = plain.ok_or(Error::NotFound)?;
             let keys = Keys::user_password(username.to_owned(), password.clone());
@@ -138,7 +139,7 @@ impl Resolver {
     }
 }
 
-/// The text as it is, where it is one line of JSON.
+/// The text unchanged, if it is one line of JSON.
 fn one_line(text: &Redacted, registry: &str, kind: CredentialType, keys: &Keys) -> Redacted {
     let stored = text.expose().trim();
     if stored.starts_with('{') && !stored.contains(['\n', '\r']) {
@@ -148,7 +149,7 @@ fn one_line(text: &Redacted, registry: &str, kind: CredentialType, keys: &Keys) 
     }
 }
 
-/// Whether there is something among the keys that tokens are minted from, whatever else there is.
+/// Whether any of the keys is one that tokens are minted from.
 fn has_lasting(keys: &Keys) -> bool {
     let is_key_document =
         |value: &str| value.contains("PRIVATE KEY") || value.starts_with("_json_key");
@@ -158,7 +159,7 @@ fn has_lasting(keys: &Keys) -> bool {
     })
 }
 
-/// The same of a text, for what a reader of secrets passes over.
+/// The same for a text, including members that parsing ignores.
 fn has_lasting_name(text: &Redacted) -> bool {
     let upper = zeroize::Zeroizing::new(text.expose().to_ascii_uppercase());
     upper.contains("PRIVATE") || lasting_names().any(|name| upper.contains(name))
@@ -172,5 +173,5 @@ fn lasting_names() -> impl Iterator<Item = &'static str> {
         .filter(|name| ![GCP_KEYS[0], "AWS_REGION"].contains(name))
 }
 
-/// What the clocks of a provider and of this node may differ by, and the last minute.
+/// A tolerance for clock differences, plus the last minute.
 const MARGIN: Duration = Duration::from_secs(65);

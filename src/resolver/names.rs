@@ -1,4 +1,4 @@
-//! A login as single workspace secrets, under names that both a Beta9 build and its workers take.
+//! Stores a login as single workspace secrets, under names that both Beta9's builds and its workers read.
 
 use super::errors::ResolverError;
 use super::provision::{Form, Prepared, left_out, other_region, usable, with_region};
@@ -13,16 +13,16 @@ use crate::registry::{
 };
 use crate::store::{Lookup, Single};
 
-/// A single secret as it is to be.
+/// A planned single secret.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// Its name.
+    /// The secret's name.
     pub name: &'static str,
     value: Redacted,
     there: There,
 }
 
-/// What the workspace has under its name.
+/// What the workspace has under a name.
 #[derive(Clone, Debug)]
 enum There {
     Nothing,
@@ -31,14 +31,14 @@ enum There {
 }
 
 impl Planned {
-    /// Whether the workspace has to be changed for it.
+    /// Whether the workspace must be changed.
     pub fn is_new(&self) -> bool {
         !matches!(self.there, There::TheSame)
     }
 }
 
 impl Resolver {
-    /// The single secrets of these names that the workspace has.
+    /// Those of the named single secrets that the workspace has.
     pub fn singles(&self, names: &[String]) -> Result<Vec<Single>, Error> {
         if names.is_empty() {
             Ok(Vec::new())
@@ -47,8 +47,8 @@ impl Resolver {
         }
     }
 
-    /// The single secrets for the images' registries, beside those that are `there`. Another value that stands under a name
-    /// is replaced by force only. Nothing is written.
+    /// Plans the single secrets for the images' registries, without writing. `there` are the existing ones. A different
+    /// existing value is replaced only with force.
     pub fn prepare_names<'i>(
         &self,
         images: &[&'i ImageRef],
@@ -92,7 +92,7 @@ impl Resolver {
         Ok(all)
     }
 
-    /// The secrets, and the names that were preferred and are taken.
+    /// The planned secrets, and preferred names that were already taken.
     fn plan(
         &self,
         image: &ImageRef,
@@ -150,7 +150,7 @@ impl Resolver {
         Ok((planned, skipped))
     }
 
-    /// Refuses single secrets that are only for other hosts, as every pull would.
+    /// Fails if a single secret is only for other hosts, because every pull would fail then.
     pub fn check_hosts(
         &self,
         image: &ImageRef,
@@ -171,7 +171,7 @@ impl Resolver {
             .map_err(|error| error.about(image.host.as_reference()))
     }
 
-    /// What is to be said of Docker Hub's own names, which nobody has to name for a pull from there.
+    /// A note about Docker Hub's own names, which pulls from there use without being named.
     fn for_hub(&self, host: &Host, planned: &[Planned]) -> Option<String> {
         let hubs = planned.iter().any(|one| one.name.starts_with("DOCKERHUB_"));
         let is_guessed = hubs && !host.is_docker_hub() && self.config.singles != Singles::Named;
@@ -180,7 +180,7 @@ impl Resolver {
         })
     }
 
-    /// Writes what is not there already, and answers all the names.
+    /// Writes the missing secrets, and returns all names.
     pub(super) fn write_names(&self, planned: &[Planned]) -> Result<Vec<String>, Error> {
         let mut written: Vec<&str> = Vec::new();
         for one in planned {
@@ -203,13 +203,13 @@ impl Resolver {
     }
 }
 
-/// What is to be said of names that a pull takes and a build does not.
+/// A note about names that a pull uses but a build does not.
 fn for_builds(host: &Host, planned: &[Planned]) -> Option<String> {
     let taken = planned.iter().all(|one| is_taken_by_builds(host, one.name));
     (!taken).then(|| format!("a Beta9 build does not take these names for {host}, and a pull does"))
 }
 
-/// What the workspace has, as far as a registry is concerned.
+/// The workspace's secrets, as they concern one registry.
 struct Workspace<'a> {
     there: &'a [Single],
     host: &'a Host,
@@ -220,7 +220,7 @@ impl Workspace<'_> {
         self.there.iter().find(|single| single.name == name)
     }
 
-    /// The value under a name; of a secret that is for other registries, one that is nobody's.
+    /// The value under a name; for a secret of other registries, a value that matches nothing.
     fn taken(&self, name: &str) -> Option<Redacted> {
         self.single(name).map(|single| {
             if single.is_for(self.host) {
@@ -231,8 +231,8 @@ impl Workspace<'_> {
         })
     }
 
-    /// The pair that was given, where all of it is the workspace's: a pull takes it, and `publish` writes it where a build takes
-    /// no pair.
+    /// The given pair, if the workspace already has both values: a pull uses it, and `publish` writes such a pair where
+    /// a build reads none.
     fn published(&self, given: &Keys) -> Option<Names> {
         let pair = |&(username, password): &(&'static str, &'static str)| {
             let value = |name: &'static str| {
@@ -249,7 +249,7 @@ impl Workspace<'_> {
             .filter(|pair| pair.len() == given.names().count())
     }
 
-    /// The set whose values are replaced where there is a choice: the only one, or, by force, that of the same user name.
+    /// The set whose values are replaced: the only one or, with force, the one with the same user name.
     fn replaced(&self, sets: &[Names], force: bool) -> Option<usize> {
         let is_ours = |set: &Names| {
             set.first()
@@ -281,7 +281,7 @@ impl Workspace<'_> {
     }
 }
 
-/// The login of the keys that a build takes for the registry as they are; else of all of them.
+/// The login with the keys that a build reads for the registry; else with all of them.
 fn buildable(route: &Route, given: &Keys) -> Result<Choice, Error> {
     let given = with_region(route, given.clone());
     let taken = given.only(|name| is_taken_by_builds(route.host, name));
@@ -290,7 +290,7 @@ fn buildable(route: &Route, given: &Keys) -> Result<Choice, Error> {
     usable(route, choice)
 }
 
-/// Whether these secrets are keys that were given. The region may follow from the host.
+/// Whether all of these secrets are given keys. The region may come from the host instead.
 fn is_given(set: &Names, given: &Keys) -> bool {
     set.iter().all(|(name, value)| {
         given

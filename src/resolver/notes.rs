@@ -1,5 +1,5 @@
-//! What this node remembers of a store that is far away: that it had nothing, what it said last, what it listed. A change of
-//! the store, or its refusal, ends what was asked for before it.
+//! Cached answers of remote stores: misses, last answers and lists. A change to the store, or its refusal, invalidates
+//! earlier ones.
 
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,19 @@ use crate::keys::Blob;
 use crate::registry::detect;
 use crate::store::{Found, Keep, Lookup, Store};
 
-/// What is remembered of one host in one store.
+/// The cached answers for one host in one store.
 pub(super) struct Notes<'a> {
     memory: &'a Memory<'a>,
     host: &'a Host,
     stale_if_error: Duration,
-    /// The store, as this process asks it.
+    /// The store, with the account that this process uses.
     store: Vec<&'a str>,
-    /// The host, as this process looks for it there.
+    /// The host, and how this process looks for it.
     subject: Vec<&'a str>,
 }
 
 impl Resolver {
-    /// What is remembered of what a lookup asks a store for.
+    /// The cached answers for a look-up in a store.
     pub(super) fn notes<'a>(
         &'a self,
         memory: &'a Memory<'a>,
@@ -51,7 +51,7 @@ impl Resolver {
         }
     }
 
-    /// A store, as this process asks it: which workspace's, where and as whom.
+    /// A store, identified by workspace, address and account.
     fn store_subject<'a>(&'a self, store: &'a Store) -> Vec<&'a str> {
         [store.name(), &self.config.workspace]
             .into_iter()
@@ -59,25 +59,25 @@ impl Resolver {
             .collect()
     }
 
-    /// What a store listed last, in its own text.
+    /// A store's last list, as serialized.
     pub(super) fn last_list(&self, memory: &Memory, store: &Store) -> Option<Recalled> {
         let subject = self.store_subject(store);
         memory.recall_unchanged(LIST, &subject, &[&EVERY_HOST, &subject])
     }
 
-    /// Notes what a store listed that was asked then.
+    /// Caches a list of a store that was asked at `asked`.
     pub(super) fn keep_list(&self, memory: &Memory, store: &Store, text: &str, asked: Asked) {
         memory.note_answer(LIST, &self.store_subject(store), text, asked, Duration::MAX);
     }
 
-    /// A store that refuses anyone who asks says that what it answered before is not theirs any more.
+    /// If the store refused this process, earlier answers are no longer for it, so they are discarded.
     pub(super) fn refused_by(&self, memory: &Memory, store: &Store, error: &Error) {
         if error.is_refusal() {
             memory.mark(&self.store_subject(store), None);
         }
     }
 
-    /// The workspace store has been changed, and nobody can say for which hosts.
+    /// Records a change to the workspace store that may affect any host.
     pub(super) fn changed_somewhere(&self) {
         if let Some(cache) = self
             .workspace
@@ -93,20 +93,19 @@ impl Resolver {
 }
 
 impl Notes<'_> {
-    /// Whether the store has just had nothing.
+    /// Whether a miss is cached.
     pub(super) fn is_missed(&self) -> bool {
         self.recall(MISS).is_some()
     }
 
-    /// The store had nothing when it was asked.
+    /// Caches a miss.
     pub(super) fn miss(&self, asked: Asked) {
         self.memory
             .note_answer(MISS, &self.subject, "", asked, MISS_LIFE);
         self.memory.forget(ANSWER, &self.subject);
     }
 
-    /// Notes an answer for when the store cannot be reached; one that is noted already is written again only when it is
-    /// half as old as it may become.
+    /// Caches an answer for when the store can't be reached. An equal answer is rewritten only after half of its life.
     pub(super) fn keep(&self, found: &Found, asked: Asked) {
         if self.stale_if_error.is_zero() {
             return;
@@ -129,7 +128,7 @@ impl Notes<'_> {
         }
     }
 
-    /// What the store answered last, if that is not too long ago.
+    /// The store's last answer, if it is recent enough.
     pub(super) fn last_answer(&self) -> Option<Found> {
         let last = self
             .recall(ANSWER)
@@ -140,8 +139,8 @@ impl Notes<'_> {
         Some(Found::of(blob, Keep::Disk))
     }
 
-    /// The store did not answer, and it isn't out of reach: whatever it was, its last answer does not stand for it. Where it
-    /// refused this process, none of its answers does.
+    /// The store failed although it can be reached, so its last answer must not be used. If it refused this process,
+    /// none of its answers may be.
     pub(super) fn refused(&self, error: &Error) {
         self.memory.forget(ANSWER, &self.subject);
         if error.is_refusal() {
@@ -149,13 +148,13 @@ impl Notes<'_> {
         }
     }
 
-    /// The host is about to be changed, until then at the latest.
+    /// Marks that the host's entry is about to change, by `deadline` at the latest.
     pub(super) fn changing(&self, deadline: Instant) {
         self.memory.mark(&self.changed_host(), Some(deadline));
     }
 
-    /// The host has been changed; or may have been, where `done` is false, since what was not answered in time may have been
-    /// done. What was listed shows no secret, and stays then.
+    /// Marks that the host's entry has changed. If `done` is false, it may have: the request may have been executed
+    /// although it was not answered in time. The cached list is then kept, because it has no secrets.
     pub(super) fn changed(&self, done: bool) {
         self.memory.mark(&self.changed_host(), None);
         for kind in [MISS, ANSWER] {
@@ -180,7 +179,7 @@ impl Notes<'_> {
 const MISS: &str = "miss";
 const ANSWER: &str = "answer";
 const LIST: &str = "list";
-/// What is marked as changed: a host, no matter who changed it and how they ask the store.
+/// Marks are per host, regardless of the account and the way that the store is asked.
 const HOST: &str = "host";
 const EVERY_HOST: [&str; 1] = ["hosts"];
 pub(super) const MISS_LIFE: Duration = Duration::from_secs(5);

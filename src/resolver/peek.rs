@@ -1,4 +1,4 @@
-//! What the cache holds for a route, without asking, opening, minting or renewing anything.
+//! Looks up a route's cached token, without network requests, minting or renewing.
 
 use std::rc::Rc;
 
@@ -11,31 +11,31 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::store::Keep;
 
-/// What a route's answer has to do with the cache.
+/// The cache's part in a route's answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cached {
-    /// Nothing is minted for it, or nothing that may be cached.
+    /// Nothing is minted, or nothing that may be cached.
     #[default]
     Never,
     /// The cache is switched off.
     Off,
-    /// There is no token that would be served: one is minted.
+    /// There is no usable token; one would be minted.
     Nothing,
-    /// This token would be served.
+    /// This token would be used.
     Token(Peek),
 }
 
-/// Who would log in.
+/// The identity that would log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// The node, which has no identity of that cloud, for this reason.
+    /// The node, but it has no identity for that cloud, for this reason.
     Nobody(String),
-    /// This identity, or where it is empty a secret's keys.
+    /// This identity; if empty, a secret's keys.
     Identity(String, Cached),
 }
 
 impl Resolver {
-    /// Who would log in with these keys, or without any as the node, and what the cache holds of the token.
+    /// Who would log in with these keys or, without keys, as the node; and the cached token.
     pub fn outlook(
         &self,
         route: &Route,
@@ -61,7 +61,7 @@ impl Resolver {
             _ => String::new(),
         };
         let peek = || {
-            // Which store has the secret makes no other token.
+            // The store does not distinguish tokens.
             let id = self.token_id(backend, route, self.workspace_store(), scope.as_ref()?);
             self.existing_for(keep)?.peek(&id)
         };
@@ -74,7 +74,7 @@ impl Resolver {
         Ok(Outlook::Identity(identity, cached))
     }
 
-    /// The cache that there is already for what may be kept there.
+    /// The existing cache for such tokens, if there is one.
     fn existing_for(&self, keep: Keep) -> Option<Cache> {
         let memory = || Cache::existing_memory(&self.config.memory_cache, &Rc::default());
         let disk = || {

@@ -1,5 +1,5 @@
-//! What Beta9 does at build time and at run time: a workspace secret for an image's registry, and the payload that a
-//! scheduler hands to a worker.
+//! What Beta9 does at build and run time: writes a workspace secret for an image's registry, and makes the payload that
+//! a scheduler passes to a worker.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,32 +18,32 @@ use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
 use crate::shown::shown;
 use crate::store::{Binding, Found, ImageSecrets, Keep, Secret, Single, StoreError};
 
-/// What is going to be written for an image's registry.
+/// A planned secret for an image's registry.
 #[derive(Debug)]
 pub struct Prepared<'i> {
     /// The image.
     pub image: &'i ImageRef,
-    /// As what.
+    /// How it is stored.
     pub form: Form,
-    /// The keys that a reader will find.
+    /// The keys that readers will find.
     pub keys: Keys,
-    /// The keys that were given and are not among them.
+    /// The given keys that are not written.
     pub left_out: Vec<String>,
-    /// What else there is to say of it.
+    /// Remarks for the user.
     pub notes: Vec<String>,
 }
 
-/// How a login is kept in the workspace.
+/// How a login is stored in the workspace.
 #[derive(Debug)]
 pub enum Form {
-    /// As the registry's own secret, with all keys in it.
+    /// As the registry's own secret, with all keys.
     Secret(Secret),
-    /// As single secrets, whose names an image has.
+    /// As single secrets, whose names the image has.
     Names(Vec<Planned>),
 }
 
 impl Resolver {
-    /// The credential that these keys would give for the image's registry; `NotFound` for a public one. Nothing is kept.
+    /// The credential that these keys give for the image's registry; `NotFound` for a public one. Stores nothing.
     pub fn credential_of(&self, image: &ImageRef, keys: &Keys) -> Result<Credential, Error> {
         let route = self.image_route(image)?;
         let choice = choose(route.row, route.real, keys.clone())?;
@@ -57,7 +57,7 @@ impl Resolver {
             .map(|minted| minted.credential)
     }
 
-    /// The secret of the image's registry, with these keys. Keys that the registry cannot take are refused.
+    /// Plans the secret for the image's registry. Fails if the registry can't use the keys.
     pub fn prepare_secret<'i>(
         &self,
         image: &'i ImageRef,
@@ -89,7 +89,7 @@ impl Resolver {
         })
     }
 
-    /// Writes what was prepared; a secret for as long as `ttl` says. Answers the secret's name, or the names.
+    /// Writes a planned secret, which expires after `ttl` if given. Returns the name or names.
     pub fn provision(
         &self,
         prepared: &Prepared,
@@ -100,7 +100,7 @@ impl Resolver {
             Form::Secret(secret) => secret,
             Form::Names(planned) => {
                 let names = self.change(&route, |_| self.write_names(planned));
-                // Other registries may use them too.
+                // Other registries may use the single secrets too.
                 self.changed_somewhere();
                 return names;
             }
@@ -111,12 +111,12 @@ impl Resolver {
         .map(|name| vec![name])
     }
 
-    /// Whether images are bound to names in the workspace store; `None` where nothing shows it.
+    /// Whether the workspace store binds images to names; `None` if unknown.
     pub fn binds_names(&self) -> Result<Option<bool>, Error> {
         self.workspace.binds_names(self.deadline())
     }
 
-    /// Refuses, before anything is changed, what cannot be done to its end.
+    /// Checks, before anything is changed, whether all steps are possible.
     pub fn check_provision(
         &self,
         registries: usize,
@@ -128,7 +128,7 @@ impl Resolver {
             .check_provision(registries, image_id, ttl, self.deadline())
     }
 
-    /// Binds an image to what was written for it.
+    /// Binds an image to the secrets that were written for it.
     pub fn bind_image(&self, image_id: &str, written: &[Prepared]) -> Result<Binding, Error> {
         let image_id = check_image_id(image_id)?;
         if let [
@@ -157,9 +157,9 @@ impl Resolver {
             .ok_or(Error::NotFound)
     }
 
-    /// The payload for `BETA9_IMAGE_CREDENTIALS`: the secret of an image, an array of its secrets, or what Beta9 makes of the
-    /// single secrets that it names. Where the store does not know the image, the reference says which registry it is.
-    /// `NotFound` for an image that is bound to nothing.
+    /// The payload for `BETA9_IMAGE_CREDENTIALS`: an image's secret, an array of its secrets, or the payload that Beta9
+    /// makes from the single secrets that it names. If the store does not know images, the reference names the
+    /// registry. `NotFound` if the image is bound to nothing.
     pub fn payload(&self, image_id: &str, image: Option<&ImageRef>) -> Result<Redacted, Error> {
         let payloads = self.payloads(image_id, image)?;
         let texts: Vec<_> = payloads.iter().map(|(text, _)| text.expose()).collect();
@@ -169,7 +169,7 @@ impl Resolver {
         })
     }
 
-    /// The secrets of an image, at least one, and where what comes of them may be kept.
+    /// The secrets of an image, at least one, and where tokens minted from them may be cached.
     pub(super) fn payloads(
         &self,
         image_id: &str,
@@ -222,8 +222,9 @@ impl Resolver {
         Ok(found.map(payload))
     }
 
-    /// Byte for byte what Beta9 makes of the secrets that an image names: no registry, and the type by the keys alone. It
-    /// drops a secret that is missing without a word, which is a warning here, and an error where none is there.
+    /// The payload that Beta9 makes from an image's named secrets, byte for byte: without a registry, and with the type
+    /// detected from the keys. Beta9 silently omits missing secrets; here that is a warning, and an error if all are
+    /// missing.
     fn payload_of_names(
         &self,
         image_id: &str,
@@ -261,7 +262,7 @@ impl Resolver {
         Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
     }
 
-    /// Removes the secrets whose time is over, and answers what they were called.
+    /// Removes expired secrets, and returns their names.
     pub fn prune(&self) -> Result<Vec<String>, Error> {
         let mut skipped = |error: &Error| self.warnings.add(format_args!("left alone: {error}"));
         let pruned = self
@@ -274,7 +275,7 @@ impl Resolver {
     }
 }
 
-/// The choice, if what it gives can be shown to a registry at all.
+/// The choice, if it makes a valid credential.
 pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
     if let Some((username, secret)) = choice.backend.plain(&choice.keys) {
         Credential::new(username.to_owned(), secret.clone()).map_err(|unusable| {
@@ -284,7 +285,7 @@ pub(super) fn usable(route: &Route, choice: Choice) -> Result<Choice, Error> {
     Ok(choice)
 }
 
-/// The keys, with the region that only a rule tells of a host.
+/// The keys, with the region if only a rule has it.
 pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
     match &route.settings().region {
         Some(region)
@@ -300,7 +301,7 @@ pub(super) fn with_region(route: &Route, keys: Keys) -> Keys {
     }
 }
 
-/// What is to be said of a region that was given and is not the registry's.
+/// A note if the given region isn't the registry's.
 pub(super) fn other_region(given: &Keys, kept: &Keys) -> Option<String> {
     let (given, kept) = (given.get(REGION)?, kept.get(REGION)?);
     (given != kept).then(|| {
@@ -311,7 +312,7 @@ pub(super) fn other_region(given: &Keys, kept: &Keys) -> Option<String> {
     })
 }
 
-/// The names of the keys that are not among those that are kept.
+/// The names of the given keys that are not stored.
 pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<String> {
     given
         .names()
@@ -320,7 +321,7 @@ pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<Stri
         .collect()
 }
 
-/// Image ids are hashes or short names; what else it may be has no business in a query or a file name.
+/// Validates an image id. Ids are hashes or short names; nothing else may get into a query or a file name.
 fn check_image_id(image_id: &str) -> Result<&str, Error> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     if !image_id.is_empty() && image_id.len() <= 255 && image_id.bytes().all(allowed) {
@@ -329,6 +330,6 @@ fn check_image_id(image_id: &str) -> Result<&str, Error> {
     Err(ResolverError::ImageId.into())
 }
 
-/// In place of a store: keys that were handed over.
+/// The `store` of keys that the caller gave.
 const GIVEN: &str = "given";
 const REGION: &str = "AWS_REGION";

@@ -1,16 +1,17 @@
-//! `publish`: the token of a registry whose lasting keys stay in the control plane, written into a workspace.
+//! `publish`: writes a registry's token into a workspace, while its long-lived keys stay in the control plane.
 //!
-//! Today's Beta9 workers check an image's source with what the workspace holds before they mount it, and ask no credential
-//! helper. So a registry whose keys no workspace may have is served by a timer in the control plane:
+//! Today's Beta9 workers check an image's source with the workspace's credential before they mount it, and don't call
+//! credential helpers. A registry whose keys must not be in a workspace is therefore served by a timer in the control
+//! plane:
 //!
-//! - **The keys** come from the control plane's own store, the embedded one of this user (its entries for the same workspace),
-//!   else from the node's own identity where the configuration has `ambient`; never from the workspace. The token is minted,
-//!   cached and renewed as for any `get`.
-//! - **The names** are those that a build and CLIP take (`plan`).
-//! - **What is written** is written over nothing but what this node wrote. It knows its own by a note beside the keys; without
-//!   the note, a secret that is there is somebody else's, and `--force` takes it over. Single secrets are written one after
-//!   the other, the user name first: it is the same for every token, and without the password it is nobody's credential.
-//! - **When**: from half of a token's life on, at once where it is missing, and again where the last run was cut short.
+//! - **The keys** come from this user's embedded store (the entries for the same workspace), or from the node's own
+//!   identity if `ambient` allows it; never from the workspace. The token is minted, cached and renewed as for any
+//!   `get`.
+//! - **The names** are those that a build and CLIP read (`plan`).
+//! - **Overwriting:** only secrets that this node wrote are overwritten. A note beside the keys records them; without
+//!   the note, an existing secret counts as somebody else's, and `--force` replaces it. Single secrets are written one
+//!   after the other, the user name first: it is the same for every token, and of no use without the password.
+//! - **When:** from half of a token's life on, at once if it is missing, and again if the last run was interrupted.
 
 mod errors;
 mod plan;
@@ -26,43 +27,44 @@ use crate::error::{Code, Error};
 use crate::host::{Host, Scheme};
 use crate::store::{FileStore, Published, Store};
 
-/// Publishes into the workspace that is configured.
+/// Publishes into the configured workspace.
 pub struct Publisher {
-    /// The workspace.
+    /// The resolver of the workspace.
     target: Resolver,
-    /// The control plane's own keys.
+    /// The resolver of the control plane's own keys.
     source: Resolver,
     notes: FileStore,
 }
 
-/// How it is published.
+/// Options for publishing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct How {
-    /// As single secrets, where nothing shows which generation of Beta9 this is.
+    /// Write single secrets if the generation of Beta9 is unknown.
     pub by_names: bool,
-    /// Also where it is not due, and over what this node did not write.
+    /// Write even if the token is not due, and overwrite secrets that this node did not write.
     pub force: bool,
-    /// Only say what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
 }
 
-/// What came of it.
+/// The outcome for one registry.
 #[derive(Debug)]
 pub enum Publication {
-    /// It was written.
+    /// The token was written.
     Written(Published),
-    /// It is there, and not due.
+    /// The token is there and not due.
     Current(Published),
-    /// It would be written, to these secrets.
+    /// The token would be written to these secrets.
     Planned(Vec<String>),
     /// These secrets were removed.
     Removed(Vec<String>),
 }
 
 impl Publisher {
-    /// By a configuration, and the same once more for the control plane's own keys. Nothing is opened yet.
+    /// Makes a publisher from the workspace's configuration and the one of the control plane's own keys, without
+    /// opening anything yet.
     pub fn new(mut config: Config, own: Config) -> Result<Self, Error> {
-        // What a process brings along is not the workspace's.
+        // Credentials in this process's environment aren't the workspace's.
         config.request = Request::default();
         let notes = FileStore::of(&config);
         let publisher = Self {
@@ -76,12 +78,12 @@ impl Publisher {
         }
     }
 
-    /// The registries that were published.
+    /// The registries that this node has published.
     pub fn published(&self) -> Result<Vec<Host>, Error> {
         self.notes.published_hosts()
     }
 
-    /// The registries of the clouds whose keys are in the control plane's own store.
+    /// The cloud registries whose keys are in the control plane's own store.
     pub fn with_own_keys(&self) -> Result<Vec<Host>, Error> {
         let mut skipped = Ok(());
         let listed = self
@@ -107,23 +109,23 @@ impl Publisher {
             .collect())
     }
 
-    /// The workspace store, for what is told and written down.
+    /// The workspace's resolver, for messages and the audit log.
     pub fn target(&self) -> &Resolver {
         &self.target
     }
 
-    /// What went wrong on the way without hindering it.
+    /// Takes the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         [self.source.warnings(), self.target.warnings()].concat()
     }
 
-    /// Writes a registry's token, where it is due.
+    /// Writes a registry's token if it is due.
     pub fn publish(&self, host: &Host, how: How) -> Result<Publication, Error> {
         self.publish_one(host, how)
             .map_err(|error| error.about(host.as_str()))
     }
 
-    /// Removes what was written for a registry, and forgets it.
+    /// Removes what was written for a registry, and its note.
     pub fn undo(&self, host: &Host, how: How) -> Result<Publication, Error> {
         self.undo_one(host, how)
             .map_err(|error| error.about(host.as_str()))
@@ -176,7 +178,7 @@ impl Publisher {
         Ok(Publication::Removed(removed))
     }
 
-    /// Misses of this node, and the last answer for when the store cannot be reached.
+    /// Removes this node's cached misses and last answers for the host.
     fn forget_answers(&self, host: &Host) -> Result<(), Error> {
         let Some(cache) = self.target.cache_that_exists() else {
             return Ok(());

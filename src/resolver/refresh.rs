@@ -1,4 +1,4 @@
-//! Renewing a cached token: the secret is looked up as a `get` would, so that a token never outlives its secret.
+//! Renews a cached token. The secret is looked up as for a `get`, so that a token never outlives its secret.
 
 use super::errors::ResolverError;
 use super::shared::{Sharing, Wanted};
@@ -11,24 +11,24 @@ use crate::keys::Keys;
 use crate::registry::choose;
 use crate::store::{Found, Keep};
 
-/// What came of a token that was to be renewed.
+/// The outcome of renewing a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refreshed {
-    /// It was minted again.
+    /// A new token was minted.
     Renewed,
-    /// Another process had just done it.
+    /// Another process had just minted one.
     ByAnother,
-    /// It was removed, for this reason.
+    /// The token was removed, for this reason.
     Removed(&'static str),
-    /// It was left alone, for this reason.
+    /// The token was left alone, for this reason.
     Left(&'static str),
 }
 
-/// A backend, the store, and the keys unless the node's own identity logs in.
+/// A backend, the store, and the keys; no keys if the node's own identity logs in.
 pub(super) type Identity = (Backend, &'static str, Option<Keys>);
 
 impl Resolver {
-    /// Renews a token of the cache, or removes it when nothing would be minted for it any more.
+    /// Renews a cached token, or removes it if a `get` would no longer mint it.
     pub fn refresh(&self, cache: &Cache, known: &InventoryEntry) -> Result<Refreshed, Error> {
         let origin = &known.origin;
         if origin.workspace != self.config.workspace {
@@ -83,7 +83,7 @@ impl Resolver {
         )
     }
 
-    /// What a `get` would log in with for a cache in memory or on disk, or why nothing would.
+    /// The login of a `get` for a cache in memory or on disk, or why there is none.
     pub(super) fn keys_for(
         &self,
         route: &Route,
@@ -113,14 +113,14 @@ impl Resolver {
             .ok_or(why))
     }
 
-    /// The cache on disk that is there, also while it is switched off; nothing is made.
+    /// The existing cache on disk, even while it is off. Makes nothing.
     pub(super) fn existing_cache(&self) -> Result<Option<Cache>, crate::trusted::FileError> {
         Cache::existing(&self.config.cache, &self.config.file_key, &self.warnings)
     }
 }
 
-/// Why a token that would not be minted here and now may be good all the same, where it may: its keys come with a request,
-/// or it is of an identity that the node has in another environment.
+/// Why a token that would not be minted now may still be useful: its keys come with a request, or the node has its
+/// identity in another environment.
 fn left_alone(known: &InventoryEntry) -> Option<&'static str> {
     let origin = &known.origin;
     match origin.store.as_str() {
@@ -128,7 +128,7 @@ fn left_alone(known: &InventoryEntry) -> Option<&'static str> {
         "request" => Some("its secret came with a request, which alone can renew it"),
         POD => Some("a pod's service account minted it, which alone can renew it"),
         NODE => Some(OTHER_IDENTITY),
-        // A secret may mean the node's identity too.
+        // A secret may also mean the node's identity.
         _ => (!origin.identity.is_empty()).then_some(OTHER_IDENTITY),
     }
 }

@@ -1,4 +1,4 @@
-//! Registries that must have a credential: for them "not found" is an error, so that nothing is pulled anonymously.
+//! Registries that must have a credential. For them, "not found" is an error, so that nothing is pulled anonymously.
 
 use super::errors::ResolverError;
 use super::{Resolver, Route};
@@ -6,7 +6,7 @@ use crate::config::Rule;
 use crate::error::Error;
 
 impl Resolver {
-    /// The error for a registry that has no credential: `NotFound`, unless it must have one.
+    /// The error for a registry without a credential: `NotFound`, unless it must have one.
     pub fn missing(&self, route: &Route) -> Error {
         match self.why_required(route) {
             Ok(None) => Error::NotFound,
@@ -24,7 +24,7 @@ impl Resolver {
         }
     }
 
-    /// What says so, if anything does: a rule has the last word about its hosts.
+    /// The setting that requires a credential, if any. A rule takes precedence for its hosts.
     fn why_required(&self, route: &Route) -> Result<Option<String>, Error> {
         if !self.is_required(route)? {
             return Ok(None);
@@ -42,7 +42,7 @@ impl Resolver {
     }
 }
 
-/// Refuses a rule that says both that a registry must have a credential and that it never has one.
+/// Refuses a rule with both `required` and `backend = "public"`.
 pub(super) fn check_rule(rule: &Rule) -> Result<(), Error> {
     if rule.required != Some(true) || !rule.is_public() {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Minting where all replicas share tokens through the workspace's database: once for all of them.
+//! Mints tokens that all replicas share through the workspace's database, once for all of them.
 //!
-//! Whatever hinders it isn't a failure: the token is minted for this node, as where nothing is shared.
+//! A fault in sharing isn't a failure: the token is then minted for this node only.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,18 @@ use crate::error::{Code, Error};
 use crate::store::{Lease, PostgresStore, Shared, SharedToken, Store};
 use crate::token::{Minted, Scope};
 
-/// Whether a token may be shared, and what was read of those that are.
+/// Whether a token may be shared, and the shared tokens read so far.
 #[derive(Clone, Copy)]
 pub(super) enum Sharing<'a> {
-    /// It is this node's alone.
+    /// Not shared; the token is for this node only.
     No,
-    /// They were read with the secret.
+    /// The shared tokens were read with the secret.
     Read(Option<&'a Shared>),
-    /// They are read when one is needed.
+    /// The shared tokens are read when needed.
     Ask,
 }
 
-/// A token that is to be minted.
+/// A token to mint.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) backend: &'a Backend,
@@ -33,9 +33,9 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Resolver {
-    /// The shared token, or else one that is minted, and shared.
+    /// The shared token, or a newly minted one, which is then shared.
     pub(super) fn mint_once(&self, wanted: Wanted, login: &Login) -> Result<Minted, Error> {
-        // An identity that a node has is not the workspace's.
+        // A node's identity isn't the workspace's, so its tokens are not shared.
         let is_workspaces = login.keys.is_some() && wanted.scope.identity().is_empty();
         let Store::Postgres(store) = &self.workspace else {
             return self.mint_alone(wanted, login);
@@ -75,7 +75,7 @@ impl Resolver {
         let real = wanted.route.real.as_str();
         let slot = shared.slot(real, wanted.backend.name(), wanted.scope);
         let mut token = shared.token(&slot);
-        // Then there is still time to mint without the one who has the lease.
+        // After that, there is still time to mint without the lease.
         let until = halfway(login.deadline);
         let mut pause = FIRST_PAUSE;
         loop {
@@ -119,7 +119,7 @@ impl Resolver {
         }
     }
 
-    /// What was minted is shared. The lease of a mint that the provider refused goes back, so that nobody waits for it.
+    /// Shares a minted token. If the provider refused, releases the lease, so that nobody waits for it.
     #[expect(clippy::too_many_arguments, reason = "all of it is one lease")]
     fn settle(
         &self,
@@ -134,14 +134,14 @@ impl Resolver {
         let deadline = patience(login.deadline);
         let done = match minted {
             Ok(minted) => store.share(shared, slot, minted, backend.longest_life(), deadline),
-            // Where it is overloaded, the others had better wait.
+            // If the provider is overloaded, the others should wait, so the lease is kept.
             Err(error) if error.code() == Some(Code::MintThrottled) => Ok(()),
             Err(_) => store.release(shared, slot, by, deadline),
         };
         self.hinders(done.err().as_ref());
     }
 
-    /// A token that is due is still good, where no new one is to be had.
+    /// If a mint fails, the old token, which is due but still valid.
     fn or_old(&self, old: Option<SharedToken>, error: Error) -> Result<Minted, Error> {
         match old.filter(|old| !old.left().is_zero()) {
             Some(old) => {
@@ -171,7 +171,7 @@ impl Resolver {
     }
 }
 
-/// A slow database is not waited for: the token can be had without it.
+/// The deadline for the database. It is short, because the token can be minted without it.
 fn patience(deadline: Instant) -> Instant {
     let now = Instant::now();
     now + deadline.saturating_duration_since(now) / 4
@@ -182,10 +182,10 @@ fn halfway(deadline: Instant) -> Instant {
     now + deadline.saturating_duration_since(now) / 2
 }
 
-/// Half of it or more, so that those who wait do not come back together.
+/// A random part of the pause, at least half, so that waiting replicas don't retry together.
 fn jittered(pause: Duration) -> Duration {
     let mut random = [0; 1];
-    // Without it they come back together.
+    // Without random bytes, they merely retry together.
     _ = aws_lc_rs::rand::fill(&mut random);
     pause / 2 + pause * u32::from(random[0]) / 510
 }

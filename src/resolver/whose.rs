@@ -1,5 +1,5 @@
-//! Whose token a login mints: what the backend tells by itself, and what the machine's metadata service says of it, which is
-//! asked for once and remembered for minutes.
+//! Determines the identity whose token a login mints: from the backend, and from the machine's metadata service, whose
+//! answer is cached for minutes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::token::{Minted, Scope, Unnamed};
 
 impl Resolver {
-    /// Whose token it is, without asking anybody; not found where the node has no identity of that cloud.
+    /// The identity, without network requests. `NotFound` if the node has none for that cloud.
     pub(super) fn whose(&self, backend: &Backend, login: &Login) -> Result<Whose, Error> {
         match backend.whose(login)? {
             Whose::Nobody(why) => {
@@ -27,7 +27,7 @@ impl Resolver {
         }
     }
 
-    /// What the cache knows the token by; `None` where nobody can tell whose it is.
+    /// The token's scope for the cache; `None` if its identity is unknown.
     pub(super) fn scope(
         &self,
         backend: &Backend,
@@ -50,8 +50,8 @@ impl Resolver {
         }
     }
 
-    /// A token that is minted for the cache. Where the node's identity was another one meanwhile, nobody can say
-    /// whose the token is, and it is not kept.
+    /// Mints a token for the cache. If the node's identity changed meanwhile, it is unclear whose the token is, so it
+    /// is not cached.
     pub(super) fn mint_for(
         &self,
         backend: &Backend,
@@ -73,7 +73,7 @@ impl Resolver {
         })
     }
 
-    /// Nothing that is remembered counts.
+    /// The scope from a new request to the metadata service, ignoring its cached answer.
     fn scope_now(&self, backend: &Backend, login: &Login, cache: &Cache) -> Option<Scope> {
         match backend.whose(login).ok()? {
             Whose::Known(scope) => Some(scope),
@@ -90,7 +90,7 @@ impl Resolver {
         }
     }
 
-    /// The same without asking or making anything, for a caller that only looks; `None` where it cannot be told.
+    /// The scope from cached answers only, for reports; `None` if unknown.
     pub(super) fn scope_by_memory(&self, backend: &Backend, whose: &Whose) -> Option<Scope> {
         match whose {
             Whose::Known(scope) => Some(scope.clone()),
@@ -122,7 +122,7 @@ impl Resolver {
     }
 }
 
-/// A secret that means the node's identity is there: going on anonymously would hide the mistake.
+/// The error for a secret that means the node's missing identity. An anonymous pull would hide the mistake.
 pub(super) fn meant_for_node(why: &str) -> Error {
     ResolverError::NoIdentity(why.to_owned()).into()
 }

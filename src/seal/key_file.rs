@@ -1,4 +1,4 @@
-//! `KeyFile`: where a sealing key is kept, made on first use, and refused when somebody else could have it.
+//! `KeyFile`: a stored sealing key, made on first use, and refused if another user could have read or written it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::error::Code;
 use crate::private;
 use crate::trusted::{self, FileError, Readers};
 
-/// A key's place.
+/// The place of a key.
 #[derive(Clone, Debug)]
 pub struct KeyFile(KeyPlace);
 
@@ -22,7 +22,7 @@ impl KeyFile {
         Self(place)
     }
 
-    /// The key; `None` when it has not been made yet.
+    /// Reads the key; `None` if it has not been made yet.
     pub fn read(&self) -> Result<Option<SealKey>, FileError> {
         let (path, readers) = match &self.0 {
             KeyPlace::File(path) => (path, Readers::Owner),
@@ -45,7 +45,7 @@ impl KeyFile {
         })
     }
 
-    /// The key, which must exist, since the entries in this directory are sealed with it.
+    /// Reads the key. Fails if it is missing, because the entries in this directory are sealed with it.
     pub fn existing(&self, entries: &Path) -> Result<SealKey, FileError> {
         self.read()?.ok_or_else(|| match self.path() {
             Some(path) => FileError::with(
@@ -62,7 +62,7 @@ impl KeyFile {
         })
     }
 
-    /// Where it is, if anywhere.
+    /// The path, if the key is in a file.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             KeyPlace::File(path) | KeyPlace::Credential(path) => Some(path),
@@ -70,8 +70,8 @@ impl KeyFile {
         }
     }
 
-    /// The key, made if there is none; of several processes that make one at once, the first one's counts. `dir` is a
-    /// private directory of the same file system.
+    /// Reads the key, or makes one. If several processes do so at once, the first one's counts. `dir` is a private
+    /// directory on the same file system.
     pub fn read_or_make(&self, dir: &Path) -> Result<SealKey, FileError> {
         if let KeyPlace::Keyring(dir) = &self.0 {
             return keyring::read_or_make(dir);

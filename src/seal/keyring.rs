@@ -1,9 +1,8 @@
-//! A sealing key in the kernel's keyring of this user (keyrings(7)): it is never on a disk, is not swapped, and is gone at the
-//! next start of the machine.
+//! A sealing key in this user's kernel keyring (keyrings(7)). It is never on disk or in swap, and is lost at reboot.
 //!
-//! Only its owner can read it, whatever session the reader is in: a systemd service has a session keyring of its own, from
-//! which the user's keyring cannot be reached. To set the key's permissions its maker has to possess it, and does so for as
-//! long as it lives, through its process keyring.
+//! Its owner can read it from any session. That needs explicit permissions, because a systemd service has its own
+//! session keyring, from which the user's keyring can't be reached. To set them, the maker must possess the key, which
+//! it does through its process keyring while it runs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use crate::lock::Lock;
 use crate::private;
 use crate::trusted::{self, FileError};
 
-/// The key of this directory; `None` when it has not been made yet, or is lost.
+/// Reads the key of this directory; `None` if it has not been made yet or is lost.
 pub(super) fn read(dir: &Path) -> Result<Option<SealKey>, FileError> {
     let key = match user_keyring().and_then(|ring| ring.search(&description(dir))) {
         Ok(key) => key,
@@ -32,7 +31,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<SealKey>, FileError> {
     }
 }
 
-/// The key of this directory, made if there is none; of several processes that make one at once, the first one's counts.
+/// Reads the key of this directory, or makes one. If several processes do so at once, the first one's counts.
 pub(super) fn read_or_make(dir: &Path) -> Result<SealKey, FileError> {
     if let Some(key) = read(dir)? {
         return Ok(key);
@@ -50,11 +49,11 @@ pub(super) fn read_or_make(dir: &Path) -> Result<SealKey, FileError> {
     aws_lc_rs::rand::fill(bytes.as_mut())
         .map_err(|_| FileError::with("no random bytes are to be had for a key", "try again"))?;
     make(&description(dir), bytes.as_ref()).map_err(unusable)?;
-    // What the keyring has is what the next process finds.
+    // Read the key back, because the next process will get what the keyring has.
     read(dir)?.ok_or_else(|| unusable(KeyError::KeyDoesNotExist))
 }
 
-/// Whether tokens in this directory may be sealed with a key of the keyring's.
+/// Whether tokens in this directory may be sealed with a keyring key.
 pub(crate) fn is_marked(dir: &Path) -> bool {
     trusted::exists(&dir.join(MARKER)).unwrap_or(true)
 }
@@ -68,7 +67,7 @@ fn make(description: &str, bytes: &[u8]) -> Result<(), KeyError> {
         .user(Permission::VIEW | Permission::READ | Permission::SEARCH)
         .build();
     key.set_perms(permissions).inspect_err(|_| {
-        // A key that the next process cannot read is of no use.
+        // A key that the next process can't read is useless.
         _ = ring.unlink_key(key);
     })
 }
@@ -86,12 +85,12 @@ fn user_keyring() -> Result<KeyRing, KeyError> {
     KeyRing::from_special_id(KeyRingIdentifier::User, true)
 }
 
-/// The directory's name tells nothing of the key.
+/// The key's description: the directory's path, which reveals nothing about the key.
 fn description(dir: &Path) -> String {
     format!("docker-credential-beta9:{}", dir.display())
 }
 
-/// One whose maker died before it had its permissions is made again.
+/// Whether the key counts as missing. One whose maker died before setting permissions does.
 fn is_absent(error: KeyError) -> bool {
     matches!(
         error,
@@ -110,6 +109,6 @@ fn unusable(error: KeyError) -> FileError {
     )
 }
 
-/// It is locked while a key is made, and says what sealed the tokens beside it.
+/// A file that is locked while a key is made, and that marks the directory's tokens as sealed with a keyring key.
 const MARKER: &str = "keyring";
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What is asked of a store, and what it answers.
+//! The questions to a store, and its answers.
 
 use std::time::{Instant, SystemTime};
 
@@ -12,32 +12,32 @@ use crate::host::{Host, ServerUrl};
 use crate::keys::{Blob, Keys};
 use crate::registry::Registry;
 
-/// A secret that is for the host asked for, by what is recorded inside it or by its carrier.
+/// A secret for the requested host, according to the registry recorded in it or to where it was found.
 #[derive(Debug)]
 pub struct Found {
     /// Its keys.
     pub keys: Keys,
-    /// Whether what comes of them may be kept.
+    /// Where tokens minted from it may be cached.
     pub keep: Keep,
-    /// Whether it was made of single secrets that nobody named for this registry: what refuses them then is not found.
+    /// Whether it was made of single secrets that were not named for this registry. A refusal then counts as not found.
     pub guessed: bool,
-    /// What is known of its time.
+    /// Its times, as far as known.
     pub times: Times,
-    /// The tokens that were read with it, where its store has a place for them.
+    /// The shared tokens that were read with it, if its store has them.
     pub shared: Option<Shared>,
 }
 
-/// What is known of a secret's time beside what its keys say themselves.
+/// A secret's times, apart from those in its keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
-    /// When it was stored, where the store knows.
+    /// When it was stored, if known.
     pub stored_at: Option<SystemTime>,
-    /// When it ends, where that is recorded in it.
+    /// When it expires, if recorded.
     pub expires_at: Option<SystemTime>,
 }
 
 impl Times {
-    /// Of what is stored now.
+    /// The times of a secret that is stored now.
     pub fn now() -> Self {
         Self {
             stored_at: Some(SystemTime::now()),
@@ -58,7 +58,7 @@ impl Found {
         }
     }
 
-    /// What is in a blob of this registry.
+    /// The secret in a blob for this registry.
     pub fn of(blob: Blob, keep: Keep) -> Self {
         let times = Times {
             expires_at: blob.expires_at,
@@ -71,25 +71,25 @@ impl Found {
     }
 }
 
-/// Where a token that is minted from a secret may be kept.
+/// Where a token minted from a secret may be cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Sealed, on disk.
     Disk,
-    /// Sealed, in memory only.
+    /// Sealed, on tmpfs only.
     Memory,
-    /// The same; and where there is no place for it in memory, on disk.
+    /// On tmpfs if possible, else on disk.
     MemoryFirst,
     /// Nowhere.
     Nowhere,
 }
 
-/// What a store has for one server URL, as far as `list` needs it.
+/// A store's entry for one server URL, as `list` needs it.
 #[derive(Debug)]
 pub struct Listed {
     /// A registry, or an item's key.
     pub url: ServerUrl,
-    /// The user name, or what it follows from.
+    /// The user name, or the keys that determine it.
     pub username: Username,
 }
 
@@ -98,11 +98,11 @@ pub struct Listed {
 pub enum Username {
     /// Recorded beside the secret, which stays sealed.
     Recorded(String),
-    /// Follows from the keys.
+    /// Determined by the keys.
     Of(Keys),
 }
 
-/// What a store keeps for one server URL.
+/// An entry to store for one server URL.
 #[derive(Debug)]
 pub struct Secret {
     /// The user name that `list` shows.
@@ -111,41 +111,41 @@ pub struct Secret {
     pub blob: Redacted,
 }
 
-/// Where an image is bound to its secrets.
+/// Who binds an image to its secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// In this store.
+    /// This store.
     Kept,
-    /// By somebody else: the caller must pass the secret's name on.
+    /// Somebody else; the caller must pass on the secret's name.
     Elsewhere,
 }
 
-/// What a store is asked for.
+/// A question to a store.
 #[derive(Clone, Copy)]
 pub struct Lookup<'a> {
     /// The registry.
     pub host: &'a Host,
-    /// The registry that it stands for, by the operator's rule.
+    /// The registry that it stands for according to a rule.
     pub alias_of: Option<&'a Host>,
-    /// A named secret instead of the derived names, by the operator's rule.
+    /// A secret named by a rule, instead of the derived names.
     pub secret: Option<&'a str>,
-    /// Single secrets instead of the derived names, by the operator's rule or by the request.
+    /// Single secrets named by a rule or the request, instead of the derived names.
     pub named: &'a [String],
     /// Its row in the table of registries.
     pub row: &'static Registry,
-    /// Which of its vendor's keys are looked for as single secrets although nobody named them.
+    /// Which of its vendor's keys are looked up as single secrets without being named.
     pub singles: Singles,
-    /// Whether a secret that names no registry is this host's by a name that other hosts' secrets have too: so it is where
-    /// the operator has named it, and where the host is a vendor's, whom everybody knows.
+    /// Whether a secret without a registry counts as this host's although other hosts map to the same name. It does if
+    /// a rule names it, or if the host is a known vendor's.
     pub by_shared_name: bool,
-    /// When an answer is of no use any more.
+    /// When the caller stops waiting.
     pub deadline: Instant,
-    /// What is remembered on this node, where there is a place for it.
+    /// The cached answers on this node, if there is a cache.
     pub memory: Option<&'a Memory<'a>>,
 }
 
 impl<'a> Lookup<'a> {
-    /// A question about a registry of which no rule says anything, without a moment to answer it.
+    /// A question about a registry without a rule, whose deadline has already passed.
     pub fn of(host: &'a Host) -> Self {
         Self {
             host,
@@ -160,8 +160,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// The names under which the whole credential of the registry may stand, those that count most first. There are none
-    /// where single secrets are named.
+    /// The possible names of the registry's whole secret, in order of precedence. Empty if single secrets are named.
     pub fn names(&self) -> Vec<String> {
         match self.secret {
             Some(name) => vec![name.to_owned()],
@@ -171,39 +170,39 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// What a store has for an image's credential.
+/// A store's secrets for an image.
 #[derive(Debug)]
 pub enum ImageSecrets {
-    /// Nothing, since it knows no images.
+    /// None, because the store does not know images.
     Elsewhere,
-    /// Nothing, since it does not know this image. This says why.
+    /// None, because the store does not know this image, as the error says.
     Unknown(Error),
-    /// The image is known, and bound to nothing.
+    /// The image is known but has no secrets.
     Unbound,
-    /// The secrets of its registries as they stand, one text each.
+    /// The blobs of its registries' secrets.
     Blobs(Vec<Redacted>),
     /// The names of single secrets, sorted.
     Names {
-        /// All that the image names.
+        /// All names.
         names: Vec<String>,
-        /// Those that the workspace has.
+        /// The secrets that exist in the workspace.
         there: Vec<Single>,
     },
 }
 
-/// Whose a secret is.
+/// The registry that a secret belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The host's that is asked for.
+    /// The requested host.
     Ours,
-    /// Another's, which is recorded in it.
+    /// Another host, which is recorded in it.
     Another,
-    /// Nobody can tell: nothing is recorded in it, and its name may follow from another host.
+    /// Unknown: no registry is recorded, and other hosts map to the same name.
     Unknown,
 }
 
 impl Lookup<'_> {
-    /// Whose the secret is that stands under this name and has this registry recorded in it.
+    /// The owner of the secret with this name and this recorded registry.
     pub fn owner(&self, name: &str, recorded: Option<&Host>) -> Owner {
         match recorded {
             Some(registry) if registry == self.host => Owner::Ours,
@@ -214,8 +213,7 @@ impl Lookup<'_> {
     }
 }
 
-/// The id of a workspace, which Beta9 knows as a UUID; what is something else names none, and is an error of a store,
-/// `part`.
+/// Checks that a workspace's id is a UUID, as in Beta9. Otherwise a failure of the store, `part`.
 pub(super) fn workspace_id<'a>(part: &str, id: &'a str) -> Result<&'a str, Error> {
     let is_uuid = id.len() == 36
         && id.bytes().enumerate().all(|(index, byte)| match index {
@@ -228,21 +226,21 @@ pub(super) fn workspace_id<'a>(part: &str, id: &'a str) -> Result<&'a str, Error
     Err(StoreError::NotAWorkspace(id.to_owned()).at(part))
 }
 
-/// What a look at a store came to, for the node's operator.
+/// The result of examining a store, for `doctor`.
 #[derive(Debug, Default)]
 pub struct Health {
-    /// What is as it should be, in words.
+    /// What works, in words.
     pub well: Vec<String>,
-    /// What hinders some answers, and what would fix it.
+    /// Faults that make some requests fail, with fixes.
     pub ill: Vec<Error>,
-    /// What is missing and hinders no `get`.
+    /// Missing parts that don't affect `get`.
     pub lacking: Vec<Error>,
-    /// What an older version of this program left and is used as it is, in words.
+    /// Entries of older versions that are still used, in words.
     pub older: Vec<String>,
-    /// What an older version of this program stored after a newer one, which is not used.
+    /// Entries that an older version stored after a newer one, and that are not used.
     pub shadowed: Vec<Error>,
-    /// The workspace that the token is for, where the store says it.
+    /// The token's workspace, if the store shows it.
     pub workspace: Option<String>,
-    /// The store's own clock, where it shows it.
+    /// The store's clock, if it shows it.
     pub clock: Option<SystemTime>,
 }

@@ -1,4 +1,4 @@
-//! What is wrong whichever store it is in: a secret that cannot be used, and an operation that a store does not have.
+//! Errors common to all stores: unusable secrets, and unsupported operations.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use crate::host::{Host, HostError};
 use crate::keys::KeysError;
 use crate::shown::{shown, shown_list};
 
-/// What is wrong in a store; [`StoreError::at`] says which.
+/// An error in a store; [`StoreError::at`] adds which one.
 #[derive(Debug, Error)]
 pub(crate) enum StoreError {
-    /// `why` it must have one.
+    /// No credential for a host that must have one; `why` it must.
     #[error("it has nothing for {host}, which requires a credential ({why})")]
     Lacking { host: Host, why: String },
     #[error("it keeps no single secrets by name")]
@@ -27,16 +27,16 @@ pub(crate) enum StoreError {
     NamedInVain(Host),
     #[error("they are read-only")]
     ReadOnly,
-    /// Beta9 knows a workspace as a UUID.
+    /// Not a workspace id; Beta9's are UUIDs.
     #[error("the workspace \"{}\" is not the id of one", shown(.0))]
     NotAWorkspace(String),
-    /// It says nothing, and its name may follow from another host.
+    /// The secret has no registry, and other hosts map to its name.
     #[error(
         "the secret {} does not say which registry it is for, and other hosts have that name too",
         shown(.0)
     )]
     Unbound(String),
-    /// What a request or a gateway handed over; `what` it is.
+    /// A payload from a request or a gateway without a registry; `what` describes it.
     #[error("{what} does not say which registry it is for")]
     Nobodys { what: &'static str },
     #[error("the workspace has no secret {}, or it is empty", .0.join(", no "))]
@@ -51,13 +51,13 @@ pub(crate) enum StoreError {
         hosts: Vec<String>,
         host: Host,
     },
-    /// Keys that cannot be used, no matter who they are for.
+    /// Unusable keys, whatever their registry.
     #[error("{0}")]
     Keys(KeysError),
-    /// What a request brought.
+    /// An invalid payload in the request.
     #[error("{0}")]
     Request(KeysError),
-    /// What a request says of its image.
+    /// An invalid registry or image in the request.
     #[error("{0}")]
     Pulled(HostError),
     #[error("there is no file {}", .0.display())]
@@ -67,13 +67,13 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    /// It as the failure of this store, or of whatever else holds the secret.
+    /// Turns this into a failure of `part`, the store.
     pub(crate) fn at(self, part: &str) -> error::Error {
         let part = part.to_owned();
         At { part, error: self }.into()
     }
 
-    /// A secret with hosts of which this registry is not one.
+    /// The error for a secret whose hosts don't include this registry.
     pub(super) fn only_for(name: &str, hosts: &[String], host: &Host) -> Self {
         Self::OnlyFor {
             name: name.to_owned(),
@@ -82,7 +82,7 @@ impl StoreError {
         }
     }
 
-    /// Keys that nothing binds; what is wrong with them already is said first.
+    /// The error for unbound keys; a fault in the keys themselves takes precedence.
     pub(super) fn nobodys(what: &'static str, keys: &crate::keys::Keys) -> Self {
         let fault = keys.fault().filter(|_| keys.names().next().is_none());
         fault.map_or(Self::Nobodys { what }, Self::Keys)

@@ -1,10 +1,11 @@
-//! The embedded store: one sealed file per workspace and host, which needs nothing but a directory.
+//! The embedded store: one sealed file for each workspace and host. It needs only a directory.
 //!
-//! What is said of a secret (whose it is, the user name, times) is sealed on its own, so that `list` and `prune` open no
-//! secret. Both parts are bound to the workspace and the file's name as associated data: a file that is copied to another
+//! A secret's metadata (its server URL, the user name, times) is sealed separately, so that `list` and `prune` don't
+//! open secrets. Both parts are bound to the workspace and the file's name as associated data: a file copied to another
 //! name, host or workspace does not open.
 //!
-//! Files of 0.1 have another name and format. They are read where there is no newer one, and replaced by the next `store`.
+//! Files of 0.1 have another name and format. They are read if there is no newer file, and replaced by the next
+//! `store`.
 
 mod dir;
 mod entry;
@@ -34,23 +35,23 @@ use crate::private;
 use crate::seal::{KeyFile, SealKey};
 use crate::trusted::{self, FileError};
 
-/// A directory of sealed files, and the key that opens them.
+/// A directory of sealed files, and their key.
 #[derive(Debug)]
 pub struct FileStore {
     workspace: String,
-    /// `None` without a home directory: then there is nothing, and nothing can be kept.
+    /// `None` without a home directory: then the store is empty, and storing fails.
     root: Option<PathBuf>,
     key: KeyFile,
 }
 
-/// A secret, and what is said of it.
+/// A secret and its metadata.
 struct Opened {
     about: About,
     text: Zeroizing<String>,
 }
 
 impl FileStore {
-    /// The store of one workspace below `root`. Nothing is read or made yet.
+    /// The store of one workspace below `root`. Reads and creates nothing yet.
     pub fn new(workspace: &str, root: Option<PathBuf>, key: KeyPlace) -> Self {
         Self {
             workspace: workspace.to_owned(),
@@ -59,7 +60,7 @@ impl FileStore {
         }
     }
 
-    /// The one of this configuration.
+    /// The store of this configuration.
     pub fn of(config: &Config) -> Self {
         let (path, key) = (config.file_path.clone(), config.file_key.clone());
         Self::new(&config.workspace, path, key)
@@ -69,7 +70,7 @@ impl FileStore {
         let Some((blob, stored_at)) = self.blob(host.as_str())? else {
             return Ok(None);
         };
-        // The associated data binds the file to this host, which is enough for a blob that names none.
+        // The associated data binds the file to this host, so the blob need not name it.
         let ours = blob
             .registry
             .as_ref()
@@ -79,7 +80,7 @@ impl FileStore {
         Ok(ours.then_some(found))
     }
 
-    /// An item that is kept verbatim: docker's OAuth items and nerdctl's keys.
+    /// An item that is stored verbatim: docker's OAuth items and nerdctl's keys.
     pub fn item(&self, item: &str) -> Result<Option<Credential>, Error> {
         let Some((blob, _)) = self.blob(item)? else {
             return Ok(None);
@@ -94,12 +95,12 @@ impl FileStore {
             .map_err(|error| Error::from(FileStoreError::Damaged(error.to_string())).about(item))
     }
 
-    /// Keeps what belongs to a server URL, a host or an item; it replaces the old one as a whole.
+    /// Stores the secret of a server URL (a host or an item), replacing any old one as a whole.
     pub fn store(&self, server: &str, secret: &Secret) -> Result<(), Error> {
         self.store_for(server, secret, None)
     }
 
-    /// The same for a time, after which `prune` may remove it.
+    /// The same with a time to live, after which `prune` may remove it.
     pub(super) fn store_for(
         &self,
         server: &str,
@@ -110,7 +111,7 @@ impl FileStore {
             .map_err(|error| error.about(server))
     }
 
-    /// Forgets it; it isn't an error when there is nothing.
+    /// Erases the entry of a server URL. A missing one is not an error.
     pub fn erase(&self, server: &str) -> Result<(), Error> {
         let erased = self.checked_dir().and_then(|dir| {
             dir.map_or(Ok(()), |dir| {
@@ -121,7 +122,7 @@ impl FileStore {
         erased.map_err(|error| error.about(server))
     }
 
-    /// What there is of the server URLs that are wanted; entries that cannot be read are passed to `skipped`.
+    /// Lists the entries whose server URLs are wanted. Entries that can't be read are passed to `skipped`.
     pub fn list(
         &self,
         wanted: impl Fn(&ServerUrl) -> bool,
@@ -135,7 +136,7 @@ impl FileStore {
         if files.is_empty() {
             return Ok(listed);
         }
-        // Without its key nothing opens, which isn't a single entry's fault.
+        // A missing key affects all entries, so it is reported once.
         let key = self.existing_key()?;
         for path in files {
             match self.listed(&path, &key) {
@@ -148,12 +149,12 @@ impl FileStore {
         Ok(listed)
     }
 
-    /// The other workspaces of this store that have an entry for this registry, by name where that is noted.
+    /// The other workspaces in this store with an entry for this registry; `None` for those without a recorded name.
     pub(crate) fn elsewhere(&self, host: &Host) -> Vec<Option<String>> {
         let (Some(root), Some(own)) = (&self.root, self.dir()) else {
             return Vec::new();
         };
-        // It is a hint: what cannot be read is no reason to fail.
+        // This is only a hint, so unreadable directories are skipped.
         let mut dirs = match trusted::directory(root) {
             Ok(true) => dir::others(root, &own),
             _ => Vec::new(),
@@ -168,7 +169,7 @@ impl FileStore {
         dirs.iter().map(|dir| dir::workspace(dir)).collect()
     }
 
-    /// One line of a list; `None` for a note, and for what has gone meanwhile.
+    /// A line of the list; `None` for a note, or if the file has disappeared.
     fn listed(&self, path: &Path, key: &SealKey) -> Result<Option<Listed>, Error> {
         let Some(about) = self
             .about(path, key)?
@@ -185,7 +186,7 @@ impl FileStore {
         }))
     }
 
-    /// What is said of the secret in a file; `None` where that has gone meanwhile.
+    /// A file's metadata; `None` if the file has disappeared.
     fn about(&self, path: &Path, key: &SealKey) -> Result<Option<About>, Error> {
         let Some(bytes) = dir::read(path)? else {
             return Ok(None);
@@ -210,7 +211,8 @@ impl FileStore {
         let Some(dir) = self.checked_dir()? else {
             return Ok(None);
         };
-        // A `store` in between puts the new file in place before it removes the old one, so a miss needs a last look.
+        // A concurrent `store` creates the new file before it removes the old one, so look once more before reporting a
+        // miss.
         for name in [entry::file_name, entry::first_file_name, entry::file_name] {
             let path = dir.join(name(server));
             if let Some(bytes) = dir::read(&path)? {
@@ -241,7 +243,7 @@ impl FileStore {
         Ok(opened)
     }
 
-    /// The new file is in place, whole, before what it replaces goes.
+    /// Writes an entry. The new file is complete before the old one is removed.
     fn put(&self, server: &str, secret: &Secret, ttl: Option<Duration>) -> Result<(), Error> {
         let dir = self.made_dir()?;
         let key = self.key_or_new(&dir)?;
@@ -250,7 +252,7 @@ impl FileStore {
             server: server.to_owned(),
             username: secret.username.clone(),
             stored_at: Some(now),
-            // An end beyond all times is none.
+            // An expiry beyond the range of times counts as none.
             expires_at: ttl.and_then(|ttl| now.checked_add(ttl)),
             ..About::default()
         };
@@ -269,7 +271,7 @@ impl FileStore {
             .map_err(problem)
     }
 
-    /// The key, made when there is none and no workspace has an entry yet: what is sealed would never open again.
+    /// The key. A new one is made only if no workspace has an entry, because existing entries would never open again.
     fn key_or_new(&self, dir: &Path) -> Result<SealKey, Error> {
         if let Some(key) = self.key.read().map_err(problem)? {
             return Ok(key);
@@ -282,7 +284,7 @@ impl FileStore {
         }
     }
 
-    /// The workspace's directory, made if need be.
+    /// The workspace's directory, created if necessary.
     fn made_dir(&self) -> Result<PathBuf, Error> {
         let (Some(root), Some(dir)) = (&self.root, self.dir()) else {
             return Err(FileStoreError::Homeless.into());
@@ -293,7 +295,7 @@ impl FileStore {
         Ok(dir)
     }
 
-    /// What came of opening the file at this path.
+    /// Turns the result of opening a file into a failure with its path.
     fn opened<T>(&self, path: &Path, opened: Result<T, Unopened>) -> Result<T, Error> {
         opened.map_err(|unopened| self.unopened(unopened).about(&path.display().to_string()))
     }
@@ -321,14 +323,14 @@ impl FileStore {
             .map(|root| root.join(dir::name(&self.workspace)))
     }
 
-    /// The directory, where it exists: it and all above it belong to this user or to root, and nobody else could rename
-    /// it away.
+    /// The directory, if it exists. Fails unless it and its parents belong to this user or root, and nobody else could
+    /// rename it.
     fn checked_dir(&self) -> Result<Option<PathBuf>, Error> {
         let (Some(root), Some(dir)) = (&self.root, self.dir()) else {
             return Ok(None);
         };
         let judge = |dir: &Path| trusted::directory(dir).map_err(problem);
-        // On the way to the one the other is passed, and is known then.
+        // Checking one directory also checks the other, which is above it.
         let exists = judge(&dir);
         judge(root)?;
         Ok(exists?.then_some(dir))

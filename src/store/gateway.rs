@@ -1,19 +1,20 @@
 //! The gateway's HTTP API, with a workspace token.
 //!
-//! A host's secret may have any of several names ([`super::name::candidates`]), and a vendor's credential may be of several single
-//! secrets. What made the last answer, or else the likeliest name, is asked for beside the list of names, and then only what
-//! is listed. Nothing else makes a miss certain: the gateway answers "not found" whatever hinders it.
+//! A host's secret may have any of several names ([`super::name::candidates`]), and a vendor's credential may consist
+//! of several single secrets. A `get` asks for the last answer's secrets, or else the likeliest name, together with the
+//! list of names, and then only for names in the list. Only the list makes a miss certain, because the gateway says
+//! "not found" for any fault.
 //!
 //! | a `get` | requests | round trips |
 //! |---|---|---|
-//! | a hit where the last one was, or under the likeliest name | that secret (or each of the single ones), the list | 1 |
+//! | a hit under the last answer's name or the likeliest one | that secret (or each of the single ones), the list | 1 |
 //! | a miss | the likeliest name, the list | 1 |
-//! | a hit elsewhere, the first time | the same, and each of the names that is listed | 2 |
-//! | secrets that are named | each of them, the list | 1 |
-//! | a secret that is listed and not given | once more, with the list | 2 more |
+//! | a first hit under another name | the same, and each listed name | 2 |
+//! | named secrets | each of them, the list | 1 |
+//! | a secret that is listed but not returned | once more, with the list | 2 more |
 //!
-//! A hit under the name that counts most does not wait for the list. A token whose workspace is not known yet asks for it
-//! first, once.
+//! A hit under the name with the highest precedence does not wait for the list. The token's workspace, if unknown, is
+//! requested once first.
 
 mod api;
 mod errors;
@@ -37,7 +38,7 @@ use crate::config::{Endpoint, GatewayConfig};
 use crate::error::Error;
 use crate::runtime;
 
-/// The secrets of the workspace that the token is for.
+/// The secrets of the token's workspace.
 #[derive(Debug)]
 pub struct GatewayStore {
     config: GatewayConfig,
@@ -45,7 +46,7 @@ pub struct GatewayStore {
 }
 
 impl GatewayStore {
-    /// The store of one gateway. Nothing is opened yet.
+    /// The store of one gateway. Opens nothing yet.
     pub fn new(config: GatewayConfig) -> Self {
         Self {
             config,
@@ -53,15 +54,15 @@ impl GatewayStore {
         }
     }
 
-    /// Two tokens may be for two workspaces, whatever those are called here.
+    /// The token is included, because two tokens may be for different workspaces.
     pub(super) fn identity(&self) -> Vec<&str> {
-        // Where there is no endpoint, nothing is ever answered.
+        // Without an endpoint, nothing is ever answered, so nothing is cached.
         self.endpoint().map_or(Vec::new(), |endpoint| {
             vec![&endpoint.url, endpoint.token.expose()]
         })
     }
 
-    /// Updates the secret that counts for this host, or creates one under a name that the API takes and nobody has.
+    /// Updates the secret used for this host, or creates one under a free name that the API accepts.
     pub(super) fn store(&self, lookup: &Lookup, secret: &Secret) -> Result<String, Error> {
         let names = lookup.names();
         self.ask(lookup, async |api| {
@@ -84,7 +85,7 @@ impl GatewayStore {
         })
     }
 
-    /// Deletes every secret of this host, so that none that counted less appears in its place.
+    /// Deletes every secret of this host, so that none of lower precedence takes its place.
     pub(super) fn erase(&self, lookup: &Lookup) -> Result<(), Error> {
         let names = lookup.names();
         self.ask(lookup, async |api| {
@@ -124,7 +125,7 @@ impl GatewayStore {
         })
     }
 
-    /// Where it is and what it is shown, read when it is first needed.
+    /// The URL and the token, read on first use.
     fn endpoint(&self) -> Result<&Endpoint, Error> {
         if let Some(endpoint) = self.endpoint.get() {
             return Ok(endpoint);
@@ -135,5 +136,5 @@ impl GatewayStore {
 }
 
 const PART: &str = "gateway store";
-/// How often what has changed meanwhile is looked at again before a change is given up.
+/// How often a change is retried after concurrent changes.
 const ROUNDS: usize = 4;

@@ -1,9 +1,9 @@
-//! Secret names: from a host to every name that its secret may have, in all the generations that are in the field.
+//! Secret names: maps a host to every name that its secret may have, in all generations of Beta9.
 
 use crate::host::{Host, names_a_registry};
 use crate::seal::sha256_hex;
 
-/// The current name, `oci-registry-ghcr-io`. This is the seeds' `CreateSecretName` for the canonical spelling.
+/// The current name, `oci-registry-ghcr-io`. Follows `CreateSecretName` in Beta9's Go code, for the canonical spelling.
 ///
 /// It collides (`a-b.example`, `a.b.example`), so the registry inside a secret must always be compared.
 pub fn current(host: &Host) -> String {
@@ -15,8 +15,8 @@ pub fn first_design(host: &Host) -> String {
     format!("oci-creds-{}", short_hash(host.as_str()))
 }
 
-/// The name that the public API accepts on create (`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`): `OCI_REGISTRY_GHCR_IO`, or the
-/// hash form where that would be too long.
+/// The name for creating a secret with the public API (`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`): `OCI_REGISTRY_GHCR_IO`, or the
+/// hash form if that would be too long.
 pub fn api(host: &Host) -> String {
     let mut normal = String::from("OCI_REGISTRY_");
     normal.extend(host.as_str().chars().map(|c| {
@@ -33,13 +33,13 @@ pub fn api(host: &Host) -> String {
     }
 }
 
-/// The hash form of [`api`], for a host whose name another host's secret already has.
+/// The hash form of [`api`], for a host whose plain name another host's secret already has.
 pub fn api_hashed(host: &Host) -> String {
     format!("OCI_CREDS_{}", short_hash(host.as_str()))
 }
 
-/// Every name that this host's secret may have, in the order in which they count: Beta9's names follow the image's
-/// spelling of the registry, so there is one of each kind for every spelling; this program writes the canonical one's.
+/// Every name that this host's secret may have, in order of precedence. Beta9 derives names from the image's spelling
+/// of the registry, so there is one of each kind for every spelling; this program writes the canonical ones.
 pub fn candidates(host: &Host) -> Vec<String> {
     let spellings = host.spellings();
     let mut names: Vec<String> = vec![
@@ -48,7 +48,7 @@ pub fn candidates(host: &Host) -> Vec<String> {
         first_design(host),
         api_hashed(host),
     ];
-    // The hash form of a long name is its API form too.
+    // For a long name, the API form is the hash form.
     names.dedup();
     names.extend(spellings.iter().skip(1).map(|spelling| spelled(spelling)));
     if host.name().starts_with('[') {
@@ -66,15 +66,14 @@ pub fn candidates(host: &Host) -> Vec<String> {
     names
 }
 
-/// Whether a name looks like one that follows from a host.
+/// Whether a name looks like one derived from a host.
 pub fn is_derived(name: &str) -> bool {
     ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether no other registry has this name, which is one of this host's: it is a hash, or no other host that an image can
-/// name reads the same once its separators are gone.
+/// Whether this name of the host is unique: it is a hash, or no other valid host is the same apart from separators.
 pub fn is_one_hosts(name: &str, host: &Host) -> bool {
     if ["oci-creds-", "OCI_CREDS_"]
         .iter()
@@ -102,7 +101,7 @@ pub fn is_one_hosts(name: &str, host: &Host) -> bool {
     spellings.iter().filter(is_registry).count() == 1
 }
 
-/// Whether the public API creates a secret of this name.
+/// Whether the public API can create a secret with this name.
 pub fn can_be_created(name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.len() <= MAX_API_NAME
@@ -113,7 +112,7 @@ pub fn can_be_created(name: &str) -> bool {
             .is_some_and(|byte| !byte.is_ascii_digit())
 }
 
-/// `CreateSecretName` of one spelling: it replaces these three separators and leaves the brackets of an IPv6 address.
+/// `CreateSecretName` of one spelling: replaces the three separators, but not the brackets of an IPv6 address.
 fn spelled(registry: &str) -> String {
     format!(
         "oci-registry-{}",
@@ -125,11 +124,11 @@ fn short_hash(registry: &str) -> String {
     sha256_hex(registry)[..16].to_owned()
 }
 
-/// How the names begin, in the order in which they are preferred.
+/// The prefixes of the names, in order of precedence.
 pub(super) const PREFIXES: [&str; 4] =
     ["oci-registry-", "OCI_REGISTRY_", "oci-creds-", "OCI_CREDS_"];
 const MAX_API_NAME: usize = 64;
-/// A host with more separators than this has a name that others have too.
+/// A host with more spellings than this is assumed to share its name.
 const MAX_SPELLINGS: usize = 729;
 
 #[cfg(test)]
@@ -189,7 +188,7 @@ mod tests {
             };
             let [registry, name] =
                 ["registry", "name"].map(|member| row.text(member).unwrap().expose());
-            // Beta9 takes a URL's scheme for a host.
+            // Beta9 reads a URL's scheme as a host.
             let Ok(host) = Host::parse(registry.as_bytes()) else {
                 continue;
             };

@@ -1,28 +1,29 @@
 //! Beta9's database, for the control plane and self-hosted single nodes: PostgreSQL, over `tokio-postgres`
 //! (<https://docs.rs/tokio-postgres>) and rustls. A `get` is one connection and one query.
 //!
-//! Values are sealed with the workspace's `signing_key`, byte-compatible with Beta9 both ways.
+//! Values are sealed with the workspace's `signing_key`, byte-compatible with Beta9 in both directions.
 //!
 //! # `sslmode`
 //!
 //! | in the URL | TLS | the server's certificate |
 //! |---|---|---|
 //! | `disable` | never | |
-//! | `allow`, `prefer`; nothing, on this node | if the server offers it | anybody's; with `sslrootcert` signed by one of its authorities |
-//! | `require`; nothing, over a network | always | anybody's; with `sslrootcert` signed by one of its authorities |
+//! | `allow`, `prefer`; not set, on this node | if the server offers it | any; with `sslrootcert`, signed by one of its authorities |
+//! | `require`; not set, over a network | always | any; with `sslrootcert`, signed by one of its authorities |
 //! | `verify-ca` | always | signed by an authority of `sslrootcert`; without that, as `verify-full` |
 //! | `verify-full` | always | signed by an authority of `sslrootcert`, or of the system's bundle, for the host's name |
 //!
-//! This is libpq's table but for three places, which are stricter here. Where nothing is said, libpq sends the password in
-//! clear to whatever says that it has no TLS; here only to `localhost` and loopback addresses. `verify-ca` without `sslrootcert` is an error in
-//! libpq and `verify-full` here: the system's authorities sign for anybody, so that without the name they say nothing.
-//! And where TLS was begun and fails, `prefer` does not go on without it. `sslrootcert=system` asks for `verify-full`,
-//! as there. Only `verify-ca` and `verify-full` protect from somebody who stands in between; over a network that is not
-//! your own, choose `verify-full`. A socket of this node (`postgres://user@%2Frun%2Fpostgresql/beta9`) has no TLS.
+//! This is libpq's table, but stricter in three places. If `sslmode` is not set, libpq sends the password in clear to
+//! any server that claims not to support TLS; here that happens only on `localhost` and loopback addresses. `verify-ca`
+//! without `sslrootcert` is an error in libpq but means `verify-full` here: the system's authorities sign for anyone,
+//! so their signature means nothing without the name. And if a TLS handshake fails, `prefer` does not continue without
+//! TLS. `sslrootcert=system` requires `verify-full`, as in libpq. Only `verify-ca` and `verify-full` protect against a
+//! man in the middle; over a network that isn't your own, use `verify-full`. A socket on this node
+//! (`postgres://user@%2Frun%2Fpostgresql/beta9`) has no TLS.
 //!
-//! Nothing but the URL counts: libpq's own variables and files (`PGPASSWORD`, `~/.pgpass`, `~/.postgresql`) are not read,
-//! and options that are not known here, client certificates among them, are refused. Those about keeping sockets alive have no
-//! effect, since no connection outlives its command. What a server may send in one is bounded.
+//! Only the URL is used: libpq's own variables and files (`PGPASSWORD`, `~/.pgpass`, `~/.postgresql`) are not read, and
+//! unknown options, such as those for client certificates, are refused. Options for keeping sockets alive have no
+//! effect, because no connection outlives its command. The amount of data that a server may send is limited.
 
 mod connect;
 mod errors;
@@ -73,7 +74,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// The store of one workspace. Nothing is opened yet.
+    /// The store of one workspace. Opens nothing yet.
     #[must_use]
     pub fn new(workspace: &str, config: PostgresConfig) -> Self {
         Self {
@@ -84,12 +85,12 @@ impl PostgresStore {
         }
     }
 
-    /// The same store, which keeps one connection for all that it is asked.
+    /// Makes the store keep one connection for all requests.
     pub fn keep_session(&mut self) {
         self.keeps_session = true;
     }
 
-    /// The database, by its URL or the file that holds it.
+    /// The database, identified by its URL or the file with the URL.
     pub(super) fn identity(&self) -> Vec<&str> {
         match &self.config.url {
             Some(SecretSetting::Inline(url)) => vec![url.expose()],
@@ -124,7 +125,7 @@ impl PostgresStore {
         })
     }
 
-    /// The secrets' rows and, for a cloud's registry, the tokens that are shared, in one query.
+    /// The rows of secrets and, for a cloud's registry, the shared tokens, in one query.
     async fn rows(
         &self,
         client: &Client,
@@ -174,7 +175,7 @@ impl PostgresStore {
                     username: Username::Of(keys),
                 }),
                 Ok((None, keys)) if keys.is_empty() => {}
-                // Several registries can have its name, and only a `get` says which one is meant.
+                // Several registries map to its name, and only a `get` tells which one is meant.
                 Ok((None, _)) => skipped(&PostgresError::Unnamed(entry.row.name).into()),
                 Err(error) => skipped(&error.into()),
             }

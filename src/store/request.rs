@@ -9,13 +9,13 @@ use crate::keys::Blob;
 use crate::registry::bound_by_keys;
 use crate::trusted::{self, Readers};
 
-/// One blob or an array of them, each bound to the registry recorded inside it or, where there is none, to `BETA9_REGISTRY`
-/// or `BETA9_IMAGE`, or else to the vendor that alone has such keys.
+/// One blob or an array of blobs. Each is bound to the registry recorded in it or, without one, to `BETA9_REGISTRY` or
+/// `BETA9_IMAGE`, or else to the only vendor with such keys.
 #[derive(Debug)]
 pub struct RequestStore(Request);
 
 impl RequestStore {
-    /// The store of a request that brought credentials.
+    /// A store for a request with credentials; `None` without any.
     pub fn new(request: Request) -> Option<Self> {
         (request.credentials.is_some() || request.file.is_some()).then_some(Self(request))
     }
@@ -29,7 +29,7 @@ impl RequestStore {
                 None => bound_by_keys(lookup.row, &blob.keys),
             };
             match ours {
-                // A later one may have the keys.
+                // A later blob may have the keys.
                 Some(true) if blob.keys.is_empty() && blob.keys.fault().is_none() => {
                     public = Some(blob.keys);
                 }
@@ -60,14 +60,14 @@ impl RequestStore {
         Err(StoreError::ReadOnly.at("the request's own credentials"))
     }
 
-    /// Where they stand, and the blobs with the registry that each is for, where it or its carrier says so.
+    /// The name of the variable, and the blobs with their registries, if known.
     fn blobs(&self) -> Result<(&'static str, Vec<(Option<Host>, Blob)>), Error> {
         let Some((carrier, text)) = self.text()? else {
             return Ok((VARIABLE, Vec::new()));
         };
         let blobs =
             Blob::parse_all(&text).map_err(|error| StoreError::Request(error).at(carrier))?;
-        // An image has one registry, so that it binds one secret; of several only their keys can say whose they are.
+        // An image has one registry, so it can bind only one blob; several can only be bound by their keys.
         let is_bound = blobs.iter().filter(|blob| blob.registry.is_none()).count() < 2;
         let pulled = || {
             if is_bound {
@@ -106,7 +106,7 @@ impl RequestStore {
 }
 
 impl Pulled {
-    /// The registry that the request says it pulls from.
+    /// The registry that the request names.
     pub fn host(&self) -> Result<Option<Host>, Error> {
         let wrong = |name, cause| StoreError::Pulled(cause).at(name);
         if let Some(text) = &self.registry {
@@ -260,7 +260,7 @@ mod tests {
         let error = user("{\"hunter2", "", "", "ghcr.io").unwrap_err();
         assert_eq!(
             error,
-            "BETA9_IMAGE_CREDENTIALS: the secret is no JSON object: it ends too early (line 1, column 9); correct the value, or unset it"
+            "BETA9_IMAGE_CREDENTIALS: the secret isn't a JSON object: it ends too early (line 1, column 9); correct the value, or unset it"
         );
         assert!(
             user("u:p", "gcr.io@evil", "", "ghcr.io")
@@ -290,7 +290,7 @@ mod tests {
         assert!(
             user("[{]", "", "", "ghcr.io")
                 .unwrap_err()
-                .contains("the secrets are no JSON array")
+                .contains("the secrets aren't a JSON array")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Single workspace secrets: each is one key, named as the key is, and a registry's credential is made of several.
+//! Single workspace secrets: each is one key with the key's name, and several make up a registry's credential.
 
 use super::errors::StoreError;
 use super::{Found, Keep, Lookup};
@@ -9,19 +9,19 @@ use crate::host::Host;
 use crate::keys::{KeySet, Keys};
 use crate::shown::shown;
 
-/// A single secret as the workspace has it.
+/// A single secret of the workspace.
 #[derive(Debug)]
 pub struct Single {
-    /// Its name, which is the key's.
+    /// Its name, which is also the key's.
     pub name: String,
     /// Its value.
     pub value: Redacted,
-    /// The hosts that it may be sent to, `name` or `*.name`; empty where nobody said.
+    /// The hosts that it may be sent to, `name` or `*.name`; empty for no restriction.
     pub hosts: Vec<String>,
 }
 
 impl Lookup<'_> {
-    /// The names of the single secrets that are of use: those that are named, or else the vendor's own.
+    /// The names of the single secrets to read: the named ones, or else the vendor's own.
     pub fn single_names(&self) -> Vec<&str> {
         if self.named.is_empty() {
             self.guesses().iter().flat_map(KeySet::names).collect()
@@ -30,8 +30,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// The credential that these single secrets make. Of those that are named none may be missing, and none may be for
-    /// other hosts; of those that are not, the first whole set for this host counts.
+    /// Makes a credential from single secrets. Fails if a named one is missing or only for other hosts. If none are
+    /// named, uses the first complete set for this host.
     pub fn assemble(&self, part: &str, there: &[Single]) -> Result<Option<Found>, Error> {
         if self.named.is_empty() {
             return self.guess(part, there);
@@ -61,7 +61,7 @@ impl Lookup<'_> {
         Ok(Some(Found::new(keys, Keep::Disk)))
     }
 
-    /// Refuses a named secret that is only for other hosts. A vendor's own key may go to its registry all the same.
+    /// Fails if a named secret is only for other hosts. A vendor's own key may always be sent to its registry.
     pub fn check_hosts(&self, part: &str, single: &Single) -> Result<(), Error> {
         let is_vendors = || {
             self.row
@@ -77,7 +77,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// Refuses to change a registry's whole credential where single secrets are named for it: those would still be used.
+    /// Refuses to change a registry's whole credential if single secrets are named for it, because those would still be
+    /// used.
     pub fn check_writable(&self, part: &str) -> Result<(), Error> {
         if self.named.is_empty() {
             return Ok(());
@@ -107,7 +108,7 @@ impl Lookup<'_> {
         }))
     }
 
-    /// The vendor's own sets that are used without being named.
+    /// The vendor's sets that are used without being named.
     fn guesses(&self) -> Vec<KeySet> {
         if self.singles == Singles::Named {
             return Vec::new();
@@ -125,7 +126,7 @@ impl Lookup<'_> {
 }
 
 impl Single {
-    /// Adds it to the keys of a registry.
+    /// Adds the secret to a registry's keys.
     pub fn add_to(&self, keys: &mut Keys, part: &str) -> Result<(), Error> {
         keys.insert(&self.name, self.value.clone())
             .map_err(|error| {
@@ -134,7 +135,7 @@ impl Single {
             })
     }
 
-    /// Whether it may be sent to this registry.
+    /// Whether the secret may be sent to this registry.
     pub fn is_for(&self, host: &Host) -> bool {
         is_for(&self.hosts, host)
     }

@@ -1,12 +1,11 @@
-//! The gateway's gRPC API for workers, which a worker token opens: what a worker is vended for an image, and all that
-//! a worker node can ask for.
+//! The gateway's gRPC API for workers, which requires a worker token and vends the credentials of images.
 //!
-//! What is vended is for memory only: the blob is never written, so each `get` asks again, and a token that is minted from it only
-//! to tmpfs. No last answer stands in for a gateway that cannot be reached. The store reads, and that is all. Like
-//! Beta9's own workers it speaks TLS when the port is 443 and plain HTTP/2 otherwise; the gRPC connection knows no proxy.
+//! Vended credentials stay in memory: the blob is never written, so each `get` asks again, and a token minted from it
+//! is written only to tmpfs. If the gateway can't be reached, no last answer is used. The store is read-only. Like
+//! Beta9's own workers, it uses TLS if the port is 443 and plain HTTP/2 otherwise, and no proxy.
 //!
-//! An image's own secret is vended whatever registry is asked for. An image without one, and a request that names no
-//! image, get the token of the cluster's build registry, if that is the registry asked for. A secret that is missing and
+//! The gateway vends an image's own secret whatever registry is requested. For an image without one, or without an
+//! image, it vends the token of the cluster's build registry, if that is the requested registry. A missing secret and
 //! one that the gateway failed to read look the same: an empty answer.
 
 mod address;
@@ -39,7 +38,7 @@ pub struct WorkerStore {
 }
 
 impl WorkerStore {
-    /// The store of one workspace. Nothing is opened yet.
+    /// The store of one workspace. Opens nothing yet.
     pub fn new(workspace: &str, config: WorkerConfig, pulled: Pulled) -> Self {
         Self {
             workspace: workspace.to_owned(),
@@ -87,7 +86,7 @@ impl WorkerStore {
         })
     }
 
-    /// Whether "not found" is an error for one of these hosts, since it is the registry that is pulled from.
+    /// Whether "not found" is an error for one of these hosts, because it is the registry being pulled from.
     pub(super) fn requires(&self, hosts: [&Host; 2]) -> Result<bool, Error> {
         Ok(self.config.required
             && self
@@ -96,7 +95,7 @@ impl WorkerStore {
                 .is_some_and(|pulled| hosts.contains(&&pulled)))
     }
 
-    /// The error for a registry that must have a credential, where nothing was vended for it; `why` it must.
+    /// The error for a registry without a vended credential that must have one; `why` it must.
     pub(super) fn lacks(&self, host: &Host, why: &str) -> Error {
         let (workspace, image) = (self.workspace.clone(), self.config.image_id.clone());
         WorkerError::Lacking {
@@ -108,7 +107,7 @@ impl WorkerStore {
         .into()
     }
 
-    /// The registry that an image's secret is for: the recorded one, else the one that is pulled from.
+    /// The registry that an image's secret is for: the recorded one, else the one being pulled from.
     fn registry_of(&self, blob: &Blob) -> Result<Option<Host>, Error> {
         match &blob.registry {
             Some(host) => Ok(Some(host.clone())),
@@ -116,7 +115,7 @@ impl WorkerStore {
         }
     }
 
-    /// What the gateway vends for a registry: to an image, or without one.
+    /// Asks the gateway for a registry's credential, for an image or without one.
     async fn ask(
         &self,
         call: &Call<'_>,
@@ -165,7 +164,7 @@ impl WorkerStore {
         Err(Error::from(WorkerError::ReadOnly).about(server))
     }
 
-    /// The address and the token, or everything that is missing at once.
+    /// The address and the token. The error names everything that is missing.
     fn settings(&self) -> Result<(Address, &SecretSetting), Error> {
         let workspace =
             Some(&self.workspace).filter(|name| !name.is_empty() && *name != DEFAULT_WORKSPACE);
@@ -194,7 +193,7 @@ impl WorkerStore {
         Ok((address, token))
     }
 
-    /// Where the token comes from, for people who must replace it.
+    /// The token's source, for errors.
     fn token_source(&self) -> String {
         match &self.config.token {
             Some(SecretSetting::File(path)) => path.display().to_string(),
@@ -203,7 +202,7 @@ impl WorkerStore {
     }
 }
 
-/// The blob in an answer, unless that is empty.
+/// The blob in an answer; `None` if it is empty.
 fn parsed(vended: &Redacted) -> Result<Option<Blob>, Error> {
     if vended.expose().trim().is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Why a file is not used, whose it is, and who can do what about it. Nobody is told to take a file from its owner.
+//! Errors for refused files: the file, its owner and a fix. No fix suggests taking a file from its owner.
 
 use std::fmt;
 use std::io;
@@ -9,20 +9,20 @@ use rustix::io::Errno;
 use super::users::me;
 use crate::error::{Code, Error, Fault, Meaning};
 
-/// Why a file or directory cannot be used: which one, and what to do about it.
+/// Why a file or directory can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}; {fix}")]
 pub struct FileError {
-    /// The name that programs know it by.
+    /// The stable code.
     pub code: Code,
-    /// What is wrong, with the path.
+    /// The cause, with the path.
     pub cause: String,
     /// The command or setting that fixes it.
     pub fix: String,
 }
 
 impl FileError {
-    /// The same as a failure of this part.
+    /// Turns this into a failure of `part`.
     pub fn problem(self, part: &str) -> Error {
         let part = part.to_owned();
         Failed { part, error: self }.into()
@@ -32,7 +32,7 @@ impl FileError {
         Self::with(format!("{} {cause}", path.display()), fix)
     }
 
-    /// The same where the path does not come first.
+    /// An error whose cause does not begin with the path.
     pub(crate) fn with(cause: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             code: Code::SystemFile,
@@ -49,7 +49,7 @@ impl FileError {
     }
 }
 
-/// The same, and what it is a failure of.
+/// The error with the part that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", error.cause)]
 struct Failed {
@@ -63,7 +63,7 @@ impl Fault for Failed {
     }
 }
 
-/// It, or what `asked` is reached through, belongs to somebody else.
+/// `path`, which is `asked` or leads to it, belongs to another user.
 pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> FileError {
     let me = me();
     let fix = if me == 0 {
@@ -79,7 +79,7 @@ pub(super) fn foreign(asked: &Path, path: &Path, owner: u32) -> FileError {
     .foreign()
 }
 
-/// Others can write to it, or to what `asked` is reached through.
+/// Others can write to `path`, which is `asked` or leads to it.
 pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> FileError {
     let subject = subject(asked, path);
     FileError::with(
@@ -89,12 +89,12 @@ pub(super) fn writable(asked: &Path, path: &Path, mode: u32, owner: u32) -> File
     .foreign()
 }
 
-/// The same of a directory that is there for what is ours alone.
+/// The same for a private directory of ours.
 pub(super) fn own_writable(path: &Path, mode: u32, owner: u32) -> FileError {
     FileError::new(path, written_by_others(mode), chmod("700", path, owner)).foreign()
 }
 
-/// Others can read what is in it, or write to it.
+/// Others can read or write the file.
 pub(super) fn open_to_others(path: &Path, mode: u32, owner: u32) -> FileError {
     FileError::new(
         path,
@@ -152,7 +152,7 @@ pub(super) fn unreadable(path: &Path, error: Errno, owner: Option<u32>) -> FileE
     )
 }
 
-/// A warning: a directory that is put up with.
+/// A warning about a tolerated open directory.
 pub(super) fn open_directory(path: &Path, mode: u32) -> FileError {
     FileError::new(
         path,
@@ -161,7 +161,7 @@ pub(super) fn open_directory(path: &Path, mode: u32) -> FileError {
     )
 }
 
-/// A warning: a secret of root's that everybody can read.
+/// A warning about a secret of root's that everybody can read.
 pub(super) fn readable(path: &Path, mode: u32) -> FileError {
     let cause = format_args!(
         "holds a secret and can be read by others (mode {:04o})",

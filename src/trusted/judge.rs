@@ -1,4 +1,4 @@
-//! Who could have written a file, or put another one in its place.
+//! Decides whether others could have written a file or replaced it.
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use rustix::io::Errno;
 use super::error::{self, FileError};
 use super::{Origin, Readers, session, users};
 
-/// What a directory is like, with all that is above it.
+/// The state of a directory, including everything above it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Way {
-    /// A directory of mode 0700, of this user or of root, keeps everybody else out.
+    /// Whether a directory of mode 0700, of this user or root, keeps all others out.
     closed: bool,
-    /// Others can make names in it.
+    /// Whether others can create files in it.
     shared: bool,
     mode: u32,
     owner: u32,
-    /// The directory that others can change, where that is to be put up with.
+    /// The tolerated directory that others can change, if any.
     open: Option<Rc<Open>>,
 }
 
@@ -35,18 +35,19 @@ struct Open {
 }
 
 impl Way {
-    /// Whether others can make names there, so that whose a name is says something.
+    /// Whether others can create files there, so that a file's owner matters.
     pub(super) fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// Whether it is still like this, and good for what is ours alone: what was only passed through may be writable.
+    /// Whether it is unchanged and fit to be a private directory; directories that are only passed through may be
+    /// writable.
     pub(super) fn is_own(&self, now: &Stat) -> bool {
         self.mode & 0o022 == 0 && (self.mode, self.owner) == (now.st_mode, now.st_uid)
     }
 }
 
-/// What a directory is like of which there is nothing to say, as of most; `None` where more has to be looked at.
+/// The state of an ordinary directory; `None` if a full check is needed.
 pub(super) fn plain_directory(stat: &Stat, above: &Way, last: bool) -> Option<Way> {
     let (mode, owner) = (stat.st_mode, stat.st_uid);
     let ours = is_ours(owner);
@@ -61,8 +62,8 @@ pub(super) fn plain_directory(stat: &Stat, above: &Way, last: bool) -> Option<Wa
     })
 }
 
-/// Judges a directory that `asked` is reached through, below one that is like `above`. The `last` one is for what is ours alone and was made with mode 0700:
-/// no group has to write to it, and a sticky one does not do.
+/// Checks a directory on the way to `asked`, below `above`. The `last` one is a private directory that was made with
+/// mode 0700: groups must not write to it, and it must not be sticky.
 pub(super) fn judge_directory(
     asked: &Path,
     path: &Path,
@@ -99,8 +100,8 @@ pub(super) fn judge_directory(
             refused()
         });
     }
-    // A mount is put up with for every path, what a closed directory is around only for those that were named. Anyone who can
-    // change the first that is open gains nothing by the next.
+    // An open mount is tolerated for every path, an open directory inside a closed one only for named paths. Only the
+    // first open directory matters, because whoever can change it gains nothing from the next.
     if above.open.is_none() {
         way.open = Some(Rc::new(Open {
             path: path.to_owned(),
@@ -112,7 +113,7 @@ pub(super) fn judge_directory(
     Ok(way)
 }
 
-/// Whether a path of this origin may lie in a directory that is like this.
+/// Fails if a path of this origin must not be in such a directory.
 pub(super) fn admit(asked: &Path, way: &Way, origin: Origin) -> Result<(), FileError> {
     match &way.open {
         None => Ok(()),
@@ -124,7 +125,7 @@ pub(super) fn admit(asked: &Path, way: &Way, origin: Origin) -> Result<(), FileE
     }
 }
 
-/// Judges a file that is open, in a directory that is like `above`.
+/// Checks an open file in the directory `above`.
 pub(super) fn judge_file(
     path: &Path,
     file: impl AsFd,
@@ -162,7 +163,7 @@ pub(super) fn judge_file(
         return Ok(());
     }
     let roots = owner == 0;
-    // That is how root gives a secret to somebody.
+    // This is how root gives a secret to a group.
     if roots && !is_me(owner) && mode & 0o027 == 0 {
         return Ok(());
     }
@@ -174,7 +175,7 @@ pub(super) fn judge_file(
     Ok(())
 }
 
-/// `/dev/null`, which is named where a file is to be left out.
+/// Whether this is `/dev/null`, which people name to disable a file.
 pub(super) fn is_null(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
         && (
@@ -183,7 +184,7 @@ pub(super) fn is_null(stat: &Stat) -> bool {
         ) == (1, 3)
 }
 
-/// Whether it is this user's, or root's.
+/// Whether the owner is this user or root.
 pub(super) fn is_ours(owner: u32) -> bool {
     owner == 0 || is_me(owner)
 }
@@ -192,12 +193,12 @@ fn is_me(owner: u32) -> bool {
     owner == users::me()
 }
 
-/// Whether the group that may write to a directory is its owner's alone.
+/// Whether the group that may write is the owner's private group.
 fn is_private(path: &Path, stat: &Stat) -> bool {
     users::is_private_group(stat.st_uid, stat.st_gid) && acl_is_absent(getxattr_query(path, ACL))
 }
 
-/// Whether users are named who have rights of their own: the group's bits then say what these may have at most.
+/// Whether the access list has named users. The group bits are then the maximum of their permissions.
 fn has_acl(file: impl AsFd) -> bool {
     !acl_is_absent(fgetxattr_query(file, ACL))
 }
@@ -212,12 +213,12 @@ fn is_mount(dir: impl AsFd) -> bool {
     found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-/// Whether nobody could change its mode, as where Kubernetes mounts a secret.
+/// Whether the file system is read-only, as for a secret mounted by Kubernetes, so that the mode can't be changed.
 fn is_read_only(file: impl AsFd) -> bool {
     fstatvfs(file).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 const STICKY: u32 = 0o1000;
 const ANYBODY_ELSE: u32 = 0o077;
-/// POSIX's access list (<https://man7.org/linux/man-pages/man5/acl.5.html>).
+/// The attribute of POSIX access lists (<https://man7.org/linux/man-pages/man5/acl.5.html>).
 pub(crate) const ACL: &str = "system.posix_acl_access";

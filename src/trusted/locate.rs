@@ -1,4 +1,4 @@
-//! From a path to what it leads to, with every directory and every link on the way judged.
+//! Resolves a path, checking every directory and link on the way.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -16,22 +16,22 @@ use super::{FILE, Origin, exists, session};
 
 /// What a path leads to.
 pub(super) enum Found {
-    /// What `open` made of it, where it really is.
+    /// The opened file, its real path and its directory's state.
     File(OwnedFd, PathBuf, Way),
     Directory(Way),
-    /// Neither a directory nor what `open` would take.
+    /// Something that `open` refuses.
     Other,
-    /// Nothing, below a directory that is like this.
+    /// Nothing, in this directory.
     Nothing(Way),
 }
 
-/// Opens what a path leads to, and says where that really is and what is above it; `None` where it does not exist.
+/// Opens a path, and returns its real path and directory too; `None` if it does not exist.
 pub(super) fn open(
     path: &Path,
     origin: Origin,
 ) -> Result<Option<(OwnedFd, PathBuf, Way)>, FileError> {
-    // Where the system's file is missing, as it mostly is, nothing has to be judged: those who can write to /etc need no
-    // configuration of ours.
+    // If the system's file is missing, as it usually is, nothing needs to be checked: whoever can write to /etc does
+    // not need our configuration.
     if origin == Origin::System && !exists(path)? {
         return Ok(None);
     }
@@ -45,7 +45,7 @@ pub(super) fn open(
         match openat(CWD, &*path, FILE, Mode::empty()) {
             Ok(file) => return Ok(Some((file, path.into_owned(), way))),
             Err(Errno::NOENT) => return Ok(None),
-            // The walk follows a link, and says what is wrong.
+            // The walk will follow a link or report the fault.
             Err(_) => {}
         }
     }
@@ -60,21 +60,21 @@ pub(super) fn open(
     }
 }
 
-/// Where a path of plain directories leads to.
+/// The result of a path without links.
 enum Plain {
     Directory(Way),
-    /// Nothing, below a directory that is like this.
+    /// Nothing, in this directory.
     Nothing(Way),
-    /// There is something on the way that has to be walked.
+    /// Something on the way needs the full walk.
     Other,
 }
 
-/// Judges each directory of a path by its name, as far as there is nothing to say of it. Anyone who could replace one in
-/// the meantime is one of those for whom the directory above it was judged.
+/// Checks the directories of a path by name, as long as they are ordinary. Whoever could replace one meanwhile can also
+/// write to the directory above, for which that was already checked.
 fn descend(path: &Path, own: bool) -> Plain {
     let bytes = path.as_os_str().as_bytes();
     let at = |end: usize| Path::new(OsStr::from_bytes(&bytes[..end]));
-    // Down from the deepest one that was judged already.
+    // Starts at the deepest directory already checked.
     let mut end = bytes.len();
     let mut judged = session::known(path).filter(|_| !own);
     while judged.is_none() && end > 1 {
@@ -115,7 +115,7 @@ fn look(path: &Path, above: &Way, last: bool) -> Plain {
     }
 }
 
-/// What is before the last name of a path, as it stands.
+/// The textual parent of a path.
 fn parent(path: &Path) -> Option<&Path> {
     let bytes = path.as_os_str().as_bytes();
     let slash = bytes.iter().rposition(|byte| *byte == b'/')?;
@@ -123,8 +123,8 @@ fn parent(path: &Path) -> Option<&Path> {
     is_name.then(|| Path::new(OsStr::from_bytes(&bytes[..slash.max(1)])))
 }
 
-/// Walks along a path and judges what it leads through; what is last is opened by `open`, where that takes it. `own` says
-/// that the path is a directory for what is ours alone.
+/// Walks a path and checks every directory; `open` opens the last component. `own`: the path is a private directory of
+/// ours.
 pub(super) fn walk(
     path: &Path,
     open: impl Fn(&OwnedFd, &OsStr) -> Result<Option<OwnedFd>, Errno>,
@@ -177,7 +177,7 @@ pub(super) fn walk(
                 }
             }
             Step::End(Some(_)) if walk.is_over() => return Ok(Found::Other),
-            // Below a file there is nothing.
+            // A file has nothing below it.
             Step::End(_) => return Ok(Found::Nothing(way)),
             Step::Circle => return Err(circle(path)),
         }
@@ -185,7 +185,7 @@ pub(super) fn walk(
     Ok(Found::Directory(way))
 }
 
-/// The deepest directory above a path that was judged already, else `/`.
+/// The deepest directory above a path that was already checked, else `/`.
 fn start(path: &Path) -> Result<(Walk, Way), FileError> {
     let plain = !path.components().any(|name| name == Component::ParentDir);
     let root = Path::new("/");
@@ -204,7 +204,7 @@ fn start(path: &Path) -> Result<(Walk, Way), FileError> {
     Ok((walk, way))
 }
 
-/// What `/` is like, where a walk stands.
+/// The state of `/`.
 fn top(asked: &Path, walk: &Walk) -> Result<Way, FileError> {
     let root = Path::new("/");
     if let Some(way) = session::known(root) {

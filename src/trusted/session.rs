@@ -1,4 +1,4 @@
-//! What this thread has found out already: the directories that it judged, and what it has to warn of.
+//! This thread's results so far: checked directories, and warnings.
 
 use std::cell::RefCell;
 use std::os::unix::ffi::OsStrExt;
@@ -12,9 +12,9 @@ thread_local! {
 }
 
 struct Session {
-    /// The home directory in which this program chooses its paths.
+    /// The home directory of this program's default paths.
     home: Option<Vec<u8>>,
-    /// By their paths without links.
+    /// Checked directories by their real paths.
     known: Vec<(PathBuf, Way)>,
     warnings: Vec<FileError>,
 }
@@ -29,7 +29,7 @@ impl Session {
     }
 }
 
-/// Says below which home directory this program chooses its paths by itself.
+/// Sets the home directory of this program's default paths.
 pub fn set_home(home: &Path) {
     let home = home.as_os_str().as_bytes();
     let end = home.iter().rposition(|byte| *byte != b'/');
@@ -37,7 +37,7 @@ pub fn set_home(home: &Path) {
     SESSION.with_borrow_mut(|session| session.home = Some(home));
 }
 
-/// Whether it is in one of the home directory's directories that begin with a dot, where files lie that nobody has named.
+/// Whether a path is below a dot directory of the home directory, where default paths are.
 pub(super) fn is_standard(path: &Path) -> bool {
     SESSION.with_borrow(|session| {
         let home = session.home.as_ref();
@@ -46,7 +46,7 @@ pub(super) fn is_standard(path: &Path) -> bool {
     })
 }
 
-/// What a directory was found to be like.
+/// The state of a directory that was already checked.
 pub(super) fn known(path: &Path) -> Option<Way> {
     let bytes = path.as_os_str();
     SESSION.with_borrow(|session| {
@@ -68,7 +68,7 @@ pub(super) fn know(path: &Path, way: &Way) {
     });
 }
 
-/// Warns once.
+/// Adds a warning, once.
 pub(super) fn warn(warning: FileError) {
     SESSION.with_borrow_mut(|session| {
         if !session.warnings.contains(&warning) {
@@ -77,12 +77,12 @@ pub(super) fn warn(warning: FileError) {
     });
 }
 
-/// What is wrong with the files that were read all the same; then there is nothing to say.
+/// Takes the warnings about files that were read nevertheless.
 pub fn take_warnings() -> Vec<FileError> {
     SESSION.with_borrow_mut(|session| std::mem::take(&mut session.warnings))
 }
 
-/// As in a new process, after what was judged has changed.
+/// Clears the results, as in a new process.
 #[cfg(test)]
 pub(super) fn forget() {
     SESSION.with_borrow_mut(|session| session.known.clear());

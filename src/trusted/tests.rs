@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// A directory of mode 0755, below a closed one where `closed` says so.
+/// A directory of mode 0755, inside a closed one if `closed`.
 struct Tree {
     scratch: tempfile::TempDir,
 }
@@ -39,7 +39,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The text, or what is wrong, as a new process finds it.
+/// The text or the error that a new process would get.
 fn read_as(path: &Path, origin: Origin, readers: Readers) -> Result<Option<String>, String> {
     session::forget();
     let read = read_of(path, origin, readers, 99).map_err(|fault| fault.to_string())?;
@@ -50,14 +50,14 @@ fn steers(path: &Path) -> Result<Option<String>, String> {
     read_as(path, Origin::Standard, Readers::Anybody)
 }
 
-/// What is in every file of a tree.
+/// The content of every file of a tree.
 macro_rules! text {
     () => {
         Ok(Some("text".to_owned()))
     };
 }
 
-/// That a path leads through a directory that others can write to.
+/// The error for a path through a directory that others can write to.
 fn reached(path: &Path, through: &Path, mode: &str) -> String {
     let (path, through) = (path.display(), through.display());
     format!(
@@ -65,7 +65,7 @@ fn reached(path: &Path, through: &Path, mode: &str) -> String {
     )
 }
 
-/// The group that a user's files have; root's is as good for these tests.
+/// Whether the user has a private group; root's serves these tests as well.
 fn has_private_group(path: &Path) -> bool {
     let metadata = fs::metadata(path).unwrap();
     metadata.uid() == metadata.gid() && users::is_private_group(metadata.uid(), metadata.gid())
@@ -91,7 +91,7 @@ fn what_others_can_write_is_refused_by_name_with_the_remedy() {
             read_as(&file, Origin::Named, Readers::Anybody),
             through(&file)
         );
-        // Anyone who can put a file there decides, though it does not exist yet.
+        // The file does not exist yet, but others could create it.
         assert_eq!(
             steers(&dir.join("none/file")),
             through(&dir.join("none/file"))
@@ -135,7 +135,7 @@ fn a_secret_is_for_its_owner_alone() {
     );
     let warned = read_as(&file, Origin::Named, Readers::Token);
     if fs::metadata(&file).unwrap().uid() == 0 {
-        // As where Kubernetes mounts a token.
+        // As for a token mounted by Kubernetes.
         assert_eq!(warned, text!());
         let warnings: Vec<String> = take_warnings().iter().map(ToString::to_string).collect();
         assert!(
@@ -239,11 +239,11 @@ fn a_named_path_may_lie_in_an_open_directory_that_a_closed_one_is_around() {
         read_as(&file, Origin::Standard, Readers::Owner),
         Err(reached(&file, &dir, "0777"))
     );
-    // In the same thread too, anyone who asks first.
+    // Even after another read in the same thread.
     read_of(&file, Origin::Named, Readers::Owner, 99).unwrap();
     assert!(read_of(&file, Origin::Standard, Readers::Owner, 99).is_err());
     session::forget();
-    // Nothing of ours is kept in the open directory itself.
+    // Our own files must not be in the open directory itself.
     let refused = format!(
         "{0} can be written by others (mode 0777); chmod 700 {0}",
         dir.display()
@@ -273,7 +273,7 @@ fn every_spelling_of_a_path_is_judged_alike() {
     ] {
         let path = tree.at(spelling);
         assert_eq!(steers(&path), text!(), "{spelling}");
-        // What was judged on the way to one is known on the way to the next.
+        // Directories checked for one path are reused for the next.
         assert!(read_of(&path, Origin::Standard, Readers::Anybody, 99).is_ok());
     }
     for spelling in [
@@ -404,7 +404,7 @@ fn the_directory_for_what_is_ours_alone_is_closed_to_every_group() {
         assert_eq!(directory(&dir).unwrap_err().to_string(), refused);
     }
     session::forget();
-    // What was passed through as a way to something else is judged again.
+    // A directory that was only passed through is checked again as a private one.
     chmod(&dir, 0o1777);
     assert_eq!(steers(&dir.join("none")), Ok(None));
     assert!(directory(&dir).is_err());

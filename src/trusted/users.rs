@@ -1,4 +1,4 @@
-//! Who is who on this machine: this user, root, and who is in whose group.
+//! Users and groups of this machine.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use rustix::fs::{CWD, FileType, Mode, fstat, openat};
 
 use super::FILE;
 
-/// The user that this process acts as.
+/// The effective user id.
 pub(super) fn me() -> u32 {
     static ME: OnceLock<u32> = OnceLock::new();
     *ME.get_or_init(|| rustix::process::geteuid().as_raw())
 }
 
-/// What the owner of root's files is called in a user namespace in which the host's root has no number, as in podman's
-/// without root (<https://man7.org/linux/man-pages/man7/user_namespaces.7.html>); `None` everywhere else.
+/// The uid that root's files show in a user namespace without the host's root, such as rootless podman's
+/// (<https://man7.org/linux/man-pages/man7/user_namespaces.7.html>); `None` elsewhere.
 pub(super) fn unmapped_root() -> Option<u32> {
     static UNMAPPED: OnceLock<Option<u32>> = OnceLock::new();
     *UNMAPPED.get_or_init(|| {
@@ -32,8 +32,8 @@ pub(super) fn unmapped_root() -> Option<u32> {
     })
 }
 
-/// Whether one of the ranges begins with the uid 0 outside: each line has the first uid inside, the first outside, and how
-/// many there are. `None` where it is not such a map.
+/// Whether a range of the map begins with uid 0 outside. Each line has the first uid inside, the first outside, and the
+/// number. `None` if the text isn't such a map.
 fn maps_root(map: &str) -> Option<bool> {
     let mut outside = map
         .lines()
@@ -43,7 +43,7 @@ fn maps_root(map: &str) -> Option<bool> {
         .map(|all| all.contains(&0))
 }
 
-/// Whether nobody but this user is in this group, as where each user has a group of the same number.
+/// Whether only this user is in this group, as on systems where each user has a group with the same id.
 pub(super) fn is_private_group(owner: u32, group: u32) -> bool {
     owner == group
         && unmapped_root() != Some(owner)
@@ -75,8 +75,7 @@ fn is_private(id: u32, accounts: &str, groups: &str) -> bool {
     })
 }
 
-/// The home directory of the account that this process acts as, where it has one
-/// (<https://man7.org/linux/man-pages/man5/passwd.5.html>).
+/// The home directory of this process's account, if it has one (<https://man7.org/linux/man-pages/man5/passwd.5.html>).
 pub fn account_home() -> Option<PathBuf> {
     let (accounts, me) = (system_file(Path::new(PASSWD))?, me().to_string());
     let account = accounts
@@ -118,8 +117,8 @@ impl<'a> Account<'a> {
     }
 }
 
-/// The text of one of the kernel's or the system's own files, without which nobody could be judged. Those who can change
-/// it have no need to.
+/// Reads a file of the kernel or the system that the checks themselves need, unchecked: whoever can change it does not
+/// need to.
 fn system_file(path: &Path) -> Option<String> {
     let file = openat(
         CWD,
@@ -142,7 +141,7 @@ fn system_file(path: &Path) -> Option<String> {
 
 const PASSWD: &str = "/etc/passwd";
 const OVERFLOW: u32 = 65534;
-/// Some hundred thousand accounts.
+/// In bytes; enough for some hundred thousand accounts.
 const MAX_FILE: u64 = 16 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The way to a file, one name after the other, each looked up in the directory that the one before led to.
+//! Walks a path name by name, each looked up in the directory that the previous one led to.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -8,33 +8,33 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
-/// A path on its way to the file.
+/// A walk in progress.
 pub(crate) struct Walk {
-    /// The directory that it has come to.
+    /// The current directory.
     pub(crate) dir: OwnedFd,
-    /// The path of that, without any link.
+    /// Its path, without links.
     pub(crate) path: PathBuf,
     rest: Vec<u8>,
     at: usize,
     followed: usize,
 }
 
-/// What a name led to.
+/// The result of a step.
 pub(crate) enum Step {
     /// Into this directory.
     Down(Stat),
     /// Back into the directory above.
     Up,
-    /// A link: its target is what comes next.
+    /// A link; its target comes next.
     Link(Stat),
-    /// To nothing, or to what is not a directory: the walk is still where it was.
+    /// Nothing, or not a directory; the walk has not moved.
     End(Option<FileType>),
     /// More links than Linux follows.
     Circle,
 }
 
 impl Walk {
-    /// A walk along the names of `rest`, from this directory, which is reached without a link.
+    /// A walk along `rest` from the directory `start`, whose path has no links.
     pub(crate) fn from(start: &Path, rest: &Path) -> Result<Self, Errno> {
         let dir = openat(CWD, start, WAY, Mode::empty())?;
         let mut path = PathBuf::with_capacity(start.as_os_str().len() + rest.as_os_str().len() + 1);
@@ -123,17 +123,17 @@ impl Walk {
         Ok(())
     }
 
-    /// The names that are left, as they stand.
+    /// The remaining names.
     pub(crate) fn rest(&mut self) -> Vec<OsString> {
         std::iter::from_fn(|| self.next()).collect()
     }
 }
 
-/// A directory that is only passed through need not be readable.
+/// Flags for a directory that is only passed through, which need not be readable.
 pub(crate) const WAY: OFlags = OFlags::PATH.union(DIRECTORY);
-/// A directory, and no link to one.
+/// Flags for a directory that isn't a link.
 pub(crate) const DIRECTORY: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
-/// As many as Linux follows.
+/// The same limit as Linux.
 const MAX_LINKS: usize = 40;

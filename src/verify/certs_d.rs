@@ -1,7 +1,7 @@
-//! `certs.d`: the authorities and client certificates that clients are given for one registry, read as they read them:
-//! docker (`loadTLSConfig` in <https://github.com/moby/moby>, and
-//! <https://docs.docker.com/engine/security/certificates/>), and podman, skopeo, buildah and CRI-O
-//! (`dockerCertDir` and `SetupCertificates` in <https://github.com/containers/image>).
+//! `certs.d`: the authorities and client certificates for one registry, read the way clients do: docker
+//! (`loadTLSConfig` in <https://github.com/moby/moby>, and <https://docs.docker.com/engine/security/certificates/>),
+//! and podman, skopeo, buildah and CRI-O (`dockerCertDir` and `SetupCertificates` in
+//! <https://github.com/containers/image>).
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,28 +18,28 @@ use crate::config::Env;
 use crate::tls::{Extra, provider};
 use crate::trusted::{self, FileError, MAX_TEXT, Reader, Readers};
 
-/// The directories that hold one directory for each registry.
+/// The directories with one subdirectory for each registry.
 #[derive(Debug)]
 pub struct CertDirs {
-    /// Docker's: of the engine, of the engine without root, and of Docker Desktop. Each engine reads its own.
+    /// Docker's: the engine's, the rootless engine's and Docker Desktop's. Each engine reads only its own.
     pub docker: Vec<(PathBuf, Reader)>,
-    /// Those of podman and its like, which read the first that has one for the registry.
+    /// Podman's and its family's, which read only the first one with a subdirectory for the registry.
     pub containers: Vec<(PathBuf, Reader)>,
 }
 
-/// What lies there for a registry.
+/// A registry's certificates.
 #[derive(Debug, Default)]
 pub struct Certificates {
-    /// What goes into a TLS handshake.
+    /// The certificates for the TLS handshake.
     pub extra: Extra,
-    /// The files that it comes from.
+    /// The files they were read from.
     pub files: Vec<PathBuf>,
-    /// What a client can read, and this user cannot.
+    /// Files that a client can read but this user can't.
     pub warnings: Vec<String>,
 }
 
 impl CertDirs {
-    /// The clients' own, on this node and of this user.
+    /// The clients' directories, on this node and for this user.
     pub fn of(env: &Env) -> Self {
         let system = |dir: &str| (PathBuf::from(dir), trusted::read_system as Reader);
         let user = |dir: Option<PathBuf>, below: &str| {
@@ -61,11 +61,11 @@ impl CertDirs {
         }
     }
 
-    /// What they hold for a registry, which is spelled as in the image's name.
+    /// Reads the certificates for a registry, spelled as in the image's name.
     pub fn read(&self, registry: &str) -> Result<Certificates, FileError> {
         let of = |(dir, read): &(PathBuf, Reader)| (dir.join(registry), *read);
         let first = self.containers.iter().map(of).find(|(dir, _)| {
-            // What cannot be looked into is passed over, as podman does.
+            // Skips unreadable directories, as podman does.
             trusted::exists(dir).unwrap_or(false)
         });
         let mut found = Certificates::default();
@@ -88,7 +88,7 @@ impl Certificates {
             match file.extension().and_then(OsStr::to_str) {
                 Some("crt") => {
                     if let Some(pem) = self.text(file, read, Readers::Anybody)? {
-                        // What isn't a certificate is passed over, as clients do.
+                        // Skips anything but certificates, as clients do.
                         self.extra
                             .authorities
                             .extend(CertificateDer::pem_slice_iter(&pem).flatten());
@@ -126,7 +126,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// The files of a directory, in order; none where it does not exist.
+    /// The files of a directory, in order; none if it does not exist.
     fn names(&mut self, dir: &Path) -> Result<Vec<PathBuf>, FileError> {
         let failed = |error: &std::io::Error| {
             FileError::new(
@@ -152,7 +152,7 @@ impl Certificates {
         Ok(files)
     }
 
-    /// A file's text; `None` where it has gone, or only another user may read it.
+    /// A file's text; `None` if it has disappeared, or only another user may read it.
     fn text(
         &mut self,
         file: &Path,
@@ -206,7 +206,7 @@ fn pair(
             )
         })?;
     let pair = CertifiedKey::new(chain, secret);
-    // A certificate that cannot be read here, such as one of version 1, is the server's to judge.
+    // A certificate that can't be parsed here, such as one of version 1, is left for the server to check.
     if let Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = pair.keys_match() {
         return Err(FileError::new(
             key,
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    /// The files that are read, without the root.
+    /// The paths of the files that are read, relative to the root.
     fn read(files: &[&str], registry: &str) -> Vec<String> {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), files);

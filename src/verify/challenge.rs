@@ -1,9 +1,9 @@
-//! `WWW-Authenticate`: how a registry wants to be logged in to (RFC 9110, section 11).
+//! `WWW-Authenticate`: how a registry wants clients to log in (RFC 9110, section 11).
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// A way to log in that is known here.
+/// A supported way to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// A user name and a password with each request.
@@ -12,16 +12,16 @@ pub(super) enum Challenge {
     Bearer(Bearer),
 }
 
-/// Where tokens are to be had.
+/// The token server and its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bearer {
     pub(super) realm: String,
-    /// Some registries name none.
+    /// Some registries omit it.
     pub(super) service: Option<String>,
 }
 
 impl Challenge {
-    /// The first one that is known, in all headers of an answer.
+    /// The first supported challenge in an answer's headers.
     pub(super) fn of<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
         headers.flat_map(parse).find_map(|(scheme, parameters)| {
             let parameter = |name: &str| {
@@ -44,7 +44,7 @@ impl Challenge {
     }
 }
 
-/// Schemes in lower case, each with its parameters; reading ends where the header is malformed.
+/// Parses schemes, in lower case, with their parameters. Stops at malformed text.
 fn parse(header: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut all: Vec<(String, Vec<(String, String)>)> = Vec::new();
     let mut chars = header.chars().peekable();
@@ -61,7 +61,7 @@ fn parse(header: &str) -> Vec<(String, Vec<(String, String)>)> {
             all.push((word, Vec::new()));
             continue;
         }
-        // IBM's registries leave the quotes out, around URLs too.
+        // IBM's registries omit the quotes, even around URLs.
         let value = if chars.next_if_eq(&'"').is_some() {
             let Some(value) = quoted(&mut chars) else {
                 return all;

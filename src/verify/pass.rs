@@ -1,4 +1,4 @@
-//! `Pass`: what a registry wants to see before it lets anybody pull from one repository, for those who then pull themselves.
+//! `Pass`: a completed login for one repository, for callers that then pull themselves.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use super::{Question, Verdict, basic, shown};
 use crate::credential::Redacted;
 use crate::http::Http;
 
-/// What is shown to a registry with each request about one repository.
+/// The header for requests about one repository.
 pub(crate) struct Pass {
-    /// Scheme and host of the registry, as it was reached. To no other place this is shown.
+    /// Scheme and host of the registry. The header must not be sent anywhere else.
     pub(crate) base: String,
-    /// The `Authorization` header's value; `None` where nothing is to be shown, or there is nothing to show.
+    /// The `Authorization` header's value; `None` if none is needed or there is no credential.
     pub(crate) shown: Option<Redacted>,
-    /// For how long its token is good; `None` where it has no token.
+    /// How long the token is valid; `None` without a token.
     pub(crate) life: Option<Duration>,
 }
 
 impl Question<'_> {
-    /// Finds out how the registry wants to be logged in to, and logs in. The verdict where that fails.
+    /// Finds out how to log in to the registry, and does so. Fails with the verdict.
     pub(crate) async fn pass(&self, http: Http) -> Result<Pass, Verdict> {
         let (registry, asks) = self.reach(http).await?;
         let base = registry.base.clone();

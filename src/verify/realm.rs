@@ -1,11 +1,11 @@
-//! Which token server a registry's credential may go to. A registry can name any: only its own host and the one that its
-//! vendor documents are believed, and what the operator vouches for.
+//! Decides which token server a registry's credential may be sent to. A registry can name any; only its own host, the
+//! one that its vendor documents, and those that the operator trusts are accepted.
 
 use crate::host::Host;
 use crate::registry::Registry;
 
-/// The host of a token server's URL; `None` where the URL is none that a credential may go to at all. `base` is how the
-/// registry itself was reached: only a registry that speaks no TLS, on this node, may have a token server that does not.
+/// The host of a token server's URL; `None` if a credential must never be sent to such a URL. `base` is the registry's
+/// URL: only a registry without TLS, on this node, may have a token server without TLS.
 pub(super) fn token_host(realm: &str, base: &str) -> Option<Host> {
     let secure = realm.strip_prefix("https://");
     let rest = if base.starts_with("http://") {
@@ -16,10 +16,10 @@ pub(super) fn token_host(realm: &str, base: &str) -> Option<Host> {
     Host::parse(rest.split(['/', '?', '#']).next()?.as_bytes()).ok()
 }
 
-/// Whether the token server at this host is the registry's.
+/// Whether the credential may be sent to the token server at this host.
 pub(super) fn is_covered(token_host: &Host, registry: &Host, vouched: &[Host], base: &str) -> bool {
-    // GitLab's registry is on a port beside its token server's 443. Any other port may be another tenant's, unless the
-    // registry is this node's own.
+    // GitLab's token server is on 443 and its registry on another port. Any other port may be another tenant's, unless
+    // the registry is on this node.
     let same_name = token_host.name() == registry.name();
     let own = same_name
         && (token_host.port() == registry.port()
@@ -40,8 +40,8 @@ fn documented(registry: &Host) -> Vec<String> {
         .collect()
 }
 
-/// Rows of the table of registries whose token server has another host. `{region}` is the second label of the registry's
-/// host: a star would also fit names that the vendor's customers can take.
+/// Rows of the table of registries whose token server has a different host. `{region}` is the second label of the
+/// registry's host; a star would also match names that the vendor's customers can choose.
 const TOKEN_HOSTS: &[(&str, &[&str])] = &[
     ("dockerhub", &["auth.docker.io"]),
     ("gitlab", &["gitlab.com"]),
@@ -53,7 +53,7 @@ const TOKEN_HOSTS: &[(&str, &[&str])] = &[
             "dockerauth.{region}.aliyuncs.com",
             "dockerauth-ee.{region}.aliyuncs.com",
             "dockerauth-{region}.aliyuncs.com",
-            // The shared edition's tokens come from here in many regions.
+            // Many regions of the shared edition use this one.
             "dockerauth.cn-hangzhou.aliyuncs.com",
         ],
     ),

@@ -1,4 +1,4 @@
-//! A registry's token server: the request, the token, and what a token lets its bearer do
+//! A registry's token server: the request, the token, and the token's permissions
 //! (<https://distribution.github.io/distribution/spec/auth/oauth/>).
 
 use std::fmt::Write;
@@ -10,7 +10,8 @@ use crate::http::{Request, Response};
 use crate::json::{self, Object, Value};
 use crate::jwt;
 
-/// Asks for a token: anonymously, with a user name and password, or with an identity token, which only a form may carry.
+/// The request for a token: anonymously, with a user name and password, or with an identity token, which must be in a
+/// form.
 pub(super) fn request(
     bearer: &Bearer,
     scope: Option<&str>,
@@ -48,13 +49,13 @@ pub(super) fn request(
     }
 }
 
-/// A token, and for how long it is good.
+/// A token, and how long it is valid.
 pub(super) struct Given {
     pub(super) token: Redacted,
     pub(super) life: Duration,
 }
 
-/// The token of an answer, under either of its two names.
+/// The token in an answer, under either of its two names.
 pub(super) fn read(answer: &Response) -> Option<Given> {
     let object = json::parse_object(&answer.body).ok()?;
     let token = ["token", "access_token"]
@@ -69,8 +70,8 @@ pub(super) fn read(answer: &Response) -> Option<Given> {
     Some(Given { token, life })
 }
 
-/// Whether a token says of itself that its bearer may pull this repository; one that only the registry can read does not.
-/// Nothing hangs on it but words, so that its signature need not be checked.
+/// Whether a token's claims allow pulling this repository; `false` for an opaque token. It only affects the wording of
+/// the report, so the signature is not checked.
 pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
     let claims = jwt::claims::<Object>(token);
     let access = claims.as_ref().and_then(|claims| claims.get("access"));
@@ -106,11 +107,10 @@ fn escape(text: &str) -> String {
         .collect()
 }
 
-/// How long a token is good that says nothing about it
-/// (<https://distribution.github.io/distribution/spec/auth/token/>).
+/// How long a token without an expiry is valid (<https://distribution.github.io/distribution/spec/auth/token/>).
 const UNSAID: Duration = Duration::from_mins(1);
-/// No token is relied upon for longer, whatever is said of it.
+/// The longest that any token is used.
 const LONGEST: Duration = Duration::from_hours(24);
 const CLIENT: &str = env!("CARGO_PKG_NAME");
-/// The user name that says that the secret is an identity token.
+/// The user name that marks the secret as an identity token.
 const IDENTITY_TOKEN: &str = "<token>";

@@ -1,11 +1,11 @@
-//! One question to a registry: redirects as a puller follows them, and never with the credential to another host.
+//! Requests to a registry. Follows redirects like clients do, but never sends the credential to another host.
 
 use crate::credential::Redacted;
 use crate::host::{Host, ImageRef};
 use crate::http::{Cleartext, Http, HttpError, Kind, Request, Response};
 use crate::log::Log;
 
-/// A registry, as it was reached.
+/// A registry that has been reached.
 pub(super) struct Registry<'a> {
     http: Http,
     log: &'a Log,
@@ -14,7 +14,7 @@ pub(super) struct Registry<'a> {
     pub(super) base: String,
 }
 
-/// What was asked in vain: no answer, or redirects that cannot be followed.
+/// Why a request has no answer: a failure, or redirects that can't be followed.
 pub(super) enum Unanswered {
     NoAnswer(HttpError),
     Redirected,
@@ -27,7 +27,8 @@ impl From<HttpError> for Unanswered {
 }
 
 impl<'a> Registry<'a> {
-    /// The registry and its first answer: over `https`, or `http` where it is on this node and speaks no TLS.
+    /// Reaches the registry, and returns it with its first answer: over `https`, or over `http` if it is on this node
+    /// and does not support TLS.
     pub(super) async fn reach(
         http: Http,
         image: &'a ImageRef,
@@ -55,7 +56,7 @@ impl<'a> Registry<'a> {
         registry.base = format!("http://{host}");
         match registry.ping(None).await {
             Ok(answer) => Ok((registry, answer)),
-            // Of a server that answers without TLS, its answer is reported.
+            // If the server answers without TLS, that answer is reported.
             Err(Unanswered::NoAnswer(plain)) => {
                 Err(Unanswered::NoAnswer(if fault.kind() == Kind::Tls {
                     plain
@@ -67,12 +68,12 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// The registry's door, where a credential is taken or refused whatever may be pulled with it.
+    /// Requests `/v2/`, where a credential is accepted or refused regardless of its permissions.
     pub(super) async fn ping(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
         self.ask(Request::get, "/v2/", login).await
     }
 
-    /// The image's manifest: whether it is there, and if not, the answer that says why.
+    /// Requests the image's manifest; an unsuccessful answer has a body with the reason.
     pub(super) async fn manifest(&self, login: Option<&Redacted>) -> Result<Response, Unanswered> {
         let path = format!(
             "/v2/{}/manifests/{}",
@@ -80,7 +81,7 @@ impl<'a> Registry<'a> {
             reference(self.image)
         );
         let answer = self.ask(Request::head, &path, login).await?;
-        // Some know no HEAD for it.
+        // Some registries don't support HEAD here.
         if matches!(answer.status, 405 | 501) {
             self.ask(Request::get, &path, login).await
         } else {
@@ -88,7 +89,7 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Whether the repository is there, by its list of tags.
+    /// Requests the repository's list of tags, to see whether it exists.
     pub(super) async fn repository(
         &self,
         login: Option<&Redacted>,
@@ -101,7 +102,7 @@ impl<'a> Registry<'a> {
         .await
     }
 
-    /// The token server, which is asked where it is and nowhere else.
+    /// Sends a request to the token server, without following redirects.
     pub(super) async fn token(&self, request: Request) -> Result<Response, Unanswered> {
         self.send("token server", &request).await
     }
@@ -144,7 +145,7 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// The tag or digest, as a puller understands the image's name.
+/// The tag or digest of an image, with the default tag.
 pub(super) fn reference(image: &ImageRef) -> &str {
     let (tag, digest) = image
         .suffix
@@ -155,12 +156,12 @@ pub(super) fn reference(image: &ImageRef) -> &str {
     digest.or_else(|| tag.strip_prefix(':')).unwrap_or("latest")
 }
 
-/// Whether an answer says to ask elsewhere.
+/// Whether a status is a redirect.
 pub(crate) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where a redirect leads: within the same origin, or to another host over TLS, never to a node's metadata.
+/// The target of a redirect, if it is on the same origin, or on another host over TLS. Never a metadata service.
 pub(crate) fn target(from: &str, to: &str) -> Option<String> {
     let url = if to.starts_with('/') && !to.starts_with("//") {
         format!("{}{to}", origin(from)?)
@@ -183,12 +184,12 @@ pub(crate) fn origin(url: &str) -> Option<&str> {
     )
 }
 
-/// Whether it may be a server without TLS. One with a certificate that is not to be trusted speaks TLS.
+/// Whether the fault may mean a server without TLS. A server with an untrusted certificate has TLS.
 fn speaks_no_tls(fault: &HttpError) -> bool {
     matches!(fault.kind(), Kind::Tls | Kind::Closed | Kind::Truncated)
 }
 
-/// How many redirects in a row are followed.
+/// The longest chain of redirects that is followed.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";

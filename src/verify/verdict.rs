@@ -1,92 +1,92 @@
-//! `Report` and `Verdict`: what a registry said, in words that tell one cause from another and what to do about it.
+//! `Report` and `Verdict`: the result of asking a registry, with distinct causes and fixes.
 
 use crate::host::{Host, ImageRef};
 use crate::http::{Certificate, HttpError, Kind};
 use crate::registry::Registry;
 use crate::trusted;
 
-/// What came of asking a registry.
+/// The result of asking a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How it wanted to be logged in to; `None` where it asked for nothing, or did not get so far.
+    /// How it requires clients to log in; `None` if it requires no login, or the check did not get that far.
     pub login: Option<Login>,
-    /// Whether it takes the credential; `None` where there was none.
+    /// Whether it accepts the credential; `None` without one.
     pub taken: Option<Taken>,
-    /// What a pull would meet with.
+    /// The result of a pull.
     pub verdict: Verdict,
 }
 
-/// How a registry is logged in to.
+/// How clients log in to a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// The user name and password go to the registry itself.
     Basic,
-    /// A token server gives a token for them; `None` where its URL names no host.
+    /// A token server issues a token for them; `None` if its URL has no valid host.
     Bearer(Option<Host>),
 }
 
-/// Whether a credential is right.
+/// Whether a registry accepts a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is.
+    /// It does.
     Yes,
-    /// It is not.
+    /// It does not.
     No,
-    /// The registry does not tell.
+    /// The registry does not show it.
     Unknown,
 }
 
-/// What a pull would meet with.
+/// The result of a pull.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Verdict {
-    /// The manifest is there and may be pulled; its digest, where the registry says it.
+    /// The manifest exists and may be pulled; its digest, if the registry sent it.
     #[error("the manifest is there and may be pulled")]
     Pulled(Option<String>),
     /// The credential is wrong.
     #[error("it refuses this credential ({0})")]
     WrongCredential(u16),
-    /// The credential is right and may not pull this repository.
+    /// The credential is right but may not pull this repository.
     #[error("the credential may not pull this repository ({0})")]
     NoAccess(u16),
-    /// As above, or there is no such repository: the registry doesn't say which.
+    /// As above, or the repository does not exist: the registry doesn't say which.
     #[error(
         "the credential may not pull this repository, or the repository doesn't exist ({0}); the registry doesn't say which"
     )]
     NoAccessOrRepository(u16),
-    /// There is no such repository.
+    /// The repository does not exist.
     #[error("there is no such repository (404)")]
     NoRepository,
-    /// There is a repository, and no such tag or digest in it; or the registry does not say which of them is missing.
+    /// The tag or digest does not exist; perhaps the repository doesn't either, if the registry doesn't say which.
     #[error("there is no such tag or digest (404)")]
     NoManifest,
-    /// Without a credential it may not be pulled.
+    /// The image can't be pulled without a credential.
     #[error("it needs a credential, and has none ({0})")]
     NeedsCredential(u16),
-    /// The token server is none that the credential may go to.
+    /// The credential must not be sent to this token server.
     #[error("it names a token server that is not its own ({}); the credential was not sent there", named(.0.as_ref()))]
     ForeignTokenServer(Option<Host>),
     /// The token server failed with this status.
     #[error("its token server answered {0}")]
     TokenServer(u16),
-    /// The token server answered something that holds no token.
+    /// The token server's answer has no token.
     #[error("its token server returned no token")]
     NoToken,
-    /// The registry refuses what its own token server gave.
+    /// The registry refuses its own token server's token.
     #[error("it refuses what its own token server gave ({0})")]
     TokenRefused(u16),
-    /// It asks for a login, and does not say which in any way that is known.
+    /// The registry requires a login of no supported kind.
     #[error("it asks for a login without saying how (401)")]
     NoChallenge,
-    /// It sends everybody elsewhere, too often or to no place that can be asked.
+    /// The registry redirects too often, or to a target that isn't allowed.
     #[error("it redirects, to nowhere that can be asked")]
     Redirected,
-    /// It asks to be left alone for a while.
+    /// The registry limits the rate of requests.
     #[error("it is throttling (429)")]
     Throttled,
-    /// It answered with a status that has no place here.
+    /// The registry answered with an unexpected status.
     #[error("it answered {0}")]
     Failed(u16),
-    /// A file of certs.d cannot be used.
+    /// A file of certs.d can't be used.
     #[error("{}", .0.cause)]
     CertsD(trusted::FileError),
     /// There was no answer.
@@ -95,7 +95,7 @@ pub enum Verdict {
 }
 
 impl Report {
-    /// A report of a registry that did not get as far as a login.
+    /// A report without a login.
     pub fn early(verdict: Verdict) -> Self {
         Self {
             login: None,
@@ -111,7 +111,7 @@ impl Verdict {
         matches!(self, Self::Pulled(_))
     }
 
-    /// The word for programs.
+    /// The verdict's name in JSON.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Pulled(_) => "pulled",
@@ -138,7 +138,7 @@ impl Verdict {
         }
     }
 
-    /// What to do about it; empty where there is nothing to do.
+    /// The fix; empty if there is nothing to do.
     pub fn fix(&self, image: &ImageRef) -> String {
         let (host, repository) = (&image.host, &image.repository);
         match self {
@@ -202,7 +202,7 @@ impl Verdict {
     }
 }
 
-/// Where docker and podman look for certificates of one registry.
+/// Where docker and podman look for a registry's certificates.
 fn cert_dirs(image: &ImageRef) -> String {
     let registry = &image.spelling;
     format!(
@@ -210,7 +210,7 @@ fn cert_dirs(image: &ImageRef) -> String {
     )
 }
 
-/// Docker Hub is what `docker login` means without a host.
+/// The `docker login` command for a host; Docker Hub is the default.
 fn docker_login(host: &Host) -> String {
     if host.is_docker_hub() {
         "docker login".to_owned()

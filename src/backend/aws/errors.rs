@@ -1,5 +1,5 @@
-//! What AWS said no with, as people can act on it. A message of AWS is never repeated: of an access denial, the principal
-//! and the action are, when they are written strictly as such.
+//! Turns AWS's refusals into errors that people can act on. AWS's messages are never repeated, except for the principal
+//! and the action of an access denial if they have strictly valid syntax.
 //!
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>,
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
@@ -24,18 +24,18 @@ use strict::{after, is_action, is_principal, word};
 pub(super) use transport::late;
 use transport::{throttled, transport};
 
-/// Who asks, and of which API.
+/// Who makes a call, and to which API.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) api: &'a Api,
     pub(super) who: Who,
 }
 
-/// Whose credentials they are, which decides what to do about them.
+/// Whose credentials are used, which decides the fix.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Who {
     Secret {
-        /// The access key id is one of a session, whose token is missing.
+        /// The access key id belongs to a session, and the session token is missing.
         temporary_without_token: bool,
     },
     Node,
@@ -43,7 +43,7 @@ pub(super) enum Who {
     Pod,
 }
 
-/// What is asked.
+/// The API call.
 #[derive(Clone, Copy)]
 pub(super) struct Action {
     service: &'static str,
@@ -52,7 +52,7 @@ pub(super) struct Action {
 }
 
 impl Call<'_> {
-    /// The error of a call that failed.
+    /// The error for a failed call.
     pub(super) fn failed<E>(
         &self,
         action: Action,
@@ -74,7 +74,7 @@ impl Call<'_> {
     }
 
     fn refused(&self, action: Action, code: &str, message: &str, wire: &Wire) -> Error {
-        // STS leaves out the `Exception` that the JSON services end their codes with.
+        // The JSON services' error codes end in `Exception`; STS's don't.
         let said = match code.strip_suffix("Exception").unwrap_or(code) {
             "AccessDenied" | "UnauthorizedAccess" => self.denied(action, message),
             "ExpiredToken" if action.name == WEB_IDENTITY.name => Said::TokenExpired(self.renew()),
@@ -132,7 +132,7 @@ impl Call<'_> {
                 ""
             },
             fix: action.denied,
-            // The public gallery is open to everybody; a role of the node need not be made for it.
+            // The public gallery also serves anonymous clients, so the node's role need not have access to it.
             is_dispensable: self.api.is_public && matches!(self.who, Who::Node),
         }
     }
@@ -169,13 +169,13 @@ impl Call<'_> {
     }
 }
 
-/// Asking for a token of a private registry.
+/// Getting a token for a private registry.
 pub(super) const PULL: Action = Action {
     service: "ECR",
     name: "ecr:GetAuthorizationToken",
     denied: "allow ecr:GetAuthorizationToken on * in the identity's policies (AmazonEC2ContainerRegistryPullOnly has it)",
 };
-/// Asking for a token of the public gallery.
+/// Getting a token for the public gallery.
 pub(super) const PULL_PUBLIC: Action = Action {
     service: "ECR Public",
     name: "ecr-public:GetAuthorizationToken",

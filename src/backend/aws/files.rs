@@ -1,7 +1,7 @@
 //! The shared configuration and credentials files.
 //!
-//! They are read here and parsed by the SDK's own parser, so that what is told of a profile is what the SDK will make of the
-//! same bytes: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>.
+//! They are read here and parsed by the SDK's own parser, so that reports about a profile match what the SDK does with
+//! the same bytes: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::token::shown;
 use crate::trusted::{self, Readers};
 
-/// The two files, and the profile that is chosen.
+/// The two files, and the chosen profile.
 pub(super) struct Files<'n> {
     pub(super) node: &'n Node,
     pub(super) name: String,
@@ -32,17 +32,17 @@ pub(super) struct Files<'n> {
     places: Vec<PathBuf>,
 }
 
-/// What names the profile.
+/// How the profile was chosen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChosenBy {
     Rule,
     Environment,
-    /// The profile `default` is used where it is there.
+    /// Nothing names a profile, so `default` is used if it exists.
     Nobody,
 }
 
 impl<'n> Files<'n> {
-    /// Reads both; `rule` is the profile that a rule names.
+    /// Reads both files. `rule` is the profile that a rule names.
     pub(super) fn read(node: &'n Node, rule: Option<&str>) -> Result<Self, Error> {
         let (texts, places) = aws_files::profile_files(PART, node)?;
         let (name, by) = match (rule, text(node, PROFILE)) {
@@ -62,7 +62,7 @@ impl<'n> Files<'n> {
         })
     }
 
-    /// The same files for the SDK, which opens none itself.
+    /// The contents of the files for the SDK, so that it opens none itself.
     pub(super) fn texts(&self) -> EnvConfigFiles {
         self.texts.clone()
     }
@@ -76,7 +76,7 @@ impl<'n> Files<'n> {
         self.sections.sso_session(name)?.get(key)
     }
 
-    /// As the SDK and the CLI have it, the profile `default` may be named though it is not there.
+    /// Whether it is an error if the profile is missing. As in the SDK and the CLI, naming a missing `default` isn't.
     pub(super) fn must_have_profile(&self) -> bool {
         match self.by {
             ChosenBy::Rule => true,
@@ -85,7 +85,7 @@ impl<'n> Files<'n> {
         }
     }
 
-    /// A profile is named and is not there; `of` is the one that names it as its source.
+    /// The error for a missing profile; `of` is the profile that names it as its source.
     pub(super) fn missing(&self, name: &str, of: Option<&str>) -> Error {
         let name = shown(name);
         let who = match (of, self.by) {
@@ -101,12 +101,12 @@ impl<'n> Files<'n> {
         AwsError::NoProfile { who, name, places }.into()
     }
 
-    /// Whether the environment or the profile says where the metadata service is.
+    /// Whether the environment or the profile sets the metadata service's address.
     pub(super) fn names_metadata(&self) -> bool {
         self.setting(METADATA).is_some()
     }
 
-    /// Where the metadata service is.
+    /// The metadata service's address.
     pub(super) fn metadata(&self) -> &str {
         let is_ipv6 = || {
             self.setting(METADATA_MODE)
@@ -119,25 +119,25 @@ impl<'n> Files<'n> {
         }
     }
 
-    /// The environment's word, or else the profile's.
+    /// A setting from the environment, or else from the profile.
     fn setting(&self, (variable, key): (&str, &str)) -> Option<&str> {
         text(self.node, variable).or_else(|| self.sections.get(key))
     }
 }
 
-/// A variable that says something.
+/// A variable that is set and not empty.
 pub(super) fn text<'a>(node: &'a Node, name: &str) -> Option<&'a str> {
     node.get(name)
         .map(Redacted::expose)
         .filter(|text| !text.trim().is_empty())
 }
 
-/// Every file that is read for the node's identity at AWS is read here.
+/// Reads a file for the node's AWS identity. No other code reads such files.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
 }
 
-/// A token in a file, which `name` names.
+/// Reads a token from a file; `name` is the setting that names the file.
 pub(super) fn token(name: &str, path: &Path) -> Result<Redacted, Error> {
     let named = || (name.to_owned(), path.to_owned());
     let Some(text) = read_text(path)? else {
@@ -169,14 +169,14 @@ fn parsed(texts: &EnvConfigFiles, name: &str) -> Result<ProfileSet, Option<Profi
         texts,
         Some(name.to_owned().into())
     ));
-    // With the texts given, nothing is waited for.
+    // With the contents given, the future is ready at once.
     match loading.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(sections) => sections.map_err(Some),
         Poll::Pending => Err(None),
     }
 }
 
-/// The parser's error says on which line, and not of which file; its words may quote the file.
+/// The parser's error has the line but not the file, and its message may quote the content.
 fn unparsed(error: Option<&ProfileFileLoadError>, places: &[PathBuf]) -> Error {
     let text = match error {
         Some(ProfileFileLoadError::ParseError { 0: error, .. }) => error.to_string(),

@@ -1,19 +1,19 @@
-//! What an ECR host says by itself: the registry's account, region and partition, and which API endpoint it goes with.
+//! What an ECR host name tells: the registry's account, region and partition, and its API endpoint.
 //!
 //! Hosts: <https://docs.aws.amazon.com/general/latest/gr/ecr.html> and, for dual-stack,
-//! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html>. A FIPS host is answered by the FIPS
-//! endpoint and a dual-stack host by the dual-stack one.
+//! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html>. A FIPS host uses the FIPS endpoint, and
+//! a dual-stack host the dual-stack one.
 
 use crate::host::{Host, is_account};
 
-/// A host of ECR, taken apart.
+/// A parsed ECR host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EcrHost {
     /// A private registry of an account in a region.
     Private(PrivateRegistry),
     /// The public gallery.
     Public {
-        /// Reached over IPv6 as well.
+        /// Also reachable over IPv6.
         dual_stack: bool,
     },
 }
@@ -30,7 +30,7 @@ pub(super) struct PrivateRegistry {
 }
 
 impl EcrHost {
-    /// Takes a host apart; `None` when it is not one of ECR's, on its own port.
+    /// Parses a host; `None` if it isn't an ECR host on port 443.
     pub(super) fn parse(host: &Host) -> Option<Self> {
         if host.port().is_some() {
             return None;
@@ -61,20 +61,20 @@ impl PrivateRegistry {
         })
     }
 
-    /// Whether both hosts are names of one registry: FIPS and dual-stack are other ways to it.
+    /// Whether both hosts are names of the same registry. FIPS and dual-stack hosts are.
     pub(super) fn is_same_registry(&self, other: &Self) -> bool {
         (&self.account, &self.region, self.partition)
             == (&other.account, &other.region, other.partition)
     }
 
-    /// Whether the region can be one of this partition's. The SDK derives the endpoint from the region alone, so a
-    /// region of another partition would send the keys to another cloud than the host is in.
+    /// Whether the region belongs to this partition. The SDK derives the endpoint from the region alone, so a region of
+    /// another partition would send the keys to a different cloud than the host's.
     pub(super) fn has_region_of_its_partition(&self) -> bool {
         Partition::of_region(&self.region) == self.partition
     }
 }
 
-/// The separate clouds of AWS, told apart by the DNS suffix. `GovCloud` shares that of the commercial one.
+/// AWS's separate clouds, distinguished by DNS suffix. `GovCloud` shares the commercial cloud's suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Partition {
     Aws,
@@ -110,7 +110,7 @@ pub(super) fn arn_partition(region: &str) -> &'static str {
     }
 }
 
-/// How the regions of a partition begin, as the SDKs' `partitions.json` has it; all others are the commercial ones.
+/// The prefixes of each partition's regions, from the SDKs' `partitions.json`. All other regions are commercial.
 const PREFIXES: [(&str, Partition); 6] = [
     ("cn-", Partition::China),
     ("eusc-", Partition::EuropeanSovereign),
@@ -120,8 +120,8 @@ const PREFIXES: [(&str, Partition); 6] = [
     ("us-isof-", Partition::IsoF),
 ];
 
-/// The ways to write a private registry, `ACCOUNT.service.REGION.suffix`: the service of a FIPS host ends in `-fips`, the suffix
-/// of a dual-stack host begins with `on.`.
+/// The forms of a private registry's host, `ACCOUNT.service.REGION.suffix`. A FIPS host's service ends in `-fips`, a
+/// dual-stack host's suffix begins with `on.`.
 const FORMS: [(&str, &str, Partition); 12] = [
     ("dkr.ecr", "amazonaws.com", Partition::Aws),
     ("dkr.ecr-fips", "amazonaws.com", Partition::Aws),

@@ -1,4 +1,4 @@
-//! Whose credentials ask for the token: a secret's keys, or the node's own identity, and a role that either assumes.
+//! The credentials that request the token: a secret's keys or the node's own identity, and a role that either assumes.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
@@ -27,7 +27,7 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::service_account::ServiceAccount;
 
-/// The configuration of a client that acts with a secret's keys alone: no variable, no file, no metadata service.
+/// Client configuration with only a secret's keys: no variables, files or metadata service.
 pub(super) async fn of_secret(
     keys: TenantKeys,
     api: &Api,
@@ -42,8 +42,7 @@ pub(super) async fn of_secret(
         .map(|config| (config, who))
 }
 
-/// The configuration of a client that acts with the session of a role that trusts a pod's service account. Nothing of the
-/// node's is read.
+/// Client configuration with the session of a role that trusts a pod's service account. Nothing of the node's is read.
 pub(super) async fn of_pod(
     account: &ServiceAccount,
     api: &Api,
@@ -56,7 +55,7 @@ pub(super) async fn of_pod(
     Ok((with(config, session), Who::Pod))
 }
 
-/// A client of the registry's region and of its kind of endpoint: no variable, no file, no metadata service.
+/// Client configuration for the registry's region and endpoint: no variables, files or metadata service.
 fn bare(api: &Api, wire: &Wire) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -76,7 +75,7 @@ fn with(config: SdkConfig, credentials: Credentials) -> SdkConfig {
         .build()
 }
 
-/// The configuration of a client that acts as the node, as the operator set it up.
+/// Client configuration with the node's identity, as the operator set it up.
 pub(super) async fn of_node(
     login: &Login<'_>,
     api: &Api,
@@ -105,7 +104,7 @@ pub(super) async fn of_node(
         .profile_files(files.texts())
         .profile_name(&files.name)
         .no_credentials();
-    // Not set to false: for an ordinary host the node's AWS_USE_FIPS_ENDPOINT has its say.
+    // Not set to false, so that for an ordinary host the node's AWS_USE_FIPS_ENDPOINT decides.
     if api.fips {
         loader = loader.use_fips(true);
     }
@@ -132,7 +131,7 @@ pub(super) async fn of_node(
         .map(|config| (config, Who::Node))
 }
 
-/// What the SDK's own provider of this source gives.
+/// The credentials from the SDK's provider for this source.
 async fn provided(
     source: &Source,
     files: &Files<'_>,
@@ -174,7 +173,7 @@ async fn provided(
     }
 }
 
-/// The instance's role, by its metadata service.
+/// The name of the instance's role, from the metadata service.
 pub(super) async fn instance_role(login: &Login<'_>, wire: &Wire) -> Result<String, Error> {
     let files = Files::read(login.node, login.settings.profile.as_deref())?;
     let provider = ProviderConfig::without_region()
@@ -193,7 +192,7 @@ pub(super) async fn instance_role(login: &Login<'_>, wire: &Wire) -> Result<Stri
     }
 }
 
-/// The metadata service; two attempts, since it is on this very machine.
+/// A client for the metadata service. Two attempts are enough, because it is on this machine.
 fn metadata(provider: &ProviderConfig, address: &str) -> Result<imds::Client, CredentialsError> {
     let client = imds::Client::builder().configure(provider).max_attempts(2);
     client
@@ -202,7 +201,7 @@ fn metadata(provider: &ProviderConfig, address: &str) -> Result<imds::Client, Cr
         .map_err(CredentialsError::invalid_configuration)
 }
 
-/// The session of a role that trusts another issuer's token. The request is not signed: the token in it is the proof.
+/// The session of a role that trusts another issuer's token. The request is not signed; the token is the proof.
 async fn by_web_identity(
     config: &SdkConfig,
     (role, session_name): (&str, &str),
@@ -221,7 +220,7 @@ async fn by_web_identity(
     session(answer.credentials)
 }
 
-/// The same configuration with the role's session, where there is a role; asked of STS in the registry's region.
+/// If there is a role, the same configuration with the role's session, from STS in the registry's region.
 async fn assume(
     config: SdkConfig,
     role: Option<Role>,
@@ -259,11 +258,11 @@ fn session(answered: Option<aws_sdk_sts::types::Credentials>) -> Result<Credenti
     ))
 }
 
-/// Whether this key works only with a session token, and has none
+/// Whether this key needs a session token and has none
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes>).
 fn is_temporary(credentials: &Credentials) -> bool {
     credentials.access_key_id().starts_with("ASIA") && credentials.session_token().is_none()
 }
 
-/// As the account that owns the role sees it in its logs.
+/// The session name in the logs of the account that owns the role.
 const SESSION_NAME: &str = "docker-credential-beta9";

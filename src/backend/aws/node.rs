@@ -1,8 +1,9 @@
-//! Which identity the node has at AWS: the first source of the SDK's default chain that has one, told by the environment and
-//! the files and without asking anybody (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>).
+//! The node's AWS identity: the first source of the SDK's default chain that has one, determined from the environment
+//! and files without network requests
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>).
 //!
-//! The chain itself would go on to the next source where one cannot be used, in the end to the instance's role, so only the
-//! source that is found here is asked for credentials.
+//! If a source can't be used, the SDK's chain would fall back to the next, and finally to the instance's role.
+//! Therefore only the source found here is asked for credentials.
 
 use aws_credential_types::Credentials;
 
@@ -16,27 +17,27 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::token::{Scope, Unnamed, shown};
 
-/// The identity that the node has, and the profile files, which steer how it is used.
+/// The node's identity, and the profile files, which affect how it is used.
 pub(super) struct Identity<'n> {
     pub(super) source: Source,
     pub(super) files: Files<'n>,
 }
 
-/// Where its credentials come from.
+/// The source of its credentials.
 pub(super) enum Source {
     /// Keys in the environment.
     Keys(Credentials),
     /// A profile of the shared files.
     Profile(Profile),
-    /// Another issuer's token, which a role trusts.
+    /// Another issuer's token that a role trusts.
     WebIdentity(WebIdentity),
-    /// The agent of a container: of ECS, or of EKS Pod Identity.
+    /// A container's agent: ECS or EKS Pod Identity.
     Container,
-    /// The role of the instance, by the metadata service at this address.
+    /// The instance's role, from the metadata service at this address.
     Instance { endpoint: String },
 }
 
-/// A role, and the token that proves who may have it.
+/// A role, and the token to assume it with.
 pub(super) struct WebIdentity {
     pub(super) role: String,
     pub(super) session_name: Option<String>,
@@ -44,8 +45,8 @@ pub(super) struct WebIdentity {
 }
 
 impl<'n> Identity<'n> {
-    /// What would be used now; `None` where the node has no identity of this cloud. Of a rule, its profile and nothing else
-    /// is.
+    /// The identity that would be used now; `None` if the node has none. If a rule names a profile, nothing else is
+    /// used.
     pub(super) fn of(node: &'n Node, rule: Option<&str>) -> Result<Option<Self>, Error> {
         let files = Files::read(node, rule)?;
         let source = match rule {
@@ -113,9 +114,9 @@ impl Source {
     }
 }
 
-/// Whose credentials are used now, where the node logs in as itself; `rule` is the profile of a rule.
+/// Whose credentials are used if the node logs in as itself. `rule` is the profile of a rule.
 pub(super) fn whose(node: &Node, rule: Option<&str>) -> Result<Whose, Error> {
-    // The likeliest, and the one that needs no file.
+    // The most common case, and it needs no file.
     if rule.is_none()
         && let Some(keys) = keys(node)
     {
@@ -127,7 +128,7 @@ pub(super) fn whose(node: &Node, rule: Option<&str>) -> Result<Whose, Error> {
     }
 }
 
-/// The keys in the environment; one without the other is none.
+/// The keys in the environment; `None` unless both are set.
 pub(super) fn keys(node: &Node) -> Option<Credentials> {
     let id = text(node, "AWS_ACCESS_KEY_ID")?;
     let secret = text(node, "AWS_SECRET_ACCESS_KEY").or_else(|| text(node, "SECRET_ACCESS_KEY"))?;
@@ -135,7 +136,7 @@ pub(super) fn keys(node: &Node) -> Option<Credentials> {
     Some(Credentials::new(id, secret, session, None, "environment"))
 }
 
-/// A session is told by its token, and a wrong secret is not the right one's identity.
+/// Includes the session token and the secret, so that a wrong secret is a different identity than the right one.
 pub(super) fn of_keys(keys: &Credentials) -> Scope {
     let name = key_name(keys.access_key_id());
     let secrets = [
@@ -146,7 +147,7 @@ pub(super) fn of_keys(keys: &Credentials) -> Scope {
     Scope::of(name, ["keys", keys.access_key_id()]).with(digests)
 }
 
-/// An access key id isn't a secret; what stands in its place may be one.
+/// The access key id, which isn't a secret, if it looks like one: a secret may have been put in its place.
 pub(super) fn key_name(id: &str) -> String {
     let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     let is_shown = is_key_id(id) && id.len() <= 32 && id.bytes().all(upper);
@@ -157,8 +158,8 @@ pub(super) fn key_name(id: &str) -> String {
     }
 }
 
-/// The agent's address, which of ECS is the task's own, and whose token it is shown. An agent at a whole address that is
-/// shown no token may answer for anybody: `None`.
+/// The scope of a container's agent: its address, which for ECS is the task's own, and the token sent to it. `None` for
+/// an agent at a full URL without a token, because it may answer for anyone.
 pub(super) fn of_container(node: &Node) -> Result<Option<Scope>, Error> {
     let token = match node.file(CONTAINER_TOKEN_FILE)? {
         Some(file) => Some(token(CONTAINER_TOKEN_FILE, &file)?),

@@ -1,5 +1,5 @@
-//! Whose credentials a profile is: its own, or those that a chain of other profiles begins with, followed as the SDK does
-//! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>).
+//! The source of a profile's credentials: its own, or those at the start of a chain of other profiles, followed as the
+//! SDK does (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>).
 
 use std::path::Path;
 
@@ -20,25 +20,25 @@ use crate::token::{Scope, Unnamed, shown};
 /// A profile with credentials.
 pub(super) struct Profile {
     name: String,
-    /// What its credentials are in the end, in words.
+    /// A description of the final credentials.
     what: String,
     parts: Vec<String>,
     begins: Begin,
 }
 
-/// With whose credentials a chain of profiles begins.
+/// The credentials at the start of a chain of profiles.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Begin {
-    /// What the parts tell.
+    /// Described by the parts.
     Told,
     /// The instance's role.
     Instance,
-    /// Those of an agent that may answer for anybody.
+    /// Those of an agent that may answer for anyone.
     Unknown,
 }
 
 impl Profile {
-    /// The chosen profile; `None` where it has no credentials and the chain goes on to what isn't a profile.
+    /// The chosen profile; `None` if it has no credentials, and the default chain goes on to other sources.
     pub(super) fn chosen(files: &Files) -> Result<Option<Self>, Error> {
         if files.profile(&files.name).is_none() {
             return if files.must_have_profile() {
@@ -77,7 +77,7 @@ impl Profile {
         }
     }
 
-    /// From the profile to its source, and that one's.
+    /// Follows the chain from the profile to its source, and so on.
     fn follow(mut self, files: &Files) -> Result<Option<Self>, Error> {
         let (mut seen, mut name): (Vec<&str>, _) = (Vec::new(), files.name.as_str());
         loop {
@@ -89,7 +89,7 @@ impl Profile {
             }
             seen.push(name);
             self.parts.extend([name.to_owned(), content(section)]);
-            // The keys of a source come before a role that it has.
+            // A source profile's keys take precedence over its role.
             if seen.len() > 1 && section.get(KEY_ID).is_some() && section.get(KEY).is_some() {
                 return Ok(Some(self));
             }
@@ -116,7 +116,7 @@ impl Profile {
         }
     }
 
-    /// Where the credentials begin; `false` where this profile has none.
+    /// Finds the start of the chain; `false` if this profile has no credentials.
     fn begin(&mut self, section: &Section, name: &str, files: &Files) -> Result<bool, Error> {
         if let Some(source) = section.get(SOURCE) {
             match source.to_ascii_lowercase().as_str() {
@@ -129,7 +129,7 @@ impl Profile {
                     self.begins = Begin::Instance;
                     self.parts.push(files.metadata().to_owned());
                 }
-                // The SDK knows no other, and says so.
+                // The SDK supports no other value, and reports it.
                 _ => {}
             }
             return Ok(true);
@@ -165,7 +165,8 @@ impl Profile {
             .any(|key| section.get(key).is_some()))
     }
 
-    /// A session that somebody logged in to on this node. Its token is renewed every hour; by what it is renewed stays.
+    /// An SSO session that somebody logged in to on this node. Its token changes every hour, but the refresh token
+    /// stays the same and identifies it.
     fn begin_with_sso(
         &mut self,
         section: &Section,
@@ -175,7 +176,8 @@ impl Profile {
         let (Some(account), Some(role)) =
             (section.get("sso_account_id"), section.get("sso_role_name"))
         else {
-            // Without either it is for bearer tokens, which aren't credentials; of one without the other the SDK says so.
+            // Without both, the session is for bearer tokens, which aren't credentials. With only one, the SDK reports
+            // an error.
             return Ok(section
                 .get("sso_account_id")
                 .or(section.get("sso_role_name"))
@@ -208,7 +210,7 @@ impl Profile {
         Ok(true)
     }
 
-    /// What is said first is what the credentials are in the end.
+    /// Sets the description of the final credentials; the first call wins.
     fn be(&mut self, what: impl FnOnce() -> String) {
         if self.what.is_empty() {
             self.what = what();
@@ -222,7 +224,7 @@ impl Profile {
     }
 }
 
-/// All that a profile says of its credentials; the parser gives no list of what is in one.
+/// All of a profile's settings about credentials. The parser can't list a profile's keys.
 fn content(section: &Section) -> String {
     let lines = KEYS
         .iter()
@@ -230,7 +232,7 @@ fn content(section: &Section) -> String {
     digest(Zeroizing::new(lines.collect::<String>()).as_bytes())
 }
 
-/// Below the home directory, where the SDK and the CLI keep a session's token.
+/// The path below the home directory where the SDK and the CLI keep a session's token.
 fn sso_token(session: &str) -> String {
     let name = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -280,7 +282,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Env, Node};
 
-    /// What the chosen profile is of this text, in a home directory of its own.
+    /// The identity of a profile in this text, with a fresh home directory.
     fn whose(text: &str, profile: &str) -> Result<Option<Whose>, String> {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join(".aws/config");

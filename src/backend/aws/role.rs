@@ -1,4 +1,4 @@
-//! A role to assume, and the tenant's keys it may be assumed with.
+//! A role to assume, and the tenant's keys.
 
 use aws_credential_types::Credentials;
 
@@ -10,14 +10,14 @@ use crate::host::is_account;
 use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
 
-/// A role, and the external id that its trust policy may ask for.
+/// A role, and the external id that its trust policy may require.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) arn: String,
     pub(super) external_id: Option<String>,
 }
 
-/// What a secret holds for AWS.
+/// A secret's keys for AWS.
 #[derive(Debug)]
 pub(super) struct TenantKeys {
     pub(super) credentials: Credentials,
@@ -25,7 +25,7 @@ pub(super) struct TenantKeys {
 }
 
 impl TenantKeys {
-    /// Reads the keys of a secret. A tenant wrote them: whatever would steer the node is refused by name.
+    /// Reads the keys of a secret. A tenant wrote them, so any key that would control the node is refused by name.
     pub(super) fn read(keys: &Keys) -> Result<Self, Error> {
         if let Some(name) = keys.names().find(|name| steers_the_node(name)) {
             return Err(AwsError::Steers(name.to_owned()).into());
@@ -38,7 +38,7 @@ impl TenantKeys {
             let what = "isn't a valid access key id (16 to 128 letters and digits)";
             return Err(AwsError::Key(KEY_ID, what).into());
         }
-        // They go into HTTP headers and signatures as they are; a line end copied along would be refused late and oddly.
+        // Values go into HTTP headers and signatures unchanged. A copied line end would cause an obscure error later.
         for (name, value) in [(KEY, Some(secret)), (SESSION_TOKEN, token)] {
             if value.is_some_and(|value| !value.bytes().all(|byte| byte.is_ascii_graphic())) {
                 let what = "holds a space, a line end or another character that no key has";
@@ -54,7 +54,7 @@ impl TenantKeys {
 }
 
 impl Role {
-    /// The operator's role, where a rule has one.
+    /// The operator's role, if a rule has one.
     pub(super) fn of_settings(
         arn: Option<&str>,
         external_id: Option<&str>,
@@ -63,7 +63,7 @@ impl Role {
             .map_err(|(setting, what)| AwsError::Rule(setting, what).into())
     }
 
-    /// Of what is wrong, the name is that of the value.
+    /// Validates a role and its external id. The names are used in errors.
     fn read(
         names: [&'static str; 2],
         [arn, external_id]: [Option<&str>; 2],
@@ -88,8 +88,8 @@ impl Role {
     }
 }
 
-/// The role that a pod's service account asks for: the one that is for pulling alone, or else the pod's own. A tenant
-/// wrote it; whether it may be had is for the role's trust policy to say.
+/// The role in a pod's service account: the one only for pulling, or else the pod's own. A tenant wrote it; the role's
+/// trust policy decides whether the pod may assume it.
 pub(super) fn role_of_pod<'a>(
     account: &'a ServiceAccount,
     partition: &str,
@@ -167,8 +167,9 @@ fn is_external_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte))
 }
 
-/// What AWS's own credential provider reads (<https://github.com/kubernetes/cloud-provider-aws/pull/1155>), and what
-/// gives pods a role on EKS (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
+/// The annotation that AWS's own credential provider reads
+/// (<https://github.com/kubernetes/cloud-provider-aws/pull/1155>), and the one that gives pods a role on EKS
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
 pub(super) const POD_ROLES: [&str; 2] = [
     "eks.amazonaws.com/ecr-role-arn",
     "eks.amazonaws.com/role-arn",
@@ -230,7 +231,7 @@ mod tests {
         ]) {
             let error = read(&[(name, "hunter2")]).unwrap_err();
             assert!(
-                error.starts_with(&format!("its secret: {name} steers the node")),
+                error.starts_with(&format!("its secret: {name} controls the node")),
                 "{error}"
             );
             assert!(!error.contains("hunter2"), "{error}");

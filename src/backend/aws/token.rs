@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::token::Minted;
 
-/// Asks the API of this registry.
+/// Requests a token from the registry's API.
 pub(super) async fn mint(
     api: &Api,
     call: Call<'_>,
@@ -47,7 +47,7 @@ async fn mint_private(
     if let Some(url) = &api.endpoint_url {
         builder.set_endpoint_url(Some(url.clone()));
     }
-    // The one way to name the registry: without it, the answer would be for the caller's own account.
+    // Deprecated, but the only way to name the registry: without it, the token would be for the caller's own account.
     #[expect(
         deprecated,
         reason = "the token of another account's registry names that registry only when it is asked for"
@@ -96,7 +96,8 @@ async fn mint_public(
     )
 }
 
-/// Whether a token is for the registry asked for; where only a rule says that this is ECR, for any of the region.
+/// Whether the token is for the requested registry. If only a rule says that this is ECR, any registry of the region
+/// counts.
 fn is_for(registry: Option<&PrivateRegistry>, region: &str, proxy_endpoint: Option<&str>) -> bool {
     let host = endpoint_host(proxy_endpoint);
     let Some(EcrHost::Private(named)) = host.as_ref().and_then(EcrHost::parse) else {
@@ -118,7 +119,7 @@ fn wrong_registry(other: Option<&Host>) -> Error {
     AwsError::OtherRegistry(other.to_owned()).into()
 }
 
-/// `AWS:password` in base64, and when it ends.
+/// Decodes the token, base64 of `AWS:password`, and its expiry.
 fn minted(token: Option<&str>, expires: Option<&DateTime>) -> Result<Minted, Error> {
     let password = token.and_then(decode).ok_or(AwsError::NoToken)?;
     let credential =

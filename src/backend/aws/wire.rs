@@ -1,7 +1,7 @@
-//! The HTTP client below the SDK: proxies, bounds, and a memory of what happened last, which names faults exactly.
+//! The HTTP client below the SDK: adds proxies and limits, and records the last exchange for exact error messages.
 //!
-//! The SDK's own client reads proxies otherwise than Go's clients, takes an answer of any size, and buries a refused connection some five errors
-//! deep, differently for each credential source. It follows no redirect, and neither does this one.
+//! The SDK's own client reads proxy settings differently from Go's clients, accepts answers of any size, and buries a
+//! refused connection about five errors deep, differently for each credential source. Neither client follows redirects.
 
 mod bounded;
 mod fault;
@@ -35,7 +35,7 @@ use bounded::bounded;
 pub(super) use fault::chain;
 use retry::{RetryAfter, retry_after};
 
-/// One login's way to the network.
+/// The network access of one login.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     deadline: Instant,
@@ -48,15 +48,15 @@ pub(super) struct Wire {
 pub(super) struct Exchange {
     /// The host that was asked, without the port.
     pub(super) host: String,
-    /// The proxy that it was asked through.
+    /// The proxy, if one was used.
     pub(super) proxy: Option<ProxyName>,
     pub(super) outcome: Outcome,
 }
 
-/// How far it came.
+/// How far the exchange got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Nothing has come back.
+    /// No answer yet.
     #[default]
     Waiting,
     /// An answer began.
@@ -64,21 +64,21 @@ pub(super) enum Outcome {
         status: u16,
         retry_after: Option<u64>,
     },
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused,
     /// The name has no address.
     Unresolvable,
-    /// The certificate is not one to trust, for this reason.
+    /// The certificate isn't trusted, for this reason.
     Certificate(&'static str),
-    /// It took too long.
+    /// It timed out.
     TimedOut,
-    /// The connection ended in the middle, or could not be made.
+    /// The connection could not be made or broke.
     Broken,
-    /// The proxy makes no tunnel.
+    /// The proxy refused the tunnel.
     Proxy,
-    /// The variable that names a proxy names none, or one of a kind that the SDK's client does not know.
+    /// The proxy variable's value isn't a proxy, or a kind that the SDK's client does not support.
     ProxySetting(&'static str),
-    /// More came than any honest answer holds.
+    /// The answer was too large.
     TooLarge,
 }
 
@@ -95,7 +95,7 @@ impl Last {
 }
 
 impl Wire {
-    /// The way to the network until this moment; `bundle` is a file of the authorities to trust instead of the system's.
+    /// Network access until the deadline. `bundle` is a file of authorities that replaces the system's.
     pub(super) fn new(deadline: Instant, bundle: Option<&str>) -> Result<Self, Error> {
         let last = Last::default();
         if let Some(fault) = bundle.is_none().then(tls::refused).flatten() {
@@ -120,7 +120,7 @@ impl Wire {
             .and_then(|proxy| ProxyConfig::all(proxy.url()).ok())
             .map(secure);
         let secure = secure(ProxyConfig::disabled());
-        // Plain HTTP is spoken by the node's own metadata services and agents only: a proxy must never see that.
+        // Plain HTTP is only for the node's own metadata services and agents, and must never go through a proxy.
         let plain = Builder::new().build_with_connector_fn(|settings, components| {
             configured(Connector::builder(), settings, components).build_http()
         });
@@ -144,7 +144,7 @@ impl Wire {
         self.client.clone()
     }
 
-    /// What happened last.
+    /// The last exchange.
     pub(super) fn last(&self) -> Exchange {
         self.last
             .0
@@ -153,7 +153,7 @@ impl Wire {
             .clone()
     }
 
-    /// One attempt may take two fifths of what is left, so that a second one fits.
+    /// One attempt may take two fifths of the remaining time, so that a second one fits.
     pub(super) fn timeouts(&self) -> TimeoutConfig {
         let attempt = self.left().mul_f32(0.4).max(Duration::from_millis(50));
         TimeoutConfig::builder()
@@ -167,7 +167,7 @@ impl Wire {
         RetryConfig::standard().with_max_attempts(2)
     }
 
-    /// Lets a server say when to come again, unless that is later than anybody waits.
+    /// Honours `Retry-After`, unless it is later than the deadline.
     pub(super) fn retry_after(&self) -> impl ClassifyRetry + use<> {
         RetryAfter {
             deadline: self.deadline,
@@ -195,18 +195,18 @@ struct Client {
     last: Last,
 }
 
-/// The ways that a request may take.
+/// The clients for the possible routes of a request.
 #[derive(Debug)]
 struct Ways {
     secure: SharedHttpClient,
-    /// By way of the proxy.
+    /// Through the proxy.
     through: Option<SharedHttpClient>,
     plain: SharedHttpClient,
     proxies: Proxies,
 }
 
 impl Ways {
-    /// The way to this URI and the proxy on it; else what is wrong with the proxy.
+    /// The client for this URI and its proxy, or what is wrong with the proxy.
     fn to(
         &self,
         uri: &str,
@@ -247,7 +247,7 @@ impl HttpClient for Client {
     }
 }
 
-/// Takes the connector that a request needs only when it needs it: reading the trusted certificates costs milliseconds.
+/// Makes connectors lazily, because reading the trusted certificates takes milliseconds.
 #[derive(Debug)]
 struct Watched {
     ways: Arc<Ways>,
@@ -303,7 +303,7 @@ impl HttpConnector for Watched {
     }
 }
 
-/// The SDK makes the URI from an endpoint: `scheme://host[:port]/path`.
+/// The host of a URI that the SDK made from an endpoint: `scheme://host[:port]/path`.
 fn host_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     rest.split(['/', '?', ':']).next().unwrap_or_default()

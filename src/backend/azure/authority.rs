@@ -1,4 +1,4 @@
-//! At which cloud's authority an application logs in.
+//! The cloud and authority that an application logs in at.
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
 
@@ -10,7 +10,7 @@ use super::errors::AzureError;
 use crate::config::Node;
 use crate::host::Host;
 
-/// An application, where it is registered.
+/// An application and its directory.
 pub(super) struct App {
     pub(super) tenant: String,
     pub(super) client_id: String,
@@ -18,7 +18,7 @@ pub(super) struct App {
 }
 
 impl App {
-    /// Whom it logs in with.
+    /// The URL of its authority.
     pub(super) fn authority(&self) -> &str {
         match &*self.cloud {
             CloudConfiguration::AzureChina => "https://login.chinacloudapi.cn",
@@ -29,7 +29,7 @@ impl App {
     }
 }
 
-/// The cloud that a registry is in. Only there may its tokens be sent, whatever row a rule forces.
+/// The cloud that a registry is in. Its tokens may be sent only there, whatever row a rule forces.
 pub(super) fn cloud_of(host: &Host) -> Result<CloudConfiguration, AzureError> {
     let name = host.name();
     match host.port() {
@@ -40,7 +40,7 @@ pub(super) fn cloud_of(host: &Host) -> Result<CloudConfiguration, AzureError> {
     }
 }
 
-/// The authority that the operator sets, which AKS does for every pod with a workload identity.
+/// The authority that the operator sets. AKS sets it for every pod with a workload identity.
 pub(super) fn authority(node: &Node) -> Result<Option<CloudConfiguration>, AzureError> {
     let Some(text) = node.get(AUTHORITY_HOST) else {
         return Ok(None);

@@ -1,6 +1,6 @@
-//! The certificate of an application, which is how it logs in without a secret: it signs a statement of who it is.
+//! An application's certificate: instead of a secret, the application signs an assertion with its key.
 //!
-//! `azure_identity` can do it by OpenSSL and for PKCS #12 alone; the statement is a few lines.
+//! `azure_identity` supports only PKCS #12, with OpenSSL; the assertion is a few lines.
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
 
@@ -24,14 +24,14 @@ use crate::jwt;
 /// A certificate and its key.
 pub(super) struct Certificate {
     key: RsaKeyPair,
-    /// What the application's registration knows it by.
+    /// Identifies the certificate in the application's registration.
     thumbprint: String,
-    /// What stands for the file.
+    /// A digest of the file.
     pub(super) digest: String,
 }
 
 impl Certificate {
-    /// Reads a PEM file that has both.
+    /// Reads a PEM file with both.
     pub(super) fn read(name: &str, path: &Path) -> Result<Self, Error> {
         let bytes = read(path)?;
         let (name, path) = (name.to_owned(), path.to_owned());
@@ -52,7 +52,7 @@ impl Certificate {
         })
     }
 
-    /// The statement, for the next minutes; `id` tells it from every other.
+    /// A signed assertion, valid for `LIFE`; `id` must be unique.
     pub(super) fn assertion(&self, app: &App, id: &str) -> Option<Redacted> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -68,7 +68,7 @@ impl Certificate {
     }
 }
 
-/// In seconds; the node's clock may be a little fast.
+/// In seconds; long enough for a slightly fast clock on the node.
 const LIFE: u64 = 300;
 const LEEWAY: u64 = 60;
 

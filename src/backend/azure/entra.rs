@@ -1,7 +1,8 @@
-//! An identity's Entra token for the registry service, by Microsoft's `azure_identity` over this program's own HTTP client.
+//! Gets an identity's Entra token for the registry service, with Microsoft's `azure_identity` on this program's own
+//! HTTP client.
 //!
-//! The client does the repeating and ends by the deadline; the SDK is told not to (for managed identities it would go on
-//! for 72 seconds). Every option the SDK would else read from the environment is given.
+//! The client retries and keeps the deadline. Retries in the SDK are off, because for managed identities they would
+//! take 72 seconds. Every option that the SDK would otherwise read from the environment is set.
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
@@ -99,7 +100,7 @@ fn options(http: &Http, cloud: Option<&Arc<CloudConfiguration>>) -> ClientOption
     }
 }
 
-/// A signed token that says who it is.
+/// A signed token that identifies the application.
 #[derive(Debug)]
 struct Assertion(Redacted);
 
@@ -117,7 +118,7 @@ impl ClientAssertion for Assertion {
     }
 }
 
-/// Carries the SDK's requests. What isn't a success becomes an error of a kind that the SDK does not try again.
+/// Sends the SDK's requests. Any answer but a success becomes an error that the SDK does not retry.
 #[derive(Debug)]
 struct Carrier(Http);
 
@@ -172,6 +173,6 @@ impl Carrier {
     }
 }
 
-/// The same in all clouds (<https://github.com/Azure/azure-sdk-for-net/issues/34785>), and good for registries only: a
-/// token for Azure's management, which registries also take, could do more.
+/// The same in all clouds (<https://github.com/Azure/azure-sdk-for-net/issues/34785>), and valid only for registries.
+/// Registries also accept tokens for Azure's management API, but those could do more.
 const SCOPE: &str = "https://containerregistry.azure.net/.default";

@@ -1,5 +1,5 @@
-//! What Entra, a metadata service or the registry refused, told by status and AADSTS code. Their words are not repeated:
-//! they name the tenant's things, and anybody may have written them.
+//! Errors for refusals by Entra, a metadata service or the registry, by status and AADSTS code. Their messages are not
+//! repeated, because they name the tenant's resources and anyone may have written them.
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>,
 //! <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-login>
@@ -17,13 +17,13 @@ use crate::http::{HttpError, Kind, Response};
 use crate::shown::shown;
 use refusals::{NOT_ON_AZURE, of_code, of_metadata, of_registry};
 
-/// Why a request of the SDK's came to nothing; travels through the SDK as the source of its errors.
+/// Why a request of the SDK failed; passed through the SDK as the source of its errors.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     /// There was no answer.
     #[error("{0}")]
     NoAnswer(HttpError),
-    /// There was one, and it isn't a token.
+    /// The answer isn't a token.
     #[error("{host} answered {status}")]
     Answer {
         host: String,
@@ -45,7 +45,7 @@ impl Refusal {
     }
 }
 
-/// The error of a login that the SDK gave up.
+/// The error for a login that failed in the SDK.
 pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let refusal = loop {
@@ -87,13 +87,13 @@ pub(super) fn entra(error: &azure_core::Error, identity: &Identity) -> Error {
     }
 }
 
-/// The error of a registry's answer that isn't a token.
+/// The error for a registry's answer that isn't a token.
 pub(super) fn registry(host: &str, answer: &Response) -> AzureError {
     let status = answer.status;
     common(host, status, answer.retry_after()).unwrap_or(AzureError::Registry { status })
 }
 
-/// What any of them may answer.
+/// Errors that any of these servers may answer with.
 fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<AzureError> {
     let what = match status {
         200..300 => Common::NoJson,
@@ -107,7 +107,7 @@ fn common(host: &str, status: u16, retry_after: Option<Duration>) -> Option<Azur
     Some(AzureError::Common { host, what, status })
 }
 
-/// Why there is no token of Azure's.
+/// Why there is no Azure token.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AzureError {
     #[error("no managed identity on this node: {0}")]
@@ -118,25 +118,25 @@ pub(super) enum AzureError {
         what: Common,
         status: u16,
     },
-    /// What the registry answered to the exchange.
+    /// The registry refused the exchange.
     #[error("{} ({status})", of_registry(*status).0)]
     Registry { status: u16 },
     #[error("{}: {host} answered {status}", of_metadata(*status).0)]
     Metadata { host: String, status: u16 },
-    /// Without a code.
+    /// A refusal by Entra without a code.
     #[error("Entra refused the login ({0})")]
     Login(u16),
     #[error("{} (AADSTS{code})", of_code(*code).1)]
     Entra { code: u32 },
-    /// A success without one.
+    /// A success without a token.
     #[error("the answer of {0} holds no token")]
     NoToken(&'static str),
-    /// An identity that the SDK will not try.
+    /// A kind of managed identity that the SDK does not support.
     #[error("this kind of managed identity is not supported")]
     OtherManaged,
     #[error("the application cannot log in as it is configured")]
     Unconfigured,
-    /// The node had one a moment ago.
+    /// The identity disappeared between two reads.
     #[error("the node has no Azure identity any more")]
     Gone,
     #[error("it isn't an Azure registry (*.azurecr.io, *.azurecr.cn, *.azurecr.us)")]
@@ -145,10 +145,10 @@ pub(super) enum AzureError {
     Authority,
     #[error("the service account {0} names no application")]
     NoApplication(String),
-    /// A key of Azure's tools that says where to look or whom to ask.
+    /// A key of Azure's tools that names a file or a server.
     #[error("a secret may not say {}", shown(.0))]
     Steers(String),
-    /// What `together` says belongs together is not.
+    /// One of the variables that belong together is missing.
     #[error("{name} is not in {place}")]
     Missing {
         name: &'static str,
@@ -177,7 +177,7 @@ pub(super) enum AzureError {
     Certificate { name: String, path: PathBuf },
 }
 
-/// What anybody may answer.
+/// Errors that any server may answer with.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Common {
     #[error("answered with something that is not JSON")]
@@ -193,7 +193,7 @@ pub(super) enum Common {
 }
 
 impl AzureError {
-    /// The SDK will not try this identity.
+    /// The error for an identity that the SDK does not support.
     pub(super) fn unusable(identity: &Identity) -> Self {
         match identity {
             Identity::Managed { .. } => Self::OtherManaged,
@@ -273,7 +273,7 @@ fn is_absent(kind: Kind) -> bool {
     matches!(kind, Kind::Nobody | Kind::Refused)
 }
 
-/// The code of an error, and nothing else of its text.
+/// The AADSTS code of an error; nothing else of its text is used.
 fn aadsts(body: &[u8]) -> Option<u32> {
     const MARK: &[u8] = b"AADSTS";
     let start = body.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();

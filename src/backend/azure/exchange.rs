@@ -1,10 +1,10 @@
-//! The registry's exchange of an Entra token for its own refresh token, which is what docker then logs in with.
+//! Exchanges an Entra token for the registry's own refresh token, which docker then logs in with.
 //!
 //! <https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md#calling-post-oauth2exchange-to-get-an-acr-refresh-token>,
 //! <https://learn.microsoft.com/rest/api/containerregistry/refresh-tokens/get-from-exchange>
 //!
-//! The registry's challenge is not asked for: its realm and service are the registry itself, and it names no tenant. A
-//! tenant that is not known is left out, and the registry takes the token's.
+//! The registry's challenge is not requested, because its realm and service are the registry itself and it names no
+//! tenant. An unknown tenant is omitted; the registry then uses the token's.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ use crate::jwt;
 use crate::keys::Keys;
 use crate::token::Minted;
 
-/// What the registry gives for an Entra token, which goes to this very registry and to nobody else.
+/// Gets the registry's refresh token for an Entra token. The Entra token is sent only to this registry.
 pub(super) async fn refresh_token(
     http: &Http,
     host: &Host,
@@ -61,10 +61,10 @@ struct Exchanged {
     refresh_token: Redacted,
 }
 
-/// When a token ends, on this node's clock: after the life that its issuer gave it, so that a slow clock keeps nothing
-/// too long, and never after the end that is written in it, so that a fast one that is put right does not either.
+/// When a token expires on this node's clock: after its life, so that a slow clock does not keep it too long, but never
+/// after the expiry in the token, so that a fast clock that is later corrected doesn't either.
 ///
-/// The signature is the registry's own business: a token that lies about its end is only refused sooner.
+/// The signature need not be checked: a token with a false expiry would merely be refused.
 fn end(token: &Redacted, asked: SystemTime) -> Option<SystemTime> {
     let claims: Claims = jwt::claims(token)?;
     let end = claims.exp.seconds()?;
@@ -82,7 +82,7 @@ struct Claims {
     exp: Loose<f64>,
 }
 
-/// Of a refresh token that does not say when it began
+/// The life of a refresh token without an issue time
 /// (<https://learn.microsoft.com/azure/container-registry/container-registry-authentication#individual-login-with-microsoft-entra-id>).
 const DOCUMENTED_LIFE: Duration = Duration::from_hours(3);
 

@@ -1,7 +1,7 @@
-//! Which identity logs in.
+//! The identity that logs in.
 //!
-//! A secret is written by a tenant and may hold an application with its client secret, and no more: nothing in it can
-//! name a file, an address or another authority. The node's own identity is the operator's, who may.
+//! A tenant writes secrets, so a secret may only contain an application with its client secret, and can't name a file,
+//! an address or another authority. The node's own identity is the operator's, and may.
 //!
 //! <https://azure.github.io/azure-workload-identity/docs/topics/azwi/mutating-admission-webhook.html>
 
@@ -25,20 +25,20 @@ use crate::keys::Keys;
 use crate::service_account::ServiceAccount;
 use crate::trusted::{self, Readers};
 
-/// Who logs in.
+/// The identity that logs in.
 pub(super) enum Identity {
-    /// An application that knows its secret.
+    /// An application with a client secret.
     Secret { app: App, secret: Redacted },
-    /// An application that has a certificate.
+    /// An application with a certificate.
     Certificate { app: App, certificate: Certificate },
-    /// An application that another issuer vouches for by this token: a cluster for a workload, or for a pod.
+    /// An application with another issuer's token, such as a cluster's token for a workload or a pod.
     Workload { app: App, token: Redacted },
-    /// What Azure gave the node: of the user by this client id, else of the system.
+    /// A managed identity: user-assigned with this client id, else system-assigned.
     Managed { client_id: Option<String> },
 }
 
 impl Identity {
-    /// `None` where the node is to log in and has no identity of this cloud.
+    /// The identity for a login; `None` if the node should log in but has no Azure identity.
     pub(super) fn of(login: &Login) -> Result<Option<Self>, Error> {
         let cloud = cloud_of(login.host)?;
         match (login.keys, login.pod) {
@@ -48,8 +48,8 @@ impl Identity {
         }
     }
 
-    /// A tenant wrote the annotations: they say which application and in which directory, and nothing else. Whether it
-    /// may be had is for its federated credentials to say.
+    /// A tenant wrote the annotations, which name only an application and its directory. The application's federated
+    /// credentials decide whether the pod may use it.
     fn of_pod(
         account: &ServiceAccount,
         node: &Node,
@@ -146,7 +146,7 @@ impl Identity {
         Ok(is_managed.then_some(Self::Managed { client_id }))
     }
 
-    /// A metadata service speaks no TLS.
+    /// Where plain HTTP is allowed: metadata services don't support TLS.
     pub(super) fn cleartext(&self) -> Cleartext {
         if matches!(self, Self::Managed { .. }) {
             Cleartext::Node
@@ -155,7 +155,7 @@ impl Identity {
         }
     }
 
-    /// The tenant as the registry compares it with the token's; it finds it in the token where it is not told.
+    /// The tenant's GUID, which the registry compares with the token's. Without it, the registry uses the token's.
     pub(super) fn tenant_guid(&self) -> Option<&str> {
         match self {
             Self::Secret { app, .. }
@@ -166,7 +166,7 @@ impl Identity {
     }
 }
 
-/// The token in a file that is renewed in its place.
+/// Reads a token from a file that is renewed in place.
 fn token(path: &Path) -> Result<Redacted, Error> {
     let bytes = read(path)?;
     let text = bytes
@@ -187,12 +187,12 @@ fn token(path: &Path) -> Result<Redacted, Error> {
         })
 }
 
-/// Every file that is read for the node's identity at Azure is read here.
+/// Reads a file for the node's Azure identity. No other code reads such files.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     trusted::read(path, Readers::Mounted, MAX_FILE).map_err(|fault| fault.problem(PART))
 }
 
-/// Where the variables of an application are, and how errors call that.
+/// The source of an application's variables, and its name in errors.
 struct Source<'a> {
     place: &'static str,
     together: &'static str,
@@ -262,7 +262,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Keys of Azure's tools that say where to look or whom to ask.
+/// Whether this is a key of Azure's tools that names a file or a server.
 fn steers(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
     STEERING_PREFIXES
@@ -280,7 +280,7 @@ pub(super) fn is_guid(text: &str) -> bool {
     }) && groups.next().is_none()
 }
 
-/// A domain that a tenant has verified; it goes into a URL, so it is a host name and no more.
+/// Whether this is a domain that a tenant may have verified. It goes into a URL, so it must be a plain host name.
 fn is_domain(text: &str) -> bool {
     let named = |label: &str| label.bytes().any(|byte| byte.is_ascii_alphabetic());
     text.contains('.')
@@ -299,7 +299,7 @@ pub(super) const TENANT_ID: &str = "AZURE_TENANT_ID";
 pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-/// Of managed identities that aren't virtual machine's.
+/// Variables of managed identities outside of virtual machines.
 pub(super) const ENDPOINTS: [&str; 2] = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"];
 const TOGETHER: &str = "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET or \
                         AZURE_CLIENT_CERTIFICATE_PATH go together";

@@ -1,4 +1,4 @@
-//! Whose the registry's tokens are, by what an identity is made of.
+//! The identity behind the registry's tokens, derived from the login's inputs.
 
 use super::authority::{AUTHORITY_HOST, App};
 use super::identity::{ENDPOINTS, Identity, TENANT_ID};
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::service_account::ServiceAccount;
 use crate::token::{Scope, Unnamed};
 
-/// Which registry the token is for, the cache knows.
+/// The scope does not include the registry; the cache adds it.
 pub(in crate::backend) fn whose(login: &Login) -> Result<Whose, Error> {
     match (login.keys, login.pod) {
         (Some(keys), _) => Ok(Whose::Known(Scope::of_keys(keys))),
@@ -22,7 +22,7 @@ pub(in crate::backend) fn whose(login: &Login) -> Result<Whose, Error> {
     }
 }
 
-/// What the node says of tenant and authority has its part in a pod's login.
+/// The node's tenant and authority also affect a pod's login.
 fn of_pod(account: &ServiceAccount, node: &Node) -> Scope {
     let told = [TENANT_ID, AUTHORITY_HOST].map(|name| format!("{name}={}", value(node, name)));
     Scope::new(format!("service account {account}"), account.describe()).with(told)
@@ -63,7 +63,7 @@ fn of_node(identity: &Identity, node: &Node) -> Whose {
     }
 }
 
-/// An application, by what proves that it is the one.
+/// An application, distinguished by its proof of identity.
 fn of_app(app: &App, kind: &str, by: &str, proof: Vec<String>) -> Whose {
     let own = [kind, &app.tenant, &app.client_id, app.authority()];
     let name = format!("application {}{by}", app.client_id);

@@ -21,23 +21,23 @@ use crate::http::{Http, Kind, Request, Response};
 use crate::token::{Scope, Unnamed};
 use crate::trusted::{self, Readers};
 
-/// What identity the node has.
+/// The node's identity.
 pub(super) enum Found {
-    /// A credential document that the operator has put there.
+    /// A credential document from the operator.
     Document(Box<Document>),
-    /// What the machine itself says.
+    /// The machine's own identity.
     Metadata(Metadata),
-    /// None, and why.
+    /// No identity, and why.
     Nobody(String),
 }
 
-/// The metadata server, and what was looked for before it.
+/// The metadata server, and what was tried before it.
 pub(super) struct Metadata {
     host: String,
     tried: String,
 }
 
-/// The first identity that is configured; else the machine's, where it is one of Google's.
+/// The first configured identity; else the machine's, if it is a Google machine.
 pub(super) fn find(node: &Node) -> Result<Found, Error> {
     if let Some(path) = node.file(VARIABLE)? {
         let found = document(&path)?;
@@ -68,7 +68,7 @@ pub(super) fn find(node: &Node) -> Result<Found, Error> {
     }))
 }
 
-/// Whose token the node's login mints.
+/// The identity whose token the node's login mints.
 pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
     match find(login.node)? {
         Found::Document(document) => document.whose(login),
@@ -88,7 +88,7 @@ fn document(path: &Path) -> Result<Option<Found>, Error> {
     }))))
 }
 
-/// Every file that is read for the node's identity at Google is read here.
+/// Reads a file for the node's Google identity. No other code reads such files.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     trusted::read(path, Readers::Mounted, limit).map_err(|fault| fault.problem(PART))
 }
@@ -99,14 +99,14 @@ impl Metadata {
         Whose::Machine(Unnamed::new(Scope::of("service account", parts)))
     }
 
-    /// The token of the service account that is attached to this machine
+    /// The token of the service account attached to this machine
     /// (<https://docs.cloud.google.com/compute/docs/access/authenticate-workloads#applications>).
     pub(super) async fn token(&self, http: &Http) -> Result<Token, Error> {
         let answer = self.ask(http, &format!("token?scopes={SCOPE}")).await?;
         granted(&answer, ORIGIN, &Grant::Metadata)
     }
 
-    /// Its e-mail.
+    /// The service account's e-mail.
     pub(super) async fn email(&self, http: &Http) -> Result<String, Error> {
         let answer = self.ask(http, "email").await?;
         let Response { body, .. } = &answer.response;
@@ -149,7 +149,7 @@ impl Metadata {
 pub(super) const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GCLOUD: &str = "CLOUDSDK_CONFIG";
 const SERVER: &str = "GCE_METADATA_HOST";
-/// By address and not by its name, `metadata.google.internal`: no name server has a say in who it is.
+/// The address rather than the name `metadata.google.internal`, so that no name server can redirect it.
 const METADATA: &str = "169.254.169.254";
 const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/";
 const ORIGIN: &str = "the metadata server";

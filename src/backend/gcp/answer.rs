@@ -1,4 +1,4 @@
-//! What a token endpoint answers, independent of the caller: the rest is in [`super::refusal`].
+//! Answers of token endpoints, as far as they don't depend on the request; the rest is in [`super::refusal`].
 
 use reqwest::Url;
 use serde::de::DeserializeOwned;
@@ -9,20 +9,21 @@ use crate::error::Error;
 use crate::http::{Http, HttpError, Request, Response};
 use crate::json;
 
-/// An answer, success or refusal, and the host that gave it.
+/// An answer, success or refusal, and its host.
 pub(super) struct Answer {
     pub(super) host: String,
     pub(super) response: Response,
 }
 
-/// Asks an endpoint. What is nobody's refusal (throttling, a failing server, a redirect) is an error already.
+/// Sends a request to an endpoint. An answer that isn't a refusal (throttling, a failing server, a redirect) is an
+/// error here.
 pub(super) async fn ask(http: &Http, url: &str, request: &Request) -> Result<Answer, Error> {
     let answer = http.send(request).await;
     let answer = answer.map_err(|fault| unanswered(&fault))?;
     Ok(Answer::of(url, answer)?)
 }
 
-/// The error where there is no answer at all.
+/// The error for a request without an answer.
 pub(super) fn unanswered(fault: &HttpError) -> Error {
     fault.error(PART)
 }
@@ -56,7 +57,7 @@ impl Answer {
         json::object(&self.response.body).map_err(|_| no_json("JSON that is damaged or no object"))
     }
 
-    /// The JSON object of a refusal, or an empty one.
+    /// The JSON object of a refusal; empty if it isn't one.
     pub(super) fn refusal<T: DeserializeOwned + Default>(&self) -> T {
         json::object(&self.response.body).unwrap_or_default()
     }

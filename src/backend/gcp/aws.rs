@@ -1,5 +1,5 @@
-//! A node on AWS proves who it is to Google with a signed request that AWS would answer and that nobody sends: Google
-//! does (<https://google.aip.dev/auth/4117#determining-the-subject-token-in-aws>).
+//! A node on AWS proves its identity to Google with a signed AWS request, which Google sends to AWS
+//! (<https://google.aip.dev/auth/4117#determining-the-subject-token-in-aws>).
 
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +23,7 @@ use crate::credential::Redacted;
 use crate::error::Error;
 use crate::tls;
 
-/// The node's AWS identity by the SDK's whole chain, as a subject token.
+/// The node's AWS identity, from the SDK's default chain, as a subject token.
 pub(super) async fn subject_token(
     origin: &str,
     verification_url: &str,
@@ -31,7 +31,7 @@ pub(super) async fn subject_token(
     node: &Node,
 ) -> Result<Redacted, Error> {
     let (files, _) = aws_files::profile_files(PART, node)?;
-    // The SDK reads the authorities that the environment names by itself.
+    // The SDK reads the environment's authorities itself, so check them first.
     if let Some(fault) = tls::refused() {
         return Err(fault.problem(PART));
     }
@@ -72,7 +72,7 @@ async fn identity(files: EnvConfigFiles) -> Result<(String, Credentials), AwsPro
     Ok((region.to_string(), credentials))
 }
 
-/// The request as JSON, the way Google reads it.
+/// The request as JSON, in Google's format.
 fn signed(url: &Url, region: &str, audience: &str, credentials: Credentials) -> Option<Redacted> {
     let host = url.host_str()?;
     let identity = credentials.into();
@@ -116,9 +116,9 @@ fn percent_encoded(text: &str) -> String {
     out
 }
 
-/// Binds the proof to one identity provider at Google.
+/// The header that binds the proof to one identity provider at Google.
 const TARGET: &str = "x-goog-cloud-target-resource";
-/// All of the chain; the exchange needs time after it.
+/// The time for the whole chain, which leaves time for the exchange.
 const LOOKUP: Duration = Duration::from_secs(6);
 const CONNECT: Duration = Duration::from_secs(2);
 

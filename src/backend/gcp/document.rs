@@ -1,4 +1,4 @@
-//! Credential documents: Google's JSON files that say who asks, and what a tenant's may say.
+//! Credential documents: Google's JSON files that define an identity, and what a tenant's may contain.
 //!
 //! Formats: <https://google.aip.dev/auth/4112> (service account), 4113 (user), 4117 (external account).
 
@@ -19,17 +19,17 @@ use crate::credential::Redacted;
 use crate::json::{self, JsonError};
 use thiserror::Error;
 
-/// Who asks, and as whom in the end.
+/// The identity that logs in, and those that it impersonates.
 #[derive(Debug)]
 pub(super) struct Identity {
-    /// Where the document comes from, as errors name it: a key of the secret, or a file.
+    /// The document's source for errors: a key of the secret, or a file.
     pub(super) origin: String,
     pub(super) base: Base,
-    /// The service accounts to impersonate, one after the other.
+    /// The service accounts to impersonate, in order.
     pub(super) acts_as: Vec<ActsAs>,
 }
 
-/// Who asks.
+/// The identity that logs in.
 #[derive(Debug)]
 pub(super) enum Base {
     Account(Account),
@@ -42,12 +42,12 @@ pub(super) enum Base {
 pub(super) struct Account {
     pub(super) email: String,
     pub(super) key_id: Option<String>,
-    /// PEM of PKCS #8.
+    /// PKCS #8, PEM.
     pub(super) key: Redacted,
     pub(super) token_uri: String,
 }
 
-/// What `gcloud auth application-default login` leaves behind.
+/// The result of `gcloud auth application-default login`.
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) client_id: String,
@@ -56,15 +56,15 @@ pub(super) struct User {
     pub(super) token_uri: String,
 }
 
-/// An identity of somebody else's, which Google has been told to trust.
+/// An identity of another provider that Google is configured to trust.
 #[derive(Debug)]
 pub(super) struct External {
     pub(super) audience: String,
     pub(super) subject_token_type: String,
     pub(super) token_url: String,
-    /// Client id and secret, where the provider wants them.
+    /// Client id and secret, if the provider requires them.
     pub(super) client: Option<(String, Redacted)>,
-    /// The project that pays, of workforce identities.
+    /// For workforce identities: the project that is billed.
     pub(super) user_project: Option<String>,
     pub(super) source: Source,
 }
@@ -84,29 +84,29 @@ pub(super) enum Source {
     Aws {
         verification_url: String,
     },
-    /// A pod's token, which kubelet brought.
+    /// A pod's token from kubelet.
     Pod {
         token: Redacted,
     },
 }
 
-/// A service account that is impersonated.
+/// A service account to impersonate.
 #[derive(Debug)]
 pub(super) struct ActsAs {
     pub(super) url: String,
     pub(super) delegates: Vec<String>,
 }
 
-/// Who wrote a document decides what it may steer.
+/// The author of a document, who determines what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Author {
-    /// A tenant: a key, and nothing that reads a file, calls an address of its choice or runs a program.
+    /// A tenant, who may give a key, but nothing that reads files, calls chosen addresses or runs programs.
     Tenant,
-    /// The operator, who may do all that anyway.
+    /// The operator, who may do all of that.
     Operator,
 }
 
-/// What is wrong with a document, after its origin.
+/// What is wrong with a document; printed after its origin.
 #[derive(Debug, Error)]
 pub(super) enum DocumentFault {
     #[error(" is a path, and a secret may not name files of the node")]
@@ -117,7 +117,7 @@ pub(super) enum DocumentFault {
     Json(JsonError),
     #[error(": \"type\" isn't one that this helper knows")]
     Type,
-    /// What the type is, and why a tenant's document may not be of it.
+    /// The type, and why a tenant's document may not have it.
     #[error(": \"type\" is {0}")]
     TenantsType(&'static str),
     #[error(": \"token_uri\" is not Google's own, and a secret may not say where its key is sent")]
@@ -130,7 +130,7 @@ pub(super) enum DocumentFault {
     Source,
     #[error(": \"{0}\" is not an https:// address")]
     NotHttps(&'static str),
-    /// A member, and what it is not.
+    /// A member, and what it should be.
     #[error(": \"{0}\" is missing or no {1}")]
     Missing(&'static str, &'static str),
 }
@@ -162,7 +162,7 @@ impl DocumentFault {
     }
 }
 
-/// The document in a secret: JSON, or base64 of it. Never a path.
+/// Reads the document in a secret: JSON or base64 of it, never a path.
 pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, GcpError> {
     let text = text.expose().trim_start_matches('\u{feff}').trim();
     if text.starts_with('{') {
@@ -178,7 +178,7 @@ pub(super) fn of_secret(name: &str, text: &Redacted) -> Result<Identity, GcpErro
     }
 }
 
-/// Base64 as people make it: with line ends, with or without padding.
+/// Decodes base64 as people produce it: with line ends, with or without padding.
 fn unwrapped(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -193,7 +193,7 @@ fn unwrapped(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         .map(Zeroizing::new)
 }
 
-/// The document in a text that is known to be meant as JSON.
+/// Parses a document from JSON.
 pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identity, GcpError> {
     let object = json::parse_object(text).map_err(|error| DocumentFault::Json(error).of(origin))?;
     let mut acts_as = Vec::new();
@@ -203,7 +203,7 @@ pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identit
         object: &object,
     }
     .base(&mut acts_as, true)?;
-    // Written from the outside in, taken from the inside out.
+    // Collected from the outside in, but used from the inside out.
     acts_as.reverse();
     Ok(Identity {
         origin: origin.to_owned(),

@@ -1,4 +1,4 @@
-//! Why there is no token of Google's. What a document or an answer says is never repeated, but for names in strict syntax.
+//! Failures of Google logins. Nothing from a document or an answer is repeated, except names with strict syntax.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,13 +13,14 @@ use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::http::HttpError;
 
-/// `origin` is the key of the secret, the file or the service account that says who asks; `host` is who was asked.
+/// A failed login. `origin` is the key of the secret, the file or the service account that defines the identity; `host`
+/// is the server.
 #[derive(Debug, Error)]
 pub(super) enum GcpError {
-    /// What was looked for, in vain.
+    /// The node has no identity; the text says what was tried.
     #[error("{0}")]
     NoIdentity(String),
-    /// Nobody answers where the metadata server should be.
+    /// The metadata server does not answer.
     #[error("{tried}{error}")]
     NoMetadata {
         tried: String,
@@ -72,7 +73,7 @@ pub(super) enum GcpError {
     Refused { origin: String, refusal: Refusal },
 }
 
-/// Why a node on AWS cannot prove to Google who it is.
+/// Why a node on AWS can't prove its identity to Google.
 #[derive(Debug, Error)]
 pub(super) enum AwsProof {
     #[error("the source of this node's AWS identity did not answer in time")]
@@ -87,7 +88,7 @@ pub(super) enum AwsProof {
     NoRegion,
     #[error("this node has no AWS credentials to prove itself with")]
     NoCredentials,
-    /// What it says may quote an answer.
+    /// The source's message is omitted, because it may quote an answer.
     #[error("the source of this node's AWS credentials fails")]
     Failing,
 }

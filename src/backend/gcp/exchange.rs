@@ -33,9 +33,9 @@ pub(super) struct Token {
     pub(super) expires: Option<SystemTime>,
 }
 
-/// An identity's token for registries.
+/// Gets an identity's token for registries.
 pub(super) async fn token(http: &Http, identity: &Identity, node: &Node) -> Result<Token, Error> {
-    // Anyone who is about to act as somebody else needs no more than that from its own token.
+    // To impersonate another account, the own token needs only that scope.
     let scope = if identity.acts_as.is_empty() {
         SCOPE
     } else {
@@ -161,7 +161,7 @@ struct Vended {
     expire_time: Loose<String>,
 }
 
-/// The token in an answer of OAuth 2.0, or why there is none.
+/// The token in an OAuth 2.0 answer, or why there is none.
 pub(super) fn granted(answer: &Answer, origin: &str, grant: &Grant) -> Result<Token, Error> {
     if !answer.response.is_success() {
         return Err(refused(answer, origin, grant).into());
@@ -180,7 +180,7 @@ struct Granted {
     expires_in: Loose<f64>,
 }
 
-/// `expires_in` is counted from when the answer was made, a moment ago.
+/// When the token expires; `expires_in` counts from the answer.
 fn end(granted: &Granted) -> Option<SystemTime> {
     SystemTime::now().checked_add(granted.expires_in.seconds()?)
 }
@@ -192,11 +192,11 @@ fn filled(token: Loose<Redacted>, answer: &Answer) -> Result<Redacted, GcpError>
         .ok_or_else(|| GcpError::NoToken(answer.host.clone()))
 }
 
-/// A statement signed with the account's key: who asks, for what, for the next hour.
+/// An assertion signed with the account's key: the account, the scope, valid for one hour.
 fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, GcpError> {
     let unusable = || GcpError::PrivateKey(origin.to_owned());
     let key = jwt::rsa_key(account.key.expose()).ok_or_else(unusable)?;
-    // A clock that is a little fast would make a statement of the future, which Google refuses.
+    // Google refuses assertions from the future, which a slightly fast clock would make.
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -209,14 +209,14 @@ fn assertion(origin: &str, account: &Account, scope: &str) -> Result<Redacted, G
     jwt::signed(&header, &claims, &key, &RSA_PKCS1_SHA256).ok_or_else(unusable)
 }
 
-/// Artifact Registry documents no narrower scope that also pushes, and the helper answers pulls and pushes alike; what
-/// may be done is decided by the identity's roles.
+/// Artifact Registry documents no narrower scope that allows pushing, and the helper can't tell pulls from pushes. The
+/// identity's roles decide what is allowed.
 pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const IAM_SCOPE: &str = "https://www.googleapis.com/auth/iam";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
-/// Google's maximum, and what it takes off for clocks, in seconds.
+/// Google's maximum life, and its tolerance for clocks, in seconds.
 pub(super) const LIFE: u64 = 3600;
 const LEEWAY: u64 = 10;
 

@@ -1,5 +1,5 @@
-//! Subject tokens of workload identity federation: what the other identity provider says of this node
-//! (<https://google.aip.dev/auth/4117>). The operator has configured where it is.
+//! Subject tokens of workload identity federation: the other identity provider's token for this node
+//! (<https://google.aip.dev/auth/4117>), from a source that the operator configured.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::http::{Http, Request};
 use crate::json;
 
-/// The token to be exchanged.
+/// Gets the token to be exchanged.
 pub(super) async fn subject_token(
     http: &Http,
     origin: &str,
@@ -75,7 +75,7 @@ async fn from_url(
     })
 }
 
-/// The token itself: all of the text, or one member of a JSON object.
+/// The token in a text: all of it, or one member of a JSON object.
 fn pick(bytes: &[u8], field: Option<&str>) -> Option<Redacted> {
     let token = match field {
         Some(field) => json::parse_object(bytes).ok()?.text(field)?.clone(),

@@ -1,4 +1,4 @@
-//! Whose a credential document is: what its content says, and whose the token is that it leads to.
+//! The identity behind a credential document: from its content, and from the token that it yields.
 
 use super::document::{Base, External, Identity, Source};
 use super::federation;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::token::{Scope, Unnamed};
 
-/// A credential document, and what stands for its content.
+/// A credential document, and a digest of its content.
 pub(super) struct Document {
     pub(super) identity: Identity,
     pub(super) digest: String,
@@ -36,7 +36,7 @@ impl Document {
                 Whose::Known(scope.called(|name| of.unwrap_or_else(|| name.to_owned())))
             }
             Source::Aws { .. } => match aws::whose_node(login.node, None)? {
-                // That AWS lacks an identity is for the login to say: Google's is named.
+                // The login reports a missing AWS identity, naming Google's.
                 Whose::Nobody(_) | Whose::Unknown => Whose::Unknown,
                 other => other.map(|of_aws| {
                     let name = format!("{}, as AWS's {}", scope.identity(), of_aws.identity());
@@ -50,13 +50,13 @@ impl Document {
         })
     }
 
-    /// Whether it is the node's identity at AWS that Google trusts.
+    /// Whether Google trusts the node's AWS identity.
     pub(super) fn is_of_aws(&self) -> bool {
         self.external()
             .is_some_and(|external| matches!(external.source, Source::Aws { .. }))
     }
 
-    /// Whom the token is about that Google is shown; `None` where it does not say.
+    /// The subject of the token sent to Google; `None` if it has none.
     pub(super) async fn subject(&self, http: &Http, node: &Node) -> Result<Option<String>, Error> {
         let Some(external) = self.external() else {
             return Ok(None);

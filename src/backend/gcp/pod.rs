@@ -1,5 +1,5 @@
-//! A pod's service account at Google: its token is exchanged for a federated one, at the provider that the operator names,
-//! and that for a token of the Google service account that its annotation names, where it names one.
+//! A pod's service account at Google: its token is exchanged for a federated one at the provider that the operator
+//! names, and then for a token of the Google service account in the pod's annotation, if there is one.
 //!
 //! <https://docs.cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes>
 
@@ -11,12 +11,14 @@ use crate::error::Error;
 use crate::service_account::ServiceAccount;
 use crate::token::Scope;
 
-/// The operator's provider takes every service account of the cluster; an annotation asks for it.
+/// Whether this account should log in: the operator's provider accepts every service account of the cluster, or the
+/// account has the annotation.
 pub(crate) fn is_for_pod(account: &ServiceAccount, settings: &CloudSettings) -> bool {
     settings.workload_identity_provider.is_some() || account.annotation(ANNOTATION).is_some()
 }
 
-/// Who asks, and as whom in the end. A tenant wrote the annotation; whether it may be acted as is for Google's IAM to say.
+/// The pod's identity, and the account to impersonate. A tenant wrote the annotation; Google's IAM decides whether the
+/// pod may use that account.
 pub(super) fn identity(
     account: &ServiceAccount,
     settings: &CloudSettings,
@@ -61,7 +63,7 @@ pub(super) fn scope(account: &ServiceAccount, settings: &CloudSettings) -> Scope
         .with([format!("provider={provider}")])
 }
 
-/// It goes into the path of a URL: one name, one domain of Google's, and nothing that could end either.
+/// Whether this is a service account's e-mail. It goes into a URL's path, so it must be one name and one Google domain.
 fn is_email(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let label = |label: &str| {

@@ -1,6 +1,6 @@
-//! What Google's refusals mean and what to do about them.
+//! The causes and fixes of Google's refusals.
 //!
-//! An answer's texts are looked at and never repeated: what is said here are this file's own words.
+//! An answer's texts are examined but never repeated; all messages are this file's own.
 
 use serde::Deserialize;
 
@@ -9,13 +9,13 @@ use super::errors::GcpError;
 use crate::credential::Redacted;
 use crate::json::{Loose, Value};
 
-/// What was asked for.
+/// The request that was refused.
 pub(super) enum Grant<'a> {
     /// A token for a service account's key.
     Account { email: &'a str },
     /// A token for a user's refresh token.
     User,
-    /// A token for another provider's.
+    /// A token for another provider's token.
     Federation,
     /// A token of another account.
     Impersonation { url: &'a str },
@@ -50,7 +50,7 @@ struct Said<'a> {
     words: String,
 }
 
-/// What a refusal means, and what to do about it.
+/// The cause and fix of a refusal.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub(super) struct Refusal {
@@ -204,7 +204,7 @@ impl Said<'_> {
         )
     }
 
-    /// Status and code, the latter only where it is one of the standard's.
+    /// The status, and the code if it is a standard one.
     fn label(&self) -> String {
         match CODES.iter().find(|code| **code == self.code) {
             Some(code) => format!("(status {}, {code})", self.status),
@@ -213,7 +213,7 @@ impl Said<'_> {
     }
 }
 
-/// `error` of OAuth 2.0; an API's error has its status in an object of that name.
+/// The body: `error` is OAuth 2.0's code, or an object with the status of an API error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -240,7 +240,7 @@ fn words(body: Body) -> String {
     found.expose().to_ascii_lowercase()
 }
 
-/// A name out of a document, as far as it is one.
+/// A name from a document, if it is safe to show.
 pub(super) fn shown(name: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "@.-_".contains(c);
     if !name.is_empty() && name.len() <= 200 && name.chars().all(is_name) {

@@ -1,4 +1,4 @@
-//! One image: the credential that there is for it, and what its registry says to it.
+//! One image: its credential, and its registry's answer.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -15,27 +15,27 @@ use crate::json::ObjectWriter;
 use crate::resolver::Resolver;
 use crate::verify::{CertDirs, Login, Question, Report, Taken, Verdict};
 
-/// An image, the credential that there is for it, and what came of it.
+/// An image, its credential and the result.
 pub(super) struct Checked<'a> {
     image: &'a ImageRef,
     credential: Result<Option<Credential>, String>,
-    /// Whether clients that name the registry and not the repository get another answer.
+    /// Whether clients that ask for the registry without the repository get a different credential.
     by_path: bool,
     /// The files of certs.d that were used.
     files: Vec<PathBuf>,
-    /// `None` where a pull would not get as far as the registry.
+    /// `None` if a pull would not reach the registry.
     report: Option<Result<Report, String>>,
-    /// Who answers each client.
+    /// Where each client gets its credential.
     clients: ClientLines,
-    /// What was probably meant, where a credential is wanted and there is none.
+    /// The registry that was probably meant, if a credential is needed and missing.
     slip: Option<String>,
-    /// What went wrong without hindering anything.
+    /// Warnings.
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Checked<'a> {
     pub(super) fn of(image: &'a ImageRef, token_hosts: &[Host], env: &Env) -> Result<Self, Error> {
-        // Each image has the time of a pull of its own.
+        // Loaded for each image, so that each has its own timeout.
         let config = Config::load(env)?;
         let (timeout, log) = (config.timeout, env.log());
         let resolver = Resolver::new(config)?;
@@ -105,7 +105,7 @@ impl<'a> Checked<'a> {
         matches!(&self.report, Some(Ok(report)) if report.verdict.is_pulled())
     }
 
-    /// The word for programs, what happened, and what to do.
+    /// The verdict for programs, the cause and the fix.
     fn outcome(&self) -> (&'static str, String, String) {
         match (&self.credential, &self.report) {
             (_, Some(Ok(report))) => (
@@ -175,14 +175,14 @@ impl<'a> Checked<'a> {
             Ok(Some(credential)) => {
                 rows.plain("credential", &format!("found, {}", who(credential)));
             }
-            Ok(None) => rows.plain("credential", "not found; asked as everybody may"),
-            Err(_) => rows.plain("credential", "could not be had"),
+            Ok(None) => rows.plain("credential", "not found; asked anonymously"),
+            Err(_) => rows.plain("credential", "failed"),
         }
         self.clients.show(&mut rows, style);
         if self.by_path {
             rows.plain(
                 "rule",
-                "one for this path; docker and podman name no path, and get another answer",
+                "one for this path; docker and podman don't send a path, and get a different answer",
             );
         }
         let files: Vec<_> = self.files().collect();
@@ -205,17 +205,11 @@ impl<'a> Checked<'a> {
             None => {}
             Some(Taken::Yes) => rows.plain("accepted", "yes"),
             Some(Taken::No) if self.login().is_none() => {
-                rows.plain(
-                    "accepted",
-                    "no, but the registry asks nobody for a credential",
-                );
+                rows.plain("accepted", "no, but the registry requires no credential");
             }
             Some(Taken::No) => rows.plain("accepted", "no"),
             Some(Taken::Unknown) if self.login().is_none() => {
-                rows.plain(
-                    "accepted",
-                    "cannot be known: the registry asks nobody for a credential",
-                );
+                rows.plain("accepted", "unknown: the registry requires no credential");
             }
             Some(Taken::Unknown) => rows.plain("accepted", "not known"),
         }
@@ -235,7 +229,7 @@ impl<'a> Checked<'a> {
         self.files.iter().map(|file| file.display().to_string())
     }
 
-    /// The image's name in full, as it was understood.
+    /// The image's full name.
     fn name(&self) -> String {
         let image = self.image;
         let suffix = if image.suffix.is_empty() {

@@ -1,4 +1,5 @@
-//! containerd's `hosts.toml`, the certificates of the mirror that they name, and the list of registries that it asks.
+//! Configures containerd: writes the `hosts.toml` files, the mirror's certificates that they name, and the mirror's
+//! list of registries.
 
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddrV4;
@@ -20,7 +21,7 @@ use crate::private;
 use crate::shown::quoted;
 use crate::trusted::{FileError, exists};
 
-/// Makes containerd ask the mirror, or undoes that.
+/// Wires containerd to the mirror, or unwires it.
 pub(super) fn containerd(
     request: &Request,
     matches: &ArgMatches,
@@ -77,7 +78,7 @@ struct Wiring {
 }
 
 impl Wiring {
-    /// `None` stands for every registry.
+    /// Makes the change; `None` means every registry.
     fn make(&self, wanted: Option<&[Wanted]>) -> Result<Report, Error> {
         let hosts = wanted.map(Wanted::hosts);
         let mut report = Report {
@@ -186,7 +187,7 @@ impl Wiring {
         ]);
     }
 
-    /// What k3s and RKE2 want in their registries.yaml, from which they write containerd's files at their start
+    /// The text for registries.yaml, from which k3s and RKE2 write containerd's files when they start
     /// (<https://docs.k3s.io/installation/private-registry>).
     fn registries_yaml(&self, places: &[(String, Option<String>)]) -> Vec<String> {
         let dir = self.dir.display();
@@ -210,7 +211,7 @@ impl Wiring {
         lines
     }
 
-    /// The directory of a registry, for which containerd has two spellings, and where the registry itself is.
+    /// A registry's directory, for which containerd has two spellings, and the registry's own URL.
     fn place(&self, host: &Host) -> (String, Option<String>) {
         let name = host.as_str().to_owned();
         let other = host.port().map(|port| format!("{}_{port}_", host.name()));
@@ -223,7 +224,7 @@ impl Wiring {
         (other.unwrap_or(name), Some(format!("https://{server}")))
     }
 
-    /// What containerd no longer reads once there is a new hosts.toml.
+    /// Files that containerd ignores once a new hosts.toml exists.
     fn passed_over(&self, path: &Path, name: &str) -> Result<Vec<String>, Error> {
         let there = |path: &Path| exists(path).map_err(|fault| fault.problem(PART));
         if there(path)? {
@@ -298,7 +299,7 @@ impl Wiring {
             ]);
         }
         if !self.dry_run {
-            // What else is there is not this program's, and keeps its directory.
+            // If other files are left, the directory stays.
             _ = fs::remove_dir(self.dir.join("tmp"));
             _ = fs::remove_dir(&self.dir);
         }
@@ -314,10 +315,11 @@ impl Wiring {
     }
 }
 
-/// The mirror's directory is root's alone; above it, other users may have to read this program's configuration.
+/// Makes the mirror's directory, which only root can read. Its parents must be readable for other users, because this
+/// program's configuration is there.
 fn make_dir(dir: &Path) -> Result<(), FileError> {
     if let Some(above) = dir.parent() {
-        // Where that fails, the next step says why.
+        // If this fails, the next step reports why.
         _ = DirBuilder::new().recursive(true).mode(0o755).create(above);
     }
     private::make_dir(dir)

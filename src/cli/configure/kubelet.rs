@@ -1,4 +1,4 @@
-//! A kubelet's file: which images it should ask this helper about, and where it looks for the program.
+//! Configures kubelet: its file, the images to ask this helper about, and the directory of the program.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -38,9 +38,9 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
             Helper::Found(helper) => helper.parent().unwrap_or(Path::new("/")).to_owned(),
             _ => PathBuf::from("/usr/local/bin"),
         },
-        // All providers are in one directory, and only anyone who put them there knows which.
+        // All providers are in one directory, which only the person who put them there knows.
         (None, None) => {
-            // They are somebody else's text, which may hold what moves a terminal's cursor.
+            // The names are foreign text, which may contain characters that move a terminal's cursor.
             let names: Vec<String> = others.iter().map(|name| shown(name).to_string()).collect();
             let names = names.join(", ");
             let cause = format!("it has {names} too, and kubelet looks for all in one directory");
@@ -80,13 +80,13 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
     })
 }
 
-/// The node's places, where it is one of Rancher's and nothing else is asked for.
+/// The places of a Rancher node, unless others are requested.
 pub(super) fn rancher(request: &Request) -> Option<Rancher> {
     let rancher = Rancher::of(Path::new("/"), request.config.as_deref());
     rancher.filter(|found| request.bin_dir.as_ref().is_none_or(|dir| *dir == found.bin))
 }
 
-/// What makes kubelet read the file again.
+/// The commands that make kubelet read the file again.
 pub(super) fn restart(rancher: &Rancher) -> Vec<String> {
     let (first, commands) = match rancher.restarts.as_slice() {
         [] => (
@@ -103,7 +103,7 @@ pub(super) fn restart(rancher: &Rancher) -> Vec<String> {
     [first.to_owned()].into_iter().chain(commands).collect()
 }
 
-/// The files that may name this helper: on a node of Rancher's also the one that an earlier version wrote.
+/// The files that may name this helper. On a Rancher node, that includes the file that an earlier version wrote.
 pub(super) fn kubelet_files(request: &Request) -> Result<IndexSet<PathBuf>, Error> {
     let other = request
         .config
@@ -112,8 +112,8 @@ pub(super) fn kubelet_files(request: &Request) -> Result<IndexSet<PathBuf>, Erro
     Ok([kubelet_file(request)?].into_iter().chain(other).collect())
 }
 
-/// The file with this helper's entry. Of a directory, of which kubelet reads every file since 1.35, it is the file that has
-/// the entry, or one of its own.
+/// The file for this helper's entry. In a directory, of which kubelet reads every file since 1.35, it is the file that
+/// has the entry, or a new one.
 fn kubelet_file(request: &Request) -> Result<PathBuf, Error> {
     let config = configured(request);
     if !config.is_dir() {
@@ -134,7 +134,7 @@ fn configured(request: &Request) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(KUBELET_FILE))
 }
 
-/// What kubelet reads: the file, or the files of the directory by name.
+/// The files that kubelet reads: the file itself, or the directory's files sorted by name.
 /// (<https://github.com/kubernetes/kubernetes/blob/master/pkg/credentialprovider/plugin/config.go>)
 pub(in crate::cli) fn files(config: &Path) -> Result<Vec<PathBuf>, Error> {
     if !config.is_dir() {
@@ -150,7 +150,7 @@ fn names_in(path: &Path) -> Result<Vec<String>, Error> {
     names.map_err(|cause| unchanged(path, cause, "correct it, and try again"))
 }
 
-/// The patterns of the table and, in the order of their names, the hosts beyond it; and what is left out.
+/// The table's patterns, then further hosts sorted by name; and the hosts that are left out.
 fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     let (table, mut more, mut wide, mut notes) =
         (match_images(), BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -180,12 +180,13 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
         }
         Err(error) => left_out(&crate::one_line(&error)),
     }
-    // A pattern without a port is for images without one. One that covers another pattern matches it as it stands.
+    // A pattern without a port matches only images without one. A pattern that covers another one also matches its
+    // text.
     let covers = |name: &str, by: &str| !name.contains(':') && matches_name(by, name);
     wide.retain(|name| !table.iter().any(|pattern| covers(name, pattern)));
     let patterns: Vec<String> = table.into_iter().chain(wide).collect();
     let covered = |host: &Host| patterns.iter().any(|by| covers(host.as_reference(), by));
-    // Kubelet takes the brackets for a set of characters.
+    // Kubelet reads the brackets of an IPv6 address as a character set.
     let (addresses, more): (Vec<Host>, Vec<Host>) = more
         .into_iter()
         .filter(|host| !covered(host))
@@ -202,14 +203,15 @@ fn all_known(env: &Env) -> (Vec<String>, Vec<String>) {
     ([patterns, more].concat(), notes)
 }
 
-/// Whether the rules let anything be answered there.
+/// Whether the rules allow an answer for this host and path.
 fn is_answered(resolver: &Resolver, host: &Host, path: &str) -> bool {
     resolver
         .route(host, Scheme::Https, path)
         .is_some_and(|route| !route.is_public())
 }
 
-/// An image of Docker Hub may be called by its registry's own name, which kubelet does not take for the same.
+/// The patterns of a registry. Images of Docker Hub may use the registry's own host name, which kubelet treats as a
+/// different host.
 fn images_of(wanted: &Wanted) -> Vec<String> {
     let names = wanted.keys.iter().filter(|key| !key.contains("://"));
     let hub = Host::DOCKER_HUB_REGISTRY.to_owned();
@@ -222,6 +224,6 @@ fn images_of(wanted: &Wanted) -> Vec<String> {
         .collect()
 }
 
-/// Where a new one goes; kubelet has no place of its own, and reads what its flag names.
+/// The path of a new file. Kubelet has no default; it reads what its flag names.
 const KUBELET_FILE: &str = "/etc/kubernetes/credential-provider-config.yaml";
 const OWN_FILE: &str = concat!(env!("CARGO_PKG_NAME"), ".yaml");

@@ -1,4 +1,4 @@
-//! Which file of which client is to be changed, and how.
+//! Plans which files of a client to change, and how.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Plan {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
             let is_conf = path.extension().is_some_and(|end| end == "conf");
-            // A file that is gone may have left its note.
+            // A deleted file may have left its note.
             let gone = |file: &PathBuf| matches!(exists(file), Ok(false));
             let file = changed_by_note(&path).filter(gone);
             files.extend(
@@ -66,7 +66,7 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
     let Some(wanted) = request.wanted(env)? else {
         let mut notes = Vec::new();
         for (key, helper) in file.cred_helpers.iter().filter(|(_, name)| name != HELPER) {
-            // Both are somebody else's text, which may hold what moves a terminal's cursor.
+            // Both are foreign text, which may contain characters that move a terminal's cursor.
             let (key, helper) = (shown(key), shown(helper));
             notes.push(format!("note: {key} keeps its own helper, {helper}"));
         }
@@ -80,7 +80,7 @@ fn docker(request: &Request, env: &Env) -> Result<Plan, Error> {
         let change = Change::helpers(&path, &[None], request.force)?;
         return Ok(everywhere(change, notes));
     };
-    // A store of ours answers already where there is no helper for the one registry.
+    // With this helper as credsStore, registries without a helper of their own are already wired.
     let stored =
         |key: &&str| file.creds_store.as_deref() == Some(HELPER) && file.helper(key).is_none();
     let keys = Wanted::keys(&wanted).filter(|key| !stored(key));
@@ -113,7 +113,7 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
         let change = Change::nothing(path, Form::Registries)?;
         return Ok(everywhere(change, Vec::new()));
     }
-    // Behind the auth files, it is in the wrong place.
+    // After the auth files, the helper is in the wrong place.
     let wanted = if lists(HELPER) {
         None
     } else {
@@ -163,7 +163,7 @@ fn podman(request: &Request, env: &Env) -> Result<Plan, Error> {
     })
 }
 
-/// What is in plain text beside this helper's name: a client asks a helper or looks at that, and never at both.
+/// Notes about plain-text logins in the same file: a client uses either a helper or such a login, never both.
 fn plain(file: &AuthFile, hosts: &[Host], request: &Request, env: &Env) -> Vec<String> {
     let hosts = in_plain_text(file, hosts);
     if hosts.is_empty() {

@@ -1,4 +1,4 @@
-//! What is asked for on the command line, and which registries that comes to.
+//! The request on the command line, and the registries that it means.
 
 use std::path::PathBuf;
 
@@ -15,14 +15,14 @@ use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
 use crate::shown::shown;
 
-/// What is asked for.
+/// A parsed command line.
 pub(super) struct Request {
     pub(super) client: String,
     pub(super) scope: Scope,
     pub(super) registries: Registries,
     pub(super) force: bool,
     pub(super) dry_run: bool,
-    /// A kubelet's file or directory of files, and the directory in which it looks for providers.
+    /// Kubelet's file, or directory of files, and the directory of its providers.
     pub(super) config: Option<PathBuf>,
     pub(super) bin_dir: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ pub(super) enum Registries {
     Stored,
 }
 
-/// A registry, and the names under which clients ask for it: as it was typed too.
+/// A registry, and the names under which clients ask for it, including the one that was typed.
 #[derive(Clone)]
 pub(super) struct Wanted {
     pub(super) host: Host,
@@ -71,7 +71,7 @@ impl Request {
                 Some(_) if client != "kubelet" => {
                     wrong("it goes with kubelet", "leave it out, or configure kubelet")
                 }
-                // A kubelet is not started where this is.
+                // Kubelet does not start in this working directory, so a relative path would be wrong.
                 Some(path) if !path.is_absolute() => {
                     wrong("it is not an absolute path", "give the whole path, from /")
                 }
@@ -102,7 +102,7 @@ impl Request {
         })
     }
 
-    /// The registries by name; `None` for all there are.
+    /// The requested registries; `None` for all.
     pub(super) fn wanted(&self, env: &Env) -> Result<Option<Vec<Wanted>>, Error> {
         match &self.registries {
             Registries::All => Ok(None),
@@ -132,7 +132,7 @@ fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
         let hosts = listed.hosts.into_iter();
         return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
     }
-    // A store that cannot be asked has not said that it is empty.
+    // A store that can't be asked isn't known to be empty.
     let (cause, fix) = if let Some(skipped) = listed.skipped.first() {
         let cause = format!("the store's registries cannot be listed ({skipped})");
         (cause, "name them with --hosts".to_owned())
@@ -150,7 +150,7 @@ fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
 /// The registries that the store lists.
 pub(super) struct Listed {
     pub(super) hosts: IndexSet<Host>,
-    /// Why there may be more.
+    /// Why the list may be incomplete.
     pub(super) skipped: Vec<String>,
 }
 
@@ -164,7 +164,7 @@ impl Listed {
         Ok(Self { hosts, skipped })
     }
 
-    /// Those of `hosts` that the store has nothing for; none where it cannot be asked.
+    /// Those of `hosts` without a credential in the store; empty if the store can't be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
         let resolver = Config::load(env).and_then(Resolver::new);
         let listed = resolver.and_then(|resolver| Self::of(&resolver)).ok();
@@ -182,7 +182,7 @@ pub(super) fn names(hosts: &[Host]) -> String {
     names.join(", ")
 }
 
-/// What would be ignored, which nobody may find out by a pull that fails.
+/// Options that a client would ignore. They are refused, so that nobody finds out by a failing pull.
 const NOT_FOR: [(&str, &str, &str, &str); 3] = [
     (
         "kubelet",

@@ -1,4 +1,4 @@
-//! `--undo`: what names this helper is taken out, and what `--force` replaced comes back, file by file.
+//! `--undo`: removes what names this helper and restores what `--force` replaced, file by file.
 
 use super::kubelet::{self, restart};
 use super::request::Request;
@@ -22,7 +22,7 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
         report.path = path.display().to_string();
     }
     if let Some(rancher) = kubelet::rancher(request).filter(|_| request.client == "kubelet") {
-        // The file first: kubelet does not start with one that names a program that is gone.
+        // The file comes first, because kubelet does not start if it names a missing program.
         if let Some(program) = remove_program(&rancher.bin, request.dry_run)? {
             let is = if request.dry_run { "would be" } else { "is" };
             let line = format!("{} {is} removed", program.display());

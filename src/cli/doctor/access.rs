@@ -1,4 +1,4 @@
-//! The command that lets this user read a client's file.
+//! The command that makes a client's file readable for this user.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::finding::{Finding, State, word};
 use crate::error::Error;
 
-/// What an error about one of these files says, with a command where it is that the file or its directory is closed.
+/// A finding for an error about one of these files, with a command if the file or its directory is closed.
 pub(super) fn refused<'a>(error: &Error, paths: impl IntoIterator<Item = &'a Path>) -> Finding {
     let finding = Finding::error("client.file_broken", State::Broken, error);
     let about = |path: &&Path| finding.what.starts_with(&format!("{}: ", path.display()));
@@ -20,11 +20,11 @@ pub(super) fn refused<'a>(error: &Error, paths: impl IntoIterator<Item = &'a Pat
     }
 }
 
-/// As root made it, with `sudo docker login`, or as it was left by a `chmod`.
+/// The commands for a file that root created with `sudo docker login`, or that a `chmod` closed.
 fn opening(path: &Path) -> Option<Vec<String>> {
     let dir = path.parent()?;
     let closed = if is_closed(dir, Access::EXEC_OK) {
-        // What is behind it is most likely the same one's.
+        // The file in the directory most likely has the same owner.
         vec![dir, path]
     } else if is_closed(path, Access::READ_OK) {
         vec![path]
@@ -46,7 +46,7 @@ fn opening(path: &Path) -> Option<Vec<String>> {
                     .collect(),
             )
         }
-        // It stays its owner's.
+        // A third user's file stays with its owner.
         _ => None,
     }
 }

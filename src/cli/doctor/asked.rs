@@ -1,4 +1,4 @@
-//! Whether a client asks this helper for the registries that it answers for.
+//! Checks whether a client asks this helper for the registries that the helper serves.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::config::Env;
 use crate::host::{Host, Pattern, ServerUrl};
 use crate::shown::shown;
 
-/// One finding for all registries that a client asks this helper for, and one for each way of not doing so.
+/// One finding for all registries that the client asks this helper for, and one for each way of not asking.
 pub(super) fn asked(
     client: &str,
     env: &Env,
@@ -20,7 +20,7 @@ pub(super) fn asked(
 ) -> Vec<Finding> {
     let Some(served) = served else {
         let what = format!(
-            "whether {client} asks for all that is held is not known: the store was not looked at"
+            "unknown whether {client} asks for all stored registries: the store was not checked"
         );
         return vec![Finding::note("client.not_known", what)];
     };
@@ -42,7 +42,7 @@ pub(super) fn asked(
                 here += 1;
                 files.insert(file);
             }
-            // One that is not there is broken, and has a finding of its own.
+            // A missing helper is broken, and has its own finding.
             Answerer::Helper(helper) if !is_there(&helper, env) => {}
             Answerer::Helper(helper) => findings.push(
                 Finding::warn(
@@ -59,11 +59,11 @@ pub(super) fn asked(
                 ),
             ),
             Answerer::Variable => {}
-            // The operator wants it answered, and nobody asks; that is reported once.
+            // The operator has a rule for it, but nobody asks. That is reported once.
             Answerer::Nobody if client == "docker" && served.by_rule(host) && !elsewhere(host) => {
                 ruled.push(host);
             }
-            // The password itself is a finding of its own.
+            // The password has its own finding.
             Answerer::PlainLogin | Answerer::Nobody => nowhere.push(host),
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn asked(
         findings.push(Finding::broken("client.not_asked", what).command(configure(client, &ruled)));
     }
     if !nowhere.is_empty() {
-        // Somebody who uses one client only has nothing to fix about the other.
+        // A user of only one client need not fix the other.
         let state = if nowhere.iter().all(|host| elsewhere(host)) {
             State::Note
         } else {
@@ -98,7 +98,7 @@ pub(super) fn asked(
     findings
 }
 
-/// Rules for many hosts at once by which the node logs in, and none of which the client was told of.
+/// Rules for many hosts by which the node logs in, but for which the client isn't wired.
 pub(super) fn untold(client: &str, served: &Served, files: &[AuthFile]) -> Option<Finding> {
     let told = |glob: &Pattern| {
         files
@@ -120,7 +120,7 @@ pub(super) fn untold(client: &str, served: &Served, files: &[AuthFile]) -> Optio
     (!globs.is_empty()).then(|| Finding::note("client.rule_not_asked", what).command(all))
 }
 
-/// The hosts that a file has this helper for.
+/// The hosts for which a file names this helper.
 fn helped(file: &AuthFile) -> impl Iterator<Item = Host> {
     let ours = file.cred_helpers.iter().filter(|(_, name)| name == HELPER);
     ours.filter_map(|(key, _)| ServerUrl::parse(key.as_bytes()).ok()?.host().cloned())

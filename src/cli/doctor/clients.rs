@@ -1,4 +1,4 @@
-//! Whether docker, and podman with its family, ask this helper for the registries that it holds credentials for.
+//! Checks whether docker, podman and its family ask this helper for the registries that it has credentials for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ use crate::client::{AuthFile, HELPER, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::host::{Host, ServerUrl};
 
-/// What both clients are told.
+/// Both clients' configuration.
 pub(super) struct Clients<'a> {
     env: &'a Env,
     read: crate::client::Clients,
-    /// The same, once no login is in plain text any more.
+    /// The same without plain-text logins.
     bare: crate::client::Clients,
-    /// Where their files may be.
+    /// The possible paths of their files.
     paths: Vec<PathBuf>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Every registry that is held here, wired or in plain text.
+    /// Every registry that the helper serves, that is wired, or that has a plain-text login.
     pub(super) fn registries(&self, served: Option<&Served>) -> Vec<Host> {
         let held = served.map(Served::hosts).unwrap_or_default();
         let docker = self.read.docker.iter().flat_map(|docker| &docker.file);
@@ -59,7 +59,7 @@ impl<'a> Clients<'a> {
         hosts.into_values().collect()
     }
 
-    /// Who answers each client for each of these.
+    /// A finding for each of these registries: who answers each client.
     pub(super) fn answerers(&self, hosts: &[Host]) -> Vec<Finding> {
         let answerer = |host: &Host| {
             let asks =
@@ -83,7 +83,7 @@ impl<'a> Clients<'a> {
         findings
     }
 
-    /// Those that are told to run the helper.
+    /// The clients that are wired to this helper.
     pub(super) fn wired(&self) -> Vec<&'static str> {
         let docker = self
             .read
@@ -100,7 +100,7 @@ impl<'a> Clients<'a> {
             .collect()
     }
 
-    /// Docker, and what reads docker's file: buildx, crane, oras, nerdctl, CLIP.
+    /// Findings for docker and other readers of its file: buildx, crane, oras, nerdctl, CLIP.
     pub(super) fn docker(&self, served: Option<&Served>) -> Vec<Finding> {
         let docker = match &self.read.docker {
             Ok(docker) => docker,
@@ -135,7 +135,7 @@ impl<'a> Clients<'a> {
             ));
         }
         let hub = Host::docker_hub();
-        // What docker knows of credsStore counts for the key that docker asks for.
+        // credsStore counts only for the key that docker itself asks for.
         let all = file.creds_store.as_deref() == Some(HELPER);
         let lacking = file
             .missing_keys(&hub)
@@ -159,11 +159,11 @@ impl<'a> Clients<'a> {
         findings
     }
 
-    /// Podman, buildah, skopeo and CRI-O.
+    /// Findings for podman, buildah, skopeo and CRI-O.
     pub(super) fn podman(&self, served: Option<&Served>) -> Vec<Finding> {
         let podman = match (&self.read.podman, &self.read.docker) {
             (Ok(podman), _) => podman,
-            // One fault is broken once.
+            // Report the same fault only once.
             (Err(error), Err(dockers)) if error.to_string() == dockers.to_string() => {
                 return vec![Finding::note("client.not_read", SAME)];
             }
@@ -202,7 +202,7 @@ impl<'a> Clients<'a> {
                     file,
                 ));
             }
-            // Nobody else reads it, and podman asks for this key alone.
+            // Only podman reads this file, and it asks only for this key.
             if file.helper(hub.server_url()) == Some(HELPER)
                 && file.helper(hub.as_str()) != Some(HELPER)
             {
@@ -249,7 +249,7 @@ fn names_helper(file: &AuthFile) -> bool {
 
 /// Both read docker's file.
 const BOTH: [Client; 2] = [Client::Docker, Client::Podman];
-/// More registries than a person looks through.
+/// More registries than a person would read.
 const LISTED: usize = 40;
 const SAME: &str =
-    "podman reads docker's file too, and was not looked at: first fix what is broken above";
+    "podman reads docker's file too, and was not checked: first fix what is broken above";

@@ -1,4 +1,4 @@
-//! Whether this node's clock can be right: providers refuse what is signed by one that is off.
+//! Checks this node's clock. Providers refuse signatures made with a wrong clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use super::finding::{Finding, State};
 use crate::cache::{Inventory, Moment};
 use crate::cli::status::brief;
 
-/// Compares the clock with that of the store, where it showed one, and with itself when a provider last took its word.
+/// Compares the clock with the store's, if known, and with the times of the last mints.
 pub(super) fn look(
     store: Option<(SystemTime, SystemTime)>,
     tokens: &Inventory,
@@ -34,10 +34,10 @@ pub(super) fn look(
     )]
 }
 
-/// Compares the clock with the one that runs since the machine started, which cannot be set. `agrees` is whether the store
-/// shows the same time: then it is that other clock which stood still, with a virtual machine that did.
+/// Compares the wall clock with the boot clock, which can't be set. `agrees`: the store shows the same time, so the
+/// boot clock stood still, as when a virtual machine was paused.
 fn kept_step(minted: &[Moment], now: Moment, agrees: bool) -> Option<Finding> {
-    // Of those of this run of the machine the boot clock tells the order, whatever was done to the other one.
+    // Among moments since the last boot, the boot clock gives the order, whatever happened to the wall clock.
     let then = minted
         .iter()
         .max_by_key(|then| (then.boot <= now.boot, then.boot, then.wall))?;
@@ -65,14 +65,14 @@ fn kept_step(minted: &[Moment], now: Moment, agrees: bool) -> Option<Finding> {
     })
 }
 
-/// Whether the machine was certainly not restarted since: by its clock, which says nothing else then, it started before.
-/// A clock that is ahead makes that start look later than it was, and after a jump of more than the time that the machine
-/// had been up, nobody can tell it from a restart.
+/// Whether the machine was certainly not restarted since `then`: by the wall clock, it booted before that. If the wall
+/// clock is ahead, the boot seems later than it was; after a jump of more than the uptime, that can't be told from a
+/// restart.
 fn is_of_this_run(then: Moment, now: Moment) -> bool {
     then.boot <= now.boot && now.wall.saturating_sub(now.boot) + TOLERATED.as_secs() < then.wall
 }
 
-/// What the clock lacks, it was set back by.
+/// How far the clock was set back.
 fn lost(then: Moment, now: Moment) -> Duration {
     let lost = if now.boot >= then.boot {
         (then.wall + (now.boot - then.boot)).saturating_sub(now.wall)
@@ -126,9 +126,9 @@ pub(super) fn set_clock(finding: Finding) -> Finding {
     finding.command(&command[usize::from(rustix::process::geteuid().is_root())..])
 }
 
-/// A slow answer and a date in whole seconds aren't fault of the clock.
+/// Tolerated, because answers take time and dates are in whole seconds.
 const TOLERATED: Duration = Duration::from_secs(30);
-/// AWS and Google take five minutes.
+/// AWS and Google tolerate five minutes.
 const REFUSED: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
@@ -214,7 +214,7 @@ mod tests {
             State::Ok,
             "restarted, or set ahead by more than it had been up"
         );
-        // A token that a provider gave since then shows that the clock is right.
+        // A token minted since then shows that the clock is right.
         let since = Moment {
             wall: 107_230,
             boot: 9030,

@@ -1,4 +1,4 @@
-//! Containerd asks no helper: what its configuration makes of certs.d, and the logins that it holds in plain text
+//! Checks containerd, which never calls a helper: how its configuration uses certs.d, and its plain-text logins
 //! (<https://github.com/containerd/containerd/blob/main/docs/hosts.md>,
 //! <https://github.com/containerd/containerd/blob/main/docs/cri/registry.md>).
 
@@ -17,7 +17,7 @@ use self::daemon::{Configuration, Daemon, ReadFile, read_file};
 use super::finding::{Finding, word};
 use crate::shown::shown;
 
-/// What is found in the files of each containerd of a node.
+/// The findings in the files of each containerd on a node.
 pub(super) fn look(root: &Path, has_rancher_login: bool) -> Vec<Finding> {
     let daemons = Daemon::all(root);
     daemons
@@ -26,12 +26,12 @@ pub(super) fn look(root: &Path, has_rancher_login: bool) -> Vec<Finding> {
         .collect()
 }
 
-/// One containerd that is looked at.
+/// The check of one containerd.
 struct Look<'a> {
     root: &'a Path,
     daemon: &'a Daemon,
     read: Configuration,
-    /// The directories that may have a hosts.toml for each registry.
+    /// The directories with a hosts.toml for each registry.
     dirs: Vec<PathBuf>,
     /// Each hosts.toml in them.
     hosts: Vec<ReadFile>,
@@ -84,7 +84,7 @@ impl<'a> Look<'a> {
                 .filter_map(|file| self.no_host_table(file)),
         );
         findings.extend(self.hosts_dir());
-        // k3s and RKE2 have it from their own file, where it is reported.
+        // k3s and RKE2 take the login from their own file, where it is reported.
         let written = self.daemon.writer.is_some() && has_rancher_login;
         let files = self.read.files.iter().filter(|_| !written);
         let restart = self.restart();
@@ -101,7 +101,7 @@ impl<'a> Look<'a> {
         self.read.version.is_none_or(is)
     }
 
-    /// The directories, of those in use, in which there is a hosts.toml.
+    /// Those of the configured directories that contain a hosts.toml.
     fn with_hosts(&self) -> Vec<&PathBuf> {
         let has = |dir: &&PathBuf| self.hosts.iter().any(|file| file.path.starts_with(dir));
         self.dirs.iter().filter(has).collect()
@@ -156,7 +156,7 @@ impl<'a> Look<'a> {
         Some(finding("containerd.configs_beside_path", what).words(fix))
     }
 
-    /// The last of the files that sets this key of the registry table.
+    /// The last file that sets this key of the registry table.
     fn setter(&self, key: &str) -> Option<&PathBuf> {
         let sets =
             |file: &&ReadFile| Cri::of(&file.table).is_some_and(|cri| !cri.hosts(key).is_empty());
@@ -168,7 +168,7 @@ impl<'a> Look<'a> {
             .map(|file| &file.path)
     }
 
-    /// What a person edits.
+    /// The file that a person should edit.
     fn source(&self, file: &Path) -> String {
         match self.daemon.writer {
             Some(_) => daemon::template(file),
@@ -176,7 +176,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// `getSortedHosts` of containerd up to 1.7 refuses the whole file ("invalid `host` tree" in its log).
+    /// A hosts.toml without a host table, which `getSortedHosts` of containerd up to 1.7 refuses as a whole ("invalid
+    /// `host` tree" in its log).
     fn no_host_table(&self, file: &ReadFile) -> Option<Finding> {
         if matches!(file.table.get("host"), Some(Value::Table(_)))
             || file.table.is_empty()
@@ -191,7 +192,7 @@ impl<'a> Look<'a> {
         Some(finding.command(["sudo", "sed", "-i", "$a [host]", &word(&file.path)]))
     }
 
-    /// `ctr` takes the directory as a flag only (<https://github.com/containerd/containerd/issues/12550>).
+    /// `ctr` takes the directory only as a flag (<https://github.com/containerd/containerd/issues/12550>).
     fn hosts_dir(&self) -> Option<Finding> {
         let dir = word(self.with_hosts().first()?);
         let what =

@@ -1,4 +1,4 @@
-//! Directories, their modes and owners, the room in them, and the key.
+//! Checks directories, their modes, owners and free space, and the sealing key.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -15,13 +15,13 @@ use crate::seal::KeyFile;
 use crate::tls;
 use crate::trusted::{self, MAX_TEXT, Readers, is_absent};
 
-/// Whether the store can be looked at: nothing is in its way but that it may not be written.
+/// Whether the store can be examined: no finding prevents reading.
 pub(super) fn in_order(findings: &[Finding]) -> bool {
     let broken = |one: &&Finding| one.state == State::Broken;
     findings.iter().filter(broken).all(|one| one.code == FULL)
 }
 
-/// Looks at what the configuration uses.
+/// Checks the files and directories that the configuration uses.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.store == StoreKind::File {
@@ -31,7 +31,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
                 .as_ref()
                 .map_or_else(homeless, |path| directory("store", path, State::Broken)),
         );
-        // What keeps the store from being made keeps its key from being made, and is broken once.
+        // If the store can't be created, neither can its key; that is reported once.
         let is_told = findings
             .iter()
             .any(|finding| finding.state == State::Broken);
@@ -41,7 +41,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         ));
     }
     findings.extend(match config.cache.dirs.first() {
-        // A fault of the cache fails no answer: each one mints a token.
+        // Only a warning: without the cache, each answer mints a token.
         Some(dir) if config.cache.enabled => directory("token cache", dir, State::Warn),
         Some(_) => vec![Finding::note(
             "cache.off",
@@ -76,7 +76,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// What was read all the same, though it could be safer.
+/// Warnings about files that were read although they could be safer.
 pub(super) fn warned() -> Vec<Finding> {
     trusted::take_warnings()
         .iter()
@@ -84,7 +84,7 @@ pub(super) fn warned() -> Vec<Finding> {
         .collect()
 }
 
-/// Whose the home directory is, and what is used in its place.
+/// The finding for another user's home directory: its owner, and what is used instead.
 pub(super) fn foreign_home(home: &ForeignHome, env: &Env) -> Finding {
     let instead = env
         .home()
@@ -153,7 +153,7 @@ fn directory(what: &str, path: &Path, state: State) -> Vec<Finding> {
     findings
 }
 
-/// It is made on first use, if what is above it lets it.
+/// The finding for a missing directory, which is created on first use if its parent allows.
 fn absent(what: &str, path: &Path, state: State) -> Finding {
     let exists = |dir: &&Path| matches!(trusted::exists(dir), Ok(true));
     let above = path
@@ -191,7 +191,7 @@ fn out_of_reach(what: &str, path: &Path, error: &io::Error, state: State) -> Fin
     .words("give this user access to it, or choose another place in the configuration")
 }
 
-/// Anyone who owns a link says where it leads.
+/// The finding for a link, whose owner decides where it leads.
 fn symlink(what: &str, path: &Path, link: &Metadata) -> Finding {
     let target =
         fs::canonicalize(path).map_or_else(|_| "nowhere".to_owned(), |target| word(&target));
@@ -232,7 +232,7 @@ fn owner(shown: &str, path: &Path, metadata: &Metadata, state: State) -> Option<
     })
 }
 
-/// Whether anything can be written. `get` reads all the same.
+/// Checks whether the directory can be written. `get` works without.
 fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
     let stat = statvfs(path).ok();
     let read_only = stat
@@ -243,7 +243,7 @@ fn room(shown: &str, path: &Path, state: State) -> Option<Finding> {
         Err(Errno::ROFS) => {}
         Err(error) => {
             let what = format!("{shown} cannot be written ({error}): nothing new is kept");
-            // What is there is answered all the same.
+            // Existing entries can still be returned.
             let reads = may(Access::READ_OK | Access::EXEC_OK).is_ok();
             let state = if reads { state.min(State::Warn) } else { state };
             return Some(
@@ -298,7 +298,7 @@ fn key(place: &KeyPlace, absent_state: State) -> Vec<Finding> {
     findings
 }
 
-/// A configuration file with a token in it is for nobody else.
+/// Checks that nobody else can read configuration files with a token.
 fn configuration_files(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in &config.files {
@@ -343,5 +343,5 @@ fn me() -> u32 {
 }
 
 const FULL: &str = "file.full";
-/// A stored credential and a token need a few kilobytes.
+/// In bytes. A stored credential or a token needs a few kilobytes.
 const ROOM: u64 = 1 << 20;

@@ -1,4 +1,4 @@
-//! `Finding`: one thing that was looked at, how it is, and what fixes it.
+//! `Finding`: the result of one check, its state and its fix.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -7,35 +7,35 @@ use crate::error::Error;
 use crate::shown::quoted;
 use crate::trusted::FileError;
 
-/// What was found.
+/// The result of one check.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
-    /// Its name, `area.kind`, which stays the same for ever.
+    /// The stable code, `area.kind`.
     pub(super) code: &'static str,
     pub(super) state: State,
     pub(super) what: String,
     pub(super) fix: Option<Fix>,
 }
 
-/// How it is.
+/// The state of what was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
-    /// As it should be.
+    /// Good.
     Ok,
-    /// As it may be; somebody may want to know.
+    /// Worth knowing, but fine.
     Note,
-    /// Something will go wrong, or is less safe than it could be.
+    /// Something may go wrong later, or could be safer.
     Warn,
-    /// Some answers are hindered now.
+    /// Some requests fail now.
     Broken,
 }
 
-/// What to do about it.
+/// How to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fix {
-    /// Commands, one after the other, each word by word.
+    /// Commands to run in order, each as a list of words.
     Commands(Vec<Vec<String>>),
-    /// Something that only a person can know or do.
+    /// Something that only a person can do, in words.
     Words(String),
 }
 
@@ -65,7 +65,7 @@ impl Finding {
         Self::new(code, State::Broken, what)
     }
 
-    /// What an error says, without its remedy, and that as the fix.
+    /// A finding from an error: its cause, and its fix.
     pub(super) fn error(code: &'static str, state: State, error: &Error) -> Self {
         let (Error::Failed(problem) | Error::Unreachable(problem)) = error else {
             return Self::new(code, state, error);
@@ -80,7 +80,7 @@ impl Finding {
         Self::new(code, state, &fault.cause).remedy(&fault.fix)
     }
 
-    /// A command that fixes it, word by word; a second one comes after the first.
+    /// Adds a command to the fix, as a list of words.
     pub(super) fn command<W: AsRef<str>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         let words: Vec<String> = words
             .into_iter()
@@ -96,7 +96,7 @@ impl Finding {
         self
     }
 
-    /// A variable that fixes it, in the shell that the client is started from.
+    /// Sets the fix to exporting a variable in the shell that starts the client.
     pub(super) fn export(self, name: &str, value: &str) -> Self {
         self.command(["export", &format!("{name}={value}")])
     }
@@ -106,7 +106,7 @@ impl Finding {
         self
     }
 
-    /// A remedy as errors say it, some of which are commands.
+    /// Sets the fix from an error's text, which may be a command.
     fn remedy(self, fix: &str) -> Self {
         let (sudo, command) = fix
             .strip_prefix("sudo ")
@@ -134,7 +134,7 @@ pub(super) fn word(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Commands as a shell takes them, in words.
+/// Commands as shell text.
 pub(super) fn shell(commands: &[Vec<String>]) -> Vec<String> {
     let mut all = Vec::new();
     for words in commands {

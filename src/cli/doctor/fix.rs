@@ -1,4 +1,4 @@
-//! `doctor --fix`: runs the remedies that change nothing but this user's own files, after showing them.
+//! `doctor --fix`: shows and runs the fixes that change only this user's own files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 
-/// Shows and runs what may be run, until nothing is left that was not tried; answers the last report.
+/// Shows and runs fixes until none is left that was not tried; returns the last report.
 pub(super) fn fix(
     mut report: Report,
     yes: bool,
@@ -59,7 +59,7 @@ pub(super) fn fix(
     }
 }
 
-/// The commands of all remedies that consist of such.
+/// The commands of all fixes that consist only of such commands.
 fn own(report: &Report, env: &Env) -> Vec<Vec<String>> {
     let mut all: Vec<Vec<String>> = Vec::new();
     let findings = report
@@ -81,11 +81,11 @@ fn own(report: &Report, env: &Env) -> Vec<Vec<String>> {
     all
 }
 
-/// Whether a command changes this user's own files, and nothing else.
+/// Whether a command changes only this user's own files.
 fn is_own(command: &[String], env: &Env) -> bool {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     match words.as_slice() {
-        // They refuse another user's file themselves.
+        // These refuse other users' files by themselves.
         [
             PROGRAM,
             "configure" | "import",
@@ -108,7 +108,7 @@ fn is_mine(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.uid() == me)
 }
 
-/// Runs one; what it says is reported only where it fails.
+/// Runs a command. Its output is reported only if it fails.
 fn run(words: &[String]) -> Result<(), String> {
     let program = match words[0].as_str() {
         PROGRAM => std::env::current_exe().map_err(|error| error.to_string())?,

@@ -1,4 +1,4 @@
-//! Every helper that a client's file names: whether its program is there and starts.
+//! Checks every helper that a client's file names: whether its program exists and starts.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::config::Env;
 use crate::host::{Host, ServerUrl};
 use crate::shown::shown;
 
-/// A helper's name in a file, and the places in it that name it.
+/// A helper's name, and where a file names it.
 struct Named {
     name: String,
     file: PathBuf,
@@ -35,7 +35,8 @@ enum Place {
 pub(super) fn of_file(client: &str, file: &AuthFile, env: &Env) -> Vec<Finding> {
     let mut all: Vec<Named> = Vec::new();
     for (key, name) in &file.cred_helpers {
-        // An empty name says that docker asks nobody. Podman, which looks for no URL, runs a program of no name.
+        // To docker, an empty name means no helper. Podman, which never looks up URLs, would run a program without a
+        // name.
         let is_podmans = client == "podman" || client == "docker" && !key.contains("://");
         if name.is_empty() && !is_podmans {
             continue;
@@ -50,7 +51,7 @@ pub(super) fn of_file(client: &str, file: &AuthFile, env: &Env) -> Vec<Finding> 
             }),
         }
     }
-    // Podman and its family do not know it.
+    // Podman and its family ignore credsStore.
     if client != "podman"
         && let Some(name) = &file.creds_store
     {
@@ -94,7 +95,7 @@ pub(super) fn of_list(registries: &Registries, env: &Env) -> Vec<Finding> {
 }
 
 fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
-    // Whether this one is there and runs has a group of its own.
+    // This helper itself is checked in another group.
     if named.name == HELPER {
         return None;
     }
@@ -115,7 +116,7 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
     if named.name.is_empty() {
         let mut finding = broken(
             "client.helper_unnamed",
-            "podman, buildah and skopeo run a program of no name and fail",
+            "podman, buildah and skopeo run a program without a name and fail",
         );
         if client == "docker" && !has_podman(env) {
             finding.state = State::Warn;
@@ -157,7 +158,7 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
     }
 }
 
-/// With what names this helper in its place, which answers "not found" where it has nothing.
+/// Adds the fix of naming this helper instead, which answers "not found" if it has no credential.
 fn rewired(finding: Finding, client: &str, named: &Named, env: &Env) -> Finding {
     let by_hand = || format!("remove it from {}", named.file.display());
     let is = |file: Result<PathBuf, _>| file.is_ok_and(|file: PathBuf| file == named.file);
@@ -176,7 +177,7 @@ fn rewired(finding: Finding, client: &str, named: &Named, env: &Env) -> Finding 
                     .contains(&key.as_str())
                     .then_some(host)
             };
-            // A key that stands for no registry stays what it is.
+            // Keys that aren't registries are left alone.
             let Some(hosts) = keys.iter().map(host).collect::<Option<Vec<Host>>>() else {
                 return finding.words(by_hand());
             };

@@ -1,4 +1,4 @@
-//! Keys of a client's file that the client never looks for.
+//! Finds keys in a client's file that the client never looks up.
 
 use super::asked::configure;
 use super::finding::{Finding, State};
@@ -9,8 +9,8 @@ use crate::host::{Host, ServerUrl};
 use crate::near::nearest;
 use crate::shown::shown;
 
-/// One finding for each key of `credHelpers` and `auths` that no client of this file looks for, and for each that is
-/// nearly the name of a setting.
+/// One finding for each key of `credHelpers` and `auths` that no client of this file looks up, and for each that looks
+/// like a misspelled setting.
 pub(super) fn look(
     client: &str,
     family: &[Client],
@@ -82,10 +82,10 @@ pub(super) fn look(
     findings
 }
 
-/// Why a key is never looked for.
+/// Why a key is never looked up.
 pub(super) enum Never {
     Glob,
-    /// It spells this host, which is looked for under these keys.
+    /// It means this host, which clients look up under these keys.
     Spelled(Host, Vec<String>),
     NoRegistry,
 }
@@ -114,7 +114,7 @@ impl Never {
     }
 }
 
-/// Whether a key of `credHelpers` is looked for by none of the clients.
+/// Why none of the clients looks up this key of `credHelpers`; `None` if one does.
 fn never(family: &[Client], key: &str) -> Option<Never> {
     if key.contains('*') {
         return Some(Never::Glob);
@@ -123,7 +123,7 @@ fn never(family: &[Client], key: &str) -> Option<Never> {
         return Some(Never::NoRegistry);
     };
     let host = url.host()?;
-    // A default port is a part of the name where the image's reference has it.
+    // If an image reference has a default port, it is part of the name.
     let typed = [":443", ":80"]
         .iter()
         .any(|port| key == format!("{host}{port}"));
@@ -131,7 +131,7 @@ fn never(family: &[Client], key: &str) -> Option<Never> {
     (!typed && !would.iter().any(|known| known == key)).then(|| Never::Spelled(host.clone(), would))
 }
 
-/// Whether a key of `auths` is found by none of the clients.
+/// Why none of the clients finds this key of `auths`; `None` if one does.
 pub(super) fn unfound(family: &[Client], key: &str) -> Option<Never> {
     if key.contains('*') {
         return Some(Never::Glob);
@@ -146,7 +146,7 @@ pub(super) fn unfound(family: &[Client], key: &str) -> Option<Never> {
         .map_or(key, |(_, rest)| rest)
         .contains('/');
     let found = |client: &Client| Lookup::of(*client, host).place(key).is_some();
-    // What is for a part of a registry is podman's, and is found for images of that part.
+    // Only podman uses keys with a path, and finds them for images below that path.
     (!typed && !below && !family.iter().any(found))
         .then(|| Never::Spelled(host.clone(), keys(family, host)))
 }
@@ -163,7 +163,7 @@ fn keys(family: &[Client], host: &Host) -> Vec<String> {
     keys
 }
 
-/// The setting that a key is nearly the name of.
+/// The setting that a misspelled key probably means.
 fn meant(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
     nearest(&key, SETTINGS).or_else(|| {

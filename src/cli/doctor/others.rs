@@ -1,4 +1,4 @@
-//! Clients with files of their own: helm, regctl, kubelet, containerd; and root's docker, where this user may look.
+//! Checks clients with their own files: helm, regctl, kubelet, containerd; and root's docker, if this user may read it.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 
-/// The group of each client that has a file here, below `root`, which is `/` but for tests.
+/// A group of findings for each client with a file below `root`, which is `/` except in tests.
 pub(super) fn look(env: &Env, root: &Path) -> Vec<(&'static str, Vec<Finding>)> {
     let rancher = rancher(root);
     let groups = [
@@ -33,7 +33,7 @@ pub(super) fn look(env: &Env, root: &Path) -> Vec<(&'static str, Vec<Finding>)> 
     with_files.collect()
 }
 
-/// Helm's own file comes before docker's (<https://helm.sh/docs/topics/registries/>).
+/// Helm prefers its own file to docker's (<https://helm.sh/docs/topics/registries/>).
 fn helm(env: &Env) -> Vec<Finding> {
     let set = |name| env.path(name).ok().flatten();
     let file = set("HELM_REGISTRY_CONFIG").or_else(|| {
@@ -70,7 +70,7 @@ fn helm(env: &Env) -> Vec<Finding> {
     or_fine(findings, &path)
 }
 
-/// Regctl names the whole program (<https://github.com/regclient/regclient/blob/main/docs/regctl.md>).
+/// Regctl names the program by its full name (<https://github.com/regclient/regclient/blob/main/docs/regctl.md>).
 fn regctl(env: &Env) -> Vec<Finding> {
     let file = env.path("REGCTL_CONFIG").ok().flatten();
     let Some(path) = file.or_else(|| Some(env.clients_home()?.join(".regctl/config.json"))) else {
@@ -130,7 +130,7 @@ fn regctl(env: &Env) -> Vec<Finding> {
     or_fine(findings, &path)
 }
 
-/// Kubelet starts a provider by the name of its entry, from one directory for all.
+/// Kubelet runs a provider by its entry's name, from one directory for all.
 fn kubelet(root: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, bin) in kubelet_files(root) {
@@ -142,7 +142,7 @@ fn kubelet(root: &Path) -> Vec<Finding> {
 }
 
 fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
-    // Of another user's file nothing is said here: its owner has a doctor too.
+    // Skip other users' files; their owners can run doctor themselves.
     let text = Text::read(path).ok()??;
     let providers = match Providers::parse(&text.text) {
         Ok(providers) => providers,
@@ -182,7 +182,7 @@ fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
     Some(started(path, bin))
 }
 
-/// Whether the program is in the directory that goes with a file.
+/// Checks whether the program is in the configuration's directory.
 fn started(config: &Path, bin: Option<&Path>) -> Finding {
     let config = config.display();
     let Some(program) = bin.map(|bin| bin.join(PROGRAM)) else {
@@ -221,7 +221,7 @@ fn started(config: &Path, bin: Option<&Path>) -> Finding {
     }
 }
 
-/// The logins that k3s and RKE2 hand to their containerd (<https://docs.k3s.io/installation/private-registry>).
+/// The logins that k3s and RKE2 pass to their containerd (<https://docs.k3s.io/installation/private-registry>).
 fn rancher(root: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in RANCHERS.map(|path| root.join(path)) {
@@ -239,7 +239,7 @@ fn rancher(root: &Path) -> Vec<Finding> {
                 .any(|key| auth[key].as_str().is_some_and(|text| !text.is_empty()))
             {
                 let what = format!(
-                    "{} holds a login for {} in plain text; containerd asks no helper, and kubelet asks this one",
+                    "{} holds a login for {} in plain text; containerd calls no helper, and kubelet calls this one",
                     path.display(),
                     shown(host)
                 );
@@ -251,7 +251,7 @@ fn rancher(root: &Path) -> Vec<Finding> {
     findings
 }
 
-/// What services and sudo read, where another user may look at it.
+/// Root's docker configuration, which services and sudo read, if this user may read it.
 fn roots_docker(env: &Env, root: &Path) -> Vec<Finding> {
     let path = root.join("root/.docker/config.json");
     let own = env
@@ -265,7 +265,7 @@ fn roots_docker(env: &Env, root: &Path) -> Vec<Finding> {
         return Vec::new();
     };
     let mut findings = helpers::of_file("docker", &file, env);
-    // Whether root's PATH has what this user's lacks is not known here.
+    // Root's PATH may differ from this user's.
     for finding in &mut findings {
         finding.state = finding.state.min(State::Warn);
     }
@@ -395,7 +395,7 @@ mod tests {
         assert!(kubelet(root).is_empty());
         status("7");
         assert_eq!(kubelet(root).len(), 1);
-        // Only root can give a directory away.
+        // Only root can change a directory's owner.
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(root.join("proc/7"), Some(65_534), None).unwrap();
             assert!(kubelet(root).is_empty());

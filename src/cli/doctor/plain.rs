@@ -1,4 +1,4 @@
-//! Passwords in plain text in a client's file.
+//! Finds plain-text passwords in a client's file.
 
 use std::collections::BTreeMap;
 
@@ -12,35 +12,35 @@ use crate::client::{Answerer, Asks, AuthEntry, AuthFile, Clients, Held, PROGRAM}
 use crate::host::Host;
 use crate::shown::shown;
 
-/// What is to be done about a password.
+/// What to do about a password.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
-    /// The client asks this helper, which has nothing: it is to be taken over.
+    /// The client asks this helper, which has no credential: import it.
     Lost,
-    /// It is to be taken over, or only removed.
+    /// Import it, or just remove it.
     Import,
-    /// The same, once the client asks this helper, which it does not yet.
+    /// The same, after wiring the client.
     Wire {
-        /// Whether another helper is named for it.
+        /// Whether another helper is configured for it.
         force: bool,
     },
 }
 
-/// What is known of the client whose file it is.
+/// The client that reads the file.
 pub(super) struct Reader<'a> {
     pub(super) client: &'static str,
-    /// Those that read the file.
+    /// The clients that read the file.
     pub(super) family: &'a [Client],
-    /// All that is imported together with what is in the file.
+    /// All entries that are imported together with the file's.
     pub(super) all: Vec<&'a AuthEntry>,
-    /// The clients once no login is in plain text any more.
+    /// The clients' configuration without plain-text logins.
     pub(super) bare: &'a Clients,
     pub(super) asks: &'a dyn Fn(&Host) -> Asks,
-    /// What `import` would do.
+    /// The import that would be run.
     pub(super) import: Import<'a>,
 }
 
-/// One finding for each thing to be done about those of one file.
+/// One finding for each kind of action for one file's passwords.
 pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -> Vec<Finding> {
     let (mut todo, mut findings) = (BTreeMap::<Next, Vec<String>>::new(), Vec::new());
     let (client, path) = (reader.client, file.path.display());
@@ -48,11 +48,11 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
         .auths
         .iter()
         .filter(|entry| entry.held != Held::Nothing)
-        // No client finds it, so nothing takes it over.
+        // No client finds the entry, so it is not imported.
         .filter(|entry| unfound(reader.family, &entry.key).is_none());
     for entry in entries {
         let key = shown(&entry.key);
-        // Taken over, it would come before what the node gets for itself.
+        // If imported, it would take precedence over the node's own identity.
         if let Some(host) = entry.host()
             && served.is_some_and(|served| served.by_node(&host))
         {
@@ -63,7 +63,7 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
             findings.push(finding.command(logout(client, file, entry, &host)));
             continue;
         }
-        // Docker keeps items of its own where it keeps Docker Hub's credential.
+        // Docker keeps its own items in the same place as Docker Hub's credential.
         let host = entry.host().unwrap_or_else(Host::docker_hub);
         let asks = (reader.asks)(&host);
         let fate = takeable(entry, &reader.all, Some(client));
@@ -79,7 +79,7 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
                 && asks.file.as_ref() == Some(&file.path)
                 && asks.key.as_ref() == Some(&entry.key);
             let (code, state) = match (&entry.held, entry.host()) {
-                // It comes before what other files say, and podman fails on it.
+                // It precedes other files, and podman fails on it.
                 (Held::Malformed(_), _) if client == "podman" && entry.fails_podman && is_used => {
                     ("client.login_broken", State::Broken)
                 }
@@ -88,7 +88,7 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
                 (_, None) => ("client.plain_password", State::Warn),
             };
             let what = format!("{path} has a login for {key} in plain text: {cause}");
-            // A login writes under the client's own key alone, and leaves what is for a part of the registry.
+            // A login rewrites only the client's own key, and leaves keys with a path.
             let is_rewritten = matches!(entry.held, Held::Malformed(_))
                 && [host.as_reference(), host.server_url()].contains(&entry.key.as_str());
             let fix = match cause {
@@ -107,7 +107,7 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
             let force = matches!(asks.answerer, Answerer::Helper(_));
             (Next::Wire { force }, name)
         } else {
-            // Once a file names a helper for a host, what else it says of that host counts no more.
+            // If a file names a helper for a host, its logins for that host are ignored.
             let hidden = asks.is_this_helper() && asks.file.as_ref() == Some(&file.path);
             let lost = hidden && served.is_some_and(|served| served.lacks(&host));
             let name = host.as_reference().to_owned();
@@ -148,7 +148,7 @@ pub(super) fn plain(reader: &Reader, file: &AuthFile, served: Option<&Served>) -
     findings
 }
 
-/// The client's own way to forget it.
+/// The client's own logout command.
 fn logout(client: &str, file: &AuthFile, entry: &AuthEntry, host: &Host) -> Vec<String> {
     let words: &[&str] = match client {
         "docker" => &["docker", "logout", &entry.key],

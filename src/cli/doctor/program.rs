@@ -1,4 +1,4 @@
-//! Whether a client that looks for the helper finds this very program.
+//! Checks whether clients that look for the helper find this very program.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use super::finding::{Finding, word};
 use crate::client::{Helper, PROGRAM, SYSTEM_PATH, find_helper, is_this_program, unstartable};
 use crate::config::Env;
 
-/// Looks along the PATH of the user who runs this, for the clients that are wired.
+/// Searches this user's PATH on behalf of the wired clients.
 pub(super) fn look(env: &Env, wired: &[&str]) -> Vec<Finding> {
     let path = env.search_path();
     let me = std::env::current_exe().ok();
@@ -63,7 +63,7 @@ fn at(found: &Path, me: Option<&Path>, env: &Env, so: &str) -> Vec<Finding> {
     [first].into_iter().chain(elsewhere).collect()
 }
 
-/// Another file than this program: it counts as one where it says so itself.
+/// A finding for a different file, which counts as this program if it says so itself.
 fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
     let shown = found.display();
     let why = unstartable(found).or_else(|| {
@@ -89,7 +89,7 @@ fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
     finding.command(&install[usize::from(!closed)..])
 }
 
-/// The same file, or the same bytes in another.
+/// Whether both are the same file, or have the same content.
 #[expect(
     clippy::disallowed_methods,
     reason = "a program is compared with this one: nothing of it steers this one"
@@ -103,7 +103,7 @@ fn same(one: &Path, other: &Path) -> bool {
             && matches!((fs::read(one), fs::read(other)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// How this program gets onto the PATH: a link in a directory of it, if there is one that this user can write.
+/// Adds the fix: a link in a directory of the PATH that this user can write to.
 fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Finding {
     let Some(me) = me else {
         return finding.words("install it in /usr/local/bin");
@@ -111,7 +111,7 @@ fn install(finding: Finding, path: &std::ffi::OsStr, me: Option<PathBuf>) -> Fin
     let mut dirs: Vec<PathBuf> = std::env::split_paths(path)
         .filter(|dir| dir.is_absolute())
         .collect();
-    // The rest of the system's is the package manager's; of what is left, what a person would choose comes first.
+    // Other system directories belong to the package manager. Of the rest, those that a person would choose come first.
     let packaged = |dir: &Path| {
         dir != Path::new(LOCAL) && std::env::split_paths(SYSTEM_PATH).any(|one| one == dir)
     };

@@ -1,15 +1,15 @@
-//! Which proxy registries and clouds are asked through.
+//! Checks the proxy for registries and clouds.
 
 use super::finding::Finding;
 use crate::host::Host;
 use crate::http::Proxies;
 
-/// Looks at what the environment names, for these registries.
+/// Checks the environment's proxy for these registries.
 pub(super) fn look(hosts: &[Host]) -> Vec<Finding> {
     let proxies = Proxies::named();
     let (mut through, mut direct, mut findings) = (Vec::new(), Vec::new(), Vec::new());
     let mut name = None;
-    // Clouds are asked for tokens whatever is held here.
+    // Clouds may be asked for tokens whatever the store has.
     let cloud = [CLOUD.to_owned()].map(|host| (host, HTTPS));
     let registries = hosts.iter().map(|host| {
         let port = host.port().unwrap_or(HTTPS);
@@ -52,6 +52,6 @@ pub(super) fn look(hosts: &[Host]) -> Vec<Finding> {
     findings
 }
 
-/// A host that no `NO_PROXY` means by itself.
+/// A host that no `NO_PROXY` entry is likely to name.
 const CLOUD: &str = "cloud.invalid";
 const HTTPS: u16 = 443;

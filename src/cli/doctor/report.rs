@@ -1,4 +1,4 @@
-//! `Report`: all findings by group, as people and as programs read them.
+//! `Report`: all findings by group, for people and for programs.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::finding::{Finding, Fix, State, shell};
 use crate::cli::style::Style;
 use crate::json::ObjectWriter;
 
-/// What was looked at, in groups.
+/// All findings, in groups.
 #[derive(Default)]
 pub(super) struct Report {
     groups: Vec<(&'static str, Vec<Finding>)>,
@@ -17,14 +17,14 @@ impl Report {
         self.groups.push((group, findings.into_iter().collect()));
     }
 
-    /// How many are in this state.
+    /// The number of findings in this state.
     pub(super) fn count(&self, state: State) -> usize {
         self.findings()
             .filter(|(_, finding)| finding.state == state)
             .count()
     }
 
-    /// All of them, each with its group.
+    /// All findings, each with its group.
     pub(super) fn findings(&self) -> impl Iterator<Item = (&'static str, &Finding)> {
         let groups = self.groups.iter();
         groups.flat_map(|(group, findings)| findings.iter().map(move |one| (*group, one)))
@@ -112,7 +112,7 @@ impl Finding {
         let what: Vec<&str> = self.what.split(' ').collect();
         let mut text = format!("  {mark:<MARK$}{}\n", wrapped(&what, ""));
         match &self.fix {
-            // Pasted into a shell with its line ends, it is the same command.
+            // Wrapped such that it is still the same command when pasted into a shell.
             Some(Fix::Commands(commands)) => {
                 let words = shell(commands);
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -129,7 +129,7 @@ impl Finding {
     }
 }
 
-/// Words in lines that fit the terminal, all but the first indented; `joint` ends each line but the last.
+/// Wraps words to the terminal's width, indenting all lines but the first; `joint` ends each line but the last.
 fn wrapped(words: &[&str], joint: &str) -> String {
     let mut text = String::new();
     let mut column = INDENT;

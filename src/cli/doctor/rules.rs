@@ -1,11 +1,11 @@
-//! Rules of the configuration that match nothing, and settings in them that have no effect.
+//! Finds rules that match nothing, and settings in rules without effect.
 
 use super::finding::Finding;
 use crate::config::{Ambient, Config, Rule};
 use crate::host::{Host, Pattern, matches_name};
 use crate::registry::Registry;
 
-/// Looks at each rule.
+/// Checks each rule.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let rules = config.rules().iter();
     rules
@@ -37,7 +37,7 @@ fn never(host: &Pattern, rule: &Rule) -> Option<Finding> {
     Some(Finding::warn("config.rule_never_matches", what).words(fix))
 }
 
-/// Settings that speak of a cloud, or of a kind of store, that the rule's hosts have nothing to do with.
+/// Settings for a cloud or a kind of store that does not apply to the rule's hosts.
 fn without_effect(config: &Config, rule: &Rule) -> Option<Finding> {
     if rule.is_public() {
         return None;
@@ -93,7 +93,7 @@ fn without_effect(config: &Config, rule: &Rule) -> Option<Finding> {
     })
 }
 
-/// The rows of the table that the rule's hosts may be in.
+/// The table's rows that the rule's hosts may belong to.
 fn rows(rule: &Rule) -> Vec<&'static Registry> {
     if let Some(row) = rule.backend.as_deref().and_then(Registry::named) {
         return vec![row];
@@ -112,7 +112,7 @@ fn rows(rule: &Rule) -> Vec<&'static Registry> {
     hosts.map(|host| Registry::of(&host)).collect()
 }
 
-/// What a star may stand for where a cloud has its registries.
+/// Sample labels for a star in clouds' host names.
 const LABELS: [&str; 5] = ["x", "123456789012", "us-east-1", "us", "us-docker"];
-/// The names of Docker Hub beside its own.
+/// Docker Hub's other names.
 const HUB: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];

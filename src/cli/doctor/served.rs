@@ -1,15 +1,15 @@
-//! `Served`: the registries that this helper has an answer for, by the store or by a rule.
+//! `Served`: the registries that this helper can answer for, from the store or by a rule.
 
 use crate::config::{Rule, StoreKind};
 use crate::host::{Host, Pattern, Scheme};
 use crate::resolver::{Outlook, Resolver, Route};
 use crate::store::Keep;
 
-/// What the store lists, and what the rules add to it.
+/// The store's list, and what rules add to it.
 pub(super) struct Served<'a> {
     resolver: &'a Resolver,
     stored: Vec<Host>,
-    /// Whether the store listed all it has.
+    /// Whether the list is complete.
     whole: bool,
 }
 
@@ -22,7 +22,7 @@ impl<'a> Served<'a> {
         }
     }
 
-    /// All that are known by name: those of the store, then those of the rules for one host.
+    /// All registries known by name: the store's, then those of rules for single hosts.
     pub(super) fn hosts(&self) -> Vec<Host> {
         let mut hosts = self.stored.clone();
         for host in self.rules().filter_map(|rule| rule.host.exact()) {
@@ -33,12 +33,12 @@ impl<'a> Served<'a> {
         hosts
     }
 
-    /// Whether there is an answer for it.
+    /// Whether this helper can answer for a registry.
     pub(super) fn answers(&self, host: &Host) -> bool {
         self.stored.contains(host) || self.by_rule(host)
     }
 
-    /// Whether a rule is why: the node logs in as itself, or the host stands for one that is served.
+    /// Whether that is due to a rule: the node logs in as itself, or the host stands for one that is served.
     pub(super) fn by_rule(&self, host: &Host) -> bool {
         let real = |route: &Route| route.real != host && self.stored.contains(route.real);
         self.by_node(host)
@@ -48,7 +48,7 @@ impl<'a> Served<'a> {
                     .is_some_and(|route| !route.is_public() && real(&route))
     }
 
-    /// Whether the node logs in as itself, for want of a secret.
+    /// Whether the node logs in as itself because there is no secret.
     pub(super) fn by_node(&self, host: &Host) -> bool {
         !self.stored.contains(host)
             && self
@@ -56,7 +56,8 @@ impl<'a> Served<'a> {
                 .is_some_and(|route| !route.is_public() && self.is_node_able(&route))
     }
 
-    /// Whether the node may log in as itself, and has an identity of that cloud. One that cannot be used is an error of `get`.
+    /// Whether the node may log in as itself and has an identity for that cloud. An unusable identity counts, because
+    /// `get` reports it.
     fn is_node_able(&self, route: &Route) -> bool {
         let has_identity = |cloud| {
             let outlook = self.resolver.outlook(route, cloud, None, Keep::Disk);
@@ -65,12 +66,12 @@ impl<'a> Served<'a> {
         route.ambient && route.row.cloud().is_some_and(has_identity)
     }
 
-    /// Whether it is asked for in vain: there is certainly no answer, and no rule says that there should be none.
+    /// Whether there is certainly no answer, although no rule says so.
     pub(super) fn lacks(&self, host: &Host) -> bool {
         let Some(route) = self.route(host) else {
             return false;
         };
-        // A secret under a name of the operator's choice is not listed.
+        // A secret that a rule names isn't in the list.
         let is_named =
             self.resolver.names_secrets() && route.rule.is_some_and(|rule| rule.secret.is_some());
         self.whole && !self.answers(host) && !route.is_public() && !is_named
@@ -81,9 +82,9 @@ impl<'a> Served<'a> {
         self.resolver.config().store == StoreKind::Worker
     }
 
-    /// The rules by which the node logs in to many hosts, none of which a client knows by that.
+    /// Patterns of rules by which the node logs in to many hosts.
     pub(super) fn globs(&self) -> impl Iterator<Item = &Pattern> {
-        // Nobody logs in as the node where a worker is vended its secrets.
+        // With the worker store, the node never logs in as itself.
         let ambient = |rule: &&Rule| {
             let is_on = rule.ambient.is_some_and(|ambient| !ambient.is_off());
             let example = rule.host.example();
@@ -96,7 +97,7 @@ impl<'a> Served<'a> {
             .filter(|host| !host.is_exact())
     }
 
-    /// Docker and podman name no path, so a rule for one never answers them.
+    /// The rules without a path. Docker and podman don't send a path, so rules with one never apply to them.
     fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.resolver
             .config()

@@ -1,4 +1,4 @@
-//! Variables of this program that say nothing, because of their name or their value.
+//! Finds variables without effect, because of their name or their value.
 
 use super::finding::{Finding, State};
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use crate::config::{Config, Env, StoreKind};
 use crate::near::nearest;
 use crate::shown::shown;
 
-/// Looks at the environment.
+/// Checks the environment.
 pub(super) fn look(config: &Config, env: &Env) -> Vec<Finding> {
     unknown(env)
         .into_iter()
@@ -16,7 +16,7 @@ pub(super) fn look(config: &Config, env: &Env) -> Vec<Finding> {
         .collect()
 }
 
-/// Variables that this program does not read, though their names begin as its own do.
+/// Variables with this program's prefix that it does not read.
 pub(super) fn unknown(env: &Env) -> Vec<Finding> {
     let unknown: BTreeSet<_> = env
         .names()
@@ -29,7 +29,7 @@ pub(super) fn unknown(env: &Env) -> Vec<Finding> {
             match nearest(name, VARIABLES) {
                 Some(known) => Finding::warn("config.unknown_variable", what)
                     .words(format_args!("set {known} in its place")),
-                // Beta9's other programs have variables of their own.
+                // Beta9's other programs have variables with this prefix too.
                 None => Finding::note("config.unknown_variable", what),
             }
         })
@@ -43,10 +43,10 @@ fn log(env: &Env) -> Option<Finding> {
         .then(|| Finding::warn("config.bad_value", what).export("BETA9_LOG", "debug"))
 }
 
-/// What says where another store than the configured one is.
+/// Variables for a store other than the configured one.
 fn other_stores(config: &Config, env: &Env) -> Vec<Finding> {
     let is_set = |name: &str| matches!(env.text(name), Ok(Some(_)));
-    // Nobody chose the store, so that is most likely what is missing.
+    // If no store was chosen, that is probably what is missing.
     let chosen = is_set("BETA9_STORE") || !config.files.is_empty();
     let state = if chosen { State::Note } else { State::Warn };
     let without = OTHERS
@@ -68,7 +68,7 @@ const OTHERS: [(&str, StoreKind); 3] = [
     ("BETA9_WORKER_ADDRESS", StoreKind::Worker),
 ];
 const PREFIX: &str = "BETA9_";
-/// Every variable of that prefix which this program reads.
+/// Every variable with that prefix that this program reads.
 const VARIABLES: [&str; 33] = [
     "BETA9_AMBIENT",
     "BETA9_API_URL",

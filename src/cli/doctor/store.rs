@@ -1,4 +1,4 @@
-//! Whether the workspace store can be reached, takes its token, and holds what opens.
+//! Checks whether the workspace store can be reached, accepts its token, and has entries that open.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::host::{Host, Scheme, ServerUrl};
 use crate::registry::choose;
 use crate::resolver::Resolver;
 
-/// What the configuration says that the store may contradict.
+/// Settings that the store may contradict.
 pub(super) struct Expected {
     store: StoreKind,
     workspace: Option<String>,
@@ -17,13 +17,13 @@ pub(super) struct Expected {
     brought: Option<&'static str>,
 }
 
-/// What came of asking it.
+/// The result of asking the store.
 #[derive(Default)]
 pub(super) struct Asked {
     pub(super) findings: Vec<Finding>,
-    /// The registries that there are credentials for, as far as they can be known.
+    /// The registries with credentials, as far as they are known.
     pub(super) stored: Option<Vec<Host>>,
-    /// Whether those are all: nothing was out of reach, and everything opened.
+    /// Whether these are all: everything was reachable and opened.
     pub(super) whole: bool,
     /// The store's clock, and this node's at the same time.
     pub(super) clock: Option<(SystemTime, SystemTime)>,
@@ -103,7 +103,7 @@ impl Expected {
                 asked.stored = Some(lines.keys().filter_map(host).collect())
                     .filter(|stored: &Vec<_>| reached || !stored.is_empty());
             }
-            // Of the store all has been said; this is what came with the request.
+            // The store has been reported already; this error is about the request's credential.
             Err(error) if reached => {
                 asked
                     .findings
@@ -115,14 +115,14 @@ impl Expected {
         let stored = asked.stored.iter().flatten().take(LOOKED_AT);
         let ended: Vec<_> = stored.filter_map(|host| ended(resolver, host)).collect();
         asked.findings.extend(ended);
-        // The others have just opened all there is.
+        // The other stores have just opened all entries.
         if reached && self.store == StoreKind::Gateway {
             asked.findings.extend(skipped);
         }
         asked
     }
 
-    /// A token is for one workspace, and the gateway refuses it for any other.
+    /// A finding if the token is for another workspace, because the gateway then refuses it.
     fn other_workspace(&self, own: &str) -> Option<Finding> {
         let configured = self
             .workspace
@@ -142,13 +142,13 @@ impl Expected {
     }
 }
 
-/// That a stored credential is past its end, so that it is not answered.
+/// A finding for an expired credential, which is not returned.
 fn ended(resolver: &Resolver, host: &Host) -> Option<Finding> {
     let route = resolver.route(host, Scheme::Https, "")?;
     let (store, found) = resolver.find(&route).ok()??;
     let choice = choose(route.row, route.real, found.keys).ok()?;
     let error = resolver.ended(&route, store, &choice, found.times)?;
-    // Where the node may, it logs in as itself then.
+    // If allowed, the node logs in as itself then.
     let state = if route.ambient {
         State::Warn
     } else {
@@ -157,5 +157,5 @@ fn ended(resolver: &Resolver, host: &Host) -> Option<Finding> {
     Some(Finding::error("credential.expired", state, &error))
 }
 
-/// Each of them is one more question to a store that is far away.
+/// A limit, because each costs another request to a remote store.
 const LOOKED_AT: usize = 50;

@@ -1,4 +1,4 @@
-//! Variables that decide what a client reads, whatever its files say.
+//! Checks variables that override clients' files.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::client::{
 use crate::config::Env;
 use crate::host::Host;
 
-/// `DOCKER_AUTH_CONFIG`, which comes before every helper.
+/// Findings about `DOCKER_AUTH_CONFIG`, which precedes every helper.
 pub(super) fn variable(
     env: &Env,
     docker: &DockerClient,
@@ -51,7 +51,7 @@ pub(super) fn variable(
     })
 }
 
-/// Whether podman or one of its family is on this node.
+/// Whether podman or one of its family is installed.
 pub(super) fn has_podman(env: &Env) -> bool {
     let there = |name: &&str| {
         [env.search_path(), SYSTEM_PATH.into()]
@@ -61,7 +61,7 @@ pub(super) fn has_podman(env: &Env) -> bool {
     ["skopeo", "podman", "buildah", "crio"].iter().any(there)
 }
 
-/// The file that skopeo looks for where there is no session's directory.
+/// A finding about the file that skopeo looks for if there is no session directory.
 pub(super) fn closed(env: &Env) -> Option<Finding> {
     let path = closed_session(env)?;
     let what = format!(

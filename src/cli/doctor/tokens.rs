@@ -1,4 +1,4 @@
-//! The tokens of clouds that this node minted last, and those that it could not have.
+//! Checks the cached cloud tokens and the last failed mints.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -9,13 +9,13 @@ use crate::cache::{Cache, Inventory, InventoryEntry, State};
 use crate::cli::status::brief;
 use crate::config::Config;
 
-/// What is in the cache; nothing, where it cannot be read, which is reported with the directories.
+/// The cache's contents; empty if it can't be read, which is reported with the directories.
 pub(super) fn inventory(config: &Config) -> Inventory {
     let caches = Cache::all_existing(config, &Rc::default()).unwrap_or_default();
     Inventory::of(&caches).unwrap_or_default()
 }
 
-/// One finding for those that are served, and one for each that could not be had when it was last asked for.
+/// One finding for all usable tokens, and one for each token whose last mint failed.
 pub(super) fn look(inventory: &Inventory) -> Vec<Finding> {
     let is_good =
         |entry: &&InventoryEntry| entry.token.is_some_and(|token| token.state != State::Over);
@@ -30,7 +30,7 @@ pub(super) fn look(inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
-/// A failure is told until a token was had after it, or for a day.
+/// A finding for a failed mint, until a later mint succeeds, or for a day.
 fn failed(entry: &InventoryEntry) -> Option<Finding> {
     let failure = entry.last_failure.as_ref()?;
     let ago = SystemTime::now()
@@ -41,7 +41,7 @@ fn failed(entry: &InventoryEntry) -> Option<Finding> {
     }
     let (cause, fix) = failure.text.split_once("; ").unwrap_or((&failure.text, ""));
     let what = format!(
-        "{}: {} ago no token could be had: {cause}",
+        "{}: {} ago a mint failed: {cause}",
         entry.origin.registry,
         brief(ago)
     );

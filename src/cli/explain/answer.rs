@@ -1,4 +1,4 @@
-//! `Answer`: all that decides about a registry, gathered without minting anything.
+//! `Answer`: everything that decides about a registry, gathered without minting.
 
 mod show;
 
@@ -15,45 +15,45 @@ use crate::resolver::{Cached, Outlook, Resolver, Route};
 use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
-/// What would be answered, and why.
+/// What would be returned, and why.
 #[derive(Default)]
 pub(super) struct Answer {
     host: Option<String>,
     class: &'static str,
     backend: Option<&'static str>,
     rule: Option<String>,
-    /// The configuration file that has the rule.
+    /// The configuration file with the rule.
     rule_file: Option<String>,
-    /// What the rule says, and whom it does not speak to.
+    /// The rule's effects, and the clients that it does not apply to.
     rule_notes: Vec<String>,
     store: Option<&'static str>,
-    /// The workspace that is asked for; `None` where it is the one that the token is for.
+    /// The workspace; `None` if it is the token's own.
     workspace: Option<String>,
     secret_name: Option<String>,
     found: bool,
     keys: Vec<String>,
-    /// The keys that a secret for this registry may hold, where there is none.
+    /// The keys that a secret for this registry may have, if there is no secret.
     takes: Option<String>,
     ambient: bool,
     told: Told,
-    /// What to do where nothing would be answered.
+    /// What to do if nothing would be returned.
     next: Option<String>,
     identity: Option<String>,
     cached: Cached,
-    /// Who answers each client.
+    /// Where each client gets its credential.
     clients: Option<ClientLines>,
 }
 
-/// What the client gets.
+/// What a client would get.
 enum Told {
-    /// A user name, unless it is the secret itself, and what kind of secret goes with it.
+    /// A user name, unless it is itself the secret, and the kind of secret.
     Credential {
         username: Option<String>,
         secret: &'static str,
     },
-    /// That there is nothing, and why.
+    /// "Not found", and why.
     NotFound(String),
-    /// One line of a failure.
+    /// A failure's line.
     Failure(String),
 }
 
@@ -64,14 +64,14 @@ impl Default for Told {
 }
 
 impl Told {
-    /// The line that `get` would fail with.
+    /// The line with which `get` would fail.
     fn failure(error: Error, route: &Route) -> Self {
         Self::Failure(one_line(&error.about(route.host.as_reference())))
     }
 }
 
 impl Answer {
-    /// What isn't a registry: no store is asked.
+    /// The answer for an argument that isn't a registry, without asking any store.
     pub(super) fn rejected(why: HostError, next: String) -> Self {
         Self {
             class: "reject",
@@ -81,7 +81,7 @@ impl Answer {
         }
     }
 
-    /// Asks the stores, and looks into the cache.
+    /// Asks the stores and reads the cache.
     pub(super) fn about(
         route: &Route,
         path: &str,
@@ -144,7 +144,8 @@ impl Answer {
             found.keys
         });
         if route.is_public() {
-            self.told = Told::NotFound("the rule says that nothing is ever answered".to_owned());
+            self.told =
+                Told::NotFound("the rule says that no credential is ever returned".to_owned());
             return;
         }
         let mut choice = keys.map(|keys| choose(route.row, route.real, keys));
@@ -188,7 +189,7 @@ impl Answer {
         }
     }
 
-    /// Who would log in, and what the cache holds of it.
+    /// Determines who would log in, and the cached token.
     fn look(
         &mut self,
         route: &Route,
@@ -212,9 +213,9 @@ impl Answer {
     }
 }
 
-const NOTHING: &str = "no credential is kept for it here";
+const NOTHING: &str = "no credential is stored for it here";
 
-/// Who logs in, in words: by which of a secret's keys, or as what the node is.
+/// Who logs in, in words: a secret's keys or the node's identity.
 fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {
     match keys {
         Some(keys) if matches!(backend, Backend::Aws) && keys.has("AWS_ROLE_ARN") => {
@@ -225,7 +226,7 @@ fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {
     }
 }
 
-/// The gateway knows whose token it is shown; every other store is asked by the workspace's name.
+/// The workspace, in words. For the gateway, the token decides; other stores use the workspace's name.
 fn workspace(config: &Config) -> Option<String> {
     match config.store {
         StoreKind::Gateway => config.gateway.workspace.clone(),
@@ -243,12 +244,12 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
     }
     let without_path = resolver.config().rule(route.host, "");
     if !path.is_empty() && !without_path.is_some_and(|other| std::ptr::eq(other, rule)) {
-        notes.push("docker and podman name no path, and get another answer".to_owned());
+        notes.push("docker and podman don't send a path, and get a different answer".to_owned());
     }
     notes
 }
 
-/// What a client gets of a login, before there is one.
+/// What a client would get from a login that has not happened.
 fn told(backend: &Backend, keys: &Keys) -> Told {
     let username = backend.username(keys);
     let Backend::Fixed { secret, .. } = backend else {

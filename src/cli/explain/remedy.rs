@@ -1,4 +1,5 @@
-//! What to do next where nothing would be answered: by the store and the registry, or by what is wrong with the argument.
+//! What to do next if nothing would be returned, depending on the store and the registry, or on the fault in the
+//! argument.
 
 use std::ffi::OsStr;
 
@@ -7,7 +8,7 @@ use crate::config::StoreKind;
 use crate::host::{Host, ImageRef};
 use crate::resolver::{Resolver, Route};
 
-/// How a registry without a credential is given one; `None` where it needs none.
+/// How to add a credential for a registry; `None` if it needs none.
 pub(super) fn of_missing(route: &Route, resolver: &Resolver) -> Option<String> {
     let (host, store) = (route.host, resolver.config().store);
     if route.row.name == "public" {
@@ -48,7 +49,7 @@ fn login(host: &Host) -> String {
     format!("docker login {host}")
 }
 
-/// What to ask for instead of what is neither a registry nor an image.
+/// What to ask for instead of an argument that is neither a registry nor an image.
 pub(super) fn of_input(input: &OsStr) -> String {
     let lower = input.to_str().and_then(in_lower_case);
     lower.map_or_else(
@@ -57,7 +58,7 @@ pub(super) fn of_input(input: &OsStr) -> String {
     )
 }
 
-/// The same image with its repository in lower case, if that makes it one.
+/// The image with its repository in lower case, if that makes it valid.
 fn in_lower_case(text: &str) -> Option<String> {
     let name = text.rfind('/').map_or(0, |slash| slash + 1);
     let (repository, suffix) = text.split_at(

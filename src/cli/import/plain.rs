@@ -1,4 +1,4 @@
-//! The files that hold credentials in plain text, whose they are, and how those are removed.
+//! The files with plain-text logins, their clients, and removing the logins.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,17 +12,17 @@ use crate::client::{AuthEntry, AuthFile, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::Error;
 
-/// A file that is there.
+/// An existing file.
 pub(super) struct PlainFile {
     pub(super) path: PathBuf,
-    /// The client that reads it; `None` for one that was only named.
+    /// The client that reads it; `None` if the user named the file.
     pub(super) client: Option<&'static str>,
     pub(super) auths: Vec<AuthEntry>,
     place: Place,
     old: Text,
 }
 
-/// The files of a client, or the one that is named.
+/// The files of a client, or the named file.
 pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<PlainFile>, Error> {
     let (docker, podmans) = (docker_file(env, Scope::User), auth_files(env));
     let whose = |path: &Path| {
@@ -71,7 +71,7 @@ fn same(a: &Path, b: &Path) -> bool {
 }
 
 impl PlainFile {
-    /// Removes entries of `auths`, and keeps no copy of them.
+    /// Removes entries of `auths`, without keeping a copy.
     pub(super) fn remove(&self, keys: &[String]) -> Result<(), Error> {
         let fix = "nothing was removed; remove them by hand";
         let new = without_auths(&self.old.text, keys)

@@ -1,4 +1,4 @@
-//! Each entry goes into the store and is read back; what comes of it.
+//! Stores each entry and reads it back.
 
 use crate::Io;
 use crate::backend::Backend;
@@ -11,16 +11,16 @@ use crate::registry::choose;
 use crate::resolver::{Resolver, Route};
 use crate::store::Times;
 
-/// What all entries have in common.
+/// The settings for all entries.
 pub(in crate::cli) struct Import<'a> {
     pub(super) env: &'a Env,
-    /// Whether another credential of the store's is replaced.
+    /// Whether to replace a different stored credential.
     pub(super) force: bool,
     pub(super) dry_run: bool,
 }
 
 impl<'a> Import<'a> {
-    /// One that changes nothing.
+    /// An import that changes nothing.
     pub(in crate::cli) fn dry(env: &'a Env) -> Self {
         Self {
             env,
@@ -29,7 +29,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Why an entry would be left, and what next, for `doctor`.
+    /// Why an entry would not be imported, and the fix, for `doctor`.
     pub(in crate::cli) fn refusal(
         &self,
         url: &ServerUrl,
@@ -39,18 +39,18 @@ impl<'a> Import<'a> {
             .open()
             .and_then(|resolver| self.store(&resolver, url, credential));
         match fate {
-            // Of a store that cannot be asked, doctor speaks where it speaks of the store.
+            // doctor reports an unreachable store elsewhere.
             Ok(_) | Err(Error::Unreachable(_)) => None,
             Err(error) => Some(without_name(&error, url)),
         }
     }
 
-    /// For one entry: a resolver has as long as one `get` may take.
+    /// A resolver for one entry, because its timeout is that of one `get`.
     pub(super) fn open(&self) -> Result<Resolver, Error> {
         Config::load(self.env).and_then(Resolver::new)
     }
 
-    /// Whether the store has it only now; or why it stays where it is, and what next.
+    /// Stores an entry; returns whether it is new in the store. Otherwise why it was not imported, and the fix.
     pub(super) fn take(
         &self,
         io: &mut Io,
@@ -80,7 +80,7 @@ impl<'a> Import<'a> {
             ServerUrl::Item(_) => None,
         };
         if route.as_ref().is_some_and(Route::is_public) {
-            let cause = "a rule says that nothing is ever answered for it";
+            let cause = "a rule says that no credential is returned for it";
             return Err(left(cause, "remove it, or the rule"));
         }
         let ended = |keys: &Keys, times| {
@@ -96,7 +96,7 @@ impl<'a> Import<'a> {
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(error),
         };
-        // Whether the store has exactly this, and clients get exactly this; `None` where it has nothing.
+        // Whether the store has, and clients get, exactly this credential; `None` if it has none.
         let read_back = || {
             let Some(route) = &route else {
                 return answered();
@@ -108,11 +108,11 @@ impl<'a> Import<'a> {
                 return Ok(None);
             };
             if found.keys != keys {
-                // What has ended is in nobody's way.
+                // An expired credential may be replaced.
                 let has_ended = ended(&found.keys, found.times).is_some();
                 return Ok((!has_ended).then_some(false));
             }
-            // What a client gets for a cloud's key is a token of that cloud, which is not asked for one here.
+            // For a cloud's key, clients get a token. None is minted here, so only the key is compared.
             match choose(route.row, route.real, found.keys)?.backend {
                 Backend::Fixed { .. } => answered(),
                 _ => Ok(Some(true)),
@@ -143,7 +143,7 @@ fn left(cause: &str, fix: &str) -> Error {
     Problem::new("", cause).fix(fix).failed()
 }
 
-/// The row has the registry's name already.
+/// The error without the registry's name, which the row already has.
 fn without_name(error: &Error, url: &ServerUrl) -> String {
     let text = crate::one_line(error);
     let named = text.strip_prefix(url.label());
@@ -151,5 +151,5 @@ fn without_name(error: &Error, url: &ServerUrl) -> String {
     bare.unwrap_or(&text).to_owned()
 }
 
-/// Why an entry is left without `--force`.
+/// Why an entry is not imported without `--force`.
 pub(in crate::cli) const STORED_DIFFERS: &str = "the store has another credential for it";

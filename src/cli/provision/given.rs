@@ -1,4 +1,4 @@
-//! Where the values of the keys come from: a file, the environment, the workspace's single secrets.
+//! Finds the values of the keys: in a file, the environment, or the workspace's single secrets.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,13 +18,13 @@ use crate::resolver::Resolver;
 use crate::store::{Single, name};
 use crate::trusted::{self, Readers};
 
-/// The keys whose values are at hand, and the names of the others.
+/// The keys with known values, and the names of the others.
 pub(super) fn asked(
     matches: &ArgMatches,
     env: &Env,
     io: &mut Io,
 ) -> Result<(Keys, Vec<String>), Error> {
-    // Its value, or nothing: a variable that cannot be read is as good as unset, and named in the error.
+    // An unreadable variable counts as unset, and is named in the error.
     let lookup = |name: &str| env.secret(name).ok().flatten();
     let asked = if let Some(names) = matches.get_many::<String>("creds") {
         Keys::found(names.map(String::as_str), lookup)
@@ -39,7 +39,7 @@ pub(super) fn asked(
     asked.map_err(refused)
 }
 
-/// All keys, those that are missing from the workspace's single secrets; and what of it there is.
+/// All keys, with missing values taken from the workspace's single secrets; and those secrets.
 pub(super) fn given(
     resolver: &Resolver,
     images: &[&ImageRef],

@@ -1,4 +1,4 @@
-//! What `provision` says it has done.
+//! The report of `provision`.
 
 use crate::Io;
 use crate::cli::unwritable;
@@ -7,7 +7,7 @@ use crate::json::ObjectWriter;
 use crate::resolver::{Form, Prepared};
 use crate::store::Binding;
 
-/// What was done, for people as lines and for programs as one object.
+/// What was done: lines for people, one object for programs.
 #[derive(Default)]
 pub(super) struct Report {
     json: bool,
@@ -25,7 +25,7 @@ impl Report {
         }
     }
 
-    /// A line of its own.
+    /// Adds a line.
     pub(super) fn note(&mut self, text: &str) {
         self.lines.push(text.to_owned());
         self.notes.push(text.to_owned());
@@ -101,7 +101,7 @@ impl Report {
         self.image = Some((id.to_owned(), matches!(binding, Binding::Kept)));
     }
 
-    /// Says it. After a failure a program is shown the failure alone.
+    /// Prints the report. After a failure, programs get only the failure.
     pub(super) fn finish(self, done: &Result<(), Error>, io: &mut Io) -> Result<(), Error> {
         if self.json && done.is_err() {
             return Ok(());

@@ -1,4 +1,5 @@
-//! `resolve --mint --stdin`: an image id a line in, a line of JSON out, in order, until the end of the input or SIGTERM.
+//! `resolve --mint --stdin`: reads one image id per line and writes one line of JSON for each, in order, until the end
+//! of the input or SIGTERM.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(super) fn run(resolver: &Resolver, io: &mut Io) -> Result<(), Error> {
             crate::warn(io.err, &warning);
         }
         let text = answer.unwrap_or_else(|error| error.json());
-        // Anyone who asks waits for it.
+        // Flush, because the caller waits for each line.
         writeln!(io.out, "{text}")
             .and_then(|()| io.out.flush())
             .map_err(unwritable)?;
@@ -52,13 +53,13 @@ fn answer(resolver: &Resolver, line: &str) -> Result<String, Error> {
     })
 }
 
-/// The lines of an input that is read as it comes.
+/// Lines of an input, read as it arrives.
 struct Lines {
     buffer: Vec<u8>,
-    /// How much of the buffer has been answered.
+    /// How much of the buffer has been processed.
     answered: usize,
     terminated: Arc<AtomicBool>,
-    /// After SIGTERM: until when what has come in is still read.
+    /// After SIGTERM: when to stop reading lines that have arrived.
     end: Option<Instant>,
 }
 
@@ -72,7 +73,7 @@ impl Lines {
         }
     }
 
-    /// The next line that is not empty, or why it is none; `None` at the end.
+    /// The next line that isn't empty, or why it is invalid; `None` at the end.
     fn next(&mut self, input: &mut dyn Input) -> Result<Option<Result<String, Error>>, Error> {
         let mut is_too_long = false;
         loop {
@@ -89,7 +90,7 @@ impl Lines {
             self.buffer.drain(..self.answered);
             self.answered = 0;
             if self.buffer.len() >= LONGEST {
-                // The rest of it comes yet.
+                // The rest of the long line is still to come.
                 self.buffer.clear();
                 is_too_long = true;
             }
@@ -105,7 +106,7 @@ impl Lines {
         }
     }
 
-    /// Waits for more; whether some came.
+    /// Waits for more input; returns whether any came.
     fn read(&mut self, input: &mut dyn Input) -> Result<bool, Error> {
         let mut chunk = [0; 4096];
         loop {
@@ -151,11 +152,11 @@ fn text(line: &[u8]) -> Result<String, Error> {
 fn unreadable(cause: &str) -> Error {
     Problem::new("standard input", cause)
         .code(Code::InputUnreadable)
-        .fix("send an image id a line")
+        .fix("send one image id per line")
         .failed()
 }
 
-/// Set when SIGTERM has come.
+/// A flag that SIGTERM sets.
 fn terminated() -> Result<Arc<AtomicBool>, Error> {
     let failed = |error: io::Error| {
         Problem::new(
@@ -186,11 +187,11 @@ fn terminated() -> Result<Arc<AtomicBool>, Error> {
 }
 
 const TOO_LONG: &str = "the line is longer than 4096 bytes";
-/// An image id has 255 characters, and a reference is not much longer.
+/// In bytes. An image id has at most 255 characters, and a reference is not much longer.
 const LONGEST: usize = 4096;
-/// How long SIGTERM goes unnoticed.
+/// How long SIGTERM may go unnoticed.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How long a writer that never stops is listened to after SIGTERM.
+/// How long to keep reading after SIGTERM from a writer that never stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

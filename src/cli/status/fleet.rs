@@ -1,4 +1,4 @@
-//! The tokens that all replicas share, as the workspace's database has them: registries and times, and nothing that is sealed.
+//! The tokens that all replicas share through the workspace's database: registries and times, without the sealed parts.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};

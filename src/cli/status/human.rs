@@ -1,4 +1,4 @@
-//! The cached and the published tokens for a person: a few rows each.
+//! Shows cached and published tokens to people, in a few rows each.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -101,7 +101,7 @@ pub(super) fn life(rows: &mut Rows, (left, age): (Duration, Duration), state: St
     });
 }
 
-/// What is left of a life, from the left.
+/// A bar for the remaining life.
 fn bar(left: Duration, whole: Duration) -> String {
     let share = left.as_secs().saturating_mul(BAR as u64) / whole.as_secs().max(1);
     let full = usize::try_from(share).unwrap_or(BAR).min(BAR);

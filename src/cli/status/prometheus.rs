@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use super::View;
 use crate::cache::{InventoryEntry, Origin};
 
-/// One sample's labels. Tokens of a secret that was rotated have the same ones, and one of each may stand in the text.
+/// A sample's labels. Tokens from before and after a secret's rotation have the same labels, of which the format allows
+/// one sample.
 type Labels<'a> = (&'a str, &'a str, &'a str);
 
 pub(super) fn text(view: &View) -> String {
@@ -22,7 +23,7 @@ pub(super) fn text(view: &View) -> String {
     metric(&mut out, READABLE, [(None, 1)]);
     metric(&mut out, TOKENS, [(None, tokens)]);
     metric(&mut out, UNREADABLE, [(None, inventory.unreadable)]);
-    // The one that was minted last is the one that is served.
+    // The token minted last is the one in use.
     let minted = |entry: &InventoryEntry| entry.token.map(|token| token.minted);
     let (mut newest, mut failures) = (BTreeMap::new(), BTreeMap::new());
     for entry in &inventory.entries {
@@ -85,7 +86,7 @@ pub(super) fn text(view: &View) -> String {
     out
 }
 
-/// What is said of a cache that cannot be read.
+/// The metrics for an unreadable cache.
 pub(super) fn unreadable() -> String {
     let mut out = String::new();
     metric(&mut out, READABLE, [(None, 0)]);

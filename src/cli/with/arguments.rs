@@ -1,4 +1,4 @@
-//! Where the reference stands in a command line of ctr or nerdctl: flags with values are told from those without.
+//! Finds the image reference in a command line of ctr or nerdctl, which requires knowing which flags have values.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,36 +8,36 @@ use crate::error::Error;
 use crate::host::Scheme;
 use crate::shown::shown;
 
-/// A client of containerd's that is run here.
+/// A client of containerd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tool {
-    /// Its flags are Go's `flag`: one dash or two, no clusters
+    /// Uses Go's `flag`: one dash or two, no combined flags
     /// (<https://github.com/containerd/containerd/tree/main/cmd/ctr/commands>).
     Ctr,
-    /// Its flags are pflag's: two dashes, or one and letters
+    /// Uses pflag: two dashes, or one dash and combined letters
     /// (<https://github.com/containerd/nerdctl/blob/main/docs/command-reference.md>).
     Nerdctl,
 }
 
-/// What a command line asks for.
+/// What a command line requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked<'a> {
-    /// A pull that wants a credential.
+    /// A pull that needs a credential.
     Pull(Pull<'a>),
-    /// Nothing that wants one: help, or a pull with a login of the user's own.
+    /// Something else: help, or a pull with the user's own login.
     Nothing,
 }
 
 /// A pull of an image.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pull<'a> {
-    /// The image as it was typed.
+    /// The image as typed.
     pub(super) reference: &'a str,
-    /// Where the flags of the pull begin.
+    /// The position of the pull's flags.
     pub(super) flags_at: usize,
     /// How the registry is reached.
     pub(super) scheme: Scheme,
-    /// Whether requests are printed, and their headers with them.
+    /// Whether requests are printed, including their headers.
     pub(super) dumps: bool,
 }
 
@@ -57,7 +57,7 @@ impl Tool {
         }
     }
 
-    /// Reads a command line, its program first.
+    /// Parses a command line that begins with the program. Fails on unknown flags.
     pub(super) fn read(self, words: &[OsString]) -> Result<Asked<'_>, Error> {
         let mut texts = Vec::with_capacity(words.len());
         for word in words {
@@ -126,7 +126,7 @@ struct Reader<'a> {
     tool: Tool,
     words: Vec<&'a str>,
     at: usize,
-    /// The names of the flags so far that are on.
+    /// The names of the flags that are on so far.
     flags: Vec<&'a str>,
 }
 
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
     fn positional(&mut self) -> Result<Option<&'a str>, Error> {
         while let Some(word) = self.next() {
             if word == "--" {
-                // What follows are positional words only, dashes and all; the first is the one that counts.
+                // All following words are positional, even with dashes; only the first one matters.
                 let next = self.next();
                 self.at = self.words.len();
                 return Ok(next);
@@ -209,7 +209,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// With an unknown flag, the word behind it may be its value or the image; a guess may send a password to a wrong host.
+/// The error for an unknown flag. The next word may be its value or the image, and a wrong guess could send a password
+/// to the wrong host.
 fn unknown(word: &str) -> Error {
     usage(
         format_args!("the flag {} is not known here", shown(word)),
@@ -249,7 +250,7 @@ const NERDCTL_SWITCHES: &str = "\
 mod tests {
     use super::*;
 
-    /// The reference and where its flags begin, `nothing`, or `refused`.
+    /// The reference and the position of its flags, `nothing` or `refused`.
     fn read(line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
         match Tool::of(&words).and_then(|tool| {

@@ -1,4 +1,4 @@
-//! nerdctl takes a login from a Docker configuration only: it is given one that names this helper, and no secret.
+//! nerdctl reads logins only from a docker configuration, so it gets one that names this helper and contains no secret.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::private;
 
-/// Lets nerdctl ask this helper, for every spelling of a registry that it tries.
+/// Makes nerdctl ask this helper for every spelling of a registry that it tries.
 pub(super) fn configure<'c>(command: &'c mut Command, env: &Env) -> Result<&'c mut Command, Error> {
     let dir = env.session_dir().map_or_else(
         || {
@@ -33,7 +33,7 @@ pub(super) fn configure<'c>(command: &'c mut Command, env: &Env) -> Result<&'c m
     Ok(command)
 }
 
-/// `PATH` with this program's directory, where the helper would not be found otherwise.
+/// `PATH` with this program's directory added, if the helper would not be found otherwise.
 fn search_path(path: &OsString) -> Option<OsString> {
     let mut dirs: Vec<PathBuf> = std::env::split_paths(path).collect();
     if dirs.iter().any(|dir| dir.join(PROGRAM).is_file()) {

@@ -1,10 +1,10 @@
-//! ctr's prompt, which nobody needs to see: it is taken out of what ctr writes, and all else is passed on.
+//! Removes ctr's password prompt from its output, and passes everything else on.
 
-/// Takes the first prompt out of a stream, and the line end that ctr writes when the password was read.
+/// Removes the first prompt from a stream, and the line end that ctr writes after reading the password.
 #[derive(Default)]
 pub(super) struct Prompt {
     state: State,
-    /// What may be the prompt's beginning.
+    /// Bytes that may be the start of the prompt.
     held: Vec<u8>,
 }
 
@@ -17,7 +17,7 @@ enum State {
 }
 
 impl Prompt {
-    /// What of these bytes, and of those held so far, is passed on.
+    /// The bytes to pass on, out of these and those held so far.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         match self.state {
             State::Gone => bytes.to_vec(),
@@ -46,7 +46,7 @@ impl Prompt {
         }
     }
 
-    /// What is held when no more comes.
+    /// The held bytes, at the end of the stream.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }

@@ -1,4 +1,4 @@
-//! A terminal of the command's own, on which the password is typed once the command has switched echo off.
+//! Runs a command on its own terminal, and types the password there once the command has turned echo off.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,11 +20,11 @@ use super::prompt::Prompt;
 use crate::Io;
 use crate::credential::Redacted;
 
-/// Runs the command to its end, and returns its exit status as a shell counts it.
+/// Runs the command and returns its exit status, in a shell's numbering.
 ///
-/// Each of the command's streams is on its terminal if ours is on one. Its standard input always is: without a terminal
-/// on standard error or output ctr reads the password there. It stays in our process group, so that the keys that
-/// interrupt or stop us do the same to it.
+/// Each of the command's streams is on its terminal if ours is on one. Standard input always is, because ctr reads the
+/// password there if standard error and output aren't terminals. The command stays in our process group, so that the
+/// keys that interrupt or stop us affect it too.
 pub(super) fn run(command: &mut Command, password: &Redacted, io: &mut Io) -> io::Result<u8> {
     let streams = (io::stdin(), io::stdout(), io::stderr());
     let screen = match (io.out.is_terminal(), io.err.is_terminal()) {
@@ -44,7 +44,7 @@ pub(super) fn run(command: &mut Command, password: &Redacted, io: &mut Io) -> io
         command.stderr(slave.try_clone()?);
     }
     let mut child = command.spawn()?;
-    // The command's copies are the last ones, so that reading ends when it does.
+    // Only the command has the terminal's other end now, so reading ends when it exits.
     drop(slave);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(Stdio::null());
@@ -64,7 +64,7 @@ pub(super) fn run(command: &mut Command, password: &Redacted, io: &mut Io) -> io
     Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// A terminal that passes on what is written as it is, and its end for the command.
+/// Opens a terminal that does not change output, and its end for the command.
 fn open(size: Winsize) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags)?;
@@ -78,19 +78,19 @@ fn open(size: Winsize) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((master, slave))
 }
 
-/// What goes between the command and the user.
+/// Copies data between the command and the user.
 struct Relay<'a> {
     master: File,
-    /// The command's standard output, where ours is not on a terminal.
+    /// The command's standard output, if ours isn't a terminal.
     pipe: Option<File>,
-    /// Where the user types.
+    /// The user's keyboard.
     keyboard: Option<BorrowedFd<'a>>,
-    /// The terminal whose size counts.
+    /// The terminal whose size the command's terminal follows.
     screen: Option<BorrowedFd<'a>>,
     size: Option<Winsize>,
-    /// What is still to be typed.
+    /// The password, until it is typed.
     password: Option<&'a Redacted>,
-    /// Whether the command has read it, and switched echo on again.
+    /// Whether the command has read it and turned echo on again.
     is_read: bool,
     prompt: Prompt,
 }
@@ -118,9 +118,10 @@ impl Relay<'_> {
         io.out.write_all(&rest).and_then(|()| io.out.flush())
     }
 
-    /// Which of the command's terminal, its pipe and the user's keyboard have something to read.
+    /// Waits for input, and returns which of the command's terminal, its pipe and the user's keyboard have some.
     fn wait(&self, on_terminal: bool) -> io::Result<[bool; 3]> {
-        // Only a signal tells of a new size, and of an echo that is switched off nothing does: both are looked for.
+        // A new size is only announced by a signal, and echo being turned off isn't announced at all, so both are
+        // polled.
         let patience = match self.screen {
             _ if on_terminal && !self.is_read => Some(ECHO_INTERVAL),
             Some(_) => Some(SIZE_INTERVAL),
@@ -147,10 +148,10 @@ impl Relay<'_> {
         }))
     }
 
-    /// Passes on what stands on the command's terminal; `false` at its end.
+    /// Passes on output from the command's terminal; `false` at its end.
     fn pass_terminal(&mut self, io: &mut Io) -> io::Result<bool> {
         let mut buffer = [0; 4096];
-        // Linux says EIO when nobody has the other end any more.
+        // Linux reports EIO when the other end is closed.
         let Ok(count @ 1..) = self.master.read(&mut buffer) else {
             return Ok(false);
         };
@@ -177,8 +178,8 @@ impl Relay<'_> {
         io.out.flush()
     }
 
-    /// While echo is on, the password would stand in what is passed on. Afterwards it stays off: the user's own terminal
-    /// shows what is typed.
+    /// Types the password once echo is off; with echo on, it would appear in the output. Echo stays off afterwards,
+    /// because the user's own terminal echoes.
     fn type_password(&mut self) -> io::Result<()> {
         let mut modes = tcgetattr(&self.master)?;
         let echoes = modes.local_modes.contains(LocalModes::ECHO);
@@ -217,7 +218,7 @@ impl Relay<'_> {
         if let Some(size) = size.filter(|size| Some(*size) != self.size) {
             tcsetwinsize(&self.master, size)?;
             self.size = Some(size);
-            // The terminal tells only the session that it controls, which the command's is not.
+            // The terminal only signals the session that it controls, which isn't the command's.
             if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                 _ = kill_process(pid, Signal::WINCH);
             }
@@ -226,7 +227,7 @@ impl Relay<'_> {
     }
 }
 
-/// Whether we may read what is typed: a process in the background would be stopped.
+/// Whether we may read the keyboard: a background process would be stopped.
 fn is_in_front(keyboard: BorrowedFd) -> bool {
     tcgetpgrp(keyboard).map_or(true, |group| group == getpgrp())
 }

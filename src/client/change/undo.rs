@@ -1,4 +1,4 @@
-//! The change that undoes others: what names this helper goes, and what `--force` replaced comes back.
+//! Undoing changes: removes what names this helper, and restores what `--force` replaced.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::client::edit::{is_bare, remove_helper, remove_mirror};
 
 impl Change {
-    /// Takes out what names this helper; `None` when nothing does, and there is no note.
+    /// Plans the removal of what names this helper; `None` if nothing does and there is no note.
     pub fn undo(path: &Path, form: Form) -> Result<Option<Self>, Error> {
         let mut change = Self::nothing(path, form)?;
         if let Some(old) = change.old.as_ref().map(|old| old.text.clone()) {
@@ -65,7 +65,7 @@ impl Change {
         Ok(Some(new.0))
     }
 
-    /// Makes the change that undoes others, and removes their note.
+    /// Makes the change, and removes the note.
     pub fn make_undone(&self) -> Result<(), Error> {
         match self.texts() {
             [old, new] if old == new => {}
@@ -92,7 +92,7 @@ fn texts(list: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Whether a file says nothing.
+/// Whether a file has no settings.
 fn is_empty(form: Form, text: &str) -> bool {
     match form {
         Form::Auth => text.split_whitespace().collect::<String>() == "{}",

@@ -1,5 +1,5 @@
-//! The mirror in a containerd's `hosts.toml` (<https://github.com/containerd/containerd/blob/main/docs/hosts.md>): its table goes before
-//! all others, since containerd asks in the order in which they stand. What else is there stays as it is.
+//! The mirror in a containerd's `hosts.toml` (<https://github.com/containerd/containerd/blob/main/docs/hosts.md>): its
+//! table goes before all others, because containerd asks hosts in the order of the file. Everything else is kept.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::FORM;
 
-/// Puts the mirror's table before all others. A new file gets the `server` too, where one is given.
+/// Puts the mirror's table before all others. A new file also gets the `server`, if one is given.
 pub fn add_mirror(
     old: &str,
     server: Option<&str>,
@@ -27,7 +27,7 @@ pub fn add_mirror(
         });
     }
     let mut at = first_host(&rest).unwrap_or(rest.len());
-    // A comment above a table is that table's.
+    // A comment above a table belongs to it.
     while let Some(line) = rest[..at].split_inclusive('\n').next_back()
         && line.trim_start().starts_with('#')
         && at < rest.len()
@@ -46,7 +46,7 @@ pub fn add_mirror(
     Ok(new)
 }
 
-/// Takes the mirror's tables out; `None` where there is no such table.
+/// Removes the mirror's tables; `None` if there is none.
 pub fn remove_mirror(old: &str) -> Result<Option<String>, String> {
     let before = parse(old)?;
     let ours: Vec<String> = mirrors(&before).map(str::to_owned).collect();
@@ -77,13 +77,13 @@ pub fn remove_mirror(old: &str) -> Result<Option<String>, String> {
     Ok(Some(new))
 }
 
-/// Whether a file says nothing but where the registry itself is.
+/// Whether a file only names the registry itself.
 #[must_use]
 pub fn is_bare(text: &str) -> bool {
     parse(text).is_ok_and(|table| table.keys().all(|key| key == "server"))
 }
 
-/// A text as it may be shown: headers and URLs may hold credentials.
+/// The text with headers and URLs masked, which may contain credentials.
 #[must_use]
 pub fn masked_hosts(text: &str) -> String {
     let mut in_headers = false;
@@ -103,7 +103,7 @@ pub fn masked_hosts(text: &str) -> String {
     text.lines().map(|line| mask(line) + "\n").collect()
 }
 
-/// Whether both say the same beside the mirror's tables.
+/// Whether both are equal apart from the mirror's tables.
 fn is_same(mut without: Table, with: &mut Table) -> bool {
     let ours: Vec<String> = mirrors(with).map(str::to_owned).collect();
     for table in [&mut without, with] {
@@ -121,7 +121,7 @@ fn is_same(mut without: Table, with: &mut Table) -> bool {
     without == *with
 }
 
-/// The URLs of the tables that are a mirror's of this helper: on loopback, with certificates that `configure` makes.
+/// The URLs of tables of this helper's mirror: on loopback, with certificates that `configure` makes.
 fn mirrors(table: &Table) -> impl Iterator<Item = &str> {
     let hosts = table.get(HOST).and_then(Value::as_table);
     hosts.into_iter().flatten().filter_map(|(url, host)| {
@@ -155,7 +155,7 @@ fn header(url: &str) -> String {
     format!("[host.\"{url}\"]\n")
 }
 
-/// Where the first table of a host begins.
+/// The position of the first host's table.
 fn first_host(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {

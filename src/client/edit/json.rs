@@ -1,5 +1,5 @@
-//! Docker's and podman's JSON, written as docker writes it: with tabs. Members keep their order, and what is not changed
-//! keeps its spelling, so that no number and no text becomes another.
+//! Edits docker's and podman's JSON. Writes it like docker, with tabs. Members keep their order, and unchanged values
+//! keep their spelling, so that no number or string changes.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -12,13 +12,14 @@ use super::FORM;
 use crate::client::auth_file::{AUTHS, CRED_HELPERS, CREDS_STORE};
 use crate::client::go_json;
 
-/// The members of an object as they are written.
+/// An object's members as written.
 pub(super) type Members<'a> = IndexMap<String, &'a RawValue>;
 
-/// Which helper a key of `credHelpers`, or without a key `credsStore`, is to have; `None` for no helper.
+/// The helper for a key of `credHelpers` or, without a key, for `credsStore`; `None` to remove it.
 pub type HelperChange<'a> = (Option<&'a str>, Option<&'a str>);
 
-/// Gives keys their helpers, and says whether there was an object of helpers. One that becomes empty goes, unless it is to stay.
+/// Sets the helpers of keys, and returns whether `credHelpers` existed. If it becomes empty, it is removed unless it
+/// should stay.
 pub fn set_helpers(
     text: &str,
     changes: &[HelperChange],
@@ -67,8 +68,8 @@ pub fn without_auths(text: &str, keys: &[String]) -> Result<Zeroizing<String>, S
     written(&root, text)
 }
 
-/// The members of an object; a text of nothing but blanks stands for an empty one. A key that stands twice is refused at
-/// any depth: which of the two a client takes is its own affair.
+/// Parses an object's members; a blank text is an empty object. Refuses repeated keys at any depth, because clients
+/// differ in which one they use.
 pub(super) fn members(text: &str) -> Result<Members<'_>, String> {
     let text = if text.trim().is_empty() { "{}" } else { text };
     let root = go_json::parse(text)?;
@@ -84,12 +85,12 @@ pub(super) fn members(text: &str) -> Result<Members<'_>, String> {
     serde_json::from_str(text).map_err(|_| FORM.to_owned())
 }
 
-/// A part of a text that is well-formed.
+/// Parses a part of a text that is known to be well-formed.
 pub(super) fn part<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
     serde_json::from_str(raw.get()).map_err(|_| FORM.to_owned())
 }
 
-/// How the file spells a member that Go's decoder finds in any case.
+/// The file's spelling of a member name, which Go's decoder matches in any case.
 fn spelled(root: &Members, name: &str) -> Result<String, String> {
     let mut keys = root.keys().filter(|key| key.eq_ignore_ascii_case(name));
     match (keys.next(), keys.next()) {
@@ -98,7 +99,7 @@ fn spelled(root: &Members, name: &str) -> Result<String, String> {
     }
 }
 
-/// The new text; a file that ended with a line end, or was empty, ends with one.
+/// The new text. It ends with a line end if the old text did or was empty.
 pub(super) fn written(root: &Members, old: &str) -> Result<Zeroizing<String>, String> {
     let text = Zeroizing::new(serde_json::to_string(root).map_err(|_| FORM)?);
     let mut new = laid_out(&text, &|_| true)?;
@@ -108,7 +109,7 @@ pub(super) fn written(root: &Members, old: &str) -> Result<Zeroizing<String>, St
     Ok(new)
 }
 
-/// A well-formed text, laid out as docker does it. Each string whose path of keys is not `shown` is hidden.
+/// Formats a well-formed text like docker. Hides each string whose path of keys is not `shown`.
 pub fn laid_out(text: &str, shown: &Shown) -> Result<Zeroizing<String>, String> {
     let raw = serde_json::from_str(text).map_err(|_| FORM)?;
     let mut out = Zeroizing::new(Vec::with_capacity(2 * text.len()));
@@ -122,7 +123,7 @@ pub fn laid_out(text: &str, shown: &Shown) -> Result<Zeroizing<String>, String> 
 
 type Shown<'a> = dyn Fn(&[String]) -> bool + 'a;
 
-/// A value as it is written, with the keys that lead to it.
+/// A value as written, with the keys that lead to it.
 struct Laid<'a> {
     raw: &'a RawValue,
     path: Vec<String>,

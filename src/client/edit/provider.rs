@@ -11,19 +11,19 @@ use super::FORM;
 use super::json::{laid_out, members, part, written};
 use super::yaml;
 
-/// A configuration that was read, and what it says.
+/// A parsed configuration and its text.
 pub struct Providers<'a> {
     text: &'a str,
     value: Value,
 }
 
-/// The names of a configuration's providers.
+/// Parses a configuration and returns its providers' names.
 pub fn provider_names(text: &str) -> Result<Vec<String>, String> {
     Providers::parse(text).map(|read| read.names().map(str::to_owned).collect())
 }
 
 impl<'a> Providers<'a> {
-    /// Reads a configuration; a text of nothing but blanks stands for one without providers.
+    /// Parses a configuration; a blank text has no providers.
     pub fn parse(text: &'a str) -> Result<Self, String> {
         let text = if text.trim().is_empty() { EMPTY } else { text };
         let value = read(text)?;
@@ -51,7 +51,7 @@ impl<'a> Providers<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// The images of this helper's entry, and whether it is called as it must be; `None` without an entry.
+    /// The images of this helper's entry, and whether it calls the helper correctly; `None` without an entry.
     pub fn own_entry(&self) -> Option<(Vec<&str>, bool)> {
         let own = self.own()?;
         let images = own["matchImages"].as_array().into_iter().flatten();
@@ -62,14 +62,14 @@ impl<'a> Providers<'a> {
         self.list().iter().find(|provider| provider["name"] == NAME)
     }
 
-    /// Gives this helper an entry for these images; `None` when it has one that names them all. In one that names others,
-    /// only `force` changes what says how the helper is called and for what; the second answer is what that was.
+    /// Adds this helper's entry for these images; `None` if it already has them all. In an entry with other images,
+    /// `force` is needed to replace the images and the call; the second result is what was replaced.
     pub fn with_own(
         &self,
         images: &[String],
         force: bool,
     ) -> Result<Option<(Zeroizing<String>, Option<Value>)>, String> {
-        // Every answer names a time of its own: the default is for one that does not.
+        // Every response sets its own cache duration, so the default is not used.
         let entry = json!({"name": NAME, "apiVersion": PROTOCOL, "args": ["kubelet"], "defaultCacheDuration": "0s", "matchImages": images});
         let Some(is) = self.own() else {
             return Ok(Some((self.edited(Some(entry))?, None)));
@@ -86,7 +86,7 @@ impl<'a> Providers<'a> {
             return Ok(None);
         }
         if are_named {
-            // Called otherwise, it answers nothing, so nobody wants what it was.
+            // An entry that calls the helper differently never worked, so it need not be restored.
             let mut new = is.clone();
             new["args"] = entry["args"].clone();
             let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
@@ -102,7 +102,7 @@ impl<'a> Providers<'a> {
         Ok(Some((new, Some(Value::from_iter(was)))))
     }
 
-    /// Takes this helper's entry out, or gives it back what `was` in it; `None` when it has no entry.
+    /// Removes this helper's entry, or restores what `was` in it; `None` if there is no entry.
     pub fn without_own(&self, was: Option<&Value>) -> Result<Option<Zeroizing<String>>, String> {
         let was = was.filter(|was| was.is_object());
         self.own()
@@ -110,12 +110,12 @@ impl<'a> Providers<'a> {
             .transpose()
     }
 
-    /// Whether there is nothing in it but what a new one has.
+    /// Whether the configuration has only what a new one has.
     pub fn is_empty(&self) -> bool {
         read(EMPTY).is_ok_and(|empty| empty == self.value) && !self.text.contains('#')
     }
 
-    /// The text with another entry of this helper, or without one. It is read again, and says what it should and nothing else.
+    /// The text with this helper's entry replaced or removed. The result is read again and verified.
     fn edited(&self, entry: Option<Value>) -> Result<Zeroizing<String>, String> {
         let own = self.names().position(|name| name == NAME);
         let at = own.unwrap_or(self.list().len())..own.map_or(self.list().len(), |at| at + 1);
@@ -144,7 +144,7 @@ impl<'a> Providers<'a> {
     }
 }
 
-/// An entry with what another says of how the helper is called and for what; `null` for nothing.
+/// An entry with the images and the call of another; `null` removes a member.
 fn changed(entry: &Value, with: &Value) -> Value {
     let mut entry = entry.as_object().cloned().unwrap_or_default();
     for key in OWN {
@@ -156,7 +156,7 @@ fn changed(entry: &Value, with: &Value) -> Value {
     entry.into()
 }
 
-/// Whether an entry calls this helper as kubelet's provider, and not as docker's helper.
+/// Whether an entry calls this helper as a kubelet provider rather than as a docker helper.
 fn is_called(entry: &Value) -> bool {
     entry["args"] == json!(["kubelet"])
 }
@@ -166,7 +166,7 @@ fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{') && members(text).is_ok()
 }
 
-/// What a text says, in either form; scalars as text. Of YAML, what is not certain to be kept is refused.
+/// Parses either format; scalars become text. Refuses YAML that editing might not preserve.
 pub(crate) fn read(text: &str) -> Result<Value, String> {
     if is_json(text) {
         return serde_json::from_str(text).map_err(|_| FORM.into());
@@ -174,8 +174,8 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
     yaml::read(text)
 }
 
-/// Both texts without their secrets, which a provider gets in its environment. Of JSON, keys are shown that hold none; of
-/// YAML, the lines that have no other word than this helper's own entry.
+/// Both texts without secrets, which providers may have in their environment. JSON shows only keys without secrets;
+/// YAML shows only lines whose words all occur in this helper's own entry.
 pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     let read = texts
         .iter()
@@ -206,7 +206,7 @@ pub fn masked_provider(texts: [Option<&str>; 2]) -> [Option<String>; 2] {
     })
 }
 
-/// The words of a line, without what YAML and JSON put around them.
+/// The words of a line, without the punctuation of YAML and JSON.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     let around = ['"', '\'', ',', ':', '[', ']'];
     line.split_whitespace()
@@ -219,9 +219,9 @@ const KIND: &str = "CredentialProviderConfig";
 const PROTOCOL: &str = "credentialprovider.kubelet.k8s.io/v1";
 const EMPTY: &str =
     "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n";
-/// What an entry of this helper needs beside its name.
+/// The members of this helper's entry, in addition to its name.
 pub(super) const OWN: [&str; 4] = ["apiVersion", "args", "defaultCacheDuration", "matchImages"];
-/// What holds no secret at any depth.
+/// Members that have no secrets at any depth.
 const SHOWN: [&str; 8] = [
     "kind",
     "apiVersion",

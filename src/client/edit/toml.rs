@@ -1,4 +1,4 @@
-//! `credential-helpers` of a registries.conf; comments, order and layout of everything else stay.
+//! Edits `credential-helpers` of a registries.conf. Comments, order and layout of everything else are kept.
 
 use toml_edit::{Array, DocumentMut, Item, RawString, Value, value};
 
@@ -6,8 +6,8 @@ use super::FORM;
 use crate::client::registries::CREDENTIAL_HELPERS;
 use crate::client::{AUTH_FILES, HELPER};
 
-/// Puts this helper in front of the list: `podman login` stores with the first that takes it. A file without a list gets
-/// one, with what is `inherited` from other files behind this helper; the second answer is whether it did.
+/// Puts this helper first in the list, because `podman login` stores with the first helper that accepts. A file without
+/// a list gets one with this helper and the `inherited` names; the second result is whether it did.
 pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), String> {
     let mut document = parse(old)?;
     let old_form = |registries: &Item| {
@@ -29,7 +29,7 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
         names.extend(others(inherited));
         let all = [HELPER].into_iter().chain(names.iter().map(String::as_str));
         let mut list = Value::Array(all.collect());
-        // A list that is there keeps what stands around it.
+        // An existing list keeps its comments and whitespace.
         let old = document.get(CREDENTIAL_HELPERS).and_then(Item::as_value);
         if let Some(old) = old {
             *list.decor_mut() = old.decor().clone();
@@ -40,7 +40,7 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
         document[CREDENTIAL_HELPERS] = value(list);
     } else if let Some(list) = document[CREDENTIAL_HELPERS].as_array_mut() {
         take_out(list, &|name| name == HELPER);
-        // In a list of several lines, the new name goes onto one of its own.
+        // In a list over several lines, the new name gets its own line.
         let lead = list.get(0).map(|first| text(first.decor().prefix()));
         let indent = lead
             .as_deref()
@@ -58,8 +58,8 @@ pub fn add_helper(old: &str, inherited: &[String]) -> Result<(String, bool), Str
     checked(old, &document, Some(&names)).map(|new| (new, made))
 }
 
-/// Takes this helper out of the list; `None` when it is not in it. The list goes where nothing is left of it but what one that
-/// was `made` for this helper got.
+/// Removes this helper from the list; `None` if it is not in it. If the list was `made` for this helper and has no
+/// other names since, it is removed too.
 pub fn remove_helper(old: &str, made: Option<&[String]>) -> Result<Option<String>, String> {
     if !old.contains(HELPER) {
         return Ok(None);
@@ -78,14 +78,14 @@ pub fn remove_helper(old: &str, made: Option<&[String]>) -> Result<Option<String
         document.remove(CREDENTIAL_HELPERS);
         return checked(old, &document, None).map(Some);
     }
-    // An empty list counts as none, and keeps its comments.
+    // An empty list counts as missing, and keeps its comments.
     if let Some(list) = list.as_array_mut() {
         take_out(list, &|name| !names.iter().any(|other| other == name));
     }
     checked(old, &document, Some(&names)).map(Some)
 }
 
-/// Removes names, and gives what stood around them to what follows: a comment may be in it.
+/// Removes names, and moves the comments around them to the next item.
 fn take_out(list: &mut Array, goes: &dyn Fn(&str) -> bool) {
     for at in (0..list.len()).rev() {
         if !list.get(at).and_then(Value::as_str).is_some_and(goes) {
@@ -110,7 +110,7 @@ fn text(raw: Option<&RawString>) -> String {
         .to_owned()
 }
 
-/// What is asked beside this helper: without a list, the auth files.
+/// The helpers in addition to this one; without a list, the auth files.
 fn others(inherited: &[String]) -> Vec<String> {
     let others = inherited.iter().filter(|name| *name != HELPER).cloned();
     let others: Vec<String> = others.collect();
@@ -121,8 +121,8 @@ fn others(inherited: &[String]) -> Vec<String> {
     }
 }
 
-/// The names that a file has in its list; `None` without a list. An error where podman and its family refuse the file, and
-/// with it every pull.
+/// The names in a file's list; `None` without a list. Fails if podman and its family would refuse the file, and with it
+/// every pull.
 pub fn listed_helpers(text: &str) -> Result<Option<Vec<String>>, String> {
     if text.starts_with('\u{feff}') {
         return Err(
@@ -161,7 +161,7 @@ pub fn listed_helpers(text: &str) -> Result<Option<Vec<String>>, String> {
     Ok(said(&table, CREDENTIAL_HELPERS).and_then(strings))
 }
 
-/// What stands under a key, which clients find in any case.
+/// The value of a key, which clients match in any case.
 fn said<'t>(table: &'t toml::Table, key: &str) -> Option<&'t toml::Value> {
     let mut all = table.iter();
     all.find_map(|(name, value)| name.eq_ignore_ascii_case(key).then_some(value))
@@ -182,7 +182,7 @@ fn parse(text: &str) -> Result<DocumentMut, String> {
 }
 
 fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
-    // Clients find it in any case, and of two any one.
+    // Clients match the key in any case, and use either of two.
     let other =
         |key: &str| key != CREDENTIAL_HELPERS && key.eq_ignore_ascii_case(CREDENTIAL_HELPERS);
     if document.iter().any(|(key, _)| other(key)) {
@@ -200,7 +200,7 @@ fn names(document: &DocumentMut) -> Result<Option<Vec<String>>, String> {
         .ok_or_else(|| "its credential-helpers is not a list of names".into())
 }
 
-/// The new text, read with the reader's parser: it says the same, but for the list.
+/// Verifies the new text with the parser: only the list may differ.
 fn checked(old: &str, new: &DocumentMut, names: Option<&[String]>) -> Result<String, String> {
     let new = new.to_string();
     let read = |text: &str| text.parse::<toml::Table>().map_err(|_| FORM);
@@ -214,9 +214,9 @@ fn checked(old: &str, new: &DocumentMut, names: Option<&[String]>) -> Result<Str
 }
 
 const LISTS: [&str; 2] = [CREDENTIAL_HELPERS, "unqualified-search-registries"];
-/// The tables of the old form.
+/// The tables of the old format.
 const OLD: [&str; 3] = ["search", "insecure", "block"];
-/// What does not stand beside them.
+/// Keys that must not be used with them.
 const NEW: [&str; 5] = [
     CREDENTIAL_HELPERS,
     "unqualified-search-registries",

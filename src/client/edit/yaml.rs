@@ -1,4 +1,4 @@
-//! A kubelet's YAML: read into what it says, and changed with its comments kept.
+//! Reads a kubelet's YAML, and edits it without losing comments.
 
 use serde_json::Value;
 use yaml_edit::{AnchorRegistry, MappingBuilder, SequenceBuilder, YamlFile, YamlNode, YamlValue};
@@ -55,7 +55,7 @@ fn yaml(value: &Value) -> YamlValue {
     }
 }
 
-/// What a text says; scalars as text. What is not certain to be kept is refused.
+/// Parses a text; scalars become text. Refuses YAML that editing might not preserve.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let tab = |line: &str| {
         let text = line.trim_start_matches([' ', '\t', '-', '?', ':']);

@@ -1,4 +1,4 @@
-//! The new file, with all that the old one was and nothing that it was not.
+//! Writes the new file with exactly the old one's permissions.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -16,19 +16,19 @@ use super::{Place, Readers, Text, unchanged, unwritable};
 use crate::error::Error;
 use crate::trusted::ACL;
 
-/// A file beside the one that it will take the place of.
+/// A temporary file beside the one that it will replace.
 pub(super) struct Aside<'a> {
     pub(super) place: &'a Place,
     pub(super) name: OsString,
     pub(super) text: &'a str,
-    /// The file whose rights it gets.
+    /// The file whose permissions it gets.
     pub(super) like: Option<&'a Text>,
-    /// Who may read it otherwise.
+    /// Who may read it if there is no such file.
     pub(super) readers: Readers,
 }
 
 impl Aside<'_> {
-    /// Writes it. An `anonymous` one has its name only when it is whole.
+    /// Writes the file. An `anonymous` one gets its name only when it is complete.
     pub(super) fn write(&self, anonymous: bool) -> Result<(), Error> {
         let (dir, path) = (&self.place.dir, &self.place.path);
         let failed = |error: io::Error| unwritable(path, error);
@@ -49,7 +49,7 @@ impl Aside<'_> {
             unchanged(path, cause, fix)
         })?;
         if self.like.is_none_or(|like| like.acl.is_none()) {
-            // Set-user-ID and the like are nothing that a configuration needs.
+            // Set-user-ID and similar bits are dropped; a configuration doesn't need them.
             let mode = self.like.map(|like| like.metadata.mode() & 0o777);
             let mode = Permissions::from_mode(mode.unwrap_or(self.readers.mode()));
             file.set_permissions(mode).map_err(failed)?;
@@ -63,7 +63,7 @@ impl Aside<'_> {
         Ok(())
     }
 
-    /// Gives it the owner of the old one. What root makes below somebody's home directory is that somebody's.
+    /// Sets the old file's owner. A file that root creates in a user's home directory belongs to that user.
     fn give(&self, file: &File) -> io::Result<()> {
         let (new, above) = (file.metadata()?, fstat(&self.place.dir)?);
         let (user, group) = match self.like.map(|like| &like.metadata) {
@@ -77,8 +77,8 @@ impl Aside<'_> {
         fchown(file, Some(user), Some(group))
     }
 
-    /// Gives it the old one's access list: the mode alone would give its group what somebody else was given by name, and what
-    /// the directory hands down to new files was nobody's before.
+    /// Sets the old file's access list. The mode alone would give the group what the list gave to a named user, and a
+    /// list inherited from the directory would give new access.
     fn grant(&self, file: &File) -> io::Result<()> {
         match self.like.and_then(|like| like.acl.as_ref()) {
             Some(acl) => fsetxattr(file, ACL, acl, XattrFlags::empty())?,

@@ -1,4 +1,4 @@
-//! What is not done to a client's file, though root could.
+//! Changes to a client's file that root could make but must not.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::{Place, Text, unchanged, unwritable};
 use crate::error::Error;
 
 impl Place {
-    /// What a link of somebody else leads root to must be that somebody's.
+    /// A link that another user made may lead root only to that user's own file.
     pub(super) fn check_links(&self, links: &[(PathBuf, u32)]) -> Result<(), Error> {
         if links.is_empty() {
             return Ok(());
@@ -41,7 +41,7 @@ impl Place {
         Err(unchanged(link, cause, fix))
     }
 
-    /// Root can write what is marked read-only, and somebody marked it so.
+    /// Root could write a read-only file, but somebody made it read-only on purpose.
     pub(super) fn check_writable(&self, old: Option<&Text>) -> Result<(), Error> {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
         let above = fstat(&self.dir).map_err(|error| unwritable(dir, error))?;

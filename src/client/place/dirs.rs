@@ -1,4 +1,4 @@
-//! The directories of a client's file: made where they are missing, and removed again when what they were made for goes.
+//! Creates the missing directories of a client's file, and removes them when the file is removed.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::trusted::{DIRECTORY, WAY};
 
 impl Place {
-    /// Makes the directories that are missing, and says how many those were.
+    /// Creates the missing directories, and returns their number.
     pub fn with_dirs(&self, readers: Readers) -> Result<(Self, usize), Error> {
         let mode = readers.mode();
         let mode = Mode::from_raw_mode(mode | (mode & 0o444) >> 2);
@@ -40,7 +40,7 @@ impl Place {
         Ok((place, count))
     }
 
-    /// Removes as many directories above the file as were made for it, while they are empty and of one owner.
+    /// Removes up to `dirs` directories above the file, as long as they are empty and have the same owner.
     pub fn remove_dirs(&self, dirs: usize) {
         let (mut dir, mut owner) = (Rc::clone(&self.dir), None);
         let above = self.path.ancestors().skip(1).take(dirs);
@@ -52,7 +52,7 @@ impl Place {
             let Ok(above) = openat(&dir, "..", WAY, Mode::empty()) else {
                 return;
             };
-            // It may have been moved to where another has its name.
+            // It may have been moved, and another may have its name now.
             let is_it = statat(&above, name, AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|there| (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino));
             if !is_it || unlinkat(&above, name, AtFlags::REMOVEDIR).is_err() {
@@ -63,7 +63,8 @@ impl Place {
     }
 }
 
-/// What root makes below somebody's home directory is that somebody's: a directory that was just made, and no other.
+/// A directory that root creates in a user's home directory belongs to that user. Only a directory that was just
+/// created is changed.
 fn give(above: &OwnedFd, dir: &OwnedFd) -> io::Result<()> {
     let (above, own) = (fstat(above)?, fstat(dir)?);
     if !geteuid().is_root() || above.st_uid == 0 {

@@ -1,13 +1,13 @@
-//! The image that kubelet asks about, and the key that answers it.
+//! The image in kubelet's request, and the key for the answer.
 
 use crate::host::{Host, HostError, ImageRef};
 
-/// An image as kubelet names it: registry and repository, without tag or digest.
+/// An image as kubelet spells it: registry and repository, without tag or digest.
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) host: Host,
     pub(super) repository: String,
-    /// The registry as it was written, which is what kubelet compares; `None` where it was not.
+    /// The registry as spelled in the request, which kubelet compares; `None` if it has none.
     written: Option<String>,
 }
 
@@ -27,13 +27,13 @@ impl Image {
         })
     }
 
-    /// The key under which kubelet finds the credential for this image: the registry in the image's own spelling, and
-    /// the path that a rule is about.
+    /// The key under which kubelet looks for this image's credential: the registry in the image's spelling, and a
+    /// rule's path.
     pub(super) fn key(&self, below: &str) -> String {
         match &self.written {
-            // Kubelet looks up images without a registry under this name alone.
+            // Kubelet looks up images without a registry only under this name.
             None => "index.docker.io".to_owned(),
-            // Kubelet takes these for an API's version and drops them.
+            // Kubelet reads these as an API version and drops them.
             Some(host)
                 if below.is_empty()
                     || ["v1", "v2"].contains(&below.split('/').next().unwrap_or_default()) =>

@@ -1,4 +1,4 @@
-//! What kubelet asks, checked.
+//! `Request`: a validated request of kubelet's.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::API_VERSION;
 use crate::credential::Redacted;
 use crate::json::{self, Loose};
 
-/// The same, as it is written.
+/// The request as serialized.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Written {
@@ -20,7 +20,7 @@ struct Written {
     service_account_annotations: Loose<Option<BTreeMap<String, String>>>,
 }
 
-/// What kubelet asks.
+/// A validated request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) image: String,
@@ -29,8 +29,9 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Kind and version must be exactly these, and no field that is read may stand twice. One that is not known is left alone:
-    /// version 1 may get more of them, as it got the service account's (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
+    /// Parses a request. Kind and version must match exactly, and no field that is read may be repeated. Unknown fields
+    /// are ignored, because version 1 may get more, as it got the service account's
+    /// (<https://kubernetes.io/docs/reference/using-api/deprecation-policy/>).
     pub(super) fn parse(text: &[u8]) -> Result<Self, KubeletError> {
         let written: Written = json::object(text).map_err(KubeletError::Json)?;
         if written.kind.take().as_deref() != Some(REQUEST) {
@@ -43,7 +44,7 @@ impl Request {
         let token = written.service_account_token.or_default();
         let annotations = written.service_account_annotations.or_default();
         Ok(Self {
-            image: image.ok_or(KubeletError::Member("image", "missing or no text"))?,
+            image: image.ok_or(KubeletError::Member("image", "missing or not a string"))?,
             token: Some(token.ok_or(KubeletError::Member("serviceAccountToken", "not a string"))?)
                 .filter(|token| !token.is_empty()),
             annotations: annotations.ok_or(KubeletError::Member(
@@ -54,7 +55,7 @@ impl Request {
     }
 }
 
-/// Whether this is a request of kubelet's, of whatever version.
+/// Whether this is a request of kubelet's, in any version.
 pub(super) fn is_request(text: &[u8]) -> bool {
     json::object::<Kind>(text).is_ok_and(|object| object.kind == REQUEST)
 }

@@ -1,4 +1,4 @@
-//! Why a token is not published, or what is published not removed.
+//! Failures of publishing and of undoing it.
 
 use thiserror::Error;
 
@@ -6,10 +6,10 @@ use crate::error::{Code, Fault, Meaning};
 use crate::host::Host;
 use crate::keys::KeysError;
 
-/// Why a token is not published, or what is published not removed.
+/// Why a token was not published or removed.
 #[derive(Debug, Error)]
 pub(super) enum PublishError {
-    /// The word of a store.
+    /// The configured store, which has no workspace secrets.
     #[error("the {0} store isn't a workspace to publish to")]
     NoWorkspace(&'static str),
     /// An entry of the control plane's own store that cannot be read.
@@ -45,7 +45,7 @@ pub(super) enum PublishError {
     NotOurs { name: String, host: Host },
     #[error("the secret {} was changed since it was published", name.escape_debug())]
     Changed { name: String, host: Host },
-    /// The same where it is to be removed.
+    /// The same when removing it.
     #[error("the secret {} was changed since it was published", .0.escape_debug())]
     Kept(String),
 }

@@ -1,11 +1,10 @@
-//! Under which names a registry's token is published.
+//! Chooses the names under which a registry's token is published.
 //!
-//! Beta9's third generation has single secrets, which images name: `GCP_ACCESS_TOKEN` for Google, and else a pair of user
-//! name and password, `REGISTRY_` or the one without a prefix, whichever nothing stands under. Docker Hub's pair, the third
-//! that a build takes, is left out: without being named it is the credential of docker.io, where another registry's token has
-//! no business. A rule's `secrets` names others. Before the third generation it is the one secret that follows from the
-//! registry, with the registry recorded in it. Where nothing shows the generation (the gateway's API), `--names` says it, or
-//! what was published before.
+//! In Beta9's third generation, images name single secrets: `GCP_ACCESS_TOKEN` for Google; otherwise a user name and
+//! password, with the prefix `REGISTRY_` or none, whichever is free. Docker Hub's pair, the third that a build reads,
+//! is not used, because docker.io uses it without being named, and would get another registry's token. A rule's
+//! `secrets` sets other names. In earlier generations, it is one secret, named after the registry and with the registry
+//! recorded in it. If the generation is unknown (the gateway's API), `--names` or earlier publishing decides.
 
 use super::errors::PublishError;
 use super::token::{Login, Token};
@@ -18,14 +17,14 @@ use crate::keys::{Blob, Keys};
 use crate::registry::{NOBODYS_PAIRS, detect};
 use crate::store::{Lookup, Owner, Published, Single, name};
 
-/// Where a token goes.
+/// The secrets that a token is written to.
 pub(super) struct Plan {
     pub(super) by_names: bool,
-    /// In the order in which they are written.
+    /// The places, in the order of writing.
     pub(super) places: Vec<Place>,
 }
 
-/// A secret's name, and what stands there.
+/// A secret's name and its current value.
 pub(super) struct Place {
     pub(super) name: String,
     pub(super) there: Option<Redacted>,
@@ -53,12 +52,12 @@ impl Plan {
         self.places.iter().map(|place| place.name.as_str())
     }
 
-    /// Whether every one of its secrets is there.
+    /// Whether all of its secrets exist.
     pub(super) fn is_there(&self) -> bool {
         self.places.iter().all(|place| place.there.is_some())
     }
 
-    /// Whether these values are there already.
+    /// Whether the secrets already have these values.
     pub(super) fn holds(&self, values: &[Redacted]) -> bool {
         self.places
             .iter()
@@ -66,7 +65,7 @@ impl Plan {
             .all(|(place, value)| place.there.as_ref() == Some(value))
     }
 
-    /// What is written, place by place.
+    /// The values to write, place by place.
     pub(super) fn values(&self, host: &Host, backend: &Backend, token: &Token) -> Vec<Redacted> {
         let (username, secret) = (token.credential.username(), token.credential.secret());
         match (self.by_names, self.places.len()) {
@@ -81,7 +80,7 @@ impl Plan {
                     keys = Keys::default();
                     keys.insert(GOOGLE, secret.clone())
                         .expect("because the name is a plain one, and a token has no NUL");
-                    // The other clouds' tokens say it themselves.
+                    // The other clouds' tokens contain their expiry.
                     end = Some(token.expires);
                 }
                 vec![Blob::marshal_until(
@@ -126,12 +125,12 @@ impl Publisher {
         }
     }
 
-    /// Single secrets of these names.
+    /// A plan with single secrets of these names.
     fn at<N: AsRef<str>>(&self, names: &[N]) -> Result<Plan, Error> {
         Ok(Plan::of(true, names, &self.singles(names)?))
     }
 
-    /// The names that nothing stands under, or whose user name shows that a token of this cloud does.
+    /// The first pair of names that is free, or whose user name shows that it has a token of this cloud.
     fn free_names(&self, host: &Host, login: &Login) -> Result<Plan, Error> {
         let mut others = Vec::new();
         for other in self
@@ -165,7 +164,7 @@ impl Publisher {
         {
             let plan = Plan::of(true, pair, &there);
             match &plan.places[0].there {
-                // It may be what this node has published, before it lost the note of it.
+                // This node may have published it and lost the note.
                 Some(there) if there.expose() == username => return Ok(plan),
                 None if plan.places[1].there.is_none() => _ = free.get_or_insert(plan),
                 _ => {}
@@ -177,7 +176,7 @@ impl Publisher {
         })
     }
 
-    /// The one secret that a reader would take for this registry's, or a new one.
+    /// The secret that readers use for this registry, or a new one.
     fn blob(&self, lookup: &Lookup) -> Result<Plan, Error> {
         let names = lookup.names();
         let there = self.singles(&names)?;
@@ -212,7 +211,7 @@ impl Publisher {
     }
 }
 
-/// A rule's names: a user name and its password, or the one name of Google's token.
+/// A rule's names in order: the user name and the password, or the one name of Google's token.
 fn in_order<'n>(names: &'n [String], backend: &Backend) -> Result<Vec<&'n str>, Error> {
     let ends = |ending: &str| {
         names

@@ -1,4 +1,4 @@
-//! The token that is published, and what logs in for it.
+//! The token to publish, and the login that mints it.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,11 +15,11 @@ use crate::host::Host;
 use crate::keys::Keys;
 use crate::store::Keep;
 
-/// What logs in: the keys, or the node's own identity.
+/// The login: keys, or the node's own identity.
 pub(super) struct Login<'a> {
     pub(super) route: Route<'a>,
     pub(super) backend: Backend,
-    /// What stands in place of a store.
+    /// A constant in place of a store.
     pub(super) store: &'static str,
     pub(super) keys: Option<Keys>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Token {
 }
 
 impl Publisher {
-    /// What logs in to a registry for which tokens are minted.
+    /// The login for a cloud registry.
     pub(super) fn login<'a>(&'a self, host: &'a Host) -> Result<Login<'a>, Error> {
         let route = self.route(host);
         if route.is_public() {
@@ -55,7 +55,7 @@ impl Publisher {
         }
     }
 
-    /// The token as a `get` would answer it, with its whole life.
+    /// The token that a `get` would return, with its times.
     pub(super) fn token(&self, login: &Login) -> Result<Token, Error> {
         let who = Who {
             store: login.store,
@@ -67,7 +67,7 @@ impl Publisher {
             .source
             .login(&login.backend, &login.route, who, Keep::Disk)
         {
-            // The node was to log in, and has no identity of this cloud.
+            // The node should log in but has no identity for this cloud.
             Err(Error::NotFound) => {
                 return Err(PublishError::Keyless(login.route.host.clone()).into());
             }

@@ -1,4 +1,4 @@
-//! Writing over nothing but what this node wrote.
+//! Writes secrets, overwriting only those that this node wrote.
 
 use super::Publisher;
 use super::errors::PublishError;
@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::store::{Published, Written};
 
 impl Publisher {
-    /// Every secret that is there must be one that this node wrote.
+    /// Fails if a secret exists that this node did not write.
     pub(super) fn check_ours(
         &self,
         host: &Host,
@@ -36,7 +36,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Writes the values: noted before, so that a run that is cut short knows its own, and after.
+    /// Writes the values. The note is written before, so that after an interrupted run this node recognises its own
+    /// values, and again after.
     pub(super) fn write(
         &self,
         host: &Host,
@@ -64,7 +65,7 @@ impl Publisher {
             .filter(|old| plan.names().all(|name| name != old.name))
             .cloned()
             .collect();
-        // What ends until the new token is written is the old one.
+        // Until the new token is written, the old one's times apply.
         let (minted, expires) = noted.map_or((token.minted, token.expires), |noted| {
             (noted.minted, noted.expires)
         });
@@ -90,7 +91,7 @@ impl Publisher {
                 )?;
             }
         }
-        // What stands under other names, such as those of another generation, is not renewed any more.
+        // Secrets under other names, such as an earlier generation's, are no longer renewed, so they are removed.
         self.remove(&published.former, true)?;
         published.former.clear();
         (published.is_whole, published.minted, published.expires) =
@@ -102,8 +103,8 @@ impl Publisher {
         Ok(published)
     }
 
-    /// Removes those of these secrets that are there, and answers their names. One that somebody has changed stays, which is
-    /// an error unless that was `expected`.
+    /// Removes the existing ones of these secrets, and returns their names. One that was changed since stays, which is
+    /// an error unless `expected`.
     pub(super) fn remove(&self, secrets: &[Written], expected: bool) -> Result<Vec<String>, Error> {
         let names: Vec<_> = secrets.iter().map(|secret| secret.name.clone()).collect();
         if names.is_empty() {
@@ -114,7 +115,7 @@ impl Publisher {
             .target
             .workspace
             .singles(&names, self.target.deadline())?;
-        // The password goes first, so that no other stands beside the user name.
+        // The password is removed first, so that the user name never stands beside another password.
         for secret in secrets.iter().rev() {
             let Some(single) = there.iter().find(|single| single.name == secret.name) else {
                 continue;

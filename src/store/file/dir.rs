@@ -1,4 +1,4 @@
-//! The directory of one workspace: its sealed files, and the lock of those who write them.
+//! The directory of one workspace: its sealed files, and the lock for writers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::private;
 use crate::seal::sha256_hex;
 use crate::trusted::{self, MAX_TEXT, Readers};
 
-/// The sealed files of a workspace that count, notes among them, in no order.
+/// The current sealed files of a workspace, including notes, in no particular order.
 pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut newest = BTreeMap::new();
     for path in paths_in(dir)? {
@@ -32,7 +32,7 @@ pub(super) fn sealed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(newest.into_values().map(|(_, path)| path).collect())
 }
 
-/// The files of 0.1 that were written after the ones that count.
+/// The files that 0.1 wrote after the current ones.
 pub(super) fn shadowed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
     let mut paths = paths_in(dir)?;
@@ -44,7 +44,7 @@ pub(super) fn shadowed_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// What is in an entry's file, unless its name says that a newer version of this program wrote it.
+/// Reads an entry's file. Fails if its name shows that a newer version wrote it.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     if entry::has_newer_name(file_name(path)) {
         return Err(FileStoreError::Newer.into());
@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     trusted::read_inside(path, Readers::Owner, MAX_ENTRY).map_err(problem)
 }
 
-/// Refuses what stands in the shadow of the next format's file.
+/// Fails if a file in the next format exists for this server.
 pub(super) fn check_next(dir: &Path, server: &str) -> Result<(), Error> {
     if trusted::exists(&dir.join(entry::next_file_name(server))).map_err(problem)? {
         return Err(FileStoreError::Newer.into());
@@ -60,7 +60,7 @@ pub(super) fn check_next(dir: &Path, server: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a server of which there is a file of any newer format.
+/// Fails if a file in any newer format exists for this server.
 pub(super) fn check_newer(dir: &Path, server: &str) -> Result<(), Error> {
     let own = entry::file_name(server);
     let own = entry::stem_and_version(&own).map(|(stem, _)| stem);
@@ -74,11 +74,11 @@ pub(super) fn check_newer(dir: &Path, server: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses to lose what a newer version of this program has written of a server, under whichever name.
+/// Fails if replacing this server's entry would lose one that a newer version wrote, under any name.
 pub(super) fn check_replaceable(dir: &Path, server: &str) -> Result<(), Error> {
     check_newer(dir, server)?;
     for name in [entry::file_name(server), first_file_name(server)] {
-        // What cannot be read at all is replaced or erased as anything else that does not open.
+        // An unreadable file may be replaced or erased, like any other that does not open.
         let bytes = trusted::read_inside(&dir.join(name), Readers::Owner, MAX_ENTRY);
         if matches!(bytes, Ok(Some(bytes)) if entry::has_newer_header(&bytes)) {
             return Err(FileStoreError::Newer.into());
@@ -87,12 +87,12 @@ pub(super) fn check_replaceable(dir: &Path, server: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a workspace's directory is called. Its id may be any text; the hash is a file name that no other id has.
+/// The name of a workspace's directory. The id may be any text, so its hash is used.
 pub(super) fn name(workspace: &str) -> String {
     sha256_hex(workspace)[..32].to_owned()
 }
 
-/// Notes in a workspace's directory which one it is.
+/// Records the workspace's name in its directory.
 pub(super) fn note_workspace(dir: &Path, workspace: &str) -> Result<(), Error> {
     if trusted::exists(&dir.join(WORKSPACE)).map_err(problem)? {
         return Ok(());
@@ -100,7 +100,7 @@ pub(super) fn note_workspace(dir: &Path, workspace: &str) -> Result<(), Error> {
     private::replace(dir, WORKSPACE, workspace.as_bytes()).map_err(problem)
 }
 
-/// The workspace that a directory is for; `None` where that is not noted, or the note is not true.
+/// The workspace that a directory belongs to; `None` if it is not recorded or the record is wrong.
 pub(super) fn workspace(dir: &Path) -> Option<String> {
     let note = trusted::read_inside(&dir.join(WORKSPACE), Readers::Owner, MAX_TEXT).ok()??;
     let text = std::str::from_utf8(&note).ok()?;
@@ -129,7 +129,7 @@ pub(super) fn has_entries(root: &Path) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Removes what there is of a server. What counts goes last, so that nothing older takes its place.
+/// Removes a server's files. The current one goes last, so that no older one takes its place.
 pub(super) fn remove(dir: &Path, server: &str) -> Result<(), Error> {
     remove_first(dir, server)?;
     private::remove(dir, &entry::file_name(server))
@@ -137,7 +137,7 @@ pub(super) fn remove(dir: &Path, server: &str) -> Result<(), Error> {
         .map_err(problem)
 }
 
-/// Removes what 0.1 has written of a server.
+/// Removes a server's files of 0.1.
 pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
     for old in [
         first_file_name(server),
@@ -148,7 +148,7 @@ pub(super) fn remove_first(dir: &Path, server: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps all others out who store or prune, for as long as it is held. Erasing needs no lock.
+/// Takes the lock for storing and pruning. Erasing needs no lock.
 pub(super) fn lock(dir: &Path) -> Result<Lock, Error> {
     let lock = dir.join(LOCK);
     Lock::acquire(&lock, Instant::now() + PATIENCE)
@@ -173,9 +173,9 @@ fn paths_in(dir: &Path) -> Result<Vec<PathBuf>, FileStoreError> {
 
 const MAX_ENTRY: u64 = 8 << 20;
 const LOCK: &str = "lock";
-/// The file that says which workspace a directory is for.
+/// The file with the workspace's name.
 const WORKSPACE: &str = "workspace";
-/// Anyone who holds the lock writes one file, which takes a slow disk a moment.
+/// The lock's holder writes only one file, which is quick even on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

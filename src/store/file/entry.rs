@@ -1,4 +1,4 @@
-//! One sealed file. Version 2 is written; version 1 is read, too.
+//! The format of a sealed file. Version 2 is written; version 1 is also read.
 //!
 //! ```text
 //! beta9-credential 2\n      format and version
@@ -8,8 +8,8 @@
 //! sealed                    blob
 //! ```
 //!
-//! Times are seconds since 1970; a field that does not apply is empty. Both parts are bound to the header, the file's name
-//! and the workspace, and the second one to the first, so that no part of one file opens in another.
+//! Times are seconds since 1970; a field that does not apply is empty. Both parts are bound to the header, the file's
+//! name and the workspace, and the second part to the first, so that no part opens in another file.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,21 +19,21 @@ use super::first::First;
 use crate::seal::{SealError, SealKey, sha256_hex};
 use crate::store::Secret;
 
-/// What is said of a secret.
+/// A secret's metadata.
 #[derive(Debug, Default)]
 pub(super) struct About {
     /// A host, an item's key, or a note's name.
     pub(super) server: String,
-    /// The path below the host that it is for; empty for all of it.
+    /// The path below the host; empty for the whole host.
     pub(super) path: String,
     pub(super) username: String,
-    /// Unknown of what 0.1 has written.
+    /// Unknown for entries of 0.1.
     pub(super) stored_at: Option<SystemTime>,
     /// When `prune` may remove it.
     pub(super) expires_at: Option<SystemTime>,
 }
 
-/// A file, taken apart; the parts are still sealed.
+/// A parsed file, whose parts are still sealed.
 pub(super) enum Entry<'a> {
     First(First<'a>),
     Second(Second<'a>),
@@ -53,7 +53,7 @@ pub(super) enum Unopened {
     /// A newer version of this program wrote it.
     Newer,
     Damaged(String),
-    /// It was sealed with another key than the one that is here.
+    /// It was sealed with a different key.
     OtherKey {
         sealed: String,
         here: String,
@@ -66,7 +66,7 @@ impl<'a> Entry<'a> {
         matches!(self, Self::First(_))
     }
 
-    /// Takes the file of this name apart.
+    /// Parses the file with this name.
     pub(super) fn parse(name: &'a str, bytes: &'a [u8]) -> Result<Self, Unopened> {
         if has_newer_name(name) || has_newer_header(bytes) {
             return Err(Unopened::Newer);
@@ -101,7 +101,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Seals a whole file of this name.
+/// Seals a whole file with this name.
 pub(super) fn seal(
     key: &SealKey,
     workspace: &str,
@@ -171,7 +171,7 @@ impl<'a> Second<'a> {
         )?;
         let damaged = || Unopened::Damaged("what is said of it is damaged".to_owned());
         let text = std::str::from_utf8(&text).map_err(|_| damaged())?;
-        // The user name is the rest.
+        // The rest is the user name.
         let mut fields = text.splitn(5, '\n');
         let mut field = || fields.next().ok_or_else(damaged);
         let (server, path) = (field()?.to_owned(), field()?.to_owned());
@@ -218,7 +218,7 @@ impl From<SealError> for Unopened {
     }
 }
 
-/// What a part is bound to: of what stands before it in the file, the header, and for the second part the first one.
+/// The associated data of a part: the header, the names, and for the second part also the first one.
 fn bound(header: &[u8], part: &str, name: &str, before: &[u8], workspace: &str) -> Vec<u8> {
     let length = (before.len() as u64).to_be_bytes();
     [
@@ -249,23 +249,23 @@ fn time(seconds: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))
 }
 
-/// The name of the file of a server URL or a note.
+/// The file name for a server URL or a note.
 pub(super) fn file_name(server: &str) -> String {
     [&sha256_hex(server)[..40], SECOND].concat()
 }
 
-/// The name that it has in version 1. 0.1 neither reads nor overwrites version 2, whose names differ.
+/// The file name in version 1. Names differ between versions, so 0.1 neither reads nor overwrites version 2.
 pub(super) fn first_file_name(server: &str) -> String {
     [&sha256_hex(server)[..40], FIRST].concat()
 }
 
-/// The name that it has in the next version.
+/// The file name in the next version.
 pub(super) fn next_file_name(server: &str) -> String {
     format!("{}.{}{FIRST}", &sha256_hex(server)[..40], VERSION + 1)
 }
 
-/// What the names of one entry's files have in common, and the version in this one; where several exist, the newest
-/// counts. `None` for what is not an entry.
+/// The common part of an entry's file names, and this name's version; of several versions, the newest counts. `None` if
+/// this isn't an entry.
 pub(super) fn stem_and_version(name: &str) -> Option<(&str, u64)> {
     let name = name.strip_suffix(FIRST)?;
     match name.rsplit_once('.') {
@@ -274,18 +274,18 @@ pub(super) fn stem_and_version(name: &str) -> Option<(&str, u64)> {
     }
 }
 
-/// The name in version 2 of the file that has this one in version 1.
+/// The version 2 name for a version 1 name.
 pub(super) fn name_after_first(name: &str) -> Option<String> {
     let (stem, version) = stem_and_version(name)?;
     (version == 1).then(|| [stem, SECOND].concat())
 }
 
-/// Whether the name is that of a newer version's file.
+/// Whether this is the name of a newer version's file.
 pub(super) fn has_newer_name(name: &str) -> bool {
     stem_and_version(name).is_some_and(|(_, version)| version > VERSION)
 }
 
-/// Whether the first line is that of a newer version's file.
+/// Whether the first line is a newer version's header.
 pub(super) fn has_newer_header(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next();
     let version = line.and_then(|line| line.strip_prefix(FORMAT.as_bytes()));
@@ -294,7 +294,7 @@ pub(super) fn has_newer_header(bytes: &[u8]) -> bool {
         .is_some_and(|version| version > VERSION)
 }
 
-/// One that is larger than any is the largest.
+/// Parses a number; one that is too large saturates.
 fn number(digits: &[u8]) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     let digits = std::str::from_utf8(digits).ok().filter(|_| is_number)?;

@@ -1,4 +1,4 @@
-//! Why the embedded store has no answer, or keeps nothing.
+//! Failures of the embedded store.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::PART;
 use crate::error::{Code, Fault, Meaning};
 use crate::host::Host;
 
-/// Why the embedded store has no answer, or keeps nothing. That of a file that is not trusted is [`crate::trusted::Fault`].
+/// A failure of the embedded store. Files that are not trusted are a [`crate::trusted::Fault`].
 #[derive(Debug, Error)]
 pub(super) enum FileStoreError {
     #[error("its entry does not open: {0}")]
@@ -24,10 +24,10 @@ pub(super) enum FileStoreError {
     },
     #[error("its entry was written by a newer version of this program")]
     Newer,
-    /// In a file that stands in the shadow of the newer format's.
+    /// An older file that is not used because a newer one exists.
     #[error("an older version of this program stored a credential later, which is not used")]
     Shadowed,
-    /// It cannot be sealed.
+    /// The secret can't be sealed.
     #[error("{0}")]
     Unsealable(String),
     #[error("there is no home directory to keep it in")]

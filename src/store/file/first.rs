@@ -8,14 +8,14 @@
 //! sealed blob
 //! ```
 //!
-//! When a secret may be pruned is in a file of its own, a note.
+//! The time from which a secret may be pruned is in a separate file, a note.
 
 use zeroize::Zeroizing;
 
 use super::entry::About;
 use crate::seal::{SealError, SealKey};
 
-/// A file, taken apart; the parts are still sealed.
+/// A parsed file, whose parts are still sealed.
 pub(super) struct First<'a> {
     server: &'a str,
     username: &'a [u8],
@@ -74,7 +74,7 @@ impl<'a> First<'a> {
     }
 }
 
-/// What a part is bound to. No field can hold a NUL but the workspace, which stands last.
+/// The associated data of a part. Only the workspace, which comes last, can contain a NUL.
 fn associated(part: &str, workspace: &str, server: &str) -> Vec<u8> {
     format!("{HEADER}\0{part}\0{server}\0{workspace}").into_bytes()
 }

@@ -1,4 +1,4 @@
-//! Whether everything that is kept opens.
+//! Checks that all entries open.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::seal::SealKey;
 use crate::store::Health;
 
 impl FileStore {
-    /// Opens every entry, both parts of it.
+    /// Opens both parts of every entry.
     pub(in crate::store) fn examine(&self) -> Result<Health, Error> {
         let mut health = Health::default();
         let dir = self.checked_dir()?;
@@ -45,7 +45,7 @@ impl FileStore {
             ));
         }
         for path in sorted(shadowed_files(&dir)?) {
-            // A file that does not open names no registry, and whether it is used makes no difference.
+            // A file that does not open names no registry, so it doesn't matter whether it is used.
             if let Ok(Some(stored)) = self.opens(&path, &key) {
                 let shadowed = Error::from(FileStoreError::Shadowed);
                 health.shadowed.push(shadowed.about(&stored.server));
@@ -54,7 +54,7 @@ impl FileStore {
         Ok(health)
     }
 
-    /// The credential that opens; `None` for a note, and for what has gone meanwhile.
+    /// Opens a file; `None` for a note, or if the file has disappeared.
     fn opens(&self, path: &Path, key: &SealKey) -> Result<Option<Stored>, Error> {
         let Some(bytes) = read(path)? else {
             return Ok(None);

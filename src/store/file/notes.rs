@@ -1,5 +1,5 @@
-//! What the embedded store notes beside the secrets, sealed like them: which image was built from which registries. 0.1
-//! noted there, too, when a secret may be pruned, which is part of its entry now.
+//! Sealed notes beside the secrets: which image was built from which registries. 0.1 also had notes with the time from
+//! which a secret may be pruned, which is now part of its entry.
 
 use super::errors::FileStoreError;
 use super::{FileStore, Opened};
@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::store::{ImageSecrets, Secret};
 
-/// No server URL and no item has a `#` before its scheme, so no note is taken for a credential or put in its place: the
-/// registry `image:5000` is not image 5000.
+/// Server URLs and items never begin with a `#`, so notes and credentials can't be confused: the registry `image:5000`
+/// is not image 5000.
 const IMAGE: &str = "#image:";
 const EXPIRY: &str = "#expiry:";
 pub(super) const PUBLISHED: &str = "#published:";
@@ -19,18 +19,18 @@ pub(super) fn is_note(server: &str) -> bool {
         .any(|prefix| server.starts_with(prefix))
 }
 
-/// The name of 0.1's note about the end of a server's secret.
+/// The name of 0.1's note with the expiry of a server's secret.
 pub(super) fn expiry_note(server: &str) -> String {
     [EXPIRY, server].concat()
 }
 
-/// The server whose secret a note of 0.1 is about.
+/// The server that a note of 0.1 belongs to.
 pub(super) fn ended_by(note: &str) -> Option<&str> {
     note.strip_prefix(EXPIRY)
 }
 
 impl FileStore {
-    /// Notes the registries that an image was built from.
+    /// Records the registries that an image was built from.
     pub(in crate::store) fn bind_image(
         &self,
         image_id: &str,

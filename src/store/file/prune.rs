@@ -1,5 +1,5 @@
-//! Removing the secrets whose `--ttl` is over. What was just stored must not be removed in place of what was looked at: a
-//! file goes only if it is unchanged while every other writer is kept out.
+//! Removes secrets whose `--ttl` is over. A newly stored secret must not be removed by mistake: a file is removed only
+//! if it is unchanged, under the lock that excludes other writers.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -11,8 +11,7 @@ use crate::error::Error;
 use crate::seal::SealKey;
 
 impl FileStore {
-    /// Removes the secrets whose end has come, and answers their hosts; those whose end cannot be read are passed to
-    /// `skipped`.
+    /// Removes expired secrets and returns their hosts. Entries whose expiry can't be read are passed to `skipped`.
     pub(in crate::store) fn prune(
         &self,
         now: SystemTime,
@@ -37,7 +36,7 @@ impl FileStore {
         Ok(pruned)
     }
 
-    /// Removes the secret that this file holds, or that this note of 0.1 is about, if its end has come; answers its host.
+    /// Removes the secret in this file, or of this note of 0.1, if it has expired; returns its host.
     fn prune_file(
         &self,
         dir: &Path,

@@ -1,7 +1,7 @@
-//! What this node has published into the workspace: a note for each registry, beside the keys and sealed like them.
+//! What this node has published into the workspace: a sealed note for each registry, beside the keys.
 //!
-//! A note knows a value by its print, a keyed hash that says nothing without the store's key. Before a value is written its
-//! print is noted, so that a run that is killed in between still knows its own afterwards.
+//! A note identifies a value by its print, a keyed hash that reveals nothing without the store's key. The print is
+//! noted before the value is written, so that after a killed run this node still recognises its own values.
 
 use std::time::{Instant, SystemTime};
 
@@ -20,33 +20,34 @@ use crate::lock::Lock;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// The word of the workspace store that it was written to.
+    /// The kind of workspace store that it was written to.
     pub store: String,
     /// The backend that minted the token.
     pub backend: String,
-    /// Whether it is made of single secrets, which images name; else it is one secret with the registry recorded in it.
+    /// Whether it consists of single secrets, which images name, rather than one secret with the registry recorded in
+    /// it.
     pub by_names: bool,
-    /// Whether the last run came to its end.
+    /// Whether the last run was completed.
     pub is_whole: bool,
     /// When the token was minted.
     #[serde(with = "seconds")]
     pub minted: SystemTime,
-    /// When it ends.
+    /// When the token expires.
     #[serde(with = "seconds")]
     pub expires: SystemTime,
-    /// The secrets, in the order in which they are written.
+    /// The secrets, in the order of writing.
     pub secrets: Vec<Written>,
-    /// Those in whose place they are, which are still to be removed.
+    /// Earlier secrets that these replace and that are still to be removed.
     pub former: Vec<Written>,
 }
 
-/// A secret, and the prints of the values that this node has written to it.
+/// A secret, and the prints of the values that this node wrote to it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     /// Its name in the workspace.
     pub name: String,
-    /// Of the value that is there, and while a run is not over of the one before it.
+    /// The prints of the current value and, during a run, of the previous one.
     pub prints: Vec<String>,
 }
 
@@ -56,26 +57,26 @@ impl Published {
         self.secrets.iter().map(|secret| secret.name.as_str())
     }
 
-    /// The prints of what this node has written under this name.
+    /// The prints of the values that this node wrote under this name.
     pub fn prints(&self, name: &str) -> &[String] {
         let mut all = self.secrets.iter().chain(&self.former);
         all.find(|secret| secret.name == name)
             .map_or(&[], |secret| &secret.prints)
     }
 
-    /// When half of the token's life is over.
+    /// When the token is due for renewal: after half of its life.
     pub fn due(&self) -> SystemTime {
         self.minted + self.expires.duration_since(self.minted).unwrap_or_default() / 2
     }
 
-    /// Whether it is to be written again: the token is past half of its life, or the last run was cut short. So it is where
-    /// a clock that was set back hides how old the token is.
+    /// Whether it must be written again: the token is past half of its life, the last run was interrupted, or the
+    /// token's age is unknown because the clock was set back.
     pub fn is_due(&self, now: SystemTime) -> bool {
         !self.is_whole || now < self.minted || now >= self.due()
     }
 }
 
-/// Times are written as seconds since 1970; a clock before that is at its beginning.
+/// Times are written as seconds since 1970; earlier times as 0.
 mod seconds {
     use std::time::{Duration, SystemTime};
 
@@ -95,7 +96,7 @@ mod seconds {
 }
 
 impl FileStore {
-    /// What was published for this registry.
+    /// The note for a registry.
     pub fn published(&self, host: &Host) -> Result<Option<Published>, Error> {
         let lost = |cause| FileStoreError::NoteLost {
             host: host.clone(),
@@ -114,7 +115,7 @@ impl FileStore {
         .transpose()
     }
 
-    /// The registries for which something was published; no note is opened.
+    /// The registries with a note. Opens no secrets.
     pub fn published_hosts(&self) -> Result<Vec<Host>, Error> {
         let mut hosts = Vec::new();
         let files = self
@@ -125,7 +126,7 @@ impl FileStore {
         }
         let key = self.existing_key()?;
         for path in files {
-            // What does not open may be such a note.
+            // A file that does not open may be such a note, so it is an error.
             let about = self.about(&path, &key)?;
             let host = about
                 .as_ref()
@@ -136,12 +137,12 @@ impl FileStore {
         Ok(hosts)
     }
 
-    /// Notes what is published for a registry.
+    /// Writes the note for a registry.
     pub fn note_published(&self, host: &Host, published: &Published) -> Result<(), Error> {
         self.note(&note(host), &json::text(published))
     }
 
-    /// Forgets that something was published for a registry.
+    /// Removes the note for a registry.
     pub fn forget_published(&self, host: &Host) -> Result<(), Error> {
         self.erase(&note(host))
     }
@@ -153,7 +154,7 @@ impl FileStore {
             .fingerprint([PUBLISHED, name, value]))
     }
 
-    /// The lock of a process that publishes: of two that write at once, each would take the other's value for somebody else's.
+    /// The lock for publishing. Without it, two processes would take each other's values for somebody else's.
     pub fn publishing(&self, deadline: Instant) -> Result<Lock, Error> {
         let lock = self.made_dir()?.join(LOCK);
         match Lock::acquire(&lock, deadline) {

@@ -1,4 +1,4 @@
-//! The calls of the gateway's HTTP API, and what is remembered to make fewer of them.
+//! The calls of the gateway's HTTP API, and cached answers that save calls.
 
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
@@ -19,18 +19,18 @@ use crate::http::{Cleartext, Http, Request, Response};
 use crate::json;
 use crate::store::Lookup;
 
-/// One workspace's secrets, for the time of one command.
+/// One workspace's secrets, for one command.
 pub(super) struct Api<'a> {
     http: Http,
     endpoint: &'a Endpoint,
     memory: Option<&'a Memory<'a>>,
     workspace: String,
-    /// Whether the gateway itself has said that this is the token's workspace.
+    /// Whether the gateway itself named this as the token's workspace.
     is_own: bool,
 }
 
 impl<'a> Api<'a> {
-    /// The workspace that is configured, or else the token's own, which is asked for once and then remembered.
+    /// Uses the configured workspace, or else the token's own, which is requested once and cached.
     pub(super) async fn open(
         endpoint: &'a Endpoint,
         config: &GatewayConfig,
@@ -70,7 +70,7 @@ impl<'a> Api<'a> {
         Ok(api)
     }
 
-    /// The names of the secrets that the host's credential was made of last.
+    /// The names of the secrets in the host's last answer.
     pub(super) fn remembered_names(&self, host: &Host) -> Vec<String> {
         let noted = self
             .memory
@@ -87,7 +87,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// Notes that the gateway has answered for this workspace.
+    /// Caches the workspace, after the gateway has answered for it.
     pub(super) fn remember_workspace(&self) {
         if let Some(memory) = self.memory.filter(|_| !self.has_answered()) {
             memory.note(ANSWERED, &self.whole(), "");
@@ -107,7 +107,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What stands under each of these names.
+    /// The secrets with these names.
     pub(super) async fn held(
         &self,
         names: &[String],
@@ -121,7 +121,7 @@ impl<'a> Api<'a> {
         Ok(held)
     }
 
-    /// `false` when a secret of this name is there already.
+    /// Creates a secret; `false` if one with this name exists.
     pub(super) async fn create(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
         let body = json::text(&BTreeMap::from([("name", name), ("value", value.expose())]));
         let request = Request::post(self.url()).json(body.into());
@@ -129,12 +129,12 @@ impl<'a> Api<'a> {
         match answer.status {
             409 => Ok(false),
             _ if answer.is_success() => Ok(true),
-            // The name is one that it accepts; the other cause of a 500 is its database.
+            // The name is valid, so the only other cause of a 500 is the gateway's database.
             _ => Err(self.refused(&answer, &format!("create the secret {name}"))),
         }
     }
 
-    /// `false` when there is no secret of this name any more, or the gateway could not change it, which is one answer.
+    /// Updates a secret; `false` if it no longer exists or the gateway could not change it, which look the same.
     pub(super) async fn update(&self, name: &str, value: &Redacted) -> Result<bool, Error> {
         let body = json::text(&BTreeMap::from([("value", value.expose())]));
         let request = Request::patch(self.secret_url(name)?).json(body.into());
@@ -163,7 +163,7 @@ impl<'a> Api<'a> {
         Ok(id)
     }
 
-    /// The workspace that the token is for, and the gateway's clock where it shows it.
+    /// The token's workspace, and the gateway's clock if it shows it.
     pub(super) async fn whose(&self) -> Result<(String, Option<SystemTime>), Error> {
         let request = Request::get(format!("{}/api/v1/workspace/current", self.endpoint.url));
         let answer = self.send(&request).await?;
@@ -196,7 +196,7 @@ impl<'a> Api<'a> {
     }
 
     pub(super) fn refused(&self, answer: &Response, what: &str) -> Error {
-        // Should the token have been given to another workspace, that one is asked for the next time.
+        // The token may have moved to another workspace, so ask again next time.
         if let (401 | 403, Some(memory)) = (answer.status, self.memory) {
             memory.forget(WORKSPACE, &self.owner());
         }
@@ -210,17 +210,17 @@ impl<'a> Api<'a> {
         GatewayError::status(self.endpoint, Some(&self.workspace), answer, what).into()
     }
 
-    /// The endpoint answers, but does not say which workspace the token is for.
+    /// The error if the endpoint does not say which workspace the token is for.
     fn no_workspace(&self) -> Error {
         GatewayError::NoWorkspace(self.endpoint.url.clone()).into()
     }
 
-    /// What answers is not Beta9's gateway.
+    /// The error if something other than Beta9's gateway answers.
     pub(super) fn stranger(&self) -> Error {
         GatewayError::Stranger(self.endpoint.url.clone()).into()
     }
 
-    /// A secret is there and is not given.
+    /// The error for a secret that is listed but not returned.
     pub(super) fn unreadable(&self, name: &str) -> Error {
         GatewayError::Unreadable {
             url: self.endpoint.url.clone(),
@@ -247,7 +247,7 @@ impl<'a> Api<'a> {
         format!("{}/secret/{}", self.endpoint.url, self.workspace)
     }
 
-    /// The brackets of an IPv6 address are the one thing in a name that no path may hold as it is.
+    /// Escapes brackets of an IPv6 address, the only characters in a name that a path can't contain.
     fn secret_url(&self, name: &str) -> Result<String, Error> {
         if is_segment(&name.replace(['[', ']'], "")) {
             return Ok(format!(
@@ -259,7 +259,7 @@ impl<'a> Api<'a> {
         Err(GatewayError::Unfit("a secret's name", name.to_owned()).into())
     }
 
-    /// Whose workspace is remembered: it is kept under a keyed hash of these.
+    /// The key for caching the workspace.
     fn owner(&self) -> [&str; 2] {
         [&self.endpoint.url, self.endpoint.token.expose()]
     }
@@ -273,13 +273,13 @@ impl<'a> Api<'a> {
     }
 }
 
-/// Its other members are secret: of all of it, only the id is touched.
+/// The other members are secret, so only the id is read.
 #[derive(Deserialize)]
 struct Workspace {
     external_id: String,
 }
 
-/// Whether a text is one segment of a path as it stands, and stays one in every proxy on the way.
+/// Whether a text is a single path segment that no proxy would change.
 fn is_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !text.is_empty()

@@ -1,4 +1,4 @@
-//! What the gateway's failures mean. A body is never quoted: it may hold anything.
+//! Failures of the gateway. Bodies are never quoted, because they may contain anything.
 
 use thiserror::Error;
 use tokio::task::JoinError;
@@ -10,10 +10,10 @@ use crate::http::Response;
 use crate::keys::KeysError;
 use crate::shown::shown;
 
-/// Why the gateway has no answer, or takes no change.
+/// A failure of the gateway.
 #[derive(Debug, Error)]
 pub(super) enum GatewayError {
-    // A token that the gateway has not cached is refused in the same words while its database is down.
+    // While its database is down, the gateway also refuses valid tokens that it has not cached, with the same answer.
     #[error(
         "{url} refused the token from {token_source} for {workspace} ({status}), or cannot look the token up"
     )]
@@ -25,12 +25,12 @@ pub(super) enum GatewayError {
     },
     #[error("{url} does not know {workspace} (400)")]
     UnknownWorkspace { url: String, workspace: String },
-    /// "Invalid" is what the gateway calls a workspace also when its database is down.
+    /// The gateway also calls a workspace "invalid" when its database is down.
     #[error("{url} cannot look up workspace {workspace} any more (400)")]
     Lost { url: String, workspace: String },
     #[error("{url} redirects elsewhere ({status}), and no token is sent there")]
     Redirect { url: String, status: u16 },
-    /// `what` is what was asked, as in "it could not …".
+    /// `what` was requested, as in "it could not …".
     #[error("{url} could not {what} ({status})")]
     Unable {
         url: String,
@@ -45,13 +45,13 @@ pub(super) enum GatewayError {
     GivenUp(JoinError),
     #[error("{0} does not say which workspace the token is for")]
     NoWorkspace(String),
-    /// "Not found" is what the gateway says also of a secret that it lists and cannot read.
+    /// The gateway also says "not found" for a secret that it lists but can't read.
     #[error("{url} lists the secret {} and cannot read it", shown(name))]
     Unreadable { url: String, name: String },
-    /// Who may get a secret is written in a way that is not understood.
+    /// A secret's hosts have an unknown form.
     #[error("the hosts of the secret {} are not a list of names", shown(.0))]
     UnknownHosts(String),
-    /// A name or an id that no URL can carry as it is.
+    /// A name or an id that a URL can't contain.
     #[error("\"{}\" cannot be {}", shown(.1), .0)]
     Unfit(&'static str, String),
     /// A secret that isn't a credential.
@@ -60,25 +60,25 @@ pub(super) enum GatewayError {
     /// A secret that cannot be listed.
     #[error("the secret {} does not say which registry it is for", shown(.0))]
     Unnamed(String),
-    /// Every name that could be used is another host's.
+    /// Other hosts' secrets have all possible names.
     #[error("{}", taken(.0))]
     Taken(Vec<String>),
-    /// A name that the operator chose, that is not there, and that the API does not create.
+    /// A secret that a rule names is missing, and the API can't create that name.
     #[error(
         "the secret {} is not there, and a new one's name takes only letters, digits and underscores, no digit first, and at most 64 of them",
         shown(.0)
     )]
     Uncreatable(String),
-    /// A name for a single secret that the API does not create.
+    /// A name for a single secret that the API can't create.
     #[error(
         "\"{}\" is not a valid name for a secret: it takes letters, digits and underscores, no digit first, and at most 64 of them",
         shown(.0)
     )]
     InvalidName(String),
-    /// A single secret that is not as it was when somebody decided to write it.
+    /// A single secret that was changed concurrently.
     #[error("the secret {} {}", shown(.0), .1)]
     Changed(String, &'static str),
-    /// Others were always faster, or what is listed is never given.
+    /// Concurrent changes every time, or listed secrets that are never returned.
     #[error(
         "this registry's secrets keep changing, or the gateway cannot read or change what it lists"
     )]
@@ -133,7 +133,7 @@ impl Fault for GatewayError {
 }
 
 impl GatewayError {
-    /// An answer that isn't a success and has no meaning of its own.
+    /// The failure for any other unsuccessful answer.
     pub(super) fn status(
         endpoint: &Endpoint,
         workspace: Option<&str>,

@@ -1,4 +1,5 @@
-//! The secret of a host: of all names that it may have, the one that counts most; else a vendor's single secrets.
+//! Gets the secret of a host: the one with the highest precedence of its possible names, else a vendor's single
+//! secrets.
 
 use super::ownership::Held;
 use super::read::Reader;
@@ -34,7 +35,7 @@ impl GatewayStore {
     }
 }
 
-/// The first of these names under which this host's whole credential stands.
+/// The first of these names with this host's whole credential.
 async fn whole(
     reader: &mut Reader<'_>,
     lookup: &Lookup<'_>,
@@ -47,7 +48,7 @@ async fn whole(
     {
         let held = Held::of(&names[rank], Some(shown), lookup);
         if matches!(held, Held::Ours(_)) {
-            // Only those that count more can still change the answer.
+            // Only names with a higher precedence can still change the answer.
             reader.narrow(&names[..rank]);
         }
         likeliest = Some((rank, held));
@@ -58,7 +59,7 @@ async fn whole(
             None => Held::of(name, reader.shown(name).await?, lookup),
         };
         if matches!(held, Held::Unbound) {
-            // Another one may say that it is this registry's.
+            // Another secret may still have this registry recorded.
             nobodys.get_or_insert_with(|| StoreError::Unbound(name.to_owned()).at(PART));
             continue;
         }
@@ -69,7 +70,7 @@ async fn whole(
     nobodys.map_or(Ok(None), Err)
 }
 
-/// What single secrets make, and which of them.
+/// The credential made from single secrets, and their names.
 async fn assembled(
     reader: &mut Reader<'_>,
     lookup: &Lookup<'_>,
@@ -83,7 +84,7 @@ async fn assembled(
     Ok(Some((names, found)))
 }
 
-/// The single secrets that are looked for, each once.
+/// The names of single secrets to look up, each once.
 fn single_names(lookup: &Lookup) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in lookup.single_names() {

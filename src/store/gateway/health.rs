@@ -1,4 +1,4 @@
-//! Whether the gateway answers, takes the token, and gives it the workspace that is configured.
+//! Checks whether the gateway answers, accepts the token, and whether the token is for the configured workspace.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::runtime;
 use crate::store::{Health, name};
 
 impl GatewayStore {
-    /// Asks whose the token is, and lists the names of that workspace's secrets.
+    /// Asks for the token's workspace, and lists the names of its secrets.
     pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
         let endpoint = self.endpoint()?;
         runtime::block_on(PART, deadline, async {
@@ -24,7 +24,7 @@ impl GatewayStore {
             health
                 .well
                 .push(format!("{} takes the token from {source}", endpoint.url));
-            // For another workspace than its own the token is refused, which is reported better without asking.
+            // The gateway refuses a token for any other workspace. That is reported more clearly without asking.
             if self
                 .config
                 .workspace

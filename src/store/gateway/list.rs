@@ -1,4 +1,4 @@
-//! What there is, by registry.
+//! Lists the secrets by registry.
 
 use std::time::Instant;
 
@@ -50,7 +50,7 @@ impl GatewayStore {
                 }
             }
             if !missing.is_empty() {
-                // What has been deleted meanwhile is not listed any more.
+                // Skip secrets that were deleted meanwhile.
                 match Naming::of(api, name::is_derived).names().await {
                     Ok((_, names)) => {
                         for name in missing.into_iter().filter(|name| names.contains(*name)) {
@@ -65,7 +65,7 @@ impl GatewayStore {
     }
 }
 
-/// A line of `list`, and how much its secret's name counts. A secret that no `get` would look for is none.
+/// A line of `list`, and the precedence of its secret's name; `None` if no `get` would use the secret.
 fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error> {
     if value.is_empty() {
         return Ok(None);
@@ -89,11 +89,11 @@ fn listed(name: &str, value: &Redacted) -> Result<Option<(usize, Listed)>, Error
     }))
 }
 
-/// Of two lines about one host, the first one counts.
+/// If a host has several lines, the first one counts.
 fn in_order(mut ranked: Vec<(usize, Listed)>) -> Vec<Listed> {
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, line)| line).collect()
 }
 
-/// How many secrets are read at a time.
+/// How many secrets are read in parallel.
 const SIDE_BY_SIDE: usize = 16;

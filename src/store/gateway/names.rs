@@ -1,5 +1,5 @@
-//! The list of a workspace's secrets, read piece by piece for its names alone: it has no pages, a few thousand secrets are
-//! more than an answer may otherwise hold, and of all of it no more than one secret is ever in memory.
+//! Reads only the names in the list of a workspace's secrets, piece by piece: the API has no paging, and a few thousand
+//! secrets exceed the usual limit of an answer. At most one secret is in memory at a time.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::http::Pieces;
 use crate::json;
 
-/// Reads `null` or an array of objects that have a name.
+/// A parser for `null` or an array of objects with a name.
 pub(super) struct Names {
     wanted: Box<dyn Fn(&str) -> bool + Send>,
     found: BTreeSet<String>,
@@ -17,19 +17,19 @@ pub(super) struct Names {
     object: Vec<u8>,
 }
 
-/// Of a secret in the list, what is read.
+/// The member of a listed secret that is read.
 #[derive(Deserialize)]
 struct Named {
     name: String,
 }
 
-/// What may come next.
+/// The parser's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Start,
-    /// So many letters of `null` were there.
+    /// After this many letters of `null`.
     Null(usize),
-    /// The first object, or the end of an empty array.
+    /// At the first object, or the end of an empty array.
     First,
     Object {
         depth: usize,
@@ -49,7 +49,7 @@ enum Text {
 }
 
 impl Names {
-    /// Of all names, those that are wanted.
+    /// A parser that keeps the wanted names.
     pub(super) fn of(wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
         Self {
             wanted: Box::new(wanted),
@@ -60,8 +60,7 @@ impl Names {
         }
     }
 
-    /// How many secrets there are, and which of those that are wanted; `None` where this is not such a list, or not all of
-    /// it.
+    /// The number of secrets, and the wanted names that exist; `None` if the text isn't a complete list.
     pub(super) fn finish(self) -> Option<(usize, BTreeSet<String>)> {
         (self.place == Place::End).then_some((self.all, self.found))
     }
@@ -90,7 +89,7 @@ impl Names {
         }
     }
 
-    /// Finds the object's end; whether it is well-formed is seen there.
+    /// Finds the object's end, where it is then parsed.
     fn within(&mut self, depth: usize, text: Text, byte: u8) -> Place {
         self.keep(&[byte]);
         if self.object.len() > MAX_OBJECT {
@@ -108,7 +107,7 @@ impl Names {
         Place::Object { depth, text }
     }
 
-    /// Keeps what may still be an object, and of what is too long no more than shows it.
+    /// Collects an object's bytes, up to just over the limit.
     fn keep(&mut self, bytes: &[u8]) {
         let room = (MAX_OBJECT + 1).saturating_sub(self.object.len());
         self.object
@@ -141,7 +140,7 @@ impl Pieces for Names {
                 text: Text::Inside, ..
             } = self.place
             {
-                // Most of a list is texts.
+                // Most of a list is strings, so skip them quickly.
                 let end = rest
                     .iter()
                     .position(|byte| matches!(byte, b'"' | b'\\'))
@@ -154,9 +153,9 @@ impl Pieces for Names {
 }
 
 const NULL: &[u8] = b"null";
-/// Longer names have no secret that this program reads.
+/// In bytes. This program reads no secrets with longer names.
 pub(super) const MAX_NAME: usize = 255;
-/// No secret that can be read has more than this; without its value it has a few hundred bytes.
+/// In bytes. No readable secret is larger; without its value, it has a few hundred bytes.
 const MAX_OBJECT: usize = 1 << 20;
 
 #[cfg(test)]

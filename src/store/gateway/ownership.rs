@@ -1,4 +1,4 @@
-//! What stands under a name: whose secret that is, and so where a new one may be put.
+//! Decides who owns the secret under a name, and where a new one may be written.
 
 use super::PART;
 use super::errors::GatewayError;
@@ -7,19 +7,19 @@ use crate::error::Error;
 use crate::keys::{Blob, KeysError};
 use crate::store::{Lookup, Owner, StoreError, name};
 
-/// What stands under one name, for one host.
+/// The secret under one name, as it concerns one host.
 #[derive(Debug)]
 pub(super) enum Held {
     Nothing,
-    /// An empty value, which is nobody's, and to be replaced.
+    /// An empty value, which may be replaced.
     Empty,
-    /// This host's: it is recorded in it, or no other is, and the name binds it.
+    /// This host's: the host is recorded in it, or no registry is and the name binds it.
     Ours(Blob),
-    /// Another host's, whose name is the same.
+    /// Another host's with the same name.
     Foreign,
-    /// It names no registry, and its name may follow from another host: it is nobody's.
+    /// Unbound: it has no registry, and other hosts map to the same name.
     Unbound,
-    /// Nobody can tell whose.
+    /// Unreadable, so its owner is unknown.
     Damaged(KeysError),
 }
 
@@ -41,7 +41,7 @@ impl Held {
         }
     }
 
-    /// This host's blob. One that is nobody's, or cannot be read, stops the search: it may well be the one that counts.
+    /// This host's blob. An unbound or unreadable secret is an error, because it may be the one to use.
     pub(super) fn usable(self, name: &str) -> Result<Option<Blob>, Error> {
         match self {
             Self::Ours(blob) => Ok(Some(blob)),
@@ -52,15 +52,15 @@ impl Held {
     }
 }
 
-/// How a secret gets to where `get` finds it first.
+/// How to write a secret so that `get` finds it first.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place<'a> {
     Update(&'a str),
     Create(&'a str),
 }
 
-/// The first name that has this host's secret, else the first whose value is empty, else the first that is free and that the
-/// API creates.
+/// Chooses the first name with this host's secret, else the first with an empty value, else the first free one that the
+/// API can create.
 pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>, Error> {
     for (name, held) in names.iter().zip(held) {
         match held {
@@ -93,7 +93,7 @@ pub(super) fn place<'a>(names: &'a [String], held: &[Held]) -> Result<Place<'a>,
     Err(refused.into())
 }
 
-/// How many of the candidates this program ever gave a secret: those of the canonical spelling.
+/// The number of candidates that this program itself writes: those of the canonical spelling.
 const WRITTEN: usize = 4;
 
 #[cfg(test)]
@@ -151,13 +151,13 @@ mod tests {
         let table = [
             (["-", "-", "-", "-"], "create api"),
             (["ours", "ours", "-", "-"], "update current"),
-            // It may be `a-b.example`'s, which has the same name; a hash is one host's.
+            // It may be `a-b.example`'s, which maps to the same name; a hash is unique.
             (["u:p", "-", "-", "-"], "create api"),
             (["u:p", "u:p", "-", "-"], "create hash"),
             (["-", "-", "-", "u:p"], "update hash"),
             (["-", "-", "ours", "-"], "update first"),
             (["other", "-", "-", "-"], "create api"),
-            // An empty one is nobody's, and comes before what would be new.
+            // An empty secret is preferred to a new one.
             (["", "-", "-", "-"], "update current"),
             (["other", "-", "", "-"], "update first"),
             (["", "ours", "-", "-"], "update api"),

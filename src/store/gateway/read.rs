@@ -1,5 +1,6 @@
-//! Secrets by name, with certainty. The gateway says "not found" of a secret also when its database is down or the value does
-//! not decrypt, so a secret is missing only where the list of names, asked for beside it or after it, lacks it.
+//! Reads secrets by name, with certain misses. The gateway also says "not found" if its database is down or a value
+//! can't be decrypted, so a secret counts as missing only if the list of names, requested at the same time or later,
+//! lacks it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::http::{HttpError, Response};
 use crate::json::{self, Loose};
 
-/// What the API answers: a secret, or why it gives none.
+/// The API's answer: a secret or an error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Written {
@@ -26,11 +27,11 @@ struct Written {
     error: Loose<IgnoredAny>,
 }
 
-/// A secret as the API shows it.
+/// A secret from the API.
 pub(super) struct Shown {
-    /// Empty where it was left out.
+    /// Empty if it is missing.
     pub(super) value: Redacted,
-    /// `None` where they are not what they should be.
+    /// `None` if they have an unknown form.
     pub(super) hosts: Option<Vec<String>>,
 }
 
@@ -38,7 +39,7 @@ impl Shown {
     fn of(written: Written) -> Option<Self> {
         let value = match written.value {
             Loose::Is(value) => value,
-            // An empty value is left out; a secret's name never is.
+            // The API omits an empty value, but never a secret's name.
             Loose::Missing => written.name.take().map(|_| Redacted::default())?,
             Loose::Other => return None,
         };
@@ -46,7 +47,7 @@ impl Shown {
         Some(Self { value, hosts })
     }
 
-    /// The hosts that it may be sent to; empty where nobody said.
+    /// The hosts that it may be sent to; empty for no restriction.
     pub(super) fn hosts(self, name: &str) -> Result<Vec<String>, Error> {
         self.hosts
             .ok_or_else(|| GatewayError::UnknownHosts(name.to_owned()).into())
@@ -68,7 +69,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// `None` where the gateway says that there is none, which may mean that it could not read it.
+    /// The secret; `None` if the gateway says "not found", which may also mean that it could not read it.
     pub(super) async fn shown(self) -> Result<Option<Shown>, Error> {
         let api = self.api;
         let answer = self
@@ -83,7 +84,7 @@ impl<'a> Reading<'a> {
         if answer.is_success() {
             return Shown::of(written).map(Some).ok_or_else(|| api.stranger());
         }
-        // Another 404, of a proxy or of a path that the gateway does not have, says nothing about secrets.
+        // A 404 of a proxy, or for a path that the gateway does not have, is not about the secret.
         match written.error {
             Loose::Missing => Err(api.stranger()),
             _ => Ok(None),
@@ -106,7 +107,7 @@ impl<'a> Naming<'a> {
         }
     }
 
-    /// How many secrets there are, and the names of those that are wanted.
+    /// The number of secrets, and the wanted names that exist.
     pub(super) async fn names(self) -> Result<(usize, BTreeSet<String>), Error> {
         let (answer, names) = self.task.await.map_err(GatewayError::GivenUp)?;
         let answer = answer.map_err(|fault| fault.error(PART))?;
@@ -117,19 +118,20 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// Reads those of some names that are there: the likely ones beside the list, then all others that are listed, side by side.
+/// Reads the existing ones of some names: the likely ones together with the list, then all other listed ones in
+/// parallel.
 pub(super) struct Reader<'a> {
     api: &'a Api<'a>,
     names: BTreeSet<String>,
     wanted: Vec<String>,
     naming: Option<Naming<'a>>,
     listed: Option<BTreeSet<String>>,
-    /// Those that are being read, and whether that began when they were known to be listed.
+    /// Reads in progress, and whether they began after the name was known to be listed.
     readings: BTreeMap<String, (Reading<'a>, bool)>,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins with the names that are likely to be there, and with the list.
+    /// Begins to read the likely names and the list.
     pub(super) fn begin(
         api: &'a Api<'a>,
         likely: &[String],
@@ -150,7 +152,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// What the gateway shows of a name that was likely, before the list is there: of `None` only the list makes certain.
+    /// A likely name's secret, before the list has arrived. `None` is only certain with the list.
     pub(super) async fn early(&mut self, name: &str) -> Result<Option<Shown>, Error> {
         let Some((reading, _)) = self.readings.remove(name) else {
             return Ok(None);
@@ -162,12 +164,12 @@ impl<'a> Reader<'a> {
         shown
     }
 
-    /// From here on no other names than these are wanted.
+    /// Restricts the wanted names to these.
     pub(super) fn narrow(&mut self, wanted: &[String]) {
         self.wanted.retain(|name| wanted.contains(name));
     }
 
-    /// What stands under a name; `None` where certainly nothing does.
+    /// The secret under a name; `None` if there certainly is none.
     pub(super) async fn shown(&mut self, name: &str) -> Result<Option<Shown>, Error> {
         let after_the_list = self.readings.get(name).is_some_and(|(_, listed)| *listed);
         let early = self.early(name).await;
@@ -184,7 +186,7 @@ impl<'a> Reader<'a> {
                 return Ok(Some(shown));
             }
         }
-        // It may just have been deleted.
+        // It may have just been deleted.
         let reading = Reading::of(self.api, name)?;
         (self.naming, self.listed) = (Some(self.naming()), None);
         if let Some(shown) = reading.shown().await? {

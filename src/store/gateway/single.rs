@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::store::{Single, name};
 
 impl GatewayStore {
-    /// Those of these names that are there.
+    /// The existing ones of these secrets.
     pub(in crate::store) fn singles(
         &self,
         names: &[String],
@@ -21,8 +21,8 @@ impl GatewayStore {
         })
     }
 
-    /// Writes one: a new one, or in place of exactly this old value. The API compares nothing, so what is written between the
-    /// look and the change is overwritten.
+    /// Writes a single secret: a new one, or a replacement if the current value is exactly the old one. The API can't
+    /// compare, so a change between the check and the write is overwritten.
     pub(in crate::store) fn put_single(
         &self,
         name: &str,
@@ -42,7 +42,7 @@ impl GatewayStore {
                 .await?
                 .pop();
             match (there, old) {
-                // The answer to what was written may have been lost on its way.
+                // The answer to an earlier write may have been lost.
                 (Some(there), _) if there.value == *value => Ok(()),
                 (Some(there), Some(old)) if there.value == *old => {
                     let updated = api.update(name, value).await?;
@@ -63,7 +63,7 @@ impl GatewayStore {
         })
     }
 
-    /// Removes one, where it still has exactly this value. As with a change, the API compares nothing.
+    /// Removes a single secret if it still has exactly this value. Like writing, this is not atomic.
     pub(in crate::store) fn remove_single(
         &self,
         name: &str,
@@ -88,7 +88,7 @@ impl GatewayStore {
     }
 }
 
-/// Those of these names that are there.
+/// Reads the existing ones of these secrets.
 pub(super) async fn read(reader: &mut Reader<'_>, names: &[String]) -> Result<Vec<Single>, Error> {
     let mut there = Vec::with_capacity(names.len());
     for name in names {

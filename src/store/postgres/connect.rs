@@ -1,4 +1,4 @@
-//! Connecting, with a bound on what a server may send: the client library queues notices and holds whole messages.
+//! Connects, and limits what a server may send, because the client library queues notices and buffers whole messages.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::fault::Fault;
 use super::target::Target;
 
-/// A connection to the first of the target's servers that takes it, and what drives it until the client is gone.
+/// Connects to the first of the target's servers that accepts, and returns the client and the task that drives the
+/// connection.
 pub(super) async fn connect(
     target: &Target,
     tls: &MakeRustlsConnect,
@@ -42,7 +43,7 @@ pub(super) async fn connect(
     Err(last)
 }
 
-/// Where one of the target's hosts is.
+/// The address of one of the target's hosts.
 enum Address {
     Tcp(std::net::SocketAddr),
     Unix(std::path::PathBuf),
@@ -89,7 +90,7 @@ async fn log_in(
         MakeTlsConnect::<Metered>::make_tls_connect(&mut tls, name).map_err(io::Error::other)?;
     let (client, connection) = target.config.connect_raw(stream, tls).await?;
     meter.allow(IN_A_SESSION);
-    // What ends it early is told to who waits for an answer.
+    // An error of the connection is also reported to the caller who waits for an answer.
     let driven = tokio::spawn(async { _ = connection.await });
     check_session(target.config.get_target_session_attrs(), &client).await?;
     Ok((client, driven))
@@ -113,7 +114,7 @@ async fn check_session(wanted: TargetSessionAttrs, client: &Client) -> Result<()
 
 type Stream = Box<dyn Duplex>;
 
-/// What goes both ways.
+/// A stream in both directions.
 trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
@@ -154,13 +155,13 @@ impl Meter {
         })
     }
 
-    /// Whether it has sent more.
+    /// Whether the limit was exceeded.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
 }
 
-/// A stream whose reader is told when it has had enough.
+/// A stream that fails once the limit is exceeded.
 struct Metered {
     inner: Stream,
     meter: Arc<Meter>,
@@ -196,7 +197,7 @@ impl AsyncWrite for Metered {
     }
 }
 
-/// A message of six bytes takes some hundred in memory.
+/// In bytes. A message of six bytes takes about a hundred in memory.
 const BEFORE_THE_LOGIN: u64 = 1 << 20;
-/// Thousands of secrets.
+/// In bytes; enough for thousands of secrets.
 pub(super) const IN_A_SESSION: u64 = 16 << 20;

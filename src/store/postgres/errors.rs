@@ -1,4 +1,4 @@
-//! What the failures of the database mean. Nothing that was sent or received is in them, but for a table's known name.
+//! Failures of the database. They quote nothing that was sent or received, except known table names.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -14,13 +14,13 @@ use crate::keys::KeysError;
 use crate::seal::SealError;
 use crate::shown::shown;
 
-/// Why the database has no answer, or takes no change. `place` is where it is, `user` and `database` are as the URL has them.
+/// A failure of the database. `place` is its address; `user` and `database` are from the URL.
 #[derive(Clone, Debug, Error)]
 pub(super) enum PostgresError {
-    // Of the connection.
+    // Connecting.
     #[error("there is no connection URL")]
     NoUrl,
-    /// Never a part of it that may be the password's.
+    /// Never contains a part of the URL that may belong to the password.
     #[error("{0}")]
     Url(Cow<'static, str>),
     #[error("sslmode={0}: the password and the workspace's secrets may cross the network in clear")]
@@ -63,11 +63,11 @@ pub(super) enum PostgresError {
         user: String,
         error: String,
     },
-    /// It sends more than any true server does.
+    /// The server sends more than a real one would.
     #[error("{place} sent more than {} MiB, or more than 1 MiB before the login", IN_A_SESSION >> 20)]
     Flood { place: String },
 
-    // What the server says no with; `code` is its own.
+    // Refusals by the server; `code` is its SQLSTATE.
     #[error("{place} asks for a password, and the connection URL has none")]
     NoPassword { place: String },
     #[error("{place} refused the password of {user}")]
@@ -113,7 +113,7 @@ pub(super) enum PostgresError {
     #[error("{place} refused the query ({code})")]
     Query { place: String, code: String },
 
-    // What is in the database.
+    // The database's content.
     #[error("this database is not Beta9's: it has no {}", .0.join(", "))]
     NotBeta9(Vec<String>),
     #[error("the database has no {}", .0.join(", "))]
@@ -142,7 +142,7 @@ pub(super) enum PostgresError {
     Contended,
     #[error("the secret {} cannot have this name in Beta9", shown(.0))]
     InvalidName(String),
-    /// It is not as it was when somebody decided to write it.
+    /// A secret was changed concurrently.
     #[error("the secret {} {what}", shown(name))]
     Changed { name: String, what: &'static str },
     #[error("the secret {} was changed meanwhile", .0.escape_debug())]

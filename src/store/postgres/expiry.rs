@@ -1,5 +1,5 @@
-//! Expiry of unused secrets, in a table of our own that `migrate` makes. It holds for the very value it was given for:
-//! a secret that anybody has written since, a build of Beta9's for instance, is in use and is no longer pruned.
+//! Expiry of secrets, in our own table, which `migrate` creates. An expiry applies to one value: a secret that was
+//! written again since, for example by a Beta9 build, is in use and no longer pruned.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::store::Lookup;
 
 impl PostgresStore {
-    /// Records how long from now a registry's secret is to be kept; `None` is for ever.
+    /// Records how long from now a registry's secret is kept; `None` means forever.
     pub fn set_expiry(&self, lookup: &Lookup, ttl: Option<Duration>) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
         let done = self.work(lookup.deadline, async |client| {
@@ -28,7 +28,7 @@ impl PostgresStore {
                     .execute_typed(KEEP, &[(&secret.row.id, Type::TEXT)])
                     .await;
                 return match kept {
-                    // Without the table nothing expires as it is.
+                    // Without the table, nothing expires anyway.
                     Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(()),
                     outcome => Ok(outcome.map(|_| ())?),
                 };
@@ -47,7 +47,7 @@ impl PostgresStore {
         done.map_err(|error| error.about(lookup.host.as_reference()))
     }
 
-    /// Removes the workspace's secrets that are past their expiry, and answers their names. Nothing without one goes.
+    /// Removes the workspace's expired secrets, and returns their names. Secrets without an expiry stay.
     pub fn prune(&self, now: SystemTime, deadline: Instant) -> Result<Vec<String>, Error> {
         let workspace = self.workspace_id()?;
         let now = now
@@ -69,7 +69,7 @@ impl PostgresStore {
     }
 }
 
-/// The table. It refers to secrets without a foreign key, which would stand in the way of Beta9's own migrations.
+/// The table. It has no foreign key to secrets, which would block Beta9's own migrations.
 pub(super) const TABLE: &str = "\
 CREATE TABLE IF NOT EXISTS credential_helper_expiry (
     secret_id uuid PRIMARY KEY,
@@ -88,7 +88,7 @@ DELETE FROM workspace_secret s USING credential_helper_expiry e, workspace w
 WHERE w.external_id = $1::text::uuid AND s.workspace_id = w.id AND e.secret_id = s.external_id
   AND e.expires_at <= to_timestamp($2) AND e.secret_digest = encode(sha256(convert_to(s.value, 'UTF8')), 'hex')
 RETURNING s.name::text";
-/// What was said of values that are gone.
+/// Removes the expiries of values that no longer exist.
 const TIDY: &str = "\
 DELETE FROM credential_helper_expiry e WHERE NOT EXISTS (
     SELECT FROM workspace_secret s

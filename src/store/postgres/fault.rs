@@ -1,4 +1,4 @@
-//! `Fault`: what the database or the way to it did wrong, told without a word of what was sent or received.
+//! `Fault`: a failure of the database or the connection, without quoting what was sent or received.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,14 +10,14 @@ use super::target::Target;
 use crate::error::Error;
 use crate::http::Certificate;
 
-/// Why some work with the database did not come to its end.
+/// Why an operation on the database failed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The client library's error.
     Database(tokio_postgres::Error),
-    /// There is no connection.
+    /// The connection failed.
     Network(io::Error),
-    /// One of our own.
+    /// A failure of our own.
     Ours(Error),
 }
 
@@ -46,7 +46,7 @@ impl From<PostgresError> for Fault {
 }
 
 impl Fault {
-    /// The error that people read.
+    /// Turns this into the error that people read.
     pub(super) fn explain(self, target: &Target) -> Error {
         match self {
             Self::Ours(error) => error,
@@ -59,15 +59,15 @@ impl Fault {
     }
 }
 
-/// Whether a connection may be had in a moment: the server is starting, or all of its connections are taken.
+/// Whether a retry may soon succeed, because the server is starting or all its connections are in use.
 pub(super) fn may_pass_soon(error: &tokio_postgres::Error) -> bool {
     error
         .as_db_error()
         .is_some_and(|refusal| matches!(code(refusal), "53300" | "57P03"))
 }
 
-/// The code of what the server said, or of what pgbouncer said in its place: up to 1.18 that has one code for all it says,
-/// and later ones for much of it (<https://github.com/pgbouncer/pgbouncer/pull/814>), so that its words have to tell.
+/// The code of a refusal by the server or by pgbouncer. pgbouncer up to 1.18 has one code for all its messages, and
+/// later versions for many of them (<https://github.com/pgbouncer/pgbouncer/pull/814>), so its text is examined.
 fn code(refusal: &DbError) -> &str {
     let code = refusal.code().code();
     let words = POOLER
@@ -77,8 +77,8 @@ fn code(refusal: &DbError) -> &str {
     words.map_or(code, |(_, code)| code)
 }
 
-/// What the server said no with (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Of its message only
-/// the name of a table that is known here is used.
+/// The error for a refusal (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Only the name of a known
+/// table is taken from the message.
 fn refused(code: &str, message: &str, target: &Target) -> PostgresError {
     use PostgresError as E;
     let (place, user, database) = (target.place(), target.user(), target.database());
@@ -117,7 +117,7 @@ fn refused(code: &str, message: &str, target: &Target) -> PostgresError {
             database,
             code: said,
         },
-        // What may be a refusal is not taken for an outage, which the last answer would bridge.
+        // A possible refusal must not count as an outage, because then the last answer would be used.
         _ if code != VIOLATION
             && ["08", "53", "57", "58", "XX"]
                 .iter()
@@ -129,7 +129,7 @@ fn refused(code: &str, message: &str, target: &Target) -> PostgresError {
     }
 }
 
-/// What went wrong without an answer of the server.
+/// The error for a failure without an answer from the server.
 fn broken(error: &tokio_postgres::Error, target: &Target) -> PostgresError {
     let place = target.place();
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
@@ -162,7 +162,7 @@ fn broken(error: &tokio_postgres::Error, target: &Target) -> PostgresError {
 
 fn network(error: &io::Error, place: String) -> PostgresError {
     use io::ErrorKind as K;
-    // The standard library has no kind for this one yet.
+    // The standard library has no kind for this yet.
     let text = error.to_string();
     if text.starts_with("failed to lookup address") || text.starts_with("could not resolve") {
         return PostgresError::Unresolvable(place);
@@ -177,7 +177,7 @@ fn network(error: &io::Error, place: String) -> PostgresError {
     }
 }
 
-/// An `io::Error` gives the source of what it wraps, not that itself.
+/// `io::Error::source` skips the error that it wraps.
 fn rustls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
     error.downcast_ref().or_else(|| {
         error
@@ -198,10 +198,10 @@ fn certificate(error: &rustls::Error, target: &Target) -> PostgresError {
     }
 }
 
-/// Of the protocol, by the one who connects.
+/// A protocol violation.
 const VIOLATION: &str = "08P01";
-/// What pgbouncer says with that code, and the code that PostgreSQL has for it. A server's own refusal may be quoted in
-/// what is otherwise an outage, and comes first.
+/// pgbouncer's texts with that code, and PostgreSQL's code for each. A text may quote a server's own refusal inside a
+/// message about an outage, so refusals come first.
 const POOLER: [(&str, &str); 15] = [
     ("authentication failed", "28P01"),
     ("no such user", "28P01"),
@@ -220,7 +220,7 @@ const POOLER: [(&str, &str); 15] = [
     ("server closed", "08006"),
 ];
 const EXPIRY: &str = "credential_helper_expiry";
-/// Longer names before those that they hold.
+/// Longer names come before names that they contain.
 const SHARED: &str = "credential_helper_token";
 const TABLES: &[&str] = &[SHARED, EXPIRY, "workspace_secret", "workspace", "image"];
 

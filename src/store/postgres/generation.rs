@@ -1,4 +1,4 @@
-//! Which generation of Beta9's tables a database has: told by the columns of `image`, never by a setting.
+//! Detects the generation of Beta9's tables by the columns of `image`, never by a setting.
 
 use std::fmt;
 
@@ -17,8 +17,8 @@ pub enum Generation {
     Third,
 }
 
-/// What the table `image` has for bindings. A database may have both generations' columns: version 0.1 of this program
-/// added those of migration 036 again after 053 had dropped them.
+/// The columns for bindings in the table `image`. A database may have those of both generations, because version 0.1 of
+/// this program added those of migration 036 again after 053 had dropped them.
 pub(super) struct Columns {
     /// `credential_secret_name`.
     pub(super) secret: bool,
@@ -71,7 +71,7 @@ impl fmt::Display for Generation {
     }
 }
 
-/// What is there, seen also by who may not use it.
+/// The existing columns, visible even without permission to use them.
 const COLUMNS: &str = "\
 SELECT attname::text FROM pg_attribute
 WHERE attrelid = to_regclass('image') AND attname LIKE 'credential\\_secret\\_name%' AND attnum > 0 AND NOT attisdropped";

@@ -1,4 +1,4 @@
-//! Whether the database can be reached, is Beta9's, knows the workspace, and holds secrets that open.
+//! Checks whether the database can be reached, is Beta9's, has the workspace, and has secrets that open.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::store::Health;
 
 impl PostgresStore {
-    /// Looks, in a transaction that is given up.
+    /// Examines the database, in a transaction that is rolled back.
     pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
         let (workspace, target) = (self.workspace_id(), self.target()?);
         let mut health = self.work(deadline, async |client| {

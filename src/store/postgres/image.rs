@@ -1,4 +1,4 @@
-//! Images and their secrets: what the build writes to an image's row, and what a scheduler reads from it.
+//! Images and their secrets: writes an image's row like a build, and reads it like a scheduler.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::store::single::is_for;
 use crate::store::{ImageSecrets, Lookup, StoreError};
 
 impl PostgresStore {
-    /// Writes the name and the id of a registry's secret to an image's row, and answers the name.
+    /// Writes the name and the id of a registry's secret to an image's row, and returns the name.
     pub fn bind_image(&self, image_id: &str, lookup: &Lookup) -> Result<String, Error> {
         let workspace = self.workspace_id()?;
         let bound = self.work(lookup.deadline, async |client| {
@@ -41,7 +41,7 @@ impl PostgresStore {
         bound.map_err(|error| error.about(lookup.host.as_reference()))
     }
 
-    /// Whether an image's row takes names.
+    /// Whether the table of images has a column for names.
     pub(in crate::store) fn binds_names(&self, deadline: Instant) -> Result<bool, Error> {
         self.work(deadline, async |client| {
             Ok(Columns::of(client).await?.names)
@@ -74,7 +74,7 @@ impl PostgresStore {
         })
     }
 
-    /// What an image is bound to: the names of single secrets, or else one secret. Of either kind it is this workspace's.
+    /// What an image is bound to: names of single secrets, or one secret; always this workspace's.
     pub fn image_secrets(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
@@ -123,7 +123,7 @@ impl PostgresStore {
     }
 }
 
-/// The blob as it was sealed, for a request's credentials.
+/// The blob exactly as sealed, for a request's credentials.
 fn blob(row: &Row, content: &Content) -> Result<Redacted, Error> {
     match &content.blob.registry {
         Some(registry) if !is_for(&content.hosts, registry) => {
@@ -140,8 +140,8 @@ fn is_column(error: &tokio_postgres::Error) -> bool {
 const BIND: &str =
     "UPDATE image SET credential_secret_name = $2, credential_secret_id = $3 WHERE image_id = $1";
 const BIND_NAMES: &str = "UPDATE image SET credential_secret_names = $2 WHERE image_id = $1";
-/// The image's row as JSON has whichever columns there are. An image may be several workspaces'; each has the secrets of
-/// those names for itself. Before the columns of `rows::SECRET`, and what comes behind them.
+/// The query before and after the columns of `rows::SECRET`. The image's row is read as JSON, which works with any set
+/// of columns. Several workspaces may have the image; each uses its own secrets of those names.
 const IMAGE: [&str; 2] = [
     "\
 SELECT w.signing_key::text, i.image IS NOT NULL,

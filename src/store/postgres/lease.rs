@@ -1,4 +1,4 @@
-//! The shared tokens' table: who mints, what was minted, and what is there.
+//! The table of shared tokens: takes leases, shares tokens, and lists them.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::seal::hex;
 use crate::token::Minted;
 
 impl PostgresStore {
-    /// The tokens of a registry, for whom the secret came without.
+    /// Reads the tokens of a registry, if they did not come with the secret.
     pub fn shared(&self, host: &str, deadline: Instant) -> Result<Option<Shared>, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
@@ -35,7 +35,8 @@ impl PostgresStore {
         })
     }
 
-    /// Takes the lease of a token that is missing, or ended then, unless somebody has it or a newer one is there.
+    /// Takes the lease for a token that is missing or has this expiry, unless another replica has the lease or a newer
+    /// token exists.
     pub fn lease(
         &self,
         shared: &Shared,
@@ -71,7 +72,7 @@ impl PostgresStore {
         })
     }
 
-    /// Shares a token that was just minted, unless one that lives longer is there; what has ended goes.
+    /// Shares a minted token, unless one that lives longer exists. Deletes expired rows.
     pub fn share(
         &self,
         shared: &Shared,
@@ -101,7 +102,7 @@ impl PostgresStore {
         })
     }
 
-    /// Gives a lease back, where nothing came of it.
+    /// Releases a lease without a token.
     pub fn release(
         &self,
         shared: &Shared,
@@ -121,7 +122,7 @@ impl PostgresStore {
         })
     }
 
-    /// All shared tokens of the workspace that have not ended.
+    /// All unexpired shared tokens of the workspace.
     pub fn fleet(&self, deadline: Instant) -> Result<Vec<FleetToken>, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
@@ -157,7 +158,7 @@ fn unsigned(seconds: i64) -> u64 {
     u64::try_from(seconds).unwrap_or(0)
 }
 
-/// The table and its index. A workspace that goes takes its tokens along.
+/// The table and its index. Deleting a workspace deletes its tokens.
 pub(super) const TABLE: &str = "\
 CREATE TABLE IF NOT EXISTS credential_helper_token (
     workspace_id int NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
@@ -174,7 +175,7 @@ CREATE INDEX IF NOT EXISTS credential_helper_token_expires ON credential_helper_
 
 const SHARED: &str =
     "SELECT w.signing_key::text, {tokens} FROM workspace w WHERE w.external_id = $1::text::uuid";
-/// One row comes back to who has the lease. `$5` is the end of the token that was seen, or 0.
+/// Returns one row to the replica that gets the lease. `$5` is the expiry of the token that it saw, or 0.
 const LEASE: &str = "\
 INSERT INTO credential_helper_token AS t (workspace_id, host, slot, lease_by, lease_until)
 SELECT w.id, $2, $3, $4, now() + interval '15 seconds' FROM workspace w WHERE w.external_id = $1::text::uuid

@@ -1,5 +1,5 @@
-//! What the database must have beyond Beta9's older tables: a table of our own and, unless Beta9's migration 053 has dropped
-//! them, the columns and the index of its migration 036.
+//! Adds what Beta9's older tables lack: our own tables and, unless Beta9's migration 053 has dropped them, the columns
+//! and the index of its migration 036.
 
 use std::time::Instant;
 
@@ -13,29 +13,29 @@ use super::session::begin;
 use super::{PostgresStore, expiry, lease};
 use crate::error::Error;
 
-/// One thing that a migration makes, and whether it was missing.
+/// One part that a migration creates, and whether it was missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What it is, as people call it.
+    /// The part's name for people.
     pub what: &'static str,
-    /// Whether it was made now; else it was there already.
+    /// Whether it was created now rather than earlier.
     pub made: bool,
 }
 
-/// What a migration found and made.
+/// The result of a migration.
 #[derive(Debug)]
 pub struct Migrated {
-    /// What the database was.
+    /// The database's generation.
     pub generation: Generation,
-    /// What it is to have.
+    /// The parts that it must have.
     pub steps: Vec<Step>,
-    /// What of migration 036 is there although migration 053 drops it: Beta9 does not read it any more.
+    /// Existing parts of migration 036 that migration 053 drops and Beta9 no longer reads.
     pub left_over: Vec<&'static str>,
 }
 
 impl PostgresStore {
-    /// Makes what is missing, in one transaction; what is there is left alone, and what a later migration of Beta9's has
-    /// dropped is not added. A database that is not Beta9's is refused, and nothing in it is changed.
+    /// Creates missing parts in one transaction. Existing parts are left alone, and parts that a later migration of
+    /// Beta9 dropped are not added. Fails without a change if the database isn't Beta9's.
     pub fn migrate(&self, deadline: Instant) -> Result<Migrated, Error> {
         self.work(deadline, async |client| {
             let transaction = begin_alone(client).await?;
@@ -45,7 +45,7 @@ impl PostgresStore {
                 .iter()
                 .any(|step| step.made && !OURS.contains(&step.what))
             {
-                // A migration of Beta9's may have come in between; from here on none can.
+                // A migration of Beta9's may have run meanwhile; from here on, none can.
                 transaction
                     .batch_execute("LOCK TABLE image IN ACCESS EXCLUSIVE MODE")
                     .await?;
@@ -63,7 +63,7 @@ impl PostgresStore {
 }
 
 impl Migrated {
-    /// What is to be done to a database.
+    /// Finds out what to do.
     async fn todo(transaction: &Transaction<'_>) -> Result<Self, Fault> {
         let generation = Columns::of(transaction).await?.generation();
         let (mut steps, mut left_over) = (Vec::new(), Vec::new());
@@ -84,7 +84,8 @@ impl Migrated {
     }
 }
 
-/// A transaction on Beta9's database, one at a time; none waits for long, since everybody else would wait behind it.
+/// Begins a transaction that excludes other migrations. It does not wait long for locks, because others would queue
+/// behind it.
 pub(super) async fn begin_alone(client: &mut Client) -> Result<Transaction<'_>, Fault> {
     let transaction = begin(client).await?;
     transaction.batch_execute(ALONE).await?;
@@ -96,7 +97,7 @@ pub(super) async fn begin_alone(client: &mut Client) -> Result<Transaction<'_>, 
     }
 }
 
-/// The columns that Beta9's database would have and this one has not.
+/// Columns of Beta9's database that this one lacks.
 pub(super) async fn missing(transaction: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     let columns: Vec<&str> = COLUMNS
         .iter()
@@ -128,7 +129,7 @@ pub(super) async fn unmigrated(transaction: &Transaction<'_>) -> Result<Vec<&'st
         .collect())
 }
 
-/// What is there, seen also by who may not use it.
+/// The missing columns, visible even without permission to use them.
 const MISSING: &str = "\
 SELECT CASE WHEN to_regclass(t) IS NULL THEN 'table ' || t ELSE t || '.' || string_agg(c, ', ' ORDER BY i) END
 FROM unnest($1, $2) WITH ORDINALITY AS expected(t, c, i)
@@ -152,7 +153,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ),
     ("image", &["id", "image_id", "external_id"]),
 ];
-/// What, the query that finds it, and how it is made.
+/// The part, the query that finds it, and the statement that creates it.
 const STEPS: [(&str, &str, &str); 5] = [
     (
         "image.credential_secret_name",
@@ -180,10 +181,10 @@ const STEPS: [(&str, &str, &str); 5] = [
         lease::TABLE,
     ),
 ];
-/// Tables of our own, whatever the generation is.
+/// Our own tables, needed in every generation.
 const OURS: [&str; 2] = [EXPIRY, SHARED];
 const SHARED: &str = "credential_helper_token";
 const EXPIRY: &str = "credential_helper_expiry";
-/// The lock's number is one that nobody else takes.
+/// The number of the lock is one that nobody else uses.
 const ALONE: &str =
     "SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock(5784128349017165625)";

@@ -1,5 +1,5 @@
-//! From the secrets of generation 2, each a registry's whole credential, to generation 3's single ones, whose names an image
-//! is bound to. Nothing is deleted, and no value that is there is replaced.
+//! Converts the secrets of generation 2, each a registry's whole credential, to the single secrets of generation 3,
+//! whose names images are bound to. Nothing is deleted, and no existing value is replaced.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -21,37 +21,37 @@ use crate::host::Host;
 use crate::keys::Keys;
 use crate::store::name;
 
-/// What came of it, or would.
+/// The result, or the plan in a dry run.
 #[derive(Debug)]
 pub struct ToNames {
-    /// What the database is.
+    /// The database's generation.
     pub generation: Generation,
-    /// The registries whose credentials single secrets hold now.
+    /// The registries whose credentials are now in single secrets.
     pub converted: Vec<Converted>,
-    /// The secrets that were left as they are.
+    /// The secrets that were not converted.
     pub left: Vec<Left>,
-    /// How many images name no secrets, where nothing in the database tells what they were bound to.
+    /// How many images name no secrets, if the database does not show what they were bound to.
     pub unbound: Option<u64>,
 }
 
-/// A registry whose credential single secrets hold.
+/// A registry whose credential is in single secrets.
 #[derive(Debug)]
 pub struct Converted {
     /// The registry.
     pub host: Host,
-    /// The secret that held it as a whole, and still does.
+    /// The secret with the whole credential, which is kept.
     pub secret: String,
     /// The names of the single secrets, sorted.
     pub names: Vec<String>,
-    /// Those that were made now; the others were there with these values.
+    /// Those created now; the others existed with these values.
     pub made: Vec<String>,
-    /// The images that are bound to the names now.
+    /// The images that are now bound to the names.
     pub bound: Vec<String>,
-    /// The images that must be deployed again: they were bound to a secret of this name, and cannot be bound to the names.
+    /// Images that must be deployed again: they were bound to a secret with this name, and can't be bound to the names.
     pub again: Vec<String>,
 }
 
-/// A secret that was left as it is.
+/// A secret that was not converted.
 #[derive(Debug)]
 pub struct Left {
     /// Its name.
@@ -61,9 +61,9 @@ pub struct Left {
 }
 
 impl PostgresStore {
-    /// Copies the credentials of the workspace's registries into single secrets, and binds the images that were bound to
-    /// them to the names; `sets` says which sets of single secrets may hold a registry's keys. All of it happens in one
-    /// transaction or, in a dry run, none.
+    /// Copies the credentials of the workspace's registries into single secrets, and binds their images to the names.
+    /// `sets` returns the possible sets of single secrets for a registry's keys. Runs in one transaction, which a dry
+    /// run rolls back.
     pub fn to_names(
         &self,
         sets: impl Fn(&Host, &Keys) -> Result<Vec<Keys>, String>,
@@ -82,7 +82,7 @@ impl PostgresStore {
                     Err(why) => left.push(Left { secret: entry.row.name, why }),
                 }
             }
-            // Docker Hub has names of its own, which other registries do not get.
+            // Docker Hub goes first, because it has names that other registries don't get.
             plans.sort_by_key(|(host, ..)| !host.is_docker_hub());
             let mut singles = Singles::read(&transaction, workspace, &plans).await?;
             let mut converted = Vec::new();
@@ -122,7 +122,7 @@ impl PostgresStore {
     }
 }
 
-/// One secret for each registry, the one that a `get` answers with; and those that are left, with the reason.
+/// The secret that a `get` would use for each registry, and the others with the reason.
 fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) {
     let (mut chosen, mut left) = (BTreeMap::<Host, (Entry, Content)>::new(), Vec::new());
     for mut entry in entries {
@@ -162,7 +162,7 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
                 };
                 if let Some(secret) = other {
                     let why = format!(
-                        "{} is for the same registry, and counts more",
+                        "{} is for the same registry, and takes precedence",
                         kept.0.row.name
                     );
                     left.push(Left { secret, why });
@@ -174,10 +174,10 @@ fn chosen(entries: Vec<Entry>) -> (BTreeMap<Host, (Entry, Content)>, Vec<Left>) 
     (chosen, left)
 }
 
-/// The single secrets of the workspace that have one of the names in question.
+/// The workspace's single secrets with the names in question.
 struct Singles {
     key: Result<crate::seal::SealKey, PostgresError>,
-    /// By name; one that cannot be read, or is for certain hosts, is not the same as any.
+    /// By name. An unreadable secret, or one with hosts, equals no value.
     there: BTreeMap<String, Option<Redacted>>,
 }
 
@@ -205,7 +205,7 @@ impl Singles {
         Ok(Self { key, there })
     }
 
-    /// The set that is there already, or else the first whose names are free, or else one that is there in part.
+    /// The set that already exists, else the first with free names, else one that exists in part.
     fn place(&self, sets: Vec<Keys>) -> Option<Keys> {
         let same = |set: &Keys, name: &str| {
             self.there
@@ -226,7 +226,7 @@ impl Singles {
         sets.into_iter().nth(index)
     }
 
-    /// Takes the names, and answers those that were free.
+    /// Takes the names, and returns those that were free.
     fn add(&mut self, set: &Keys) -> Vec<String> {
         let free: Vec<String> = set
             .names()
@@ -241,7 +241,7 @@ impl Singles {
     }
 }
 
-/// Binds the images to the names that were bound to this secret, where the table has a column for names.
+/// Binds the secret's images to the names, if the table has a column for names.
 async fn bind(
     transaction: &Transaction<'_>,
     entry: &Entry,
@@ -277,8 +277,8 @@ async fn unbound(transaction: &Transaction<'_>) -> Result<u64, Fault> {
     u64::try_from(count).map_err(|_| PostgresError::NegativeCount.into())
 }
 
-/// The images without names that are bound to a secret of this name, and whether it is the very one: another workspace may
-/// have one of the same name.
+/// The images without names that are bound to a secret with this name, and whether it is this very secret: another
+/// workspace may have one with the same name.
 const BOUND: &str = "\
 SELECT i.image_id::text, coalesce(to_jsonb(i)->>'credential_secret_id', '') IN ('', $2)
 FROM image i

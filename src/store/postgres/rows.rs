@@ -1,4 +1,4 @@
-//! `Rows`: the rows of `workspace_secret` with certain names, read in one query; nothing is opened yet.
+//! `Rows`: the rows of `workspace_secret` with certain names, read in one query and still sealed.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row as Columns};
@@ -13,7 +13,7 @@ use crate::json;
 use crate::seal::SealKey;
 use crate::store::{name, workspace_id};
 
-/// A workspace's key, and those of its secrets that were asked for.
+/// A workspace's key and the requested secrets.
 pub(super) struct Rows {
     pub(super) key: Result<SealKey, PostgresError>,
     pub(super) rows: Vec<Row>,
@@ -24,14 +24,14 @@ pub(super) struct Row {
     pub(super) name: String,
     /// Its `external_id`.
     pub(super) id: String,
-    /// What the database holds, by which a change meanwhile is noticed.
+    /// The sealed value, which is compared to detect concurrent changes.
     pub(super) sealed: String,
-    /// Its column `hosts` as JSON, in a database that has the column.
+    /// The column `hosts` as JSON, if the database has it.
     hosts: Option<String>,
 }
 
 impl Rows {
-    /// Reads the secrets that have one of these names.
+    /// Reads the secrets with these names.
     pub(super) async fn named(
         client: &impl GenericClient,
         workspace: &str,
@@ -51,7 +51,7 @@ impl Rows {
         Self::read(client, "= ANY($2)", workspace, names, Some(host)).await
     }
 
-    /// Reads all secrets with the name of a registry's.
+    /// Reads all secrets with a name derived from a registry.
     pub(super) async fn of_registries(
         client: &impl GenericClient,
         workspace: &str,
@@ -69,7 +69,7 @@ impl Rows {
         names: &[&str],
         host: Option<&str>,
     ) -> Result<(Self, Option<String>), Fault> {
-        // Once, and not with each secret.
+        // In the first row only, not with each secret.
         let tokens = host.map_or(String::new(), |_| {
             format!(
                 ", CASE WHEN row_number() OVER () = 1 THEN coalesce({}, '[]') END",
@@ -108,7 +108,8 @@ impl Rows {
 }
 
 impl Row {
-    /// The columns of [`SECRET`], the first of which is at `at`. A workspace without such a secret is a row without a name.
+    /// Reads the columns of [`SECRET`], which begin at `at`. A workspace without such a secret has a row without a
+    /// name.
     pub(super) fn at(at: usize, columns: &Columns) -> Result<Option<Self>, tokio_postgres::Error> {
         let Some(name) = columns.try_get(at)? else {
             return Ok(None);
@@ -126,7 +127,7 @@ impl Row {
         }))
     }
 
-    /// Its value.
+    /// Opens the value.
     pub(super) fn open(
         &self,
         key: &Result<SealKey, PostgresError>,
@@ -139,7 +140,7 @@ impl Row {
             })
     }
 
-    /// The hosts that it may be sent to; none where nobody said.
+    /// The hosts that it may be sent to; empty for no restriction.
     pub(super) fn hosts(&self) -> Result<Vec<String>, PostgresError> {
         let hosts = self.hosts.as_deref().unwrap_or("null");
         let hosts: Option<Vec<String>> = json::parse(hosts.as_bytes())
@@ -149,13 +150,13 @@ impl Row {
 }
 
 impl PostgresStore {
-    /// The workspace's id, which the database knows as a UUID.
+    /// The workspace's id. Fails unless it is a UUID.
     pub(super) fn workspace_id(&self) -> Result<&str, Error> {
         workspace_id(PART, &self.workspace)
     }
 }
 
-/// A workspace's signing key; Beta9 gives one to every workspace, but the column may be empty.
+/// Reads a workspace's signing key. Beta9 gives every workspace one, but the column may be empty.
 pub(super) fn open_key(text: Option<&str>) -> Result<SealKey, PostgresError> {
     let text = text
         .filter(|text| !text.is_empty())
@@ -173,6 +174,6 @@ pub(super) fn seal(
 }
 
 const SECRET_COLUMNS: usize = 4;
-/// What is read of a secret `s`. Its `hosts` came with a later version of Beta9: a database has that column or has not.
+/// The columns that are read of a secret `s`. `hosts` exists only in later versions of Beta9.
 pub(super) const SECRET: &str =
     "s.name::text, s.value::text, s.external_id::text, (to_jsonb(s)->'hosts')::text";

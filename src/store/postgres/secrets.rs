@@ -1,4 +1,4 @@
-//! `Secrets`: the secrets that may hold one registry's whole credential, opened.
+//! `Secrets`: the opened secrets that may have one registry's whole credential.
 
 use tokio_postgres::GenericClient;
 use zeroize::Zeroizing;
@@ -14,10 +14,10 @@ use crate::seal::SealKey;
 use crate::store::single::is_for;
 use crate::store::{Lookup, Owner, StoreError, name};
 
-/// A workspace's key, and those of its secrets that were asked for.
+/// A workspace's key and the requested secrets.
 pub(super) struct Secrets {
     key: Result<SealKey, PostgresError>,
-    /// In the order of the names asked for.
+    /// In the order of the requested names.
     pub(super) entries: Vec<Entry>,
 }
 
@@ -25,20 +25,20 @@ pub(super) struct Secrets {
 pub(super) struct Entry {
     pub(super) row: Row,
     pub(super) content: Result<Content, PostgresError>,
-    /// Whether there is neither a registry nor a key in it: then it is nobody's, and may be replaced.
+    /// Whether it has neither a registry nor a key, so that it may be replaced.
     pub(super) is_empty: bool,
 }
 
-/// What was sealed.
+/// A secret's content.
 pub(super) struct Content {
     pub(super) text: Zeroizing<String>,
     pub(super) blob: Blob,
-    /// The hosts that it may be sent to; none where nobody said.
+    /// The hosts that it may be sent to; empty for no restriction.
     pub(super) hosts: Vec<String>,
 }
 
 impl Secrets {
-    /// Opens what was read, in the order of these names.
+    /// Opens the rows, in the order of these names.
     pub(super) fn open(rows: Rows, names: &[String]) -> Self {
         let mut all = Self::opened(rows);
         all.entries
@@ -46,7 +46,7 @@ impl Secrets {
         all
     }
 
-    /// Reads the secrets that have one of these names.
+    /// Reads the secrets with these names.
     pub(super) async fn named(
         client: &impl GenericClient,
         workspace: &str,
@@ -59,7 +59,7 @@ impl Secrets {
         ))
     }
 
-    /// Reads all secrets with the name of a registry's, preferred names first.
+    /// Reads all secrets with a name derived from a registry, preferred names first.
     pub(super) async fn of_registries(
         client: &impl GenericClient,
         workspace: &str,
@@ -80,9 +80,9 @@ impl Secrets {
         Self { key, entries }
     }
 
-    /// The secret that is this registry's: the one that says so first, then one that says nothing and is bound by its
-    /// name. One that cannot be read or is bound by nothing, and so may be this registry's, is an error unless another says
-    /// that it is; so is one that is only for other hosts.
+    /// This registry's secret: preferably one with the registry recorded, else one without a registry that its name
+    /// binds. An unreadable or unbound secret may be this registry's, so it is an error unless another one has the
+    /// registry recorded. A secret only for other hosts is an error too.
     pub(super) fn of(&self, lookup: &Lookup) -> Result<Option<(&Entry, &Content)>, Error> {
         let found = match self.recorded(lookup.host) {
             Some(recorded) => Some(recorded),
@@ -128,8 +128,8 @@ impl Secrets {
         unknown
     }
 
-    /// Those that a writer may change for this registry, the one that answers first. One that cannot be read may be
-    /// another's.
+    /// The secrets that a writer may change for this registry, the one in use first. Unreadable ones are excluded,
+    /// because they may be another's.
     pub(super) fn owned(&self, lookup: &Lookup) -> Vec<&Entry> {
         let registry = |entry: &'_ Entry| {
             entry
@@ -154,14 +154,14 @@ impl Secrets {
         seal(&self.key, text)
     }
 
-    /// The key, for what else was read with it.
+    /// The workspace's key, for other data read with it.
     pub(super) fn key(&self) -> &Result<SealKey, PostgresError> {
         &self.key
     }
 }
 
 impl Entry {
-    /// Opens and reads a row.
+    /// Opens and parses a row.
     pub(super) fn of(row: Row, key: &Result<SealKey, PostgresError>) -> Self {
         let text = row.open(key);
         let is_empty = text.as_ref().is_ok_and(|text| text.is_empty());

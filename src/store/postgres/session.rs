@@ -1,4 +1,4 @@
-//! One connection per command: made, used and closed within the deadline. A command that asks many times keeps one.
+//! One connection per command: opened, used and closed within the deadline. A command with many requests keeps one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::runtime::{Runtime, block_on};
 
 impl PostgresStore {
-    /// Does some work on a connection of its own, which ends a little before the deadline, so that what is remembered
-    /// can still be used.
+    /// Runs an operation on its own connection. Stops a little before the deadline, so that a cached answer can still
+    /// be used.
     pub(super) fn work<T>(
         &self,
         deadline: Instant,
@@ -33,7 +33,7 @@ impl PostgresStore {
             let outcome = async {
                 let (mut client, connection) = log_in(&target, &meter).await?;
                 let answer = work(&mut client).await;
-                // With the client gone the connection says goodbye and ends, which a server would else complain about.
+                // Dropping the client ends the connection properly, which avoids a complaint in the server's log.
                 drop(client);
                 _ = connection.await;
                 answer
@@ -49,8 +49,8 @@ impl PostgresStore {
         })
     }
 
-    /// The same on the connection that is kept, which is made where there is none, or no longer one. What fails on the way
-    /// ends it, since nobody knows what is still to come on it.
+    /// The same on the kept connection, which is opened if necessary. A failure closes it, because its state is unknown
+    /// then.
     fn work_on_kept<T>(
         &self,
         deadline: Instant,
@@ -85,14 +85,14 @@ impl PostgresStore {
         answer
     }
 
-    /// The database that the configuration names.
+    /// The configured database.
     pub(super) fn target(&self) -> Result<Target, Error> {
         let url = self.config.url.as_ref().ok_or(PostgresError::NoUrl)?;
         Ok(Target::parse(url.read(PART)?.expose())?)
     }
 }
 
-/// A connection that is kept.
+/// A kept connection.
 pub(super) struct Session {
     runtime: Runtime,
     client: Client,
@@ -117,7 +117,7 @@ impl Session {
         })
     }
 
-    /// Whether the server has said nothing meanwhile that ends it.
+    /// Whether the server has not closed it meanwhile.
     fn is_alive(&self, deadline: Instant) -> bool {
         let heard = self.runtime.block_on(PART, deadline, async {
             tokio::task::yield_now().await;
@@ -148,7 +148,7 @@ async fn log_in(target: &Target, meter: &Arc<Meter>) -> Result<(Client, JoinHand
     }
 }
 
-/// A transaction in which every statement sees what others have committed before it.
+/// Begins a transaction in which every statement sees earlier commits of others.
 pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
     client
         .build_transaction()
@@ -158,9 +158,9 @@ pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_
         .await
 }
 
-/// What is kept of the deadline.
+/// The time kept back before the deadline.
 const LAST_WORDS: Duration = Duration::from_millis(250);
-/// How long to wait before each repetition, where the server is there and only too busy.
+/// How long to wait before each retry if the server is merely too busy.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(200),

@@ -1,9 +1,9 @@
-//! Tokens that all who use one database share, in a table of our own that `migrate` makes.
+//! Tokens shared by all users of one database, in our own table, which `migrate` creates.
 //!
-//! A token is sealed with a key of the workspace's, and stands under a name that follows from what it depends on: which one is
-//! meant is decided here, once the secret's keys are known, so that a rotated key is another token. Who finds none, or one that
-//! is due, takes a lease for some seconds and mints; nobody holds a transaction or a connection meanwhile. The lease is thrift
-//! and not safety: what is minted without one does no harm, and only what lives longer replaces what is there.
+//! A token is sealed with a workspace key, and its name is derived from everything that it depends on. The right one is
+//! picked here, once the secret's keys are known, so a rotated key gets a new token. A replica that finds no token, or
+//! one that is due, takes a lease for some seconds and mints, without holding a transaction or a connection. The lease
+//! only saves mints: minting without one does no harm, and a token is replaced only by one that lives longer.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use crate::json;
 use crate::seal::SealKey;
 use crate::token::{Minted, Scope};
 
-/// The tokens of one registry in one workspace, as they were when they were read.
+/// The tokens of one registry in one workspace, as read.
 #[derive(Debug)]
 pub struct Shared {
     pub(super) workspace: String,
@@ -26,10 +26,10 @@ pub struct Shared {
     sealed: Vec<Sealed>,
 }
 
-/// A row: name, sealed token, when it was minted, and when it ends.
+/// A row: name, sealed token, and when it was minted and expires, in seconds since 1970.
 pub(super) type Sealed = (String, String, u64, u64);
 
-/// A token that somebody minted.
+/// A shared token.
 #[derive(Debug)]
 pub struct SharedToken {
     credential: Credential,
@@ -37,12 +37,12 @@ pub struct SharedToken {
     pub(super) expires: u64,
 }
 
-/// Who mints a token.
+/// The result of asking for a lease.
 #[derive(Debug)]
 pub enum Lease {
-    /// The caller, for some seconds, by this name.
+    /// The caller has the lease for some seconds, under this name.
     Ours(String),
-    /// Another one, or nobody: this is what there is now.
+    /// Another replica has it, or nobody needs it; this is the current token.
     Theirs(Option<SharedToken>),
 }
 
@@ -51,9 +51,9 @@ pub enum Lease {
 pub struct FleetToken {
     /// The registry.
     pub registry: String,
-    /// When it was minted and when it ends; `None` while the first one is being minted.
+    /// When it was minted and when it expires; `None` while the first one is being minted.
     pub life: Option<(SystemTime, SystemTime)>,
-    /// Whether somebody is minting it.
+    /// Whether a replica is minting it.
     pub is_leased: bool,
 }
 
@@ -78,7 +78,7 @@ impl Shared {
         name
     }
 
-    /// The token of this name; what does not open is a miss.
+    /// The token with this name; `None` if it is missing or does not open.
     #[must_use]
     pub fn token(&self, slot: &str) -> Option<SharedToken> {
         let of_slot = self.sealed.iter().find(|(name, ..)| name == slot)?;
@@ -98,7 +98,7 @@ impl Shared {
         })
     }
 
-    /// Seals a token that ends then.
+    /// Seals a token with its expiry.
     pub(super) fn seal(
         &self,
         slot: &str,
@@ -122,7 +122,7 @@ impl Shared {
 }
 
 impl SharedToken {
-    /// How long it is still served.
+    /// How long it may still be used.
     #[must_use]
     pub fn left(&self) -> Duration {
         let left = self.expires.saturating_sub(unix(SystemTime::now()));
@@ -136,7 +136,7 @@ impl SharedToken {
         age * 2 >= self.life()
     }
 
-    /// How long it was served in all.
+    /// Its whole usable life.
     #[must_use]
     pub fn whole(&self) -> Duration {
         Duration::from_secs(self.life().saturating_sub(MARGIN))
@@ -146,7 +146,7 @@ impl SharedToken {
         self.expires.saturating_sub(self.minted)
     }
 
-    /// As if it had been minted here.
+    /// The token as if minted here.
     #[must_use]
     pub fn into_minted(self) -> Minted {
         Minted {
@@ -156,7 +156,8 @@ impl SharedToken {
     }
 }
 
-/// Whether a query fails since there are no shared tokens here: no table, another one, or not for this user.
+/// Whether a query failed because there are no shared tokens: the table is missing, different, or not allowed for this
+/// user.
 pub(super) fn is_without(error: &tokio_postgres::Error) -> bool {
     [
         SqlState::UNDEFINED_TABLE,
@@ -167,7 +168,7 @@ pub(super) fn is_without(error: &tokio_postgres::Error) -> bool {
     .any(|state| error.code() == Some(state))
 }
 
-/// That there are none is remembered, so that the server does not note a failed query for each `get`.
+/// Caches that the table is missing, so that not every `get` leaves a failed query in the server's log.
 pub(super) struct Absence<'a> {
     memory: Option<&'a Memory<'a>>,
     store: Vec<&'a str>,
@@ -191,7 +192,7 @@ impl<'a> Absence<'a> {
     }
 }
 
-/// What reads the rows of one host of a workspace `w`, beside what else a query reads; `host` is the query's parameter.
+/// The part of a query that reads the rows of one host of a workspace `w`; `host` is the query's parameter.
 pub(super) fn tokens(host: &str) -> String {
     TOKENS.replace("{host}", host)
 }
@@ -210,7 +211,7 @@ pub(super) fn unix(time: SystemTime) -> u64 {
 
 const NO_SHARED: &str = "no shared tokens";
 const ABSENCE_LIFE: Duration = Duration::from_mins(15);
-/// No token is served in the last minute of its life.
+/// In seconds. No token is used in its last minute.
 const MARGIN: u64 = 60;
 
 #[cfg(test)]

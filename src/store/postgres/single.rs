@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::seal::SealKey;
 use crate::store::{Found, Lookup, Single, name};
 
-/// The credential that these rows make for a registry. One that cannot be read is an error where it would be used.
+/// The credential made from these rows for a registry. An unreadable one is an error if it would be used.
 pub(super) fn assemble(
     lookup: &Lookup,
     rows: &[Row],
@@ -22,7 +22,7 @@ pub(super) fn assemble(
     for row in rows {
         there.push(row.single(key).unwrap_or_else(|error| {
             unreadable.push((&row.name, error));
-            // It takes part in the choice, and what is made of it is refused below.
+            // An unreadable one takes part in the choice, and is refused below if chosen.
             Single {
                 name: row.name.clone(),
                 value: "unreadable".into(),
@@ -40,7 +40,7 @@ pub(super) fn assemble(
 }
 
 impl Row {
-    /// It as a single secret.
+    /// Converts the row to a single secret.
     pub(super) fn single(
         &self,
         key: &Result<SealKey, PostgresError>,
@@ -55,7 +55,7 @@ impl Row {
 }
 
 impl PostgresStore {
-    /// Those of these names that are there.
+    /// The existing ones of these secrets.
     pub(in crate::store) fn singles(
         &self,
         names: &[String],
@@ -72,7 +72,7 @@ impl PostgresStore {
         })
     }
 
-    /// Writes one: a new one, or in place of exactly this old value.
+    /// Writes a single secret: a new one, or a replacement if the current value is exactly the old one.
     pub(in crate::store) fn put_single(
         &self,
         name: &str,
@@ -81,7 +81,7 @@ impl PostgresStore {
         deadline: Instant,
     ) -> Result<(), Error> {
         let workspace = self.workspace_id()?;
-        // Beta9's own builder gave a registry's whole secret a name that its API does not take.
+        // Names of whole secrets are accepted too: Beta9's own builder made some that its API would refuse.
         if !name::can_be_created(name) && !name::is_derived(name) {
             return Err(PostgresError::InvalidName(name.to_owned()).into());
         }
@@ -96,7 +96,7 @@ impl PostgresStore {
             let sealed = seal(&key, value.expose())?;
             let written = match (rows.first(), old) {
                 (None, None) => insert(&transaction, workspace, name, &sealed).await?,
-                (None, Some(_)) => return Err(changed("is not there any more").into()),
+                (None, Some(_)) => return Err(changed("no longer exists").into()),
                 (Some(_), None) => return Err(changed("is there already").into()),
                 (Some(row), Some(old)) => {
                     *row.open(&key)? == *old.expose()
@@ -110,7 +110,7 @@ impl PostgresStore {
         })
     }
 
-    /// Removes one, where it still has exactly this value.
+    /// Removes a single secret if it still has exactly this value.
     pub(in crate::store) fn remove_single(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! `sslmode` and `sslrootcert` of a connection URL: what they ask for, and whom they trust
+//! `sslmode` and `sslrootcert` of a connection URL: whether TLS is used, and which certificates are trusted
 //! (<https://www.postgresql.org/docs/current/libpq-ssl.html>).
 
 use std::fmt;
@@ -17,18 +17,18 @@ pub(super) enum Mode {
     VerifyFull,
 }
 
-/// What a server's certificate must be.
+/// The requirements for a server's certificate.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Anybody's.
+    /// Any certificate.
     Anybody,
-    /// Signed by an authority of this file, for any name.
+    /// Signed by an authority in this file, for any name.
     Signed(PathBuf),
-    /// Signed by an authority of this file or, without one, of the system's, and for the server's name.
+    /// Signed by an authority in this file or, without one, of the system, and for the server's name.
     Named(Option<PathBuf>),
 }
 
-/// The options of a URL that the client library does not know, or knows in part.
+/// The options that the client library does not support fully.
 #[derive(Default)]
 pub(super) struct Ssl {
     mode: Option<Mode>,
@@ -36,7 +36,7 @@ pub(super) struct Ssl {
 }
 
 impl Ssl {
-    /// Takes them out of a URL; what is left is for the client library.
+    /// Removes them from a URL; the rest is for the client library.
     pub(super) fn take_from(
         url: &str,
     ) -> Result<(zeroize::Zeroizing<String>, Self), PostgresError> {
@@ -45,8 +45,8 @@ impl Ssl {
             .iter()
             .find_map(|scheme| url.strip_prefix(scheme));
         let rest = rest.ok_or_else(|| wrong("it is not a postgres:// URL"))?;
-        // libpq ends user and password at the first of these, the client library does not: what both would read
-        // differently could put a part of the password where a host is named.
+        // libpq ends user and password at the first of these, but the client library does not. If both read the URL
+        // differently, a part of the password could be taken for a host.
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.matches('@').count() > 1 || tail.contains('@') {
             return Err(wrong(UNREADABLE));
@@ -59,7 +59,7 @@ impl Ssl {
             match key {
                 "sslmode" => ssl.mode = Some(Mode::parse(value)?),
                 "sslrootcert" => ssl.root = Some(decode(value).ok_or_else(|| wrong(UNREADABLE))?),
-                // There is no GSSAPI here, which is all that these ask for.
+                // These only turn GSSAPI off or make it optional, and it isn't supported here.
                 "gssencmode" if value != "require" => {}
                 _ if PASSED_ON.contains(&key) => {
                     left.push(mark);
@@ -104,7 +104,7 @@ impl Ssl {
             match (mode, root) {
                 (Mode::Disable, _) | (Mode::Prefer | Mode::Require, None) => Trust::Anybody,
                 (Mode::Prefer | Mode::Require | Mode::VerifyCa, Some(root)) => Trust::Signed(root),
-                // Anybody gets a certificate for some name from an authority that the system trusts.
+                // Anyone can get a certificate for some name from an authority that the system trusts.
                 (Mode::VerifyCa, None) => Trust::Named(None),
                 (Mode::VerifyFull, root) => Trust::Named(root),
             },
@@ -116,7 +116,7 @@ impl Mode {
     fn parse(word: &str) -> Result<Self, PostgresError> {
         match word {
             "disable" => Ok(Self::Disable),
-            // libpq tries without TLS first; with TLS first, the same servers let one in.
+            // libpq tries without TLS first; trying TLS first reaches the same servers.
             "allow" | "prefer" => Ok(Self::Prefer),
             "require" => Ok(Self::Require),
             "verify-ca" => Ok(Self::VerifyCa),
@@ -154,7 +154,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// What the client library reads as libpq does.
+/// Options that the client library handles like libpq.
 const PASSED_ON: &[&str] = &[
     "user",
     "password",

@@ -1,5 +1,6 @@
-//! `Target`: the database that a connection URL names, and whom TLS must trust, as libpq means it
-//! (<https://www.postgresql.org/docs/current/libpq-connect.html>, <https://www.postgresql.org/docs/current/libpq-ssl.html>).
+//! `Target`: the database in a connection URL, and the trust settings for TLS, with libpq's meaning
+//! (<https://www.postgresql.org/docs/current/libpq-connect.html>,
+//! <https://www.postgresql.org/docs/current/libpq-ssl.html>).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,25 +13,25 @@ use super::sslmode::{Mode, Ssl, Trust};
 use crate::error::Error;
 use crate::shown::shown;
 
-/// Where to connect, as whom, and whom to believe.
+/// The servers, the user, and the trust settings.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// What the client library is told. Its `Debug` leaves the password out.
+    /// The client library's configuration. Its `Debug` omits the password.
     pub(super) config: Config,
     /// The mode, as errors name it.
     pub(super) mode: Mode,
-    /// What a server's certificate must be.
+    /// The requirements for a server's certificate.
     pub(super) trust: Trust,
-    /// Whether no byte leaves this node.
+    /// Whether all traffic stays on this node.
     is_on_this_node: bool,
 }
 
 impl Target {
-    /// Reads a connection URL. What it says of itself never holds a part of it that may be the password's.
+    /// Parses a connection URL. Errors never contain a part that may belong to the password.
     pub(super) fn parse(url: &str) -> Result<Self, PostgresError> {
         let (url, ssl) = Ssl::take_from(url)?;
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            // Of all that the parser says, this alone names nothing but an option.
+            // This is the only message of the parser that names just an option.
             let option = std::error::Error::source(&error).map(ToString::to_string);
             option
                 .filter(|text| text.starts_with("invalid value for option"))
@@ -57,7 +58,7 @@ impl Target {
         }
         let is_on_this_node = is_on_this_node(&config);
         let (mode, trust) = ssl.resolve(is_on_this_node)?;
-        // As with libpq, a socket of this node needs no TLS, and its server speaks none.
+        // As in libpq, a socket on this node needs no TLS.
         let local = config
             .get_hosts()
             .iter()
@@ -85,7 +86,7 @@ impl Target {
         ports.get(index).or(ports.first()).copied().unwrap_or(5432)
     }
 
-    /// In which order several are tried, hosts or addresses of one.
+    /// The order in which several hosts or addresses are tried.
     pub(super) fn order(&self, count: usize) -> impl Iterator<Item = usize> + use<> {
         let first = match self.config.get_load_balance_hosts() {
             LoadBalanceHosts::Random => usize::try_from(std::process::id()).unwrap_or(0),
@@ -94,7 +95,7 @@ impl Target {
         (0..count).map(move |index| (first + index) % count)
     }
 
-    /// How long one address may take to be there.
+    /// How long to wait for one address.
     pub(super) fn patience(&self) -> Duration {
         self.config
             .get_connect_timeout()
@@ -102,7 +103,7 @@ impl Target {
             .unwrap_or(CONNECT)
     }
 
-    /// How its server is spoken to, as `doctor` says it.
+    /// How the server is reached, for `doctor`.
     pub(super) fn way(&self) -> String {
         match self.mode {
             _ if self.is_on_this_node => String::new(),
@@ -115,13 +116,13 @@ impl Target {
         }
     }
 
-    /// What may be read on the way, where that is not this node's own.
+    /// A warning if traffic leaves this node without protection.
     pub(super) fn exposed(&self) -> Option<Error> {
         let weak = matches!(self.mode, Mode::Disable | Mode::Prefer) && !self.is_on_this_node;
         weak.then(|| PostgresError::Exposed(self.mode).into())
     }
 
-    /// Who is asked, for errors: `db.example:5432`.
+    /// The server's address for errors: `db.example:5432`.
     pub(super) fn place(&self) -> String {
         let place = |(index, host): (usize, &Host)| match host {
             Host::Tcp(name) => {
@@ -143,7 +144,7 @@ impl Target {
             .join(", ")
     }
 
-    /// As whom, for errors.
+    /// The user, for errors.
     pub(super) fn user(&self) -> String {
         self.config
             .get_user()
@@ -152,7 +153,7 @@ impl Target {
             })
     }
 
-    /// Which database, for errors.
+    /// The database's name, for errors.
     pub(super) fn database(&self) -> String {
         let name = self
             .config
@@ -163,7 +164,7 @@ impl Target {
     }
 }
 
-/// Whether all of its servers are on this node, where nobody reads along.
+/// Whether all servers are on this node, where nobody can read the traffic.
 fn is_on_this_node(config: &Config) -> bool {
     let is_loopback = |address: &IpAddr| address.to_canonical().is_loopback();
     let hosts = config.get_hosts().iter().enumerate();
@@ -188,7 +189,7 @@ pub(super) fn wrong(cause: &'static str) -> PostgresError {
 }
 
 pub(super) const UNREADABLE: &str = "the connection URL cannot be read; in names and passwords % @ / ? : # & are written %25 %40 %2F %3F %3A %23 %26";
-/// So that one address that takes no connections leaves time for the next.
+/// Short enough that one dead address leaves time for the next.
 const CONNECT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
@@ -248,7 +249,7 @@ mod tests {
                 SslMode::Require,
                 Trust::Named(None),
             ),
-            // Two hosts, one of them far away.
+            // Two hosts, one of them remote.
             (
                 "?host=/run/postgresql&gssencmode=disable",
                 SslMode::Require,

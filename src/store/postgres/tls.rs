@@ -1,4 +1,4 @@
-//! TLS with the database: rustls, with the three degrees of trust that `sslmode` knows.
+//! TLS for the database: rustls, with the three levels of trust of `sslmode`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::tls;
 use crate::trusted;
 
-/// What makes a connection's TLS.
+/// Makes the TLS connector.
 pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
     let provider = tls::provider();
     match trust {
@@ -89,8 +89,8 @@ fn unreadable(file: &Path, why: &'static str) -> PostgresError {
     }
 }
 
-/// What libpq does below `verify-full`: the name does not count and, without authorities, neither does the signer. That
-/// the server has the certificate's key is checked always, since channel binding builds on it.
+/// libpq's verification below `verify-full`: the name is ignored and, without authorities, so is the issuer. The server
+/// must always prove that it has the certificate's key, because channel binding relies on it.
 #[derive(Debug)]
 struct Lenient {
     provider: Arc<CryptoProvider>,
@@ -111,7 +111,7 @@ impl ServerCertVerifier for Lenient {
             return Ok(ServerCertVerified::assertion());
         };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at last, when all the rest is right.
+            // The name is checked last, so everything else is valid.
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,6 +1,6 @@
-//! Writing: one transaction, under a lock of the database for the registry's secret name, so that of any number of
-//! writers each sees what the one before it wrote. Beta9 takes no such lock: what it writes in between is noticed, since
-//! nothing is replaced but the very value that was read.
+//! Writes in one transaction, under a database lock for the registry's secret name, so that each writer sees what the
+//! previous one wrote. Beta9 does not take that lock; its concurrent writes are detected, because only exactly the
+//! value that was read is replaced.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio_postgres::Transaction;
@@ -52,7 +52,7 @@ impl PostgresStore {
                 let there = Secrets::named(&transaction, workspace, &lookup.names()).await?;
                 let owned = there.owned(lookup);
                 if owned.is_empty() {
-                    // One that cannot be read may be another registry's: it stays, and that is said.
+                    // An unreadable secret may be another registry's, so it stays and is reported.
                     there.of(lookup)?;
                 }
                 let mut all = true;
@@ -68,14 +68,14 @@ impl PostgresStore {
     }
 }
 
-/// What stands for all names that the registries of this current name can have.
+/// The lock's name, common to all registries with this current name.
 fn lock_name(lookup: &Lookup) -> String {
     lookup
         .secret
         .map_or_else(|| name::current(lookup.host), str::to_owned)
 }
 
-/// A lock that ends with the transaction.
+/// Takes a lock until the end of the transaction.
 pub(super) async fn lock(
     transaction: &Transaction<'_>,
     workspace: &str,
@@ -99,7 +99,8 @@ pub(super) async fn lock(
     Ok(())
 }
 
-/// The name for a new secret. The database, unlike the API, takes the current form; it collides, the hash form does not.
+/// The name for a new secret. Unlike the API, the database accepts the current form; that may collide, the hash form
+/// does not.
 fn free_name(lookup: &Lookup, there: &Secrets) -> Result<String, PostgresError> {
     let names = match lookup.secret {
         Some(named) => vec![named.to_owned()],
@@ -142,7 +143,7 @@ pub(super) async fn update(
     Ok(transaction.execute_typed(UPDATE, &params).await? == 1)
 }
 
-/// Whether it was still there, unchanged.
+/// Deletes a secret; returns whether it was still unchanged.
 pub(super) async fn delete(
     transaction: &Transaction<'_>,
     workspace: &str,
@@ -156,13 +157,13 @@ pub(super) async fn delete(
     Ok(transaction.execute_typed(DELETE, &params).await? == 1)
 }
 
-/// Each of Beta9's own writers can come in between once; this many do not.
+/// Each of Beta9's own writers can interfere once; this many are unlikely.
 const TRIES: usize = 8;
 const INSERT: &str = "\
 INSERT INTO workspace_secret (name, value, workspace_id, created_at, updated_at)
 SELECT $2, $3, w.id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM workspace w WHERE w.external_id = $1::text::uuid
 ON CONFLICT DO NOTHING";
-/// `last_updated_by` names a token, and no token did this.
+/// `last_updated_by` is cleared, because it names a token, and no token did this.
 const UPDATE: &str = "\
 UPDATE workspace_secret s SET value = $4, updated_at = CURRENT_TIMESTAMP, last_updated_by = NULL
 FROM workspace w WHERE w.external_id = $1::text::uuid AND s.workspace_id = w.id AND s.name = $2 AND s.value = $3";

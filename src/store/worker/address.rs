@@ -1,9 +1,9 @@
-//! `Address`: where the gateway speaks gRPC, and whether over TLS.
+//! `Address`: the gateway's gRPC address, and whether it uses TLS.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// `host:port`; an IPv6 address stands in brackets.
+/// `host:port`, with IPv6 addresses in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
     host: String,
@@ -11,8 +11,8 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads `host` or `host:port`. A scheme or a path isn't a part of an address, and the port alone says whether TLS is
-    /// spoken, so `https://…` is an error and not a promise that is not kept.
+    /// Parses `host` or `host:port`. A scheme is an error: only the port decides about TLS, so `https://…` would be
+    /// misleading.
     pub(super) fn parse(text: &str) -> Result<Self, NotAnAddress> {
         let bracket = text.find(']').unwrap_or_default();
         let (host, port) = match text[bracket..].find(':') {
@@ -28,7 +28,7 @@ impl Address {
             Some(rest) => rest
                 .strip_suffix(']')
                 .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-            // Names of services in a cluster or a compose file may hold underscores.
+            // Service names in a cluster or a compose file may contain underscores.
             None => host
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
@@ -47,7 +47,7 @@ impl Address {
         self.port == TLS_PORT
     }
 
-    /// The name that the gateway's certificate must be for.
+    /// The name in the gateway's certificate.
     pub(super) fn server_name(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
@@ -63,7 +63,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The text isn't an address. It is not quoted: it may be a URL with a password in it.
+/// The text isn't an address. It is not quoted, because it may be a URL with a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its address is not host:port")]
 pub(super) struct NotAnAddress;

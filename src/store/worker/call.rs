@@ -1,4 +1,4 @@
-//! `Call`: questions to the gateway over one connection, ended by the deadline; each is repeated at most once.
+//! `Call`: requests to the gateway over one connection, within the deadline. Each is retried at most once.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
@@ -20,30 +20,30 @@ use crate::credential::Redacted;
 use crate::http::{HttpError, Kind};
 use crate::tls;
 
-/// Whom to ask, as whom, and until when.
+/// The address, the token and the deadline.
 pub(super) struct Call<'a> {
     pub(super) address: &'a Address,
     token: &'a Redacted,
     deadline: Instant,
-    /// The connection that has answered before.
+    /// The open connection, if it has answered before.
     open: Cell<Option<Channel>>,
 }
 
-/// Why nothing was answered.
+/// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The gateway was not reached, or broke off.
+    /// The gateway was not reached, or the connection broke.
     Connection(HttpError),
-    /// The gateway answered this status. What it said with it is another program's text and is left behind here.
+    /// The gateway answered with this status. Its message is discarded, because it may contain anything.
     Status(Code),
-    /// The gateway answered something else than the message.
+    /// The answer isn't the expected message.
     Unreadable,
-    /// There is no token, or it cannot be sent.
+    /// The token is missing or can't be sent.
     Token,
 }
 
 impl<'a> Call<'a> {
-    /// Nothing is opened yet.
+    /// Opens nothing yet.
     pub(super) fn new(address: &'a Address, token: &'a Redacted, deadline: Instant) -> Self {
         Self {
             address,
@@ -53,7 +53,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Asks; what may pass in a moment (a restart, a connection that broke) is tried once more.
+    /// Sends a request. A temporary failure (a restart, a broken connection) is retried once.
     pub(super) async fn make(&self, request: &Request) -> Result<Reply, Trouble> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let end = self
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// It connects when it is first used: a channel that connects at once may do so again before it asks.
+    /// A channel that connects on first use. One that connects at once may reconnect before the request.
     fn channel(&self) -> Result<Channel, Trouble> {
         let unusable = |_| self.fault(Kind::Request);
         let mut endpoint = Endpoint::from_shared(self.address.url())
@@ -123,11 +123,11 @@ impl<'a> Call<'a> {
         Ok(endpoint.connect_lazy())
     }
 
-    /// What the gateway says has nothing below it; what a proxy says, or what happened to the connection, has.
+    /// Classifies a status. The gateway's own has no source; a proxy's answer or a broken connection has one.
     fn status(&self, status: &Status) -> Trouble {
         let Some(below) = status.source() else {
             return match status.code() {
-                // The one status that is made here and not by the gateway: the answer is longer than the bound.
+                // The only status that our own library makes: the answer exceeds the limit.
                 Code::OutOfRange => self.fault(Kind::TooLarge(MAX_ANSWER as u64)),
                 code => Trouble::Status(code),
             };
@@ -141,11 +141,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A connection that did not come about.
+    /// Classifies a failed connection attempt.
     fn unreached(&self, error: &ConnectError) -> Trouble {
         let kind = Kind::below(error).unwrap_or_else(|| match find::<io::Error>(error) {
             Some(error) if is_cut(error.kind()) => Kind::Closed,
-            // The resolver's errors are the only other ones on this way that have no number of the operating system's.
+            // Only name look-up errors have no operating system error code here.
             Some(error) if error.raw_os_error().is_none() => Kind::Unresolvable,
             _ if self.address.is_tls() => Kind::Tls,
             _ => Kind::Closed,
@@ -153,7 +153,7 @@ impl<'a> Call<'a> {
         self.fault(kind)
     }
 
-    /// A connection that broke before the end of the answer.
+    /// Classifies a connection that broke during the answer.
     fn broken(&self, error: &(dyn StdError + 'static)) -> Trouble {
         self.fault(Kind::below(error).unwrap_or(Kind::Closed))
     }
@@ -183,7 +183,7 @@ fn is_cut(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// The first of this type among an error and its causes.
+/// The first error of type `E` in the chain of causes.
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -197,13 +197,13 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 
 const METHOD: &str = "/WorkerRepositoryService/GetCacheOriginCredentials";
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-/// No blob has a tenth of this.
+/// In bytes. Real blobs are less than a tenth of this.
 const MAX_ANSWER: usize = 1 << 20;
-/// A gateway that has not taken the connection by then is not there.
+/// A gateway that has not accepted the connection by then is considered down.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long to wait before the one repetition.
+/// The wait before the retry.
 const PAUSE: Duration = Duration::from_millis(200);
-/// A repetition that has not this much time left is not begun.
+/// No retry starts with less time left than this.
 const ROOM: Duration = Duration::from_millis(500);
-/// What is kept of the deadline to tell how it was missed.
+/// The time kept back before the deadline to report who missed it.
 const LAST_WORDS: Duration = Duration::from_millis(250);

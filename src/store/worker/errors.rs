@@ -1,4 +1,4 @@
-//! Why the worker API vended nothing, and what to look at. Its own words are never shown: they may hold anything.
+//! Failures of the worker API. Its own messages are never shown, because they may contain anything.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ use crate::http::{self, Kind};
 use crate::keys::KeysError;
 use crate::shown::shown;
 
-/// Why nothing is vended.
+/// Why nothing was vended.
 #[derive(Debug, Error)]
 pub(super) enum WorkerError {
     #[error("a rule names the secret \"{}\", and a worker cannot choose", shown(.0))]
     NoChoice(String),
-    /// `why` it must have a credential.
+    /// The registry must have a credential; `why` it must.
     #[error(
         "the gateway vended nothing for {host}, which requires a credential ({why}), and this API cannot tell a missing secret from one that the gateway failed to read"
     )]
@@ -31,7 +31,7 @@ pub(super) enum WorkerError {
     },
     #[error("it is read-only")]
     ReadOnly,
-    /// The settings, and the variables for them.
+    /// Missing settings, and their variables.
     #[error("no {} is configured", names.join(", no "))]
     Unset {
         names: Vec<&'static str>,
@@ -54,7 +54,7 @@ pub(super) enum WorkerError {
     Unreadable(Address),
     #[error("the worker token is empty or holds a character that no token has")]
     BadToken { token: String },
-    /// A token that is wrong, revoked, disabled or of another kind.
+    /// The token is wrong, revoked, disabled or of another kind.
     #[error("{address} does not accept the worker token, for {asked}")]
     Unauthorized {
         address: Address,
@@ -147,10 +147,10 @@ impl Fault for WorkerError {
     }
 }
 
-/// What a question was about; the names of things, never the token.
+/// The subject of a request for error messages; never contains the token.
 pub(super) struct Asked<'a> {
     pub(super) address: &'a Address,
-    /// Where the token comes from.
+    /// The token's source.
     pub(super) token: String,
     pub(super) workspace: &'a str,
     pub(super) stub: Option<&'a str>,
@@ -158,7 +158,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The error for a question that got no answer.
+    /// The error for a request without an answer.
     pub(super) fn error(&self, trouble: Trouble) -> error::Error {
         match trouble {
             Trouble::Connection(fault) => match fault.kind() {
@@ -191,7 +191,8 @@ impl Asked<'_> {
         }
     }
 
-    /// The same classes as an HTTP status would have: what is wrong here stops everything, what is wrong there may pass.
+    /// Classifies a status like an HTTP status: a fault on this side ends the request, a fault on the other side counts
+    /// as an outage.
     fn status(&self, status: Status) -> WorkerError {
         let (address, asked) = (self.address.clone(), self.to_string());
         match status {
@@ -219,7 +220,7 @@ impl Asked<'_> {
     }
 }
 
-/// `workspace w, stub s, image i`, without what is not set.
+/// Formats `workspace w, stub s, image i`, without unset parts.
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "workspace {}", shown(self.workspace))?;

@@ -1,4 +1,4 @@
-//! Whether the gateway answers and vends to this worker.
+//! Checks whether the gateway answers and vends to this worker.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::runtime;
 use crate::store::Health;
 
 impl WorkerStore {
-    /// Asks for what is vended for a registry that every worker may ask for; there need not be anything.
+    /// Asks for the credential of a registry that every worker may request. It need not exist.
     pub(in crate::store) fn examine(&self, deadline: Instant) -> Result<Health, Error> {
         let (address, token) = self.settings()?;
         let token = token.read(PART)?;

@@ -1,5 +1,5 @@
-//! `Proxied`: a channel behind which a proxy may answer instead of the gateway. gRPC is always HTTP status 200; a load
-//! balancer's 503 comes with a page, which would be read as a broken message and hide the status.
+//! `Proxied`: a channel on which a proxy may answer instead of the gateway. gRPC always has HTTP status 200. A load
+//! balancer's 503 comes with a page, which would be parsed as a broken message and hide the status.
 
 use std::task::{Context, Poll};
 
@@ -9,10 +9,10 @@ use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Service, StdError};
 use tonic::transport::Channel;
 
-/// A channel whose answers are gRPC's, or an error with their HTTP status.
+/// A channel that turns answers other than gRPC into errors with their HTTP status.
 pub(super) struct Proxied(pub(super) Channel);
 
-/// The status of an answer that is not gRPC's.
+/// The HTTP status of an answer that isn't gRPC.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("HTTP status {0}")]
 pub(super) struct HttpStatus(u16);
@@ -44,8 +44,7 @@ impl Service<Request<Body>> for Proxied {
 }
 
 impl HttpStatus {
-    /// The gRPC status that stands for it
-    /// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>).
+    /// The corresponding gRPC status (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>).
     pub(super) fn code(self) -> Code {
         match self.0 {
             400 => Code::Internal,

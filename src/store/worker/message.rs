@@ -1,5 +1,5 @@
-//! `GetCacheOriginCredentials` on the wire: the two messages, and gRPC's way of carrying them. Few as they are, they
-//! are written here by hand, so that building needs no `protoc`.
+//! The two messages of `GetCacheOriginCredentials`, and their gRPC codec. They are written by hand, so that the build
+//! does not need `protoc`.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::credential::Redacted;
 
-/// Which credentials.
+/// The requested credentials.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct Request {
     #[prost(string, tag = "1")]
@@ -23,8 +23,7 @@ pub(super) struct Request {
     pub(super) image_id: String,
 }
 
-/// What the gateway says. Its `error_msg` is another program's text, which may hold anything: it is compared with one that
-/// is known, and goes no further.
+/// The gateway's answer. Its `error_msg` may contain anything, so it is only compared with a known text.
 #[derive(Clone, PartialEq, Eq, Message)]
 #[prost(skip_debug)]
 struct Answer {
@@ -36,14 +35,14 @@ struct Answer {
     registry_credentials: String,
 }
 
-/// What that means.
+/// The meaning of an answer.
 #[derive(Debug)]
 pub(super) enum Reply {
     /// A blob, or nothing.
     Vended(Redacted),
-    /// The token is not a worker's, or not one any more. This method needs no login, so no status says it.
+    /// The token isn't a valid worker token. The method itself needs no login, so no status reports this.
     Unauthorized,
-    /// Another refusal, such as a private pool's of what is not its own.
+    /// Another refusal, such as a private pool's for a stub that isn't its own.
     Refused,
 }
 
@@ -64,17 +63,17 @@ impl From<Answer> for Reply {
     }
 }
 
-/// The answer is not the message that it should be.
+/// The answer isn't the expected message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// Carries [`Request`] there and [`Reply`] back.
+/// The codec for [`Request`] and [`Reply`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wire;
 
 impl Codec for Wire {
     type Encode = Request;
-    /// Told apart from what the gateway says in a status.
+    /// A decoding error, as opposed to a status from the gateway.
     type Decode = Result<Reply, Unreadable>;
     type Encoder = Self;
     type Decoder = Self;
@@ -105,7 +104,7 @@ impl Decoder for Wire {
 
     fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
         let answer = Answer::decode(&mut *message);
-        // Garbage is left lying where decoding stopped; what follows it must still be found.
+        // Discard the rest after a decoding error, so that the stream's end is found.
         message.advance(message.remaining());
         Ok(Some(answer.map(Reply::from).map_err(|_| Unreadable)))
     }

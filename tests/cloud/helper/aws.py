@@ -200,7 +200,7 @@ def _() -> None:
         "HTTPS_PROXY",
     ):
         said = tenant(**{name: "https://evil.example.com"})
-        check_refused(said, REGISTRY, f"{name} steers the node", "take it out of the secret")
+        check_refused(said, REGISTRY, f"{name} controls the node", "take it out of the secret")
         assert "evil.example.com" not in said.out
     for more, text in (
         ({"AWS_ROLE_ARN": "arn:aws:iam::1:user/x"}, "AWS_ROLE_ARN isn't a valid role ARN"),

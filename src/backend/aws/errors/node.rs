@@ -13,7 +13,7 @@ use super::{ASSUME, AwsError, Call, ProfileFault, WEB_IDENTITY, Who, late, trans
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::token::shown;
 
-/// The source that has the node's credentials gave none.
+/// The error if the source of the node's credentials gave none.
 pub(in crate::backend::aws) fn no_credentials(
     error: &CredentialsError,
     source: &Source,
@@ -40,7 +40,7 @@ pub(in crate::backend::aws) fn no_credentials(
     match error {
         CredentialsError::ProviderTimedOut(_) => late(wire),
         CredentialsError::InvalidConfiguration(_) => {
-            // The SDK's own words about the names in the profile files, which are the operator's.
+            // The SDK's message about names in the profile files. They are the operator's, so they may be shown.
             let found = texts
                 .iter()
                 .find_map(|text| text.split_once("ProfileFile provider could not be built: "));
@@ -60,7 +60,7 @@ pub(in crate::backend::aws) fn no_credentials(
     }
 }
 
-/// The metadata service did not say which role the instance has.
+/// The error if the metadata service did not name the instance's role.
 pub(in crate::backend::aws) fn no_instance_role(wire: &Wire) -> Error {
     match wire.last().outcome {
         Outcome::Answered {
@@ -74,7 +74,7 @@ pub(in crate::backend::aws) fn no_instance_role(wire: &Wire) -> Error {
 /// Why the node has no identity at AWS.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::backend::aws) enum NodeError {
-    /// The SDK's words about names in the profile files.
+    /// The SDK's message about names in the profile files.
     #[error("the node's AWS configuration is wrong: {0}")]
     Configuration(String),
     #[error("the profile's credential_process failed")]
@@ -85,7 +85,7 @@ pub(in crate::backend::aws) enum NodeError {
     NoRole,
     #[error("the address of the instance's metadata service is not a URL")]
     WrongAddress,
-    /// It had one a moment ago.
+    /// The identity disappeared between two reads.
     #[error("the node has no AWS identity any more")]
     Gone,
 }

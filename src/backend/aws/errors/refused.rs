@@ -1,9 +1,9 @@
-//! The calls that AWS said no to.
+//! Errors for calls that AWS refused.
 
 use super::super::PART;
 use crate::error::{Code, Fault, Meaning};
 
-/// A call that AWS said no to.
+/// A call that AWS refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{service} in {region}: {said}")]
 pub(super) struct Refused {
@@ -12,7 +12,7 @@ pub(super) struct Refused {
     pub(super) said: Said,
 }
 
-/// What AWS said no with; a text in it is what to do about it.
+/// Why AWS refused. A text in a variant is the fix.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Said {
     #[error("the web identity token has expired")]
@@ -41,7 +41,7 @@ pub(super) enum Said {
     SessionKey,
     #[error("AWS does not know the access key id, or the session token does not belong to it")]
     UnknownKey(&'static str),
-    /// Its code.
+    /// Any other refusal, with AWS's code.
     #[error("it refused the request ({0})")]
     No(String),
 }

@@ -1,4 +1,4 @@
-//! What is wrong with the keys, the rule or the files that a login starts from, or with the token that it ends in.
+//! Errors in the keys, rule or files that a login starts from, or in the token that it returns.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::token::shown;
 
-/// Why a login cannot start, or is no use.
+/// Why a login can't start, or its result can't be used.
 #[derive(Debug, Error)]
 pub(in crate::backend::aws) enum AwsError {
     #[error("the node's own identity may not be used here")]
@@ -19,13 +19,13 @@ pub(in crate::backend::aws) enum AwsError {
     RuleRegion,
     #[error("the host does not say which registry of ECR it is")]
     NoRegistry,
-    /// Its cloud has no such region.
+    /// The registry's partition has no such region.
     #[error("there is no region {0} where this host is")]
     UnknownRegion(String),
-    /// A variable in a secret that would make an SDK read files, run programs or call others.
-    #[error("{} steers the node, which a secret may not", crate::shown::shown(.0))]
+    /// A variable in a secret that would make an SDK read files, run programs or call other servers.
+    #[error("{} controls the node, which a secret may not do", crate::shown::shown(.0))]
     Steers(String),
-    /// A key of the secret.
+    /// A key of the secret has an invalid value.
     #[error("{0} {1}")]
     Key(&'static str, &'static str),
     #[error("the rule's {0} {1}")]
@@ -36,7 +36,7 @@ pub(in crate::backend::aws) enum AwsError {
     NoSession,
     #[error("the profile {} {what}", shown(name))]
     Profile { name: String, what: ProfileFault },
-    /// Who names it, and where it was looked for.
+    /// A named profile is missing: who names it, and the files that were searched.
     #[error("{who} names the profile {name}, which is not in {places}")]
     NoProfile {
         who: String,
@@ -49,10 +49,10 @@ pub(in crate::backend::aws) enum AwsError {
     EmptyTokenFile { name: String, path: PathBuf },
     #[error("{} is not UTF-8", .0.display())]
     NotUtf8(PathBuf),
-    /// The files, and the line where it is known.
+    /// A profile file can't be parsed: the files, and the line if known.
     #[error("{0} cannot be parsed{1}")]
     Unparsed(String, String),
-    /// Another registry's token, whose host may be shown where it is one of ECR's.
+    /// The token is for another registry. Its host is shown if it is an ECR host.
     #[error("ECR returned a token for {0}")]
     OtherRegistry(String),
     #[error("the answer holds no token")]

@@ -1,8 +1,8 @@
-//! What may be taken out of a message of AWS: words in strict syntax, and nothing else.
+//! Extracts words of strict syntax from AWS's messages; nothing else of a message is shown.
 
 use crate::host::is_account;
 
-/// The word that follows these.
+/// The word that follows `words` in the message.
 pub(super) fn after<'m>(message: &'m str, words: &str) -> Option<&'m str> {
     message
         .split_once(words)
@@ -41,7 +41,7 @@ pub(super) fn is_action(text: &str) -> bool {
         && action.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// An error code as it may be shown: a word, or none.
+/// An error code if it is safe to show, else an empty text.
 pub(super) fn word(code: &str) -> &str {
     let is_word =
         (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());

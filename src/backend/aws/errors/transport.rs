@@ -1,4 +1,4 @@
-//! What went wrong around an answer rather than in it.
+//! Errors in reaching a service, as opposed to its answers.
 
 use super::super::PART;
 use super::super::wire::{Outcome, Wire};
@@ -15,11 +15,11 @@ pub(in crate::backend::aws) fn late(wire: &Wire) -> Error {
     TransportError::Late { host, through }.into()
 }
 
-/// What went wrong before there was an answer of the service to speak of.
+/// The error for a call without a usable answer.
 pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
     let last = wire.last();
     let host = last.host;
-    // A connection is made to the proxy and not to the host.
+    // The failed connection was to the proxy, not to the host.
     let error = match (last.outcome, last.proxy) {
         (Outcome::Refused, Some(proxy)) => TransportError::ProxyRefused(proxy),
         (Outcome::Unresolvable, Some(proxy)) => TransportError::ProxyUnresolvable(proxy),
@@ -48,7 +48,7 @@ pub(super) fn transport(service: &str, region: &str, wire: &Wire) -> Error {
     error.into()
 }
 
-/// The service has too many calls; also where it says so in its answer's own code.
+/// The service limits the rate of calls, by status or by its own error code.
 pub(super) fn throttled(service: &str, region: &str, wire: &Wire) -> Error {
     let retry_after = match wire.last().outcome {
         Outcome::Answered { retry_after, .. } => retry_after,

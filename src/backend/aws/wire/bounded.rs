@@ -1,4 +1,4 @@
-//! A body that is an error once it is too long.
+//! A body that fails once it is too long.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{Last, Outcome};
 
-/// The body of an answer, which is read to this bound at most.
+/// Limits an answer's body to `MAX_ANSWER`.
 pub(super) fn bounded(body: SdkBody, last: Last) -> SdkBody {
     SdkBody::from_body_1_x(Bounded {
         body,
@@ -55,5 +55,5 @@ impl Body for Bounded {
     }
 }
 
-/// A token is under 4 KiB and a role's session under 3.
+/// In bytes. A token is less than 4 KiB, a role's session less than 3 KiB.
 const MAX_ANSWER: u64 = 256 << 10;

@@ -1,12 +1,11 @@
-//! What a connection failed for.
+//! Classifies why a connection failed.
 
 use std::error::Error as StdError;
 use std::io;
 
 use super::Outcome;
 
-/// What a connection failed for, found in the chain of its errors. The texts are those of rustls and hyper-util, not the
-/// peer's.
+/// Finds the reason in the chain of errors. The texts are from rustls and hyper-util, not from the peer.
 pub(super) fn classify(error: &(dyn StdError + 'static)) -> Outcome {
     chain(error).find_map(outcome_of).unwrap_or(Outcome::Broken)
 }
@@ -33,7 +32,7 @@ fn outcome_of(error: &(dyn StdError + 'static)) -> Option<Outcome> {
         .then_some(Outcome::Unresolvable)
 }
 
-/// An `io::Error`'s `source` passes over the error it wraps, which is the one that says most.
+/// An error and its sources. `io::Error::source` skips the error that it wraps, which is the most specific one.
 pub(in crate::backend::aws) fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -47,7 +46,7 @@ pub(in crate::backend::aws) fn chain<'a>(
     })
 }
 
-/// Words of rustls' `CertificateError`, old and new.
+/// Texts of rustls' `CertificateError`, in older and newer versions.
 const CERTIFICATE: [(&str, &str); 6] = [
     ("xpired", "has expired"),
     (

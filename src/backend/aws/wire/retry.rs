@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
 
-/// Waits as long as a server asks, where there is time for that.
+/// Waits as long as the server asks, if there is time.
 #[derive(Debug)]
 pub(super) struct RetryAfter {
     pub(super) deadline: Instant,
@@ -49,7 +49,7 @@ impl ClassifyRetry for RetryAfter {
     }
 }
 
-/// Seconds; the form with a date is of no use to a program that waits ten seconds at most.
+/// Reads seconds. The form with a date is useless to a program that waits for at most ten seconds.
 pub(super) fn retry_after(response: &HttpResponse) -> Option<u64> {
     response
         .headers()
@@ -58,5 +58,5 @@ pub(super) fn retry_after(response: &HttpResponse) -> Option<u64> {
 }
 
 const TIME_FOR_A_CALL: Duration = Duration::from_millis(500);
-/// The SDK cuts what it waits to its backoff and five seconds more.
+/// The SDK waits at most for its backoff plus five seconds.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);

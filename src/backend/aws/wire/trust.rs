@@ -1,5 +1,5 @@
-//! Whom TLS trusts: the system's authorities, or those of `AWS_CA_BUNDLE`, which take their place as in every AWS tool
-//! (<https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html>).
+//! The trust anchors for TLS: the system's authorities, or those in `AWS_CA_BUNDLE`, which replaces them as in every
+//! AWS tool (<https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html>).
 
 use std::path::Path;
 
@@ -15,19 +15,18 @@ use crate::error::Error;
 use crate::tls;
 use crate::trusted::{self, Reader};
 
-/// The authorities of the file that `AWS_CA_BUNDLE` names.
+/// The authorities in the `AWS_CA_BUNDLE` file.
 pub(super) fn given(bundle: &str) -> Result<TlsContext, Error> {
     let store = TrustStore::empty().with_pem_certificate(read(bundle, trusted::read)?);
     let built = TlsContext::builder().with_trust_store(store).build();
     Ok(built.map_err(|error| AwsError::BundleRefused(error.into()))?)
 }
 
-/// The system's authorities, found by `SSL_CERT_FILE`, `SSL_CERT_DIR` or where the system keeps them; without any, TLS
-/// fails when it is tried.
+/// The authorities in `SSL_CERT_FILE`, `SSL_CERT_DIR` or the system's places. Without any, TLS fails when it is used.
 pub(super) fn system() -> TlsContext {
-    // As it lies there, where all of it can be parsed; else what can be.
+    // The whole bundle if all of it can be parsed; otherwise the parsable part.
     let whole = tls::bundle().and_then(|file| read(file, trusted::read_system).ok());
-    // By default the SDK would look for authorities by itself.
+    // The default would make the SDK search for authorities itself.
     let store = TrustStore::empty();
     let store = match whole.or_else(parsable) {
         Some(pem) => store.with_pem_certificate(pem),
@@ -39,7 +38,7 @@ pub(super) fn system() -> TlsContext {
         .unwrap_or_default()
 }
 
-/// The system's, as far as they are certificates: the SDK's client panics over what it cannot parse.
+/// The system's valid certificates. The SDK's client panics on others.
 fn parsable() -> Option<Vec<u8>> {
     let mut roots = RootCertStore::empty();
     let mut certificates = tls::certificates().unwrap_or_default();
@@ -52,7 +51,7 @@ fn parsable() -> Option<Vec<u8>> {
     })
 }
 
-/// The SDK takes nothing but PEM (<https://www.rfc-editor.org/rfc/rfc7468#section-5>).
+/// Converts to PEM, the only form that the SDK accepts (<https://www.rfc-editor.org/rfc/rfc7468#section-5>).
 fn pem(certificate: &[u8]) -> Vec<u8> {
     let mut pem = b"-----BEGIN CERTIFICATE-----\n".to_vec();
     pem.extend_from_slice(BASE64_STANDARD.encode(certificate).as_bytes());
@@ -60,7 +59,7 @@ fn pem(certificate: &[u8]) -> Vec<u8> {
     pem
 }
 
-/// The SDK's client panics over what it cannot parse, so that is found out here.
+/// Reads and parses a bundle. The SDK's client would panic on an invalid one.
 fn read(path: impl AsRef<Path>, reader: Reader) -> Result<Vec<u8>, Error> {
     let pem =
         tls::bundle_text(path.as_ref(), reader).map_err(|fault| fault.problem("AWS_CA_BUNDLE"))?;

@@ -1,6 +1,6 @@
-//! What a refusal means by its status or AADSTS code, and what to do about it.
+//! The cause and fix of a refusal, by status or AADSTS code.
 
-/// What the registry refused with, and what to do about it.
+/// The cause and fix of a refusal by the registry.
 pub(super) fn of_registry(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => (

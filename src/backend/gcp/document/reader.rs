@@ -1,4 +1,4 @@
-//! `Reader`: takes a credential document apart, member by member, by the rules for its author.
+//! `Reader`: reads a credential document member by member, by the rules for its author.
 
 use super::super::errors::GcpError;
 use super::{Account, ActsAs, Author, Base, DocumentFault, External, Source, User};
@@ -14,7 +14,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Who asks; whom to impersonate is added from the outside in.
+    /// The identity that logs in. Adds the accounts to impersonate to `acts_as`, from the outside in.
     pub(super) fn base(self, acts_as: &mut Vec<ActsAs>, outermost: bool) -> Result<Base, GcpError> {
         let kind = self.text("type")?;
         if self.author == Author::Tenant {
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A tenant's document may say who it is, and nothing about where anybody goes.
+    /// Checks a tenant's document, which may only define an identity and no addresses.
     fn check_tenants(self, kind: &str) -> Result<(), GcpError> {
         let cause = match kind {
             "service_account" | "authorized_user" => None,
@@ -82,8 +82,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Where the grant is sent. Keys made years ago name the endpoint of that time, which still is the same service:
-    /// they go to today's, as do all of a tenant's.
+    /// The URL for the grant. Old keys name an earlier endpoint of the same service; they use today's, and so do all of
+    /// a tenant's.
     fn token_uri(self) -> Result<String, GcpError> {
         let own = self
             .optional("token_uri")
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         Err(DocumentFault::Source.of(self.origin))
     }
 
-    /// The member that holds the token, where the whole is JSON.
+    /// The member with the token, if the text is JSON.
     fn field(self) -> Result<Option<String>, GcpError> {
         match self.optional("type").map(Redacted::expose) {
             Some("json") => self
@@ -224,7 +224,7 @@ fn as_text(value: &Value) -> Option<&Redacted> {
 
 /// Google's token endpoint.
 pub(super) const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
-/// Its names over the years, as service-account keys carry them.
+/// The endpoint's earlier URLs, which service-account keys may contain.
 const TOKEN_URIS: [&str; 4] = [
     TOKEN_URI,
     "https://accounts.google.com/o/oauth2/token",

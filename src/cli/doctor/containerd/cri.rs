@@ -1,17 +1,17 @@
-//! What the configuration of containerd's CRI plugin says about registries.
+//! The registry settings of containerd's CRI plugin.
 
 use toml::{Table, Value};
 use toml_edit::{Document, Item};
 
 use super::daemon::Configuration;
 
-/// The tables of the plugin, by the names that it had.
+/// The plugin's tables, under all names that it has had.
 pub(super) struct Cri<'a> {
     tables: Vec<&'a Table>,
 }
 
 impl<'a> Cri<'a> {
-    /// `None` where the plugin is switched off, as in the configuration that docker brings.
+    /// `None` if the plugin is off, as in docker's package.
     pub(super) fn of(config: &'a Table) -> Option<Self> {
         let disabled = config.get("disabled_plugins").and_then(Value::as_array);
         let mut disabled = disabled.into_iter().flatten().filter_map(Value::as_str);
@@ -27,7 +27,7 @@ impl<'a> Cri<'a> {
         })
     }
 
-    /// Whether anything is said about registries.
+    /// Whether any registry setting exists.
     pub(super) fn is_set(&self) -> bool {
         self.registry().next().is_some()
     }
@@ -37,7 +37,7 @@ impl<'a> Cri<'a> {
         tables.filter_map(|table| table.get("registry")?.as_table())
     }
 
-    /// The directories, with a colon between them.
+    /// The directories, separated by colons.
     pub(super) fn config_path(&self) -> Option<&'a str> {
         let mut paths = self
             .registry()
@@ -45,7 +45,7 @@ impl<'a> Cri<'a> {
         paths.find(|path| !path.is_empty())
     }
 
-    /// The registries in `mirrors`, `configs` or `auths`, each with its settings.
+    /// The registries in `mirrors`, `configs` or `auths`, with their settings.
     pub(super) fn hosts(&self, key: &str) -> Vec<(&'a String, &'a Table)> {
         let tables = self
             .registry()
@@ -80,7 +80,7 @@ impl<'a> Cri<'a> {
     }
 }
 
-/// The header of the registry table, by the version that the configuration is written for.
+/// The header of the registry table for the configuration's version.
 pub(super) fn table_for(read: &Configuration) -> String {
     let version = read
         .files
@@ -96,7 +96,7 @@ pub(super) fn table_for(read: &Configuration) -> String {
     format!("[plugins.\"{name}\".registry]")
 }
 
-/// The number of the line that sets `config_path` and nothing else.
+/// The number of the line that sets only `config_path`.
 pub(super) fn line_of_path(text: &str) -> Option<usize> {
     let document = Document::parse(text).ok()?;
     let plugins = document.get("plugins")?;
@@ -110,7 +110,7 @@ pub(super) fn line_of_path(text: &str) -> Option<usize> {
         .then(|| before.matches('\n').count() + 1)
 }
 
-/// In the configuration's versions 3, 2 and 1.
+/// The plugin's names in versions 3, 2 and 1 of the configuration.
 const PLUGINS: [&str; 3] = [
     "io.containerd.cri.v1.images",
     "io.containerd.grpc.v1.cri",

@@ -1,4 +1,4 @@
-//! Each containerd of a node: its configuration with what that imports, merged as containerd merges it.
+//! The containerds of a node: their configurations with imports, merged as containerd merges them.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::client::file::{Text, files_in};
 use crate::client::{processes, said};
 use crate::trusted::{self, Readers};
 
-/// A containerd, and what it is started with.
+/// A containerd and its configuration file.
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) config: PathBuf,
@@ -24,15 +24,15 @@ pub(super) struct Daemon {
     pub(super) writer: Option<&'static str>,
 }
 
-/// What one is configured with.
+/// The configuration of one containerd.
 pub(super) struct Configuration {
-    /// Each file that could be read, in the order in which they count.
+    /// Each file that could be read, in ascending precedence.
     pub(super) files: Vec<ReadFile>,
-    /// Why others could not.
+    /// Findings for files that could not be read.
     pub(super) unread: Vec<Finding>,
-    /// All of it together: as containerd says, or what the files come to.
+    /// The merged configuration: containerd's own dump, or the result of merging the files.
     pub(super) merged: Table,
-    /// The first two numbers of the program's version, where it can be asked.
+    /// Major and minor version of the program, if it could be run.
     pub(super) version: Option<(u32, u32)>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct ReadFile {
 }
 
 impl Daemon {
-    /// The distribution's, those of k3s and RKE2, and what runs with another configuration.
+    /// The distribution's containerd, those of k3s and RKE2, and running ones with another configuration.
     pub(super) fn all(root: &Path) -> Vec<Self> {
         let mut all: Vec<Self> = KNOWN
             .iter()
@@ -65,7 +65,7 @@ impl Daemon {
                 continue;
             };
             if let Some(known) = all.iter_mut().find(|one| one.config == config) {
-                // One that was replaced since it started has no path any more.
+                // A program that was replaced since it started has no path.
                 if program.is_file() {
                     known.program = program;
                 }
@@ -83,7 +83,7 @@ impl Daemon {
 
     pub(super) fn read(&self, root: &Path) -> Configuration {
         let (files, unread) = self.files(root);
-        // It takes its time, and has nothing to say about what is not there.
+        // Running it is slow, and useless without a configuration.
         let certs = fs::read_dir(self.config.with_file_name("certs.d"));
         let may_matter = certs.is_ok_and(|mut entries| entries.next().is_some())
             || files.iter().any(|file| file.text.contains("registry"));
@@ -109,8 +109,8 @@ impl Daemon {
         }
     }
 
-    /// The file and what it imports, each once, breadth first
-    /// (`LoadConfig` in <https://github.com/containerd/containerd/blob/main/cmd/containerd/server/config/config.go>).
+    /// Reads the file and its imports, each once, breadth first (`LoadConfig` in
+    /// <https://github.com/containerd/containerd/blob/main/cmd/containerd/server/config/config.go>).
     fn files(&self, root: &Path) -> (Vec<ReadFile>, Vec<Finding>) {
         let (mut files, mut unread) = (Vec::<ReadFile>::new(), Vec::new());
         let mut pending = VecDeque::from([self.config.clone()]);
@@ -133,7 +133,7 @@ impl Daemon {
     }
 }
 
-/// A file of containerd's; `None` if there is none.
+/// Reads a file of containerd's; `None` if it does not exist.
 pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
     let text = match Text::read(path) {
         Ok(Some(text)) => text.text,
@@ -148,7 +148,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
     Ok(Some(ReadFile { path, text, table }))
 }
 
-/// Containerd, which is root's, reads it all the same.
+/// A note rather than a fault, because containerd runs as root and can read the file.
 fn unreadable(finding: Finding) -> Finding {
     Finding::note("containerd.unreadable", finding.what).command([
         "sudo",
@@ -157,7 +157,7 @@ fn unreadable(finding: Finding) -> Finding {
     ])
 }
 
-/// A pattern's files, or the one file; a relative path begins where the importing file is.
+/// The files that an import matches. A relative path is relative to the importing file.
 fn resolved(parent: &Path, import: &str, root: &Path) -> Vec<PathBuf> {
     let path = match import.strip_prefix('/') {
         Some(path) => root.join(path),
@@ -178,7 +178,7 @@ fn resolved(parent: &Path, import: &str, root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Later values count, and tables are merged key by key.
+/// Merges tables key by key; later values win.
 fn merge(into: &mut Table, from: &Table) {
     for (key, value) in from {
         match (into.get_mut(key), value) {
@@ -188,7 +188,7 @@ fn merge(into: &mut Table, from: &Table) {
     }
 }
 
-/// The configuration and the program of a process, if it is a containerd that was given one.
+/// The configuration and the program of a process, if it is a containerd started with `--config`.
 fn running(process: &Path, root: &Path) -> Option<(PathBuf, PathBuf)> {
     let line = fs::read_link(process.join("exe"))
         .ok()
@@ -208,14 +208,14 @@ fn running(process: &Path, root: &Path) -> Option<(PathBuf, PathBuf)> {
     Some((root.join(config.strip_prefix('/')?), program))
 }
 
-/// Of `containerd github.com/containerd/containerd/v2 v2.2.1 …`.
+/// The version in `containerd github.com/containerd/containerd/v2 v2.2.1 …`.
 fn numbers(version: &str) -> Option<(u32, u32)> {
     let number = version.split_whitespace().nth(2)?.trim_start_matches('v');
     let mut parts = number.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// What k3s and RKE2 make a file from, where somebody wants another than theirs.
+/// The template from which k3s and RKE2 write a customised file.
 pub(super) fn template(config: &Path) -> String {
     let dir = config.parent().unwrap_or(config).display();
     format!("its template ({dir}/config-v3.toml.tmpl or config.toml.tmpl)")
@@ -226,7 +226,7 @@ fn writer(root: &Path) -> &'static str {
     if is_rke2 { "rke2" } else { "k3s" }
 }
 
-/// Where the configuration, which k3s and RKE2 write, and the program are
+/// The paths of configurations and programs; k3s and RKE2 write theirs
 /// (<https://docs.k3s.io/advanced#configuring-containerd>).
 const KNOWN: [(&str, &str, Option<&str>); 3] = [
     ("etc/containerd/config.toml", "usr/bin/containerd", None),

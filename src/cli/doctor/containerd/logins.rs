@@ -1,4 +1,4 @@
-//! Logins in plain text: `auth` of containerd's configuration, and headers that carry a secret.
+//! Finds plain-text logins: `auth` in containerd's configuration, and headers with a secret.
 
 use toml::{Table, Value};
 
@@ -7,7 +7,7 @@ use super::{Finding, word};
 use crate::cli::doctor::containerd::daemon::template;
 use crate::shown::shown;
 
-/// Those of the configuration and what it imports, which are read at the start.
+/// Logins in the configuration and its imports, which are read at start.
 pub(super) fn of_config(file: &ReadFile, daemon: &Daemon, restart: &str) -> Option<Finding> {
     let source = match daemon.writer {
         Some(_) => template(&file.path),
@@ -21,7 +21,7 @@ pub(super) fn of_config(file: &ReadFile, daemon: &Daemon, restart: &str) -> Opti
     ))
 }
 
-/// Those of a hosts.toml, which is read at each pull.
+/// Logins in a hosts.toml, which is read at each pull.
 pub(super) fn of_hosts(file: &ReadFile) -> Option<Finding> {
     let places = places(&file.table)?;
     Some(finding(
@@ -33,7 +33,7 @@ pub(super) fn of_hosts(file: &ReadFile) -> Option<Finding> {
 
 fn finding(file: &ReadFile, places: &str, then: &str) -> Finding {
     let what = format!(
-        "{} holds a login in plain text ({places}); containerd asks no helper, and kubelet asks this one",
+        "{} holds a login in plain text ({places}); containerd calls no helper, and kubelet calls this one",
         file.path.display()
     );
     let fix = format!(
@@ -42,7 +42,7 @@ fn finding(file: &ReadFile, places: &str, then: &str) -> Finding {
     Finding::warn("client.plain_password", what).words(fix)
 }
 
-/// The keys at which a login stands; `None` where there is no login.
+/// The keys of logins; `None` if there are none.
 fn places(table: &Table) -> Option<String> {
     let mut found = Vec::new();
     search(table, &mut Vec::new(), &mut found);
@@ -59,7 +59,7 @@ fn search<'t>(table: &'t Table, path: &mut Vec<&'t str>, found: &mut Vec<String>
                         .iter()
                         .any(|name| table.get(*name).is_some_and(has_text))
             }
-            // The keys of a header table are names of headers.
+            // The keys of a header table are header names.
             value => ["header", "headers"].contains(&above) && is_secret(key) && has_text(value),
         };
         path.push(key);
@@ -89,7 +89,7 @@ fn has_text(value: &Value) -> bool {
     }
 }
 
-/// A key as TOML has it.
+/// A key, quoted for TOML if needed.
 fn quoted(key: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if !key.is_empty() && key.chars().all(is_bare) {
@@ -99,7 +99,7 @@ fn quoted(key: &str) -> String {
 }
 
 const SECRETS: [&str; 4] = ["password", "auth", "identitytoken", "identity_token"];
-/// Parts of the names of headers whose value lets somebody in.
+/// Parts of the names of headers that contain secrets.
 const HEADERS: [&str; 6] = [
     "authorization",
     "token",

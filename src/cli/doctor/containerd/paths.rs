@@ -1,4 +1,4 @@
-//! `config_path`, the directories in which the pulls of pods find each hosts.toml.
+//! Checks `config_path`: the directories where pods' pulls find each hosts.toml.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use super::{Finding, Look, word};
 use crate::shown::shown;
 
 impl Look<'_> {
-    /// Whether the pulls of pods use the directories: before 2.2 there is no default, and from 2.1 to 2.4 the transfer
-    /// service takes a list of directories for the name of one
+    /// Checks whether pods' pulls use the directories. Before 2.2 there is no default, and from 2.1 to 2.4 the transfer
+    /// service reads a list of directories as the name of one
     /// (<https://github.com/containerd/containerd/issues/12808>).
     pub(super) fn one_directory(&self, cri: &Cri) -> Option<Finding> {
         let with_hosts = self.with_hosts();
@@ -59,13 +59,13 @@ impl Look<'_> {
         Some(finding.command(["sudo", "systemctl", "restart", &self.restart()]))
     }
 
-    /// A directory as containerd names it.
+    /// A directory's path as containerd sees it.
     fn seen(&self, dir: &Path) -> String {
         let below = dir.strip_prefix(self.root).unwrap_or(dir);
         word(&Path::new("/").join(below))
     }
 
-    /// The file, and what `sed` does to it, so that `config_path` is this directory.
+    /// The file and the `sed` arguments that set `config_path` to this directory.
     fn set_path(&self, dir: &Path) -> Option<(PathBuf, Vec<String>)> {
         let dir = self.seen(dir);
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -83,7 +83,7 @@ impl Look<'_> {
         if main.path != self.daemon.config || self.read.files.iter().any(has_registry) {
             return None;
         }
-        // Behind everything else, so that no table that is there loses its keys to it.
+        // At the end, so that it does not split an existing table.
         let table = format!("$a {}", cri::table_for(&self.read));
         Some((
             main.path.clone(),

@@ -10,7 +10,7 @@ const CRI: &str = "[plugins.\"io.containerd.grpc.v1.cri\".registry]\n";
 const ONE: &str = "config_path = \"/etc/containerd/certs.d\"\n";
 const TWO: &str = "config_path = '/etc/containerd/certs.d:/etc/docker/certs.d'\n";
 
-/// The root directory of a machine.
+/// A machine's root directory.
 struct Tree(tempfile::TempDir);
 
 impl Tree {
@@ -32,8 +32,8 @@ impl Tree {
         fs::write(path, text).unwrap();
     }
 
-    /// A containerd of this version, whose merged configuration is this. Another process writes it: what is still open for
-    /// writing, in a child of another test, cannot be started.
+    /// Creates a containerd of this version with this merged configuration. Another process writes it, because a file
+    /// that is still open for writing in a child of another test can't be executed.
     fn runs(&self, version: &str, dump: &str) {
         self.write("dump", dump);
         self.write("usr/bin/x", "");
@@ -48,14 +48,14 @@ impl Tree {
         look(self.root(), false)
     }
 
-    /// What is found, beside what is fine and the word about ctr.
+    /// The codes of the findings, without good ones and the note about ctr.
     fn codes(&self) -> Vec<&'static str> {
         let findings = self.look().into_iter();
         let wrong = findings.filter(|one| one.state > State::Note);
         wrong.map(|one| one.code).collect()
     }
 
-    /// Does what the remedies say, but for what concerns a running system.
+    /// Runs the fixes, except commands for a running system.
     fn fix(&self) {
         for finding in self.look() {
             let Some(Fix::Commands(commands)) = finding.fix else {
@@ -83,7 +83,7 @@ fn nothing_is_said_where_nothing_is_or_all_is_well() {
         .map(|one| (one.code, one.state))
         .collect();
     assert_eq!(found, [("containerd.ctr_hosts_dir", State::Note)]);
-    // Docker's own package switches the plugin off.
+    // Docker's package turns the plugin off.
     let tree = Tree::of(&[(MAIN, "disabled_plugins = [\"cri\"]\n"), (HOSTS, GOOD)]);
     assert!(tree.codes().is_empty());
 }
@@ -166,7 +166,7 @@ fn each_trap_with_a_command_is_found_and_its_command_ends_it() {
         let before = tree.look();
         tree.fix();
         assert!(tree.codes().is_empty(), "{before:?}: {:?}", tree.look());
-        // A hosts.toml of the second directory is in the first by then, and none is lost.
+        // By then, the hosts.toml files of the second directory are in the first, and none is lost.
         let hosts = |tree: &Tree| {
             Daemon::all(tree.root())
                 .iter()
@@ -203,7 +203,7 @@ fn a_setting_beside_config_path_is_found_and_ends_when_it_is_moved() {
         tree.write(HOSTS, "[host.\"https://mirror.test\"]\n");
         tree.write(MAIN, &good);
         assert!(tree.codes().is_empty());
-        // Without config_path it is the older form, which works.
+        // Without config_path, this is the older form, which works.
         let tree = Tree::of(&[(MAIN, &format!("version = 2\n{setting}"))]);
         assert!(tree.codes().is_empty());
     }
@@ -319,7 +319,7 @@ fn what_containerd_itself_says_counts_and_so_does_its_version() {
         tree.runs(version, &two);
         assert_eq!(tree.codes(), codes, "{version}");
     }
-    // The default of 2.2 on, which no file has; and settings with which the transfer service is not used.
+    // The default since 2.2, which is in no file; and settings that turn the transfer service off.
     let tree = Tree::of(&[(HOSTS, GOOD)]);
     tree.runs("v2.2.1", &two);
     let found = tree.look();
@@ -341,7 +341,7 @@ fn what_containerd_itself_says_counts_and_so_does_its_version() {
         tree.runs("v2.2.1", &dump.replace("version = 3\n", ""));
         assert!(tree.codes().is_empty(), "{local}");
     }
-    // One that may be somebody else's is not started.
+    // A program that others could have written is not run.
     tree.runs("v2.5.0", &two);
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     fs::set_permissions(tree.root().join("usr/bin/containerd"), open).unwrap();
@@ -386,7 +386,7 @@ fn what_k3s_writes_is_looked_at_and_its_own_files_are_named() {
         "{told}"
     );
     assert!(!told.contains("hunter2"));
-    // A login in registries.yaml is reported there, and the settings beside it come from there.
+    // A login in registries.yaml is reported there, and the settings beside it come from that file.
     let written = look(tree.root(), true);
     assert!(
         written
@@ -394,7 +394,7 @@ fn what_k3s_writes_is_looked_at_and_its_own_files_are_named() {
             .all(|one| one.code != "client.plain_password"),
         "{written:?}"
     );
-    // Elsewhere, the arguments of what runs say where.
+    // For other places, the arguments of the running process tell.
     let process = tree.root().join("proc/7");
     fs::create_dir_all(&process).unwrap();
     std::os::unix::fs::symlink("/nowhere", process.join("exe")).unwrap();

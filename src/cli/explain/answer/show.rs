@@ -1,4 +1,4 @@
-//! How an answer is shown: an object for programs, rows for people.
+//! Shows an answer: an object for programs, rows for people.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Answer {
             Told::NotFound(why) => ("not-found", None, Some(why.as_str())),
             Told::Failure(line) => ("failure", None, Some(line.as_str())),
         };
-        // That there is nothing isn't a problem, but for what nobody can be answered.
+        // A miss isn't a problem, except for an argument that isn't a registry.
         let problem = reason.filter(|_| answer == "failure" || self.class == "reject");
         let mut out = ObjectWriter::with_capacity(1024);
         out.text("input", input)
@@ -132,7 +132,7 @@ impl Answer {
 }
 
 impl Answer {
-    /// Where the secret was looked for, and what of it was found.
+    /// The rows about the store and what it has.
     fn show_store(&self, rows: &mut Rows) {
         let Some(store) = self.store else { return };
         let keys = if self.keys.is_empty() {
@@ -166,7 +166,7 @@ impl Answer {
 }
 
 impl Cached {
-    /// The word for programs.
+    /// The value for programs.
     fn word(self) -> &'static str {
         match self {
             Self::Never => "never",
@@ -180,14 +180,14 @@ impl Cached {
 fn what_it_does(backend: &str) -> &'static str {
     match backend {
         "aws" => "a token of Amazon ECR is minted",
-        "gcp" => "an access token of Google is minted, or answered as it is",
+        "gcp" => "an access token of Google is minted, or returned as it is",
         "azure" => "a token of Azure's registry is minted",
-        "public" => "nothing is ever answered",
-        _ => "the secret's keys are answered as they are",
+        "public" => "no credential is ever returned",
+        _ => "the secret's keys are returned as they are",
     }
 }
 
-/// Two units are enough for a person.
+/// A duration in at most two units.
 fn life(time: Duration) -> String {
     let (hours, minutes) = (time.as_secs() / 3600, time.as_secs() / 60 % 60);
     match (hours, minutes) {
