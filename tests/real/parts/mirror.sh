@@ -105,6 +105,76 @@ says_why_it_is_refused() {
 }
 claim 'a wrong credential is refused, and the log says which and what to do' says_why_it_is_refused
 
+# --- what containerd does when the mirror fails: each row of what was seen of it, through this one ---
+
+# serves: the registry of servers/redirecting.py, and a mirror of it that has the credential, until the claim ends.
+serves() {
+    trap 'kill "$SERVER" "$MIRROR_PID" 2>/dev/null || true' EXIT
+    env -i PATH="$PATH" python3 "$HERE/servers/redirecting.py" 10.88.0.4 443 "$WORLD" "$CLIENT_HOME/store.log" &
+    SERVER=$!
+    wait_for listening 10.88.0.4/443
+    configured "$REDIRECT"
+    keep "$REDIRECT"
+    mirror_runs
+}
+
+# asked_by_the_mirror TEXT: how often, by what the registry was shown.
+asked_by_the_mirror() {
+    grep -F "$1" "$CLIENT_HOME/store.log" | grep -cF " Basic $(printf 'alice:wonderland' | base64) "
+}
+
+# is_told PULL STATUS TEXT COUNT: what a client says where the registry gives the mirror this status, and how often it asks.
+is_told() {
+    serves
+    if "$1" "$REDIRECT/fails/$2:1" >"$CLIENT_HOME/ctr.log" 2>&1; then return 1; fi
+    cat "$CLIENT_HOME/ctr.log" "$CLIENT_HOME/store.log"
+    grep -F "$3" "$CLIENT_HOME/ctr.log"
+    [ "$(asked_by_the_mirror "/v2/fails/$2/manifests/1")" = "$4" ]
+    mirror_ends
+    sees_no_secret wonderland
+}
+claim "what the registry does not have is asked for there too, which wants a login" is_told pull 404 '401 Unauthorized' 1
+claim "the registry's own 403 reaches ctr" is_told pull 403 '403 Forbidden' 1
+claim "the registry's own 500 reaches ctr" is_told pull 500 '500 Internal Server Error' 1
+claim "the registry's own 503 reaches ctr" is_told pull 503 '503 Service Unavailable' 1
+claim "the registry's own 429 reaches ctr, which asks five times more" is_told pull 429 '429 Too Many Requests' 6
+
+# A 401 never comes from this mirror, with a challenge or without: a client would show it a credential.
+never_says_401() {
+    serves
+    if pull "$REDIRECT/fails/401:1" >"$CLIENT_HOME/ctr.log" 2>&1; then return 1; fi
+    cat "$CLIENT_HOME/ctr.log"
+    mirror_ends
+    grep -F "$REDIRECT: registry: " "$CLIENT_HOME/mirror.log" | grep -F ' (401); '
+}
+claim "a registry's 401 is a refusal with its reason in the log" never_says_401
+
+# breaks_off PULL TEXT
+breaks_off() {
+    serves
+    if "$1" "$REDIRECT/fails/dies:1" >"$CLIENT_HOME/ctr.log" 2>&1; then return 1; fi
+    cat "$CLIENT_HOME/ctr.log"
+    grep -F "$2" "$CLIENT_HOME/ctr.log"
+    mirror_ends
+}
+claim 'a blob that breaks off in the middle fails the pull' breaks_off pull 'unexpected EOF'
+
+# Nothing bounds how long containerd 1 waits for it. One that goes on is not too late.
+is_silent() {
+    serves
+    kill -STOP "$MIRROR_PID"
+    pull "$REDIRECT/private/app:1" >"$CLIENT_HOME/ctr.log" 2>&1 &
+    local ctr=$!
+    sleep 2
+    kill -0 "$ctr"
+    if grep -F "$REDIRECT" "$CLIENT_HOME/store.log"; then return 1; fi
+    kill -CONT "$MIRROR_PID"
+    wait "$ctr"
+    gone "$REDIRECT/private/app:1"
+    mirror_ends
+}
+claim 'ctr waits for a mirror that is silent, and pulls once it answers' is_silent
+
 goes_on_without_it() {
     local image=$BEARER/public/app:1
     configured "$BEARER"
@@ -176,3 +246,38 @@ asks_no_client_for_a_login() {
     sees_no_secret canary-of-bob "$(printf 'bob:canary-of-bob' | base64)"
 }
 claim "a client's own credential does not reach the mirror" asks_no_client_for_a_login
+
+# --- containerd 2, by its own code for hosts.toml, its resolver and its fetcher ---
+
+needs "$BUILT/containerd/pull"
+
+pull_by_2() {
+    client "$BUILT/containerd/pull" "$CLIENT_HOME/certs.d" "$1"
+}
+
+pulls_by_2() {
+    local key=$1 image=$2 user=$3 secret=$4
+    shift 4
+    configured "${image%%/*}"
+    if pull_by_2 "$image"; then return 1; fi
+    keep "$key" "$user" "$secret"
+    mirror_runs "$@"
+    pull_by_2 "$image" >"$CLIENT_HOME/ctr.log" 2>&1
+    # The manifest, the layer and the configuration.
+    [ "$(grep -c '^sha256:' "$CLIENT_HOME/ctr.log")" = 3 ]
+    mirror_ends
+    sees_no_secret "$secret" "$(printf '%s:%s' "$user" "$secret" | base64)"
+}
+claim 'containerd 2 fetches a private image through the mirror from a registry with Basic' \
+    pulls_by_2 "$REGISTRY" "$REGISTRY/private/app:1" alice wonderland
+claim 'containerd 2 fetches a private image through the mirror from a registry with Bearer' \
+    pulls_by_2 "$BEARER" "$BEARER/private/app:1" carol bearer-secret --token-host auth.test:8443
+claim 'containerd 2 fetches a private image of Docker Hub through the mirror' \
+    pulls_by_2 "$HUB" docker.io/private/app:1 hubert hub-secret
+
+claim 'what the registry does not have containerd 2 asks for there too, which wants a login' is_told pull_by_2 404 '401 Unauthorized' 1
+claim "the registry's own 403 reaches containerd 2" is_told pull_by_2 403 '403 Forbidden' 1
+claim "the registry's own 503 reaches containerd 2" is_told pull_by_2 503 '503 Service Unavailable' 1
+claim "the registry's own 429 reaches containerd 2, which asks five times more" is_told pull_by_2 429 '429 Too Many Requests' 6
+
+claim 'a blob that breaks off in the middle fails the pull of containerd 2' breaks_off pull_by_2 EOF
