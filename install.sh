@@ -38,6 +38,9 @@ note() {
 
 main() {
     prefix='' archive='' sum='' from='' key='' demo='' uninstall='' undo='' aside='' scratch='' fetched=''
+    # Where this script lies. One that is read from a pipe lies nowhere, and what is in the current directory is anybody's.
+    here=''
+    case ${0##*/} in install.sh) here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) ;; esac
     while [ $# -gt 0 ]; do
         case $1 in
         --prefix | --archive | --sha256 | --from | --key)
@@ -71,6 +74,7 @@ main() {
     trap clean EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
+    trap 'exit 141' PIPE
     trap 'exit 143' TERM
     choose_prefix
     if [ -n "$uninstall" ]; then
@@ -134,8 +138,7 @@ sweep() {
 }
 
 find_tools() {
-    here=$(cd "$(dirname "$0")" && pwd)
-    [ -f "$here/Cargo.lock" ] ||
+    [ -f "${here:-/nowhere}/Cargo.lock" ] ||
         fail "there are no sources beside this script: clone the repository, or give --archive FILE --sha256 SUM"
     # shellcheck source=packaging/toolchain.sh
     . "$here/packaging/toolchain.sh"
@@ -149,30 +152,35 @@ build() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     out=${CARGO_TARGET_DIR:-$here/target}
     case $out in /*) ;; *) out=$PWD/$out ;; esac
-    static='' lacking=''
+    triple=$host lacking=''
     case $host in
     *-linux-gnu)
-        static=${host%-gnu}-musl
+        triple=${host%-gnu}-musl
         lacking=$(static_lacks)
         ;;
     esac
+    # .cargo/config.toml has how the static program is built.
+    set --
     if [ -n "$lacking" ]; then
         note "Building the program with this machine's C library: it starts slower than the static one. $lacking"
-        static=''
+        triple=$host
+        # At a fixed address, as the static one.
+        set -- --config "target.$host.rustflags=['-C', 'relocation-model=static', '-C', 'relro-level=off', '-C', 'force-unwind-tables=no']"
     else
-        note "Building the static program${static:+, for $static}"
+        note "Building the static program, for $triple"
     fi
-    # The machine's own compiler, whatever its name; .cargo/config.toml has the rest.
-    cc_variable=CC_$(printf %s "$static" | tr - _)
-    (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
-    cp "$out/${static:+$static/}release/$PROGRAM" "$aside/$PROGRAM"
+    # With --target also where it is the host's, whose flags are then not those of what runs while it builds. The compiler is
+    # the machine's own, whatever its name.
+    cc_variable=CC_$(printf %s "$triple" | tr - _)
+    (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" --target "$triple" "$@")
+    cp "$out/$triple/release/$PROGRAM" "$aside/$PROGRAM"
 }
 
 # What to do for a static program, which starts faster and runs on any Linux; nothing where all is there.
 static_lacks() {
     rustlib=$(rustc --print sysroot)/lib/rustlib
-    if [ ! -d "$rustlib/$static" ]; then
-        echo "For that one, run \"rustup target add $static\" and install again"
+    if [ ! -d "$rustlib/$triple" ]; then
+        echo "For that one, run \"rustup target add $triple\" and install again"
     elif [ ! -x "$rustlib/$host/bin/rust-lld" ]; then
         echo "For that one, install Rust with rustup (https://rustup.rs), which brings the linker rust-lld, and install again"
     fi
@@ -180,40 +188,58 @@ static_lacks() {
 
 # Sets archive and sum to the newest archive for this machine. Until all is checked, nothing below the prefix is touched.
 take_release() {
-    key=${key:-$(dirname "$0")/packaging/minisign.pub}
-    [ -r "$key" ] || fail "$key cannot be read: name the file with the public key of the release, with --key FILE"
+    key=${key:-${here:+$here/packaging/minisign.pub}}
+    [ -n "$key" ] || fail "this script was not started from a file, so no key lies beside it: name the release's with --key FILE"
+    if [ ! -r "$key" ] || [ -d "$key" ]; then
+        fail "$key cannot be read: name the file with the public key of the release, with --key FILE"
+    fi
+    # A password in the address is for the server alone.
+    shown=$(printf %s "${from%/}" | sed 's,^\([a-z]*://\)[^/]*@,\1,')
     machine=$(uname -m)
     [ "$machine" != arm64 ] || machine=aarch64
     fetched=$(mktemp -d "${TMPDIR:-/tmp}/$PROGRAM-release.XXXXXX")
-    fetch SHA256SUMS
-    fetch SHA256SUMS.minisig
+    fetch SHA256SUMS 1
+    fetch SHA256SUMS.minisig 1
     check_signature "$fetched/SHA256SUMS"
     choose_newest "$fetched/SHA256SUMS"
     installed=$("$target" version 2>/dev/null) || installed=''
     installed=${installed#"$PROGRAM "}
     if [ -n "$installed" ] && is_older "$newest" "$installed"; then
-        fail "$from has $newest, but $target is $installed; to go back, use --archive and --sha256"
+        fail "$shown has $newest, but $target is $installed; to go back, use --archive and --sha256"
     fi
-    fetch "$name"
+    fetch "$name" 128
     archive=$fetched/$name
     actual=$(sha256 "$archive")
-    [ "$actual" = "$sum" ] || fail "$from/$name does not match SHA256SUMS: its SHA-256 is $actual; nothing was changed"
+    [ "$actual" = "$sum" ] || fail "$shown/$name does not match SHA256SUMS: its SHA-256 is $actual; nothing was changed"
 }
 
-# fetch NAME: a file of the release, into $fetched.
+# fetch NAME MIB: a file of the release, into $fetched. Nothing is known of who serves it before the signature is checked: what
+# does not end does not fill the disk, and what does not come is not waited for.
 fetch() {
     case $from in
     https://* | http://*)
+        command -v curl >/dev/null || command -v wget >/dev/null || fail "curl and wget are missing: install one, or give --from a directory"
+        ;;
+    esac
+    said=$(
+        # In blocks of 512 bytes; a limit that is lower already stays.
+        ulimit -f "$(($2 * 2048))" 2>/dev/null || :
+        copy "$1" 2>&1
+    ) || fail "$shown/$1 cannot be read${said:+: $(printf '%s\n' "$said" | tail -n 1)}"
+}
+
+copy() {
+    case $from in
+    https://* | http://*)
         if command -v curl >/dev/null; then
-            curl --fail --silent --location --proto-redir =https --connect-timeout 20 --output "$fetched/$1" "${from%/}/$1"
-        elif command -v wget >/dev/null; then
-            wget -q -T 20 -O "$fetched/$1" "${from%/}/$1"
+            curl --fail --silent --show-error --location --proto-redir =https --connect-timeout 20 --speed-limit 100 --speed-time 20 \
+                --output "$fetched/$1" "${from%/}/$1"
         else
-            fail "curl and wget are missing: install one, or give --from a directory"
+            wget -nv -T 20 -t 2 -O "$fetched/$1" "${from%/}/$1"
         fi
         ;;
-    *) cp "$from/$1" "$fetched/$1" 2>/dev/null ;;
-    esac || fail "${from%/}/$1 cannot be read"
+    *) cp -- "$from/$1" "$fetched/$1" ;;
+    esac
 }
 
 # check_signature FILE: that FILE.minisig signs it with $key. It is minisign's format: in base64, the key is "Ed", its id and
@@ -229,17 +255,17 @@ check_signature() {
         fail "$key is not a public key of minisign"
     fi
     if [ "$(wc -c <"$fetched/signature")" -ne 74 ] || [ "$(head -c 2 "$fetched/signature")" != ED ]; then
-        fail "$from/SHA256SUMS.minisig is not a signature of minisign"
+        fail "$shown/SHA256SUMS.minisig is not a signature of minisign"
     fi
     [ "$(key_id "$fetched/key")" = "$(key_id "$fetched/signature")" ] ||
-        fail "$from/SHA256SUMS is signed with another key than $key; nothing was changed"
+        fail "$shown/SHA256SUMS is signed with another key than $key; nothing was changed"
     # What X.509 puts before the 32 bytes of an Ed25519 key.
     { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && tail -c 32 "$fetched/key"; } >"$fetched/key.der"
     openssl dgst -blake2b512 -binary "$1" >"$fetched/digest" 2>/dev/null || fail "openssl has no BLAKE2b here and cannot check the signature"
     tail -c 64 "$fetched/signature" >"$fetched/signature.raw"
     { cat "$fetched/signature.raw" && sed -n '3s/^trusted comment: //p' "$1.minisig" | tr -d '\n'; } >"$fetched/signed"
     if ! is_signed "$fetched/digest" "$fetched/signature.raw" || ! is_signed "$fetched/signed" "$fetched/whole"; then
-        fail "$from/SHA256SUMS does not match its signature; nothing was changed"
+        fail "$shown/SHA256SUMS does not match its signature; nothing was changed"
     fi
 }
 
@@ -266,10 +292,11 @@ choose_newest() {
         version=${version%"-$machine-unknown-linux-musl.tar.gz"}
         [ "$name_of" = "$PROGRAM-$version-$machine-unknown-linux-musl.tar.gz" ] || continue
         case $version in [!0-9]* | *[!0-9A-Za-z.+-]*) continue ;; esac
+        [ "$version" != "$newest" ] || fail "$shown/SHA256SUMS names $name_of twice"
         [ -z "$newest" ] || is_older "$newest" "$version" || continue
         newest=$version sum=$sum_of name=$name_of
     done <"$1"
-    [ -n "$newest" ] || fail "$from has no archive for $machine"
+    [ -n "$newest" ] || fail "$shown has no archive for $machine"
 }
 
 # is_older A B: by semantic versioning, where a pre-release is older than its release.
@@ -296,12 +323,12 @@ unpack() {
     case $sum in *[!0-9a-f]*) fail "--sha256 is not a SHA-256: 64 hexadecimal digits" ;; esac
     [ ${#sum} = 64 ] || fail "--sha256 is not a SHA-256: 64 hexadecimal digits"
     # What was checked is what is unpacked, even if somebody changes the file meanwhile.
-    cp "$archive" "$aside/archive"
+    cp -- "$archive" "$aside/archive" 2>/dev/null || fail "$archive cannot be copied to $bin; nothing was changed"
     actual=$(sha256 "$aside/archive")
     [ "$actual" = "$sum" ] || fail "$archive is not the archive you meant: its SHA-256 is $actual; nothing was unpacked"
     member=$(find_member)
     # Into one file of ours: no name, link or mode of the archive reaches the file system.
-    tar -xzOf "$aside/archive" "$member" >"$aside/$PROGRAM"
+    tar -xzOf "$aside/archive" "$member" >"$aside/$PROGRAM" 2>/dev/null || fail "the program cannot be written to $bin; nothing was changed"
     rm -f "$aside/archive"
 }
 

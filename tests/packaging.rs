@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,41 @@ fn github_files_are_yaml_and_their_workflows_run_what_is_here() {
         }
     }
     assert_eq!(workflows, 2);
+}
+
+#[test]
+fn dependabot_asks_for_newer_versions_of_all_that_is_pinned() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join(".github/dependabot.yml")).unwrap();
+    let file: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let mut named = BTreeSet::new();
+    for update in file["updates"].as_sequence().unwrap() {
+        let manifest = match update["package-ecosystem"].as_str().unwrap() {
+            "cargo" => "Cargo.toml",
+            "gomod" => "go.mod",
+            "pip" => "requirements.txt",
+            _ => continue,
+        };
+        for directory in update["directories"].as_sequence().unwrap() {
+            let directory = directory.as_str().unwrap().trim_start_matches('/');
+            named.insert(root.join(directory).join(manifest));
+        }
+    }
+    let listed = Command::new("git")
+        .args(["ls-files", "Cargo.toml", "go.mod", "requirements.txt"])
+        .args(["*/Cargo.toml", "*/go.mod", "*/requirements.txt"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    let there: BTreeSet<PathBuf> = String::from_utf8(listed.stdout)
+        .unwrap()
+        .lines()
+        // Nothing is pinned there: it takes another module's place.
+        .filter(|path| !path.ends_with("tigron/go.mod"))
+        .map(|path| root.join(path))
+        .collect();
+    assert!(listed.status.success() && !there.is_empty());
+    assert_eq!(named, there);
 }
 
 fn check_workflow(root: &Path, path: &Path, file: &Value) {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict
 
 from .figures import COUNTED, MIB, Figures
-from .machine import settle
+from .machine import linkage, settle
 from .report import megabytes, ms, table
 
 BUDGET = Path(__file__).resolve().parent.parent / "budget.txt"
@@ -67,23 +67,19 @@ def peers(figures: Figures) -> str:
     return text + ("\n\n" + "\n".join(missing) if missing else "")
 
 
-def position_independence(figures: Figures) -> str:
-    """What it costs to start at any address."""
-    names = list(figures.world.variants)
-    if len(names) < 2:
-        return "Not measured: `benches/run --build` builds both."
-    rows = []
-    for name in names:
-        size = os.path.getsize(figures.world.variants[name]) / MIB
-        times = [ms(figures.time(f"{key} {name}")) for key in ("version", "cached")]
-        run = figures.world.spawn(figures.cases[f"cached {name}"], "in-turn", 1)
-        rows.append([name, *times, megabytes(run["peak_kb"]), f"{run['faults']:.0f}", f"{size:.2f} MiB"])
-    text = table(["built", "`version`", "cached `get`", "peak memory", "page faults", "size"], rows)
-    lost = (
-        "At a fixed address the program's own code and data are always in one place, which helps whoever has found\n"
-        "a fault in it to use it; stack, heap and the kernel's pages are still moved about."
-    )
-    return f"{text}\n\n{lost}"
+def builds(figures: Figures) -> str:
+    """What each way to build it gives; the program under test is the first."""
+    rust, rows = figures.time("rust"), []
+    programs = {"the program under test": figures.world.helper, **figures.world.variants}
+    for name, program in programs.items():
+        suffix = f" {name}" if name in figures.world.variants else ""
+        times = [figures.time(key + suffix) for key in ("version", "stored", "cached")]
+        run = figures.world.spawn(figures.cases[f"cached{suffix}"], "in-turn", 1)
+        cells = [f"{ms(took)}, {took / rust:.2f} ×" for took in times]
+        size = f"{os.path.getsize(program) / MIB:.2f} MiB"
+        rows.append([name, linkage(program), *cells, megabytes(run["peak_kb"]), f"{run['faults']:.0f}", size])
+    head = ["built", "", "`version`", "stored `get`", "cached `get`", "peak memory", "page faults", "size"]
+    return f"Times are also by Rust hello.\n\n{table(head, rows)}"
 
 
 def commands(figures: Figures) -> str:

@@ -1,4 +1,4 @@
-"""The release binary as it is built, and the same at a fixed address or position-independent, for the same run."""
+"""The program as others than packaging/release build it, for the same run."""
 
 import json
 import os
@@ -6,10 +6,32 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 TARGET = "x86_64-unknown-linux-musl"
-MODELS = {"position-independent": "pic", "at a fixed address": "static"}
+
+
+HOST = "x86_64-unknown-linux-gnu"
+
+
+class Build(NamedTuple):
+    """What tells one build from the others."""
+
+    target: str = TARGET
+    compiler: str = "cc"
+    # Beside those in .cargo/config.toml, of which the last word on the relocation model counts.
+    flags: Tuple[str, ...] = ()
+
+
+# The first three are what install.sh runs: with all it needs, with musl's compiler, without Rust's musl target.
+BUILDS = {
+    "by install.sh": Build(),
+    "by install.sh, with CC=musl-gcc": Build(compiler="musl-gcc"),
+    "by install.sh, for the machine's C library": Build(
+        HOST, flags=("relocation-model=static", "relro-level=off", "force-unwind-tables=no")
+    ),
+    "position-independent": Build(flags=("relocation-model=pic",)),
+}
 
 
 class Variants:
@@ -20,14 +42,13 @@ class Variants:
         self.note = repo / "benches/build.json"
 
     def build(self) -> None:
-        """A clean release build, timed, and one more that differs in its relocation model only."""
+        """Each from nothing but what is common to them; the first one is timed."""
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
-        target = self.dir / "target"
-        for index, (name, model) in enumerate(MODELS.items()):
-            command = self.command(model)
-            began = time.monotonic()
-            subprocess.run(command, cwd=self.repo, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
+        for index, (name, build) in enumerate(BUILDS.items()):
+            command, began = self.command(build), time.monotonic()
+            env = {"CARGO_TARGET_DIR": str(self.dir / "target"), f"CC_{TARGET.replace('-', '_')}": build.compiler}
+            subprocess.run(command, cwd=self.repo, env={**os.environ, **env}, check=True)
             if index == 0:
                 took = {
                     "seconds": round(time.monotonic() - began),
@@ -35,33 +56,24 @@ class Variants:
                     "cores": os.cpu_count(),
                 }
                 self.note.write_text(json.dumps({**took, "when": time.strftime("%Y-%m-%d")}))
-            shutil.copy(target / TARGET / "release/docker-credential-beta9", self.binary(name))
-        shutil.rmtree(target)
+            shutil.copy(self.dir / "target" / build.target / "release/docker-credential-beta9", self.binary(name))
+        shutil.rmtree(self.dir / "target")
 
     @staticmethod
-    def command(model: str) -> List[str]:
-        """What is in .cargo/config.toml stays; the last word on the relocation model counts."""
-        flags = f'target.{TARGET}.rustflags=["-C", "relocation-model={model}"]'
-        return [
-            "cargo",
-            "build",
-            "--release",
-            "--locked",
-            "--bin",
-            "docker-credential-beta9",
-            "--target",
-            TARGET,
-            "--config",
-            flags,
-        ]
+    def command(build: Build) -> List[str]:
+        """As install.sh gives it."""
+        command = ["cargo", "build", "--release", "--locked", "--bin", "docker-credential-beta9"]
+        command += ["--target", build.target]
+        flags = [word for flag in build.flags for word in ("-C", flag)]
+        return command + (["--config", f"target.{build.target}.rustflags={flags}"] if flags else [])
 
     def binary(self, name: str) -> Path:
-        """The one of this model."""
-        return self.dir / name.replace(" ", "-")
+        """The one of this name."""
+        return self.dir / "".join(letter if letter.isalnum() else "-" for letter in name)
 
     def built(self) -> Dict[str, str]:
         """Those that there are."""
-        return {name: str(self.binary(name)) for name in MODELS if self.binary(name).exists()}
+        return {name: str(self.binary(name)) for name in BUILDS if self.binary(name).exists()}
 
     def last(self) -> Optional[Dict[str, object]]:
         """How long the last clean build took."""

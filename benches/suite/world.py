@@ -100,8 +100,10 @@ class World:
         ruled = self.node("ruled", ecr_rule(self.ecr_plain.url)).provision().cache_tokens(1)
         self._add("ruled", ruled.case(f"{case.name}, a rule for it in the configuration", ECR))
         for name, program in self.variants.items():
-            same = Case(f"{case.name}, built {name}", [program, "get"], case.env, case.input)
-            self._add(f"cached {name}", same.check())
+            for key in ("stored", "cached"):
+                same = self.cases[key]
+                built = Case(f"{same.name}, built {name}", [program, "get"], same.env, same.input)
+                self._add(f"{key} {name}", built.check())
 
     def _full(self) -> None:
         counts: List[int] = [count for count in HOSTS if count <= self.many_hosts]

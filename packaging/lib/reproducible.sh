@@ -17,8 +17,8 @@ check_reproducible() {
         (unset CARGO_TARGET_DIR && "$world/$clone/packaging/release" --arch "$arch" --out "$world/$clone/dist")
     done
     diff "$world/one/dist/SHA256SUMS" "$world/a/second/place/dist/SHA256SUMS" || fail "the two releases differ"
-    rm -rf "$OUT"
-    cp -r "$world/one/dist" "$OUT"
+    mkdir -p "$OUT"
+    cp -r "$world/one/dist/." "$OUT/"
     sign
     echo "==> The two releases are the same, byte for byte; one is in $OUT"
 }

@@ -13,7 +13,10 @@ test_packages() {
     claim "the rpm is not removed while a file of docker's, podman's, kubelet's or k3s's names it, and is upgraded all the same" \
         stays_while_wired rpm
     claim "credentials and settings are there after a purge, and a newer deb keeps an enabled timer" keeps_what_is_the_users
-    claim "an older deb is upgraded in place, with its program, its credentials and its timer, and put back by its file" upgrades_in_place
+    claim "an older deb is upgraded in place, with its program, its credentials and its timer, and put back by its file" upgrades_in_place deb
+    claim "an older rpm is upgraded in place, with its program, its credentials and its timer, and put back by its file" upgrades_in_place rpm
+    claim "in a clean root without Rust, install.sh --from installs within a minute, a credential is stored and answered, and a changed archive is refused" \
+        installs_without_rust
     with_tool lintian "lintian finds no error in the deb" deb_is_lintian_clean
 }
 
@@ -52,11 +55,14 @@ put_program() {
     done
 }
 
+# add KIND ROOT [FILE]: installs, or replaces what is there.
 add() {
+    local file
+    file=${3:-$(echo "$DIST"/*."$1")}
     case $1 in
-    deb) dpkg_in "$2" --install "$DIST"/*.deb ;;
+    deb) dpkg_in "$2" --install "$file" ;;
     # The small root has no database that says whose its shell is.
-    rpm) rpm --root "$2" --dbpath /var/lib/rpm --install --nodeps "$DIST"/*.rpm ;;
+    rpm) rpm --root "$2" --dbpath /var/lib/rpm --upgrade --oldpackage --replacepkgs --nodeps "$file" ;;
     esac
 }
 
@@ -126,10 +132,7 @@ stays_while_wired() {
         if output=$(take_away "$kind" "$root" 2>&1); then return 1; fi
         grep -P "^/$file\t.*$NAME configure .*--undo\$" <<<"$output"
         [ -x "$root/usr/bin/$NAME" ]
-        case $kind in
-        deb) add deb "$root" ;;
-        rpm) rpm --root "$root" --dbpath /var/lib/rpm --upgrade --force --nodeps "$DIST"/*.rpm ;;
-        esac
+        add "$kind" "$root"
         [ -x "$root/usr/bin/$NAME" ]
         rm "$root/$file"
     done
@@ -156,27 +159,68 @@ keeps_what_is_the_users() {
     echo ghcr.io | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/again get | grep '"Secret":"s"'
 }
 
+# The release of before, in DIR and DIR.deb or DIR.rpm: another version, and a program with other bytes that says what this one says.
+older_deb() {
+    dpkg-deb -R "$DIST"/*.deb "$1"
+    sed -i 's/^Version: .*/Version: 0.0.1-1/' "$1/DEBIAN/control"
+    echo older >>"$1/usr/bin/$NAME"
+    (cd "$1" && find usr -type f -print0 | xargs -0 md5sum) >"$1/DEBIAN/md5sums"
+    dpkg-deb --root-owner-group -Znone --build "$1" "$1.deb"
+}
+
+older_rpm() {
+    mkdir "$1"
+    rpm2archive - <"$(echo "$DIST"/*.rpm)" | tar -C "$1" -xzf -
+    echo older >>"$1/usr/bin/$NAME"
+    rpmbuild -bb --quiet --define "_topdir $1.top" --define "tree $1" --define 'release_version 0.0.1' "$HERE/rpm/$NAME.spec"
+    mv "$1.top/RPMS"/*/*.rpm "$1.rpm"
+}
+
+version_in() {
+    case $1 in
+    deb) dpkg-query --admindir "$2/var/lib/dpkg" --show --showformat '${Version}' "$NAME" ;;
+    rpm) rpm --root "$2" --dbpath /var/lib/rpm --query --queryformat '%{VERSION}-%{RELEASE}' "$NAME" ;;
+    esac
+}
+
 upgrades_in_place() {
-    local root=$WORLD/root-older older=$WORLD/older wants=etc/systemd/system/timers.target.wants/beta9-credential-refresh.timer
-    # The release of before: another version, and a program with other bytes that says what this one says.
-    dpkg-deb -R "$DIST"/*.deb "$older"
-    sed -i 's/^Version: .*/Version: 0.0.1-1/' "$older/DEBIAN/control"
-    echo older >>"$older/usr/bin/$NAME"
-    (cd "$older" && find usr -type f -print0 | xargs -0 md5sum) >"$older/DEBIAN/md5sums"
-    dpkg-deb --root-owner-group -Znone --build "$older" "$WORLD/older.deb"
-    make_root "$root" deb
-    dpkg_in "$root" --install "$WORLD/older.deb"
+    local kind=$1 root=$WORLD/root-older-$1 older=$WORLD/older-$1 wants=etc/systemd/system/timers.target.wants/beta9-credential-refresh.timer
+    "older_$kind" "$older"
+    make_root "$root" "$kind"
+    add "$kind" "$root" "$older.$kind"
+    cmp "$root/usr/bin/$NAME" "$older/usr/bin/$NAME"
     echo '{"ServerURL":"ghcr.io","Username":"octo","Secret":"s"}' | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" store
     ! command -v systemctl >/dev/null || systemctl --root="$root" enable beta9-credential-refresh.timer
     mkdir -p "$root/root/.docker"
     echo '{"credsStore":"beta9"}' >"$root/root/.docker/config.json"
-    add deb "$root"
+    add "$kind" "$root"
+    [ "$(version_in "$kind" "$root")" != 0.0.1-1 ]
     cmp "$root/usr/bin/$NAME" "$BETA9_HELPER"
     echo ghcr.io | env -i PATH="$PATH" HOME=/root chroot "$root" /usr/bin/"$NAME" get | grep '"Secret":"s"'
     ! command -v systemctl >/dev/null || [ -L "$root/$wants" ]
-    dpkg_in "$root" --install "$WORLD/older.deb"
+    add "$kind" "$root" "$older.$kind"
     cmp "$root/usr/bin/$NAME" "$older/usr/bin/$NAME"
-    grep -A 9 "^Package: $NAME$" "$root/var/lib/dpkg/status" | grep -x 'Version: 0.0.1-1'
+    [ "$(version_in "$kind" "$root")" = 0.0.1-1 ]
+}
+
+installs_without_rust() {
+    local root=$WORLD/root-bare
+    make_root "$root" deb
+    put_program "$root" openssl tar gzip sha256sum tr od head tail wc sed awk grep cmp chmod mv cp mktemp uname dirname id sync find env
+    cp -r "$DIST" "$root/release"
+    cp "$WORLD/key.pub" "$root/"
+    within() {
+        timeout 60 chroot "$root" /usr/bin/env -i PATH=/usr/bin:/usr/local/bin HOME=/root /usr/bin/sh -c "$1"
+    }
+    within 'command -v openssl && ! command -v cargo && ! command -v rustc && ! command -v cc'
+    within "/release/install.sh --from /release --key /key.pub &&
+        echo '{\"ServerURL\":\"ghcr.io\",\"Username\":\"octo\",\"Secret\":\"s\"}' | $NAME store && echo ghcr.io | $NAME get" | tail -n 1 |
+        grep -Fx '{"ServerURL":"ghcr.io","Username":"octo","Secret":"s"}'
+    cmp "$root/usr/local/bin/$NAME" "$BETA9_HELPER"
+    echo evil >>"$(echo "$root/release/"*.tar.gz)"
+    if within '/release/install.sh --from /release --key /key.pub --prefix /opt/new' 2>"$WORLD/said"; then return 1; fi
+    grep 'does not match SHA256SUMS' "$WORLD/said"
+    [ ! -e "$root/opt/new" ]
 }
 
 deb_is_lintian_clean() {

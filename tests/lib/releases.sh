@@ -18,6 +18,12 @@ test_releases() {
     claim "--from upgrades, installs the same version again, and refuses an older one" refuses_an_older_version
     claim "another key, a changed list, signature, comment or archive is refused in one line, and nothing is changed" refuses_what_is_not_signed
     claim "what --from cannot find or read is named in one line, and nothing is changed" names_what_is_missing
+    claim "a signed release whose list is in doubt, or whose archive holds more than it should, is refused" refuses_a_doubtful_release
+    claim "a server that redirects to http, breaks off or never ends is refused in one line, and nothing is left" refuses_hostile_servers
+    claim "stopped while a server does not answer, --from leaves nothing behind" stops_while_it_waits
+    claim "where there is no room, --from says so in one line, and the old program stays" needs_room
+    claim "a script from a pipe takes neither a key nor sources from the current directory" trusts_no_current_directory
+    claim "somebody else than root, with a narrow umask and a home of an odd name, installs for everybody to run" installs_as_somebody
 }
 
 make_key() {
@@ -143,12 +149,21 @@ refuses_an_older_version() {
     from "$p/two" "$p/to"
     has_version "$p/to" 1.1.0
     from "$p/two" "$p/to" | grep 'is there already'
-    for version in 1.0.0 1.1.0-rc.1; do
-        make_release "$p/old" "$version"
+    refuses_older() {
+        make_release "$p/old" "$2"
         census "$p/to" >"$p/before"
-        refuses_in_one_line "$p/old has $version, but $p/to/bin/$PROGRAM is 1.1.0" from "$p/old" "$p/to"
+        refuses_in_one_line "$p/old has $2, but $p/to/bin/$PROGRAM is $1" from "$p/old" "$p/to"
         census "$p/to" | diff "$p/before" -
-    done
+    }
+    refuses_older 1.1.0 1.0.0
+    refuses_older 1.1.0 1.1.0-rc.1
+    make_release "$p/ten" 1.10.0-rc.10
+    from "$p/ten" "$p/to"
+    for version in 1.9.0 1.9.99 1.10.0-rc.9 1.10.0-alpha; do refuses_older 1.10.0-rc.10 "$version"; done
+    # Nothing is known of one that does not run.
+    echo 'exit 1' >"$p/to/bin/$PROGRAM"
+    from "$p/one" "$p/to"
+    has_version "$p/to" 1.0.0
 }
 
 # refuses_in_one_line TEXT COMMAND…
@@ -191,6 +206,13 @@ refuses_what_is_not_signed() {
     spoiled 'does not match its signature' sed -i s/1.2.0/1.3.0/ "$R/SHA256SUMS"
     spoiled 'does not match its signature' eval 'echo >>"$R/SHA256SUMS"'
     spoiled 'does not match its signature' sed -i '3s/release/r3lease/' "$R/SHA256SUMS.minisig"
+    # The right key's, of another file; and of this one, in the older format that signs the file itself.
+    of_another() {
+        echo other >"$R/other"
+        minisign -S -s "$WORLD/key.sec" -t 'a release' -m "$R/other" -x "$R/SHA256SUMS.minisig"
+    }
+    spoiled 'does not match its signature' of_another
+    spoiled 'is not a signature of minisign' minisign -S -l -s "$WORLD/key.sec" -m "$R/SHA256SUMS" -x "$R/SHA256SUMS.minisig"
     spoiled 'is not a signature of minisign' eval ': >"$R/SHA256SUMS.minisig"'
     spoiled 'is not a signature of minisign' sed -i '2s/.*/AAAA/' "$R/SHA256SUMS.minisig"
     spoiled 'does not match its signature' sed -i 4d "$R/SHA256SUMS.minisig"
@@ -232,7 +254,10 @@ names_what_is_missing() {
     spoiled "has no archive for $(machine)" only_foreign
     make_release "$R" 1.2.0
     refuses_in_one_line "$P/none cannot be read" run --from "$R" --key "$P/none" --prefix "$P"
-    refuses_in_one_line "packaging/minisign.pub cannot be read: name the file" env -i PATH="$PATH" sh -s -- --from "$R" --prefix "$P" <"$INSTALL"
+    mkdir "$P.alone"
+    cp "$INSTALL" "$P.alone/"
+    refuses_in_one_line "$P.alone/packaging/minisign.pub cannot be read: name the file" env -i PATH="$PATH" sh "$P.alone/install.sh" \
+        --from "$R" --prefix "$P"
     echo 'no key' >"$R/no.pub"
     refuses_in_one_line "$R/no.pub is not a public key of minisign" run --from "$R" --key "$R/no.pub" --prefix "$P"
     make_bare_path "$p"
@@ -244,4 +269,202 @@ names_what_is_missing() {
     ln -s "$(command -v grep)" "$p/"
     refuses 'openssl is older than version 3' env -i PATH="$p" HOME="$P" sh "$INSTALL" --from "$R" --key "$KEY" --prefix "$P"
     census "$P" | diff "$P.before" -
+}
+
+refuses_a_doubtful_release() {
+    local R P
+    P=$(prefix)
+    R=$P.release
+    make_release "$R" 1.0.0
+    from "$R" "$P"
+    census "$P" >"$P.before"
+    without_the_archive() {
+        sed -i '/1.2.0/d' "$R/SHA256SUMS"
+        sign "$R"
+    }
+    spoiled "has no archive for $(machine)" without_the_archive
+    named_twice() {
+        echo "$(printf '%064d' 1)  $PROGRAM-1.2.0-$(machine)-unknown-linux-musl.tar.gz" >>"$R/SHA256SUMS"
+        sign "$R"
+    }
+    spoiled "SHA256SUMS names $PROGRAM-1.2.0-$(machine)-unknown-linux-musl.tar.gz twice" named_twice
+    # The name of a file elsewhere is none of an archive.
+    named_elsewhere() {
+        sed -i "s,  $PROGRAM-1.2.0,  ../$PROGRAM-1.2.0," "$R/SHA256SUMS"
+        sign "$R"
+    }
+    spoiled "has no archive for $(machine)" named_elsewhere
+    # holds OPTION…: what tar packs beside the program.
+    holds_more() {
+        local name
+        name=$PROGRAM-1.2.0-$(machine)-unknown-linux-musl
+        make_release "$R" 1.2.0
+        tar -P -C "$WORLD/packed" -czf "$R/$name.tar.gz" "$name" "$@"
+        (cd "$R" && sha256sum "$name.tar.gz" >SHA256SUMS)
+        sign "$R"
+        refuses 'holds' from "$R" "$P"
+        [ "$(cat "$P.victim")" = victim ]
+        has_version "$P" 1.0.0
+        only_the_program_in "$P"
+    }
+    echo victim >"$P.victim"
+    ln -s "$P.victim" "$P.link"
+    holds_more "$P.victim"
+    holds_more -C "$P" "../${P##*/}.victim"
+    holds_more "$P.link"
+    holds_more --transform "s,.*link,$PROGRAM-1.2.0-$(machine)-unknown-linux-musl/README.md," "$P.link"
+    census "$P" | diff <(without_times "$P.before") <(without_times)
+}
+
+without_times() {
+    sed 's/ [^ ]* [^ ]*$//' "$@"
+}
+
+# serve DIR: DIR is at /good; /moved leads there by plain http, /broken breaks off in the middle, /endless does not end, and
+# /silent does not begin. Sets PORT; the server ends with the claim.
+serve() {
+    local server said
+    said=$(mktemp "$WORLD/said.XXXXXX")
+    python3 -u - "$1" >"$said" 2>&1 <<'END' &
+import http.server, os, sys, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        how, name = self.path.split("/")[-2:]
+        with open(os.path.join(sys.argv[1], name), "rb") as file:
+            body = file.read()
+        if how == "silent":
+            time.sleep(600)
+        self.send_response(302 if how == "moved" else 200)
+        if how == "moved":
+            self.send_header("Location", f"http://localhost:{self.server.server_port}/good/{name}")
+        elif how != "endless":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        while how == "endless":
+            self.wfile.write(b"0" * 65536)
+        if how != "moved":
+            self.wfile.write(body[: len(body) // 2] if how == "broken" else body)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+print("port", server.server_port)
+server.serve_forever()
+END
+    server=$!
+    # shellcheck disable=SC2064 # it is this process that goes with the claim
+    trap "kill $server" EXIT
+    until grep -q '^port ' "$said"; do
+        kill -0 "$server" || return
+        sleep 0.05
+    done
+    PORT=$(sed -n 's/^port //p' "$said")
+}
+
+refuses_hostile_servers() {
+    local p how PORT
+    p=$(prefix)
+    make_release "$p/release" 1.2.0
+    serve "$p/release"
+    mkdir "$p/tmp" "$p/path"
+    # shellcheck disable=SC2086  # the directories are words
+    find ${PATH//:/ } -maxdepth 1 ! -name curl -exec ln -sf -t "$p/path" {} + 2>/dev/null || :
+    at() {
+        env -i PATH="$PATH" HOME="$SCRATCH_HOME" TMPDIR="$p/tmp" sh "$INSTALL" --from "http://user:pass@127.0.0.1:$PORT/$1" --key "$KEY" \
+            --prefix "$p/to"
+    }
+    refuses_in_one_line "http://127.0.0.1:$PORT/moved/SHA256SUMS cannot be read: curl: " at moved
+    for how in broken endless; do
+        refuses_in_one_line "http://127.0.0.1:$PORT/$how/SHA256SUMS cannot be read" at "$how"
+        PATH=$p/path refuses_in_one_line "http://127.0.0.1:$PORT/$how/SHA256SUMS cannot be read" at "$how"
+    done
+    [ -z "$(ls -A "$p/tmp")" ] && [ ! -e "$p/to" ]
+    at good
+    has_version "$p/to" 1.2.0
+    [ -z "$(ls -A "$p/tmp")" ]
+}
+
+stops_while_it_waits() {
+    local p installing PORT
+    p=$(prefix)
+    make_release "$p/release" 1.2.0
+    serve "$p/release"
+    mkdir "$p/tmp"
+    setsid env -i PATH="$PATH" HOME="$SCRATCH_HOME" TMPDIR="$p/tmp" sh "$INSTALL" --from "http://127.0.0.1:$PORT/silent" --key "$KEY" \
+        --prefix "$p/to" &
+    installing=$!
+    until [ -n "$(ls -A "$p/tmp")" ]; do
+        kill -0 "$installing" || return
+        sleep 0.05
+    done
+    kill -TERM -- "-$installing"
+    if wait "$installing"; then return 1; fi
+    [ -z "$(ls -A "$p/tmp")" ] && [ ! -e "$p/to" ]
+}
+
+# As on a full disk, no file may grow beyond a bound: that of the archive, or of the program in it.
+needs_room() {
+    local p name
+    p=$(prefix)
+    make_release "$p/release" 1.0.0
+    from "$p/release" "$p/to"
+    name=$PROGRAM-1.2.0-$(machine)-unknown-linux-musl.tar.gz
+    cp "$WORLD/new.tar.gz" "$p/release/$name"
+    (cd "$p/release" && sha256sum "$name" >SHA256SUMS)
+    sign "$p/release"
+    census "$p/to" >"$p/before"
+    # full KIB
+    full() {
+        (trap '' XFSZ && ulimit -f "$1" && from "$p/release" "$p/to")
+    }
+    refuses_in_one_line "the program cannot be written to $p/to/bin; nothing was changed" full "$(($(stat -c %s "$HELPER") / 1024 + 2000))"
+    refuses_in_one_line "$name cannot be read" full 100
+    census "$p/to" | diff <(without_times "$p/before") <(without_times)
+    has_version "$p/to" 1.0.0
+}
+
+trusts_no_current_directory() {
+    local p
+    p=$(prefix)
+    make_release "$p/release" 1.2.0
+    mkdir "$p/packaging"
+    cp "$KEY" "$p/packaging/minisign.pub"
+    touch "$p/Cargo.lock"
+    echo "touch '$p/ran'" >"$p/packaging/toolchain.sh"
+    piped() {
+        cd "$p" || return
+        env -i PATH="$PATH" HOME="$p" TMPDIR="$WORLD" sh -s -- --prefix "$p/to" "$@" <"$INSTALL"
+    }
+    refuses_in_one_line 'no key lies beside it: name the release' piped --from "$p/release"
+    refuses_in_one_line 'there are no sources beside this script' piped
+    [ ! -e "$p/ran" ] && [ ! -e "$p/to" ]
+    piped --from "$p/release" --key "$KEY"
+    has_version "$p/to" 1.2.0
+    cp "$INSTALL" "$p/"
+    cd "$p" || return
+    env -i PATH="$PATH" HOME="$p" TMPDIR="$WORLD" CDPATH=/tmp sh install.sh --from release --prefix beside
+    has_version "$p/beside" 1.2.0
+}
+
+installs_as_somebody() {
+    local p as=() home
+    p=$(prefix)
+    home="$p/a home, it's odd"
+    make_release "$p/release" 1.2.0
+    cp "$KEY" "$p/the key"
+    mkdir "$home"
+    chmod 755 "$p"
+    if [ "$(id -u)" = 0 ] && command -v setpriv; then
+        as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+        chown 65534:65534 "$home"
+    fi
+    (umask 077 && cd "$p" && "${as[@]}" env -i PATH="$PATH" HOME="$home" TMPDIR="$home" PREFIX="$home/.local" sh -s -- --from release \
+        --key 'the key' <"$INSTALL")
+    has_version "$home/.local" 1.2.0
+    [ "$(stat -c %a "$home/.local" "$home/.local/bin" "$home/.local/bin/$PROGRAM" | tr '\n' ' ')" = '755 755 755 ' ]
+    [ -z "$(find "$home" -type f ! -perm 644 ! -name "$PROGRAM")" ]
+    [ "$(ls -A "$home")" = .local ]
 }
