@@ -102,7 +102,7 @@ fn get(
 ) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     // What cannot be a registry certainly has no credential; no store is asked, and no configuration read.
-    let Ok(url) = ServerUrl::parse(asked) else {
+    let Ok(url) = ServerUrl::parse(text) else {
         kubelet::is_misdirected(asked, err);
         return Err(Error::NotFound);
     };
@@ -148,7 +148,7 @@ fn erase(
         return Err(DockerError::NotALine.into());
     }
     // docker logout erases spellings that nothing can be stored under; there is nothing to do for those.
-    if let Ok(url) = ServerUrl::parse(asked) {
+    if let Ok(url) = ServerUrl::parse(text) {
         with_warnings(&resolver()?, err, |resolver| {
             resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
         })?;
