@@ -105,6 +105,22 @@ fn one_trailing_line_end_is_accepted_and_not_echoed() {
 }
 
 #[test]
+fn a_second_trailing_line_end_names_no_registry() {
+    let node = Node::new();
+    node.store("host.example", "u", "p");
+    for input in [
+        "host.example\n\n",
+        "host.example\r\n\r\n",
+        "host.example\n\r\n",
+    ] {
+        assert_eq!(node.get(input), Answer::not_found(), "{input:?}");
+        assert_eq!(node.run(&["erase"], input).status, 1, "{input:?}");
+        assert_eq!(node.run(&["explain", input], "").status, 1, "{input:?}");
+    }
+    assert_eq!(node.pair("host.example").0, "u");
+}
+
+#[test]
 fn docker_hub_is_one_host_under_all_of_its_names() {
     for stored in [HUB, "docker.io", "index.docker.io", "registry-1.docker.io"] {
         let node = Node::new();

@@ -28,7 +28,7 @@ impl Reference {
             .iter()
             .find_map(|scheme| text.strip_prefix(scheme.as_bytes()));
         if (bare.is_none() && url::has_scheme(text)) || is_registry(bare.unwrap_or(text)) {
-            return ServerUrl::parse(bare.unwrap_or(text)).map(Self::Server);
+            return ServerUrl::exactly(bare.unwrap_or(text)).map(Self::Server);
         }
         let text = std::str::from_utf8(text).map_err(|_| HostError("it is not UTF-8"))?;
         ImageRef::parse(text).map(Self::Image)
@@ -76,6 +76,10 @@ mod tests {
             ("GHCR.io:443", "host ghcr.io"),
             ("ghcr.io/", "host ghcr.io"),
             ("ghcr.io\n", "host ghcr.io"),
+            (
+                "ghcr.io\n\n",
+                "none: the host has a character that no registry host can have",
+            ),
             ("docker.io", "host docker.io"),
             ("index.docker.io/v1/", "host docker.io"),
             ("https://index.docker.io/v1/", "host docker.io"),

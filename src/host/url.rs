@@ -31,7 +31,11 @@ pub enum Scheme {
 impl ServerUrl {
     /// Parses standard input. One trailing LF or CRLF is dropped, nothing else.
     pub fn parse(input: &[u8]) -> Result<Self, HostError> {
-        let text = strip_line_end(input);
+        Self::exactly(strip_line_end(input))
+    }
+
+    /// Parses a text of which nothing is dropped.
+    pub(super) fn exactly(text: &[u8]) -> Result<Self, HostError> {
         if let Some(item) = verbatim_item(text)? {
             return Ok(Self::Item(item));
         }

@@ -103,7 +103,7 @@ fn get(
 ) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     // A text that can't be a registry certainly has no credential, so no store is asked and no configuration is read.
-    let Ok(url) = ServerUrl::parse(asked) else {
+    let Ok(url) = ServerUrl::parse(text) else {
         kubelet::is_misdirected(asked, err);
         return Err(Error::NotFound);
     };
@@ -149,7 +149,7 @@ fn erase(
         return Err(DockerError::NotALine.into());
     }
     // docker logout also erases spellings under which nothing can be stored. They need no work.
-    if let Ok(url) = ServerUrl::parse(asked) {
+    if let Ok(url) = ServerUrl::parse(text) {
         with_warnings(&resolver()?, err, |resolver| {
             resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
         })?;
