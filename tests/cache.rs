@@ -217,7 +217,7 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
 }
 
 #[test]
-fn of_many_that_need_a_note_at_once_one_asks_and_it_is_asked_again_when_the_note_is_old() {
+fn one_process_asks_for_a_note_that_many_need_and_again_when_it_is_old() {
     let node = Node::new();
     let asked = AtomicUsize::new(0);
     let recall = |seconds: u64| {
@@ -306,7 +306,7 @@ fn a_fault_of_one_process_is_not_shared() {
 }
 
 #[test]
-fn a_process_that_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_is_kept() {
+fn a_process_that_waits_too_long_for_a_lock_mints_and_keeps_the_token() {
     let node = Node::new();
     node.ask(A, "of old", Some(HOUR));
     let token = node.files("token").remove(0);
@@ -371,7 +371,7 @@ fn down() -> Result<Minted, Error> {
 }
 
 #[test]
-fn a_token_is_renewed_after_half_and_before_seven_tenths_of_its_life_and_the_new_one_is_kept() {
+fn a_token_is_renewed_between_half_and_seven_tenths_of_its_life() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
     let new = || Ok(minted("new", Some(3 * HOUR)));
@@ -381,7 +381,7 @@ fn a_token_is_renewed_after_half_and_before_seven_tenths_of_its_life_and_the_new
 }
 
 #[test]
-fn a_renewal_that_fails_serves_the_old_token_with_a_warning_and_is_not_tried_again_at_once() {
+fn a_failed_renewal_keeps_the_old_token_and_is_not_retried_at_once() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
     assert_eq!(ask_later(&node, 2530, &down), (Ok("old".into()), 1, true));

@@ -373,7 +373,7 @@ fn a_registry_that_misbehaves_is_reported_as_that() {
 }
 
 #[test]
-fn the_credential_goes_to_no_token_server_of_another_host_unless_the_operator_vouches_for_it() {
+fn a_token_server_on_another_host_gets_no_credential_unless_the_operator_trusts_it() {
     let foreign = FakeRegistry::start(|asked| {
         if asked.path.starts_with("/token") {
             opaque(asked)
@@ -591,7 +591,7 @@ fn a_rule_for_a_path_is_obeyed_and_docker_is_said_not_to_see_it() {
 }
 
 #[test]
-fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_know() {
+fn provision_stores_nothing_that_the_registry_refuses() {
     let keys = "{\"USERNAME\":\"octo\",\"PASSWORD\":\"hunter2\"}";
     let provision = |registry: &FakeRegistry| {
         let node = Node::new();

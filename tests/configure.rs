@@ -264,7 +264,7 @@ fn what_no_client_can_read_is_refused_by_name_and_left_untouched() {
 }
 
 #[test]
-fn a_file_that_is_missing_is_made_for_its_owner_alone_and_removed_with_its_directories() {
+fn a_missing_file_is_created_for_its_owner_and_removed_with_its_directories() {
     let node = node();
     let path = node.home().join(".docker/config.json");
     let told = succeeds(docker(&node, &["--hosts", "ghcr.io"]));
@@ -409,7 +409,7 @@ fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
 }
 
 #[test]
-fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a_provider() {
+fn only_readers_of_the_file_can_read_its_note_and_a_diff_has_no_secret() {
     let node = node();
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     let head = "kind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n";
@@ -1010,7 +1010,7 @@ fn a_refusal_has_a_code_for_programs() {
 }
 
 #[test]
-fn a_list_in_capitals_gets_no_second_one_beside_it_and_an_empty_one_keeps_its_comment() {
+fn a_list_in_capitals_is_refused_and_an_empty_list_keeps_its_comment() {
     let node = node();
     let text = "Credential-Helpers = ['containers-auth.json']\n";
     let path = put(&node, ".config/containers/registries.conf", text);

@@ -689,7 +689,7 @@ fn a_helper_that_is_asked_for_its_version_gets_none_of_this_programs_environment
 }
 
 #[test]
-fn who_answers_each_client_is_said_for_every_registry_that_is_held_wired_or_in_plain_text() {
+fn doctor_says_who_answers_each_client_for_every_known_registry() {
     let node = wired(
         with_path(Node::new(), true),
         &format!(

@@ -733,7 +733,7 @@ fn next(node: &Node, input: &str) -> String {
 }
 
 #[test]
-fn a_slip_is_answered_with_the_registry_that_is_held_or_known_and_no_login_is_offered_for_it() {
+fn a_misspelled_registry_gets_a_suggestion_and_no_offer_to_log_in() {
     let node = Node::new();
     assert_eq!(next(&node, "gchr.io"), "did you mean gcr.io or ghcr.io?");
     for typed in ["ghrc.io", "ghrc.io/org/app:1", "https://ghcr.oi"] {

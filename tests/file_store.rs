@@ -508,7 +508,7 @@ fn assert_newer(node: &Node, files: &[(PathBuf, Vec<u8>)], about: &str) {
 }
 
 #[test]
-fn what_a_newer_version_wrote_is_neither_taken_for_missing_nor_overwritten_nor_erased() {
+fn a_newer_versions_entry_is_not_missing_overwritten_or_erased() {
     let node = Node::new();
     node.store("ghcr.io", "u", "old");
     let own = node.sealed_file();

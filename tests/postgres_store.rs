@@ -562,9 +562,9 @@ fn a_database_that_is_not_beta9s_is_reported_as_that() {
 }
 
 #[test]
-fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_is_not() {
+fn an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not() {
     let Some(database) = Database::new(
-        "a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_is_not",
+        "an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not",
     ) else {
         return;
     };

@@ -302,7 +302,7 @@ fn the_ends_that_0_1_noted_are_read_until_a_new_login() {
 }
 
 #[test]
-fn a_login_that_was_killed_at_any_instant_is_never_pruned_by_the_end_of_the_one_before() {
+fn a_login_killed_at_any_instant_is_never_pruned_by_an_earlier_ones_expiry() {
     let node = Node::new();
     let started = Instant::now();
     (0..5).for_each(|_| assert_eq!(node.store("a.example", "u", "p"), Answer::silence()));

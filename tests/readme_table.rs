@@ -66,7 +66,7 @@ fn the_table_of_registries_is_the_codes() {
 }
 
 #[test]
-fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
+fn kubelets_configuration_matches_every_registry_of_the_table() {
     let file = root().join("packaging/kubernetes/credential-provider.yaml");
     let text = fs::read_to_string(&file).unwrap();
     let (head, rest) = text.split_once("    matchImages:\n").unwrap();
@@ -82,7 +82,7 @@ fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
 }
 
 #[test]
-fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
+fn the_match_images_fixture_is_generated_from_the_table() {
     let file = root().join("tests/fixtures/match-images.txt");
     is_written(&file, &(match_images().join("\n") + "\n"));
 }

@@ -122,7 +122,7 @@ fn all_workspaces_tokens_are_shown_by_registry_with_what_has_become_of_them() {
 }
 
 #[test]
-fn the_last_failure_outlives_its_seconds_and_the_success_after_it_and_answers_no_get() {
+fn the_last_failure_is_shown_after_a_later_success_and_answers_no_get() {
     let ecr = Ecr::start();
     let node = ecr.node().with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
     ecr.refuse(true);
