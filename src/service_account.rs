@@ -244,8 +244,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn identity_is_account_issuer_audience_and_annotations_not_the_token()
-    {
+    fn identity_is_account_issuer_audience_and_annotations_not_the_token() {
         let describe = |token: Redacted, annotations: &[(&str, &str)]| {
             let annotations = annotations
                 .iter()

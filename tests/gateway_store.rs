@@ -529,8 +529,7 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
 }
 
 #[test]
-fn an_outage_of_the_gateways_database_is_bridged_or_an_error_never_not_found()
- {
+fn an_outage_of_the_gateways_database_is_bridged_or_an_error_never_not_found() {
     let down = |secret, list| Mood::DatabaseDown { secret, list };
     let shapes = [
         (down(404, 200), "lists the secret "),
@@ -671,8 +670,7 @@ fn nothing_is_written_and_no_list_is_shortened_while_the_database_is_down() {
 }
 
 #[test]
-fn a_secret_that_does_not_decrypt_is_an_error_and_a_deleted_one_is_a_miss()
- {
+fn a_secret_that_does_not_decrypt_is_an_error_and_a_deleted_one_is_a_miss() {
     let gateway = Gateway::start();
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));

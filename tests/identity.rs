@@ -150,8 +150,7 @@ fn two_sessions_of_aws_on_one_runner_never_get_each_others_token() {
 }
 
 #[test]
-fn an_edited_profile_is_another_identity_until_it_is_put_back()
- {
+fn an_edited_profile_is_another_identity_until_it_is_put_back() {
     let Some(clouds) = Clouds::start() else {
         return;
     };

@@ -563,9 +563,9 @@ fn a_database_that_is_not_beta9s_is_reported_as_that() {
 
 #[test]
 fn an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not() {
-    let Some(database) = Database::new(
-        "an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not",
-    ) else {
+    let Some(database) =
+        Database::new("an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not")
+    else {
         return;
     };
     let relay = Relay::to(database.server.port);

@@ -68,8 +68,7 @@ fn the_image_comes_first_then_the_build_registry_then_nothing() {
 }
 
 #[test]
-fn an_images_secret_without_a_registry_is_only_for_the_pulled_images_registry()
- {
+fn an_images_secret_without_a_registry_is_only_for_the_pulled_images_registry() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
     let unbound = "worker store: the image's secret does not say which registry it is for; set BETA9_IMAGE to the image that is pulled";
@@ -310,8 +309,7 @@ fn it_is_read_only_and_says_so_and_lists_nothing() {
 }
 
 #[test]
-fn another_registrys_secret_is_not_used_and_the_build_registrys_token_is_requested()
-{
+fn another_registrys_secret_is_not_used_and_the_build_registrys_token_is_requested() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
@@ -670,8 +668,7 @@ fn what_is_not_configured_is_named_and_nobody_is_asked() {
 }
 
 #[test]
-fn the_workers_own_variables_are_used_if_nothing_is_configured()
-{
+fn the_workers_own_variables_are_used_if_nothing_is_configured() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     let process = gateway

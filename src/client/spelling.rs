@@ -273,8 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_login_is_found_under_its_exact_key_then_an_old_one_never_a_look_alike()
-     {
+    fn a_plain_login_is_found_under_its_exact_key_then_an_old_one_never_a_look_alike() {
         let keys = [
             "https://reg.example.com/v1/",
             "http://reg.example.com",

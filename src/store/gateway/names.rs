@@ -221,8 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn unwanted_names_are_skipped_and_a_restart_forgets_what_was_read()
-    {
+    fn unwanted_names_are_skipped_and_a_restart_forgets_what_was_read() {
         let long = "a".repeat(MAX_NAME);
         let list = format!(
             r#"[{{"name":"a\nb"}},{{"name":"{long}a"}},{{"name":"{long}"}},{{"name":"x","hosts":["{}"]}}]"#,
