@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    /// Asks for a token as the resolver does; the minted one is `password`, unless it is cached.
+    /// Asks for a token as the resolver does; mints `password` unless a token is cached.
     fn ask(&self, id: (&str, &str, &str), password: &str, life: Option<Duration>) -> String {
         let config = self.config();
         let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
@@ -93,7 +93,7 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-/// A sink whose content nobody reads: what a cache answers without a word is what these tests are about.
+/// A sink for warnings that these tests ignore.
 fn no_warnings() -> Rc<Warnings> {
     Rc::default()
 }
@@ -253,7 +253,7 @@ fn one_process_asks_for_a_note_that_many_need_and_again_when_it_is_old() {
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
-/// Asks with a mint that fails, and answers the error and how often it was minted.
+/// Asks with a failing mint, and returns the error and the number of mints.
 fn fail(node: &Node, keys: &str) -> (String, usize) {
     let config = node.config();
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
@@ -316,7 +316,7 @@ fn a_process_that_waits_too_long_for_a_lock_mints_and_keeps_the_token() {
     fs::remove_file(&token).unwrap();
     assert_eq!(node.ask(A, "beside it", Some(HOUR)), "beside it");
     assert_eq!(node.ask(A, "unused", Some(HOUR)), "beside it");
-    // The second one to mint may be stopped just as well.
+    // The second process that mints may be stopped too.
     fs::remove_file(&token).unwrap();
     let _too = beta9_credential::lock::Lock::try_acquire(&token.with_extension("spare"))
         .unwrap()
@@ -325,7 +325,7 @@ fn a_process_that_waits_too_long_for_a_lock_mints_and_keeps_the_token() {
     assert_eq!(node.ask(A, "unused", Some(HOUR)), "alone");
 }
 
-/// Asks at a later time by both clocks, and answers the password, the warnings and whether it was minted.
+/// Asks at a later time by both clocks, and returns the password, the warnings and whether a token was minted.
 fn ask_later(
     node: &Node,
     seconds: u64,
@@ -412,7 +412,7 @@ fn a_clock_that_jumped_never_yields_an_expired_token() {
     node.ask(A, "old", Some(HOUR));
     let new = || Ok(minted("new", Some(20 * HOUR)));
     assert_eq!(ask_later(&node, 10 * 3600, &new).0, Ok("new".into()));
-    // What is kept now was minted ten hours ahead of the real clock, to which it returns.
+    // The cached token was minted while the clock was ten hours ahead.
     assert_eq!(node.ask(A, "minted anew", Some(HOUR)), "minted anew");
 }
 

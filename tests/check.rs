@@ -1,4 +1,4 @@
-//! `check`, and `provision --check`, against registries that do right and wrong what a registry can.
+//! `check` and `provision --check`, against registries that behave well and badly.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,7 +38,7 @@ fn ok() -> String {
     say(200, &[("docker-content-digest", "sha256:0123")], "")
 }
 
-/// A registry that wants the right pair at its door, and then answers this.
+/// A registry that requires the right pair at `/v2/`, and then answers this.
 fn basic(answer: impl Fn(&Asked) -> String + Send + 'static) -> FakeRegistry {
     FakeRegistry::start(move |asked| {
         if asked.authorization != right() {
@@ -52,7 +52,7 @@ fn basic(answer: impl Fn(&Asked) -> String + Send + 'static) -> FakeRegistry {
     })
 }
 
-/// A registry whose token server answers one thing, and which answers another to a token.
+/// A registry with a token server, and the answers of both.
 fn bearer(
     token: impl Fn(&Asked) -> String + Send + 'static,
     answer: impl Fn(&Asked) -> String + Send + 'static,
@@ -81,14 +81,14 @@ fn opaque(asked: &Asked) -> String {
     }
 }
 
-/// A node that holds the right pair for this registry.
+/// A node with the right pair for this registry.
 fn node(registry: &FakeRegistry) -> Node {
     let node = Node::new();
     node.store(&registry.host(), "octo", SECRET);
     node
 }
 
-/// Runs a command in which the secret must not show.
+/// Runs a command whose output must not contain the secret.
 fn run(node: &Node, args: &[&str]) -> Answer {
     let answer = node.run(args, "");
     let text = format!("{answer:?}");
@@ -417,7 +417,7 @@ fn a_token_server_on_another_host_gets_no_credential_unless_the_operator_trusts_
             right()
         )]
     );
-    // Who has no credential has none to lose.
+    // Without a credential, there is none to leak.
     assert_eq!(check(&Node::new(), &image, &[]).0, "needs-credential");
 }
 
@@ -447,7 +447,7 @@ fn a_redirect_to_another_host_is_followed_without_the_credential() {
 #[test]
 fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows_it() {
     let manifest = |asked: &Asked| asked.path == MANIFEST;
-    // It answers everybody the same.
+    // It gives everybody the same answer.
     let blind = FakeRegistry::start(|asked| {
         if asked.path == "/v2/" {
             ok()
@@ -456,7 +456,7 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
         }
     });
     assert_eq!(verdict(&blind), is("no-repository", "unknown"));
-    // It looks at a credential that is shown.
+    // It checks a credential if one is sent.
     let looks = FakeRegistry::start(move |asked| match asked.authorization.as_str() {
         shown if manifest(asked) && !shown.is_empty() && shown != right() => say(401, BASIC, ""),
         _ if asked.path == "/v2/" => ok(),
@@ -467,7 +467,7 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
     node.store(&looks.host(), "octo", "wrong");
     let (verdict, accepted, _) = check(&node, &looks.image(), &[]);
     assert_eq!((verdict, accepted), is("no-repository", "no"));
-    // It asks at the repository and not at the door.
+    // It requires a login at the repository but not at `/v2/`.
     let late = FakeRegistry::start(|asked| {
         if asked.path == "/v2/" || asked.authorization == right() {
             ok()
@@ -625,7 +625,7 @@ fn provision_stores_nothing_that_the_registry_refuses() {
         ) && stored,
         "{text}"
     );
-    // It answers the image to everybody, and refuses a credential that is shown.
+    // It serves the image to everybody, but refuses wrong credentials.
     let fussy = FakeRegistry::start(|asked| {
         if asked.authorization.is_empty() {
             ok()

@@ -1,5 +1,5 @@
-//! `doctor`: each kind of broken set-up is named with what fixes it, and that does fix it. More of them, with
-//! real clients and clouds, are in tests/real/parts/broken.sh and tests/cloud/helper/broken.py.
+//! `doctor`: each kind of broken set-up is reported with a fix, and the fix works. More of them, with real clients and
+//! clouds, are in tests/real/parts/broken.sh and tests/cloud/helper/broken.py.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]

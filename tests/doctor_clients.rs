@@ -1,4 +1,4 @@
-//! `doctor` on clients' files: it names what fails a pull, and the remedy that it gives, run as it stands, fixes it.
+//! `doctor` on clients' files: it reports what makes a pull fail, and its fix, run as printed, works.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(
@@ -25,7 +25,7 @@ const AUTH: &str = "b2N0bzpodW50ZXIy";
 const OTHER: &str = "b2N0bzpodW50ZXIz";
 const HUB: &str = "https://index.docker.io/v1/";
 
-/// A set-up, and what `doctor` is to say of it.
+/// A set-up, and the expected finding.
 struct Case {
     /// What is wrong.
     name: &'static str,

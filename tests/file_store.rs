@@ -1,4 +1,4 @@
-//! What is particular to the embedded store: its files, its key, and whom it trusts.
+//! The embedded store: its files, its key, and the permissions that it requires.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(

@@ -1,4 +1,4 @@
-//! Many nodes: tokens are minted in the control plane, once for all of its replicas, and workers get tokens and no keys.
+//! Many nodes: tokens are minted in the control plane, once for all replicas, and workers get tokens instead of keys.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]

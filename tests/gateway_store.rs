@@ -1,4 +1,4 @@
-//! The gateway's HTTP API as the workspace store: names, round trips, whose secret is whose, and every fault.
+//! The gateway's HTTP API as the workspace store: names, round trips, ownership of secrets, and every fault.
 
 #![allow(
     clippy::unwrap_used,

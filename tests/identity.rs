@@ -1,4 +1,4 @@
-//! Whose identity a node answers with, through the real binary: what it would use now, and never what it used before.
+//! The identity behind a node's answer, through the real binary: the one it would use now, never an earlier one.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(

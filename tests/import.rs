@@ -1,4 +1,4 @@
-//! `import`: what docker and podman keep in plain text goes into the store, and then from their files.
+//! `import`: moves plain-text logins of docker and podman into the store.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(

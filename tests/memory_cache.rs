@@ -1,4 +1,4 @@
-//! The cache of what may not touch a disk: tokens of what a worker is vended, and of what came with a request.
+//! The cache on tmpfs: tokens minted from a worker's vended keys, or from a request's keys.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]

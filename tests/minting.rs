@@ -1,4 +1,4 @@
-//! What a mint that fails, is stopped or is short of something means for the other processes of the node.
+//! How a mint that fails, is stopped or lacks resources affects the node's other processes.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! What README.md, the book and the files that repeat a table of the code say is what the code says. `BLESS=1 cargo test
-//! --test readme_table` writes those that are made from the code.
+//! README.md, the book and the files that repeat a table of the code must match the code. `BLESS=1 cargo test --test
+//! readme_table` writes those that are generated from the code.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -91,7 +91,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Compares a file with what the code makes of it, or writes it.
+/// Compares a file with the generated text, or writes it.
 fn is_written(file: &Path, wanted: &str) {
     if std::env::var_os("BLESS").is_some() {
         fs::write(file, wanted).unwrap();

@@ -1,4 +1,4 @@
-//! What a person at a terminal of 80 columns sees, and that the book shows just that.
+//! Output on a terminal of 80 columns, and that the book shows exactly that.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(

@@ -1,4 +1,5 @@
-//! Whose files steer the helper, and whose secrets it reads: another user's never, and nobody is locked out for nothing.
+//! Which files control the helper and which secrets it reads: never another user's, and without refusing legitimate
+//! set-ups.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(

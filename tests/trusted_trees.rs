@@ -1,5 +1,5 @@
-//! Nobody is locked out for nothing: the trees of directories that Kubernetes, OpenShift, Nix and podman without root make,
-//! and what the helper opens in them.
+//! Legitimate directory trees are accepted: those of Kubernetes, OpenShift, Nix and rootless podman; and which files
+//! the helper opens in them.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::too_many_lines, reason = "one trace is read for many stores")]

@@ -1,4 +1,4 @@
-//! What `configure` makes of clients' files: what it writes, what it undoes, and what is left when it is stopped.
+//! `configure` on clients' files: what it writes, what it undoes, and what is left if it is killed.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(
