@@ -1,9 +1,6 @@
 //! `check` and `provision --check`, against registries that behave well and badly.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,10 +1,7 @@
 //! `configure` and its `--undo`, through the real binary, over files as they are found on people's machines.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -614,9 +611,9 @@ fn undo_after_docker_wrote_the_file_again_takes_out_only_what_is_ours() {
     );
     succeeds(docker(&node, &["--hosts", "ghcr.io,docker.io,quay.io"]));
     // As docker login leaves it, and quay.io was given to somebody else.
-    let anew = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"docker.io\": \"beta9\",\n\t\t\"ghcr.io\": \"beta9\",\n\
+    let again = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"docker.io\": \"beta9\",\n\t\t\"ghcr.io\": \"beta9\",\n\
                 \t\t\"https://index.docker.io/v1/\": \"beta9\",\n\t\t\"quay.io\": \"pass\"\n\t},\n\t\"detachKeys\": \"ctrl-e,e\"\n}";
-    fs::write(&path, anew).unwrap();
+    fs::write(&path, again).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
     assert!(
         told.contains("quay.io (pass) is not this helper's any more, and was left"),

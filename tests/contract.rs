@@ -1,9 +1,6 @@
 //! One contract suite for all stores: the same cases, whatever the store.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,9 +1,6 @@
 //! The gateway's HTTP API as the workspace store: names, round trips, ownership of secrets, and every fault.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,9 +1,6 @@
 //! The `kubelet` verb, and the `matchImages` that kubelet is to be given.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,9 +1,6 @@
 //! How a mint that fails, is stopped or lacks resources affects the node's other processes.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

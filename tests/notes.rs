@@ -1,10 +1,7 @@
 //! What a node remembers of a store that is far away: for how long, how much, and what ends it.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

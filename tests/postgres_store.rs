@@ -1,9 +1,6 @@
 //! The store in Beta9's database, against a real PostgreSQL: its rows, its names, its errors, its outages.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,10 +1,7 @@
 //! Build time and run time with the embedded store: keys become a secret, the image is bound, the payload is handed on.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

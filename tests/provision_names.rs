@@ -1,9 +1,6 @@
 //! `provision` into single workspace secrets, whose names an image has, through a gateway and in the database.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

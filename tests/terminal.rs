@@ -1,10 +1,7 @@
 //! Output on a terminal of 80 columns, and that the book shows exactly that.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

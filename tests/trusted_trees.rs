@@ -3,10 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::too_many_lines, reason = "one trace is read for many stores")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,10 +1,7 @@
 //! `configure` on clients' files: what it writes, what it undoes, and what is left if it is killed.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

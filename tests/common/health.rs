@@ -114,7 +114,7 @@ pub fn doctor(node: &Node) -> Health {
 }
 
 /// The output of `doctor` in the same shell, after the command that it named.
-pub fn mended_by(node: &Node, finding: &Finding) -> Health {
+pub fn fixed_by(node: &Node, finding: &Finding) -> Health {
     let command = finding
         .command
         .as_ref()
