@@ -1,4 +1,5 @@
-//! The pure parts of an answer, each by itself: `cargo bench --bench pure`. No network, and no file but the one of a configuration.
+//! The pure parts of an answer, each by itself: `cargo bench --bench pure`. No network, and no files except a
+//! configuration file.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +33,7 @@ fn image_reference(text: &str) -> ImageRef {
     ImageRef::parse(black_box(text)).unwrap()
 }
 
-/// The row of a host: the first, one in the middle, and one that is none's, for which every row is looked at.
+/// The row of a host: the first, one in the middle, and a host without a row, for which every row is compared.
 #[divan::bench(args = ["ghcr.io", ECR, "registry.example.com"])]
 fn registry_of(bencher: Bencher, host: &str) {
     let host = Host::parse(host.as_bytes()).unwrap();

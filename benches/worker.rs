@@ -1,4 +1,4 @@
-//! What a `get` takes through the worker API, against a server on loopback: `cargo bench --bench worker`.
+//! The time of a `get` through the worker API, against a server on loopback: `cargo bench --bench worker`.
 //!
 //! `benches/run` measures the other stores; this one speaks gRPC, and the tests' own gateway answers it. Cold is a node that
 //! has never asked, warm is every get after it. Rounds are interleaved with a process that only prints its version, and

@@ -1,6 +1,6 @@
-//! Answers docker's `get` from a store of one's own, here one secret in an environment variable; which backend its keys are for,
-//! and what the login is, says the library. Hosts are matched by it too:
-//! `echo ghcr.io | OWN_HOST=ghcr.io GITHUB_USERNAME=octo GITHUB_TOKEN=… cargo run --example own_store`.
+//! Answers docker's `get` from a custom store, here one secret in an environment variable. The library matches the
+//! host, chooses the backend for the keys, and logs in: `echo ghcr.io | OWN_HOST=ghcr.io GITHUB_USERNAME=octo
+//! GITHUB_TOKEN=… cargo run --example own_store`.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Parses an image reference as docker takes it: `cargo run --example reference -- ghcr.io/org/app:1.2`.
+//! Parses an image reference like docker: `cargo run --example reference -- ghcr.io/org/app:1.2`.
 
 use std::process::ExitCode;
 

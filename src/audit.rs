@@ -83,7 +83,7 @@ fn milliseconds<S: Serializer>(took: &Duration, out: S) -> Result<S::Ok, S::Erro
 /// The parent process: its id and the name it gives itself.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the kernel's own file: it neither steers nor holds a secret"
+    reason = "a file of the kernel, which neither controls the program nor contains a secret"
 )]
 fn parent() -> (u64, Option<String>) {
     let id = rustix::process::getppid()

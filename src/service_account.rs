@@ -244,8 +244,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_account_issuer_audience_or_annotation_is_another_identity_and_another_token_is_not()
-    {
+    fn identity_is_account_issuer_audience_and_annotations_not_the_token() {
         let describe = |token: Redacted, annotations: &[(&str, &str)]| {
             let annotations = annotations
                 .iter()
@@ -274,7 +273,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_token_that_does_not_say_whose_it_is_or_is_for_the_cluster_is_refused_and_not_quoted() {
+    fn incomplete_tokens_and_tokens_for_the_cluster_are_refused_and_not_quoted() {
         let whole = |sub: &str, kubernetes: &str| {
             token(&format!(
                 r#"{{"iss":"i","sub":"system:serviceaccount:{sub}","kubernetes.io":{kubernetes}}}"#

@@ -1,10 +1,7 @@
-//! The audit log: a line for each request, whole whatever happens beside it, bounded, private, and in nobody's way.
+//! The audit log: one complete line for each request, limited in size, private, and never a reason for a failure.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -22,13 +19,13 @@ fn log_of(node: &Node) -> PathBuf {
     node.home().join("audit/log.jsonl")
 }
 
-/// A node that writes one.
+/// A node with an audit log.
 fn audited(node: Node) -> Node {
     let path = log_of(&node);
     node.with("BETA9_AUDIT_LOG", path.to_str().unwrap())
 }
 
-/// A node whose log is put aside at this length, so many times.
+/// A node whose log is rotated at this size, with this many old files.
 fn bounded(max_bytes: u64, keep: u64) -> (Node, PathBuf) {
     let node = Node::new();
     let path = log_of(&node);
@@ -259,7 +256,7 @@ fn it_is_put_aside_when_it_is_full_and_so_many_are_kept_also_by_many_at_once() {
     for name in &names[..4] {
         let file = path.with_file_name(name);
         assert!(!lines(&file).is_empty());
-        // Anyone who had it open when it was put aside still writes its line there, which is then not lost.
+        // A process that had the file open when it was rotated still writes its line there, so the line is not lost.
         assert!(
             fs::metadata(&file).unwrap().len() < 2000 + 50 * line,
             "{name}"
@@ -364,7 +361,7 @@ fn a_fault_of_it_is_a_warning_and_never_fails_a_get() {
         );
         assert_eq!(answer.err.lines().count(), 1, "{answer:?}");
     }
-    // What keeps or removes secrets says it too, also when it fails.
+    // Commands that store or remove secrets are logged too, even when they fail.
     let node = node.with("BETA9_AUDIT_LOG", open.to_str().unwrap());
     let keys = r#"{"USERNAME":"u","PASSWORD":"p"}"#;
     let foreign = r#"{"NGC_API_KEY":"hunter2"}"#;

@@ -1,10 +1,7 @@
 //! The token cache by itself: what is a hit, what is a miss, who mints, and how much is kept.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -51,7 +48,7 @@ impl Node {
         }
     }
 
-    /// Asks for a token as the resolver does; the minted one is `password`, unless it is cached.
+    /// Asks for a token as the resolver does; mints `password` unless a token is cached.
     fn ask(&self, id: (&str, &str, &str), password: &str, life: Option<Duration>) -> String {
         let config = self.config();
         let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
@@ -93,7 +90,7 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-/// A sink whose content nobody reads: what a cache answers without a word is what these tests are about.
+/// A sink for warnings that these tests ignore.
 fn no_warnings() -> Rc<Warnings> {
     Rc::default()
 }
@@ -173,12 +170,12 @@ fn a_file_of_another_token_or_a_damaged_one_is_a_miss() {
     ] {
         fs::write(&file_of_b, damage).unwrap();
         assert_eq!(
-            node.ask(("b", "h", "keys"), "minted anew", Some(HOUR)),
-            "minted anew"
+            node.ask(("b", "h", "keys"), "minted again", Some(HOUR)),
+            "minted again"
         );
         assert_eq!(
             node.ask(("b", "h", "keys"), "again", Some(HOUR)),
-            "minted anew"
+            "minted again"
         );
     }
 }
@@ -217,7 +214,7 @@ fn of_many_that_ask_at_once_one_mints_and_all_are_answered() {
 }
 
 #[test]
-fn of_many_that_need_a_note_at_once_one_asks_and_it_is_asked_again_when_the_note_is_old() {
+fn one_process_asks_for_a_note_that_many_need_and_again_when_it_is_old() {
     let node = Node::new();
     let asked = AtomicUsize::new(0);
     let recall = |seconds: u64| {
@@ -253,7 +250,7 @@ fn of_many_that_need_a_note_at_once_one_asks_and_it_is_asked_again_when_the_note
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
-/// Asks with a mint that fails, and answers the error and how often it was minted.
+/// Asks with a failing mint, and returns the error and the number of mints.
 fn fail(node: &Node, keys: &str) -> (String, usize) {
     let config = node.config();
     let cache = Cache::open(&config, &KeyPlace::Nowhere, &no_warnings()).unwrap();
@@ -306,7 +303,7 @@ fn a_fault_of_one_process_is_not_shared() {
 }
 
 #[test]
-fn a_process_that_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_is_kept() {
+fn a_process_that_waits_too_long_for_a_lock_mints_and_keeps_the_token() {
     let node = Node::new();
     node.ask(A, "of old", Some(HOUR));
     let token = node.files("token").remove(0);
@@ -316,7 +313,7 @@ fn a_process_that_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_
     fs::remove_file(&token).unwrap();
     assert_eq!(node.ask(A, "beside it", Some(HOUR)), "beside it");
     assert_eq!(node.ask(A, "unused", Some(HOUR)), "beside it");
-    // The second one to mint may be stopped just as well.
+    // The second process that mints may be stopped too.
     fs::remove_file(&token).unwrap();
     let _too = beta9_credential::lock::Lock::try_acquire(&token.with_extension("spare"))
         .unwrap()
@@ -325,7 +322,7 @@ fn a_process_that_waits_too_long_for_a_lock_mints_without_it_and_what_is_minted_
     assert_eq!(node.ask(A, "unused", Some(HOUR)), "alone");
 }
 
-/// Asks at a later time by both clocks, and answers the password, the warnings and whether it was minted.
+/// Asks at a later time by both clocks, and returns the password, the warnings and whether a token was minted.
 fn ask_later(
     node: &Node,
     seconds: u64,
@@ -371,7 +368,7 @@ fn down() -> Result<Minted, Error> {
 }
 
 #[test]
-fn a_token_is_renewed_after_half_and_before_seven_tenths_of_its_life_and_the_new_one_is_kept() {
+fn a_token_is_renewed_between_half_and_seven_tenths_of_its_life() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
     let new = || Ok(minted("new", Some(3 * HOUR)));
@@ -381,7 +378,7 @@ fn a_token_is_renewed_after_half_and_before_seven_tenths_of_its_life_and_the_new
 }
 
 #[test]
-fn a_renewal_that_fails_serves_the_old_token_with_a_warning_and_is_not_tried_again_at_once() {
+fn a_failed_renewal_keeps_the_old_token_and_is_not_retried_at_once() {
     let node = Node::new();
     node.ask(A, "old", Some(HOUR));
     assert_eq!(ask_later(&node, 2530, &down), (Ok("old".into()), 1, true));
@@ -412,8 +409,8 @@ fn a_clock_that_jumped_never_yields_an_expired_token() {
     node.ask(A, "old", Some(HOUR));
     let new = || Ok(minted("new", Some(20 * HOUR)));
     assert_eq!(ask_later(&node, 10 * 3600, &new).0, Ok("new".into()));
-    // What is kept now was minted ten hours ahead of the real clock, to which it returns.
-    assert_eq!(node.ask(A, "minted anew", Some(HOUR)), "minted anew");
+    // The cached token was minted while the clock was ten hours ahead.
+    assert_eq!(node.ask(A, "minted again", Some(HOUR)), "minted again");
 }
 
 #[test]

@@ -1,9 +1,6 @@
-//! `check`, and `provision --check`, against registries that do right and wrong what a registry can.
+//! `check` and `provision --check`, against registries that behave well and badly.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -38,7 +35,7 @@ fn ok() -> String {
     say(200, &[("docker-content-digest", "sha256:0123")], "")
 }
 
-/// A registry that wants the right pair at its door, and then answers this.
+/// A registry that requires the right pair at `/v2/`, and then answers this.
 fn basic(answer: impl Fn(&Asked) -> String + Send + 'static) -> FakeRegistry {
     FakeRegistry::start(move |asked| {
         if asked.authorization != right() {
@@ -52,7 +49,7 @@ fn basic(answer: impl Fn(&Asked) -> String + Send + 'static) -> FakeRegistry {
     })
 }
 
-/// A registry whose token server answers one thing, and which answers another to a token.
+/// A registry with a token server, and the answers of both.
 fn bearer(
     token: impl Fn(&Asked) -> String + Send + 'static,
     answer: impl Fn(&Asked) -> String + Send + 'static,
@@ -81,14 +78,14 @@ fn opaque(asked: &Asked) -> String {
     }
 }
 
-/// A node that holds the right pair for this registry.
+/// A node with the right pair for this registry.
 fn node(registry: &FakeRegistry) -> Node {
     let node = Node::new();
     node.store(&registry.host(), "octo", SECRET);
     node
 }
 
-/// Runs a command in which the secret must not show.
+/// Runs a command whose output must not contain the secret.
 fn run(node: &Node, args: &[&str]) -> Answer {
     let answer = node.run(args, "");
     let text = format!("{answer:?}");
@@ -373,7 +370,7 @@ fn a_registry_that_misbehaves_is_reported_as_that() {
 }
 
 #[test]
-fn the_credential_goes_to_no_token_server_of_another_host_unless_the_operator_vouches_for_it() {
+fn a_token_server_on_another_host_gets_no_credential_unless_the_operator_trusts_it() {
     let foreign = FakeRegistry::start(|asked| {
         if asked.path.starts_with("/token") {
             opaque(asked)
@@ -417,7 +414,7 @@ fn the_credential_goes_to_no_token_server_of_another_host_unless_the_operator_vo
             right()
         )]
     );
-    // Who has no credential has none to lose.
+    // Without a credential, there is none to leak.
     assert_eq!(check(&Node::new(), &image, &[]).0, "needs-credential");
 }
 
@@ -447,7 +444,7 @@ fn a_redirect_to_another_host_is_followed_without_the_credential() {
 #[test]
 fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows_it() {
     let manifest = |asked: &Asked| asked.path == MANIFEST;
-    // It answers everybody the same.
+    // It gives everybody the same answer.
     let blind = FakeRegistry::start(|asked| {
         if asked.path == "/v2/" {
             ok()
@@ -456,7 +453,7 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
         }
     });
     assert_eq!(verdict(&blind), is("no-repository", "unknown"));
-    // It looks at a credential that is shown.
+    // It checks a credential if one is sent.
     let looks = FakeRegistry::start(move |asked| match asked.authorization.as_str() {
         shown if manifest(asked) && !shown.is_empty() && shown != right() => say(401, BASIC, ""),
         _ if asked.path == "/v2/" => ok(),
@@ -467,7 +464,7 @@ fn where_nobody_is_asked_for_a_credential_it_is_known_only_if_the_registry_shows
     node.store(&looks.host(), "octo", "wrong");
     let (verdict, accepted, _) = check(&node, &looks.image(), &[]);
     assert_eq!((verdict, accepted), is("no-repository", "no"));
-    // It asks at the repository and not at the door.
+    // It requires a login at the repository but not at `/v2/`.
     let late = FakeRegistry::start(|asked| {
         if asked.path == "/v2/" || asked.authorization == right() {
             ok()
@@ -591,7 +588,7 @@ fn a_rule_for_a_path_is_obeyed_and_docker_is_said_not_to_see_it() {
 }
 
 #[test]
-fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_know() {
+fn provision_stores_nothing_that_the_registry_refuses() {
     let keys = "{\"USERNAME\":\"octo\",\"PASSWORD\":\"hunter2\"}";
     let provision = |registry: &FakeRegistry| {
         let node = Node::new();
@@ -625,7 +622,7 @@ fn provision_stores_nothing_that_the_registry_refuses_and_says_what_it_does_not_
         ) && stored,
         "{text}"
     );
-    // It answers the image to everybody, and refuses a credential that is shown.
+    // It serves the image to everybody, but refuses wrong credentials.
     let fussy = FakeRegistry::start(|asked| {
         if asked.authorization.is_empty() {
             ok()

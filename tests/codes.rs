@@ -1,10 +1,8 @@
-//! The names that programs know failures by, through the real binary, and from the library where no command has the failure alone.
+//! The stable codes of failures: through the real binary, or from the library if no command produces the failure by
+//! itself.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -20,7 +18,7 @@ use beta9_credential::keys::Keys;
 use common::Node;
 use serde_json::Value;
 
-/// The code in the JSON on standard error, which is all that is said.
+/// The code in the JSON on standard error, which is the only output.
 fn code(node: &Node, args: &[&str], status: i32) -> String {
     let answer = node.run(args, "");
     assert_eq!(

@@ -1,9 +1,6 @@
 //! `completions` and `man`: what they print; packaging/test has it read by the shells and by man.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,10 +1,7 @@
 //! `configure` and its `--undo`, through the real binary, over files as they are found on people's machines.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -264,7 +261,7 @@ fn what_no_client_can_read_is_refused_by_name_and_left_untouched() {
 }
 
 #[test]
-fn a_file_that_is_missing_is_made_for_its_owner_alone_and_removed_with_its_directories() {
+fn a_missing_file_is_created_for_its_owner_and_removed_with_its_directories() {
     let node = node();
     let path = node.home().join(".docker/config.json");
     let told = succeeds(docker(&node, &["--hosts", "ghcr.io"]));
@@ -409,7 +406,7 @@ fn root_follows_no_link_of_a_users_to_what_is_not_that_users() {
 }
 
 #[test]
-fn a_note_is_for_those_alone_who_may_read_the_file_and_a_diff_has_no_secret_of_a_provider() {
+fn only_readers_of_the_file_can_read_its_note_and_a_diff_has_no_secret() {
     let node = node();
     let bin_dir = Path::new(BINARY).parent().unwrap().to_str().unwrap();
     let head = "kind: CredentialProviderConfig\nproviders:\n  - name: docker-credential-beta9\n";
@@ -614,9 +611,9 @@ fn undo_after_docker_wrote_the_file_again_takes_out_only_what_is_ours() {
     );
     succeeds(docker(&node, &["--hosts", "ghcr.io,docker.io,quay.io"]));
     // As docker login leaves it, and quay.io was given to somebody else.
-    let anew = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"docker.io\": \"beta9\",\n\t\t\"ghcr.io\": \"beta9\",\n\
+    let again = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"docker.io\": \"beta9\",\n\t\t\"ghcr.io\": \"beta9\",\n\
                 \t\t\"https://index.docker.io/v1/\": \"beta9\",\n\t\t\"quay.io\": \"pass\"\n\t},\n\t\"detachKeys\": \"ctrl-e,e\"\n}";
-    fs::write(&path, anew).unwrap();
+    fs::write(&path, again).unwrap();
     let told = succeeds(docker(&node, &["--undo"]));
     assert!(
         told.contains("quay.io (pass) is not this helper's any more, and was left"),
@@ -1010,7 +1007,7 @@ fn a_refusal_has_a_code_for_programs() {
 }
 
 #[test]
-fn a_list_in_capitals_gets_no_second_one_beside_it_and_an_empty_one_keeps_its_comment() {
+fn a_list_in_capitals_is_refused_and_an_empty_list_keeps_its_comment() {
     let node = node();
     let text = "Credential-Helpers = ['containers-auth.json']\n";
     let path = put(&node, ".config/containers/registries.conf", text);

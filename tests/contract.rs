@@ -1,9 +1,6 @@
-//! One contract suite for every store: the same cases, whatever is behind the helper.
+//! One contract suite for all stores: the same cases, whatever the store.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -29,7 +26,7 @@ struct Subject {
     plant: Box<dyn Fn(&Node, &str, &str)>,
     /// Removes a host's secret.
     remove: Box<dyn Fn(&Node, &str)>,
-    /// What can befall a store that is behind a network.
+    /// Faults of a remote store.
     far: Option<Far>,
 }
 
@@ -146,7 +143,7 @@ fn worker() -> Subject {
     }
 }
 
-/// What a scheduler hands to a worker with the image.
+/// A request's credential from a scheduler.
 fn request() -> Subject {
     let node = Node::new();
     let file = node.home().join("payload");
@@ -613,7 +610,7 @@ fn writers_of_one_host_leave_one_of_their_credentials_whole(subject: &Subject) {
     assert_eq!(password, secret(number));
 }
 
-/// The last answer, and on standard error why it had to do.
+/// The last answer, with the reason on standard error.
 fn assert_bridged(answer: &Answer, secret: &str) {
     assert_eq!(answer.status, 0, "{answer:?}");
     assert!(

@@ -1,10 +1,7 @@
 //! `BETA9_LOG=debug`: each step in a line on standard error, and in none of them a value, whatever store and backend
 //! answers and however they fail.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

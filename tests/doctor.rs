@@ -1,12 +1,9 @@
-//! `doctor`: each kind of broken set-up is named with what fixes it, and that does fix it. More of them, with
-//! real clients and clouds, are in tests/real/parts/broken.sh and tests/cloud/helper/broken.py.
+//! `doctor`: each kind of broken set-up is reported with a fix, and the fix works. More of them, with real clients and
+//! clouds, are in tests/real/parts/broken.sh and tests/cloud/helper/broken.py.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -20,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use beta9_credential::token::Scope;
 use common::gateway::{Gateway, OTHER_TOKEN, RESTRICTED_TOKEN, WORKSPACE};
-use common::health::{Health, chmod, doctor, healthy_node, mended_by, wired, with_path};
+use common::health::{Health, chmod, doctor, fixed_by, healthy_node, wired, with_path};
 use common::postgres::Database;
 use common::{Answer, BINARY, Node, tokens, worker};
 
@@ -134,7 +131,7 @@ fn a_key_that_the_world_can_read() {
         Some(format!("chmod 600 {}", node.key_file().display()).as_str())
     );
     assert!(health.says("store", "note", "not checked"), "{health:#?}");
-    mended_by(&node, broken).assert_well();
+    fixed_by(&node, broken).assert_well();
     assert_eq!(node.pair("docker.io").1, "hunter2");
 }
 
@@ -155,7 +152,7 @@ fn a_helper_that_is_not_on_the_path() {
         broken.command.as_deref(),
         Some(format!("ln -sf {BINARY} {}", link.display()).as_str())
     );
-    mended_by(&node, broken).assert_well();
+    fixed_by(&node, broken).assert_well();
     // One that may not be run is worse than none: it is there, and every pull fails.
     fs::remove_file(&link).unwrap();
     fs::copy(BINARY, &link).unwrap();
@@ -165,7 +162,7 @@ fn a_helper_that_is_not_on_the_path() {
         health.broken().what.contains("may not be run by this user"),
         "{health:#?}"
     );
-    mended_by(&node, health.broken()).assert_well();
+    fixed_by(&node, health.broken()).assert_well();
     // Another build in front is what clients run, whatever is asked here.
     fs::write(&link, "#!/bin/sh\necho docker-credential-beta9 0.0.9\n").unwrap();
     let health = doctor(&node);
@@ -191,7 +188,7 @@ fn without_a_directory_to_write_to_the_path_is_named_that_works() {
         command.starts_with("export PATH=") && command.ends_with(":/nowhere/bin:/nowhere/sbin"),
         "{command}"
     );
-    mended_by(&node, health.broken()).assert_well();
+    fixed_by(&node, health.broken()).assert_well();
 }
 
 #[test]
@@ -234,7 +231,7 @@ fn files_that_others_could_have_touched_are_in_other_hands_or_lead_elsewhere() {
             .contains("can be written by others (mode 0777)"),
         "{health:#?}"
     );
-    mended_by(&node, health.broken()).assert_well();
+    fixed_by(&node, health.broken()).assert_well();
     // A link of one's own isn't a fault, and is told.
     let moved = node.home().join("moved");
     fs::rename(node.store_dir(), &moved).unwrap();
@@ -257,7 +254,7 @@ fn files_that_others_could_have_touched_are_in_other_hands_or_lead_elsewhere() {
         health.broken().what.ends_with("is not a directory"),
         "{health:#?}"
     );
-    mended_by(&node, health.broken()).assert_well();
+    fixed_by(&node, health.broken()).assert_well();
 }
 
 #[test]
@@ -414,7 +411,7 @@ fn a_configuration_file_with_a_token_in_it_is_for_nobody_else() {
     chmod(&file, 0o644);
     let health = doctor(&node);
     assert_eq!(health.status, 0);
-    mended_by(
+    fixed_by(
         &node,
         health.warning("holds a token and is open to others (mode 0644)"),
     )
@@ -428,7 +425,7 @@ fn a_configuration_file_with_a_token_in_it_is_for_nobody_else() {
             .ends_with("config.toml can be written by others (mode 0666)"),
         "{health:#?}"
     );
-    mended_by(&node, health.broken()).warning("holds a token and is open to others");
+    fixed_by(&node, health.broken()).warning("holds a token and is open to others");
 }
 
 /// A node of the gateway that has nothing else to be told.
@@ -526,7 +523,7 @@ fn a_wrong_workspace() {
         health.broken().command.as_deref(),
         Some(format!("export BETA9_WORKSPACE_ID={own}").as_str())
     );
-    mended_by(&node, health.broken()).assert_well();
+    fixed_by(&node, health.broken()).assert_well();
     // In a file it is for a person to correct.
     let file = |workspace: &str| {
         node.clone_with("BETA9_WORKSPACE_ID", "")
@@ -763,7 +760,7 @@ fn beta9s_database_is_looked_at_and_what_it_lacks_is_made_by_migrate() {
         warning.command.as_deref(),
         Some("docker-credential-beta9 migrate")
     );
-    mended_by(&node, warning).assert_well();
+    fixed_by(&node, warning).assert_well();
     let stranger = node.clone_with("BETA9_WORKSPACE_ID", "11111111-1111-4111-8111-111111111111");
     assert!(
         doctor(&stranger)
@@ -812,11 +809,11 @@ fn a_missing_key_of_docker_hub() {
             command,
             Some("docker-credential-beta9 configure docker --hosts docker.io")
         );
-        let mended = mended_by(&node, health.broken());
-        mended.assert_well();
+        let fixed = fixed_by(&node, health.broken());
+        fixed.assert_well();
         assert!(
-            mended.says("podman", "ok", "asks this helper for 1 registry"),
-            "{mended:#?}"
+            fixed.says("podman", "ok", "asks this helper for 1 registry"),
+            "{fixed:#?}"
         );
     }
 }
@@ -863,7 +860,7 @@ fn clients_that_ask_somebody_else_or_nobody_and_passwords_in_plain_text() {
         let Some(warning) = health.in_state("warning").next().cloned() else {
             break;
         };
-        health = mended_by(&node, &warning);
+        health = fixed_by(&node, &warning);
     }
     health.assert_well();
     let docker = fs::read_to_string(node.home().join(".docker/config.json")).unwrap();
@@ -896,7 +893,7 @@ fn a_clients_file_that_is_closed_to_this_user_is_opened_by_the_command() {
             health.broken().command.as_deref(),
             Some(format!("chmod 600 {}", file.display()).as_str())
         );
-        mended_by(&node, health.broken()).assert_well();
+        fixed_by(&node, health.broken()).assert_well();
         return;
     }
     // As `sudo docker login` leaves it.
@@ -964,7 +961,7 @@ fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
             .contains("which a rule has an answer for: it pulls anonymously"),
         "{health:#?}"
     );
-    mended_by(&node, health.broken()).assert_well();
+    fixed_by(&node, health.broken()).assert_well();
     // The registry behind an alias is what must be there.
     node.store("ghcr.io", "octo", "hunter2");
     let health = doctor(&node);
@@ -972,8 +969,8 @@ fn a_registry_that_a_rule_answers_for_is_served_as_one_of_the_store_is() {
         health.broken().command.as_deref(),
         Some("docker-credential-beta9 configure docker --hosts mirror.example.com")
     );
-    let health = mended_by(&node, health.broken());
-    mended_by(
+    let health = fixed_by(&node, health.broken());
+    fixed_by(
         &node,
         health.warning("docker does not ask this helper for ghcr.io"),
     )
@@ -1026,8 +1023,8 @@ fn a_rule_for_many_hosts_is_of_use_only_for_those_that_clients_are_told_of() {
             told.command,
             Some(format!("docker-credential-beta9 configure {client} --all"))
         );
-        let mended = mended_by(&node, told);
-        assert!(!mended.says(client, "note", &what), "{mended:#?}");
+        let fixed = fixed_by(&node, told);
+        assert!(!fixed.says(client, "note", &what), "{fixed:#?}");
     }
     let one = wired(
         of_aws(with_path(Node::new(), true)),
@@ -1073,7 +1070,7 @@ fn a_password_that_the_client_no_longer_looks_at_and_the_store_lacks() {
         broken.command.as_deref(),
         Some("docker-credential-beta9 import docker --remove")
     );
-    mended_by(&node, broken).assert_well();
+    fixed_by(&node, broken).assert_well();
     assert_eq!(node.pair("ghcr.io"), ("octo".into(), "hunter2".into()));
     // One that does not open is there, and has its own fault.
     let damaged = wired(

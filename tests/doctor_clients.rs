@@ -1,10 +1,7 @@
-//! `doctor` on clients' files: it names what fails a pull, and the remedy that it gives, run as it stands, fixes it.
+//! `doctor` on clients' files: it reports what makes a pull fail, and its fix, run as printed, works.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![allow(
     clippy::too_many_lines,
     reason = "a table of set-ups is as long as it has rows"
@@ -16,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use common::health::{Finding, Health, chmod, doctor, healthy_node, mended_by, wired, with_path};
+use common::health::{Finding, Health, chmod, doctor, fixed_by, healthy_node, wired, with_path};
 use common::{BINARY, Node};
 
 /// base64 of octo:hunter2
@@ -25,7 +22,7 @@ const AUTH: &str = "b2N0bzpodW50ZXIy";
 const OTHER: &str = "b2N0bzpodW50ZXIz";
 const HUB: &str = "https://index.docker.io/v1/";
 
-/// A set-up, and what `doctor` is to say of it.
+/// A set-up, and the expected finding.
 struct Case {
     /// What is wrong.
     name: &'static str,
@@ -342,7 +339,7 @@ fn each_broken_set_up_is_named_and_its_command_fixes_it() {
         let finding = case.named(&doctor(&node));
         assert!(finding.command.is_some(), "{}: {finding:?}", case.name);
         assert_eq!(finding.command, finding.fix, "{}", case.name);
-        assert_gone(&case, &mended_by(&node, &finding));
+        assert_gone(&case, &fixed_by(&node, &finding));
         // What was held is held, and what was in plain text is.
         for host in &case.held {
             assert_eq!(node.pair(host).1, "hunter2", "{}", case.name);
@@ -666,7 +663,7 @@ fn the_first_helper_on_the_path_is_run_and_one_that_does_not_start_is_broken() {
         let broken = health.broken();
         assert_eq!(broken.code, "client.helper_not_runnable", "{broken:?}");
         assert!(broken.what.contains(why), "{broken:?}");
-        mended_by(&node, broken).assert_well();
+        fixed_by(&node, broken).assert_well();
     }
 }
 
@@ -689,7 +686,7 @@ fn a_helper_that_is_asked_for_its_version_gets_none_of_this_programs_environment
 }
 
 #[test]
-fn who_answers_each_client_is_said_for_every_registry_that_is_held_wired_or_in_plain_text() {
+fn doctor_says_who_answers_each_client_for_every_known_registry() {
     let node = wired(
         with_path(Node::new(), true),
         &format!(

@@ -9,7 +9,7 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::health::{Finding, Health, chmod, doctor, healthy_node, mended_by, wired, with_path};
+use common::health::{Finding, Health, chmod, doctor, fixed_by, healthy_node, wired, with_path};
 use common::users::{ALICE, Machine, skip};
 use common::{Answer, Node};
 
@@ -340,5 +340,5 @@ fn what_the_remedy_for_a_bad_level_says_fixes_it() {
     let node = healthy_node().with("BETA9_LOG", "trace");
     let finding = found(&doctor(&node), "config.bad_value").clone();
     // What is logged then goes to standard error, which is not looked at here.
-    assert_none(&mended_by(&node, &finding), "config.bad_value");
+    assert_none(&fixed_by(&node, &finding), "config.bad_value");
 }

@@ -1,4 +1,4 @@
-//! A credential whose own end can be read is not answered after it, whichever store it comes from.
+//! A credential whose expiry can be read is not returned after it, whichever store has it.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 

@@ -1,10 +1,7 @@
 //! `explain`, rules and the request's own credentials, through the real binary.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -733,7 +730,7 @@ fn next(node: &Node, input: &str) -> String {
 }
 
 #[test]
-fn a_slip_is_answered_with_the_registry_that_is_held_or_known_and_no_login_is_offered_for_it() {
+fn a_misspelled_registry_gets_a_suggestion_and_no_offer_to_log_in() {
     let node = Node::new();
     assert_eq!(next(&node, "gchr.io"), "did you mean gcr.io or ghcr.io?");
     for typed in ["ghrc.io", "ghrc.io/org/app:1", "https://ghcr.oi"] {

@@ -1,10 +1,7 @@
-//! What is particular to the embedded store: its files, its key, and whom it trusts.
+//! The embedded store: its files, its key, and the permissions that it requires.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -508,7 +505,7 @@ fn assert_newer(node: &Node, files: &[(PathBuf, Vec<u8>)], about: &str) {
 }
 
 #[test]
-fn what_a_newer_version_wrote_is_neither_taken_for_missing_nor_overwritten_nor_erased() {
+fn a_newer_versions_entry_is_not_missing_overwritten_or_erased() {
     let node = Node::new();
     node.store("ghcr.io", "u", "old");
     let own = node.sealed_file();

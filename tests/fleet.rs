@@ -1,4 +1,4 @@
-//! Many nodes: tokens are minted in the control plane, once for all of its replicas, and workers get tokens and no keys.
+//! Many nodes: tokens are minted in the control plane, once for all replicas, and workers get tokens instead of keys.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
@@ -426,7 +426,7 @@ fn a_pooler_that_gives_out_sessions_for_one_transaction_does_no_harm() {
 }
 
 #[test]
-fn without_the_table_or_with_a_database_that_cannot_be_written_each_node_mints_for_itself() {
+fn without_a_writable_table_each_replica_mints_for_itself() {
     let Some((database, ecr)) = migrated("no shared tokens") else {
         return;
     };

@@ -1,9 +1,6 @@
-//! The gateway's HTTP API as the workspace store: names, round trips, whose secret is whose, and every fault.
+//! The gateway's HTTP API as the workspace store: names, round trips, ownership of secrets, and every fault.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -86,7 +83,7 @@ fn with_a_workspace_in_the_configuration_the_first_get_takes_one_round_trip() {
 }
 
 #[test]
-fn a_service_takes_the_token_from_a_systemd_credential_unless_a_variable_sets_another() {
+fn a_service_uses_systemds_token_unless_a_variable_sets_another() {
     let gateway = Gateway::start();
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     let node = gateway.node().without("BETA9_TOKEN");
@@ -239,7 +236,7 @@ fn a_secret_that_somebody_else_creates_at_the_same_time_is_updated_or_let_be() {
 }
 
 #[test]
-fn a_damaged_secret_is_neither_overwritten_nor_erased_since_nobody_knows_whose_it_is() {
+fn a_damaged_secret_of_unknown_owner_is_neither_overwritten_nor_erased() {
     let gateway = Gateway::start();
     let node = gateway.node();
     gateway.plant("oci-registry-ghcr-io", "hunter2");
@@ -529,8 +526,7 @@ fn a_gateway_that_flaps_or_is_slow_or_restarts_is_asked_again() {
 }
 
 #[test]
-fn an_outage_of_the_gateways_database_in_any_of_its_shapes_is_bridged_or_an_error_and_never_not_found()
- {
+fn an_outage_of_the_gateways_database_is_bridged_or_an_error_never_not_found() {
     let down = |secret, list| Mood::DatabaseDown { secret, list };
     let shapes = [
         (down(404, 200), "lists the secret "),
@@ -671,8 +667,7 @@ fn nothing_is_written_and_no_list_is_shortened_while_the_database_is_down() {
 }
 
 #[test]
-fn a_secret_that_does_not_decrypt_is_an_error_that_names_it_and_one_that_was_just_deleted_is_not_there()
- {
+fn a_secret_that_does_not_decrypt_is_an_error_and_a_deleted_one_is_a_miss() {
     let gateway = Gateway::start();
     gateway.plant("oci-registry-ghcr-io", &blob("ghcr.io", "1"));
     gateway.plant("oci-registry-quay-io", &blob("quay.io", "1"));
@@ -750,7 +745,7 @@ fn an_empty_secret_counts_as_none_is_replaced_and_is_erased() {
 }
 
 #[test]
-fn a_vendors_whole_pair_of_single_secrets_is_read_in_one_round_trip_once_it_is_known() {
+fn a_known_pair_of_single_secrets_is_read_in_one_round_trip() {
     let gateway = Gateway::start();
     gateway.plant("GITHUB_USERNAME", "u");
     let node = gateway.node().with("BETA9_WORKSPACE_ID", WORKSPACE);
@@ -1013,7 +1008,7 @@ fn a_single_secret_is_written_only_where_it_is_what_it_was() {
 }
 
 #[test]
-fn a_workspaces_own_workers_and_machines_may_read_and_write_and_restricted_tokens_may_not() {
+fn worker_and_machine_tokens_work_and_restricted_tokens_do_not() {
     let gateway = Gateway::start();
     for (token, kind, own) in TOKENS {
         let node = gateway
@@ -1040,7 +1035,7 @@ fn a_workspaces_own_workers_and_machines_may_read_and_write_and_restricted_token
 }
 
 #[test]
-fn a_secret_is_found_under_the_name_that_the_images_spelling_of_the_registry_gave_it() {
+fn a_secret_is_found_under_the_name_of_any_spelling_of_its_registry() {
     let gateway = Gateway::start();
     let rows = [
         (
@@ -1262,7 +1257,7 @@ fn files_of_another_workspaces_node_are_of_no_use() {
 }
 
 #[test]
-fn each_variable_that_names_authorities_replaces_its_like_alone_and_an_empty_one_counts_as_unset() {
+fn ssl_cert_file_and_ssl_cert_dir_each_replace_only_their_own_default() {
     if !Gateway::can_do_tls() {
         return;
     }

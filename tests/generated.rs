@@ -1,11 +1,10 @@
-//! Clients' files that nobody wrote: what `configure` makes of generated JSON, TOML and YAML parses, differs only in the
-//! helper, keeps the comments, and says what it said once it is undone. `GENERATED_FILES` says how many files, of which one in
-//! ten is YAML.
+//! `configure` on generated JSON, TOML and YAML: the result parses, differs only in the helper, keeps the comments, and
+//! undoing restores the meaning. `GENERATED_FILES` sets the number of files, of which one in ten is YAML.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test stops where something is not as it should be"
+    reason = "tests may panic"
 )]
 
 use std::fmt::Write;

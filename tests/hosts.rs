@@ -1,10 +1,7 @@
-//! `hosts.tsv` is the law: against the parser, against the real binary, and against a rule written by other means.
+//! Checks `hosts.tsv` against the parser, the real binary, and an independent implementation.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -102,7 +99,7 @@ fn what_is_rejected_is_not_found_and_no_store_is_asked() {
     }
 }
 
-/// The same rule by other means: one regular expression for what a host may be, and one for each class.
+/// An independent implementation: one regular expression for valid hosts, and one for each class.
 fn independent_class(input: &str) -> &'static str {
     static GRAMMAR: LazyLock<Regex> = LazyLock::new(|| {
         let label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";

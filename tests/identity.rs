@@ -1,10 +1,7 @@
-//! Whose identity a node answers with, through the real binary: what it would use now, and never what it used before.
+//! The identity behind a node's answer, through the real binary: the one it would use now, never an earlier one.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -150,8 +147,7 @@ fn two_sessions_of_aws_on_one_runner_never_get_each_others_token() {
 }
 
 #[test]
-fn a_profile_that_is_edited_in_place_is_another_identity_and_the_same_one_again_when_it_is_put_back()
- {
+fn an_edited_profile_is_another_identity_until_it_is_put_back() {
     let Some(clouds) = Clouds::start() else {
         return;
     };
@@ -428,7 +424,7 @@ fn a_profiles_command_does_not_see_what_is_this_programs_own_secret() {
 }
 
 #[test]
-fn the_node_does_not_stand_in_for_a_secret_that_is_refused_also_where_nobody_named_it() {
+fn the_node_never_logs_in_for_a_refused_secret_named_or_not() {
     let Some(clouds) = Clouds::start() else {
         return;
     };
@@ -481,7 +477,7 @@ fn on_machines(clouds: &Clouds) -> [(&'static str, Node); 3] {
 }
 
 #[test]
-fn a_machine_is_asked_once_in_minutes_who_it_is_and_where_it_stumbles_there_is_not_a_answer() {
+fn the_metadata_service_is_asked_once_in_minutes_and_its_failure_is_an_error() {
     let Some(clouds) = Clouds::start() else {
         return;
     };
@@ -526,7 +522,7 @@ fn a_machine_is_asked_once_in_minutes_who_it_is_and_where_it_stumbles_there_is_n
 }
 
 #[test]
-fn a_metadata_service_that_nobody_answers_at_is_an_error_where_the_node_is_said_to_have_one() {
+fn a_silent_metadata_service_is_an_error_if_the_node_should_have_an_identity() {
     let node = Node::new().with("BETA9_AMBIENT", "true");
     // Nobody listens on port 1.
     for (host, name, value) in [
@@ -552,7 +548,7 @@ fn a_metadata_service_that_nobody_answers_at_is_an_error_where_the_node_is_said_
 }
 
 #[test]
-fn a_token_is_not_kept_as_an_identitys_that_the_machine_no_longer_had_when_it_was_minted() {
+fn a_token_is_not_cached_if_the_machines_identity_changed_meanwhile() {
     let Some(clouds) = Clouds::start() else {
         return;
     };
@@ -575,7 +571,7 @@ fn a_token_is_not_kept_as_an_identitys_that_the_machine_no_longer_had_when_it_wa
 }
 
 #[test]
-fn a_node_without_an_identity_of_a_cloud_lets_its_registries_be_pulled_from_without_a_login() {
+fn a_node_without_an_identity_for_a_cloud_pulls_anonymously_from_it() {
     let Some(clouds) = Clouds::start() else {
         return;
     };
@@ -646,7 +642,7 @@ fn ambient_names_the_clouds_whose_registries_the_node_may_log_in_to() {
 }
 
 #[test]
-fn a_role_that_may_not_use_the_public_gallery_pulls_from_it_without_a_login_and_is_reported_so() {
+fn a_role_without_access_to_the_public_gallery_pulls_anonymously_with_a_warning() {
     let Some(clouds) = Clouds::start() else {
         return;
     };

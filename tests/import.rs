@@ -1,10 +1,7 @@
-//! `import`: what docker and podman keep in plain text goes into the store, and then from their files.
+//! `import`: moves plain-text logins of docker and podman into the store.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -408,7 +405,7 @@ fn a_row_names_its_registry_once_and_every_line_fits_where_no_path_is_in_it() {
     {
         assert!(line.chars().count() <= 80, "{line}");
     }
-    // A file that no client reads is mended where it is.
+    // A file that no client reads is fixed where it is.
     let path = put(&node, "elsewhere.json", &auths.replace(OCTO, "%"));
     let answer = import(&node, &[path.to_str().unwrap()]);
     let expected = "quay.io/org: its auth is not base64 of user:password; correct that entry, and import it again\n";

@@ -1,9 +1,6 @@
 //! The `kubelet` verb, and the `matchImages` that kubelet is to be given.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -156,7 +153,7 @@ fn the_operator_says_how_long_a_credential_without_an_end_is_kept() {
 }
 
 #[test]
-fn a_token_is_kept_for_half_of_what_is_left_of_its_life_and_a_password_with_an_end_too() {
+fn kubelet_keeps_a_credential_for_half_of_its_remaining_life() {
     let cases = [
         (7200, 3300..=3600),
         (43_200, 20_000..=21_600),
@@ -375,7 +372,7 @@ fn a_secret_that_proves_nothing_never_turns_a_pod_into_the_node() {
 }
 
 #[test]
-fn a_request_that_came_without_the_argument_is_recognised_and_said_on_standard_error() {
+fn a_kubelet_request_without_the_argument_is_recognised_and_reported() {
     let node = Node::new();
     let request = r#"{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"ghcr.io/org/app"}"#;
     let line = "docker-credential-beta9: kubelet: its request came without the argument \"kubelet\"; let args be [\"kubelet\"] in kubelet's CredentialProviderConfig\n";

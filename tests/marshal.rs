@@ -1,10 +1,7 @@
 //! What is written is byte for byte what Go's `encoding/json` writes: `marshal.jsonl` holds lines that Go wrote, and
 //! `tests/real/parts/helper-client.sh` shows that Go of today still writes them.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use beta9_credential::json::{self, Value};
 use beta9_credential::keys::{Blob, CredentialType};

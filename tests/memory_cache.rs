@@ -1,4 +1,4 @@
-//! The cache of what may not touch a disk: tokens of what a worker is vended, and of what came with a request.
+//! The cache on tmpfs: tokens minted from a worker's vended keys, or from a request's keys.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
@@ -234,7 +234,7 @@ fn a_requests_token_is_in_memory_where_there_is_a_place_and_else_on_disk() {
 }
 
 #[test]
-fn without_tmpfs_or_switched_off_a_worker_mints_each_time_and_says_why_in_the_debug_lines() {
+fn without_tmpfs_a_worker_mints_each_time_and_the_debug_log_says_why() {
     let (gateway, ecr) = (Gateway::start(), Ecr::start());
     let node = worker(&gateway, &ecr);
     let disk = node.home().join("memory");

@@ -1,9 +1,6 @@
-//! What a mint that fails, is stopped or is short of something means for the other processes of the node.
+//! How a mint that fails, is stopped or lacks resources affects the node's other processes.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test stops where something is not as it should be"
+    reason = "tests may panic"
 )]
 
 mod common;

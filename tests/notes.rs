@@ -1,10 +1,7 @@
 //! What a node remembers of a store that is far away: for how long, how much, and what ends it.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -49,7 +46,7 @@ fn a_secret_that_is_stored_while_a_get_finds_nothing_is_found_by_the_next_one() 
 }
 
 #[test]
-fn a_secret_that_is_erased_while_a_get_reads_it_is_not_answered_in_an_outage_after_that() {
+fn a_secret_erased_while_a_get_reads_it_is_not_used_in_a_later_outage() {
     let gateway = Gateway::start();
     let node = node(&gateway);
     gateway.plant(&name_of("ghcr.io"), &blob("ghcr.io", "hunter2"));
@@ -71,7 +68,7 @@ fn a_secret_that_is_erased_while_a_get_reads_it_is_not_answered_in_an_outage_aft
 }
 
 #[test]
-fn a_registry_that_is_erased_while_a_list_is_read_is_not_listed_in_an_outage_after_that() {
+fn a_registry_erased_while_a_list_is_read_is_not_listed_in_a_later_outage() {
     let gateway = Gateway::start();
     let node = node(&gateway);
     gateway.plant(&name_of("ghcr.io"), &blob("ghcr.io", "hunter2"));

@@ -1,10 +1,7 @@
 //! Databases as each of Beta9's generations leaves them: what is read of images and single secrets, what is bound, what
 //! `migrate` makes, and what it turns into single secrets.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

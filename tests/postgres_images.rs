@@ -1,9 +1,6 @@
 //! Images and expiry in Beta9's database, and the command that prepares it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,9 +1,6 @@
 //! `migrate --to-names`: the secrets of registries become single ones, and images are bound to their names.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

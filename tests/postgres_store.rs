@@ -1,9 +1,6 @@
 //! The store in Beta9's database, against a real PostgreSQL: its rows, its names, its errors, its outages.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -562,10 +559,10 @@ fn a_database_that_is_not_beta9s_is_reported_as_that() {
 }
 
 #[test]
-fn a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_is_not() {
-    let Some(database) = Database::new(
-        "a_store_that_is_out_of_reach_is_bridged_with_a_warning_and_one_that_says_no_is_not",
-    ) else {
+fn an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not() {
+    let Some(database) =
+        Database::new("an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not")
+    else {
         return;
     };
     let relay = Relay::to(database.server.port);

@@ -1,9 +1,6 @@
 //! What the store in Beta9's database says to a server that is not to be trusted, and how much it takes from one.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

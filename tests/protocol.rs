@@ -1,9 +1,6 @@
 //! Docker's credential-helper protocol, against the real binary, to the byte.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

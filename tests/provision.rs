@@ -1,10 +1,7 @@
 //! Build time and run time with the embedded store: keys become a secret, the image is bound, the payload is handed on.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -302,7 +299,7 @@ fn the_ends_that_0_1_noted_are_read_until_a_new_login() {
 }
 
 #[test]
-fn a_login_that_was_killed_at_any_instant_is_never_pruned_by_the_end_of_the_one_before() {
+fn a_login_killed_at_any_instant_is_never_pruned_by_an_earlier_ones_expiry() {
     let node = Node::new();
     let started = Instant::now();
     (0..5).for_each(|_| assert_eq!(node.store("a.example", "u", "p"), Answer::silence()));

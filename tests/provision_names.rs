@@ -1,9 +1,6 @@
 //! `provision` into single workspace secrets, whose names an image has, through a gateway and in the database.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -63,7 +60,7 @@ fn secrets(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn what_is_written_through_a_gateway_is_what_was_asked_for_and_the_other_way_is_said() {
+fn through_a_gateway_provision_writes_the_requested_form_and_mentions_the_other() {
     let gateway = Gateway::start();
     let node = node(&gateway);
     let args = [&["ghcr.io/org/app", "--image-id", "im1"], &GITHUB[..]].concat();

@@ -1,9 +1,6 @@
 //! Proxies as Go's clients take them from the environment, and what is said where one does not do its part.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

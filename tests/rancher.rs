@@ -3,7 +3,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
+    reason = "tests may panic"
 )]
 
 mod common;

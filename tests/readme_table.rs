@@ -1,5 +1,5 @@
-//! What README.md, the book and the files that repeat a table of the code say is what the code says. `BLESS=1 cargo test
-//! --test readme_table` writes those that are made from the code.
+//! README.md, the book and the files that repeat a table of the code must match the code. `BLESS=1 cargo test --test
+//! readme_table` writes those that are generated from the code.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -66,7 +66,7 @@ fn the_table_of_registries_is_the_codes() {
 }
 
 #[test]
-fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
+fn kubelets_configuration_matches_every_registry_of_the_table() {
     let file = root().join("packaging/kubernetes/credential-provider.yaml");
     let text = fs::read_to_string(&file).unwrap();
     let (head, rest) = text.split_once("    matchImages:\n").unwrap();
@@ -82,7 +82,7 @@ fn kubelets_configuration_names_every_image_that_the_helper_answers_for() {
 }
 
 #[test]
-fn the_list_that_kubelets_own_code_is_tried_with_is_the_one_that_is_made() {
+fn the_match_images_fixture_is_generated_from_the_table() {
     let file = root().join("tests/fixtures/match-images.txt");
     is_written(&file, &(match_images().join("\n") + "\n"));
 }
@@ -91,7 +91,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Compares a file with what the code makes of it, or writes it.
+/// Compares a file with the generated text, or writes it.
 fn is_written(file: &Path, wanted: &str) {
     if std::env::var_os("BLESS").is_some() {
         fs::write(file, wanted).unwrap();

@@ -1,10 +1,7 @@
 //! `refresh`, through the real binary and against a fake of ECR's API: what is due is minted again from its secret.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

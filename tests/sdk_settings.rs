@@ -3,10 +3,7 @@
 //! The tables' `beta9` and `beam` columns are what the SDKs give: `get_config_context` and its `http_url` of beta9 0.1.291,
 //! run by itself and with beam-client 0.2.233 (the hosted product's) loaded.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

@@ -1,10 +1,7 @@
 //! `status`, through the real binary: what is in the cache, and nothing secret of it.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -122,7 +119,7 @@ fn all_workspaces_tokens_are_shown_by_registry_with_what_has_become_of_them() {
 }
 
 #[test]
-fn the_last_failure_outlives_its_seconds_and_the_success_after_it_and_answers_no_get() {
+fn the_last_failure_is_shown_after_a_later_success_and_answers_no_get() {
     let ecr = Ecr::start();
     let node = ecr.node().with("BETA9_IMAGE_CREDENTIALS", ecr::blob(HOST));
     ecr.refuse(true);

@@ -1,10 +1,7 @@
-//! What a person at a terminal of 80 columns sees, and that the book shows just that.
+//! Output on a terminal of 80 columns, and that the book shows exactly that.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

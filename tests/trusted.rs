@@ -1,10 +1,8 @@
-//! Whose files steer the helper, and whose secrets it reads: another user's never, and nobody is locked out for nothing.
+//! Which files control the helper and which secrets it reads: never another user's, and without refusing legitimate
+//! set-ups.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 

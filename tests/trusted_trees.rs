@@ -1,12 +1,9 @@
-//! Nobody is locked out for nothing: the trees of directories that Kubernetes, OpenShift, Nix and podman without root make,
-//! and what the helper opens in them.
+//! Legitimate directory trees are accepted: those of Kubernetes, OpenShift, Nix and rootless podman; and which files
+//! the helper opens in them.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::too_many_lines, reason = "one trace is read for many stores")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -256,9 +253,9 @@ fn a_configuration_in_a_nix_store_is_read_through_its_links() {
 }
 
 #[test]
-fn in_a_user_namespace_the_hosts_root_keeps_the_directories_and_nobody_else_steers() {
+fn in_a_user_namespace_only_the_hosts_root_owns_directories_and_system_files() {
     // As podman without root calls the helper: as uid 0 of a namespace, in which the host's root has no number.
-    let name = "in_a_user_namespace_the_hosts_root_keeps_the_directories_and_nobody_else_steers";
+    let name = "in_a_user_namespace_only_the_hosts_root_owns_directories_and_system_files";
     let Some(machine) = Machine::new(name) else {
         return;
     };
@@ -382,8 +379,8 @@ fn calls(trace: &Path) -> Vec<(String, String, i64)> {
 }
 
 #[test]
-fn what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is_read() {
-    let name = "what_steers_or_is_secret_is_opened_without_waiting_and_looked_at_before_it_is_read";
+fn controlling_and_secret_files_are_opened_without_blocking_and_checked_first() {
+    let name = "controlling_and_secret_files_are_opened_without_blocking_and_checked_first";
     if Command::new("strace")
         .arg("-V")
         .stdout(Stdio::null())

@@ -1,4 +1,4 @@
-//! `wired`: what `install.sh --uninstall` and the packages ask before they remove the program.
+//! `wired`, which `install.sh --uninstall` and the packages run before they remove the program.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]

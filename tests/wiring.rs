@@ -1,10 +1,7 @@
-//! What `configure` makes of clients' files: what it writes, what it undoes, and what is left when it is stopped.
+//! `configure` on clients' files: what it writes, what it undoes, and what is left if it is killed.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -147,7 +144,7 @@ fn a_change_whose_directory_cannot_be_synced_is_called_a_change_and_can_be_undon
 }
 
 #[test]
-fn a_kill_at_any_instant_leaves_a_whole_file_and_no_password_that_the_next_run_does_not_remove() {
+fn a_kill_at_any_instant_leaves_a_whole_file_and_no_lasting_password() {
     let node = node();
     let auth = |at| format!("\"r{at}.example\":{{\"auth\":\"hunter2\"}}");
     let auths: Vec<String> = (0..2000).map(auth).collect();
@@ -205,7 +202,7 @@ fn podman_asks_this_helper_before_the_auth_files_so_that_its_login_stores_here()
 }
 
 #[test]
-fn a_clients_json_keeps_its_order_its_numbers_and_its_spelling_and_is_laid_out_as_docker_does_it() {
+fn a_clients_json_keeps_order_numbers_and_spelling_in_dockers_layout() {
     let node = node();
     let old = r#"{"zeta":1.50,"alpha":{"n":12345678901234567890123,"e":1e40,"t":"\u003c\/é"},"credHelpers":{"b.example":"pass"},"list":[1,[],{}]}"#;
     let path = put(&node, ".docker/config.json", old);

@@ -1,4 +1,5 @@
-//! `with`: a fake ctr that asks for its password as the real one does, and writes down all that others can see of it.
+//! `with`, with a fake ctr that asks for its password like the real one, and records everything that others can see of
+//! it.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,10 +1,7 @@
 //! The worker store through the real binary, against a gateway on loopback.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -68,8 +65,7 @@ fn the_image_comes_first_then_the_build_registry_then_nothing() {
 }
 
 #[test]
-fn an_images_secret_that_names_no_registry_goes_to_the_registry_that_is_pulled_from_and_to_no_other()
- {
+fn an_images_secret_without_a_registry_is_only_for_the_pulled_images_registry() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", "octo:hunter2");
     let unbound = "worker store: the image's secret does not say which registry it is for; set BETA9_IMAGE to the image that is pulled";
@@ -310,8 +306,7 @@ fn it_is_read_only_and_says_so_and_lists_nothing() {
 }
 
 #[test]
-fn another_registrys_secret_is_not_used_and_the_build_registry_is_asked_for_on_the_same_connection()
-{
+fn another_registrys_secret_is_not_used_and_the_build_registrys_token_is_requested() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     gateway.world().build_registry = Some(("builds.example:5000".into(), "builder:hunter2".into()));
@@ -378,7 +373,7 @@ fn a_rules_secret_name_is_an_error_and_not_ignored() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_is_reported_as_such_for_the_gateways_words_and_a_proxys_status() {
+fn a_refused_worker_token_is_reported_for_the_gateways_answer_and_a_proxys() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     let not_accepted = |node: &Node, source: &str| {
@@ -426,7 +421,7 @@ fn a_token_that_is_not_accepted_is_reported_as_such_for_the_gateways_words_and_a
 }
 
 #[test]
-fn what_the_gateway_refuses_says_which_workspace_and_image_and_never_in_the_gateways_words() {
+fn a_refusal_names_the_workspace_and_image_and_never_quotes_the_gateway() {
     let gateway = Gateway::start();
     let node = gateway.node();
     let about = format!("workspace {WORKSPACE}, no stub, image image-1");
@@ -670,8 +665,7 @@ fn what_is_not_configured_is_named_and_nobody_is_asked() {
 }
 
 #[test]
-fn a_workers_process_brings_its_token_and_the_gateways_address_and_what_is_configured_comes_first()
-{
+fn the_workers_own_variables_are_used_if_nothing_is_configured() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     let process = gateway
@@ -740,7 +734,7 @@ fn a_workspace_that_is_not_a_uuid_is_an_error_and_nobody_is_asked() {
 }
 
 #[test]
-fn a_failure_that_looks_like_nothing_is_not_found_unless_the_registry_must_have_a_credential() {
+fn an_empty_answer_is_not_found_unless_the_registry_must_have_a_credential() {
     let gateway = Gateway::start();
     gateway.plant(WORKSPACE, "image-1", GHCR);
     let node = gateway

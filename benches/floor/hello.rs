@@ -1,4 +1,4 @@
-//! The least a Rust program can be: the runtime's start, one line to standard output.
+//! The smallest Rust program: the runtime's start and one line on standard output.
 
 fn main() {
     println!("hello");

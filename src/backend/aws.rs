@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nodes_token_is_its_identitys_and_its_roles_and_never_taken_for_a_tenants_or_a_pods() {
+    fn the_nodes_token_belongs_to_its_identity_and_role_and_is_never_a_tenants() {
         let (empty, session, other) = (keys(&[]), in_session("one"), in_session("two"));
         let role = |arn: &str| test_account(&[(POD_ROLES[0], arn)]);
         let (pod, other_pod) = (

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_renew_between_half_and_seven_tenths_of_a_life_and_each_always_at_its_own_point() {
+    fn each_node_renews_at_its_own_point_between_half_and_seven_tenths_of_a_life() {
         let points: Vec<u64> = (0..200_u8)
             .map(|node| {
                 let key = SealKey::new(&[node; 32]).unwrap();

@@ -98,7 +98,7 @@ fn examine(env: &Env) -> Report {
             let asked = if in_order {
                 node.expected.ask(&node.resolver)
             } else {
-                not_asked(MENDED)
+                not_asked(BROKEN_ABOVE)
             };
             report.add(
                 "store",
@@ -193,7 +193,7 @@ fn not_asked(why: &str) -> Asked {
     }
 }
 
-const MENDED: &str = "not checked: first fix what is broken above";
+const BROKEN_ABOVE: &str = "not checked: first fix what is broken above";
 const CORRECTED: &str = "neither files nor store were checked: first correct the configuration";
 const LONG: &str = "\
 Checks everything that a pull depends on at this node: whether clients find the program, the configuration, the \

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_asks_the_variable_then_the_registrys_helper_then_the_store_then_has_its_own_login() {
+    fn docker_uses_the_variable_then_the_registrys_helper_then_credsstore_then_auths() {
         let docker = |text: &str, variable: Option<&str>| DockerClient {
             path: "/f".into(),
             file: Some(file(text)),

@@ -80,7 +80,7 @@ fn head_of_this() -> Option<Vec<u8>> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "it is looked at whether a program can start: nothing of it steers this one"
+    reason = "only checks whether a program can start; the content does not control this program"
 )]
 fn head(program: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);

@@ -110,7 +110,7 @@ pub(super) fn named_in(file: &Path, root: &Path) -> Named {
 /// The start of a file that starts kubelet, or of a process's arguments.
 #[expect(
     clippy::disallowed_methods,
-    reason = "it is looked at which files a client was given: nothing of it steers this program"
+    reason = "only finds the files of a client; the content does not control this program"
 )]
 pub fn started_by(file: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_became_a_link_or_another_file_since_it_was_read_is_left_with_what_it_leads_to() {
+    fn a_file_that_was_replaced_since_it_was_read_is_not_changed() {
         let scratch = tempfile::tempdir().unwrap();
         let [path, other] = ["config.json", "other"].map(|name| scratch.path().join(name));
         fs::write(&other, "{}").unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_that_were_made_go_again_but_not_one_that_has_taken_the_place_of_such() {
+    fn created_directories_are_removed_but_not_ones_that_replaced_them() {
         let scratch = tempfile::tempdir().unwrap();
         let (place, dirs) = Place::of(&scratch.path().join("a/b/f"))
             .unwrap()

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_is_asked_by_the_name_as_typed_and_for_docker_hub_by_one_name_of_each_family() {
+    fn wiring_keys_include_the_typed_name_and_docker_hubs_name_for_each_client() {
         let table = [
             (Client::Docker, "ghcr.io", vec!["ghcr.io"]),
             (Client::Docker, "GHCR.io", vec!["GHCR.io"]),
@@ -273,8 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_login_is_found_under_the_exact_key_first_then_under_an_old_one_and_never_under_a_look_alike()
-     {
+    fn a_plain_login_is_found_under_its_exact_key_then_an_old_one_never_a_look_alike() {
         let keys = [
             "https://reg.example.com/v1/",
             "http://reg.example.com",

@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_and_a_gateway_of_two_sources_go_together_only_where_the_operator_says_so() {
+    fn a_token_goes_to_another_sources_gateway_only_if_the_operator_says_so() {
         let token = |source| {
             move |config: &mut GatewayConfig| {
                 (config.token, config.token_source) =

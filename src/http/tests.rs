@@ -183,7 +183,7 @@ fn stream(url: &str) -> (Result<Response, Kind>, usize) {
 }
 
 #[test]
-fn a_long_answer_is_read_piece_by_piece_up_to_a_bound_and_from_its_beginning_where_it_broke_off() {
+fn a_long_answer_is_read_in_pieces_up_to_a_limit_and_restarts_after_a_break() {
     fn long(stream: &mut TcpStream) {
         say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 3145728\r\n\r\n");
         say(stream, &"x".repeat(3 << 20));

@@ -132,7 +132,7 @@ fn what_serde_says_of_a_fault_is_never_told() {
 }
 
 #[test]
-fn a_member_of_a_wrong_type_is_not_the_whole_documents_fault_and_one_that_stands_twice_is() {
+fn a_wrong_type_does_not_spoil_the_document_but_a_repeated_member_does() {
     let read = |text: &str| object::<Tolerant>(text.as_bytes());
     let whole =
         read(r#"{"text":"a","nullable":["b"],"seconds":1.5,"inner":{"text":"c","x":1},"y":[{}]}"#);
@@ -179,7 +179,7 @@ fn a_member_of_a_wrong_type_is_not_the_whole_documents_fault_and_one_that_stands
 }
 
 #[test]
-fn a_repeated_key_trailing_text_or_a_broken_document_is_an_error_that_quotes_nothing() {
+fn repeated_keys_trailing_text_and_broken_json_are_errors_that_quote_nothing() {
     for text in [
         r#"{"hunter2":"hunter2","hunter2":1}"#,
         r#"{"a":{"b":1,"b":2}}"#,

@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_named_as_the_secret_has_it_and_counts_only_where_it_would_be_used() {
+    fn a_placeholder_is_an_error_only_if_its_key_would_be_used() {
         let hidden = "beam_secret_hunter2";
         for (pair, name) in [
             (

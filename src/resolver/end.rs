@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_of_several_ends_counts_and_keys_that_mint_have_only_the_recorded_one() {
+    fn the_earliest_expiry_counts_and_minting_keys_have_only_the_recorded_one() {
         let jwt = jwt::tests::token(r#"{"exp":5000}"#).expose().to_owned();
         let recorded = |seconds| Times {
             stored_at: None,

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secrets_hosts_decide_and_a_vendors_own_key_may_go_to_its_registry_when_it_is_named() {
+    fn a_secrets_hosts_decide_but_a_named_vendors_key_may_go_to_its_registry() {
         let pair = |hosts: &[&str]| {
             [
                 single("GITHUB_USERNAME", hosts),

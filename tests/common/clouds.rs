@@ -1,6 +1,6 @@
-//! Fakes of the clouds' token services under their real names, behind a proxy that all of a node's HTTPS goes through, and of
-//! the metadata services of their machines. They believe anyone who asks, and put that one's name into the token: so a test sees
-//! whose token it is answered.
+//! Fakes of the clouds' token services under their real names, behind a proxy that all of a node's HTTPS goes through,
+//! and of the metadata services of their machines. They accept anyone, and put the caller's name into the token, so
+//! that a test sees whose token it gets.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Clouds {
-    /// `None` where no certificates can be made, which is reported.
+    /// `None`, with a message, if certificates can't be made.
     pub fn start() -> Option<Self> {
         if !certificates::can_be_made() {
             return None;
@@ -88,10 +88,10 @@ impl Clouds {
         })
     }
 
-    /// A node whose HTTPS leads here, and whose own identities may be used. It isn't a machine of any cloud's, wherever the
-    /// test runs.
+    /// A node whose HTTPS requests go here, and whose own identities may be used. It isn't a cloud machine, wherever
+    /// the test runs.
     pub fn node(&self) -> Node {
-        // A debug build under load has time.
+        // A long timeout, for a debug build under load.
         let node = Node::new()
             .with("BETA9_TIMEOUT", "60s")
             .with("BETA9_AMBIENT", "true");
@@ -121,7 +121,7 @@ impl Clouds {
         std::mem::take(&mut self.state().asked)
     }
 
-    /// Who the machine is from now on; without a name, its metadata service stumbles.
+    /// Sets the machine's identity; `None` makes its metadata service fail.
     pub fn be(&self, machine: Option<&str>) {
         self.state().machine = machine.map(str::to_owned);
     }
@@ -141,7 +141,7 @@ impl Clouds {
     }
 }
 
-/// Whose token it is that a node is answered.
+/// Whose token a node gets.
 pub fn whose(node: &Node, host: &str) -> String {
     let secret = node.pair(host).1;
     let (whose, _number) = secret
@@ -154,7 +154,7 @@ pub fn whose(node: &Node, host: &str) -> String {
         .to_owned()
 }
 
-/// A token that says this of itself, signed by nobody.
+/// An unsigned token with these claims.
 pub fn token(claims: &Value) -> String {
     format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
@@ -313,7 +313,7 @@ impl State {
             ),
             _ if path == roles => Answer::raw(200, "Content-Type: text/plain\r\n", &machine),
             _ if path == format!("{roles}{machine}") => self.credentials(machine),
-            // The agent of EKS Pod Identity; one that is shown no token answers for the machine.
+            // The agent of EKS Pod Identity. Without a token, it answers for the machine.
             "/v1/credentials" => {
                 let token = request
                     .headers

@@ -78,7 +78,7 @@ impl Ecr {
     }
 
     pub fn wire(&self, node: Node) -> Node {
-        // A debug build under load has time.
+        // A long timeout, for a debug build under load.
         node.configured(&self.config()).with("BETA9_TIMEOUT", "60s")
     }
 
@@ -132,7 +132,7 @@ impl Ecr {
     }
 }
 
-/// The seconds are over for which a failed mint is shared.
+/// Ends the time for which a failed mint is shared.
 pub fn end_shared_failures(node: &Node) {
     for file in tokens::files(node, "failed") {
         std::fs::remove_file(file).unwrap();
@@ -145,7 +145,7 @@ pub fn blob(host: &str) -> String {
         .to_string()
 }
 
-/// Puts a secret of this content into the built-in store of a workspace.
+/// Stores a blob in the built-in store of a workspace.
 pub fn keep(node: &Node, workspace: &str, host: &str, blob: &str) {
     let store = Store::File(FileStore::new(
         workspace,

@@ -1,5 +1,5 @@
-//! A fake of Beta9's gateway: its HTTP API as far as secrets go, strictly as documented, over TCP or TLS, and able to
-//! fail in every way that a server can fail. Threads and the standard library only, so that it shares no bug with the
+//! A fake of Beta9's gateway: its HTTP API for secrets, strictly as documented, over TCP or TLS, which can fail in
+//! every way that a server can. It uses only threads and the standard library, so that it shares no bug with the
 //! helper's own HTTP client.
 
 mod api;
@@ -44,7 +44,7 @@ pub const TOKENS: [(&str, &str, &str); 7] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mood {
     Well,
-    /// Every answer is this, with a body that must never be shown.
+    /// Every answer has this status, and a body that must never be shown.
     Status(u16),
     /// The database is down, or part of it is: a secret is answered with this status (404, 400), the list with that one
     /// (200, 400, 500), no change is made, and a token that the gateway has not cached is refused.
@@ -68,7 +68,7 @@ pub enum Mood {
     LoseAnswersToChanges(usize),
     /// It redirects elsewhere.
     Redirect(String),
-    /// Somebody else answers, with a page.
+    /// Another server answers, with a page.
     Page(u16),
 }
 
@@ -91,7 +91,7 @@ struct Kept {
     value: String,
     /// The member of later gateways.
     hosts: Option<serde_json::Value>,
-    /// Whether its value does not decrypt.
+    /// Whether its value can't be decrypted.
     sealed: bool,
 }
 
@@ -100,7 +100,7 @@ struct State {
     secrets: BTreeMap<(String, String), Kept>,
     /// The tokens that it need not look up.
     cached: BTreeSet<String>,
-    /// How many bytes longer every list is than it has to be.
+    /// How many bytes of padding every list has.
     padding: usize,
     requests: Vec<String>,
     mood: Option<Mood>,
@@ -116,9 +116,9 @@ struct State {
     came: Vec<SocketAddr>,
     /// How far its clock is off, where it shows one.
     clock: Option<i64>,
-    /// What somebody else creates just before the helper does.
+    /// What another client creates just before the helper does.
     faster: Vec<(String, String)>,
-    /// What somebody else deletes just after the list was given.
+    /// What another client deletes just after the list was sent.
     deleted: Vec<String>,
     held: Held,
 }

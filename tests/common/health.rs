@@ -1,4 +1,4 @@
-//! What `doctor` says of a node, and what it says once its remedy was run.
+//! The output of `doctor` for a node, before and after its fix was run.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -73,14 +73,14 @@ impl Health {
             .filter(move |finding| finding.state == state)
     }
 
-    /// The one thing that is broken.
+    /// The only broken finding.
     pub fn broken(&self) -> &Finding {
         let broken: Vec<_> = self.in_state("broken").collect();
         assert_eq!(broken.len(), 1, "{self:#?}");
         broken[0]
     }
 
-    /// The one warning whose text holds this.
+    /// The only warning that contains this text.
     pub fn warning(&self, text: &str) -> &Finding {
         let mut warnings = self
             .in_state("warning")
@@ -113,8 +113,8 @@ pub fn doctor(node: &Node) -> Health {
     Health::of(&node.run(&["doctor", "--json"], ""))
 }
 
-/// What `doctor` says in the same shell right after the command that it named.
-pub fn mended_by(node: &Node, finding: &Finding) -> Health {
+/// The output of `doctor` in the same shell, after the command that it named.
+pub fn fixed_by(node: &Node, finding: &Finding) -> Health {
     let command = finding
         .command
         .as_ref()
@@ -137,7 +137,7 @@ pub fn mended_by(node: &Node, finding: &Finding) -> Health {
     })
 }
 
-/// A node on whose PATH the helper is, wired for every registry, as a healthy one is.
+/// A healthy node: the helper is on its PATH and wired for every registry.
 pub fn healthy_node() -> Node {
     wired(
         with_path(Node::new(), true),

@@ -1,4 +1,4 @@
-//! A node of its own for each test: the real binary, an empty environment and a scratch home directory.
+//! A separate node for each test: the real binary, an empty environment and a scratch home directory.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(
@@ -59,13 +59,13 @@ impl Node {
     pub fn new() -> Self {
         let scratch = Rc::new(tempfile::tempdir().unwrap());
         let home = scratch.path().to_str().unwrap().to_owned();
-        // A busy machine is no reason for a list to fall back on what is remembered.
+        // A long list timeout, so that a busy machine does not make a list fall back on its last answer.
         Self {
             scratch,
             variables: vec![
                 ("HOME".into(), home),
                 ("BETA9_LIST_TIMEOUT".into(), "60s".into()),
-                // That place is the machine's, and not the node's.
+                // The default directory belongs to the machine rather than the node.
                 ("BETA9_CACHE_MEMORY_DIR".into(), "off".into()),
             ],
         }
@@ -154,7 +154,7 @@ impl Node {
 
     pub fn start(&self, args: &[&str], input: &[u8]) -> Child {
         let mut child = self.command(args).spawn().unwrap();
-        // Writing fails only where the helper stopped reading, which no test may excuse.
+        // Writing fails only if the helper stopped reading, which is a bug.
         child.stdin.take().unwrap().write_all(input).unwrap();
         child
     }
@@ -259,13 +259,13 @@ impl Answer {
     }
 }
 
-/// Two runs of which the later must find what the earlier has noted for five seconds, a miss. They are made again, once that
-/// is forgotten, when a busy machine took too long from the one to the other.
+/// Two runs, of which the second must find the miss that the first cached for five seconds. If a busy machine was too
+/// slow, they are repeated after the miss has expired.
 pub fn within_a_miss_life<T>(mut both: impl FnMut() -> T) -> T {
     for _ in 0..9 {
         let started = Instant::now();
         let found = both();
-        // Ages are in whole seconds: four seconds may be told as five.
+        // Ages are in whole seconds, so four seconds may count as five.
         if started.elapsed() < Duration::from_secs(4) {
             return found;
         }

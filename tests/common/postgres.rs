@@ -1,5 +1,5 @@
 //! A real PostgreSQL: one server per test binary, on loopback, and one database per test with the columns that Beta9's
-//! has. It is stopped, and all of it removed, when the test binary is gone, however it went.
+//! has. It is stopped and removed when the test binary exits, even if killed.
 
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
@@ -53,7 +53,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// A new one; where there is no PostgreSQL the test says so and passes, but for `STRICT=1`.
+    /// A new database. Without PostgreSQL, the test says so and passes, unless `STRICT=1`.
     pub fn new(test: &str) -> Option<Self> {
         let database = Self::empty(test)?;
         database.sql(include_str!("../fixtures/beta9-schema.sql"));
@@ -149,7 +149,7 @@ impl Database {
         insertion(&self.workspace, name, &seal(&self.signing_key, text))
     }
 
-    /// What a secret holds, opened by nothing of ours.
+    /// A secret's content, opened without the helper's code.
     pub fn opened(&self, name: &str) -> String {
         open(
             &self.signing_key,
@@ -343,7 +343,7 @@ kill -"$signal" $program
 wait $program
 rm -rf "$dir"
 "#;
-/// For a server whose data nobody will ask for after a crash.
+/// Settings for a server whose data need not survive a crash.
 const QUICK: &[&str] = &[
     "fsync=off",
     "synchronous_commit=off",
@@ -367,7 +367,7 @@ fn binaries() -> Option<PathBuf> {
     })
 }
 
-/// Says by name what is skipped, which is a failure with `STRICT=1`.
+/// Reports a skipped test by name; with `STRICT=1`, that is a failure.
 fn absent(test: &str, what: &str) {
     let strict = Env::process().text("STRICT").unwrap().as_deref() == Some("1");
     assert!(!strict, "{test}: there is no {what} here");
@@ -474,7 +474,7 @@ fn certificates(dir: &Path) -> Option<PathBuf> {
     Some(dir.join("ca.pem"))
 }
 
-/// A question that has time, about a vendor's host or one that the operator has named.
+/// A look-up with a long deadline, for a vendor's host or one that a rule names.
 pub fn lookup(host: &Host) -> Lookup<'_> {
     Lookup {
         by_shared_name: true,

@@ -1,4 +1,4 @@
-//! A terminal of 80 columns with the helper in it, and sessions on it that are recorded in tests/fixtures/sessions.
+//! Runs the helper on a terminal of 80 columns, and compares sessions with those recorded in tests/fixtures/sessions.
 //!
 //! A session is what a person sees: each command behind a prompt, and below it what the helper wrote. It runs twice, in
 //! colour and with `NO_COLOR`; both must say the same, and no line may be wider than the terminal. To record again:
@@ -20,7 +20,7 @@ use super::Node;
 pub const COLUMNS: u16 = 80;
 pub const HELPER: &str = "docker-credential-beta9";
 
-/// What stood on the terminal when the helper had ended.
+/// The terminal's content after the helper has exited.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Screen {
     pub status: i32,
@@ -31,7 +31,7 @@ pub struct Screen {
 pub struct Session<'a> {
     /// Its name; the recording is NAME.txt.
     pub name: &'a str,
-    /// What is different on each machine, and what stands for it in the recording. The node's home is `/home/octo`.
+    /// Machine-dependent texts and their replacements in the recording. The node's home is `/home/octo`.
     pub stands_for: Vec<(String, &'a str)>,
 }
 
@@ -118,7 +118,7 @@ impl Session<'_> {
     }
 }
 
-/// What is left of lines that were begun again after a carriage return.
+/// The final text of lines that were overwritten after a carriage return.
 fn standing(text: &str) -> String {
     let line = |line: &str| {
         let mut parts = line.rsplit('\r');

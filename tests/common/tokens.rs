@@ -1,4 +1,4 @@
-//! Tokens in a node's cache that were minted, or could not be, a while ago.
+//! Puts tokens, or failed mints, from some time ago into a node's cache.
 
 use std::path::PathBuf;
 use std::rc::Rc;

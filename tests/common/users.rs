@@ -1,4 +1,4 @@
-//! Several users on one machine, which only root can play.
+//! Tests with several users on one machine, which need root.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, lchown};
@@ -26,7 +26,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Only root can play several users; others skip `test` by name, which `STRICT=1` makes a failure.
+    /// `None` without root, which skips `test` by name; with `STRICT=1`, that is a failure.
     pub fn new(test: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skip(test, "only root gives files to other users");
@@ -134,7 +134,7 @@ impl Machine {
     }
 }
 
-/// Runs a command that must not wait for ever, whatever lies in its way.
+/// Runs a command that must not block forever.
 pub fn answered(mut command: Command, input: &str) -> Answer {
     command
         .stdin(Stdio::piped())
@@ -162,7 +162,7 @@ pub fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Says by name what is skipped, which is a failure with `STRICT=1`.
+/// Reports a skipped test by name; with `STRICT=1`, that is a failure.
 pub fn skip(test: &str, why: &str) {
     let strict = Env::process().text("STRICT").unwrap().as_deref() == Some("1");
     assert!(!strict, "{test}: {why}");

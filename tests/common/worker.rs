@@ -1,8 +1,8 @@
-//! A gateway that vends registry credentials to workers over gRPC, frame by frame and with the real one's rules and words
-//! (<https://github.com/beam-cloud/beta9>, `pkg/gateway/services/repository/cache_metadata.go`): a token that it does not
-//! take is `ok = false`; a private pool's worker is held to its workspace, its stub and that stub's image; an image's own
-//! secret is vended whatever registry is asked for, before the build registry's token; and what it fails to read is an
-//! empty answer. It misbehaves when it is told to.
+//! A gateway that vends registry credentials to workers over gRPC, frame by frame and with the real one's rules and
+//! words (<https://github.com/beam-cloud/beta9>, `pkg/gateway/services/repository/cache_metadata.go`): a refused token
+//! gets `ok = false`; a private pool's worker is limited to its workspace, its stub and that stub's image; an image's
+//! own secret is vended whatever registry is requested, before the build registry's token; and a secret that it fails
+//! to read gets an empty answer. It can misbehave on request.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener};
@@ -22,14 +22,14 @@ use tonic::codegen::http::{HeaderMap, Request, Response};
 
 use super::Node;
 
-/// What no error, log or file may ever hold: it is in every token, every secret and all that the gateway says.
+/// A text that no error, log or file may contain: it is in every token, every secret and every message of the gateway.
 pub const SECRET: &str = "hunter2";
 pub const TOKEN: &str = "worker-hunter2";
 /// The workspaces that the gateway knows: a worker asks by such an id.
 pub const WORKSPACE: &str = "5d0c7a8e-91b2-4c3d-8e4f-0a1b2c3d4e01";
 pub const OTHER_WORKSPACE: &str = "5d0c7a8e-91b2-4c3d-8e4f-0a1b2c3d4e02";
 
-/// A gateway on a port of its own; dropped, it is down.
+/// A gateway on its own port, which stops when dropped.
 pub struct Gateway {
     pub address: SocketAddr,
     world: Arc<Mutex<World>>,
@@ -50,7 +50,7 @@ pub struct World {
     pub build_registry: Option<(String, String)>,
     /// Its database cannot be read.
     pub is_database_down: bool,
-    /// What is wrong with the next answers, in order; after them everything is right.
+    /// Faults of the next answers, in order; later answers are right.
     pub script: VecDeque<Wrong>,
     /// All questions, as they came.
     pub asked: Vec<Asked>,
@@ -67,7 +67,7 @@ pub enum Wrong {
     Http(u16),
     /// `ok` is false, for a reason that nobody knows.
     Refuses,
-    /// A message that is none.
+    /// Not a message.
     Garbage,
     /// A message of that many bytes.
     Huge(usize),

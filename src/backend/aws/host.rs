@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn fips_and_dual_stack_are_ways_to_the_same_registry_and_another_account_or_region_is_not() {
+    fn fips_and_dual_stack_hosts_are_the_same_registry_other_accounts_are_not() {
         let ordinary = private("123456789012.dkr.ecr.us-east-1.amazonaws.com");
         for same in [
             "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",

@@ -128,8 +128,7 @@ mod tests {
     use crate::json::{self, Value};
 
     #[test]
-    fn the_request_that_proves_the_identity_is_signed_with_the_provider_in_it_and_without_the_key()
-    {
+    fn the_signed_request_names_the_provider_and_does_not_contain_the_key() {
         let url = Url::parse(
             "https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
         )

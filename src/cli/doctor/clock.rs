@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_ahead_is_found_out_while_the_machine_was_certainly_not_restarted() {
+    fn a_clock_set_ahead_is_detected_if_the_machine_was_not_restarted() {
         let then = Moment {
             wall: 100_000,
             boot: 9000,

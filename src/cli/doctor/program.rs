@@ -92,7 +92,7 @@ fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
 /// Whether both are the same file, or have the same content.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a program is compared with this one: nothing of it steers this one"
+    reason = "the content is only compared with this program"
 )]
 fn same(one: &Path, other: &Path) -> bool {
     let (Ok(a), Ok(b)) = (fs::metadata(one), fs::metadata(other)) else {

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_account_is_read_where_there_is_one_and_what_is_not_known_is_left_alone() {
+    fn the_service_account_is_optional_and_unknown_fields_are_ignored() {
         let parse = |rest: &str| Request::parse(request(rest).as_bytes()).unwrap();
         let whole = parse(
             r#","image":"ghcr.io/a","serviceAccountToken":"t","serviceAccountAnnotations":{"a":"b"}"#,

@@ -221,8 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_secret_of_ours_has_are_passed_over_and_a_new_beginning_forgets_what_was_read()
-    {
+    fn unwanted_names_are_skipped_and_a_restart_forgets_what_was_read() {
         let long = "a".repeat(MAX_NAME);
         let list = format!(
             r#"[{{"name":"a\nb"}},{{"name":"{long}a"}},{{"name":"{long}"}},{{"name":"x","hosts":["{}"]}}]"#,

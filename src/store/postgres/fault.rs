@@ -230,7 +230,7 @@ mod tests {
     use crate::error::Code;
 
     #[test]
-    fn what_the_server_says_no_with_has_the_code_of_its_kind_and_only_an_outage_is_bridged() {
+    fn each_refusal_of_the_server_has_its_code_and_only_outages_are_bridged() {
         let target = Target::parse("postgres://u:hunter2@h/d?sslmode=disable").unwrap();
         let table = [
             ("28P01", "", Code::StoreRefused),

@@ -47,7 +47,7 @@ def check_named(answer: Dict[str, Any], *texts: str) -> None:
     assert not answer["pulled"] and not missing, f"{missing} is not in: {said}"
 
 
-@claim("an expired key: check names it, and fresh keys, as it says, mend it")
+@claim("an expired key: check names it, and fresh keys, as it says, fix it")
 def _() -> None:
     settings(aws_session_seconds=-1)
     node = Node().secret(REGISTRY, **session_keys())
@@ -56,7 +56,7 @@ def _() -> None:
     check_pulls(node.secret(REGISTRY, **session_keys()))
 
 
-@claim("a wrong region: check names it, and the right one in the registry's name, as it says, mends it")
+@claim("a wrong region: check names it, and the right one in the registry's name, as it says, fixes it")
 def _() -> None:
     wrong = f"{ACCOUNT}.dkr.ecr.us-est-1.amazonaws.com"
     node = Node().secret(wrong, **keys())
@@ -64,7 +64,7 @@ def _() -> None:
     check_pulls(node.secret(REGISTRY, **keys()))
 
 
-@claim("a clock that is off: check names it, doctor gives the command for one that was set back, and setting it mends it")
+@claim("a clock that is off: check names it, doctor gives the command for one that was set back, and setting it fixes it")
 def _() -> None:
     needs("unshare")
     node = Node(BETA9_CACHE="off").secret(REGISTRY, **keys())

@@ -90,7 +90,7 @@ def _() -> None:
     assert mints() == 2, mints()
 
 
-@claim("a rotated secret is minted anew by the very next get, and the old token is not served")
+@claim("a rotated secret is minted again by the very next get, and the old token is not served")
 def _() -> None:
     node = Node().secret(ECR, **keys())
     old = node.get(ECR).pair
@@ -139,7 +139,7 @@ def _() -> None:
     assert len(list(session.glob("beta9/tokens/*.token"))) == 1
 
 
-@claim("damage to any file of the cache is a miss, and the token is minted anew")
+@claim("damage to any file of the cache is a miss, and the token is minted again")
 def _() -> None:
     node = Node().secret(ECR, **keys())
     node.get(ECR)

@@ -229,7 +229,7 @@ def _() -> None:
     check_sent_only_to([])
 
 
-@claim("what a provider refuses is one line that says what to mend, and holds nothing of the token")
+@claim("what a provider refuses is one line that says what to fix, and holds nothing of the token")
 def _() -> None:
     for registry, by_token, texts in (
         (ECR, token("sts.amazonaws.com", name="stranger"), ["sts:AssumeRoleWithWebIdentity", "the role trusts"]),

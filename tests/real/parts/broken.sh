@@ -31,8 +31,8 @@ doctor_names() {
     helper doctor | tr -d '\\\n' | tr -s ' ' | grep -F "fix: $FIX"
 }
 
-# mend: what it says to do, in the client's shell.
-mend() {
+# fix: what it says to do, in the client's shell.
+fix() {
     client sh -c "$FIX"
     helper doctor
 }
@@ -45,11 +45,11 @@ not_on_the_path() {
     CLIENT_ENV+=("PATH=$CLIENT_HOME/.local/bin:/usr/bin:/bin:/usr/sbin")
     shows 'error getting credentials' skopeo inspect "$IMAGE"
     doctor_names 'is in no directory of the PATH: what docker and podman would pull through it fails'
-    mend
+    fix
     client skopeo inspect "$IMAGE"
 }
 needs skopeo
-claim 'a helper that is not on the PATH: doctor says so, and its command mends it' not_on_the_path
+claim 'a helper that is not on the PATH: doctor says so, and its command fixes it' not_on_the_path
 
 readable_key() {
     wire_cred_helpers
@@ -59,10 +59,10 @@ readable_key() {
     chmod 644 "$CLIENT_HOME/.local/share/beta9/credentials.key"
     shows 'is open to others (mode 0644)' skopeo inspect "$IMAGE"
     doctor_names 'is open to others (mode 0644)'
-    mend
+    fix
     client skopeo inspect "$IMAGE"
 }
-claim 'a key that the world can read: doctor says so, and its command mends it' readable_key
+claim 'a key that the world can read: doctor says so, and its command fixes it' readable_key
 
 # What is kept is answered all the same; what is new would be lost.
 full_and_read_only() {
@@ -88,7 +88,7 @@ disk_says() {
     printf '%s\n' "$object"
     jq -r --arg state "$1" '.findings[] | select(.state == $state) | .cause' <<<"$object" | grep -F "$2"
 }
-claim 'a disk that is full or read-only: doctor says which, and room or a mount mends it' full_and_read_only
+claim 'a disk that is full or read-only: doctor says which, and room or a mount fixes it' full_and_read_only
 
 half_of_docker_hub() {
     wire "$CLIENT_HOME/.docker/config.json" "{\"credHelpers\":{\"$HUB\":\"beta9\"}}"
@@ -97,10 +97,10 @@ half_of_docker_hub() {
     CLIENT_ENV+=("PATH=$CLIENT_HOME/bin:$PATH")
     refused skopeo inspect docker://docker.io/private/app:1
     doctor_names 'and not under "docker.io"'
-    mend
+    fix
     client skopeo inspect docker://docker.io/private/app:1
 }
-claim 'one of Docker Hub'"'"'s two keys is missing: doctor says so, and its command mends it' half_of_docker_hub
+claim 'one of Docker Hub'"'"'s two keys is missing: doctor says so, and its command fixes it' half_of_docker_hub
 
 # check_says VERDICT REFERENCE: what `check` says; FIX is what it says to do.
 check_says() {
@@ -122,7 +122,7 @@ no_access() {
     client skopeo inspect "docker://$BEARER/closed/app:1"
     check_says pulled "$BEARER/closed/app:1"
 }
-claim 'a repository without access: check says so, and letting the account pull it mends it' no_access
+claim 'a repository without access: check says so, and letting the account pull it fixes it' no_access
 rm -f "$WORLD/closed-is-open"
 
 wrong_token() {
@@ -138,4 +138,4 @@ wrong_token() {
     check_says pulled "$BEARER/private/app:1"
 }
 needs skopeo docker
-claim 'a wrong token: check says so, and the login that it names mends it' wrong_token
+claim 'a wrong token: check says so, and the login that it names fixes it' wrong_token

@@ -94,7 +94,7 @@ no_host_table() {
         grep -F "docker-credential-beta9 with ctr images pull --hosts-dir $dir IMAGE"
 }
 with_containerd
-claim 'a hosts.toml without [host] is ignored before 2.0, doctor says so, and its command mends it' no_host_table
+claim 'a hosts.toml without [host] is ignored before 2.0, doctor says so, and its command fixes it' no_host_table
 
 two_directories() {
     own_files
@@ -139,7 +139,7 @@ two_are_one() {
 config_path() {
     sed -n 's/^config_path = "\(.*\)"/\1/p' /etc/containerd/config.toml
 }
-claim 'containerd 2 takes two directories for one that does not exist, doctor says so, and its command mends it' two_are_one
+claim 'containerd 2 takes two directories for one that does not exist, doctor says so, and its command fixes it' two_are_one
 
 host_is_optional() {
     local dir=$CLIENT_HOME/certs.d

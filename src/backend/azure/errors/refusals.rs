@@ -49,7 +49,7 @@ pub(super) fn of_code(code: u32) -> &'static (&'static [u32], &'static str, &'st
     ))
 }
 
-pub(super) const NOT_ON_AZURE: &str = "give the node an identity, or turn ambient off where it is no Azure machine; set AZURE_TENANT_ID and the rest for another identity";
+pub(super) const NOT_ON_AZURE: &str = "give the node an identity, or turn ambient off if this is not an Azure machine; set AZURE_TENANT_ID and the rest for another identity";
 
 const CODES: &[(&[u32], &str, &str)] = &[
     (
