@@ -99,8 +99,16 @@ impl Http {
         }
     }
 
-    /// Asks once. The deadline is that of the answer's head: its body may take longer, and may be of any size.
+    /// Asks, and once more where the other side has just given up a connection that was kept. The deadline is that of the
+    /// answer's head: its body may take longer, and may be of any size.
     pub async fn open(&self, request: &Request) -> Result<Opened, HttpError> {
+        match self.open_once(request).await {
+            Err(fault) if fault.kind() == Kind::Closed => self.open_once(request).await,
+            answer => answer,
+        }
+    }
+
+    async fn open_once(&self, request: &Request) -> Result<Opened, HttpError> {
         let (client, prepared, whose) = self.prepare(request)?;
         timeout_at(self.deadline.into(), client.execute(prepared))
             .await
