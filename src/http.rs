@@ -98,8 +98,16 @@ impl Http {
         }
     }
 
-    /// Sends a request once. The deadline is for the answer's head; the body may take longer and be of any size.
+    /// Sends a request, and sends it again if the server has just closed a kept connection. The deadline is for the
+    /// answer's head; the body may take longer and be of any size.
     pub async fn open(&self, request: &Request) -> Result<Opened, HttpError> {
+        match self.open_once(request).await {
+            Err(fault) if fault.kind() == Kind::Closed => self.open_once(request).await,
+            answer => answer,
+        }
+    }
+
+    async fn open_once(&self, request: &Request) -> Result<Opened, HttpError> {
         let (client, prepared, whose) = self.prepare(request)?;
         timeout_at(self.deadline.into(), client.execute(prepared))
             .await

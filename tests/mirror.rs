@@ -19,115 +19,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use common::Node;
 use common::gateway::certificates;
 use common::mirror::{
-    Connection, Mirror, Reply, Upstream, at, client, client_with, configure, header, say, stranger,
+    BASIC, Connection, DENIED, MANIFEST, Mirror, Upstream, at, basic, bearer, blob, client,
+    client_with, configure, denied, header, is_clean, mirror, mirror_with, node, ok, pair, say,
+    shows, stranger,
 };
-
-const SECRET: &str = "hunter2-canary";
-const TOKEN: &str = "bearer-canary";
-const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const MANIFEST: &str = "/v2/team/app/manifests/1";
-const BASIC: &str = "www-authenticate: Basic realm=\"r\"";
-const DENIED: u16 = 403;
-
-fn blob() -> String {
-    format!("/v2/team/app/blobs/{DIGEST}")
-}
-
-/// `Basic` with the pair that the node has.
-fn pair() -> String {
-    format!("Basic {}", STANDARD.encode(format!("octo:{SECRET}")))
-}
-
-fn shows(head: &str, login: &str) -> bool {
-    header(head, "authorization") == Some(login)
-}
-
-/// A registry that wants the pair, and then answers this.
-fn basic(answer: impl Fn(&str, &mut dyn Write) + Send + Sync + 'static) -> Upstream {
-    Upstream::start(move |head, out| {
-        if shows(head, &pair()) {
-            answer(head, out);
-        } else {
-            say(out, head, 401, &[BASIC], "");
-        }
-    })
-}
-
-/// A registry whose token server gives tokens that are good for this many seconds, and which counts in the token's name how many.
-fn bearer(seconds: u32) -> Upstream {
-    let count = AtomicUsize::new(0);
-    Upstream::start(move |head, out| {
-        let host = header(head, "host").unwrap();
-        let challenge =
-            format!("www-authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"");
-        if head.starts_with("GET /token") {
-            if !shows(head, &pair()) {
-                return say(out, head, 401, &[], "");
-            }
-            let count = count.fetch_add(1, Ordering::Relaxed) + 1;
-            let body = format!("{{\"token\":\"{TOKEN}-{count}\",\"expires_in\":{seconds}}}");
-            return say(out, head, 200, &[], &body);
-        }
-        let last = format!("Bearer {TOKEN}-{}", count.load(Ordering::Relaxed));
-        if head.contains("/revoke") {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        if shows(head, &last) {
-            say(
-                out,
-                head,
-                200,
-                &["docker-content-digest: sha256:1"],
-                "manifest",
-            );
-        } else {
-            say(out, head, 401, &[&challenge], "");
-        }
-    })
-}
-
-fn ok(head: &str, out: &mut dyn Write) {
-    say(out, head, 200, &[], "fine");
-}
-
-/// A node that has the pair for these registries.
-fn node(registries: &[&Upstream]) -> Node {
-    let node = Node::new();
-    for registry in registries {
-        assert_eq!(node.store(&registry.host(), "octo", SECRET).status, 0);
-    }
-    node
-}
-
-/// A mirror of one registry, for which the node has the pair.
-fn mirror(registry: &Upstream) -> Mirror {
-    mirror_with(registry, &[])
-}
-
-fn mirror_with(registry: &Upstream, more: &[&str]) -> Mirror {
-    Mirror::start(&node(&[registry]), &[registry.host()], more)
-}
-
-/// Nothing that anybody may see holds a secret.
-fn is_clean(text: &str) {
-    let encoded = STANDARD.encode(format!("octo:{SECRET}"));
-    for canary in [SECRET, TOKEN, &encoded] {
-        assert!(!text.contains(canary), "{canary} is in {text}");
-    }
-}
-
-fn denied(reply: &Reply) -> &str {
-    assert_eq!(reply.status, DENIED, "{reply:?}");
-    let message = reply
-        .body
-        .strip_prefix("{\"errors\":[{\"code\":\"DENIED\",\"message\":\"");
-    message.unwrap_or_else(|| panic!("{reply:?}"))
-}
 
 #[test]
 fn what_containerd_asks_for_comes_with_the_credential_that_it_never_sees() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, RANGE, RETRY_AFTER,
-    USER_AGENT,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper::{HeaderMap, Method, StatusCode};
 use reqwest::Body;
@@ -199,6 +199,10 @@ impl<'a> Pull<'a> {
                 format_args!("registry: {} {}: {said}", request.method(), request.place()),
             );
             let answer = answer.map_err(|fault| self.refused(&Verdict::NoAnswer(fault)))?;
+            // Nobody asked for another protocol.
+            if answer.status().is_informational() {
+                return Err(self.refused(&Verdict::Failed(answer.status().as_u16())));
+            }
             if !is_redirect(answer.status().as_u16()) {
                 // A 401 from another host is not about our login.
                 return if answer.status() == StatusCode::UNAUTHORIZED && !is_registry {
@@ -244,10 +248,13 @@ fn passed_down(answer: Opened, to: Option<String>) -> Opened {
     let body = if to.is_some() { Body::from("") } else { body };
     let mut passed = Opened::new(body);
     *passed.status_mut() = head.status;
+    // Of two lengths the one that counts is in the body itself.
+    let in_chunks = head.headers.contains_key(TRANSFER_ENCODING);
     for name in DOWN {
         let is_bodys = name.as_str().starts_with("content-");
+        let is_wrong = in_chunks && name == CONTENT_LENGTH;
         for value in head.headers.get_all(&name) {
-            if !(is_bodys && to.is_some()) {
+            if !(is_bodys && to.is_some() || is_wrong) {
                 passed.headers_mut().append(name.clone(), value.clone());
             }
         }

@@ -1,6 +1,7 @@
 //! Connections: TLS with client certificates, limits on their number, head size and idle time, and a graceful shutdown.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
@@ -17,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -29,7 +30,7 @@ use crate::Io;
 /// Limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The most connections at a time.
+    /// How many connections there may be at once, and as many that have not shown a certificate yet.
     pub(crate) connections: usize,
     /// How long a connection may be idle.
     pub(crate) idle: Duration,
@@ -55,26 +56,32 @@ pub(crate) async fn serve(
     let free = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
+    let mut strangers = VecDeque::new();
     loop {
         tokio::select! {
             _ = terminated.recv() => break,
             _ = interrupted.recv() => break,
             Some(line) = log.recv() => crate::warn(io.err, &line),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept() => match (accepted, Arc::clone(&free).try_acquire_owned()) {
-                (Ok((stream, _)), Ok(place)) => {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    strangers.retain(|stranger: &oneshot::Sender<()>| !stranger.is_closed());
+                    if strangers.len() >= limits.connections {
+                        // The one that has waited longest is no client.
+                        strangers.pop_front();
+                    }
+                    let (stranger, ended) = oneshot::channel();
+                    strangers.push_back(stranger);
                     let connection = Connection {
                         mirror: Rc::clone(&mirror),
                         stopped: stopped.clone(),
                         limits,
-                        _place: place,
+                        free: Arc::clone(&free),
                     };
-                    connections.spawn_local(connection.serve(stream, acceptor.clone()));
+                    connections.spawn_local(connection.serve(stream, acceptor.clone(), ended));
                 }
-                // A connection too many is closed at once, because a queued client might wait forever.
-                (Ok(_), Err(_)) => {}
-                // For example, no file descriptors left.
-                (Err(_), _) => sleep(PAUSE).await,
+                // Out of descriptors, for one.
+                Err(_) => sleep(PAUSE).await,
             },
         }
     }
@@ -95,15 +102,30 @@ struct Connection {
     mirror: Rc<Mirror>,
     stopped: watch::Receiver<bool>,
     limits: Limits,
-    _place: OwnedSemaphorePermit,
+    free: Arc<Semaphore>,
 }
 
 impl Connection {
-    async fn serve(mut self, stream: TcpStream, acceptor: TlsAcceptor) {
-        // Small answers should not be delayed.
+    /// `ended` comes to its end where others who show no certificate either come after.
+    async fn serve(
+        mut self,
+        stream: TcpStream,
+        acceptor: TlsAcceptor,
+        mut ended: oneshot::Receiver<()>,
+    ) {
+        // Small answers are not worth waiting for more.
         _ = stream.set_nodelay(true);
         let patience = self.limits.idle.min(HANDSHAKE);
-        let Ok(Ok(stream)) = timeout(patience, acceptor.accept(stream)).await else {
+        let shaken = tokio::select! {
+            shaken = timeout(patience, acceptor.accept(stream)) => shaken,
+            _ = &mut ended => return,
+        };
+        let Ok(Ok(stream)) = shaken else {
+            return;
+        };
+        drop(ended);
+        // One too many is closed at once: a client that waits would wait without end.
+        let Ok(_place) = Arc::clone(&self.free).try_acquire_owned() else {
             return;
         };
         let moved = Rc::new(Moved(Cell::new(Instant::now())));

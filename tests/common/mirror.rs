@@ -4,16 +4,19 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 
 use super::Node;
 
-/// A registry, token server or object store, which answers each connection once.
+/// A registry, token server or object store, which answers each connection once where nothing else is said.
 pub struct Upstream {
     pub port: u16,
     heads: Arc<Mutex<Vec<String>>>,
@@ -30,7 +33,23 @@ impl Upstream {
         tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(&str, &mut dyn Write) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let once = move |head: &str, out: &mut dyn Write| {
+            answer(head, out);
+            false
+        };
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), tls, once)
+    }
+
+    /// One that answers on a connection for as long as `answer` says so.
+    pub fn lasting(answer: impl Fn(&str, &mut dyn Write) -> bool + Send + Sync + 'static) -> Self {
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), None, answer)
+    }
+
+    pub fn listen(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&str, &mut dyn Write) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let port = listener.local_addr().unwrap().port();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let (noted, answer) = (Arc::clone(&heads), Arc::new(answer));
@@ -87,13 +106,16 @@ fn first_byte(stream: &TcpStream) -> Option<u8> {
 fn converse(
     stream: impl Read + Write,
     noted: &Mutex<Vec<String>>,
-    answer: &dyn Fn(&str, &mut dyn Write),
+    answer: &dyn Fn(&str, &mut dyn Write) -> bool,
 ) {
     let mut stream = BufReader::new(stream);
-    if let Some(head) = read_head(&mut stream) {
+    while let Some(head) = read_head(&mut stream) {
         noted.lock().unwrap().push(head.clone());
-        answer(&head, stream.get_mut());
+        let goes_on = answer(&head, stream.get_mut());
         _ = stream.get_mut().flush();
+        if !goes_on {
+            break;
+        }
     }
 }
 
@@ -271,8 +293,14 @@ pub fn client(dir: &Path) -> ClientConfig {
 
 /// A client that trusts what is in one directory, and shows what is in another.
 pub fn client_with(trusts: &Path, shows: &Path) -> ClientConfig {
-    let chain = vec![CertificateDer::from_pem_file(shows.join("client.crt")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(shows.join("client.key")).unwrap();
+    client_of(trusts, shows, "client")
+}
+
+/// The same with the certificate of that name.
+pub fn client_of(trusts: &Path, shows: &Path, name: &str) -> ClientConfig {
+    let file = |end: &str| shows.join(format!("{name}.{end}"));
+    let chain = vec![CertificateDer::from_pem_file(file("crt")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
     let builder = builder().with_root_certificates(authorities(trusts));
     builder.with_client_auth_cert(chain, key).unwrap()
 }
@@ -351,4 +379,108 @@ impl Connection {
         let body = String::from_utf8(body).unwrap();
         Reply { status, head, body }
     }
+}
+
+// --- what the tests of the mirror have in common ---
+
+pub const SECRET: &str = "hunter2-canary";
+pub const TOKEN: &str = "bearer-canary";
+pub const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub const MANIFEST: &str = "/v2/team/app/manifests/1";
+pub const BASIC: &str = "www-authenticate: Basic realm=\"r\"";
+pub const DENIED: u16 = 403;
+
+pub fn blob() -> String {
+    format!("/v2/team/app/blobs/{DIGEST}")
+}
+
+/// `Basic` with the pair that the node has.
+pub fn pair() -> String {
+    format!("Basic {}", STANDARD.encode(format!("octo:{SECRET}")))
+}
+
+pub fn shows(head: &str, login: &str) -> bool {
+    header(head, "authorization") == Some(login)
+}
+
+/// A registry that wants the pair, and then answers this.
+pub fn basic(answer: impl Fn(&str, &mut dyn Write) + Send + Sync + 'static) -> Upstream {
+    Upstream::start(move |head, out| {
+        if shows(head, &pair()) {
+            answer(head, out);
+        } else {
+            say(out, head, 401, &[BASIC], "");
+        }
+    })
+}
+
+/// A registry whose token server gives tokens that are good for this many seconds, and which counts in the token's name how many.
+pub fn bearer(seconds: u32) -> Upstream {
+    let count = AtomicUsize::new(0);
+    Upstream::start(move |head, out| {
+        let host = header(head, "host").unwrap();
+        let challenge =
+            format!("www-authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"");
+        if head.starts_with("GET /token") {
+            if !shows(head, &pair()) {
+                return say(out, head, 401, &[], "");
+            }
+            let count = count.fetch_add(1, Ordering::Relaxed) + 1;
+            let body = format!("{{\"token\":\"{TOKEN}-{count}\",\"expires_in\":{seconds}}}");
+            return say(out, head, 200, &[], &body);
+        }
+        let last = format!("Bearer {TOKEN}-{}", count.load(Ordering::Relaxed));
+        if head.contains("/revoke") {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if shows(head, &last) {
+            say(
+                out,
+                head,
+                200,
+                &["docker-content-digest: sha256:1"],
+                "manifest",
+            );
+        } else {
+            say(out, head, 401, &[&challenge], "");
+        }
+    })
+}
+
+pub fn ok(head: &str, out: &mut dyn Write) {
+    say(out, head, 200, &[], "fine");
+}
+
+/// A node that has the pair for these registries.
+pub fn node(registries: &[&Upstream]) -> Node {
+    let node = Node::new();
+    for registry in registries {
+        assert_eq!(node.store(&registry.host(), "octo", SECRET).status, 0);
+    }
+    node
+}
+
+/// A mirror of one registry, for which the node has the pair.
+pub fn mirror(registry: &Upstream) -> Mirror {
+    mirror_with(registry, &[])
+}
+
+pub fn mirror_with(registry: &Upstream, more: &[&str]) -> Mirror {
+    Mirror::start(&node(&[registry]), &[registry.host()], more)
+}
+
+/// Nothing that anybody may see holds a secret.
+pub fn is_clean(text: &str) {
+    let encoded = STANDARD.encode(format!("octo:{SECRET}"));
+    for canary in [SECRET, TOKEN, &encoded] {
+        assert!(!text.contains(canary), "{canary} is in {text}");
+    }
+}
+
+pub fn denied(reply: &Reply) -> &str {
+    assert_eq!(reply.status, DENIED, "{reply:?}");
+    let message = reply
+        .body
+        .strip_prefix("{\"errors\":[{\"code\":\"DENIED\",\"message\":\"");
+    message.unwrap_or_else(|| panic!("{reply:?}"))
 }
