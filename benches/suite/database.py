@@ -1,5 +1,6 @@
 """A real PostgreSQL on loopback with Beta9's tables, SCRAM and TLS, for as long as the run lasts."""
 
+import copy
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
+COUNTER = "pg_stat_statements"
 REPO = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "bench-password"
 WORKSPACE = "0b7f5f6e-3f0a-4c1e-9d2b-000000000001"
@@ -19,7 +21,7 @@ class Database:
     """The server; `stop` ends it."""
 
     def __init__(self, binaries: Path, into: Path, cert: Path, key: Path) -> None:
-        self.bin, self.dir = binaries, into
+        self.bin, self.dir, self.data = binaries, into, "data"
         into.mkdir()
         (into / "password").write_text(PASSWORD)
         for source, name in ((cert, "server.pem"), (key, "server.key")):
@@ -33,7 +35,7 @@ class Database:
         self._run(
             "initdb",
             "-D",
-            "data",
+            self.data,
             "-U",
             "postgres",
             "--pwfile=password",
@@ -42,11 +44,8 @@ class Database:
             "--locale=C",
             "--no-sync",
         )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={into} -c ssl=on"
-        options += f" -c ssl_cert_file={into}/server.pem -c ssl_key_file={into}/server.key"
-        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+        self.port = free_port()
+        self.start()
         schema = (REPO / "tests/fixtures/beta9-schema.sql").read_text()
         row = f"('{WORKSPACE}', 'bench', '{SIGNING_KEY}')"
         self.sql(schema + f";INSERT INTO workspace (external_id, name, signing_key) VALUES {row}")
@@ -73,9 +72,40 @@ class Database:
 
         return (run(("\\c\n" + query) * (count + 1)) - run("\\c\n" + query)) / count
 
+    def start(self) -> None:
+        """And waits until it takes connections. It counts statements where it has the module for that."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.dir} -c ssl=on"
+        options += f" -c ssl_cert_file={self.dir}/server.pem -c ssl_key_file={self.dir}/server.key"
+        if self.counts():
+            options += f" -c shared_preload_libraries={COUNTER}"
+        self._run("pg_ctl", "-D", self.data, "-w", "-l", "log", "-o", options, "start")
+
+    def counts(self) -> bool:
+        """Whether it can."""
+        return any((self.bin.parent / "lib").glob(f"{COUNTER}.*"))
+
     def stop(self) -> None:
         """At once."""
-        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+
+    def standby(self, name: str = "standby") -> "Database":
+        """Another server that follows this one."""
+        other = copy.copy(self)
+        other.data = name
+        other.port = free_port()
+        self._run("pg_basebackup", "-D", other.data, "-d", self.url("sslmode=disable"), "-R", "-X", "stream", "-c", "fast")
+        other.start()
+        return other
+
+    def follow(self, other: "Database") -> None:
+        """Waits until the other one has all that this one has."""
+        end = self.sql("SELECT pg_current_wal_flush_lsn()").strip()
+        while other.sql(f"SELECT coalesce(pg_last_wal_replay_lsn() >= '{end}', false)").strip() != "t":
+            time.sleep(0.05)
+
+    def promote(self) -> None:
+        """It follows nobody any more."""
+        self._run("pg_ctl", "-D", self.data, "-w", "promote")
 
     def _run(self, program: str, *arguments: str) -> None:
         user = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []} if self.account else {}
@@ -87,6 +117,12 @@ class Database:
             )
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {(self.dir / 'log.tools').read_text()[-400:]}")
+
+
+def free_port() -> int:
+    """One that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]  # type: ignore[no-any-return]
 
 
 def account() -> Optional[pwd.struct_passwd]:

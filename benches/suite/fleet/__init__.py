@@ -1,0 +1,1 @@
+"""What `benches/fleet` is made of."""
