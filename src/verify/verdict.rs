@@ -1,5 +1,7 @@
 //! `Report` and `Verdict`: what a registry said, in words that tell one cause from another and what to do about it.
 
+use serde::Serialize;
+
 use crate::host::{Host, ImageRef};
 use crate::http::{Certificate, HttpError, Kind};
 use crate::registry::Registry;
@@ -26,7 +28,8 @@ pub enum Login {
 }
 
 /// Whether a credential is right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Taken {
     /// It is.
     Yes,

@@ -2,6 +2,8 @@
 
 mod show;
 
+use serde::Serialize;
+
 use super::remedy;
 use crate::backend::Backend;
 use crate::cli::clients::ClientLines;
@@ -15,8 +17,8 @@ use crate::resolver::{Cached, Outlook, Resolver, Route};
 use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
-/// What would be answered, and why.
-#[derive(Default)]
+/// What would be answered, and why; for programs, what stands in front of the answer.
+#[derive(Default, Serialize)]
 pub(super) struct Answer {
     host: Option<String>,
     class: &'static str,
@@ -31,16 +33,21 @@ pub(super) struct Answer {
     workspace: Option<String>,
     secret_name: Option<String>,
     found: bool,
+    ambient: bool,
     keys: Vec<String>,
     /// The keys that a secret for this registry may hold, where there is none.
     takes: Option<String>,
-    ambient: bool,
+    #[serde(skip)]
     told: Told,
     /// What to do where nothing would be answered.
+    #[serde(skip)]
     next: Option<String>,
+    #[serde(skip)]
     identity: Option<String>,
+    #[serde(skip)]
     cached: Cached,
     /// Who answers each client.
+    #[serde(skip)]
     clients: Option<ClientLines>,
 }
 
