@@ -11,6 +11,7 @@ mod failure;
 mod inventory;
 mod memory;
 mod mint_lock;
+mod minting;
 mod origin;
 mod peek;
 mod place;
@@ -22,20 +23,17 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use self::clock::Moment;
-use self::clock::wall_seconds;
-use self::entry::Entry;
 pub use self::entry::State;
 pub use self::failure::LastFailure;
 pub use self::inventory::{Inventory, InventoryEntry, TokenLife};
 pub use self::memory::{Asked, Memory, Recalled};
-use self::mint_lock::{MintLock, NotLocked};
+use self::minting::Minting;
 pub use self::origin::{NODE, OWN, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
 use self::token_files::TokenFiles;
 use crate::config::CacheConfig;
 use crate::error::{Error, Warnings};
-use crate::lock::Lock;
 use crate::log::Log;
 use crate::seal::SealKey;
 use crate::token::{Minted, Scope};
@@ -135,80 +133,15 @@ impl Cache {
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Minted, Error> {
-        let (files, step) = (self.files(id), self.log.step());
-        let cached = files
-            .read()
-            .map(|entry| (files.state(&entry, (self.clock)()), entry));
-        self.log.done(
-            step,
-            format_args!(
-                "cache: {}",
-                State::said(cached.as_ref().map(|(state, _)| *state))
-            ),
-        );
-        match cached {
-            Some((State::Fresh, entry)) => return Ok(files.used(entry)),
-            Some((State::Due, entry)) => {
-                return Ok(self.renew(id, &files, entry, longest, deadline, &mint));
-            }
-            // No token with a longer life is available, but this one is still valid.
-            Some((State::Over, entry)) if entry.state((self.clock)()) != State::Over => {
-                let minted = self.wait_or_mint(id, &files, longest, deadline, &mint);
-                return minted.or_else(|error| {
-                    self.warnings.add(format_args!(
-                        "the token is still good, for less than was asked for, and could not be renewed: {error}"
-                    ));
-                    Ok(files.used(entry))
-                });
-            }
-            Some((State::Over, _)) | None => {}
+        Minting {
+            cache: self,
+            id,
+            files: self.files(id),
+            longest,
+            deadline,
+            mint,
         }
-        self.wait_or_mint(id, &files, longest, deadline, &mint)
-    }
-
-    /// Mints, or waits for the process that is minting.
-    fn wait_or_mint(
-        &self,
-        id: &TokenId,
-        files: &TokenFiles,
-        longest: Option<Duration>,
-        deadline: Instant,
-        mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Result<Minted, Error> {
-        let (step, began) = (self.log.step(), Instant::now());
-        let left = deadline.saturating_duration_since(began);
-        for (lock, wait) in [
-            (files.path(LOCK), left / 2),
-            (files.path(SPARE), left * 3 / 4),
-        ] {
-            match MintLock::wait(&lock, began + wait, || files.settled((self.clock)())) {
-                Ok(MintLock::Ours(_lock)) => {
-                    return self.mint(id, files, longest, deadline, mint);
-                }
-                Ok(MintLock::Theirs(answer)) => {
-                    self.log.done(
-                        step,
-                        format_args!(
-                            "cache: waited for another process that was minting this token"
-                        ),
-                    );
-                    return answer;
-                }
-                Err(NotLocked::Overdue) => {
-                    self.log.note(format_args!(
-                        "cache: another process has been minting this token for too long"
-                    ));
-                }
-                Err(NotLocked::Lock(error)) => {
-                    let lock = lock.display();
-                    self.warnings.add(format_args!(
-                        "token cache: the lock {lock} cannot be taken ({error})"
-                    ));
-                    return mint(deadline);
-                }
-            }
-        }
-        self.mint(id, files, longest, deadline, mint)
+        .token()
     }
 
     /// The notes stored beside the tokens.
@@ -247,99 +180,6 @@ impl Cache {
         }
     }
 
-    /// Mints, after checking the cache once more.
-    fn mint(
-        &self,
-        id: &TokenId,
-        files: &TokenFiles,
-        longest: Option<Duration>,
-        deadline: Instant,
-        mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Result<Minted, Error> {
-        if let Some(answer) = files.settled((self.clock)()) {
-            return answer;
-        }
-        // Leaves a margin, so that waiting processes can still read a refusal before their own deadline.
-        let minted = mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline));
-        match &minted {
-            Ok(minted) => self.keep(id, files, minted, longest),
-            Err(error) => self.fail(id, files, error),
-        }
-        minted
-    }
-
-    /// The renewed token, or the old one. It is still valid, so a failed renewal isn't a failure.
-    fn renew(
-        &self,
-        id: &TokenId,
-        files: &TokenFiles,
-        old: Entry,
-        longest: Option<Duration>,
-        deadline: Instant,
-        mint: &impl Fn(Instant) -> Result<Minted, Error>,
-    ) -> Minted {
-        let Ok(Some(_lock)) = Lock::try_acquire(&files.path(LOCK)) else {
-            self.log.note(format_args!(
-                "cache: another process is renewing it; the old one is served"
-            ));
-            return files.used(old);
-        };
-        let now = (self.clock)();
-        if let Some(entry) = files
-            .read()
-            .filter(|entry| files.state(entry, now) == State::Fresh)
-        {
-            return files.used(entry);
-        }
-        if files
-            .failure()
-            .is_some_and(|failure| failure.is_within(RENEWAL_PAUSE, now))
-        {
-            self.log.note(format_args!(
-                "cache: the last renewal failed within {RENEWAL_PAUSE:?}; the old one is served"
-            ));
-            return files.used(old);
-        }
-        match mint(deadline.min(Instant::now() + RENEWAL_PATIENCE)) {
-            Ok(minted) => {
-                self.keep(id, files, &minted, longest);
-                minted
-            }
-            Err(error) => {
-                self.fail(id, files, &error);
-                self.warnings.add(format_args!(
-                    "the token is still good but could not be renewed: {error}"
-                ));
-                files.used(old)
-            }
-        }
-    }
-
-    fn keep(&self, id: &TokenId, files: &TokenFiles, minted: &Minted, longest: Option<Duration>) {
-        let (now, Some(expires)) = ((self.clock)(), minted.expires) else {
-            return;
-        };
-        let latest = longest.map_or(u64::MAX, |longest| now.wall + longest.as_secs());
-        let Some(entry) = Entry::new(
-            minted.credential.clone(),
-            now,
-            wall_seconds(expires).min(latest),
-        ) else {
-            return;
-        };
-        let step = self.log.step();
-        if let Err(fault) = files.write(id, &entry) {
-            self.warnings.add(format_args!("token cache: {fault}"));
-        }
-        self.log.done(step, format_args!("cache: kept the token"));
-        eviction::enforce(&self.dir, &self.config);
-    }
-
-    fn fail(&self, id: &TokenId, files: &TokenFiles, error: &Error) {
-        files.fail(id, error, (self.clock)());
-        eviction::enforce(&self.dir, &self.config);
-    }
-
     fn files(&self, id: &TokenId) -> TokenFiles<'_> {
         let parts = [id.workspace, id.host, id.real, id.backend]
             .into_iter()
@@ -366,6 +206,3 @@ const LOCK: &str = "lock";
 const SPARE: &str = "spare";
 const MEMO: &str = "memo";
 const MARK: &str = "mark";
-const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
-const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
-const WAITERS_MARGIN: Duration = Duration::from_millis(500);

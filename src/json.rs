@@ -14,7 +14,7 @@ use serde_json::error::Category;
 
 use crate::credential::Redacted;
 pub use loose::Loose;
-pub use write::{ObjectWriter, line, text};
+pub use write::{line, text};
 
 /// A JSON value whose strings are secrets.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,6 +16,7 @@ mod provision;
 mod publish;
 mod refresh;
 mod required;
+mod route;
 mod shared;
 mod whose;
 
@@ -31,16 +32,16 @@ pub use self::peek::{Cached, Outlook};
 pub use self::provision::{Form, Prepared};
 pub use self::publish::{How, Publication, Publisher};
 pub use self::refresh::Refreshed;
-use crate::backend::Backend;
+pub use self::route::Route;
+use self::route::{check_backend, plain_host};
 use crate::cache::Cache;
-use crate::config::{Config, Pulled, Rule, StoreKind};
+use crate::config::{Config, Pulled, StoreKind};
 use crate::credential::{Credential, SECRET_FOR_USERNAME};
 use crate::error::{Error, Warnings};
 use crate::host::{Host, Scheme, ServerUrl};
 use crate::keys::{Blob, CredentialType, Keys};
 use crate::log::Log;
-use crate::near;
-use crate::registry::{Registry, choose, detect};
+use crate::registry::{choose, detect};
 use crate::store::{
     FileStore, GatewayStore, Health, Keep, PostgresStore, RequestStore, Secret, Store, Times,
     WorkerStore,
@@ -62,24 +63,6 @@ pub struct Resolver {
     /// The image that the request says is being pulled.
     pulled: Pulled,
     workspace: Store,
-}
-
-/// How a registry is treated, decided before any secret is read.
-pub struct Route<'a> {
-    /// The requested registry.
-    pub host: &'a Host,
-    /// The row of the table, after a rule's `alias_of` and `backend`.
-    pub row: &'static Registry,
-    /// The rule that applies.
-    pub rule: Option<&'a Rule>,
-    /// The registry that the host stands for: itself, or its rule's `alias_of`.
-    pub real: &'a Host,
-    /// The path below the host in the request.
-    pub path: &'a str,
-    /// Whether the node's own identity may be used.
-    pub ambient: bool,
-    /// Whether a pod's service account may log in.
-    pub workload_identity: bool,
 }
 
 /// Where an answer came from.
@@ -293,44 +276,6 @@ impl Resolver {
         }
     }
 
-    /// The row and the rule that apply; `None` if no store may be asked: a vendor's registry over plain HTTP.
-    pub fn route<'a>(&'a self, host: &'a Host, scheme: Scheme, path: &'a str) -> Option<Route<'a>> {
-        let rule = self.config.rule(host, path);
-        let real = rule.and_then(|rule| rule.alias_of.as_ref()).unwrap_or(host);
-        let forced = rule
-            .and_then(|rule| rule.backend.as_deref())
-            .and_then(Registry::named);
-        let row = forced.unwrap_or_else(|| Registry::of(real));
-        // On a shared worker node, the node's identity belongs to its operator: a credential that the worker API does
-        // not vend is not this worker's.
-        let ambient = rule
-            .and_then(|rule| rule.ambient)
-            .unwrap_or(self.config.ambient);
-        let ambient = self.config.store != StoreKind::Worker
-            && row
-                .cloud()
-                .is_some_and(|cloud| ambient.allows(cloud.name()));
-        let workload_identity = row.is_cloud()
-            && rule
-                .and_then(|rule| rule.workload_identity)
-                .unwrap_or(self.config.kubelet.workload_identity);
-        let vendors = row.has_keys_of_its_own() || !Registry::of(host).is_generic();
-        // `http://host:80` is as forbidden as `http://host`.
-        let there = scheme == Scheme::Https
-            || !vendors
-                && plain_host(host, scheme)
-                    .is_none_or(|bare| self.route(&bare, scheme, path).is_some());
-        there.then_some(Route {
-            host,
-            row,
-            rule,
-            real,
-            path,
-            ambient,
-            workload_identity,
-        })
-    }
-
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
@@ -376,43 +321,4 @@ impl Resolver {
     fn stores(&self) -> impl Iterator<Item = &Store> {
         self.request.iter().chain([&self.workspace])
     }
-}
-
-impl Route<'_> {
-    /// Whether a rule says never to return a credential.
-    pub fn is_public(&self) -> bool {
-        self.rule.is_some_and(Rule::is_public)
-    }
-
-    /// The backend's name, as far as it is known before the keys are read.
-    pub fn backend(&self) -> &'static str {
-        if self.is_public() {
-            Rule::PUBLIC
-        } else {
-            self.row
-                .backends()
-                .next()
-                .map_or(Rule::PUBLIC, Backend::name)
-        }
-    }
-}
-
-/// The host that `http://host:80` means in addition to `host:80`.
-fn plain_host(host: &Host, scheme: Scheme) -> Option<Host> {
-    (scheme == Scheme::Http).then(|| host.without_port_80())?
-}
-
-fn check_backend(rule: &Rule) -> Result<(), Error> {
-    let Some(word) = &rule.backend else {
-        return Ok(());
-    };
-    if Registry::named(word).is_some() {
-        return Ok(());
-    }
-    Err(ResolverError::UnknownBackend {
-        rule: rule.host.clone(),
-        word: word.clone(),
-        nearest: near::nearest(word, Registry::names()),
-    }
-    .into())
 }

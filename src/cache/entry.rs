@@ -11,6 +11,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::TokenId;
@@ -31,7 +32,8 @@ pub(super) struct Entry {
 }
 
 /// Whether a token is still valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// Valid, and not yet due for renewal on this node.
     Fresh,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::mint_lock::{MintLock, NotLocked};
-use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, WAITERS_MARGIN, eviction};
+use super::minting::Minting;
+use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, eviction};
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::token::Minted;
 
@@ -34,7 +35,15 @@ impl Cache {
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Renewal, Error> {
-        let files = self.files(id);
+        let minting = Minting {
+            cache: self,
+            id,
+            files: self.files(id),
+            longest,
+            deadline,
+            mint,
+        };
+        let files = &minting.files;
         let before = known.token.map(|token| token.minted_at);
         let renewed = || {
             files
@@ -55,19 +64,11 @@ impl Cache {
         {
             return Err(failure.into());
         }
-        match mint(deadline.checked_sub(WAITERS_MARGIN).unwrap_or(deadline)) {
-            Ok(minted) => {
-                self.keep(id, &files, &minted, longest);
-                if let (Some(entry), Some(token)) = (files.read(), known.token) {
-                    files.stamp(&entry, token.used);
-                }
-                Ok(Renewal::Minted)
-            }
-            Err(error) => {
-                self.fail(id, &files, &error);
-                Err(error)
-            }
+        minting.mint_now()?;
+        if let (Some(entry), Some(token)) = (files.read(), known.token) {
+            files.stamp(&entry, token.used);
         }
+        Ok(Renewal::Minted)
     }
 
     /// Removes a token and its failures, unless its lock is held.

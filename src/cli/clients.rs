@@ -1,12 +1,13 @@
 //! The lines of `explain` and `check` about clients: where each gets the credential for a registry.
 
+use serde::Serialize;
+
 use super::rows::Rows;
 use super::style::Style;
 use crate::client::asks::{CLIENTS, program};
 use crate::client::spelling::Lookup;
 use crate::client::{Answerer, Asks, Clients};
 use crate::config::Env;
-use crate::json::ObjectWriter;
 use crate::shown::shown;
 
 /// A line for each client.
@@ -50,27 +51,33 @@ impl ClientLines {
     }
 
     /// Writes the member for programs: `clients: [{client, asks, file, key}]`.
-    pub(super) fn write(&self, out: &mut ObjectWriter) {
-        let objects = self.0.iter().map(|(client, line)| {
-            let mut object = ObjectWriter::with_capacity(128);
-            object.text("client", client);
-            match line {
-                Ok(asks) => {
-                    let file = asks.file.as_ref().map(|file| file.display().to_string());
-                    object
-                        .text("asks", &word(asks))
-                        .optional("file", file.as_deref())
-                        .optional("key", asks.key.as_deref());
+    pub(super) fn objects(&self) -> Vec<ClientObject<'_>> {
+        let lines = self.0.iter();
+        lines
+            .map(|(client, line)| {
+                let asks = line.as_ref().ok();
+                let file = asks.and_then(|asks| asks.file.as_ref());
+                ClientObject {
+                    client,
+                    asks: asks.map_or_else(|| "error".to_owned(), word),
+                    file: file.map(|file| file.display().to_string()),
+                    key: asks.and_then(|asks| asks.key.as_deref()),
+                    error: line.as_ref().err().map(String::as_str),
                 }
-                Err(error) => {
-                    object.text("asks", "error").optional("file", None);
-                    object.optional("key", None).text("error", error);
-                }
-            }
-            object
-        });
-        out.objects("clients", objects);
+            })
+            .collect()
     }
+}
+
+/// Who answers, followed by what decides that.
+#[derive(Serialize)]
+pub(super) struct ClientObject<'a> {
+    client: &'static str,
+    asks: String,
+    file: Option<String>,
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// Who answers, followed by what decides that.

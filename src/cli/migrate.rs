@@ -4,16 +4,17 @@
 use std::time::Instant;
 
 use clap::{ArgMatches, Command};
+use serde::Serialize;
 
 use super::rows::Rows;
 use super::{flag, unwritable};
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::registry::single_sets;
 use crate::shown::shown;
-use crate::store::{Converted, Generation, Migrated, PostgresStore, ToNames};
+use crate::store::{Converted, Generation, Left, Migrated, PostgresStore, ToNames};
 
 pub(super) fn command() -> Command {
     Command::new("migrate")
@@ -55,18 +56,24 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 }
 
 fn json(done: &Migrated) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        generation: u8,
+        made: Vec<&'static str>,
+        there: Vec<&'static str>,
+        left_over: &'a [&'static str],
+    }
     let what = |made| {
-        done.steps
-            .iter()
-            .filter(move |step| step.made == made)
-            .map(|step| step.what)
+        let steps = done.steps.iter().filter(|step| step.made == made);
+        steps.map(|step| step.what).collect()
     };
-    let mut out = ObjectWriter::with_capacity(256);
-    out.number("generation", done.generation.number().into())
-        .texts("made", what(true))
-        .texts("there", what(false));
-    out.texts("left_over", done.left_over.iter().copied());
-    out.finish().to_string()
+    json::line(&Object {
+        generation: done.generation.number(),
+        made: what(true),
+        there: what(false),
+        left_over: &done.left_over,
+    })
+    .to_string()
 }
 
 fn human(done: &Migrated) -> String {
@@ -82,32 +89,23 @@ fn human(done: &Migrated) -> String {
 }
 
 fn names_json(done: &ToNames, dry_run: bool) -> String {
-    let texts = |out: &mut ObjectWriter, name: &str, all: &[String]| {
-        _ = out.texts(name, all.iter().map(String::as_str));
-    };
-    let converted = done.converted.iter().map(|one| {
-        let mut out = ObjectWriter::with_capacity(256);
-        out.text("registry", one.host.as_reference())
-            .text("secret", &one.secret);
-        texts(&mut out, "names", &one.names);
-        texts(&mut out, "made", &one.made);
-        texts(&mut out, "bound", &one.bound);
-        texts(&mut out, "deploy_again", &one.again);
-        out
-    });
-    let left = done.left.iter().map(|left| {
-        let mut out = ObjectWriter::with_capacity(128);
-        out.text("secret", &left.secret).text("why", &left.why);
-        out
-    });
-    let mut out = ObjectWriter::with_capacity(1024);
-    out.flag("dry_run", dry_run)
-        .number("generation", done.generation.number().into());
-    out.objects("converted", converted).objects("left", left);
-    if let Some(unbound) = done.unbound {
-        out.number("images_without_names", unbound);
+    #[derive(Serialize)]
+    struct Object<'a> {
+        dry_run: bool,
+        generation: u8,
+        converted: &'a [Converted],
+        left: &'a [Left],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        images_without_names: Option<u64>,
     }
-    out.finish().to_string()
+    json::line(&Object {
+        dry_run,
+        generation: done.generation.number(),
+        converted: &done.converted,
+        left: &done.left,
+        images_without_names: done.unbound,
+    })
+    .to_string()
 }
 
 fn names_human(done: &ToNames, dry_run: bool) -> String {

@@ -4,6 +4,7 @@
 use std::time::SystemTime;
 
 use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
 
 use super::rows::fold;
 use super::status::{brief, rfc3339};
@@ -12,7 +13,7 @@ use crate::Io;
 use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::host::Host;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::resolver::{How, Publication, Publisher};
 use crate::store::Published;
 
@@ -92,8 +93,29 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 /// The report: line by line, or as JSON at the end.
 struct Report {
     json: bool,
-    rows: Vec<ObjectWriter>,
+    rows: Vec<Row>,
     failed: usize,
+}
+
+/// What came of a registry.
+#[derive(Default, Serialize)]
+struct Row {
+    registry: String,
+    store: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    names: Option<Vec<String>>,
+    #[serde(flatten)]
+    life: Option<Life>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Life {
+    minted: String,
+    due: String,
+    expires: String,
 }
 
 impl Report {
@@ -104,13 +126,15 @@ impl Report {
         store: &str,
         io: &mut Io,
     ) -> Result<(), Error> {
-        let mut row = ObjectWriter::with_capacity(256);
-        row.text("registry", host.as_str())
-            .text("store", store)
-            .text("outcome", outcome(done));
+        let mut row = Row {
+            registry: host.as_str().to_owned(),
+            store: store.to_owned(),
+            outcome: outcome(done),
+            ..Row::default()
+        };
         let line = match done {
             Ok(Publication::Written(published)) => {
-                described(&mut row, published);
+                row.describe(published);
                 let left = left(published.expires);
                 format!(
                     "wrote {} to the {store} store, good for {left}",
@@ -118,7 +142,7 @@ impl Report {
                 )
             }
             Ok(Publication::Current(published)) => {
-                described(&mut row, published);
+                row.describe(published);
                 format!(
                     "nothing is due for {} ({})",
                     left(published.due()),
@@ -126,14 +150,14 @@ impl Report {
                 )
             }
             Ok(Publication::Planned(names)) => {
-                row.texts("names", names.iter().map(String::as_str));
+                row.names = Some(names.clone());
                 format!(
                     "would write {} to the {store} store",
                     listed(names.iter().map(String::as_str))
                 )
             }
             Ok(Publication::Removed(names)) => {
-                row.texts("names", names.iter().map(String::as_str));
+                row.names = Some(names.clone());
                 match names.as_slice() {
                     [] => "nothing was left of it in the workspace".to_owned(),
                     names => format!(
@@ -145,8 +169,8 @@ impl Report {
             Err(error) => {
                 self.failed += 1;
                 let error = crate::one_line(error);
-                row.text("reason", &error);
                 crate::warn(io.err, &error);
+                row.reason = Some(error);
                 String::new()
             }
         };
@@ -161,12 +185,16 @@ impl Report {
 
     fn finish(self, io: &mut Io) -> Result<(), Error> {
         if self.json {
-            let mut out = ObjectWriter::with_capacity(1024);
-            out.objects("registries", self.rows)
-                .number("failed", self.failed as u64);
-            io.out
-                .write_all(out.finish().as_bytes())
-                .map_err(unwritable)?;
+            #[derive(Serialize)]
+            struct Object {
+                registries: Vec<Row>,
+                failed: usize,
+            }
+            let text = json::line(&Object {
+                registries: self.rows,
+                failed: self.failed,
+            });
+            io.out.write_all(text.as_bytes()).map_err(unwritable)?;
         } else if self.rows.is_empty() {
             writeln!(io.out, "nothing to publish: name a registry").map_err(unwritable)?;
         }
@@ -178,11 +206,15 @@ impl Report {
     }
 }
 
-fn described(row: &mut ObjectWriter, published: &Published) {
-    row.texts("names", published.names())
-        .text("minted", &rfc3339(published.minted));
-    row.text("due", &rfc3339(published.due()))
-        .text("expires", &rfc3339(published.expires));
+impl Row {
+    fn describe(&mut self, published: &Published) {
+        self.names = Some(published.names().map(str::to_owned).collect());
+        self.life = Some(Life {
+            minted: rfc3339(published.minted),
+            due: rfc3339(published.due()),
+            expires: rfc3339(published.expires),
+        });
+    }
 }
 
 fn outcome(done: &Result<Publication, Error>) -> &'static str {

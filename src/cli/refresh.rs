@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use clap::{ArgMatches, Command};
+use serde::Serialize;
 
 use super::status::brief;
 use super::{flag, unwritable};
@@ -11,7 +12,7 @@ use crate::Io;
 use crate::cache::{Cache, Inventory, InventoryEntry, OWN, State};
 use crate::config::{Config, Env, Request, StoreKind};
 use crate::error::Error;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::resolver::{Refreshed, Resolver};
 use crate::trusted::FileError;
 
@@ -106,8 +107,18 @@ fn is_idle(entry: &InventoryEntry) -> bool {
 struct Report {
     number: usize,
     json: bool,
-    rows: Vec<ObjectWriter>,
+    rows: Vec<Row>,
     failed: usize,
+}
+
+/// What came of a token.
+#[derive(Serialize)]
+struct Row {
+    registry: String,
+    workspace: String,
+    backend: String,
+    outcome: &'static str,
+    reason: Option<String>,
 }
 
 impl Report {
@@ -140,13 +151,13 @@ impl Report {
             Err(error) => Some(crate::one_line(error)),
         };
         self.failed += usize::from(outcome.is_err());
-        let (mut row, origin) = (ObjectWriter::with_capacity(256), &entry.origin);
-        row.text("registry", &origin.registry)
-            .text("workspace", &origin.workspace)
-            .text("backend", &origin.backend);
-        row.text("outcome", word)
-            .optional("reason", reason.as_deref());
-        self.rows.push(row);
+        self.rows.push(Row {
+            registry: entry.origin.registry.clone(),
+            workspace: entry.origin.workspace.clone(),
+            backend: entry.origin.backend.clone(),
+            outcome: word,
+            reason: reason.clone(),
+        });
         if self.json {
             return Ok(());
         }
@@ -161,12 +172,16 @@ impl Report {
         io: &mut Io,
     ) -> Result<(), Error> {
         if self.json {
-            let mut out = ObjectWriter::with_capacity(1024);
-            out.objects("tokens", self.rows)
-                .number("failed", self.failed as u64);
-            io.out
-                .write_all(out.finish().as_bytes())
-                .map_err(unwritable)?;
+            #[derive(Serialize)]
+            struct Object {
+                tokens: Vec<Row>,
+                failed: usize,
+            }
+            let text = json::line(&Object {
+                tokens: self.rows,
+                failed: self.failed,
+            });
+            io.out.write_all(text.as_bytes()).map_err(unwritable)?;
         } else if self.number == 0 {
             writeln!(io.out, "{}", nothing_to_do(caches, enabled)).map_err(unwritable)?;
         }

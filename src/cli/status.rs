@@ -3,6 +3,7 @@
 
 mod fleet;
 mod human;
+mod json;
 mod prometheus;
 
 use std::path::PathBuf;
@@ -14,11 +15,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::style::Style;
 use super::unwritable;
-use crate::cache::{Cache, Inventory, InventoryEntry, State};
+use crate::cache::{Cache, Inventory};
 use crate::config::{Config, Env};
 use crate::error::{Error, Warnings};
 use crate::host::Host;
-use crate::json::ObjectWriter;
 use crate::store::{FileStore, Published};
 use crate::trusted::FileError;
 use crate::{Io, Output};
@@ -72,7 +72,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         }
         (false, Some("prometheus"), Ok(view)) => prometheus::text(&view),
         (false, Some("text") | None, Ok(view)) => human::text(&view, Style::of(io.out, env)),
-        (_, _, Ok(view)) => json(&view),
+        (_, _, Ok(view)) => json::text(&view),
     };
     io.out.write_all(text.as_bytes()).map_err(unwritable)
 }
@@ -130,77 +130,6 @@ impl View {
             enabled: config.cache.enabled,
             now: SystemTime::now(),
         })
-    }
-}
-
-fn json(view: &View) -> String {
-    let shown = |dir: &Option<PathBuf>| dir.as_ref().map(|dir| dir.display().to_string());
-    let mut out = ObjectWriter::with_capacity(1024);
-    out.optional("directory", shown(&view.dir).as_deref())
-        .optional("memory_directory", shown(&view.memory_dir).as_deref())
-        .flag("enabled", view.enabled);
-    out.objects("tokens", view.inventory.entries.iter().map(entry_json));
-    out.number("unreadable", view.inventory.unreadable as u64);
-    out.objects(
-        "published",
-        view.published
-            .iter()
-            .map(|(host, published)| published_json(host, published, view)),
-    );
-    out.finish().to_string()
-}
-
-fn published_json(host: &Host, published: &Published, view: &View) -> ObjectWriter {
-    let mut out = ObjectWriter::with_capacity(512);
-    out.text("registry", host.as_str())
-        .text("workspace", &view.workspace)
-        .text("store", &published.store);
-    out.text("backend", &published.backend)
-        .texts("names", published.names())
-        .flag("whole", published.is_whole);
-    out.text("minted", &rfc3339(published.minted))
-        .text("due", &rfc3339(published.due()));
-    out.text("expires", &rfc3339(published.expires))
-        .flag("is_due", published.is_due(view.now));
-    out
-}
-
-fn entry_json(entry: &InventoryEntry) -> ObjectWriter {
-    let origin = &entry.origin;
-    let mut out = ObjectWriter::with_capacity(512);
-    out.text("registry", &origin.registry)
-        .text("workspace", &origin.workspace)
-        .text("backend", &origin.backend);
-    out.text("secret_from", &origin.store);
-    out.optional(
-        "identity",
-        Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()),
-    );
-    let token = entry.token.map(|token| {
-        let mut out = ObjectWriter::with_capacity(256);
-        out.text("state", word(token.state))
-            .number("age_seconds", token.age.as_secs());
-        out.number("left_seconds", token.left.as_secs());
-        out.text("minted", &rfc3339(token.minted))
-            .text("expires", &rfc3339(token.expires));
-        out.text("last_used", &rfc3339(token.used));
-        out
-    });
-    let failure = entry.last_failure.as_ref().map(|failure| {
-        let mut out = ObjectWriter::with_capacity(256);
-        out.text("time", &rfc3339(failure.at))
-            .text("text", &failure.text);
-        out
-    });
-    out.object("token", token).object("last_failure", failure);
-    out
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Fresh => "fresh",
-        State::Due => "due",
-        State::Over => "over",
     }
 }
 

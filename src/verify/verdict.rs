@@ -1,5 +1,7 @@
 //! `Report` and `Verdict`: the result of asking a registry, with distinct causes and fixes.
 
+use serde::Serialize;
+
 use crate::host::{Host, ImageRef};
 use crate::http::{Certificate, HttpError, Kind};
 use crate::registry::Registry;
@@ -26,7 +28,8 @@ pub enum Login {
 }
 
 /// Whether a registry accepts a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Taken {
     /// It does.
     Yes,

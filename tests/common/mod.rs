@@ -276,11 +276,20 @@ pub fn within_a_miss_life<T>(mut both: impl FnMut() -> T) -> T {
 
 /// What docker writes to `store`.
 pub fn store_request(server_url: &str, username: &str, secret: &str) -> String {
-    let mut out = json::ObjectWriter::with_capacity(64);
-    out.text("ServerURL", server_url)
-        .text("Username", username)
-        .text("Secret", secret);
-    out.finish().to_string()
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Request<'a> {
+        #[serde(rename = "ServerURL")]
+        server_url: &'a str,
+        username: &'a str,
+        secret: &'a str,
+    }
+    json::line(&Request {
+        server_url,
+        username,
+        secret,
+    })
+    .to_string()
 }
 
 /// The cases of `hosts.tsv`: the input's bytes and the expected word.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::cli::clients::ClientLines;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::cli::clients::{ClientLines, ClientObject};
 use crate::cli::rows::Rows;
 use crate::cli::slip;
 use crate::cli::style::Style;
@@ -11,7 +14,7 @@ use crate::config::{Config, Env};
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{Host, ImageRef, Scheme, ServerUrl};
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::resolver::Resolver;
 use crate::verify::{CertDirs, Login, Question, Report, Taken, Verdict};
 
@@ -136,9 +139,9 @@ impl<'a> Checked<'a> {
         }
     }
 
-    pub(super) fn json(&self) -> zeroize::Zeroizing<String> {
+    pub(super) fn json(&self) -> Zeroizing<String> {
         let (verdict, cause, fix) = self.outcome();
-        let found = self.credential.as_ref().map_or("failed", |found| {
+        let credential = self.credential.as_ref().map_or("failed", |found| {
             if found.is_some() { "found" } else { "none" }
         });
         let (login, token_host) = match self.login() {
@@ -146,26 +149,21 @@ impl<'a> Checked<'a> {
             Some(Login::Basic) => (Some("basic"), None),
             Some(Login::Bearer(host)) => (Some("bearer"), host.as_ref().map(Host::as_str)),
         };
-        let taken = self.taken().map(|taken| match taken {
-            Taken::Yes => "yes",
-            Taken::No => "no",
-            Taken::Unknown => "unknown",
-        });
-        let mut out = ObjectWriter::with_capacity(512);
-        out.text("image", &self.name())
-            .text("host", self.image.host.as_reference());
-        out.flag("pulled", self.is_pulled())
-            .text("verdict", verdict)
-            .text("cause", &cause)
-            .text("fix", &fix);
-        out.text("credential", found).optional("accepted", taken);
-        out.optional("login", login)
-            .optional("token_host", token_host)
-            .optional("digest", self.digest());
-        let files: Vec<_> = self.files().collect();
-        out.texts("certs", files.iter().map(String::as_str));
-        self.clients.write(&mut out);
-        out.finish()
+        json::line(&Object {
+            image: self.name(),
+            host: self.image.host.as_reference(),
+            pulled: self.is_pulled(),
+            verdict,
+            cause,
+            fix,
+            credential,
+            accepted: self.taken(),
+            login,
+            token_host,
+            digest: self.digest(),
+            certs: self.files().collect(),
+            clients: self.clients.objects(),
+        })
     }
 
     pub(super) fn human(&self, style: Style) -> String {
@@ -239,6 +237,24 @@ impl<'a> Checked<'a> {
         };
         format!("{}/{}{suffix}", image.host, image.repository)
     }
+}
+
+/// What programs read of it.
+#[derive(Serialize)]
+struct Object<'a> {
+    image: String,
+    host: &'a str,
+    pulled: bool,
+    verdict: &'static str,
+    cause: String,
+    fix: String,
+    credential: &'static str,
+    accepted: Option<Taken>,
+    login: Option<&'static str>,
+    token_host: Option<&'a str>,
+    digest: Option<&'a str>,
+    certs: Vec<String>,
+    clients: Vec<ClientObject<'a>>,
 }
 
 fn who(credential: &Credential) -> String {

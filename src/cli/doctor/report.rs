@@ -2,14 +2,35 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::finding::{Finding, Fix, State, shell};
 use crate::cli::style::Style;
-use crate::json::ObjectWriter;
+use crate::json;
 
 /// All findings, in groups.
 #[derive(Default)]
 pub(super) struct Report {
     groups: Vec<(&'static str, Vec<Finding>)>,
+}
+
+/// What programs read of it.
+#[derive(Serialize)]
+struct Object<'a> {
+    healthy: bool,
+    broken: usize,
+    warnings: usize,
+    findings: Vec<Found<'a>>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    code: &'static str,
+    state: &'static str,
+    part: &'static str,
+    cause: &'a str,
+    fix: Option<String>,
+    command: Option<String>,
 }
 
 impl Report {
@@ -31,29 +52,29 @@ impl Report {
     }
 
     pub(super) fn json(&self) -> String {
-        let objects = self.findings().map(|(group, finding)| {
-            let mut out = ObjectWriter::with_capacity(256);
-            out.text("code", finding.code)
-                .text("state", finding.state.word())
-                .text("part", group)
-                .text("cause", &finding.what);
+        let findings = self.findings().map(|(part, finding)| {
             let (fix, command) = match &finding.fix {
                 Some(Fix::Commands(commands)) => (Some(shell(commands).join(" ")), true),
                 Some(Fix::Words(words)) => (Some(words.clone()), false),
                 None => (None, false),
             };
-            out.optional("fix", fix.as_deref())
-                .optional("command", fix.as_deref().filter(|_| command));
-            out
+            Found {
+                code: finding.code,
+                state: finding.state.word(),
+                part,
+                cause: &finding.what,
+                command: fix.clone().filter(|_| command),
+                fix,
+            }
         });
-        let count = |state| u64::try_from(self.count(state)).unwrap_or(u64::MAX);
-        let (broken, warnings) = (count(State::Broken), count(State::Warn));
-        let mut out = ObjectWriter::with_capacity(4096);
-        out.flag("healthy", broken == 0)
-            .number("broken", broken)
-            .number("warnings", warnings);
-        out.objects("findings", objects);
-        out.finish().to_string()
+        let broken = self.count(State::Broken);
+        json::line(&Object {
+            healthy: broken == 0,
+            broken,
+            warnings: self.count(State::Warn),
+            findings: findings.collect(),
+        })
+        .to_string()
     }
 
     pub(super) fn human(&self, style: Style) -> String {

@@ -2,6 +2,8 @@
 
 mod show;
 
+use serde::Serialize;
+
 use super::remedy;
 use crate::backend::Backend;
 use crate::cli::clients::ClientLines;
@@ -16,7 +18,7 @@ use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
 /// What would be returned, and why.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub(super) struct Answer {
     host: Option<String>,
     class: &'static str,
@@ -31,16 +33,21 @@ pub(super) struct Answer {
     workspace: Option<String>,
     secret_name: Option<String>,
     found: bool,
+    ambient: bool,
     keys: Vec<String>,
     /// The keys that a secret for this registry may have, if there is no secret.
     takes: Option<String>,
-    ambient: bool,
+    #[serde(skip)]
     told: Told,
     /// What to do if nothing would be returned.
+    #[serde(skip)]
     next: Option<String>,
+    #[serde(skip)]
     identity: Option<String>,
+    #[serde(skip)]
     cached: Cached,
     /// Where each client gets its credential.
+    #[serde(skip)]
     clients: Option<ClientLines>,
 }
 

@@ -1,9 +1,11 @@
 //! The report of `provision`.
 
+use serde::Serialize;
+
 use crate::Io;
 use crate::cli::unwritable;
 use crate::error::Error;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::resolver::{Form, Prepared};
 use crate::store::Binding;
 
@@ -12,9 +14,19 @@ use crate::store::Binding;
 pub(super) struct Report {
     json: bool,
     lines: Vec<String>,
-    rows: Vec<ObjectWriter>,
+    rows: Vec<Row>,
     image: Option<(String, bool)>,
     notes: Vec<String>,
+}
+
+/// What was done for a registry.
+#[derive(Serialize)]
+struct Row {
+    registry: String,
+    form: &'static str,
+    secrets: Vec<String>,
+    written: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Report {
@@ -69,13 +81,13 @@ impl Report {
             self.lines
                 .push(format!("it has the others: {}", kept.join(", ")));
         }
-        let mut row = ObjectWriter::with_capacity(256);
-        row.text("registry", host.as_reference())
-            .text("form", form)
-            .texts("secrets", names.iter().map(String::as_str));
-        row.texts("written", new.iter().map(String::as_str));
-        row.texts("left_out", one.left_out.iter().map(String::as_str));
-        self.rows.push(row);
+        self.rows.push(Row {
+            registry: host.as_reference().to_owned(),
+            form,
+            secrets: names.to_vec(),
+            written: new,
+            left_out: one.left_out.clone(),
+        });
         if !one.left_out.is_empty() {
             self.lines
                 .push(format!("left out {}: {why}", one.left_out.join(", ")));
@@ -113,13 +125,20 @@ impl Report {
                 .try_for_each(|line| writeln!(io.out, "{line}"))
                 .map_err(unwritable);
         }
-        let mut out = ObjectWriter::with_capacity(512);
-        out.objects("registries", self.rows)
-            .optional("image_id", self.image.as_ref().map(|(id, _)| id.as_str()));
-        out.flag("bound", self.image.is_some_and(|(_, bound)| bound))
-            .texts("notes", self.notes.iter().map(String::as_str));
-        io.out
-            .write_all(out.finish().as_bytes())
-            .map_err(unwritable)
+        #[derive(Serialize)]
+        struct Object {
+            registries: Vec<Row>,
+            image_id: Option<String>,
+            bound: bool,
+            notes: Vec<String>,
+        }
+        let bound = self.image.as_ref().is_some_and(|(_, bound)| *bound);
+        let text = json::line(&Object {
+            registries: self.rows,
+            image_id: self.image.map(|(id, _)| id),
+            bound,
+            notes: self.notes,
+        });
+        io.out.write_all(text.as_bytes()).map_err(unwritable)
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};
 
+use serde::Serialize;
+
 use super::human::life;
 use super::{brief, rfc3339};
 use crate::cache::State;
@@ -10,7 +12,7 @@ use crate::cli::rows::Rows;
 use crate::cli::style::Style;
 use crate::config::{Config, StoreKind};
 use crate::error::{Code, Error, Problem};
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::store::{FleetToken, PostgresStore};
 
 pub(super) fn text(config: Config, json: bool, style: Style) -> Result<String, Error> {
@@ -32,22 +34,36 @@ pub(super) fn text(config: Config, json: bool, style: Style) -> Result<String, E
 }
 
 fn as_json(workspace: &str, tokens: &[FleetToken], now: SystemTime) -> String {
-    let row = |token: &FleetToken| {
-        let mut out = ObjectWriter::with_capacity(256);
-        out.text("registry", &token.registry);
-        if let Some((minted, expires)) = token.life {
-            let left = expires.duration_since(now).unwrap_or_default();
-            out.text("minted", &rfc3339(minted))
-                .text("expires", &rfc3339(expires))
-                .number("left_seconds", left.as_secs());
-        }
-        out.flag("is_leased", token.is_leased);
-        out
+    #[derive(Serialize)]
+    struct Object<'a> {
+        workspace: &'a str,
+        shared: Vec<Row<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Row<'a> {
+        registry: &'a str,
+        #[serde(flatten)]
+        life: Option<Life>,
+        is_leased: bool,
+    }
+    #[derive(Serialize)]
+    struct Life {
+        minted: String,
+        expires: String,
+        left_seconds: u64,
+    }
+    let life = |(minted, expires): (SystemTime, SystemTime)| Life {
+        minted: rfc3339(minted),
+        expires: rfc3339(expires),
+        left_seconds: expires.duration_since(now).unwrap_or_default().as_secs(),
     };
-    let mut out = ObjectWriter::with_capacity(1024);
-    out.text("workspace", workspace)
-        .objects("shared", tokens.iter().map(row));
-    out.finish().to_string()
+    let tokens = tokens.iter().map(|token| Row {
+        registry: &token.registry,
+        life: token.life.map(life),
+        is_leased: token.is_leased,
+    });
+    let shared = tokens.collect();
+    json::line(&Object { workspace, shared }).to_string()
 }
 
 fn human(workspace: &str, tokens: &[FleetToken], now: SystemTime, style: Style) -> String {

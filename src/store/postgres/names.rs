@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use serde::{Serialize, Serializer};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
@@ -35,9 +36,10 @@ pub struct ToNames {
 }
 
 /// A registry whose credential is in single secrets.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Converted {
     /// The registry.
+    #[serde(rename = "registry", serialize_with = "reference")]
     pub host: Host,
     /// The secret with the whole credential, which is kept.
     pub secret: String,
@@ -48,16 +50,21 @@ pub struct Converted {
     /// The images that are now bound to the names.
     pub bound: Vec<String>,
     /// Images that must be deployed again: they were bound to a secret with this name, and can't be bound to the names.
+    #[serde(rename = "deploy_again")]
     pub again: Vec<String>,
 }
 
-/// A secret that was not converted.
-#[derive(Debug)]
+/// A secret that was left as it is.
+#[derive(Debug, Serialize)]
 pub struct Left {
     /// Its name.
     pub secret: String,
     /// Why.
     pub why: String,
+}
+
+fn reference<S: Serializer>(host: &Host, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(host.as_reference())
 }
 
 impl PostgresStore {

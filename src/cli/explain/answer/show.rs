@@ -2,54 +2,65 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{Answer, Told};
+use crate::cli::clients::{ClientLines, ClientObject};
 use crate::cli::rows::Rows;
 use crate::cli::style::Style;
-use crate::json::ObjectWriter;
+use crate::json;
 use crate::resolver::Cached;
 use crate::shown::{shown, shown_list};
 
+/// What programs read of it.
+#[derive(Serialize)]
+struct Object<'a> {
+    input: &'a str,
+    #[serde(flatten)]
+    answer: &'a Answer,
+    problem: Option<&'a str>,
+    config: &'a [String],
+    #[serde(rename = "answer")]
+    word: &'static str,
+    reason: Option<&'a str>,
+    next: Option<&'a str>,
+    username: Option<&'a str>,
+    identity: Option<&'a str>,
+    cache: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_seconds_left: Option<u64>,
+    clients: Vec<ClientObject<'a>>,
+}
+
 impl Answer {
     pub(in crate::cli::explain) fn json(&self, input: &str, files: &[String]) -> Zeroizing<String> {
-        let (answer, username, reason) = match &self.told {
+        let (word, username, reason) = match &self.told {
             Told::Credential { username, .. } => ("credential", username.as_deref(), None),
             Told::NotFound(why) => ("not-found", None, Some(why.as_str())),
             Told::Failure(line) => ("failure", None, Some(line.as_str())),
         };
-        // A miss isn't a problem, except for an argument that isn't a registry.
-        let problem = reason.filter(|_| answer == "failure" || self.class == "reject");
-        let mut out = ObjectWriter::with_capacity(1024);
-        out.text("input", input)
-            .optional("host", self.host.as_deref())
-            .text("class", self.class);
-        out.optional("backend", self.backend)
-            .optional("rule", self.rule.as_deref());
-        out.optional("rule_file", self.rule_file.as_deref());
-        out.texts("rule_notes", self.rule_notes.iter().map(String::as_str));
-        out.optional("store", self.store)
-            .optional("workspace", self.workspace.as_deref());
-        out.optional("secret_name", self.secret_name.as_deref());
-        out.flag("found", self.found).flag("ambient", self.ambient);
-        out.texts("keys", self.keys.iter().map(String::as_str))
-            .optional("takes", self.takes.as_deref());
-        out.optional("problem", problem);
-        out.texts("config", files.iter().map(String::as_str));
-        out.text("answer", answer)
-            .optional("reason", reason)
-            .optional("next", self.next.as_deref());
-        out.optional("username", username)
-            .optional("identity", self.identity.as_deref());
-        out.text("cache", self.cached.word());
-        if let Cached::Token(peek) = self.cached {
-            out.number("cached_seconds_left", peek.left.as_secs());
-        }
-        match &self.clients {
-            Some(clients) => clients.write(&mut out),
-            None => _ = out.objects("clients", []),
-        }
-        out.finish()
+        json::line(&Object {
+            input,
+            answer: self,
+            // That there is nothing isn't a problem, but for what nobody can be answered.
+            problem: reason.filter(|_| word == "failure" || self.class == "reject"),
+            config: files,
+            word,
+            reason,
+            next: self.next.as_deref(),
+            username,
+            identity: self.identity.as_deref(),
+            cache: self.cached.word(),
+            cached_seconds_left: match self.cached {
+                Cached::Token(peek) => Some(peek.left.as_secs()),
+                _ => None,
+            },
+            clients: self
+                .clients
+                .as_ref()
+                .map_or_else(Vec::new, ClientLines::objects),
+        })
     }
 
     pub(in crate::cli::explain) fn human(&self, files: &[String], style: Style) -> String {

@@ -1,0 +1,133 @@
+//! The cached and the published tokens for programs: one object.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::{Serialize, Serializer};
+
+use super::{View, rfc3339};
+use crate::cache::{InventoryEntry, State};
+use crate::host::Host;
+use crate::json;
+use crate::store::Published;
+
+pub(super) fn text(view: &View) -> String {
+    let dir = |dir: Option<&Path>| dir.map(|dir| dir.display().to_string());
+    let entries = view.inventory.entries.iter();
+    let published = view.published.iter();
+    json::line(&Object {
+        directory: dir(view.dir.as_deref()),
+        memory_directory: dir(view.memory_dir.as_deref()),
+        enabled: view.enabled,
+        tokens: entries.map(Entry::of).collect(),
+        unreadable: view.inventory.unreadable,
+        published: published
+            .map(|(host, published)| Publication::of(host, published, view))
+            .collect(),
+    })
+    .to_string()
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    directory: Option<String>,
+    memory_directory: Option<String>,
+    enabled: bool,
+    tokens: Vec<Entry<'a>>,
+    unreadable: usize,
+    published: Vec<Publication<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    registry: &'a str,
+    workspace: &'a str,
+    backend: &'a str,
+    secret_from: &'a str,
+    identity: Option<&'a str>,
+    token: Option<Token>,
+    last_failure: Option<Failure<'a>>,
+}
+
+#[derive(Serialize)]
+struct Token {
+    state: State,
+    age_seconds: u64,
+    left_seconds: u64,
+    #[serde(serialize_with = "time")]
+    minted: SystemTime,
+    #[serde(serialize_with = "time")]
+    expires: SystemTime,
+    #[serde(serialize_with = "time")]
+    last_used: SystemTime,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    #[serde(serialize_with = "time")]
+    time: SystemTime,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Publication<'a> {
+    registry: &'a str,
+    workspace: &'a str,
+    store: &'a str,
+    backend: &'a str,
+    names: Vec<&'a str>,
+    whole: bool,
+    #[serde(serialize_with = "time")]
+    minted: SystemTime,
+    #[serde(serialize_with = "time")]
+    due: SystemTime,
+    #[serde(serialize_with = "time")]
+    expires: SystemTime,
+    is_due: bool,
+}
+
+impl<'a> Entry<'a> {
+    fn of(entry: &'a InventoryEntry) -> Self {
+        let origin = &entry.origin;
+        Self {
+            registry: &origin.registry,
+            workspace: &origin.workspace,
+            backend: &origin.backend,
+            secret_from: &origin.store,
+            identity: Some(origin.identity.as_str()).filter(|identity| !identity.is_empty()),
+            token: entry.token.map(|token| Token {
+                state: token.state,
+                age_seconds: token.age.as_secs(),
+                left_seconds: token.left.as_secs(),
+                minted: token.minted,
+                expires: token.expires,
+                last_used: token.used,
+            }),
+            last_failure: entry.last_failure.as_ref().map(|failure| Failure {
+                time: failure.at,
+                text: &failure.text,
+            }),
+        }
+    }
+}
+
+impl<'a> Publication<'a> {
+    fn of(host: &'a Host, published: &'a Published, view: &'a View) -> Self {
+        Self {
+            registry: host.as_str(),
+            workspace: &view.workspace,
+            store: &published.store,
+            backend: &published.backend,
+            names: published.names().collect(),
+            whole: published.is_whole,
+            minted: published.minted,
+            due: published.due(),
+            expires: published.expires,
+            is_due: published.is_due(view.now),
+        }
+    }
+}
+
+fn time<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&rfc3339(*time))
+}
