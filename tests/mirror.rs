@@ -1,4 +1,4 @@
-//! `mirror`, asked as containerd asks, before registries that note what they are sent.
+//! `mirror`, with requests like containerd's, in front of registries that record what they get.
 
 #![allow(
     clippy::unwrap_used,
@@ -118,7 +118,7 @@ fn a_token_that_is_refused_or_about_to_end_is_fetched_again() {
     let registry = bearer(3600);
     let mirror_of = mirror(&registry);
     assert_eq!(mirror_of.get(&registry, MANIFEST).status, 200);
-    // From here on the registry takes only the next one.
+    // From here on, the registry accepts only the next one.
     mirror_of.get(&registry, "/v2/team/app/manifests/revoke");
     assert_eq!(mirror_of.get(&registry, MANIFEST).status, 200);
     assert!(registry.count("GET /token") > 1);
@@ -248,7 +248,7 @@ fn a_redirect_to_cleartext_or_to_the_nodes_metadata_goes_nowhere() {
         let mirror = mirror(&registry);
         let reply = mirror.get(&registry, &blob());
         if to.starts_with("http:") {
-            // From a registry without TLS it may lead to another on this node, and to no other.
+            // A registry without TLS may redirect only to another server on this node.
             assert_eq!(
                 (reply.status, reply.header("location")),
                 (502, None),
@@ -298,7 +298,7 @@ fn what_is_out_of_grammar_or_not_set_up_reaches_no_registry() {
         );
     }
     assert_eq!(registry.heads(), [""; 0]);
-    // Whether a registry answers is found out like this.
+    // Clients check like this whether a registry answers.
     assert_eq!(mirror.get(&registry, "/v2/").status, 200);
     let reply = mirror.ask("GET", &at("other.example", MANIFEST));
     assert!(
@@ -340,7 +340,7 @@ fn what_fails_is_said_in_a_line_that_has_the_remedy() {
         "{reply:?}"
     );
 
-    // A token server of somebody else's does not get the credential.
+    // Another host's token server does not get the credential.
     let other = bearer(3600);
     let realm = format!(
         "www-authenticate: Bearer realm=\"https://{}/token\"",
@@ -432,7 +432,7 @@ fn only_the_client_of_the_same_authority_is_answered() {
     _ = plain.read_to_end(&mut said);
     assert!(!said.starts_with(b"HTTP"));
     assert_eq!(registry.heads(), [""; 0]);
-    // Who takes the port in its place has no certificate that containerd trusts, and is sent nothing.
+    // Another program on the port has no certificate that containerd trusts, so it is sent nothing.
     let mut misled = Connection::new(mirror.address, client_with(&others, &mirror.dir));
     assert!(misled.send(b"GET /v2/ HTTP/1.1\r\n\r\n").is_err());
     assert_eq!(mirror.get(&registry, MANIFEST).status, 200);
@@ -466,7 +466,7 @@ fn a_head_of_a_megabyte_is_refused_and_nobody_else_is_disturbed() {
         other.ask("GET", &at(&registry.host(), MANIFEST)).status,
         200
     );
-    // What containerd sends is far smaller; what is a little smaller than the bound is taken.
+    // containerd's heads are far smaller; one just below the limit is accepted.
     let fits = format!("accept: {}\r\n", "y".repeat(12 << 10));
     assert_eq!(
         other
@@ -493,7 +493,7 @@ fn the_sixty_fifth_connection_is_closed_at_once_and_a_free_place_is_given_again(
         assert_eq!(connection.ask("HEAD", &target).status, 200);
     }
     all.pop();
-    // The place is free once the mirror has seen the end.
+    // The place is free once the mirror has noticed that the connection ended.
     let again = (0..500).find_map(|_| {
         let mut connection = mirror.connect();
         let line = format!("HEAD {target} HTTP/1.1\r\nhost: m\r\n\r\n");
@@ -507,7 +507,7 @@ fn the_sixty_fifth_connection_is_closed_at_once_and_a_free_place_is_given_again(
     assert!(again.unwrap().starts_with("HTTP/1.1 200"));
 }
 
-/// A registry whose blob is endless; it tells when nobody takes it any more.
+/// A registry with an endless blob, which reports when the client stops reading.
 fn endless() -> (Upstream, Receiver<()>) {
     let (tell, told) = mpsc::channel();
     let tell = Mutex::new(tell);
@@ -535,7 +535,7 @@ fn a_client_that_does_not_read_loses_its_connection_and_holds_up_nobody() {
     assert!(slow.head().unwrap().starts_with("HTTP/1.1 200"));
     assert_eq!(mirror.get(&registry, MANIFEST).status, 200);
     ended.recv_timeout(Duration::from_mins(1)).unwrap();
-    // A client that says nothing, in the handshake or after it, loses its connection too.
+    // A client that is silent during or after the handshake loses its connection too.
     let mut silent = TcpStream::connect(mirror.address).unwrap();
     let mut idle = mirror.connect();
     assert_eq!(idle.ask("GET", &at(&registry.host(), MANIFEST)).status, 200);
@@ -581,7 +581,7 @@ fn a_blob_that_breaks_off_is_not_whole_for_the_client_either() {
     assert!(connection.rest().0.len() < 100);
 }
 
-/// A registry whose blob stops in the middle until it is told to go on.
+/// A registry whose blob pauses in the middle until the test continues it.
 fn halting() -> (Upstream, mpsc::Sender<()>) {
     let (go, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -613,7 +613,7 @@ fn told_to_end_in_the_middle_of_a_blob_it_takes_nobody_new_and_ends_the_blob_who
     assert!(connection.head().unwrap().starts_with("HTTP/1.1 200"));
     assert_eq!(connection.take(4), b"half");
     mirror.terminate();
-    // One that waits is told to go.
+    // An idle connection is closed.
     assert!(idle.rest().0.is_empty());
     while TcpStream::connect(mirror.address).is_ok() {
         thread::sleep(Duration::from_millis(20));
@@ -625,7 +625,7 @@ fn told_to_end_in_the_middle_of_a_blob_it_takes_nobody_new_and_ends_the_blob_who
     is_clean(&log);
 }
 
-/// A mirror that is passed a socket, as systemd passes it.
+/// A mirror that gets its socket as from systemd.
 fn activated(node: &Node, dir: &std::path::Path, socket: &TcpListener) -> Mirror {
     let address = socket.local_addr().unwrap();
     let script =

@@ -1,4 +1,4 @@
-//! What a node remembers of a store that is far away: for how long, how much, and what ends it.
+//! Cached answers of remote stores: for how long, how many, and what invalidates them.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
@@ -23,7 +23,7 @@ fn name_of(host: &str) -> String {
     name::current(&Host::parse(host.as_bytes()).unwrap())
 }
 
-/// A node that knows its workspace, so that a `get` asks for secrets and nothing else.
+/// A node that knows its workspace, so that a `get` asks only for secrets.
 fn node(gateway: &Gateway) -> Node {
     gateway
         .node()
@@ -94,7 +94,7 @@ fn a_change_whose_answer_is_lost_ends_what_was_remembered_too() {
     assert!(node.get("ghcr.io").failure().contains("(503)"));
 }
 
-/// A miss that is noted after a change is as good as any.
+/// A miss that is cached after a change is valid.
 #[test]
 fn a_miss_after_a_change_is_remembered() {
     let gateway = Gateway::start();

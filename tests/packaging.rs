@@ -1,4 +1,4 @@
-//! The files in packaging/ that say what the code says.
+//! The files in packaging/ that must match the code.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -64,7 +64,7 @@ fn dependabot_asks_for_newer_versions_of_all_that_is_pinned() {
 
 fn check_workflow(root: &Path, path: &Path, file: &Value) {
     assert!(!file["on"].is_null(), "{}", path.display());
-    // What a job may do more is said in the job.
+    // Further permissions are set in each job.
     assert_eq!(
         file["permissions"]["contents"],
         "read",
@@ -91,7 +91,7 @@ fn check_workflow(root: &Path, path: &Path, file: &Value) {
     }
 }
 
-/// It parses, and each program of this repository that it names is there.
+/// Each file parses, and every program of this repository that it names exists.
 fn check_script(root: &Path, script: &str) {
     let mut bash = Command::new("bash")
         .arg("-n")

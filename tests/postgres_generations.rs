@@ -1,5 +1,5 @@
-//! Databases as each of Beta9's generations leaves them: what is read of images and single secrets, what is bound, what
-//! `migrate` makes, and what it turns into single secrets.
+//! Databases of each of Beta9's generations: reading images and single secrets, binding, and what `migrate` creates and
+//! converts.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -86,7 +86,7 @@ fn rows_of(json: &[u8]) -> Vec<Object> {
         .collect()
 }
 
-/// What a row of the fixtures expects: a pair, an error, or nothing; what is to be minted is not looked at here.
+/// The expectation of a row of the fixtures: a pair, an error, or nothing. Minting is not tested here.
 fn expect(node: &Node, host: &str, expected: &Value) {
     match expected {
         Value::Array(pair) => {
@@ -278,7 +278,7 @@ fn migrate_adds_nothing_that_a_later_migration_dropped_and_says_what_it_found() 
                     Vec::new()
                 }
             );
-            // Nothing is missing any more, for anybody.
+            // Now nothing is missing.
             let again =
                 json::parse_object(node.run(&["migrate", "--json"], "").out.as_bytes()).unwrap();
             assert_eq!(
@@ -316,7 +316,7 @@ fn a_migration_of_beta9s_that_comes_in_between_is_seen() {
         return;
     };
     let said = std::thread::scope(|scope| {
-        // One message, so that nothing but the server keeps the lock.
+        // One message, so that only the server holds the lock.
         let beta9 = r"BEGIN\; ALTER TABLE image ADD COLUMN credential_secret_names TEXT[]\; SELECT pg_sleep(1)\; COMMIT;";
         scope.spawn(|| database.sql(beta9));
         let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'image'::regclass AND mode = 'AccessExclusiveLock' UNION ALL SELECT count(*) FROM pg_attribute WHERE attrelid = 'image'::regclass AND attname = 'credential_secret_names'";
@@ -516,7 +516,7 @@ fn names_that_the_workspace_lacks_are_said_and_all_of_them_missing_is_an_error()
         "docker-credential-beta9: image im: of the secrets that it names the workspace lacks A, B_PASSWORD; the others are used; {fix}\n"
     );
     assert_eq!((answer.status, answer.err), (0, warning));
-    // One that does not open fails all, as in Beta9.
+    // One that does not open makes all fail, as in Beta9.
     database.sql("UPDATE workspace_secret SET value = 'hunter2' WHERE name = 'A'");
     assert!(
         refusal(&resolve(&["im"])).starts_with("postgres store: the secret A: it does not open: ")
@@ -679,7 +679,7 @@ fn a_single_secret_that_does_not_open_is_an_error_only_where_it_would_be_used() 
             "{answer:?}"
         );
     }
-    // Half a pair is nobody's, and single secrets that nobody names are not looked at.
+    // Half a pair is not used, and single secrets that are not named are not read.
     for (host, singles) in [
         ("docker.io", "pairs"),
         ("quay.io", "all"),
@@ -692,7 +692,7 @@ fn a_single_secret_that_does_not_open_is_an_error_only_where_it_would_be_used() 
             "{host} {singles}"
         );
     }
-    // The named ones are all that counts, and they cannot be stored over.
+    // Only the named ones count, and a login can't replace them.
     database.plant("harbor.example", &BLOB.replace("ghcr.io", "harbor.example"));
     assert_eq!(node.get("harbor.example").status, 1);
     for answer in [
@@ -792,7 +792,7 @@ fn a_single_secret_is_written_only_over_the_very_value_that_was_read() {
         .map(|single| (single.name.as_str(), single.value.expose()))
         .collect();
     assert_eq!(shown, [("GITHUB_TOKEN", "t")]);
-    // Of many writers with the same old value one writes.
+    // Of many writers with the same old value, one succeeds.
     let won = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..8)
             .map(|number: u32| {

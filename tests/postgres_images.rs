@@ -68,7 +68,7 @@ fn an_image_is_bound_to_its_secret_and_gives_it_back() {
         "oci-registry-ghcr-io|t"
     );
     assert_eq!(image_secret(&ours).as_deref(), Some(BLOB));
-    // A changed secret is the image's at once.
+    // A changed secret applies to the image at once.
     database.plant("ghcr.io", "user:changed");
     assert_eq!(image_secret(&ours).as_deref(), Some("user:changed"));
     // Another workspace with the same image has its own secret of that name, and without it an error.
@@ -150,7 +150,7 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
         ours.set_expiry(&lookup(host), ttl)
             .map_err(|error| error.to_string())
     };
-    // Without the table nothing expires, and that can be said.
+    // Without the table, nothing expires, and removing an expiry succeeds.
     assert_eq!(set(&hosts[0], None), Ok(()));
     let error = set(&hosts[0], Some(Duration::from_secs(1))).unwrap_err();
     assert!(
@@ -169,7 +169,7 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
     assert_eq!(set(&hosts[2], None), Ok(()));
     // Written since: in use.
     database.plant("d.example", &BLOB.replace("ghcr.io", "d.example"));
-    // Another workspace's are its own business.
+    // Other workspaces' secrets are not touched.
     let other = "11111111-2222-4333-8444-555555555555";
     database.add_workspace(other, &signing_key(99));
     let theirs = put(
@@ -192,7 +192,7 @@ fn only_what_is_past_its_own_expiry_is_pruned() {
         database.secret_names(),
         "oci-registry-a-example,oci-registry-c-example,oci-registry-d-example,oci-registry-e-example"
     );
-    // What was recorded of secrets that are gone is gone too.
+    // Expiries of deleted secrets are deleted too.
     assert_eq!(
         database.sql("SELECT count(*) FROM credential_helper_expiry"),
         "1"
@@ -260,7 +260,7 @@ fn migrate_makes_what_is_missing_once_and_says_so() {
             err: String::new()
         }
     );
-    // Beta9's own migration goes over it without a word.
+    // Beta9's own migration still runs without errors.
     database.sql("ALTER TABLE image ADD COLUMN IF NOT EXISTS credential_secret_name VARCHAR(255), ADD COLUMN IF NOT EXISTS credential_secret_id VARCHAR(36); CREATE INDEX IF NOT EXISTS idx_image_credential_secret_name ON image (credential_secret_name);");
     database.sql("ALTER TABLE image DROP COLUMN credential_secret_id");
     assert_eq!(
@@ -375,7 +375,7 @@ fn nothing_is_stored_for_an_image_that_is_not_there() {
         answer.refusal().contains("there is no image gone"),
         "{answer:?}"
     );
-    // The image is there, and its table has no room for a secret.
+    // The image exists, but its table has no column for a secret.
     database.sql("INSERT INTO image (image_id) VALUES ('gone')");
     let answer = provision();
     assert!(

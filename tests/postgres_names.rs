@@ -245,7 +245,7 @@ fn all_of_it_happens_or_nothing() {
     };
     plant_all(&database);
     database.sql("INSERT INTO image (image_id, credential_secret_name) VALUES ('im', 'oci-registry-docker-io')");
-    // Somebody else makes a secret of that name in the same moment.
+    // Another client creates a secret with that name at the same moment.
     database.sql("CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.name = 'NGC_API_KEY' THEN NULL ELSE NEW END; END $$; CREATE TRIGGER meddle BEFORE INSERT ON workspace_secret FOR EACH ROW EXECUTE FUNCTION meddle();");
     let before = database.sql(EVERYTHING);
     let answer = database.node().run(&["migrate", "--to-names"], "");

@@ -10,7 +10,7 @@ use common::postgres::relay::{Mood, Relay};
 use common::postgres::{Database, PASSWORD_IN_URL, USER, open, seal, signing_key};
 use common::{Answer, Node};
 
-/// What nobody but the server may see: the password's beginning, as it is in every spelling of it.
+/// A text that only the server may see: the start of the password, common to all its spellings.
 const PASSWORD: &str = "hunter2";
 
 fn blob(host: &str, password: &str) -> String {
@@ -60,7 +60,7 @@ fn what_is_stored_is_a_row_as_beta9_writes_it_and_opens_by_its_rules() {
     );
     let times = "SELECT created_at < '2021-01-01', updated_at > '2021-01-01', last_updated_by IS NULL FROM workspace_secret";
     assert_eq!(database.sql(times), "t|t|t");
-    // No two seals are the same, so that nobody sees that two secrets are.
+    // No two sealed values are equal, so nobody can see that two secrets are.
     node.store("quay.io", "octo", "s2");
     assert_eq!(
         database.sql("SELECT count(DISTINCT value) FROM workspace_secret"),
@@ -144,7 +144,7 @@ fn every_generation_of_names_is_found_and_the_blob_that_names_the_registry_wins(
         database.plant_as(name, &blob("ghcr.io", &number.to_string()));
         assert_eq!(node.pair("ghcr.io"), ("u".into(), number.to_string()));
     }
-    // A secret that says it is this registry's counts, whatever cannot be read beside it.
+    // A secret with this registry recorded is used, even beside unreadable ones.
     database.sql("UPDATE workspace_secret SET value = 'damaged' WHERE name LIKE 'oci-registry-%'");
     assert_eq!(node.pair("ghcr.io").1, "2");
     // It is that one that is replaced.
@@ -178,7 +178,7 @@ fn erase_takes_all_of_a_registrys_secrets_and_nobody_elses() {
         "{answer:?}"
     );
     assert_eq!(database.secret_names(), "MY_API_KEY,oci-registry-ghcr-io");
-    // A new secret goes beside it, and heals the registry.
+    // A new secret is stored beside it, and the registry works again.
     assert_eq!(node.store("ghcr.io", "u", "s"), Answer::silence());
     assert_eq!(node.pair("ghcr.io"), ("u".into(), "s".into()));
     assert_eq!(
@@ -582,7 +582,7 @@ fn an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not() {
         (Mood::Silent, "it did not answer in time"),
     ] {
         relay.becomes(mood);
-        // Only silence is waited out; for the rest a busy machine has time.
+        // Only silence uses up the timeout; the other cases have a long one, for a busy machine.
         let node = node.clone_with(
             "BETA9_TIMEOUT",
             if mood == Mood::Silent { "2s" } else { "60s" },
@@ -600,13 +600,13 @@ fn an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not() {
             answer.err.ends_with("; its last answer is used\n") && !answer.err.contains(PASSWORD),
             "{answer:?}"
         );
-        // Of what was never answered there is no last answer.
+        // Without an earlier answer, there is no last answer.
         let line = node.get("quay.io");
         assert!(line.failure().contains(why), "{line:?}");
         let line = node.clone_with("BETA9_STALE_IF_ERROR", "0s").get("ghcr.io");
         assert!(line.failure().contains(why), "{line:?}");
     }
-    // What isn't an outage is not bridged.
+    // The last answer is used only in outages.
     relay.becomes(Mood::Faithful);
     let wrong = node.clone_with(
         "BETA9_DATABASE_URL",
@@ -619,13 +619,13 @@ fn an_unreachable_store_is_bridged_with_a_warning_and_a_refusing_one_is_not() {
     database.sql("ALTER TABLE workspace_secret RENAME TO elsewhere");
     assert!(failure(&node).contains("has no table workspace_secret"));
     database.sql("ALTER TABLE elsewhere RENAME TO workspace_secret");
-    // Back again, what has changed meanwhile is seen at once.
+    // After the outage, changes are visible at once.
     database.plant("ghcr.io", &blob("ghcr.io", "s2"));
     assert_eq!(node.pair("ghcr.io").1, "s2");
     database.sql("DELETE FROM workspace_secret");
     assert_eq!(node.get("ghcr.io"), Answer::not_found());
     relay.becomes(Mood::Closes);
-    // A secret that was removed is not remembered over an outage.
+    // A removed secret is not returned in an outage.
     assert_eq!(node.get("ghcr.io").status, 1);
 }
 
@@ -688,7 +688,7 @@ fn sslmode_decides_on_tls_and_on_whom_to_believe() {
         return;
     };
     let scratch = tempfile::tempdir().unwrap();
-    // Where it lies it belongs to the database's account, who could put another one in its place.
+    // Copied, because the original belongs to the database's account, which could replace it.
     let own = scratch.path().join("ca.pem");
     std::fs::copy(ca, &own).unwrap();
     let ca = own.to_str().unwrap();

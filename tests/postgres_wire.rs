@@ -1,4 +1,4 @@
-//! What the store in Beta9's database says to a server that is not to be trusted, and how much it takes from one.
+//! The postgres store with an untrusted server: what it sends, and how much it accepts.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -25,9 +25,9 @@ const WHOLE_NOTICE: &[u8] = b"N\0\0\0\x17SNOTICE\0C00000\0Mx\0\0";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Server {
-    /// It asks for the password in clear, and hears what comes.
+    /// Asks for the password in clear, and records the answer.
     Listens,
-    /// It lets everybody in, and sends notices before it is ready.
+    /// Accepts everybody, and sends notices before it is ready.
     FloodsBeforeItIsReady,
     /// It sends notices in place of an answer.
     Floods,

@@ -1,4 +1,4 @@
-//! Docker's credential-helper protocol, against the real binary, to the byte.
+//! Docker's credential-helper protocol, against the real binary, byte for byte.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -82,7 +82,7 @@ fn a_host_and_its_port_80_are_two_entries_of_which_erase_and_store_mean_one() {
         assert_eq!(node.get(port), Answer::not_found());
         assert_eq!(node.pair(&url).0, "host");
     }
-    // What a rule keeps public stays so, whatever is stored for the host.
+    // A host that a rule makes public stays public, even with a stored credential.
     let public = format!("[[registry]]\nhost = \"{port}\"\nbackend = \"public\"\n");
     let node = Node::new().configured(&public);
     node.store(host, "host", "s");

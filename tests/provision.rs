@@ -1,4 +1,5 @@
-//! Build time and run time with the embedded store: keys become a secret, the image is bound, the payload is handed on.
+//! Build time and run time with the embedded store: keys become a secret, the image is bound, and the payload is
+//! printed.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
@@ -261,7 +262,7 @@ fn only_what_was_given_a_time_is_pruned_and_only_when_it_is_over() {
         node.list(),
         "{\"b.example\":\"u\",\"c.example\":\"u\",\"d.example\":\"u\",\"e.example\":\"u\"}\n"
     );
-    // A login after it makes the secret again, without an end.
+    // A later login creates the secret again, without an expiry.
     provision("f.example/x", &["--ttl", "0s"]);
     node.store("f.example", "u", "p");
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
@@ -283,7 +284,7 @@ fn the_ends_that_0_1_noted_are_read_until_a_new_login() {
     node.store("over.example", "u", "new");
     assert_eq!(node.run(&["prune"], ""), said("0 removed\n"));
     assert_eq!(node.pair("over.example").1, "new");
-    // As after a crash before the note went.
+    // As after a crash before the note was removed.
     let files = node.sealed_files();
     first_store::plant(&node);
     let is_old = |path: &PathBuf| !files.contains(path);

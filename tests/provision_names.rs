@@ -1,4 +1,4 @@
-//! `provision` into single workspace secrets, whose names an image has, through a gateway and in the database.
+//! `provision` with single workspace secrets, which an image names, through a gateway and in the database.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -266,7 +266,7 @@ fn a_login_under_other_names_takes_a_free_pair_and_says_what_is_left_out() {
         ),
         "{answer:?}"
     );
-    // The third is Docker Hub's own, which a pull from there uses without being told.
+    // The third is Docker Hub's own, which pulls from there use without its being named.
     let jfrog = node
         .clone_with("JFROG_USERNAME", "j")
         .with("JFROG_ACCESS_TOKEN", "t");
@@ -303,7 +303,7 @@ fn a_login_under_other_names_takes_a_free_pair_and_says_what_is_left_out() {
         refused(&gateway, &hf, &args),
         "registry.hf.space: the workspace's secrets: there are other values under every name that a Beta9 build takes: REGISTRY_USERNAME, REGISTRY_PASSWORD, USERNAME, PASSWORD, DOCKERHUB_USERNAME, DOCKERHUB_PASSWORD; delete those that are no longer needed with: beta9 secret delete NAME"
     );
-    // A new password takes the place of the old one by force.
+    // With force, a new password replaces the old one.
     let node = node.with("QUAY_PASSWORD", "new");
     assert!(refused(&gateway, &node, &QUAY).contains("there are other values under every name"));
     assert_eq!(

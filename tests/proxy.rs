@@ -1,4 +1,4 @@
-//! Proxies as Go's clients take them from the environment, and what is said where one does not do its part.
+//! Proxies from the environment, as Go's clients use them, and the errors of broken ones.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -144,7 +144,7 @@ fn a_variable_that_names_no_proxy_is_an_error_that_names_it_and_not_its_value() 
             "{}",
             answer.out
         );
-        // It does not concern hosts that are asked without it.
+        // It does not affect hosts that don't use it.
         let direct = node.with("NO_PROXY", "reg.invalid");
         let (_, cause) = check(&direct, "reg.invalid/team/app");
         assert!(!cause.contains("PROXY"), "{cause}");

@@ -1,5 +1,5 @@
-//! `publish`, through the real binary: the token of a registry whose keys stay in the control plane's own store, in the
-//! workspace of a gateway.
+//! `publish`, through the real binary: writes a registry's token into a gateway's workspace, while the keys stay in the
+//! control plane's own store.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what was written")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
@@ -77,7 +77,7 @@ impl Plane {
         self.node.run(&[&["publish"], args].concat(), "")
     }
 
-    /// The names and values of the workspace's secrets. The lasting key is in none of them.
+    /// The names and values of the workspace's secrets. Asserts that the long-lived key is in none of them.
     fn secrets(&self) -> BTreeMap<String, String> {
         let secrets = self.gateway.secrets();
         assert!(
@@ -293,7 +293,7 @@ fn a_renewal_that_is_killed_after_its_write_knows_its_own_value() {
     );
     assert_eq!(plane.secrets(), pair("hunter2-minted-2"));
     let begun = fs::read(&note).unwrap();
-    // Without what is noted before a write it would be somebody else's.
+    // Without the note before the write, it would count as somebody else's.
     fs::write(&note, before).unwrap();
     assert!(
         plane
@@ -525,7 +525,7 @@ fn what_cannot_be_published_is_an_error_that_says_why() {
     let answer = own.run(&["publish", HOST], "");
     let expected = "publish: the file store isn't a workspace to publish to; set store.kind (or BETA9_STORE) to gateway or postgres";
     assert_eq!(answer.failure(), expected);
-    // All that can be is, and the others are told.
+    // Publishes what is possible, and reports the others.
     let answer = plane.run(&[HOST, "ghcr.io", "--json"]);
     assert_eq!(answer.status, 1);
     let object = parse_object(answer.out.as_bytes()).unwrap();

@@ -25,8 +25,8 @@ available() {
 }
 "#;
 
-/// What a script says as root of a machine with an empty /etc and /var/lib, on which `$HELPER` is installed; `None` where
-/// nothing may be mounted.
+/// The output of a script, run as root on a machine with an empty /etc and /var/lib and with `$HELPER` installed;
+/// `None` if mounts are not allowed.
 fn on_node(script: &str) -> Option<Answer> {
     let whole = format!(
         "{{ mount -t tmpfs tmpfs /etc && mount -t tmpfs tmpfs /var/lib; }} || exit 99\numask 022\n{RULES}\n{script}"

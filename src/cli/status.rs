@@ -159,7 +159,7 @@ what `publish` has written into the workspace that is configured. \
 With --format prometheus, a cache that cannot be read is beta9_credential_cache_readable 0, and the reason is on \
 standard error.
 
-Exit status: 0, also when there are none; 1 when the cache cannot be read.
+Exit status: 0, even if there are none; 1 when the cache cannot be read.
 
 Example: docker-credential-beta9 status --format prometheus";
 

@@ -150,7 +150,7 @@ impl Call<'_> {
         match self.who {
             Who::Secret { .. } => "correct the keys in the secret",
             Who::Node => "correct the node's own AWS credentials",
-            Who::Pod => "see what answers in the place of STS",
+            Who::Pod => "check what answers instead of STS",
         }
     }
 

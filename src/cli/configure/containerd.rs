@@ -166,7 +166,7 @@ impl Wiring {
         if !self.is_yaml {
             report.lines.extend([
                 format!("containerd now asks the mirror for {of}"),
-                "containerd reads this where its configuration says so, and ctr where it is told:"
+                "containerd reads this if its configuration names it, and ctr with an option:"
                     .to_owned(),
                 format!("  config_path = \"{}\"", report.path),
                 format!("  ctr images pull --hosts-dir {} IMAGE", report.path),
