@@ -288,8 +288,16 @@ fn what_would_not_work_is_refused() {
     }
     let path = hosts_toml(&node, "ghcr.io");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, "host = {}\n[\n").unwrap();
-    let answer = configure(&node, &["--hosts", "ghcr.io"]);
-    assert!(answer.refusal().contains("it is not TOML"), "{answer:?}");
+    for (text, why) in [
+        ("host = {}\n[\n", "it is not TOML"),
+        // TOML, but not with tables, before which the mirror's could be put.
+        ("host = { \"https://a\" = {} }\n", "form"),
+        ("host.\"https://a\".skip_verify = true\n", "form"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let answer = configure(&node, &["--hosts", "ghcr.io"]);
+        assert!(answer.refusal().contains(why), "{answer:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
     assert!(!node.home().join("beta9").exists());
 }

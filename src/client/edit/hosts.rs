@@ -35,6 +35,10 @@ pub fn add_mirror(
         at -= line.len();
     }
     let (head, tail) = rest.split_at(at);
+    // Hosts in another form than tables would come before the mirror.
+    if !parse(head).is_ok_and(|head| !head.contains_key("host")) {
+        return Err(FORM.into());
+    }
     let is_cut = !head.is_empty() && !head.ends_with('\n');
     let [between, after] = [is_cut, !tail.is_empty()].map(|is| if is { "\n" } else { "" });
     let new = format!("{head}{between}{block}{after}{tail}");
