@@ -10,7 +10,10 @@ use crate::json::ObjectWriter;
 use crate::shown::shown;
 
 /// A line for each client.
-pub(super) struct ClientLines(Vec<(&'static str, Result<Asks, String>)>);
+pub(super) struct ClientLines {
+    registry: String,
+    lines: Vec<(&'static str, Result<Asks, String>)>,
+}
 
 impl ClientLines {
     /// Of the clients of this user, for a registry as an image's name spells it, and for an image of it.
@@ -28,19 +31,23 @@ impl ClientLines {
             let asks = clients.asks(&lookup(client));
             (name, asks.map_err(crate::one_line))
         };
-        Self(CLIENTS.map(line).into())
+        Self {
+            registry: registry.to_owned(),
+            lines: CLIENTS.map(line).into(),
+        }
     }
 
-    /// Whether certainly none of them asks this helper.
-    pub(super) fn nobody_asks(&self) -> bool {
+    /// The registry as it was typed, where certainly none of them asks this helper for it.
+    pub(super) fn nobody_asks_for(&self) -> Option<&str> {
         let another =
             |line: &Result<Asks, String>| line.as_ref().is_ok_and(|asks| !asks.is_this_helper());
-        self.0.iter().all(|(_, line)| another(line))
+        let nobody = self.lines.iter().all(|(_, line)| another(line));
+        nobody.then_some(&self.registry)
     }
 
     /// For people.
     pub(super) fn show(&self, rows: &mut Rows, style: Style) {
-        for (client, line) in &self.0 {
+        for (client, line) in &self.lines {
             match line {
                 Ok(asks) if asks.is_this_helper() => rows.good(client, &text(asks), style),
                 Ok(asks) => rows.plain(client, &text(asks)),
@@ -51,7 +58,7 @@ impl ClientLines {
 
     /// For programs: `clients: [{client, asks, file, key}]`.
     pub(super) fn write(&self, out: &mut ObjectWriter) {
-        let objects = self.0.iter().map(|(client, line)| {
+        let objects = self.lines.iter().map(|(client, line)| {
             let mut object = ObjectWriter::with_capacity(128);
             object.text("client", client);
             match line {

@@ -30,6 +30,8 @@ pub struct AuthFile {
     pub other_keys: Vec<String>,
     /// Why docker reads it, and podman and its family refuse it.
     pub docker_only: Option<&'static str>,
+    /// Whether it is not UTF-8, which no client minds.
+    pub is_lossy: bool,
 }
 
 /// A member of `auths`.
@@ -64,9 +66,12 @@ impl AuthFile {
 
     /// Reads a file; `None` if there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        Text::read(path)?
-            .map(|text| Self::parse(path, &text.text))
-            .transpose()
+        let read = |text: Text| {
+            let file = Self::parse(path, &text.text)?;
+            let is_lossy = text.is_lossy;
+            Ok(Self { is_lossy, ..file })
+        };
+        Text::read_as_go(path)?.map(read).transpose()
     }
 
     /// Reads its text as docker does, which takes an empty file for an empty object.

@@ -1,5 +1,6 @@
 //! The text of a client's file, and what else must stay when it is replaced.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -18,6 +19,8 @@ use crate::trusted::{ACL, is_absent};
 pub struct Text {
     /// All of it.
     pub text: Zeroizing<String>,
+    /// Whether it is not UTF-8, and the text has U+FFFD in place of what is not.
+    pub is_lossy: bool,
     /// Its mode, owner and place on the disk.
     pub metadata: Metadata,
     /// Its access list, where it has one.
@@ -29,6 +32,11 @@ impl Text {
     /// there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         Place::of(path)?.read()
+    }
+
+    /// The same as Go's JSON decoder reads it, for which bytes that are not UTF-8 are no error.
+    pub fn read_as_go(path: &Path) -> Result<Option<Self>, Error> {
+        Place::of(path)?.read_as_go()
     }
 
     /// What is in an open file.
@@ -45,13 +53,10 @@ impl Text {
             let fix = "it is not what belongs here: move it away";
             return Err(problem(path, cause).fix(fix).failed());
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            problem(path, "it is not UTF-8, so no client can read it")
-                .fix("correct it")
-                .failed()
-        })?;
+        let text = String::from_utf8_lossy(&bytes);
         Ok(Self {
-            text: Zeroizing::new(text.to_owned()),
+            is_lossy: matches!(text, Cow::Owned(_)),
+            text: Zeroizing::new(text.into_owned()),
             metadata,
             acl,
         })

@@ -1,8 +1,9 @@
 //! `Env`: the only reader of the process environment, so that a test is the program with another one.
 
 use std::cell::OnceCell;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -142,6 +143,17 @@ impl Env {
     /// The names of all variables.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().filter_map(|(name, _)| name.to_str())
+    }
+
+    /// Whose value has this secret in it, whatever else it is.
+    pub fn names_holding<'e>(&'e self, secret: &'e str) -> impl Iterator<Item = &'e OsStr> {
+        let secret = secret.as_bytes();
+        let holds = move |value: &OsString| {
+            let mut parts = value.as_bytes().windows(secret.len().max(1));
+            parts.any(|part| part == secret)
+        };
+        let variables = self.variables.iter();
+        variables.filter_map(move |(name, value)| holds(value).then_some(name.as_os_str()))
     }
 
     /// A variable's text; empty counts as unset, and what is not UTF-8 is an error that names the variable.
