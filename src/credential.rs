@@ -67,13 +67,13 @@ impl Credential {
     /// Only a Google service-account key may contain line ends: it is JSON, and its user name is `_json_key`
     /// (<https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#json-key>).
     pub fn new(username: String, secret: Redacted) -> Result<Self, CredentialError> {
-        if username.is_empty() {
+        if username.trim().is_empty() {
             return Err(CredentialError::NoUsername);
         }
         if has_control(&username, &[]) {
             return Err(CredentialError::ControlInUsername);
         }
-        if secret.is_empty() {
+        if secret.expose().trim().is_empty() {
             return Err(CredentialError::NoSecret);
         }
         let json_key = username == JSON_KEY_USER && secret.expose().trim_start().starts_with('{');

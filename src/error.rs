@@ -11,6 +11,8 @@ pub use code::Code;
 
 use serde::Serialize;
 
+use crate::shown::without_logins;
+
 /// A failure, classified by what happens next.
 #[derive(Debug)]
 pub enum Error {
@@ -200,6 +202,7 @@ impl Error {
             }
             _ => (None, (String::new(), self.to_string(), String::new())),
         };
+        let [part, cause, fix] = [part, cause, fix].map(|text| without_logins(&text).into_owned());
         let report = Report {
             error: Described {
                 code: self.code().map(Code::as_str),

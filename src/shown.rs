@@ -2,6 +2,7 @@
 //! a terminal's cursor, and cut to a readable length, so that a tenant's key name of a megabyte does not fill the
 //! node's log.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Text from others, escaped and cut.
@@ -15,13 +16,42 @@ pub(crate) struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cut = self.0.char_indices().nth(LONGEST).map(|(at, _)| at);
+        let text = without_logins(self.0);
+        let cut = text.char_indices().nth(LONGEST).map(|(at, _)| at);
         write!(
             f,
             "{}{}",
-            self.0[..cut.unwrap_or(self.0.len())].escape_debug(),
+            text[..cut.unwrap_or(text.len())].escape_debug(),
             if cut.is_some() { "…" } else { "" }
         )
+    }
+}
+
+/// A list of such texts; if there are very many, the first ones and the number of the rest.
+pub(crate) fn without_logins(text: &str) -> Cow<'_, str> {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c));
+        let authority = &after[..end.unwrap_or(after.len())];
+        masked += before;
+        masked += "://";
+        rest = after;
+        // A remedy's own example is shown, and what follows a digest's `@` is no host.
+        if let Some((login, host)) = authority.rsplit_once('@')
+            && login != "USER:PASSWORD"
+            && !["sha256:", "sha512:"]
+                .iter()
+                .any(|digest| host.starts_with(digest))
+        {
+            masked += "****";
+            rest = &after[login.len()..];
+        }
+    }
+    if masked.contains("****") {
+        Cow::Owned(masked + rest)
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -42,6 +72,7 @@ pub(crate) fn shown_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> S
 /// A message as one line, even if a cause in it has several: clients read and compare only the first line of a failure.
 pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
     let message = message.to_string();
+    let message = without_logins(&message);
     let cut = message.char_indices().nth(LONGEST_LINE).map(|(at, _)| at);
     let mut line = message[..cut.unwrap_or(message.len())].replace(char::is_control, " ");
     line.extend(cut.map(|_| '…'));
@@ -52,8 +83,9 @@ pub(crate) fn one_line(message: &(impl fmt::Display + ?Sized)) -> String {
 /// (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>).
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    let word = without_logins(word);
     if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
+        word.into_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
@@ -93,6 +125,31 @@ mod tests {
             line.ends_with('…') && line.chars().count() == LONGEST_LINE + 1 && !line.contains('\n')
         );
         assert_eq!(shown(&"x".repeat(LONGEST)).to_string(), "x".repeat(LONGEST));
+    }
+
+    #[test]
+    fn the_login_in_a_url_is_not_shown() {
+        let table = [
+            ("https://u:hunter2@ghcr.io/a", "https://****@ghcr.io/a"),
+            (
+                "at https://hunter2@h, http://u:hunt@er2@h:1",
+                "at https://****@h, http://****@h:1",
+            ),
+            ("https://u:hunter2@", "https://****@"),
+            ("https://u:hunter2@sha.example", "https://****@sha.example"),
+            (
+                "https://ghcr.io/a@b https://h",
+                "https://ghcr.io/a@b https://h",
+            ),
+            ("docker://redis:7@sha256:00", "docker://redis:7@sha256:00"),
+            ("user@host", "user@host"),
+            ("http://USER:PASSWORD@HOST", "http://USER:PASSWORD@HOST"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(text).to_string(), expected);
+            assert_eq!(one_line(&text), expected);
+        }
+        assert_eq!(quoted("https://u:hunter2@h"), "'https://****@h'");
     }
 
     #[test]

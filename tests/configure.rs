@@ -994,7 +994,12 @@ fn a_refusal_has_a_code_for_programs() {
         (
             ["--hosts", "ghcr.io"],
             r#"{"credHelpers":{"ghcr.io":"pass"}}"#,
-            "client.file_unwritable",
+            "client.conflict",
+        ),
+        (
+            ["--all", "--dry-run"],
+            r#"{"credsStore":"pass"}"#,
+            "client.conflict",
         ),
     ] {
         let node = node();

@@ -173,7 +173,7 @@ fn a_helper_that_is_not_on_the_path() {
             .command
             .as_ref()
             .unwrap()
-            .starts_with(&format!("install -m 755 {BINARY} ")),
+            .starts_with(&format!("install -D -m 755 {BINARY} ")),
         "{warning:?}"
     );
 }

@@ -720,6 +720,43 @@ fn registries(name: &'static str, text: &str) -> Case {
 }
 
 #[test]
+fn a_variable_without_logins_is_no_finding() {
+    for text in ["{}", r#"{"auths":{}}"#] {
+        let health = doctor(&healthy_node().with("DOCKER_AUTH_CONFIG", text));
+        let named = |one: &Finding| one.what.contains("DOCKER_AUTH_CONFIG");
+        assert!(!health.findings.iter().any(named), "{health:#?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_a_warning_as_docker_reads_them_and_nothing_changes_the_file() {
+    let node = healthy_node();
+    let path = node.home().join(".docker/config.json");
+    let text = b"{\"HttpHeaders\":{\"X\":\"caf\xe9\"},\"credHelpers\":{\"ghcr.io\":\"beta9\"}}";
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    let health = doctor(&node);
+    let found: Vec<_> = health
+        .findings
+        .iter()
+        .filter(|one| one.code == "client.not_utf8")
+        .collect();
+    assert_eq!(found.len(), 1, "{health:?}");
+    assert_eq!(found[0].state, "warning");
+    assert_eq!(health.status, 0, "{health:?}");
+    let said = node.run(&["explain", "ghcr.io"], "").out;
+    assert!(said.contains("docker    asks this helper"), "{said}");
+    let refused = node.run(&["configure", "docker", "--all"], "");
+    assert!(
+        refused
+            .failure()
+            .contains("it is not UTF-8; write it again in UTF-8"),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), text);
+}
+
+#[test]
 fn what_docker_reads_is_read_as_docker_reads_it() {
     let deep = format!("{{\"x\":{}{},", "[".repeat(500), "]".repeat(500));
     let wired = r#""credHelpers":{"ghcr.io":"beta9"}}"#;

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use beta9_credential::json::Value;
 use common::registry::{FakeRegistry, say};
-use common::{Answer, Node};
+use common::{Answer, BINARY, Node};
 
 const BLOB: &str = r#"{"registry":"ghcr.io","type":"token","credentials":{"GITHUB_USERNAME":"octo","GITHUB_TOKEN":"ghp_hunter2"}}"#;
 
@@ -915,6 +915,40 @@ fn explain_and_check_say_who_answers_each_client() {
     let (node, _) = docker(r#"{"credHelpers":{"GHCR.io":"beta9"}}"#.to_owned());
     for (image, word) in [("GHCR.io/a/b", "this-helper"), ("ghcr.io/a/b", "nobody")] {
         assert_eq!(clients(&node, &["explain", "--json", image])[0][1], word);
+    }
+}
+
+#[test]
+fn the_command_that_wires_a_registry_wires_it_as_it_was_typed() {
+    let typed = [
+        ("GHCR.io", "GHCR.io"),
+        ("ghcr.io:443", "ghcr.io:443"),
+        ("https://GHCR.io:443/v2/", "GHCR.io:443"),
+        ("GHCR.io/org/app", "GHCR.io"),
+        ("registry-1.docker.io", "docker.io"),
+    ];
+    for (input, hosts) in typed {
+        let node = Node::new();
+        node.store("ghcr.io", "octo", "hunter2");
+        node.store("docker.io", "octo", "hunter2");
+        let said = next(&node, input);
+        let (_, command) = said.split_once(": docker-credential-beta9 ").unwrap();
+        assert_eq!(command, format!("configure docker --hosts {hosts}"));
+        let node = node.with(
+            "PATH",
+            std::path::Path::new(BINARY)
+                .parent()
+                .unwrap()
+                .to_str()
+                .unwrap(),
+        );
+        let words: Vec<_> = command.split(' ').collect();
+        let done = node.run(&words, "");
+        assert_eq!(done.status, 0, "{done:?}");
+        assert_eq!(
+            clients(&node, &["explain", "--json", input])[0][1],
+            "this-helper"
+        );
     }
 }
 

@@ -104,6 +104,15 @@ fn the_keys_may_come_as_json_from_a_file_or_from_standard_input() {
 }
 
 #[test]
+fn names_of_keys_may_have_spaces_between_them() {
+    let node = node();
+    let names = "GITHUB_USERNAME, GITHUB_TOKEN";
+    let answer = node.run(&["provision", "ghcr.io/a/b", "--creds", names], "");
+    assert_eq!(answer.status, 0, "{answer:?}");
+    assert_eq!(node.pair("ghcr.io"), ("octo".into(), "ghp_hunter2".into()));
+}
+
+#[test]
 fn nothing_is_stored_for_a_modified_or_a_public_image_and_it_says_so() {
     let node = node();
     let modified = [&["provision", "ghcr.io/org/app", "--modified"], &GITHUB[..]].concat();

@@ -179,6 +179,54 @@ ls /etc/rancher $DIR/bin
 }
 
 #[test]
+fn an_entry_that_stops_kubelet_is_completed_and_an_old_copy_of_the_program_is_named() {
+    let test = "an_entry_that_stops_kubelet_is_completed_and_an_old_copy_of_the_program_is_named";
+    let script = r#"
+mkdir -p $DIR/bin /etc/rancher/k3s
+HEAD='apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n'
+printf "$HEAD- name: docker-credential-beta9\n  matchImages: [ghcr.io]\n" >$DIR/config.yaml
+found() { $HELPER doctor --json | tr '{' '\n' | grep "$DIR/" | grep -o '"code":"[^"]*","state":"[^"]*","part":"kubelet"' || true; }
+found
+$HELPER configure kubelet --hosts ghcr.io >/dev/null
+grep -c 'apiVersion: credentialprovider.kubelet.k8s.io/v1\|defaultCacheDuration: 0s\|^ *- kubelet' $DIR/config.yaml
+found
+echo '#!/bin/sh' >$DIR/bin/docker-credential-beta9
+found
+$HELPER configure kubelet --hosts ghcr.io >/dev/null
+found
+printf -- "- name: docker-credential-beta9\n" >>$DIR/config.yaml
+$HELPER configure kubelet --hosts ghcr.io 2>&1 | grep -o 'names docker-credential-beta9 twice, and kubelet does not start; nothing was changed' || true
+found
+rm $DIR/config.yaml*
+: >$DIR/config.yaml
+$HELPER configure kubelet --hosts ghcr.io >/dev/null
+$HELPER configure kubelet --undo | grep -c 'names no provider, and'
+found
+"#;
+    let Some(lines) = lines(test, script) else {
+        return;
+    };
+    let found = |code: &str, state: &str| {
+        format!("\"code\":\"{code}\",\"state\":\"{state}\",\"part\":\"kubelet\"")
+    };
+    assert_eq!(
+        lines,
+        [
+            found("client.wrong_args", "broken"),
+            "3".to_owned(),
+            found("client.asked", "ok"),
+            found("program.other_build", "warning"),
+            found("client.asked", "ok"),
+            "names docker-credential-beta9 twice, and kubelet does not start; nothing was changed"
+                .to_owned(),
+            found("client.file_broken", "broken"),
+            "1".to_owned(),
+            found("client.no_provider", "warning"),
+        ]
+    );
+}
+
+#[test]
 fn nothing_is_put_through_a_link_or_into_a_directory_that_others_may_change() {
     let test = "nothing_is_put_through_a_link_or_into_a_directory_that_others_may_change";
     let script = r"

@@ -9,13 +9,16 @@
 
 mod common;
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::terminal::{new_terminal, other_end};
+use common::users::answered;
 use common::{Answer, Node};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -31,8 +34,7 @@ def note(name, text):
     with open(os.path.join(here, name), "w") as file:
         file.write(text)
 note("argv", "\n".join(sys.argv[1:]))
-open("/proc/self/environ")
-note("environ", open("/proc/self/environ").read())
+note("environ", open("/proc/self/environ", errors="replace").read())
 note("parent", open("/proc/%d/cmdline" % os.getppid()).read())
 out = lambda text: os.write(1, text.encode())
 if "--user" in sys.argv and ":" not in sys.argv[sys.argv.index("--user") + 1]:
@@ -168,6 +170,23 @@ fn a_credential_that_came_in_the_environment_is_not_handed_on_in_it() {
     );
     assert_eq!(fake.note("password"), SECRET);
     assert!(!fake.note("environ").contains("BETA9_"));
+    fake.assert_hidden(&answer.out);
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_stops_no_pull_and_is_not_handed_on_with_the_secret() {
+    let fake = Fake::new();
+    let bytes = |text: &[u8]| OsString::from_vec([text, b"\xff"].concat());
+    let mut command = fake.node.command(&PULL);
+    command.env("LOCAL", bytes(b"a"));
+    command.env(bytes(b"NAME"), bytes(SECRET.as_bytes()));
+    let answer = answered(command, "");
+    assert_eq!(
+        (answer.status, answer.out.as_str()),
+        (0, "pulled\n"),
+        "{answer:?}"
+    );
+    assert!(fake.note("environ").contains("LOCAL=a"));
     fake.assert_hidden(&answer.out);
 }
 

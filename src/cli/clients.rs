@@ -11,7 +11,10 @@ use crate::config::Env;
 use crate::shown::shown;
 
 /// A line for each client.
-pub(super) struct ClientLines(Vec<(&'static str, Result<Asks, String>)>);
+pub(super) struct ClientLines {
+    registry: String,
+    lines: Vec<(&'static str, Result<Asks, String>)>,
+}
 
 impl ClientLines {
     /// For this user's clients, a registry as an image's name spells it, and a repository.
@@ -29,19 +32,23 @@ impl ClientLines {
             let asks = clients.asks(&lookup(client));
             (name, asks.map_err(crate::one_line))
         };
-        Self(CLIENTS.map(line).into())
+        Self {
+            registry: registry.to_owned(),
+            lines: CLIENTS.map(line).into(),
+        }
     }
 
-    /// Whether certainly no client asks this helper.
-    pub(super) fn nobody_asks(&self) -> bool {
+    /// The registry as it was typed, where certainly none of them asks this helper for it.
+    pub(super) fn nobody_asks_for(&self) -> Option<&str> {
         let another =
             |line: &Result<Asks, String>| line.as_ref().is_ok_and(|asks| !asks.is_this_helper());
-        self.0.iter().all(|(_, line)| another(line))
+        let nobody = self.lines.iter().all(|(_, line)| another(line));
+        nobody.then_some(&self.registry)
     }
 
     /// Shows the lines to people.
     pub(super) fn show(&self, rows: &mut Rows, style: Style) {
-        for (client, line) in &self.0 {
+        for (client, line) in &self.lines {
             match line {
                 Ok(asks) if asks.is_this_helper() => rows.good(client, &text(asks), style),
                 Ok(asks) => rows.plain(client, &text(asks)),
@@ -52,7 +59,7 @@ impl ClientLines {
 
     /// Writes the member for programs: `clients: [{client, asks, file, key}]`.
     pub(super) fn objects(&self) -> Vec<ClientObject<'_>> {
-        let lines = self.0.iter();
+        let lines = self.lines.iter();
         lines
             .map(|(client, line)| {
                 let asks = line.as_ref().ok();

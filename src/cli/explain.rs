@@ -15,9 +15,10 @@ use super::clients::ClientLines;
 use super::flag;
 use super::style::Style;
 use crate::Io;
+use crate::client::spelling::as_typed;
 use crate::config::{Config, Env};
 use crate::error::Error;
-use crate::host::{Host, HostError, Reference, Scheme, ServerUrl};
+use crate::host::{Host, HostError, Reference, Scheme, ServerUrl, strip_line_end};
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
@@ -87,7 +88,11 @@ struct Target {
 fn parse(input: &[u8]) -> Result<Target, HostError> {
     match Reference::parse(input)? {
         Reference::Server(ServerUrl::Registry { host, scheme, path }) => Ok(Target {
-            spelling: host.as_reference().to_owned(),
+            // Whatever name of Docker Hub is typed, its images are meant.
+            spelling: match std::str::from_utf8(strip_line_end(input)) {
+                Ok(typed) if !host.is_docker_hub() => as_typed(&host, typed).to_owned(),
+                _ => host.as_reference().to_owned(),
+            },
             host,
             scheme,
             path,

@@ -5,7 +5,7 @@ mod nerdctl;
 mod prompt;
 mod terminal;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process;
 
@@ -114,12 +114,10 @@ fn ctr(
         .args(&words[..pull.flags_at])
         .args(["--user", credential.username()])
         .args(&words[pull.flags_at..]);
-    for name in env.names() {
-        let holds = |value: String| value.contains(credential.secret().expose());
-        let ours = name.starts_with("BETA9_") || CLOUD_SECRETS.contains(&name);
-        if ours || env.text(name)?.is_some_and(holds) {
-            child.env_remove(name);
-        }
+    let is_secret = |name: &&str| name.starts_with("BETA9_") || CLOUD_SECRETS.contains(name);
+    let named = env.names().filter(is_secret).map(OsStr::new);
+    for name in named.chain(env.names_holding(credential.secret().expose())) {
+        child.env_remove(name);
     }
     let status = terminal::run(&mut child, credential.secret(), io).map_err(|error| {
         let cause = format_args!("it cannot be run on a terminal of its own: {error}");

@@ -30,6 +30,8 @@ pub struct AuthFile {
     pub other_keys: Vec<String>,
     /// Why podman and its family refuse the file, although docker reads it.
     pub docker_only: Option<&'static str>,
+    /// Whether it is not UTF-8, which no client minds.
+    pub is_lossy: bool,
 }
 
 /// A member of `auths`.
@@ -64,9 +66,12 @@ impl AuthFile {
 
     /// Reads a file; `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        Text::read(path)?
-            .map(|text| Self::parse(path, &text.text))
-            .transpose()
+        let read = |text: Text| {
+            let file = Self::parse(path, &text.text)?;
+            let is_lossy = text.is_lossy;
+            Ok(Self { is_lossy, ..file })
+        };
+        Text::read_as_go(path)?.map(read).transpose()
     }
 
     /// Parses the text as docker does, which reads an empty file as an empty object.

@@ -14,10 +14,10 @@ use super::edit::{Providers, add_helper, add_mirror, masked_hosts, masked_provid
 use super::file::{Readers, Text};
 use super::note::{Note, noted_as};
 use super::place::Place;
-use super::refusal::unchanged;
+use super::refusal::{problem, unchanged};
 use super::registries::CREDENTIAL_HELPERS;
 use super::{AuthFile, HELPER};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::shown::shown as name;
 
 /// The format of a file.
@@ -78,7 +78,10 @@ impl Change {
                     let key = name(key.unwrap_or(CREDS_STORE));
                     let cause = format_args!("{key} has the helper {} already", name(other));
                     let fix = "--force puts this one in its place, and --undo the other back";
-                    return Err(unchanged(path, cause, fix));
+                    return Err(problem(path, cause)
+                        .code(Code::ClientConflict)
+                        .fix(format_args!("nothing was changed; {fix}"))
+                        .failed());
                 }
                 _ => change.note.add(&noted_as(*key), json!(was)),
             }
@@ -157,6 +160,12 @@ impl Change {
     /// Whether undoing removes the file, because the change created it.
     pub fn removes(&self) -> bool {
         self.new.is_none()
+    }
+
+    /// The change as a diff, without the file's secrets.
+    pub fn leaves_no_provider(&self) -> bool {
+        let new = self.texts()[1].filter(|_| self.form == Form::Provider);
+        new.is_some_and(|new| Providers::parse(new).is_ok_and(|read| read.names().next().is_none()))
     }
 
     /// The change as a diff, without the file's secrets.

@@ -5,6 +5,7 @@ use std::path::Path;
 use similar::TextDiff;
 
 use super::edit::laid_out;
+use crate::shown::without_logins;
 
 /// The unified diff of two texts; a missing file is `/dev/null`.
 pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
@@ -17,7 +18,7 @@ pub fn unified(path: &Path, [old, new]: [Option<&str>; 2]) -> String {
         .header(&name(old), &name(new))
         .to_string();
     let mut out = String::with_capacity(text.len());
-    for line in text.lines() {
+    for line in without_logins(&text).lines() {
         for char in line.chars() {
             // The file may contain characters that move a terminal's cursor.
             if char.is_control() && char != '\t' {
@@ -73,6 +74,12 @@ mod tests {
 
     #[test]
     fn nothing_that_may_be_a_secret_is_shown() {
+        let key = "\"https://u:hunter2@h\": \"pass\"\n";
+        let shown = unified(Path::new("/f"), [None, Some(key)]);
+        assert!(
+            shown.ends_with("+\"https://****@h\": \"pass\"\n"),
+            "{shown}"
+        );
         let text = r#"{"auths": {"ghcr.io": {"auth": "hunt\"er2"}}, "HttpHeaders": {"X": ["hunter2"]}, "credHelpers": {"a": "pass"}, "n": 1}"#;
         let expected = "{\n\t\"auths\": {\n\t\t\"ghcr.io\": {\n\t\t\t\"auth\": \"****\"\n\t\t}\n\t},\n\t\"HttpHeaders\": {\n\t\t\"X\": [\n\
                         \t\t\t\"****\"\n\t\t]\n\t},\n\t\"credHelpers\": {\n\t\t\"a\": \"pass\"\n\t},\n\t\"n\": 1\n}";

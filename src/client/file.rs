@@ -1,5 +1,6 @@
 //! A client's file: its text, and the metadata to keep when it is replaced.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -19,6 +20,8 @@ pub struct Text {
     /// The whole text.
     pub text: Zeroizing<String>,
     /// Its mode, owner and inode.
+    pub is_lossy: bool,
+    /// Its mode, owner and inode.
     pub metadata: Metadata,
     /// Its access list, if it has one.
     pub acl: Option<Vec<u8>>,
@@ -29,6 +32,11 @@ impl Text {
     /// the file does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         Place::of(path)?.read()
+    }
+
+    /// Reads an open file.
+    pub fn read_as_go(path: &Path) -> Result<Option<Self>, Error> {
+        Place::of(path)?.read_as_go()
     }
 
     /// Reads an open file.
@@ -45,13 +53,10 @@ impl Text {
             let fix = "it is not what belongs here: move it away";
             return Err(problem(path, cause).fix(fix).failed());
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            problem(path, "it is not UTF-8, so no client can read it")
-                .fix("correct it")
-                .failed()
-        })?;
+        let text = String::from_utf8_lossy(&bytes);
         Ok(Self {
-            text: Zeroizing::new(text.to_owned()),
+            is_lossy: matches!(text, Cow::Owned(_)),
+            text: Zeroizing::new(text.into_owned()),
             metadata,
             acl,
         })

@@ -88,18 +88,20 @@ pub(super) fn named_in(file: &Path, root: &Path) -> Named {
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));
     let words: Vec<&str> = lines
-        .flat_map(|line| line.split(|c: char| c.is_whitespace() || "\0\"'".contains(c)))
+        .flat_map(|line| line.split(|c: char| c.is_whitespace() || "\0\"'[],".contains(c)))
         .filter(|word| !word.is_empty())
         .collect();
     let flag = |name: &str| {
-        let at = words
-            .iter()
-            .rposition(|word| word.trim_start_matches('-').starts_with(name))?;
-        let value = match words[at].split_once('=') {
-            Some((_, value)) => value,
-            None => words.get(at + 1)?,
-        };
-        value.strip_prefix('/').map(|path| root.join(path))
+        // The first flag of a variable's value comes right behind the variable's name.
+        let said = words.iter().enumerate().rev().find_map(|(at, word)| {
+            let (before, after) = word.split_once(name)?;
+            let value = match after {
+                "" | ":" => words.get(at + 1)?,
+                _ => after.strip_prefix('=')?,
+            };
+            (!before.contains('/')).then_some(value)
+        });
+        said?.strip_prefix('/').map(|path| root.join(path))
     };
     Named {
         config: flag("image-credential-provider-config"),

@@ -97,6 +97,16 @@ impl Place {
 
     /// Reads the file; `None` if it does not exist.
     pub fn read(&self) -> Result<Option<Text>, Error> {
+        let text = self.read_as_go()?;
+        if text.as_ref().is_some_and(|text| text.is_lossy) {
+            let fix = "write it again in UTF-8";
+            return Err(problem(&self.path, "it is not UTF-8").fix(fix).failed());
+        }
+        Ok(text)
+    }
+
+    /// Reads the file as Go's JSON decoder does; `None` if there is none.
+    pub(super) fn read_as_go(&self) -> Result<Option<Text>, Error> {
         if !self.missing.is_empty() {
             return Ok(None);
         }

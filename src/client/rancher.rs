@@ -221,11 +221,17 @@ mod tests {
         places("opt/b.yaml", "opt/bin");
         write(
             root,
+            "etc/rancher/k3s/config.yaml.d/9.yaml",
+            &format!("kubelet-arg: [{flag}-config=/opt/f.yaml, {flag}-bin-dir=/opt/f]\n"),
+        );
+        places("opt/f.yaml", "opt/f");
+        write(
+            root,
             "etc/systemd/system/k3s.service",
             &format!(
                 "ExecStart=/usr/local/bin/k3s \\\n    server \\\n\t'--{flag}-config=/opt/c.yaml' \\\n"
             ),
         );
-        places("opt/c.yaml", "opt/bin");
+        places("opt/c.yaml", "opt/f");
     }
 }

@@ -131,15 +131,24 @@ impl Lookup {
 /// All keys of `credHelpers` that a registry needs so that every client finds its helper: docker's, podman's, and the
 /// registry as typed.
 pub fn wiring_keys(host: &Host, typed: &str) -> Vec<String> {
-    let same =
-        |name: &&str| ServerUrl::parse(name.as_bytes()).is_ok_and(|url| url.host() == Some(host));
-    let spellings = [host.as_reference(), docker_hostname(typed)];
-    let keys = spellings.into_iter().filter(same).flat_map(|spelling| {
+    let spellings = [host.as_reference(), as_typed(host, typed)];
+    let keys = spellings.into_iter().flat_map(|spelling| {
         [Client::Docker, Client::Podman]
             .into_iter()
             .flat_map(|client| Lookup::new(client, spelling).names)
     });
     keys.collect::<IndexSet<_>>().into_iter().collect()
+}
+
+/// The registry as somebody typed it, where that names it.
+pub fn as_typed<'t>(host: &'t Host, typed: &'t str) -> &'t str {
+    let name = docker_hostname(typed);
+    let url = ServerUrl::parse(name.as_bytes());
+    if url.is_ok_and(|url| url.host() == Some(host)) {
+        name
+    } else {
+        host.as_reference()
+    }
 }
 
 fn nerdctl(registry: &str) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! `Env`: the only code that reads the process's environment, so that tests can supply another one.
 
 use std::cell::OnceCell;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -142,6 +143,17 @@ impl Env {
     /// The names of all variables.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().filter_map(|(name, _)| name.to_str())
+    }
+
+    /// A variable's text. Empty counts as unset; a value that isn't UTF-8 is an error that names the variable.
+    pub fn names_holding<'e>(&'e self, secret: &'e str) -> impl Iterator<Item = &'e OsStr> {
+        let secret = secret.as_bytes();
+        let holds = move |value: &OsString| {
+            let mut parts = value.as_bytes().windows(secret.len().max(1));
+            parts.any(|part| part == secret)
+        };
+        let variables = self.variables.iter();
+        variables.filter_map(move |(name, value)| holds(value).then_some(name.as_os_str()))
     }
 
     /// A variable's text. Empty counts as unset; a value that isn't UTF-8 is an error that names the variable.

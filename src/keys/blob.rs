@@ -40,7 +40,7 @@ impl Blob {
         }
         let (username, password) = text
             .split_once(':')
-            .filter(|(username, _)| !username.is_empty())
+            .filter(|(username, password)| is_pair(username, password))
             .ok_or_else(|| {
                 shape("the secret is neither a JSON object nor username:password".to_owned())
             })?;
@@ -115,6 +115,13 @@ impl Blob {
         })
         .into()
     }
+}
+
+/// Whether the two parts are a user name and a password, and not JSON behind a byte order mark or in quotes, or a URL: all
+/// of that would go to the registry as a password.
+fn is_pair(username: &str, password: &str) -> bool {
+    let is_url = password.starts_with("//") && ["http", "https"].contains(&username);
+    !(username.is_empty() || username.contains(['{', '[', '"']) || is_url)
 }
 
 /// The current format.
@@ -384,6 +391,11 @@ mod tests {
             "beam_secret_hunter2:x",
             r#"{"AWS_SECRET_ACCESS_KEY":"hunter2""#,
             "[\"hunter2\"]",
+            "\u{feff}{\"USERNAME\":\"u\",\"PASSWORD\":\"hunter2\"}",
+            r#"'{"USERNAME":"u","PASSWORD":"hunter2"}'"#,
+            r#""{\"USERNAME\":\"u\",\"PASSWORD\":\"hunter2\"}""#,
+            "\"u:hunter2\"",
+            "https://u:hunter2@ghcr.io",
             "hunter2",
             ":hunter2",
             "",

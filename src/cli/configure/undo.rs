@@ -69,5 +69,8 @@ pub(super) fn told(change: &Change, dry_run: bool) -> Vec<String> {
         .left
         .iter()
         .map(|left| format!("{file}:\n  {left} is not this helper's any more, and {was} left"));
-    [first].into_iter().chain(left).collect()
+    let empty = change.leaves_no_provider().then(|| {
+        format!("note: {file} names no provider, and kubelet does not start with it:\n  remove it and kubelet's flags that name it")
+    });
+    [first].into_iter().chain(left).chain(empty).collect()
 }

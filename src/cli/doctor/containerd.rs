@@ -73,10 +73,13 @@ impl<'a> Look<'a> {
 
     fn all(mut self, has_rancher_login: bool) -> Vec<Finding> {
         let mut findings = std::mem::take(&mut self.read.unread);
+        let is_whole = findings.is_empty();
         findings.append(&mut self.unread);
         if let Some(cri) = Cri::of(&self.read.merged) {
             findings.extend(self.beside_path(&cri, has_rancher_login));
-            findings.extend(self.one_directory(&cri));
+            // What is not set in what was read may be set in the rest.
+            let is_known = is_whole || cri.config_path().is_some();
+            findings.extend(self.one_directory(&cri).filter(|_| is_known));
         }
         findings.extend(
             self.hosts

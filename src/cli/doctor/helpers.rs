@@ -61,9 +61,15 @@ pub(super) fn of_file(client: &str, file: &AuthFile, env: &Env) -> Vec<Finding> 
             place: Place::Store,
         });
     }
-    all.iter()
-        .filter_map(|one| look(client, one, env))
-        .collect()
+    let found = all.iter().filter_map(|one| look(client, one, env));
+    let lossy = file.is_lossy.then(|| {
+        let what = format!(
+            "{} is not UTF-8: clients read it, and this program does not change it",
+            file.path.display()
+        );
+        Finding::warn("client.not_utf8", what).words("write it again in UTF-8")
+    });
+    found.chain(lossy).collect()
 }
 
 /// The helpers of registries.conf.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::access::refused;
-use super::finding::{Finding, State, word};
+use super::finding::{Finding, State};
+use super::program::{put, same};
 use super::{containerd, helpers, keys};
 use crate::client::edit::{Providers, read_yaml};
 use crate::client::file::Text;
@@ -76,7 +77,7 @@ fn regctl(env: &Env) -> Vec<Finding> {
     let Some(path) = file.or_else(|| Some(env.clients_home()?.join(".regctl/config.json"))) else {
         return Vec::new();
     };
-    let text = match Text::read(&path) {
+    let text = match Text::read_as_go(&path) {
         Ok(Some(text)) => text,
         Ok(None) => return Vec::new(),
         Err(error) => return vec![refused(&error, [path.as_path()])],
@@ -151,7 +152,15 @@ fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
             return Some(Finding::broken("client.file_broken", what).words("correct it"));
         }
     };
-    let Some((images, is_called)) = providers.own_entry() else {
+    if providers.names().next().is_none() {
+        let what = format!(
+            "{} names no provider, and kubelet does not start with it",
+            path.display()
+        );
+        let fix = "remove it and kubelet's flags that name it, or run docker-credential-beta9 configure kubelet";
+        return Some(Finding::warn("client.no_provider", what).words(fix));
+    }
+    let Some((images, missing)) = providers.own_entry() else {
         let what = format!("{} does not name this helper", path.display());
         return Some(Finding::note("client.not_asked", what));
     };
@@ -165,12 +174,22 @@ fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
             path.display()
         )))
     };
-    if !is_called {
-        return wrong(
-            "client.wrong_args",
-            "does not have the arguments it needs",
-            "args: [\"kubelet\"]",
-        );
+    if let Some(key) = missing {
+        let (cause, fix) = match key {
+            "args" => (
+                "does not have the arguments it needs",
+                "args: [\"kubelet\"]",
+            ),
+            "apiVersion" => (
+                "does not have the version it needs",
+                "apiVersion: credentialprovider.kubelet.k8s.io/v1",
+            ),
+            _ => (
+                "has no defaultCacheDuration",
+                "defaultCacheDuration: \"0s\"",
+            ),
+        };
+        return wrong("client.wrong_args", cause, fix);
     }
     if images.is_empty() {
         return wrong(
@@ -182,41 +201,45 @@ fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
     Some(started(path, bin))
 }
 
-/// Checks whether the program is in the configuration's directory.
+/// Whether the program is in the directory that goes with a file, and is this one: where it was copied, no update of this
+/// program changes it.
 fn started(config: &Path, bin: Option<&Path>) -> Finding {
     let config = config.display();
-    let Some(program) = bin.map(|bin| bin.join(PROGRAM)) else {
-        return Finding::ok(
+    let asked = || {
+        Finding::ok(
             "client.asked",
             format_args!("kubelet asks this helper: {config}"),
-        );
+        )
+    };
+    let Some(program) = bin.map(|bin| bin.join(PROGRAM)) else {
+        return asked();
     };
     let why = if program.is_file() {
         unstartable(&program)
     } else {
         Some("it is not there".to_owned())
     };
-    let Some(why) = why else {
-        return Finding::ok(
-            "client.asked",
-            format_args!("kubelet asks this helper: {config}"),
-        );
+    let me = std::env::current_exe();
+    let finding = match (why, &me) {
+        (Some(why), _) => Finding::broken(
+            "client.helper_missing",
+            format_args!(
+                "{config} names this helper, and {} does not start: {why}",
+                program.display()
+            ),
+        ),
+        (None, Ok(me)) if !same(me, &program) => Finding::warn(
+            "program.other_build",
+            format_args!(
+                "kubelet runs {}, which is another build than this program, {}",
+                program.display(),
+                me.display()
+            ),
+        ),
+        (None, _) => return asked(),
     };
-    let what = format!(
-        "{config} names this helper, and {} does not start: {why}",
-        program.display()
-    );
-    let finding = Finding::broken("client.helper_missing", what);
-    match std::env::current_exe() {
-        Ok(me) => finding.command([
-            "sudo",
-            "install",
-            "-D",
-            "-m",
-            "755",
-            &word(&me),
-            &word(&program),
-        ]),
+    match me {
+        Ok(me) => put(finding, &me, &program),
         Err(_) => finding.words("install this program there"),
     }
 }
@@ -323,7 +346,11 @@ mod tests {
         write(root, &program, "<html>");
         assert_eq!(codes(), [("client.helper_missing", State::Broken)]);
         write(root, &program, "#!/bin/sh\n");
-        fs::set_permissions(root.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+        let program = root.join(program);
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(codes(), [("program.other_build", State::Warn)]);
+        fs::remove_file(&program).unwrap();
+        std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
         assert_eq!(codes(), [("client.asked", State::Ok)]);
         write(
             root,
@@ -347,10 +374,16 @@ mod tests {
             format!("kind: CredentialProviderConfig\nproviders:\n- name: {PROGRAM}\n{more}")
         };
         let images = "  matchImages: [ghcr.io]\n";
+        let called = "  args: [kubelet]\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n";
+        let lasts = "  defaultCacheDuration: 0s\n";
         let flags = [
             (
                 "etc/default/kubelet",
                 "KUBELET_EXTRA_ARGS=\"--x=y --image-credential-provider-config=/opt/k.yaml\"\n",
+            ),
+            (
+                "etc/default/kubelet",
+                "KUBELET_EXTRA_ARGS=--image-credential-provider-config=/opt/k.yaml --x=y\n",
             ),
             (
                 "proc/7/cmdline",
@@ -363,8 +396,14 @@ mod tests {
                 (String::new(), "client.wrong_args"),
                 (images.to_owned(), "client.wrong_args"),
                 (format!("{images}  args: [get]\n"), "client.wrong_args"),
-                ("  args: [kubelet]\n".to_owned(), "client.no_images"),
-                (format!("{images}  args: [kubelet]\n"), "client.asked"),
+                (format!("{images}  args: [kubelet]\n"), "client.wrong_args"),
+                (format!("{images}{called}"), "client.wrong_args"),
+                (format!("{called}{lasts}"), "client.no_images"),
+                (format!("{images}{called}{lasts}"), "client.asked"),
+                (
+                    format!("{images}{called}{lasts}- name: {PROGRAM}\n"),
+                    "client.file_broken",
+                ),
             ] {
                 write(root, "opt/k.yaml", &entry(&more));
                 let codes: Vec<_> = kubelet(root).iter().map(|one| one.code).collect();

@@ -83,9 +83,22 @@ fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
             ),
         ),
     };
-    let dir = found.parent().unwrap_or(found);
+    put(finding, me, found)
+}
+
+/// Installs this program, `me`, as `program`.
+pub(super) fn put(finding: Finding, me: &Path, program: &Path) -> Finding {
+    let dir = program.parent().unwrap_or(program);
     let closed = accessat(CWD, dir, Access::WRITE_OK, AtFlags::EACCESS).is_err();
-    let install = ["sudo", "install", "-m", "755", &word(me), &word(found)];
+    let install = [
+        "sudo",
+        "install",
+        "-D",
+        "-m",
+        "755",
+        &word(me),
+        &word(program),
+    ];
     finding.command(&install[usize::from(!closed)..])
 }
 
@@ -94,7 +107,7 @@ fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
     clippy::disallowed_methods,
     reason = "the content is only compared with this program"
 )]
-fn same(one: &Path, other: &Path) -> bool {
+pub(super) fn same(one: &Path, other: &Path) -> bool {
     let (Ok(a), Ok(b)) = (fs::metadata(one), fs::metadata(other)) else {
         return false;
     };

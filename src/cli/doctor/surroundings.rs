@@ -36,6 +36,7 @@ pub(super) fn variable(
     };
     let hosts: BTreeSet<Host> = variable.auths.iter().filter_map(AuthEntry::host).collect();
     let (ours, others): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(|host| ours(host));
+    (!hosts.is_empty()).then_some(())?;
     Some(if ours.is_empty() {
         let what = format!(
             "docker takes the login for {} from {DOCKER_AUTH_CONFIG}",

@@ -121,10 +121,10 @@ impl Answer {
                 error => answer.told = Told::failure(error, route),
             }
         }
-        if matches!(answer.told, Told::Credential { .. }) && clients.nobody_asks() {
+        if let (Told::Credential { .. }, Some(registry)) = (&answer.told, clients.nobody_asks_for())
+        {
             answer.next = Some(format!(
-                "no client asks this helper: docker-credential-beta9 configure docker --hosts {}",
-                route.host.as_reference()
+                "no client asks this helper: docker-credential-beta9 configure docker --hosts {registry}"
             ));
         }
         answer.clients = Some(clients);

@@ -27,7 +27,7 @@ pub(super) fn asked(
     // An unreadable variable counts as unset, and is named in the error.
     let lookup = |name: &str| env.secret(name).ok().flatten();
     let asked = if let Some(names) = matches.get_many::<String>("creds") {
-        Keys::found(names.map(String::as_str), lookup)
+        Keys::found(names.map(|name| name.trim()), lookup)
     } else if let Some(file) = matches.get_one::<String>("creds-json") {
         BaseImageCreds::parse(read(file, io)?.expose().as_bytes()).and_then(|creds| match creds {
             BaseImageCreds::Names(names) => Keys::found(names.iter().map(String::as_str), lookup),

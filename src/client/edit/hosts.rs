@@ -98,7 +98,7 @@ pub fn masked_hosts(text: &str) -> String {
             return line.to_owned();
         }
         let is_secret = in_headers || line.contains("header") || line.contains('@');
-        if !is_secret || line.trim().is_empty() || line.trim_start().starts_with('#') {
+        if !is_secret || line.trim().is_empty() {
             return line.to_owned();
         }
         line.split_once('=')
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn no_header_and_no_password_of_a_url_is_shown() {
-        let text = "server = \"https://u:pw@r.example\"\n[host.\"https://c\".header]\n  authorization = [\n\"Basic c2VjcmV0\"]\n[host.\"https://d\"]\n  header = { x = \"c2VjcmV0\" }\n  ca = \"/x\"\n";
+        let text = "server = \"https://u:pw@r.example\"\n[host.\"https://c\".header]\n  authorization = [\n\"Basic c2VjcmV0\"]\n# old = \"Basic c2VjcmV0\"\n[host.\"https://d\"]\n  header = { x = \"c2VjcmV0\" }\n  ca = \"/x\"\n";
         let shown = masked_hosts(text);
         assert!(
             !shown.contains("c2VjcmV0") && !shown.contains("pw") && shown.contains("ca = \"/x\""),

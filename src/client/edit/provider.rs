@@ -32,7 +32,13 @@ impl<'a> Providers<'a> {
         }
         let named = |list: &Vec<Value>| list.iter().all(|provider| provider["name"].is_string());
         match value["providers"].as_array() {
-            Some(list) if named(list) => Ok(Self { text, value }),
+            Some(list) if named(list) => {
+                let own = list.iter().filter(|provider| provider["name"] == NAME);
+                if own.count() > 1 {
+                    return Err(format!("it names {NAME} twice, and kubelet does not start"));
+                }
+                Ok(Self { text, value })
+            }
             Some(_) => Err("one of its providers has no name".into()),
             None => Err("its providers are not a list".into()),
         }
@@ -52,10 +58,11 @@ impl<'a> Providers<'a> {
     }
 
     /// The images of this helper's entry, and whether it calls the helper correctly; `None` without an entry.
-    pub fn own_entry(&self) -> Option<(Vec<&str>, bool)> {
+    pub fn own_entry(&self) -> Option<(Vec<&str>, Option<&'static str>)> {
         let own = self.own()?;
         let images = own["matchImages"].as_array().into_iter().flatten();
-        Some((images.filter_map(Value::as_str).collect(), is_called(own)))
+        let missing = CALLED.into_iter().find(|key| !is_called(own, key));
+        Some((images.filter_map(Value::as_str).collect(), missing))
     }
 
     fn own(&self) -> Option<&Value> {
@@ -82,13 +89,15 @@ impl<'a> Providers<'a> {
         let are_named = entry["matchImages"]
             .as_array()
             .is_some_and(|images| images.iter().all(named));
-        if are_named && is_called(is) {
+        if are_named && CALLED.iter().all(|key| is_called(is, key)) {
             return Ok(None);
         }
         if are_named {
             // An entry that calls the helper differently never worked, so it need not be restored.
             let mut new = is.clone();
-            new["args"] = entry["args"].clone();
+            for key in CALLED.iter().filter(|key| !is_called(is, key)) {
+                new[*key] = entry[*key].clone();
+            }
             let was = OWN.map(|key| (key.to_owned(), is[key].clone()));
             return Ok(Some((self.edited(Some(new))?, Some(Value::from_iter(was)))));
         }
@@ -157,8 +166,12 @@ fn changed(entry: &Value, with: &Value) -> Value {
 }
 
 /// Whether an entry calls this helper as a kubelet provider rather than as a docker helper.
-fn is_called(entry: &Value) -> bool {
-    entry["args"] == json!(["kubelet"])
+fn is_called(entry: &Value, key: &str) -> bool {
+    match key {
+        "args" => entry[key] == json!(["kubelet"]),
+        "apiVersion" => entry[key] == PROTOCOL,
+        _ => entry[key].is_string(),
+    }
 }
 
 fn is_json(text: &str) -> bool {
@@ -221,6 +234,8 @@ const EMPTY: &str =
     "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n";
 /// The members of this helper's entry, in addition to its name.
 pub(super) const OWN: [&str; 4] = ["apiVersion", "args", "defaultCacheDuration", "matchImages"];
+/// Members that have no secrets at any depth.
+const CALLED: [&str; 3] = ["args", "apiVersion", "defaultCacheDuration"];
 /// Members that have no secrets at any depth.
 const SHOWN: [&str; 8] = [
     "kind",

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::daemon::{Daemon, ReadFile};
 use super::{Finding, word};
 use crate::cli::doctor::containerd::daemon::template;
-use crate::shown::shown;
+use crate::shown::{shown, without_logins};
 
 /// Logins in the configuration and its imports, which are read at start.
 pub(super) fn of_config(file: &ReadFile, daemon: &Daemon, restart: &str) -> Option<Finding> {
@@ -60,10 +60,13 @@ fn search<'t>(table: &'t Table, path: &mut Vec<&'t str>, found: &mut Vec<String>
                         .any(|name| table.get(*name).is_some_and(has_text))
             }
             // The keys of a header table are header names.
-            value => ["header", "headers"].contains(&above) && is_secret(key) && has_text(value),
+            value => {
+                let is_header = ["header", "headers"].contains(&above);
+                is_header && is_secret(key) && has_text(value) || has(value, in_url)
+            }
         };
         path.push(key);
-        if is_login {
+        if is_login || in_url(key) {
             found.push(
                 path.iter()
                     .map(|key| quoted(key))
@@ -83,10 +86,19 @@ fn is_secret(header: &str) -> bool {
 }
 
 fn has_text(value: &Value) -> bool {
+    has(value, |text| !text.is_empty())
+}
+
+fn has(value: &Value, is: fn(&str) -> bool) -> bool {
     match value {
-        Value::Array(list) => list.iter().any(has_text),
-        value => value.as_str().is_some_and(|text| !text.is_empty()),
+        Value::Array(list) => list.iter().any(|value| has(value, is)),
+        value => value.as_str().is_some_and(is),
     }
+}
+
+/// A key, quoted for TOML if needed.
+fn in_url(text: &str) -> bool {
+    without_logins(text) != text
 }
 
 /// A key, quoted for TOML if needed.
@@ -100,8 +112,12 @@ fn quoted(key: &str) -> String {
 
 const SECRETS: [&str; 4] = ["password", "auth", "identitytoken", "identity_token"];
 /// Parts of the names of headers that contain secrets.
-const HEADERS: [&str; 6] = [
-    "authorization",
+const HEADERS: [&str; 10] = [
+    "authoriz",
+    "authentic",
+    "x-auth",
+    "password",
+    "art-api",
     "token",
     "cookie",
     "secret",

@@ -407,6 +407,60 @@ fn what_k3s_writes_is_looked_at_and_its_own_files_are_named() {
 }
 
 #[test]
+fn a_login_in_a_url_is_one_in_plain_text_and_is_shown_nowhere() {
+    let url = "https://octo:hunter2@m.test";
+    let cri = "[plugins.\"io.containerd.grpc.v1.cri\".registry";
+    for (file, text, place) in [
+        (HOSTS, format!("server = '{url}'\n[host]\n"), "server"),
+        (
+            HOSTS,
+            format!("[host.'{url}']\n"),
+            "host.\"https://****@m.test\"",
+        ),
+        (
+            MAIN,
+            format!("{cri}.mirrors.'ghcr.io']\nendpoint = ['{url}']\n"),
+            "mirrors.\"ghcr.io\".endpoint",
+        ),
+        (
+            MAIN,
+            format!("{CRI}{ONE}{cri}.mirrors.'ghcr.io']\nendpoint = ['{url}']\n"),
+            "mirrors.\"ghcr.io\".endpoint",
+        ),
+    ] {
+        let tree = Tree::of(&[(file, &text)]);
+        let findings = tree.look();
+        let named = |one: &&Finding| {
+            one.code == "client.plain_password" && one.what.contains(&format!("{place})"))
+        };
+        assert_eq!(findings.iter().filter(named).count(), 1, "{findings:?}");
+        assert!(!format!("{findings:?}").contains("hunter2"), "{findings:?}");
+    }
+    for header in [
+        "X-JFrog-Art-Api",
+        "X-Auth-Key",
+        "Proxy-Authentication",
+        "X-Password",
+    ] {
+        let text = format!("{GOOD}[host.'https://m.test'.header]\n{header} = 'hunter2'\n");
+        let tree = Tree::of(&[(HOSTS, &text)]);
+        assert!(tree.codes().contains(&"client.plain_password"), "{header}");
+    }
+}
+
+#[test]
+fn nothing_is_said_to_be_missing_from_what_cannot_be_read() {
+    let tree = Tree::of(&[(HOSTS, GOOD)]);
+    fs::write(tree.root().join(MAIN), b"version = 2\n# \xff\n").unwrap();
+    tree.runs("1.7.0", "");
+    let root = rustix::process::geteuid().is_root();
+    let expected: &[&str] = if root { &["client.file_broken"] } else { &[] };
+    assert_eq!(tree.codes(), expected);
+    tree.write(MAIN, "version = 2\n");
+    assert_eq!(tree.codes(), ["containerd.no_config_path"]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_or_parsed_is_named() {
     let tree = Tree::of(&[(MAIN, "version = \n"), (HOSTS, "[host\n")]);
     assert_eq!(tree.codes(), ["client.file_broken", "client.file_broken"]);
