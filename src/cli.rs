@@ -68,7 +68,6 @@ const COMMANDS: &[Entry] = &[
 ];
 
 /// Runs one of the operator's commands, or shows the usage.
-#[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     // The protocol's verbs come here with words behind them, or as `help get`.
     let all = root()

@@ -44,7 +44,6 @@ pub struct JsonError(String);
 
 impl JsonError {
     /// What is wrong with a text of which `error` was said: its own fault, or else that it is not what was asked for.
-    #[cold]
     fn of(text: &[u8], error: serde_json::Error) -> Self {
         let (what, error) = match serde_json::from_slice::<Value>(text) {
             Ok(_) => ("it does not have the expected form", error),

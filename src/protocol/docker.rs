@@ -116,7 +116,6 @@ fn get(
     }))
 }
 
-#[cold] // Kept out of the pages that a `get` needs, as are the two below.
 fn store(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -137,7 +136,6 @@ fn store(
     Ok(Zeroizing::default())
 }
 
-#[cold]
 fn erase(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -158,7 +156,6 @@ fn erase(
 
 /// It answers whatever its standard input was (clients send `unused`, or nothing), also while the store is out of reach.
 /// It fails where the store refuses the token or password: an empty list would be taken for an empty store.
-#[cold]
 fn list(
     resolver: impl FnOnce() -> Result<Resolver, Error>,
     err: &mut dyn Write,

@@ -29,7 +29,6 @@ use image::Image;
 use request::Request;
 
 /// Answers one request, or shows the help; the exit status.
-#[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     let answer = match args {
         [] => answer(env, io),
@@ -57,7 +56,6 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
 
 /// Tells on standard error that kubelet has been told to run this program without the argument that it needs, where a request of
 /// its comes on standard input. Without that line kubelet's log has an exit status alone.
-#[cold]
 pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
     let is_request = request::is_request(text);
     if is_request {
@@ -67,7 +65,6 @@ pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
 }
 
 /// The same where nothing has been read yet: what is piped in and ends at once is looked at.
-#[cold]
 pub fn is_misdirected_input(io: &mut Io) -> bool {
     read_all(io.input, MAX_REQUEST, GLANCE).is_ok_and(|text| is_misdirected(&text, io.err))
 }
