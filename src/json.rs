@@ -73,6 +73,12 @@ pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     Err(JsonError("it is not an object".to_owned()))
 }
 
+/// Reads exactly one JSON object in which no key stands twice, also of those that are not read.
+pub fn strict_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
+    T::deserialize(Value::Object(parse_object(text)?))
+        .map_err(|mismatch| JsonError(mismatch.to_string()))
+}
+
 /// Reads exactly one JSON object, all of it.
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     object(text)
