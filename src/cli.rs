@@ -26,14 +26,13 @@ mod wired;
 mod with;
 
 use std::ffi::OsString;
-use std::fmt::Display;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use style::Style;
 
 use crate::Io;
 use crate::config::Env;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::host::{ImageRef, Reference};
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
@@ -145,14 +144,6 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
         .long(name)
         .action(ArgAction::SetTrue)
         .help(help)
-}
-
-/// The refusal of what stands on the command line; `part` is what is wrong in it.
-fn misused(part: impl Into<String>, cause: impl Display, fix: impl Display) -> Error {
-    Problem::new(part, cause)
-        .code(Code::InputUsage)
-        .fix(fix)
-        .failed()
 }
 
 fn unwritable(error: std::io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! `configure docker|podman|kubelet|containerd`: names this helper in the client's own configuration, and takes it out again.
 
 mod containerd;
+mod errors;
 mod kubelet;
 mod plan;
 mod request;

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::file::{Readers, Text};
-use super::refusal::{self, problem, unchanged, unwritable};
+use super::refusal::{FileFault, unchanged, unwritable};
 use crate::error::Error;
 use crate::trusted::{DIRECTORY, Step, Walk};
 use aside::Aside;
@@ -41,14 +41,14 @@ impl Place {
     /// Follows symbolic links to where the file is, or would be made. Root follows one of another user only to what is that
     /// user's own.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let unreadable = |error: Errno| refusal::unreadable(path, error);
+        let unreadable = |error: Errno| FileFault::Unreadable(error.into()).of(path);
         let absolute =
-            std::path::absolute(path).map_err(|error| refusal::unreadable(path, error))?;
+            std::path::absolute(path).map_err(|error| FileFault::Unreadable(error).of(path))?;
         let mut walk = Walk::from(Path::new("/"), &absolute).map_err(unreadable)?;
         let mut links = Vec::new();
         let mut missing: Vec<OsString> = loop {
             let Some(step) = walk.next() else {
-                return Err(refusal::not_plain(path));
+                return Err(FileFault::NotPlain.of(path));
             };
             let here = walk.path.join(&step);
             match walk.step(&step).map_err(unreadable)? {
@@ -57,8 +57,7 @@ impl Place {
                 }
                 Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {
-                    let cause = "its symbolic links lead in a circle";
-                    return Err(problem(path, cause).fix("correct them").failed());
+                    return Err(FileFault::Circle.of(path));
                 }
                 Step::End(_) => break std::iter::once(step).chain(walk.rest()).collect(),
             }
@@ -106,7 +105,8 @@ impl Place {
         match openat(&self.dir, &self.name, flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             file => {
-                let file = file.map_err(|error| refusal::unreadable(&self.path, error))?;
+                let file =
+                    file.map_err(|error| FileFault::Unreadable(error.into()).of(&self.path))?;
                 Text::of(&self.path, file.into()).map(Some)
             }
         }
@@ -116,10 +116,8 @@ impl Place {
     /// has the mode, the owner and the access list of the old one; one that is made is for these `readers`.
     pub fn replace(&self, old: Option<&Text>, text: &str, readers: Readers) -> Result<(), Error> {
         self.put(old, text, old, readers)?;
-        self.open_dir().and_then(|dir| dir.sync_all()).map_err(|error| {
-            let cause = format_args!("it is changed, but a power failure may undo that: its directory cannot be synced ({error})");
-            problem(&self.path, cause).fix("run sync, and look for faults of the disk").failed()
-        })
+        let synced = self.open_dir().and_then(|dir| dir.sync_all());
+        synced.map_err(|error| FileFault::Unsynced(error).of(&self.path))
     }
 
     /// The same without the wait for the directory, with the rights of the file `like`: written aside, synced, renamed. A
@@ -137,8 +135,7 @@ impl Place {
             .map_err(|error| unwritable(&self.path, error))?;
         // Where locks are unknown to the file system, there is no need to refuse.
         if flock(&dir, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            let cause = "another program holds the lock of its directory";
-            return Err(unchanged(&self.path, cause, "try again"));
+            return Err(FileFault::Locked.of(&self.path));
         }
         self.discard_aside();
         let new = Aside {
@@ -184,12 +181,8 @@ impl Place {
         }
         self.discard_aside();
         // Nothing is said of what was done before: the file of a note that stays is undone already.
-        unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| {
-            let error = io::Error::from(error);
-            problem(&self.path, format_args!("it cannot be removed ({error})"))
-                .fix(refusal::to_write(&self.path, &error))
-                .failed()
-        })?;
+        unlinkat(&self.dir, &self.name, AtFlags::empty())
+            .map_err(|error| FileFault::Irremovable(error.into()).of(&self.path))?;
         self.remove_dirs(dirs);
         Ok(())
     }
@@ -208,8 +201,7 @@ impl Place {
         if same {
             Ok(())
         } else {
-            let cause = "another program has changed it meanwhile";
-            Err(problem(&self.path, cause).fix("try again").failed())
+            Err(FileFault::Meanwhile.of(&self.path))
         }
     }
 }
