@@ -26,14 +26,13 @@ mod wired;
 mod with;
 
 use std::ffi::OsString;
-use std::fmt::Display;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use style::Style;
 
 use crate::Io;
 use crate::config::Env;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::host::{ImageRef, Reference};
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
@@ -68,7 +67,6 @@ const COMMANDS: &[Entry] = &[
 ];
 
 /// Runs one of the operator's commands, or shows the usage.
-#[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     // Protocol verbs get here with extra arguments, or as `help get`.
     let all = root()
@@ -146,14 +144,6 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
         .long(name)
         .action(ArgAction::SetTrue)
         .help(help)
-}
-
-/// The error for a mistake on the command line; `part` is the argument that is wrong.
-fn misused(part: impl Into<String>, cause: impl Display, fix: impl Display) -> Error {
-    Problem::new(part, cause)
-        .code(Code::InputUsage)
-        .fix(fix)
-        .failed()
 }
 
 fn unwritable(error: std::io::Error) -> Error {

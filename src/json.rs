@@ -44,7 +44,6 @@ pub struct JsonError(String);
 
 impl JsonError {
     /// Describes `error`: a fault of the text itself, or else a value of the wrong type.
-    #[cold]
     fn of(text: &[u8], error: serde_json::Error) -> Self {
         let (what, error) = match serde_json::from_slice::<Value>(text) {
             Ok(_) => ("it does not have the expected form", error),
@@ -72,6 +71,12 @@ pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     }
     parse::<Value>(text)?;
     Err(JsonError("it is not an object".to_owned()))
+}
+
+/// Reads exactly one JSON object with all its members.
+pub fn strict_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
+    T::deserialize(Value::Object(parse_object(text)?))
+        .map_err(|mismatch| JsonError(mismatch.to_string()))
 }
 
 /// Reads exactly one JSON object with all its members.

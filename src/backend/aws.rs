@@ -33,7 +33,6 @@ use host::{EcrHost, PrivateRegistry};
 use role::{POD_ROLES, TenantKeys};
 use wire::Wire;
 
-#[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let api = Api::of(login.host, login.settings)?;
     let keys = login.keys.map(TenantKeys::read).transpose()?;
@@ -115,7 +114,6 @@ pub(super) fn whose_node(node: &Node, profile: Option<&str>) -> Result<Whose, Er
 }
 
 /// The name of the instance's role.
-#[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let wire = wire(login)?;
     runtime::block_on(PART, login.deadline, identity::instance_role(login, &wire)).map(Some)

@@ -25,7 +25,6 @@ use crate::token::Minted;
 use identity::Identity;
 pub(super) use whose::whose;
 
-#[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let identity = Identity::of(login)?.ok_or(errors::AzureError::Gone)?;
     runtime::block_on(PART, login.deadline, async {
@@ -42,7 +41,6 @@ pub(super) fn is_for_pod(account: &ServiceAccount) -> bool {
 }
 
 /// The client id of the machine's own identity, which the metadata service reveals only in the token that it issues.
-#[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let identity = Identity::of(login)?.ok_or(errors::AzureError::Gone)?;
     let token = runtime::block_on(PART, login.deadline, async {

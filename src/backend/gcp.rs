@@ -42,7 +42,6 @@ pub(super) fn fits(keys: &Keys) -> bool {
     mints || (keys.has(PROJECT) && keys.pairs().next().is_none())
 }
 
-#[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn login(login: &Login) -> Result<Minted, Error> {
     let asked_by = match (login.keys, login.pod) {
         (Some(keys), _) => Secret::of(keys, login.ambient)?,
@@ -105,7 +104,6 @@ pub(super) fn whose(login: &Login) -> Result<Whose, Error> {
 }
 
 /// The e-mail of the machine's service account, or the subject of the token that the node's document yields.
-#[inline(never)] // Keeps the frame and the pages of a `get` without network small.
 pub(super) fn ask_machine(login: &Login) -> Result<Option<String>, Error> {
     let found = ambient::find(login.node)?;
     if let Found::Document(document) = &found

@@ -2,6 +2,7 @@
 //! again.
 
 mod containerd;
+mod errors;
 mod kubelet;
 mod plan;
 mod request;

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::import::STORED_DIFFERS;
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::host::HostError;
@@ -14,6 +15,8 @@ pub(super) enum CliError {
     /// The parser's message.
     #[error("{0}")]
     Usage(String),
+    #[error("there is no command \"{}\"", shown(.0))]
+    NoCommand(String),
     /// If the argument is a host, the fix shows an image of it.
     #[error("it names a registry, not an image")]
     NoImage { host: Option<String> },
@@ -44,6 +47,8 @@ impl Fault for CliError {
         let given = |code| Meaning::new(code, "credentials");
         match self {
             Self::Usage(_) => Meaning::new(Code::InputUsage, "command line"),
+            Self::NoCommand(_) => Meaning::new(Code::InputUsage, "manual")
+                .fix("docker-credential-beta9 --help lists them"),
             Self::NoImage { host } => {
                 let example = host.as_ref();
                 let example = example.map(|host| format!(", such as {host}/org/app"));
@@ -100,6 +105,33 @@ fn of_keys(error: &KeysError) -> String {
             )
         }
         _ => "nothing was stored".to_owned(),
+    }
+}
+
+/// Why a login, or all logins, were not exported.
+#[derive(Debug, Error)]
+pub(super) enum ImportError {
+    #[error("a rule says that no credential is returned for it")]
+    Public,
+    #[error("{}", STORED_DIFFERS)]
+    StoredDiffers,
+    /// The registry.
+    #[error("the store does not answer it as it was given, so it was not taken over")]
+    ReadBack(String),
+}
+
+impl Fault for ImportError {
+    fn meaning(&self) -> Meaning {
+        match self {
+            Self::Public => Meaning::new(Code::ConfigConflict, "").fix("remove it, or the rule"),
+            Self::StoredDiffers => {
+                Meaning::new(Code::StoreConflict, "").fix("--force replaces that")
+            }
+            Self::ReadBack(registry) => Meaning::new(Code::StoreUnexpected, "").fix(format!(
+                "{} explain {registry} says why",
+                env!("CARGO_PKG_NAME")
+            )),
+        }
     }
 }
 

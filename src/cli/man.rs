@@ -6,11 +6,11 @@ use clap::{Arg, ArgMatches, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::{misused, unwritable};
+use super::errors::CliError;
+use super::unwritable;
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
-use crate::shown::shown;
 
 pub(super) fn command() -> Command {
     Command::new("man")
@@ -32,10 +32,8 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
     let written = match matches.get_one::<String>("page") {
         None => whole(root, &mut page),
         Some(name) => {
-            let command = root.find_subcommand(name).ok_or_else(|| {
-                let cause = format_args!("there is no command \"{}\"", shown(name));
-                misused("manual", cause, "docker-credential-beta9 --help lists them")
-            })?;
+            let command = root.find_subcommand(name);
+            let command = command.ok_or_else(|| CliError::NoCommand(name.clone()))?;
             of_command(command.clone(), &mut page)
         }
     };

@@ -1,6 +1,7 @@
 //! `with ctr|nerdctl …`: runs the command with the image's credential for that one pull.
 
 mod arguments;
+mod errors;
 mod nerdctl;
 mod prompt;
 mod terminal;
@@ -13,11 +14,12 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
 use self::arguments::{Asked, Pull, Tool};
+use self::errors::{Untypable, WithError};
 use super::image;
 use crate::Io;
 use crate::config::{Config, Env};
 use crate::credential::Credential;
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::host::{ImageRef, ServerUrl};
 use crate::resolver::Resolver;
 use crate::shown::shown;
@@ -82,29 +84,16 @@ fn ctr(
     let named = pull.reference.strip_prefix(&image.spelling);
     if !named.is_some_and(|rest| rest.starts_with('/')) {
         let whole = format!("{}/{}{}", image.host, image.repository, image.suffix);
-        return Err(
-            Problem::new("image reference", "ctr needs the registry's name in it")
-                .code(Code::InputBadReference)
-                .fix(format_args!("write {}", shown(&whole)))
-                .failed()
-                .about(&shown(pull.reference).to_string()),
-        );
+        let error = Error::from(WithError::NoRegistry(whole));
+        return Err(error.about(&shown(pull.reference).to_string()));
     }
     let Some(credential) = find(image, &image.repository, pull, env, io)? else {
         return Err(exec(&mut unchanged(words)));
     };
-    let refused = |part: &str, cause: &str, fix: &str| {
-        Problem::new(part, cause)
-            .fix(fix)
-            .failed()
-            .about(image.host.as_reference())
-    };
-    if pull.dumps {
-        let cause = "ctr would print the password with the requests";
-        return Err(refused("--http-dump", cause, "leave --http-dump out"));
-    }
-    if let Some(cause) = untypable(&credential) {
-        return Err(refused("credential", cause, NERDCTL));
+    let untypable = || untypable(&credential).map(WithError::Untypable);
+    let dumps = pull.dumps.then_some(WithError::Dumps);
+    if let Some(error) = dumps.or_else(untypable) {
+        return Err(Error::from(error).about(image.host.as_reference()));
     }
     let mut child = process::Command::new("/proc/self/exe");
     child
@@ -119,12 +108,8 @@ fn ctr(
     for name in named.chain(env.names_holding(credential.secret().expose())) {
         child.env_remove(name);
     }
-    let status = terminal::run(&mut child, credential.secret(), io).map_err(|error| {
-        let cause = format_args!("it cannot be run on a terminal of its own: {error}");
-        Problem::new("ctr", cause)
-            .fix("check whether /dev/ptmx and /proc are there, and whether the node is out of processes (ulimit -u)")
-            .failed()
-    })?;
+    let status =
+        terminal::run(&mut child, credential.secret(), io).map_err(WithError::NoTerminal)?;
     match status {
         0 => Ok(()),
         status => Err(Error::Exited(status)),
@@ -156,17 +141,16 @@ fn find(
     }
 }
 
-/// Why a credential can't be passed to ctr: the user name is an argument, and the password a typed line.
-fn untypable(credential: &Credential) -> Option<&'static str> {
+fn untypable(credential: &Credential) -> Option<Untypable> {
     let (username, secret) = (credential.username(), credential.secret().expose());
     if credential.shown_username().is_none() {
-        Some("the user name is the secret, and ctr's arguments would show it")
+        Some(Untypable::SecretUsername)
     } else if username == IDENTITY_TOKEN {
-        Some("it is an identity token, which ctr takes only as an argument")
+        Some(Untypable::IdentityToken)
     } else if username.contains(':') {
-        Some("the user name has a colon, where ctr reads a password")
+        Some(Untypable::Colon)
     } else if secret.contains(char::is_control) || secret.len() >= LONGEST_LINE {
-        Some("the password has a line end or is longer than the line that ctr reads")
+        Some(Untypable::Line)
     } else {
         None
     }
@@ -181,11 +165,8 @@ fn unchanged(words: &[OsString]) -> process::Command {
 /// Replaces this process by the command; returns only on failure.
 fn exec(command: &mut process::Command) -> Error {
     let error = command.exec();
-    let program = command.get_program().to_string_lossy();
-    let cause = format_args!("it cannot be run: {error}");
-    Problem::new(shown(&program).to_string(), cause)
-        .fix("install it, or give its path")
-        .failed()
+    let program = command.get_program().to_string_lossy().into_owned();
+    WithError::NotRun { program, error }.into()
 }
 
 /// The child's side: replaces itself by the command, which is killed when the parent exits.
@@ -207,8 +188,6 @@ const CLOUD_SECRETS: &[&str] = &[
     "AWS_SESSION_TOKEN",
     "AZURE_CLIENT_SECRET",
 ];
-const NERDCTL: &str =
-    "pull with `docker-credential-beta9 with nerdctl pull`, which asks the helper";
 
 const AFTER_HELP: &str = "\
 ctr is given the user name as --user and the password at its prompt, on a

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::HELPER;
 use super::file::Text;
 use super::go_json::{self, Value};
-use super::refusal::incorrect;
+use super::refusal::FileFault;
 use super::spelling::wiring_keys;
 use crate::credential::{Credential, Redacted};
 use crate::error::Error;
@@ -76,7 +76,7 @@ impl AuthFile {
 
     /// Parses the text as docker does, which reads an empty file as an empty object.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let file = Self::said(text).map_err(|cause| incorrect(path, cause))?;
+        let file = Self::said(text).map_err(|cause| FileFault::Incorrect(cause).of(path))?;
         let path = path.to_owned();
         Ok(Self { path, ..file })
     }

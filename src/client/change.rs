@@ -14,10 +14,10 @@ use super::edit::{Providers, add_helper, add_mirror, masked_hosts, masked_provid
 use super::file::{Readers, Text};
 use super::note::{Note, noted_as};
 use super::place::Place;
-use super::refusal::{problem, unchanged};
+use super::refusal::{FileFault, unchanged};
 use super::registries::CREDENTIAL_HELPERS;
 use super::{AuthFile, HELPER};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::shown::shown as name;
 
 /// The format of a file.
@@ -76,12 +76,8 @@ impl Change {
                 // To docker, an empty name isn't a helper; podman fails on it.
                 Some(other) if !(other.is_empty() || force) => {
                     let key = name(key.unwrap_or(CREDS_STORE));
-                    let cause = format_args!("{key} has the helper {} already", name(other));
-                    let fix = "--force puts this one in its place, and --undo the other back";
-                    return Err(problem(path, cause)
-                        .code(Code::ClientConflict)
-                        .fix(format_args!("nothing was changed; {fix}"))
-                        .failed());
+                    let conflict = FileFault::Conflict(key.to_string(), name(other).to_string());
+                    return Err(conflict.of(path));
                 }
                 _ => change.note.add(&noted_as(*key), json!(was)),
             }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::place::Place;
-use super::refusal::{self, problem};
+use super::refusal::FileFault;
 use crate::error::Error;
 use crate::trusted::{ACL, is_absent};
 
@@ -41,17 +41,15 @@ impl Text {
 
     /// Reads an open file.
     pub(super) fn of(path: &Path, file: File) -> Result<Self, Error> {
-        let unreadable = |error| refusal::unreadable(path, error);
+        let unreadable = |error| FileFault::Unreadable(error).of(path);
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(refusal::not_plain(path));
+            return Err(FileFault::NotPlain.of(path));
         }
         let acl = access_list(&file).map_err(unreadable)?;
         let bytes = read_bounded(file, metadata.len()).map_err(unreadable)?;
         if bytes.len() as u64 > LIMIT {
-            let cause = format_args!("it is larger than {LIMIT} bytes");
-            let fix = "it is not what belongs here: move it away";
-            return Err(problem(path, cause).fix(fix).failed());
+            return Err(FileFault::TooLarge(LIMIT).of(path));
         }
         let text = String::from_utf8_lossy(&bytes);
         Ok(Self {
@@ -109,7 +107,7 @@ pub(crate) fn files_in(dir: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, 
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
     };
-    let mut files: Vec<PathBuf> = entries.map_err(|error| refusal::unreadable(dir, error))?;
+    let mut files: Vec<PathBuf> = entries.map_err(|error| FileFault::Unreadable(error).of(dir))?;
     let known = |end: &OsStr| extensions.iter().any(|known| end == *known);
     files.retain(|path| path.extension().is_some_and(known));
     files.sort();

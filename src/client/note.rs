@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::file::{Readers, Text};
 use super::place::Place;
-use super::refusal::problem;
+use super::refusal::FileFault;
 use super::registries::CREDENTIAL_HELPERS;
 use crate::error::Error;
 
@@ -46,13 +46,10 @@ impl Note {
             return Ok(Self::default());
         };
         let Ok(mut read) = serde_json::from_str::<Self>(&text.text) else {
-            let fix = "change the client's file by hand, and remove it";
-            return Err(problem(note.path(), "it is damaged").fix(fix).failed());
+            return Err(FileFault::DamagedNote.of(note.path()));
         };
         if read.changed(1, "matchImages") {
-            let cause = "version 0.1 wrote it over an entry that --force replaced";
-            let fix = "put that entry back into kubelet's file by hand, and remove the note";
-            return Err(problem(note.path(), cause).fix(fix).failed());
+            return Err(FileFault::OldNote.of(note.path()));
         }
         read.is_there = true;
         read.understand_0_1();

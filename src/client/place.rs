@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::file::{Readers, Text};
-use super::refusal::{self, problem, unchanged, unwritable};
+use super::refusal::{FileFault, unchanged, unwritable};
 use crate::error::Error;
 use crate::trusted::{DIRECTORY, Step, Walk};
 use aside::Aside;
@@ -41,14 +41,14 @@ impl Place {
     /// Follows symbolic links to where the file is or would be created. Root follows another user's link only to that
     /// user's own file.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let unreadable = |error: Errno| refusal::unreadable(path, error);
+        let unreadable = |error: Errno| FileFault::Unreadable(error.into()).of(path);
         let absolute =
-            std::path::absolute(path).map_err(|error| refusal::unreadable(path, error))?;
+            std::path::absolute(path).map_err(|error| FileFault::Unreadable(error).of(path))?;
         let mut walk = Walk::from(Path::new("/"), &absolute).map_err(unreadable)?;
         let mut links = Vec::new();
         let mut missing: Vec<OsString> = loop {
             let Some(step) = walk.next() else {
-                return Err(refusal::not_plain(path));
+                return Err(FileFault::NotPlain.of(path));
             };
             let here = walk.path.join(&step);
             match walk.step(&step).map_err(unreadable)? {
@@ -57,8 +57,7 @@ impl Place {
                 }
                 Step::Down(_) | Step::Up | Step::Link(_) => {}
                 Step::Circle => {
-                    let cause = "its symbolic links lead in a circle";
-                    return Err(problem(path, cause).fix("correct them").failed());
+                    return Err(FileFault::Circle.of(path));
                 }
                 Step::End(_) => break std::iter::once(step).chain(walk.rest()).collect(),
             }
@@ -99,8 +98,7 @@ impl Place {
     pub fn read(&self) -> Result<Option<Text>, Error> {
         let text = self.read_as_go()?;
         if text.as_ref().is_some_and(|text| text.is_lossy) {
-            let fix = "write it again in UTF-8";
-            return Err(problem(&self.path, "it is not UTF-8").fix(fix).failed());
+            return Err(FileFault::NotUtf8.of(&self.path));
         }
         Ok(text)
     }
@@ -116,7 +114,8 @@ impl Place {
         match openat(&self.dir, &self.name, flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             file => {
-                let file = file.map_err(|error| refusal::unreadable(&self.path, error))?;
+                let file =
+                    file.map_err(|error| FileFault::Unreadable(error.into()).of(&self.path))?;
                 Text::of(&self.path, file.into()).map(Some)
             }
         }
@@ -126,10 +125,8 @@ impl Place {
     /// the old one's mode, owner and access list; a created one is for `readers`.
     pub fn replace(&self, old: Option<&Text>, text: &str, readers: Readers) -> Result<(), Error> {
         self.put(old, text, old, readers)?;
-        self.open_dir().and_then(|dir| dir.sync_all()).map_err(|error| {
-            let cause = format_args!("it is changed, but a power failure may undo that: its directory cannot be synced ({error})");
-            problem(&self.path, cause).fix("run sync, and look for faults of the disk").failed()
-        })
+        let synced = self.open_dir().and_then(|dir| dir.sync_all());
+        synced.map_err(|error| FileFault::Unsynced(error).of(&self.path))
     }
 
     /// The same without syncing the directory, and with the permissions of the file `like`: writes a temporary file,
@@ -147,8 +144,7 @@ impl Place {
             .map_err(|error| unwritable(&self.path, error))?;
         // A file system without locks is no reason to refuse.
         if flock(&dir, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            let cause = "another program holds the lock of its directory";
-            return Err(unchanged(&self.path, cause, "try again"));
+            return Err(FileFault::Locked.of(&self.path));
         }
         self.discard_aside();
         let new = Aside {
@@ -195,12 +191,8 @@ impl Place {
         }
         self.discard_aside();
         // The error does not mention earlier steps: if the note stays, its file has already been restored.
-        unlinkat(&self.dir, &self.name, AtFlags::empty()).map_err(|error| {
-            let error = io::Error::from(error);
-            problem(&self.path, format_args!("it cannot be removed ({error})"))
-                .fix(refusal::to_write(&self.path, &error))
-                .failed()
-        })?;
+        unlinkat(&self.dir, &self.name, AtFlags::empty())
+            .map_err(|error| FileFault::Irremovable(error.into()).of(&self.path))?;
         self.remove_dirs(dirs);
         Ok(())
     }
@@ -219,8 +211,7 @@ impl Place {
         if same {
             Ok(())
         } else {
-            let cause = "another program has changed it meanwhile";
-            Err(problem(&self.path, cause).fix("try again").failed())
+            Err(FileFault::Meanwhile.of(&self.path))
         }
     }
 }

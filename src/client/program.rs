@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use super::PROGRAM;
-use super::refusal::{to_write, unchanged};
+use super::refusal::{FileFault, unchanged};
 use crate::error::Error;
 use crate::trusted::{self, is_absent};
 
@@ -37,7 +37,8 @@ impl Put {
         let dir = self.program.parent().unwrap_or(Path::new("/"));
         let mut dirs = DirBuilder::new();
         let made = dirs.recursive(true).mode(0o755).create(dir);
-        made.map_err(|error| self.failed(&error))?;
+        let failed = |error| FileFault::Unwritable(error).of(&self.program);
+        made.map_err(failed)?;
         // Another process may have created the directory meanwhile.
         Self::into(dir)?;
         let aside = dir.join(ASIDE);
@@ -54,13 +55,8 @@ impl Put {
             .and_then(|()| OpenOptions::new().read(true).open(dir)?.sync_all());
         done.map_err(|error| {
             _ = fs::remove_file(&aside);
-            self.failed(&error)
+            failed(error)
         })
-    }
-
-    fn failed(&self, error: &io::Error) -> Error {
-        let cause = format_args!("it cannot be written ({error})");
-        unchanged(&self.program, cause, to_write(&self.program, error))
     }
 }
 
@@ -71,10 +67,8 @@ pub fn remove_program(dir: &Path, dry_run: bool) -> Result<Option<PathBuf>, Erro
         return Ok(None);
     }
     if !dry_run {
-        fs::remove_file(&program).map_err(|error| {
-            let cause = format_args!("it cannot be removed ({error})");
-            unchanged(&program, cause, to_write(&program, &error))
-        })?;
+        fs::remove_file(&program)
+            .map_err(|error| FileFault::IrremovableProgram(error).of(&program))?;
     }
     Ok(Some(program))
 }

@@ -8,52 +8,121 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use thiserror::Error;
 
-use crate::error::{Code, Error, Problem};
+use crate::error::{Code, Error, Fault, Meaning};
 
-/// The failure to read a file.
-pub(crate) fn unreadable(path: &Path, error: impl Into<io::Error>) -> Error {
-    let error = error.into();
-    problem(path, format_args!("it cannot be read ({error})"))
-        .fix(to_read(path, &error))
-        .failed()
+/// A client's file, and what is wrong with it.
+#[derive(Debug, Error)]
+#[error("{fault}")]
+struct FileError {
+    path: PathBuf,
+    fault: FileFault,
+}
+
+/// What is wrong with a client's file.
+#[derive(Debug, Error)]
+pub(crate) enum FileFault {
+    #[error("it cannot be read ({0})")]
+    Unreadable(io::Error),
+    #[error("there is no such file")]
+    Missing,
+    #[error("it is not a plain file")]
+    NotPlain,
+    #[error("its symbolic links lead in a circle")]
+    Circle,
+    /// How large it may be.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// What in it.
+    #[error("{0}")]
+    Incorrect(String),
+    #[error("it is damaged")]
+    DamagedNote,
+    #[error("version 0.1 wrote it over an entry that --force replaced")]
+    OldNote,
+    #[error("another program has changed it meanwhile")]
+    Meanwhile,
+    #[error(
+        "it is changed, but a power failure may undo that: its directory cannot be synced ({0})"
+    )]
+    Unsynced(io::Error),
+    /// A file of this program's own.
+    #[error("it cannot be removed ({0})")]
+    Irremovable(io::Error),
+    /// Why its logins cannot be removed.
+    #[error("{0}")]
+    NotRemoved(String),
+    #[error("it cannot be written ({0})")]
+    Unwritable(io::Error),
+    #[error("it cannot be removed ({0})")]
+    IrremovableProgram(io::Error),
+    #[error("another program holds the lock of its directory")]
+    Locked,
+    /// What is wired, and to which helper.
+    #[error("{0} has the helper {1} already")]
+    Conflict(String, String),
+    /// What in it, or in what was asked for, forbids the change; and the way out.
+    #[error("{cause}")]
+    Refused { cause: String, fix: String },
+}
+
+impl FileFault {
+    /// The failure that names the file.
+    pub(crate) fn of(self, path: &Path) -> Error {
+        let (path, fault) = (path.to_owned(), self);
+        FileError { path, fault }.into()
+    }
+}
+
+impl Fault for FileError {
+    fn meaning(&self) -> Meaning {
+        let (path, part) = (&self.path, self.path.display().to_string());
+        let broken =
+            |fix: &str| Meaning::new(Code::ClientFileBroken, part.clone()).fix(fix.to_owned());
+        let unchanged = |fix: &str| {
+            Meaning::new(Code::ClientFileUnwritable, part.clone())
+                .fix(format!("nothing was changed; {fix}"))
+        };
+        match &self.fault {
+            FileFault::Unreadable(error) => broken(&to_read(path, error)),
+            FileFault::Missing => broken("name docker, podman or a file"),
+            FileFault::NotPlain => broken("move it out of the way"),
+            FileFault::Circle => broken("correct them"),
+            FileFault::TooLarge(_) => broken("it is not what belongs here: move it away"),
+            FileFault::NotUtf8 => broken("write it again in UTF-8"),
+            FileFault::Incorrect(_) => broken("correct it, and try again"),
+            FileFault::DamagedNote => broken("change the client's file by hand, and remove it"),
+            FileFault::OldNote => {
+                broken("put that entry back into kubelet's file by hand, and remove the note")
+            }
+            FileFault::Meanwhile => broken("try again"),
+            FileFault::Unsynced(_) => broken("run sync, and look for faults of the disk"),
+            FileFault::Irremovable(error) => broken(&to_write(path, error)),
+            FileFault::NotRemoved(_) => broken("nothing was removed; remove them by hand"),
+            FileFault::Unwritable(error) | FileFault::IrremovableProgram(error) => {
+                unchanged(&to_write(path, error))
+            }
+            FileFault::Locked => unchanged("try again"),
+            FileFault::Conflict(..) => Meaning::new(Code::ClientConflict, part.clone()).fix(
+                "nothing was changed; --force puts this one in its place, and --undo the other back",
+            ),
+            FileFault::Refused { fix, .. } => unchanged(fix),
+        }
+    }
 }
 
 /// The failure to write a file, which was not changed.
 pub(super) fn unwritable(path: &Path, error: impl Into<io::Error>) -> Error {
-    let error = error.into();
-    unchanged(
-        path,
-        format_args!("it cannot be written ({error})"),
-        to_write(path, &error),
-    )
+    FileFault::Unwritable(error.into()).of(path)
 }
 
 /// The refusal to change a file.
 pub(crate) fn unchanged(path: &Path, cause: impl Display, fix: impl Display) -> Error {
-    problem(path, cause)
-        .code(Code::ClientFileUnwritable)
-        .fix(format_args!("nothing was changed; {fix}"))
-        .failed()
-}
-
-/// The refusal of a file's content.
-pub(super) fn incorrect(path: &Path, cause: impl Display) -> Error {
-    problem(path, cause)
-        .fix("correct it, and try again")
-        .failed()
-}
-
-/// The refusal of something other than a plain file.
-pub(super) fn not_plain(path: &Path) -> Error {
-    problem(path, "it is not a plain file")
-        .fix("move it out of the way")
-        .failed()
-}
-
-/// A failure that names the file.
-pub(crate) fn problem(path: &Path, cause: impl Display) -> Problem {
-    Problem::new(path.display().to_string(), cause).code(Code::ClientFileBroken)
+    let (cause, fix) = (cause.to_string(), fix.to_string());
+    FileFault::Refused { cause, fix }.of(path)
 }
 
 /// The fix for a file that can't be read because of its own mode or a directory's.
@@ -67,8 +136,8 @@ fn to_read(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// The fix for a file that can't be replaced, which needs write access to its directory.
-pub(super) fn to_write(path: &Path, error: &io::Error) -> String {
+/// The way out of a file that cannot be written, beside which another is made and put in its place.
+fn to_write(path: &Path, error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::ROFS) {
         return "its file system is read-only: remount it, or choose another file".to_owned();
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::edit::listed_helpers;
 use super::file::{Text, files_in};
-use super::refusal::incorrect;
+use super::refusal::FileFault;
 use crate::client::{HELPER, Scope};
 use crate::config::Env;
 use crate::error::Error;
@@ -75,7 +75,7 @@ impl Registries {
         for path in paths {
             if let Some(text) = Text::read(&path)? {
                 let helpers = listed_helpers(&text.text);
-                let helpers = helpers.map_err(|cause| incorrect(&path, cause))?;
+                let helpers = helpers.map_err(|cause| FileFault::Incorrect(cause).of(&path))?;
                 files.push(RegistriesFile { path, helpers });
             }
         }

@@ -117,7 +117,6 @@ fn get(
     }))
 }
 
-#[cold] // Kept out of the pages that a `get` needs, as are the two below.
 fn store(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -138,7 +137,6 @@ fn store(
     Ok(Zeroizing::default())
 }
 
-#[cold]
 fn erase(
     text: &[u8],
     resolver: impl FnOnce() -> Result<Resolver, Error>,
@@ -159,7 +157,6 @@ fn erase(
 
 /// Ignores standard input (clients send `unused` or nothing), and answers even if the store can't be reached. Fails if
 /// the store refuses the token or password, because an empty list would look like an empty store.
-#[cold]
 fn list(
     resolver: impl FnOnce() -> Result<Resolver, Error>,
     err: &mut dyn Write,

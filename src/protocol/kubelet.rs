@@ -29,7 +29,6 @@ use image::Image;
 use request::Request;
 
 /// Answers one request or shows the help; returns the exit status.
-#[cold] // Kept out of the pages that a `get` needs.
 pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
     let answer = match args {
         [] => answer(env, io),
@@ -58,7 +57,6 @@ pub fn run(args: &[&str], env: &Env, io: &mut Io) -> u8 {
 
 /// If the input is a request of kubelet's, says on standard error that the argument `kubelet` is missing in its
 /// configuration. Otherwise kubelet's log would only show an exit status.
-#[cold]
 pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
     let is_request = request::is_request(text);
     if is_request {
@@ -68,7 +66,6 @@ pub fn is_misdirected(text: &[u8], err: &mut dyn std::io::Write) -> bool {
 }
 
 /// The same if nothing has been read yet: reads piped input that ends at once.
-#[cold]
 pub fn is_misdirected_input(io: &mut Io) -> bool {
     read_all(io.input, MAX_REQUEST, GLANCE).is_ok_and(|text| is_misdirected(&text, io.err))
 }

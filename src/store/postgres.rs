@@ -99,7 +99,6 @@ impl PostgresStore {
         }
     }
 
-    #[inline(never)] // Keeps the frame and the pages of a `get` without network small.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let workspace = self.workspace_id()?;
         self.work(lookup.deadline, async |client| {

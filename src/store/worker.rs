@@ -47,7 +47,6 @@ impl WorkerStore {
         }
     }
 
-    #[inline(never)] // Keeps the frame and the pages of a `get` without network small.
     pub(super) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (address, token) = self.settings()?;
         if let Some(name) = lookup.secret {

@@ -4,10 +4,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::challenge::Bearer;
 use crate::credential::{Credential, Redacted};
 use crate::http::{Request, Response};
-use crate::json::{self, Object, Value};
+use crate::json::{self, Loose};
 use crate::jwt;
 
 /// The request for a token: anonymously, with a user name and password, or with an identity token, which must be in a
@@ -57,40 +59,58 @@ pub(super) struct Given {
 
 /// The token in an answer, under either of its two names.
 pub(super) fn read(answer: &Response) -> Option<Given> {
-    let object = json::parse_object(&answer.body).ok()?;
-    let token = ["token", "access_token"]
-        .into_iter()
-        .find_map(|name| object.text(name).filter(|token| !token.is_empty()))?
-        .clone();
-    let life = match object.get("expires_in") {
-        Some(Value::Number(seconds)) => Duration::try_from_secs_f64(*seconds).ok(),
-        _ => None,
-    };
-    let life = life.unwrap_or(UNSAID).min(LONGEST);
-    Some(Given { token, life })
+    let said: Said = json::object(&answer.body).ok()?;
+    let tokens = [said.token, said.access_token].into_iter();
+    Some(Given {
+        token: tokens
+            .filter_map(Loose::take)
+            .find(|token| !token.is_empty())?,
+        life: said.expires_in.seconds().unwrap_or(UNSAID).min(LONGEST),
+    })
+}
+
+/// <https://distribution.github.io/distribution/spec/auth/token/#token-response-fields>
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    token: Loose<Redacted>,
+    access_token: Loose<Redacted>,
+    expires_in: Loose<f64>,
 }
 
 /// Whether a token's claims allow pulling this repository; `false` for an opaque token. It only affects the wording of
 /// the report, so the signature is not checked.
 pub(super) fn says_pull(token: &Redacted, repository: &str) -> bool {
-    let claims = jwt::claims::<Object>(token);
-    let access = claims.as_ref().and_then(|claims| claims.get("access"));
-    matches!(access, Some(Value::Array(access)) if access.iter().any(|access| is_pull_of(access, repository)))
+    let access = jwt::claims::<Claims>(token).and_then(|claims| claims.access.take());
+    let mut access = access.unwrap_or_default().into_iter();
+    access.any(|access| {
+        let Access {
+            kind,
+            name,
+            actions,
+        } = access.take().unwrap_or_default();
+        let mut actions = actions.take().unwrap_or_default().into_iter();
+        kind == Loose::Is("repository".to_owned())
+            && name == Loose::Is(repository.to_owned())
+            && actions
+                .any(|action| matches!(action, Loose::Is(word) if word == "pull" || word == "*"))
+    })
 }
 
-fn is_pull_of(access: &Value, repository: &str) -> bool {
-    let Value::Object(access) = access else {
-        return false;
-    };
-    let is = |name: &str, wanted: &str| {
-        access
-            .text(name)
-            .is_some_and(|text| text.expose() == wanted)
-    };
-    let pulls = |action: &Value| matches!(action, Value::Text(word) if matches!(word.expose(), "pull" | "*"));
-    let may =
-        matches!(access.get("actions"), Some(Value::Array(actions)) if actions.iter().any(pulls));
-    is("type", "repository") && is("name", repository) && may
+/// <https://distribution.github.io/distribution/spec/auth/jwt/>
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    access: Loose<Vec<Loose<Access>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Access {
+    #[serde(rename = "type")]
+    kind: Loose<String>,
+    name: Loose<String>,
+    actions: Loose<Vec<Loose<String>>>,
 }
 
 /// Percent-encodes a query's value.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use aws_config::profile::Profile as Section;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::errors::{AwsError, ProfileFault};
@@ -11,9 +12,8 @@ use super::files::{ChosenBy, Files, read, token};
 use super::node::{key_name, keys, of_container, of_keys};
 use crate::backend::Whose;
 use crate::backend::whose::{Bearer, digest};
-use crate::credential::Redacted;
 use crate::error::Error;
-use crate::json;
+use crate::json::{self, Loose};
 use crate::seal::hex;
 use crate::token::{Scope, Unnamed, shown};
 
@@ -198,12 +198,11 @@ impl Profile {
             .transpose()?
             .flatten()
             .ok_or_else(|| AwsError::profile(name, ProfileFault::NoSession))?;
-        match json::parse_object(&bytes) {
-            Ok(token) => {
-                let text = |key| token.text(key).map_or("", Redacted::expose).to_owned();
-                self.parts
-                    .extend(["clientId", "startUrl", "region"].map(text));
-            }
+        match json::object::<Session>(&bytes) {
+            Ok(session) => self.parts.extend(
+                [session.client_id, session.start_url, session.region]
+                    .map(|text| text.take().unwrap_or_default()),
+            ),
             Err(_) => self.parts.push(digest(&bytes)),
         }
         self.be(|| format!("role {} of {}, by SSO", shown(role), shown(account)));
@@ -222,6 +221,15 @@ impl Profile {
         self.parts.extend(scope.parts().map(str::to_owned));
         self.be(|| scope.identity().to_owned());
     }
+}
+
+/// All of a profile's settings about credentials. The parser can't list a profile's keys.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Session {
+    client_id: Loose<String>,
+    start_url: Loose<String>,
+    region: Loose<String>,
 }
 
 /// All of a profile's settings about credentials. The parser can't list a profile's keys.

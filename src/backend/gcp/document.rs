@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use reader::{Reader, TOKEN_URI};
+use reader::{Document, TOKEN_URI};
 use zeroize::Zeroizing;
 
 use super::ACCESS_TOKEN;
@@ -195,14 +195,11 @@ fn unwrapped(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 
 /// Parses a document from JSON.
 pub(super) fn parse(origin: &str, text: &[u8], author: Author) -> Result<Identity, GcpError> {
-    let object = json::parse_object(text).map_err(|error| DocumentFault::Json(error).of(origin))?;
     let mut acts_as = Vec::new();
-    let base = Reader {
-        origin,
-        author,
-        object: &object,
-    }
-    .base(&mut acts_as, true)?;
+    let base = json::strict_object(text)
+        .map_err(DocumentFault::Json)
+        .and_then(|document: Document| document.base(author, &mut acts_as, true))
+        .map_err(|fault| fault.of(origin))?;
     // Collected from the outside in, but used from the inside out.
     acts_as.reverse();
     Ok(Identity {
@@ -320,6 +317,10 @@ mod tests {
             ),
             (
                 with(ACCOUNT, r#""type":"external_account""#),
+                "a key stands in it twice",
+            ),
+            (
+                with(ACCOUNT, r#""nobody":1,"nobody":2"#),
                 "a key stands in it twice",
             ),
         ];

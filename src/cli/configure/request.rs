@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use indexmap::IndexSet;
 
-use crate::cli::misused;
+use super::errors::{ConfigureError, NOT_FOR, NotFor};
 use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
 use crate::config::{Config, Env};
-use crate::error::{Code, Error, Problem};
+use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
-use crate::shown::shown;
 
 /// A parsed command line.
 pub(super) struct Request {
@@ -58,23 +57,17 @@ impl Wanted {
 impl Request {
     pub(super) fn of(matches: &ArgMatches) -> Result<Self, Error> {
         let client: String = matches.get_one("client").cloned().unwrap_or_default();
-        for (name, flag, cause, fix) in NOT_FOR {
-            if client == name && matches.get_flag(flag) {
-                return Err(misused(format!("--{flag}"), cause, fix));
-            }
+        let not_for = |not: &&NotFor| client == not.client && matches.get_flag(not.flag);
+        if let Some(not) = NOT_FOR.iter().find(not_for) {
+            return Err(ConfigureError::NotFor(not).into());
         }
         let path = |name| {
             let path = matches.get_one::<PathBuf>(name).cloned();
-            let wrong = |cause, fix| Err(misused(format!("--{name}"), cause, fix));
             match path {
                 Some(_) if client == "containerd" && name == "config" => Ok(path),
-                Some(_) if client != "kubelet" => {
-                    wrong("it goes with kubelet", "leave it out, or configure kubelet")
-                }
-                // Kubelet does not start in this working directory, so a relative path would be wrong.
-                Some(path) if !path.is_absolute() => {
-                    wrong("it is not an absolute path", "give the whole path, from /")
-                }
+                Some(_) if client != "kubelet" => Err(ConfigureError::Kubelets(name)),
+                // A kubelet is not started where this is.
+                Some(path) if !path.is_absolute() => Err(ConfigureError::Relative(name)),
                 path => Ok(path),
             }
         };
@@ -112,18 +105,14 @@ impl Request {
     }
 }
 
-fn wanted(text: &str) -> Result<Wanted, Error> {
-    let cause = match ServerUrl::parse(text.as_bytes()) {
+fn wanted(text: &str) -> Result<Wanted, ConfigureError> {
+    match ServerUrl::parse(text.as_bytes()) {
         Ok(ServerUrl::Registry { host, path, .. }) if path.is_empty() || host.is_docker_hub() => {
-            return Ok(Wanted::new(host, text));
+            Ok(Wanted::new(host, text))
         }
-        Ok(_) => "clients name helpers for whole registries",
-        Err(rejected) => rejected.0,
-    };
-    Err(Problem::new(format!("--hosts {}", shown(text)), cause)
-        .code(Code::InputBadServerUrl)
-        .fix("give hosts such as ghcr.io or registry.example.com:5000")
-        .failed())
+        Ok(_) => Err(ConfigureError::Part(text.to_owned())),
+        Err(rejected) => Err(ConfigureError::Host(text.to_owned(), rejected)),
+    }
 }
 
 fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
@@ -132,19 +121,11 @@ fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
         let hosts = listed.hosts.into_iter();
         return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
     }
-    // A store that can't be asked isn't known to be empty.
-    let (cause, fix) = if let Some(skipped) = listed.skipped.first() {
-        let cause = format!("the store's registries cannot be listed ({skipped})");
-        (cause, "name them with --hosts".to_owned())
-    } else {
-        let other = || "name them with --hosts, or give --all".to_owned();
-        let fix = offer(env, client, scope).unwrap_or_else(other);
-        ("the store has no registries yet".to_owned(), fix)
-    };
-    Err(Problem::new("configure", cause)
-        .code(Code::StoreNotFound)
-        .fix(fix)
-        .failed())
+    Err(match listed.skipped.into_iter().next() {
+        Some(skipped) => ConfigureError::Unlisted(skipped),
+        None => ConfigureError::Empty(offer(env, client, scope)),
+    }
+    .into())
 }
 
 /// The registries that the store lists.
@@ -181,25 +162,3 @@ pub(super) fn names(hosts: &[Host]) -> String {
     let names: Vec<&str> = hosts.iter().map(Host::as_str).collect();
     names.join(", ")
 }
-
-/// Options that a client would ignore. They are refused, so that nobody finds out by a failing pull.
-const NOT_FOR: [(&str, &str, &str, &str); 3] = [
-    (
-        "kubelet",
-        "all",
-        "kubelet has no pattern for every registry",
-        "leave it out for all registries that this helper knows and the store lists",
-    ),
-    (
-        "kubelet",
-        "system",
-        "a kubelet's file is the whole machine's already",
-        "leave it out",
-    ),
-    (
-        "containerd",
-        "system",
-        "a containerd's files are the whole machine's already",
-        "leave it out",
-    ),
-];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::client::edit::without_auths;
 use crate::client::file::{Readers, Text};
 use crate::client::place::Place;
-use crate::client::refusal::problem;
+use crate::client::refusal::FileFault;
 use crate::client::{AuthEntry, AuthFile, Scope, auth_files, docker_file};
 use crate::config::Env;
 use crate::error::Error;
@@ -59,8 +59,7 @@ pub(super) fn plain_files(from: Option<&OsString>, env: &Env) -> Result<Vec<Plai
                 old,
             });
         } else if is_named {
-            let fix = "name docker, podman or a file";
-            return Err(problem(&path, "there is no such file").fix(fix).failed());
+            return Err(FileFault::Missing.of(&path));
         }
     }
     Ok(files)
@@ -73,9 +72,8 @@ fn same(a: &Path, b: &Path) -> bool {
 impl PlainFile {
     /// Removes entries of `auths`, without keeping a copy.
     pub(super) fn remove(&self, keys: &[String]) -> Result<(), Error> {
-        let fix = "nothing was removed; remove them by hand";
         let new = without_auths(&self.old.text, keys)
-            .map_err(|cause| problem(&self.path, cause).fix(fix).failed())?;
+            .map_err(|cause| FileFault::NotRemoved(cause).of(&self.path))?;
         AuthFile::parse(&self.path, &new)?;
         self.place.replace(Some(&self.old), &new, Readers::Owner)
     }

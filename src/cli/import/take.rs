@@ -2,9 +2,10 @@
 
 use crate::Io;
 use crate::backend::Backend;
+use crate::cli::errors::ImportError;
 use crate::config::{Config, Env};
 use crate::credential::Credential;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::host::{Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
@@ -80,8 +81,7 @@ impl<'a> Import<'a> {
             ServerUrl::Item(_) => None,
         };
         if route.as_ref().is_some_and(Route::is_public) {
-            let cause = "a rule says that no credential is returned for it";
-            return Err(left(cause, "remove it, or the rule"));
+            return Err(ImportError::Public.into());
         }
         let ended = |keys: &Keys, times| {
             let route = route.as_ref()?;
@@ -122,7 +122,7 @@ impl<'a> Import<'a> {
         match before {
             Some(true) => return Ok(false),
             Some(false) if !self.force => {
-                return Err(left(STORED_DIFFERS, "--force replaces that"));
+                return Err(ImportError::StoredDiffers.into());
             }
             _ if self.dry_run => return Ok(true),
             _ => resolver.store(url, credential.clone())?,
@@ -133,14 +133,8 @@ impl<'a> Import<'a> {
         if before.is_none() {
             resolver.erase(url)?;
         }
-        let cause = "the store does not answer it as it was given, so it was not taken over";
-        let (program, name) = (env!("CARGO_PKG_NAME"), url.label());
-        Err(left(cause, &format!("{program} explain {name} says why")))
+        Err(ImportError::ReadBack(url.label().to_owned()).into())
     }
-}
-
-fn left(cause: &str, fix: &str) -> Error {
-    Problem::new("", cause).fix(fix).failed()
 }
 
 /// The error without the registry's name, which the row already has.

@@ -125,13 +125,6 @@ impl Report {
                 .try_for_each(|line| writeln!(io.out, "{line}"))
                 .map_err(unwritable);
         }
-        #[derive(Serialize)]
-        struct Object {
-            registries: Vec<Row>,
-            image_id: Option<String>,
-            bound: bool,
-            notes: Vec<String>,
-        }
         let bound = self.image.as_ref().is_some_and(|(_, bound)| *bound);
         let text = json::line(&Object {
             registries: self.rows,
@@ -141,4 +134,13 @@ impl Report {
         });
         io.out.write_all(text.as_bytes()).map_err(unwritable)
     }
+}
+
+/// The report for programs.
+#[derive(Serialize)]
+struct Object {
+    registries: Vec<Row>,
+    image_id: Option<String>,
+    bound: bool,
+    notes: Vec<String>,
 }

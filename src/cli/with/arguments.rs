@@ -3,10 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::cli::misused;
-use crate::error::Error;
+use super::errors::WithError;
 use crate::host::Scheme;
-use crate::shown::shown;
 
 /// A client of containerd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,27 +40,35 @@ pub(super) struct Pull<'a> {
 }
 
 impl Tool {
-    pub(super) fn of(words: &[OsString]) -> Result<Self, Error> {
+    pub(super) fn of(words: &[OsString]) -> Result<Self, WithError> {
         let program = words.first().map_or("".as_ref(), Path::new);
         match program.file_name().and_then(|name| name.to_str()) {
             Some("ctr") => Ok(Self::Ctr),
             Some("nerdctl") => Ok(Self::Nerdctl),
-            _ => Err(usage(
-                format_args!(
-                    "{} is not ctr or nerdctl",
-                    shown(&program.to_string_lossy())
-                ),
-                "name ctr or nerdctl; other clients ask the helper themselves (`docker-credential-beta9 configure`)",
-            )),
+            _ => Err(WithError::Program(program.to_string_lossy().into_owned())),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ctr => "ctr",
+            Self::Nerdctl => "nerdctl",
+        }
+    }
+
+    /// A pull of it.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Self::Ctr => "ctr images pull REF",
+            Self::Nerdctl => "nerdctl pull REF",
         }
     }
 
     /// Parses a command line that begins with the program. Fails on unknown flags.
-    pub(super) fn read(self, words: &[OsString]) -> Result<Asked<'_>, Error> {
+    pub(super) fn read(self, words: &[OsString]) -> Result<Asked<'_>, WithError> {
         let mut texts = Vec::with_capacity(words.len());
         for word in words {
-            let text = word.to_str();
-            texts.push(text.ok_or_else(|| usage("an argument is not UTF-8", "correct it"))?);
+            texts.push(word.to_str().ok_or(WithError::NotUtf8)?);
         }
         let mut reader = Reader {
             tool: self,
@@ -108,17 +114,9 @@ impl Tool {
         }))
     }
 
-    fn pulls_nothing(self, path: &[&str]) -> Error {
-        let (name, example) = match self {
-            Self::Ctr => ("ctr", "ctr images pull REF"),
-            Self::Nerdctl => ("nerdctl", "nerdctl pull REF"),
-        };
-        usage(
-            format_args!("{name} {} is not a pull", shown(&path.join(" "))),
-            &format!(
-                "pull first with `docker-credential-beta9 with {example}`, and run this without `with`"
-            ),
-        )
+    fn pulls_nothing(self, path: &[&str]) -> WithError {
+        let (tool, words) = (self, path.join(" "));
+        WithError::NoPull { tool, words }
     }
 }
 
@@ -132,7 +130,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The next word that is neither a flag nor a flag's value.
-    fn positional(&mut self) -> Result<Option<&'a str>, Error> {
+    fn positional(&mut self) -> Result<Option<&'a str>, WithError> {
         while let Some(word) = self.next() {
             if word == "--" {
                 // All following words are positional, even with dashes; only the first one matters.
@@ -148,7 +146,7 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    fn flag(&mut self, word: &str, rest: &'a str) -> Result<(), Error> {
+    fn flag(&mut self, word: &str, rest: &'a str) -> Result<(), WithError> {
         let long = rest.strip_prefix('-');
         if self.tool == Tool::Ctr || long.is_some() {
             let (name, value) = match long.unwrap_or(rest).split_once('=') {
@@ -159,7 +157,7 @@ impl<'a> Reader<'a> {
                 match self.takes_value(name) {
                     Some(true) => _ = self.next(),
                     Some(false) => {}
-                    None => return Err(unknown(word)),
+                    None => return Err(WithError::Flag(word.to_owned())),
                 }
             }
             if value != Some("false") {
@@ -178,7 +176,7 @@ impl<'a> Reader<'a> {
                     return Ok(());
                 }
                 Some(false) => {}
-                None => return Err(unknown(word)),
+                None => return Err(WithError::Flag(word.to_owned())),
             }
         }
         Ok(())
@@ -207,19 +205,6 @@ impl<'a> Reader<'a> {
     fn asks_for_help(&self) -> bool {
         self.has(&["help", "h", "version", "v"])
     }
-}
-
-/// The error for an unknown flag. The next word may be its value or the image, and a wrong guess could send a password
-/// to the wrong host.
-fn unknown(word: &str) -> Error {
-    usage(
-        format_args!("the flag {} is not known here", shown(word)),
-        "write its value behind an equals sign (--flag=value, --flag=true)",
-    )
-}
-
-fn usage(cause: impl std::fmt::Display, fix: &str) -> Error {
-    misused("with", cause, fix)
 }
 
 const CTR_PULLS: &[&[&str]] = &[

@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::store::{Found, Keep, Lookup, StoreError};
 
 impl GatewayStore {
-    #[inline(never)] // Keeps the frame and the pages of a `get` without network small.
     pub(in crate::store) fn get(&self, lookup: &Lookup) -> Result<Option<Found>, Error> {
         let (names, singles) = (lookup.names(), single_names(lookup));
         let wanted = [names.as_slice(), &singles].concat();

@@ -1,60 +1,101 @@
 //! `Reader`: reads a credential document member by member, by the rules for its author.
 
-use super::super::errors::GcpError;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use super::{Account, ActsAs, Author, Base, DocumentFault, External, Source, User};
 use crate::credential::Redacted;
-use crate::json::{Object, Value};
+use crate::json::Loose;
 
-/// One JSON object of a document.
-#[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
-    pub(super) origin: &'a str,
-    pub(super) author: Author,
-    pub(super) object: &'a Object,
+type Text = Loose<Redacted>;
+
+/// A document of any type: what its type does not have is missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Document {
+    #[serde(rename = "type")]
+    kind: Text,
+    client_email: Text,
+    private_key_id: Text,
+    private_key: Text,
+    client_id: Text,
+    client_secret: Text,
+    refresh_token: Text,
+    token_uri: Text,
+    universe_domain: Text,
+    audience: Text,
+    subject_token_type: Text,
+    token_url: Text,
+    workforce_pool_user_project: Text,
+    service_account_impersonation_url: Text,
+    delegates: Loose<Vec<Loose<String>>>,
+    credential_source: Loose<CredentialSource>,
+    source_credentials: Loose<Box<Document>>,
 }
 
-impl<'a> Reader<'a> {
-    /// The identity that logs in. Adds the accounts to impersonate to `acts_as`, from the outside in.
-    pub(super) fn base(self, acts_as: &mut Vec<ActsAs>, outermost: bool) -> Result<Base, GcpError> {
-        let kind = self.text("type")?;
-        if self.author == Author::Tenant {
-            self.check_tenants(kind)?;
+/// Where the subject token is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CredentialSource {
+    file: Text,
+    environment_id: Text,
+    regional_cred_verification_url: Text,
+    url: Text,
+    headers: Loose<BTreeMap<String, Text>>,
+    format: Loose<Format>,
+}
+
+/// How it is written there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Format {
+    #[serde(rename = "type")]
+    kind: Text,
+    subject_token_field_name: Text,
+}
+
+impl Document {
+    /// Who asks; whom to impersonate is added from the outside in.
+    pub(super) fn base(
+        self,
+        author: Author,
+        acts_as: &mut Vec<ActsAs>,
+        outermost: bool,
+    ) -> Result<Base, DocumentFault> {
+        let kind = needed("type", &self.kind)?;
+        if author == Author::Tenant {
+            self.check_tenants(kind.expose())?;
         }
-        match kind {
+        match kind.expose() {
             "service_account" => Ok(Base::Account(Account {
-                email: self.text("client_email")?.to_owned(),
-                key_id: self
-                    .optional("private_key_id")
-                    .map(|id| id.expose().to_owned()),
-                key: self.secret("private_key")?,
-                token_uri: self.token_uri()?,
+                email: word("client_email", &self.client_email)?,
+                key_id: given(&self.private_key_id).map(plain),
+                key: needed("private_key", &self.private_key)?.clone(),
+                token_uri: self.token_uri(author)?,
             })),
             "authorized_user" => Ok(Base::User(User {
-                client_id: self.text("client_id")?.to_owned(),
-                client_secret: self.secret("client_secret")?,
-                refresh_token: self.secret("refresh_token")?,
-                token_uri: self.token_uri()?,
+                client_id: word("client_id", &self.client_id)?,
+                client_secret: needed("client_secret", &self.client_secret)?.clone(),
+                refresh_token: needed("refresh_token", &self.refresh_token)?.clone(),
+                token_uri: self.token_uri(author)?,
             })),
             "external_account" => {
-                if self.optional("service_account_impersonation_url").is_some() {
+                if given(&self.service_account_impersonation_url).is_some() {
                     acts_as.push(self.acts_as()?);
                 }
                 self.external().map(Base::External)
             }
             "impersonated_service_account" if outermost => {
                 acts_as.push(self.acts_as()?);
-                Reader {
-                    object: self.inner("source_credentials")?,
-                    ..self
-                }
-                .base(acts_as, false)
+                object("source_credentials", self.source_credentials)?.base(author, acts_as, false)
             }
-            _ => Err(DocumentFault::Type.of(self.origin)),
+            _ => Err(DocumentFault::Type),
         }
     }
 
-    /// Checks a tenant's document, which may only define an identity and no addresses.
-    fn check_tenants(self, kind: &str) -> Result<(), GcpError> {
+    /// A tenant's document may say who it is, and nothing about where anybody goes.
+    fn check_tenants(&self, kind: &str) -> Result<(), DocumentFault> {
         let cause = match kind {
             "service_account" | "authorized_user" => None,
             "external_account" => Some(
@@ -69,157 +110,126 @@ impl<'a> Reader<'a> {
             }
         };
         if let Some(cause) = cause {
-            return Err(DocumentFault::TenantsType(cause).of(self.origin));
+            return Err(DocumentFault::TenantsType(cause));
         }
-        if self.object.get("token_uri").is_some() && !TOKEN_URIS.contains(&self.text("token_uri")?)
-        {
-            return Err(DocumentFault::TokenUri.of(self.origin));
+        let is_one_of = |name, member: &Text, allowed: &[&str]| match member {
+            Loose::Missing => Ok(true),
+            _ => needed(name, member).map(|text| allowed.contains(&text.expose())),
+        };
+        if !is_one_of("token_uri", &self.token_uri, &TOKEN_URIS)? {
+            return Err(DocumentFault::TokenUri);
         }
-        if self.object.get("universe_domain").is_some() && self.text("universe_domain")? != UNIVERSE
-        {
-            return Err(DocumentFault::Universe.of(self.origin));
+        if !is_one_of("universe_domain", &self.universe_domain, &[UNIVERSE])? {
+            return Err(DocumentFault::Universe);
         }
         Ok(())
     }
 
-    /// The URL for the grant. Old keys name an earlier endpoint of the same service; they use today's, and so do all of
-    /// a tenant's.
-    fn token_uri(self) -> Result<String, GcpError> {
-        let own = self
-            .optional("token_uri")
-            .map_or(TOKEN_URI, Redacted::expose);
-        if self.author == Author::Tenant || TOKEN_URIS.contains(&own) {
+    /// Where the grant is sent. Keys made years ago name the endpoint of that time, which still is the same service:
+    /// they go to today's, as do all of a tenant's.
+    fn token_uri(&self, author: Author) -> Result<String, DocumentFault> {
+        let own = given(&self.token_uri).map_or(TOKEN_URI, Redacted::expose);
+        if author == Author::Tenant || TOKEN_URIS.contains(&own) {
             return Ok(TOKEN_URI.to_owned());
         }
-        self.https("token_uri")
+        https("token_uri", &self.token_uri)
     }
 
-    fn external(self) -> Result<External, GcpError> {
-        let secret = || self.optional("client_secret").cloned().unwrap_or_default();
-        let client = self
-            .optional("client_id")
-            .map(|id| (id.expose().to_owned(), secret()));
+    fn external(self) -> Result<External, DocumentFault> {
+        let secret = given(&self.client_secret).cloned().unwrap_or_default();
         Ok(External {
-            audience: self.text("audience")?.to_owned(),
-            subject_token_type: self.text("subject_token_type")?.to_owned(),
-            token_url: self.https("token_url")?,
-            client,
-            user_project: self
-                .optional("workforce_pool_user_project")
-                .map(|name| name.expose().to_owned()),
-            source: Reader {
-                object: self.inner("credential_source")?,
-                ..self
-            }
-            .source()?,
+            audience: word("audience", &self.audience)?,
+            subject_token_type: word("subject_token_type", &self.subject_token_type)?,
+            token_url: https("token_url", &self.token_url)?,
+            client: given(&self.client_id).map(|id| (plain(id), secret)),
+            user_project: given(&self.workforce_pool_user_project).map(plain),
+            source: object("credential_source", self.credential_source)?.source()?,
         })
     }
 
-    fn source(self) -> Result<Source, GcpError> {
-        let field = match self.object.get("format") {
-            Some(Value::Object(object)) => Reader { object, ..self }.field()?,
-            _ => None,
+    fn acts_as(&self) -> Result<ActsAs, DocumentFault> {
+        let name = "service_account_impersonation_url";
+        let delegates = match &self.delegates {
+            Loose::Is(names) => names.clone(),
+            _ => Vec::new(),
         };
-        if let Some(path) = self.optional("file") {
+        Ok(ActsAs {
+            url: https(name, &self.service_account_impersonation_url)?,
+            delegates: delegates.into_iter().filter_map(Loose::take).collect(),
+        })
+    }
+}
+
+impl CredentialSource {
+    fn source(self) -> Result<Source, DocumentFault> {
+        let field = self.format.take().unwrap_or_default().field()?;
+        if let Some(path) = given(&self.file) {
             return Ok(Source::File {
                 path: path.expose().into(),
                 field,
             });
         }
-        if self
-            .optional("environment_id")
-            .is_some_and(|id| id.expose().starts_with("aws"))
-        {
-            let url = self
-                .optional("regional_cred_verification_url")
-                .map_or(VERIFICATION_URL, Redacted::expose);
+        if given(&self.environment_id).is_some_and(|id| id.expose().starts_with("aws")) {
+            let url = given(&self.regional_cred_verification_url);
             return Ok(Source::Aws {
-                verification_url: url.to_owned(),
+                verification_url: url.map_or_else(|| VERIFICATION_URL.to_owned(), plain),
             });
         }
-        if let Some(url) = self.optional("url") {
-            let headers = self
-                .inner("headers")
-                .map(Object::iter)
-                .into_iter()
-                .flatten();
-            let texts = headers.filter_map(|(name, value)| match value {
-                Value::Text(text) => Some((name.to_owned(), text.clone())),
-                _ => None,
-            });
-            return Ok(Source::Url {
-                url: url.expose().to_owned(),
-                headers: texts.collect(),
-                field,
-            });
-        }
-        Err(DocumentFault::Source.of(self.origin))
-    }
-
-    /// The member with the token, if the text is JSON.
-    fn field(self) -> Result<Option<String>, GcpError> {
-        match self.optional("type").map(Redacted::expose) {
-            Some("json") => self
-                .text("subject_token_field_name")
-                .map(|name| Some(name.to_owned())),
-            _ => Ok(None),
-        }
-    }
-
-    fn acts_as(self) -> Result<ActsAs, GcpError> {
-        let delegates = match self.object.get("delegates") {
-            Some(Value::Array(names)) => names
-                .iter()
-                .filter_map(as_text)
-                .map(|name| name.expose().to_owned())
+        let url = given(&self.url).ok_or(DocumentFault::Source)?;
+        let headers = self.headers.take().unwrap_or_default().into_iter();
+        Ok(Source::Url {
+            url: plain(url),
+            headers: headers
+                .filter_map(|(name, text)| Some((name, text.take()?)))
                 .collect(),
-            _ => Vec::new(),
-        };
-        Ok(ActsAs {
-            url: self.https("service_account_impersonation_url")?,
-            delegates,
+            field,
         })
-    }
-
-    fn https(self, name: &'static str) -> Result<String, GcpError> {
-        let url = self.text(name)?;
-        if url.starts_with("https://") {
-            return Ok(url.to_owned());
-        }
-        Err(DocumentFault::NotHttps(name).of(self.origin))
-    }
-
-    fn inner(self, name: &'static str) -> Result<&'a Object, GcpError> {
-        match self.object.get(name) {
-            Some(Value::Object(object)) => Ok(object),
-            _ => Err(DocumentFault::Missing(name, "object").of(self.origin)),
-        }
-    }
-
-    fn text(self, name: &'static str) -> Result<&'a str, GcpError> {
-        self.needed(name).map(Redacted::expose)
-    }
-
-    fn secret(self, name: &'static str) -> Result<Redacted, GcpError> {
-        self.needed(name).cloned()
-    }
-
-    fn needed(self, name: &'static str) -> Result<&'a Redacted, GcpError> {
-        self.optional(name)
-            .ok_or_else(|| DocumentFault::Missing(name, "text").of(self.origin))
-    }
-
-    fn optional(self, name: &str) -> Option<&'a Redacted> {
-        self.object.text(name).filter(|text| !text.is_empty())
     }
 }
 
-fn as_text(value: &Value) -> Option<&Redacted> {
-    if let Value::Text(text) = value {
-        Some(text)
-    } else {
-        None
+impl Format {
+    /// The member that holds the token, where the whole is JSON.
+    fn field(&self) -> Result<Option<String>, DocumentFault> {
+        match given(&self.kind).map(Redacted::expose) {
+            Some("json") => {
+                word("subject_token_field_name", &self.subject_token_field_name).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
+}
+
+/// A text that says something.
+fn given(member: &Text) -> Option<&Redacted> {
+    match member {
+        Loose::Is(text) if !text.is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+fn needed<'t>(name: &'static str, member: &'t Text) -> Result<&'t Redacted, DocumentFault> {
+    given(member).ok_or(DocumentFault::Missing(name, "text"))
+}
+
+/// A text that is not secret.
+fn word(name: &'static str, member: &Text) -> Result<String, DocumentFault> {
+    needed(name, member).map(plain)
+}
+
+fn plain(text: &Redacted) -> String {
+    text.expose().to_owned()
+}
+
+fn https(name: &'static str, member: &Text) -> Result<String, DocumentFault> {
+    let url = word(name, member)?;
+    if url.starts_with("https://") {
+        return Ok(url);
+    }
+    Err(DocumentFault::NotHttps(name))
+}
+
+fn object<T>(name: &'static str, member: Loose<T>) -> Result<T, DocumentFault> {
+    member.take().ok_or(DocumentFault::Missing(name, "object"))
 }
 
 /// Google's token endpoint.
