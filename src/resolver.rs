@@ -5,6 +5,7 @@ mod audited;
 mod end;
 mod errors;
 mod find;
+mod images;
 mod items;
 mod list;
 mod login;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::ecr::{self, Ecr, HOST, KEY, KEY_ID};
 use common::postgres::migrations::Migration;
 use common::postgres::pooler::Pooler;
-use common::postgres::relay::Relay;
+use common::postgres::relay::{Mood, Relay};
 use common::postgres::{Database, open};
 use common::{Answer, Node};
 use rustix::process::{Pid, Signal, kill_process};
@@ -62,6 +62,26 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// What a process, and all that it started, have in their arguments and variables.
+fn shown_by(process: u32) -> String {
+    let mut all = String::new();
+    for file in ["cmdline", "environ"] {
+        let bytes = fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+        all += &String::from_utf8_lossy(&bytes);
+    }
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    for task in tasks {
+        let children = task.unwrap().path().join("children");
+        for child in fs::read_to_string(children)
+            .unwrap_or_default()
+            .split_whitespace()
+        {
+            all += &shown_by(child.parse().unwrap());
+        }
+    }
+    all
+}
+
 /// Neither key is in it.
 fn is_keyless(text: &str) -> bool {
     !text.contains(KEY) && !text.contains(KEY_ID)
@@ -91,7 +111,20 @@ fn a_worker_gets_a_user_name_and_a_password_with_their_end_and_never_a_key() {
     let node = node.clone_with("BETA9_LOG", "debug");
     let audit = log(&node);
     let node = node.with("BETA9_AUDIT_LOG", audit);
-    let answer = node.run(&["resolve", "aws", "--mint"], "");
+    ecr.be_slow(Duration::from_secs(2));
+    let minting = node.start(&["resolve", "aws", "--mint"], b"");
+    while ecr.asked() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // It has the keys now, and is asking.
+    let shown = shown_by(minting.id());
+    assert!(
+        shown.contains("resolve") && shown.contains("BETA9_STORE"),
+        "{shown}"
+    );
+    assert!(is_keyless(&shown) && !shown.contains(database.signing_key.as_str()));
+    ecr.be_slow(Duration::ZERO);
+    let answer = Answer::of(minting);
     assert_eq!(answer.status, 0, "{answer:?}");
     let payload = parsed(&answer.out);
     assert_eq!(
@@ -113,7 +146,28 @@ fn a_worker_gets_a_user_name_and_a_password_with_their_end_and_never_a_key() {
     assert!(!answer.err.contains("hunter2"));
     // The worker has the payload alone, and asks nobody.
     let worker = Node::new().with("BETA9_IMAGE_CREDENTIALS", answer.out.trim());
-    assert_eq!(worker.pair(HOST).1, "hunter2-minted-1");
+    let audit = log(&worker);
+    let worker = worker
+        .with("BETA9_AUDIT_LOG", audit)
+        .with("BETA9_LOG", "debug");
+    let said = worker.get(HOST);
+    assert!(said.out.contains("hunter2-minted-1"), "{said:?}");
+    let below = everything_below(worker.home());
+    assert!(is_keyless(&said.out) && is_keyless(&said.err) && is_keyless(&below));
+    let mut get = worker.command(&["get"]).spawn().unwrap();
+    let mut shown = shown_by(get.id());
+    // It is a moment before the kernel shows what a new program was given.
+    while !shown.contains("hunter2-minted-1") {
+        std::thread::sleep(Duration::from_millis(5));
+        shown = shown_by(get.id());
+    }
+    assert!(is_keyless(&shown));
+    get.stdin
+        .take()
+        .unwrap()
+        .write_all(HOST.as_bytes())
+        .unwrap();
+    assert_eq!(Answer::of(get).status, 0);
     assert_eq!(ecr.mints(), 1);
     // What is a user name and a password already stays as it is.
     let answer = node.run(&["resolve", "fixed", "--mint"], "");
@@ -224,8 +278,13 @@ fn many_images_are_answered_in_order_over_one_connection_and_a_failure_stops_non
     let (ecr, relay) = (Ecr::start(), Relay::to(database.server.port));
     let url = database.url_at(&format!("127.0.0.1:{}", relay.port), "?sslmode=disable");
     let node = replica(&database, &ecr).with("BETA9_DATABASE_URL", url);
-    let lines = "aws\nfixed\nunknown\n\n../etc\naws\nfixed one two\nfixed";
-    let answer = node.run(&["resolve", "--mint", "--stdin"], lines);
+    let long = "x".repeat(5000);
+    let lines = [
+        b"aws\r\nfixed\nunknown\n\n../etc\naws\nfixed one two\n\xff\n".as_slice(),
+        long.as_bytes(),
+        b"\nfixed\0\n\xef\xbb\xbffixed\nfixed",
+    ];
+    let answer = node.run(&["resolve", "--mint", "--stdin"], lines.concat());
     assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
     let said: Vec<Value> = answer.out.lines().map(parsed).collect();
     let kinds: Vec<_> = said
@@ -243,9 +302,14 @@ fn many_images_are_answered_in_order_over_one_connection_and_a_failure_stops_non
             "basic",
             "token",
             "store.not_found",
+            "input.unreadable",
             "input.bad_reference",
             "basic",
             "input.unreadable",
+            "input.unreadable",
+            "input.unreadable",
+            "input.bad_reference",
+            "input.bad_reference",
             "token"
         ]
     );
@@ -486,11 +550,11 @@ fn a_lease_that_nobody_uses_holds_up_nobody_for_good_and_what_has_ended_goes() {
     };
     replica(&database, &ecr).pair(HOST);
     // Its holder was stopped before it had anything to share.
-    database.sql("UPDATE credential_helper_token SET sealed = NULL, minted = NULL, expires = NULL, lease_by = 'x', lease_until = now() + interval '1 hour'");
+    database.sql("UPDATE credential_helper_token SET sealed = NULL, minted = NULL, expires = NULL, lease_by = 'x', lease_until = now() + interval '14 seconds'");
     let node = replica(&database, &ecr).with("BETA9_TIMEOUT", "10s");
     node.pair(HOST);
     assert_eq!(ecr.mints(), 2);
-    database.sql("UPDATE credential_helper_token SET lease_until = now()");
+    database.sql("UPDATE credential_helper_token SET sealed = NULL, minted = NULL, expires = NULL, lease_until = now()");
     database.sql("INSERT INTO credential_helper_token (workspace_id, host, slot, sealed, minted, expires) SELECT id, 'gcr.io', 'old', 'x', now() - interval '2 hours', now() - interval '1 hour' FROM workspace");
     replica(&database, &ecr).pair(HOST);
     assert_eq!(ecr.mints(), 1);
@@ -549,4 +613,199 @@ fn a_vended_credential_that_is_past_its_end_is_an_error_that_says_so() {
             .failure()
             .contains("expired at 2020-01-01T00:00:00Z")
     );
+}
+
+#[test]
+fn while_the_database_is_away_images_are_answered_as_they_were_last_and_a_replica_mints_once() {
+    let Some((database, ecr)) = migrated("the database is away") else {
+        return;
+    };
+    let relay = Relay::to(database.server.port);
+    let url = database.url_at(&format!("127.0.0.1:{}", relay.port), "?sslmode=disable");
+    let node = replica(&database, &ecr).with("BETA9_DATABASE_URL", url);
+    let lines = "aws\nfixed\n";
+    let resolve = |node: &Node| node.run(&["resolve", "--mint", "--stdin"], lines);
+    let before = resolve(&node);
+    node.pair(HOST);
+    assert_eq!((ecr.mints(), before.err.as_str()), (1, ""));
+    assert!(is_keyless(&everything_below(&node.tokens_dir())));
+    for mood in [Mood::Closes, Mood::Silent, Mood::Slow] {
+        relay.becomes(mood);
+        for token in common::tokens::files(&node, "token") {
+            fs::remove_file(token).unwrap();
+        }
+        // Half of it is less than the relay takes for an answer.
+        let node = node.clone_with("BETA9_TIMEOUT", "4s");
+        for mints in [1, 0] {
+            let answer = resolve(&node);
+            let said: Vec<Value> = answer.out.lines().map(parsed).collect();
+            assert!(said[0]["expires_at"].is_string(), "{answer:?}");
+            assert_eq!(answer.out.lines().nth(1), before.out.lines().nth(1));
+            assert!(answer.err.contains("its last answer is used"), "{answer:?}");
+            assert_eq!(ecr.mints(), mints);
+        }
+        if mood == Mood::Slow {
+            let one = node.run(&["resolve", "aws", "--mint"], "");
+            assert!(one.status == 0 && one.out.contains("expires_at"), "{one:?}");
+            assert_eq!(node.pair(HOST).0, "AWS");
+        }
+        if mood != Mood::Closes {
+            continue;
+        }
+        // What was never asked for is nobody's guess.
+        let other = node.run(&["resolve", "unknown", "--mint"], "");
+        assert_eq!((other.status, other.out.as_str()), (1, ""), "{other:?}");
+        let never = node.clone_with("BETA9_STALE_IF_ERROR", "0s");
+        let never = never.run(&["resolve", "fixed", "--mint"], "");
+        assert_eq!((never.status, never.out.as_str()), (1, ""), "{never:?}");
+    }
+    // What the database takes back while it is there is not answered when it is away.
+    relay.becomes(Mood::Faithful);
+    database.sql("DELETE FROM image WHERE image_id = 'fixed'");
+    assert_eq!(node.run(&["resolve", "fixed", "--mint"], "").status, 1);
+    relay.becomes(Mood::Closes);
+    let answer = node.run(&["resolve", "fixed", "--mint"], "");
+    assert_eq!((answer.status, answer.out.as_str()), (1, ""), "{answer:?}");
+}
+
+#[test]
+fn a_connection_that_ends_between_two_images_fails_neither() {
+    let Some((database, ecr)) = migrated("a lost connection") else {
+        return;
+    };
+    let node = replica(&database, &ecr);
+    let mut child = node
+        .command(&["resolve", "--mint", "--stdin"])
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    for image in ["aws", "fixed", "aws"] {
+        writeln!(input, "{image}").unwrap();
+        let line = out.next().unwrap().unwrap();
+        assert!(line.contains("\"credentials\""), "{line}");
+        let others =
+            "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        database.sql(&format!("SELECT pg_terminate_backend(pid) {others}"));
+    }
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn until_a_standby_is_promoted_the_last_answers_serve() {
+    let Some((database, ecr)) = migrated("a standby") else {
+        return;
+    };
+    let place = format!("127.0.0.1:1,127.0.0.1:{}", database.server.port);
+    let url = database.url_at(&place, "?sslmode=disable&target_session_attrs=read-write");
+    let node = replica(&database, &ecr).with("BETA9_DATABASE_URL", url);
+    let resolve = || node.run(&["resolve", "aws", "--mint"], "");
+    // The first one says when the provider ends the token, and the next ones until when it is kept.
+    resolve();
+    let before = resolve();
+    node.pair(HOST);
+    assert_eq!((before.status, ecr.mints()), (0, 1), "{before:?}");
+    // As a standby has it.
+    let name = &database.name;
+    let role = |sql: &str| database.sql(&format!("ALTER DATABASE {name} {sql}"));
+    role("SET default_transaction_read_only = on");
+    let answer = resolve();
+    assert_eq!(answer.out, before.out);
+    assert!(
+        answer.err.contains("no server of") && answer.err.contains("its last answer is used"),
+        "{answer:?}"
+    );
+    assert_eq!(node.pair(HOST).0, "AWS");
+    let server = format!("ALTER DATABASE {name} RESET default_transaction_read_only");
+    database.server.sql("postgres", &server);
+    let answer = resolve();
+    assert_eq!((answer.out, answer.err), (before.out, String::new()));
+    assert_eq!(ecr.mints(), 0);
+}
+
+const OTHER_HOST: &str = "210987654321.dkr.ecr.us-east-1.amazonaws.com";
+/// Another workspace.
+const OTHER: &str = "7c7c7c7c-0000-4000-8000-00000000000b";
+
+#[test]
+fn a_shared_token_that_was_moved_or_changed_is_nobodys_and_holds_up_nobody() {
+    let Some((database, ecr)) = migrated("a tampered row") else {
+        return;
+    };
+    database.plant(OTHER_HOST, &ecr::blob(OTHER_HOST));
+    database.add_workspace(OTHER, &database.signing_key);
+    let name = beta9_credential::store::name::current(
+        &beta9_credential::host::Host::parse(HOST.as_bytes()).unwrap(),
+    );
+    let sealed = common::postgres::seal(&database.signing_key, &ecr::blob(HOST));
+    database.plant_sealed(OTHER, &name, &sealed);
+    let node = |workspace: &str| replica(&database, &ecr).with("BETA9_WORKSPACE_ID", workspace);
+    let own = database.workspace.as_str();
+    // The same keys in two workspaces, and in one for two registries: three tokens.
+    let all = [(own, HOST), (own, OTHER_HOST), (OTHER, HOST)];
+    let ask_all = || {
+        for (workspace, host) in all {
+            let answer = node(workspace).with("BETA9_LOG", "debug").get(host);
+            assert_eq!(answer.status, 0, "{answer:?}");
+            assert!(
+                !answer.err.contains("for too long"),
+                "it waited: {answer:?}"
+            );
+        }
+        ecr.mints()
+    };
+    assert_eq!((ask_all(), ask_all()), (3, 0));
+    let tamper = |sql: &str| database.sql(&format!("UPDATE credential_helper_token t SET {sql}"));
+    let from = |of: &str| {
+        format!(
+            "sealed = o.sealed, minted = o.minted, expires = o.expires FROM credential_helper_token o \
+             JOIN workspace w ON w.id = o.workspace_id WHERE w.external_id = '{own}' AND o.host = '{HOST}' AND {of}"
+        )
+    };
+    for (sql, broken) in [
+        (from(&format!("t.host = '{OTHER_HOST}'")), 1),
+        (from("t.workspace_id <> o.workspace_id"), 1),
+        ("expires = expires + interval '10 years'".to_owned(), 3),
+        ("sealed = ''".to_owned(), 3),
+        // Of a clock that was set back, and of one that is ahead.
+        (
+            "sealed = NULL, lease_by = 'x', lease_until = now() + interval '1 day'".to_owned(),
+            3,
+        ),
+        ("expires = now() - interval '1 hour'".to_owned(), 3),
+    ] {
+        tamper(&sql);
+        assert_eq!((ask_all(), ask_all()), (broken, 0), "{sql}");
+    }
+    // A rotated signing key opens nothing that was sealed before it.
+    let key = common::postgres::signing_key(77);
+    database.sql(&format!(
+        "UPDATE workspace SET signing_key = '{key}' WHERE external_id = '{OTHER}'; \
+         UPDATE workspace_secret SET value = '{}' WHERE workspace_id = (SELECT id FROM workspace WHERE external_id = '{OTHER}')",
+        common::postgres::seal(&key, &ecr::blob(HOST))
+    ));
+    assert_eq!((ask_all(), ask_all()), (1, 0));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_without_a_signal_and_no_input_is_no_failure() {
+    let Some(database) = database("a closed pipe") else {
+        return;
+    };
+    let node = replica(&database, &Ecr::start());
+    let answer = node.run(&["resolve", "--mint", "--stdin"], "");
+    assert_eq!(answer, Answer::silence());
+    let mut child = node
+        .command(&["resolve", "--mint", "--stdin"])
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    drop(child.stdout.take());
+    // It may be gone before the last of them.
+    _ = input.write_all(b"fixed\nfixed\nfixed\n");
+    drop(input);
+    let answer = Answer::of(child);
+    assert_eq!(answer.status, 1, "{answer:?}");
+    assert!(answer.err.contains("standard output"), "{answer:?}");
 }

@@ -6,13 +6,14 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use common::ecr::{self, Ecr, HOST};
-use common::users::skip;
+use common::users::{TOOLS, chmod, skip};
 use common::worker::{Gateway, WORKSPACE};
-use common::{Answer, Node};
+use common::{Answer, BINARY, Node};
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use tempfile::TempDir;
 
@@ -288,4 +289,172 @@ fn a_directory_that_both_caches_share_is_damaged_for_neither() {
     on_disk.pair(HOST);
     let both_caches = memory.on(on_disk);
     assert_eq!(both(&both_caches), (2, Some(0)));
+}
+
+/// A `get` of a node by another program, which is given the helper and its verb as its last arguments.
+fn get_by(node: &Node, program: &[&str]) -> Answer {
+    let like = node.command(&[]);
+    let variables = like
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let mut command = Command::new(program[0]);
+    command
+        .args(&program[1..])
+        .args([BINARY, "get"])
+        .env_clear()
+        .env("PATH", TOOLS)
+        .envs(variables);
+    common::users::answered(command, HOST)
+}
+
+/// What may be wrong with the place.
+const SPOILT: [(&str, fn(&Path)); 4] = [
+    ("mode 0770", |dir| chmod(dir, 0o770)),
+    ("mode 0702", |dir| chmod(dir, 0o702)),
+    ("a file", |dir| {
+        fs::remove_dir(dir).unwrap();
+        fs::write(dir, "").unwrap();
+    }),
+    ("no directory below a file", |dir| {
+        fs::remove_dir(dir).unwrap();
+        fs::remove_dir(dir.parent().unwrap()).unwrap();
+        fs::write(dir.parent().unwrap(), "").unwrap();
+    }),
+];
+
+#[test]
+fn a_place_that_others_can_change_is_not_used_and_fails_nothing() {
+    let test = "a place that others can change";
+    let is_root = rustix::process::geteuid().is_root();
+    let mut places = Vec::from(SPOILT);
+    if is_root {
+        places.push(("another user's", |dir| {
+            chown(dir, Some(12_345), Some(12_345)).unwrap();
+        }));
+        places.push(("below another user's", |dir| {
+            chown(dir.parent().unwrap(), Some(12_345), Some(12_345)).unwrap();
+        }));
+    }
+    let (gateway, ecr) = (Gateway::start(), Ecr::start());
+    for (name, spoil) in places {
+        let Some(memory) = InMemory::new(test) else {
+            return;
+        };
+        fs::create_dir_all(memory.dir()).unwrap();
+        for dir in [memory.dir().parent().unwrap(), &memory.dir()] {
+            chmod(dir, 0o700);
+        }
+        spoil(&memory.dir());
+        let before = tree(memory.scratch.path());
+        let node = memory.on(worker(&gateway, &ecr));
+        for _ in 0..2 {
+            let answer = node.get(HOST);
+            assert_eq!(
+                (answer.status, answer.err.as_str()),
+                (0, ""),
+                "{name}: {answer:?}"
+            );
+        }
+        assert_eq!(ecr.mints(), 2, "{name}");
+        assert_eq!(tree(memory.scratch.path()), before, "{name}");
+        let said = node.clone_with("BETA9_LOG", "debug").get(HOST).err;
+        assert!(said.contains("cache in memory: "), "{name}: {said}");
+        ecr.mints();
+    }
+}
+
+#[test]
+fn a_disk_that_a_link_or_a_mount_puts_in_the_place_of_tmpfs_is_not_written() {
+    let test = "a disk in the place of tmpfs";
+    let Some(memory) = InMemory::new(test) else {
+        return;
+    };
+    let disk = tempfile::tempdir().unwrap();
+    if rustix::fs::statfs(disk.path()).is_ok_and(|known| known.f_type == 0x0102_1994) {
+        return skip(test, "the scratch directory is on tmpfs");
+    }
+    let (gateway, ecr) = (Gateway::start(), Ecr::start());
+    let node = memory.on(worker(&gateway, &ecr));
+    let before = tree(disk.path());
+    symlink(disk.path(), memory.dir().parent().unwrap()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(node.pair(HOST).0, "AWS");
+    }
+    assert_eq!(ecr.mints(), 2, "a link");
+    assert_eq!(tree(disk.path()), before);
+    if !rustix::process::geteuid().is_root() {
+        return skip(test, "only root mounts");
+    }
+    fs::remove_file(memory.dir().parent().unwrap()).unwrap();
+    fs::create_dir_all(memory.dir()).unwrap();
+    let mount = format!(
+        "mount --bind {} {} && exec \"$@\"",
+        disk.path().display(),
+        memory.dir().parent().unwrap().display()
+    );
+    for _ in 0..2 {
+        let answer = get_by(
+            &node,
+            &["unshare", "--mount", "/bin/sh", "-c", &mount, "sh"],
+        );
+        if answer.err.contains("unshare:") || answer.err.contains("mount:") {
+            return skip(test, "nothing may be mounted here");
+        }
+        assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    }
+    assert_eq!(ecr.mints(), 2, "a mount");
+    // A mount changes the times of what it covers no more than of what it shows.
+    assert_eq!(tree(disk.path()), before);
+}
+
+/// Runs its arguments where the kernel refuses `add_key`, `request_key` and `keyctl`, as a container's seccomp profile does.
+const WITHOUT_KEYRING: &str = r#"
+import ctypes, os, platform, struct, sys
+calls = {"x86_64": [248, 249, 250], "aarch64": [217, 218, 219]}[platform.machine()]
+steps = [(0x20, 0, 0, 0)]
+steps += [(0x15, len(calls) - place, 0, call) for place, call in enumerate(calls)]
+steps += [(6, 0, 0, 0x7FFF0000), (6, 0, 0, 0x50001)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
+program = Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+#[test]
+fn without_a_keyring_nothing_is_kept_and_each_get_mints() {
+    let test = "no keyring";
+    let Some(memory) = InMemory::new(test) else {
+        return;
+    };
+    let has_python = Command::new("python3")
+        .args(["-c", "import ctypes"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !has_python {
+        return skip(test, "it needs python3");
+    }
+    let (gateway, ecr) = (Gateway::start(), Ecr::start());
+    let node = memory.on(worker(&gateway, &ecr));
+    for _ in 0..2 {
+        let answer = get_by(&node, &["python3", "-c", WITHOUT_KEYRING]);
+        assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    }
+    assert_eq!((ecr.mints(), memory.tokens().len()), (2, 0));
+    let said = get_by(
+        &node.clone_with("BETA9_LOG", "debug"),
+        &["python3", "-c", WITHOUT_KEYRING],
+    );
+    assert!(
+        said.err.contains("the kernel's keyring cannot be used"),
+        "{said:?}"
+    );
+    // Where it is there again, it is used again.
+    node.pair(HOST);
+    ecr.mints();
+    node.pair(HOST);
+    assert_eq!(ecr.mints(), 0);
 }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::Resolver;
 use crate::cache::{Asked, Memory, Recalled};
+use crate::credential::Redacted;
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Host, ImageRef};
+use crate::json;
 use crate::keys::Blob;
 use crate::registry::detect;
 use crate::store::{Found, Keep, Lookup, Store};
@@ -52,6 +54,24 @@ impl Resolver {
     }
 
     /// A store, identified by workspace, address and account.
+    pub(super) fn image_notes<'a>(
+        &'a self,
+        memory: &'a Memory<'a>,
+        image_id: &'a str,
+        image: Option<&'a ImageRef>,
+    ) -> ImageNotes<'a> {
+        let reference = image.map_or(["", ""], |image| [image.host.as_str(), &image.repository]);
+        let store = self.store_subject(&self.workspace);
+        let subject = store.iter().copied().chain([image_id]).chain(reference);
+        ImageNotes {
+            memory,
+            stale_if_error: self.config.cache.stale_if_error,
+            subject: subject.collect(),
+            store,
+        }
+    }
+
+    /// A store, identified by workspace, address and account.
     fn store_subject<'a>(&'a self, store: &'a Store) -> Vec<&'a str> {
         [store.name(), &self.config.workspace]
             .into_iter()
@@ -88,6 +108,60 @@ impl Resolver {
             cache
                 .memory()
                 .mark(&self.store_subject(&self.workspace), None);
+        }
+    }
+}
+
+/// What is remembered of one image in the workspace store.
+pub(super) struct ImageNotes<'a> {
+    memory: &'a Memory<'a>,
+    stale_if_error: Duration,
+    store: Vec<&'a str>,
+    subject: Vec<&'a str>,
+}
+
+/// The payloads of an image, as they were last.
+pub(super) struct LastPayloads {
+    pub(super) payloads: Vec<(Redacted, Keep)>,
+    noted: Recalled,
+}
+
+impl ImageNotes<'_> {
+    /// What was answered last, if that is not too long ago.
+    pub(super) fn last(&self) -> Option<LastPayloads> {
+        let changeable: [&[&str]; 2] = [&EVERY_HOST, &self.store];
+        let noted = self
+            .memory
+            .recall_unchanged(IMAGE, &self.subject, &changeable)
+            .filter(|noted| noted.age < self.stale_if_error)?;
+        let texts: Vec<Redacted> = json::parse(noted.text.expose().as_bytes()).ok()?;
+        let payloads = texts.into_iter().map(|text| (text, Keep::Disk)).collect();
+        Some(LastPayloads { payloads, noted })
+    }
+
+    /// Notes an answer, as [`Notes::keep`] does.
+    pub(super) fn keep(
+        &self,
+        payloads: &[(Redacted, Keep)],
+        last: Option<&LastPayloads>,
+        asked: Asked,
+    ) {
+        let texts: Vec<&str> = payloads.iter().map(|(text, _)| text.expose()).collect();
+        let text = json::text(&texts);
+        let is_noted = |last: &LastPayloads| {
+            last.noted.text.expose() == text.as_str() && last.noted.age < self.stale_if_error / 2
+        };
+        if payloads.iter().all(|(_, keep)| *keep == Keep::Disk) && !last.is_some_and(is_noted) {
+            self.memory
+                .note_answer(IMAGE, &self.subject, &text, asked, self.stale_if_error);
+        }
+    }
+
+    /// As [`Notes::refused`].
+    pub(super) fn refused(&self, error: &Error) {
+        self.memory.forget(IMAGE, &self.subject);
+        if error.is_refusal() {
+            self.memory.mark(&self.store, None);
         }
     }
 }
@@ -179,6 +253,7 @@ impl Notes<'_> {
 const MISS: &str = "miss";
 const ANSWER: &str = "answer";
 const LIST: &str = "list";
+const IMAGE: &str = "image";
 /// Marks are per host, regardless of the account and the way that the store is asked.
 const HOST: &str = "host";
 const EVERY_HOST: [&str; 1] = ["hosts"];

@@ -4,19 +4,19 @@
 use std::time::{Duration, SystemTime};
 
 use super::answer::Who;
-use super::end::unwritten_end;
 use super::errors::ResolverError;
+use super::images::check_image_id;
 use super::names::Planned;
 use super::shared::Sharing;
 use super::{Resolver, Route};
 use crate::backend::Backend;
-use crate::credential::{Credential, Redacted};
+use crate::credential::Credential;
 use crate::error::Error;
 use crate::host::{ImageRef, Scheme};
 use crate::keys::{Blob, Keys};
-use crate::registry::{Choice, Written, choose, detect, detect_by_keys, written};
+use crate::registry::{Choice, Written, choose, detect, written};
 use crate::shown::shown;
-use crate::store::{Binding, Found, ImageSecrets, Keep, Secret, Single, StoreError};
+use crate::store::{Binding, Keep, Secret};
 
 /// A planned secret for an image's registry.
 #[derive(Debug)]
@@ -157,111 +157,6 @@ impl Resolver {
             .ok_or(Error::NotFound)
     }
 
-    /// The payload for `BETA9_IMAGE_CREDENTIALS`: an image's secret, an array of its secrets, or the payload that Beta9
-    /// makes from the single secrets that it names. If the store does not know images, the reference names the
-    /// registry. `NotFound` if the image is bound to nothing.
-    pub fn payload(&self, image_id: &str, image: Option<&ImageRef>) -> Result<Redacted, Error> {
-        let payloads = self.payloads(image_id, image)?;
-        let texts: Vec<_> = payloads.iter().map(|(text, _)| text.expose()).collect();
-        Ok(match texts.as_slice() {
-            [one] => (*one).into(),
-            all => format!("[{}]", all.join(",")).into(),
-        })
-    }
-
-    /// The secrets of an image, at least one, and where tokens minted from them may be cached.
-    pub(super) fn payloads(
-        &self,
-        image_id: &str,
-        image: Option<&ImageRef>,
-    ) -> Result<Vec<(Redacted, Keep)>, Error> {
-        let of_registry = || -> Result<Option<Vec<_>>, Error> {
-            let found = image.map_or(Ok(None), |image| self.payload_of_registry(image))?;
-            Ok(found.map(|found| vec![found]))
-        };
-        match self
-            .workspace
-            .image_secrets(check_image_id(image_id)?, self.deadline())?
-        {
-            ImageSecrets::Elsewhere if image.is_none() => {
-                Err(self.workspace.error(StoreError::NoImages))
-            }
-            ImageSecrets::Unknown(why) => of_registry()?.ok_or(why),
-            ImageSecrets::Elsewhere | ImageSecrets::Unbound => {
-                of_registry()?.ok_or(Error::NotFound)
-            }
-            ImageSecrets::Names { names, there } => {
-                let payload = self.payload_of_names(image_id, image, &names, &there)?;
-                Ok(vec![(payload, Keep::Disk)])
-            }
-            ImageSecrets::Blobs(blobs) if blobs.is_empty() => Err(Error::NotFound),
-            ImageSecrets::Blobs(blobs) => {
-                Ok(blobs.into_iter().map(|blob| (blob, Keep::Disk)).collect())
-            }
-        }
-    }
-
-    fn payload_of_registry(&self, image: &ImageRef) -> Result<Option<(Redacted, Keep)>, Error> {
-        let host = &image.host;
-        let Some(route) = self.route(host, Scheme::Https, &image.repository) else {
-            return Ok(None);
-        };
-        let found = self
-            .find(&route)?
-            .map(|(_, found)| found)
-            .filter(|found| !found.keys.is_empty());
-        let payload = |Found {
-                           keys, times, keep, ..
-                       }| {
-            let choice = choose(route.row, route.real, keys.clone());
-            let end = choice.map_or(times.expires_at, |choice| unwritten_end(&choice, times));
-            let kind = detect(host, &keys);
-            let text = Blob::marshal_until(host.as_reference(), kind, &keys, end);
-            (text, keep)
-        };
-        Ok(found.map(payload))
-    }
-
-    /// The payload that Beta9 makes from an image's named secrets, byte for byte: without a registry, and with the type
-    /// detected from the keys. Beta9 silently omits missing secrets; here that is a warning, and an error if all are
-    /// missing.
-    fn payload_of_names(
-        &self,
-        image_id: &str,
-        image: Option<&ImageRef>,
-        names: &[String],
-        there: &[Single],
-    ) -> Result<Redacted, Error> {
-        let part = format!("{} store", self.workspace_store());
-        let route =
-            image.and_then(|image| self.route(&image.host, Scheme::Https, &image.repository));
-        let lookup = route
-            .as_ref()
-            .map(|route| self.lookup(route, route.host))
-            .transpose()?;
-        let mut keys = Keys::default();
-        for single in there {
-            lookup
-                .as_ref()
-                .map_or(Ok(()), |lookup| lookup.check_hosts(&part, single))?;
-            single.add_to(&mut keys, &part)?;
-        }
-        let missing = names
-            .iter()
-            .filter(|name| !keys.has(name))
-            .map(|name| shown(name).to_string());
-        let missing = missing.collect::<Vec<_>>().join(", ");
-        let image = image_id.to_owned();
-        if keys.is_empty() {
-            return Err(ResolverError::NoneOfNames { image, missing }.into());
-        }
-        if !missing.is_empty() {
-            let lacking = ResolverError::SomeOfNames { image, missing };
-            self.warnings.add(Error::from(lacking));
-        }
-        Ok(Blob::marshal("", detect_by_keys(&keys), &keys))
-    }
-
     /// Removes expired secrets, and returns their names.
     pub fn prune(&self) -> Result<Vec<String>, Error> {
         let mut skipped = |error: &Error| self.warnings.add(format_args!("left alone: {error}"));
@@ -319,15 +214,6 @@ pub(super) fn left_out(given: &Keys, is_kept: impl Fn(&str) -> bool) -> Vec<Stri
         .filter(|name| !is_kept(name))
         .map(|name| shown(name).to_string())
         .collect()
-}
-
-/// Validates an image id. Ids are hashes or short names; nothing else may get into a query or a file name.
-fn check_image_id(image_id: &str) -> Result<&str, Error> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    if !image_id.is_empty() && image_id.len() <= 255 && image_id.bytes().all(allowed) {
-        return Ok(image_id);
-    }
-    Err(ResolverError::ImageId.into())
 }
 
 /// The `store` of keys that the caller gave.

@@ -112,7 +112,14 @@ impl Resolver {
                 self.log.note(format_args!(
                     "shared tokens: another replica has been minting it for too long"
                 ));
-                return self.mint_alone(wanted, login);
+                let minted = self.mint_alone(wanted, login);
+                if let Ok(minted) = &minted {
+                    let longest = wanted.backend.longest_life();
+                    let deadline = patience(login.deadline);
+                    let shared = store.share(shared, &slot, minted, longest, deadline);
+                    self.hinders(shared.err().as_ref());
+                }
+                return minted;
             }
             std::thread::sleep(jittered(pause));
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -177,7 +184,7 @@ fn patience(deadline: Instant) -> Instant {
     now + deadline.saturating_duration_since(now) / 4
 }
 
-fn halfway(deadline: Instant) -> Instant {
+pub(super) fn halfway(deadline: Instant) -> Instant {
     let now = Instant::now();
     now + deadline.saturating_duration_since(now) / 2
 }

@@ -45,7 +45,7 @@ mod target;
 mod tls;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use errors::PostgresError;
@@ -71,6 +71,9 @@ pub struct PostgresStore {
     config: PostgresConfig,
     keeps_session: bool,
     session: RefCell<Option<Box<Session>>>,
+    rests_until: Cell<Option<Instant>>,
+    /// Whether the last failure was one of a connection that was kept: a new one may be better.
+    lost_session: Cell<bool>,
 }
 
 impl PostgresStore {
@@ -82,6 +85,8 @@ impl PostgresStore {
             config,
             keeps_session: false,
             session: RefCell::default(),
+            rests_until: Cell::default(),
+            lost_session: Cell::default(),
         }
     }
 

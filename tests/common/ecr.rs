@@ -67,6 +67,11 @@ impl Ecr {
         self.state.lock().unwrap().life = Some(life);
     }
 
+    /// How often it was asked, since its mints were taken last.
+    pub fn asked(&self) -> usize {
+        self.state.lock().unwrap().mints
+    }
+
     /// How often it was asked, since this was asked last.
     pub fn mints(&self) -> usize {
         std::mem::take(&mut self.state.lock().unwrap().mints)

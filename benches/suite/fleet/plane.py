@@ -9,9 +9,9 @@ from ..node import SECRET_KEY, Node
 from .world import IMAGE, Fleet, get
 
 
-def lines(replica: Node, count: int, wait: float = 0.0) -> Tuple[List[str], int]:
+def lines(replica: Node, count: int, wait: float = 0.0, least: str = "30m") -> Tuple[List[str], int]:
     """The payloads of so many questions to one replica, and how many failed."""
-    command = [replica.helper, "resolve", "--mint", "--stdin"]
+    command = [replica.helper, "resolve", "--mint", "--stdin", "--min-life", least]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=replica.env, text=True, **pipes) as process:  # type: ignore[call-overload]
         answers: List[str] = []

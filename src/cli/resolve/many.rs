@@ -37,7 +37,11 @@ pub(super) fn run(resolver: &Resolver, io: &mut Io) -> Result<(), Error> {
 fn answer(resolver: &Resolver, line: &str) -> Result<String, Error> {
     resolver.restart();
     let mut words = line.split_ascii_whitespace();
-    let (id, reference) = (words.next().unwrap_or_default(), words.next());
+    // Anyone who counts the answers gets one for each line.
+    let id = words
+        .next()
+        .ok_or_else(|| unreadable("the line is empty"))?;
+    let reference = words.next();
     if words.next().is_some() {
         return Err(unreadable("it has more than an image id and a reference"));
     }
@@ -73,7 +77,7 @@ impl Lines {
         }
     }
 
-    /// The next line that isn't empty, or why it is invalid; `None` at the end.
+    /// The next line, or why it is invalid; `None` at the end.
     fn next(&mut self, input: &mut dyn Input) -> Result<Option<Result<String, Error>>, Error> {
         let mut is_too_long = false;
         loop {
@@ -81,11 +85,11 @@ impl Lines {
             if let Some(length) = fresh.iter().position(|byte| *byte == b'\n') {
                 let line = text(&fresh[..length]);
                 self.answered += length + 1;
-                match line {
-                    _ if is_too_long => return Ok(Some(Err(unreadable(TOO_LONG)))),
-                    Ok(line) if line.is_empty() => continue,
-                    line => return Ok(Some(line)),
-                }
+                return Ok(Some(if is_too_long || length > LONGEST {
+                    Err(unreadable(TOO_LONG))
+                } else {
+                    line
+                }));
             }
             self.buffer.drain(..self.answered);
             self.answered = 0;
@@ -216,9 +220,9 @@ mod tests {
             .iter()
             .filter_map(|line| line.as_ref().ok())
             .collect();
-        assert_eq!(texts, ["one", "two ref", "three", "\u{e9}", "last"]);
+        assert_eq!(texts, ["one", "", "two ref", "three", "\u{e9}", "last"]);
         assert!(
-            answers[2].as_ref().unwrap_err().contains(TOO_LONG),
+            answers[3].as_ref().unwrap_err().contains(TOO_LONG),
             "{answers:?}"
         );
         assert!(

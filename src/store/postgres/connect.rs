@@ -107,7 +107,8 @@ async fn check_session(wanted: TargetSessionAttrs, client: &Client) -> Result<()
         .await?;
     let read_only: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
     if read_only.as_deref() == Some(refused) {
-        return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        // As while a standby is not promoted yet.
+        return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
     }
     Ok(())
 }

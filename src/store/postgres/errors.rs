@@ -53,8 +53,10 @@ pub(super) enum PostgresError {
     BrokenOff(String),
     #[error("{0} closed the connection without an answer")]
     Closed(String),
-    #[error("{0} does not take this connection (a file's mode, or target_session_attrs)")]
+    #[error("{0} does not take this connection (a file's mode)")]
     NotTaken(String),
+    #[error("no server of {0} has the role that target_session_attrs asks for")]
+    OtherRole(String),
     #[error("what answers at {0} isn't PostgreSQL")]
     NotPostgres(String),
     #[error("{user} cannot log in to the PostgreSQL at {place} ({error})")]
@@ -106,6 +108,8 @@ pub(super) enum PostgresError {
     Full(String),
     #[error("{0} is starting up or shutting down")]
     Starting(String),
+    #[error("it did not answer a moment ago, and is not asked again yet")]
+    Resting,
     #[error("another session holds a lock that this change needs in database {database} ({code})")]
     Held { database: String, code: String },
     #[error("{place} cannot answer now ({code})")]
@@ -221,6 +225,7 @@ impl Fault for PostgresError {
             | Self::Nobody(_)
             | Self::BrokenOff(_)
             | Self::Closed(_) => unreached(REACH),
+            Self::OtherRole(_) => unreached("promote one, or change target_session_attrs"),
             Self::NotTaken(_) | Self::NotPostgres(_) => unexpected(REACH),
             Self::Flood { .. } => unexpected("see who answers in its place; nothing of it was used"),
             Self::NoPassword { .. } | Self::WrongPassword { .. } => refused(URL),
@@ -243,7 +248,7 @@ impl Fault for PostgresError {
                 "connect to the primary, for instance with target_session_attrs=read-write",
             ),
             Self::Full(_) => unreached("raise max_connections, or close some"),
-            Self::Starting(_) | Self::Held { .. } => unreached("try again in a moment"),
+            Self::Starting(_) | Self::Held { .. } | Self::Resting => unreached("try again in a moment"),
             Self::Down { .. } => unreached("see its log"),
             Self::Query { .. } => unexpected("see its log"),
             Self::NotBeta9(_) => of(Code::StoreUnexpected)

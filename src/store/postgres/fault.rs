@@ -172,6 +172,7 @@ fn network(error: &io::Error, place: String) -> PostgresError {
         K::NotFound => PostgresError::NoSocket(place),
         K::HostUnreachable | K::NetworkUnreachable | K::TimedOut => PostgresError::Nobody(place),
         K::PermissionDenied => PostgresError::NotTaken(place),
+        K::ReadOnlyFilesystem => PostgresError::OtherRole(place),
         K::InvalidData | K::InvalidInput => PostgresError::NotPostgres(place),
         _ => PostgresError::BrokenOff(place),
     }

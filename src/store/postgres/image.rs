@@ -1,5 +1,6 @@
 //! Images and their secrets: writes an image's row like a build, and reads it like a scheduler.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tokio_postgres::error::SqlState;
@@ -12,6 +13,7 @@ use super::secrets::{Content, Entry, Secrets};
 use super::{PART, PostgresStore};
 use crate::credential::Redacted;
 use crate::error::Error;
+use crate::json;
 use crate::store::single::is_for;
 use crate::store::{ImageSecrets, Lookup, StoreError};
 
@@ -76,6 +78,16 @@ impl PostgresStore {
 
     /// What an image is bound to: names of single secrets, or one secret; always this workspace's.
     pub fn image_secrets(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
+        match self.image_secrets_now(image_id, deadline) {
+            // A restart of the server, or of what is before it, ends connections, and does not fail what can be asked again.
+            Err(Error::Unreachable(_)) if self.lost_session.take() => {
+                self.image_secrets_now(image_id, deadline)
+            }
+            answer => answer,
+        }
+    }
+
+    fn image_secrets_now(&self, image_id: &str, deadline: Instant) -> Result<ImageSecrets, Error> {
         let workspace = self.workspace_id()?;
         self.work(deadline, async |client| {
             let params = [(&workspace as _, Type::TEXT), (&image_id as _, Type::TEXT)];
@@ -90,7 +102,7 @@ impl PostgresStore {
             if !first.try_get::<_, bool>(2)? {
                 return Ok(ImageSecrets::Unknown(PostgresError::NoColumns.into()));
             }
-            let names: Vec<String> = first.try_get(3)?;
+            let names = names(first.try_get(3)?);
             let secret: Option<&str> = first.try_get(4)?;
             let key = open_key(first.try_get(0)?);
             let rows: Vec<Row> = columns
@@ -100,6 +112,7 @@ impl PostgresStore {
             if !names.is_empty() {
                 let there = rows
                     .iter()
+                    .filter(|row| names.contains(&row.name))
                     .map(|row| row.single(&key))
                     .collect::<Result<_, _>>()?;
                 return Ok(ImageSecrets::Names { names, there });
@@ -107,7 +120,9 @@ impl PostgresStore {
             let Some(name) = secret.filter(|name| !name.is_empty()) else {
                 return Ok(ImageSecrets::Unbound);
             };
-            let entry = rows.into_iter().next().map(|row| Entry::of(row, &key));
+            let mut rows = rows.into_iter();
+            let entry = rows.find(|row| row.name == name);
+            let entry = entry.map(|row| Entry::of(row, &key));
             let entry =
                 entry
                     .filter(|entry| !entry.is_empty)
@@ -121,6 +136,14 @@ impl PostgresStore {
             )?]))
         })
     }
+}
+
+/// The blob exactly as sealed, for a request's credentials.
+fn names(column: Option<&str>) -> Vec<String> {
+    let names: Option<Vec<Option<String>>> =
+        column.and_then(|text| json::parse(text.as_bytes()).ok());
+    let names: BTreeSet<String> = names.into_iter().flatten().flatten().collect();
+    names.into_iter().collect()
 }
 
 /// The blob exactly as sealed, for a request's credentials.
@@ -146,16 +169,12 @@ const IMAGE: [&str; 2] = [
     "\
 SELECT w.signing_key::text, i.image IS NOT NULL,
     coalesce(i.image ?| ARRAY['credential_secret_name', 'credential_secret_names'], false),
-    n.names, i.image->>'credential_secret_name', ",
+    i.image->>'credential_secret_names', i.image->>'credential_secret_name', ",
     "
 FROM workspace w
 LEFT JOIN LATERAL (SELECT to_jsonb(the_image) FROM image the_image WHERE image_id = $2) i(image) ON true
-CROSS JOIN LATERAL (SELECT ARRAY(
-    SELECT one.name FROM jsonb_array_elements_text(
-        CASE jsonb_typeof(i.image->'credential_secret_names')
-        WHEN 'array' THEN i.image->'credential_secret_names' ELSE '[]' END) one(name)
-    WHERE one.name IS NOT NULL ORDER BY one.name)) n(names)
-LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name = ANY(
-    CASE WHEN cardinality(n.names) > 0 THEN n.names ELSE ARRAY[i.image->>'credential_secret_name'] END)
+LEFT JOIN workspace_secret s ON s.workspace_id = w.id AND s.name = ANY(ARRAY(SELECT jsonb_array_elements_text(
+    coalesce(nullif(i.image->'credential_secret_names', 'null'), '[]') ||
+    coalesce(i.image->'credential_secret_name', '[]'))))
 WHERE w.external_id = $1::text::uuid",
 ];

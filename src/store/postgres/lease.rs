@@ -46,7 +46,9 @@ impl PostgresStore {
     ) -> Result<Lease, Error> {
         let mut random = [0; 16];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| PostgresError::NoLease)?;
-        let (by, seen) = (hex(&random), seen.map_or(0, |token| signed(token.expires)));
+        let broken = shared.unopened(slot).filter(|_| seen.is_none());
+        let seen = seen.map(|token| token.expires).or(broken).map_or(0, signed);
+        let (by, is_broken) = (hex(&random), broken.is_some());
         self.work(deadline, async |client| {
             let params = [
                 (&shared.workspace as _, Type::TEXT),
@@ -54,6 +56,7 @@ impl PostgresStore {
                 (&slot as _, Type::TEXT),
                 (&by as _, Type::TEXT),
                 (&seen as _, Type::INT8),
+                (&is_broken as _, Type::BOOL),
             ];
             if !client.query_typed(LEASE, &params).await?.is_empty() {
                 return Ok(Lease::Ours(by));
@@ -179,9 +182,11 @@ const SHARED: &str =
 const LEASE: &str = "\
 INSERT INTO credential_helper_token AS t (workspace_id, host, slot, lease_by, lease_until)
 SELECT w.id, $2, $3, $4, now() + interval '15 seconds' FROM workspace w WHERE w.external_id = $1::text::uuid
-ON CONFLICT (workspace_id, host, slot) DO UPDATE SET lease_by = excluded.lease_by, lease_until = excluded.lease_until
-WHERE (t.lease_until IS NULL OR t.lease_until < now())
-  AND (t.expires IS NULL OR t.expires < now() OR extract(epoch FROM t.expires)::bigint <= $5)
+ON CONFLICT (workspace_id, host, slot) DO UPDATE SET lease_by = excluded.lease_by, lease_until = excluded.lease_until,
+    sealed = CASE WHEN $6 THEN NULL ELSE t.sealed END, minted = CASE WHEN $6 THEN NULL ELSE t.minted END,
+    expires = CASE WHEN $6 THEN NULL ELSE t.expires END
+WHERE (t.lease_until IS NULL OR t.lease_until < now() OR t.lease_until > excluded.lease_until)
+  AND (t.sealed IS NULL OR t.expires IS NULL OR t.expires < now() OR extract(epoch FROM t.expires)::bigint <= $5)
 RETURNING true";
 const ONE: &str = "\
 SELECT t.sealed, extract(epoch FROM t.minted)::bigint, extract(epoch FROM t.expires)::bigint
@@ -197,7 +202,7 @@ INSERT INTO credential_helper_token AS t (workspace_id, host, slot, sealed, mint
 SELECT w.id, $2, $3, $4, to_timestamp($5), to_timestamp($6) FROM workspace w WHERE w.external_id = $1::text::uuid
 ON CONFLICT (workspace_id, host, slot) DO UPDATE
 SET sealed = excluded.sealed, minted = excluded.minted, expires = excluded.expires, lease_by = NULL, lease_until = NULL
-WHERE t.expires IS NULL OR t.expires < excluded.expires";
+WHERE t.sealed IS NULL OR t.expires IS NULL OR t.expires < excluded.expires";
 const RELEASE: &str = "\
 UPDATE credential_helper_token t SET lease_by = NULL, lease_until = NULL FROM workspace w
 WHERE w.id = t.workspace_id AND w.external_id = $1::text::uuid AND t.host = $2 AND t.slot = $3 AND t.lease_by = $4";

@@ -56,6 +56,29 @@ impl PostgresStore {
         deadline: Instant,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, Fault>,
     ) -> Result<T, Error> {
+        let began = Instant::now();
+        if self.rests_until.get().is_some_and(|end| began < end) {
+            return Err(PostgresError::Resting.into());
+        }
+        let was_kept = self.session.borrow().is_some();
+        let answer = self.work_in_session(deadline, work);
+        let (waited, is_away) = (
+            began.elapsed(),
+            matches!(answer, Err(Error::Unreachable(_))),
+        );
+        let is_lost = was_kept && waited < deadline.saturating_duration_since(began) / 2;
+        self.lost_session.set(is_away && is_lost);
+        // Anyone who asks many times had else to wait for it each time.
+        let rests = is_away && !is_lost;
+        self.rests_until.set(rests.then(|| Instant::now() + waited));
+        answer
+    }
+
+    fn work_in_session<T>(
+        &self,
+        deadline: Instant,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
         let mut kept = self.session.borrow_mut();
         let mut session = match kept.take() {
             Some(session) if session.is_alive(deadline) => session,

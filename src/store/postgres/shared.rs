@@ -85,6 +85,12 @@ impl Shared {
         self.open(of_slot)
     }
 
+    /// When the row of this name ends, where it does not open.
+    pub(super) fn unopened(&self, slot: &str) -> Option<u64> {
+        let of_slot = self.sealed.iter().find(|(name, ..)| name == slot)?;
+        self.open(of_slot).is_none().then_some(of_slot.3)
+    }
+
     pub(super) fn open(&self, (slot, sealed, minted, expires): &Sealed) -> Option<SharedToken> {
         let text = self
             .sealing

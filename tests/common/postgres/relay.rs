@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// What it does with a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Mood {
     CutsTheQuery,
     /// Answers as a server without TLS does.
     NoTls,
+    /// Each answer comes three seconds late.
+    Slow,
 }
 
 pub struct Relay {
@@ -88,7 +91,7 @@ fn pass(mut client: TcpStream, server: u16, mood: Mood, seen: &Arc<Seen>) {
             _ = client.read_to_end(&mut Vec::new());
             return;
         }
-        Mood::Faithful | Mood::CutsTheQuery => {}
+        Mood::Faithful | Mood::CutsTheQuery | Mood::Slow => {}
     }
     let mut upstream = TcpStream::connect(("127.0.0.1", server)).unwrap();
     let answered = Arc::new(Mutex::new(true));
@@ -98,6 +101,9 @@ fn pass(mut client: TcpStream, server: u16, mood: Mood, seen: &Arc<Seen>) {
         let mut buffer = [0; 16384];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             *answering.lock().unwrap() = true;
+            if mood == Mood::Slow {
+                thread::sleep(Duration::from_secs(3));
+            }
             if down.write_all(&buffer[..count]).is_err() {
                 break;
             }

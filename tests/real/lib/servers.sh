@@ -5,6 +5,8 @@ LAYOUT=$WORLD/layout    # the image, as an OCI image layout with one layer
 
 start_servers() {
     htpasswd -Bbn alice wonderland >"$WORLD/htpasswd"
+    # As ECR's tokens are called, whatever their keys.
+    htpasswd -Bbn AWS minted-token >>"$WORLD/htpasswd"
     htpasswd -Bbn bob builder >"$WORLD/htpasswd-other"
     htpasswd -Bbn hubert hub-secret >"$WORLD/htpasswd-hub"
 

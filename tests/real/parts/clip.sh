@@ -68,3 +68,41 @@ harbor.example {"DOCKERHUB_USERNAME":"u","DOCKERHUB_PASSWORD":"p","DOCKERHUB_TOK
 KEYS
 }
 claim "CLIP reads the secret that provision writes of every vendor's keys" reads_what_provision_writes
+
+# As a gateway has it: a registry's lasting keys become a token, and the worker reads the image with the payload alone.
+minted_payload() {
+    local port payload ecr
+    python3 - >"$WORLD/ecr" <<'PYTHON' &
+import base64, http.server, json, time
+class Ecr(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        data = {"authorizationToken": base64.b64encode(b"AWS:minted-token").decode(), "expiresAt": time.time() + 43200}
+        data["proxyEndpoint"] = "https://123456789012.dkr.ecr.us-east-1.amazonaws.com"
+        body = json.dumps({"authorizationData": [data]}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.HTTPServer(("127.0.0.1", 0), Ecr)
+print(server.server_port, flush=True)
+server.serve_forever()
+PYTHON
+    ecr=$!
+    until [ -s "$WORLD/ecr" ]; do sleep 0.1; done
+    port=$(cat "$WORLD/ecr")
+    client mkdir -p -m 700 "$CLIENT_HOME/.config/beta9"
+    with_stdin "[[registry]]
+host = \"$REGISTRY\"
+alias_of = \"123456789012.dkr.ecr.us-east-1.amazonaws.com\"
+endpoint_url = \"http://127.0.0.1:$port\"" tee "$CLIENT_HOME/.config/beta9/credential-helper.toml"
+    with_stdin '{"AWS_ACCESS_KEY_ID":"AKIAIOSFODNN7EXAMPLE","AWS_SECRET_ACCESS_KEY":"canary/EXAMPLEKEY"}' \
+        docker-credential-beta9 provision "$REGISTRY/private/app" --creds-json - --image-id im
+    payload=$(client docker-credential-beta9 resolve im --mint)
+    kill "$ecr"
+    [[ $payload == *minted-token*expires_at* && $payload != *canary* && $payload != *AKIA* ]]
+    with_stdin "$payload" "$CLIENT" payload "$REGISTRY/private/app:1"
+    # It was the payload that did it.
+    ! with_stdin "${payload/minted-token/other-token}" "$CLIENT" payload "$REGISTRY/private/app:1"
+}
+claim 'CLIP reads a private image with the payload of resolve --mint, which holds no key' minted_payload
