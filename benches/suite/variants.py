@@ -6,26 +6,29 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 TARGET = "x86_64-unknown-linux-musl"
+
+
+HOST = "x86_64-unknown-linux-gnu"
 
 
 class Build(NamedTuple):
     """What tells one build from the others."""
 
-    target: Optional[str] = TARGET
+    target: str = TARGET
     compiler: str = "cc"
-    # What is in .cargo/config.toml stays; the last word on the relocation model counts.
-    flags: str = ""
+    # Beside those in .cargo/config.toml, of which the last word on the relocation model counts.
+    flags: Tuple[str, ...] = ()
 
 
-# The first three are what install.sh runs: with all it needs, with musl's own compiler, without a musl target of Rust's.
+# The first three are what install.sh runs: with all it needs, with musl's compiler, without Rust's musl target.
 BUILDS = {
     "by install.sh": Build(),
     "by install.sh, with CC=musl-gcc": Build(compiler="musl-gcc"),
-    "by install.sh, for the machine's C library": Build(target=None),
-    "position-independent": Build(flags=f'target.{TARGET}.rustflags=["-C", "relocation-model=pic"]'),
+    "by install.sh, for the machine's C library": Build(HOST),
+    "position-independent": Build(flags=("relocation-model=pic",)),
 }
 
 
@@ -42,8 +45,8 @@ class Variants:
         self.dir.mkdir(parents=True)
         for index, (name, build) in enumerate(BUILDS.items()):
             command, began = self.command(build), time.monotonic()
-            env = {**os.environ, "CARGO_TARGET_DIR": str(self.dir / "target"), f"CC_{TARGET.replace('-', '_')}": build.compiler}
-            subprocess.run(command, cwd=self.repo, env=env, check=True)
+            env = {"CARGO_TARGET_DIR": str(self.dir / "target"), f"CC_{TARGET.replace('-', '_')}": build.compiler}
+            subprocess.run(command, cwd=self.repo, env={**os.environ, **env}, check=True)
             if index == 0:
                 took = {
                     "seconds": round(time.monotonic() - began),
@@ -51,16 +54,16 @@ class Variants:
                     "cores": os.cpu_count(),
                 }
                 self.note.write_text(json.dumps({**took, "when": time.strftime("%Y-%m-%d")}))
-            shutil.copy(self.dir / "target" / (build.target or "") / "release/docker-credential-beta9", self.binary(name))
+            shutil.copy(self.dir / "target" / build.target / "release/docker-credential-beta9", self.binary(name))
         shutil.rmtree(self.dir / "target")
 
     @staticmethod
     def command(build: Build) -> List[str]:
         """As install.sh gives it."""
         command = ["cargo", "build", "--release", "--locked", "--bin", "docker-credential-beta9"]
-        if build.target:
-            command += ["--target", build.target]
-        return command + (["--config", build.flags] if build.flags else [])
+        command += ["--target", build.target]
+        flags = [word for flag in build.flags for word in ("-C", flag)]
+        return command + (["--config", f"target.{build.target}.rustflags={flags}"] if flags else [])
 
     def binary(self, name: str) -> Path:
         """The one of this name."""

@@ -28,10 +28,10 @@ class World:
 
     def __init__(self, helper: str, scratch: Path, variants: Dict[str, str], small: bool) -> None:
         self.helper, self.scratch, self.variants = helper, scratch, variants
-        for program in (helper, *variants.values()):
-            settle(program)
         self.full_cache, self.many_hosts = (64, 200) if small else (FULL_CACHE, HOSTS[-1])
         self.floor = Floor(scratch)
+        for program in (helper, *variants.values(), str(self.floor.c), str(self.floor.rust)):
+            settle(program)
         self.cases: Dict[str, Case] = {}
         self.peers: Optional[Peers] = None
         self.authority = providers.Authority(scratch)
