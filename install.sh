@@ -156,6 +156,12 @@ build() {
     case $host in
     *-linux-gnu)
         static=${host%-gnu}-musl
+        rustlib=$(rustc --print sysroot)/lib/rustlib
+        # As it fetches the crates; without a network there is the other program.
+        if [ ! -d "$rustlib/$static" ] && command -v rustup >/dev/null; then
+            note "Adding the target $static to Rust"
+            (cd "$here" && rustup target add "$static") >/dev/null 2>&1 || :
+        fi
         lacking=$(static_lacks)
         ;;
     esac
@@ -173,7 +179,6 @@ build() {
 
 # What to do for a static program, which starts faster and runs on any Linux; nothing where all is there.
 static_lacks() {
-    rustlib=$(rustc --print sysroot)/lib/rustlib
     if [ ! -d "$rustlib/$static" ]; then
         echo "For that one, run \"rustup target add $static\" and install again"
     elif [ ! -x "$rustlib/$host/bin/rust-lld" ]; then
