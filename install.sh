@@ -152,35 +152,35 @@ build() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     out=${CARGO_TARGET_DIR:-$here/target}
     case $out in /*) ;; *) out=$PWD/$out ;; esac
-    triple=$host lacking=''
+    static='' lacking=''
     case $host in
     *-linux-gnu)
-        triple=${host%-gnu}-musl
+        static=${host%-gnu}-musl
+        rustlib=$(rustc --print sysroot)/lib/rustlib
+        # As it fetches the crates; without a network there is the other program.
+        if [ ! -d "$rustlib/$static" ] && command -v rustup >/dev/null; then
+            note "Adding the target $static to Rust"
+            (cd "$here" && rustup target add "$static") >/dev/null 2>&1 || :
+        fi
         lacking=$(static_lacks)
         ;;
     esac
-    # .cargo/config.toml has how the static program is built.
-    set --
     if [ -n "$lacking" ]; then
         note "Building the program with this machine's C library: it starts slower than the static one. $lacking"
-        triple=$host
-        # At a fixed address, as the static one.
-        set -- --config "target.$host.rustflags=['-C', 'relocation-model=static', '-C', 'relro-level=off', '-C', 'force-unwind-tables=no']"
+        static=''
     else
-        note "Building the static program, for $triple"
+        note "Building the static program${static:+, for $static}"
     fi
-    # With --target also where it is the host's, whose flags are then not those of what runs while it builds. The compiler is
-    # the machine's own, whatever its name.
-    cc_variable=CC_$(printf %s "$triple" | tr - _)
-    (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" --target "$triple" "$@")
-    cp "$out/$triple/release/$PROGRAM" "$aside/$PROGRAM"
+    # The machine's own compiler, whatever its name; .cargo/config.toml has the rest.
+    cc_variable=CC_$(printf %s "$static" | tr - _)
+    (cd "$here" && env "$cc_variable=${CC:-cc}" cargo build --release --locked --target-dir "$out" ${static:+--target "$static"})
+    cp "$out/${static:+$static/}release/$PROGRAM" "$aside/$PROGRAM"
 }
 
 # What to do for a static program, which starts faster and runs on any Linux; nothing where all is there.
 static_lacks() {
-    rustlib=$(rustc --print sysroot)/lib/rustlib
-    if [ ! -d "$rustlib/$triple" ]; then
-        echo "For that one, run \"rustup target add $triple\" and install again"
+    if [ ! -d "$rustlib/$static" ]; then
+        echo "For that one, run \"rustup target add $static\" and install again"
     elif [ ! -x "$rustlib/$host/bin/rust-lld" ]; then
         echo "For that one, install Rust with rustup (https://rustup.rs), which brings the linker rust-lld, and install again"
     fi

@@ -27,9 +27,7 @@ class Build(NamedTuple):
 BUILDS = {
     "by install.sh": Build(),
     "by install.sh, with CC=musl-gcc": Build(compiler="musl-gcc"),
-    "by install.sh, for the machine's C library": Build(
-        HOST, flags=("relocation-model=static", "relro-level=off", "force-unwind-tables=no")
-    ),
+    "by install.sh, for the machine's C library": Build(HOST),
     "position-independent": Build(flags=("relocation-model=pic",)),
 }
 
