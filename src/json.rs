@@ -73,7 +73,7 @@ pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     Err(JsonError("it is not an object".to_owned()))
 }
 
-/// Reads exactly one JSON object with all its members.
+/// Reads exactly one JSON object in which no key appears twice, even a key that `T` does not have.
 pub fn strict_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
     T::deserialize(Value::Object(parse_object(text)?))
         .map_err(|mismatch| JsonError(mismatch.to_string()))

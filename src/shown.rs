@@ -27,7 +27,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A list of such texts; if there are very many, the first ones and the number of the rest.
+/// The text with the login of each URL masked: `https://user:password@host` appears in clients' files and arguments.
 pub(crate) fn without_logins(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut rest = text;

@@ -198,6 +198,11 @@ printf -- "- name: docker-credential-beta9\n" >>$DIR/config.yaml
 $HELPER configure kubelet --hosts ghcr.io 2>&1 | grep -o 'names docker-credential-beta9 twice, and kubelet does not start; nothing was changed' || true
 found
 rm $DIR/config.yaml*
+printf "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: docker-credential-beta9\n  matchImages: [ghcr.io]\n" >$DIR/config.yaml
+$HELPER configure kubelet --hosts quay.io --force >/dev/null
+$HELPER configure kubelet --undo | grep -o 'with another entry' || true
+ls $DIR/bin
+rm $DIR/config.yaml*
 : >$DIR/config.yaml
 $HELPER configure kubelet --hosts ghcr.io >/dev/null
 $HELPER configure kubelet --undo | grep -c 'names no provider, and'
@@ -220,6 +225,9 @@ found
             "names docker-credential-beta9 twice, and kubelet does not start; nothing was changed"
                 .to_owned(),
             found("client.file_broken", "broken"),
+            // What undo puts back still names the program, so the program stays.
+            "with another entry".to_owned(),
+            "docker-credential-beta9".to_owned(),
             "1".to_owned(),
             found("client.no_provider", "warning"),
         ]

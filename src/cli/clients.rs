@@ -76,7 +76,7 @@ impl ClientLines {
     }
 }
 
-/// Who answers, followed by what decides that.
+/// A client, as a member of `clients`.
 #[derive(Serialize)]
 pub(super) struct ClientObject<'a> {
     client: &'static str,

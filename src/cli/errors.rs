@@ -108,7 +108,7 @@ fn of_keys(error: &KeysError) -> String {
     }
 }
 
-/// Why a login, or all logins, were not exported.
+/// Why a login stays in the client's file.
 #[derive(Debug, Error)]
 pub(super) enum ImportError {
     #[error("a rule says that no credential is returned for it")]

@@ -10,13 +10,15 @@ use zeroize::Zeroizing;
 
 use super::auth_file::{CRED_HELPERS, CREDS_STORE};
 use super::diff::{masked, unified};
-use super::edit::{Providers, add_helper, add_mirror, masked_hosts, masked_provider, set_helpers};
+use super::edit::{
+    Providers, add_helper, add_mirror, masked_hosts, masked_provider, provider_names, set_helpers,
+};
 use super::file::{Readers, Text};
 use super::note::{Note, noted_as};
 use super::place::Place;
 use super::refusal::{FileFault, unchanged};
 use super::registries::CREDENTIAL_HELPERS;
-use super::{AuthFile, HELPER};
+use super::{AuthFile, HELPER, PROGRAM};
 use crate::error::Error;
 use crate::shown::shown as name;
 
@@ -158,10 +160,21 @@ impl Change {
         self.new.is_none()
     }
 
-    /// The change as a diff, without the file's secrets.
+    /// The providers that a kubelet's file names afterwards; `None` for other files, and if it is removed.
+    fn providers(&self) -> Option<Vec<String>> {
+        let new = self.texts()[1].filter(|_| self.form == Form::Provider)?;
+        provider_names(new).ok()
+    }
+
+    /// Whether the file names no provider afterwards, so that kubelet does not start with it.
     pub fn leaves_no_provider(&self) -> bool {
-        let new = self.texts()[1].filter(|_| self.form == Form::Provider);
-        new.is_some_and(|new| Providers::parse(new).is_ok_and(|read| read.names().next().is_none()))
+        self.providers().is_some_and(|names| names.is_empty())
+    }
+
+    /// Whether an earlier entry of this helper stays, which was corrected or which `--force` replaced.
+    pub fn leaves_own_provider(&self) -> bool {
+        self.providers()
+            .is_some_and(|names| names.iter().any(|name| name == PROGRAM))
     }
 
     /// The change as a diff, without the file's secrets.

@@ -19,7 +19,7 @@ use crate::trusted::{ACL, is_absent};
 pub struct Text {
     /// The whole text.
     pub text: Zeroizing<String>,
-    /// Its mode, owner and inode.
+    /// Whether the file is not UTF-8; the text then has U+FFFD in place of each invalid byte.
     pub is_lossy: bool,
     /// Its mode, owner and inode.
     pub metadata: Metadata,

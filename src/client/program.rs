@@ -63,6 +63,10 @@ impl Put {
 /// Removes the program from a directory; `None` if it is not there. A dry run changes nothing.
 pub fn remove_program(dir: &Path, dry_run: bool) -> Result<Option<PathBuf>, Error> {
     let program = dir.join(PROGRAM);
+    if !dry_run {
+        // A killed run may have left it.
+        _ = fs::remove_file(dir.join(ASIDE));
+    }
     if fs::symlink_metadata(&program).is_err_and(|error| is_absent(&error)) {
         return Ok(None);
     }
@@ -145,6 +149,7 @@ mod tests {
         }
         let there = remove_program(&dir, true).unwrap();
         assert!(there.is_some() && put.program.is_file());
+        fs::write(dir.join(ASIDE), "half of it").unwrap();
         assert_eq!(remove_program(&dir, false).unwrap(), there);
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
         assert_eq!(remove_program(&dir, false).unwrap(), None);

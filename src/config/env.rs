@@ -145,7 +145,7 @@ impl Env {
         self.variables.iter().filter_map(|(name, _)| name.to_str())
     }
 
-    /// A variable's text. Empty counts as unset; a value that isn't UTF-8 is an error that names the variable.
+    /// The names of the variables whose value contains this secret, also if it isn't UTF-8.
     pub fn names_holding<'e>(&'e self, secret: &'e str) -> impl Iterator<Item = &'e OsStr> {
         let secret = secret.as_bytes();
         let holds = move |value: &OsString| {

@@ -53,7 +53,7 @@ impl Resolver {
         }
     }
 
-    /// A store, identified by workspace, address and account.
+    /// The notes about an image, as this process asks for it.
     pub(super) fn image_notes<'a>(
         &'a self,
         memory: &'a Memory<'a>,

@@ -223,7 +223,7 @@ impl Profile {
     }
 }
 
-/// All of a profile's settings about credentials. The parser can't list a profile's keys.
+/// The members of a session's file that stay when its token is renewed.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Session {

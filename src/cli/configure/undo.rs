@@ -9,6 +9,7 @@ use crate::error::Error;
 
 pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
     let mut report = Report::default();
+    let mut is_named = false;
     for (path, form) in Plan::files(request, env)? {
         let Some(change) = Change::undo(&path, form)? else {
             continue;
@@ -18,12 +19,13 @@ pub(super) fn undo(request: &Request, env: &Env) -> Result<Report, Error> {
             change.make_undone()?;
         }
         report.changed |= !change.is_nothing();
+        is_named |= change.leaves_own_provider();
         report.lines.extend(told(&change, request.dry_run));
         report.path = path.display().to_string();
     }
     if let Some(rancher) = kubelet::rancher(request).filter(|_| request.client == "kubelet") {
         // The file comes first, because kubelet does not start if it names a missing program.
-        if let Some(program) = remove_program(&rancher.bin, request.dry_run)? {
+        if !is_named && let Some(program) = remove_program(&rancher.bin, request.dry_run)? {
             let is = if request.dry_run { "would be" } else { "is" };
             let line = format!("{} {is} removed", program.display());
             report.lines.push(line);
@@ -60,6 +62,8 @@ pub(super) fn told(change: &Change, dry_run: bool) -> Vec<String> {
         )
     } else if change.is_nothing() {
         format!("{file} is what it was already")
+    } else if change.leaves_own_provider() {
+        format!("{file} {is} as it was, with another entry of this helper")
     } else if change.removes() {
         format!("{file} {is} removed: there was none")
     } else {

@@ -234,7 +234,7 @@ const EMPTY: &str =
     "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n";
 /// The members of this helper's entry, in addition to its name.
 pub(super) const OWN: [&str; 4] = ["apiVersion", "args", "defaultCacheDuration", "matchImages"];
-/// Members that have no secrets at any depth.
+/// Those of them that are the same for all images.
 const CALLED: [&str; 3] = ["args", "apiVersion", "defaultCacheDuration"];
 /// Members that have no secrets at any depth.
 const SHOWN: [&str; 8] = [

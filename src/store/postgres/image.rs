@@ -138,7 +138,7 @@ impl PostgresStore {
     }
 }
 
-/// The blob exactly as sealed, for a request's credentials.
+/// The names in an array column, sorted.
 fn names(column: Option<&str>) -> Vec<String> {
     let names: Option<Vec<Option<String>>> =
         column.and_then(|text| json::parse(text.as_bytes()).ok());

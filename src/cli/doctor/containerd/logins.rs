@@ -96,7 +96,7 @@ fn has(value: &Value, is: fn(&str) -> bool) -> bool {
     }
 }
 
-/// A key, quoted for TOML if needed.
+/// Whether a URL in the text has a user name or a password.
 fn in_url(text: &str) -> bool {
     without_logins(text) != text
 }
