@@ -249,6 +249,8 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, HttpError> {
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     let builder = builder
         .redirect(redirect::Policy::none())
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(2 * STREAM_WINDOW)
         .retry(reqwest::retry::never())
         .user_agent(agent);
     builder
@@ -340,6 +342,8 @@ fn reborrow<'p>(pieces: &'p mut Option<&mut dyn Pieces>) -> Option<&'p mut dyn P
 const MAX_BODY: u64 = 1 << 20;
 /// In bytes. Streamed answers are lists, and no real workspace has one this long.
 const MAX_STREAM: u64 = 64 << 20;
+/// In bytes; what a server may send before this process has read it, which bounds the memory that a blob takes in `mirror`.
+const STREAM_WINDOW: u32 = 1 << 20;
 /// The minimum wait before the first and second retry.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 /// No retry starts with less time left than this.
