@@ -17,7 +17,7 @@ links_of() {
             echo "$page: $target leaves the book; name it in backquotes"
             return 1
         fi
-        [[ $target != *'#'* ]] || anchors_of "$file" | grep -qxF -- "${target##*#}" || { echo "$page: no section $target"; return 1; }
+        [[ $target != *'#'* ]] || anchors_of "$file" | grep -xF -- "${target##*#}" >/dev/null || { echo "$page: no section $target"; return 1; }
     done < <(prose_of "$page" | sed -n 's/](/\n](/gp' | sed -n 's/^](\([^) ]*\).*/\1/p')
 }
 

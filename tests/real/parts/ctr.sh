@@ -11,7 +11,7 @@ pulls() {
     refused docker-credential-beta9 with "${CTR[@]}" "$image"
     keep "$1"
     client docker-credential-beta9 with "${CTR[@]}" "$image"
-    ctr --address "$CONTAINERD/socket" images ls -q | grep -qxF "$image"
+    ctr --address "$CONTAINERD/socket" images ls -q | grep -xF "$image" >/dev/null
     ctr --address "$CONTAINERD/socket" images rm "$image"
 }
 claim 'ctr pulls a private image with the credential of the helper' pulls "$REGISTRY"

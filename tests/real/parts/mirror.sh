@@ -61,7 +61,7 @@ pulls() {
     keep "$key" "$user" "$secret"
     # That there was nothing is remembered for five seconds.
     wait_for pull "$image" >"$CLIENT_HOME/ctr.log"
-    client "${CTR_IMAGES[@]}" ls -q | grep -qxF "$image"
+    client "${CTR_IMAGES[@]}" ls -q | grep -xF "$image" >/dev/null
     gone "$image"
     mirror_ends
     sees_no_secret "$secret" "$(printf '%s:%s' "$user" "$secret" | base64)"
