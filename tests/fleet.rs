@@ -399,6 +399,31 @@ fn memory_stays_as_it_is_however_many_images_there_are() {
 }
 
 #[test]
+fn a_lease_that_was_taken_while_another_was_waited_for_counts() {
+    let Some((database, ecr)) = migrated("a lease that was waited for") else {
+        return;
+    };
+    assert_eq!(replica(&database, &ecr).pair(HOST).1, "hunter2-minted-1");
+    // Somebody has the row while a second replica asks for the lease, and takes the lease then: it ends later than the one
+    // that was asked for. The token that is shared at last is the one from before.
+    let held = "CREATE TABLE kept AS SELECT * FROM credential_helper_token; \
+        UPDATE credential_helper_token SET sealed = NULL, minted = NULL, expires = NULL; \
+        BEGIN; UPDATE credential_helper_token SET lease_by = 'x'; SELECT pg_sleep(2); \
+        UPDATE credential_helper_token SET lease_until = clock_timestamp() + interval '15 seconds'; COMMIT; \
+        SELECT pg_sleep(2); UPDATE credential_helper_token t SET sealed = k.sealed, minted = k.minted, \
+        expires = k.expires, lease_by = NULL, lease_until = NULL FROM kept k";
+    std::thread::scope(|scope| {
+        let holder = scope.spawn(|| database.sql(held));
+        let is_held = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'";
+        while database.sql(is_held) == "0" && !holder.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(replica(&database, &ecr).pair(HOST).1, "hunter2-minted-1");
+    });
+    assert_eq!(ecr.mints(), 1);
+}
+
+#[test]
 fn all_replicas_share_one_mint_and_what_the_database_has_is_sealed() {
     let Some((database, ecr)) = migrated("one mint for all replicas") else {
         return;

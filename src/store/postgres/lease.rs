@@ -178,14 +178,16 @@ CREATE INDEX IF NOT EXISTS credential_helper_token_expires ON credential_helper_
 
 const SHARED: &str =
     "SELECT w.signing_key::text, {tokens} FROM workspace w WHERE w.external_id = $1::text::uuid";
-/// Returns one row to the replica that gets the lease. `$5` is the expiry of the token that it saw, or 0.
+/// Returns one row to the replica that gets the lease. `$5` is the expiry of the token that it saw, or 0. A lease that is
+/// longer than leases are comes from a clock that was ahead. It is compared with the time of now: the transaction may have
+/// begun before the lease that it waited for.
 const LEASE: &str = "\
 INSERT INTO credential_helper_token AS t (workspace_id, host, slot, lease_by, lease_until)
 SELECT w.id, $2, $3, $4, now() + interval '15 seconds' FROM workspace w WHERE w.external_id = $1::text::uuid
 ON CONFLICT (workspace_id, host, slot) DO UPDATE SET lease_by = excluded.lease_by, lease_until = excluded.lease_until,
     sealed = CASE WHEN $6 THEN NULL ELSE t.sealed END, minted = CASE WHEN $6 THEN NULL ELSE t.minted END,
     expires = CASE WHEN $6 THEN NULL ELSE t.expires END
-WHERE (t.lease_until IS NULL OR t.lease_until < now() OR t.lease_until > excluded.lease_until)
+WHERE (t.lease_until IS NULL OR t.lease_until < now() OR t.lease_until > clock_timestamp() + interval '20 seconds')
   AND (t.sealed IS NULL OR t.expires IS NULL OR t.expires < now() OR extract(epoch FROM t.expires)::bigint <= $5)
 RETURNING true";
 const ONE: &str = "\
