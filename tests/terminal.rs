@@ -97,7 +97,7 @@ fn status() {
             150,
             660,
         ),
-        ("us-docker.pkg.dev", "gcp", 41, 60),
+        ("us-docker.pkg.dev", "gcp", 42, 60),
     ] {
         tokens::plant(
             &node,
