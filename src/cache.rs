@@ -27,7 +27,6 @@ pub use self::entry::State;
 pub use self::failure::LastFailure;
 pub use self::inventory::{Inventory, InventoryEntry, TokenLife};
 pub use self::memory::{Asked, Memory, Recalled};
-use self::minting::Minting;
 pub use self::origin::{NODE, OWN, Origin, POD};
 pub use self::peek::Peek;
 pub use self::renewal::Renewal;
@@ -133,15 +132,7 @@ impl Cache {
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Minted, Error> {
-        Minting {
-            cache: self,
-            id,
-            files: self.files(id),
-            longest,
-            deadline,
-            mint,
-        }
-        .token()
+        self.minting(id, longest, deadline, mint).token()
     }
 
     /// The notes stored beside the tokens.

@@ -704,6 +704,24 @@ fn while_the_database_is_away_images_are_answered_as_they_were_last_and_a_replic
 }
 
 #[test]
+fn after_an_erase_that_may_have_been_done_no_images_last_answer_is_used() {
+    let Some((database, ecr)) = migrated("an erase that may have been done") else {
+        return;
+    };
+    let relay = Relay::to(database.server.port);
+    let url = database.url_at(&format!("127.0.0.1:{}", relay.port), "?sslmode=disable");
+    let node = replica(&database, &ecr).with("BETA9_DATABASE_URL", url);
+    let resolve = || node.run(&["resolve", "fixed"], "");
+    let answer = resolve();
+    assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{answer:?}");
+    relay.becomes(Mood::Closes);
+    assert_eq!(resolve().status, 0, "the last answer is used");
+    node.run(&["erase"], "ghcr.io").failure();
+    let answer = resolve();
+    assert_eq!((answer.status, answer.out.as_str()), (1, ""), "{answer:?}");
+}
+
+#[test]
 fn a_connection_that_ends_between_two_images_fails_neither() {
     let Some((database, ecr)) = migrated("a lost connection") else {
         return;

@@ -13,13 +13,32 @@ use crate::token::Minted;
 
 /// A token that is wanted.
 pub(super) struct Minting<'a, M> {
-    pub(super) cache: &'a Cache,
-    pub(super) id: &'a TokenId<'a>,
+    cache: &'a Cache,
+    id: &'a TokenId<'a>,
     pub(super) files: TokenFiles<'a>,
     /// How long it may be kept at most.
-    pub(super) longest: Option<Duration>,
-    pub(super) deadline: Instant,
-    pub(super) mint: M,
+    longest: Option<Duration>,
+    deadline: Instant,
+    mint: M,
+}
+
+impl Cache {
+    pub(super) fn minting<'a, M>(
+        &'a self,
+        id: &'a TokenId<'a>,
+        longest: Option<Duration>,
+        deadline: Instant,
+        mint: M,
+    ) -> Minting<'a, M> {
+        Minting {
+            cache: self,
+            id,
+            files: self.files(id),
+            longest,
+            deadline,
+            mint,
+        }
+    }
 }
 
 impl<M: Fn(Instant) -> Result<Minted, Error>> Minting<'_, M> {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::mint_lock::{MintLock, NotLocked};
-use super::minting::Minting;
 use super::{Cache, FAULT, InventoryEntry, LOCK, TOKEN, TokenId, eviction};
 use crate::error::{Code, Error, Fault, Meaning};
 use crate::token::Minted;
@@ -35,14 +34,7 @@ impl Cache {
         deadline: Instant,
         mint: impl Fn(Instant) -> Result<Minted, Error>,
     ) -> Result<Renewal, Error> {
-        let minting = Minting {
-            cache: self,
-            id,
-            files: self.files(id),
-            longest,
-            deadline,
-            mint,
-        };
+        let minting = self.minting(id, longest, deadline, mint);
         let files = &minting.files;
         let before = known.token.map(|token| token.minted_at);
         let renewed = || {

@@ -13,15 +13,31 @@ use crate::keys::Blob;
 use crate::registry::detect;
 use crate::store::{Found, Keep, Lookup, Store};
 
-/// The cached answers for one host in one store.
-pub(super) struct Notes<'a> {
+/// The cached answers about one subject in one store.
+struct Answers<'a> {
     memory: &'a Memory<'a>,
-    host: &'a Host,
     stale_if_error: Duration,
+    /// What invalidates them when it changes, besides the store.
+    changeable: [&'a str; 2],
     /// The store, with the account that this process uses.
     store: Vec<&'a str>,
-    /// The host, and how this process looks for it.
+    /// The host or the image, and how this process asks for it.
     subject: Vec<&'a str>,
+}
+
+/// The cached answers for one host in one store.
+pub(super) struct Notes<'a> {
+    host: &'a Host,
+    answers: Answers<'a>,
+}
+
+/// The cached answers for one image in the workspace store.
+pub(super) struct ImageNotes<'a>(Answers<'a>);
+
+/// The last payloads of an image.
+pub(super) struct LastPayloads {
+    pub(super) payloads: Vec<(Redacted, Keep)>,
+    noted: Recalled,
 }
 
 impl Resolver {
@@ -45,11 +61,14 @@ impl Resolver {
             .chain(lookup.named.iter().map(String::as_str))
             .collect();
         Notes {
-            memory,
             host: lookup.host,
-            stale_if_error: self.config.cache.stale_if_error,
-            store,
-            subject,
+            answers: Answers {
+                memory,
+                stale_if_error: self.config.cache.stale_if_error,
+                changeable: [HOST, lookup.host.as_str()],
+                store,
+                subject,
+            },
         }
     }
 
@@ -63,12 +82,13 @@ impl Resolver {
         let reference = image.map_or(["", ""], |image| [image.host.as_str(), &image.repository]);
         let store = self.store_subject(&self.workspace);
         let subject = store.iter().copied().chain([image_id]).chain(reference);
-        ImageNotes {
+        ImageNotes(Answers {
             memory,
             stale_if_error: self.config.cache.stale_if_error,
+            changeable: EVERY_IMAGE,
             subject: subject.collect(),
             store,
-        }
+        })
     }
 
     /// A store, identified by workspace, address and account.
@@ -112,76 +132,84 @@ impl Resolver {
     }
 }
 
-/// What is remembered of one image in the workspace store.
-pub(super) struct ImageNotes<'a> {
-    memory: &'a Memory<'a>,
-    stale_if_error: Duration,
-    store: Vec<&'a str>,
-    subject: Vec<&'a str>,
-}
-
-/// The payloads of an image, as they were last.
-pub(super) struct LastPayloads {
-    pub(super) payloads: Vec<(Redacted, Keep)>,
-    noted: Recalled,
-}
-
-impl ImageNotes<'_> {
-    /// What was answered last, if that is not too long ago.
-    pub(super) fn last(&self) -> Option<LastPayloads> {
-        let changeable: [&[&str]; 2] = [&EVERY_HOST, &self.store];
-        let noted = self
-            .memory
-            .recall_unchanged(IMAGE, &self.subject, &changeable)
-            .filter(|noted| noted.age < self.stale_if_error)?;
-        let texts: Vec<Redacted> = json::parse(noted.text.expose().as_bytes()).ok()?;
-        let payloads = texts.into_iter().map(|text| (text, Keep::Disk)).collect();
-        Some(LastPayloads { payloads, noted })
+impl Answers<'_> {
+    fn recall(&self, kind: &str) -> Option<Recalled> {
+        self.memory
+            .recall_unchanged(kind, &self.subject, &[&self.changeable, &self.store])
     }
 
-    /// Notes an answer, as [`Notes::keep`] does.
-    pub(super) fn keep(
-        &self,
-        payloads: &[(Redacted, Keep)],
-        last: Option<&LastPayloads>,
-        asked: Asked,
-    ) {
-        let texts: Vec<&str> = payloads.iter().map(|(text, _)| text.expose()).collect();
-        let text = json::text(&texts);
-        let is_noted = |last: &LastPayloads| {
-            last.noted.text.expose() == text.as_str() && last.noted.age < self.stale_if_error / 2
-        };
-        if payloads.iter().all(|(_, keep)| *keep == Keep::Disk) && !last.is_some_and(is_noted) {
+    /// The last answer, if it is recent enough.
+    fn last(&self, kind: &str) -> Option<Recalled> {
+        self.recall(kind)
+            .filter(|last| last.age < self.stale_if_error)
+    }
+
+    /// Caches an answer for when the store can't be reached. An equal answer is rewritten only after half of its life.
+    fn keep(&self, kind: &str, text: &str, last: Option<&Recalled>, asked: Asked) {
+        let is_noted =
+            |last: &Recalled| last.text.expose() == text && last.age < self.stale_if_error / 2;
+        if !last.is_some_and(is_noted) {
             self.memory
-                .note_answer(IMAGE, &self.subject, &text, asked, self.stale_if_error);
+                .note_answer(kind, &self.subject, text, asked, self.stale_if_error);
         }
     }
 
-    /// As [`Notes::refused`].
-    pub(super) fn refused(&self, error: &Error) {
-        self.memory.forget(IMAGE, &self.subject);
+    /// The store failed although it can be reached, so its last answer must not be used. If it refused this process,
+    /// none of its answers may be.
+    fn refused(&self, kind: &str, error: &Error) {
+        self.memory.forget(kind, &self.subject);
         if error.is_refusal() {
             self.memory.mark(&self.store, None);
         }
     }
 }
 
+impl ImageNotes<'_> {
+    /// The last payloads, if they are recent enough.
+    pub(super) fn last(&self) -> Option<LastPayloads> {
+        let noted = self.0.last(IMAGE)?;
+        let texts: Vec<Redacted> = json::parse(noted.text.expose().as_bytes()).ok()?;
+        let payloads = texts.into_iter().map(|text| (text, Keep::Disk)).collect();
+        Some(LastPayloads { payloads, noted })
+    }
+
+    /// Caches the payloads, as [`Notes::keep`] does, unless one of them must not be on a disk.
+    pub(super) fn keep(
+        &self,
+        payloads: &[(Redacted, Keep)],
+        last: Option<&LastPayloads>,
+        asked: Asked,
+    ) {
+        if payloads.iter().all(|(_, keep)| *keep == Keep::Disk) {
+            let texts: Vec<&str> = payloads.iter().map(|(text, _)| text.expose()).collect();
+            let last = last.map(|last| &last.noted);
+            self.0.keep(IMAGE, &json::text(&texts), last, asked);
+        }
+    }
+
+    /// See [`Notes::refused`].
+    pub(super) fn refused(&self, error: &Error) {
+        self.0.refused(IMAGE, error);
+    }
+}
+
 impl Notes<'_> {
     /// Whether a miss is cached.
     pub(super) fn is_missed(&self) -> bool {
-        self.recall(MISS).is_some()
+        self.answers.recall(MISS).is_some()
     }
 
     /// Caches a miss.
     pub(super) fn miss(&self, asked: Asked) {
-        self.memory
-            .note_answer(MISS, &self.subject, "", asked, MISS_LIFE);
-        self.memory.forget(ANSWER, &self.subject);
+        self.answers
+            .memory
+            .note_answer(MISS, &self.answers.subject, "", asked, MISS_LIFE);
+        self.answers.memory.forget(ANSWER, &self.answers.subject);
     }
 
     /// Caches an answer for when the store can't be reached. An equal answer is rewritten only after half of its life.
     pub(super) fn keep(&self, found: &Found, asked: Asked) {
-        if self.stale_if_error.is_zero() {
+        if self.answers.stale_if_error.is_zero() {
             return;
         }
         let blob = Blob::marshal_until(
@@ -190,23 +218,14 @@ impl Notes<'_> {
             &found.keys,
             found.times.expires_at,
         );
-        let noted = self.recall(ANSWER);
-        if !noted.is_some_and(|noted| noted.text == blob && noted.age < self.stale_if_error / 2) {
-            self.memory.note_answer(
-                ANSWER,
-                &self.subject,
-                blob.expose(),
-                asked,
-                self.stale_if_error,
-            );
-        }
+        let last = self.answers.recall(ANSWER);
+        self.answers
+            .keep(ANSWER, blob.expose(), last.as_ref(), asked);
     }
 
     /// The store's last answer, if it is recent enough.
     pub(super) fn last_answer(&self) -> Option<Found> {
-        let last = self
-            .recall(ANSWER)
-            .filter(|last| last.age < self.stale_if_error)?;
+        let last = self.answers.last(ANSWER)?;
         let blob = Blob::parse(last.text.expose())
             .ok()
             .filter(|blob| blob.registry.as_ref() == Some(self.host))?;
@@ -216,37 +235,37 @@ impl Notes<'_> {
     /// The store failed although it can be reached, so its last answer must not be used. If it refused this process,
     /// none of its answers may be.
     pub(super) fn refused(&self, error: &Error) {
-        self.memory.forget(ANSWER, &self.subject);
-        if error.is_refusal() {
-            self.memory.mark(&self.store, None);
-        }
+        self.answers.refused(ANSWER, error);
     }
 
-    /// Marks that the host's entry is about to change, by `deadline` at the latest.
+    /// Marks that the host's entry is about to change, by `deadline` at the latest. Which images it is in isn't known.
     pub(super) fn changing(&self, deadline: Instant) {
-        self.memory.mark(&self.changed_host(), Some(deadline));
+        self.mark(Some(deadline));
     }
 
     /// Marks that the host's entry has changed. If `done` is false, it may have: the request may have been executed
     /// although it was not answered in time. The cached list is then kept, because it has no secrets.
     pub(super) fn changed(&self, done: bool) {
-        self.memory.mark(&self.changed_host(), None);
+        self.mark(None);
+        let Answers {
+            memory,
+            store,
+            subject,
+            ..
+        } = &self.answers;
         for kind in [MISS, ANSWER] {
-            self.memory.forget(kind, &self.subject);
+            memory.forget(kind, subject);
         }
         if done {
-            self.memory.mark(&EVERY_HOST, None);
-            self.memory.forget(LIST, &self.store);
+            memory.mark(&EVERY_HOST, None);
+            memory.forget(LIST, store);
         }
     }
 
-    fn changed_host(&self) -> [&str; 2] {
-        [HOST, self.host.as_str()]
-    }
-
-    fn recall(&self, kind: &str) -> Option<Recalled> {
-        self.memory
-            .recall_unchanged(kind, &self.subject, &[&self.changed_host(), &self.store])
+    fn mark(&self, until: Option<Instant>) {
+        for what in [self.answers.changeable, EVERY_IMAGE] {
+            self.answers.memory.mark(&what, until);
+        }
     }
 }
 
@@ -257,4 +276,5 @@ const IMAGE: &str = "image";
 /// Marks are per host, regardless of the account and the way that the store is asked.
 const HOST: &str = "host";
 const EVERY_HOST: [&str; 1] = ["hosts"];
+const EVERY_IMAGE: [&str; 2] = ["images", "all"];
 pub(super) const MISS_LIFE: Duration = Duration::from_secs(5);
