@@ -15,12 +15,12 @@ pub(crate) mod keyring;
 
 pub use key_file::KeyFile;
 
-/// A 256-bit sealing key.
+/// A 256-bit sealing key. Its expanded keys are on the heap: moves would leave a kilobyte of them on the stack each time.
 pub struct SealKey {
-    aead: LessSafeKey,
+    aead: Box<LessSafeKey>,
     bytes: Zeroizing<Vec<u8>>,
     /// A separate key for fingerprints, so that no key is used with two algorithms. Made on first use.
-    fingerprint: OnceLock<hmac::Key>,
+    fingerprint: OnceLock<Box<hmac::Key>>,
 }
 
 /// The data did not open: wrong key, wrong associated data or damage. It can't tell which.
@@ -40,7 +40,7 @@ impl SealKey {
         let key = UnboundKey::new(&AES_256_GCM, bytes)
             .map_err(|_| SealError("the key is not 32 bytes long"))?;
         Ok(Self {
-            aead: LessSafeKey::new(key),
+            aead: Box::new(LessSafeKey::new(key)),
             bytes: Zeroizing::new(bytes.to_vec()),
             fingerprint: OnceLock::new(),
         })
@@ -123,7 +123,7 @@ impl SealKey {
                 &hmac::Key::new(hmac::HMAC_SHA256, &self.bytes),
                 b"beta9 fingerprint 1",
             );
-            hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+            Box::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
         });
         let mut context = hmac::Context::with_key(key);
         for text in texts {

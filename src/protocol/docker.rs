@@ -63,12 +63,11 @@ pub fn answer(
     let text = read_all(input, verb.limit(), PATIENCE).map_err(|error| error.with_example(EXAMPLE));
     env.log()
         .done(step, format_args!("{verb:?}: standard input read"));
-    let resolver = || Config::load(env).and_then(Resolver::new);
     match verb {
-        Verb::Get => get(&text?, resolver, err),
-        Verb::Store => store(&text?, resolver, err),
-        Verb::Erase => erase(&text?, resolver, err),
-        Verb::List => list(resolver, err),
+        Verb::Get => get(&text?, env, err),
+        Verb::Store => store(&text?, env, err),
+        Verb::Erase => erase(&text?, env, err),
+        Verb::List => list(env, err),
     }
 }
 
@@ -86,6 +85,13 @@ pub(super) fn with_warnings<T>(
     done
 }
 
+/// The resolver of this environment. On the heap, so that what reads the configuration has given its stack back when a
+/// store is asked.
+#[inline(never)]
+fn resolver(env: &Env) -> Result<Box<Resolver>, Error> {
+    Config::load(env).and_then(Resolver::new).map(Box::new)
+}
+
 /// The input of `get` and `erase`, without the line end that a person's `echo` adds.
 fn server_url(text: &[u8]) -> Result<&[u8], Error> {
     let asked = strip_line_end(text);
@@ -96,18 +102,14 @@ fn server_url(text: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-fn get(
-    text: &[u8],
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn get(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     // A text that can't be a registry certainly has no credential, so no store is asked and no configuration is read.
     let Ok(url) = ServerUrl::parse(text) else {
         kubelet::is_misdirected(asked, err);
         return Err(Error::NotFound);
     };
-    let credential = with_warnings(&resolver()?, err, |resolver| {
+    let credential = with_warnings(&*resolver(env)?, err, |resolver| {
         resolver.audited("get", Some(url.label()), |resolver| resolver.get(&url))
     })?;
     Ok(json::line(&Answer {
@@ -117,11 +119,7 @@ fn get(
     }))
 }
 
-fn store(
-    text: &[u8],
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn store(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let (server_url, username, secret) = StoreRequest::parse(text)?;
     let url = ServerUrl::parse(server_url.expose().as_bytes()).map_err(DockerError::ServerUrl)?;
     let credential =
@@ -129,7 +127,7 @@ fn store(
             CredentialError::NoUsername => Error::Protocol(NO_USERNAME),
             other => Error::from(DockerError::Credential(other)).about(url.label()),
         })?;
-    with_warnings(&resolver()?, err, |resolver| {
+    with_warnings(&*resolver(env)?, err, |resolver| {
         resolver.audited("store", Some(url.label()), |resolver| {
             resolver.store(&url, credential)
         })
@@ -137,18 +135,14 @@ fn store(
     Ok(Zeroizing::default())
 }
 
-fn erase(
-    text: &[u8],
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn erase(text: &[u8], env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let asked = server_url(text)?;
     if std::str::from_utf8(asked).is_err() || asked.iter().any(u8::is_ascii_control) {
         return Err(DockerError::NotALine.into());
     }
     // docker logout also erases spellings under which nothing can be stored. They need no work.
     if let Ok(url) = ServerUrl::parse(text) {
-        with_warnings(&resolver()?, err, |resolver| {
+        with_warnings(&*resolver(env)?, err, |resolver| {
             resolver.audited("erase", Some(url.label()), |resolver| resolver.erase(&url))
         })?;
     }
@@ -157,13 +151,10 @@ fn erase(
 
 /// Ignores standard input (clients send `unused` or nothing), and answers even if the store can't be reached. Fails if
 /// the store refuses the token or password, because an empty list would look like an empty store.
-fn list(
-    resolver: impl FnOnce() -> Result<Resolver, Error>,
-    err: &mut dyn Write,
-) -> Result<Zeroizing<String>, Error> {
+fn list(env: &Env, err: &mut dyn Write) -> Result<Zeroizing<String>, Error> {
     let mut skipped = Vec::new();
     let mut refusal = None;
-    let lines = with_warnings(&resolver()?, err, |resolver| {
+    let lines = with_warnings(&*resolver(env)?, err, |resolver| {
         resolver.audited("list", None, |resolver| {
             let lines = resolver.list(&mut |error| {
                 refusal = refusal.take().or_else(|| error.refusal());
