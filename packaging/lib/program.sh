@@ -16,14 +16,14 @@ build_program() {
     )
     # By a wrapper and not as rustflags: cargo hashes those, with this machine's paths in them, into the names of the
     # directories that it builds in, and a build script's directory is named in what it generates.
-    mkdir -p "$out"
+    mkdir -p "$out/$TARGET"
     printf '#!/usr/bin/env bash\nexec "$@"%s\n' "$rust_maps" >"$out/rustc-wrapper"
     # rustc knows by the name what kind of linker it is.
-    printf '#!/usr/bin/env bash\nexec %q %q %q "$@"\n' "$HERE/order" "$(linker)" "qemu-$ARCH-static" >"$out/rust-lld"
-    chmod 755 "$out/rustc-wrapper" "$out/rust-lld"
+    printf '#!/usr/bin/env bash\nexec %q %q %q "$@"\n' "$HERE/order" "$(linker)" "qemu-$ARCH-static" >"$out/$TARGET/rust-lld"
+    chmod 755 "$out/rustc-wrapper" "$out/$TARGET/rust-lld"
     # How the C parts are made: .cargo/config.toml says why.
     c_flags="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 ${c_maps[*]}"
-    (cd "$REPO" && env "CC_$variable=$ARCH-linux-gnu-gcc" "CFLAGS_$variable=$c_flags" "CARGO_TARGET_${variable^^}_LINKER=$out/rust-lld" RUSTC_WRAPPER="$out/rustc-wrapper" \
+    (cd "$REPO" && env "CC_$variable=$ARCH-linux-gnu-gcc" "CFLAGS_$variable=$c_flags" "CARGO_TARGET_${variable^^}_LINKER=$out/$TARGET/rust-lld" RUSTC_WRAPPER="$out/rustc-wrapper" \
         cargo build --release --locked --target "$TARGET" --target-dir "$out")
     # shellcheck disable=SC2034 # who sources this takes it
     PROGRAM=$out/$TARGET/release/$NAME

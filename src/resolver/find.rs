@@ -1,6 +1,7 @@
 //! Finds a route's secret: asks the stores in order, and uses cached answers of remote ones.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::errors::ResolverError;
 use super::notes::MISS_LIFE;
@@ -239,12 +240,11 @@ impl Resolver {
 }
 
 /// The names of keys; names are not secret.
-fn names(keys: &Keys) -> String {
-    if keys.is_empty() {
-        "no keys".to_owned()
-    } else {
-        shown_list(keys.names())
-    }
+fn names(keys: &Keys) -> impl fmt::Display {
+    fmt::from_fn(|f| match keys.is_empty() {
+        true => f.write_str("no keys"),
+        false => f.write_str(&shown_list(keys.names())),
+    })
 }
 
 /// The keys of pairs that a Beta9 build reads for any registry.

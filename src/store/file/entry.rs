@@ -261,7 +261,7 @@ pub(super) fn first_file_name(server: &str) -> String {
 
 /// The file name in the next version.
 pub(super) fn next_file_name(server: &str) -> String {
-    format!("{}.{}{FIRST}", &sha256_hex(server)[..40], VERSION + 1)
+    [&sha256_hex(server)[..40], THIRD].concat()
 }
 
 /// The common part of an entry's file names, and this name's version; of several versions, the newest counts. `None` if
@@ -308,3 +308,4 @@ const ABOUT: &str = "about";
 const SECRET: &str = "secret";
 const FIRST: &str = ".sealed";
 const SECOND: &str = ".2.sealed";
+const THIRD: &str = ".3.sealed";
