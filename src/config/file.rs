@@ -27,8 +27,6 @@ impl Options {
         Self::parse(path, &text).map(Some)
     }
 
-    // Where there is no file, its 54 kB must not lie amid what a `get` runs (benches/RESULTS.md, "What each trick gives").
-    #[inline(never)]
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let table = DeTable::parse(text).map_err(|error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
