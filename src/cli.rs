@@ -26,17 +26,19 @@ mod wired;
 mod with;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use style::Style;
+use zeroize::Zeroizing;
 
-use crate::Io;
-use crate::config::Env;
+use crate::config::{Config, Env};
 use crate::error::Error;
 use crate::host::{ImageRef, Reference};
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
 use crate::shown::shown;
+use crate::{Io, Output};
 use errors::CliError;
 
 /// A command: its argument parser and its function. A new command is one file and one row.
@@ -146,8 +148,47 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
         .help(help)
 }
 
-fn unwritable(error: std::io::Error) -> Error {
-    CliError::Unwritable(error).into()
+/// An option of a command with a value.
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+/// A command's image references.
+fn image_arg() -> Arg {
+    let arg = Arg::new("image").value_name("IMAGE").num_args(1..);
+    arg.required(true).help("The image references")
+}
+
+/// A resolver with the configuration of files and environment.
+fn resolver(env: &Env) -> Result<Resolver, Error> {
+    Config::load(env).and_then(Resolver::new)
+}
+
+/// Prints a report for programs with `--json`, otherwise for people.
+fn show(
+    matches: &ArgMatches,
+    env: &Env,
+    io: &mut Io,
+    json: impl FnOnce() -> Zeroizing<String>,
+    human: impl FnOnce(Style) -> String,
+) -> Result<(), Error> {
+    if matches.get_flag("json") {
+        return print(io.out, json().as_str());
+    }
+    let text = human(Style::of(io.out, env));
+    print(io.out, text)
+}
+
+/// Prints what a reader may be waiting for.
+fn print(out: &mut dyn Output, text: impl Display) -> Result<(), Error> {
+    write!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(|error| CliError::Unwritable(error).into())
+}
+
+/// The result of a command whose report says what failed.
+fn outcome(failed: bool) -> Result<(), Error> {
+    if failed { Err(Error::Told) } else { Ok(()) }
 }
 
 fn root() -> Command {
@@ -174,12 +215,8 @@ fn verbs() -> impl Iterator<Item = Command> {
 /// Requested help is a success. Anything else is a mistake on the command line and goes to standard error, except
 /// without any argument: the caller may then be a client, which reads standard output.
 fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
-    let asked = matches!(
-        error.kind(),
-        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
-    );
     let status = match args {
-        _ if asked => 0,
+        _ if !error.use_stderr() => 0,
         [] => 1,
         _ if kubelet::is_misdirected_input(io) => return USAGE,
         _ => USAGE,
@@ -187,11 +224,8 @@ fn usage(error: &clap::Error, args: &[OsString], env: &Env, io: &mut Io) -> u8 {
     let text = error.render();
     if status == USAGE && args.iter().any(|arg| arg == "--json") {
         let text = text.to_string();
-        let cause: Vec<_> = text
-            .lines()
-            .map(str::trim)
-            .take_while(|line| !line.is_empty())
-            .collect();
+        let lines = text.lines().map(str::trim);
+        let cause: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
         let cause = cause.join(" ");
         let cause = cause.strip_prefix("error: ").unwrap_or(&cause);
         return fail(&CliError::Usage(cause.to_owned()).into(), true, io).max(USAGE);

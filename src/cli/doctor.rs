@@ -24,14 +24,14 @@ mod tokens;
 
 use std::path::Path;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use self::clients::Clients;
 use self::finding::{Finding, State};
 use self::report::Report;
 use self::served::Served;
 use self::store::{Asked, Expected};
-use super::style::Style;
+use super::{flag, outcome, show};
 use crate::Io;
 use crate::cache::{Inventory, Moment};
 use crate::config::{Config, Env, StoreKind};
@@ -41,25 +41,12 @@ use crate::resolver::Resolver;
 pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Find what is wrong on this node, and how to fix it")
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print one JSON object"),
-        )
-        .arg(
-            Arg::new("fix")
-                .long("fix")
-                .action(ArgAction::SetTrue)
-                .help("Run the remedies that change only your own files, after a question"),
-        )
-        .arg(
-            Arg::new("yes")
-                .long("yes")
-                .action(ArgAction::SetTrue)
-                .requires("fix")
-                .help("With --fix: do not ask"),
-        )
+        .arg(flag("json", "Print one JSON object"))
+        .arg(flag(
+            "fix",
+            "Run the remedies that change only your own files, after a question",
+        ))
+        .arg(flag("yes", "With --fix: do not ask").requires("fix"))
         .long_about(LONG)
         .after_help(HELP)
 }
@@ -69,20 +56,14 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("fix") {
         report = fix::fix(report, matches.get_flag("yes"), &|| examine(env), env, io)?;
     }
-    let style = Style::of(io.out, env);
-    let text = if matches.get_flag("json") {
-        report.json()
-    } else {
-        report.human(style)
-    };
-    io.out
-        .write_all(text.as_bytes())
-        .map_err(super::unwritable)?;
-    if report.count(State::Broken) == 0 {
-        Ok(())
-    } else {
-        Err(Error::Told)
-    }
+    show(
+        matches,
+        env,
+        io,
+        || report.json(),
+        |style| report.human(style),
+    )?;
+    outcome(report.count(State::Broken) > 0)
 }
 
 fn examine(env: &Env) -> Report {

@@ -7,7 +7,6 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use super::errors::CliError;
-use super::unwritable;
 use crate::Io;
 use crate::config::Env;
 use crate::error::Error;
@@ -37,9 +36,8 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
             of_command(command.clone(), &mut page)
         }
     };
-    written
-        .and_then(|()| io.out.write_all(&page))
-        .map_err(unwritable)
+    let printed = written.and_then(|()| io.out.write_all(&page));
+    Ok(printed.map_err(CliError::Unwritable)?)
 }
 
 /// The program's own page, with one line for each command.

@@ -5,54 +5,53 @@ mod many;
 
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::errors::CliError;
-use super::{image, unwritable};
+use super::{flag, image, option, print, warn};
 use crate::Io;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::credential::Redacted;
 use crate::error::Error;
 use crate::host::ImageRef;
 use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
+    let id = Arg::new("image-id").value_name("IMAGE_ID");
     Command::new("resolve")
         .about("Print the secret of an image id, in the form of BETA9_IMAGE_CREDENTIALS")
         .arg(
-            Arg::new("image-id")
-                .value_name("IMAGE_ID")
-                .required_unless_present("stdin")
+            id.required_unless_present("stdin")
                 .conflicts_with("stdin")
                 .help("The image's id"),
         )
         .arg(
-            Arg::new("image")
-                .long("image")
-                .value_name("REF")
-                .conflicts_with("stdin")
-                .help("The image's reference, for stores that don't know image ids"),
+            option(
+                "image",
+                "REF",
+                "The image's reference, for stores that don't know image ids",
+            )
+            .conflicts_with("stdin"),
+        )
+        .arg(flag(
+            "mint",
+            "Print a token with its expiry instead of a cloud's keys, one line for each registry",
+        ))
+        .arg(
+            option(
+                "min-life",
+                "TIME",
+                "The shortest remaining life of a token, such as 30m [default: 30m]",
+            )
+            .requires("mint")
+            .value_parser(humantime::parse_duration),
         )
         .arg(
-            Arg::new("mint")
-                .long("mint")
-                .action(ArgAction::SetTrue)
-                .help("Print a token with its expiry instead of a cloud's keys, one line for each registry"),
-        )
-        .arg(
-            Arg::new("min-life")
-                .long("min-life")
-                .value_name("TIME")
-                .requires("mint")
-                .value_parser(humantime::parse_duration)
-                .help("The shortest remaining life of a token, such as 30m [default: 30m]"),
-        )
-        .arg(
-            Arg::new("stdin")
-                .long("stdin")
-                .action(ArgAction::SetTrue)
-                .requires("mint")
-                .help("Read one image id per line, and print one line of JSON for each"),
+            flag(
+                "stdin",
+                "Read one image id per line, and print one line of JSON for each",
+            )
+            .requires("mint"),
         )
         .after_help(HELP)
 }
@@ -61,13 +60,9 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("stdin") {
         return many::run(&resolver(matches, env)?.for_many(), io);
     }
-    let id = matches
-        .get_one::<String>("image-id")
-        .map_or("", String::as_str);
-    resolve(id, matches, env, io).map_err(|error| match error {
-        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
-        error => error,
-    })
+    let id = matches.get_one::<String>("image-id");
+    let id = id.map_or("", String::as_str);
+    resolve(id, matches, env, io).map_err(|error| anonymous(error, id))
 }
 
 fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
@@ -84,16 +79,24 @@ fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(),
             Ok(vec![payload])
         })
     };
-    super::warn(io, &resolver);
+    warn(io, &resolver);
     // All or nothing: if one registry fails, nothing is printed.
     for payload in payloads? {
-        writeln!(io.out, "{}", payload.expose()).map_err(unwritable)?;
+        print(io.out, format_args!("{}\n", payload.expose()))?;
     }
     Ok(())
 }
 
+/// The failure if an image certainly has no credential.
+fn anonymous(error: Error, id: &str) -> Error {
+    match error {
+        Error::NotFound => CliError::Anonymous(id.to_owned()).into(),
+        error => error,
+    }
+}
+
 fn resolver(matches: &ArgMatches, env: &Env) -> Result<Resolver, Error> {
-    let resolver = Resolver::new(Config::load(env)?)?;
+    let resolver = super::resolver(env)?;
     let min_life = matches.get_one("min-life").copied();
     Ok(if matches.get_flag("mint") {
         resolver.with_min_life(min_life.unwrap_or(MIN_LIFE))

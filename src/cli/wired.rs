@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
 
-use super::unwritable;
+use super::print;
 use crate::Io;
 use crate::client::file::Text;
 use crate::client::{
@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(_matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
     for (path, command) in wired(env) {
         let path = path.display().to_string();
-        writeln!(io.out, "{}\t{command}", shown(&path)).map_err(unwritable)?;
+        print(io.out, format_args!("{}\t{command}\n", shown(&path)))?;
     }
     Ok(())
 }

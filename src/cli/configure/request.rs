@@ -6,10 +6,11 @@ use clap::ArgMatches;
 use indexmap::IndexSet;
 
 use super::errors::{ConfigureError, NOT_FOR, NotFor};
+use crate::cli::resolver;
 use crate::client::Scope;
 use crate::client::plain_login::offer;
 use crate::client::spelling::wiring_keys;
-use crate::config::{Config, Env};
+use crate::config::Env;
 use crate::error::Error;
 use crate::host::{Host, ServerUrl};
 use crate::resolver::Resolver;
@@ -80,11 +81,10 @@ impl Request {
             },
             registries: match matches.get_many::<String>("hosts") {
                 _ if matches.get_flag("all") => Registries::All,
-                Some(hosts) => Registries::These(
-                    hosts
-                        .map(|text| wanted(text.trim()))
-                        .collect::<Result<_, _>>()?,
-                ),
+                Some(hosts) => {
+                    let hosts = hosts.map(|text| wanted(text.trim()));
+                    Registries::These(hosts.collect::<Result<_, _>>()?)
+                }
                 None => Registries::Stored,
             },
             force: matches.get_flag("force"),
@@ -116,7 +116,7 @@ fn wanted(text: &str) -> Result<Wanted, ConfigureError> {
 }
 
 fn stored(env: &Env, client: &str, scope: Scope) -> Result<Vec<Wanted>, Error> {
-    let listed = Listed::of(&Resolver::new(Config::load(env)?)?)?;
+    let listed = Listed::of(&resolver(env)?)?;
     if !listed.hosts.is_empty() {
         let hosts = listed.hosts.into_iter();
         return Ok(hosts.map(|host| Wanted::new(host, "")).collect());
@@ -147,8 +147,7 @@ impl Listed {
 
     /// Those of `hosts` without a credential in the store; empty if the store can't be asked.
     pub(super) fn lacking(hosts: &[Host], env: &Env) -> Vec<Host> {
-        let resolver = Config::load(env).and_then(Resolver::new);
-        let listed = resolver.and_then(|resolver| Self::of(&resolver)).ok();
+        let listed = resolver(env).and_then(|resolver| Self::of(&resolver)).ok();
         let Some(listed) = listed.filter(|listed| listed.skipped.is_empty()) else {
             return Vec::new();
         };

@@ -132,10 +132,11 @@ impl Answer {
     }
 
     fn decide(&mut self, route: &Route, found: Option<(&'static str, Found)>, resolver: &Resolver) {
-        let keep = found.as_ref().map_or(Keep::Disk, |(_, found)| found.keep);
-        let times = found
+        let (keep, times) = found
             .as_ref()
-            .map_or(Times::default(), |(_, found)| found.times);
+            .map_or((Keep::Disk, Times::default()), |(_, found)| {
+                (found.keep, found.times)
+            });
         let keys = found.map(|(store, found)| {
             (self.store, self.found) = (Some(store), true);
             self.keys = found.keys.names().map(str::to_owned).collect();
@@ -163,10 +164,9 @@ impl Answer {
             if let (true, Some(cloud)) = (route.ambient, route.row.cloud()) {
                 self.look(route, cloud, None, keep, resolver);
                 if !matches!(self.told, Told::NotFound(_)) {
-                    let stands_in = "; the stored credential has expired";
-                    self.identity
-                        .iter_mut()
-                        .for_each(|identity| identity.push_str(stands_in));
+                    if let Some(identity) = &mut self.identity {
+                        *identity += "; the stored credential has expired";
+                    }
                     return;
                 }
             }
@@ -224,13 +224,13 @@ const NOTHING: &str = "no credential is stored for it here";
 
 /// Who logs in, in words: a secret's keys or the node's identity.
 fn who(backend: &Backend, keys: Option<&Keys>, node: &str) -> String {
+    let has_role = |keys: &Keys| matches!(backend, Backend::Aws) && keys.has("AWS_ROLE_ARN");
     match keys {
-        Some(keys) if matches!(backend, Backend::Aws) && keys.has("AWS_ROLE_ARN") => {
-            "the secret's keys, and the role in its AWS_ROLE_ARN".to_owned()
-        }
-        Some(_) if node.is_empty() => "the secret's keys".to_owned(),
-        _ => format!("the node's own: {node}"),
+        Some(keys) if has_role(keys) => "the secret's keys, and the role in its AWS_ROLE_ARN",
+        Some(_) if node.is_empty() => "the secret's keys",
+        _ => return format!("the node's own: {node}"),
     }
+    .to_owned()
 }
 
 /// The workspace, in words. For the gateway, the token decides; other stores use the workspace's name.
@@ -259,31 +259,16 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
 /// What a client would get from a login that has not happened.
 fn told(backend: &Backend, keys: &Keys) -> Told {
     let username = backend.username(keys);
-    let Backend::Fixed { secret, .. } = backend else {
-        return Told::Credential {
-            username: Some(username.to_owned()),
-            secret: "a token",
-        };
-    };
-    match username {
-        "<token>" => Told::Credential {
-            username: None,
-            secret: "an identity token",
-        },
-        _ if backend.shown_username(keys).is_none() => Told::Credential {
-            username: None,
-            secret: "a token for user name and password",
-        },
-        _ => {
-            let kind = if secret.contains("PASSWORD") {
-                "a password"
-            } else {
-                "a token"
-            };
-            Told::Credential {
-                username: Some(shown(username).to_string()),
-                secret: kind,
-            }
+    let (username, secret) = match backend {
+        Backend::Fixed { .. } if username == "<token>" => (None, "an identity token"),
+        Backend::Fixed { .. } if backend.shown_username(keys).is_none() => {
+            (None, "a token for user name and password")
         }
-    }
+        Backend::Fixed { secret, .. } if secret.contains("PASSWORD") => {
+            (Some(shown(username).to_string()), "a password")
+        }
+        Backend::Fixed { .. } => (Some(shown(username).to_string()), "a token"),
+        _ => (Some(username.to_owned()), "a token"),
+    };
+    Told::Credential { username, secret }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use super::{View, rfc3339};
 use crate::cache::{InventoryEntry, State};
@@ -11,7 +12,7 @@ use crate::host::Host;
 use crate::json;
 use crate::store::Published;
 
-pub(super) fn text(view: &View) -> String {
+pub(super) fn text(view: &View) -> Zeroizing<String> {
     let dir = |dir: Option<&Path>| dir.map(|dir| dir.display().to_string());
     let entries = view.inventory.entries.iter();
     let published = view.published.iter();
@@ -25,7 +26,6 @@ pub(super) fn text(view: &View) -> String {
             .map(|(host, published)| Publication::of(host, published, view))
             .collect(),
     })
-    .to_string()
 }
 
 #[derive(Serialize)]
