@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 
 use thiserror::Error;
 
-use super::import::STORED_DIFFERS;
 use crate::credential::CredentialError;
 use crate::error::{Code, Fault, Meaning};
 use crate::host::HostError;
@@ -148,7 +147,7 @@ impl Fault for LinesError {
 pub(super) enum ImportError {
     #[error("a rule says that no credential is returned for it")]
     Public,
-    #[error("{}", STORED_DIFFERS)]
+    #[error("the store has another credential for it")]
     StoredDiffers,
     /// The registry.
     #[error("the store does not answer it as it was given, so it was not taken over")]

@@ -20,7 +20,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 use plain::{PlainFile, plain_files};
-pub(super) use take::{Import, STORED_DIFFERS};
+pub(super) use take::{Import, Refusal};
 
 pub(super) fn command() -> Command {
     let from = Arg::new("from")

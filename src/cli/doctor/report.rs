@@ -163,7 +163,7 @@ mod tests {
             "files",
             [
                 Finding::broken("file.not_directory", [word.as_str(); 3].join(" "))
-                    .command(["mv", &word, &word, &word]),
+                    .command("mv", [&word; 3]),
             ],
         );
         let style = Style::of(&Vec::new(), &Env::of([]));
@@ -185,7 +185,7 @@ mod tests {
         );
         report.add(
             "files",
-            [Finding::broken("file.unsafe", "open").command(["chmod", "600", "/a b"])],
+            [Finding::broken("file.unsafe", "open").command("chmod 600", ["/a b"])],
         );
         assert_eq!(
             report.json().as_str(),

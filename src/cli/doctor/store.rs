@@ -31,11 +31,13 @@ pub(super) struct Asked {
 
 impl Expected {
     pub(super) fn of(config: &Config, env: &Env) -> Self {
-        let brought = match (&config.request.credentials, &config.request.file) {
-            (Some(_), _) => Some("BETA9_IMAGE_CREDENTIALS"),
-            (None, Some(_)) => Some("BETA9_IMAGE_CREDENTIALS_FILE"),
-            (None, None) => None,
-        };
+        let request = &config.request;
+        let file = request
+            .file
+            .as_ref()
+            .map(|_| "BETA9_IMAGE_CREDENTIALS_FILE");
+        let credentials = request.credentials.as_ref();
+        let brought = credentials.map(|_| "BETA9_IMAGE_CREDENTIALS").or(file);
         let from_variable = matches!(env.text("BETA9_WORKSPACE_ID"), Ok(Some(_)));
         Self {
             store: config.store,
@@ -49,46 +51,27 @@ impl Expected {
         let mut asked = Asked::default();
         let findings = &mut asked.findings;
         if let Some(variable) = self.brought {
-            findings.push(Finding::note(
-                "store.request_first",
-                format_args!("{variable} is set, and is asked before the store"),
-            ));
+            let what = format!("{variable} is set, and is asked before the store");
+            findings.push(Finding::note("store.request_first", what));
         }
         let health = resolver.examine();
         let now = SystemTime::now();
         let reached = health.is_ok();
         match health {
             Ok(health) => {
-                findings.extend(
-                    health
-                        .well
-                        .iter()
-                        .map(|what| Finding::ok("store.well", what)),
-                );
-                findings.extend(
-                    health
-                        .ill
-                        .iter()
-                        .map(|error| Finding::error("store.entry_broken", State::Broken, error)),
-                );
-                findings.extend(
-                    health
-                        .lacking
-                        .iter()
-                        .map(|error| Finding::error("store.lacking", State::Warn, error)),
-                );
-                findings.extend(
-                    health
-                        .older
-                        .iter()
-                        .map(|what| Finding::note("store.older_format", what)),
-                );
-                findings.extend(
-                    health
-                        .shadowed
-                        .iter()
-                        .map(|error| Finding::error("store.older_login", State::Warn, error)),
-                );
+                let faults = |code, state, errors: Vec<Error>| {
+                    let errors = errors.into_iter();
+                    errors.map(move |error| Finding::error(code, state, &error))
+                };
+                let words = |code, state, texts: Vec<String>| {
+                    let texts = texts.into_iter();
+                    texts.map(move |what| Finding::new(code, state, what))
+                };
+                findings.extend(words("store.well", State::Ok, health.well));
+                findings.extend(faults("store.entry_broken", State::Broken, health.ill));
+                findings.extend(faults("store.lacking", State::Warn, health.lacking));
+                findings.extend(words("store.older_format", State::Note, health.older));
+                findings.extend(faults("store.older_login", State::Warn, health.shadowed));
                 findings.extend(health.workspace.and_then(|own| self.other_workspace(&own)));
                 asked.clock = health.clock.map(|clock| (clock, now));
             }
@@ -105,9 +88,8 @@ impl Expected {
             }
             // The store has been reported already; this error is about the request's credential.
             Err(error) if reached => {
-                asked
-                    .findings
-                    .push(Finding::error("store.list_failed", State::Broken, &error));
+                let finding = Finding::error("store.list_failed", State::Broken, &error);
+                asked.findings.push(finding);
             }
             Err(_) => {}
         }
@@ -124,14 +106,10 @@ impl Expected {
 
     /// A finding if the token is for another workspace, because the gateway then refuses it.
     fn other_workspace(&self, own: &str) -> Option<Finding> {
-        let configured = self
-            .workspace
-            .as_deref()
-            .filter(|configured| *configured != own)?;
-        let finding = Finding::broken(
-            "store.wrong_workspace",
-            format_args!("the token is for the workspace {own}, and {configured} is configured"),
-        );
+        let configured = self.workspace.as_deref();
+        let configured = configured.filter(|configured| *configured != own)?;
+        let what = format!("the token is for the workspace {own}, and {configured} is configured");
+        let finding = Finding::broken("store.wrong_workspace", what);
         Some(if self.from_variable {
             finding.export("BETA9_WORKSPACE_ID", own)
         } else {

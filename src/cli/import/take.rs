@@ -3,9 +3,10 @@
 use crate::Io;
 use crate::backend::Backend;
 use crate::cli::errors::ImportError;
-use crate::config::{Config, Env};
+use crate::cli::{resolver, warn};
+use crate::config::Env;
 use crate::credential::Credential;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::host::{Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
@@ -20,6 +21,21 @@ pub(in crate::cli) struct Import<'a> {
     pub(super) dry_run: bool,
 }
 
+/// Why an entry is not imported, and the fix.
+pub(in crate::cli) struct Refusal {
+    pub(in crate::cli) why: String,
+    /// Whether the store has another credential for it.
+    pub(in crate::cli) is_conflict: bool,
+}
+
+impl Refusal {
+    /// A refusal that asks no store.
+    pub(in crate::cli) fn of(why: String) -> Self {
+        let is_conflict = false;
+        Self { why, is_conflict }
+    }
+}
+
 impl<'a> Import<'a> {
     /// An import that changes nothing.
     pub(in crate::cli) fn dry(env: &'a Env) -> Self {
@@ -30,25 +46,28 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Why an entry would not be imported, and the fix, for `doctor`.
+    /// Why an entry would not be imported, for `doctor`.
     pub(in crate::cli) fn refusal(
         &self,
         url: &ServerUrl,
         credential: &Credential,
-    ) -> Option<String> {
+    ) -> Option<Refusal> {
         let fate = self
             .open()
             .and_then(|resolver| self.store(&resolver, url, credential));
         match fate {
             // doctor reports an unreachable store elsewhere.
             Ok(_) | Err(Error::Unreachable(_)) => None,
-            Err(error) => Some(without_name(&error, url)),
+            Err(error) => Some(Refusal {
+                why: without_name(&error, url),
+                is_conflict: error.code() == Some(Code::StoreConflict),
+            }),
         }
     }
 
     /// A resolver for one entry, because its timeout is that of one `get`.
     pub(super) fn open(&self) -> Result<Resolver, Error> {
-        Config::load(self.env).and_then(Resolver::new)
+        resolver(self.env)
     }
 
     /// Stores an entry; returns whether it is new in the store. Otherwise why it was not imported, and the fix.
@@ -60,7 +79,7 @@ impl<'a> Import<'a> {
     ) -> Result<bool, String> {
         let taken = self.open().and_then(|resolver| {
             let taken = self.store(&resolver, url, credential);
-            crate::cli::warn(io, &resolver);
+            warn(io, &resolver);
             taken
         });
         taken.map_err(|error| without_name(&error, url))
@@ -144,6 +163,3 @@ fn without_name(error: &Error, url: &ServerUrl) -> String {
     let bare = named.and_then(|rest| rest.strip_prefix(": "));
     bare.unwrap_or(&text).to_owned()
 }
-
-/// Why an entry is not imported without `--force`.
-pub(in crate::cli) const STORED_DIFFERS: &str = "the store has another credential for it";
