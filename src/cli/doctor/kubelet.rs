@@ -116,12 +116,7 @@ mod tests {
 
     use super::*;
     use crate::cli::doctor::finding::State;
-
-    fn write(root: &Path, name: &str, text: &str) {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
+    use crate::cli::doctor::tests::write;
 
     #[test]
     fn a_provider_that_kubelet_cannot_start_is_broken() {

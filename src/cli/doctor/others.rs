@@ -176,15 +176,8 @@ const PLAIN: [&str; 4] = ["password", "auth", "token", "identity_token"];
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    fn write(root: &Path, name: &str, text: &str) {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
+    use crate::cli::doctor::tests::write;
 
     #[test]
     fn a_login_in_k3ss_file_is_reported_and_its_value_is_not() {
