@@ -165,18 +165,19 @@ fn resolver(env: &Env) -> Result<Resolver, Error> {
 }
 
 /// Prints a report for programs with `--json`, otherwise for people.
-fn show(
+fn show<T>(
     matches: &ArgMatches,
     env: &Env,
     io: &mut Io,
-    json: impl FnOnce() -> Zeroizing<String>,
-    human: impl FnOnce(Style) -> String,
+    report: &T,
+    json: impl FnOnce(&T) -> Zeroizing<String>,
+    human: impl FnOnce(&T, Style) -> String,
 ) -> Result<(), Error> {
     if matches.get_flag("json") {
-        return print(io.out, json().as_str());
+        return print(io.out, json(report).as_str());
     }
-    let text = human(Style::of(io.out, env));
-    print(io.out, text)
+    let style = Style::of(io.out, env);
+    print(io.out, human(report, style))
 }
 
 /// Prints what a reader may be waiting for.

@@ -8,6 +8,7 @@ mod plan;
 mod request;
 mod undo;
 
+use std::fmt::Write;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 
@@ -121,7 +122,7 @@ fn configure(request: &Request, env: &Env) -> Result<Report, Error> {
             places += " --system";
         }
         if let Some(path) = &request.config {
-            places += &format!(" --config {}", path.display());
+            _ = write!(places, " --config {}", path.display());
         }
         report.say(format!("undo: {PROGRAM} configure {name}{places} --undo"));
     }
@@ -184,9 +185,12 @@ impl Report {
         };
         // Commands and paths are for copying, so they are not wrapped.
         let whole = |line: &str| line.starts_with(['/', ' ']) || line.starts_with("undo: ");
-        let folded = self.lines.iter().map(|line| match whole(line) {
-            true => line.clone(),
-            false => fold(line),
+        let folded = self.lines.iter().map(|line| {
+            if whole(line) {
+                line.clone()
+            } else {
+                fold(line)
+            }
         });
         let lines: Vec<String> = self.diff.lines().map(painted).chain(folded).collect();
         lines.join("\n") + "\n"

@@ -59,13 +59,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("fix") {
         report = fix::fix(report, matches.get_flag("yes"), &|| examine(env), env, io)?;
     }
-    show(
-        matches,
-        env,
-        io,
-        || report.json(),
-        |style| report.human(style),
-    )?;
+    show(matches, env, io, &report, Report::json, Report::human)?;
     outcome(report.count(State::Broken) > 0)
 }
 

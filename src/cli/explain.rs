@@ -49,8 +49,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     warn(io, &resolver);
     let files = resolver.config().files.iter();
     let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
-    let json = || answer.json(&input.to_string_lossy(), &files);
-    show(matches, env, io, json, |style| answer.human(&files, style))?;
+    let json = |answer: &Answer| answer.json(&input.to_string_lossy(), &files);
+    show(matches, env, io, &answer, json, |answer, style| {
+        answer.human(&files, style)
+    })?;
     // The report says why. Docker's own keys aren't an error.
     outcome(target.is_err_and(|why| why != ITEM))
 }

@@ -40,17 +40,13 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     if matches.get_flag("to-names") {
         let dry_run = matches.get_flag("dry-run");
         let done = store.to_names(single_sets, dry_run, deadline)?;
-        let human = |_| names_human(&done, dry_run);
-        return show(matches, env, io, || names_json(&done, dry_run), human);
+        let json = |done: &_| names_json(done, dry_run);
+        return show(matches, env, io, &done, json, |done, _| {
+            names_human(done, dry_run)
+        });
     }
     let done = store.migrate(deadline)?;
-    show(
-        matches,
-        env,
-        io,
-        || json(&done),
-        |style| human(&done, style),
-    )
+    show(matches, env, io, &done, json, human)
 }
 
 fn json(done: &Migrated) -> Zeroizing<String> {
@@ -107,30 +103,21 @@ fn names_json(done: &ToNames, dry_run: bool) -> Zeroizing<String> {
 fn names_human(done: &ToNames, dry_run: bool) -> String {
     let mut lines = vec![format!("the database is of {}", done.generation)];
     let would = if dry_run { "would have " } else { "" };
-    for Converted {
-        host,
-        secret,
-        names,
-        made,
-        bound,
-        again,
-    } in &done.converted
-    {
-        let names = names.join(", ");
+    for one in &done.converted {
+        let (host, secret, names) = (&one.host, &one.secret, one.names.join(", "));
+        let [made, bound, again] = [&one.made, &one.bound, &one.again].map(|all| all.join(", "));
         if made.is_empty() {
             lines.push(format!(
                 "{host}: {names} are there already, as {secret} has them"
             ));
         } else {
             lines.push(format!(
-                "{host}: {would}made {} from {secret}; the names are {names}",
-                made.join(", ")
+                "{host}: {would}made {made} from {secret}; the names are {names}"
             ));
         }
         if !bound.is_empty() {
             lines.push(format!(
-                "{host}: {would}bound the images {} to the names",
-                bound.join(", ")
+                "{host}: {would}bound the images {bound} to the names"
             ));
         }
         if !again.is_empty() {
@@ -141,16 +128,14 @@ fn names_human(done: &ToNames, dry_run: bool) -> String {
                 _ => "once Beta9's migration 053 has run, which unbinds them",
             };
             lines.push(format!(
-                "{host}: deploy the images {} again, with the names {names}: {why}",
-                again.join(", ")
+                "{host}: deploy the images {again} again, with the names {names}: {why}"
             ));
         }
     }
-    lines.extend(
-        done.left
-            .iter()
-            .map(|left| format!("left {} as it is: {}", shown(&left.secret), left.why)),
-    );
+    for left in &done.left {
+        let secret = shown(&left.secret);
+        lines.push(format!("left {secret} as it is: {}", left.why));
+    }
     if let Some(unbound) = done.unbound.filter(|unbound| *unbound > 0) {
         lines.push(format!(
             "{unbound} images name no secrets, and nothing in the database says which of them are private: deploy those again, with the names of their registry"

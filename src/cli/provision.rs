@@ -177,9 +177,10 @@ impl Provision<'_> {
                 resolver.deadline(),
                 self.env.log(),
             )?;
-            let (says, why) = match taken {
-                true => ("accepts", ""),
-                false => ("doesn't say whether it accepts", ": it requires none"),
+            let (says, why) = if taken {
+                ("accepts", "")
+            } else {
+                ("doesn't say whether it accepts", ": it requires none")
             };
             report.note(&format!(
                 "{host} {says} the credential for {repository}{why}"

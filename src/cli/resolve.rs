@@ -18,6 +18,12 @@ use crate::resolver::Resolver;
 
 pub(super) fn command() -> Command {
     let id = Arg::new("image-id").value_name("IMAGE_ID");
+    let image = "The image's reference, for stores that don't know image ids";
+    let mint =
+        "Print a token with its expiry instead of a cloud's keys, one line for each registry";
+    let min_life = "The shortest remaining life of a token, such as 30m [default: 30m]";
+    let min_life = option("min-life", "TIME", min_life).requires("mint");
+    let stdin = "Read one image id per line, and print one line of JSON for each";
     Command::new("resolve")
         .about("Print the secret of an image id, in the form of BETA9_IMAGE_CREDENTIALS")
         .arg(
@@ -25,34 +31,10 @@ pub(super) fn command() -> Command {
                 .conflicts_with("stdin")
                 .help("The image's id"),
         )
-        .arg(
-            option(
-                "image",
-                "REF",
-                "The image's reference, for stores that don't know image ids",
-            )
-            .conflicts_with("stdin"),
-        )
-        .arg(flag(
-            "mint",
-            "Print a token with its expiry instead of a cloud's keys, one line for each registry",
-        ))
-        .arg(
-            option(
-                "min-life",
-                "TIME",
-                "The shortest remaining life of a token, such as 30m [default: 30m]",
-            )
-            .requires("mint")
-            .value_parser(humantime::parse_duration),
-        )
-        .arg(
-            flag(
-                "stdin",
-                "Read one image id per line, and print one line of JSON for each",
-            )
-            .requires("mint"),
-        )
+        .arg(option("image", "REF", image).conflicts_with("stdin"))
+        .arg(flag("mint", mint))
+        .arg(min_life.value_parser(humantime::parse_duration))
+        .arg(flag("stdin", stdin).requires("mint"))
         .after_help(HELP)
 }
 
@@ -66,19 +48,10 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
 }
 
 fn resolve(id: &str, matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Error> {
-    let image = matches
-        .get_one::<String>("image")
-        .map(|text| image(text))
-        .transpose()?;
+    let text = matches.get_one::<String>("image");
+    let image = text.map(|text| image(text)).transpose()?;
     let resolver = resolver(matches, env)?;
-    let payloads = if matches.get_flag("mint") {
-        minted(&resolver, id, image.as_ref())
-    } else {
-        audited(&resolver, image.as_ref(), |resolver| {
-            let payload = resolver.payload(id, image.as_ref())?;
-            Ok(vec![payload])
-        })
-    };
+    let payloads = payloads(&resolver, id, image.as_ref(), matches.get_flag("mint"));
     warn(io, &resolver);
     // All or nothing: if one registry fails, nothing is printed.
     for payload in payloads? {
@@ -105,19 +78,20 @@ fn resolver(matches: &ArgMatches, env: &Env) -> Result<Resolver, Error> {
     })
 }
 
-fn minted(resolver: &Resolver, id: &str, image: Option<&ImageRef>) -> Result<Vec<Redacted>, Error> {
-    audited(resolver, image, |resolver| {
-        resolver.minted_payloads(id, image)
-    })
-}
-
-fn audited<T>(
+/// The payloads of an image, with tokens or with keys.
+fn payloads(
     resolver: &Resolver,
+    id: &str,
     image: Option<&ImageRef>,
-    work: impl FnOnce(&Resolver) -> Result<T, Error>,
-) -> Result<T, Error> {
+    mint: bool,
+) -> Result<Vec<Redacted>, Error> {
     let host = image.map(|image| image.host.as_reference());
-    resolver.audited("resolve", host, work)
+    resolver.audited("resolve", host, |resolver| {
+        if mint {
+            return resolver.minted_payloads(id, image);
+        }
+        Ok(vec![resolver.payload(id, image)?])
+    })
 }
 
 /// Enough for a pull of many layers and the time before it.

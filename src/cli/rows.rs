@@ -57,7 +57,7 @@ impl Rows {
 
     /// Adds a row of plain text.
     pub(super) fn plain(&mut self, name: &str, text: &str) {
-        self.row(name, text, Style::plain);
+        self.row(name, text, |_, line| Painted::plain(line));
     }
 
     /// The text of all rows.

@@ -24,18 +24,13 @@ use crate::{Io, Output};
 use fleet::Fleet;
 
 pub(super) fn command() -> Command {
+    let fleet = "Show the tokens that all replicas share through the workspace's database";
     let help = "text, json, or prometheus for node_exporter's textfile collector";
     let format = option("format", "FORMAT", help).default_value("text");
     Command::new("status")
         .about("Show the cached and published tokens, when they expire, and recent failures")
         .arg(flag("json", "Print one JSON object").conflicts_with("format"))
-        .arg(
-            flag(
-                "fleet",
-                "Show the tokens that all replicas share through the workspace's database",
-            )
-            .conflicts_with("format"),
-        )
+        .arg(flag("fleet", fleet).conflicts_with("format"))
         .arg(
             format
                 .value_parser(PossibleValuesParser::new(["text", "json", "prometheus"]))
@@ -48,13 +43,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
     let config = Config::load(env)?;
     if matches.get_flag("fleet") {
         let fleet = Fleet::of(config)?;
-        return show(
-            matches,
-            env,
-            io,
-            || fleet.json(),
-            |style| fleet.human(style),
-        );
+        return show(matches, env, io, &fleet, Fleet::json, Fleet::human);
     }
     let view = View::of(&config, io.err);
     let format = matches.get_one::<String>("format").map(String::as_str);
@@ -67,10 +56,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         (_, Err(fault)) => Err(fault.problem("token cache")),
         (Some("prometheus"), Ok(view)) => print(io.out, prometheus::text(&view)),
         (Some("json"), Ok(view)) => print(io.out, json::text(&view).as_str()),
-        (_, Ok(view)) => {
-            let human = |style| human::text(&view, style);
-            show(matches, env, io, || json::text(&view), human)
-        }
+        (_, Ok(view)) => show(matches, env, io, &view, json::text, human::text),
     }
 }
 

@@ -25,11 +25,6 @@ impl Style {
         self.on
     }
 
-    /// Leaves a text as it is.
-    pub(super) fn plain<T: Display>(self, text: T) -> Painted<T> {
-        Painted { code: None, text }
-    }
-
     /// Emphasises a text.
     pub(super) fn bold<T: Display>(self, text: T) -> Painted<T> {
         self.paint("1", text)
@@ -57,6 +52,13 @@ impl Style {
 pub(super) struct Painted<T> {
     code: Option<&'static str>,
     text: T,
+}
+
+impl<T> Painted<T> {
+    /// The text as it is.
+    pub(super) fn plain(text: T) -> Self {
+        Self { code: None, text }
+    }
 }
 
 impl<T: Display> Display for Painted<T> {

@@ -14,7 +14,7 @@ use std::process;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
-use self::arguments::{Asked, Pull, read};
+use self::arguments::{Pull, read};
 use self::errors::{Untypable, WithError};
 use self::tool::{CTR, Tool};
 use super::{image, resolver, warn};
@@ -57,7 +57,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         let program = words.first().map(|word| word.to_string_lossy());
         WithError::Program(program.unwrap_or_default().into_owned())
     })?;
-    let Asked::Pull(pull) = read(tool, &words)? else {
+    let Some(pull) = read(tool, &words)? else {
         return Err(exec(&mut unchanged(&words)));
     };
     let image = image(pull.reference)?;

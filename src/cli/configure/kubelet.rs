@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexSet;
 
 use super::Plan;
-use super::request::{Listed, Registries, Request, Wanted, names};
+use super::request::{Listed, Request, Wanted, names};
 use crate::cli::resolver;
 use crate::client::edit::provider_names;
 use crate::client::file::{Text, files_in};
@@ -49,7 +49,7 @@ pub(super) fn kubelet(request: &Request, env: &Env) -> Result<Plan, Error> {
             return Err(unchanged(&config, cause, fix));
         }
     };
-    let (images, registries, mut notes) = if let Registries::These(wanted) = &request.registries {
+    let (images, registries, mut notes) = if let Some(wanted) = &request.hosts {
         let images = wanted.iter().flat_map(images_of).collect();
         (images, names(&Wanted::hosts(wanted)), Vec::new())
     } else {

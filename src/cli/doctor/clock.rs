@@ -105,10 +105,9 @@ fn compared(whose: &str, theirs: SystemTime, now: SystemTime) -> Finding {
 }
 
 pub(super) fn set_clock(finding: Finding) -> Finding {
-    finding.run(match rustix::process::geteuid().is_root() {
-        true => "timedatectl set-ntp true",
-        false => "sudo timedatectl set-ntp true",
-    })
+    let is_root = rustix::process::geteuid().is_root();
+    let sudo = if is_root { "" } else { "sudo " };
+    finding.run(&format!("{sudo}timedatectl set-ntp true"))
 }
 
 /// Tolerated, because answers take time and dates are in whole seconds.

@@ -52,12 +52,11 @@ pub(super) fn plain(
                 "{path} holds a password for {host} in plain text, where this node logs in as itself"
             );
             let finding = Finding::warn("client.plain_beside_node", what);
-            findings.push(match client {
-                "docker" => finding.command("docker logout", [&entry.key]),
-                _ => {
-                    let more = [word(&file.path), host.as_reference().to_owned()];
-                    finding.command("podman logout --authfile", more)
-                }
+            findings.push(if client == "docker" {
+                finding.command("docker logout", [&entry.key])
+            } else {
+                let more = [word(&file.path), host.as_reference().to_owned()];
+                finding.command("podman logout --authfile", more)
             });
             continue;
         }

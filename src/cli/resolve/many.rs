@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::errors::LinesError;
 use super::super::{image, print, warn};
-use super::{anonymous, minted};
+use super::{anonymous, payloads};
 use crate::Io;
 use crate::credential::Redacted;
 use crate::error::Error;
@@ -39,7 +39,8 @@ fn answer(resolver: &Resolver, line: &str) -> Result<String, Error> {
         return Err(LinesError::MoreWords.into());
     }
     let image = reference.map(image).transpose()?;
-    let payloads = minted(resolver, id, image.as_ref()).map_err(|error| anonymous(error, id))?;
+    let payloads = payloads(resolver, id, image.as_ref(), true);
+    let payloads = payloads.map_err(|error| anonymous(error, id))?;
     let texts: Vec<&str> = payloads.iter().map(Redacted::expose).collect();
     Ok(match texts.as_slice() {
         [one] => (*one).to_owned(),

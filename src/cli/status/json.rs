@@ -1,9 +1,8 @@
 //! The cached and the published tokens for programs: one object.
 
 use std::path::Path;
-use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{View, rfc3339};
@@ -16,15 +15,14 @@ pub(super) fn text(view: &View) -> Zeroizing<String> {
     let dir = |dir: Option<&Path>| dir.map(|dir| dir.display().to_string());
     let entries = view.inventory.entries.iter();
     let published = view.published.iter();
+    let published = published.map(|(host, one)| Publication::of(host, one, view));
     json::line(&Object {
         directory: dir(view.dir.as_deref()),
         memory_directory: dir(view.memory_dir.as_deref()),
         enabled: view.enabled,
         tokens: entries.map(Entry::of).collect(),
         unreadable: view.inventory.unreadable,
-        published: published
-            .map(|(host, published)| Publication::of(host, published, view))
-            .collect(),
+        published: published.collect(),
     })
 }
 
@@ -54,18 +52,14 @@ struct Token {
     state: State,
     age_seconds: u64,
     left_seconds: u64,
-    #[serde(serialize_with = "time")]
-    minted: SystemTime,
-    #[serde(serialize_with = "time")]
-    expires: SystemTime,
-    #[serde(serialize_with = "time")]
-    last_used: SystemTime,
+    minted: String,
+    expires: String,
+    last_used: String,
 }
 
 #[derive(Serialize)]
 struct Failure<'a> {
-    #[serde(serialize_with = "time")]
-    time: SystemTime,
+    time: String,
     text: &'a str,
 }
 
@@ -77,12 +71,9 @@ struct Publication<'a> {
     backend: &'a str,
     names: Vec<&'a str>,
     whole: bool,
-    #[serde(serialize_with = "time")]
-    minted: SystemTime,
-    #[serde(serialize_with = "time")]
-    due: SystemTime,
-    #[serde(serialize_with = "time")]
-    expires: SystemTime,
+    minted: String,
+    due: String,
+    expires: String,
     is_due: bool,
 }
 
@@ -99,12 +90,12 @@ impl<'a> Entry<'a> {
                 state: token.state,
                 age_seconds: token.age.as_secs(),
                 left_seconds: token.left.as_secs(),
-                minted: token.minted,
-                expires: token.expires,
-                last_used: token.used,
+                minted: rfc3339(token.minted),
+                expires: rfc3339(token.expires),
+                last_used: rfc3339(token.used),
             }),
             last_failure: entry.last_failure.as_ref().map(|failure| Failure {
-                time: failure.at,
+                time: rfc3339(failure.at),
                 text: &failure.text,
             }),
         }
@@ -120,14 +111,10 @@ impl<'a> Publication<'a> {
             backend: &published.backend,
             names: published.names().collect(),
             whole: published.is_whole,
-            minted: published.minted,
-            due: published.due(),
-            expires: published.expires,
+            minted: rfc3339(published.minted),
+            due: rfc3339(published.due()),
+            expires: rfc3339(published.expires),
             is_due: published.is_due(view.now),
         }
     }
-}
-
-fn time<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&rfc3339(*time))
 }

@@ -6,15 +6,6 @@ use super::errors::WithError;
 use super::tool::Tool;
 use crate::host::Scheme;
 
-/// What a command line requests.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Asked<'a> {
-    /// A pull that needs a credential.
-    Pull(Pull<'a>),
-    /// Something else: help, or a pull with the user's own login.
-    Nothing,
-}
-
 /// A pull of an image.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pull<'a> {
@@ -28,8 +19,12 @@ pub(super) struct Pull<'a> {
     pub(super) dumps: bool,
 }
 
-/// Parses a command line that begins with the program. Fails on unknown flags.
-pub(super) fn read<'a>(tool: &'static Tool, words: &'a [OsString]) -> Result<Asked<'a>, WithError> {
+/// Parses a command line that begins with the program. `None` if it needs no credential: for help, or a pull with the
+/// user's own login. Fails on unknown flags.
+pub(super) fn read<'a>(
+    tool: &'static Tool,
+    words: &'a [OsString],
+) -> Result<Option<Pull<'a>>, WithError> {
     let texts = words.iter().map(|word| word.to_str());
     let mut reader = Reader {
         tool,
@@ -43,7 +38,7 @@ pub(super) fn read<'a>(tool: &'static Tool, words: &'a [OsString]) -> Result<Ask
         path.extend(word);
         if word.is_none() || !tool.pulls.iter().any(|pull| pull.starts_with(&path)) {
             if path.is_empty() || reader.asks_for_help() || path.contains(&"help") {
-                return Ok(Asked::Nothing);
+                return Ok(None);
             }
             let words = path.join(" ");
             return Err(WithError::NoPull { tool, words });
@@ -52,19 +47,15 @@ pub(super) fn read<'a>(tool: &'static Tool, words: &'a [OsString]) -> Result<Ask
     let flags_at = reader.at;
     let reference = reader.positional()?;
     while reader.positional()?.is_some() {}
-    let Some(reference) = reference.filter(|_| !reader.asks_for_help()) else {
-        return Ok(Asked::Nothing);
-    };
-    if reader.has(tool.logins) {
-        return Ok(Asked::Nothing);
-    }
+    let needs_none = reader.asks_for_help() || reader.has(tool.logins);
     let plain = reader.has(&["plain-http"]);
-    Ok(Asked::Pull(Pull {
+    let pull = |reference| Pull {
         reference,
         flags_at,
         scheme: if plain { Scheme::Http } else { Scheme::Https },
         dumps: reader.has(&["http-dump"]),
-    }))
+    };
+    Ok(reference.filter(|_| !needs_none).map(pull))
 }
 
 struct Reader<'a> {
@@ -146,8 +137,8 @@ mod tests {
     fn read(line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
         match Tool::of(&words).map(|tool| super::read(tool, &words)) {
-            Some(Ok(Asked::Pull(pull))) => format!("{} {}", pull.flags_at, pull.reference),
-            Some(Ok(Asked::Nothing)) => "nothing".to_owned(),
+            Some(Ok(Some(pull))) => format!("{} {}", pull.flags_at, pull.reference),
+            Some(Ok(None)) => "nothing".to_owned(),
             Some(Err(_)) | None => "refused".to_owned(),
         }
     }
