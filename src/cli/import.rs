@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::question::yes;
 use super::rows::{Rows, fold};
 use super::style::Style;
-use super::{flag, outcome, print};
+use super::{flag, outcome, print, resolver};
 use crate::Io;
 use crate::client::plain_login::takeable;
 use crate::client::{AuthEntry, Clients, Held};
@@ -20,7 +20,7 @@ use crate::config::Env;
 use crate::error::Error;
 use crate::shown::shown;
 use plain::{PlainFile, plain_files};
-pub(super) use take::{Import, Refusal};
+pub(super) use take::{Import, without_name};
 
 pub(super) fn command() -> Command {
     let from = Arg::new("from")
@@ -56,7 +56,7 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         dry_run,
     };
     // Opened once in advance, so that a wrong configuration is not reported for each entry.
-    import.open()?;
+    resolver(env)?;
     let clients = Clients::read(env).without_logins();
     let all: Vec<&AuthEntry> = files.iter().flat_map(|file| &file.auths).collect();
     let mut report = Report {

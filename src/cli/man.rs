@@ -44,10 +44,7 @@ pub(super) fn run(matches: &ArgMatches, _env: &Env, io: &mut Io) -> Result<(), E
 fn whole(root: Command, out: &mut dyn Write) -> Result {
     let protocol = text(root.get_after_help());
     let man = Man::new(root.long_about(DESCRIPTION));
-    title(env!("CARGO_PKG_NAME"), out)?;
-    man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
-    man.render_description_section(out)?;
+    start(&man, env!("CARGO_PKG_NAME"), out)?;
     section("PROTOCOL", &protocol, out)?;
     man.render_options_section(out)?;
     man.render_subcommands_section(out)?;
@@ -61,20 +58,20 @@ fn of_command(command: Command, out: &mut dyn Write) -> Result {
     let notes = text(command.get_after_long_help().or(command.get_after_help()));
     let name = [env!("CARGO_PKG_NAME"), "-", command.get_name()].concat();
     let man = Man::new(command);
-    title(&name, out)?;
-    man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
-    man.render_description_section(out)?;
+    start(&man, &name, out)?;
     man.render_options_section(out)?;
     section("NOTES", &notes, out)
 }
 
-/// The title, without a date, so that the same source gives the same page.
-fn title(name: &str, out: &mut dyn Write) -> Result {
+/// The start of a page. Its title has no date, so that the same source gives the same page.
+fn start(man: &Man, name: &str, out: &mut dyn Write) -> Result {
     writeln!(
         out,
         ".TH {name} 1 \"\" \"{SOURCE}\" \"User Commands\"\n.nh\n.ad l"
-    )
+    )?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)
 }
 
 /// A section of paragraphs. Indented lines are printed as they are.

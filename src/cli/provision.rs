@@ -56,20 +56,20 @@ pub(super) fn run(matches: &ArgMatches, env: &Env, io: &mut Io) -> Result<(), Er
         return report.finish(&Ok(()), io);
     }
     let resolver = super::resolver(env)?;
-    let done = Provision {
-        resolver: &resolver,
+    let provision = Provision {
+        resolver,
         matches,
         env,
-    }
-    .keep(&images, keys, &missing, &mut report);
-    super::warn(io, &resolver);
+    };
+    let done = provision.keep(&images, keys, &missing, &mut report);
+    super::warn(io, &provision.resolver);
     report.finish(&done, io)?;
     done
 }
 
 /// One run, after parsing the arguments.
 struct Provision<'a> {
-    resolver: &'a Resolver,
+    resolver: Resolver,
     matches: &'a ArgMatches,
     env: &'a Env,
 }
@@ -83,7 +83,7 @@ impl Provision<'_> {
         missing: &[String],
         report: &mut Report,
     ) -> Result<(), Error> {
-        let resolver = self.resolver;
+        let resolver = &self.resolver;
         let image_id = self.matches.get_one::<String>("image-id");
         let image_id = image_id.map(String::as_str);
         let ttl: Option<Duration> = self.matches.get_one("ttl").copied();
@@ -141,7 +141,7 @@ impl Provision<'_> {
         missing: &[String],
         names: bool,
     ) -> Result<Vec<Prepared<'i>>, Error> {
-        let (keys, there) = given(self.resolver, images, keys, missing, names)?;
+        let (keys, there) = given(&self.resolver, images, keys, missing, names)?;
         if names {
             let force = self.matches.get_flag("force");
             return (self.resolver).prepare_names(images, &keys, there, force);
@@ -161,7 +161,7 @@ impl Provision<'_> {
         if !self.matches.get_flag("check") {
             return Ok(());
         }
-        let resolver = self.resolver;
+        let resolver = &self.resolver;
         for image in images {
             let (host, repository) = (&image.host, &image.repository);
             let Some(one) = prepared.iter().find(|one| one.image.host == *host) else {

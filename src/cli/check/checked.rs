@@ -1,6 +1,5 @@
 //! One image: its credential, and its registry's answer.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -26,7 +25,7 @@ pub(super) struct Checked<'a> {
     /// Whether clients that ask for the registry without the repository get a different credential.
     by_path: bool,
     /// The files of certs.d that were used.
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     /// Where each client gets its credential.
     clients: ClientLines,
     /// The registry that was probably meant, if a credential is needed and missing.
@@ -65,7 +64,8 @@ impl<'a> Checked<'a> {
                 Ok(certificates) => certificates,
                 Err(fault) => return (credential, Ok(Report::early(Verdict::CertsD(fault)))),
             };
-            files.clone_from(&certificates.files);
+            let read = certificates.files.iter();
+            files.extend(read.map(|file| file.display().to_string()));
             warnings.extend_from_slice(&certificates.warnings);
             let question = Question {
                 image,
@@ -157,7 +157,7 @@ impl<'a> Checked<'a> {
             login,
             token_host,
             digest: self.digest(),
-            certs: self.files().collect(),
+            certs: &self.files,
             clients: self.clients.objects(),
         })
     }
@@ -179,9 +179,8 @@ impl<'a> Checked<'a> {
                 "one for this path; docker and podman don't send a path, and get a different answer",
             );
         }
-        let files: Vec<_> = self.files().collect();
-        if !files.is_empty() {
-            rows.plain("certs", &files.join(", "));
+        if !self.files.is_empty() {
+            rows.plain("certs", &self.files.join(", "));
         }
         match self.login() {
             None => {}
@@ -217,10 +216,6 @@ impl<'a> Checked<'a> {
         rows.finish()
     }
 
-    fn files(&self) -> impl Iterator<Item = String> {
-        self.files.iter().map(|file| file.display().to_string())
-    }
-
     /// The image's full name.
     fn name(&self) -> String {
         let (host, repository) = (&self.image.host, &self.image.repository);
@@ -245,7 +240,7 @@ struct Object<'a> {
     login: Option<&'static str>,
     token_host: Option<&'a str>,
     digest: Option<&'a str>,
-    certs: Vec<String>,
+    certs: &'a [String],
     clients: Vec<ClientObject<'a>>,
 }
 

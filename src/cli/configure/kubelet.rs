@@ -100,10 +100,8 @@ pub(super) fn restart(rancher: &Rancher) -> Vec<String> {
 
 /// The files that may name this helper. On a Rancher node, that includes the file that an earlier version wrote.
 pub(super) fn kubelet_files(request: &Request) -> Result<IndexSet<PathBuf>, Error> {
-    let other = request
-        .config
-        .is_none()
-        .then(|| PathBuf::from(KUBELET_FILE));
+    let is_usual = request.config.is_none();
+    let other = is_usual.then(|| PathBuf::from(KUBELET_FILE));
     Ok([kubelet_file(request)?].into_iter().chain(other).collect())
 }
 

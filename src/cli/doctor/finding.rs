@@ -78,6 +78,12 @@ impl Finding {
         Self::new(code, state, what.replace(char::is_control, " ")).remedy(&fix)
     }
 
+    /// A finding for a client's file that a person must correct.
+    pub(super) fn incorrect(path: &Path, cause: &str) -> Self {
+        let what = format_args!("{}: {cause}", path.display());
+        Self::broken("client.file_broken", what).words("correct it")
+    }
+
     pub(super) fn fault(code: &'static str, state: State, fault: &FileError) -> Self {
         Self::new(code, state, &fault.cause).remedy(&fault.fix)
     }

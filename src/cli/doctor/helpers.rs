@@ -49,9 +49,8 @@ pub(super) fn of_file(client: &str, file: &AuthFile, env: &Env) -> Vec<Finding> 
     // Podman and its family ignore credsStore.
     let store = file.creds_store.as_deref().filter(|_| client != "podman");
     let all = all.chain(store.map(|name| (name, Place::Store)));
-    let file_path = file.path.as_path();
     let found = all.filter_map(|(name, place)| {
-        let file = file_path;
+        let file = &file.path;
         look(client, &Named { name, file, place }, env)
     });
     let lossy = file.is_lossy.then(|| {
@@ -118,34 +117,32 @@ fn look(client: &str, named: &Named, env: &Env) -> Option<Finding> {
     }
     let base = Path::new(named.name).file_name()?.to_str()?;
     if let Some(suffix) = base.strip_prefix("docker-credential-") {
-        return Some(rewired(broken(
-            "client.helper_full_name",
-            &format!(
-                "{client} puts docker-credential- before it, so every pull fails; its name there is {}",
-                shown(suffix)
-            ),
-        )));
+        let why = format!(
+            "{client} puts docker-credential- before it, so every pull fails; its name there is {}",
+            shown(suffix)
+        );
+        return Some(rewired(broken("client.helper_full_name", &why)));
     }
     let wanted = program(named.name);
     match find_program(&path, &wanted) {
-        Helper::Missing => Some(rewired(broken(
-            "client.helper_missing",
-            &format!(
-                "{} is in no directory of the PATH, so every pull fails",
-                shown(&wanted)
-            ),
-        ))),
+        Helper::Missing => {
+            let wanted = shown(&wanted);
+            let why = format!("{wanted} is in no directory of the PATH, so every pull fails");
+            Some(rewired(broken("client.helper_missing", &why)))
+        }
         Helper::NotExecutable(found) => {
             let why = format!("{} may not be run by this user", found.display());
             let finding = broken("client.helper_not_executable", &why);
             Some(finding.command("chmod 755", [word(&found)]))
         }
-        Helper::Found(found) => unstartable(&found).map(|why| {
-            rewired(broken(
-                "client.helper_not_runnable",
-                &format!("{} does not start: {why}", found.display()),
-            ))
-        }),
+        Helper::Found(found) => {
+            let why = format!(
+                "{} does not start: {}",
+                found.display(),
+                unstartable(&found)?
+            );
+            Some(rewired(broken("client.helper_not_runnable", &why)))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use super::program::{put, same};
+use super::program::{other_build, put, same};
 use crate::client::edit::Providers;
 use crate::client::file::Text;
 use crate::client::{PROGRAM, kubelet_files, unstartable};
@@ -24,10 +24,7 @@ fn provider(path: &Path, bin: Option<&Path>) -> Option<Finding> {
     let text = Text::read(path).ok()??;
     let providers = match Providers::parse(&text.text) {
         Ok(providers) => providers,
-        Err(cause) => {
-            let what = format!("{}: {cause}", path.display());
-            return Some(Finding::broken("client.file_broken", what).words("correct it"));
-        }
+        Err(cause) => return Some(Finding::incorrect(path, &cause)),
     };
     if providers.names().next().is_none() {
         let what = format!(
@@ -94,13 +91,7 @@ fn started(config: &Path, bin: Option<&Path>) -> Finding {
             let what = format!("{config} names this helper, and {shown} does not start: {why}");
             Finding::broken("client.helper_missing", what)
         }
-        (None, Ok(me)) if !same(me, &program) => Finding::warn(
-            "program.other_build",
-            format_args!(
-                "kubelet runs {shown}, which is another build than this program, {}",
-                me.display()
-            ),
-        ),
+        (None, Ok(me)) if !same(me, &program) => other_build("kubelet runs", &program, me),
         (None, _) => return asked,
     };
     match me {

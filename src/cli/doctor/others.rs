@@ -72,10 +72,7 @@ fn regctl(env: &Env) -> Vec<Finding> {
         Ok(None) => return Vec::new(),
         Err(error) => return vec![refused(&error, [path.as_path()])],
     };
-    let unread = |cause: &str| {
-        let what = format!("{}: {cause}", path.display());
-        vec![Finding::broken("client.file_broken", what).words("correct it")]
-    };
+    let unread = |cause: &str| vec![Finding::incorrect(&path, cause)];
     let document = match go_json::parse(&text.text) {
         Ok((document, _)) => document,
         Err(cause) => return unread(&cause),

@@ -6,9 +6,10 @@ use super::finding::{Finding, State, word};
 use super::keys::unfound;
 use super::reader::Reader;
 use super::served::Served;
-use crate::cli::import::{Import, Refusal};
+use crate::cli::import::{Import, without_name};
 use crate::client::plain_login::takeable;
 use crate::client::{Answerer, AuthEntry, AuthFile, Clients, Held, PROGRAM};
+use crate::error::Code;
 use crate::host::Host;
 use crate::shown::shown;
 
@@ -65,11 +66,14 @@ pub(super) fn plain(
         let asks = reader.asks(&host);
         let held = served.is_some_and(|served| !served.lacks(&host));
         let refused = match takeable(entry, all, Some(client)) {
-            Err(why) => Some(Refusal::of(why)),
-            Ok((url, credential)) if held => import.refusal(&url, credential),
+            Err(why) => Some((why, false)),
+            Ok((url, credential)) if held => import.refusal(&url, credential).map(|error| {
+                let is_conflict = error.code() == Some(Code::StoreConflict);
+                (without_name(&error, &url), is_conflict)
+            }),
             Ok(_) => None,
         };
-        if let Some(Refusal { why, is_conflict }) = refused {
+        if let Some((why, is_conflict)) = refused {
             let (cause, fix) = why.rsplit_once("; ").unwrap_or((&why, ""));
             let is_used = asks.answerer == Answerer::PlainLogin
                 && asks.file.as_ref() == Some(&file.path)

@@ -64,15 +64,16 @@ fn other(found: &Path, me: &Path, env: &Env, so: &str) -> Finding {
             let what = format!("{shown} is what clients run, and it does not work: {why}: {so}");
             Finding::broken("client.helper_not_runnable", what)
         }
-        None => Finding::warn(
-            "program.other_build",
-            format_args!(
-                "clients run {shown}, which is another build than this program, {}",
-                me.display()
-            ),
-        ),
+        None => other_build("clients run", found, me),
     };
     put(finding, me, found)
+}
+
+/// A finding for a file that is not this program, `me`.
+pub(super) fn other_build(runs: &str, program: &Path, me: &Path) -> Finding {
+    let (program, me) = (program.display(), me.display());
+    let what = format!("{runs} {program}, which is another build than this program, {me}");
+    Finding::warn("program.other_build", what)
 }
 
 /// Installs this program, `me`, as `program`.

@@ -6,7 +6,7 @@ use crate::cli::errors::ImportError;
 use crate::cli::{resolver, warn};
 use crate::config::Env;
 use crate::credential::Credential;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::host::{Scheme, ServerUrl};
 use crate::keys::Keys;
 use crate::registry::choose;
@@ -21,21 +21,6 @@ pub(in crate::cli) struct Import<'a> {
     pub(super) dry_run: bool,
 }
 
-/// Why an entry is not imported, and the fix.
-pub(in crate::cli) struct Refusal {
-    pub(in crate::cli) why: String,
-    /// Whether the store has another credential for it.
-    pub(in crate::cli) is_conflict: bool,
-}
-
-impl Refusal {
-    /// A refusal that asks no store.
-    pub(in crate::cli) fn of(why: String) -> Self {
-        let is_conflict = false;
-        Self { why, is_conflict }
-    }
-}
-
 impl<'a> Import<'a> {
     /// An import that changes nothing.
     pub(in crate::cli) fn dry(env: &'a Env) -> Self {
@@ -46,28 +31,16 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Why an entry would not be imported, for `doctor`.
+    /// Why the store would refuse an entry, for `doctor`, which reports an unreachable store elsewhere.
     pub(in crate::cli) fn refusal(
         &self,
         url: &ServerUrl,
         credential: &Credential,
-    ) -> Option<Refusal> {
-        let fate = self
-            .open()
-            .and_then(|resolver| self.store(&resolver, url, credential));
-        match fate {
-            // doctor reports an unreachable store elsewhere.
-            Ok(_) | Err(Error::Unreachable(_)) => None,
-            Err(error) => Some(Refusal {
-                why: without_name(&error, url),
-                is_conflict: error.code() == Some(Code::StoreConflict),
-            }),
-        }
-    }
-
-    /// A resolver for one entry, because its timeout is that of one `get`.
-    pub(super) fn open(&self) -> Result<Resolver, Error> {
-        resolver(self.env)
+    ) -> Option<Error> {
+        let fate = resolver(self.env);
+        let fate = fate.and_then(|resolver| self.store(&resolver, url, credential));
+        fate.err()
+            .filter(|error| !matches!(error, Error::Unreachable(_)))
     }
 
     /// Stores an entry; returns whether it is new in the store. Otherwise why it was not imported, and the fix.
@@ -77,7 +50,8 @@ impl<'a> Import<'a> {
         url: &ServerUrl,
         credential: &Credential,
     ) -> Result<bool, String> {
-        let taken = self.open().and_then(|resolver| {
+        // A resolver for one entry, because its timeout is that of one `get`.
+        let taken = resolver(self.env).and_then(|resolver| {
             let taken = self.store(&resolver, url, credential);
             warn(io, &resolver);
             taken
@@ -157,7 +131,7 @@ impl<'a> Import<'a> {
 }
 
 /// The error without the registry's name, which the row already has.
-fn without_name(error: &Error, url: &ServerUrl) -> String {
+pub(in crate::cli) fn without_name(error: &Error, url: &ServerUrl) -> String {
     let text = crate::one_line(error);
     let named = text.strip_prefix(url.label());
     let bare = named.and_then(|rest| rest.strip_prefix(": "));

@@ -138,8 +138,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<ReadFile>, Finding> {
         Err(error) => return Err(unreadable(refused(&error, [path]))),
     };
     let Ok(table) = text.parse() else {
-        let what = format!("{}: it is not well-formed TOML", path.display());
-        return Err(Finding::broken("client.file_broken", what).words("correct it"));
+        return Err(Finding::incorrect(path, "it is not well-formed TOML"));
     };
     let path = path.to_owned();
     Ok(Some(ReadFile { path, text, table }))
