@@ -1,5 +1,6 @@
 //! The operator's commands: one file each, listed in one table.
 
+mod args;
 mod check;
 mod clients;
 mod completions;
@@ -28,18 +29,17 @@ mod with;
 use std::ffi::OsString;
 use std::fmt::Display;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use style::Style;
+use clap::{ArgMatches, Command};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Env};
 use crate::error::Error;
-use crate::host::{ImageRef, Reference};
 use crate::protocol::kubelet;
 use crate::resolver::Resolver;
-use crate::shown::shown;
 use crate::{Io, Output};
+use args::{flag, image, image_arg, images, option};
 use errors::CliError;
+use style::Style;
 
 /// A command: its argument parser and its function. A new command is one file and one row.
 type Entry = (
@@ -110,53 +110,11 @@ fn fail(error: &Error, json: bool, io: &mut Io) -> u8 {
     }
 }
 
-/// The image references of a command.
-fn images(matches: &ArgMatches) -> Result<Vec<ImageRef>, Error> {
-    matches
-        .get_many::<String>("image")
-        .unwrap_or_default()
-        .map(|text| image(text))
-        .collect()
-}
-
-/// An argument that must be an image reference.
-fn image(text: &str) -> Result<ImageRef, Error> {
-    let error = match Reference::parse(text.as_bytes()) {
-        Ok(Reference::Image(image)) => return Ok(image),
-        Ok(Reference::Server(url)) => {
-            let host = url.host().map(ToString::to_string);
-            CliError::NoImage { host }
-        }
-        Err(error) => CliError::Reference(error),
-    };
-    Err(Error::from(error).about(&shown(text).to_string()))
-}
-
 /// Prints the resolver's warnings, even before a failure.
 fn warn(io: &mut Io, resolver: &Resolver) {
-    resolver
-        .warnings()
-        .iter()
-        .for_each(|warning| crate::warn(io.err, warning));
-}
-
-/// A switch of a command.
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name)
-        .long(name)
-        .action(ArgAction::SetTrue)
-        .help(help)
-}
-
-/// An option of a command with a value.
-fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(value).help(help)
-}
-
-/// A command's image references.
-fn image_arg() -> Arg {
-    let arg = Arg::new("image").value_name("IMAGE").num_args(1..);
-    arg.required(true).help("The image references")
+    for warning in resolver.warnings() {
+        crate::warn(io.err, &warning);
+    }
 }
 
 /// A resolver with the configuration of files and environment.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod remedy;
+mod told;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;

@@ -101,8 +101,8 @@ impl<'a> Checked<'a> {
     }
 
     pub(super) fn is_pulled(&self) -> bool {
-        self.report()
-            .is_some_and(|report| report.verdict.is_pulled())
+        let report = self.report();
+        report.is_some_and(|report| report.verdict.is_pulled())
     }
 
     /// The verdict for programs, the cause and the fix.
@@ -126,13 +126,6 @@ impl<'a> Checked<'a> {
         self.report()?.taken
     }
 
-    fn digest(&self) -> Option<&str> {
-        match &self.report()?.verdict {
-            Verdict::Pulled(digest) => digest.as_deref(),
-            _ => None,
-        }
-    }
-
     pub(super) fn json(&self) -> Zeroizing<String> {
         let (verdict, cause, fix) = self.outcome();
         let credential = match &self.asked {
@@ -145,6 +138,10 @@ impl<'a> Checked<'a> {
             Some(Login::Basic) => (Some("basic"), None),
             Some(Login::Bearer(host)) => (Some("bearer"), host.as_ref().map(Host::as_str)),
         };
+        let digest = match self.report().map(|report| &report.verdict) {
+            Some(Verdict::Pulled(digest)) => digest.as_deref(),
+            _ => None,
+        };
         json::line(&Object {
             image: self.name(),
             host: self.image.host.as_reference(),
@@ -156,7 +153,7 @@ impl<'a> Checked<'a> {
             accepted: self.taken(),
             login,
             token_host,
-            digest: self.digest(),
+            digest,
             certs: &self.files,
             clients: self.clients.objects(),
         })

@@ -5,16 +5,15 @@ mod show;
 use serde::Serialize;
 
 use super::remedy;
+use super::told::Told;
 use crate::backend::Backend;
 use crate::cli::clients::ClientLines;
 use crate::config::{Config, StoreKind};
 use crate::error::Error;
 use crate::host::HostError;
 use crate::keys::Keys;
-use crate::one_line;
 use crate::registry::{Registry, choose};
 use crate::resolver::{Cached, Outlook, Resolver, Route};
-use crate::shown::shown;
 use crate::store::{Found, Keep, Times, name};
 
 /// What would be returned, and why.
@@ -49,32 +48,6 @@ pub(super) struct Answer {
     /// Where each client gets its credential.
     #[serde(skip)]
     clients: Option<ClientLines>,
-}
-
-/// What a client would get.
-enum Told {
-    /// A user name, unless it is itself the secret, and the kind of secret.
-    Credential {
-        username: Option<String>,
-        secret: &'static str,
-    },
-    /// "Not found", and why.
-    NotFound(String),
-    /// A failure's line.
-    Failure(String),
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        Self::NotFound(String::new())
-    }
-}
-
-impl Told {
-    /// The line with which `get` would fail.
-    fn failure(error: Error, route: &Route) -> Self {
-        Self::Failure(one_line(&error.about(route.host.as_reference())))
-    }
 }
 
 impl Answer {
@@ -209,7 +182,7 @@ impl Answer {
             Ok(Outlook::Identity(node, cached)) => {
                 self.identity = Some(who(backend, keys, &node));
                 self.cached = cached;
-                self.told = told(backend, keys.unwrap_or(&Keys::default()));
+                self.told = Told::of(backend, keys.unwrap_or(&Keys::default()));
             }
             Ok(Outlook::Nobody(why)) => {
                 self.identity = Some(format!("none: {why}"));
@@ -254,21 +227,4 @@ fn rule_notes(route: &Route, path: &str, resolver: &Resolver) -> Vec<String> {
         notes.push("docker and podman don't send a path, and get a different answer".to_owned());
     }
     notes
-}
-
-/// What a client would get from a login that has not happened.
-fn told(backend: &Backend, keys: &Keys) -> Told {
-    let username = backend.username(keys);
-    let (username, secret) = match backend {
-        Backend::Fixed { .. } if username == "<token>" => (None, "an identity token"),
-        Backend::Fixed { .. } if backend.shown_username(keys).is_none() => {
-            (None, "a token for user name and password")
-        }
-        Backend::Fixed { secret, .. } if secret.contains("PASSWORD") => {
-            (Some(shown(username).to_string()), "a password")
-        }
-        Backend::Fixed { .. } => (Some(shown(username).to_string()), "a token"),
-        _ => (Some(username.to_owned()), "a token"),
-    };
-    Told::Credential { username, secret }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Answer, Told};
+use super::Answer;
 use crate::cli::clients::{ClientLines, ClientObject};
+use crate::cli::explain::told::Told;
 use crate::cli::rows::Rows;
 use crate::cli::style::Style;
 use crate::json;
